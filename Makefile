@@ -1,0 +1,29 @@
+# The commands of the repository. Each is a line here and a script that says what
+# it does; run make to list them.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fmt bench fuzz cover
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## run the demo: sign-in, two API backends, replica, on http://localhost:8080
+	go run ./cmd/codegrant demo
+
+test: ## run all tests with the race detector, beside PostgreSQL, MariaDB, Redis and Chromium
+	@scripts/test.sh
+
+check: ## check formatting, vet, staticcheck, module files, imports and documentation
+	@scripts/check.sh
+
+fmt: ## format the Go code
+	gofmt -w .
+
+bench: ## print how we compare, as ratios of one run
+	@go -C bench run ./cmd/ratios
+
+fuzz: ## fuzz every target for FUZZTIME (10s) each
+	@scripts/fuzz.sh
+
+cover: ## print test coverage by package, and write coverage.html
+	@scripts/cover.sh

@@ -1,0 +1,41 @@
+package testenv_test
+
+import (
+	"testing"
+
+	"github.com/codegrant/codegrant/internal/testenv"
+)
+
+// A verdict is a testing.TB that keeps what was decided instead of obeying it.
+type verdict struct {
+	testing.TB
+	skipped, failed bool
+}
+
+func (v *verdict) Helper()               {}
+func (v *verdict) Skipf(string, ...any)  { v.skipped = true }
+func (v *verdict) Fatalf(string, ...any) { v.failed = true }
+
+func TestLookup(t *testing.T) {
+	for _, tt := range []struct {
+		name, url, require string
+		skipped, failed    bool
+	}{
+		{name: "server there", url: "redis://127.0.0.1:1/0"},
+		{name: "server there and required", url: "redis://127.0.0.1:1/0", require: "1"},
+		{name: "no server", skipped: true},
+		{name: "no server but required", require: "1", failed: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Setenv("CODEGRANT_TEST_REDIS", tt.url)
+			t.Setenv("CODEGRANT_TEST_REQUIRE", tt.require)
+			got := &verdict{TB: t}
+			if url := testenv.Redis(got); url != tt.url {
+				t.Errorf("Redis() = %q, want %q", url, tt.url)
+			}
+			if got.skipped != tt.skipped || got.failed != tt.failed {
+				t.Errorf("skipped %t, failed %t, want %t, %t", got.skipped, got.failed, tt.skipped, tt.failed)
+			}
+		})
+	}
+}

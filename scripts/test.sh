@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# All tests of all modules, with the race detector, beside real servers. What the
+# tests need is installed first where that may be done.
+set -uo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# With everything there, or on a machine whose verdict counts, a test that does
+# not find its server fails: it must not pass for having been skipped.
+if "$root/scripts/install.sh" || [ -n "${CI:-}" ]; then
+	export CODEGRANT_TEST_REQUIRE=1
+fi
+
+race=()
+[ "$(go env CGO_ENABLED)" = 0 ] || race=(-race)
+exec "$root/scripts/with-servers.sh" "$root/scripts/gotest.sh" "${race[@]}" -shuffle=on
