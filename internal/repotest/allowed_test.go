@@ -1,0 +1,117 @@
+package repotest
+
+// The rooms of the product, by folder.
+var (
+	// leaves know one thing each and never one another; the root package joins them.
+	leaves = []string{"cognito", "verify", "session", "replica", "cloudfront"}
+
+	// library is what most users import. They compile the standard library with it,
+	// and libraryModules, and nothing else.
+	library = append([]string{"."}, leaves...)
+
+	libraryModules = map[string]string{
+		"github.com/go-jose/go-jose/v4": "one JOSE library; it has no dependencies of its own",
+		"golang.org/x/sync":             "single flight, from the Go project",
+		"golang.org/x/net":              "from the Go project",
+		"golang.org/x/text":             "from the Go project",
+	}
+)
+
+// anything, as a line of allowed, lets a package import every other.
+const anything = "*"
+
+// allowed lists, for each package of the product, what it may import beyond the
+// standard library, and why. The imports are a star: leaves in the middle of
+// nothing, the root package joining them, and only the command seeing everything.
+// A package that needs a line more may have found a new reason to exist; it may
+// also be about to do somebody else's work.
+var allowed = map[string]map[string]string{
+	".": {
+		"cognito":           "the pool as its OAuth client sees it",
+		"verify":            "what the pool's tokens say",
+		"session":           "what a signed-in browser holds here",
+		"replica":           "the copy of users and groups that a sign-in updates",
+		"cloudfront":        "signed cookies that are set and cleared with the session",
+		"internal/returnto": "where a person may be sent back to",
+	},
+
+	// The leaves.
+	"cognito":    {},
+	"session":    {},
+	"replica":    {},
+	"cloudfront": {
+		"golang.org/x/net": "the public suffix list, against cookies for a whole registry",
+	},
+	"verify": {
+		"github.com/go-jose/go-jose/v4": "signatures and key sets, with JSON that refuses duplicates",
+		"golang.org/x/sync":             "one fetch of the key set at a time",
+	},
+
+	// Implementations and suites of the contracts.
+	"session/sessiontest": {"session": "the contract that the suite holds stores to"},
+	"session/sqlstore": {
+		"session":                     "the contract that it fulfils",
+		"github.com/pressly/goose/v3": "migrations, without a global registry",
+	},
+	"session/redisstore": {
+		"session":                  "the contract that it fulfils",
+		"github.com/redis/rueidis": "Redis and Valkey, with client-side caching",
+	},
+	"replica/replicatest": {"replica": "the contract that the suite holds stores to"},
+	"replica/sqlreplica": {
+		"replica":                     "the contract that it fulfils",
+		"github.com/pressly/goose/v3": "migrations, without a global registry",
+	},
+
+	// What stands on the root package, or beside it.
+	"directory": {
+		"replica":                      "what it reconciles with the pool",
+		"github.com/aws/aws-sdk-go-v2": "the API that it reads the pool through",
+	},
+	"gateway": {".": "decides who is asking; the gateway speaks for it"},
+	"console": {".": "decides who is asking, and holds what the pages show"},
+
+	// The local pool shares nothing with what it is used to test.
+	"localpool": {
+		"localpool/internal/api":   "its JSON face",
+		"localpool/internal/oauth": "its OAuth face",
+		"localpool/internal/pages": "its face for people",
+		"localpool/internal/state": "what the three faces share",
+		"github.com/goccy/go-yaml": "the seed file, read strictly",
+	},
+	"localpool/internal/api":   {"localpool/internal/state": "the pool behind the face"},
+	"localpool/internal/oauth": {"localpool/internal/state": "the pool behind the face"},
+	"localpool/internal/pages": {"localpool/internal/state": "the pool behind the face"},
+	"localpool/internal/state": {},
+
+	"codegranttest": {
+		".":         "what is being tested with it",
+		"localpool": "the pool in the test's process",
+	},
+	"cmd/codegrant": {anything: "the only place that sees everything"},
+
+	// Mechanisms, and the rules of the tree itself.
+	"internal/returnto": {},
+	"internal/testenv":  {},
+	"internal/repotest": {},
+}
+
+// restricted lists packages of the standard library that the product does without,
+// why, and the packages that may use them all the same.
+var restricted = map[string]struct {
+	why    string
+	except []string
+}{
+	"testing": {
+		"it adds flags to every program that links it",
+		[]string{"session/sessiontest", "replica/replicatest", "codegranttest", "internal/testenv"},
+	},
+	"log":            {"write to a *slog.Logger that the caller hands in", nil},
+	"math/rand":      {"secrets come from crypto/rand, jitter from math/rand/v2", nil},
+	"expvar":         {"it adds a route to the default mux", nil},
+	"net/http/pprof": {"it adds routes to the default mux", nil},
+	"text/template":  {"html/template escapes what it fills in", nil},
+	"crypto/md5":     {"broken", nil},
+	"crypto/sha1":    {"broken", []string{"cloudfront"}}, // signed cookies know no other hash
+	"unsafe":         {"nothing here is worth it", nil},
+}

@@ -1,0 +1,97 @@
+package repotest
+
+import (
+	"go/ast"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// maxLines is how long a file may be that a reader is to take in at one sitting.
+const maxLines = 500
+
+// TestPackageComments demands one comment per package, in one of its files, that
+// says what the package owns: "Package NAME …", or "Command NAME …" for a program.
+func TestPackageComments(t *testing.T) {
+	comments := make(map[string][]string) // by folder: the files that have one
+	names := make(map[string]string)
+	for _, f := range goFiles(t) {
+		name := strings.TrimSuffix(f.syntax.Name.Name, "_test")
+		names[f.dir()] = name
+		if f.syntax.Doc == nil {
+			continue
+		}
+		comments[f.dir()] = append(comments[f.dir()], f.path)
+		want := "Package " + name + " "
+		if name == "main" {
+			want = "Command " + path.Base(f.dir()) + " "
+		}
+		if doc := f.syntax.Doc.Text(); !strings.HasPrefix(doc, want) {
+			t.Errorf("%s: package comment starts %q, want %q", f.path, firstLine(doc), want+"…")
+		}
+	}
+	for dir, name := range names {
+		if n := len(comments[dir]); n != 1 {
+			t.Errorf("package %s in %s has %d package comments (%s), want one, in doc.go or main.go",
+				name, dir, n, strings.Join(comments[dir], ", "))
+		}
+	}
+}
+
+func TestFileSize(t *testing.T) {
+	for _, f := range goFiles(t) {
+		if !f.test && f.lines > maxLines {
+			t.Errorf("%s has %d lines, want at most %d: split it by idea", f.path, f.lines, maxLines)
+		}
+	}
+}
+
+// TestSkips keeps tests from skipping by themselves: what a test needs and may
+// lack, it asks package testenv for, which fails where make test has set it up.
+func TestSkips(t *testing.T) {
+	for _, f := range goFiles(t) {
+		if !f.test {
+			continue
+		}
+		ast.Inspect(f.syntax, func(n ast.Node) bool {
+			call, ok := n.(*ast.SelectorExpr)
+			if !ok || !slices.Contains([]string{"Skip", "Skipf", "SkipNow"}, call.Sel.Name) {
+				return true
+			}
+			if receiver, ok := call.X.(*ast.Ident); ok && slices.Contains([]string{"t", "tb", "b", "f"}, receiver.Name) {
+				t.Errorf("%s: %s.%s: ask internal/testenv for what the test needs, or return", f.path, receiver.Name, call.Sel.Name)
+			}
+			return true
+		})
+	}
+}
+
+// TestUnfinished refuses words that promise work instead of doing it.
+func TestUnfinished(t *testing.T) {
+	// In pieces, so that this file does not contain them.
+	words := regexp.MustCompile(`\b(TO` + `DO|FIX` + `ME|XX` + `X|HA` + `CK)\b|not imple` + `mented|\bfor n` + `ow\b`)
+	kinds := []string{".go", ".md", ".html", ".sh", ".sql", ".yaml", ".css"}
+	walk(t, func(name string, _ bool) {
+		if !slices.Contains(kinds, path.Ext(name)) {
+			return
+		}
+		text, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, line := range strings.Split(string(text), "\n") {
+			if found := words.FindString(line); found != "" {
+				t.Errorf("%s:%d: %q: finish it or leave it out", name, i+1, found)
+			}
+		}
+	})
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}
