@@ -36,9 +36,9 @@ var allowed = map[string]map[string]string{
 	},
 
 	// The leaves.
-	"cognito":    {},
-	"session":    {},
-	"replica":    {},
+	"cognito": {},
+	"session": {},
+	"replica": {},
 	"cloudfront": {
 		"golang.org/x/net": "the public suffix list, against cookies for a whole registry",
 	},
