@@ -1,0 +1,207 @@
+// Package browser drives a headless Chromium of its own for one test and keeps
+// screenshots of what it saw. It refuses to share anything between tests: each
+// browser starts with an empty profile and ends with its test.
+package browser
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/codegrant/codegrant/internal/testenv"
+)
+
+// patience is how long a step may take. A step waits for what it needs to appear,
+// so only one that will never succeed takes that long.
+const patience = 30 * time.Second
+
+// A Browser is a tab of a Chromium. Its methods fail the test, with a screenshot,
+// where they do not succeed in time.
+type Browser struct {
+	t         testing.TB
+	tab       context.Context
+	artifacts string
+}
+
+// New starts a browser, as wide as a desk's, that ends with the test. Screenshots
+// go to a folder named after the test, under e2e/artifacts.
+func New(t testing.TB) *Browser {
+	t.Helper()
+	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
+		chromedp.ExecPath(testenv.Chromium(t)),
+		chromedp.UserDataDir(t.TempDir()),
+		chromedp.WindowSize(1280, 900),
+		chromedp.DisableGPU,
+		// With the defaults, these keep Chromium from calling home.
+		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-quic", true),
+	)
+	if os.Geteuid() == 0 {
+		options = append(options, chromedp.NoSandbox) // Chromium has no sandbox for root
+	}
+	process, end := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(end)
+	return open(t, process, chromedp.WithErrorf(t.Logf))
+}
+
+// Tab opens another tab of the same browser: it has the same cookies.
+func (b *Browser) Tab() *Browser {
+	b.t.Helper()
+	return open(b.t, b.tab)
+}
+
+func open(t testing.TB, parent context.Context, options ...chromedp.ContextOption) *Browser {
+	t.Helper()
+	tab, _ := chromedp.NewContext(parent, options...)
+	t.Cleanup(func() {
+		// Waits until the browser is gone, so that its profile can be removed.
+		ctx, cancel := context.WithTimeout(tab, patience)
+		defer cancel()
+		if err := chromedp.Cancel(ctx); err != nil {
+			t.Logf("close browser: %v", err)
+		}
+	})
+	// The first action starts the browser and may have no deadline of its own.
+	if err := chromedp.Do(tab, chromedp.Navigate("about:blank")); err != nil {
+		t.Fatalf("start browser: %v", err)
+	}
+	return &Browser{t: t, tab: tab, artifacts: artifacts(t)}
+}
+
+// Open goes to an address and waits until the page is loaded.
+func (b *Browser) Open(url string) {
+	b.t.Helper()
+	b.Do("open "+url, chromedp.Navigate(url))
+}
+
+// Fill types text into the field that a CSS selector names, in place of what the
+// field holds.
+func (b *Browser) Fill(selector, text string) {
+	b.t.Helper()
+	field := chromedp.CSS(selector)
+	b.Do("fill "+selector, chromedp.Clear(field), chromedp.SendKeys(field, text))
+}
+
+// Click clicks on the first visible element that a CSS selector names. It does not
+// wait for the page that this may lead to: see See.
+func (b *Browser) Click(selector string) {
+	b.t.Helper()
+	b.Do("click "+selector, chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
+}
+
+// See waits until the page shows a text, on this page or on one that is loading.
+func (b *Browser) See(text string) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.tab, patience)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		// An error is that of a page that is being replaced: its successor is asked.
+		shown, err := chromedp.Run(ctx, chromedp.Evaluate[string]("document.body.innerText"))
+		if err == nil && strings.Contains(shown, text) {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			b.Screenshot("failed to see " + text)
+			b.t.Fatalf("see %q: page shows %q", text, shown)
+		}
+	}
+}
+
+// Text returns the visible text of the first element that a CSS selector names.
+func (b *Browser) Text(selector string) string {
+	b.t.Helper()
+	return strings.TrimSpace(run(b, "read "+selector, chromedp.Text(chromedp.CSS(selector))))
+}
+
+// URL returns the address of the page that the tab shows.
+func (b *Browser) URL() string {
+	b.t.Helper()
+	return run(b, "read address", chromedp.Location())
+}
+
+// Phone makes the tab as large as a phone.
+func (b *Browser) Phone() {
+	b.t.Helper()
+	b.Do("turn into a phone", chromedp.EmulateViewport(390, 844,
+		chromedp.EmulateMobile, chromedp.EmulateTouch, chromedp.EmulatePortrait))
+}
+
+// Do performs any other actions of chromedp as one step of that name.
+func (b *Browser) Do(step string, actions ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	run(b, step, chromedp.Steps(actions...))
+}
+
+func run[T any](b *Browser, step string, action chromedp.Action[T]) T {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.tab, patience)
+	defer cancel()
+	value, err := chromedp.Run(ctx, action)
+	if err != nil {
+		b.Screenshot("failed to " + step)
+		b.t.Fatalf("%s: %v", step, err)
+	}
+	return value
+}
+
+// Screenshot keeps a picture of the whole page, as a PNG of that name.
+func (b *Browser) Screenshot(name string) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.tab, patience)
+	defer cancel()
+	picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		b.t.Errorf("take screenshot %q: %v", name, err)
+		return
+	}
+	path := filepath.Join(b.artifacts, fileName(name)+".png")
+	if err := errors.Join(os.MkdirAll(b.artifacts, 0o755), os.WriteFile(path, picture, 0o644)); err != nil {
+		b.t.Errorf("keep screenshot: %v", err)
+		return
+	}
+	b.t.Logf("screenshot %s", path)
+}
+
+// artifacts names the folder for the test's screenshots, beside the module's
+// go.mod, wherever below it the test runs.
+func artifacts(t testing.TB) string {
+	t.Helper()
+	module, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(module, "go.mod")); err == nil {
+			break
+		}
+		if module == filepath.Dir(module) {
+			t.Fatal("find folder for screenshots: no go.mod above the test")
+		}
+		module = filepath.Dir(module)
+	}
+	return filepath.Join(module, "artifacts", fileName(t.Name()))
+}
+
+// fileName turns a name for people into one for files.
+func fileName(name string) string {
+	name = strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '_', r == '.':
+			return r
+		default:
+			return '-'
+		}
+	}, name)
+	return name[:min(len(name), 100)]
+}
