@@ -1,0 +1,38 @@
+package cloudfront
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// setCookies adds cookies to a response and keeps shared caches away from it.
+func setCookies(h http.Header, cookies []*http.Cookie) {
+	for _, c := range cookies {
+		h.Add("Set-Cookie", c.String())
+	}
+	control := strings.ToLower(strings.Join(h.Values("Cache-Control"), ","))
+	if !strings.Contains(control, "private") && !strings.Contains(control, "no-store") {
+		h.Add("Cache-Control", "private")
+	}
+	if !slices.ContainsFunc(h.Values("Vary"), func(v string) bool { return strings.EqualFold(v, "Cookie") }) {
+		h.Add("Vary", "Cookie")
+	}
+}
+
+// dropCookies takes back what was set on this response before, so that it never sets and clears a cookie.
+func dropCookies(h http.Header) {
+	lines := slices.DeleteFunc(h.Values("Set-Cookie"), func(line string) bool {
+		name, _, _ := strings.Cut(line, "=")
+		switch name {
+		case policyCookie, expiresCookie, signatureCookie, keyPairCookie, hashCookie, markerCookie:
+			return true
+		}
+		return false
+	})
+	if len(lines) == 0 {
+		h.Del("Set-Cookie")
+		return
+	}
+	h["Set-Cookie"] = lines
+}
