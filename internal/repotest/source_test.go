@@ -91,6 +91,52 @@ func TestUnfinished(t *testing.T) {
 	})
 }
 
+// TestS173_ActionsArePinned holds the workflows to actions whose code is known, and
+// to a token that can only read.
+func TestS173_ActionsArePinned(t *testing.T) {
+	pinned := regexp.MustCompile(`^[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`)
+	workflows, err := filepath.Glob(filepath.Join(root, ".github", "workflows", "*"))
+	if err != nil || len(workflows) == 0 {
+		t.Fatalf("found %d workflows, %v: the pattern is broken", len(workflows), err)
+	}
+	for _, workflow := range workflows {
+		text, err := os.ReadFile(workflow)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), "\npermissions:\n  contents: read\n\n") {
+			t.Errorf("%s: the token's rights are not limited to reading the contents", workflow)
+		}
+		for _, line := range strings.Split(string(text), "\n") {
+			if _, action, ok := strings.Cut(line, "uses: "); ok && !pinned.MatchString(action) {
+				t.Errorf("%s: %s: pin the action by commit, with its version in a comment", workflow, action)
+			}
+		}
+	}
+}
+
+// TestS174_FuzzTargetsHaveSeeds keeps fuzz targets from starting with nothing, and
+// from passing as tests without having seen an input.
+func TestS174_FuzzTargetsHaveSeeds(t *testing.T) {
+	for _, f := range goFiles(t) {
+		for _, declaration := range f.syntax.Decls {
+			target, ok := declaration.(*ast.FuncDecl)
+			if !ok || !f.test || !strings.HasPrefix(target.Name.Name, "Fuzz") {
+				continue
+			}
+			seeded := false
+			ast.Inspect(target, func(n ast.Node) bool {
+				call, ok := n.(*ast.SelectorExpr)
+				seeded = seeded || ok && call.Sel.Name == "Add"
+				return !seeded
+			})
+			if !seeded {
+				t.Errorf("%s: %s adds no seeds", f.path, target.Name.Name)
+			}
+		}
+	}
+}
+
 func firstLine(s string) string {
 	line, _, _ := strings.Cut(s, "\n")
 	return line
