@@ -1,0 +1,169 @@
+package session
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+)
+
+// Keyring seals small values that a browser carries for us. The first key seals,
+// all of them open: to rotate, put a new key in front, and take the last one
+// away when nothing that it sealed is alive. Each purpose has a key of its own,
+// so that a value made for one is worthless for another. It is safe for
+// concurrent use, and prints as a placeholder.
+type Keyring struct {
+	masters [][]byte
+	ids     [][]byte
+
+	mu    sync.RWMutex
+	aeads map[string][]cipher.AEAD // by purpose
+}
+
+const (
+	// KeySize is the size of a key in bytes.
+	KeySize  = 32
+	keyIDLen = 4
+)
+
+// NewKeyring takes keys of [KeySize] random bytes, the one that seals first. It
+// refuses keys of another size, repeated ones, and ones that cannot be random.
+func NewKeyring(keys ...[]byte) (*Keyring, error) {
+	if len(keys) == 0 {
+		return nil, errors.New("make key ring: no key; make one with: openssl rand -base64 32")
+	}
+	ring := &Keyring{aeads: make(map[string][]cipher.AEAD)}
+	var faults []error
+	seen := make(map[string]bool)
+	for i, key := range keys {
+		switch {
+		case len(key) != KeySize:
+			faults = append(faults, fmt.Errorf("key %d has %d bytes and needs %d", i+1, len(key), KeySize))
+		case distinct(key) < 12:
+			faults = append(faults, fmt.Errorf("key %d is not random; make one with: openssl rand -base64 32", i+1))
+		case seen[string(key)]:
+			faults = append(faults, fmt.Errorf("key %d repeats another one", i+1))
+		}
+		seen[string(key)] = true
+		id, err := hkdf.Key(sha256.New, key, nil, "codegrant key id", keyIDLen)
+		if err != nil {
+			return nil, fmt.Errorf("make key ring: %w", err)
+		}
+		ring.masters = append(ring.masters, append([]byte(nil), key...))
+		ring.ids = append(ring.ids, id)
+	}
+	if len(faults) > 0 {
+		return nil, fmt.Errorf("make key ring: %w", errors.Join(faults...))
+	}
+	return ring, nil
+}
+
+// RandomKeyring makes a ring of one new key, which ends with the process.
+func RandomKeyring() *Keyring {
+	for {
+		key := make([]byte, KeySize)
+		rand.Read(key)
+		if ring, err := NewKeyring(key); err == nil {
+			return ring
+		}
+	}
+}
+
+// distinct counts different bytes. 32 random ones hold fewer than 12 about never;
+// words typed over and over do.
+func distinct(key []byte) int {
+	var seen [256]bool
+	n := 0
+	for _, c := range key {
+		if !seen[c] {
+			seen[c] = true
+			n++
+		}
+	}
+	return n
+}
+
+func (k *Keyring) forPurpose(purpose string) []cipher.AEAD {
+	k.mu.RLock()
+	aeads, ok := k.aeads[purpose]
+	k.mu.RUnlock()
+	if ok {
+		return aeads
+	}
+	for _, master := range k.masters {
+		key, err := hkdf.Key(sha256.New, master, nil, "codegrant seal "+purpose, KeySize)
+		if err != nil {
+			panic(err) // the size is within HKDF's limit
+		}
+		block, err := aes.NewCipher(key)
+		if err != nil {
+			panic(err)
+		}
+		aead, err := cipher.NewGCM(block)
+		if err != nil {
+			panic(err)
+		}
+		aeads = append(aeads, aead)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.aeads[purpose] = aeads
+	return aeads
+}
+
+// Seal encrypts content for a purpose, a constant of the caller's, and binds it
+// to data, which is not part of the result and must be given to open it.
+func (k *Keyring) Seal(purpose string, content, data []byte) string {
+	aead := k.forPurpose(purpose)[0]
+	b := make([]byte, 1+keyIDLen+aead.NonceSize(), 1+keyIDLen+aead.NonceSize()+len(content)+aead.Overhead())
+	b[0] = sealedVersion
+	copy(b[1:], k.ids[0])
+	rand.Read(b[1+keyIDLen:])
+	return base64.RawURLEncoding.EncodeToString(aead.Seal(b, b[1+keyIDLen:], content, data))
+}
+
+// Open decrypts what [Keyring.Seal] made for the same purpose and data. It
+// returns [ErrMalformed] for a value that Seal did not make, and [ErrSealed]
+// where the key is gone, or purpose or data differ.
+func (k *Keyring) Open(purpose, sealed string, data []byte) ([]byte, error) {
+	b, err := strictBase64.DecodeString(sealed)
+	// The decoder skips line breaks, which would be a second string for the same.
+	if err != nil || base64.RawURLEncoding.EncodedLen(len(b)) != len(sealed) || len(b) < 1+keyIDLen+12+16 || b[0] != sealedVersion {
+		return nil, fmt.Errorf("open %s: %w", purpose, ErrMalformed)
+	}
+	id := b[1 : 1+keyIDLen]
+	for i, aead := range k.forPurpose(purpose) {
+		if string(id) != string(k.ids[i]) {
+			continue
+		}
+		nonce := b[1+keyIDLen : 1+keyIDLen+aead.NonceSize()]
+		if content, err := aead.Open(nil, nonce, b[1+keyIDLen+aead.NonceSize():], data); err == nil {
+			return content, nil
+		}
+	}
+	return nil, fmt.Errorf("open %s: %w", purpose, ErrSealed)
+}
+
+const redactedKeys = "[key ring]"
+
+// String, and the methods below, keep the keys out of logs.
+func (*Keyring) String() string { return redactedKeys }
+
+// GoString implements [fmt.GoStringer].
+func (*Keyring) GoString() string { return redactedKeys }
+
+// Format implements [fmt.Formatter] for every verb.
+func (*Keyring) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redactedKeys) }
+
+// MarshalText implements [encoding.TextMarshaler], and with it JSON.
+func (*Keyring) MarshalText() ([]byte, error) { return []byte(redactedKeys), nil }
+
+// LogValue implements [slog.LogValuer].
+func (*Keyring) LogValue() slog.Value { return slog.StringValue(redactedKeys) }
