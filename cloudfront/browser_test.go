@@ -74,7 +74,7 @@ func newWorld(t *testing.T, change ...func(*world, *cloudfront.Config)) *world {
 	return w
 }
 
-func newCookies(t *testing.T, cfg cloudfront.Config) *cloudfront.Cookies {
+func newCookies(t testing.TB, cfg cloudfront.Config) *cloudfront.Cookies {
 	t.Helper()
 	c, err := cloudfront.New(cfg)
 	if err != nil {

@@ -90,33 +90,36 @@ func New(cfg Config) (*Cookies, error) {
 		signedIn: cfg.SignedIn, clientIP: cfg.ClientIP, onError: cfg.OnError, now: cfg.Now,
 	}
 	var faults []error
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	fault := func(field, format string, args ...any) {
+		faults = append(faults, inField(field, fmt.Errorf(format, args...)))
+	}
 
 	if len(c.keys) == 0 {
-		fault("Keys: %w: one is needed", ErrKey)
+		fault("Keys", "%w: one is needed", ErrKey)
 	}
 	for i, k := range c.keys {
+		field := fmt.Sprintf("Keys[%d]", i)
 		if k.signer == nil {
-			fault("Keys[%d]: %w: it is empty; make it with ParseKey, LoadKey or NewKey", i, ErrKey)
+			fault(field, "%w: it is empty; make it with ParseKey, LoadKey or NewKey", ErrKey)
 		} else if slices.ContainsFunc(c.keys[:i], func(other Key) bool { return other.id == k.id }) {
-			fault("Keys[%d]: %w: the id %s is used twice", i, ErrKey, k.id)
+			fault(field, "%w: the id %s is used twice", ErrKey, k.id)
 		}
 	}
 	if err := c.hash.check(); err != nil {
-		fault("Hash: %w", err)
+		fault("Hash", "%w", err)
 	}
 	if c.lifetime == 0 {
 		c.lifetime = defaultLifetime
 	} else if c.lifetime < minLifetime || c.lifetime > maxLifetime {
-		fault("Lifetime: %v is not between %v and %v", c.lifetime, minLifetime, maxLifetime)
+		fault("Lifetime", "%v is not between %v and %v", c.lifetime, minLifetime, maxLifetime)
 	}
 	if c.sameSite == 0 {
 		c.sameSite = http.SameSiteLaxMode
 	} else if c.sameSite < http.SameSiteLaxMode || c.sameSite > http.SameSiteNoneMode {
-		fault("SameSite: choose Lax, Strict or None")
+		fault("SameSite", "choose Lax, Strict or None")
 	}
 	if c.signedIn == nil {
-		fault("SignedIn: missing: say who is signed in")
+		fault("SignedIn", "it is missing; say who is signed in")
 	}
 	if c.now == nil {
 		c.now = time.Now
@@ -138,16 +141,19 @@ func New(cfg Config) (*Cookies, error) {
 	return c, nil
 }
 
+// inField says which field of the configuration an error is about.
+func inField(field string, err error) error { return fmt.Errorf("%s: %w", field, err) }
+
 func newResources(configured []Resource) ([]resource, []error) {
 	if len(configured) == 0 {
-		return nil, []error{fmt.Errorf("Resources: %w: one is needed", ErrResource)}
+		return nil, []error{inField("Resources", fmt.Errorf("%w: one is needed", ErrResource))}
 	}
 	var resources []resource
 	var faults []error
 	for i, r := range configured {
 		checked, err := newResource(r)
 		if err != nil {
-			faults = append(faults, fmt.Errorf("Resources[%d].%w", i, err))
+			faults = append(faults, inField(fmt.Sprintf("Resources[%d]", i), err))
 		}
 		resources = append(resources, checked)
 	}
@@ -159,7 +165,7 @@ func (cfg Config) domainRule() (domainRule, []error) {
 	switch {
 	case cfg.Domain != "" && len(cfg.Domains) == 0 && !cfg.HostOnly:
 		if err := checkDomain(domain); err != nil {
-			return domainRule{}, []error{fmt.Errorf("Domain: %w", err)}
+			return domainRule{}, []error{inField("Domain", err)}
 		}
 		return domainRule{fixed: &domain}, nil
 	case cfg.Domain == "" && len(cfg.Domains) > 0 && !cfg.HostOnly:
@@ -167,5 +173,5 @@ func (cfg Config) domainRule() (domainRule, []error) {
 	case cfg.Domain == "" && len(cfg.Domains) == 0 && cfg.HostOnly:
 		return domainRule{fixed: new(string)}, nil
 	}
-	return domainRule{}, []error{fmt.Errorf("Domain: %w: set exactly one of Domain, Domains and HostOnly", ErrDomain)}
+	return domainRule{}, []error{inField("Domain", fmt.Errorf("%w: set exactly one of Domain, Domains and HostOnly", ErrDomain))}
 }

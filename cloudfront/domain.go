@@ -20,13 +20,13 @@ func newDomainRule(names []string) (domainRule, []error) {
 	rule := domainRule{sites: map[string]bool{}, hosts: map[string]string{}}
 	var faults []error
 	for i, name := range names {
-		if err := checkDomain(name); err != nil {
-			faults = append(faults, fmt.Errorf("Domains[%d]: %w", i, err))
-			continue
+		err := checkDomain(name)
+		var site string
+		if err == nil {
+			site, err = publicsuffix.EffectiveTLDPlusOne(name)
 		}
-		site, err := publicsuffix.EffectiveTLDPlusOne(name)
 		if err != nil {
-			faults = append(faults, fmt.Errorf("Domains[%d]: %w: %w", i, ErrDomain, err))
+			faults = append(faults, inField(fmt.Sprintf("Domains[%d]", i), err))
 			continue
 		}
 		if site == name {

