@@ -567,6 +567,19 @@ func TestS128_StraysOfAnotherDomain(t *testing.T) {
 	}
 }
 
+// After a change from several resources to one, the marker of the former goes with the first sign-out.
+func TestS128_MarkerOfEarlierConfiguration(t *testing.T) {
+	w := newWorld(t)
+	w.plant([]*http.Cookie{{Name: "codegrant-cloudfront", Value: "1.2.x", Domain: "app.example", Path: "/"}})
+	w.subject = ""
+	if got := w.page(); got != 6 {
+		t.Errorf("%d cookies removed, want the set and the marker", got)
+	}
+	if got := w.page(); got != 0 {
+		t.Errorf("%d cookies removed again", got)
+	}
+}
+
 // Sets of other applications on the same domain are left to them.
 func TestForeignSetStays(t *testing.T) {
 	w := newWorld(t)

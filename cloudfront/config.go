@@ -50,8 +50,9 @@ type Config struct {
 	// cookies whichever it is.
 	SameSite http.SameSite
 
-	// SignedIn says for whom a request is made and when that session ends; required. False means "nobody", and
-	// takes the cookies away, so answer requests whose session could not be looked up before they come here.
+	// SignedIn says for whom a request is made and when that session ends, which the zero time has long done;
+	// required. False means "nobody", and takes the cookies away, so answer requests whose session could not be
+	// looked up before they come here.
 	SignedIn func(*http.Request) (subject string, expires time.Time, ok bool)
 
 	// ClientIP, if set, binds the cookies to the address that it returns, which must be the one that CloudFront

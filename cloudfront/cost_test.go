@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -222,6 +223,34 @@ func TestBrokenCookiesAreReplaced(t *testing.T) {
 				t.Error("replaced twice")
 			}
 		})
+	}
+}
+
+// The marker is the browser's own word, so whatever it says must leave a way to the cookies.
+func TestDamagedMarkers(t *testing.T) {
+	c := newCounted(t, ecKey(), func(cfg *cloudfront.Config) {
+		cfg.Resources = []cloudfront.Resource{{URL: "https://assets.app.example/a/*"}, {URL: "https://assets.app.example/b/*"}}
+	})
+	v := &visitor{}
+	v.visit(c.h)
+	good := v.jar["codegrant-cloudfront"]
+	parts := strings.Split(good, ".")
+	if len(parts) != 3 || v.visit(c.h) != 0 {
+		t.Fatalf("marker %q is not accepted", good)
+	}
+	for _, bad := range []string{
+		"", "x", "..", "1.2.", parts[0], parts[0] + "." + parts[1] + ".", good + "A", good + ".",
+		"9999999999.9999999999." + parts[2], "0.0." + parts[2], parts[0] + ".1." + parts[2],
+		"-9223372036854775808." + parts[1] + "." + parts[2], "99999999999999999999." + parts[1] + "." + parts[2],
+		"+" + good,
+	} {
+		v.jar["codegrant-cloudfront"] = bad
+		if v.visit(c.h) == 0 {
+			t.Errorf("marker %q counts as live cookies", bad)
+		}
+		if got := v.jar["codegrant-cloudfront"]; got != good {
+			t.Errorf("marker %q was replaced by %q, want %q", bad, got, good)
+		}
 	}
 }
 

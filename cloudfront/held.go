@@ -36,7 +36,7 @@ func newSpan(now time.Time, lifetime time.Duration, session time.Time) span {
 
 // fits accepts an end within the limit and with at least half of the time left that a fresh one would have.
 func (sp span) fits(expires int64) bool {
-	return expires <= sp.limit && expires-sp.now >= (sp.want-sp.now+1)/2
+	return expires > sp.now && expires <= sp.limit && expires-sp.now >= (sp.want-sp.now+1)/2
 }
 
 // presented are the cookies of this package that a request carries.

@@ -37,8 +37,8 @@ func (c *Cookies) Middleware(next http.Handler) http.Handler {
 // expires, and gets every set of cookies that it may have and that its browser does not hold. A sign-in handler
 // calls it so that the page it redirects to finds its files. It must be called before the header is written.
 //
-// The error wraps [ErrHost], [ErrAddress], [ErrSegment], or what a foreign signer returned. No cookies were
-// set then.
+// The error wraps [ErrHost], [ErrAddress] or [ErrSegment], and the browser then holds none of the cookies, or what a
+// foreign signer returned, and the browser keeps what it held.
 func (c *Cookies) Grant(w http.ResponseWriter, r *http.Request, subject string, expires time.Time) error {
 	domain, ok := c.domain.of(r)
 	if !ok {
@@ -98,8 +98,10 @@ func (c *Cookies) Clear(w http.ResponseWriter, r *http.Request) {
 	for _, res := range plan.resources {
 		cookies = append(cookies, Values{}.Cookies(c.attributes(domain, res.path))...)
 	}
-	if !plan.visible {
+	if !plan.visible || shown.marker != "" {
 		cookies = append(cookies, c.attributes(domain, "/").cookie(markerCookie, ""))
+	}
+	if !plan.visible {
 		cookies = append(cookies, c.misplaced(shown, domain)...)
 	}
 	dropCookies(w.Header())

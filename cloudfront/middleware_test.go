@@ -24,7 +24,7 @@ func TestResponseWriterIsNotWrapped(t *testing.T) {
 	}
 }
 
-func TestResponseHeaders(t *testing.T) {
+func TestS057_ResponseHeaders(t *testing.T) {
 	tests := []struct {
 		name   string
 		before http.Header
