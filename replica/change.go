@@ -1,0 +1,31 @@
+package replica
+
+import "slices"
+
+// Change is what an operation changed about one user.
+type Change struct {
+	User   User  // as they are now
+	Before *User // as they were; nil for a user who is new
+
+	Created bool // the user is new
+	Adopted bool // the user was known to the application already, and is now linked to the pool
+
+	// Fields names what is different, sorted: username, email, email_verified,
+	// name, given_name, family_name, phone_number, phone_number_verified, locale,
+	// custom, enabled, status, first_sign_in, last_sign_in, and groups where
+	// anything about memberships is different, be it only who states one.
+	Fields []string
+
+	// GroupsAdded and GroupsRemoved name the groups that the user has come to be
+	// in, and is no longer in. Sorted.
+	GroupsAdded   []string
+	GroupsRemoved []string
+}
+
+// Empty reports whether nothing has changed, and so nothing was written.
+func (c Change) Empty() bool {
+	return !c.Created && !c.Adopted && len(c.Fields) == 0
+}
+
+// Has reports whether the named field is different.
+func (c Change) Has(field string) bool { return slices.Contains(c.Fields, field) }

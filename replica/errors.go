@@ -1,0 +1,21 @@
+package replica
+
+import "errors"
+
+var (
+	// ErrNotFound means that there is no such user.
+	ErrNotFound = errors.New("not found")
+
+	// ErrInvalid means that what was asked for can never succeed as it is: a
+	// snapshot that breaks a limit, a cursor that no store has made.
+	ErrInvalid = errors.New("invalid")
+
+	// ErrConflict means that rows which exist already stand in the way and a
+	// person has to decide, such as two accounts with the address of a newcomer.
+	ErrConflict = errors.New("conflict")
+
+	// ErrUnavailable means that the store cannot say: it is down, slow, full, not
+	// prepared, or the context ended. The same call may succeed later. It never
+	// means that a user does not exist.
+	ErrUnavailable = errors.New("replica unavailable")
+)

@@ -1,0 +1,164 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Snapshot is one user with groups as the pool stated them at one moment.
+type Snapshot struct {
+	Issuer  string // required
+	Subject string // required
+
+	Username            string
+	Email               string
+	EmailVerified       bool // belongs to Email and means nothing without it
+	Name                string
+	GivenName           string
+	FamilyName          string
+	PhoneNumber         string
+	PhoneNumberVerified bool // belongs to PhoneNumber
+	Locale              string
+	Custom              map[string]string
+
+	// Complete says that the source states every attribute, as the directory
+	// does: what is empty here is empty in the pool. Where it is false, what is
+	// empty is unknown and stays as it is. Tokens are of that kind: scopes and
+	// the rights of the app client decide which claims they carry.
+	Complete bool
+
+	// Groups are all groups that the person is in, where GroupsKnown is set.
+	// Where it is not, nothing is said about groups.
+	Groups      []GroupRef
+	GroupsKnown bool
+
+	Enabled *bool  // nil: not stated. A user who was never stated to be disabled is enabled
+	Status  string // empty: not stated
+
+	// SignIn counts the snapshot as a sign-in of the person at At.
+	SignIn bool
+
+	// At is when the pool made the statement: iat of a token, or the time of
+	// reading. Required. Stores keep microseconds.
+	At time.Time
+}
+
+// GroupRef is one group of a [Snapshot].
+type GroupRef struct {
+	Name string
+
+	// Origin is OriginPool or OriginProvider. Empty: whichever the name says,
+	// given the issuer.
+	Origin Origin
+
+	// Precedence is nil where the source does not state it, as in tokens.
+	Precedence *int
+}
+
+// Limits of what a replica takes. Whatever Cognito itself accepts is within them.
+const (
+	MaxKeyBytes       = 255  // issuer, subject
+	MaxAttributeBytes = 2048 // one attribute; also a username
+	MaxGroupBytes     = 512  // name of a group: 128 characters of Cognito
+	MaxCustom         = 100  // custom attributes of one user
+	MaxCustomKeyBytes = 128  // name of one
+	MaxGroups         = 1000 // groups of one snapshot
+)
+
+// Validate reports every fault of s in one error that is [ErrInvalid]: what is
+// missing, too long, not UTF-8, or holds control characters. Custom attributes
+// may hold tabs and line breaks.
+func (s Snapshot) Validate() error {
+	var faults []error
+	fault := func(err error) {
+		if err != nil {
+			faults = append(faults, err)
+		}
+	}
+	for _, f := range []struct{ name, value string }{{"issuer", s.Issuer}, {"subject", s.Subject}} {
+		if f.value == "" {
+			fault(fmt.Errorf("%s is empty", f.name))
+		}
+		fault(checkText(f.name, f.value, MaxKeyBytes, ""))
+	}
+	for _, f := range []struct{ name, value string }{
+		{"username", s.Username}, {"email", s.Email}, {"name", s.Name}, {"given_name", s.GivenName},
+		{"family_name", s.FamilyName}, {"phone_number", s.PhoneNumber}, {"locale", s.Locale}, {"status", s.Status},
+	} {
+		fault(checkText(f.name, f.value, MaxAttributeBytes, ""))
+	}
+	if len(s.Custom) > MaxCustom {
+		fault(fmt.Errorf("%d custom attributes, at most %d are kept", len(s.Custom), MaxCustom))
+	}
+	for _, key := range slices.Sorted(maps.Keys(s.Custom)) {
+		if key == "" {
+			fault(errors.New("a custom attribute has no name"))
+		}
+		fault(checkText("name of a custom attribute", key, MaxCustomKeyBytes, ""))
+		fault(checkText(fmt.Sprintf("custom attribute %.64q", key), s.Custom[key], MaxAttributeBytes, "\t\r\n"))
+	}
+	if len(s.Groups) > 0 && !s.GroupsKnown {
+		fault(errors.New("groups are listed but not marked as known"))
+	}
+	if len(s.Groups) > MaxGroups {
+		fault(fmt.Errorf("%d groups, at most %d are kept", len(s.Groups), MaxGroups))
+	}
+	for _, g := range s.Groups {
+		fault(CheckGroupName(g.Name))
+		if g.Origin != "" && g.Origin != OriginPool && g.Origin != OriginProvider {
+			fault(fmt.Errorf("group %.64q has origin %q, which a pool cannot state", g.Name, g.Origin))
+		}
+	}
+	if s.At.IsZero() {
+		fault(errors.New("the time of the statement is missing"))
+	} else if year := s.At.UTC().Year(); year < 1970 || year > 9999 {
+		fault(fmt.Errorf("the time of the statement is in the year %d", year))
+	}
+	if faults == nil {
+		return nil
+	}
+	return fmt.Errorf("%w snapshot: %w", ErrInvalid, errors.Join(faults...))
+}
+
+// CheckGroupName returns what is wrong with the name of a group, as an error that
+// is [ErrInvalid], or nil.
+func CheckGroupName(name string) error {
+	if name == "" {
+		return fmt.Errorf("%w group: the name is empty", ErrInvalid)
+	}
+	if err := checkText("name", name, MaxGroupBytes, ""); err != nil {
+		return fmt.Errorf("%w group: %w", ErrInvalid, err)
+	}
+	return nil
+}
+
+func checkText(name, value string, maxBytes int, allowedControls string) error {
+	switch {
+	case len(value) > maxBytes:
+		return fmt.Errorf("%s has %d bytes, at most %d are kept", name, len(value), maxBytes)
+	case !utf8.ValidString(value):
+		return fmt.Errorf("%s is not UTF-8", name)
+	}
+	for _, r := range value {
+		if unicode.IsControl(r) && !strings.ContainsRune(allowedControls, r) {
+			return fmt.Errorf("%s holds the control character %U", name, r)
+		}
+	}
+	return nil
+}
+
+// groupOrigin tells the groups that Cognito makes for identity providers, named
+// {pool id}_{provider}, by the pool id that every issuer ends with.
+func groupOrigin(issuer, name string) Origin {
+	pool := issuer[strings.LastIndexByte(issuer, '/')+1:]
+	if pool != "" && strings.HasPrefix(name, pool+"_") {
+		return OriginProvider
+	}
+	return OriginPool
+}

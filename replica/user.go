@@ -1,0 +1,100 @@
+package replica
+
+import (
+	"slices"
+	"time"
+)
+
+// User is one person as the replica knows them.
+type User struct {
+	// ID is the key of the row, for an application's own tables to refer to. It
+	// is never given to another person.
+	ID int64
+
+	// Issuer and Subject (the sub claim) name the person for ever.
+	Issuer  string
+	Subject string
+
+	// Username is unique in the pool at any moment, but can be given to somebody
+	// else once its owner is deleted.
+	Username string
+
+	// Email is not unique. Trust it only when EmailVerified is set.
+	Email         string
+	EmailVerified bool
+
+	Name                string // the whole name
+	GivenName           string
+	FamilyName          string
+	PhoneNumber         string // E.164, as Cognito keeps it
+	PhoneNumberVerified bool
+	Locale              string
+
+	// Custom holds further attributes under the pool's own names, such as
+	// "custom:department". Nil where there are none.
+	Custom map[string]string
+
+	Enabled bool   // the pool lets the person sign in
+	Status  string // as the pool spells it (CONFIRMED, EXTERNAL_PROVIDER …); empty: never stated
+
+	Groups []Membership // sorted by name
+
+	FirstSignIn time.Time // zero: never
+	LastSignIn  time.Time // zero: never
+	Created     time.Time // of the row
+	Updated     time.Time // when the row or a membership was last written
+
+	// AsOf and GroupsAsOf are the times of the statements that the attributes
+	// and the memberships come from. An older statement changes nothing.
+	AsOf       time.Time
+	GroupsAsOf time.Time // zero: no statement has named groups yet
+}
+
+// InGroup reports whether the user is in the named group, compared byte for byte.
+// The empty name matches nobody, and neither do the groups that Cognito makes for
+// identity providers: those say where a person came from, not what they may do.
+func (u User) InGroup(name string) bool {
+	return name != "" && slices.ContainsFunc(u.Groups, func(m Membership) bool {
+		return m.Name == name && m.Origin != OriginProvider
+	})
+}
+
+// Group is a group of one issuer. Its name is unique there.
+type Group struct {
+	ID     int64
+	Issuer string
+	Name   string
+	Origin Origin
+
+	// Precedence orders the groups of a person, the lowest first. Nil where none
+	// was stated: such groups come last.
+	Precedence *int
+
+	Created time.Time
+	Updated time.Time
+	AsOf    time.Time // of the statement that Precedence comes from
+}
+
+// Origin says where a group comes from.
+type Origin string
+
+const (
+	// OriginPool marks a group that somebody made in the pool.
+	OriginPool Origin = "pool"
+
+	// OriginProvider marks a group that Cognito made by itself for an identity
+	// provider. Its name starts with the id of the pool and an underscore.
+	OriginProvider Origin = "provider"
+
+	// OriginLocal marks a group that exists in the replica alone. When the pool
+	// comes to state a group of that name, it is the pool's from then on.
+	OriginLocal Origin = "local"
+)
+
+// Membership is a group that a user is in, with who says so. At least one of
+// Pool and Local is set.
+type Membership struct {
+	Group
+	Pool  bool // the pool states it
+	Local bool // it was granted here, and only here it can be revoked
+}
