@@ -1,0 +1,210 @@
+package codegrant
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/session"
+	"github.com/codegrant/codegrant/verify"
+)
+
+// Authenticator is a way to prove who is making a request.
+type Authenticator interface {
+	// Authenticate answers one of three things:
+	//
+	//	nil, nil       not attempted: the request offers no proof of this kind, the next one is asked
+	//	identity, nil  this is who it is
+	//	nil, err       failed: a proof was offered and refused. An error that is
+	//	               ErrUnavailable is answered with 503, any other with 401
+	Authenticate(r *http.Request) (*Identity, error)
+
+	// Challenge is the WWW-Authenticate value (RFC 9110, section 11.6.1) that
+	// asks for this kind of proof, or empty. err is the failure, nil where
+	// nothing was attempted.
+	Challenge(err error) string
+}
+
+// Identify makes who is asking known to the handler, and refuses nobody: see
+// [From]. A proof that fails is treated as none, but a store that does not
+// answer is a 503.
+func (a *Auth) Identify(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		req, ok := a.identify(w, r)
+		if !ok {
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, req)))
+	})
+}
+
+// Require lets a request through when somebody is signed in and has every one of
+// the permissions; see the package comment for what others meet. With no
+// permission, being signed in is enough.
+//
+// It may be nested: an inner Require re-uses the outer one's identity.
+func (a *Auth) Require(permissions ...Permission) func(http.Handler) http.Handler {
+	if len(permissions) == 0 {
+		permissions = []Permission{SignedIn()}
+	}
+	need := All(permissions...)
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			req := fromContext(r.Context())
+			if req == nil || req.auth != a {
+				var ok bool
+				if req, ok = a.identify(w, r); !ok {
+					return
+				}
+				r = r.WithContext(context.WithValue(r.Context(), contextKey{}, req))
+			}
+			if req.identity == nil {
+				a.unauthorized(w, r, req.failure)
+				return
+			}
+			allowed, err := need.Check(r.Context(), req.identity, r)
+			switch {
+			case err != nil:
+				a.unavailable(w, r, unavailable("check the permission", err))
+			case !allowed:
+				a.forbidden(w, r, req.identity, fmt.Errorf("%w: needs %s", ErrForbidden, need))
+			default:
+				next.ServeHTTP(w, r)
+			}
+		})
+	}
+}
+
+// identify asks the authenticators in turn. It has answered the request itself
+// when it reports false.
+func (a *Auth) identify(w http.ResponseWriter, r *http.Request) (*request, bool) {
+	h := w.Header()
+	if _, set := h["Cache-Control"]; !set {
+		h["Cache-Control"] = noStore // what follows depends on who asks
+	}
+	req := &request{auth: a, w: w}
+
+	l, err := a.sessionOf(w, r)
+	switch {
+	case isUnavailable(err):
+		a.unavailable(w, r, err)
+		return nil, false
+	case errors.Is(err, session.ErrTooManyCookies):
+		a.tooManyCookies(w, r, err)
+		return nil, false
+	case errors.Is(err, ErrAmbiguousCookie):
+		a.audit(r.Context(), slog.LevelWarn, "request refused", slog.String("reason", err.Error()))
+		req.failure = err
+	case l != nil:
+		if err := a.crossOrigin(r); err != nil {
+			a.forbidden(w, r, &l.identity, err)
+			return nil, false
+		}
+		req.identity = &l.identity
+		return req, true
+	}
+
+	for _, authenticator := range a.chain {
+		id, err := authenticator.Authenticate(r)
+		if isUnavailable(err) {
+			a.unavailable(w, r, err)
+			return nil, false
+		}
+		if err != nil {
+			a.audit(r.Context(), slog.LevelWarn, "proof refused", slog.String("reason", err.Error()))
+			req.failure = err
+			return req, true
+		}
+		if id != nil {
+			req.identity = id
+			return req, true
+		}
+	}
+	return req, true
+}
+
+// sessionOf is the session authenticator: cookie, one read of the store, refresh
+// where it is due. A cookie whose session has ended is taken back.
+func (a *Auth) sessionOf(w http.ResponseWriter, r *http.Request) (*live, error) {
+	l, err := a.readSession(r)
+	if err == nil && l != nil {
+		if l, err = a.fresh(r.Context(), l); err == nil {
+			a.touch(r.Context(), l)
+		}
+	}
+	if errors.Is(err, ErrSessionEnded) || errors.Is(err, ErrAmbiguousCookie) {
+		a.cookie.Clear(w)
+		if errors.Is(err, ErrSessionEnded) {
+			return nil, nil
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// crossOrigin refuses an unsafe request that another site made the browser send
+// with a session cookie.
+func (a *Auth) crossOrigin(r *http.Request) error {
+	if a.InsecureNoCrossOriginProtection {
+		return nil
+	}
+	if err := a.csrf.Check(r); err != nil {
+		return fmt.Errorf("%w: %w", ErrCrossOrigin, err)
+	}
+	return nil
+}
+
+// bearerAuthenticator takes a token from the Authorization header (RFC 6750).
+type bearerAuthenticator struct{ auth *Auth }
+
+func (b bearerAuthenticator) Authenticate(r *http.Request) (*Identity, error) {
+	values := r.Header["Authorization"]
+	if len(values) == 0 {
+		return nil, nil
+	}
+	scheme, token, _ := strings.Cut(values[0], " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return nil, nil
+	}
+	if len(values) > 1 {
+		return nil, fmt.Errorf("%w: several Authorization headers", ErrInvalid)
+	}
+	a := b.auth
+	token = strings.TrimLeft(token, " ")
+	claims, err := a.verifier.AccessToken(r.Context(), token)
+	if errors.Is(err, verify.ErrTokenUse) && a.BearerIDTokens {
+		claims, err = a.verifier.IDToken(r.Context(), token, verify.IDExpectations{})
+	}
+	if err != nil {
+		return nil, tokenFault("verify the bearer token", err)
+	}
+	if claims.Machine() {
+		return nil, ErrMachineToken
+	}
+	id := &Identity{
+		Issuer: claims.Issuer, Subject: claims.Subject,
+		Username: claims.Username, Email: claims.Email, EmailVerified: claims.EmailVerified, Name: claims.Name,
+		Groups: a.permissionGroups(claims.Groups), Scopes: claims.Scopes, ClientID: claims.ClientID,
+		Method: MethodBearer, AuthTime: claims.AuthTime, Expires: claims.ExpiresAt,
+	}
+	if claims.TokenUse == "id" {
+		id.idToken = cognito.Secret(token)
+	} else {
+		id.accessToken = cognito.Secret(token)
+	}
+	return id, nil
+}
+
+// Challenge follows RFC 6750, section 3: no error code where no token was sent.
+func (b bearerAuthenticator) Challenge(err error) string {
+	if err == nil {
+		return `Bearer realm="codegrant"`
+	}
+	return `Bearer realm="codegrant", error="invalid_token", error_description="the token is expired, revoked or not for this service"`
+}

@@ -1,0 +1,112 @@
+package codegrant
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/internal/returnto"
+	"github.com/codegrant/codegrant/verify"
+)
+
+// signInTimeout bounds the work behind one callback, whatever becomes of the
+// browser's connection: a code that was sent is spent.
+const signInTimeout = 20 * time.Second
+
+// callback finishes a sign-in.
+func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet {
+		a.methodNotAllowed(w, r, "GET")
+		return
+	}
+	answer, err := cognito.ParseCallback(r.URL.Query())
+	if err != nil {
+		a.refuseSignIn(w, r, "", fmt.Errorf("%w: %w", ErrCallbackQuery, err))
+		return
+	}
+	at, err := a.takeAttempt(w, r, answer.State)
+	if err != nil {
+		if errors.Is(err, ErrStateUnknown) || errors.Is(err, ErrStateUsed) || errors.Is(err, ErrStateExpired) {
+			// A reload, the back button or a doubled click of a sign-in that
+			// succeeded: the person is where they wanted to be.
+			if live, _ := a.readSession(r); live != nil {
+				a.audit(r.Context(), slog.LevelInfo, "callback repeated by a signed-in browser", slog.String("reason", err.Error()))
+				returnto.Redirect(w, a.returnTo(at.returnTo), http.StatusSeeOther)
+				return
+			}
+		}
+		a.refuseSignIn(w, r, at.returnTo, err)
+		return
+	}
+	if answer.Issuer != "" && answer.Issuer != a.endpoints.Issuer {
+		a.refuseSignIn(w, r, at.returnTo, ErrIssuerMismatch) // RFC 9207, section 2.4
+		return
+	}
+	if answer.Err != nil {
+		a.refuseSignIn(w, r, at.returnTo, fmt.Errorf("%w: %w", ErrDenied, answer.Err))
+		return
+	}
+
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), signInTimeout)
+	defer cancel()
+	tokens, err := a.client.Exchange(ctx, cognito.Exchange{
+		Code: answer.Code, CodeVerifier: at.codeVerifier(), RedirectURI: a.callbackURL(),
+	})
+	if err != nil {
+		if !isUnavailable(err) {
+			err = fmt.Errorf("%w: %w", ErrCodeRefused, err)
+		}
+		a.refuseSignIn(w, r, at.returnTo, err)
+		return
+	}
+	p, err := a.openSession(ctx, w, r, tokens, at.nonce())
+	if err != nil {
+		// Nothing was kept: neither should the pool keep a grant for it.
+		a.revoke(ctx, tokens.RefreshToken)
+		a.refuseSignIn(w, r, at.returnTo, err)
+		return
+	}
+	a.audit(ctx, slog.LevelInfo, "signed in", slog.String("sub", p.identity.Subject),
+		slog.String("session", p.identity.sessionID), slog.Any("groups", p.identity.Groups))
+	returnto.Redirect(w, a.returnTo(at.returnTo), http.StatusSeeOther)
+}
+
+// openSession verifies a token set, brings the replica up to date and only then
+// creates a session under a new id.
+func (a *Auth) openSession(ctx context.Context, w http.ResponseWriter, r *http.Request, tokens cognito.TokenSet, nonce string) (*payload, error) {
+	p, snapshot, err := a.verifyTokens(ctx, tokens, verify.IDExpectations{Nonce: nonce})
+	if err != nil {
+		return nil, err
+	}
+	p.refreshToken = tokens.RefreshToken
+	p.nonce = nonce
+	if a.Replica != nil {
+		snapshot.SignIn = true
+		change, err := a.Replica.Apply(ctx, snapshot)
+		if err != nil {
+			return nil, unavailable("update the replica", err)
+		}
+		p.identity.UserID = change.User.ID
+		p.replicated = digest(snapshot)
+	}
+	if err := a.createSession(ctx, w, r, p); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// refuseSignIn ends a sign-in without a session: a reason for the log, a page
+// that helps for the person, joined by a correlation id.
+func (a *Auth) refuseSignIn(w http.ResponseWriter, r *http.Request, returnTo string, err error) {
+	id := correlation()
+	level, event := slog.LevelWarn, "sign-in refused"
+	if isUnavailable(err) {
+		level, event = slog.LevelError, "sign-in failed"
+	}
+	a.audit(r.Context(), level, event, slog.String("reason", err.Error()), slog.String("correlation", id))
+	a.signInFailed(w, r, returnTo, err, id)
+}

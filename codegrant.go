@@ -1,0 +1,172 @@
+package codegrant
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/verify"
+)
+
+// Auth signs people in and says who is making a request. It is safe for
+// concurrent use. Make one with [New].
+type Auth struct {
+	settings
+	client    *cognito.Client
+	endpoints cognito.Endpoints
+	verifier  *verify.Verifier
+	csrf      *http.CrossOriginProtection
+	chain     []Authenticator
+	prefix    atomic.Pointer[string]
+	used      *usedStates
+	refreshes *flights
+
+	// background counts work that outlives its request: refreshes and
+	// revocations. Close waits for it.
+	background sync.WaitGroup
+}
+
+// New checks the configuration and joins the parts. It reaches out to nothing:
+// keys are fetched when the first token needs them. The error names every fault
+// of the configuration at once.
+func New(config Config) (*Auth, error) {
+	s, faults := config.resolve()
+
+	client, err := cognito.New(cognito.Config{Pool: s.Pool, HTTPClient: s.HTTPClient})
+	if err != nil {
+		return nil, fmt.Errorf("configure codegrant: %w", errors.Join(fmt.Errorf("Pool: %w", err), faults))
+	}
+	endpoints := client.Endpoints()
+	verifier, err := verify.New(verify.Config{
+		Issuer:     endpoints.Issuer,
+		JWKSURL:    endpoints.JWKS,
+		ClientIDs:  append([]string{s.Pool.ClientID}, s.BearerClientIDs...),
+		Resources:  s.BearerResources,
+		HTTPClient: s.HTTPClient,
+		Now:        s.Now,
+	})
+	if err != nil {
+		faults = errors.Join(faults, fmt.Errorf("Pool: %w", err))
+	}
+	csrf := http.NewCrossOriginProtection()
+	for _, origin := range s.TrustedOrigins {
+		if err := csrf.AddTrustedOrigin(origin); err != nil {
+			faults = errors.Join(faults, fmt.Errorf("TrustedOrigins: %w", err))
+		}
+	}
+	if faults != nil {
+		return nil, fmt.Errorf("configure codegrant: %w", faults)
+	}
+	s.binding = endpoints.Issuer + " " + s.Pool.ClientID
+
+	a := &Auth{
+		settings: s, client: client, endpoints: endpoints, verifier: verifier, csrf: csrf,
+		used: newUsedStates(s.Now), refreshes: newFlights(s.Now),
+	}
+	a.chain = append([]Authenticator{bearerAuthenticator{a}}, s.Authenticators...)
+	a.setPrefix("/auth")
+	if s.InsecureCookieDomain != "" {
+		s.Logger.Warn("session cookie is shared with every host of a domain: each of them can read and plant it",
+			"domain", s.InsecureCookieDomain)
+	}
+	return a, nil
+}
+
+// Mount registers the endpoints under prefix, such as "/auth", with and without
+// a trailing slash. Other routers take [Auth.Handler].
+func (a *Auth) Mount(mux *http.ServeMux, prefix string) {
+	h := a.Handler(prefix)
+	mux.Handle(*a.prefix.Load()+"/", h)
+}
+
+// Handler returns the endpoints as one handler for requests whose path begins
+// with prefix. Call it, or [Auth.Mount], once: the callback URL follows from it.
+func (a *Auth) Handler(prefix string) http.Handler {
+	a.setPrefix(prefix)
+	return http.HandlerFunc(a.serve)
+}
+
+func (a *Auth) setPrefix(prefix string) {
+	prefix = "/" + strings.Trim(prefix, "/")
+	if prefix == "/" {
+		prefix = ""
+	}
+	a.prefix.Store(&prefix)
+}
+
+func (a *Auth) path(endpoint string) string { return *a.prefix.Load() + endpoint }
+
+func (a *Auth) serve(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h["Cache-Control"] = noStore
+	h["Referrer-Policy"] = noReferrer
+	path, ok := strings.CutPrefix(r.URL.Path, *a.prefix.Load())
+	if !ok {
+		path = r.URL.Path // a router that strips the prefix itself
+	}
+	switch strings.TrimSuffix(path, "/") {
+	case "/login":
+		a.login(w, r)
+	case "/callback":
+		a.callback(w, r)
+	case "/logout":
+		a.logout(w, r)
+	case "/user":
+		a.user(w, r)
+	case "/flash":
+		a.flash(w, r)
+	default:
+		a.problem(w, r, http.StatusNotFound, nil)
+	}
+}
+
+// callbackURL is the redirect_uri that this service has at the app client.
+func (a *Auth) callbackURL() string {
+	if a.CallbackURL != "" {
+		return a.CallbackURL
+	}
+	return a.BaseURL + a.path("/callback")
+}
+
+// Warm fetches the pool's keys, so that a start can fail, or wait, when the pool
+// is out of reach. Calling it is optional.
+func (a *Auth) Warm(ctx context.Context) error { return a.verifier.Warm(ctx) }
+
+// Close waits until refreshes and revocations under way are done, or ctx is. It
+// does not close the stores.
+func (a *Auth) Close(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() { a.background.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for refreshes and revocations: %w", ctx.Err())
+	}
+}
+
+var (
+	noStore    = []string{"no-store"}
+	noReferrer = []string{"no-referrer"}
+)
+
+// correlation returns a short id that a person can read out and an operator can
+// search the log for.
+func correlation() string {
+	var b [9]byte
+	rand.Read(b[:])
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// audit writes one security event. Attributes never hold a secret.
+func (a *Auth) audit(ctx context.Context, level slog.Level, event string, attrs ...slog.Attr) {
+	a.Logger.LogAttrs(ctx, level, event, attrs...)
+}

@@ -1,0 +1,288 @@
+package codegrant
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/internal/returnto"
+	"github.com/codegrant/codegrant/replica"
+	"github.com/codegrant/codegrant/session"
+)
+
+// Config is what [New] needs to know. Pool is required, BaseURL is wherever the
+// service does not run on this machine; everything else has a safe default.
+type Config struct {
+	// Pool is the user pool and the app client to sign in with. Required.
+	Pool cognito.Pool
+
+	// BaseURL is the origin that browsers see, such as https://app.example.com,
+	// without a path. Redirects are built from it and never from a request's
+	// Host. Plain http is accepted for localhost alone, as at Cognito itself.
+	// Defaults to the origin of CallbackURL, else to http://localhost:8080.
+	BaseURL string
+
+	// CallbackURL is the callback URL as registered at the app client, on
+	// BaseURL. Defaults to BaseURL + the mounted prefix + "/callback".
+	CallbackURL string
+
+	// SignOutURLs are the sign-out URLs registered at the app client; Cognito
+	// sends the browser to one of them when its own session is over, the first
+	// by default. Defaults to BaseURL + "/".
+	SignOutURLs []string
+
+	// DefaultReturnURL is where a sign-in ends that did not begin at a page: a
+	// path, or a URL of an allowed origin. Defaults to "/".
+	DefaultReturnURL string
+
+	// ErrorURL is the application's page for sign-in errors; it reads them with
+	// [Flash] or from the flash endpoint. Defaults to a small page of ours.
+	ErrorURL string
+
+	// AllowedReturnOrigins are other origins that a sign-in may return to, such
+	// as https://www.example.com. Defaults to none but BaseURL.
+	AllowedReturnOrigins []string
+
+	// TrustedOrigins are other origins whose pages may send unsafe requests
+	// (POST, PUT …) with a session cookie. Defaults to none.
+	TrustedOrigins []string
+
+	// InsecureNoCrossOriginProtection turns off the refusal of unsafe requests
+	// that other sites make a signed-in browser send. Whoever sets it must
+	// protect every handler against CSRF in another way.
+	InsecureNoCrossOriginProtection bool
+
+	// Scopes to ask for. Defaults to openid, email and profile.
+	Scopes []string
+
+	// BearerClientIDs are further app clients of the pool whose bearer tokens
+	// are accepted. Defaults to none but Pool.ClientID.
+	BearerClientIDs []string
+
+	// BearerIDTokens accepts an ID token as a bearer token too, for clients
+	// that send it where an access token belongs. Defaults to false.
+	BearerIDTokens bool
+
+	// BearerResources are the audiences (RFC 8707 resource indicators, URLs)
+	// that an access token may be bound to. Defaults to none.
+	BearerResources []string
+
+	// Authenticators are asked after the session cookie and the bearer token,
+	// in order. Defaults to none.
+	Authenticators []Authenticator
+
+	// Sessions keeps the sessions. Defaults to the memory of this process.
+	Sessions session.Store
+
+	// Replica keeps the application's copy of users and groups, which must be
+	// of the same pool. Defaults to none.
+	Replica replica.Store
+
+	// Keys seal what the browser carries during a sign-in. Processes that share
+	// a session store must share them. Defaults to a random key, and is
+	// required when Sessions says that several processes use it.
+	Keys *session.Keyring
+
+	// IdleTimeout ends a session that was not used for this long. Defaults to
+	// 12 hours; at least one minute.
+	IdleTimeout time.Duration
+
+	// AbsoluteTimeout ends a session this long after sign-in, used or not.
+	// Defaults to 7 days; at least IdleTimeout. The refresh token's lifetime at
+	// the app client (30 days unless changed) is a limit of its own.
+	AbsoluteTimeout time.Duration
+
+	// RefreshLeeway is how long before the access token's end a new one is
+	// fetched. Defaults to one minute, and to a fifth of the token's lifetime
+	// where that is shorter.
+	RefreshLeeway time.Duration
+
+	// CookieName names the session cookie. Defaults to "__Host-codegrant", and
+	// to "codegrant" on http://localhost.
+	CookieName string
+
+	// InsecureCookieDomain shares the session cookie with every host under a
+	// domain. Each of those hosts can then read it and plant one; the hosts
+	// must share Sessions. It needs a CookieName without the __Host- prefix.
+	// Defaults to the one host of BaseURL.
+	InsecureCookieDomain string
+
+	// SameSiteStrict keeps the session cookie from every request that another
+	// site causes, also from following a link to a page of ours.
+	SameSiteStrict bool
+
+	// HTTPClient speaks to Cognito. Defaults to one with timeouts of its own.
+	HTTPClient *http.Client
+
+	// Logger receives events of sign-ins and faults, never a secret. Defaults
+	// to [slog.Default].
+	Logger *slog.Logger
+
+	// Now is the clock. Defaults to [time.Now].
+	Now func() time.Time
+}
+
+// settings is Config with defaults, checked.
+type settings struct {
+	Config
+	secure  bool // https, or any cookie rule that follows from it
+	rules   *returnto.Rules
+	cookie  session.Cookie // the session's
+	binding string         // what a session record is bound to
+}
+
+func (c Config) resolve() (settings, error) {
+	var faults []error
+	fault := func(field, format string, args ...any) {
+		faults = append(faults, fmt.Errorf("%s: %w", field, fmt.Errorf(format, args...)))
+	}
+
+	if c.BaseURL == "" && c.CallbackURL != "" {
+		if u, err := url.Parse(c.CallbackURL); err == nil {
+			c.BaseURL = u.Scheme + "://" + u.Host
+		}
+	}
+	if c.BaseURL == "" {
+		c.BaseURL = "http://localhost:8080"
+	}
+	base, err := parseOrigin(c.BaseURL)
+	if err != nil {
+		fault("BaseURL", "%w", err)
+		base = &url.URL{Scheme: "https", Host: "invalid.invalid"}
+	}
+	c.BaseURL = base.Scheme + "://" + base.Host
+	s := settings{secure: base.Scheme == "https"}
+
+	if c.CallbackURL != "" && !onOrigin(c.CallbackURL, c.BaseURL) {
+		fault("CallbackURL", "%q is not on BaseURL %s; the callback must come back to this service", c.CallbackURL, c.BaseURL)
+	}
+	if len(c.SignOutURLs) == 0 {
+		c.SignOutURLs = []string{c.BaseURL + "/"}
+	}
+	s.rules, err = returnto.New(c.BaseURL, c.AllowedReturnOrigins)
+	if err != nil {
+		fault("AllowedReturnOrigins", "%w", err)
+	}
+	if c.DefaultReturnURL == "" {
+		c.DefaultReturnURL = "/"
+	}
+	if s.rules != nil {
+		if c.DefaultReturnURL, err = s.rules.Check(c.DefaultReturnURL); err != nil {
+			fault("DefaultReturnURL", "%w; use a path or list its origin in AllowedReturnOrigins", err)
+		}
+		if c.ErrorURL != "" {
+			if c.ErrorURL, err = s.rules.Check(c.ErrorURL); err != nil {
+				fault("ErrorURL", "%w; use a path or list its origin in AllowedReturnOrigins", err)
+			}
+		}
+	}
+	if len(c.Scopes) == 0 {
+		c.Scopes = []string{"openid", "email", "profile"}
+	}
+	if !slices.Contains(c.Scopes, "openid") {
+		fault("Scopes", "openid is missing; without it Cognito issues no ID token")
+	}
+
+	def := func(d *time.Duration, value time.Duration) {
+		if *d == 0 {
+			*d = value
+		}
+	}
+	def(&c.IdleTimeout, 12*time.Hour)
+	def(&c.AbsoluteTimeout, max(7*24*time.Hour, c.IdleTimeout))
+	def(&c.RefreshLeeway, time.Minute)
+	if c.IdleTimeout < time.Minute {
+		fault("IdleTimeout", "%v is less than a minute", c.IdleTimeout)
+	}
+	if c.AbsoluteTimeout < c.IdleTimeout {
+		fault("AbsoluteTimeout", "%v is less than IdleTimeout %v", c.AbsoluteTimeout, c.IdleTimeout)
+	}
+	if c.RefreshLeeway < 0 || c.RefreshLeeway > time.Hour {
+		fault("RefreshLeeway", "%v is not between 0 and an hour", c.RefreshLeeway)
+	}
+
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Sessions == nil {
+		c.Sessions = session.NewMemoryStore(session.MemoryConfig{Now: c.Now})
+	}
+	if c.Keys == nil {
+		if shared, ok := c.Sessions.(interface{ Shared() bool }); ok && shared.Shared() {
+			fault("Keys", "the session store is shared between processes, and so must the keys be; make one with session.NewKeyring")
+		}
+		c.Keys = session.RandomKeyring()
+	}
+	if slices.Contains(c.Authenticators, nil) {
+		fault("Authenticators", "one of them is nil")
+	}
+
+	s.cookie = session.Cookie{
+		Name: c.CookieName, Domain: c.InsecureCookieDomain, Path: "/",
+		Secure: s.secure, SameSite: http.SameSiteLaxMode,
+	}
+	if s.cookie.Name == "" {
+		s.cookie.Name = "codegrant"
+		if s.secure && c.InsecureCookieDomain == "" {
+			s.cookie.Name = "__Host-codegrant"
+		}
+	}
+	if c.SameSiteStrict {
+		s.cookie.SameSite = http.SameSiteStrictMode
+	}
+	if err := s.cookie.Validate(); err != nil {
+		fault("CookieName, InsecureCookieDomain", "%w", err)
+	}
+	if d := strings.TrimPrefix(c.InsecureCookieDomain, "."); d != "" {
+		if host := base.Hostname(); host != d && !strings.HasSuffix(host, "."+d) {
+			fault("InsecureCookieDomain", "%s does not hold the host %s of BaseURL; browsers would drop the cookie", d, host)
+		}
+	}
+	s.Config = c
+	return s, errors.Join(faults...)
+}
+
+// parseOrigin accepts https://host[:port], and http for this machine alone.
+func parseOrigin(raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || (u.Path != "" && u.Path != "/") {
+		return nil, fmt.Errorf("%q is not an origin such as https://app.example.com", raw)
+	}
+	u.Host = strings.ToLower(u.Host)
+	switch {
+	case u.Scheme == "https":
+		u.Host = strings.TrimSuffix(u.Host, ":443")
+	case u.Scheme == "http" && isLoopback(u.Hostname()):
+		u.Host = strings.TrimSuffix(u.Host, ":80")
+	default:
+		return nil, fmt.Errorf("%q must begin with https; http is for localhost alone, where cookies need no protection from the network", raw)
+	}
+	return u, nil
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && addr.IsLoopback()
+}
+
+func onOrigin(raw, origin string) bool {
+	u, err := url.Parse(raw)
+	if err != nil || u.User != nil || u.Fragment != "" {
+		return false
+	}
+	o, err := parseOrigin(u.Scheme + "://" + u.Host)
+	return err == nil && o.Scheme+"://"+o.Host == origin
+}

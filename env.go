@@ -1,0 +1,168 @@
+package codegrant
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/session"
+)
+
+// ConfigFromEnv reads a configuration from the environment, under the names that
+// the Python package cognito_code_grant uses. Three settings are enough:
+//
+//	AUTH_COGNITO_CLIENT_ID       the app client
+//	AUTH_COGNITO_CODE_GRANT_URL  https://<domain>/oauth2/token; the domain follows from it
+//	AUTH_COGNITO_JWKS_URL        <issuer>/.well-known/jwks.json; the issuer follows from it
+//
+// Further names of the package:
+//
+//	AUTH_COGNITO_REDIRECT_URL    where a sign-in ends that began nowhere (DefaultReturnURL)
+//	SITE_LOGIN_URL               the callback URL registered at Cognito (CallbackURL, BaseURL)
+//	LOGIN_FORM_VIEW_URL          the page that shows sign-in errors (ErrorURL)
+//
+// And our own:
+//
+//	CODEGRANT_CLIENT_SECRET      the app client's secret, if it has one
+//	CODEGRANT_BASE_URL           the origin that browsers see
+//	CODEGRANT_SIGN_OUT_URLS      registered sign-out URLs, separated by commas
+//	CODEGRANT_SCOPES             scopes, separated by spaces
+//	CODEGRANT_RETURN_ORIGINS     further origins to return to, separated by commas
+//	CODEGRANT_TRUSTED_ORIGINS    further origins whose pages may send unsafe requests, separated by commas
+//	CODEGRANT_KEYS               sealing keys, 32 bytes each in base64, separated by commas, the newest first
+//	CODEGRANT_IDLE_TIMEOUT       such as 12h
+//	CODEGRANT_ABSOLUTE_TIMEOUT   such as 168h
+//
+// CODEGRANT_CLIENT_SECRET_FILE and CODEGRANT_KEYS_FILE name files to read the
+// secrets from instead. The error names every fault at once; no value of a
+// secret is part of it.
+func ConfigFromEnv() (Config, error) { return configFrom(os.LookupEnv) }
+
+type environment struct {
+	lookup func(string) (string, bool)
+	faults []error
+}
+
+func configFrom(lookup func(string) (string, bool)) (Config, error) {
+	env := &environment{lookup: lookup}
+	c := Config{
+		BaseURL:              env.get("CODEGRANT_BASE_URL"),
+		CallbackURL:          env.get("SITE_LOGIN_URL"),
+		DefaultReturnURL:     env.get("AUTH_COGNITO_REDIRECT_URL"),
+		ErrorURL:             env.get("LOGIN_FORM_VIEW_URL"),
+		SignOutURLs:          env.list("CODEGRANT_SIGN_OUT_URLS", ","),
+		Scopes:               env.list("CODEGRANT_SCOPES", " "),
+		AllowedReturnOrigins: env.list("CODEGRANT_RETURN_ORIGINS", ","),
+		TrustedOrigins:       env.list("CODEGRANT_TRUSTED_ORIGINS", ","),
+		IdleTimeout:          env.duration("CODEGRANT_IDLE_TIMEOUT"),
+		AbsoluteTimeout:      env.duration("CODEGRANT_ABSOLUTE_TIMEOUT"),
+		Keys:                 env.keys("CODEGRANT_KEYS"),
+	}
+	clientID, grantURL, jwksURL := env.required("AUTH_COGNITO_CLIENT_ID"),
+		env.required("AUTH_COGNITO_CODE_GRANT_URL"), env.required("AUTH_COGNITO_JWKS_URL")
+	if clientID != "" && grantURL != "" && jwksURL != "" {
+		pool, err := cognito.PoolFromURLs(clientID, grantURL, jwksURL)
+		if err != nil {
+			env.fault("AUTH_COGNITO_CLIENT_ID, AUTH_COGNITO_CODE_GRANT_URL, AUTH_COGNITO_JWKS_URL", err)
+		}
+		c.Pool = pool
+	}
+	c.Pool.ClientSecret = cognito.Secret(env.secret("CODEGRANT_CLIENT_SECRET"))
+
+	// The package's settings are whole URLs of an application that may live on
+	// another origin than its API; naming them there is allowing them.
+	for _, target := range []string{c.DefaultReturnURL, c.ErrorURL} {
+		if u, err := url.Parse(target); err == nil && u.Host != "" {
+			if origin := u.Scheme + "://" + u.Host; !slices.Contains(c.AllowedReturnOrigins, origin) {
+				c.AllowedReturnOrigins = append(c.AllowedReturnOrigins, origin)
+			}
+		}
+	}
+	if len(env.faults) > 0 {
+		return Config{}, fmt.Errorf("read settings from the environment: %w", errors.Join(env.faults...))
+	}
+	return c, nil
+}
+
+func (e *environment) fault(name string, err error) {
+	e.faults = append(e.faults, fmt.Errorf("%s: %w", name, err))
+}
+
+func (e *environment) get(name string) string {
+	value, _ := e.lookup(name)
+	return strings.TrimSpace(value)
+}
+
+func (e *environment) required(name string) string {
+	value := e.get(name)
+	if value == "" {
+		e.fault(name, errors.New("is not set"))
+	}
+	return value
+}
+
+func (e *environment) list(name, separator string) []string {
+	var items []string
+	for item := range strings.SplitSeq(e.get(name), separator) {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return items
+}
+
+func (e *environment) duration(name string) time.Duration {
+	value := e.get(name)
+	if value == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(value)
+	if err != nil || d <= 0 {
+		e.fault(name, fmt.Errorf("%q is not a duration such as 12h or 30m", value))
+	}
+	return d
+}
+
+// secret reads NAME, or the file that NAME_FILE names.
+func (e *environment) secret(name string) string {
+	value, path := e.get(name), e.get(name+"_FILE")
+	if path == "" {
+		return value
+	}
+	if value != "" {
+		e.fault(name, fmt.Errorf("set it or %s_FILE, not both", name))
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		e.fault(name+"_FILE", err)
+	}
+	return strings.TrimSpace(string(content))
+}
+
+func (e *environment) keys(name string) *session.Keyring {
+	value := e.secret(name)
+	if value == "" {
+		return nil
+	}
+	var keys [][]byte
+	for i, item := range strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == '\n' || r == ' ' || r == '\r' }) {
+		key, err := base64.StdEncoding.DecodeString(item)
+		if err != nil {
+			e.fault(name, fmt.Errorf("key %d is not base64; make one with: openssl rand -base64 32", i+1))
+			return nil
+		}
+		keys = append(keys, key)
+	}
+	ring, err := session.NewKeyring(keys...)
+	if err != nil {
+		e.fault(name, err)
+		return nil
+	}
+	return ring
+}

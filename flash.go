@@ -1,0 +1,137 @@
+package codegrant
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/session"
+)
+
+// FlashMessage is what a person should be told once about a sign-in that failed.
+type FlashMessage struct {
+	// Code is for programs: "sign_in_refused", "sign_in_expired",
+	// "temporarily_unavailable", or "trigger" for a message of the pool's
+	// Lambda trigger.
+	Code string `json:"code"`
+	// Message is plain text for the person. It can hold anything that a trigger
+	// said: escape it as any other text.
+	Message string `json:"message"`
+	// Trigger names the Lambda trigger, such as PreSignUp.
+	Trigger string `json:"trigger,omitempty"`
+	// Correlation is the id under which the log tells more.
+	Correlation string `json:"correlation"`
+}
+
+const (
+	flashPurpose  = "flash"
+	flashLifetime = 5 * time.Minute
+)
+
+func (a *Auth) flashCookie() session.Cookie {
+	name := "codegrant-flash"
+	if a.secure {
+		name = "__Host-" + name
+	}
+	return session.Cookie{Name: name, Path: "/", Secure: a.secure, SameSite: http.SameSiteLaxMode}
+}
+
+type sealedFlash struct {
+	FlashMessage
+	Until int64 `json:"until"`
+}
+
+func (a *Auth) setFlash(w http.ResponseWriter, m FlashMessage) {
+	plain, err := json.Marshal(sealedFlash{m, a.Now().Add(flashLifetime).Unix()})
+	if err != nil {
+		panic(err) // a struct of strings
+	}
+	a.flashCookie().Set(w, a.Keys.Seal(flashPurpose, plain, []byte(a.binding)), flashLifetime)
+}
+
+// takeFlash reads the message of a request and has the browser forget it.
+func (a *Auth) takeFlash(w http.ResponseWriter, r *http.Request) (FlashMessage, bool) {
+	values, err := a.flashCookie().Values(r)
+	if err != nil || len(values) == 0 {
+		return FlashMessage{}, false
+	}
+	a.flashCookie().Clear(w)
+	plain, err := a.Keys.Open(flashPurpose, values[0], []byte(a.binding))
+	if err != nil {
+		return FlashMessage{}, false
+	}
+	var m sealedFlash
+	if json.Unmarshal(plain, &m) != nil || a.Now().Unix() > m.Until {
+		return FlashMessage{}, false
+	}
+	return m.FlashMessage, true
+}
+
+// Flash returns what the person should be told about a sign-in that failed, and
+// has the browser forget it: call it before the response is begun, in a handler
+// behind [Auth.Identify] or [Auth.Require].
+func Flash(r *http.Request) (FlashMessage, bool) {
+	req := fromContext(r.Context())
+	if req == nil {
+		return FlashMessage{}, false
+	}
+	return req.auth.takeFlash(req.w, r)
+}
+
+// flash answers with the message as JSON, for single-page applications: 204
+// where there is none.
+func (a *Auth) flash(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet {
+		a.methodNotAllowed(w, r, "GET")
+		return
+	}
+	// The message is for the application's own pages alone.
+	if causedByAnotherSite(r, a.BaseURL) {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	m, ok := a.takeFlash(w, r)
+	if !ok {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	writeJSON(w, http.StatusOK, m)
+}
+
+// describe puts the reason of a failed sign-in in words for the person: never
+// the error itself, which is for the log.
+func describe(r *http.Request, err error) FlashMessage {
+	if isUnavailable(err) {
+		return FlashMessage{Code: "temporarily_unavailable", Message: "Signing in does not work right now. Please try again in a moment."}
+	}
+	var denied *cognito.CallbackError
+	if errors.As(err, &denied) {
+		if trigger, ok := cognito.ParseTriggerError(denied.Description); ok {
+			text := trigger.Message(languages(r)...)
+			if text == "" {
+				text = "Your account could not be signed in. Please contact the people who run this service."
+			}
+			return FlashMessage{Code: "trigger", Trigger: trigger.Trigger, Message: text}
+		}
+		return FlashMessage{Code: "sign_in_refused", Message: "The sign-in was not completed. Please try again."}
+	}
+	if errors.Is(err, ErrStateExpired) || errors.Is(err, ErrStateUsed) || errors.Is(err, ErrStateUnknown) {
+		return FlashMessage{Code: "sign_in_expired", Message: "This sign-in has expired, was used before, or was started in another browser. Please sign in again."}
+	}
+	return FlashMessage{Code: "sign_in_refused", Message: "The sign-in could not be completed. Please try again."}
+}
+
+// languages lists what the person reads, the first the best.
+func languages(r *http.Request) []string {
+	var tags []string
+	for part := range strings.SplitSeq(r.Header.Get("Accept-Language"), ",") {
+		tag, _, _ := strings.Cut(part, ";")
+		if tag = strings.TrimSpace(tag); tag != "" && len(tags) < 16 {
+			tags = append(tags, tag)
+		}
+	}
+	return tags
+}

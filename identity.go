@@ -1,0 +1,135 @@
+package codegrant
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/codegrant/codegrant/cognito"
+)
+
+// Method says how an identity was proven.
+type Method string
+
+// The methods of the built-in authenticators.
+const (
+	MethodSession Method = "session" // a session cookie of ours
+	MethodBearer  Method = "bearer"  // a token in the Authorization header
+)
+
+// Identity is who is making a request.
+//
+// It is shared by concurrent requests of one session: read it, do not write it.
+type Identity struct {
+	// Issuer and Subject together name the person for ever. Every other field
+	// can change, and a username can be given to somebody else.
+	Issuer  string
+	Subject string
+
+	// UserID is the row of the person in the replica; 0 where there is none.
+	UserID int64
+
+	Username      string
+	Email         string // as the pool states it; see EmailVerified
+	EmailVerified bool
+	Name          string
+	Groups        []string // of the token, without the groups Cognito makes for identity providers
+	Scopes        []string // of the access token
+	ClientID      string   // the app client that the tokens were issued to
+
+	Method   Method
+	AuthTime time.Time // when the person last proved who they are
+	Expires  time.Time // when the proof (the access token) expires; a session outlives it by refreshing
+
+	idToken     cognito.Secret
+	accessToken cognito.Secret
+	sessionID   string
+}
+
+// InGroup reports whether the identity is in the named group, compared byte for
+// byte. The empty name matches nobody.
+func (id *Identity) InGroup(name string) bool {
+	return id != nil && name != "" && slices.Contains(id.Groups, name)
+}
+
+// HasScope reports whether the access token carries the scope.
+func (id *Identity) HasScope(scope string) bool {
+	return id != nil && scope != "" && slices.Contains(id.Scopes, scope)
+}
+
+// Claim returns one claim of the verified ID token (or, where the request came
+// with an access token alone, of that), as the JSON that Cognito signed.
+//
+// Do not decide roles by a "custom:" attribute unless the app client cannot
+// write it: by default users can change theirs.
+func (id *Identity) Claim(name string) (json.RawMessage, bool) {
+	if id == nil {
+		return nil, false
+	}
+	token := id.idToken.Reveal()
+	if token == "" {
+		token = id.accessToken.Reveal()
+	}
+	// The token was verified before it was kept, names are known to be unique.
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return nil, false
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return nil, false
+	}
+	var claims map[string]json.RawMessage
+	if json.Unmarshal(payload, &claims) != nil {
+		return nil, false
+	}
+	raw, ok := claims[name]
+	return raw, ok
+}
+
+// AccessToken returns the access token of the request, to call another service
+// on behalf of the person. It is empty for identities proven without one.
+func (id *Identity) AccessToken() cognito.Secret {
+	if id == nil {
+		return ""
+	}
+	return id.accessToken
+}
+
+// SessionID returns a name for the session that is safe to log and to show: it
+// cannot be used to take the session over. It is empty where there is none.
+func (id *Identity) SessionID() string {
+	if id == nil {
+		return ""
+	}
+	return id.sessionID
+}
+
+type contextKey struct{}
+
+// request is what Require and Identify leave in the context.
+type request struct {
+	auth     *Auth
+	w        http.ResponseWriter
+	identity *Identity
+	failure  error // why a request that tried to prove an identity has none
+}
+
+func fromContext(ctx context.Context) *request {
+	req, _ := ctx.Value(contextKey{}).(*request)
+	return req
+}
+
+// From returns the identity that [Auth.Require] or [Auth.Identify] found. It
+// reports false for a request that passed neither, or that nobody is signed in on.
+func From(ctx context.Context) (*Identity, bool) {
+	req := fromContext(ctx)
+	if req == nil || req.identity == nil {
+		return nil, false
+	}
+	return req.identity, true
+}

@@ -1,0 +1,112 @@
+package codegrant
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/codegrant/codegrant/internal/returnto"
+)
+
+// Revocation is tried while the person waits, for this long, and goes on
+// behind their back where the pool is slow.
+const revokeWait = 2 * time.Second
+
+// logout ends the session, then everything that was derived from it, then sends
+// the browser to the pool's own sign-out. Each step stands when a later one
+// fails.
+func (a *Auth) logout(w http.ResponseWriter, r *http.Request) {
+	switch r.Method {
+	case http.MethodGet:
+		if background(r) || causedByAnotherSite(r, a.BaseURL) {
+			a.confirmSignOut(w, r)
+			return
+		}
+	case http.MethodPost:
+		if err := a.csrf.Check(r); err != nil {
+			a.confirmSignOut(w, r)
+			return
+		}
+	default:
+		a.methodNotAllowed(w, r, "GET, POST")
+		return
+	}
+
+	ended, err := a.endPresented(context.WithoutCancel(r.Context()), r)
+	a.clearCookies(w, r)
+	for _, l := range ended {
+		a.audit(r.Context(), slog.LevelInfo, "signed out", slog.String("sub", l.identity.Subject), slog.String("session", shortID(l.record.ID)))
+		a.revokeSoon(r.Context(), l)
+	}
+	if err != nil {
+		// The browser has forgotten the session, the store may not have.
+		a.unavailable(w, r, unavailable("end the session", err))
+		return
+	}
+	target := a.client.LogoutURL(a.signOutURL(r.URL.Query().Get("redirect_uri")))
+	if wantsJSON(r) || background(r) {
+		// A script cannot follow a redirect to another origin; it can navigate.
+		writeJSON(w, http.StatusOK, map[string]string{"logout_url": target})
+		return
+	}
+	returnto.Redirect(w, target, http.StatusSeeOther)
+}
+
+// signOutURL is the registered sign-out URL that the target names, or the first.
+// Cognito takes no other: an exact comparison, to the trailing slash.
+func (a *Auth) signOutURL(target string) string {
+	if checked, err := a.rules.Check(target); target != "" && err == nil {
+		if checked[0] == '/' {
+			checked = a.BaseURL + checked
+		}
+		if slices.Contains(a.SignOutURLs, checked) {
+			return checked
+		}
+	}
+	return a.SignOutURLs[0]
+}
+
+// clearCookies takes back everything that a sign-in handed out.
+func (a *Auth) clearCookies(w http.ResponseWriter, r *http.Request) {
+	a.cookie.Clear(w)
+	a.clearAttempts(w, r)
+	a.flashCookie().Clear(w)
+}
+
+// revokeSoon revokes the refresh token of an ended session.
+func (a *Auth) revokeSoon(ctx context.Context, l *live) {
+	if l.refreshToken == "" {
+		return
+	}
+	done := make(chan struct{})
+	a.background.Add(1)
+	go func() {
+		defer a.background.Done()
+		defer close(done)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		a.revoke(ctx, l.refreshToken)
+	}()
+	select {
+	case <-done:
+	case <-time.After(revokeWait):
+	}
+}
+
+// causedByAnotherSite reports whether a page of another origin made the browser
+// send this GET. Browsers say so in Sec-Fetch-Site, which no page can alter; a
+// client that sends neither that nor Referer is no browser.
+func causedByAnotherSite(r *http.Request, origin string) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "same-origin", "none":
+		return false
+	case "":
+		referer, err := url.Parse(r.Header.Get("Referer"))
+		return err != nil || (referer.Host != "" && referer.Scheme+"://"+referer.Host != origin)
+	default:
+		return true
+	}
+}

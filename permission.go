@@ -1,0 +1,144 @@
+package codegrant
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Permission is a predicate on who is asking and what for.
+//
+// Check reports whether the request is allowed. An error means that the answer
+// could not be found out, and the request is answered with 503: it is never
+// taken for a yes. String names what is needed, for people and logs.
+type Permission interface {
+	Check(ctx context.Context, id *Identity, r *http.Request) (bool, error)
+	String() string
+}
+
+type permission struct {
+	name  string
+	check func(context.Context, *Identity, *http.Request) (bool, error)
+}
+
+func (p permission) Check(ctx context.Context, id *Identity, r *http.Request) (bool, error) {
+	return p.check(ctx, id, r)
+}
+
+func (p permission) String() string { return p.name }
+
+// SignedIn allows everybody who is signed in.
+func SignedIn() Permission {
+	return permission{"signed in", func(_ context.Context, id *Identity, _ *http.Request) (bool, error) {
+		return id != nil, nil
+	}}
+}
+
+// InGroup allows members of one group. It panics on an empty name.
+func InGroup(name string) Permission { return InAnyGroup(name) }
+
+// InAnyGroup allows members of at least one of the groups. It panics when there
+// is no name or an empty one, which would otherwise shut everybody out unseen.
+func InAnyGroup(names ...string) Permission {
+	if len(names) == 0 || slices.Contains(names, "") {
+		panic("codegrant: a group permission needs at least one group name, and no empty one")
+	}
+	names = slices.Clone(names)
+	return permission{"group " + strings.Join(names, " or "), func(_ context.Context, id *Identity, _ *http.Request) (bool, error) {
+		return slices.ContainsFunc(names, id.InGroup), nil
+	}}
+}
+
+// HasScope allows requests whose access token carries the scope. It panics on an
+// empty one.
+func HasScope(scope string) Permission {
+	if scope == "" {
+		panic("codegrant: HasScope needs a scope")
+	}
+	return permission{"scope " + scope, func(_ context.Context, id *Identity, _ *http.Request) (bool, error) {
+		return id.HasScope(scope), nil
+	}}
+}
+
+// All allows what every one of the permissions allows, asked in order. It
+// panics when there is none.
+func All(permissions ...Permission) Permission {
+	mustHaveSome("All", permissions)
+	return permission{join(permissions, " and "), func(ctx context.Context, id *Identity, r *http.Request) (bool, error) {
+		for _, p := range permissions {
+			if ok, err := p.Check(ctx, id, r); !ok || err != nil {
+				return false, err
+			}
+		}
+		return true, nil
+	}}
+}
+
+// Any allows what at least one of the permissions allows, asked in order. One
+// that cannot be found out does not stop a later one from allowing. It panics
+// when there is none.
+func Any(permissions ...Permission) Permission {
+	mustHaveSome("Any", permissions)
+	return permission{join(permissions, " or "), func(ctx context.Context, id *Identity, r *http.Request) (bool, error) {
+		var failed error
+		for _, p := range permissions {
+			ok, err := p.Check(ctx, id, r)
+			if ok && err == nil {
+				return true, nil
+			}
+			if err != nil && failed == nil {
+				failed = err
+			}
+		}
+		return false, failed
+	}}
+}
+
+// Not allows what the permission refuses. Nobody who is not signed in passes it.
+func Not(p Permission) Permission {
+	mustHaveSome("Not", []Permission{p})
+	return permission{"not " + p.String(), func(ctx context.Context, id *Identity, r *http.Request) (bool, error) {
+		ok, err := p.Check(ctx, id, r)
+		return id != nil && !ok && err == nil, err
+	}}
+}
+
+// ReadOnly allows GET, HEAD and OPTIONS.
+func ReadOnly() Permission {
+	return permission{"reading", func(_ context.Context, _ *Identity, r *http.Request) (bool, error) {
+		return isSafe(r.Method), nil
+	}}
+}
+
+// PermissionFunc makes a permission of a function, to decide by an object of the
+// application, say. The name is shown to people who are refused: keep it free of
+// details that they should not see.
+func PermissionFunc(name string, check func(context.Context, *Identity, *http.Request) (bool, error)) Permission {
+	if check == nil {
+		panic("codegrant: PermissionFunc needs a function")
+	}
+	return permission{name, check}
+}
+
+func mustHaveSome(name string, permissions []Permission) {
+	if len(permissions) == 0 || slices.Contains(permissions, nil) {
+		panic(fmt.Sprintf("codegrant: %s needs at least one permission, and none of them nil", name))
+	}
+}
+
+func join(permissions []Permission, word string) string {
+	names := make([]string, len(permissions))
+	for i, p := range permissions {
+		names[i] = p.String()
+	}
+	if len(names) == 1 {
+		return names[0]
+	}
+	return "(" + strings.Join(names, word) + ")"
+}
+
+func isSafe(method string) bool {
+	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
+}

@@ -1,0 +1,278 @@
+package codegrant
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"time"
+
+	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/session"
+	"github.com/codegrant/codegrant/verify"
+)
+
+const (
+	// The lease must outlast everything that its holder does: one call to the
+	// token endpoint, which has a timeout of its own, verifying and storing.
+	refreshLease   = 30 * time.Second
+	refreshTimeout = 20 * time.Second
+	// How long a request waits for a refresh that it cannot do without.
+	refreshWait = 15 * time.Second
+	leasePoll   = 50 * time.Millisecond
+)
+
+// fresh returns the session with tokens that can be used. One that is about to
+// expire is refreshed beside the request, which goes on with what it has. One
+// that has expired, or was marked stale, is refreshed first.
+func (a *Auth) fresh(ctx context.Context, l *live) (*live, error) {
+	now := a.Now()
+	expired := !now.Before(l.identity.Expires)
+	if !expired && !l.record.Stale {
+		if now.Before(l.identity.Expires.Add(-a.leeway(l))) || l.refreshToken == "" {
+			return l, nil
+		}
+		a.startRefresh(l)
+		return l, nil
+	}
+	if l.refreshToken == "" {
+		a.endSession(ctx, l, "its token has expired and there is no refresh token")
+		return nil, ErrSessionEnded
+	}
+	flight := a.startRefresh(l)
+	wait, cancel := context.WithTimeout(ctx, refreshWait)
+	defer cancel()
+	select {
+	case <-flight.done:
+	case <-wait.Done():
+		return nil, unavailable("refresh the session", wait.Err())
+	}
+	if flight.err != nil {
+		return nil, flight.err
+	}
+	return flight.result, nil
+}
+
+// leeway spreads sessions that began together, so that they do not all refresh
+// in the same second.
+func (a *Auth) leeway(l *live) time.Duration {
+	leeway := a.RefreshLeeway
+	h := fnv.New32a()
+	h.Write([]byte(l.record.ID))
+	return leeway/2 + leeway/2*time.Duration(h.Sum32()%1024)/1024
+}
+
+// startRefresh joins the refresh of this session that is under way in this
+// process, or begins one. It does not depend on the request that began it: a
+// person who closes the page must not cost a rotated token.
+func (a *Auth) startRefresh(l *live) *flight {
+	f, leader := a.refreshes.join(l.record.ID)
+	if !leader {
+		return f
+	}
+	a.background.Add(1)
+	go func() {
+		defer a.background.Done()
+		ctx, cancel := context.WithTimeout(context.Background(), refreshLease+refreshTimeout)
+		defer cancel()
+		f.result, f.err = a.refreshSafely(ctx, l)
+		a.refreshes.finish(l.record.ID, f)
+	}()
+	return f
+}
+
+func (a *Auth) refreshSafely(ctx context.Context, l *live) (result *live, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			a.audit(ctx, slog.LevelError, "refresh panicked", slog.String("session", shortID(l.record.ID)), slog.Any("panic", p))
+			result, err = nil, unavailable("refresh the session", errors.New("internal fault"))
+		}
+	}()
+	return a.refresh(ctx, l.handle)
+}
+
+// refresh takes the lease and renews the tokens, unless another process has done
+// so or is about to.
+func (a *Auth) refresh(ctx context.Context, handle session.Handle) (*live, error) {
+	for {
+		l, err := a.load(ctx, handle)
+		if err != nil {
+			return nil, err
+		}
+		now := a.Now()
+		if !l.record.Stale && now.Before(l.identity.Expires.Add(-a.leeway(l))) {
+			return l, nil // somebody else has refreshed it
+		}
+		if now.Before(l.record.LeaseUntil) {
+			if err := pause(ctx, leasePoll); err != nil {
+				return nil, unavailable("wait for another process to refresh the session", err)
+			}
+			continue
+		}
+		leased := l.record
+		leased.LeaseUntil = now.Add(refreshLease)
+		leased, err = a.Sessions.CompareAndSwap(ctx, leased)
+		switch {
+		case errors.Is(err, session.ErrConflict):
+			continue
+		case errors.Is(err, session.ErrNotFound):
+			return nil, ErrSessionEnded
+		case err != nil:
+			return nil, unavailable("lease the session", err)
+		}
+		l.record = leased
+		return a.renew(ctx, l)
+	}
+}
+
+// renew is what the holder of the lease does.
+func (a *Auth) renew(ctx context.Context, l *live) (*live, error) {
+	call, cancel := context.WithTimeout(ctx, refreshTimeout)
+	defer cancel()
+	tokens, err := a.client.Refresh(call, l.refreshToken)
+	if err != nil {
+		if isUnavailable(err) {
+			a.release(ctx, l)
+			a.audit(ctx, slog.LevelWarn, "refresh failed", slog.String("session", shortID(l.record.ID)), slog.String("reason", err.Error()))
+			return nil, unavailable("refresh the tokens", err)
+		}
+		// Refused for good, unless another process rotated the token meanwhile.
+		if now, loadErr := a.load(ctx, l.handle); loadErr == nil && now.refreshToken != l.refreshToken {
+			return now, nil
+		} else if loadErr != nil && !errors.Is(loadErr, ErrSessionEnded) {
+			return nil, loadErr
+		}
+		a.endSession(ctx, l, "the pool refused to refresh: "+err.Error())
+		return nil, ErrSessionEnded
+	}
+	rotated := tokens.RefreshToken != ""
+	if !rotated {
+		tokens.RefreshToken = l.refreshToken
+	}
+
+	p, snapshot, err := a.verifyTokens(ctx, tokens, verify.IDExpectations{Nonce: l.nonce, NonceOptional: true})
+	switch {
+	case err != nil && isUnavailable(err):
+		// The keys are out of reach. A rotated token must outlive that.
+		if rotated {
+			kept := *l.payload
+			kept.refreshToken = tokens.RefreshToken
+			if _, keepErr := a.store(ctx, l, &kept, true); keepErr != nil {
+				err = errors.Join(err, keepErr)
+			}
+		} else {
+			a.release(ctx, l)
+		}
+		return nil, err
+	case err == nil && p.identity.Subject != l.identity.Subject:
+		err = ErrSubjectMismatch
+	case err == nil && !p.identity.AuthTime.Equal(l.identity.AuthTime):
+		err = fmt.Errorf("%w: auth_time changed in a refresh", ErrTokenRefused) // OpenID Connect Core, section 12.2
+	}
+	if err != nil {
+		a.revoke(ctx, tokens.RefreshToken)
+		a.endSession(ctx, l, err.Error())
+		return nil, ErrSessionEnded
+	}
+	p.refreshToken, p.nonce = tokens.RefreshToken, l.nonce
+	p.identity.UserID, p.replicated = l.identity.UserID, l.replicated
+
+	renewed, err := a.store(ctx, l, p, false)
+	if err != nil {
+		if errors.Is(err, ErrSessionEnded) {
+			a.revoke(ctx, tokens.RefreshToken) // signed out meanwhile
+		}
+		return nil, err
+	}
+	a.audit(ctx, slog.LevelDebug, "session refreshed", slog.String("session", shortID(l.record.ID)))
+
+	// The tokens are safe; now the replica, where they say something new. If it
+	// does not answer, the digest stays behind and the next refresh tries again.
+	if sum := digest(snapshot); a.Replica != nil && sum != p.replicated {
+		change, err := a.Replica.Apply(ctx, snapshot)
+		if err != nil {
+			a.audit(ctx, slog.LevelError, "replica not updated", slog.String("sub", p.identity.Subject), slog.String("reason", err.Error()))
+			return renewed, nil
+		}
+		applied := *renewed.payload
+		applied.identity.UserID, applied.replicated = change.User.ID, sum
+		if again, err := a.store(ctx, renewed, &applied, false); err == nil {
+			renewed = again
+		}
+	}
+	return renewed, nil
+}
+
+// store writes a payload over the session that l holds, and frees the lease.
+// Whoever changed the record meanwhile keeps their change; a record that is gone
+// stays gone. A fault is tried again while the lease lasts: a rotated refresh
+// token exists nowhere else.
+func (a *Auth) store(ctx context.Context, l *live, p *payload, stale bool) (*live, error) {
+	record, taken := l.record, l.record.Version
+	for delay := 50 * time.Millisecond; ; delay *= 2 {
+		next := record
+		next.LeaseUntil = time.Time{}
+		// A stale mark that was set after the lease was taken asks for tokens
+		// newer than these.
+		next.Stale = stale || (record.Stale && record.Version != taken)
+		next.Sealed = l.handle.Seal(next, p.encode())
+		stored, err := a.Sessions.CompareAndSwap(ctx, next)
+		switch {
+		case err == nil:
+			return a.open(ctx, l.handle, stored)
+		case errors.Is(err, session.ErrNotFound):
+			return nil, ErrSessionEnded
+		case errors.Is(err, session.ErrConflict):
+			if record, err = a.Sessions.Get(ctx, l.record.ID); err == nil {
+				continue
+			}
+			if errors.Is(err, session.ErrNotFound) {
+				return nil, ErrSessionEnded
+			}
+		}
+		if pauseErr := pause(ctx, delay); pauseErr != nil {
+			return nil, unavailable("store the refreshed session", err)
+		}
+	}
+}
+
+// release frees the lease after a failed attempt, so that the next one need not
+// wait for its end.
+func (a *Auth) release(ctx context.Context, l *live) {
+	record := l.record
+	record.LeaseUntil = time.Time{}
+	if _, err := a.Sessions.CompareAndSwap(ctx, record); err != nil {
+		a.audit(ctx, slog.LevelDebug, "lease not released", slog.String("session", shortID(record.ID)), slog.String("reason", err.Error()))
+	}
+}
+
+// endSession deletes a session that can no longer prove anything.
+func (a *Auth) endSession(ctx context.Context, l *live, reason string) {
+	a.audit(ctx, slog.LevelInfo, "session ended", slog.String("sub", l.identity.Subject),
+		slog.String("session", shortID(l.record.ID)), slog.String("reason", reason))
+	if err := a.Sessions.Delete(ctx, l.record.ID); err != nil {
+		a.audit(ctx, slog.LevelError, "session not deleted", slog.String("session", shortID(l.record.ID)), slog.String("reason", err.Error()))
+	}
+}
+
+// revoke tells the pool that a refresh token is no longer wanted, best effort.
+func (a *Auth) revoke(ctx context.Context, token cognito.Secret) {
+	if token == "" {
+		return
+	}
+	if err := a.client.Revoke(ctx, token); err != nil {
+		a.audit(ctx, slog.LevelWarn, "refresh token not revoked", slog.String("reason", err.Error()))
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,157 @@
+package codegrant
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/codegrant/codegrant/internal/returnto"
+)
+
+// problemTypes is where each type of problem (RFC 9457) is explained.
+const problemTypes = "https://github.com/codegrant/codegrant/blob/main/docs/problems.md#"
+
+// problemDocument is an RFC 9457 problem, with what a client needs to go on.
+type problemDocument struct {
+	Type        string `json:"type"`
+	Title       string `json:"title"`
+	Status      int    `json:"status"`
+	Detail      string `json:"detail,omitempty"`
+	LoginURL    string `json:"login_url,omitempty"`
+	Correlation string `json:"correlation,omitempty"`
+}
+
+func writeProblem(w http.ResponseWriter, p problemDocument) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	write(w, p.Status, p)
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	write(w, status, v)
+}
+
+func write(w http.ResponseWriter, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // documents of our own types
+	}
+	h := w.Header()
+	h["X-Content-Type-Options"] = []string{"nosniff"}
+	h["Content-Length"] = []string{strconv.Itoa(len(body) + 1)}
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n'))
+}
+
+// unauthorized answers a request that nobody is signed in on: a browser that
+// navigates is sent to sign in and back to here, anything else is challenged.
+func (a *Auth) unauthorized(w http.ResponseWriter, r *http.Request, failure error) {
+	if !navigates(r) || a.isOwnEndpoint(r.URL.Path) {
+		a.challenge(w, r, failure)
+		return
+	}
+	target := a.DefaultReturnURL
+	if isSafe(r.Method) {
+		target = a.returnTo(r.RequestURI)
+	}
+	returnto.Redirect(w, a.path("/login")+"?redirect_uri="+url.QueryEscape(target), http.StatusFound)
+}
+
+// challenge answers 401 with what would help.
+func (a *Auth) challenge(w http.ResponseWriter, r *http.Request, failure error) {
+	h := w.Header()
+	for _, authenticator := range a.chain {
+		if c := authenticator.Challenge(failure); c != "" {
+			h.Add("WWW-Authenticate", c)
+			break
+		}
+	}
+	p := problemDocument{
+		Type: problemTypes + "unauthenticated", Title: "Not signed in", Status: http.StatusUnauthorized,
+		Detail: "Sign in at login_url, or send an access token of the user pool as a bearer token.", LoginURL: a.BaseURL + a.path("/login"),
+	}
+	if failure != nil {
+		p.Type, p.Title = problemTypes+"invalid-proof", "Proof of identity refused"
+		p.Detail = "The credentials that the request carries are expired, revoked or not for this service."
+	}
+	writeProblem(w, p)
+}
+
+// forbidden answers 403: signed in, and not allowed.
+func (a *Auth) forbidden(w http.ResponseWriter, r *http.Request, id *Identity, err error) {
+	correlation := correlation()
+	a.audit(r.Context(), slog.LevelWarn, "request refused", slog.String("sub", id.Subject), slog.String("reason", err.Error()),
+		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.String("correlation", correlation))
+	p := problemDocument{
+		Type: problemTypes + "forbidden", Title: "Not allowed", Status: http.StatusForbidden,
+		Detail: "You are signed in, but lack the permission.", Correlation: correlation,
+	}
+	if errors.Is(err, ErrCrossOrigin) {
+		p.Type, p.Title = problemTypes+"cross-origin", "Request from another site"
+		p.Detail = "Another site made this browser send the request. If it is one of yours, list its origin in TrustedOrigins."
+	}
+	if navigates(r) {
+		a.showForbidden(w, r, id, p)
+		return
+	}
+	writeProblem(w, p)
+}
+
+// unavailable answers 503: it could not be found out who is asking, or whether
+// they may. It never says 401, which would make clients throw their session away.
+func (a *Auth) unavailable(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil {
+		return // the client has gone
+	}
+	correlation := correlation()
+	a.audit(r.Context(), slog.LevelError, "request failed", slog.String("reason", err.Error()), slog.String("correlation", correlation))
+	w.Header().Set("Retry-After", strconv.Itoa(retryAfter(err)))
+	p := problemDocument{
+		Type: problemTypes + "unavailable", Title: "Temporarily unavailable", Status: http.StatusServiceUnavailable,
+		Detail: "A service that the answer depends on does not respond. Your session is kept; try again.", Correlation: correlation,
+	}
+	if navigates(r) {
+		a.showUnavailable(w, r, p)
+		return
+	}
+	writeProblem(w, p)
+}
+
+func (a *Auth) tooManyCookies(w http.ResponseWriter, r *http.Request, err error) {
+	a.audit(r.Context(), slog.LevelWarn, "request refused", slog.String("reason", err.Error()))
+	a.problem(w, r, http.StatusRequestHeaderFieldsTooLarge, err)
+}
+
+func (a *Auth) methodNotAllowed(w http.ResponseWriter, r *http.Request, allow string) {
+	w.Header().Set("Allow", allow)
+	a.problem(w, r, http.StatusMethodNotAllowed, nil)
+}
+
+// problem answers with a status that needs no more words than its own.
+func (a *Auth) problem(w http.ResponseWriter, _ *http.Request, status int, err error) {
+	p := problemDocument{Type: "about:blank", Title: http.StatusText(status), Status: status}
+	if err != nil {
+		p.Detail = "The request carries more cookies than a browser should hold. Delete this site's cookies and try again."
+	}
+	writeProblem(w, p)
+}
+
+// isOwnEndpoint reports whether a checked target, or a path, is below the
+// mounted prefix, where a sign-in must never end.
+func (a *Auth) isOwnEndpoint(target string) bool {
+	u, err := url.Parse(strings.TrimPrefix(target, a.BaseURL))
+	if err != nil {
+		return true
+	}
+	prefix := *a.prefix.Load()
+	for _, endpoint := range [...]string{"/login", "/callback", "/logout", "/user", "/flash", "/session"} {
+		if rest, ok := strings.CutPrefix(u.Path, prefix+endpoint); ok && (rest == "" || rest == "/") {
+			return true
+		}
+	}
+	return false
+}

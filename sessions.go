@@ -1,0 +1,167 @@
+package codegrant
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/codegrant/codegrant/session"
+)
+
+// live is a session that a request proved to hold.
+type live struct {
+	handle session.Handle
+	record session.Record
+	*payload
+}
+
+// createSession stores p under a new id and hands it to the browser. Sessions
+// that the browser presented are ended: an id from before a sign-in is worth
+// nothing after it.
+func (a *Auth) createSession(ctx context.Context, w http.ResponseWriter, r *http.Request, p *payload) error {
+	a.endPresented(ctx, r)
+	now := a.Now()
+	handle := session.NewHandle()
+	record := session.Record{
+		ID: handle.RecordID(), Pool: a.binding, Subject: p.identity.Subject,
+		Created: now, LastSeen: now, Expires: a.sessionEnd(now, now),
+	}
+	record.Sealed = handle.Seal(record, p.encode())
+	if err := a.Sessions.Create(ctx, record); err != nil {
+		return unavailable("store the session", err)
+	}
+	p.identity.sessionID = shortID(record.ID)
+	a.cookie.Set(w, handle.Encode(), a.AbsoluteTimeout)
+	return nil
+}
+
+// sessionEnd is the sooner of the idle and the absolute end.
+func (a *Auth) sessionEnd(created, seen time.Time) time.Time {
+	idle, absolute := seen.Add(a.IdleTimeout), created.Add(a.AbsoluteTimeout)
+	if idle.Before(absolute) {
+		return idle
+	}
+	return absolute
+}
+
+// maxPresented bounds the work that one request can cause by repeating a cookie.
+const maxPresented = 4
+
+// readSession finds the session of a request. Without one, or with one that has
+// ended, it returns nil and ErrSessionEnded or nil: the latter where the request
+// claims none.
+func (a *Auth) readSession(r *http.Request) (*live, error) {
+	values, err := a.cookie.Values(r)
+	if err != nil {
+		return nil, err
+	}
+	if len(values) == 0 {
+		return nil, nil
+	}
+	var found *live
+	for _, value := range values[:min(len(values), maxPresented)] {
+		handle, err := session.ParseHandle(value)
+		if err != nil {
+			continue
+		}
+		l, err := a.load(r.Context(), handle)
+		if errors.Is(err, ErrSessionEnded) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		// A sibling host can plant a second cookie of our name. Which of two
+		// people is meant cannot be known.
+		if found != nil && found.record.Subject != l.record.Subject {
+			return nil, ErrAmbiguousCookie
+		}
+		if found == nil {
+			found = l
+		}
+	}
+	if found == nil {
+		return nil, ErrSessionEnded
+	}
+	return found, nil
+}
+
+// load reads and opens one record.
+func (a *Auth) load(ctx context.Context, handle session.Handle) (*live, error) {
+	record, err := a.Sessions.Get(ctx, handle.RecordID())
+	switch {
+	case errors.Is(err, session.ErrNotFound):
+		return nil, ErrSessionEnded
+	case err != nil:
+		return nil, unavailable("read the session", err)
+	case record.ID != handle.RecordID() || record.Pool != a.binding || !a.Now().Before(record.Expires):
+		return nil, ErrSessionEnded
+	}
+	return a.open(ctx, handle, record)
+}
+
+func (a *Auth) open(ctx context.Context, handle session.Handle, record session.Record) (*live, error) {
+	plain, err := handle.Open(record)
+	var p *payload
+	if err == nil {
+		p, err = decodePayload(plain)
+	}
+	if err != nil {
+		// The id was right and the key or the format was not: tampering, or a
+		// record of a newer version. Either way it proves nothing.
+		a.audit(ctx, slog.LevelWarn, "session record unreadable", slog.String("session", shortID(record.ID)), slog.String("reason", err.Error()))
+		return nil, ErrSessionEnded
+	}
+	id := &p.identity
+	id.Issuer, id.Subject, id.ClientID = a.endpoints.Issuer, record.Subject, a.Pool.ClientID
+	id.Method, id.sessionID = MethodSession, shortID(record.ID)
+	return &live{handle: handle, record: record, payload: p}, nil
+}
+
+// touch moves the idle end, once per tenth of the idle lifetime. It is best
+// effort: whoever changed the record meanwhile has touched it too.
+func (a *Auth) touch(ctx context.Context, l *live) {
+	now := a.Now()
+	if now.Sub(l.record.LastSeen) < a.IdleTimeout/10 {
+		return
+	}
+	record := l.record
+	record.LastSeen, record.Expires = now, a.sessionEnd(record.Created, now)
+	stored, err := a.Sessions.CompareAndSwap(ctx, record)
+	if err == nil {
+		l.record = stored
+	} else if !errors.Is(err, session.ErrConflict) && !errors.Is(err, session.ErrNotFound) {
+		a.audit(ctx, slog.LevelWarn, "session not touched", slog.String("session", shortID(record.ID)), slog.String("reason", err.Error()))
+	}
+}
+
+// endPresented deletes the sessions that a request presents and returns their
+// refresh tokens' holders. A session is named by its secret, never by an id that
+// somebody else could know.
+func (a *Auth) endPresented(ctx context.Context, r *http.Request) (ended []*live, err error) {
+	values, _ := a.cookie.Values(r)
+	for _, value := range values[:min(len(values), maxPresented)] {
+		handle, parseErr := session.ParseHandle(value)
+		if parseErr != nil {
+			continue
+		}
+		l, loadErr := a.load(ctx, handle)
+		if loadErr != nil {
+			if !errors.Is(loadErr, ErrSessionEnded) {
+				err = errors.Join(err, loadErr)
+			}
+			continue
+		}
+		if deleteErr := a.Sessions.Delete(ctx, l.record.ID); deleteErr != nil {
+			err = errors.Join(err, unavailable("delete the session", deleteErr))
+			continue
+		}
+		ended = append(ended, l)
+	}
+	return ended, err
+}
+
+// shortID names a session in logs: part of a hash, of no use to take it over.
+func shortID(recordID string) string { return recordID[:min(len(recordID), 12)] }

@@ -1,0 +1,60 @@
+package codegrant
+
+import (
+	"net/http"
+	"time"
+)
+
+// userInfo is what the user endpoint tells about the identity: an allow-list,
+// and never a token.
+type userInfo struct {
+	Subject       string   `json:"sub"`
+	ID            int64    `json:"id,omitempty"` // in the replica
+	Username      string   `json:"username"`
+	Email         string   `json:"email,omitempty"`
+	EmailVerified bool     `json:"email_verified"`
+	Name          string   `json:"name,omitempty"`
+	Groups        []string `json:"groups"`
+	Scopes        []string `json:"scopes"`
+	Issuer        string   `json:"iss"`
+	Method        Method   `json:"method"`
+	AuthTime      int64    `json:"auth_time,omitempty"` // epoch seconds, as the claim
+	Expires       string   `json:"token_expires"`       // RFC 3339; a session outlives it
+}
+
+// user answers with the identity as JSON, or 401.
+func (a *Auth) user(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		a.methodNotAllowed(w, r, "GET, HEAD")
+		return
+	}
+	req, ok := a.identify(w, r)
+	if !ok {
+		return
+	}
+	id := req.identity
+	if id == nil {
+		// Also to a browser that navigates: this endpoint is asked who is
+		// signed in, and "nobody" is an answer.
+		a.challenge(w, r, req.failure)
+		return
+	}
+	info := userInfo{
+		Subject: id.Subject, ID: id.UserID, Username: id.Username,
+		Email: id.Email, EmailVerified: id.EmailVerified, Name: id.Name,
+		Groups: orEmpty(id.Groups), Scopes: orEmpty(id.Scopes), Issuer: id.Issuer, Method: id.Method,
+		Expires: id.Expires.UTC().Format(time.RFC3339),
+	}
+	if !id.AuthTime.IsZero() {
+		info.AuthTime = id.AuthTime.Unix()
+	}
+	w.Header()["Vary"] = []string{"Cookie", "Authorization"}
+	writeJSON(w, http.StatusOK, info)
+}
+
+func orEmpty(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
