@@ -1,0 +1,81 @@
+// Command ratios runs the benchmarks of this module and prints how Codegrant
+// stands beside its baselines and the alternatives.
+//
+// It runs all benchmarks in turn, many times over, and compares within each turn:
+// whatever else the machine was doing then, it was doing to all of them. What it
+// prints is the median over the turns. It fails where a promise is not kept.
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "ratios:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("ratios", flag.ContinueOnError)
+	turns := flags.Int("turns", 9, "how often to run each benchmark")
+	length := flags.Duration("time", 300*time.Millisecond, "how long to run each benchmark per turn")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *turns < 1 {
+		return errors.New("-turns must be at least 1")
+	}
+
+	dir, err := os.MkdirTemp("", "codegrant-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	program := filepath.Join(dir, "bench.test")
+	if output, err := exec.CommandContext(ctx, "go", "test", "-c", "-o", program, "github.com/codegrant/codegrant/bench").CombinedOutput(); err != nil {
+		return fmt.Errorf("build benchmarks: %w\n%s", err, output)
+	}
+
+	results := make(results)
+	for turn := range *turns {
+		fmt.Fprintf(os.Stderr, "turn %d of %d\n", turn+1, *turns)
+		benchmarks := exec.CommandContext(ctx, program, "-test.run=^$", "-test.bench=.", "-test.benchtime="+length.String())
+		var output, stderr bytes.Buffer
+		benchmarks.Stdout, benchmarks.Stderr = &output, &stderr
+		if err := benchmarks.Run(); err != nil {
+			return fmt.Errorf("run benchmarks: %w\n%s%s", err, &output, &stderr)
+		}
+		if err := results.add(&output); err != nil {
+			return err
+		}
+	}
+
+	fmt.Fprintf(out, "%s %s/%s, %d cores, median of %d turns\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), *turns)
+	broken := 0
+	for _, g := range groups {
+		n, err := g.print(out, results)
+		if err != nil {
+			return err
+		}
+		broken += n
+	}
+	if broken > 0 {
+		return fmt.Errorf("%d promises are not kept on this machine", broken)
+	}
+	return nil
+}
