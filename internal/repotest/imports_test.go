@@ -21,7 +21,7 @@ func TestImports(t *testing.T) {
 		if used[f.dir()] == nil {
 			used[f.dir()] = make(map[string]bool)
 			if !listed {
-				t.Errorf("package %s is not on the list: add it to allowed with what it may import and why", f.dir())
+				t.Errorf("package %s is not on the list: add it to allowed in internal/repotest, with what it may import and why", f.dir())
 			}
 		}
 		for _, imported := range f.imports() {
@@ -33,7 +33,7 @@ func TestImports(t *testing.T) {
 			}
 			line, ok := match(lines, folder(imported))
 			if !ok {
-				t.Errorf("%s imports %s, which package %s may not: see the comment of allowed", f.path, imported, f.dir())
+				t.Errorf("%s imports %s, which package %s may not: see allowed in internal/repotest", f.path, imported, f.dir())
 			}
 			used[f.dir()][line] = true
 		}
