@@ -19,32 +19,10 @@ const (
 	AddOnly
 )
 
-// Plan is a [Change] that is yet to be made, with what a store has to write for
-// it. IDs are 0 and rows not resolved where only the store can know them.
-type Plan struct {
-	Change
-
-	// Join lists the groups that the user is to be a member of by the pool's
-	// word, and was not. Each has an Origin. Such a group may exist already:
-	// [MergeGroup] says what becomes of it.
-	Join []GroupRef
-
-	// Leave lists the memberships that the pool (after Apply and under Mirror)
-	// or this side (after a revocation) no longer states, as they are to be. A
-	// membership that nobody states any more is to be deleted.
-	Leave []Membership
-
-	// Grant lists the groups that the user is to be a member of by this side's
-	// word, and was not.
-	Grant []string
-
-	// Define lists the groups, of those the pool had the user in, whose
-	// definition the snapshot changes, as they are to be.
-	Define []Group
-}
-
 // Decide says what s, which must be valid, changes about stored, which is nil for
-// a person who is not known yet. It is the whole of a store's judgement:
+// a person who is not known yet. What only the store can know is left to it: the
+// ID of a new user, and the rows of groups that the user was not in, which have
+// ID 0 (see [MergeGroup]). It is the whole of a store's judgement:
 //
 //   - A statement about attributes older than stored.AsOf, or about groups older
 //     than stored.GroupsAsOf, changes none of them. One of the same time does.
@@ -52,16 +30,11 @@ type Plan struct {
 //     newer or not. So order is kept among the statements that changed something.
 //   - A sign-in counts whatever its order: the first is the earliest, the last
 //     the latest.
-func Decide(policy Policy, stored *User, s Snapshot, now time.Time) Plan {
+func Decide(policy Policy, stored *User, s Snapshot, now time.Time) Change {
 	at, now := storedTime(s.At), storedTime(now)
 	next := User{Issuer: s.Issuer, Subject: s.Subject, Enabled: true, Created: now}
 	if stored != nil {
 		next = clone(*stored)
-	}
-	plan := Plan{Change: Change{Created: stored == nil}}
-	if stored != nil {
-		before := clone(*stored)
-		plan.Before = &before
 	}
 
 	fresh := stored == nil || !at.Before(stored.AsOf)
@@ -70,7 +43,7 @@ func Decide(policy Policy, stored *User, s Snapshot, now time.Time) Plan {
 	}
 	groupsFresh := s.GroupsKnown && (stored == nil || !at.Before(stored.GroupsAsOf))
 	if groupsFresh {
-		plan.stateGroups(policy, &next, s, at)
+		stateGroups(policy, &next, s, at)
 	}
 	if s.SignIn {
 		if next.FirstSignIn.IsZero() || at.Before(next.FirstSignIn) {
@@ -81,64 +54,66 @@ func Decide(policy Policy, stored *User, s Snapshot, now time.Time) Plan {
 		}
 	}
 
-	plan.conclude(next, now)
-	if plan.Empty() {
-		return plan
+	change := difference(stored, next)
+	if change.Empty() {
+		return change
 	}
+	change.User.Updated = now
 	if fresh {
-		plan.User.AsOf = at
+		change.User.AsOf = at
 	}
 	if groupsFresh {
-		plan.User.GroupsAsOf = at
+		change.User.GroupsAsOf = at
 	}
-	return plan
+	return change
 }
 
 // DecideGrant says what changes when stored is made a member of the named group
 // by this side.
-func DecideGrant(stored User, group string, now time.Time) Plan {
-	before, next := clone(stored), clone(stored)
-	plan := Plan{Change: Change{Before: &before}}
+func DecideGrant(stored User, group string, now time.Time) Change {
+	next := clone(stored)
 	i, found := findGroup(next.Groups, group)
-	switch {
-	case !found:
+	if !found {
 		next.Groups = slices.Insert(next.Groups, i, Membership{
-			Group: Group{Issuer: stored.Issuer, Name: group, Origin: OriginLocal}, Local: true,
+			Group: Group{Issuer: stored.Issuer, Name: group, Origin: OriginLocal},
 		})
-		plan.Grant = []string{group}
-	case !next.Groups[i].Local:
-		next.Groups[i].Local = true
-		plan.Grant = []string{group}
 	}
-	plan.conclude(next, storedTime(now))
-	return plan
+	next.Groups[i].Local = true
+	return decideLocal(stored, next, now)
 }
 
 // DecideRevoke says what changes when this side no longer makes stored a member
 // of the named group. A membership that the pool states remains.
-func DecideRevoke(stored User, group string, now time.Time) Plan {
-	before, next := clone(stored), clone(stored)
-	plan := Plan{Change: Change{Before: &before}}
-	if i, found := findGroup(next.Groups, group); found && next.Groups[i].Local {
+func DecideRevoke(stored User, group string, now time.Time) Change {
+	next := clone(stored)
+	if i, found := findGroup(next.Groups, group); found {
 		next.Groups[i].Local = false
-		plan.leave(&next, i)
+		next.Groups = slices.DeleteFunc(next.Groups, unstated)
 	}
-	plan.conclude(next, storedTime(now))
-	return plan
+	return decideLocal(stored, next, now)
 }
 
-// MergeGroup says what a statement made at the given time changes about a group
-// that is stored, and whether that is anything.
-func MergeGroup(stored Group, ref GroupRef, at time.Time) (Group, bool) {
-	next, at := stored, storedTime(at)
+func decideLocal(stored, next User, now time.Time) Change {
+	change := difference(&stored, next)
+	if !change.Empty() {
+		change.User.Updated = storedTime(now)
+	}
+	return change
+}
+
+// MergeGroup says what becomes of a group that is stored when a change holds it
+// as stated, and whether that is anything new. A group that was local is the
+// pool's once the pool states it, and never the other way round; of two
+// precedences the one stated later holds.
+func MergeGroup(stored, stated Group) (Group, bool) {
+	merged := stored
 	if stored.Origin == OriginLocal {
-		next.Origin = ref.Origin
+		merged.Origin = stated.Origin
 	}
-	if p := ref.Precedence; p != nil && !at.Before(stored.AsOf) && (stored.Precedence == nil || *stored.Precedence != *p) {
-		value := *p
-		next.Precedence, next.AsOf = &value, at
+	if stated.Precedence != nil && !stated.AsOf.Before(stored.AsOf) && !equalInt(stated.Precedence, stored.Precedence) {
+		merged.Precedence, merged.AsOf = stated.Precedence, stated.AsOf
 	}
-	return next, next.Origin != stored.Origin || !equalInt(next.Precedence, stored.Precedence)
+	return merged, merged.Origin != stored.Origin || !equalInt(merged.Precedence, stored.Precedence)
 }
 
 // state overwrites the attributes of u with those of s.
@@ -177,69 +152,52 @@ func state(u *User, s Snapshot) {
 }
 
 // stateGroups overwrites the memberships of u that come from the pool.
-func (p *Plan) stateGroups(policy Policy, u *User, s Snapshot, at time.Time) {
+func stateGroups(policy Policy, u *User, s Snapshot, at time.Time) {
 	stated := make(map[string]bool, len(s.Groups))
 	for _, ref := range s.Groups {
 		if stated[ref.Name] {
 			continue
 		}
 		stated[ref.Name] = true
-		if ref.Origin == "" {
-			ref.Origin = groupOrigin(s.Issuer, ref.Name)
+		group := Group{Issuer: s.Issuer, Name: ref.Name, Origin: ref.Origin}
+		if group.Origin == "" {
+			group.Origin = groupOrigin(s.Issuer, ref.Name)
+		}
+		if ref.Precedence != nil {
+			value := *ref.Precedence
+			group.Precedence, group.AsOf = &value, at
 		}
 		i, found := findGroup(u.Groups, ref.Name)
-		if !found {
-			u.Groups = slices.Insert(u.Groups, i, Membership{
-				Group: Group{Issuer: s.Issuer, Name: ref.Name, Origin: ref.Origin, Precedence: ref.Precedence}, Pool: true,
-			})
-			p.Join = append(p.Join, ref)
-			continue
+		if found {
+			u.Groups[i].Group, _ = MergeGroup(u.Groups[i].Group, group)
+		} else {
+			u.Groups = slices.Insert(u.Groups, i, Membership{Group: group})
 		}
-		m := &u.Groups[i]
-		defined, changed := MergeGroup(m.Group, ref, at)
-		m.Group = defined
-		switch {
-		case !m.Pool:
-			m.Pool = true
-			p.Join = append(p.Join, ref)
-		case changed:
-			p.Define = append(p.Define, defined)
-		}
+		u.Groups[i].Pool = true
 	}
-	// Groups are locked in the order in which they are written: with the same
-	// order everywhere, two users who share some do not deadlock.
-	slices.SortFunc(p.Join, func(a, b GroupRef) int { return strings.Compare(a.Name, b.Name) })
-	slices.SortFunc(p.Define, func(a, b Group) int { return strings.Compare(a.Name, b.Name) })
 	if policy == AddOnly {
 		return
 	}
-	for i := len(u.Groups) - 1; i >= 0; i-- {
-		if m := &u.Groups[i]; m.Pool && !stated[m.Name] {
-			m.Pool = false
-			p.leave(u, i)
-		}
+	for i := range u.Groups {
+		u.Groups[i].Pool = u.Groups[i].Pool && stated[u.Groups[i].Name]
 	}
+	u.Groups = slices.DeleteFunc(u.Groups, unstated)
 }
 
-// leave notes that one side no longer states a membership, and drops it from u if
-// no side does.
-func (p *Plan) leave(u *User, i int) {
-	m := u.Groups[i]
-	p.Leave = append(p.Leave, m)
-	if !m.Pool && !m.Local {
-		u.Groups = slices.Delete(u.Groups, i, i+1)
-	}
-}
+// unstated reports whether nobody makes a membership so any more.
+func unstated(m Membership) bool { return !m.Pool && !m.Local }
 
-// conclude compares what was with what is to be.
-func (p *Plan) conclude(next User, now time.Time) {
+// difference compares what was, nil for nobody, with what is to be.
+func difference(stored *User, next User) Change {
+	change := Change{User: next, Created: stored == nil}
 	before := User{}
-	if p.Before != nil {
-		before = *p.Before
+	if stored != nil {
+		before = clone(*stored)
+		change.Before = &before
 	}
 	differ := func(field string, different bool) {
 		if different {
-			p.Fields = append(p.Fields, field)
+			change.Fields = append(change.Fields, field)
 		}
 	}
 	differ("custom", !maps.Equal(next.Custom, before.Custom))
@@ -249,7 +207,7 @@ func (p *Plan) conclude(next User, now time.Time) {
 	differ("family_name", next.FamilyName != before.FamilyName)
 	differ("first_sign_in", !next.FirstSignIn.Equal(before.FirstSignIn))
 	differ("given_name", next.GivenName != before.GivenName)
-	differ("groups", len(p.Join)+len(p.Leave)+len(p.Grant)+len(p.Define) > 0)
+	differ("groups", !slices.EqualFunc(next.Groups, before.Groups, Membership.equal))
 	differ("last_sign_in", !next.LastSignIn.Equal(before.LastSignIn))
 	differ("locale", next.Locale != before.Locale)
 	differ("name", next.Name != before.Name)
@@ -257,13 +215,13 @@ func (p *Plan) conclude(next User, now time.Time) {
 	differ("phone_number_verified", next.PhoneNumberVerified != before.PhoneNumberVerified)
 	differ("status", next.Status != before.Status)
 	differ("username", next.Username != before.Username)
+	change.GroupsAdded = missing(next.Groups, before.Groups)
+	change.GroupsRemoved = missing(before.Groups, next.Groups)
+	return change
+}
 
-	p.GroupsAdded = missing(next.Groups, before.Groups)
-	p.GroupsRemoved = missing(before.Groups, next.Groups)
-	p.User = next
-	if !p.Empty() {
-		p.User.Updated = now
-	}
+func (m Membership) equal(o Membership) bool {
+	return m.Name == o.Name && m.Pool == o.Pool && m.Local == o.Local && m.Origin == o.Origin && equalInt(m.Precedence, o.Precedence)
 }
 
 // missing lists the names of the groups in a that are not in b. Both are sorted.

@@ -75,16 +75,16 @@ func TestDecide(t *testing.T) {
 		snapshot Snapshot
 
 		fields, added, removed []string
-		check                  func(t *testing.T, p Plan)
+		check                  func(t *testing.T, c Change)
 	}{
 		{
 			name: "the same again changes nothing", stored: stored(), snapshot: stating(0),
 		},
 		{
 			name: "the same, stated later, changes nothing", stored: stored(), snapshot: stating(60),
-			check: func(t *testing.T, p Plan) {
-				if !p.Empty() || !p.User.AsOf.Equal(t0) || !p.User.Updated.Equal(t0) {
-					t.Errorf("plan = %+v, want the user as stored", p.User)
+			check: func(t *testing.T, c Change) {
+				if !c.Empty() || !c.User.AsOf.Equal(t0) || !c.User.Updated.Equal(t0) {
+					t.Errorf("plan = %+v, want the user as stored", c.User)
 				}
 			},
 		},
@@ -92,9 +92,9 @@ func TestDecide(t *testing.T) {
 			name: "a later statement changes an attribute", stored: stored(),
 			snapshot: stating(60, func(s *Snapshot) { s.Name = "Alice Jones" }),
 			fields:   []string{"name"},
-			check: func(t *testing.T, p Plan) {
-				if !p.User.AsOf.Equal(at(60)) || !p.User.Updated.Equal(now) || p.Before.Name != "Alice Smith" {
-					t.Errorf("plan = %+v", p)
+			check: func(t *testing.T, c Change) {
+				if !c.User.AsOf.Equal(at(60)) || !c.User.Updated.Equal(now) || c.Before.Name != "Alice Smith" {
+					t.Errorf("change = %+v", c)
 				}
 			},
 		},
@@ -113,9 +113,9 @@ func TestDecide(t *testing.T) {
 			name: "an older statement still counts as a sign-in", stored: stored(),
 			snapshot: stating(-1, func(s *Snapshot) { s.Name, s.SignIn = "Old", true }),
 			fields:   []string{"first_sign_in", "last_sign_in"},
-			check: func(t *testing.T, p Plan) {
-				if !p.User.AsOf.Equal(t0) || p.User.Name != "Alice Smith" {
-					t.Errorf("user = %+v, want only the times of sign-in changed", p.User)
+			check: func(t *testing.T, c Change) {
+				if !c.User.AsOf.Equal(t0) || c.User.Name != "Alice Smith" {
+					t.Errorf("user = %+v, want only the times of sign-in changed", c.User)
 				}
 			},
 		},
@@ -124,9 +124,9 @@ func TestDecide(t *testing.T) {
 			stored:   stored(func(u *User) { u.FirstSignIn, u.LastSignIn = at(-10), at(10) }),
 			snapshot: stating(-20, func(s *Snapshot) { s.SignIn = true }),
 			fields:   []string{"first_sign_in"},
-			check: func(t *testing.T, p Plan) {
-				if !p.User.FirstSignIn.Equal(at(-20)) || !p.User.LastSignIn.Equal(at(10)) {
-					t.Errorf("sign-ins = %v, %v", p.User.FirstSignIn, p.User.LastSignIn)
+			check: func(t *testing.T, c Change) {
+				if !c.User.FirstSignIn.Equal(at(-20)) || !c.User.LastSignIn.Equal(at(10)) {
+					t.Errorf("sign-ins = %v, %v", c.User.FirstSignIn, c.User.LastSignIn)
 				}
 			},
 		},
@@ -138,9 +138,9 @@ func TestDecide(t *testing.T) {
 			name: "what the directory leaves out is gone", stored: stored(func(u *User) { u.PhoneNumber, u.PhoneNumberVerified = "+491", true }),
 			snapshot: Snapshot{Issuer: testIssuer, Subject: testSubject, Username: "alice", Complete: true, At: at(60)},
 			fields:   []string{"custom", "email", "email_verified", "name", "phone_number", "phone_number_verified"},
-			check: func(t *testing.T, p Plan) {
-				if p.User.Status != "CONFIRMED" || !p.User.Enabled {
-					t.Errorf("status and enabled are stated for themselves, got %q, %v", p.User.Status, p.User.Enabled)
+			check: func(t *testing.T, c Change) {
+				if c.User.Status != "CONFIRMED" || !c.User.Enabled {
+					t.Errorf("status and enabled are stated for themselves, got %q, %v", c.User.Status, c.User.Enabled)
 				}
 			},
 		},
@@ -148,10 +148,10 @@ func TestDecide(t *testing.T) {
 			name: "custom attributes of a token are merged", stored: stored(),
 			snapshot: stating(60, func(s *Snapshot) { s.Custom = map[string]string{"custom:floor": "3"} }),
 			fields:   []string{"custom"},
-			check: func(t *testing.T, p Plan) {
+			check: func(t *testing.T, c Change) {
 				want := map[string]string{"custom:team": "red", "custom:floor": "3"}
-				if !reflect.DeepEqual(p.User.Custom, want) || len(p.Before.Custom) != 1 {
-					t.Errorf("custom = %v, want %v; before = %v", p.User.Custom, want, p.Before.Custom)
+				if !reflect.DeepEqual(c.User.Custom, want) || len(c.Before.Custom) != 1 {
+					t.Errorf("custom = %v, want %v; before = %v", c.User.Custom, want, c.Before.Custom)
 				}
 			},
 		},
@@ -172,8 +172,8 @@ func TestDecide(t *testing.T) {
 			name: "S-117: a token says nothing about enabled", stored: stored(func(u *User) { u.Enabled = false }),
 			snapshot: stating(60, func(s *Snapshot) { s.SignIn = true }),
 			fields:   []string{"first_sign_in", "last_sign_in"},
-			check: func(t *testing.T, p Plan) {
-				if p.User.Enabled {
+			check: func(t *testing.T, c Change) {
+				if c.User.Enabled {
 					t.Error("a sign-in revived a disabled user")
 				}
 			},
@@ -187,12 +187,12 @@ func TestDecide(t *testing.T) {
 			name: "mirror adds and removes, and leaves alone what is local", stored: stored(),
 			snapshot: stating(60, func(s *Snapshot) { s.Groups = refs("editors") }),
 			fields:   []string{"groups"}, added: []string{"editors"}, removed: []string{"admins"},
-			check: func(t *testing.T, p Plan) {
-				if got := names(p.User.Groups); got != "analysts(l) editors(p) locals(l)" {
+			check: func(t *testing.T, c Change) {
+				if got := names(c.User.Groups); got != "analysts(l) editors(p) locals(l)" {
 					t.Errorf("groups = %s", got)
 				}
-				if len(p.Leave) != 2 || len(p.Join) != 1 || p.Join[0].Origin != OriginPool {
-					t.Errorf("join %+v, leave %+v", p.Join, p.Leave)
+				if g := c.User.Groups[1]; g.Origin != OriginPool || g.ID != 0 {
+					t.Errorf("new group = %+v, want the pool's, for the store to look up", g)
 				}
 			},
 		},
@@ -214,9 +214,9 @@ func TestDecide(t *testing.T) {
 			name: "groups have a time of their own", stored: stored(func(u *User) { u.GroupsAsOf = at(-100) }),
 			snapshot: stating(-1, func(s *Snapshot) { s.Name, s.Groups = "Old", nil }),
 			fields:   []string{"groups"}, removed: []string{"admins"},
-			check: func(t *testing.T, p Plan) {
-				if p.User.Name != "Alice Smith" || !p.User.AsOf.Equal(t0) || !p.User.GroupsAsOf.Equal(at(-1)) {
-					t.Errorf("user = %+v", p.User)
+			check: func(t *testing.T, c Change) {
+				if c.User.Name != "Alice Smith" || !c.User.AsOf.Equal(t0) || !c.User.GroupsAsOf.Equal(at(-1)) {
+					t.Errorf("user = %+v", c.User)
 				}
 			},
 		},
@@ -224,9 +224,9 @@ func TestDecide(t *testing.T) {
 			name: "a local membership that the pool comes to state", stored: stored(),
 			snapshot: stating(60, func(s *Snapshot) { s.Groups = refs("admins", "analysts", "locals") }),
 			fields:   []string{"groups"},
-			check: func(t *testing.T, p Plan) {
-				if got := names(p.User.Groups); got != "admins(p) analysts(pl) locals(pl)" || p.User.Groups[2].Origin != OriginPool {
-					t.Errorf("groups = %s, origin %s", got, p.User.Groups[2].Origin)
+			check: func(t *testing.T, c Change) {
+				if got := names(c.User.Groups); got != "admins(p) analysts(pl) locals(pl)" || c.User.Groups[2].Origin != OriginPool {
+					t.Errorf("groups = %s, origin %s", got, c.User.Groups[2].Origin)
 				}
 			},
 		},
@@ -239,9 +239,9 @@ func TestDecide(t *testing.T) {
 			name: "a precedence is stated", stored: stored(),
 			snapshot: stating(60, func(s *Snapshot) { s.Groups[0].Precedence = intp(1) }),
 			fields:   []string{"groups"},
-			check: func(t *testing.T, p Plan) {
-				if len(p.Define) != 1 || *p.Define[0].Precedence != 1 || *p.User.Groups[0].Precedence != 1 {
-					t.Errorf("define = %+v", p.Define)
+			check: func(t *testing.T, c Change) {
+				if g := c.User.Groups[0]; *g.Precedence != 1 || !g.AsOf.Equal(at(60)) || c.Before.Groups[0].Precedence != nil {
+					t.Errorf("group = %+v", g)
 				}
 			},
 		},
@@ -267,21 +267,21 @@ func TestDecide(t *testing.T) {
 				t.Fatal(err)
 			}
 			was := *stored()
-			p := Decide(test.policy, test.stored, test.snapshot, now)
-			if !slices.Equal(p.Fields, test.fields) || !slices.Equal(p.GroupsAdded, test.added) || !slices.Equal(p.GroupsRemoved, test.removed) {
+			c := Decide(test.policy, test.stored, test.snapshot, now)
+			if !slices.Equal(c.Fields, test.fields) || !slices.Equal(c.GroupsAdded, test.added) || !slices.Equal(c.GroupsRemoved, test.removed) {
 				t.Errorf("Decide: fields %q, added %q, removed %q; want %q, %q, %q",
-					p.Fields, p.GroupsAdded, p.GroupsRemoved, test.fields, test.added, test.removed)
+					c.Fields, c.GroupsAdded, c.GroupsRemoved, test.fields, test.added, test.removed)
 			}
-			if !slices.IsSorted(p.Fields) {
-				t.Errorf("fields %q are not sorted", p.Fields)
+			if !slices.IsSorted(c.Fields) {
+				t.Errorf("fields %q are not sorted", c.Fields)
 			}
-			if p.Empty() != (len(test.fields) == 0) || p.Created || p.User.ID != was.ID {
-				t.Errorf("Decide: empty %v, created %v, ID %d", p.Empty(), p.Created, p.User.ID)
+			if c.Empty() != (len(test.fields) == 0) || c.Created || c.User.ID != was.ID {
+				t.Errorf("Decide: empty %v, created %v, ID %d", c.Empty(), c.Created, c.User.ID)
 			}
 			if test.check != nil {
-				test.check(t, p)
+				test.check(t, c)
 			}
-			if again := Decide(test.policy, &p.User, test.snapshot, now); !again.Empty() {
+			if again := Decide(test.policy, &c.User, test.snapshot, now); !again.Empty() {
 				t.Errorf("the same snapshot again changes %q", again.Fields)
 			}
 		})
@@ -292,17 +292,17 @@ func TestDecideNewUser(t *testing.T) {
 	s := stating(0, func(s *Snapshot) {
 		s.SignIn, s.Groups = true, append(refs("b", "a"), GroupRef{Name: "eu-west-1_Ab12Cd34E_Google"})
 	})
-	p := Decide(Mirror, nil, s, now)
-	if !p.Created || p.Empty() || p.Before != nil || !p.User.Enabled {
-		t.Fatalf("plan = %+v", p)
+	c := Decide(Mirror, nil, s, now)
+	if !c.Created || c.Empty() || c.Before != nil || !c.User.Enabled {
+		t.Fatalf("change = %+v", c)
 	}
-	if got := names(p.User.Groups); got != "a(p) b(p) eu-west-1_Ab12Cd34E_Google(p)" {
+	if got := names(c.User.Groups); got != "a(p) b(p) eu-west-1_Ab12Cd34E_Google(p)" {
 		t.Errorf("groups = %s", got)
 	}
-	if !slices.Equal(p.GroupsAdded, []string{"a", "b", "eu-west-1_Ab12Cd34E_Google"}) {
-		t.Errorf("added = %q", p.GroupsAdded)
+	if !slices.Equal(c.GroupsAdded, []string{"a", "b", "eu-west-1_Ab12Cd34E_Google"}) {
+		t.Errorf("added = %q", c.GroupsAdded)
 	}
-	u := p.User
+	u := c.User
 	if !u.Created.Equal(now) || !u.Updated.Equal(now) || !u.AsOf.Equal(t0) || !u.GroupsAsOf.Equal(t0) || !u.FirstSignIn.Equal(t0) || !u.LastSignIn.Equal(t0) {
 		t.Errorf("times = %+v", u)
 	}
@@ -324,12 +324,12 @@ func TestDecideKeepsItsArguments(t *testing.T) {
 
 func TestDecideKeepsMicroseconds(t *testing.T) {
 	s := stating(0, func(s *Snapshot) { s.At = t0.Add(1234567) })
-	p := Decide(Mirror, nil, s, now)
-	if want := t0.Add(1234 * time.Microsecond); !p.User.AsOf.Equal(want) {
-		t.Errorf("AsOf = %v, want %v", p.User.AsOf, want)
+	c := Decide(Mirror, nil, s, now)
+	if want := t0.Add(1234 * time.Microsecond); !c.User.AsOf.Equal(want) {
+		t.Errorf("AsOf = %v, want %v", c.User.AsOf, want)
 	}
 	s.Name = "Other"
-	if again := Decide(Mirror, &p.User, s, now); again.Empty() {
+	if again := Decide(Mirror, &c.User, s, now); again.Empty() {
 		t.Error("a statement of the same time counts as older, for what was cut off")
 	}
 }
@@ -359,10 +359,38 @@ func TestS116_ProviderGroupsGiveNoRole(t *testing.T) {
 	}
 }
 
+func TestMergeGroup(t *testing.T) {
+	group := func(origin Origin, precedence *int, seconds int) Group {
+		return Group{ID: 3, Issuer: testIssuer, Name: "g", Origin: origin, Precedence: precedence, AsOf: at(seconds)}
+	}
+	for _, test := range []struct {
+		name                 string
+		stored, stated, want Group
+		changed              bool
+	}{
+		{"nothing new", group(OriginPool, nil, 0), group(OriginPool, nil, 9), group(OriginPool, nil, 0), false},
+		{"local becomes the pool's", group(OriginLocal, nil, 0), group(OriginPool, nil, 9), group(OriginPool, nil, 0), true},
+		{"local becomes the provider's", group(OriginLocal, nil, 0), group(OriginProvider, nil, 9), group(OriginProvider, nil, 0), true},
+		{"the pool's stays", group(OriginPool, nil, 0), group(OriginLocal, nil, 9), group(OriginPool, nil, 0), false},
+		{"first precedence", group(OriginPool, nil, 0), group(OriginPool, intp(1), 9), group(OriginPool, intp(1), 9), true},
+		{"same precedence", group(OriginPool, intp(1), 0), group(OriginPool, intp(1), 9), group(OriginPool, intp(1), 0), false},
+		{"later precedence", group(OriginPool, intp(1), 0), group(OriginPool, intp(2), 9), group(OriginPool, intp(2), 9), true},
+		{"earlier precedence", group(OriginPool, intp(1), 9), group(OriginPool, intp(2), 0), group(OriginPool, intp(1), 9), false},
+		{"precedence not stated", group(OriginPool, intp(1), 0), group(OriginPool, nil, 9), group(OriginPool, intp(1), 0), false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, changed := MergeGroup(test.stored, test.stated)
+			if !reflect.DeepEqual(got, test.want) || changed != test.changed {
+				t.Errorf("MergeGroup = %+v, %v; want %+v, %v", got, changed, test.want, test.changed)
+			}
+		})
+	}
+}
+
 func TestDecideLocal(t *testing.T) {
 	for _, test := range []struct {
 		name           string
-		decide         func(User, string, time.Time) Plan
+		decide         func(User, string, time.Time) Change
 		group          string
 		groups         string
 		added, removed []string
@@ -377,14 +405,14 @@ func TestDecideLocal(t *testing.T) {
 		{name: "revoke nothing", decide: DecideRevoke, group: "nobody", groups: "admins(p) analysts(pl) locals(l)", empty: true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p := test.decide(*stored(), test.group, now)
-			if got := names(p.User.Groups); got != test.groups {
+			c := test.decide(*stored(), test.group, now)
+			if got := names(c.User.Groups); got != test.groups {
 				t.Errorf("groups = %s, want %s", got, test.groups)
 			}
-			if p.Empty() != test.empty || !slices.Equal(p.GroupsAdded, test.added) || !slices.Equal(p.GroupsRemoved, test.removed) {
-				t.Errorf("empty %v, added %q, removed %q", p.Empty(), p.GroupsAdded, p.GroupsRemoved)
+			if c.Empty() != test.empty || !slices.Equal(c.GroupsAdded, test.added) || !slices.Equal(c.GroupsRemoved, test.removed) {
+				t.Errorf("empty %v, added %q, removed %q", c.Empty(), c.GroupsAdded, c.GroupsRemoved)
 			}
-			if !p.User.AsOf.Equal(t0) || !p.User.GroupsAsOf.Equal(t0) {
+			if !c.User.AsOf.Equal(t0) || !c.User.GroupsAsOf.Equal(t0) {
 				t.Error("a local decision moved the time of the pool's statement")
 			}
 		})
