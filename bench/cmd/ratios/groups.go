@@ -47,6 +47,15 @@ var groups = []group{
 			{name: "jwx", label: "jwx v3"},
 		},
 	},
+	{
+		title:     "Answer a request of a signed-in browser (empty handler, session in memory, loopback)",
+		benchmark: "Require",
+		rate:      true,
+		rows: []row{
+			{name: "bare", label: "net/http, no authentication"},
+			{name: "codegrant", label: "codegrant, Require(SignedIn())", promise: promise{atLeast: 0.75}},
+		},
+	},
 }
 
 // results holds nanoseconds per operation, by "Benchmark/row", one for each turn.
