@@ -2,7 +2,7 @@
 # it does; run make to list them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt bench fuzz cover
+.PHONY: help demo test check fmt tidy bench fuzz cover
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ check: ## check formatting, vet, staticcheck, module files, imports and document
 
 fmt: ## format the Go code
 	gofmt -w .
+
+tidy: ## bring go.mod and go.sum of every module up to date
+	@scripts/tidy.sh
 
 bench: ## print how we compare, as ratios of one run
 	@go -C bench run ./cmd/ratios

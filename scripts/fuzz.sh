@@ -13,7 +13,7 @@ mapfile -t targets < <(grep -roHE --include='*_test.go' --exclude-dir='.?*' --ex
 for target in "${targets[@]}"; do
 	package=$(dirname "${target%%:*}")
 	name=${target##*func }
-	say "== ${package#"$root"/} $name"
+	say "== $(label "$package") $name"
 	if go -C "$package" test -run '^$' -fuzz "^$name\$" -fuzztime "${FUZZTIME:-10s}" .; then
 		passed=$((passed + 1))
 	else

@@ -21,7 +21,7 @@ modules() {
 # pins tools has none.
 packages() { go -C "$1" list ./... 2>/dev/null; }
 
-# label names the module in folder $1 as a reader of the output knows it.
+# label names folder $1 as a reader of the output knows it.
 label() { if [ "$1" = "$root" ]; then say .; else say "${1#"$root"/}"; fi; }
 
 # postgres_bin prints the folder of PostgreSQL's programs, which Debian leaves
