@@ -30,4 +30,11 @@ go tool cover -func=coverage.out | awk 'END {printf "%6s %%  in all\n", $NF + 0}
 say ""
 say "tests by security requirement:"
 grep -rohE --include='*_test.go' 'TestS[0-9]{3}_[A-Za-z0-9_]+' . | sort -u |
-	awk '{id = substr($0, 5, 4); if (id != last) {printf "%s%s", last ? "\n" : "", id} last = id; printf " %s", $0} END {print ""}'
+	awk '{
+			rest = $0
+			while (match(rest, /S[0-9][0-9][0-9]_/)) {
+				tests[substr(rest, RSTART, 4)] = tests[substr(rest, RSTART, 4)] " " $0
+				rest = substr(rest, RSTART + 5)
+			}
+		}
+		END { for (id in tests) print id tests[id] }' | sort
