@@ -52,9 +52,11 @@ as_root() {
 	fi
 }
 
+# apt_install never removes a package that stands in the way, such as a MySQL that
+# somebody uses.
 apt_install() {
 	as_root env DEBIAN_FRONTEND=noninteractive \
-		apt-get install --yes --quiet --no-install-recommends -o DPkg::Lock::Timeout=120 "$@" </dev/null
+		apt-get install --yes --quiet --no-install-recommends --no-remove -o DPkg::Lock::Timeout=120 "$@" </dev/null
 }
 
 lacking=$(missing)
