@@ -1,0 +1,165 @@
+package localpool
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/codegrant/codegrant/localpool/internal/state"
+)
+
+// Names of the endpoints, for [Server.Calls] and [Server.Fault].
+const (
+	Authorize = "authorize"
+	Token     = "token"
+	UserInfo  = "userInfo"
+	Revoke    = "revoke"
+	Logout    = "logout"
+	Discovery = "discovery"
+	JWKS      = "jwks"
+	Pages     = "pages"
+)
+
+// counted counts the calls of an endpoint, and lets a fault answer in its place.
+func (s *Server) counted(name string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		s.calls[name]++
+		fault := s.faults[name]
+		s.mu.Unlock()
+		if fault != nil {
+			fault.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Calls says how often an endpoint was called.
+func (s *Server) Calls(endpoint string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls[endpoint]
+}
+
+// Fault has a handler answer in place of an endpoint; nil ends that.
+func (s *Server) Fault(endpoint string, h http.Handler) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults[endpoint] = h
+}
+
+// Client is an app client as an application has to know it.
+type Client struct {
+	ID     string
+	Secret string // empty for a public client
+	PoolID string
+	Issuer string
+	Name   string
+}
+
+// Clients lists the app clients of every pool, in the order of the seed.
+func (s *Server) Clients() []Client {
+	var clients []Client
+	for _, id := range s.state.Pools() {
+		p, err := s.state.Describe(id)
+		if err != nil {
+			continue
+		}
+		for _, c := range p.Clients {
+			client := Client{ID: c.ID, PoolID: id, Issuer: s.oauth.Issuer(id), Name: c.Name}
+			if len(c.Secrets) > 0 {
+				client.Secret = c.Secrets[0]
+			}
+			clients = append(clients, client)
+		}
+	}
+	return clients
+}
+
+// BaseURL is where the server is reached.
+func (s *Server) BaseURL() string { return s.base }
+
+// RegisterURLs adds a callback and a sign-out URL to an app client.
+func (s *Server) RegisterURLs(clientID, callback, signOut string) error {
+	return s.state.UpdateClient(clientID, func(c *state.Client) {
+		c.CallbackURLs = append(slices.Clone(c.CallbackURLs), callback)
+		c.LogoutURLs = append(slices.Clone(c.LogoutURLs), signOut)
+	})
+}
+
+// SetTokenValidity sets how long an app client's access and ID tokens live from
+// now on.
+func (s *Server) SetTokenValidity(clientID string, validity time.Duration) error {
+	return s.state.UpdateClient(clientID, func(c *state.Client) { c.AccessTokenValidity, c.IDTokenValidity = validity, validity })
+}
+
+// SetRotation turns the rotation of refresh tokens on or off.
+func (s *Server) SetRotation(clientID string, on bool, grace time.Duration) error {
+	return s.state.UpdateClient(clientID, func(c *state.Client) { c.Rotation, c.RotationGrace = on, grace })
+}
+
+// CreateUser makes a user as the seed does.
+func (s *Server) CreateUser(poolID string, u UserSeed) error {
+	_, err := s.state.CreateUser(poolID, u.user())
+	return err
+}
+
+// DeleteUser removes a user. A new one of the same name is another person.
+func (s *Server) DeleteUser(poolID, name string) error { return s.state.DeleteUser(poolID, name) }
+
+// DisableUser disables a user and revokes all that was granted to them.
+func (s *Server) DisableUser(poolID, name string) error {
+	return s.state.SetEnabled(poolID, name, false)
+}
+
+// EnableUser enables a user; what was revoked stays revoked.
+func (s *Server) EnableUser(poolID, name string) error { return s.state.SetEnabled(poolID, name, true) }
+
+// SetAttributes sets attributes of a user, and removes those that are empty.
+func (s *Server) SetAttributes(poolID, name string, attributes map[string]string) error {
+	return s.state.SetAttributes(poolID, name, attributes)
+}
+
+// SetPassword sets a password. One that is not permanent has to be changed at the
+// next sign-in.
+func (s *Server) SetPassword(poolID, name, password string, permanent bool) error {
+	return s.state.SetPassword(poolID, name, password, permanent)
+}
+
+// CreateGroup makes a group.
+func (s *Server) CreateGroup(poolID, group string) error {
+	return s.state.CreateGroup(poolID, state.Group{Name: group})
+}
+
+// DeleteGroup removes a group; its members lose it.
+func (s *Server) DeleteGroup(poolID, group string) error { return s.state.DeleteGroup(poolID, group) }
+
+// AddToGroup makes a user a member of a group.
+func (s *Server) AddToGroup(poolID, name, group string) error {
+	return s.state.AddToGroup(poolID, name, group)
+}
+
+// RemoveFromGroup ends a membership.
+func (s *Server) RemoveFromGroup(poolID, name, group string) error {
+	return s.state.RemoveFromGroup(poolID, name, group)
+}
+
+// RotateKeys replaces the pool's keys; tokens signed before no longer verify.
+func (s *Server) RotateKeys(poolID string) error { return s.state.RotateKeys(poolID) }
+
+// MintToken signs any claims with the pool's keys, the one for access tokens where
+// token_use says so: for tests of what must be refused.
+func (s *Server) MintToken(poolID string, claims map[string]any) (string, error) {
+	return s.state.Sign(poolID, claims)
+}
+
+// LastCode returns the latest code that Cognito would have sent to an address.
+func (s *Server) LastCode(to string) (string, bool) {
+	for _, m := range s.state.Messages() {
+		if m.To == to {
+			return m.Code, true
+		}
+	}
+	return "", false
+}

@@ -1,0 +1,274 @@
+package oauth
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/codegrant/codegrant/localpool/internal/state"
+)
+
+// Endpoints serves the OAuth endpoints of every pool of a state.
+type Endpoints struct {
+	state *state.State
+	base  string // of the domain, and before the pool id of the issuer
+}
+
+// New returns the endpoints under a base URL without a trailing slash.
+func New(s *state.State, base string) *Endpoints { return &Endpoints{state: s, base: base} }
+
+// Issuer returns the issuer of a pool.
+func (e *Endpoints) Issuer(poolID string) string { return e.base + "/" + poolID }
+
+// Authorization is an authorization request whose client and redirect URI are
+// known to belong together.
+type Authorization struct {
+	Client       state.Client
+	RedirectURI  string
+	ResponseType string
+	State        string
+	HasState     bool
+	Scopes       []string
+	Nonce        string
+	Challenge    string
+	Resource     string
+	Prompt       []string
+	LoginHint    string
+	MaxAge       time.Duration // negative: not given
+}
+
+// Refusal is an authorization request that cannot go on. With RedirectURI, the
+// app is told; without, it cannot be trusted to be the app's, and the browser is
+// shown a page.
+type Refusal struct {
+	RedirectURI string
+	Fragment    bool
+	Code        string
+	Description string
+	State       string
+	HasState    bool
+}
+
+// reserved scopes, which are not of a resource server.
+var reserved = []string{"openid", "email", "phone", "profile", "aws.cognito.signin.user.admin"}
+
+// ParseAuthorization reads the query of /oauth2/authorize, /login and the pages
+// between. Exactly one of its results is nil.
+func (e *Endpoints) ParseAuthorization(q url.Values) (*Authorization, *Refusal) {
+	client, ok := e.state.Client(q.Get("client_id"))
+	if !ok {
+		return nil, &Refusal{Code: "invalid_request", Description: "Client does not exist."}
+	}
+	a := &Authorization{
+		Client: client, RedirectURI: q.Get("redirect_uri"), ResponseType: q.Get("response_type"),
+		State: q.Get("state"), HasState: q.Has("state"), Nonce: q.Get("nonce"), Challenge: q.Get("code_challenge"),
+		Resource: q.Get("resource"), Prompt: strings.Fields(q.Get("prompt")), LoginHint: q.Get("login_hint"), MaxAge: -1,
+	}
+	if a.RedirectURI == "" && len(client.CallbackURLs) == 1 {
+		a.RedirectURI = client.CallbackURLs[0]
+	}
+	// Compared to the letter: scheme, host, port, path and trailing slash.
+	if !slices.Contains(client.CallbackURLs, a.RedirectURI) {
+		return nil, &Refusal{Code: "redirect_mismatch"}
+	}
+	refuse := func(code, description string) (*Authorization, *Refusal) {
+		return nil, &Refusal{RedirectURI: a.RedirectURI, Fragment: a.ResponseType == "token", Code: code, Description: description, State: a.State, HasState: a.HasState}
+	}
+	switch a.ResponseType {
+	case "code":
+		if !client.Allows("code") {
+			return refuse("unauthorized_client", "")
+		}
+	case "token":
+		if !client.Allows("implicit") {
+			return refuse("unauthorized_client", "")
+		}
+	default:
+		return refuse("invalid_request", "")
+	}
+	method := q.Get("code_challenge_method")
+	if (a.Challenge == "") != (method == "") || (method != "" && method != "S256") || (a.Challenge != "" && len(a.Challenge) != 43) {
+		return refuse("invalid_request", "")
+	}
+	a.Scopes = strings.Fields(q.Get("scope"))
+	if len(a.Scopes) == 0 {
+		a.Scopes = slices.Clone(client.Scopes)
+	}
+	for _, scope := range a.Scopes {
+		if !slices.Contains(client.Scopes, scope) {
+			return refuse("invalid_request", "invalid_scope") // as live pools say it
+		}
+	}
+	if raw := q.Get("max_age"); raw != "" {
+		age, err := time.ParseDuration(raw + "s")
+		if err != nil || age < 0 {
+			return refuse("invalid_request", "")
+		}
+		a.MaxAge = age
+	}
+	return a, nil
+}
+
+// Authorize serves GET /oauth2/authorize: a code at once for a browser with a
+// session, the login page for any other.
+func (e *Endpoints) Authorize(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet {
+		w.Header().Set("Allow", "GET")
+		http.Error(w, "Method Not Allowed", http.StatusMethodNotAllowed)
+		return
+	}
+	q := r.URL.Query()
+	a, refusal := e.ParseAuthorization(q)
+	if refusal != nil {
+		e.Refuse(w, r, refusal)
+		return
+	}
+	x, signedIn := e.session(r, a.Client.PoolID)
+	if signedIn && a.MaxAge >= 0 && e.state.Now().Sub(x.AuthTime) > a.MaxAge {
+		signedIn = false
+	}
+	switch {
+	case slices.Contains(a.Prompt, "none") && !signedIn:
+		e.Refuse(w, r, &Refusal{RedirectURI: a.RedirectURI, Code: "login_required", State: a.State, HasState: a.HasState})
+	case signedIn && !slices.Contains(a.Prompt, "login"):
+		u, err := e.state.User(x.PoolID, x.Username)
+		if err != nil {
+			redirect(w, e.base+"/login?"+r.URL.RawQuery)
+			return
+		}
+		e.finish(w, r, a, u, x.AuthTime)
+	default:
+		redirect(w, e.base+"/login?"+r.URL.RawQuery)
+	}
+}
+
+// SessionCookie is Cognito's name for the browser's session on the login pages.
+const SessionCookie = "cognito"
+
+func (e *Endpoints) session(r *http.Request, poolID string) (state.Session, bool) {
+	for _, c := range r.CookiesNamed(SessionCookie) {
+		if x, ok := e.state.Session(c.Value, poolID); ok {
+			return x, true
+		}
+	}
+	return state.Session{}, false
+}
+
+// Complete is where the login pages come back to: it begins the browser's session
+// and sends it to the app with a code.
+func (e *Endpoints) Complete(w http.ResponseWriter, r *http.Request, a *Authorization, u state.User) {
+	http.SetCookie(w, e.cookie(e.state.StartSession(a.Client.PoolID, u), 3600))
+	e.finish(w, r, a, u, e.state.Now())
+}
+
+func (e *Endpoints) cookie(value string, maxAge int) *http.Cookie {
+	return &http.Cookie{
+		Name: SessionCookie, Value: value, Path: "/", MaxAge: maxAge, HttpOnly: true,
+		Secure: strings.HasPrefix(e.base, "https:"), SameSite: http.SameSiteLaxMode,
+	}
+}
+
+// finish answers a request that a signed-in person made.
+func (e *Endpoints) finish(w http.ResponseWriter, r *http.Request, a *Authorization, u state.User, authTime time.Time) {
+	if a.ResponseType == "token" {
+		e.finishImplicit(w, r, a, u, authTime)
+		return
+	}
+	code := e.state.IssueCode(state.Code{
+		ClientID: a.Client.ID, Username: u.Username, Sub: u.Sub(), RedirectURI: a.RedirectURI,
+		Scopes: a.Scopes, Nonce: a.Nonce, Challenge: a.Challenge, Resource: a.Resource, AuthTime: authTime,
+	})
+	q := "code=" + url.QueryEscape(code)
+	if a.HasState {
+		q += "&state=" + url.QueryEscape(a.State)
+	}
+	redirect(w, join(a.RedirectURI, "?", q))
+}
+
+func (e *Endpoints) finishImplicit(w http.ResponseWriter, r *http.Request, a *Authorization, u state.User, authTime time.Time) {
+	t, err := e.mint(a.Client, u, minting{scopes: a.Scopes, nonce: a.Nonce, resource: a.Resource, authTime: authTime})
+	if err != nil {
+		e.Refuse(w, r, &Refusal{RedirectURI: a.RedirectURI, Fragment: true, Code: "server_error", State: a.State, HasState: a.HasState})
+		return
+	}
+	q := url.Values{"access_token": {t.AccessToken}, "token_type": {"Bearer"}, "expires_in": {itoa(t.ExpiresIn)}}
+	if t.IDToken != "" {
+		q.Set("id_token", t.IDToken)
+	}
+	if a.HasState {
+		q.Set("state", a.State)
+	}
+	redirect(w, join(a.RedirectURI, "#", q.Encode()))
+}
+
+// Refuse tells the app, or shows the error page where the redirect URI cannot be
+// trusted.
+func (e *Endpoints) Refuse(w http.ResponseWriter, _ *http.Request, f *Refusal) {
+	if f.RedirectURI == "" {
+		redirect(w, e.base+"/error?"+url.Values{"error": {f.Code}, "error_description": {f.Description}}.Encode())
+		return
+	}
+	// The order in which Cognito sends them.
+	var q []string
+	if f.Description != "" {
+		q = append(q, "error_description="+url.QueryEscape(f.Description))
+	}
+	if f.HasState {
+		q = append(q, "state="+url.QueryEscape(f.State))
+	}
+	q = append(q, "error="+url.QueryEscape(f.Code))
+	separator := "?"
+	if f.Fragment {
+		separator = "#"
+	}
+	redirect(w, join(f.RedirectURI, separator, strings.Join(q, "&")))
+}
+
+func join(uri, separator, query string) string {
+	if separator == "?" && strings.Contains(uri, "?") {
+		separator = "&"
+	}
+	return uri + separator + query
+}
+
+func redirect(w http.ResponseWriter, location string) {
+	h := w.Header()
+	h.Set("Location", location)
+	h.Set("Cache-Control", "no-cache, no-store, max-age=0, must-revalidate")
+	w.WriteHeader(http.StatusFound)
+}
+
+// Logout serves GET /logout: it forgets the browser's session and goes to a
+// sign-out URL, or to a new sign-in.
+func (e *Endpoints) Logout(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	if q.Get("client_id") == "" {
+		http.Error(w, "Required String parameter 'client_id' is not present", http.StatusBadRequest)
+		return
+	}
+	client, ok := e.state.Client(q.Get("client_id"))
+	if !ok {
+		redirect(w, e.base+"/error?error=invalid_request&error_description=Client+does+not+exist.")
+		return
+	}
+	target := ""
+	switch {
+	case slices.Contains(client.LogoutURLs, q.Get("logout_uri")):
+		target = q.Get("logout_uri")
+	case slices.Contains(client.CallbackURLs, q.Get("redirect_uri")):
+		q.Del("logout_uri")
+		target = e.base + "/login?" + q.Encode()
+	default:
+		// Misleading, and what Cognito says, also of a logout_uri that differs
+		// in a trailing slash.
+		http.Error(w, "Required String parameter 'redirect_uri' is not present", http.StatusBadRequest)
+		return
+	}
+	for _, c := range r.CookiesNamed(SessionCookie) {
+		e.state.EndSession(c.Value)
+	}
+	http.SetCookie(w, e.cookie("", -1))
+	redirect(w, target)
+}

@@ -1,0 +1,280 @@
+package oauth
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/codegrant/codegrant/localpool/internal/state"
+)
+
+// tokenAnswer is the body of a 200. Cognito sends no scope member.
+type tokenAnswer struct {
+	IDToken      string `json:"id_token,omitempty"`
+	AccessToken  string `json:"access_token"`
+	RefreshToken string `json:"refresh_token,omitempty"`
+	ExpiresIn    int    `json:"expires_in"`
+	TokenType    string `json:"token_type"`
+}
+
+const maxForm = 64 << 10
+
+// Token serves POST /oauth2/token.
+func (e *Endpoints) Token(w http.ResponseWriter, r *http.Request) {
+	form, ok := readForm(w, r)
+	if !ok {
+		return
+	}
+	client, fault := e.authenticate(r, form)
+	if fault != "" {
+		oauthError(w, http.StatusBadRequest, "invalid_client", fault)
+		return
+	}
+	switch form.Get("grant_type") {
+	case "authorization_code":
+		e.redeem(w, client, form)
+	case "refresh_token":
+		e.refresh(w, client, form)
+	case "client_credentials":
+		e.machine(w, client, form)
+	case "":
+		oauthError(w, http.StatusBadRequest, "invalid_request", "")
+	default:
+		oauthError(w, http.StatusBadRequest, "unsupported_grant_type", "")
+	}
+}
+
+func readForm(w http.ResponseWriter, r *http.Request) (url.Values, bool) {
+	w.Header().Set("Access-Control-Allow-Origin", "*")
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", "POST")
+		oauthError(w, http.StatusMethodNotAllowed, "invalid_request", "")
+		return nil, false
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil || !strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+		oauthError(w, http.StatusBadRequest, "invalid_request", "")
+		return nil, false
+	}
+	return r.PostForm, true
+}
+
+// authenticate finds the client by its secret in the header or the body, or, for
+// a public one, by its id alone. Either of two live secrets will do.
+func (e *Endpoints) authenticate(r *http.Request, form url.Values) (state.Client, string) {
+	id, secret := form.Get("client_id"), form.Get("client_secret")
+	if user, password, ok := r.BasicAuth(); ok {
+		if decoded, err := url.QueryUnescape(user); err == nil {
+			user = decoded
+		}
+		if decoded, err := url.QueryUnescape(password); err == nil {
+			password = decoded
+		}
+		if id != "" && id != user {
+			return state.Client{}, "invalid_client_id"
+		}
+		id, secret = user, password
+	}
+	client, ok := e.state.Client(id)
+	if !ok {
+		return client, "client_not_found"
+	}
+	if len(client.Secrets) == 0 {
+		return client, ""
+	}
+	for _, s := range client.Secrets {
+		if subtle.ConstantTimeCompare([]byte(s), []byte(secret)) == 1 {
+			return client, ""
+		}
+	}
+	return client, "invalid_client_secret"
+}
+
+func (e *Endpoints) redeem(w http.ResponseWriter, client state.Client, form url.Values) {
+	if form.Get("code") == "" || form.Get("redirect_uri") == "" {
+		oauthError(w, http.StatusBadRequest, "invalid_request", "")
+		return
+	}
+	if !client.Allows("code") {
+		oauthError(w, http.StatusBadRequest, "unauthorized_client", "")
+		return
+	}
+	code, ok := e.state.TakeCode(form.Get("code"))
+	switch {
+	case !ok, code.ClientID != client.ID:
+		oauthError(w, http.StatusBadRequest, "invalid_grant", "")
+		return
+	case code.RedirectURI != form.Get("redirect_uri"):
+		oauthError(w, http.StatusBadRequest, "unauthorized_client", "invalid_redirect")
+		return
+	case !proves(form.Get("code_verifier"), code.Challenge):
+		oauthError(w, http.StatusBadRequest, "invalid_grant", "")
+		return
+	}
+	u, err := e.state.User(client.PoolID, code.Username)
+	if err != nil || u.Sub() != code.Sub || !u.Enabled {
+		oauthError(w, http.StatusBadRequest, "invalid_grant", "")
+		return
+	}
+	refresh, grant, err := e.state.NewGrant(client, state.Grant{
+		Username: u.Username, Sub: u.Sub(), Scopes: code.Scopes, Resource: code.Resource, AuthTime: code.AuthTime,
+	})
+	if err != nil {
+		oauthError(w, http.StatusInternalServerError, "server_error", "")
+		return
+	}
+	e.answer(w, client, u, refresh, minting{scopes: code.Scopes, nonce: code.Nonce, resource: code.Resource, authTime: code.AuthTime, family: grant.Family})
+}
+
+// proves checks PKCE (RFC 7636, section 4.6). A code that was asked for without a
+// challenge takes no verifier.
+func proves(verifier, challenge string) bool {
+	if challenge == "" {
+		return verifier == ""
+	}
+	sum := sha256.Sum256([]byte(verifier))
+	got := base64.RawURLEncoding.EncodeToString(sum[:])
+	return len(verifier) >= 43 && len(verifier) <= 128 && subtle.ConstantTimeCompare([]byte(got), []byte(challenge)) == 1
+}
+
+func (e *Endpoints) refresh(w http.ResponseWriter, client state.Client, form url.Values) {
+	if form.Get("refresh_token") == "" {
+		oauthError(w, http.StatusBadRequest, "invalid_request", "")
+		return
+	}
+	g, rotated, err := e.state.UseGrant(client, form.Get("refresh_token"))
+	var refusal *state.Error
+	switch {
+	case errors.As(err, &refusal):
+		oauthError(w, http.StatusBadRequest, "invalid_grant", "")
+		return
+	case err != nil:
+		oauthError(w, http.StatusInternalServerError, "server_error", "")
+		return
+	}
+	// Tokens of a refresh say how the person is now, and have no nonce.
+	e.answer(w, client, g.User, rotated, minting{scopes: g.Scopes, resource: g.Resource, authTime: g.AuthTime, family: g.Family})
+}
+
+func (e *Endpoints) answer(w http.ResponseWriter, client state.Client, u state.User, refresh string, m minting) {
+	t, err := e.mint(client, u, m)
+	if err != nil {
+		oauthError(w, http.StatusInternalServerError, "server_error", "")
+		return
+	}
+	t.RefreshToken = refresh
+	writeJSON(w, http.StatusOK, t)
+}
+
+func (e *Endpoints) machine(w http.ResponseWriter, client state.Client, form url.Values) {
+	if len(client.Secrets) == 0 || !client.Allows("client_credentials") {
+		oauthError(w, http.StatusBadRequest, "unauthorized_client", "")
+		return
+	}
+	scopes := strings.Fields(form.Get("scope"))
+	if len(scopes) == 0 {
+		for _, scope := range client.Scopes {
+			if !slices.Contains(reserved, scope) {
+				scopes = append(scopes, scope)
+			}
+		}
+	}
+	for _, scope := range scopes {
+		switch {
+		case !e.exists(client.PoolID, scope):
+			oauthError(w, http.StatusBadRequest, "invalid_scope", "")
+			return
+		case slices.Contains(reserved, scope), !slices.Contains(client.Scopes, scope):
+			oauthError(w, http.StatusBadRequest, "invalid_grant", "")
+			return
+		}
+	}
+	now := e.state.Now()
+	access, err := e.state.Sign(client.PoolID, map[string]any{
+		"sub": client.ID, "token_use": "access", "scope": strings.Join(scopes, " "), "auth_time": now.Unix(),
+		"iss": e.Issuer(client.PoolID), "iat": now.Unix(), "exp": now.Add(client.AccessTokenValidity).Unix(),
+		"version": 2, "jti": newUUID(), "client_id": client.ID,
+	})
+	if err != nil {
+		oauthError(w, http.StatusInternalServerError, "server_error", "")
+		return
+	}
+	writeJSON(w, http.StatusOK, tokenAnswer{AccessToken: access, ExpiresIn: seconds(client.AccessTokenValidity), TokenType: "Bearer"})
+}
+
+// exists reports whether a scope is reserved or of a resource server.
+func (e *Endpoints) exists(poolID, scope string) bool {
+	if slices.Contains(reserved, scope) {
+		return true
+	}
+	p, err := e.state.Describe(poolID)
+	if err != nil {
+		return false
+	}
+	for _, server := range p.ResourceServer {
+		if name, ok := strings.CutPrefix(scope, server.Identifier+"/"); ok && slices.Contains(server.Scopes, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// Revoke serves POST /oauth2/revoke. A token that is unknown is no error.
+func (e *Endpoints) Revoke(w http.ResponseWriter, r *http.Request) {
+	form, ok := readForm(w, r)
+	if !ok {
+		return
+	}
+	client, fault := e.authenticate(r, form)
+	if fault != "" {
+		oauthError(w, http.StatusUnauthorized, "invalid_client", "")
+		return
+	}
+	token := form.Get("token")
+	if token == "" || !client.Revocation {
+		oauthError(w, http.StatusBadRequest, "invalid_request", "")
+		return
+	}
+	if strings.Count(token, ".") == 2 {
+		oauthError(w, http.StatusBadRequest, "unsupported_token_type", "")
+		return
+	}
+	if err := e.state.Revoke(client, token); err != nil {
+		oauthError(w, http.StatusBadRequest, "invalid_request", "")
+		return
+	}
+	w.WriteHeader(http.StatusOK)
+}
+
+func oauthError(w http.ResponseWriter, status int, code, description string) {
+	body := map[string]string{"error": code}
+	if description != "" {
+		body["error_description"] = description
+	}
+	writeJSON(w, status, body)
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		http.Error(w, "Internal Server Error", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json;charset=UTF-8")
+	h.Set("Cache-Control", "no-cache, no-store, max-age=0, must-revalidate")
+	h.Set("X-Amz-Cognito-Request-Id", newUUID())
+	w.WriteHeader(status)
+	_, _ = w.Write(b)
+}
+
+func seconds(d time.Duration) int { return int(d / time.Second) }
+func itoa(n int) string           { return strconv.Itoa(n) }

@@ -1,0 +1,385 @@
+package pages
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"embed"
+	"encoding/base64"
+	"errors"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/codegrant/codegrant/localpool/internal/oauth"
+	"github.com/codegrant/codegrant/localpool/internal/state"
+)
+
+//go:embed *.html style.css
+var files embed.FS
+
+var (
+	css       = mustRead("style.css")
+	pin       = sha256.Sum256([]byte(css))
+	stylePin  = "'sha256-" + base64.StdEncoding.EncodeToString(pin[:]) + "'"
+	templates = template.Must(template.New("").Funcs(template.FuncMap{
+		"style": func() template.CSS { return template.CSS(css) },
+		"clock": func(t time.Time) string { return t.Format("15:04:05") },
+		"join":  strings.Join,
+	}).ParseFS(files, "*.html"))
+)
+
+func mustRead(name string) string {
+	b, err := files.ReadFile(name)
+	if err != nil {
+		panic(err) // embedded
+	}
+	return string(b)
+}
+
+// Pages serves the pages of every pool of a state.
+type Pages struct {
+	state *state.State
+	oauth *oauth.Endpoints
+	base  string
+	csrf  *http.CrossOriginProtection
+	mux   *http.ServeMux
+
+	mu         sync.Mutex
+	challenges map[string]challenge // people who have to choose a new password
+}
+
+// challenge is a sign-in that got as far as the first password.
+type challenge struct {
+	poolID, username string
+	until            time.Time
+}
+
+const (
+	maxForm           = 64 << 10
+	challengeLifetime = 5 * time.Minute
+	maxChallenges     = 1000
+)
+
+// New returns the pages.
+func New(s *state.State, endpoints *oauth.Endpoints, base string) *Pages {
+	p := &Pages{
+		state: s, oauth: endpoints, base: base, csrf: http.NewCrossOriginProtection(),
+		mux: http.NewServeMux(), challenges: make(map[string]challenge),
+	}
+	for path, h := range map[string]func(http.ResponseWriter, *http.Request, *view){
+		"/login": p.login, "/signup": p.signUp, "/confirm": p.confirm, "/resendcode": p.resend,
+		"/forgotPassword": p.forgot, "/confirmforgotPassword": p.reset, "/newpassword": p.newPassword,
+	} {
+		p.mux.HandleFunc(path, p.authorized(h))
+	}
+	p.mux.HandleFunc("GET /{$}", p.index)
+	p.mux.HandleFunc("GET /codes", p.codes)
+	p.mux.HandleFunc("GET /error", p.fault)
+	return p
+}
+
+// ServeHTTP implements [http.Handler].
+func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.mux.ServeHTTP(w, r) }
+
+// view is what every template is given.
+type view struct {
+	Title  string
+	Query  template.URL // of the authorization request, kept from page to page
+	CSRF   string
+	Error  string
+	Notice string
+	Email  string // what the person typed, to not have to type it again
+	Name   string
+	Token  string
+	Data   any
+
+	authorization *oauth.Authorization
+}
+
+// authorized wraps the pages of a sign-in: each carries a whole authorization
+// request in its query, which is checked again at every step.
+func (p *Pages) authorized(h func(http.ResponseWriter, *http.Request, *view)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodPost {
+			w.Header().Set("Allow", "GET, POST")
+			http.Error(w, "Method Not Allowed", http.StatusMethodNotAllowed)
+			return
+		}
+		a, refusal := p.oauth.ParseAuthorization(r.URL.Query())
+		if refusal != nil {
+			p.oauth.Refuse(w, r, refusal)
+			return
+		}
+		v := &view{Query: template.URL(r.URL.Query().Encode()), authorization: a, Email: a.LoginHint}
+		if r.Method == http.MethodPost {
+			r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+			if err := r.ParseForm(); err != nil {
+				http.Error(w, "Bad Request", http.StatusBadRequest)
+				return
+			}
+			if p.csrf.Check(r) != nil || !p.csrfMatches(r) {
+				v.Error = "An error was encountered with the requested page. Please try again."
+				p.show(w, r, http.StatusForbidden, "login.html", "Sign in", v)
+				return
+			}
+			v.Email = r.PostFormValue("username")
+			v.Name = r.PostFormValue("name")
+		}
+		h(w, r, v)
+	}
+}
+
+const csrfCookie = "XSRF-TOKEN"
+
+func (p *Pages) csrfMatches(r *http.Request) bool {
+	c, err := r.Cookie(csrfCookie)
+	return err == nil && c.Value != "" && subtle.ConstantTimeCompare([]byte(c.Value), []byte(r.PostFormValue("_csrf"))) == 1
+}
+
+func randomValue() string {
+	b := make([]byte, 24)
+	rand.Read(b)
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// show renders a page.
+func (p *Pages) show(w http.ResponseWriter, r *http.Request, status int, name, title string, v *view) {
+	v.Title = title
+	if c, err := r.Cookie(csrfCookie); err == nil && len(c.Value) == 32 {
+		v.CSRF = c.Value
+	} else {
+		v.CSRF = randomValue()
+		http.SetCookie(w, &http.Cookie{
+			Name: csrfCookie, Value: v.CSRF, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: strings.HasPrefix(p.base, "https:"),
+		})
+	}
+	// Browsers check the redirects that follow a form against this too.
+	action := "'self'"
+	if a := v.authorization; a != nil {
+		if u, err := url.Parse(a.RedirectURI); err == nil && (u.Scheme == "http" || u.Scheme == "https") {
+			action += " " + u.Scheme + "://" + u.Host
+		} else if err == nil && u.Scheme != "" {
+			action += " " + u.Scheme + ":"
+		}
+	}
+	var body bytes.Buffer
+	if err := templates.ExecuteTemplate(&body, name, v); err != nil {
+		http.Error(w, "Internal Server Error", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src "+stylePin+"; form-action "+action+"; frame-ancestors 'none'; base-uri 'none'")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	w.WriteHeader(status)
+	_, _ = w.Write(body.Bytes())
+}
+
+func (p *Pages) login(w http.ResponseWriter, r *http.Request, v *view) {
+	if r.Method == http.MethodGet {
+		p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
+		return
+	}
+	u, err := p.state.Authenticate(v.authorization.Client.PoolID, r.PostFormValue("username"), r.PostFormValue("password"))
+	switch {
+	case refused(err, state.UserNotConfirmed):
+		p.resendTo(v.authorization, u.Username)
+		v.Notice = "Your account is not confirmed yet. We sent you a new code."
+		p.show(w, r, http.StatusOK, "confirm.html", "Confirm your account", v)
+	case refused(err, state.PasswordResetRequired):
+		v.Notice = "You have to reset your password."
+		p.show(w, r, http.StatusOK, "forgot.html", "Reset your password", v)
+	case err != nil:
+		v.Error = message(err)
+		p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
+	case u.Status == state.ForceChangePassword:
+		v.Token = p.challenge(v.authorization.Client.PoolID, u.Username)
+		p.show(w, r, http.StatusOK, "newpassword.html", "Choose a new password", v)
+	default:
+		p.oauth.Complete(w, r, v.authorization, u)
+	}
+}
+
+// challenge remembers a person who has to choose a new password.
+func (p *Pages) challenge(poolID, username string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.state.Now()
+	for token, c := range p.challenges {
+		if now.After(c.until) || len(p.challenges) >= maxChallenges {
+			delete(p.challenges, token)
+		}
+	}
+	token := randomValue()
+	p.challenges[token] = challenge{poolID, username, now.Add(challengeLifetime)}
+	return token
+}
+
+func (p *Pages) newPassword(w http.ResponseWriter, r *http.Request, v *view) {
+	token := r.PostFormValue("challenge")
+	p.mu.Lock()
+	c, ok := p.challenges[token]
+	p.mu.Unlock()
+	if r.Method == http.MethodGet || !ok || c.poolID != v.authorization.Client.PoolID || p.state.Now().After(c.until) {
+		v.Error = "Your session has expired. Please sign in again."
+		p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
+		return
+	}
+	v.Token = token
+	password := r.PostFormValue("password")
+	err := p.state.SetPassword(c.poolID, c.username, password, true)
+	if password != r.PostFormValue("again") {
+		err = errDifferent
+	}
+	var u state.User
+	if err == nil {
+		u, err = p.state.User(c.poolID, c.username)
+	}
+	if err != nil {
+		v.Error = message(err)
+		p.show(w, r, http.StatusOK, "newpassword.html", "Choose a new password", v)
+		return
+	}
+	p.mu.Lock()
+	delete(p.challenges, token)
+	p.mu.Unlock()
+	p.oauth.Complete(w, r, v.authorization, u)
+}
+
+var errDifferent = &state.Error{Type: state.InvalidPassword, Message: "The passwords are not the same."}
+
+func (p *Pages) signUp(w http.ResponseWriter, r *http.Request, v *view) {
+	if r.Method == http.MethodGet {
+		p.show(w, r, http.StatusOK, "signup.html", "Create an account", v)
+		return
+	}
+	email, password := strings.TrimSpace(r.PostFormValue("username")), r.PostFormValue("password")
+	// Where an address is an alias only, people still sign up with it: the
+	// username is made of the part before the @.
+	username := email
+	if pool, err := p.state.Describe(v.authorization.Client.PoolID); err == nil && !pool.EmailAsUsername {
+		username, _, _ = strings.Cut(email, "@")
+	}
+	attributes := map[string]string{"email": email}
+	if name := strings.TrimSpace(r.PostFormValue("name")); name != "" {
+		attributes["name"] = name
+	}
+	if _, err := p.state.SignUp(v.authorization.Client.ID, username, password, attributes); err != nil {
+		v.Error = message(err)
+		p.show(w, r, http.StatusOK, "signup.html", "Create an account", v)
+		return
+	}
+	v.Email = username
+	v.Notice = "We sent a code to " + email + "."
+	p.show(w, r, http.StatusOK, "confirm.html", "Confirm your account", v)
+}
+
+func (p *Pages) confirm(w http.ResponseWriter, r *http.Request, v *view) {
+	if r.Method == http.MethodPost {
+		err := p.state.ConfirmSignUp(v.authorization.Client.PoolID, v.Email, strings.TrimSpace(r.PostFormValue("code")))
+		if err == nil {
+			v.Notice = "Your account is confirmed. Sign in to go on."
+			p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
+			return
+		}
+		v.Error = message(err)
+	}
+	p.show(w, r, http.StatusOK, "confirm.html", "Confirm your account", v)
+}
+
+func (p *Pages) resend(w http.ResponseWriter, r *http.Request, v *view) {
+	if r.Method == http.MethodPost {
+		p.resendTo(v.authorization, v.Email)
+		v.Notice = "We sent you a new code."
+	}
+	p.show(w, r, http.StatusOK, "confirm.html", "Confirm your account", v)
+}
+
+// resendTo does not tell whether there is such a user.
+func (p *Pages) resendTo(a *oauth.Authorization, username string) {
+	_ = p.state.ResendCode(a.Client.PoolID, username)
+}
+
+func (p *Pages) forgot(w http.ResponseWriter, r *http.Request, v *view) {
+	if r.Method == http.MethodGet {
+		p.show(w, r, http.StatusOK, "forgot.html", "Reset your password", v)
+		return
+	}
+	if err := p.state.ForgotPassword(v.authorization.Client.PoolID, v.Email); err != nil {
+		v.Error = message(err)
+		p.show(w, r, http.StatusOK, "forgot.html", "Reset your password", v)
+		return
+	}
+	v.Notice = "If there is such an account, we sent a code to its address."
+	p.show(w, r, http.StatusOK, "reset.html", "Reset your password", v)
+}
+
+func (p *Pages) reset(w http.ResponseWriter, r *http.Request, v *view) {
+	if r.Method == http.MethodPost {
+		err := p.state.ConfirmForgotPassword(v.authorization.Client.PoolID, v.Email, strings.TrimSpace(r.PostFormValue("code")), r.PostFormValue("password"))
+		if err == nil {
+			v.Notice = "Your password is changed. Sign in to go on."
+			p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
+			return
+		}
+		v.Error = message(err)
+	}
+	p.show(w, r, http.StatusOK, "reset.html", "Reset your password", v)
+}
+
+// index says what this is, for whoever opens the address.
+func (p *Pages) index(w http.ResponseWriter, r *http.Request) {
+	type poolView struct {
+		state.Pool
+		Issuer string
+		Users  []state.User
+	}
+	var pools []poolView
+	for _, id := range p.state.Pools() {
+		pool, err := p.state.Describe(id)
+		users, err2 := p.state.Users(id)
+		if err == nil && err2 == nil {
+			pools = append(pools, poolView{pool, p.oauth.Issuer(id), users[:min(len(users), 100)]})
+		}
+	}
+	p.show(w, r, http.StatusOK, "index.html", "Local pool", &view{Data: pools})
+}
+
+func (p *Pages) codes(w http.ResponseWriter, r *http.Request) {
+	p.show(w, r, http.StatusOK, "codes.html", "Codes", &view{Data: p.state.Messages()})
+}
+
+// fault is where the browser ends when the app cannot be told.
+func (p *Pages) fault(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	v := &view{Error: "An error was encountered with the requested page."}
+	switch {
+	case q.Get("error") == "redirect_mismatch":
+		v.Notice = "redirect_mismatch: the redirect_uri is not one of the app client's callback URLs. They are compared to the letter, trailing slash included."
+	case q.Get("error_description") != "":
+		v.Notice = q.Get("error_description")
+	}
+	p.show(w, r, http.StatusBadRequest, "error.html", "Error", v)
+}
+
+func refused(err error, kind string) bool {
+	var e *state.Error
+	return errors.As(err, &e) && e.Type == kind
+}
+
+// message is what Cognito's page would say.
+func message(err error) string {
+	var e *state.Error
+	if errors.As(err, &e) {
+		return e.Message
+	}
+	return "Something went wrong. Please try again."
+}

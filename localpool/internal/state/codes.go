@@ -1,0 +1,84 @@
+package state
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"slices"
+	"time"
+)
+
+// pendingCode is a confirmation code that was sent and not used.
+type pendingCode struct {
+	Code    string    `json:"code"`
+	Expires time.Time `json:"expires"`
+	Tries   int       `json:"tries"`
+}
+
+// Message is what Cognito would have sent by e-mail or text.
+type Message struct {
+	PoolID   string
+	Username string
+	To       string
+	Purpose  string // confirm, password
+	Code     string
+	Sent     time.Time
+}
+
+const (
+	keptMessages = 50
+	codeLifetime = 24 * time.Hour // of a sign-up; one hour for a password
+	maxTries     = 5
+)
+
+// sendCode puts a code into the outbox and the log. The caller holds the lock.
+func (s *State) sendCode(p *Pool, u *User, purpose string) {
+	n, err := rand.Int(rand.Reader, big.NewInt(1_000_000))
+	if err != nil {
+		panic(err) // a broken random source
+	}
+	lifetime := codeLifetime
+	if purpose == "password" {
+		lifetime = time.Hour
+	}
+	m := Message{PoolID: p.ID, Username: u.Username, To: u.Attributes["email"], Purpose: purpose, Code: fmt.Sprintf("%06d", n), Sent: s.now()}
+	if u.Pending == nil {
+		u.Pending = make(map[string]pendingCode)
+	}
+	u.Pending[purpose] = pendingCode{Code: m.Code, Expires: s.now().Add(lifetime)}
+	s.outbox = append(s.outbox, m)
+	if len(s.outbox) > keptMessages {
+		s.outbox = slices.Clone(s.outbox[len(s.outbox)-keptMessages:])
+	}
+	s.logger.Info("code that Cognito would send", slog.String("to", m.To), slog.String("for", purpose), slog.String("code", m.Code))
+}
+
+// useCode takes a code once. The caller holds the lock.
+func (s *State) useCode(u *User, purpose, code string) error {
+	pending, ok := u.Pending[purpose]
+	switch {
+	case !ok:
+		return refuse(ExpiredCode, "Invalid code provided, please request a code again.")
+	case s.now().After(pending.Expires):
+		return refuse(ExpiredCode, "Invalid code provided, please request a code again.")
+	case pending.Tries >= maxTries:
+		return refuse(LimitExceeded, "Attempt limit exceeded, please try after some time.")
+	case subtle.ConstantTimeCompare([]byte(pending.Code), []byte(code)) != 1:
+		pending.Tries++
+		u.Pending[purpose] = pending
+		return refuse(CodeMismatch, "Invalid verification code provided, please try again.")
+	}
+	delete(u.Pending, purpose)
+	return nil
+}
+
+// Messages lists what was sent last, the latest first.
+func (s *State) Messages() []Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := slices.Clone(s.outbox)
+	slices.Reverse(out)
+	return out
+}

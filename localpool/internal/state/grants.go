@@ -1,0 +1,254 @@
+package state
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Code is an authorization code and what it was issued for.
+type Code struct {
+	ClientID    string
+	Username    string
+	Sub         string
+	RedirectURI string
+	Scopes      []string
+	Nonce       string
+	Challenge   string // S256
+	Resource    string
+	AuthTime    time.Time
+	expires     time.Time
+}
+
+// Session is a browser's session on the login pages.
+type Session struct {
+	PoolID   string
+	Username string
+	Sub      string
+	AuthTime time.Time
+	expires  time.Time
+}
+
+const (
+	authorizationCodeLifetime = 5 * time.Minute
+	sessionLifetime           = time.Hour // and not extended by use
+	maxShortLived             = 10_000
+)
+
+// IssueCode issues an authorization code.
+func (s *State) IssueCode(c Code) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.expires = s.now().Add(authorizationCodeLifetime)
+	prune(s.codes, func(c Code) bool { return !s.now().Before(c.expires) })
+	code := newID()
+	s.codes[code] = c
+	return code
+}
+
+// TakeCode takes a code. It can be taken once, whatever becomes of it.
+func (s *State) TakeCode(code string) (Code, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, ok := s.codes[code]
+	delete(s.codes, code)
+	return c, ok && s.now().Before(c.expires)
+}
+
+// StartSession begins a browser's session and returns its cookie.
+func (s *State) StartSession(poolID string, u User) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	prune(s.sessions, func(x Session) bool { return !s.now().Before(x.expires) })
+	cookie := randomToken(32)
+	s.sessions[cookie] = Session{PoolID: poolID, Username: u.Username, Sub: u.Sub(), AuthTime: s.now(), expires: s.now().Add(sessionLifetime)}
+	return cookie
+}
+
+// Session returns a live session in a pool, of a user who may still sign in.
+func (s *State) Session(cookie, poolID string) (Session, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x, ok := s.sessions[cookie]
+	if !ok || x.PoolID != poolID || !s.now().Before(x.expires) {
+		return Session{}, false
+	}
+	p, err := s.pool(poolID)
+	if err != nil {
+		return Session{}, false
+	}
+	u := p.user(x.Username)
+	return x, u != nil && u.Sub() == x.Sub && u.Enabled
+}
+
+// EndSession forgets a browser's session.
+func (s *State) EndSession(cookie string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.sessions, cookie)
+}
+
+// prune drops what has expired, and anything where that is not enough.
+func prune[V any](m map[string]V, expired func(V) bool) {
+	if len(m) < maxShortLived/2 {
+		return
+	}
+	for k, v := range m {
+		if expired(v) || len(m) >= maxShortLived {
+			delete(m, k)
+		}
+	}
+}
+
+// refreshHeader is what a refresh token of Cognito's begins with: it looks like a
+// JWE, and clients must not look.
+var refreshHeader = base64.RawURLEncoding.EncodeToString([]byte(`{"cty":"JWT","enc":"A256GCM","alg":"RSA-OAEP"}`))
+
+func newRefreshToken() string {
+	part := func(n int) string {
+		raw, err := hex.DecodeString(randomToken(n))
+		if err != nil {
+			panic(err) // made a moment ago
+		}
+		return base64.RawURLEncoding.EncodeToString(raw)
+	}
+	return refreshHeader + "." + part(256) + "." + part(12) + "." + part(900) + "." + part(16)
+}
+
+func hashToken(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:])
+}
+
+// Granted is who a refresh token is for, as they are now.
+type Granted struct {
+	Grant
+	User User
+}
+
+// NewGrant issues a refresh token.
+func (s *State) NewGrant(c Client, g Grant) (string, Grant, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := s.pool(c.PoolID)
+	if err != nil {
+		return "", g, err
+	}
+	token := newRefreshToken()
+	g.Hash, g.ClientID, g.Family = hashToken(token), c.ID, newID()
+	g.Expires = s.now().Add(c.RefreshTokenValidity)
+	p.Grants = slices.DeleteFunc(p.Grants, func(old *Grant) bool { return s.now().After(old.Expires) })
+	p.Grants = append(p.Grants, &g)
+	return token, g, s.saveLocked()
+}
+
+// UseGrant redeems a refresh token. With rotation it also returns the token that
+// takes its place, for the rest of its life.
+func (s *State) UseGrant(c Client, token string) (granted Granted, rotated string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := s.pool(c.PoolID)
+	if err != nil {
+		return granted, "", err
+	}
+	now := s.now()
+	g := p.grant(token)
+	switch {
+	case g == nil || g.ClientID != c.ID:
+		return granted, "", refuse(NotAuthorized, "Invalid Refresh Token")
+	case g.Revoked:
+		return granted, "", refuse(NotAuthorized, "Refresh Token has been revoked")
+	case !now.Before(g.Expires):
+		return granted, "", refuse(NotAuthorized, "Refresh Token has expired")
+	case !g.Replaced.IsZero() && !now.Before(g.Replaced):
+		return granted, "", refuse("RefreshTokenReuseException", "Refresh Token has been reused")
+	}
+	u := p.user(g.Username)
+	if u == nil || u.Sub() != g.Sub {
+		return granted, "", refuse(NotAuthorized, "Invalid Refresh Token")
+	}
+	if !u.Enabled {
+		return granted, "", refuse(NotAuthorized, "User is disabled.")
+	}
+	if c.Rotation {
+		rotated = newRefreshToken()
+		next := *g
+		next.Hash, next.Replaced = hashToken(rotated), time.Time{}
+		p.Grants = append(p.Grants, &next)
+		if g.Replaced.IsZero() {
+			g.Replaced = now.Add(c.RotationGrace)
+		}
+	}
+	return Granted{*g, u.clone()}, rotated, s.saveLocked()
+}
+
+func (p *Pool) grant(token string) *Grant {
+	hash := hashToken(token)
+	for _, g := range p.Grants {
+		if g.Hash == hash {
+			return g
+		}
+	}
+	return nil
+}
+
+// Revoke ends a refresh token and every one of its family. One that is unknown is
+// no error.
+func (s *State) Revoke(c Client, token string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := s.pool(c.PoolID)
+	if err != nil {
+		return err
+	}
+	g := p.grant(token)
+	if g == nil {
+		return nil
+	}
+	if g.ClientID != c.ID {
+		return refuse(NotAuthorized, "Invalid Refresh Token")
+	}
+	for _, other := range p.Grants {
+		if other.Family == g.Family {
+			other.Revoked = true
+		}
+	}
+	return s.saveLocked()
+}
+
+// revokeAll ends every grant of a user. The caller holds the lock.
+func (s *State) revokeAll(p *Pool, u *User) {
+	for _, g := range p.Grants {
+		if g.Sub == u.Sub() {
+			g.Revoked = true
+		}
+	}
+}
+
+// Live reports whether the tokens of a family are still good in the eyes of
+// Cognito's own endpoints.
+func (s *State) Live(poolID, family, sub string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := s.pool(poolID)
+	if err != nil {
+		return err
+	}
+	revoked := fmt.Errorf("revoked: %w", refuse(NotAuthorized, "Access Token has been revoked"))
+	alive := false
+	for _, u := range p.Users {
+		alive = alive || (u.Sub() == sub && u.Enabled)
+	}
+	if !alive {
+		return revoked
+	}
+	for _, g := range p.Grants {
+		if g.Family == family && g.Revoked {
+			return revoked
+		}
+	}
+	return nil
+}

@@ -1,0 +1,162 @@
+package state
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+)
+
+// Keys are the two key pairs of a pool: Cognito signs ID tokens with one and
+// access tokens with the other, so their kids differ.
+type Keys struct {
+	ID     string `json:"id"`     // PEM, PKCS #8
+	Access string `json:"access"` // PEM, PKCS #8
+
+	id, access *signingKey
+}
+
+type signingKey struct {
+	kid     string
+	private *rsa.PrivateKey
+}
+
+func newKeys() (*Keys, error) {
+	k := &Keys{}
+	for _, target := range []*string{&k.ID, &k.Access} {
+		private, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			return nil, err
+		}
+		der, err := x509.MarshalPKCS8PrivateKey(private)
+		if err != nil {
+			return nil, err
+		}
+		*target = string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	}
+	return k, nil
+}
+
+func (k *Keys) parse() (err error) {
+	if k.id, err = parseKey(k.ID); err != nil {
+		return err
+	}
+	k.access, err = parseKey(k.Access)
+	return err
+}
+
+func parseKey(text string) (*signingKey, error) {
+	block, _ := pem.Decode([]byte(text))
+	if block == nil {
+		return nil, errors.New("a key is not PEM")
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	private, ok := parsed.(*rsa.PrivateKey)
+	if !ok {
+		return nil, errors.New("a key is not RSA")
+	}
+	// Cognito's key ids are base64 of 32 bytes, so they end in an equals sign.
+	sum := sha256.Sum256(private.PublicKey.N.Bytes())
+	return &signingKey{kid: base64.StdEncoding.EncodeToString(sum[:]), private: private}, nil
+}
+
+func (k *signingKey) jwk() map[string]string {
+	enc := base64.RawURLEncoding
+	return map[string]string{
+		"alg": "RS256", "e": enc.EncodeToString(big.NewInt(int64(k.private.E)).Bytes()), "kid": k.kid,
+		"kty": "RSA", "n": enc.EncodeToString(k.private.N.Bytes()), "use": "sig",
+	}
+}
+
+// JWKS returns the pool's public keys.
+func (s *State) JWKS(poolID string) (map[string]any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := s.pool(poolID)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"keys": []map[string]string{p.Keys.id.jwk(), p.Keys.access.jwk()}}, nil
+}
+
+// RotateKeys replaces both key pairs. Tokens signed before no longer verify.
+func (s *State) RotateKeys(poolID string) error {
+	keys, err := newKeys()
+	if err == nil {
+		err = keys.parse()
+	}
+	if err != nil {
+		return fmt.Errorf("make keys of pool %s: %w", poolID, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := s.pool(poolID)
+	if err != nil {
+		return err
+	}
+	p.Keys = keys
+	return s.saveLocked()
+}
+
+// Sign makes a token of any claims, with the key for its token_use. The header is
+// Cognito's: kid and alg, and no typ.
+func (s *State) Sign(poolID string, claims map[string]any) (string, error) {
+	s.mu.Lock()
+	p, err := s.pool(poolID)
+	if err != nil {
+		s.mu.Unlock()
+		return "", err
+	}
+	key := p.Keys.id
+	if claims["token_use"] == "access" {
+		key = p.Keys.access
+	}
+	s.mu.Unlock()
+	return key.sign(claims)
+}
+
+func (k *signingKey) sign(claims map[string]any) (string, error) {
+	enc := base64.RawURLEncoding
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "", fmt.Errorf("sign token: %w", err)
+	}
+	header, err := json.Marshal(struct {
+		KeyID string `json:"kid"`
+		Alg   string `json:"alg"`
+	}{k.kid, "RS256"})
+	if err != nil {
+		return "", fmt.Errorf("sign token: %w", err)
+	}
+	signed := enc.EncodeToString(header) + "." + enc.EncodeToString(payload)
+	sum := sha256.Sum256([]byte(signed))
+	signature, err := rsa.SignPKCS1v15(rand.Reader, k.private, crypto.SHA256, sum[:])
+	if err != nil {
+		return "", fmt.Errorf("sign token: %w", err)
+	}
+	return signed + "." + enc.EncodeToString(signature), nil
+}
+
+// PublicKey returns the key that verifies the pool's tokens of a use, id or access.
+func (s *State) PublicKey(poolID, use string) (*rsa.PublicKey, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := s.pool(poolID)
+	if err != nil {
+		return nil, err
+	}
+	if use == "access" {
+		return &p.Keys.access.private.PublicKey, nil
+	}
+	return &p.Keys.id.private.PublicKey, nil
+}

@@ -1,0 +1,145 @@
+package state
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// Pool is one user pool.
+type Pool struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	// EmailAsUsername: people sign up with an e-mail address, and their username
+	// is their sub. Otherwise an e-mail address is an alias of a username.
+	EmailAsUsername bool `json:"email_as_username"`
+	// CaseSensitive is the default of pools made by the API.
+	CaseSensitive  bool             `json:"case_sensitive"`
+	SelfSignUp     bool             `json:"self_sign_up"`
+	PasswordMin    int              `json:"password_min"`
+	Keys           *Keys            `json:"keys"`
+	Clients        []*Client        `json:"clients"`
+	Groups         []*Group         `json:"groups"`
+	Users          []*User          `json:"users"`
+	ResourceServer []ResourceServer `json:"resource_servers"`
+	Grants         []*Grant         `json:"grants"` // refresh tokens, by their hash
+}
+
+// Client is an app client.
+type Client struct {
+	ID      string   `json:"id"`
+	Name    string   `json:"name"`
+	PoolID  string   `json:"pool_id"`
+	Secrets []string `json:"secrets"` // none: a public client; two may be live at once
+
+	CallbackURLs []string `json:"callback_urls"`
+	LogoutURLs   []string `json:"logout_urls"`
+	Scopes       []string `json:"scopes"`
+	Flows        []string `json:"flows"` // code, implicit, client_credentials
+
+	IDTokenValidity      time.Duration `json:"id_token_validity"`
+	AccessTokenValidity  time.Duration `json:"access_token_validity"`
+	RefreshTokenValidity time.Duration `json:"refresh_token_validity"`
+	Revocation           bool          `json:"revocation"`
+	Rotation             bool          `json:"rotation"`
+	RotationGrace        time.Duration `json:"rotation_grace"`
+}
+
+// Allows reports whether the client may use a flow.
+func (c Client) Allows(flow string) bool { return slices.Contains(c.Flows, flow) }
+
+// Status of a user, in Cognito's words.
+const (
+	Unconfirmed         = "UNCONFIRMED"
+	Confirmed           = "CONFIRMED"
+	ExternalProvider    = "EXTERNAL_PROVIDER"
+	ResetRequired       = "RESET_REQUIRED"
+	ForceChangePassword = "FORCE_CHANGE_PASSWORD"
+)
+
+// User is a user. Attributes hold sub, email, email_verified and the like, all
+// strings, as in Cognito's API.
+type User struct {
+	Username   string            `json:"username"`
+	Attributes map[string]string `json:"attributes"`
+	Enabled    bool              `json:"enabled"`
+	Status     string            `json:"status"`
+	Groups     []string          `json:"groups"`
+	Created    time.Time         `json:"created"`
+	Modified   time.Time         `json:"modified"`
+	Password   string            `json:"password"` // hashed
+
+	Failures    int                    `json:"failures"`
+	LockedUntil time.Time              `json:"locked_until"`
+	Pending     map[string]pendingCode `json:"pending,omitempty"` // by purpose
+}
+
+// Sub is the one attribute that names the user for ever.
+func (u User) Sub() string { return u.Attributes["sub"] }
+
+func (u *User) clone() User {
+	c := *u
+	c.Attributes = maps.Clone(u.Attributes)
+	c.Groups = slices.Clone(u.Groups)
+	c.Pending = maps.Clone(u.Pending)
+	return c
+}
+
+// Group is a group of users.
+type Group struct {
+	Name        string    `json:"name"`
+	Description string    `json:"description,omitempty"`
+	RoleARN     string    `json:"role_arn,omitempty"`
+	Precedence  *int      `json:"precedence,omitempty"`
+	Created     time.Time `json:"created"`
+	Modified    time.Time `json:"modified"`
+}
+
+// ResourceServer defines custom scopes, {Identifier}/{scope}.
+type ResourceServer struct {
+	Identifier string   `json:"identifier"`
+	Scopes     []string `json:"scopes"`
+}
+
+// Grant is one refresh token and what it is good for.
+type Grant struct {
+	Hash     string    `json:"hash"`
+	ClientID string    `json:"client_id"`
+	Username string    `json:"username"`
+	Sub      string    `json:"sub"`
+	Scopes   []string  `json:"scopes"`
+	Resource string    `json:"resource,omitempty"`
+	Family   string    `json:"family"` // origin_jti
+	AuthTime time.Time `json:"auth_time"`
+	Expires  time.Time `json:"expires"`
+	Revoked  bool      `json:"revoked"`
+	// Replaced is when a rotated token stops working: at once, or after a grace.
+	Replaced time.Time `json:"replaced,omitzero"`
+}
+
+// Error is a refusal in the words of Cognito's API.
+type Error struct {
+	Type    string // such as NotAuthorizedException
+	Message string
+}
+
+func (e *Error) Error() string { return e.Type + ": " + e.Message }
+
+func refuse(kind, message string) error { return &Error{kind, message} }
+
+// The refusals that pages and endpoints tell apart, by Type.
+const (
+	NotAuthorized         = "NotAuthorizedException"
+	UserNotFound          = "UserNotFoundException"
+	UserNotConfirmed      = "UserNotConfirmedException"
+	PasswordResetRequired = "PasswordResetRequiredException"
+	UsernameExists        = "UsernameExistsException"
+	AliasExists           = "AliasExistsException"
+	InvalidPassword       = "InvalidPasswordException"
+	InvalidParameter      = "InvalidParameterException"
+	CodeMismatch          = "CodeMismatchException"
+	ExpiredCode           = "ExpiredCodeException"
+	LimitExceeded         = "LimitExceededException"
+	ResourceNotFound      = "ResourceNotFoundException"
+	GroupExists           = "GroupExistsException"
+)

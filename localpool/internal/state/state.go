@@ -1,0 +1,225 @@
+package state
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// State is everything that the local pool knows. It is safe for concurrent use;
+// what its methods return are copies.
+type State struct {
+	now    func() time.Time
+	logger *slog.Logger
+	path   string
+
+	mu       sync.Mutex // guards the fields below, and what they point to
+	pools    []*Pool
+	codes    map[string]Code    // authorization codes, by the code
+	sessions map[string]Session // browser sessions, by the cookie
+	outbox   []Message
+}
+
+// Config configures a State.
+type Config struct {
+	Now    func() time.Time
+	Logger *slog.Logger
+	Path   string // of the file to keep the state in; empty: memory
+}
+
+// New returns the state that the file holds, or, where there is none, the given
+// pools.
+func New(config Config, pools []*Pool) (*State, error) {
+	s := &State{
+		now: config.Now, logger: config.Logger, path: config.Path, pools: pools,
+		codes: make(map[string]Code), sessions: make(map[string]Session),
+	}
+	loaded, err := s.load()
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range s.pools {
+		if p.Keys == nil {
+			if p.Keys, err = newKeys(); err != nil {
+				return nil, fmt.Errorf("make keys of pool %s: %w", p.ID, err)
+			}
+		}
+		if err := p.Keys.parse(); err != nil {
+			return nil, fmt.Errorf("read keys of pool %s: %w", p.ID, err)
+		}
+	}
+	if !loaded {
+		return s, s.saveLocked()
+	}
+	return s, nil
+}
+
+// Now is the state's clock.
+func (s *State) Now() time.Time { return s.now() }
+
+// Pools lists the ids of the pools.
+func (s *State) Pools() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ids := make([]string, len(s.pools))
+	for i, p := range s.pools {
+		ids[i] = p.ID
+	}
+	return ids
+}
+
+// Describe returns a pool without its users, grants and keys.
+func (s *State) Describe(poolID string) (Pool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := s.pool(poolID)
+	if err != nil {
+		return Pool{}, err
+	}
+	c := *p
+	c.Users, c.Grants, c.Keys = nil, nil, nil
+	c.Clients, c.Groups = nil, nil
+	for _, client := range p.Clients {
+		copied := *client
+		c.Clients = append(c.Clients, &copied)
+	}
+	for _, group := range p.Groups {
+		copied := *group
+		c.Groups = append(c.Groups, &copied)
+	}
+	return c, nil
+}
+
+// pool finds a pool. The caller holds the lock.
+func (s *State) pool(id string) (*Pool, error) {
+	for _, p := range s.pools {
+		if p.ID == id {
+			return p, nil
+		}
+	}
+	return nil, refuse(ResourceNotFound, fmt.Sprintf("User pool %s does not exist.", id))
+}
+
+// Client finds an app client by its id, which is unique across pools.
+func (s *State) Client(id string) (Client, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.client(id); c != nil {
+		return *c, true
+	}
+	return Client{}, false
+}
+
+func (s *State) client(id string) *Client {
+	for _, p := range s.pools {
+		for _, c := range p.Clients {
+			if c.ID == id {
+				return c
+			}
+		}
+	}
+	return nil
+}
+
+// UpdateClient changes an app client.
+func (s *State) UpdateClient(id string, change func(*Client)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.client(id)
+	if c == nil {
+		return refuse(ResourceNotFound, fmt.Sprintf("User pool client %s does not exist.", id))
+	}
+	change(c)
+	return s.saveLocked()
+}
+
+// user finds a user by username, sub, or e-mail address. The caller holds the lock.
+func (p *Pool) user(name string) *User {
+	same := func(a, b string) bool {
+		if p.CaseSensitive {
+			return a == b
+		}
+		return strings.EqualFold(a, b)
+	}
+	var alias *User
+	for _, u := range p.Users {
+		if same(u.Username, name) || u.Sub() == name {
+			return u
+		}
+		// An alias works once it is verified; where it stands for the username,
+		// from the start.
+		if same(u.Attributes["email"], name) && name != "" && (p.EmailAsUsername || strings.EqualFold(u.Attributes["email_verified"], "true")) {
+			alias = u
+		}
+	}
+	return alias
+}
+
+// User finds a user by username, sub or e-mail address.
+func (s *State) User(poolID, name string) (User, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := s.pool(poolID)
+	if err != nil {
+		return User{}, err
+	}
+	if u := p.user(name); u != nil {
+		return u.clone(), nil
+	}
+	return User{}, refuse(UserNotFound, "User does not exist.")
+}
+
+// Users lists a pool's users, by username.
+func (s *State) Users(poolID string) ([]User, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := s.pool(poolID)
+	if err != nil {
+		return nil, err
+	}
+	users := make([]User, 0, len(p.Users))
+	for _, u := range p.Users {
+		users = append(users, u.clone())
+	}
+	slices.SortFunc(users, func(a, b User) int { return strings.Compare(a.Username, b.Username) })
+	return users, nil
+}
+
+// change finds a user and lets f change them, then saves.
+func (s *State) change(poolID, name string, f func(*Pool, *User) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := s.pool(poolID)
+	if err != nil {
+		return err
+	}
+	u := p.user(name)
+	if u == nil {
+		return refuse(UserNotFound, "User does not exist.")
+	}
+	if err := f(p, u); err != nil {
+		return err
+	}
+	u.Modified = s.now()
+	return s.saveLocked()
+}
+
+// newID returns an identifier in the form of a UUID, version 4 (RFC 9562).
+func newID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	h := hex.EncodeToString(b[:])
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}
+
+func randomToken(n int) string {
+	b := make([]byte, n)
+	rand.Read(b)
+	return hex.EncodeToString(b)
+}

@@ -1,0 +1,272 @@
+package localpool
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/codegrant/codegrant/localpool/internal/state"
+)
+
+// Seed is what a state begins with.
+type Seed struct {
+	Pools []PoolSeed `yaml:"pools"`
+}
+
+// PoolSeed is one user pool.
+type PoolSeed struct {
+	ID              string               `yaml:"id"` // such as local_Demo12345
+	Name            string               `yaml:"name"`
+	EmailAsUsername bool                 `yaml:"email_as_username"` // usernames are subs, as in pools that people sign up to by e-mail
+	CaseSensitive   bool                 `yaml:"case_sensitive"`
+	NoSelfSignUp    bool                 `yaml:"no_self_sign_up"`
+	PasswordLength  int                  `yaml:"password_length"` // least; default 8
+	Clients         []ClientSeed         `yaml:"clients"`
+	Groups          []GroupSeed          `yaml:"groups"`
+	Users           []UserSeed           `yaml:"users"`
+	ResourceServers []ResourceServerSeed `yaml:"resource_servers"`
+}
+
+// ClientSeed is one app client. With a secret it is confidential.
+type ClientSeed struct {
+	ID                   string        `yaml:"id"`
+	Name                 string        `yaml:"name"`
+	Secret               string        `yaml:"secret"`
+	SecondSecret         string        `yaml:"second_secret"` // while secrets are rotated
+	CallbackURLs         []string      `yaml:"callback_urls"`
+	LogoutURLs           []string      `yaml:"logout_urls"`
+	Scopes               []string      `yaml:"scopes"`                 // default openid, email, profile
+	Flows                []string      `yaml:"flows"`                  // of code, implicit, client_credentials; default code
+	IDTokenValidity      time.Duration `yaml:"id_token_validity"`      // default 1h
+	AccessTokenValidity  time.Duration `yaml:"access_token_validity"`  // default 1h
+	RefreshTokenValidity time.Duration `yaml:"refresh_token_validity"` // default 720h
+	Rotation             bool          `yaml:"refresh_token_rotation"`
+	RotationGrace        time.Duration `yaml:"rotation_grace"` // at most 1m
+	NoRevocation         bool          `yaml:"no_revocation"`
+}
+
+// GroupSeed is one group.
+type GroupSeed struct {
+	Name        string `yaml:"name"`
+	Description string `yaml:"description"`
+	Precedence  *int   `yaml:"precedence"`
+}
+
+// UserSeed is one user. Passwords are plain text: they are a developer's own.
+type UserSeed struct {
+	Username   string            `yaml:"username"`
+	Email      string            `yaml:"email"`
+	Unverified bool              `yaml:"email_unverified"`
+	Name       string            `yaml:"name"`
+	Password   string            `yaml:"password"`
+	Status     string            `yaml:"status"` // default CONFIRMED
+	Disabled   bool              `yaml:"disabled"`
+	Groups     []string          `yaml:"groups"`
+	Attributes map[string]string `yaml:"attributes"`
+}
+
+// ResourceServerSeed defines scopes of the form identifier/scope.
+type ResourceServerSeed struct {
+	Identifier string   `yaml:"identifier"`
+	Scopes     []string `yaml:"scopes"`
+}
+
+// ParseSeed reads a seed from YAML. Unknown keys are errors that name the line,
+// and all other faults are reported at once.
+func ParseSeed(b []byte) (Seed, error) {
+	var seed Seed
+	if err := yaml.UnmarshalWithOptions(b, &seed, yaml.Strict()); err != nil {
+		return Seed{}, fmt.Errorf("parse seed: %s", yaml.FormatError(err, false, true))
+	}
+	if _, err := seed.pools(); err != nil {
+		return Seed{}, err
+	}
+	return seed, nil
+}
+
+// Demo is what [DefaultSeed] calls its pool and clients.
+const (
+	DemoPoolID       = "local_Demo12345"
+	DemoClientID     = "1demo2confidential3client"
+	DemoClientSecret = "1local2demo3secret4which5protects6nothing7at8all"
+	DemoPublicID     = "1demo2public3client4only5"
+)
+
+// DefaultSeed is one pool with alice (in admins and analysts) and bob (in
+// editors), whose password is Passw0rd!, a confidential and a public client, both
+// for an application at appURL.
+func DefaultSeed(appURL string) Seed {
+	app := strings.TrimSuffix(appURL, "/")
+	urls := func(c ClientSeed) ClientSeed {
+		c.CallbackURLs = []string{app + "/auth/callback", app + "/auth/login"}
+		c.LogoutURLs = []string{app + "/"}
+		return c
+	}
+	return Seed{Pools: []PoolSeed{{
+		ID: DemoPoolID, Name: "demo",
+		Clients: []ClientSeed{
+			urls(ClientSeed{ID: DemoClientID, Name: "web", Secret: DemoClientSecret}),
+			urls(ClientSeed{ID: DemoPublicID, Name: "single-page app"}),
+		},
+		Groups: []GroupSeed{{Name: "admins", Description: "May do everything"}, {Name: "analysts", Description: "Read reports"}, {Name: "editors", Description: "Change orders"}},
+		Users: []UserSeed{
+			{Username: "alice", Email: "alice@example.com", Name: "Alice Archer", Password: "Passw0rd!", Groups: []string{"admins", "analysts"}},
+			{Username: "bob", Email: "bob@example.com", Name: "Bob Baker", Password: "Passw0rd!", Groups: []string{"editors"}},
+		},
+	}}}
+}
+
+var (
+	poolIDPattern   = regexp.MustCompile(`^[\w-]+_[0-9a-zA-Z]+$`)
+	clientIDPattern = regexp.MustCompile(`^[\w+]{1,128}$`)
+	statuses        = []string{"", state.Unconfirmed, state.Confirmed, state.ExternalProvider, state.ResetRequired, state.ForceChangePassword}
+	flows           = []string{"code", "implicit", "client_credentials"}
+)
+
+// pools checks the seed and makes the state's pools of it.
+func (s Seed) pools() ([]*state.Pool, error) {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	if len(s.Pools) == 0 {
+		fault("there is no pool")
+	}
+	var pools []*state.Pool
+	clients := make(map[string]bool)
+	for _, ps := range s.Pools {
+		where := fmt.Sprintf("pool %q", ps.ID)
+		if !poolIDPattern.MatchString(ps.ID) || len(ps.ID) > 55 {
+			fault("%s: the id is not of the form local_Name1", where)
+		}
+		if slices.ContainsFunc(pools, func(p *state.Pool) bool { return p.ID == ps.ID }) {
+			fault("%s: the id is there twice", where)
+		}
+		p := &state.Pool{
+			ID: ps.ID, Name: ps.Name, EmailAsUsername: ps.EmailAsUsername, CaseSensitive: ps.CaseSensitive,
+			SelfSignUp: !ps.NoSelfSignUp, PasswordMin: or(ps.PasswordLength, 8),
+		}
+		for _, rs := range ps.ResourceServers {
+			p.ResourceServer = append(p.ResourceServer, state.ResourceServer{Identifier: rs.Identifier, Scopes: rs.Scopes})
+		}
+		for _, g := range ps.Groups {
+			if g.Name == "" || len(g.Name) > 128 || strings.ContainsAny(g.Name, " \t\n") {
+				fault("%s: group %q: a name has 1 to 128 characters and no space", where, g.Name)
+			}
+			p.Groups = append(p.Groups, &state.Group{Name: g.Name, Description: g.Description, Precedence: g.Precedence})
+		}
+		if len(ps.Clients) == 0 {
+			fault("%s: there is no client", where)
+		}
+		for _, cs := range ps.Clients {
+			if clients[cs.ID] {
+				fault("%s: client %q: the id is there twice", where, cs.ID)
+			}
+			clients[cs.ID] = true
+			for _, err := range cs.check() {
+				fault("%s: client %q: %w", where, cs.ID, err)
+			}
+			p.Clients = append(p.Clients, cs.client(ps.ID))
+		}
+		for _, us := range ps.Users {
+			if !slices.Contains(statuses, us.Status) {
+				fault("%s: user %q: %q is not a status of Cognito's", where, us.Username, us.Status)
+			}
+			if us.Username == "" && us.Email == "" {
+				fault("%s: a user has neither username nor email", where)
+			}
+			for _, g := range us.Groups {
+				if !slices.ContainsFunc(ps.Groups, func(gs GroupSeed) bool { return gs.Name == g }) {
+					fault("%s: user %q: there is no group %q", where, us.Username, g)
+				}
+			}
+		}
+		pools = append(pools, p)
+	}
+	if len(faults) > 0 {
+		return nil, fmt.Errorf("seed: %w", errors.Join(faults...))
+	}
+	return pools, nil
+}
+
+func (c ClientSeed) check() (faults []error) {
+	if !clientIDPattern.MatchString(c.ID) {
+		faults = append(faults, errors.New("the id has characters that no client id has"))
+	}
+	for _, f := range c.Flows {
+		if !slices.Contains(flows, f) {
+			faults = append(faults, fmt.Errorf("%q is not one of %s", f, strings.Join(flows, ", ")))
+		}
+	}
+	for _, u := range slices.Concat(c.CallbackURLs, c.LogoutURLs) {
+		if err := checkRegistered(u); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	if c.RotationGrace < 0 || c.RotationGrace > time.Minute {
+		faults = append(faults, errors.New("rotation_grace is at most one minute"))
+	}
+	return faults
+}
+
+// checkRegistered: https, or http on this machine, or a scheme of an app; no
+// fragment.
+func checkRegistered(raw string) error {
+	scheme, rest, ok := strings.Cut(raw, "://")
+	if !ok || rest == "" || strings.ContainsAny(raw, "# ") {
+		return fmt.Errorf("%q is not a URL without fragment", raw)
+	}
+	if scheme == "http" && !strings.HasPrefix(rest, "localhost") && !strings.HasPrefix(rest, "127.0.0.1") && !strings.HasPrefix(rest, "[::1]") {
+		return fmt.Errorf("%q begins with http; Cognito takes that for localhost alone", raw)
+	}
+	return nil
+}
+
+func (c ClientSeed) client(poolID string) *state.Client {
+	client := &state.Client{
+		ID: c.ID, Name: c.Name, PoolID: poolID, CallbackURLs: c.CallbackURLs, LogoutURLs: c.LogoutURLs, Scopes: c.Scopes, Flows: c.Flows,
+		IDTokenValidity: or(c.IDTokenValidity, time.Hour), AccessTokenValidity: or(c.AccessTokenValidity, time.Hour),
+		RefreshTokenValidity: or(c.RefreshTokenValidity, 30*24*time.Hour),
+		Revocation:           !c.NoRevocation, Rotation: c.Rotation, RotationGrace: c.RotationGrace,
+	}
+	for _, secret := range []string{c.Secret, c.SecondSecret} {
+		if secret != "" {
+			client.Secrets = append(client.Secrets, secret)
+		}
+	}
+	if len(client.Scopes) == 0 {
+		client.Scopes = []string{"openid", "email", "profile"}
+	}
+	if len(client.Flows) == 0 {
+		client.Flows = []string{"code"}
+	}
+	return client
+}
+
+func (u UserSeed) user() state.NewUser {
+	attributes := make(map[string]string)
+	for name, value := range u.Attributes {
+		attributes[name] = value
+	}
+	if u.Email != "" {
+		attributes["email"], attributes["email_verified"] = u.Email, "true"
+		if u.Unverified {
+			attributes["email_verified"] = "false"
+		}
+	}
+	if u.Name != "" {
+		attributes["name"] = u.Name
+	}
+	return state.NewUser{Username: u.Username, Attributes: attributes, Password: u.Password, Status: u.Status, Groups: u.Groups, Enabled: !u.Disabled}
+}
+
+func or[T comparable](value, otherwise T) T {
+	var zero T
+	if value == zero {
+		return otherwise
+	}
+	return value
+}

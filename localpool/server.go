@@ -1,0 +1,165 @@
+package localpool
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/codegrant/codegrant/localpool/internal/oauth"
+	"github.com/codegrant/codegrant/localpool/internal/pages"
+	"github.com/codegrant/codegrant/localpool/internal/state"
+)
+
+// Config configures a [Server]. Its zero value is the demo's pool in memory.
+type Config struct {
+	// Seed is what a new state begins with. Defaults to the demo's, for an
+	// application at http://localhost:8080.
+	Seed Seed
+	// StateFile keeps users, keys and grants. It is written as a whole or not at
+	// all. With a file that exists, Seed is not used. Defaults to none.
+	StateFile string
+	// BaseURL is where browsers and services reach the server: the issuer is
+	// BaseURL + "/" + the pool's id. Defaults to http://127.0.0.1:9229.
+	BaseURL string
+	// InsecureAnyHost answers requests for any host name. Otherwise only names
+	// of this machine and that of BaseURL are served, which keeps web pages from
+	// reaching the server by a name of theirs that resolves to this machine.
+	InsecureAnyHost bool
+	// Logger receives what Cognito would send by e-mail. Defaults to
+	// [slog.Default].
+	Logger *slog.Logger
+	// Now is the clock. Defaults to [time.Now].
+	Now func() time.Time
+}
+
+// Server serves every pool of a state. It is an [http.Handler], safe for
+// concurrent use.
+type Server struct {
+	state   *state.State
+	base    string
+	host    string
+	anyHost bool
+	oauth   *oauth.Endpoints
+	mux     *http.ServeMux
+
+	mu     sync.Mutex // guards the fields below
+	calls  map[string]int
+	faults map[string]http.Handler
+}
+
+// New makes a server; it does not listen.
+func New(config Config) (*Server, error) {
+	if config.BaseURL == "" {
+		config.BaseURL = "http://127.0.0.1:9229"
+	}
+	if config.Logger == nil {
+		config.Logger = slog.Default()
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	if len(config.Seed.Pools) == 0 {
+		config.Seed = DefaultSeed("http://localhost:8080")
+	}
+	base, err := url.Parse(config.BaseURL)
+	if err != nil || base.Host == "" || strings.Trim(base.Path, "/") != "" {
+		return nil, fmt.Errorf("local pool: base URL %q is not of the form http://127.0.0.1:9229", config.BaseURL)
+	}
+	pools, err := config.Seed.pools()
+	if err != nil {
+		return nil, fmt.Errorf("local pool: %w", err)
+	}
+	st, err := state.New(state.Config{Now: config.Now, Logger: config.Logger, Path: config.StateFile}, pools)
+	if err != nil {
+		return nil, fmt.Errorf("local pool: %w", err)
+	}
+	s := &Server{
+		state: st, base: base.Scheme + "://" + base.Host, host: base.Hostname(), anyHost: config.InsecureAnyHost,
+		calls: make(map[string]int), faults: make(map[string]http.Handler),
+	}
+	if err := s.seedUsers(config.Seed); err != nil {
+		return nil, fmt.Errorf("local pool: %w", err)
+	}
+	s.oauth = oauth.New(st, s.base)
+	s.route()
+	return s, nil
+}
+
+// seedUsers makes the users that are not there yet, so that a state that was kept
+// is left as it is.
+func (s *Server) seedUsers(seed Seed) error {
+	for _, p := range seed.Pools {
+		users, err := s.state.Users(p.ID)
+		if err != nil || len(users) > 0 {
+			continue
+		}
+		for _, u := range p.Users {
+			if _, err := s.state.CreateUser(p.ID, u.user()); err != nil {
+				return fmt.Errorf("seed: pool %q: user %q: %w", p.ID, or(u.Username, u.Email), err)
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Server) route() {
+	s.mux = http.NewServeMux()
+	handle := func(pattern, name string, h http.HandlerFunc) {
+		s.mux.Handle(pattern, s.counted(name, h))
+	}
+	handle("/oauth2/authorize", Authorize, s.oauth.Authorize)
+	handle("/authorize", Authorize, s.oauth.Authorize)
+	handle("/oauth2/token", Token, s.oauth.Token)
+	handle("/oauth2/userInfo", UserInfo, s.oauth.UserInfo)
+	handle("/oauth2/revoke", Revoke, s.oauth.Revoke)
+	handle("GET /logout", Logout, s.oauth.Logout)
+	handle("GET /{pool}/.well-known/openid-configuration", Discovery, s.oauth.Discovery)
+	handle("GET /{pool}/.well-known/jwks.json", JWKS, s.oauth.Keys)
+	s.mux.Handle("/", s.counted(Pages, pages.New(s.state, s.oauth, s.base)))
+}
+
+// ServeHTTP implements [http.Handler].
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !s.anyHost && !s.ownHost(r.Host) {
+		http.Error(w, "This is a local pool. It answers to names of this machine alone.", http.StatusMisdirectedRequest)
+		return
+	}
+	s.mux.ServeHTTP(w, r)
+}
+
+func (s *Server) ownHost(hostport string) bool {
+	host := hostport
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		host = h
+	}
+	host = strings.ToLower(strings.Trim(host, "[]"))
+	return host == s.host || isLoopback(host)
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}
+
+// CheckListen refuses an address that other machines reach: whoever does could
+// sign in as anybody.
+func CheckListen(address string) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("address %q is not of the form 127.0.0.1:9229", address)
+	}
+	if !isLoopback(host) {
+		return errors.New("a local pool listens on this machine alone: use 127.0.0.1, or allow it with --insecure-listen")
+	}
+	return nil
+}
