@@ -193,10 +193,11 @@ func (b bearerAuthenticator) Authenticate(r *http.Request) (*Identity, error) {
 		Groups: a.permissionGroups(claims.Groups), Scopes: claims.Scopes, ClientID: claims.ClientID,
 		Method: MethodBearer, AuthTime: claims.AuthTime, Expires: claims.ExpiresAt,
 	}
-	if claims.TokenUse == "id" {
-		id.idToken = cognito.Secret(token)
-	} else {
-		id.accessToken = cognito.Secret(token)
+	id.tokens = func() (cognito.Secret, cognito.Secret) {
+		if claims.TokenUse == "id" {
+			return cognito.Secret(token), ""
+		}
+		return "", cognito.Secret(token)
 	}
 	return id, nil
 }

@@ -82,8 +82,7 @@ func (a *Auth) openSession(ctx context.Context, w http.ResponseWriter, r *http.R
 	if err != nil {
 		return nil, err
 	}
-	p.refreshToken = tokens.RefreshToken
-	p.nonce = nonce
+	p.tokens.nonce = nonce
 	if a.Replica != nil {
 		snapshot.SignIn = true
 		change, err := a.Replica.Apply(ctx, snapshot)
@@ -91,7 +90,7 @@ func (a *Auth) openSession(ctx context.Context, w http.ResponseWriter, r *http.R
 			return nil, unavailable("update the replica", err)
 		}
 		p.identity.UserID = change.User.ID
-		p.replicated = digest(snapshot)
+		p.tokens.replicated = digest(snapshot)
 	}
 	if err := a.createSession(ctx, w, r, p); err != nil {
 		return nil, err

@@ -42,7 +42,7 @@ func New(config Config) (*Auth, error) {
 
 	client, err := cognito.New(cognito.Config{Pool: s.Pool, HTTPClient: s.HTTPClient})
 	if err != nil {
-		return nil, fmt.Errorf("configure codegrant: %w", errors.Join(fmt.Errorf("Pool: %w", err), faults))
+		return nil, fmt.Errorf("configure codegrant: %w", errors.Join(fmt.Errorf("pool: %w", err), faults))
 	}
 	endpoints := client.Endpoints()
 	verifier, err := verify.New(verify.Config{
@@ -54,7 +54,7 @@ func New(config Config) (*Auth, error) {
 		Now:        s.Now,
 	})
 	if err != nil {
-		faults = errors.Join(faults, fmt.Errorf("Pool: %w", err))
+		faults = errors.Join(faults, fmt.Errorf("pool: %w", err))
 	}
 	csrf := http.NewCrossOriginProtection()
 	for _, origin := range s.TrustedOrigins {

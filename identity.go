@@ -45,9 +45,10 @@ type Identity struct {
 	AuthTime time.Time // when the person last proved who they are
 	Expires  time.Time // when the proof (the access token) expires; a session outlives it by refreshing
 
-	idToken     cognito.Secret
-	accessToken cognito.Secret
-	sessionID   string
+	sessionID string
+	// tokens opens what the identity was proven with; nil where it was proven
+	// without tokens.
+	tokens func() (id, access cognito.Secret)
 }
 
 // InGroup reports whether the identity is in the named group, compared byte for
@@ -67,12 +68,13 @@ func (id *Identity) HasScope(scope string) bool {
 // Do not decide roles by a "custom:" attribute unless the app client cannot
 // write it: by default users can change theirs.
 func (id *Identity) Claim(name string) (json.RawMessage, bool) {
-	if id == nil {
+	if id == nil || id.tokens == nil {
 		return nil, false
 	}
-	token := id.idToken.Reveal()
+	idToken, accessToken := id.tokens()
+	token := idToken.Reveal()
 	if token == "" {
-		token = id.accessToken.Reveal()
+		token = accessToken.Reveal()
 	}
 	// The token was verified before it was kept, names are known to be unique.
 	parts := strings.Split(token, ".")
@@ -94,10 +96,11 @@ func (id *Identity) Claim(name string) (json.RawMessage, bool) {
 // AccessToken returns the access token of the request, to call another service
 // on behalf of the person. It is empty for identities proven without one.
 func (id *Identity) AccessToken() cognito.Secret {
-	if id == nil {
+	if id == nil || id.tokens == nil {
 		return ""
 	}
-	return id.accessToken
+	_, access := id.tokens()
+	return access
 }
 
 // SessionID returns a name for the session that is safe to log and to show: it

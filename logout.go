@@ -78,7 +78,8 @@ func (a *Auth) clearCookies(w http.ResponseWriter, r *http.Request) {
 
 // revokeSoon revokes the refresh token of an ended session.
 func (a *Auth) revokeSoon(ctx context.Context, l *live) {
-	if l.refreshToken == "" {
+	tokens, err := l.openTokens()
+	if err != nil || tokens.refresh == "" {
 		return
 	}
 	done := make(chan struct{})
@@ -88,7 +89,7 @@ func (a *Auth) revokeSoon(ctx context.Context, l *live) {
 		defer close(done)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
-		a.revoke(ctx, l.refreshToken)
+		a.revoke(ctx, tokens.refresh)
 	}()
 	select {
 	case <-done:

@@ -9,63 +9,126 @@ import (
 
 	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/replica"
+	"github.com/codegrant/codegrant/session"
 )
 
-// payload is what a session record seals. It is written by hand because it is
-// read on every signed-in request: one conversion, no reflection.
+// payload is what a session record seals, in two parts: who it is, which every
+// signed-in request reads, and the tokens, which few do. It is written by hand
+// because it is on that path: one conversion, no reflection.
 type payload struct {
-	identity     Identity
-	refreshToken cognito.Secret
-	nonce        string   // of the sign-in: a refreshed ID token may repeat it, not change it
-	replicated   [32]byte // digest of the snapshot last applied to the replica
+	identity  Identity
+	refreshes bool // there is a refresh token
+	tokens    tokenPart
 }
 
-// payloadVersion is raised when the layout changes. A record of another version
-// means "not signed in", never a fault.
-const payloadVersion = 1
+// tokenPart is opened when a token is needed.
+type tokenPart struct {
+	id, access, refresh cognito.Secret
+	nonce               string   // of the sign-in: a refreshed ID token may repeat it, not change it
+	replicated          [32]byte // digest of the snapshot last applied to the replica
+}
+
+// The versions are raised when a layout changes, and differ from each other, so
+// that neither part can pass for the other. A record of another version means
+// "not signed in", never a fault.
+const (
+	identityVersion = 0x11
+	tokensVersion   = 0x21
+)
 
 var errPayload = errors.New("session payload of another version, or damaged")
 
-func (p *payload) encode() []byte {
-	id := &p.identity
-	b := make([]byte, 0, 256+len(id.idToken)+len(id.accessToken)+len(p.refreshToken))
-	b = append(b, payloadVersion)
-	str := func(s string) {
-		b = binary.AppendUvarint(b, uint64(len(s)))
-		b = append(b, s...)
-	}
-	list := func(items []string) {
-		b = binary.AppendUvarint(b, uint64(len(items)))
-		for _, s := range items {
-			str(s)
-		}
-	}
-	moment := func(t time.Time) { b = binary.AppendVarint(b, t.Unix()) }
-
-	b = binary.AppendVarint(b, id.UserID)
-	str(id.Username)
-	str(id.Email)
-	if id.EmailVerified {
-		b = append(b, 1)
-	} else {
-		b = append(b, 0)
-	}
-	str(id.Name)
-	list(id.Groups)
-	list(id.Scopes)
-	moment(id.AuthTime)
-	moment(id.Expires)
-	str(id.idToken.Reveal())
-	str(id.accessToken.Reveal())
-	str(p.refreshToken.Reveal())
-	str(p.nonce)
-	return append(b, p.replicated[:]...)
+// seal makes the sealed content of a record: the length of the first part, then
+// both.
+func (p *payload) seal(handle session.Handle, record session.Record) []byte {
+	first := handle.Seal(record, p.encodeIdentity())
+	sealed := binary.AppendUvarint(nil, uint64(len(first)))
+	sealed = append(sealed, first...)
+	return append(sealed, handle.Seal(record, p.tokens.encode())...)
 }
 
-// decodePayload reads what encode wrote. All strings share one backing string.
-func decodePayload(plain []byte) (*payload, error) {
+// openPayload opens the identity alone.
+func openPayload(handle session.Handle, record session.Record) (*payload, error) {
+	identity, _, err := splitSealed(record.Sealed)
+	if err != nil {
+		return nil, err
+	}
+	record.Sealed = identity
+	plain, err := handle.Open(record)
+	if err != nil {
+		return nil, err
+	}
+	return decodeIdentity(plain)
+}
+
+// openTokens opens the tokens alone.
+func openTokens(handle session.Handle, record session.Record) (tokenPart, error) {
+	_, tokens, err := splitSealed(record.Sealed)
+	if err != nil {
+		return tokenPart{}, err
+	}
+	record.Sealed = tokens
+	plain, err := handle.Open(record)
+	if err != nil {
+		return tokenPart{}, err
+	}
+	return decodeTokens(plain)
+}
+
+func splitSealed(sealed []byte) (identity, tokens []byte, err error) {
+	n, used := binary.Uvarint(sealed)
+	if used <= 0 || n > uint64(len(sealed)-used) {
+		return nil, nil, errPayload
+	}
+	return sealed[used : used+int(n)], sealed[used+int(n):], nil
+}
+
+// encoder appends what decoder reads.
+type encoder []byte
+
+func (e *encoder) str(s string) {
+	*e = binary.AppendUvarint(*e, uint64(len(s)))
+	*e = append(*e, s...)
+}
+
+func (e *encoder) list(items []string) {
+	*e = binary.AppendUvarint(*e, uint64(len(items)))
+	for _, s := range items {
+		e.str(s)
+	}
+}
+
+func (e *encoder) varint(n int64) { *e = binary.AppendVarint(*e, n) }
+
+func (e *encoder) flag(b bool) {
+	if b {
+		*e = append(*e, 1)
+	} else {
+		*e = append(*e, 0)
+	}
+}
+
+func (p *payload) encodeIdentity() []byte {
+	id := &p.identity
+	e := append(make(encoder, 0, 256), identityVersion)
+	e.varint(id.UserID)
+	e.str(id.Username)
+	e.str(id.Email)
+	e.flag(id.EmailVerified)
+	e.str(id.Name)
+	e.list(id.Groups)
+	e.list(id.Scopes)
+	e.varint(id.AuthTime.Unix())
+	e.varint(id.Expires.Unix())
+	e.flag(p.refreshes)
+	return e
+}
+
+// decodeIdentity reads what encodeIdentity wrote. All strings share one backing
+// string.
+func decodeIdentity(plain []byte) (*payload, error) {
 	d := decoder{s: string(plain)}
-	if d.byte() != payloadVersion {
+	if d.byte() != identityVersion {
 		return nil, errPayload
 	}
 	p := new(payload)
@@ -73,21 +136,41 @@ func decodePayload(plain []byte) (*payload, error) {
 	id.UserID = d.varint()
 	id.Username = d.str()
 	id.Email = d.str()
-	id.EmailVerified = d.byte() == 1
+	id.EmailVerified = d.flag()
 	id.Name = d.str()
 	id.Groups = d.list()
 	id.Scopes = d.list()
 	id.AuthTime = time.Unix(d.varint(), 0)
 	id.Expires = time.Unix(d.varint(), 0)
-	id.idToken = cognito.Secret(d.str())
-	id.accessToken = cognito.Secret(d.str())
-	p.refreshToken = cognito.Secret(d.str())
-	p.nonce = d.str()
-	if d.bad || len(d.s) != len(p.replicated) {
+	p.refreshes = d.flag()
+	if d.bad || d.s != "" {
 		return nil, errPayload
 	}
-	copy(p.replicated[:], d.s)
 	return p, nil
+}
+
+func (t *tokenPart) encode() []byte {
+	e := append(make(encoder, 0, 64+len(t.id)+len(t.access)+len(t.refresh)), tokensVersion)
+	e.str(t.id.Reveal())
+	e.str(t.access.Reveal())
+	e.str(t.refresh.Reveal())
+	e.str(t.nonce)
+	return append(e, t.replicated[:]...)
+}
+
+func decodeTokens(plain []byte) (tokenPart, error) {
+	var t tokenPart
+	d := decoder{s: string(plain)}
+	if d.byte() != tokensVersion {
+		return t, errPayload
+	}
+	t.id, t.access, t.refresh = cognito.Secret(d.str()), cognito.Secret(d.str()), cognito.Secret(d.str())
+	t.nonce = d.str()
+	if d.bad || len(d.s) != len(t.replicated) {
+		return tokenPart{}, errPayload
+	}
+	copy(t.replicated[:], d.s)
+	return t, nil
 }
 
 type decoder struct {
@@ -103,6 +186,12 @@ func (d *decoder) byte() byte {
 	c := d.s[0]
 	d.s = d.s[1:]
 	return c
+}
+
+func (d *decoder) flag() bool {
+	c := d.byte()
+	d.bad = d.bad || c > 1
+	return c == 1
 }
 
 func (d *decoder) uvarint() uint64 {

@@ -2,9 +2,12 @@ package codegrant
 
 import (
 	"bytes"
+	"encoding/binary"
 	"reflect"
 	"testing"
 	"time"
+
+	"github.com/codegrant/codegrant/session"
 )
 
 func samplePayload() *payload {
@@ -13,57 +16,82 @@ func samplePayload() *payload {
 			UserID: -7, Username: "alice", Email: "alice@example.com", EmailVerified: true, Name: "Älice ﬀ",
 			Groups: []string{"admins", "a,b", ""}, Scopes: []string{"openid"},
 			AuthTime: time.Unix(1_700_000_000, 0), Expires: time.Unix(1_700_003_600, 0),
-			idToken: "id.token.x", accessToken: "access.token.y",
 		},
-		refreshToken: "refresh", nonce: "nonce",
+		refreshes: true,
+		tokens:    tokenPart{id: "id.token.x", access: "access.token.y", refresh: "refresh", nonce: "nonce"},
 	}
-	p.replicated[3] = 9
+	p.tokens.replicated[3] = 9
 	return p
 }
 
 func TestPayloadRoundTrip(t *testing.T) {
-	for name, want := range map[string]*payload{"full": samplePayload(), "empty": {identity: Identity{AuthTime: time.Unix(0, 0), Expires: time.Unix(0, 0)}}} {
+	empty := &payload{identity: Identity{AuthTime: time.Unix(0, 0), Expires: time.Unix(0, 0)}}
+	for name, want := range map[string]*payload{"full": samplePayload(), "empty": empty} {
 		t.Run(name, func(t *testing.T) {
-			got, err := decodePayload(want.encode())
+			handle := session.NewHandle()
+			record := session.Record{ID: handle.RecordID(), Pool: "p", Subject: "s"}
+			record.Sealed = want.seal(handle, record)
+			got, err := openPayload(handle, record)
 			if err != nil {
-				t.Fatalf("decodePayload() = %v", err)
+				t.Fatalf("openPayload() = %v", err)
+			}
+			if got.tokens, err = openTokens(handle, record); err != nil {
+				t.Fatalf("openTokens() = %v", err)
 			}
 			if !reflect.DeepEqual(got, want) {
-				t.Errorf("decodePayload(encode()) = %+v, want %+v", got, want)
+				t.Errorf("opened %+v, want %+v", got, want)
 			}
 		})
 	}
 }
 
 func TestS061_UnreadablePayloadsAreRefused(t *testing.T) {
-	whole := samplePayload().encode()
-	for n := range whole {
-		if _, err := decodePayload(whole[:n]); err == nil {
-			t.Fatalf("decodePayload of the first %d of %d bytes succeeded", n, len(whole))
+	handle := session.NewHandle()
+	record := session.Record{ID: handle.RecordID(), Pool: "p", Subject: "s"}
+	whole := samplePayload().seal(handle, record)
+	identity, tokens, err := splitSealed(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	swapped := binary.AppendUvarint(nil, uint64(len(tokens)))
+	swapped = append(append(swapped, tokens...), identity...)
+	for name, sealed := range map[string][]byte{
+		"nothing": nil, "swapped": swapped, "cut": whole[:len(identity)/2], "lengths": bytes.Repeat([]byte{0xff}, 20), "another": append([]byte{1}, whole...),
+	} {
+		record.Sealed = sealed
+		if _, err := openPayload(handle, record); err == nil {
+			t.Errorf("%s: openPayload succeeded", name)
+		}
+		if _, err := openTokens(handle, record); err == nil {
+			t.Errorf("%s: openTokens succeeded", name)
 		}
 	}
-	if _, err := decodePayload(append(bytes.Clone(whole), 0)); err == nil {
-		t.Error("decodePayload with a byte too many succeeded")
+	plain := samplePayload().encodeIdentity()
+	for n := range plain {
+		if _, err := decodeIdentity(plain[:n]); err == nil {
+			t.Fatalf("decodeIdentity of the first %d of %d bytes succeeded", n, len(plain))
+		}
 	}
-	newer := bytes.Clone(whole)
-	newer[0] = payloadVersion + 1
-	if _, err := decodePayload(newer); err == nil {
-		t.Error("decodePayload of a newer version succeeded")
+	if _, err := decodeIdentity(append(bytes.Clone(plain), 0)); err == nil {
+		t.Error("decodeIdentity with a byte too many succeeded")
 	}
 }
 
 func FuzzPayload(f *testing.F) {
-	f.Add(samplePayload().encode())
-	f.Add((&payload{}).encode())
-	f.Add([]byte{payloadVersion, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01})
+	f.Add(samplePayload().encodeIdentity())
+	f.Add(samplePayload().tokens.encode())
+	f.Add((&payload{}).encodeIdentity())
+	f.Add([]byte{identityVersion, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		p, err := decodePayload(b)
-		if err != nil {
-			return
+		if p, err := decodeIdentity(b); err == nil {
+			if again, err := decodeIdentity(p.encodeIdentity()); err != nil || !reflect.DeepEqual(again, p) {
+				t.Errorf("a decoded identity does not survive encoding: %v", err)
+			}
 		}
-		again, err := decodePayload(p.encode())
-		if err != nil || !reflect.DeepEqual(again, p) {
-			t.Errorf("a decoded payload does not survive encoding: %v", err)
+		if tokens, err := decodeTokens(b); err == nil {
+			if again, err := decodeTokens(tokens.encode()); err != nil || again != tokens {
+				t.Errorf("decoded tokens do not survive encoding: %v", err)
+			}
 		}
 	})
 }

@@ -30,13 +30,13 @@ func (a *Auth) fresh(ctx context.Context, l *live) (*live, error) {
 	now := a.Now()
 	expired := !now.Before(l.identity.Expires)
 	if !expired && !l.record.Stale {
-		if now.Before(l.identity.Expires.Add(-a.leeway(l))) || l.refreshToken == "" {
+		if now.Before(l.identity.Expires.Add(-a.leeway(l))) || !l.refreshes {
 			return l, nil
 		}
 		a.startRefresh(l)
 		return l, nil
 	}
-	if l.refreshToken == "" {
+	if !l.refreshes {
 		a.endSession(ctx, l, "its token has expired and there is no refresh token")
 		return nil, ErrSessionEnded
 	}
@@ -128,9 +128,14 @@ func (a *Auth) refresh(ctx context.Context, handle session.Handle) (*live, error
 
 // renew is what the holder of the lease does.
 func (a *Auth) renew(ctx context.Context, l *live) (*live, error) {
+	held, err := l.openTokens()
+	if err != nil {
+		a.endSession(ctx, l, err.Error())
+		return nil, ErrSessionEnded
+	}
 	call, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
-	tokens, err := a.client.Refresh(call, l.refreshToken)
+	tokens, err := a.client.Refresh(call, held.refresh)
 	if err != nil {
 		if isUnavailable(err) {
 			a.release(ctx, l)
@@ -138,9 +143,12 @@ func (a *Auth) renew(ctx context.Context, l *live) (*live, error) {
 			return nil, unavailable("refresh the tokens", err)
 		}
 		// Refused for good, unless another process rotated the token meanwhile.
-		if now, loadErr := a.load(ctx, l.handle); loadErr == nil && now.refreshToken != l.refreshToken {
-			return now, nil
-		} else if loadErr != nil && !errors.Is(loadErr, ErrSessionEnded) {
+		now, loadErr := a.load(ctx, l.handle)
+		if loadErr == nil {
+			if other, openErr := now.openTokens(); openErr == nil && other.refresh != held.refresh {
+				return now, nil
+			}
+		} else if !errors.Is(loadErr, ErrSessionEnded) {
 			return nil, loadErr
 		}
 		a.endSession(ctx, l, "the pool refused to refresh: "+err.Error())
@@ -148,16 +156,17 @@ func (a *Auth) renew(ctx context.Context, l *live) (*live, error) {
 	}
 	rotated := tokens.RefreshToken != ""
 	if !rotated {
-		tokens.RefreshToken = l.refreshToken
+		tokens.RefreshToken = held.refresh
 	}
 
-	p, snapshot, err := a.verifyTokens(ctx, tokens, verify.IDExpectations{Nonce: l.nonce, NonceOptional: true})
+	p, snapshot, err := a.verifyTokens(ctx, tokens, verify.IDExpectations{Nonce: held.nonce, NonceOptional: true})
 	switch {
 	case err != nil && isUnavailable(err):
 		// The keys are out of reach. A rotated token must outlive that.
 		if rotated {
 			kept := *l.payload
-			kept.refreshToken = tokens.RefreshToken
+			kept.tokens = held
+			kept.tokens.refresh = tokens.RefreshToken
 			if _, keepErr := a.store(ctx, l, &kept, true); keepErr != nil {
 				err = errors.Join(err, keepErr)
 			}
@@ -175,8 +184,7 @@ func (a *Auth) renew(ctx context.Context, l *live) (*live, error) {
 		a.endSession(ctx, l, err.Error())
 		return nil, ErrSessionEnded
 	}
-	p.refreshToken, p.nonce = tokens.RefreshToken, l.nonce
-	p.identity.UserID, p.replicated = l.identity.UserID, l.replicated
+	p.identity.UserID, p.tokens.nonce, p.tokens.replicated = l.identity.UserID, held.nonce, held.replicated
 
 	renewed, err := a.store(ctx, l, p, false)
 	if err != nil {
@@ -189,14 +197,14 @@ func (a *Auth) renew(ctx context.Context, l *live) (*live, error) {
 
 	// The tokens are safe; now the replica, where they say something new. If it
 	// does not answer, the digest stays behind and the next refresh tries again.
-	if sum := digest(snapshot); a.Replica != nil && sum != p.replicated {
+	if sum := digest(snapshot); a.Replica != nil && sum != p.tokens.replicated {
 		change, err := a.Replica.Apply(ctx, snapshot)
 		if err != nil {
 			a.audit(ctx, slog.LevelError, "replica not updated", slog.String("sub", p.identity.Subject), slog.String("reason", err.Error()))
 			return renewed, nil
 		}
-		applied := *renewed.payload
-		applied.identity.UserID, applied.replicated = change.User.ID, sum
+		applied := *p
+		applied.identity.UserID, applied.tokens.replicated = change.User.ID, sum
 		if again, err := a.store(ctx, renewed, &applied, false); err == nil {
 			renewed = again
 		}
@@ -216,7 +224,7 @@ func (a *Auth) store(ctx context.Context, l *live, p *payload, stale bool) (*liv
 		// A stale mark that was set after the lease was taken asks for tokens
 		// newer than these.
 		next.Stale = stale || (record.Stale && record.Version != taken)
-		next.Sealed = l.handle.Seal(next, p.encode())
+		next.Sealed = p.seal(l.handle, next)
 		stored, err := a.Sessions.CompareAndSwap(ctx, next)
 		switch {
 		case err == nil:

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/session"
 )
 
@@ -28,7 +29,7 @@ func (a *Auth) createSession(ctx context.Context, w http.ResponseWriter, r *http
 		ID: handle.RecordID(), Pool: a.binding, Subject: p.identity.Subject,
 		Created: now, LastSeen: now, Expires: a.sessionEnd(now, now),
 	}
-	record.Sealed = handle.Seal(record, p.encode())
+	record.Sealed = p.seal(handle, record)
 	if err := a.Sessions.Create(ctx, record); err != nil {
 		return unavailable("store the session", err)
 	}
@@ -103,11 +104,7 @@ func (a *Auth) load(ctx context.Context, handle session.Handle) (*live, error) {
 }
 
 func (a *Auth) open(ctx context.Context, handle session.Handle, record session.Record) (*live, error) {
-	plain, err := handle.Open(record)
-	var p *payload
-	if err == nil {
-		p, err = decodePayload(plain)
-	}
+	p, err := openPayload(handle, record)
 	if err != nil {
 		// The id was right and the key or the format was not: tampering, or a
 		// record of a newer version. Either way it proves nothing.
@@ -117,8 +114,18 @@ func (a *Auth) open(ctx context.Context, handle session.Handle, record session.R
 	id := &p.identity
 	id.Issuer, id.Subject, id.ClientID = a.endpoints.Issuer, record.Subject, a.Pool.ClientID
 	id.Method, id.sessionID = MethodSession, shortID(record.ID)
+	id.tokens = func() (cognito.Secret, cognito.Secret) {
+		t, err := openTokens(handle, record)
+		if err != nil {
+			return "", "" // opened a moment ago under the same key: damaged in memory at most
+		}
+		return t.id, t.access
+	}
 	return &live{handle: handle, record: record, payload: p}, nil
 }
+
+// openTokens opens the tokens of a session, for those who need them.
+func (l *live) openTokens() (tokenPart, error) { return openTokens(l.handle, l.record) }
 
 // touch moves the idle end, once per tenth of the idle lifetime. It is best
 // effort: whoever changed the record meanwhile has touched it too.
