@@ -1,0 +1,150 @@
+package sqlreplica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/codegrant/codegrant/replica"
+)
+
+// Apply implements [replica.Store]: one read for a user who is as stated, and
+// otherwise one short transaction.
+func (s *Store) Apply(ctx context.Context, snapshot replica.Snapshot) (replica.Change, error) {
+	if err := snapshot.Validate(); err != nil {
+		return replica.Change{}, fmt.Errorf("apply snapshot: %w", err)
+	}
+	change, err := s.change(ctx, s.bySubject(snapshot.Issuer, snapshot.Subject), func(stored *replica.User) (replica.Change, error) {
+		if stored != nil && (stored.Issuer != snapshot.Issuer || stored.Subject != snapshot.Subject) {
+			return replica.Change{}, errors.New("the database returned another user's row: is the collation of its tables as they were created?")
+		}
+		return replica.Decide(s.policy, stored, snapshot, s.now()), nil
+	})
+	if err != nil {
+		return replica.Change{}, s.fail(ctx, "apply snapshot", err)
+	}
+	return change, nil
+}
+
+// GrantLocalGroup implements [replica.Store].
+func (s *Store) GrantLocalGroup(ctx context.Context, userID int64, group string) (replica.Change, error) {
+	return s.changeLocal(ctx, "grant local group", userID, group, replica.DecideGrant)
+}
+
+// RevokeLocalGroup implements [replica.Store].
+func (s *Store) RevokeLocalGroup(ctx context.Context, userID int64, group string) (replica.Change, error) {
+	return s.changeLocal(ctx, "revoke local group", userID, group, replica.DecideRevoke)
+}
+
+func (s *Store) changeLocal(ctx context.Context, operation string, id int64, group string,
+	decide func(replica.User, string, time.Time) replica.Change) (replica.Change, error) {
+	if err := replica.CheckGroupName(group); err != nil {
+		return replica.Change{}, fmt.Errorf("%s: %w", operation, err)
+	}
+	change, err := s.change(ctx, s.byID(id), func(stored *replica.User) (replica.Change, error) {
+		if stored == nil {
+			return replica.Change{}, replica.ErrNotFound
+		}
+		return decide(*stored, group, s.now()), nil
+	})
+	if err != nil {
+		return replica.Change{}, s.fail(ctx, fmt.Sprintf("%s of user %d", operation, id), err)
+	}
+	return change, nil
+}
+
+// A decision says what is to become of a user, nil for nobody.
+type decision func(stored *replica.User) (replica.Change, error)
+
+// change reads the user whose ID is selected, and makes what decide says so.
+func (s *Store) change(ctx context.Context, id *statement, decide decision) (replica.Change, error) {
+	var change replica.Change
+	err := s.again(ctx, func() (err error) {
+		change, err = s.changeOnce(ctx, id, decide)
+		return err
+	})
+	return change, err
+}
+
+func (s *Store) changeOnce(ctx context.Context, id *statement, decide decision) (replica.Change, error) {
+	stored, err := s.readAny(ctx, s.db, id)
+	if err != nil {
+		return replica.Change{}, err
+	}
+	change, err := decide(stored)
+	if err != nil || change.Empty() {
+		return change, err
+	}
+
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return replica.Change{}, err
+	}
+	defer tx.Rollback() // after Commit it does nothing; after a panic of OnChange it matters
+	if stored != nil {
+		// Decide again, with the row held: what was read may be history.
+		if err := s.engine.sql(s.engine.lock).bind(stored.ID).sql(s.engine.lockEnd).exec(ctx, tx); err != nil {
+			return replica.Change{}, err
+		}
+		stored, err = s.readAny(ctx, tx, s.byID(stored.ID))
+		if err != nil {
+			return replica.Change{}, err
+		}
+		if stored == nil {
+			return replica.Change{}, errAgain
+		}
+		change, err = decide(stored)
+		if err != nil || change.Empty() {
+			return change, err
+		}
+	}
+	if err := s.write(ctx, tx, &change); err != nil {
+		return replica.Change{}, err
+	}
+	if s.onChange != nil {
+		if err := s.onChange(ctx, tx, change); err != nil {
+			return replica.Change{}, &hookError{err}
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return replica.Change{}, err
+	}
+	return change, nil
+}
+
+// readAny returns the one user whose ID is selected, or nil.
+func (s *Store) readAny(ctx context.Context, q querier, id *statement) (*replica.User, error) {
+	users, err := s.readUsers(ctx, q, id)
+	if err != nil || len(users) == 0 {
+		return nil, err
+	}
+	return &users[0], nil
+}
+
+const (
+	maxAttempts  = 12
+	firstBackoff = 2 * time.Millisecond
+	lastBackoff  = 200 * time.Millisecond
+)
+
+// again runs an operation until it does not ask to be repeated any more: a few
+// times, with growing pauses, half of each by chance.
+func (s *Store) again(ctx context.Context, operation func() error) error {
+	pause := firstBackoff
+	for attempt := 1; ; attempt++ {
+		err := operation()
+		if err == nil || attempt == maxAttempts || ctx.Err() != nil || !s.retryable(err) {
+			return err
+		}
+		timer := time.NewTimer(pause/2 + rand.N(pause/2))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		case <-timer.C:
+		}
+		pause = min(2*pause, lastBackoff)
+	}
+}

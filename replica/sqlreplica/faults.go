@@ -1,0 +1,180 @@
+package sqlreplica
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/codegrant/codegrant/replica"
+)
+
+// ErrNotMigrated means that the tables are missing, or older than this code. It
+// comes with [replica.ErrUnavailable].
+var ErrNotMigrated = errors.New("the tables are missing or older than this code: call Store.Migrate first")
+
+// ErrNewerSchema means that a newer version has changed the tables in a way that
+// this code cannot work with. It comes with [replica.ErrUnavailable].
+var ErrNewerSchema = errors.New("the tables belong to a newer version: update this program")
+
+// errAgain asks for the whole operation to be repeated: a concurrent one was
+// first.
+var errAgain = errors.New("a concurrent change was first")
+
+// fault is what an error of an engine means for an operation.
+type fault int
+
+const (
+	faultOther     fault = iota
+	faultTransient       // the same operation may succeed at once: deadlock, serialization, a lost connection
+	faultRaced           // a row that was about to be written, or referred to, was created or deleted meanwhile
+	faultSchema          // a table or a column is missing
+	faultUnclear         // the engine's code for this and that; see tableExists
+)
+
+// hookError is what OnChange returned. It is the application's, not the store's.
+type hookError struct{ err error }
+
+func (e *hookError) Error() string { return "OnChange: " + e.err.Error() }
+func (e *hookError) Unwrap() error { return e.err }
+
+// retryable reports whether the operation that ended in err is to be repeated.
+func (s *Store) retryable(err error) bool {
+	switch s.engine.classify(err) {
+	case faultTransient:
+		return true
+	case faultRaced:
+		// What the application's own statements violate, they violate again.
+		var hook *hookError
+		return !errors.As(err, &hook)
+	default:
+		return errors.Is(err, errAgain) || errors.Is(err, driver.ErrBadConn)
+	}
+}
+
+// fail says what an operation was about, and that the store is unavailable unless
+// err says something else already.
+func (s *Store) fail(ctx context.Context, operation string, err error) error {
+	var hook *hookError
+	switch {
+	case errors.As(err, &hook), errors.Is(err, replica.ErrNotFound), errors.Is(err, replica.ErrConflict),
+		errors.Is(err, replica.ErrInvalid), errors.Is(err, replica.ErrUnavailable):
+		return fmt.Errorf("%s: %w", operation, err)
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		// Drivers report a context that ended in words of their own.
+		return fmt.Errorf("%s: %w: %w: %w", operation, replica.ErrUnavailable, cause, err)
+	}
+	switch s.engine.classify(err) {
+	case faultSchema:
+		return fmt.Errorf("%s: %w: %w: %w", operation, replica.ErrUnavailable, ErrNotMigrated, err)
+	case faultUnclear:
+		if exists, probeErr := s.engine.tableExists(ctx, s.db, "codegrant_users"); probeErr == nil && !exists {
+			return fmt.Errorf("%s: %w: %w: %w", operation, replica.ErrUnavailable, ErrNotMigrated, err)
+		}
+	}
+	return fmt.Errorf("%s: %w: %w", operation, replica.ErrUnavailable, err)
+}
+
+// classifySQLite reads the result codes of https://www.sqlite.org/rescode.html,
+// the primary one of which is the low byte.
+func classifySQLite(err error) fault {
+	var coded interface{ Code() int }
+	if !errors.As(err, &coded) {
+		return faultOther
+	}
+	const (
+		generic    = 1
+		busy       = 5
+		locked     = 6
+		foreignKey = 787
+		primaryKey = 1555
+		unique     = 2067
+	)
+	switch code := coded.Code(); {
+	case code&0xff == busy, code&0xff == locked:
+		return faultTransient
+	case code == foreignKey, code == primaryKey, code == unique:
+		return faultRaced
+	case code == generic:
+		return faultUnclear
+	}
+	return faultOther
+}
+
+func sqliteTableExists(ctx context.Context, q querier, table string) (bool, error) {
+	rows, err := q.QueryContext(ctx, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", table)
+	if err != nil {
+		return false, err
+	}
+	defer rows.Close()
+	exists := rows.Next()
+	return exists, rows.Err()
+}
+
+// classifyPostgreSQL reads the SQLSTATE codes of appendix A of PostgreSQL's manual.
+func classifyPostgreSQL(err error) fault {
+	var state interface{ SQLState() string }
+	if !errors.As(err, &state) {
+		return faultOther
+	}
+	switch code := state.SQLState(); code {
+	case "40001", "40P01", "55P03": // serialization, deadlock, lock not available
+		return faultTransient
+	case "57P01", "57P02", "57P03", "25006": // shutting down, starting, read only since a fail-over
+		return faultTransient
+	case "23505", "23503":
+		return faultRaced
+	case "42P01", "42703", "3F000":
+		return faultSchema
+	default:
+		if strings.HasPrefix(code, "08") { // the connection
+			return faultTransient
+		}
+		return faultOther
+	}
+}
+
+// classifyMySQL reads the error numbers of MySQL and MariaDB, which share these.
+func classifyMySQL(err error) fault {
+	number, ok := mysqlNumber(err)
+	if !ok {
+		return faultOther
+	}
+	switch number {
+	case 1213, 1205, 3101, 1020: // deadlock, lock wait timeout, rolled back by the group, row changed since the snapshot
+		return faultTransient
+	case 1053, 1290, 1836, 1792: // shutting down, read only since a fail-over
+		return faultTransient
+	case 1062, 1452:
+		return faultRaced
+	case 1146, 1054:
+		return faultSchema
+	}
+	return faultOther
+}
+
+// mysqlNumber finds the number of a *mysql.MySQLError. The driver offers it as a
+// field alone, and importing the driver for its type would make every user of
+// this package compile it.
+func mysqlNumber(err error) (uint64, bool) {
+	for err != nil {
+		if v := reflect.Indirect(reflect.ValueOf(err)); v.Kind() == reflect.Struct {
+			if number := v.FieldByName("Number"); number.IsValid() && number.CanUint() {
+				return number.Uint(), true
+			}
+		}
+		if many, ok := err.(interface{ Unwrap() []error }); ok {
+			for _, err := range many.Unwrap() {
+				if number, ok := mysqlNumber(err); ok {
+					return number, true
+				}
+			}
+			return 0, false
+		}
+		err = errors.Unwrap(err)
+	}
+	return 0, false
+}

@@ -1,0 +1,146 @@
+package sqlreplica
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/pressly/goose/v3"
+
+	"github.com/codegrant/codegrant/replica"
+)
+
+//go:embed migrations
+var migrations embed.FS
+
+// versionTable is where goose notes what it has done. It is the replica's own, so
+// that an application which uses goose as well keeps its own count.
+const versionTable = "codegrant_replica_migrations"
+
+// Migrate brings the tables to the version that this code needs, from nothing or
+// from any earlier version. Any number of processes may call it at once. Tables of
+// a newer version are left alone, and good enough unless they say otherwise, so
+// that old and new processes can run side by side during an update; where they do
+// say otherwise the error is [ErrNewerSchema].
+func (s *Store) Migrate(ctx context.Context) error {
+	if err := s.migrate(ctx); err != nil {
+		return s.fail(ctx, "migrate the replica", err)
+	}
+	return s.Check(ctx)
+}
+
+func (s *Store) migrate(ctx context.Context) error {
+	provider, err := s.provider()
+	if err != nil {
+		return err
+	}
+	if s.engine.migrationLock != nil {
+		_, err = provider.Up(ctx)
+		return err
+	}
+	// One writer at a time: who comes second finds the work of the first done,
+	// fails at doing it once more, and looks again. Each round is somebody's
+	// progress, so the rounds are as many as there are steps.
+	for range len(provider.ListSources()) + 1 {
+		if _, err = provider.Up(ctx); err == nil || ctx.Err() != nil {
+			return err
+		}
+		if provider, err = s.provider(); err != nil {
+			return err
+		}
+		pending, pendingErr := provider.HasPending(ctx)
+		if pendingErr != nil {
+			return errors.Join(err, pendingErr)
+		}
+		if !pending {
+			return nil
+		}
+	}
+	return err
+}
+
+func (s *Store) provider() (*goose.Provider, error) {
+	folder, err := fs.Sub(migrations, "migrations/"+s.engine.migrations)
+	if err != nil {
+		return nil, err
+	}
+	options := []goose.ProviderOption{goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true)}
+	if s.engine.migrationLock != nil {
+		options = append(options, goose.WithSessionLocker(s.engine.migrationLock))
+	}
+	return goose.NewProvider(s.engine.goose, s.db, folder, options...)
+}
+
+// Check reports whether the tables are there and as this code needs them, and
+// otherwise [ErrNotMigrated], [ErrNewerSchema] or why it cannot tell. It writes
+// nothing.
+func (s *Store) Check(ctx context.Context) error {
+	provider, err := s.provider()
+	if err != nil {
+		return s.fail(ctx, "check the replica's tables", err)
+	}
+	sources := provider.ListSources()
+	known := sources[len(sources)-1].Version
+
+	var readableFrom int64
+	var version sql.NullInt64
+	err = s.again(ctx, func() error {
+		err := s.engine.sql("SELECT readable_from FROM codegrant_replica_schema").scan(ctx, s.db, &readableFrom)
+		if err != nil {
+			return err
+		}
+		return s.engine.sql("SELECT max(version_id) FROM "+versionTable).scan(ctx, s.db, &version)
+	})
+	switch {
+	case err != nil:
+		return s.fail(ctx, "check the replica's tables", err)
+	case readableFrom > known:
+		return fmt.Errorf("check the replica's tables: %w: %w (they are at version %d, this code knows %d)",
+			replica.ErrUnavailable, ErrNewerSchema, version.Int64, known)
+	case version.Int64 < known:
+		return fmt.Errorf("check the replica's tables: %w: %w (they are at version %d, this code needs %d)",
+			replica.ErrUnavailable, ErrNotMigrated, version.Int64, known)
+	}
+	return nil
+}
+
+// advisoryLock lets one process at a time migrate. The engine frees it when the
+// connection ends, however it ends.
+type advisoryLock struct{ lock, unlock string }
+
+var (
+	// The number is the name "codegran" in ASCII. Other programs in the same
+	// database are free to use any other.
+	postgresLock = &advisoryLock{
+		lock:   "SELECT 1 FROM (SELECT pg_advisory_lock(7165065844439769454)) locked",
+		unlock: "SELECT CASE WHEN pg_advisory_unlock(7165065844439769454) THEN 1 ELSE 0 END",
+	}
+	// The name is the server's, so it holds the name of the database. Waiting
+	// ends with the context.
+	mysqlLock = &advisoryLock{
+		lock:   "SELECT GET_LOCK(LEFT(CONCAT('codegrant.', DATABASE()), 64), 3600)",
+		unlock: "SELECT RELEASE_LOCK(LEFT(CONCAT('codegrant.', DATABASE()), 64))",
+	}
+)
+
+func (l *advisoryLock) SessionLock(ctx context.Context, conn *sql.Conn) error {
+	return expectOne(ctx, conn, l.lock, "wait for another process that migrates")
+}
+
+func (l *advisoryLock) SessionUnlock(ctx context.Context, conn *sql.Conn) error {
+	return expectOne(ctx, conn, l.unlock, "free the lock on migrations")
+}
+
+func expectOne(ctx context.Context, conn *sql.Conn, query, operation string) error {
+	var got sql.NullInt64
+	if err := conn.QueryRowContext(ctx, query).Scan(&got); err != nil {
+		return fmt.Errorf("%s: %w", operation, err)
+	}
+	if got.Int64 != 1 {
+		return fmt.Errorf("%s: the database refused", operation)
+	}
+	return nil
+}

@@ -1,0 +1,321 @@
+package sqlreplica
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/codegrant/codegrant/replica"
+)
+
+// User implements [replica.Store].
+func (s *Store) User(ctx context.Context, id int64) (replica.User, error) {
+	u, err := s.readOne(ctx, s.byID(id))
+	if err != nil {
+		return replica.User{}, s.fail(ctx, fmt.Sprintf("find user %d", id), err)
+	}
+	return u, nil
+}
+
+// UserBySubject implements [replica.Store].
+func (s *Store) UserBySubject(ctx context.Context, issuer, subject string) (replica.User, error) {
+	const operation = "find user by subject"
+	if !storable(issuer, subject) {
+		return replica.User{}, s.fail(ctx, operation, replica.ErrNotFound)
+	}
+	u, err := s.readOne(ctx, s.bySubject(issuer, subject))
+	if err != nil {
+		return replica.User{}, s.fail(ctx, operation, err)
+	}
+	return u, nil
+}
+
+// UserByUsername implements [replica.Store].
+func (s *Store) UserByUsername(ctx context.Context, issuer, username string) (replica.User, error) {
+	const operation = "find user by username"
+	if username == "" || !storable(issuer, username) {
+		return replica.User{}, s.fail(ctx, operation, replica.ErrNotFound)
+	}
+	u, err := s.readOne(ctx, s.byText("search_username", "username", issuer, username).sql(" ORDER BY as_of DESC, id DESC LIMIT 1"))
+	if err != nil {
+		return replica.User{}, s.fail(ctx, operation, err)
+	}
+	return u, nil
+}
+
+// UsersByEmail implements [replica.Store].
+func (s *Store) UsersByEmail(ctx context.Context, issuer, email string) ([]replica.User, error) {
+	if email == "" || !storable(issuer, email) {
+		return nil, nil
+	}
+	users, err := s.readMany(ctx, s.byText("search_email", "email", issuer, email).sql(" ORDER BY id LIMIT ").bind(replica.MaxPage))
+	if err != nil {
+		return nil, s.fail(ctx, "find users by e-mail", err)
+	}
+	return users, nil
+}
+
+// byID selects the ID of the user who has it.
+func (s *Store) byID(id int64) *statement {
+	return s.engine.sql("SELECT id FROM codegrant_users WHERE id = ").bind(id)
+}
+
+// bySubject selects the ID of one person.
+func (s *Store) bySubject(issuer, subject string) *statement {
+	return s.engine.sql("SELECT id FROM codegrant_users WHERE issuer = ").bind(issuer).sql(" AND subject = ").bind(subject)
+}
+
+// byText selects IDs by an attribute, by way of the index on its search key.
+func (s *Store) byText(key, column, issuer, value string) *statement {
+	return s.engine.sql("SELECT id FROM codegrant_users WHERE " + key + " = ").bind(replica.SearchKey(value)).
+		sql(" AND " + column + " = ").bind(value).sql(" AND issuer = ").bind(issuer)
+}
+
+// Users implements [replica.Store].
+func (s *Store) Users(ctx context.Context, q replica.UserQuery) (replica.UserPage, error) {
+	if q.Issuer == "" {
+		return replica.UserPage{}, fmt.Errorf("list users: %w query: the issuer is missing", replica.ErrInvalid)
+	}
+	after, err := replica.ParseCursor(q.After)
+	if err != nil {
+		return replica.UserPage{}, fmt.Errorf("list users: %w", err)
+	}
+	low, high, ok := replica.SearchRange(q.Search)
+	if !ok || !storable(q.Issuer, q.Group) {
+		return replica.UserPage{}, nil
+	}
+	size := replica.PageSize(q.Limit)
+
+	ids := s.engine.sql("SELECT u.id FROM codegrant_users u")
+	if low != "" {
+		ids.sql(" JOIN (")
+		for i, key := range []string{"search_username", "search_email", "search_name", "search_family_name"} {
+			if i > 0 {
+				ids.sql(" UNION ")
+			}
+			ids.sql("SELECT id FROM codegrant_users WHERE " + key + " >= ").bind(low).sql(" AND " + key + " < ").bind(high).
+				sql(" AND id > ").bind(after).sql(" AND issuer = ").bind(q.Issuer)
+		}
+		ids.sql(") found ON found.id = u.id")
+	}
+	if q.Group != "" {
+		ids.sql(" JOIN codegrant_memberships member ON member.user_id = u.id AND member.group_id = " +
+			"(SELECT id FROM codegrant_groups WHERE issuer = ").bind(q.Issuer).sql(" AND name = ").bind(q.Group).sql(")")
+	}
+	ids.sql(" WHERE u.issuer = ").bind(q.Issuer).sql(" AND u.id > ").bind(after).sql(" ORDER BY u.id LIMIT ").bind(size + 1)
+
+	users, err := s.readMany(ctx, ids)
+	if err != nil {
+		return replica.UserPage{}, s.fail(ctx, "list users", err)
+	}
+	page := replica.UserPage{Users: users}
+	if len(users) > size {
+		page.Users = users[:size:size]
+		page.Next = replica.Cursor(users[size-1].ID)
+	}
+	return page, nil
+}
+
+// Groups implements [replica.Store].
+func (s *Store) Groups(ctx context.Context, q replica.GroupQuery) (replica.GroupPage, error) {
+	if q.Issuer == "" {
+		return replica.GroupPage{}, fmt.Errorf("list groups: %w query: the issuer is missing", replica.ErrInvalid)
+	}
+	after, err := replica.ParseCursor(q.After)
+	if err != nil {
+		return replica.GroupPage{}, fmt.Errorf("list groups: %w", err)
+	}
+	if !storable(q.Issuer) {
+		return replica.GroupPage{}, nil
+	}
+	size := replica.PageSize(q.Limit)
+	var groups []replica.Group
+	err = s.again(ctx, func() (err error) {
+		groups, err = s.readGroups(ctx, s.db, s.engine.sql(" WHERE g.issuer = ").bind(q.Issuer).
+			sql(" AND g.id > ").bind(after).sql(" ORDER BY g.id LIMIT ").bind(size+1))
+		return err
+	})
+	if err != nil {
+		return replica.GroupPage{}, s.fail(ctx, "list groups", err)
+	}
+	page := replica.GroupPage{Groups: groups}
+	if len(groups) > size {
+		page.Groups = groups[:size:size]
+		page.Next = replica.Cursor(groups[size-1].ID)
+	}
+	return page, nil
+}
+
+// storable reports whether a column can hold the values. One that cannot need not
+// be looked for, and would be an error to the engine.
+func storable(values ...string) bool {
+	for _, v := range values {
+		if !utf8.ValidString(v) || strings.ContainsRune(v, 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// readOne returns the one user whose ID is selected.
+func (s *Store) readOne(ctx context.Context, ids *statement) (replica.User, error) {
+	users, err := s.readMany(ctx, ids)
+	if err != nil {
+		return replica.User{}, err
+	}
+	if len(users) == 0 {
+		return replica.User{}, replica.ErrNotFound
+	}
+	return users[0], nil
+}
+
+// readMany returns the users whose IDs are selected.
+func (s *Store) readMany(ctx context.Context, ids *statement) (users []replica.User, err error) {
+	err = s.again(ctx, func() error {
+		users, err = s.readUsers(ctx, s.db, ids)
+		return err
+	})
+	return users, err
+}
+
+func (s *Store) userColumns() string {
+	t := s.engine.readTime
+	return "u.id, u.issuer, u.subject, u.username, u.email, u.email_verified, u.name, u.given_name, u.family_name, " +
+		"u.phone_number, u.phone_number_verified, u.locale, u.custom, u.enabled, u.status, " +
+		t("u.first_sign_in") + ", " + t("u.last_sign_in") + ", " + t("u.created_at") + ", " + t("u.updated_at") + ", " +
+		t("u.as_of") + ", " + t("u.groups_as_of")
+}
+
+func (s *Store) groupColumns() string {
+	t := s.engine.readTime
+	return "g.id, g.issuer, g.name, g.origin, g.precedence, " + t("g.created_at") + ", " + t("g.updated_at") + ", " + t("g.as_of")
+}
+
+// readUsers returns the users whose IDs are selected, with their groups, by ID.
+// One statement sees one moment.
+func (s *Store) readUsers(ctx context.Context, q querier, ids *statement) ([]replica.User, error) {
+	all := s.engine.sql("SELECT " + s.userColumns() + ", m.from_pool, m.from_local, " + s.groupColumns() + " FROM (")
+	all.sql(ids.text.String())
+	all.args = ids.args
+	all.sql(") page JOIN codegrant_users u ON u.id = page.id" +
+		" LEFT JOIN codegrant_memberships m ON m.user_id = u.id LEFT JOIN codegrant_groups g ON g.id = m.group_id ORDER BY u.id")
+	rows, err := all.query(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var users []replica.User
+	for rows.Next() {
+		var u replica.User
+		var custom string
+		var pool, local sql.NullBool
+		var g nullGroup
+		err := rows.Scan(append([]any{
+			&u.ID, &u.Issuer, &u.Subject, &u.Username, &u.Email, &u.EmailVerified, &u.Name, &u.GivenName, &u.FamilyName,
+			&u.PhoneNumber, &u.PhoneNumberVerified, &u.Locale, &custom, &u.Enabled, &u.Status,
+			timeColumn{&u.FirstSignIn}, timeColumn{&u.LastSignIn}, timeColumn{&u.Created}, timeColumn{&u.Updated},
+			timeColumn{&u.AsOf}, timeColumn{&u.GroupsAsOf}, &pool, &local,
+		}, g.columns()...)...)
+		if err != nil {
+			return nil, fmt.Errorf("read a user: %w", err)
+		}
+		if n := len(users); n == 0 || users[n-1].ID != u.ID {
+			if err := json.Unmarshal([]byte(custom), &u.Custom); err != nil {
+				return nil, fmt.Errorf("read custom attributes of user %d: %w", u.ID, err)
+			}
+			if len(u.Custom) == 0 {
+				u.Custom = nil
+			}
+			users = append(users, u)
+		}
+		if g.id.Valid {
+			last := &users[len(users)-1]
+			last.Groups = append(last.Groups, replica.Membership{Group: g.group(), Pool: pool.Bool, Local: local.Bool})
+		}
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return nil, err
+	}
+	for i := range users {
+		// By bytes, which no collation is asked for.
+		slices.SortFunc(users[i].Groups, func(a, b replica.Membership) int { return strings.Compare(a.Name, b.Name) })
+	}
+	return users, nil
+}
+
+// readGroups returns the groups that the rest of a statement selects.
+func (s *Store) readGroups(ctx context.Context, q querier, rest *statement) ([]replica.Group, error) {
+	all := s.engine.sql("SELECT " + s.groupColumns() + " FROM codegrant_groups g")
+	all.sql(rest.text.String())
+	all.args = rest.args
+	rows, err := all.query(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var groups []replica.Group
+	for rows.Next() {
+		var g nullGroup
+		if err := rows.Scan(g.columns()...); err != nil {
+			return nil, fmt.Errorf("read a group: %w", err)
+		}
+		groups = append(groups, g.group())
+	}
+	return groups, errors.Join(rows.Err(), rows.Close())
+}
+
+// nullGroup is a group that an outer join may not have found.
+type nullGroup struct {
+	id                   sql.NullInt64
+	issuer, name, origin sql.NullString
+	precedence           sql.NullInt64
+	created, updated     time.Time
+	asOf                 time.Time
+}
+
+func (g *nullGroup) columns() []any {
+	return []any{&g.id, &g.issuer, &g.name, &g.origin, &g.precedence, timeColumn{&g.created}, timeColumn{&g.updated}, timeColumn{&g.asOf}}
+}
+
+func (g *nullGroup) group() replica.Group {
+	group := replica.Group{
+		ID: g.id.Int64, Issuer: g.issuer.String, Name: g.name.String, Origin: replica.Origin(g.origin.String),
+		Created: g.created, Updated: g.updated, AsOf: g.asOf,
+	}
+	if g.precedence.Valid {
+		precedence := int(g.precedence.Int64)
+		group.Precedence = &precedence
+	}
+	return group
+}
+
+// timeColumn reads a time in any form that the drivers hand out. NULL is the zero
+// time.
+type timeColumn struct{ t *time.Time }
+
+func (c timeColumn) Scan(value any) error {
+	switch value := value.(type) {
+	case nil:
+		*c.t = time.Time{}
+		return nil
+	case time.Time:
+		*c.t = value.UTC()
+		return nil
+	case []byte:
+		return c.parse(string(value))
+	case string:
+		return c.parse(value)
+	}
+	return fmt.Errorf("a time is a %T", value)
+}
+
+func (c timeColumn) parse(value string) (err error) {
+	*c.t, err = time.Parse(timeLayout, value)
+	return err
+}

@@ -1,0 +1,201 @@
+package sqlreplica
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"sync"
+	"testing"
+)
+
+// spy is a driver between database/sql and an engine's. It counts what passes, and
+// stops what it is told to.
+type spy struct {
+	mu      sync.Mutex
+	reads   int // statements that return rows
+	writes  int // transactions begun, and statements that return none
+	journal []string
+	stop    func(operation, query string) error // nil: nothing is stopped
+}
+
+// open returns a database through the spy.
+func (s *spy) open(t *testing.T, driverName, dsn string) *sql.DB {
+	t.Helper()
+	plain, err := sql.Open(driverName, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Close()
+	inner := plain.Driver()
+	connect := func(context.Context) (driver.Conn, error) { return inner.Open(dsn) }
+	if d, ok := inner.(driver.DriverContext); ok {
+		connector, err := d.OpenConnector(dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		connect = connector.Connect
+	}
+	db := sql.OpenDB(&spyConnector{s, inner, connect})
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+func (s *spy) pass(operation, query string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch operation {
+	case "query":
+		s.reads++
+	case "exec", "begin":
+		s.writes++
+	}
+	s.journal = append(s.journal, operation+" "+query)
+	if s.stop == nil {
+		return nil
+	}
+	return s.stop(operation, query)
+}
+
+// reset forgets what has passed.
+func (s *spy) reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reads, s.writes, s.journal = 0, 0, nil
+}
+
+func (s *spy) stopping(stop func(operation, query string) error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stop = stop
+}
+
+type spyConnector struct {
+	spy     *spy
+	inner   driver.Driver
+	connect func(context.Context) (driver.Conn, error)
+}
+
+func (c *spyConnector) Driver() driver.Driver { return c.inner }
+
+func (c *spyConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &spyConn{conn, c.spy}, nil
+}
+
+// spyConn expects of the engine's connection what the engines here all offer.
+type spyConn struct {
+	driver.Conn
+	spy *spy
+}
+
+func (c *spyConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	if err := c.spy.pass("begin", ""); err != nil {
+		return nil, err
+	}
+	tx, err := c.Conn.(driver.ConnBeginTx).BeginTx(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	return &spyTx{tx, c.spy}, nil
+}
+
+func (c *spyConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	rows, err := c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
+	if errors.Is(err, driver.ErrSkip) {
+		return nil, err
+	}
+	if stopped := c.spy.pass("query", query); stopped != nil {
+		if rows != nil {
+			rows.Close()
+		}
+		return nil, stopped
+	}
+	return rows, err
+}
+
+func (c *spyConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	result, err := c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
+	if errors.Is(err, driver.ErrSkip) {
+		return nil, err
+	}
+	if stopped := c.spy.pass("exec", query); stopped != nil {
+		return nil, stopped
+	}
+	return result, err
+}
+
+func (c *spyConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	stmt, err := c.Conn.(driver.ConnPrepareContext).PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return &spyStmt{stmt, c.spy, query}, nil
+}
+
+func (c *spyConn) CheckNamedValue(v *driver.NamedValue) error {
+	if checker, ok := c.Conn.(driver.NamedValueChecker); ok {
+		return checker.CheckNamedValue(v)
+	}
+	return driver.ErrSkip
+}
+
+func (c *spyConn) ResetSession(ctx context.Context) error {
+	if resetter, ok := c.Conn.(driver.SessionResetter); ok {
+		return resetter.ResetSession(ctx)
+	}
+	return nil
+}
+
+func (c *spyConn) IsValid() bool {
+	validator, ok := c.Conn.(driver.Validator)
+	return !ok || validator.IsValid()
+}
+
+type spyStmt struct {
+	driver.Stmt
+	spy   *spy
+	query string
+}
+
+func (s *spyStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	rows, err := s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
+	if stopped := s.spy.pass("query", s.query); stopped != nil {
+		if rows != nil {
+			rows.Close()
+		}
+		return nil, stopped
+	}
+	return rows, err
+}
+
+func (s *spyStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	result, err := s.Stmt.(driver.StmtExecContext).ExecContext(ctx, args)
+	if stopped := s.spy.pass("exec", s.query); stopped != nil {
+		return nil, stopped
+	}
+	return result, err
+}
+
+func (s *spyStmt) CheckNamedValue(v *driver.NamedValue) error {
+	if checker, ok := s.Stmt.(driver.NamedValueChecker); ok {
+		return checker.CheckNamedValue(v)
+	}
+	return driver.ErrSkip
+}
+
+type spyTx struct {
+	driver.Tx
+	spy *spy
+}
+
+// Commit is stopped before it reaches the engine, which then rolls back.
+func (tx *spyTx) Commit() error {
+	if err := tx.spy.pass("commit", ""); err != nil {
+		return errors.Join(err, tx.Tx.Rollback())
+	}
+	return tx.Tx.Commit()
+}

@@ -1,0 +1,71 @@
+package sqlreplica
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/codegrant/codegrant/replica"
+)
+
+// Config is what [New] needs to know. Dialect is required.
+type Config struct {
+	// Dialect names the engine behind the database.
+	Dialect Dialect
+
+	// Policy says whether memberships that the pool no longer states are
+	// removed. Defaults to [replica.Mirror]: they are.
+	Policy replica.Policy
+
+	// OnChange is called within the transaction that makes a change, after the
+	// replica's own rows are written, and only when something has changed. What
+	// it writes through tx is committed together with the change, or not at all.
+	//
+	// An error that it returns undoes the change and is returned, wrapped, by
+	// the method that was called. It may be called again for the same change
+	// where the engine asks for a transaction to be repeated, so its effects
+	// should go through tx alone. It must not call the store, nor wait for the
+	// network: other changes wait for it. Defaults to none.
+	OnChange func(ctx context.Context, tx *sql.Tx, change replica.Change) error
+
+	// Now is the clock for the times of rows. Defaults to [time.Now].
+	Now func() time.Time
+}
+
+// Store is a [replica.Store] in a SQL database. It is safe for concurrent use, by
+// any number of processes. Make one with [New].
+type Store struct {
+	db       *sql.DB
+	engine   *engine
+	policy   replica.Policy
+	onChange func(context.Context, *sql.Tx, replica.Change) error
+	now      func() time.Time
+}
+
+var _ replica.Store = (*Store)(nil)
+
+// New returns a store in db, which stays the caller's to close. It does not touch
+// the database: see [Store.Migrate]. The error names every fault of the
+// configuration at once.
+func New(db *sql.DB, config Config) (*Store, error) {
+	var faults []error
+	if db == nil {
+		faults = append(faults, errors.New("db is nil"))
+	}
+	engine, ok := engines[config.Dialect]
+	if !ok {
+		faults = append(faults, errors.New("Dialect: name SQLite, PostgreSQL or MySQL"))
+	}
+	if config.Policy != replica.Mirror && config.Policy != replica.AddOnly {
+		faults = append(faults, fmt.Errorf("Policy: %d is neither Mirror nor AddOnly", config.Policy))
+	}
+	if faults != nil {
+		return nil, fmt.Errorf("configure sqlreplica: %w", errors.Join(faults...))
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	return &Store{db: db, engine: engine, policy: config.Policy, onChange: config.OnChange, now: config.Now}, nil
+}
