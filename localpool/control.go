@@ -80,11 +80,17 @@ func (s *Server) Clients() []Client {
 // BaseURL is where the server is reached.
 func (s *Server) BaseURL() string { return s.base }
 
-// RegisterURLs adds a callback and a sign-out URL to an app client.
+// RegisterURLs adds a callback and a sign-out URL to an app client that does not
+// have them.
 func (s *Server) RegisterURLs(clientID, callback, signOut string) error {
+	add := func(urls []string, u string) []string {
+		if slices.Contains(urls, u) {
+			return urls
+		}
+		return append(slices.Clone(urls), u)
+	}
 	return s.state.UpdateClient(clientID, func(c *state.Client) {
-		c.CallbackURLs = append(slices.Clone(c.CallbackURLs), callback)
-		c.LogoutURLs = append(slices.Clone(c.LogoutURLs), signOut)
+		c.CallbackURLs, c.LogoutURLs = add(c.CallbackURLs, callback), add(c.LogoutURLs, signOut)
 	})
 }
 

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/localpool"
+	"github.com/codegrant/codegrant/replica/sqlreplica"
+	"github.com/codegrant/codegrant/session/sqlstore"
+)
+
+type demoCommand struct {
+	Listen     string `default:"localhost:8080" help:"Address of the site. ${env}"`
+	PoolListen string `default:"127.0.0.1:9229" help:"Address of the local pool. ${env}"`
+	Data       string `type:"path" placeholder:"DIR" help:"Keep users, sessions and replica in this folder. By default a temporary one, removed at the end. ${env}"`
+	Verbose    bool   `short:"v" help:"Log every event, not only faults."`
+}
+
+// Help is shown by codegrant demo --help.
+func (demoCommand) Help() string {
+	return `Starts a user pool with login pages, a site, and two API backends ("orders" and
+"reports") that share its users. It needs no AWS account, no network and no
+other program. Ctrl-C stops it.
+
+Examples:
+  codegrant demo
+  codegrant demo --data ./demo            keep what happens in a folder
+  codegrant demo --listen localhost:3000  another port
+
+Sign in as alice@example.com (in admins and analysts) or bob@example.com (in
+editors); the password of both is Passw0rd!`
+}
+
+func (c demoCommand) Run(ctx context.Context, out *streams) error {
+	level := slog.LevelWarn
+	if c.Verbose {
+		level = slog.LevelDebug
+	}
+	logger := slog.New(slog.NewTextHandler(out.stderr, &slog.HandlerOptions{Level: level}))
+
+	dir := c.Data
+	if dir == "" {
+		temporary, err := os.MkdirTemp("", "codegrant-demo-")
+		if err != nil {
+			return fmt.Errorf("make a temporary folder: %w; name one with --data", err)
+		}
+		defer os.RemoveAll(temporary)
+		dir = temporary
+	} else if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make the data folder: %w", err)
+	}
+
+	site, err := listen("--listen", c.Listen)
+	if err != nil {
+		return err
+	}
+	defer site.Close()
+	poolListener, err := listen("--pool-listen", c.PoolListen)
+	if err != nil {
+		return err
+	}
+	defer poolListener.Close()
+
+	siteURL := "http://" + browserAddress(c.Listen, site.Addr())
+	poolURL := "http://" + poolListener.Addr().String()
+	d, err := newDemo(ctx, dir, siteURL, poolURL, logger)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+
+	fmt.Fprintf(out.stdout, `
+  Codegrant demo
+
+    Site        %s
+    Local pool  %s
+    Data        %s
+
+    Sign in as  alice@example.com   in admins, analysts
+                bob@example.com     in editors
+    Password    Passw0rd!           for both
+
+  Ctrl-C stops it.
+
+`, siteURL, poolURL, dir)
+
+	return serveAll(ctx, logger, map[net.Listener]http.Handler{site: d.site, poolListener: d.pool})
+}
+
+// demo is everything that the command joins.
+type demo struct {
+	pool  *localpool.Server
+	auth  *codegrant.Auth
+	site  http.Handler
+	close func()
+}
+
+func newDemo(ctx context.Context, dir, siteURL, poolURL string, logger *slog.Logger) (_ *demo, err error) {
+	pool, err := localpool.New(localpool.Config{
+		Seed:      localpool.DefaultSeed(siteURL),
+		StateFile: filepath.Join(dir, "pool.json"),
+		BaseURL:   poolURL,
+		Logger:    logger,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("start the local pool: %w", err)
+	}
+	db, err := openSQLite(filepath.Join(dir, "codegrant.db"))
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			db.Close()
+		}
+	}()
+	changes := newChangeLog()
+	users, err := sqlreplica.New(db, sqlreplica.Config{Dialect: sqlreplica.SQLite, OnChange: changes.record})
+	if err != nil {
+		return nil, fmt.Errorf("open the replica: %w", err)
+	}
+	sessions, err := sqlstore.New(db, sqlstore.Config{Dialect: sqlstore.SQLite})
+	if err != nil {
+		return nil, fmt.Errorf("open the session store: %w", err)
+	}
+	for what, migrate := range map[string]func(context.Context) error{"replica": users.Migrate, "sessions": sessions.Migrate} {
+		if err := migrate(ctx); err != nil {
+			return nil, fmt.Errorf("prepare the tables of the %s: %w", what, err)
+		}
+	}
+
+	client := pool.Clients()[0]
+	// A folder that was kept may know another address of the site.
+	if err := pool.RegisterURLs(client.ID, siteURL+"/auth/callback", siteURL+"/"); err != nil {
+		return nil, fmt.Errorf("start the local pool: %w", err)
+	}
+	auth, err := codegrant.New(codegrant.Config{
+		Pool: cognito.Pool{
+			ID: client.PoolID, Domain: poolURL, Issuer: client.Issuer,
+			ClientID: client.ID, ClientSecret: cognito.Secret(client.Secret),
+		},
+		BaseURL:  siteURL,
+		Sessions: sessions,
+		Replica:  users,
+		Logger:   logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	d := &demo{pool: pool, auth: auth}
+	d.site = newSite(d, users, sessions, changes, client.PoolID, client.Issuer, siteURL, poolURL)
+	d.close = func() {
+		// Revocations under way may finish; the pool lives in this process.
+		wait, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+		defer cancel()
+		_ = auth.Close(wait)
+		_ = db.Close()
+	}
+	return d, nil
+}
+
+// listen opens an address and says what to do where that fails.
+func listen(flag, address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w; choose another address with %s", address, errors.Unwrap(err), flag)
+	}
+	return l, nil
+}
+
+// browserAddress is what a person types: the name that was asked for, with the
+// port that was got.
+func browserAddress(asked string, got net.Addr) string {
+	host, _, err := net.SplitHostPort(asked)
+	_, port, err2 := net.SplitHostPort(got.String())
+	if err != nil || err2 != nil {
+		return got.String()
+	}
+	if host == "" {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// serveAll serves until the context ends, then drains.
+func serveAll(ctx context.Context, logger *slog.Logger, handlers map[net.Listener]http.Handler) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	for listener, handler := range handlers {
+		server := &http.Server{
+			Handler:           handler,
+			ReadHeaderTimeout: 10 * time.Second,
+			ReadTimeout:       time.Minute,
+			IdleTimeout:       2 * time.Minute,
+			MaxHeaderBytes:    64 << 10,
+			ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+		}
+		wg.Go(func() {
+			if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+				cancel(fmt.Errorf("serve %s: %w", listener.Addr(), err))
+			}
+		})
+		wg.Go(func() {
+			<-ctx.Done()
+			drain, stop := context.WithTimeout(context.Background(), 5*time.Second)
+			defer stop()
+			if server.Shutdown(drain) != nil {
+				_ = server.Close()
+			}
+		})
+	}
+	wg.Wait()
+	return context.Cause(ctx)
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// cli is the command line. Each command's Run is a file of its own.
+type cli struct {
+	Demo    demoCommand `cmd:"" help:"Run everything on this machine: a local Cognito, a small site and two API backends."`
+	Pool    poolCommand `cmd:"" help:"Run a Cognito user pool on this machine, for development and tests."`
+	Version versionFlag `env:"-" help:"Print the version and exit."`
+}
+
+const description = `Sign-in with Amazon Cognito for Go services and the backends behind them.
+
+    codegrant demo    try it: then open http://localhost:8080
+    codegrant pool    develop: a Cognito with login pages on this machine
+
+Every command has --help with examples.`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second signal ends the process at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is main without the process: it returns the exit status.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var c cli
+	exit := -1
+	parser, err := kong.New(&c,
+		kong.Name("codegrant"), kong.Description(description),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(status int) { exit = status }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.Bind(&streams{stdout, stderr}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.DefaultEnvars("CODEGRANT"),
+	)
+	if err != nil {
+		fmt.Fprintln(stderr, "codegrant:", err)
+		return 1
+	}
+	command, err := parser.Parse(args)
+	if exit >= 0 {
+		return exit // help or version was asked for
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "codegrant: %v; see codegrant --help\n", err)
+		return 2
+	}
+	if err := command.Run(); err != nil && !errors.Is(err, context.Canceled) {
+		fmt.Fprintln(stderr, "codegrant:", err)
+		return 1
+	}
+	return 0
+}
+
+// streams is where a command speaks.
+type streams struct{ stdout, stderr io.Writer }
+
+type versionFlag bool
+
+// BeforeApply prints the version before anything is validated.
+func (versionFlag) BeforeApply(app *kong.Kong) error {
+	version := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		version = info.Main.Version
+	}
+	fmt.Fprintln(app.Stdout, "codegrant", version)
+	app.Exit(0)
+	return nil
+}

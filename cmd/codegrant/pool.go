@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/codegrant/codegrant/localpool"
+)
+
+type poolCommand struct {
+	Listen         string `default:"127.0.0.1:9229" help:"Address to listen on; this machine only. ${env}"`
+	Seed           string `type:"path" placeholder:"FILE" help:"YAML file of pools, clients, users and groups. Without one: the demo's. ${env}"`
+	State          string `type:"path" placeholder:"FILE" help:"Keep users, keys and tokens in this file. Without one they end with the process. ${env}"`
+	App            string `default:"http://localhost:8080" placeholder:"URL" help:"Application that the clients of the built-in seed belong to. ${env}"`
+	BaseURL        string `placeholder:"URL" help:"URL that browsers and services reach the pool under. Defaults to the address listened on. ${env}"`
+	HTTPS          bool   `help:"Serve https with a certificate made on the spot."`
+	InsecureListen bool   `help:"Allow an address that other machines reach. Everybody who does can sign in as anybody."`
+	Quiet          bool   `short:"q" help:"Log faults only. Codes that Cognito would send are then only shown on the page /codes."`
+}
+
+// Help is shown by codegrant pool --help.
+func (poolCommand) Help() string {
+	return `Serves OAuth endpoints, login pages and keys as Amazon Cognito does, for as many
+pools as the seed has. Codes that Cognito would e-mail are shown on the page
+/codes and in the log.
+
+Examples:
+  codegrant pool
+  codegrant pool --seed pool.yaml --state pool.json
+  codegrant pool --app http://localhost:3000
+  codegrant pool --https                  for SDKs that insist on it
+
+A seed:
+  pools:
+    - id: local_Shop1
+      name: shop
+      clients:
+        - id: web
+          secret: not-a-secret
+          callback_urls: [http://localhost:8080/auth/callback]
+          logout_urls: [http://localhost:8080/]
+          refresh_token_rotation: true
+      groups:
+        - name: admins
+      users:
+        - {username: carol, email: carol@example.com, password: Passw0rd!, groups: [admins]}`
+}
+
+func (c poolCommand) Run(ctx context.Context, out *streams) error {
+	level := slog.LevelInfo
+	if c.Quiet {
+		level = slog.LevelWarn
+	}
+	logger := slog.New(slog.NewTextHandler(out.stderr, &slog.HandlerOptions{Level: level}))
+	seed := localpool.DefaultSeed(c.App)
+	if c.Seed != "" {
+		content, err := os.ReadFile(c.Seed)
+		if err != nil {
+			return fmt.Errorf("read the seed: %w", pathError(err))
+		}
+		if seed, err = localpool.ParseSeed(content); err != nil {
+			return fmt.Errorf("%s: %w", c.Seed, err)
+		}
+	}
+	if !c.InsecureListen {
+		if err := localpool.CheckListen(c.Listen); err != nil {
+			return err
+		}
+	}
+	listener, err := listen("--listen", c.Listen)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	scheme := "http"
+	served := listener
+	if c.HTTPS {
+		certificate, err := ownCertificate()
+		if err != nil {
+			return fmt.Errorf("make a certificate: %w", err)
+		}
+		scheme = "https"
+		served = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12})
+	}
+	base := strings.TrimSuffix(c.BaseURL, "/")
+	if base == "" {
+		base = scheme + "://" + listener.Addr().String()
+	}
+	pool, err := localpool.New(localpool.Config{
+		Seed: seed, StateFile: c.State, BaseURL: base, Logger: logger, InsecureAnyHost: c.InsecureListen,
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out.stdout, "\n  Local pool  %s\n\n", base)
+	for _, client := range pool.Clients() {
+		fmt.Fprintf(out.stdout, "    client %s (%s) of pool %s\n", client.ID, client.Name, client.PoolID)
+		fmt.Fprintf(out.stdout, "      AUTH_COGNITO_CLIENT_ID=%s\n      AUTH_COGNITO_CODE_GRANT_URL=%s/oauth2/token\n      AUTH_COGNITO_JWKS_URL=%s/.well-known/jwks.json\n",
+			client.ID, base, client.Issuer)
+		if client.Secret != "" {
+			fmt.Fprintf(out.stdout, "      CODEGRANT_CLIENT_SECRET=%s\n", client.Secret)
+		}
+	}
+	fmt.Fprint(out.stdout, "\n  Ctrl-C stops it.\n\n")
+	return serveAll(ctx, logger, map[net.Listener]http.Handler{served: pool})
+}
+
+func pathError(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return fmt.Errorf("%s: %w", path.Path, path.Err)
+	}
+	return err
+}
+
+// ownCertificate makes a certificate for this machine, of this process alone:
+// browsers will ask whether to trust it.
+func ownCertificate() (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	now := time.Now()
+	template := &x509.Certificate{
+		SerialNumber: serial, Subject: pkix.Name{CommonName: "Codegrant local pool"},
+		NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(0, 1, 0),
+		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
+}
