@@ -1,10 +1,6 @@
 package session
 
-import (
-	"context"
-	"errors"
-	"time"
-)
+import "time"
 
 // Record is what a store keeps of one session.
 type Record struct {
@@ -32,67 +28,3 @@ type Record struct {
 	// Sealed is the content, encrypted under the handle's key.
 	Sealed []byte
 }
-
-// Faults of stores, and what they mean to a person.
-var (
-	// ErrNotFound: there is no such live session. Signing in helps.
-	ErrNotFound = errors.New("session not found")
-	// ErrConflict: the record was changed meanwhile. Read it again.
-	ErrConflict = errors.New("session changed meanwhile")
-	// ErrExists: a record of this ID exists.
-	ErrExists = errors.New("session exists already")
-	// ErrFull: a bounded store holds as many live sessions as it may.
-	ErrFull = errors.New("session store is full")
-	// ErrUnavailable: the store did not answer. It says nothing about any session.
-	ErrUnavailable = errors.New("session store unavailable")
-)
-
-// Store keeps records. Its methods may be called concurrently.
-//
-// Every error that is none of the above has [ErrUnavailable] in its chain: a
-// store never turns a fault into a missing session. Strings are compared byte
-// for byte. Times keep at least microseconds and name an instant, whatever their
-// zone. A store neither keeps nor hands out the caller's Sealed slice to write to.
-type Store interface {
-	// Create stores a new record with Version 1, or returns ErrExists.
-	Create(ctx context.Context, record Record) error
-
-	// Get returns a live record, or ErrNotFound where it is missing or expired.
-	Get(ctx context.Context, id string) (Record, error)
-
-	// CompareAndSwap replaces the live record of the same ID if its Version is
-	// that of record, and returns it with the next Version. It returns
-	// ErrConflict if the Version differs, and ErrNotFound if there is no live
-	// record: a record that was deleted is never brought back. ID, Pool,
-	// Subject and Created do not change.
-	CompareAndSwap(ctx context.Context, record Record) (Record, error)
-
-	// Delete removes a record. Removing one that is missing is no error.
-	Delete(ctx context.Context, id string) error
-
-	// List returns live records without Sealed, ordered by ID.
-	List(ctx context.Context, query Query) ([]Record, error)
-
-	// DeleteBySubject removes every session of a person, and says how many.
-	DeleteBySubject(ctx context.Context, pool, subject string) (int, error)
-
-	// MarkStale sets Stale on every live session of a person and raises its
-	// Version, so that a refresh that is under way cannot wash the mark away.
-	// It says how many.
-	MarkStale(ctx context.Context, pool, subject string) (int, error)
-
-	// DeleteExpired removes up to limit expired records, and says how many. A
-	// store that expires records by itself returns 0.
-	DeleteExpired(ctx context.Context, limit int) (int, error)
-}
-
-// Query selects records to list.
-type Query struct {
-	Pool    string // empty: of every pool
-	Subject string // empty: of everybody
-	After   string // the ID to go on after; empty: from the start
-	Limit   int    // at most this many; 0: 100
-}
-
-// DefaultLimit is how many records a query without Limit lists.
-const DefaultLimit = 100

@@ -70,18 +70,21 @@ var allowed = map[string]map[string]string{
 
 	// The local pool shares nothing with what it is used to test.
 	"localpool": {
-		"localpool/internal/api":   "its JSON face",
 		"localpool/internal/oauth": "its OAuth face",
 		"localpool/internal/pages": "its face for people",
-		"localpool/internal/state": "what the three faces share",
+		"localpool/internal/state": "what the faces share",
 		"github.com/goccy/go-yaml": "the seed file, read strictly",
 	},
-	"localpool/internal/api":   {"localpool/internal/state": "the pool behind the face"},
 	"localpool/internal/oauth": {"localpool/internal/state": "the pool behind the face"},
-	"localpool/internal/pages": {"localpool/internal/state": "the pool behind the face"},
+	"localpool/internal/pages": {
+		"localpool/internal/oauth": "checks the request that every page carries, and sends the browser on",
+		"localpool/internal/state": "the pool behind the face",
+	},
 	"localpool/internal/state": {},
 
 	"codegranttest": {
+		".":                "the configuration that fits the pool",
+		"cognito":          "the pool as that configuration names it",
 		"golang.org/x/net": "forms of real pages, and cookies as browsers keep them",
 		"localpool":        "the pool in the test's process",
 	},
@@ -110,6 +113,6 @@ var restricted = map[string]struct {
 	"net/http/pprof": {"it adds routes to the default mux", nil},
 	"text/template":  {"html/template escapes what it fills in", nil},
 	"crypto/md5":     {"broken", nil},
-	"crypto/sha1":    {"broken", []string{"cloudfront"}}, // signed cookies know no other hash
+	"crypto/sha1":    {"broken", []string{"cloudfront"}}, // what CloudFront takes unless it is told of another
 	"unsafe":         {"nothing here is worth it", nil},
 }

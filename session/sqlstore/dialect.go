@@ -97,4 +97,3 @@ func mysqlNumber(err error) uint64 {
 	}
 	return 0
 }
-
