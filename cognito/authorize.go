@@ -1,9 +1,6 @@
 package cognito
 
 import (
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
 	"net/url"
 	"strconv"
 	"strings"
@@ -11,10 +8,11 @@ import (
 )
 
 // AuthorizationRequest is one attempt to sign in. RedirectURI, State, Nonce and
-// CodeChallenge are required; the rest is sent where it is set.
+// CodeChallenge are required; the rest is sent where it is set. There is no way
+// to add other parameters, or to send one of these twice.
 type AuthorizationRequest struct {
 	RedirectURI   string   // registered at the app client, exact to the trailing slash
-	State         string   // returned unchanged
+	State         string   // returned unchanged, unless it is JSON; base64url is safe
 	Nonce         string   // copied to the ID token
 	CodeChallenge string   // of CodeChallenge; the method is S256, the only one Cognito has
 	Scopes        []string // none: all that the app client may ask for
@@ -30,7 +28,8 @@ type AuthorizationRequest struct {
 	MaxAge           *time.Duration // whole seconds; check auth_time in the result
 }
 
-// AuthorizeURL returns where to send the browser.
+// AuthorizeURL returns where to send the browser to sign in (RFC 6749, section
+// 4.1.1, with PKCE). It is made of the configured domain alone.
 func (c *Client) AuthorizeURL(r AuthorizationRequest) string {
 	q := url.Values{
 		"response_type":         {"code"},
@@ -56,7 +55,7 @@ func (c *Client) AuthorizeURL(r AuthorizationRequest) string {
 		}
 	}
 	if r.MaxAge != nil {
-		q.Set("max_age", strconv.Itoa(int(*r.MaxAge/time.Second)))
+		q.Set("max_age", strconv.FormatInt(int64(max(*r.MaxAge, 0)/time.Second), 10))
 	}
 	return c.endpoints.Authorize + "?" + q.Encode()
 }
@@ -66,17 +65,4 @@ func (c *Client) AuthorizeURL(r AuthorizationRequest) string {
 // slash. Cognito does not understand OpenID Connect's post_logout_redirect_uri.
 func (c *Client) LogoutURL(logoutURI string) string {
 	return c.endpoints.Logout + "?" + url.Values{"client_id": {c.pool.ClientID}, "logout_uri": {logoutURI}}.Encode()
-}
-
-// NewCodeVerifier draws a code verifier of 256 bits (RFC 7636, section 4.1).
-func NewCodeVerifier() string {
-	var b [32]byte
-	rand.Read(b[:])
-	return base64.RawURLEncoding.EncodeToString(b[:])
-}
-
-// CodeChallenge returns the S256 challenge of a verifier (RFC 7636, section 4.2).
-func CodeChallenge(verifier string) string {
-	sum := sha256.Sum256([]byte(verifier))
-	return base64.RawURLEncoding.EncodeToString(sum[:])
 }

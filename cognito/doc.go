@@ -4,6 +4,8 @@
 // and the reading of what it sends back to the callback. It refuses to judge
 // tokens: they are opaque here, and package verify says what they are worth.
 //
-// Faults come in two kinds that must not be mistaken for one another: the pool
-// said no ([ErrInvalid]), or it did not say anything of use ([ErrUnavailable]).
+// A fault is one of three kinds that must not be mistaken for one another: the
+// pool refused what was sent ([ErrInvalid]), the pool refused the app client
+// ([ErrMisconfigured]), or it did not say anything of use ([ErrUnavailable]).
+// Only the first says something about the person who is signing in.
 package cognito

@@ -6,33 +6,35 @@ import (
 	"time"
 )
 
-// What a fault means.
+// What a fault means. Every error of [Client.Exchange], [Client.Refresh] and
+// [Client.Revoke] is exactly one of these, for [errors.Is].
 var (
 	// ErrInvalid: the pool refused what was sent. Sending it again will not help.
 	ErrInvalid = errors.New("refused by the pool")
 	// ErrUnavailable: the pool did not answer, or not with anything of use. It
-	// says nothing about what was sent.
+	// says nothing about what was sent. See [UnavailableError].
 	ErrUnavailable = errors.New("pool unavailable")
-	// ErrMisconfigured: the pool refused the app client, not the person. An
+	// ErrMisconfigured: the app client is at fault, not the person. An
 	// operator has to mend the settings; nobody's session is worth less for it.
-	ErrMisconfigured = errors.New("app client refused by the pool")
+	ErrMisconfigured = errors.New("app client misconfigured")
 )
 
-// Error codes of OAuth 2.0 (RFC 6749, sections 4.1.2.1 and 5.2; RFC 7009) that
-// a caller may want to tell apart, for use with [errors.Is].
+// Error codes that a caller may want to tell apart, for [errors.Is]: those of
+// OAuth 2.0 (RFC 6749, section 5.2) and of revocation (RFC 7009, section 2.2.1).
 var (
 	ErrInvalidRequest       = &Error{Code: "invalid_request"}
 	ErrInvalidClient        = &Error{Code: "invalid_client"}
 	ErrInvalidGrant         = &Error{Code: "invalid_grant"}
+	ErrInvalidScope         = &Error{Code: "invalid_scope"}
 	ErrUnauthorizedClient   = &Error{Code: "unauthorized_client"}
 	ErrUnsupportedGrantType = &Error{Code: "unsupported_grant_type"}
-	ErrInvalidScope         = &Error{Code: "invalid_scope"}
+	ErrUnsupportedTokenType = &Error{Code: "unsupported_token_type"}
 )
 
 // Error is a refusal in OAuth's own words.
 type Error struct {
-	Code        string // such as invalid_grant
-	Description string // bounded, without control characters; may be empty
+	Code        string // such as invalid_grant; bounded plain text
+	Description string // bounded plain text of the pool's; may be empty
 	Status      int    // of the HTTP response
 }
 
@@ -43,8 +45,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("pool answered %s: %s (status %d)", e.Code, e.Description, e.Status)
 }
 
-// Is reports whether the codes are the same, and whether target is the kind of
-// the fault.
+// Is reports whether target is the kind of the fault, or an Error of the same code.
 func (e *Error) Is(target error) bool {
 	switch target {
 	case ErrMisconfigured:
@@ -57,16 +58,25 @@ func (e *Error) Is(target error) bool {
 }
 
 // misconfigured: Cognito answers unauthorized_client also for a redirect_uri
-// other than the one of the authorization request.
+// other than the one of the authorization request, with the description
+// invalid_redirect (AWS, developer guide, "The token issuer endpoint").
 func (e *Error) misconfigured() bool {
 	return e.Code == "invalid_client" || e.Code == "unauthorized_client" || e.Code == "unsupported_grant_type"
 }
 
-// UnavailableError tells when it makes sense to try again.
+// UnavailableError is an [ErrUnavailable] that tells when to try again.
 type UnavailableError struct {
-	RetryAfter time.Duration // 0: the pool did not say
+	RetryAfter time.Duration // at most an hour; 0: the pool did not say
+	text       string        // fit for a log: bounded, and without what was sent
 	cause      error
 }
 
-func (e *UnavailableError) Error() string   { return e.cause.Error() }
+func (e *UnavailableError) Error() string { return e.text }
+
+// Unwrap gives [ErrUnavailable] and the cause, such as [context.DeadlineExceeded].
 func (e *UnavailableError) Unwrap() []error { return []error{ErrUnavailable, e.cause} }
+
+func unusable(format string, args ...any) *UnavailableError {
+	err := fmt.Errorf(format, args...)
+	return &UnavailableError{text: err.Error(), cause: err}
+}

@@ -7,7 +7,8 @@ import (
 )
 
 // Secret is a string that does not print: a client secret or a token. Every verb
-// of fmt, JSON and slog show a placeholder in its place.
+// of fmt, JSON and slog show a placeholder in its place. They cannot where they do
+// not ask it: fmt in unexported fields, encoding/json in the keys of maps.
 type Secret string
 
 const redacted = "[redacted]"

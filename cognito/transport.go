@@ -1,0 +1,146 @@
+package cognito
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// maxAnswer bounds what is read of an answer. A user may be in 100 groups, and
+// both tokens name them.
+const maxAnswer = 1 << 20
+
+// maxWait is the longest that a call waits between two tries.
+const maxWait = 10 * time.Second
+
+// newTransport is like [http.DefaultTransport], which others may replace, with
+// bounds. A code that is sent on a connection which the pool is about to close is
+// lost, so that idle ones are closed early; and one that died unnoticed must not
+// hold up everything that HTTP/2 puts on it.
+func newTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+		TLSHandshakeTimeout:    5 * time.Second,
+		ForceAttemptHTTP2:      true,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 5 * time.Second},
+		MaxConnsPerHost:        maxCalls,
+		MaxIdleConnsPerHost:    16,
+		IdleConnTimeout:        20 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+}
+
+// post sends a form as the app client, up to so many times as long as again finds
+// reason in the error, and returns a 200.
+func (c *Client) post(ctx context.Context, endpoint string, form url.Values, tries int, again func(error) bool) (answer, error) {
+	for try := 1; ; try++ {
+		a, err := c.once(ctx, endpoint, form)
+		if err == nil || try == tries || !again(err) || !pause(ctx, delay(try, err)) {
+			return a, err
+		}
+	}
+}
+
+// notSent reports whether no connection to the pool came about, so that nothing
+// can have been sent on it.
+func notSent(err error) bool {
+	var dial *net.OpError
+	return errors.As(err, &dial) && dial.Op == "dial"
+}
+
+// delay is how long to wait after a failed try: longer each time, as long as the
+// pool says, and not the same for everybody.
+func delay(try int, err error) time.Duration {
+	d := 100 * time.Millisecond << try
+	d = d/2 + rand.N(d)
+	var unavailable *UnavailableError
+	if errors.As(err, &unavailable) {
+		d += unavailable.RetryAfter
+	}
+	return d
+}
+
+// pause waits, and reports whether there was the time to.
+func pause(ctx context.Context, d time.Duration) bool {
+	if deadline, ok := ctx.Deadline(); d > maxWait || ok && time.Until(deadline) < d {
+		return false
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// once makes one request. What it was sent stays out of the error, whatever the
+// other side makes of it.
+func (c *Client) once(ctx context.Context, endpoint string, form url.Values) (answer, error) {
+	if err := c.gate.enter(ctx, c.timeout); err != nil {
+		return answer{}, err
+	}
+	caller := ctx
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+
+	a, err := c.roundTrip(ctx, endpoint, form)
+	c.gate.leave(outcomeOf(err, caller))
+	if err == nil {
+		err = a.fault()
+	}
+	if err != nil {
+		return answer{}, c.scrub(form).clean(err, endpoint)
+	}
+	return a, nil
+}
+
+func outcomeOf(err error, caller context.Context) outcome {
+	var network net.Error
+	switch {
+	case err == nil:
+		return answered
+	case caller.Err() == nil && errors.As(err, &network) && network.Timeout():
+		return timedOut
+	}
+	return undecided
+}
+
+func (c *Client) roundTrip(ctx context.Context, endpoint string, form url.Values) (answer, error) {
+	if c.pool.ClientSecret == "" {
+		form.Set("client_id", c.pool.ClientID)
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(form.Encode()))
+	if err != nil {
+		return answer{}, err
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Accept", "application/json")
+	if c.pool.ClientSecret != "" {
+		// RFC 6749, section 2.3.1: both are form-encoded first.
+		r.SetBasicAuth(url.QueryEscape(c.pool.ClientID), url.QueryEscape(c.pool.ClientSecret.Reveal()))
+	}
+	response, err := c.http.Do(r)
+	if err != nil {
+		var wrapped *url.Error
+		if errors.As(err, &wrapped) {
+			err = wrapped.Err // its own text is the URL, which clean adds the host of
+		}
+		return answer{}, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	if err != nil {
+		return answer{}, fmt.Errorf("read the answer: %w", err)
+	}
+	return answer{response.StatusCode, response.Header, body}, nil
+}
