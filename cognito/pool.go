@@ -59,8 +59,8 @@ func (p Pool) Endpoints() (Endpoints, error) {
 	if !clientIDPattern.MatchString(p.ClientID) {
 		faults.add("client id %q is missing or has characters that no client id has", p.ClientID)
 	}
-	if strings.ContainsFunc(p.ClientSecret.Reveal(), func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
-		faults.add("client secret has white space in it, such as the newline at the end of a file")
+	if secret := p.ClientSecret.Reveal(); strings.TrimSpace(secret) != secret || strings.ContainsFunc(secret, unicode.IsControl) {
+		faults.add("client secret has white space around it, such as the newline at the end of a file")
 	}
 
 	e.Issuer = p.issuer(&faults)

@@ -227,6 +227,35 @@ func TestS146_RequestsTimeOut(t *testing.T) {
 	})
 }
 
+// TestS146_EndlessAnswersAreNotRead counts what is taken of an answer without end.
+func TestS146_EndlessAnswersAreNotRead(t *testing.T) {
+	for _, status := range []int{200, 400, 500} {
+		endless := &endlessReader{}
+		c := clientOver(t, func(*http.Request) (*http.Response, error) {
+			r := response(status, "")
+			r.Body = io.NopCloser(endless)
+			return r, nil
+		})
+		_, err := c.Refresh(t.Context(), "rt")
+		if !errors.Is(err, ErrUnavailable) || endless.read > maxAnswer+1 {
+			t.Errorf("status %d: Refresh() = %v after %d bytes", status, err, endless.read)
+		}
+	}
+}
+
+type endlessReader struct{ read int }
+
+func (r *endlessReader) Read(p []byte) (int, error) {
+	if r.read > 8*maxAnswer {
+		return 0, io.EOF // enough to fail
+	}
+	for i := range p {
+		p[i] = ' '
+	}
+	r.read += len(p)
+	return len(p), nil
+}
+
 func TestS146_RequestsUnderWayAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var underWay, most, sent atomic.Int32
