@@ -2,7 +2,6 @@ package sqlreplica
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -16,16 +15,22 @@ func (s *Store) Apply(ctx context.Context, snapshot replica.Snapshot) (replica.C
 	if err := snapshot.Validate(); err != nil {
 		return replica.Change{}, fmt.Errorf("apply snapshot: %w", err)
 	}
-	change, err := s.change(ctx, s.bySubject(snapshot.Issuer, snapshot.Subject), func(stored *replica.User) (replica.Change, error) {
-		if stored != nil && (stored.Issuer != snapshot.Issuer || stored.Subject != snapshot.Subject) {
-			return replica.Change{}, errors.New("the database returned another user's row: is the collation of its tables as they were created?")
-		}
-		return replica.Decide(s.policy, stored, snapshot, s.now()), nil
-	})
+	change, err := s.change(ctx, s.bySubject(snapshot.Issuer, snapshot.Subject), s.decide(snapshot))
 	if err != nil {
 		return replica.Change{}, s.fail(ctx, "apply snapshot", err)
 	}
 	return change, nil
+}
+
+func (s *Store) decide(snapshot replica.Snapshot) decision {
+	return func(stored *replica.User) (replica.Change, error) {
+		if stored != nil {
+			if err := expect(*stored, snapshot.Issuer, snapshot.Subject); err != nil {
+				return replica.Change{}, err
+			}
+		}
+		return replica.Decide(s.policy, stored, snapshot, s.now()), nil
+	}
 }
 
 // GrantLocalGroup implements [replica.Store].
@@ -124,18 +129,18 @@ func (s *Store) readAny(ctx context.Context, q querier, id *statement) (*replica
 }
 
 const (
-	maxAttempts  = 12
+	manyRepeats  = 11
 	firstBackoff = 2 * time.Millisecond
 	lastBackoff  = 200 * time.Millisecond
 )
 
-// again runs an operation until it does not ask to be repeated any more: a few
-// times, with growing pauses, half of each by chance.
+// again runs an operation, and repeats it while its error allows that, with
+// growing pauses, half of each by chance.
 func (s *Store) again(ctx context.Context, operation func() error) error {
 	pause := firstBackoff
-	for attempt := 1; ; attempt++ {
+	for repeated := 0; ; repeated++ {
 		err := operation()
-		if err == nil || attempt == maxAttempts || ctx.Err() != nil || !s.retryable(err) {
+		if err == nil || ctx.Err() != nil || repeated >= s.repeats(err) {
 			return err
 		}
 		timer := time.NewTimer(pause/2 + rand.N(pause/2))

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+	_ "time/tzdata"
 
 	"github.com/go-sql-driver/mysql"
 	_ "github.com/jackc/pgx/v5/stdlib"
@@ -15,6 +17,9 @@ import (
 
 	"github.com/codegrant/codegrant/internal/testenv"
 )
+
+// newYork has hours that do not exist, and others that exist twice.
+var newYork, _ = time.LoadLocation("America/New_York")
 
 // testEngine is an engine that tests can have empty databases of.
 type testEngine struct {
@@ -30,7 +35,7 @@ var testEngines = []testEngine{
 	{"PostgreSQL", PostgreSQL, "pgx", postgresDSN},
 	{"MySQL", MySQL, "mysql", mysqlDSN(func(*mysql.Config) {})},
 	{"MySQL with times parsed in another zone", MySQL, "mysql", mysqlDSN(func(c *mysql.Config) {
-		c.ParseTime, c.InterpolateParams = true, true
+		c.ParseTime, c.InterpolateParams, c.Loc = true, true, newYork
 		c.Params = map[string]string{"time_zone": "'-05:00'"}
 	})},
 }

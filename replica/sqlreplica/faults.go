@@ -2,7 +2,7 @@ package sqlreplica
 
 import (
 	"context"
-	"database/sql/driver"
+	"database/sql"
 	"errors"
 	"fmt"
 	"reflect"
@@ -28,10 +28,11 @@ type fault int
 
 const (
 	faultOther     fault = iota
-	faultTransient       // the same operation may succeed at once: deadlock, serialization, a lost connection
+	faultTransient       // the engine asks for the transaction to be repeated: deadlock, serialization, lock
+	faultLost            // the connection is of no use any more, another one may be
 	faultRaced           // a row that was about to be written, or referred to, was created or deleted meanwhile
 	faultSchema          // a table or a column is missing
-	faultUnclear         // the engine's code for this and that; see tableExists
+	faultUnclear         // the engine's code for this and that, a missing table among them
 )
 
 // hookError is what OnChange returned. It is the application's, not the store's.
@@ -40,18 +41,31 @@ type hookError struct{ err error }
 func (e *hookError) Error() string { return "OnChange: " + e.err.Error() }
 func (e *hookError) Unwrap() error { return e.err }
 
-// retryable reports whether the operation that ended in err is to be repeated.
-func (s *Store) retryable(err error) bool {
-	switch s.engine.classify(err) {
+// contentError is what is stored and makes no sense. Asking again does not help.
+type contentError struct{ error }
+
+func (e contentError) Unwrap() error { return e.error }
+
+// repeats returns how often an operation that ended in err may be repeated.
+func (s *Store) repeats(err error) int {
+	var hook *hookError
+	var content contentError
+	switch ours := errors.As(err, &hook); s.engine.classify(err) {
 	case faultTransient:
-		return true
+		return manyRepeats
 	case faultRaced:
-		// What the application's own statements violate, they violate again.
-		var hook *hookError
-		return !errors.As(err, &hook)
-	default:
-		return errors.Is(err, errAgain) || errors.Is(err, driver.ErrBadConn)
+		if !ours { // what the application's own statements violate, they violate again
+			return manyRepeats
+		}
+	case faultLost:
+		if !ours && !errors.As(err, &content) {
+			return 1
+		}
 	}
+	if errors.Is(err, errAgain) {
+		return manyRepeats
+	}
+	return 0
 }
 
 // fail says what an operation was about, and that the store is unavailable unless
@@ -71,7 +85,8 @@ func (s *Store) fail(ctx context.Context, operation string, err error) error {
 	case faultSchema:
 		return fmt.Errorf("%s: %w: %w: %w", operation, replica.ErrUnavailable, ErrNotMigrated, err)
 	case faultUnclear:
-		if exists, probeErr := s.engine.tableExists(ctx, s.db, "codegrant_users"); probeErr == nil && !exists {
+		var one int
+		if errors.Is(s.engine.sql(s.engine.findTable).bind("codegrant_users").scan(ctx, s.db, &one), sql.ErrNoRows) {
 			return fmt.Errorf("%s: %w: %w: %w", operation, replica.ErrUnavailable, ErrNotMigrated, err)
 		}
 	}
@@ -83,7 +98,7 @@ func (s *Store) fail(ctx context.Context, operation string, err error) error {
 func classifySQLite(err error) fault {
 	var coded interface{ Code() int }
 	if !errors.As(err, &coded) {
-		return faultOther
+		return faultLost
 	}
 	const (
 		generic    = 1
@@ -104,34 +119,24 @@ func classifySQLite(err error) fault {
 	return faultOther
 }
 
-func sqliteTableExists(ctx context.Context, q querier, table string) (bool, error) {
-	rows, err := q.QueryContext(ctx, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", table)
-	if err != nil {
-		return false, err
-	}
-	defer rows.Close()
-	exists := rows.Next()
-	return exists, rows.Err()
-}
-
 // classifyPostgreSQL reads the SQLSTATE codes of appendix A of PostgreSQL's manual.
 func classifyPostgreSQL(err error) fault {
 	var state interface{ SQLState() string }
 	if !errors.As(err, &state) {
-		return faultOther
+		return faultLost // the server has not said anything
 	}
 	switch code := state.SQLState(); code {
 	case "40001", "40P01", "55P03": // serialization, deadlock, lock not available
 		return faultTransient
 	case "57P01", "57P02", "57P03", "25006": // shutting down, starting, read only since a fail-over
-		return faultTransient
+		return faultLost
 	case "23505", "23503":
 		return faultRaced
 	case "42P01", "42703", "3F000":
 		return faultSchema
 	default:
 		if strings.HasPrefix(code, "08") { // the connection
-			return faultTransient
+			return faultLost
 		}
 		return faultOther
 	}
@@ -141,13 +146,13 @@ func classifyPostgreSQL(err error) fault {
 func classifyMySQL(err error) fault {
 	number, ok := mysqlNumber(err)
 	if !ok {
-		return faultOther
+		return faultLost // the server has not said anything
 	}
 	switch number {
 	case 1213, 1205, 3101, 1020: // deadlock, lock wait timeout, rolled back by the group, row changed since the snapshot
 		return faultTransient
-	case 1053, 1290, 1836, 1792: // shutting down, read only since a fail-over
-		return faultTransient
+	case 1053, 1927, 1290, 1836, 1792: // shutting down, killed, read only since a fail-over
+		return faultLost
 	case 1062, 1452:
 		return faultRaced
 	case 1146, 1054:

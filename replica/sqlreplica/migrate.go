@@ -9,16 +9,13 @@ import (
 	"io/fs"
 
 	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/database"
 
 	"github.com/codegrant/codegrant/replica"
 )
 
 //go:embed migrations
 var migrations embed.FS
-
-// versionTable is where goose notes what it has done. It is the replica's own, so
-// that an application which uses goose as well keeps its own count.
-const versionTable = "codegrant_replica_migrations"
 
 // Migrate brings the tables to the version that this code needs, from nothing or
 // from any earlier version. Any number of processes may call it at once. Tables of
@@ -48,9 +45,6 @@ func (s *Store) migrate(ctx context.Context) error {
 		if _, err = provider.Up(ctx); err == nil || ctx.Err() != nil {
 			return err
 		}
-		if provider, err = s.provider(); err != nil {
-			return err
-		}
 		pending, pendingErr := provider.HasPending(ctx)
 		if pendingErr != nil {
 			return errors.Join(err, pendingErr)
@@ -67,11 +61,15 @@ func (s *Store) provider() (*goose.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	options := []goose.ProviderOption{goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true)}
+	inner, err := database.NewStore(s.engine.goose, versionTableName)
+	if err != nil {
+		return nil, err
+	}
+	options := []goose.ProviderOption{goose.WithStore(&versionTable{inner, s.engine}), goose.WithDisableGlobalRegistry(true)}
 	if s.engine.migrationLock != nil {
 		options = append(options, goose.WithSessionLocker(s.engine.migrationLock))
 	}
-	return goose.NewProvider(s.engine.goose, s.db, folder, options...)
+	return goose.NewProvider(goose.DialectCustom, s.db, folder, options...)
 }
 
 // Check reports whether the tables are there and as this code needs them, and
@@ -92,7 +90,7 @@ func (s *Store) Check(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return s.engine.sql("SELECT max(version_id) FROM "+versionTable).scan(ctx, s.db, &version)
+		return s.engine.sql("SELECT max(version_id) FROM "+versionTableName).scan(ctx, s.db, &version)
 	})
 	switch {
 	case err != nil:
@@ -103,44 +101,6 @@ func (s *Store) Check(ctx context.Context) error {
 	case version.Int64 < known:
 		return fmt.Errorf("check the replica's tables: %w: %w (they are at version %d, this code needs %d)",
 			replica.ErrUnavailable, ErrNotMigrated, version.Int64, known)
-	}
-	return nil
-}
-
-// advisoryLock lets one process at a time migrate. The engine frees it when the
-// connection ends, however it ends.
-type advisoryLock struct{ lock, unlock string }
-
-var (
-	// The number is the name "codegran" in ASCII. Other programs in the same
-	// database are free to use any other.
-	postgresLock = &advisoryLock{
-		lock:   "SELECT 1 FROM (SELECT pg_advisory_lock(7165065844439769454)) locked",
-		unlock: "SELECT CASE WHEN pg_advisory_unlock(7165065844439769454) THEN 1 ELSE 0 END",
-	}
-	// The name is the server's, so it holds the name of the database. Waiting
-	// ends with the context.
-	mysqlLock = &advisoryLock{
-		lock:   "SELECT GET_LOCK(LEFT(CONCAT('codegrant.', DATABASE()), 64), 3600)",
-		unlock: "SELECT RELEASE_LOCK(LEFT(CONCAT('codegrant.', DATABASE()), 64))",
-	}
-)
-
-func (l *advisoryLock) SessionLock(ctx context.Context, conn *sql.Conn) error {
-	return expectOne(ctx, conn, l.lock, "wait for another process that migrates")
-}
-
-func (l *advisoryLock) SessionUnlock(ctx context.Context, conn *sql.Conn) error {
-	return expectOne(ctx, conn, l.unlock, "free the lock on migrations")
-}
-
-func expectOne(ctx context.Context, conn *sql.Conn, query, operation string) error {
-	var got sql.NullInt64
-	if err := conn.QueryRowContext(ctx, query).Scan(&got); err != nil {
-		return fmt.Errorf("%s: %w", operation, err)
-	}
-	if got.Int64 != 1 {
-		return fmt.Errorf("%s: the database refused", operation)
 	}
 	return nil
 }

@@ -30,6 +30,9 @@ func (s *Store) UserBySubject(ctx context.Context, issuer, subject string) (repl
 		return replica.User{}, s.fail(ctx, operation, replica.ErrNotFound)
 	}
 	u, err := s.readOne(ctx, s.bySubject(issuer, subject))
+	if err == nil {
+		err = expect(u, issuer, subject)
+	}
 	if err != nil {
 		return replica.User{}, s.fail(ctx, operation, err)
 	}
@@ -59,6 +62,15 @@ func (s *Store) UsersByEmail(ctx context.Context, issuer, email string) ([]repli
 		return nil, s.fail(ctx, "find users by e-mail", err)
 	}
 	return users, nil
+}
+
+// expect holds a row to be the one that was asked for: an engine that compares
+// otherwise than by bytes must not hand one person's row out as another's.
+func expect(u replica.User, issuer, subject string) error {
+	if u.Issuer != issuer || u.Subject != subject {
+		return contentError{errors.New("the database returned another user's row: are the collations of the tables as they were created?")}
+	}
+	return nil
 }
 
 // byID selects the ID of the user who has it.
@@ -223,11 +235,11 @@ func (s *Store) readUsers(ctx context.Context, q querier, ids *statement) ([]rep
 			timeColumn{&u.AsOf}, timeColumn{&u.GroupsAsOf}, &pool, &local,
 		}, g.columns()...)...)
 		if err != nil {
-			return nil, fmt.Errorf("read a user: %w", err)
+			return nil, contentError{fmt.Errorf("read a user: %w", err)}
 		}
 		if n := len(users); n == 0 || users[n-1].ID != u.ID {
 			if err := json.Unmarshal([]byte(custom), &u.Custom); err != nil {
-				return nil, fmt.Errorf("read custom attributes of user %d: %w", u.ID, err)
+				return nil, contentError{fmt.Errorf("read custom attributes of user %d: %w", u.ID, err)}
 			}
 			if len(u.Custom) == 0 {
 				u.Custom = nil
@@ -263,7 +275,7 @@ func (s *Store) readGroups(ctx context.Context, q querier, rest *statement) ([]r
 	for rows.Next() {
 		var g nullGroup
 		if err := rows.Scan(g.columns()...); err != nil {
-			return nil, fmt.Errorf("read a group: %w", err)
+			return nil, contentError{fmt.Errorf("read a group: %w", err)}
 		}
 		groups = append(groups, g.group())
 	}

@@ -15,8 +15,14 @@ type spy struct {
 	mu      sync.Mutex
 	reads   int // statements that return rows
 	writes  int // transactions begun, and statements that return none
-	journal []string
+	journal []passed
 	stop    func(operation, query string) error // nil: nothing is stopped
+}
+
+// passed is one thing that went to the engine.
+type passed struct {
+	operation, query string
+	args             []driver.NamedValue
 }
 
 // open returns a database through the spy.
@@ -41,7 +47,7 @@ func (s *spy) open(t *testing.T, driverName, dsn string) *sql.DB {
 	return db
 }
 
-func (s *spy) pass(operation, query string) error {
+func (s *spy) pass(operation, query string, args []driver.NamedValue) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch operation {
@@ -50,7 +56,7 @@ func (s *spy) pass(operation, query string) error {
 	case "exec", "begin":
 		s.writes++
 	}
-	s.journal = append(s.journal, operation+" "+query)
+	s.journal = append(s.journal, passed{operation, query, args})
 	if s.stop == nil {
 		return nil
 	}
@@ -93,7 +99,7 @@ type spyConn struct {
 }
 
 func (c *spyConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
-	if err := c.spy.pass("begin", ""); err != nil {
+	if err := c.spy.pass("begin", "", nil); err != nil {
 		return nil, err
 	}
 	tx, err := c.Conn.(driver.ConnBeginTx).BeginTx(ctx, opts)
@@ -108,7 +114,7 @@ func (c *spyConn) QueryContext(ctx context.Context, query string, args []driver.
 	if errors.Is(err, driver.ErrSkip) {
 		return nil, err
 	}
-	if stopped := c.spy.pass("query", query); stopped != nil {
+	if stopped := c.spy.pass("query", query, args); stopped != nil {
 		if rows != nil {
 			rows.Close()
 		}
@@ -122,7 +128,7 @@ func (c *spyConn) ExecContext(ctx context.Context, query string, args []driver.N
 	if errors.Is(err, driver.ErrSkip) {
 		return nil, err
 	}
-	if stopped := c.spy.pass("exec", query); stopped != nil {
+	if stopped := c.spy.pass("exec", query, args); stopped != nil {
 		return nil, stopped
 	}
 	return result, err
@@ -163,7 +169,7 @@ type spyStmt struct {
 
 func (s *spyStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
 	rows, err := s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
-	if stopped := s.spy.pass("query", s.query); stopped != nil {
+	if stopped := s.spy.pass("query", s.query, args); stopped != nil {
 		if rows != nil {
 			rows.Close()
 		}
@@ -174,7 +180,7 @@ func (s *spyStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (d
 
 func (s *spyStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
 	result, err := s.Stmt.(driver.StmtExecContext).ExecContext(ctx, args)
-	if stopped := s.spy.pass("exec", s.query); stopped != nil {
+	if stopped := s.spy.pass("exec", s.query, args); stopped != nil {
 		return nil, stopped
 	}
 	return result, err
@@ -194,7 +200,7 @@ type spyTx struct {
 
 // Commit is stopped before it reaches the engine, which then rolls back.
 func (tx *spyTx) Commit() error {
-	if err := tx.spy.pass("commit", ""); err != nil {
+	if err := tx.spy.pass("commit", "", nil); err != nil {
 		return errors.Join(err, tx.Tx.Rollback())
 	}
 	return tx.Tx.Commit()

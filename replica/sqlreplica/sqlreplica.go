@@ -51,15 +51,18 @@ var _ replica.Store = (*Store)(nil)
 // configuration at once.
 func New(db *sql.DB, config Config) (*Store, error) {
 	var faults []error
+	fault := func(field, format string, args ...any) {
+		faults = append(faults, fmt.Errorf("%s: %w", field, fmt.Errorf(format, args...)))
+	}
 	if db == nil {
-		faults = append(faults, errors.New("db is nil"))
+		fault("db", "is nil")
 	}
 	engine, ok := engines[config.Dialect]
 	if !ok {
-		faults = append(faults, errors.New("Dialect: name SQLite, PostgreSQL or MySQL"))
+		fault("Dialect", "name SQLite, PostgreSQL or MySQL")
 	}
 	if config.Policy != replica.Mirror && config.Policy != replica.AddOnly {
-		faults = append(faults, fmt.Errorf("Policy: %d is neither Mirror nor AddOnly", config.Policy))
+		fault("Policy", "%d is neither Mirror nor AddOnly", config.Policy)
 	}
 	if faults != nil {
 		return nil, fmt.Errorf("configure sqlreplica: %w", errors.Join(faults...))
