@@ -265,6 +265,7 @@ var hostile = []row{
 	{"percent sign and one digit", "/%2"},
 	{"percent sign and letters", "/%zz"},
 	{"percent sign and u", "/%u002f"},
+	{"percent sign in the fragment", "/a#100%"},
 
 	// Length.
 	{"too long a path", "/" + strings.Repeat("a", maxTarget)},

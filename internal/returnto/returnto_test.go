@@ -77,7 +77,7 @@ func TestS036_RedirectsAreKeptByNobody(t *testing.T) {
 	w := httptest.NewRecorder()
 	Redirect(w, "/dashboard", http.StatusSeeOther)
 	h := w.Result().Header
-	if w.Code != http.StatusSeeOther || h.Get("Cache-Control") != "no-store" || h.Get("Referrer-Policy") != "no-referrer" || w.Body.Len() != 0 {
+	if w.Code != http.StatusSeeOther || h.Get("Location") != "/dashboard" || h.Get("Cache-Control") != "no-store" || h.Get("Referrer-Policy") != "no-referrer" || w.Body.Len() != 0 {
 		t.Errorf("Redirect() = %d, %v, body %q", w.Code, h, w.Body)
 	}
 }
@@ -124,6 +124,8 @@ func TestNewNamesEveryFault(t *testing.T) {
 		"", "app.example.com", "http://app.example.com", "https://app.example.com/path", "https://app.example.com?a", "https://app.example.com//",
 		"https://user@app.example.com", "https://app.example.com:", "https://app.example.com:70000", "https://*.example.com", "https://bücher.example",
 		"https://", "javascript:alert(1)", "null", "*", "http://0x7f.1", "https://[2001:db8::1]",
+		"https://app.example.com:0443", "https://-app.example.com", "https://" + strings.Repeat("a", 64) + ".example.com",
+		"https://" + strings.Repeat("a.", 126) + "com",
 	}
 	rules, err := New(base, faulty)
 	if rules != nil || err == nil {
