@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/net/publicsuffix"
+
 	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/internal/returnto"
 	"github.com/codegrant/codegrant/replica"
@@ -244,6 +246,9 @@ func (c Config) resolve() (settings, error) {
 		fault("CookieName, InsecureCookieDomain", "%w", err)
 	}
 	if d := strings.TrimPrefix(c.InsecureCookieDomain, "."); d != "" {
+		if suffix, _ := publicsuffix.PublicSuffix(d); suffix == d {
+			fault("InsecureCookieDomain", "%s is a public suffix: strangers have hosts under it", d)
+		}
 		if host := base.Hostname(); host != d && !strings.HasSuffix(host, "."+d) {
 			fault("InsecureCookieDomain", "%s does not hold the host %s of BaseURL; browsers would drop the cookie", d, host)
 		}

@@ -31,6 +31,7 @@ var allowed = map[string]map[string]string{
 		"replica":           "the copy of users and groups that a sign-in updates",
 		"internal/pages":    "its small pages: errors, confirmations",
 		"internal/returnto": "where a person may be sent back to",
+		"golang.org/x/net":  "the list of public suffixes, which no cookie may be set on",
 	},
 
 	// The leaves.
