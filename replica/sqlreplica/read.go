@@ -104,25 +104,7 @@ func (s *Store) Users(ctx context.Context, q replica.UserQuery) (replica.UserPag
 	}
 	size := replica.PageSize(q.Limit)
 
-	ids := s.engine.sql("SELECT u.id FROM codegrant_users u")
-	if low != "" {
-		ids.sql(" JOIN (")
-		for i, key := range []string{"search_username", "search_email", "search_name", "search_family_name"} {
-			if i > 0 {
-				ids.sql(" UNION ")
-			}
-			ids.sql("SELECT id FROM codegrant_users WHERE " + key + " >= ").bind(low).sql(" AND " + key + " < ").bind(high).
-				sql(" AND id > ").bind(after).sql(" AND issuer = ").bind(q.Issuer)
-		}
-		ids.sql(") found ON found.id = u.id")
-	}
-	if q.Group != "" {
-		ids.sql(" JOIN codegrant_memberships member ON member.user_id = u.id AND member.group_id = " +
-			"(SELECT id FROM codegrant_groups WHERE issuer = ").bind(q.Issuer).sql(" AND name = ").bind(q.Group).sql(")")
-	}
-	ids.sql(" WHERE u.issuer = ").bind(q.Issuer).sql(" AND u.id > ").bind(after).sql(" ORDER BY u.id LIMIT ").bind(size + 1)
-
-	users, err := s.readMany(ctx, ids)
+	users, err := s.readMany(ctx, s.pageOfUsers(q, low, high, after, size+1))
 	if err != nil {
 		return replica.UserPage{}, s.fail(ctx, "list users", err)
 	}
@@ -132,6 +114,49 @@ func (s *Store) Users(ctx context.Context, q replica.UserQuery) (replica.UserPag
 		page.Next = replica.Cursor(users[size-1].ID)
 	}
 	return page, nil
+}
+
+// pageOfUsers selects the IDs of one page. CROSS JOIN is an inner join to every
+// engine, and has SQLite begin with the left side: with what an index finds, and
+// not with everybody.
+func (s *Store) pageOfUsers(q replica.UserQuery, low, high string, after int64, limit int) *statement {
+	ids, id := s.engine.sql("SELECT "), "u.id"
+	switch {
+	case low != "":
+		id = "found.id"
+		ids.sql("found.id FROM (")
+		for i, key := range []string{"search_username", "search_email", "search_name", "search_family_name"} {
+			if i > 0 {
+				ids.sql(" UNION ")
+			}
+			ids.sql("SELECT id FROM codegrant_users WHERE " + key + " >= ").bind(low).sql(" AND " + key + " < ").bind(high)
+		}
+		ids.sql(") found CROSS JOIN codegrant_users u")
+		if q.Group != "" {
+			ids.sql(" CROSS JOIN codegrant_memberships member")
+		}
+	case q.Group != "":
+		id = "member.user_id"
+		ids.sql("member.user_id AS id FROM codegrant_memberships member CROSS JOIN codegrant_users u")
+	default:
+		ids.sql("u.id FROM codegrant_users u")
+	}
+	ids.sql(" WHERE u.issuer = ").bind(q.Issuer)
+	if low != "" {
+		// As a comparison of the ID alone, this would have SQLite read everybody
+		// after the cursor in place of whom the search keys find.
+		ids.sql(" AND found.id - ").bind(after).sql(" > 0")
+	} else {
+		ids.sql(" AND " + id + " > ").bind(after)
+	}
+	if id != "u.id" {
+		ids.sql(" AND u.id = " + id)
+	}
+	if q.Group != "" {
+		ids.sql(" AND member.user_id = " + id + " AND member.group_id = (SELECT id FROM codegrant_groups WHERE issuer = ").bind(q.Issuer).
+			sql(" AND name = ").bind(q.Group).sql(")")
+	}
+	return ids.sql(" ORDER BY " + id + " LIMIT ").bind(limit)
 }
 
 // Groups implements [replica.Store].
