@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/pressly/goose/v3"
 
@@ -30,26 +31,21 @@ func (s *Store) Migrate(ctx context.Context) error {
 	return nil
 }
 
-func (s *Store) migrate(ctx context.Context) error {
-	provider, err := s.provider()
-	if err != nil {
-		return err
-	}
-	// SQLite has no lock to take: who comes second fails at what the first has
-	// done, and looks again. Each round is somebody's progress.
-	for range len(provider.ListSources()) + 1 {
-		if _, err = provider.Up(ctx); err == nil || s.engine.lock != nil || ctx.Err() != nil {
-			return err
-		}
+func (s *Store) migrate(ctx context.Context) (err error) {
+	// Who comes second can fail at what the first is in the middle of: SQLite has
+	// no lock to take, and goose looks before it takes that of the others. It looks
+	// again, until a round passes or time does.
+	for delay := 10 * time.Millisecond; delay < 5*time.Second; delay *= 2 {
+		var provider *goose.Provider
 		if provider, err = s.provider(); err != nil {
 			return err
 		}
-		pending, pendingErr := provider.HasPending(ctx)
-		if pendingErr != nil {
-			return errors.Join(err, pendingErr)
+		if _, err = provider.Up(ctx); err == nil || ctx.Err() != nil {
+			return err
 		}
-		if !pending {
-			return nil
+		select {
+		case <-time.After(delay):
+		case <-ctx.Done():
 		}
 	}
 	return err
