@@ -1,79 +1,85 @@
 package verify
 
 import (
+	"crypto/rsa"
 	"crypto/sha256"
 	"sync"
 )
 
-// cache remembers verified tokens by a hash of the whole token and its use. It is
-// bounded; when a shard is full, any entry gives way, and is verified again.
+// cache remembers verified tokens. It is bounded: of those that were not used for
+// long, the oldest are forgotten, and verified again when they come back.
 type cache struct {
-	perShard int
-	shards   [cacheShards]cacheShard
+	shards []cacheShard
 }
 
-const cacheShards = 16
+// cacheID is the whole token by its hash, and the use that it was verified for.
+type cacheID struct {
+	sum    [sha256.Size]byte
+	access bool // as an access token
+}
 
+// entry is a verified token, and what verified it. It does not change.
+type entry struct {
+	*decoded
+	keyID string
+	key   *rsa.PublicKey
+}
+
+// cacheShard keeps two generations. Once the young one has its share, it becomes
+// the old one, and what is left in that is gone; an entry that is used moves to
+// the young one.
 type cacheShard struct {
-	mu      sync.RWMutex
-	entries map[[sha256.Size]byte]*Claims
+	mu    sync.RWMutex // guards the fields below
+	young map[cacheID]entry
+	old   map[cacheID]entry
+	share int // entries in each generation
 }
 
-// newCache returns nil, which remembers nothing, for a negative size.
+// newCache returns nil, which remembers nothing, for a size of less than two.
 func newCache(size int) *cache {
-	if size < 0 {
+	if size < 2 {
 		return nil
 	}
-	c := &cache{perShard: (size + cacheShards - 1) / cacheShards}
+	c := &cache{shards: make([]cacheShard, min(16, size/2))}
 	for i := range c.shards {
-		c.shards[i].entries = make(map[[sha256.Size]byte]*Claims)
+		c.shards[i].share = size / (2 * len(c.shards))
 	}
 	return c
 }
 
-// cacheKey hashes the use and the token with a length between that both agree on.
-func cacheKey(raw, use string) [sha256.Size]byte {
-	var stack [4 << 10]byte
-	b := append(stack[:0], use...)
-	b = append(b, 0)
-	return sha256.Sum256(append(b, raw...))
+func (c *cache) shard(id cacheID) *cacheShard {
+	return &c.shards[int(id.sum[0])%len(c.shards)]
 }
 
-func (c *cache) shard(key [sha256.Size]byte) *cacheShard { return &c.shards[key[0]%cacheShards] }
-
-func (c *cache) get(key [sha256.Size]byte) (*Claims, bool) {
+func (c *cache) get(id cacheID) (entry, bool) {
 	if c == nil {
-		return nil, false
+		return entry{}, false
 	}
-	s := c.shard(key)
+	s := c.shard(id)
 	s.mu.RLock()
-	defer s.mu.RUnlock()
-	claims, ok := s.entries[key]
-	return claims, ok
+	e, young := s.young[id]
+	old := false
+	if !young {
+		e, old = s.old[id]
+	}
+	s.mu.RUnlock()
+	if old {
+		s.put(id, e)
+	}
+	return e, young || old
 }
 
-func (c *cache) put(key [sha256.Size]byte, claims *Claims) {
-	if c == nil {
-		return
+func (c *cache) put(id cacheID, e entry) {
+	if c != nil {
+		c.shard(id).put(id, e)
 	}
-	s := c.shard(key)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.entries) >= c.perShard {
-		for old := range s.entries {
-			delete(s.entries, old)
-			break
-		}
-	}
-	s.entries[key] = claims
 }
 
-func (c *cache) drop(key [sha256.Size]byte) {
-	if c == nil {
-		return
-	}
-	s := c.shard(key)
+func (s *cacheShard) put(id cacheID, e entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.entries, key)
+	if len(s.young) >= s.share || s.young == nil {
+		s.old, s.young = s.young, make(map[cacheID]entry)
+	}
+	s.young[id] = e
 }

@@ -3,245 +3,154 @@ package verify
 import (
 	"encoding/json"
 	"fmt"
-	"math"
+	"iter"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
 )
 
-// Claims are what a verified token says. They are shared by all who verify the
-// same token: read them, do not write them.
+// Claims are what a verified token says. They are the caller's own: nobody else
+// who verifies the same token sees a change made to them.
 type Claims struct {
-	Issuer   string
-	Subject  string
+	Issuer   string // iss
+	Subject  string // sub: with Issuer, the only name of a person that never changes
 	ClientID string // aud of an ID token, client_id of an access token
 	TokenUse string // "id" or "access"
-	Username string // cognito:username, or username
+	Username string // cognito:username of an ID token, username of an access token
 
-	Groups        []string // cognito:groups, without order
-	Roles         []string // cognito:roles
+	Groups        []string // cognito:groups, in no particular order; nil where there are none
+	Roles         []string // cognito:roles, ARNs
 	PreferredRole string   // cognito:preferred_role
-	Scopes        []string // of an access token
+	Scopes        []string // scope of an access token
 
+	Profile
+
+	AuthTime  time.Time // auth_time: of the sign-in, also after refreshes; zero where the token does not say
+	IssuedAt  time.Time // iat
+	ExpiresAt time.Time // exp
+	ACR       string    // acr: the class of authentication that took place, if stated
+	AMR       []string  // amr: its methods, if stated
+
+	ID       string // jti
+	OriginID string // origin_jti: one for all tokens of a sign-in
+	EventID  string // event_id
+	Nonce    string // nonce of an ID token
+
+	document
+}
+
+// Profile is what a pool knows about a person. How much of it a token says
+// depends on the scopes, and on what the app client may read.
+type Profile struct {
 	Email               string
-	EmailVerified       bool // true for the JSON true alone, or the string that userInfo uses for it
+	EmailVerified       bool // only then is Email the person's own
 	PhoneNumber         string
 	PhoneNumberVerified bool
 	Name                string
 	GivenName           string
 	FamilyName          string
+	PreferredUsername   string // chosen by the person, and changed by them
 	Locale              string
+	Picture             string // a URL
 
-	AuthTime  time.Time // zero where the token does not say
-	IssuedAt  time.Time
-	ExpiresAt time.Time
+	// Identities are the accounts at other providers through which the person
+	// signs in.
+	Identities []Identity
 
-	ID       string // jti
-	OriginID string // origin_jti: the same for all tokens of one sign-in
-	EventID  string
-	Nonce    string
-
-	// Custom are the attributes that the pool's owner added, with their prefix
-	// "custom:". Users can change theirs unless the app client may not write
+	// Custom are the attributes that the pool's owner defined, by name with the
+	// prefix "custom:". Cognito makes them strings, a trigger can make them
+	// anything. Persons can change theirs unless the app client may not write
 	// them: never decide a role by one.
 	Custom map[string]json.RawMessage
-
-	accessTokenHash string
-	audience        []string
-	notBefore       time.Time
-	authorizedParty string
-	members         []member
 }
 
-// Raw returns one claim as the JSON that the pool signed.
-func (c *Claims) Raw(name string) (json.RawMessage, bool) {
-	for _, m := range c.members {
-		if m.name == name {
-			return slices.Clone(m.raw), true
-		}
-	}
-	return nil, false
-}
-
-// All returns every claim as the JSON that the pool signed.
-func (c *Claims) All() map[string]json.RawMessage {
-	all := make(map[string]json.RawMessage, len(c.members))
-	for _, m := range c.members {
-		all[m.name] = slices.Clone(m.raw)
-	}
-	return all
+// Identity is a person's account at another provider.
+type Identity struct {
+	UserID       string // at the provider
+	ProviderName string // as the pool calls it
+	ProviderType string // such as SAML, OIDC, Google
+	Issuer       string // of a SAML provider
+	Primary      bool
+	Created      time.Time // of the link; zero where it is not stated
 }
 
 // HasGroup reports whether the token names the group, byte for byte.
 func (c *Claims) HasGroup(name string) bool { return slices.Contains(c.Groups, name) }
 
-// HasScope reports whether the access token has the scope.
+// HasScope reports whether an access token has the scope, byte for byte.
 func (c *Claims) HasScope(scope string) bool { return slices.Contains(c.Scopes, scope) }
 
-// Machine reports whether the token is of an app client itself (the grant
-// client_credentials) and not of a person.
+// Machine reports whether the token is an app client's own (the grant
+// client_credentials), and so nobody's: it must not become a user.
 func (c *Claims) Machine() bool {
-	return c.TokenUse == "access" && (c.Subject == c.ClientID || c.Username == "")
+	return c.TokenUse == useAccess && (c.Subject == c.ClientID || c.Username == "")
 }
 
-// registered are the names that are decoded below. A name that only folds to one
-// of them is refused: another reader of the token may take it for that one.
-var registered = func() map[string]bool {
-	names := make(map[string]bool)
-	for name := range strings.FieldsSeq(`iss sub aud client_id token_use username cognito:username cognito:groups cognito:roles
-		cognito:preferred_role scope email email_verified phone_number phone_number_verified name given_name family_name locale
-		auth_time iat exp nbf jti origin_jti event_id nonce at_hash azp`) {
-		names[name] = true
-	}
-	return names
-}()
+// String tells whose token it is, without what a log should not hold.
+func (c *Claims) String() string {
+	return fmt.Sprintf("%s token of %s, client %s", c.TokenUse, c.Subject, c.ClientID)
+}
 
-// decodeClaims gives the claims their types. A claim of the wrong type is
-// refused, never ignored.
-func decodeClaims(members []member) (*Claims, error) {
-	c := &Claims{members: members}
-	for _, m := range members {
-		if !registered[m.name] {
-			if registered[folded(m.name)] {
-				return nil, fmt.Errorf("%w: a name differs from a registered one in case alone", ErrMalformed)
+// LogValue is String in parts.
+func (c *Claims) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("token_use", c.TokenUse), slog.String("sub", c.Subject), slog.String("client_id", c.ClientID))
+}
+
+// clone returns claims that share nothing that can be changed.
+func (c *Claims) clone() *Claims {
+	own := *c
+	own.Groups, own.Roles, own.Scopes, own.AMR = slices.Clone(c.Groups), slices.Clone(c.Roles), slices.Clone(c.Scopes), slices.Clone(c.AMR)
+	own.Identities = slices.Clone(c.Identities)
+	own.Custom = c.custom()
+	return &own
+}
+
+// document is a JSON object as it was signed.
+type document struct{ members []member }
+
+// Raw returns one claim as it was signed.
+func (d document) Raw(name string) (json.RawMessage, bool) {
+	for _, m := range d.members {
+		if m.name == name {
+			return json.RawMessage(m.raw), true
+		}
+	}
+	return nil, false
+}
+
+// Text returns one claim that is a string, or "".
+func (d document) Text(name string) string {
+	for _, m := range d.members {
+		if m.name == name {
+			text, _ := asText(m.raw)
+			return text
+		}
+	}
+	return ""
+}
+
+// All yields every claim as it was signed, in the order of the token.
+func (d document) All() iter.Seq2[string, json.RawMessage] {
+	return func(yield func(string, json.RawMessage) bool) {
+		for _, m := range d.members {
+			if !yield(m.name, json.RawMessage(m.raw)) {
+				return
 			}
-			if strings.HasPrefix(m.name, "custom:") {
-				if c.Custom == nil {
-					c.Custom = make(map[string]json.RawMessage)
-				}
-				c.Custom[m.name] = m.raw
+		}
+	}
+}
+
+// custom returns the claims that become [Profile.Custom].
+func (d document) custom() map[string]json.RawMessage {
+	var custom map[string]json.RawMessage
+	for _, m := range d.members {
+		if strings.HasPrefix(m.name, "custom:") {
+			if custom == nil {
+				custom = make(map[string]json.RawMessage)
 			}
-			continue
-		}
-		if err := c.set(m.name, m.raw); err != nil {
-			return nil, err
+			custom[m.name] = json.RawMessage(m.raw)
 		}
 	}
-	return c, nil
-}
-
-func (c *Claims) set(name string, raw []byte) (err error) {
-	switch name {
-	case "iss":
-		c.Issuer, err = text(raw)
-	case "sub":
-		c.Subject, err = text(raw)
-	case "aud":
-		c.audience, err = textOrTexts(raw)
-	case "client_id":
-		c.ClientID, err = text(raw)
-	case "token_use":
-		c.TokenUse, err = text(raw)
-	case "username", "cognito:username":
-		c.Username, err = text(raw)
-	case "cognito:groups":
-		c.Groups, err = texts(raw)
-	case "cognito:roles":
-		c.Roles, err = texts(raw)
-	case "cognito:preferred_role":
-		c.PreferredRole, err = text(raw)
-	case "scope":
-		var s string
-		s, err = text(raw)
-		c.Scopes = strings.Fields(s)
-	case "email":
-		c.Email, err = text(raw)
-	case "email_verified":
-		c.EmailVerified, err = truth(raw)
-	case "phone_number":
-		c.PhoneNumber, err = text(raw)
-	case "phone_number_verified":
-		c.PhoneNumberVerified, err = truth(raw)
-	case "name":
-		c.Name, err = text(raw)
-	case "given_name":
-		c.GivenName, err = text(raw)
-	case "family_name":
-		c.FamilyName, err = text(raw)
-	case "locale":
-		c.Locale, err = text(raw)
-	case "auth_time":
-		c.AuthTime, err = moment(raw)
-	case "iat":
-		c.IssuedAt, err = moment(raw)
-	case "exp":
-		c.ExpiresAt, err = moment(raw)
-	case "nbf":
-		c.notBefore, err = moment(raw)
-	case "jti":
-		c.ID, err = text(raw)
-	case "origin_jti":
-		c.OriginID, err = text(raw)
-	case "event_id":
-		c.EventID, err = text(raw)
-	case "nonce":
-		c.Nonce, err = text(raw)
-	case "at_hash":
-		c.accessTokenHash, err = text(raw)
-	case "azp":
-		c.authorizedParty, err = text(raw)
-	}
-	if err != nil {
-		return fmt.Errorf("%w: %s", err, name)
-	}
-	return nil
-}
-
-func text(raw []byte) (string, error) {
-	if raw[0] != '"' {
-		return "", ErrClaim
-	}
-	return unquote(raw)
-}
-
-func texts(raw []byte) ([]string, error) {
-	var items []json.RawMessage
-	if raw[0] != '[' || json.Unmarshal(raw, &items) != nil {
-		return nil, ErrClaim
-	}
-	list := make([]string, 0, len(items))
-	for _, item := range items {
-		s, err := text(item)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, s)
-	}
-	return list, nil
-}
-
-func textOrTexts(raw []byte) ([]string, error) {
-	if raw[0] == '"' {
-		s, err := text(raw)
-		return []string{s}, err
-	}
-	return texts(raw)
-}
-
-// truth takes the booleans of tokens and the strings that userInfo and some
-// federated attributes have in their place. Anything else is not true.
-func truth(raw []byte) (bool, error) {
-	switch string(raw) {
-	case "true":
-		return true, nil
-	case "false":
-		return false, nil
-	}
-	s, err := text(raw)
-	return err == nil && strings.EqualFold(s, "true"), err
-}
-
-// maxMoment is the year 9999: anything later is a mistake of units.
-const maxMoment = 253402300799
-
-// moment takes seconds since the epoch as a JSON number.
-func moment(raw []byte) (time.Time, error) {
-	var seconds float64
-	if (raw[0] != '-' && (raw[0] < '0' || raw[0] > '9')) || json.Unmarshal(raw, &seconds) != nil {
-		return time.Time{}, ErrClaim
-	}
-	if math.IsNaN(seconds) || seconds < 0 || seconds > maxMoment {
-		return time.Time{}, ErrClaim
-	}
-	return time.Unix(int64(seconds), 0), nil
+	return custom
 }

@@ -1,178 +1,417 @@
 package verify
 
 import (
-	"bytes"
-	"encoding/json"
-	"fmt"
+	"errors"
+	"iter"
+	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
-// member is one name of an object with its value as it was sent.
-type member struct {
-	name string
-	raw  []byte
+const (
+	maxDepth = 16  // of objects and arrays in one another
+	maxNames = 512 // in one object: comparing them must stay cheap
+)
+
+// What is wrong with a JSON text. The caller says what that makes of the whole.
+var (
+	errNotJSON      = errors.New("it is not JSON")
+	errNotObject    = errors.New("it is not one JSON object")
+	errTooDeep      = errors.New("it is nested too deeply")
+	errTooManyNames = errors.New("an object has too many names")
+	errRepeatedName = errors.New("a name is repeated, or differs from another in case alone")
+)
+
+// member is one name of an object, with its value as it was sent.
+type member struct{ name, raw string }
+
+// readObject reads one JSON object (RFC 8259) and nothing else: valid UTF-8, no
+// broken surrogate, and no name twice in one object, also not with letters that
+// fold to the same. encoding/json takes the last of several such names and other
+// readers the first: what one of them checked, another would not use.
+func readObject(s string) ([]member, error) {
+	return readNames(s, maxDepth)
 }
 
-const maxDepth = 16
-
-// readObject reads one JSON object strictly: valid UTF-8, nothing after it, no
-// name twice and no two that differ in case alone, at any depth. encoding/json
-// takes the last of several names, and folds case: what one reader checks,
-// another would not use.
-func readObject(b []byte) ([]member, error) {
-	if !utf8.Valid(b) {
-		return nil, fmt.Errorf("%w: it is not UTF-8", ErrMalformed)
-	}
-	// The standard library judges the grammar; the walk below can then rely on it.
-	if !json.Valid(b) {
-		return nil, fmt.Errorf("%w: it is not JSON", ErrMalformed)
-	}
-	w := walker{b: b}
-	w.space()
-	if w.b[w.i] != '{' {
-		return nil, fmt.Errorf("%w: it is not an object", ErrMalformed)
-	}
-	return w.object(1)
+// readOuterObject is readObject for a text whose inner objects are judged one by
+// one: their names are not compared.
+func readOuterObject(s string) ([]member, error) {
+	return readNames(s, 1)
 }
 
-// walker walks JSON that is known to be valid.
-type walker struct {
-	b []byte
-	i int
+func readNames(s string, compared int) ([]member, error) {
+	r := reader{s: s, compared: compared}
+	r.space()
+	if r.peek() != '{' {
+		return nil, errNotObject
+	}
+	r.members = make([]member, 0, 24)
+	if err := r.object(1); err != nil {
+		return nil, err
+	}
+	r.space()
+	if r.i != len(s) {
+		return nil, errNotObject
+	}
+	return r.members, nil
 }
 
-func (w *walker) space() {
-	for w.i < len(w.b) && (w.b[w.i] == ' ' || w.b[w.i] == '\t' || w.b[w.i] == '\n' || w.b[w.i] == '\r') {
-		w.i++
-	}
-}
-
-func (w *walker) object(depth int) ([]member, error) {
-	if depth > maxDepth {
-		return nil, fmt.Errorf("%w: it is nested too deeply", ErrMalformed)
-	}
-	members := make([]member, 0, 24)
-	w.i++ // {
-	w.space()
-	for w.b[w.i] != '}' {
-		start := w.i
-		w.skipString()
-		name, err := unquote(w.b[start:w.i])
-		if err != nil {
-			return nil, err
-		}
-		w.space()
-		w.i++ // :
-		w.space()
-		start = w.i
-		if err := w.value(depth + 1); err != nil {
-			return nil, err
-		}
-		for _, m := range members {
-			if sameFolded(m.name, name) {
-				return nil, fmt.Errorf("%w: a name is repeated, or differs from another in case alone", ErrMalformed)
-			}
-		}
-		members = append(members, member{name, w.b[start:w.i]})
-		w.space()
-		if w.b[w.i] == ',' {
-			w.i++
-			w.space()
-		}
-	}
-	w.i++ // }
-	return members, nil
-}
-
-func (w *walker) value(depth int) error {
-	switch w.b[w.i] {
-	case '{':
-		_, err := w.object(depth)
+// checkValue is readObject for a JSON text of any kind.
+func checkValue(s string) error {
+	r := reader{s: s, compared: maxDepth}
+	if err := r.value(0); err != nil {
 		return err
-	case '[':
-		if depth > maxDepth {
-			return fmt.Errorf("%w: it is nested too deeply", ErrMalformed)
+	}
+	if r.i != len(s) {
+		return errNotJSON
+	}
+	return nil
+}
+
+// reader goes over a JSON text once.
+type reader struct {
+	s        string
+	i        int
+	compared int      // depth down to which the names of an object are compared
+	names    []uint64 // fold hashes of the names of the objects that are open
+	members  []member // of the outermost object
+}
+
+// peek returns the next byte, or 0, which is not JSON anywhere.
+func (r *reader) peek() byte {
+	if r.i < len(r.s) {
+		return r.s[r.i]
+	}
+	return 0
+}
+
+func (r *reader) space() {
+	for r.i < len(r.s) && (r.s[r.i] == ' ' || r.s[r.i] == '\t' || r.s[r.i] == '\n' || r.s[r.i] == '\r') {
+		r.i++
+	}
+}
+
+func (r *reader) object(depth int) error {
+	if depth > maxDepth {
+		return errTooDeep
+	}
+	first := len(r.names)
+	r.i++ // {
+	r.space()
+	for more := r.peek() != '}'; more; {
+		start := r.i
+		if err := r.str(); err != nil {
+			return err
 		}
-		w.i++
-		w.space()
-		for w.b[w.i] != ']' {
-			if err := w.value(depth + 1); err != nil {
+		name := unquote(r.s[start:r.i])
+		if depth <= r.compared {
+			if err := r.addName(first, name); err != nil {
 				return err
 			}
-			w.space()
-			if w.b[w.i] == ',' {
-				w.i++
-				w.space()
-			}
 		}
-		w.i++
+		r.space()
+		if r.peek() != ':' {
+			return errNotJSON
+		}
+		r.i++
+		r.space()
+		start = r.i
+		if err := r.value(depth); err != nil {
+			return err
+		}
+		if depth == 1 {
+			r.members = append(r.members, member{name, r.s[start:r.i]})
+		}
+		var err error
+		if more, err = r.comma('}'); err != nil {
+			return err
+		}
+	}
+	r.i++ // }
+	r.names = r.names[:first]
+	return nil
+}
+
+func (r *reader) array(depth int) error {
+	if depth > maxDepth {
+		return errTooDeep
+	}
+	r.i++ // [
+	r.space()
+	for more := r.peek() != ']'; more; {
+		if err := r.value(depth); err != nil {
+			return err
+		}
+		var err error
+		if more, err = r.comma(']'); err != nil {
+			return err
+		}
+	}
+	r.i++ // ]
+	return nil
+}
+
+// comma reports whether another value follows before end.
+func (r *reader) comma(end byte) (more bool, err error) {
+	r.space()
+	switch r.peek() {
+	case ',':
+		r.i++
+		r.space()
+		return true, nil
+	case end:
+		return false, nil
+	}
+	return false, errNotJSON
+}
+
+// addName compares a name with those that the object, whose names start at
+// first, has so far. Two names with one hash are taken for the same: of the names
+// that Cognito makes no two have one, and who looks for others finds a refusal.
+func (r *reader) addName(first int, name string) error {
+	hash := foldHash(name)
+	for _, other := range r.names[first:] {
+		if other == hash {
+			return errRepeatedName
+		}
+	}
+	if len(r.names)-first >= maxNames {
+		return errTooManyNames
+	}
+	r.names = append(r.names, hash)
+	return nil
+}
+
+// value reads a value within an object or array at the given depth.
+func (r *reader) value(depth int) error {
+	switch r.peek() {
+	case '{':
+		return r.object(depth + 1)
+	case '[':
+		return r.array(depth + 1)
 	case '"':
-		w.skipString()
-	default: // a number, true, false or null
-		for w.i < len(w.b) && !strings.ContainsRune(",]} \t\r\n", rune(w.b[w.i])) {
-			w.i++
+		return r.str()
+	case 't':
+		return r.word("true")
+	case 'f':
+		return r.word("false")
+	case 'n':
+		return r.word("null")
+	}
+	return r.number()
+}
+
+func (r *reader) word(word string) error {
+	if !strings.HasPrefix(r.s[r.i:], word) {
+		return errNotJSON
+	}
+	r.i += len(word)
+	return nil
+}
+
+func (r *reader) number() error {
+	if r.peek() == '-' {
+		r.i++
+	}
+	if r.peek() == '0' {
+		r.i++
+	} else if !r.digits() {
+		return errNotJSON
+	}
+	if r.peek() == '.' {
+		r.i++
+		if !r.digits() {
+			return errNotJSON
+		}
+	}
+	if r.peek() == 'e' || r.peek() == 'E' {
+		r.i++
+		if r.peek() == '+' || r.peek() == '-' {
+			r.i++
+		}
+		if !r.digits() {
+			return errNotJSON
 		}
 	}
 	return nil
 }
 
-func (w *walker) skipString() {
-	for w.i++; w.b[w.i] != '"'; w.i++ {
-		if w.b[w.i] == '\\' {
-			w.i++
-		}
+func (r *reader) digits() bool {
+	start := r.i
+	for c := r.peek(); c >= '0' && c <= '9'; c = r.peek() {
+		r.i++
 	}
-	w.i++
+	return r.i > start
 }
 
-// unquote decodes a JSON string. A lone surrogate, which decoders replace by
-// different things, is refused.
-func unquote(raw []byte) (string, error) {
-	inner := raw[1 : len(raw)-1]
-	if bytes.IndexByte(inner, '\\') < 0 {
-		return string(inner), nil
+func (r *reader) str() error {
+	if r.peek() != '"' {
+		return errNotJSON
 	}
-	var s string
-	if json.Unmarshal(raw, &s) != nil || (strings.ContainsRune(s, utf8.RuneError) && !bytes.Contains(raw, []byte(string(utf8.RuneError)))) {
-		return "", fmt.Errorf("%w: a string has a broken escape", ErrMalformed)
-	}
-	return s, nil
-}
-
-func sameFolded(a, b string) bool {
-	if a == b {
-		return true
-	}
-	if len(a) == len(b) && isASCII(a) && isASCII(b) {
-		return strings.EqualFold(a, b)
-	}
-	return !(isASCII(a) && isASCII(b)) && strings.EqualFold(a, b)
-}
-
-func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
-}
-
-// folded returns the form in which registered names are compared: lower case,
-// also for the letters beyond ASCII that fold to ASCII ones (ſ and the Kelvin
-// sign).
-func folded(s string) string {
-	if isASCII(s) {
-		return strings.ToLower(s)
-	}
-	return strings.Map(func(r rune) rune {
-		for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
-			if f < utf8.RuneSelf {
-				return unicode.ToLower(f)
+	s := r.s
+	for i := r.i + 1; i < len(s); {
+		switch c := s[i]; {
+		case c == '"':
+			r.i = i + 1
+			return nil
+		case c >= ' ' && c < utf8.RuneSelf && c != '\\':
+			i++
+		case c == '\\':
+			size := escape(s[i:])
+			if size == 0 {
+				return errNotJSON
 			}
+			i += size
+		default:
+			_, size := utf8.DecodeRuneInString(s[i:])
+			if c < ' ' || size == 1 {
+				return errNotJSON
+			}
+			i += size
 		}
-		return unicode.ToLower(r)
-	}, s)
+	}
+	return errNotJSON
+}
+
+// escape returns the length of the escape that s begins with, or 0. Half of a
+// surrogate pair is none: it stands for no character, and decoders differ in what
+// they put in its place.
+func escape(s string) int {
+	if len(s) < 2 {
+		return 0
+	}
+	switch s[1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return 2
+	case 'u':
+	default:
+		return 0
+	}
+	high, ok := hex4(s[2:])
+	if !ok {
+		return 0
+	}
+	if !utf16.IsSurrogate(high) {
+		return 6
+	}
+	if strings.HasPrefix(s[6:], `\u`) {
+		if low, ok := hex4(s[8:]); ok && utf16.DecodeRune(high, low) != unicode.ReplacementChar {
+			return 12
+		}
+	}
+	return 0
+}
+
+// hex4 reads the four digits that s begins with.
+func hex4(s string) (rune, bool) {
+	if len(s) < 4 {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(s[:4], 16, 16)
+	return rune(n), err == nil
+}
+
+// unquote decodes a JSON string that a reader has passed.
+func unquote(raw string) string {
+	inner := raw[1 : len(raw)-1]
+	plain := strings.IndexByte(inner, '\\')
+	if plain < 0 {
+		return inner
+	}
+	var b strings.Builder
+	for ; plain >= 0; plain = strings.IndexByte(inner, '\\') {
+		b.WriteString(inner[:plain])
+		c := inner[plain+1]
+		inner = inner[plain+2:]
+		switch c {
+		case 'b':
+			b.WriteByte('\b')
+		case 'f':
+			b.WriteByte('\f')
+		case 'n':
+			b.WriteByte('\n')
+		case 'r':
+			b.WriteByte('\r')
+		case 't':
+			b.WriteByte('\t')
+		case 'u':
+			char, _ := hex4(inner)
+			inner = inner[4:]
+			if utf16.IsSurrogate(char) {
+				low, _ := hex4(inner[2:])
+				char, inner = utf16.DecodeRune(char, low), inner[6:]
+			}
+			b.WriteRune(char)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	b.WriteString(inner)
+	return b.String()
+}
+
+// elements yields the elements of a JSON array that a reader has passed.
+func elements(raw string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		r := reader{s: raw, i: 1}
+		r.space()
+		for more := r.peek() != ']'; more; {
+			start := r.i
+			if r.value(1) != nil || !yield(r.s[start:r.i]) {
+				return
+			}
+			more, _ = r.comma(']')
+		}
+	}
+}
+
+// foldHash hashes a name so that names which differ in case alone hash alike
+// (FNV-1a over folded characters).
+func foldHash(name string) uint64 {
+	hash := uint64(14695981039346656037)
+	for i := 0; i < len(name); i++ {
+		c := name[i]
+		if c >= utf8.RuneSelf {
+			for _, char := range name[i:] {
+				hash = (hash ^ uint64(foldRune(char))) * 1099511628211
+			}
+			break
+		}
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		hash = (hash ^ uint64(c)) * 1099511628211
+	}
+	return hash
+}
+
+// fold returns the one form that all names have which differ in case alone.
+func fold(name string) string {
+	for i := range len(name) {
+		if c := name[i]; c >= utf8.RuneSelf || c >= 'A' && c <= 'Z' {
+			return strings.Map(foldRune, name)
+		}
+	}
+	return name
+}
+
+// foldRune folds as encoding/json and strings.EqualFold do. Some characters
+// beyond ASCII fold to ASCII ones: ſ to s, the Kelvin sign to k.
+func foldRune(char rune) rune {
+	if char < utf8.RuneSelf {
+		if char >= 'A' && char <= 'Z' {
+			char += 'a' - 'A'
+		}
+		return char
+	}
+	lowest := char
+	for f := unicode.SimpleFold(char); f != char; f = unicode.SimpleFold(f) {
+		lowest = min(lowest, f)
+	}
+	if lowest < utf8.RuneSelf {
+		return foldRune(lowest)
+	}
+	return lowest
 }

@@ -3,249 +3,139 @@ package verify
 import (
 	"context"
 	"crypto/rsa"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"strconv"
-	"strings"
-	"sync"
-	"sync/atomic"
-	"time"
-
-	"github.com/go-jose/go-jose/v4"
+	"math/big"
+	"slices"
 )
 
-const (
-	maxKeySet    = 256 << 10
-	fetchTimeout = 5 * time.Second
-	minFresh     = time.Minute
-	defaultFresh = time.Hour
-	maxFresh     = 24 * time.Hour
-)
+const maxKeySetSize = 256 << 10 // bytes; Cognito's two keys take less than one
 
-// remoteKeys are the keys that a pool serves. They are fetched when needed, by
-// one caller for all, and kept while the pool is out of reach.
+// remoteKeys are the keys that a pool serves as a JWK set (RFC 7517).
 type remoteKeys struct {
-	url      string
-	http     *http.Client
-	maxAge   time.Duration
-	interval time.Duration
-	now      func() time.Time
-	current  atomic.Pointer[keySnapshot]
-
-	mu      sync.Mutex // guards the fields below
-	flight  *keyFlight
-	tried   time.Time // when the last fetch ended
-	lastErr error     // how
+	set *remote[map[string]*rsa.PublicKey]
 }
 
-// keySnapshot is one answer of the pool. It does not change.
-type keySnapshot struct {
-	keys    map[string]*rsa.PublicKey
-	fetched time.Time
-	fresh   time.Time // until when there is no reason to ask again
-	etag    string
-}
-
-// keyFlight is one fetch. err may be read once done is closed.
-type keyFlight struct {
-	done chan struct{}
-	err  error
-}
-
-func newRemoteKeys(config Config) *remoteKeys {
-	k := &remoteKeys{
-		url: config.JWKSURL, http: config.HTTPClient, maxAge: config.MaxKeyAge, interval: config.RefetchInterval, now: config.Now,
-	}
-	if k.maxAge <= 0 {
-		k.maxAge = 24 * time.Hour
-	}
-	if k.interval <= 0 {
-		k.interval = 10 * time.Second
-	}
-	base := k.http
-	if base == nil {
-		base = &http.Client{Timeout: fetchTimeout}
-	}
-	client := *base
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	k.http = &client
-	return k
+func newRemoteKeys(c Config) *remoteKeys {
+	return &remoteKeys{&remote[map[string]*rsa.PublicKey]{
+		url: c.JWKSURL, client: noRedirects(c.HTTPClient), limit: maxKeySetSize,
+		maxAge: c.MaxKeyAge, interval: c.RefetchInterval, parse: parseKeySet, now: c.Now,
+	}}
 }
 
 // Key implements [KeySet].
 func (k *remoteKeys) Key(ctx context.Context, keyID string) (*rsa.PublicKey, error) {
-	now := k.now()
-	if s := k.current.Load(); s != nil && now.Sub(s.fetched) < k.maxAge {
-		if key, ok := s.keys[keyID]; ok {
-			if now.After(s.fresh) {
-				k.start(now) // beside this token, which goes on with what is known
-			}
-			return key, nil
-		}
-	}
-	flight, err := k.start(now)
+	keys, err := k.set.get(ctx)
 	if err != nil {
 		return nil, err
 	}
-	select {
-	case <-flight.done:
-	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+	if key, ok := keys[keyID]; ok {
+		return key, nil
 	}
-	if flight.err != nil {
-		return nil, flight.err
+	// The pool may have a new one.
+	if keys, err = k.set.again(ctx); err != nil {
+		return nil, err
 	}
-	if s := k.current.Load(); s != nil {
-		if key, ok := s.keys[keyID]; ok {
-			return key, nil
-		}
+	if key, ok := keys[keyID]; ok {
+		return key, nil
 	}
 	return nil, ErrUnknownKey
 }
 
-func (k *remoteKeys) warm(ctx context.Context) error {
-	flight, err := k.start(k.now())
-	if errors.Is(err, ErrUnknownKey) {
-		return nil // fetched a moment ago
-	}
-	if err != nil {
-		return err
-	}
-	select {
-	case <-flight.done:
-		return flight.err
-	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
-	}
+// Warm fetches the keys if there are none.
+func (k *remoteKeys) Warm(ctx context.Context) error {
+	_, err := k.set.get(ctx)
+	return err
 }
 
-// start joins the fetch under way, or begins one, unless the last one ended less
-// than the interval ago: however many unknown keys arrive, the pool is asked once
-// per interval. Then the answer is what the last fetch makes of an unknown key.
-func (k *remoteKeys) start(now time.Time) (*keyFlight, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.flight != nil {
-		return k.flight, nil
-	}
-	if !k.tried.IsZero() && now.Sub(k.tried) < k.interval {
-		if k.lastErr != nil {
-			return nil, k.lastErr
-		}
-		return nil, ErrUnknownKey
-	}
-	flight := &keyFlight{done: make(chan struct{})}
-	k.flight = flight
-	// The fetch is everybody's: it does not end with the request that began it.
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
-		defer cancel()
-		err := k.fetch(ctx)
-		k.mu.Lock()
-		flight.err, k.lastErr, k.tried, k.flight = err, err, k.now(), nil
-		k.mu.Unlock()
-		close(flight.done)
-	}()
-	return flight, nil
-}
-
-// fetch asks the pool. An answer that cannot be used changes nothing.
-func (k *remoteKeys) fetch(ctx context.Context) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, k.url, nil)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	r.Header.Set("Accept", "application/json")
-	old := k.current.Load()
-	if old != nil && old.etag != "" {
-		r.Header.Set("If-None-Match", old.etag)
-	}
-	response, err := k.http.Do(r)
-	if err != nil {
-		return fmt.Errorf("fetch keys: %w: %w", ErrUnavailable, err)
-	}
-	defer response.Body.Close()
-	now := k.now()
-	next := &keySnapshot{fetched: now, fresh: now.Add(freshness(response.Header)), etag: response.Header.Get("ETag")}
-	switch {
-	case response.StatusCode == http.StatusNotModified && old != nil:
-		next.keys, next.etag = old.keys, old.etag
-	case response.StatusCode == http.StatusOK:
-		body, err := io.ReadAll(io.LimitReader(response.Body, maxKeySet+1))
-		if err != nil {
-			return fmt.Errorf("fetch keys: %w: %w", ErrUnavailable, err)
-		}
-		if len(body) > maxKeySet {
-			return fmt.Errorf("fetch keys: %w: the answer is longer than %d bytes", ErrUnavailable, maxKeySet)
-		}
-		if next.keys, err = parseKeySet(body); err != nil {
-			return fmt.Errorf("fetch keys: %w: %w", ErrUnavailable, err)
-		}
-	default:
-		return fmt.Errorf("fetch keys: %w: status %d", ErrUnavailable, response.StatusCode)
-	}
-	k.current.Store(next)
-	return nil
-}
-
-// freshness is how long the answer says that it holds (RFC 9111, section 5.2.2),
-// within bounds of our own.
-func freshness(h http.Header) time.Duration {
-	for directive := range strings.SplitSeq(h.Get("Cache-Control"), ",") {
-		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
-		if strings.EqualFold(name, "no-store") || strings.EqualFold(name, "no-cache") {
-			return minFresh
-		}
-		if seconds, err := strconv.Atoi(strings.Trim(value, `"`)); err == nil && strings.EqualFold(name, "max-age") {
-			return min(max(time.Duration(min(seconds, 1<<30))*time.Second, minFresh), maxFresh)
-		}
-	}
-	return defaultFresh
-}
-
-// parseKeySet reads a JWK set (RFC 7517). Keys that cannot verify an RS256
-// signature, or that are too weak for it, are left out without losing the others.
+// parseKeySet reads a JWK set. Keys that cannot be for RS256, or are too weak for
+// it, are left out without losing the others; so are all keys of a name that
+// several have.
 func parseKeySet(body []byte) (map[string]*rsa.PublicKey, error) {
-	members, err := readObject(body)
+	members, err := readOuterObject(string(body))
 	if err != nil {
-		return nil, errors.New("the answer is not a JWK set")
+		return nil, fmt.Errorf("the answer is not a JWK set: %w", err)
 	}
-	var set []json.RawMessage
-	for _, m := range members {
-		if m.name == "keys" && (m.raw[0] != '[' || json.Unmarshal(m.raw, &set) != nil) {
-			return nil, errors.New("the answer is not a JWK set: keys is not an array")
-		}
-	}
-	if set == nil {
-		return nil, errors.New("the answer is not a JWK set: it has no keys")
+	at := slices.IndexFunc(members, func(m member) bool { return m.name == "keys" })
+	if at < 0 || members[at].raw[0] != '[' {
+		return nil, errors.New("the answer is not a JWK set: it has no list of keys")
 	}
 	keys := make(map[string]*rsa.PublicKey)
-	twice := make(map[string]bool)
-	for _, raw := range set {
-		var jwk jose.JSONWebKey
-		if json.Unmarshal(raw, &jwk) != nil {
+	ambiguous := make(map[string]bool)
+	for raw := range elements(members[at].raw) {
+		keyID, key, ok := parseKey(raw)
+		if !ok {
 			continue
 		}
-		public, ok := jwk.Key.(*rsa.PublicKey)
-		switch {
-		case !ok, jwk.KeyID == "", jwk.Use != "" && jwk.Use != "sig", jwk.Algorithm != "" && jwk.Algorithm != "RS256",
-			public.N.BitLen() < 2048, public.N.BitLen() > 8192, public.E < 3, public.E%2 == 0:
-			continue
+		if keys[keyID] != nil {
+			ambiguous[keyID] = true
 		}
-		// Of two keys of one name, neither can be meant.
-		if keys[jwk.KeyID] != nil {
-			twice[jwk.KeyID] = true
-		}
-		keys[jwk.KeyID] = public
+		keys[keyID] = key
 	}
-	for keyID := range twice {
+	for keyID := range ambiguous {
 		delete(keys, keyID)
 	}
 	if len(keys) == 0 {
-		return nil, errors.New("the JWK set has no key that verifies RS256")
+		return nil, errors.New("the JWK set has no key that could verify RS256")
 	}
 	return keys, nil
+}
+
+const (
+	minModulus  = 2048 // bits
+	maxModulus  = 8192
+	maxExponent = 1<<31 - 1 // what crypto/rsa takes
+)
+
+// parseKey reads one JWK (RFC 7517, section 4; RFC 7518, section 6.3.1) and
+// reports whether it can verify RS256 signatures.
+func parseKey(raw string) (keyID string, key *rsa.PublicKey, ok bool) {
+	members, err := readObject(raw)
+	if err != nil {
+		return "", nil, false
+	}
+	var n, e *big.Int
+	kind := ""
+	for _, m := range members {
+		ok := true
+		switch m.name {
+		case "kty":
+			kind, ok = asText(m.raw)
+		case "kid":
+			keyID, ok = asText(m.raw)
+		case "use":
+			ok = m.raw == `"sig"`
+		case "alg":
+			ok = m.raw == `"RS256"`
+		case "key_ops":
+			operations, isList := asTexts(m.raw)
+			ok = isList && slices.Contains(operations, "verify")
+		case "n":
+			n, ok = asNumber(m.raw)
+		case "e":
+			e, ok = asNumber(m.raw)
+		case "d", "p", "q", "dp", "dq", "qi", "oth", "k":
+			ok = false // a private key that is published is nobody's
+		}
+		if !ok {
+			return "", nil, false
+		}
+	}
+	switch {
+	case kind != "RSA", keyID == "", n == nil, e == nil,
+		n.BitLen() < minModulus, n.BitLen() > maxModulus, n.Bit(0) == 0,
+		e.Cmp(big.NewInt(3)) < 0, e.Cmp(big.NewInt(maxExponent)) > 0, e.Bit(0) == 0:
+		return "", nil, false
+	}
+	return keyID, &rsa.PublicKey{N: n, E: int(e.Int64())}, true
+}
+
+// asNumber takes a Base64urlUInt (RFC 7518, section 2).
+func asNumber(raw string) (*big.Int, bool) {
+	text, ok := asText(raw)
+	if !ok || text == "" {
+		return nil, false
+	}
+	b, err := strictBase64.DecodeString(text)
+	return new(big.Int).SetBytes(b), err == nil
 }

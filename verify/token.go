@@ -3,99 +3,124 @@ package verify
 import (
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
 )
 
-// maxToken is what a token may be long. A user may be in 100 groups with names of
-// 128 characters, and a trigger may add claims.
+// maxToken is how long a token may be, in bytes. A user may be in 100 groups with
+// names of 128 characters, and a trigger may add claims.
 const maxToken = 16 << 10
 
-// token is a compact JWS that was taken apart, and not verified.
+// checkSize comes before anything else is done with a token.
+func checkSize(raw string) error {
+	if len(raw) > maxToken {
+		return fmt.Errorf("%w: more than %d bytes", ErrTooLarge, maxToken)
+	}
+	return nil
+}
+
+// shape is what the issuer's tokens look like.
+type shape struct {
+	algorithm string
+	types     []string // of the header's typ, in lower case; none is fine too
+	padded    bool     // the parts may end in padding, as AWS load balancers make them
+}
+
+var (
+	idToken     = shape{algorithm: "RS256", types: []string{"jwt"}}
+	accessToken = shape{algorithm: "RS256", types: []string{"jwt", "at+jwt"}}
+)
+
+// token is a compact JWS (RFC 7515, section 7.1) that was taken apart, and not
+// verified.
 type token struct {
 	signed    string // header and payload as they were signed
+	header    []member
 	keyID     string
-	members   []member
+	payload   string
 	signature []byte
 }
 
-var strictBase64 = base64.RawURLEncoding.Strict()
-
 // parse takes a token apart before anything in it is believed. It is stricter
-// than the libraries are, so that a token has one form only and its hash can
+// than JOSE libraries are, so that a token has one form only, and its hash can
 // stand for it.
-func parse(raw string) (*token, error) {
-	if len(raw) > maxToken {
-		return nil, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(raw))
-	}
+func (s shape) parse(raw string) (*token, error) {
 	header, rest, ok := strings.Cut(raw, ".")
 	payload, signature, ok2 := strings.Cut(rest, ".")
-	if !ok || !ok2 || header == "" || payload == "" || signature == "" || strings.Contains(signature, ".") {
+	if !ok || !ok2 || header == "" || payload == "" || signature == "" {
 		return nil, fmt.Errorf("%w: it does not have three parts", ErrMalformed)
 	}
 	t := &token{signed: raw[:len(header)+1+len(payload)]}
-	headerJSON, err := decodePart(header)
-	if err != nil {
-		return nil, err
+	buffer := make([]byte, 0, base64.RawURLEncoding.DecodedLen(len(raw)))
+	var parts [3][]byte
+	for i, part := range [...]string{header, payload, signature} {
+		var err error
+		if parts[i], err = s.decode(buffer, part); err != nil {
+			return nil, err
+		}
+		buffer = parts[i][len(parts[i]):]
 	}
-	payloadJSON, err := decodePart(payload)
-	if err != nil {
-		return nil, err
-	}
-	if t.signature, err = decodePart(signature); err != nil {
-		return nil, err
-	}
-	if err := t.readHeader(headerJSON); err != nil {
-		return nil, err
-	}
-	if t.members, err = readObject(payloadJSON); err != nil {
+	t.payload, t.signature = string(parts[1]), parts[2]
+	if err := t.readHeader(string(parts[0]), s); err != nil {
 		return nil, err
 	}
 	return t, nil
 }
 
-// decodePart refuses padding, white space and trailing bits. The decoder alone
-// would skip line breaks.
-func decodePart(part string) ([]byte, error) {
-	b, err := strictBase64.DecodeString(part)
-	if err != nil || base64.RawURLEncoding.EncodedLen(len(b)) != len(part) {
+var strictBase64 = base64.RawURLEncoding.Strict()
+
+// decode refuses padding, white space and bits that stand for nothing: with any of
+// them, one token could be written in several ways.
+func (s shape) decode(buffer []byte, part string) ([]byte, error) {
+	if s.padded && len(part)%4 == 0 {
+		part = strings.TrimSuffix(strings.TrimSuffix(part, "="), "=")
+	}
+	b, err := strictBase64.AppendDecode(buffer, []byte(part))
+	// The decoder skips line breaks, and then returns less than there could be.
+	if err != nil || len(b) != base64.RawURLEncoding.DecodedLen(len(part)) {
 		return nil, fmt.Errorf("%w: a part is not base64url", ErrMalformed)
 	}
 	return b, nil
 }
 
-// readHeader takes the header that Cognito makes: alg and kid. Keys that a token
-// brings along are nobody's business, and what must be understood is not.
-func (t *token) readHeader(b []byte) error {
-	members, err := readObject(b)
+// readHeader accepts the header that the issuer makes. Keys that a token brings
+// along (jwk, jku, x5u, x5c) are not looked at; what must be understood and is not
+// (crit and its kind) is refused, whatever its value.
+func (t *token) readHeader(text string, s shape) error {
+	members, err := readObject(text)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: header: %w", ErrMalformed, err)
 	}
+	t.header = members
 	algorithm := ""
 	for _, m := range members {
-		switch m.name {
-		case "alg":
-			if algorithm, err = text(m.raw); err != nil {
-				return fmt.Errorf("%w: alg is not a string", ErrHeader)
-			}
-		case "kid":
-			if t.keyID, err = text(m.raw); err != nil {
-				return fmt.Errorf("%w: kid is not a string", ErrHeader)
-			}
-		case "typ":
-			if kind, err := text(m.raw); err != nil || (!strings.EqualFold(kind, "JWT") && !strings.EqualFold(kind, "at+jwt")) {
-				return fmt.Errorf("%w: typ is not JWT", ErrHeader)
-			}
-		case "crit", "b64", "zip", "enc", "cty":
-			return fmt.Errorf("%w: %s", ErrHeader, m.name)
-		default:
-			switch folded(m.name) {
-			case "alg", "kid", "typ", "crit", "b64", "zip", "enc", "cty":
+		switch name := fold(m.name); name {
+		case "alg", "kid", "typ", "crit", "b64", "zip", "enc", "cty":
+			if name != m.name {
 				return fmt.Errorf("%w: a name differs from a registered one in case alone", ErrHeader)
 			}
 		}
+		var ok bool
+		switch m.name {
+		case "alg":
+			algorithm, ok = asText(m.raw)
+		case "kid":
+			t.keyID, ok = asText(m.raw)
+		case "typ":
+			var kind string
+			kind, ok = asText(m.raw)
+			ok = ok && slices.Contains(s.types, strings.ToLower(kind))
+		case "crit", "b64", "zip", "enc", "cty":
+			ok = false
+		default:
+			ok = true
+		}
+		if !ok {
+			return fmt.Errorf("%w: %s", ErrHeader, m.name)
+		}
 	}
-	if algorithm != "RS256" {
-		return ErrAlgorithm
+	if algorithm != s.algorithm {
+		return fmt.Errorf("%w: not with %s", ErrAlgorithm, s.algorithm)
 	}
 	if t.keyID == "" || len(t.keyID) > 256 {
 		return fmt.Errorf("%w: kid is missing or too long", ErrHeader)
