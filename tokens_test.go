@@ -1,0 +1,134 @@
+package codegrant_test
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/codegranttest"
+	"github.com/codegrant/codegrant/localpool"
+)
+
+// TestRefusedTokens has the pool answer with tokens that are well signed and not
+// the ones that were asked for.
+func TestRefusedTokens(t *testing.T) {
+	type claims = map[string]any
+	tests := []struct {
+		name       string
+		id, access claims // changes; nil removes
+		reason     string
+	}{
+		{"S012 a swapped nonce", claims{"nonce": "another"}, nil, "nonce"},
+		{"S012 no nonce", claims{"nonce": nil}, nil, "nonce"},
+		{"S008 an ID token of another client", claims{"aud": "other"}, nil, "audience"},
+		{"S008 an access token of another client", nil, claims{"client_id": "other"}, "audience"},
+		{"S007 another pool", claims{"iss": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Other1"}, nil, "issuer"},
+		{"S011 tokens of two people", nil, claims{"sub": "mallory"}, codegrant.ErrSubjectMismatch.Error()},
+		{"S009 an access token for an ID token", claims{"token_use": "access"}, nil, "use"},
+		{"S010 expired", claims{"exp": time.Now().Add(-time.Hour).Unix()}, nil, "expired"},
+		{"S022 a token of the app client itself", nil, claims{"sub": localpool.DemoClientID, "username": nil}, codegrant.ErrMachineToken.Error()},
+		{"S011 an access token swapped for another", claims{"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"}, nil, "access token"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			a := newApp(t, nil)
+			browser := codegranttest.NewBrowser(t)
+			start := get(t, browser.Client, a.url+"/auth/login?redirect_uri=/reports/")
+			authorize, err := url.Parse(start.Header.Get("Location"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			pool, now := a.Clients()[0], time.Now()
+			mint := func(base, changes claims) string {
+				c := maps.Clone(base)
+				for k, v := range changes {
+					if c[k] = v; v == nil {
+						delete(c, k)
+					}
+				}
+				token, err := a.MintToken(a.PoolID, c)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return token
+			}
+			common := claims{"iss": pool.Issuer, "sub": "s-1", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(), "auth_time": now.Unix()}
+			id, access := maps.Clone(common), maps.Clone(common)
+			maps.Copy(id, claims{"token_use": "id", "aud": pool.ID, "cognito:username": "carol", "nonce": authorize.Query().Get("nonce")})
+			maps.Copy(access, claims{"token_use": "access", "client_id": pool.ID, "username": "carol", "scope": "openid"})
+			answer, err := json.Marshal(claims{
+				"id_token": mint(id, tt.id), "access_token": mint(access, tt.access), "refresh_token": "the-refresh-token", "expires_in": 3600, "token_type": "Bearer",
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.Fault(localpool.Token, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/json;charset=UTF-8")
+				_, _ = w.Write(answer)
+			}))
+			page := browser.Open(a.url + "/auth/callback?code=c&state=" + url.QueryEscape(authorize.Query().Get("state")))
+			if page.Status != 400 || !strings.Contains(page.Body, "Sign in again") {
+				t.Errorf("status %d: %s", page.Status, page.Body)
+			}
+			if log := a.log.String(); !strings.Contains(log, tt.reason) || strings.Contains(log, "the-refresh-token") {
+				t.Errorf("the log does not say %q, or too much:\n%s", tt.reason, log)
+			}
+			if r := get(t, browser.Client, a.url+"/auth/user"); r.StatusCode != 401 {
+				t.Errorf("a session came of it: status %d", r.StatusCode)
+			}
+			// S-033: what was received is given back.
+			if a.Calls(localpool.Revoke) != 1 {
+				t.Errorf("the refresh token was revoked %d times", a.Calls(localpool.Revoke))
+			}
+		})
+	}
+}
+
+func TestS013_ARefreshForSomebodyElse(t *testing.T) {
+	for name, change := range map[string]map[string]any{
+		"another person": {"sub": "mallory"}, "another sign-in": {"auth_time": int64(1)}, "another nonce": {"nonce": "x"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newApp(t, nil)
+			browser := codegranttest.NewBrowser(t)
+			browser.SignIn(a.url+"/", "alice@example.com", codegranttest.Password)
+			var user struct {
+				Sub      string `json:"sub"`
+				AuthTime int64  `json:"auth_time"`
+			}
+			if err := json.NewDecoder(get(t, browser.Client, a.url+"/auth/user").Body).Decode(&user); err != nil {
+				t.Fatal(err)
+			}
+			a.now.Advance(61 * time.Minute)
+			pool, now := a.Clients()[0], a.now.Now()
+			base := map[string]any{"iss": pool.Issuer, "sub": user.Sub, "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(), "auth_time": user.AuthTime}
+			tokens := make(map[string]any)
+			for use, more := range map[string]map[string]any{
+				"id_token":     {"token_use": "id", "aud": pool.ID, "cognito:username": "alice"},
+				"access_token": {"token_use": "access", "client_id": pool.ID, "username": "alice", "scope": "openid"},
+			} {
+				c := maps.Clone(base)
+				maps.Copy(c, more)
+				maps.Copy(c, change)
+				token, err := a.MintToken(a.PoolID, c)
+				if err != nil {
+					t.Fatal(err)
+				}
+				tokens[use] = token
+			}
+			tokens["expires_in"], tokens["token_type"] = 3600, "Bearer"
+			a.Fault(localpool.Token, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				_ = json.NewEncoder(w).Encode(tokens)
+			}))
+			if r := get(t, browser.Client, a.url+"/auth/user"); r.StatusCode != 401 {
+				t.Errorf("status %d, want the session to end", r.StatusCode)
+			}
+		})
+	}
+}
