@@ -1,6 +1,6 @@
 // Package pages is the few small pages that the library itself shows to people.
 //
-// It owns their look and the headers that keep them harmless: no script, nothing
-// from elsewhere, not in a frame, in no cache. It refuses to decide anything: what
-// a page says is given to it, and is escaped.
+// It owns their words, their look, and the headers that keep them harmless: no
+// script, nothing from elsewhere, not in a frame, in no cache. It refuses to
+// decide anything: what a page is told is escaped, and shown as it is.
 package pages

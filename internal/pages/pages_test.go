@@ -1,0 +1,304 @@
+package pages_test
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+
+	"github.com/codegrant/codegrant/internal/pages"
+)
+
+// hostile is what a stranger would like to see on a page of ours.
+const hostile = `"'><script>alert(1)</script><img src=x onerror=alert(1)>{{.}}&amp;`
+
+// views is every page, with each of its values set.
+func views(value, link string) map[string]pages.View {
+	return map[string]pages.View{
+		"sign-in failed":   pages.SignInFailed{Message: value, TryAgain: link, Correlation: value},
+		"confirm sign-out": pages.ConfirmSignOut{Action: link, Stay: link, Redirects: []string{"https://pool.example.com"}},
+		"signed out":       pages.SignedOut{SignIn: link},
+		"unavailable":      pages.Unavailable{TryAgain: link, Correlation: value},
+		"denied":           pages.Denied{SignedInAs: value, Home: link, Switch: link, Correlation: value},
+		"any other": pages.Page{
+			Title: value, Message: value, Details: []string{value, value}, Correlation: value,
+			Link: link, LinkText: value, Post: link, PostText: value, PostOrigin: "https://pool.example.com",
+		},
+	}
+}
+
+func render(t *testing.T, method string, view pages.View) (*http.Response, *html.Node) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	pages.Render(w, httptest.NewRequest(method, "/", nil), http.StatusTeapot, view)
+	r := w.Result()
+	root, err := html.Parse(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, root
+}
+
+// TestS036_S070_Headers sweeps every page.
+func TestS036_S070_Headers(t *testing.T) {
+	for name, view := range views("text", "/next") {
+		t.Run(name, func(t *testing.T) {
+			r, root := render(t, http.MethodGet, view)
+			if r.StatusCode != http.StatusTeapot {
+				t.Errorf("status = %d", r.StatusCode)
+			}
+			for header, want := range map[string]string{
+				"Content-Type":           "text/html; charset=utf-8",
+				"Content-Language":       "en",
+				"Cache-Control":          "no-store",
+				"Referrer-Policy":        "no-referrer",
+				"X-Content-Type-Options": "nosniff",
+				"X-Frame-Options":        "DENY",
+			} {
+				if got := r.Header.Get(header); got != want {
+					t.Errorf("%s = %q, want %q", header, got, want)
+				}
+			}
+			sum := sha256.Sum256([]byte(text(first(t, root, "style"))))
+			policy := r.Header.Get("Content-Security-Policy")
+			for _, want := range []string{
+				"default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'",
+				"style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'",
+			} {
+				if !slices.Contains(strings.Split(policy, "; "), want) {
+					t.Errorf("policy %q lacks %s", policy, want)
+				}
+			}
+		})
+	}
+}
+
+func TestFormAction(t *testing.T) {
+	tests := []struct {
+		name      string
+		redirects []string
+		want      string
+	}{
+		{"own origin alone", nil, "form-action 'self'"},
+		{"then the pool and the application", []string{"https://pool.example.com", "http://localhost:8080"}, "form-action 'self' https://pool.example.com http://localhost:8080"},
+		{"of a URL, the origin", []string{"https://pool.example.com/logout?client_id=1"}, "form-action 'self' https://pool.example.com"},
+		{"an address that the grammar lacks", []string{"http://[::1]:9229"}, "form-action 'self' http:"},
+		{"characters that would end the directive", []string{"https://a;script-src"}, "form-action 'self' https:"},
+		{"other schemes", []string{"javascript:alert(1)", "data:,x", "//a", "", ":", "https:"}, "form-action 'self'"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r, _ := render(t, http.MethodGet, pages.ConfirmSignOut{Action: "/logout", Redirects: tt.redirects})
+			directives := strings.Split(r.Header.Get("Content-Security-Policy"), "; ")
+			if got := directives[len(directives)-1]; got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+	r, _ := render(t, http.MethodGet, pages.SignedOut{})
+	if policy := r.Header.Get("Content-Security-Policy"); !strings.HasSuffix(policy, "; form-action 'none'") {
+		t.Errorf("a page without a form allows one: %s", policy)
+	}
+}
+
+// TestS035_TextOfStrangers: what a stranger wrote is text, whatever it looks like.
+func TestS035_TextOfStrangers(t *testing.T) {
+	for name, view := range views(hostile, "/next?a="+hostile) {
+		t.Run(name, func(t *testing.T) {
+			_, root := render(t, http.MethodGet, view)
+			harmless(t, root)
+		})
+	}
+	_, root := render(t, http.MethodGet, pages.SignInFailed{Message: hostile})
+	if got := text(first(t, root, "p")); got != hostile {
+		t.Errorf("message is shown as %q", got)
+	}
+}
+
+func TestS047_NoSchemeButTheWebs(t *testing.T) {
+	for _, link := range []string{"javascript:alert(1)", "JAVASCRIPT:alert(1)", "data:text/html,x", "blob:x", "vbscript:x", "myapp://x"} {
+		for name, view := range views("text", link) {
+			t.Run(name+" "+link, func(t *testing.T) {
+				_, root := render(t, http.MethodGet, view)
+				for n := range root.Descendants() {
+					for _, a := range n.Attr {
+						if (a.Key == "href" || a.Key == "action") && a.Val != "#ZgotmplZ" {
+							t.Errorf("%s leads to %q", n.Data, a.Val)
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+// harmless refuses whatever could run, load or restyle.
+func harmless(t *testing.T, root *html.Node) {
+	t.Helper()
+	for n := range root.Descendants() {
+		if n.Type != html.ElementNode {
+			continue
+		}
+		if slices.Contains([]string{"script", "img", "iframe", "object", "embed", "link", "base", "foreignobject"}, n.Data) {
+			t.Errorf("page has <%s>", n.Data)
+		}
+		for _, a := range n.Attr {
+			if strings.HasPrefix(a.Key, "on") || a.Key == "style" || a.Key == "src" || a.Key == "http-equiv" {
+				t.Errorf("<%s> has %s=%q", n.Data, a.Key, a.Val)
+			}
+		}
+	}
+}
+
+// TestAccessible: what a screen reader and a keyboard need.
+func TestAccessible(t *testing.T) {
+	for name, view := range views("text", "/next") {
+		t.Run(name, func(t *testing.T) {
+			_, root := render(t, http.MethodGet, view)
+			harmless(t, root)
+			if lang := attribute(first(t, root, "html"), "lang"); lang != "en" {
+				t.Errorf("lang = %q", lang)
+			}
+			if title, heading := text(first(t, root, "title")), text(first(t, root, "h1")); title != heading || title == "" {
+				t.Errorf("the window is called %q and the page %q", title, heading)
+			}
+			first(t, root, "main")
+			count := make(map[string]int)
+			for n := range root.Descendants() {
+				if n.Type == html.ElementNode {
+					count[n.Data]++
+				}
+				switch n.Data {
+				case "svg":
+					if attribute(n, "aria-hidden") != "true" {
+						t.Error("a drawing is read out")
+					}
+				case "a", "button":
+					if strings.TrimSpace(text(n)) == "" {
+						t.Errorf("<%s> has no text", n.Data)
+					}
+				}
+			}
+			if count["h1"] != 1 || count["main"] != 1 {
+				t.Errorf("page has %d h1, %d main", count["h1"], count["main"])
+			}
+		})
+	}
+}
+
+// TestNothingToDo: what has no URL is not offered.
+func TestNothingToDo(t *testing.T) {
+	for name, view := range map[string]pages.View{
+		"signed out": pages.SignedOut{}, "unavailable": pages.Unavailable{}, "denied": pages.Denied{}, "any other": pages.Page{Title: "x"},
+	} {
+		_, root := render(t, http.MethodGet, view)
+		for n := range root.Descendants() {
+			if n.Data == "a" || n.Data == "button" || n.Data == "form" {
+				t.Errorf("%s: page offers %q", name, text(n))
+			}
+		}
+	}
+}
+
+func TestHead(t *testing.T) {
+	w := httptest.NewRecorder()
+	pages.Render(w, httptest.NewRequest(http.MethodHead, "/", nil), http.StatusOK, pages.SignedOut{})
+	if w.Body.Len() != 0 || w.Header().Get("Content-Length") == "0" {
+		t.Errorf("HEAD: body of %d bytes, Content-Length %s", w.Body.Len(), w.Header().Get("Content-Length"))
+	}
+}
+
+// TestContrast holds every pair of colours that text is shown in to the 4.5 of
+// WCAG 2.2, success criterion 1.4.3, in the light and in the dark.
+func TestContrast(t *testing.T) {
+	css, err := os.ReadFile("page.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	themes := regexp.MustCompile(`(?s):root \{.*?\}`).FindAllString(string(css), -1)
+	if len(themes) != 2 {
+		t.Fatalf("found %d themes, want light and dark", len(themes))
+	}
+	for i, theme := range themes {
+		colours := make(map[string]string)
+		for _, m := range regexp.MustCompile(`--([a-z-]+): #([0-9a-f]+);`).FindAllStringSubmatch(theme, -1) {
+			colours[m[1]] = m[2]
+		}
+		for _, pair := range [][2]string{
+			{"ink", "card"}, {"soft", "card"}, {"accent", "card"}, {"on-accent", "accent"}, {"on-accent", "hover"},
+			{"calm", "on-calm"}, {"warn", "on-warn"},
+		} {
+			if got := contrast(t, colours[pair[0]], colours[pair[1]]); got < 4.5 {
+				t.Errorf("theme %d: %s on %s has a contrast of %.2f", i, pair[0], pair[1], got)
+			}
+		}
+	}
+}
+
+// contrast is the ratio of WCAG 2.2 between two colours.
+func contrast(t *testing.T, a, b string) float64 {
+	t.Helper()
+	la, lb := luminance(t, a), luminance(t, b)
+	return (max(la, lb) + .05) / (min(la, lb) + .05)
+}
+
+func luminance(t *testing.T, hex string) float64 {
+	t.Helper()
+	if len(hex) == 3 {
+		hex = fmt.Sprintf("%c%c%c%c%c%c", hex[0], hex[0], hex[1], hex[1], hex[2], hex[2])
+	}
+	rgb, err := strconv.ParseUint(hex, 16, 32)
+	if err != nil || len(hex) != 6 {
+		t.Fatalf("%q is not a colour", hex)
+	}
+	var sum float64
+	for shift, weight := range map[int]float64{16: .2126, 8: .7152, 0: .0722} {
+		c := float64(rgb>>shift&0xff) / 255
+		if c <= .04045 {
+			sum += weight * c / 12.92
+		} else {
+			sum += weight * math.Pow((c+.055)/1.055, 2.4)
+		}
+	}
+	return sum
+}
+
+func first(t *testing.T, root *html.Node, name string) *html.Node {
+	t.Helper()
+	for n := range root.Descendants() {
+		if n.Type == html.ElementNode && n.Data == name {
+			return n
+		}
+	}
+	t.Fatalf("page has no <%s>", name)
+	return nil
+}
+
+func attribute(n *html.Node, name string) string {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+func text(n *html.Node) string {
+	var s strings.Builder
+	for d := range n.Descendants() {
+		if d.Type == html.TextNode {
+			s.WriteString(d.Data)
+		}
+	}
+	return s.String()
+}

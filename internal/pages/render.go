@@ -1,0 +1,79 @@
+package pages
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed" // the page and its style
+	"encoding/base64"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+var (
+	//go:embed page.html
+	source string
+	//go:embed page.css
+	style string
+
+	tmpl = template.Must(template.New("page").Funcs(template.FuncMap{
+		"style": func() template.CSS { return template.CSS(style) },
+	}).Parse(source))
+
+	pin    = sha256.Sum256([]byte(style))
+	policy = "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(pin[:]) +
+		"'; frame-ancestors 'none'; base-uri 'none'; form-action "
+)
+
+// Render writes the page of a view. A Retry-After header is the caller's to set.
+func Render(w http.ResponseWriter, r *http.Request, status int, view View) {
+	page := view.layout()
+	var body bytes.Buffer
+	if err := tmpl.Execute(&body, page); err != nil {
+		http.Error(w, http.StatusText(status), status)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", "en")
+	h.Set("Content-Length", strconv.Itoa(body.Len()))
+	h.Set("Content-Security-Policy", policy+formAction(page))
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(body.Bytes())
+	}
+}
+
+// formAction lists what the page's form may lead to. Browsers hold not only the
+// form's target to it, but every redirect that follows.
+func formAction(page layout) string {
+	if page.Form.URL == "" {
+		return "'none'"
+	}
+	sources := []string{"'self'"}
+	for _, origin := range page.redirects {
+		if s := formSource(origin); s != "" {
+			sources = append(sources, s)
+		}
+	}
+	return strings.Join(sources, " ")
+}
+
+// formSource writes an origin as a source of Content Security Policy Level 3,
+// section 2.3.1. Its grammar has no IPv6 addresses; the scheme has to do there.
+func formSource(origin string) string {
+	u, err := url.Parse(origin)
+	switch {
+	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
+		return ""
+	case strings.Trim(strings.ToLower(u.Host), "abcdefghijklmnopqrstuvwxyz0123456789.-:") != "":
+		return u.Scheme + ":"
+	}
+	return u.Scheme + "://" + u.Host
+}
