@@ -3,6 +3,7 @@ package sqlreplica
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"sync"
 	"testing"
 
@@ -11,25 +12,30 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	eachEngine(t, func(t *testing.T, e testEngine) {
-		var spies sync.Map // by store
-		replicatest.Run(t, replicatest.Harness{
-			New: func(t *testing.T, o replicatest.Options) replica.Store {
-				config := Config{Policy: o.Policy, Now: o.Now}
-				if o.OnChange != nil {
-					config.OnChange = func(ctx context.Context, _ *sql.Tx, c replica.Change) error { return o.OnChange(ctx, c) }
-				}
-				s, spy := e.store(t, config)
-				spies.Store(replica.Store(s), spy)
-				return s
-			},
-			Writes: func(s replica.Store) int64 {
-				spied, _ := spies.Load(s)
-				spy := spied.(*spy)
-				spy.mu.Lock()
-				defer spy.mu.Unlock()
-				return int64(spy.writes)
-			},
-		})
-	})
+	for _, e := range slices.Concat(testEngines, otherWays) {
+		t.Run(e.name, func(t *testing.T) { replicatest.Run(t, harness(e)) })
+	}
+}
+
+// harness makes the stores of an engine for the suite, with a spy on each.
+func harness(e testEngine) replicatest.Harness {
+	var spies sync.Map // by store
+	return replicatest.Harness{
+		New: func(t *testing.T, o replicatest.Options) replica.Store {
+			config := Config{Policy: o.Policy, Now: o.Now}
+			if o.OnChange != nil {
+				config.OnChange = func(ctx context.Context, _ *sql.Tx, c replica.Change) error { return o.OnChange(ctx, c) }
+			}
+			s, spy := e.store(t, config)
+			spies.Store(replica.Store(s), spy)
+			return s
+		},
+		Writes: func(s replica.Store) int64 {
+			spied, _ := spies.Load(s)
+			spy := spied.(*spy)
+			spy.mu.Lock()
+			defer spy.mu.Unlock()
+			return int64(spy.writes)
+		},
+	}
 }

@@ -2,4 +2,52 @@
 // or MariaDB, through database/sql. It owns the tables, their migrations and the
 // transactions; it refuses to judge, which package replica does, and to open or
 // close the database.
+//
+// # Tables
+//
+// An application joins its own tables to these, by the ID of a user:
+//
+//	codegrant_users        one row per person: id, issuer, subject, username, email …
+//	codegrant_groups       one row per group: id, issuer, name, origin, precedence
+//	codegrant_memberships  user_id, group_id, and who says so: from_pool, from_local
+//
+// It may read them in any way and refer to their IDs, but must change them through
+// the store alone. Text is never NULL: what nobody stated is the empty string.
+// Attributes of the pool beyond the usual ones are in the column custom, a JSON
+// object of strings. The columns that begin with search_ belong to the look-ups.
+//
+// Times have microseconds and are in UTC: timestamptz on PostgreSQL, DATETIME(6) on
+// MySQL, and on SQLite text such as "2026-03-01 12:00:00.000000", which sorts and
+// which its date functions read.
+//
+// Text that names somebody or something is compared by its bytes, trailing spaces
+// included, on every engine and whatever the collation of the database is.
+//
+// # Engines
+//
+// The driver is the application's to import. SQLite, through modernc.org/sqlite,
+// needs its connections told to wait for one another, by the data source name:
+//
+//	file:users.db?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)
+//
+// PostgreSQL is reached through github.com/jackc/pgx/v5/stdlib; tables are made in
+// the first schema of search_path. MySQL and MariaDB are reached through
+// github.com/go-sql-driver/mysql; no option of its data source names matters here,
+// parseTime and loc included.
+//
+// # Costs
+//
+// A snapshot that changes nothing costs one statement and no transaction. One that
+// changes something costs, between begin and commit, a lock on the person's row, a
+// second look, and a statement for each kind of row that changes. Look-ups and pages
+// are one statement each, by index. Deadlocks, serialization faults and lost races
+// are repeated here, a lost connection once, and not left to the caller.
+//
+// # Versions
+//
+// [Store.Migrate] brings the tables to the version of the code. A version only ever
+// adds to what the one before it uses, and takes away what that one had stopped
+// using; so old and new processes run side by side on the newer tables. The first
+// version that old code could no longer work with says so in the table
+// codegrant_replica_schema, and [Store.Check] refuses it.
 package sqlreplica

@@ -1,0 +1,142 @@
+package sqlreplica_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+	"time"
+
+	_ "modernc.org/sqlite"
+
+	"github.com/codegrant/codegrant/replica"
+	"github.com/codegrant/codegrant/replica/sqlreplica"
+)
+
+const issuer = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab12Cd34E"
+
+// openDatabase opens a database of one file, as an application would.
+func openDatabase(dir string) *sql.DB {
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "users.db")+
+		"?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)")
+	if err != nil {
+		log.Fatal(err)
+	}
+	return db
+}
+
+// What a sign-in states is applied; what changed comes back.
+func ExampleStore_Apply() {
+	dir, _ := os.MkdirTemp("", "example-")
+	defer os.RemoveAll(dir)
+	db := openDatabase(dir)
+	defer db.Close()
+
+	users, err := sqlreplica.New(db, sqlreplica.Config{Dialect: sqlreplica.SQLite})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	if err := users.Migrate(ctx); err != nil {
+		log.Fatal(err)
+	}
+
+	signIn := replica.Snapshot{
+		Issuer: issuer, Subject: "5f1c…", Username: "alice", Email: "alice@example.com", EmailVerified: true,
+		Groups: []replica.GroupRef{{Name: "admins"}, {Name: "analysts"}}, GroupsKnown: true,
+		SignIn: true, At: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
+	}
+	change, err := users.Apply(ctx, signIn)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("created:", change.Created, "joined:", change.GroupsAdded)
+
+	signIn.Groups = signIn.Groups[:1] // an hour later the pool has her in one group less
+	signIn.At = signIn.At.Add(time.Hour)
+	if change, err = users.Apply(ctx, signIn); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("changed:", change.Fields, "left:", change.GroupsRemoved)
+
+	// Output:
+	// created: true joined: [admins analysts]
+	// changed: [groups last_sign_in] left: [analysts]
+}
+
+// The application's own rows are committed together with the replica's, or not at
+// all: here everybody who is new has an empty profile.
+func ExampleConfig_onChange() {
+	dir, _ := os.MkdirTemp("", "example-")
+	defer os.RemoveAll(dir)
+	db := openDatabase(dir)
+	defer db.Close()
+
+	users, err := sqlreplica.New(db, sqlreplica.Config{
+		Dialect: sqlreplica.SQLite,
+		OnChange: func(ctx context.Context, tx *sql.Tx, change replica.Change) error {
+			if !change.Created {
+				return nil
+			}
+			_, err := tx.ExecContext(ctx, "INSERT INTO profiles (user_id, motto) VALUES (?, '')", change.User.ID)
+			return err
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	if err := users.Migrate(ctx); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := db.ExecContext(ctx, "CREATE TABLE profiles (user_id INTEGER PRIMARY KEY REFERENCES codegrant_users (id), motto TEXT NOT NULL)"); err != nil {
+		log.Fatal(err)
+	}
+
+	if _, err := users.Apply(ctx, replica.Snapshot{Issuer: issuer, Subject: "5f1c…", Username: "alice", At: time.Now()}); err != nil {
+		log.Fatal(err)
+	}
+	var username string
+	if err := db.QueryRowContext(ctx, "SELECT u.username FROM codegrant_users u JOIN profiles p ON p.user_id = u.id").Scan(&username); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(username, "has a profile")
+
+	// Output:
+	// alice has a profile
+}
+
+// A group that only this application knows, and that the pool cannot take away.
+func ExampleStore_GrantLocalGroup() {
+	dir, _ := os.MkdirTemp("", "example-")
+	defer os.RemoveAll(dir)
+	db := openDatabase(dir)
+	defer db.Close()
+
+	users, err := sqlreplica.New(db, sqlreplica.Config{Dialect: sqlreplica.SQLite})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	if err := users.Migrate(ctx); err != nil {
+		log.Fatal(err)
+	}
+	change, err := users.Apply(ctx, replica.Snapshot{
+		Issuer: issuer, Subject: "5f1c…", Username: "alice", Groups: []replica.GroupRef{{Name: "editors"}}, GroupsKnown: true, At: time.Now(),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if change, err = users.GrantLocalGroup(ctx, change.User.ID, "beta testers"); err != nil {
+		log.Fatal(err)
+	}
+	for _, m := range change.User.Groups {
+		fmt.Printf("%s: %s\n", m.Name, m.Origin)
+	}
+
+	// Output:
+	// beta testers: local
+	// editors: pool
+}
