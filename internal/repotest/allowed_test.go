@@ -10,7 +10,6 @@ var (
 	library = append([]string{"."}, leaves...)
 
 	libraryModules = map[string]string{
-		"github.com/go-jose/go-jose/v4": "one JOSE library; it has no dependencies of its own",
 		"golang.org/x":                  "from the Go project",
 	}
 )
@@ -42,7 +41,6 @@ var allowed = map[string]map[string]string{
 		"golang.org/x/net": "the public suffix list, against cookies for a whole registry",
 	},
 	"verify": {
-		"github.com/go-jose/go-jose/v4": "signatures and key sets, with JSON that refuses duplicates",
 	},
 
 	// Implementations and suites of the contracts.
