@@ -5,7 +5,6 @@ go 1.26.0
 require github.com/codegrant/codegrant v0.0.0
 
 require (
-	github.com/go-jose/go-jose/v4 v4.1.9 // indirect
 	github.com/goccy/go-yaml v1.19.2 // indirect
 	golang.org/x/net v0.62.0 // indirect
 )

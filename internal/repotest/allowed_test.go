@@ -10,7 +10,7 @@ var (
 	library = append([]string{"."}, leaves...)
 
 	libraryModules = map[string]string{
-		"golang.org/x":                  "from the Go project",
+		"golang.org/x": "from the Go project",
 	}
 )
 
@@ -40,8 +40,7 @@ var allowed = map[string]map[string]string{
 	"cloudfront": {
 		"golang.org/x/net": "the public suffix list, against cookies for a whole registry",
 	},
-	"verify": {
-	},
+	"verify": {},
 
 	// Implementations and suites of the contracts.
 	"session/sessiontest": {"session": "the contract that the suite holds stores to"},
