@@ -266,7 +266,7 @@ const maxMoment = 253402300799
 // moment takes seconds since the epoch as a JSON number (RFC 7519, section 2).
 // Fractions are dropped.
 func asMoment(raw string) (time.Time, bool) {
-	if c := raw[0]; c != '-' && (c < '0' || c > '9') {
+	if raw == "" || raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
 		return time.Time{}, false
 	}
 	seconds, err := strconv.ParseInt(raw, 10, 64)

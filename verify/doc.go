@@ -5,6 +5,9 @@
 // other algorithms, other forms of JWS, names twice; and it never returns claims
 // of a token that did not pass every check.
 //
+// [Verifier] is for the tokens of a pool. [ALB] is for what an AWS load balancer
+// says about a person whom it has signed in with the pool.
+//
 // A refusal is [ErrInvalid] and one of the sentinels below it, so that a log can
 // name the check. When the keys cannot be had, the answer is [ErrUnavailable]
 // instead: it says nothing about the token.
