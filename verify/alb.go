@@ -2,11 +2,9 @@ package verify
 
 import (
 	"context"
-	"crypto/ecdsa"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/big"
 	"net/http"
 	"regexp"
 	"strings"
@@ -165,11 +163,8 @@ func (a *ALB) verify(ctx context.Context, raw string) (*ALBClaims, error) {
 	if err != nil {
 		return nil, err
 	}
-	// What was signed is what was sent, with its padding.
-	sum := hash(t.signed)
-	r, s := new(big.Int), new(big.Int)
-	if len(t.signature) != 64 || !ecdsa.Verify(key, sum[:], r.SetBytes(t.signature[:32]), s.SetBytes(t.signature[32:])) {
-		return nil, ErrSignature
+	if err := t.verifyES256(key); err != nil {
+		return nil, err
 	}
 	return c, nil
 }

@@ -1,8 +1,12 @@
 package verify
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rsa"
 	"encoding/base64"
 	"fmt"
+	"math/big"
 	"slices"
 	"strings"
 )
@@ -34,7 +38,7 @@ var (
 // token is a compact JWS (RFC 7515, section 7.1) that was taken apart, and not
 // verified.
 type token struct {
-	signed    string // header and payload as they were signed
+	signed    string // header and payload as they were sent, which is what was signed
 	header    []member
 	keyID     string
 	payload   string
@@ -124,6 +128,26 @@ func (t *token) readHeader(text string, s shape) error {
 	}
 	if t.keyID == "" || len(t.keyID) > 256 {
 		return fmt.Errorf("%w: kid is missing or too long", ErrHeader)
+	}
+	return nil
+}
+
+// verifyRS256 checks the signature (RFC 7518, section 3.3).
+func (t *token) verifyRS256(key *rsa.PublicKey) error {
+	sum := hash(t.signed)
+	if rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], t.signature) != nil {
+		return ErrSignature
+	}
+	return nil
+}
+
+// verifyES256 checks the signature (RFC 7518, section 3.4).
+func (t *token) verifyES256(key *ecdsa.PublicKey) error {
+	const size = 32 // of each of its two numbers
+	sum := hash(t.signed)
+	r, s := new(big.Int), new(big.Int)
+	if len(t.signature) != 2*size || !ecdsa.Verify(key, sum[:], r.SetBytes(t.signature[:size]), s.SetBytes(t.signature[size:])) {
+		return ErrSignature
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package verify
 
 import (
 	"context"
-	"crypto"
 	"crypto/rsa"
 	"crypto/sha256"
 	"errors"
@@ -111,9 +110,8 @@ func (v *Verifier) verify(ctx context.Context, raw, use string) (*decoded, error
 	if err != nil {
 		return nil, err
 	}
-	sum := hash(t.signed)
-	if rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], t.signature) != nil {
-		return nil, ErrSignature
+	if err := t.verifyRS256(key); err != nil {
+		return nil, err
 	}
 	v.cache.put(id, entry{d, t.keyID, key})
 	return d, nil
