@@ -35,7 +35,9 @@ type IDExpectations struct {
 }
 
 // IDToken verifies an ID token, which says who signed in and is no key to an API.
-// The error is [ErrInvalid], with the sentinel of the check that failed, or
+// Of one that a refresh returned, the caller still has to see that Issuer, Subject,
+// ClientID and AuthTime are those of the session (OpenID Connect Core, 12.2). The
+// error is [ErrInvalid], with the sentinel of the check that failed, or
 // [ErrUnavailable].
 func (v *Verifier) IDToken(ctx context.Context, raw string, want IDExpectations) (*Claims, error) {
 	d, err := v.verify(ctx, raw, useID)
@@ -80,14 +82,14 @@ func (v *Verifier) verify(ctx context.Context, raw, use string) (*decoded, error
 	id := cacheID{hash(raw), use == useAccess}
 	if e, ok := v.cache.get(id); ok {
 		// Two things can have changed since: the time, and the pool's keys.
+		if err := v.checkTime(e.decoded); err != nil {
+			return nil, err
+		}
 		key, err := v.key(ctx, e.keyID)
 		if err != nil {
 			return nil, err
 		}
 		if key == e.key || key.Equal(e.key) {
-			if err := v.checkTime(e.decoded); err != nil {
-				return nil, err
-			}
 			return e.decoded, nil
 		}
 	}
