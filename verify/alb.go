@@ -213,7 +213,7 @@ func (a *ALB) check(t *token) (*ALBClaims, error) {
 	if c.ExpiresAt.IsZero() || header.ExpiresAt.Before(c.ExpiresAt) {
 		c.ExpiresAt = header.ExpiresAt
 	}
-	c.document = document{members}
+	c.document = newDocument(members)
 	c.Custom = c.custom()
 	return &c, nil
 }

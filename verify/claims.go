@@ -107,7 +107,16 @@ func (c *Claims) clone() *Claims {
 }
 
 // document is a JSON object as it was signed.
-type document struct{ members []member }
+type document struct {
+	members   []member
+	hasCustom bool // one of them is for Profile.Custom
+}
+
+func newDocument(members []member) document {
+	return document{members, slices.ContainsFunc(members, isCustom)}
+}
+
+func isCustom(m member) bool { return strings.HasPrefix(m.name, "custom:") }
 
 // Raw returns one claim as it was signed.
 func (d document) Raw(name string) (json.RawMessage, bool) {
@@ -143,12 +152,12 @@ func (d document) All() iter.Seq2[string, json.RawMessage] {
 
 // custom returns the claims that become [Profile.Custom].
 func (d document) custom() map[string]json.RawMessage {
-	var custom map[string]json.RawMessage
+	if !d.hasCustom {
+		return nil
+	}
+	custom := make(map[string]json.RawMessage)
 	for _, m := range d.members {
-		if strings.HasPrefix(m.name, "custom:") {
-			if custom == nil {
-				custom = make(map[string]json.RawMessage)
-			}
+		if isCustom(m) {
 			custom[m.name] = json.RawMessage(m.raw)
 		}
 	}

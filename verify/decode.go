@@ -46,7 +46,7 @@ func decode(payload string) (*decoded, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &decoded{Claims: Claims{document: document{members}}}
+	d := &decoded{Claims: Claims{document: newDocument(members)}}
 	for _, m := range members {
 		if !d.set(m.name, m.raw) {
 			return nil, fmt.Errorf("%w: %s", ErrClaim, m.name)
