@@ -18,10 +18,15 @@ const maxCandidates = 4
 
 // Cookie says how a value travels. HttpOnly is always on.
 type Cookie struct {
-	Name   string
-	Domain string // empty: this host alone
-	Path   string // empty: "/"
-	// Secure is to be false for http://localhost alone.
+	// Name is best begun with __Host-, which has browsers refuse cookies of this
+	// name from anywhere but this host over https.
+	Name string
+	// Domain shares the cookie with every host under it. Empty: this host alone.
+	Domain string
+	// Path defaults to "/".
+	Path string
+	// Secure keeps the cookie to https. It is to be false for http://localhost
+	// alone.
 	Secure bool
 	// SameSite defaults to Lax.
 	SameSite http.SameSite
@@ -37,8 +42,8 @@ func (c Cookie) Validate() error {
 	switch {
 	case strings.HasPrefix(lower, "__host-") && (!c.Secure || c.Domain != "" || c.path() != "/"):
 		return fmt.Errorf("cookie %q: the prefix __Host- needs https, no domain and the path /", c.Name)
-	case strings.HasPrefix(lower, "__secure-") && !c.Secure:
-		return fmt.Errorf("cookie %q: the prefix __Secure- needs https", c.Name)
+	case (strings.HasPrefix(lower, "__secure-") || strings.HasPrefix(lower, "__http-")) && !c.Secure:
+		return fmt.Errorf("cookie %q: its prefix needs https", c.Name)
 	case c.SameSite == http.SameSiteNoneMode && !c.Secure:
 		return fmt.Errorf("cookie %q: SameSite=None needs https", c.Name)
 	}
@@ -63,10 +68,16 @@ func (c Cookie) build(value string) *http.Cookie {
 	}
 }
 
-// Set hands a value to the browser for as long as maxAge; 0: until it is closed.
+// Set hands a value to the browser for as long as maxAge, in whole seconds, at
+// least one; 0: until it is closed. The value is one of this package's: base64url.
 func (c Cookie) Set(w http.ResponseWriter, value string, maxAge time.Duration) {
 	cookie := c.build(value)
-	cookie.MaxAge = int(maxAge / time.Second)
+	switch {
+	case maxAge < 0:
+		cookie.MaxAge = -1
+	case maxAge > 0:
+		cookie.MaxAge = max(1, int(maxAge/time.Second)) // to net/http, 0 is no end
+	}
 	add(w, cookie)
 }
 
@@ -83,7 +94,9 @@ func add(w http.ResponseWriter, cookie *http.Cookie) {
 	h := w.Header()
 	kept := h["Set-Cookie"][:0:0]
 	for _, line := range h["Set-Cookie"] {
-		if !strings.HasPrefix(line, cookie.Name+"=") {
+		// To browsers a cookie is its name, domain and path (RFC 6265, section 5.3).
+		old, err := http.ParseSetCookie(line)
+		if err != nil || old.Name != cookie.Name || old.Domain != strings.TrimPrefix(cookie.Domain, ".") || old.Path != cookie.Path {
 			kept = append(kept, line)
 		}
 	}
@@ -93,28 +106,34 @@ func add(w http.ResponseWriter, cookie *http.Cookie) {
 }
 
 // Values returns what the request carries under the cookie's name, at most four
-// values, in the order sent. It returns [ErrTooManyCookies] where net/http gave
-// up reading.
+// values, in the order sent. It returns [ErrTooManyCookies] where the cookie is
+// there and net/http gave up reading.
 func (c Cookie) Values(r *http.Request) ([]string, error) {
-	lines := r.Header["Cookie"]
-	if len(lines) == 0 {
-		return nil, nil
-	}
 	var values []string
-	found := false
 	for _, cookie := range r.CookiesNamed(c.Name) {
-		found = true
 		if cookie.Value != "" && len(values) < maxCandidates {
 			values = append(values, cookie.Value)
 		}
 	}
-	if found {
-		return values, nil
+	if len(values) == 0 && c.lost(r) {
+		return nil, fmt.Errorf("read cookie %s: %w; the browser should delete this site's cookies", c.Name, ErrTooManyCookies)
 	}
-	for _, line := range lines {
-		if strings.Contains(line, c.Name+"=") && len(r.Cookies()) == 0 {
-			return nil, fmt.Errorf("read cookie %s: %w; the browser should delete this site's cookies", c.Name, ErrTooManyCookies)
+	return values, nil
+}
+
+// lost reports whether the request has a cookie of this name that net/http reads
+// by itself but not among the others: beyond a number of cookies it returns none.
+func (c Cookie) lost(r *http.Request) bool {
+	for _, line := range r.Header["Cookie"] {
+		for part := range strings.SplitSeq(line, ";") {
+			if !strings.Contains(part, c.Name) {
+				continue
+			}
+			alone, err := http.ParseCookie(part)
+			if err == nil && alone[0].Name == c.Name && alone[0].Value != "" {
+				return true
+			}
 		}
 	}
-	return nil, nil
+	return false
 }

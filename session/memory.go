@@ -14,8 +14,8 @@ import (
 // MemoryConfig configures a [MemoryStore]. Its zero value is useful.
 type MemoryConfig struct {
 	// MaxSessions bounds the live sessions. At the bound new sessions are
-	// refused with [ErrFull]; nobody who is signed in is signed out. Defaults
-	// to one million, a few gigabytes.
+	// refused with [ErrFull]; nobody who is signed in is signed out. Expired
+	// ones make room within a second. Defaults to one million, a few gigabytes.
 	MaxSessions int
 	// Now is the clock. Defaults to [time.Now].
 	Now func() time.Time
@@ -28,8 +28,10 @@ type MemoryStore struct {
 	now    func() time.Time
 	seed   maphash.Seed
 	count  atomic.Int64
-	purge  sync.Mutex // one sweep for room at a time
 	shards [memoryShards]memoryShard
+
+	purge  sync.Mutex // one sweep for room at a time
+	purged time.Time  // when the last one began
 }
 
 const memoryShards = 64
@@ -66,11 +68,7 @@ func (s *MemoryStore) Create(ctx context.Context, record Record) error {
 		return err
 	}
 	if s.count.Load() >= s.max {
-		s.purge.Lock()
-		if s.count.Load() >= s.max {
-			_, _ = s.DeleteExpired(ctx, int(s.max))
-		}
-		s.purge.Unlock()
+		s.makeRoom(ctx)
 	}
 	// Counted before it is stored, so that the bound holds under concurrency.
 	if s.count.Add(1) > s.max {
@@ -90,6 +88,19 @@ func (s *MemoryStore) Create(ctx context.Context, record Record) error {
 	record.Sealed = slices.Clone(record.Sealed)
 	shard.records[record.ID] = record
 	return nil
+}
+
+// makeRoom deletes what has expired, once a second at most: every refused sign-in
+// looking at every session would be slow when it matters.
+func (s *MemoryStore) makeRoom(ctx context.Context) {
+	s.purge.Lock()
+	defer s.purge.Unlock()
+	now := s.now()
+	if s.count.Load() < s.max || !s.purged.IsZero() && now.Sub(s.purged).Abs() < time.Second {
+		return
+	}
+	s.purged = now
+	_, _ = s.DeleteExpired(ctx, int(s.max))
 }
 
 // Get implements [Store].
@@ -151,7 +162,15 @@ func (s *MemoryStore) List(ctx context.Context, query Query) ([]Record, error) {
 	if err := alive(ctx); err != nil {
 		return nil, err
 	}
+	limit := query.Limit
+	if limit <= 0 {
+		limit = DefaultLimit
+	}
 	var found []Record
+	first := func() { // leaves the page among what was found
+		slices.SortFunc(found, func(a, b Record) int { return cmp.Compare(a.ID, b.ID) })
+		found = slices.Delete(found, min(limit, len(found)), len(found))
+	}
 	now := s.now()
 	for i := range s.shards {
 		shard := &s.shards[i]
@@ -164,13 +183,9 @@ func (s *MemoryStore) List(ctx context.Context, query Query) ([]Record, error) {
 			}
 		}
 		shard.mu.RUnlock()
+		first()
 	}
-	slices.SortFunc(found, func(a, b Record) int { return cmp.Compare(a.ID, b.ID) })
-	limit := query.Limit
-	if limit <= 0 {
-		limit = DefaultLimit
-	}
-	return found[:min(limit, len(found)):min(limit, len(found))], nil
+	return slices.Clip(found), nil
 }
 
 // DeleteBySubject implements [Store]. It looks at every session.
@@ -196,7 +211,10 @@ func (s *MemoryStore) sweep(ctx context.Context, limit int, doomed func(Record) 
 		shard := &s.shards[i]
 		shard.mu.Lock()
 		for id, record := range shard.records {
-			if n < limit && doomed(record) {
+			if n >= limit {
+				break
+			}
+			if doomed(record) {
 				delete(shard.records, id)
 				s.count.Add(-1)
 				n++

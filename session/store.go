@@ -23,8 +23,13 @@ var (
 //
 // Every error that is none of the above has [ErrUnavailable] in its chain: a
 // store never turns a fault into a missing session. Strings are compared byte
-// for byte. Times keep at least microseconds and name an instant, whatever their
-// zone. A store neither keeps nor hands out the caller's Sealed slice to write to.
+// for byte; IDs and subjects have up to 255 bytes and pools up to 512, and what
+// a store cannot keep whole it refuses. Times name an instant, whatever their
+// zone; a store keeps microseconds, and may cut off what is finer. A store
+// copies the Sealed that it is given; one that it hands out is for reading.
+//
+// A store may answer Get from a copy in this process, for as long as its
+// documentation says; what was written through the same Store is seen at once.
 type Store interface {
 	// Create stores a new record with Version 1, or returns ErrExists.
 	Create(ctx context.Context, record Record) error
@@ -35,8 +40,8 @@ type Store interface {
 	// CompareAndSwap replaces the live record of the same ID if its Version is
 	// that of record, and returns it with the next Version. It returns
 	// ErrConflict if the Version differs, and ErrNotFound if there is no live
-	// record: a record that was deleted is never brought back. ID, Pool,
-	// Subject and Created do not change.
+	// record: a record that was deleted is never brought back. Pool, Subject
+	// and Created stay what Create was given, whatever record says.
 	CompareAndSwap(ctx context.Context, record Record) (Record, error)
 
 	// Delete removes a record. Removing one that is missing is no error.
@@ -53,8 +58,8 @@ type Store interface {
 	// It says how many.
 	MarkStale(ctx context.Context, pool, subject string) (int, error)
 
-	// DeleteExpired removes up to limit expired records, and says how many. A
-	// store that expires records by itself returns 0.
+	// DeleteExpired removes up to limit expired records, none where it is below
+	// 1, and says how many. A store that expires records by itself returns 0.
 	DeleteExpired(ctx context.Context, limit int) (int, error)
 }
 
