@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/codegrant/codegrant/cognito"
@@ -190,7 +191,7 @@ func (b bearerAuthenticator) Authenticate(r *http.Request) (*Identity, error) {
 	id := &Identity{
 		Issuer: claims.Issuer, Subject: claims.Subject,
 		Username: claims.Username, Email: claims.Email, EmailVerified: claims.EmailVerified, Name: claims.Name,
-		Groups: a.permissionGroups(claims.Groups), Scopes: claims.Scopes, ClientID: claims.ClientID,
+		Groups: a.permissionGroups(claims.Groups), Scopes: slices.Clone(claims.Scopes), ClientID: claims.ClientID,
 		Method: MethodBearer, AuthTime: claims.AuthTime, Expires: claims.ExpiresAt,
 	}
 	id.tokens = func() (cognito.Secret, cognito.Secret) {

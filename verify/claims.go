@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Claims are what a verified token says. They are the caller's own: nobody else
-// who verifies the same token sees a change made to them.
+// Claims are what a verified token says. They are shared by all who verify the
+// same token while it is remembered: read them, do not write them.
 type Claims struct {
 	Issuer   string // iss
 	Subject  string // sub: with Issuer, the only name of a person that never changes
@@ -95,15 +95,6 @@ func (c *Claims) String() string {
 // LogValue is String in parts.
 func (c *Claims) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("token_use", c.TokenUse), slog.String("sub", c.Subject), slog.String("client_id", c.ClientID))
-}
-
-// clone returns claims that share nothing that can be changed.
-func (c *Claims) clone() *Claims {
-	own := *c
-	own.Groups, own.Roles, own.Scopes, own.AMR = slices.Clone(c.Groups), slices.Clone(c.Roles), slices.Clone(c.Scopes), slices.Clone(c.AMR)
-	own.Identities = slices.Clone(c.Identities)
-	own.Custom = c.custom()
-	return &own
 }
 
 // document is a JSON object as it was signed.
