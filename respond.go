@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/codegrant/codegrant/internal/pages"
 	"github.com/codegrant/codegrant/internal/returnto"
 )
 
@@ -94,11 +95,14 @@ func (a *Auth) forbidden(w http.ResponseWriter, r *http.Request, id *Identity, e
 		p.Type, p.Title = problemTypes+"cross-origin", "Request from another site"
 		p.Detail = "Another site made this browser send the request. If it is one of yours, list its origin in TrustedOrigins."
 	}
-	if navigates(r) {
+	switch {
+	case !navigates(r):
+		writeProblem(w, p)
+	case errors.Is(err, ErrCrossOrigin):
+		pages.Render(w, r, p.Status, pages.FromElsewhere{Home: a.DefaultReturnURL, Correlation: p.Correlation})
+	default:
 		a.showForbidden(w, r, id, p)
-		return
 	}
-	writeProblem(w, p)
 }
 
 // unavailable answers 503: it could not be found out who is asking, or whether

@@ -27,9 +27,8 @@ func (a *Auth) signInFailed(w http.ResponseWriter, r *http.Request, returnTo str
 		a.setFlash(w, message)
 		returnto.Redirect(w, a.ErrorURL, http.StatusSeeOther)
 	default:
-		pages.Render(w, r, status, pages.Page{
-			Title: "You are not signed in", Message: message.Message, Correlation: correlation,
-			Link: a.loginURL(returnTo), LinkText: "Sign in again",
+		pages.Render(w, r, status, pages.SignInFailed{
+			Message: message.Message, TryAgain: a.loginURL(returnTo), Correlation: correlation,
 		})
 	}
 }
@@ -49,40 +48,39 @@ func (a *Auth) confirmSignOut(w http.ResponseWriter, r *http.Request) {
 	if uri := r.URL.Query().Get("redirect_uri"); uri != "" {
 		target += "?redirect_uri=" + url.QueryEscape(uri)
 	}
-	pool, err := url.Parse(a.endpoints.Logout)
-	if err != nil {
-		a.problem(w, r, http.StatusInternalServerError, nil)
-		return
-	}
 	status := http.StatusOK
 	if r.Method != http.MethodGet {
 		status = http.StatusForbidden
 	}
-	pages.Render(w, r, status, pages.Page{
-		Title: "Sign out?", Message: "You followed a link from another site. Nothing has happened yet.",
-		Post: target, PostText: "Sign out", PostOrigin: pool.Scheme + "://" + pool.Host,
-		Link: a.DefaultReturnURL, LinkText: "Stay signed in",
+	// The answer to the form leads through the pool to a sign-out URL.
+	pages.Render(w, r, status, pages.ConfirmSignOut{
+		Action: target, Stay: a.DefaultReturnURL,
+		Redirects: []string{originOf(a.endpoints.Logout), originOf(a.signOutURL(r.URL.Query().Get("redirect_uri")))},
 	})
 }
 
+func originOf(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}
+
 func (a *Auth) showForbidden(w http.ResponseWriter, r *http.Request, id *Identity, p problemDocument) {
-	page := pages.Page{
-		Title: p.Title, Message: p.Detail, Correlation: p.Correlation,
-		Link: a.DefaultReturnURL, LinkText: "Go to the start page",
+	name := id.Email
+	if name == "" {
+		name = id.Username
 	}
-	if name := id.Email; name != "" || id.Username != "" {
-		if name == "" {
-			name = id.Username
-		}
-		page.Details = []string{"Signed in as " + name + "."}
-	}
-	pages.Render(w, r, p.Status, page)
+	pages.Render(w, r, p.Status, pages.Denied{
+		SignedInAs: name, Home: a.DefaultReturnURL, Switch: a.path("/login") + "?prompt=login", Correlation: p.Correlation,
+	})
 }
 
 func (a *Auth) showUnavailable(w http.ResponseWriter, r *http.Request, p problemDocument) {
-	page := pages.Page{Title: p.Title, Message: "Something that this service depends on does not respond. You are still signed in; please try again in a moment.", Correlation: p.Correlation}
+	page := pages.Unavailable{Correlation: p.Correlation}
 	if isSafe(r.Method) {
-		page.Link, page.LinkText = a.returnTo(r.RequestURI), "Try again"
+		page.TryAgain = a.returnTo(r.RequestURI)
 	}
 	pages.Render(w, r, p.Status, page)
 }

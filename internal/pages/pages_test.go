@@ -27,13 +27,9 @@ func views(value, link string) map[string]pages.View {
 	return map[string]pages.View{
 		"sign-in failed":   pages.SignInFailed{Message: value, TryAgain: link, Correlation: value},
 		"confirm sign-out": pages.ConfirmSignOut{Action: link, Stay: link, Redirects: []string{"https://pool.example.com"}},
-		"signed out":       pages.SignedOut{SignIn: link},
 		"unavailable":      pages.Unavailable{TryAgain: link, Correlation: value},
 		"denied":           pages.Denied{SignedInAs: value, Home: link, Switch: link, Correlation: value},
-		"any other": pages.Page{
-			Title: value, Message: value, Details: []string{value, value}, Correlation: value,
-			Link: link, LinkText: value, Post: link, PostText: value, PostOrigin: "https://pool.example.com",
-		},
+		"from elsewhere":   pages.FromElsewhere{Home: link, Correlation: value},
 	}
 }
 
@@ -105,7 +101,7 @@ func TestFormAction(t *testing.T) {
 			}
 		})
 	}
-	r, _ := render(t, http.MethodGet, pages.SignedOut{})
+	r, _ := render(t, http.MethodGet, pages.Denied{})
 	if policy := r.Header.Get("Content-Security-Policy"); !strings.HasSuffix(policy, "; form-action 'none'") {
 		t.Errorf("a page without a form allows one: %s", policy)
 	}
@@ -199,7 +195,7 @@ func TestAccessible(t *testing.T) {
 // TestNothingToDo: what has no URL is not offered.
 func TestNothingToDo(t *testing.T) {
 	for name, view := range map[string]pages.View{
-		"signed out": pages.SignedOut{}, "unavailable": pages.Unavailable{}, "denied": pages.Denied{}, "any other": pages.Page{Title: "x"},
+		"unavailable": pages.Unavailable{}, "denied": pages.Denied{}, "from elsewhere": pages.FromElsewhere{},
 	} {
 		_, root := render(t, http.MethodGet, view)
 		for n := range root.Descendants() {
@@ -212,7 +208,7 @@ func TestNothingToDo(t *testing.T) {
 
 func TestHead(t *testing.T) {
 	w := httptest.NewRecorder()
-	pages.Render(w, httptest.NewRequest(http.MethodHead, "/", nil), http.StatusOK, pages.SignedOut{})
+	pages.Render(w, httptest.NewRequest(http.MethodHead, "/", nil), http.StatusOK, pages.Denied{})
 	if w.Body.Len() != 0 || w.Header().Get("Content-Length") == "0" {
 		t.Errorf("HEAD: body of %d bytes, Content-Length %s", w.Body.Len(), w.Header().Get("Content-Length"))
 	}

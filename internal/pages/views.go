@@ -26,7 +26,6 @@ type mark string
 const (
 	warning  mark = "warning"
 	leaving  mark = "leaving"
-	done     mark = "done"
 	shutDoor mark = "shut"
 )
 
@@ -60,18 +59,6 @@ func (v ConfirmSignOut) layout() layout {
 	}
 }
 
-// SignedOut tells that the session is over.
-type SignedOut struct {
-	SignIn string // URL to sign in at; empty: not offered
-}
-
-func (v SignedOut) layout() layout {
-	return layout{
-		Mark: done, Title: "You are signed out", Message: "If other people use this device, close the browser as well.",
-		Links: []action{{v.SignIn, "Sign in"}},
-	}
-}
-
 // Unavailable tells that something which the answer depends on does not respond.
 type Unavailable struct {
 	TryAgain    string // URL of the same request; empty where it is not safe to repeat
@@ -102,21 +89,16 @@ func (v Denied) layout() layout {
 	}
 }
 
-// Page is a page of any other kind.
-type Page struct {
-	Title       string
-	Message     string   // plain text; it may come from strangers
-	Details     []string // further lines
+// FromElsewhere tells that another site made the browser send a request that
+// changes something.
+type FromElsewhere struct {
+	Home        string // URL to go on at
 	Correlation string
-
-	Link, LinkText string // goes on; empty: not offered
-	Post, PostText string // posts a form without fields; empty: none
-	PostOrigin     string // where the answer to the form redirects to
 }
 
-func (p Page) layout() layout {
+func (v FromElsewhere) layout() layout {
 	return layout{
-		Mark: warning, Title: p.Title, Message: p.Message, Details: p.Details, Correlation: p.Correlation,
-		Form: action{p.Post, p.PostText}, Links: []action{{p.Link, p.LinkText}}, redirects: []string{p.PostOrigin},
+		Mark: shutDoor, Title: "Request from another site", Message: "A page of another site made your browser send this. Nothing has been changed.",
+		Links: []action{{v.Home, "Go to the start page"}}, Correlation: v.Correlation,
 	}
 }
