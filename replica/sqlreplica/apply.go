@@ -74,13 +74,9 @@ func (s *Store) change(ctx context.Context, id *statement, decide decision) (rep
 }
 
 func (s *Store) changeOnce(ctx context.Context, id *statement, decide decision) (replica.Change, error) {
-	stored, err := s.readAny(ctx, s.db, id)
-	if err != nil {
-		return replica.Change{}, err
-	}
-	change, err := decide(stored)
+	stored, change, err := s.look(ctx, s.db, id, decide)
 	if err != nil || change.Empty() {
-		return change, err
+		return stored.seen(change), err
 	}
 
 	tx, err := s.db.BeginTx(ctx, nil)
@@ -88,26 +84,33 @@ func (s *Store) changeOnce(ctx context.Context, id *statement, decide decision) 
 		return replica.Change{}, err
 	}
 	defer tx.Rollback() // after Commit it does nothing; after a panic of OnChange it matters
-	if stored != nil {
+	if change.Created {
+		if stored, err = s.tables.adopt(ctx, tx, change.User); err != nil {
+			return replica.Change{}, err
+		}
+		if stored != nil {
+			if change, err = decide(&stored.User); err != nil {
+				return replica.Change{}, err
+			}
+			change.Adopted = true
+		}
+	} else {
 		// Decide again, with the row held: what was read may be history.
 		if err := s.engine.sql(s.engine.lock).bind(stored.ID).sql(s.engine.lockEnd).exec(ctx, tx); err != nil {
 			return replica.Change{}, err
 		}
-		stored, err = s.readAny(ctx, tx, s.byID(stored.ID))
-		if err != nil {
-			return replica.Change{}, err
-		}
-		if stored == nil {
-			return replica.Change{}, errAgain
-		}
-		change, err = decide(stored)
+		stored, change, err = s.look(ctx, tx, s.byID(stored.ID), decide)
 		if err != nil || change.Empty() {
-			return change, err
+			return stored.seen(change), err
+		}
+		if change.Created {
+			return replica.Change{}, errAgain // the user was deleted in between
 		}
 	}
-	if err := s.write(ctx, tx, &change); err != nil {
+	if err := s.write(ctx, tx, stored, &change); err != nil {
 		return replica.Change{}, err
 	}
+	change = stored.seen(change)
 	if s.onChange != nil {
 		if err := s.onChange(ctx, tx, change); err != nil {
 			return replica.Change{}, &hookError{err}
@@ -119,13 +122,18 @@ func (s *Store) changeOnce(ctx context.Context, id *statement, decide decision) 
 	return change, nil
 }
 
-// readAny returns the one user whose ID is selected, or nil.
-func (s *Store) readAny(ctx context.Context, q querier, id *statement) (*replica.User, error) {
-	users, err := s.readUsers(ctx, q, id)
-	if err != nil || len(users) == 0 {
-		return nil, err
+// look reads the user whose ID is selected, nil for nobody, and decides.
+func (s *Store) look(ctx context.Context, q querier, id *statement, decide decision) (*row, replica.Change, error) {
+	rows, err := s.readRows(ctx, q, id)
+	if err != nil {
+		return nil, replica.Change{}, err
 	}
-	return &users[0], nil
+	if len(rows) == 0 {
+		change, err := decide(nil)
+		return nil, change, err
+	}
+	change, err := decide(&rows[0].User)
+	return &rows[0], change, err
 }
 
 const (

@@ -13,12 +13,12 @@ import (
 
 func TestConformance(t *testing.T) {
 	for _, e := range slices.Concat(testEngines, otherWays) {
-		t.Run(e.name, func(t *testing.T) { replicatest.Run(t, harness(e)) })
+		t.Run(e.name, func(t *testing.T) { replicatest.Run(t, harnessOf(e.store)) })
 	}
 }
 
-// harness makes the stores of an engine for the suite, with a spy on each.
-func harness(e testEngine) replicatest.Harness {
+// harnessOf gives stores to the suite, with the spy on each.
+func harnessOf(store func(*testing.T, Config) (*Store, *spy)) replicatest.Harness {
 	var spies sync.Map // by store
 	return replicatest.Harness{
 		New: func(t *testing.T, o replicatest.Options) replica.Store {
@@ -26,7 +26,7 @@ func harness(e testEngine) replicatest.Harness {
 			if o.OnChange != nil {
 				config.OnChange = func(ctx context.Context, _ *sql.Tx, c replica.Change) error { return o.OnChange(ctx, c) }
 			}
-			s, spy := e.store(t, config)
+			s, spy := store(t, config)
 			spies.Store(replica.Store(s), spy)
 			return s
 		},

@@ -36,7 +36,7 @@ func (d Dialect) String() string {
 type engine struct {
 	name       string
 	goose      database.Dialect
-	migrations string // folder below migrations
+	migrations string // folder below that of the tables
 
 	placeholder func(n int) string
 	encodeTime  func(time.Time) any
@@ -139,6 +139,17 @@ func (s *statement) bind(values ...any) *statement {
 		}
 		s.args = append(s.args, value)
 		s.text.WriteString(s.engine.placeholder(len(s.args)))
+	}
+	return s
+}
+
+// assign adds "column = value" for each column.
+func (s *statement) assign(columns []string, values []any) *statement {
+	for i, column := range columns {
+		if i > 0 {
+			s.sql(", ")
+		}
+		s.sql(column + " = ").bind(values[i])
 	}
 	return s
 }

@@ -48,6 +48,9 @@ func (e contentError) Unwrap() error { return e.error }
 
 // repeats returns how often an operation that ended in err may be repeated.
 func (s *Store) repeats(err error) int {
+	if errors.Is(err, errAgain) {
+		return manyRepeats
+	}
 	var hook *hookError
 	var content contentError
 	switch ours := errors.As(err, &hook); s.engine.classify(err) {
@@ -58,23 +61,23 @@ func (s *Store) repeats(err error) int {
 			return manyRepeats
 		}
 	case faultLost:
-		if !ours && !errors.As(err, &content) {
+		if !ours && !isVerdict(err) && !errors.As(err, &content) {
 			return 1
 		}
 	}
-	if errors.Is(err, errAgain) {
-		return manyRepeats
-	}
 	return 0
+}
+
+// isVerdict reports whether err is an answer, and not the lack of one.
+func isVerdict(err error) bool {
+	return errors.Is(err, replica.ErrNotFound) || errors.Is(err, replica.ErrConflict) || errors.Is(err, replica.ErrInvalid)
 }
 
 // fail says what an operation was about, and that the store is unavailable unless
 // err says something else already.
 func (s *Store) fail(ctx context.Context, operation string, err error) error {
 	var hook *hookError
-	switch {
-	case errors.As(err, &hook), errors.Is(err, replica.ErrNotFound), errors.Is(err, replica.ErrConflict),
-		errors.Is(err, replica.ErrInvalid), errors.Is(err, replica.ErrUnavailable):
+	if errors.As(err, &hook) || isVerdict(err) || errors.Is(err, replica.ErrUnavailable) {
 		return fmt.Errorf("%s: %w", operation, err)
 	}
 	if cause := context.Cause(ctx); cause != nil {

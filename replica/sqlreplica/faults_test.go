@@ -19,12 +19,17 @@ import (
 // contents writes all tables out, so that two moments can be compared.
 func contents(t *testing.T, s *Store) string {
 	t.Helper()
-	var b strings.Builder
-	for _, query := range []string{
+	return contentsOf(t, s, []string{
 		"SELECT id, issuer, subject, username, email, name, custom, enabled, updated_at, as_of FROM codegrant_users ORDER BY id",
 		"SELECT id, issuer, name, origin, precedence, updated_at FROM codegrant_groups ORDER BY id",
 		"SELECT user_id, group_id, from_pool, from_local FROM codegrant_memberships ORDER BY user_id, group_id",
-	} {
+	})
+}
+
+func contentsOf(t *testing.T, s *Store, queries []string) string {
+	t.Helper()
+	var b strings.Builder
+	for _, query := range queries {
 		rows, err := s.db.QueryContext(context.WithoutCancel(t.Context()), query)
 		if err != nil {
 			t.Fatal(err)
@@ -84,13 +89,13 @@ func TestS162_StoppedAtEachStep(t *testing.T) {
 	eachEngine(t, func(t *testing.T, e testEngine) {
 		fatal := map[Dialect]error{
 			SQLite:     &coded{10}, // SQLITE_IOERR
-			PostgreSQL: &pgconn.PgError{Code: "58030"},
-			MySQL:      &mysql.MySQLError{Number: 1030},
+			PostgreSQL: sqlState("58030"),
+			MySQL:      number(1030),
 		}[e.dialect]
 		passing := map[Dialect]error{
 			SQLite:     &coded{5}, // SQLITE_BUSY
-			PostgreSQL: &pgconn.PgError{Code: "40P01"},
-			MySQL:      &mysql.MySQLError{Number: 1213},
+			PostgreSQL: sqlState("40P01"),
+			MySQL:      number(1213),
 		}[e.dialect]
 		for name, change := range changes {
 			steps := 1
@@ -140,6 +145,10 @@ func TestS162_StoppedAtEachStep(t *testing.T) {
 		}
 	})
 }
+
+func sqlState(code string) error { return &pgconn.PgError{Code: code} }
+
+func number(n uint16) error { return &mysql.MySQLError{Number: n} }
 
 // coded is an error as SQLite's driver makes them.
 type coded struct{ code int }
@@ -196,8 +205,6 @@ func TestS151_ClosedDatabaseIsUnavailable(t *testing.T) {
 }
 
 func TestClassify(t *testing.T) {
-	sqlState := func(code string) error { return &pgconn.PgError{Code: code} }
-	number := func(n uint16) error { return &mysql.MySQLError{Number: n} }
 	code := func(n int) error { return &coded{n} }
 	for _, test := range []struct {
 		name     string
@@ -250,6 +257,36 @@ func TestClassify(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestRepeats(t *testing.T) {
+	for dialect, e := range engines {
+		s := &Store{engine: e}
+		deadlock := map[Dialect]error{SQLite: &coded{5}, PostgreSQL: sqlState("40P01"), MySQL: number(1213)}[dialect]
+		unique := map[Dialect]error{SQLite: &coded{2067}, PostgreSQL: sqlState("23505"), MySQL: number(1062)}[dialect]
+		full := map[Dialect]error{SQLite: &coded{13}, PostgreSQL: sqlState("53100"), MySQL: number(1114)}[dialect]
+		for _, test := range []struct {
+			name string
+			err  error
+			want int
+		}{
+			{"a concurrent change", errAgain, manyRepeats},
+			{"deadlock", deadlock, manyRepeats},
+			{"unique violation", unique, manyRepeats},
+			{"disk full", full, 0},
+			{"lost connection", driver.ErrBadConn, 1},
+			{"content", contentError{errors.New("x")}, 0},
+			{"not found", replica.ErrNotFound, 0},
+			{"conflict", replica.ErrConflict, 0},
+			{"hook", &hookError{errors.New("x")}, 0},
+			{"hook: deadlock", &hookError{deadlock}, manyRepeats},
+			{"hook: unique violation", &hookError{unique}, 0},
+		} {
+			if got := s.repeats(fmt.Errorf("wrapped: %w", test.err)); got != test.want {
+				t.Errorf("%v: %s may be repeated %d times, want %d", dialect, test.name, got, test.want)
+			}
+		}
 	}
 }
 

@@ -30,6 +30,16 @@ func (s *Store) Migrate(ctx context.Context) error {
 }
 
 func (s *Store) migrate(ctx context.Context) error {
+	if table := s.tables.view().required; table != "" {
+		var one int
+		err := s.engine.sql(s.engine.findTable).bind(table).scan(ctx, s.db, &one)
+		if errors.Is(err, sql.ErrNoRows) {
+			return fmt.Errorf("the database has no table %s: run manage.py migrate of the Django project first, or check that this is its database", table)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	provider, err := s.provider()
 	if err != nil {
 		return err
@@ -57,7 +67,7 @@ func (s *Store) migrate(ctx context.Context) error {
 }
 
 func (s *Store) provider() (*goose.Provider, error) {
-	folder, err := fs.Sub(migrations, "migrations/"+s.engine.migrations)
+	folder, err := fs.Sub(migrations, "migrations/"+s.tables.view().migrations+"/"+s.engine.migrations)
 	if err != nil {
 		return nil, err
 	}

@@ -120,7 +120,7 @@ func (s *Store) Users(ctx context.Context, q replica.UserQuery) (replica.UserPag
 // engine, and has SQLite begin with the left side: with what an index finds, and
 // not with everybody.
 func (s *Store) pageOfUsers(q replica.UserQuery, low, high string, after int64, limit int) *statement {
-	ids, id := s.engine.sql("SELECT "), "u.id"
+	v, ids, id := s.tables.view(), s.engine.sql("SELECT "), "u.id"
 	switch {
 	case low != "":
 		id = "found.id"
@@ -133,11 +133,11 @@ func (s *Store) pageOfUsers(q replica.UserQuery, low, high string, after int64, 
 		}
 		ids.sql(") found CROSS JOIN codegrant_users u")
 		if q.Group != "" {
-			ids.sql(" CROSS JOIN codegrant_memberships member")
+			ids.sql(" CROSS JOIN " + v.members + " member")
 		}
 	case q.Group != "":
 		id = "member.user_id"
-		ids.sql("member.user_id AS id FROM codegrant_memberships member CROSS JOIN codegrant_users u")
+		ids.sql("member.user_id AS id FROM " + v.members + " member CROSS JOIN codegrant_users u")
 	default:
 		ids.sql("u.id FROM codegrant_users u")
 	}
@@ -149,12 +149,13 @@ func (s *Store) pageOfUsers(q replica.UserQuery, low, high string, after int64, 
 	} else {
 		ids.sql(" AND " + id + " > ").bind(after)
 	}
-	if id != "u.id" {
-		ids.sql(" AND u.id = " + id)
+	if low != "" {
+		ids.sql(" AND u.id = found.id")
 	}
 	if q.Group != "" {
-		ids.sql(" AND member.user_id = " + id + " AND member.group_id = (SELECT id FROM codegrant_groups WHERE issuer = ").bind(q.Issuer).
-			sql(" AND name = ").bind(q.Group).sql(")")
+		ids.sql(" AND member.user_id = u.id AND member.group_id = (")
+		s.tables.groupByName(ids, q.Issuer, q.Group)
+		ids.sql(")")
 	}
 	return ids.sql(" ORDER BY " + id + " LIMIT ").bind(limit)
 }
@@ -174,8 +175,9 @@ func (s *Store) Groups(ctx context.Context, q replica.GroupQuery) (replica.Group
 	size := replica.PageSize(q.Limit)
 	var groups []replica.Group
 	err = s.again(ctx, func() (err error) {
-		groups, err = s.readGroups(ctx, s.db, s.engine.sql(" WHERE g.issuer = ").bind(q.Issuer).
-			sql(" AND g.id > ").bind(after).sql(" ORDER BY g.id LIMIT ").bind(size+1))
+		v := s.tables.view()
+		groups, err = s.readGroups(ctx, s.db, q.Issuer, s.engine.sql(" WHERE "+v.owned).bind(q.Issuer).sql(v.ownedEnd+" AND "+v.groupID+" > ").
+			bind(after).sql(" ORDER BY "+v.groupID+" LIMIT ").bind(size+1))
 		return err
 	})
 	if err != nil {
@@ -215,7 +217,11 @@ func (s *Store) readOne(ctx context.Context, ids *statement) (replica.User, erro
 // readMany returns the users whose IDs are selected.
 func (s *Store) readMany(ctx context.Context, ids *statement) (users []replica.User, err error) {
 	err = s.again(ctx, func() error {
-		users, err = s.readUsers(ctx, s.db, ids)
+		rows, err := s.readRows(ctx, s.db, ids)
+		users = make([]replica.User, 0, len(rows))
+		for _, r := range rows {
+			users = append(users, r.user())
+		}
 		return err
 	})
 	return users, err
@@ -226,30 +232,31 @@ func (s *Store) userColumns() string {
 	return "u.id, u.issuer, u.subject, u.username, u.email, u.email_verified, u.name, u.given_name, u.family_name, " +
 		"u.phone_number, u.phone_number_verified, u.locale, u.custom, u.enabled, u.status, " +
 		t("u.first_sign_in") + ", " + t("u.last_sign_in") + ", " + t("u.created_at") + ", " + t("u.updated_at") + ", " +
-		t("u.as_of") + ", " + t("u.groups_as_of")
+		t("u.as_of") + ", " + t("u.groups_as_of") + ", " + s.tables.view().inactive
 }
 
 func (s *Store) groupColumns() string {
-	t := s.engine.readTime
-	return "g.id, g.issuer, g.name, g.origin, g.precedence, " + t("g.created_at") + ", " + t("g.updated_at") + ", " + t("g.as_of")
+	t, v := s.engine.readTime, s.tables.view()
+	return v.groupID + ", g.issuer, " + v.groupName + ", " + v.groupOrigin + ", g.precedence, " +
+		t("g.created_at") + ", " + t("g.updated_at") + ", " + t("g.as_of")
 }
 
-// readUsers returns the users whose IDs are selected, with their groups, by ID.
-// One statement sees one moment.
-func (s *Store) readUsers(ctx context.Context, q querier, ids *statement) ([]replica.User, error) {
-	all := s.engine.sql("SELECT " + s.userColumns() + ", m.from_pool, m.from_local, " + s.groupColumns() + " FROM (")
+// readRows returns the users whose IDs are selected, with their groups, by ID. One
+// statement sees one moment.
+func (s *Store) readRows(ctx context.Context, q querier, ids *statement) ([]row, error) {
+	v := s.tables.view()
+	all := s.engine.sql("SELECT " + s.userColumns() + ", " + v.pool + ", " + v.local + ", " + s.groupColumns() + " FROM (")
 	all.sql(ids.text.String())
 	all.args = ids.args
-	all.sql(") page JOIN codegrant_users u ON u.id = page.id" +
-		" LEFT JOIN codegrant_memberships m ON m.user_id = u.id LEFT JOIN codegrant_groups g ON g.id = m.group_id ORDER BY u.id")
+	all.sql(") page JOIN codegrant_users u ON u.id = page.id " + v.userJoins + " " + v.memberJoins + " ORDER BY u.id")
 	rows, err := all.query(ctx, q)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var users []replica.User
+	var users []row
 	for rows.Next() {
-		var u replica.User
+		var u row
 		var custom string
 		var pool, local sql.NullBool
 		var g nullGroup
@@ -257,7 +264,7 @@ func (s *Store) readUsers(ctx context.Context, q querier, ids *statement) ([]rep
 			&u.ID, &u.Issuer, &u.Subject, &u.Username, &u.Email, &u.EmailVerified, &u.Name, &u.GivenName, &u.FamilyName,
 			&u.PhoneNumber, &u.PhoneNumberVerified, &u.Locale, &custom, &u.Enabled, &u.Status,
 			timeColumn{&u.FirstSignIn}, timeColumn{&u.LastSignIn}, timeColumn{&u.Created}, timeColumn{&u.Updated},
-			timeColumn{&u.AsOf}, timeColumn{&u.GroupsAsOf}, &pool, &local,
+			timeColumn{&u.AsOf}, timeColumn{&u.GroupsAsOf}, &u.inactive, &u.deactivated, &pool, &local,
 		}, g.columns()...)...)
 		if err != nil {
 			return nil, contentError{fmt.Errorf("read a user: %w", err)}
@@ -273,22 +280,27 @@ func (s *Store) readUsers(ctx context.Context, q querier, ids *statement) ([]rep
 		}
 		if g.id.Valid {
 			last := &users[len(users)-1]
-			last.Groups = append(last.Groups, replica.Membership{Group: g.group(), Pool: pool.Bool, Local: local.Bool})
+			last.Groups = append(last.Groups, replica.Membership{Group: g.group(u.Issuer), Pool: pool.Bool, Local: local.Bool})
 		}
 	}
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return nil, err
 	}
 	for i := range users {
-		// By bytes, which no collation is asked for.
-		slices.SortFunc(users[i].Groups, func(a, b replica.Membership) int { return strings.Compare(a.Name, b.Name) })
+		sortGroups(users[i].Groups)
 	}
 	return users, nil
 }
 
-// readGroups returns the groups that the rest of a statement selects.
-func (s *Store) readGroups(ctx context.Context, q querier, rest *statement) ([]replica.Group, error) {
-	all := s.engine.sql("SELECT " + s.groupColumns() + " FROM codegrant_groups g")
+// sortGroups sorts by bytes, which no collation is asked for.
+func sortGroups(groups []replica.Membership) {
+	slices.SortFunc(groups, func(a, b replica.Membership) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// readGroups returns the groups that the rest of a statement selects. Those that
+// no issuer has stated yet are given this one.
+func (s *Store) readGroups(ctx context.Context, q querier, issuer string, rest *statement) ([]replica.Group, error) {
+	all := s.engine.sql("SELECT " + s.groupColumns() + " FROM " + s.tables.view().groups)
 	all.sql(rest.text.String())
 	all.args = rest.args
 	rows, err := all.query(ctx, q)
@@ -302,7 +314,7 @@ func (s *Store) readGroups(ctx context.Context, q querier, rest *statement) ([]r
 		if err := rows.Scan(g.columns()...); err != nil {
 			return nil, contentError{fmt.Errorf("read a group: %w", err)}
 		}
-		groups = append(groups, g.group())
+		groups = append(groups, g.group(issuer))
 	}
 	return groups, errors.Join(rows.Err(), rows.Close())
 }
@@ -320,9 +332,13 @@ func (g *nullGroup) columns() []any {
 	return []any{&g.id, &g.issuer, &g.name, &g.origin, &g.precedence, timeColumn{&g.created}, timeColumn{&g.updated}, timeColumn{&g.asOf}}
 }
 
-func (g *nullGroup) group() replica.Group {
+// group returns the group, of the given issuer where no other is known.
+func (g *nullGroup) group(issuer string) replica.Group {
+	if g.issuer.Valid {
+		issuer = g.issuer.String
+	}
 	group := replica.Group{
-		ID: g.id.Int64, Issuer: g.issuer.String, Name: g.name.String, Origin: replica.Origin(g.origin.String),
+		ID: g.id.Int64, Issuer: issuer, Name: g.name.String, Origin: replica.Origin(g.origin.String),
 		Created: g.created, Updated: g.updated, AsOf: g.asOf,
 	}
 	if g.precedence.Valid {

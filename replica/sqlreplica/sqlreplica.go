@@ -30,6 +30,10 @@ type Config struct {
 	// network: other changes wait for it. Defaults to none.
 	OnChange func(ctx context.Context, tx *sql.Tx, change replica.Change) error
 
+	// Django has the replica live in the tables of a Django project. Defaults to
+	// tables of its own.
+	Django *Django
+
 	// Now is the clock for the times of rows. Defaults to [time.Now].
 	Now func() time.Time
 }
@@ -39,6 +43,7 @@ type Config struct {
 type Store struct {
 	db       *sql.DB
 	engine   *engine
+	tables   tables
 	policy   replica.Policy
 	onChange func(context.Context, *sql.Tx, replica.Change) error
 	now      func() time.Time
@@ -70,5 +75,10 @@ func New(db *sql.DB, config Config) (*Store, error) {
 	if config.Now == nil {
 		config.Now = time.Now
 	}
-	return &Store{db: db, engine: engine, policy: config.Policy, onChange: config.OnChange, now: config.Now}, nil
+	s := &Store{db: db, engine: engine, policy: config.Policy, onChange: config.OnChange, now: config.Now}
+	s.tables = ownTables{s}
+	if config.Django != nil {
+		s.tables = djangoTables{s, config.Django.AdoptVerifiedEmail}
+	}
+	return s, nil
 }

@@ -6,35 +6,35 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/codegrant/codegrant/replica"
 )
 
-// write makes a change within a transaction that holds the user's row, and fills
-// in what only the database knows.
-func (s *Store) write(ctx context.Context, tx *sql.Tx, change *replica.Change) error {
+// write makes a change to a user who was as in before, nil for one who is new,
+// within a transaction that holds their row, and fills in what only the database
+// knows.
+func (s *Store) write(ctx context.Context, tx *sql.Tx, before *row, change *replica.Change) (err error) {
 	u := &change.User
-	var before []replica.Membership
-	if change.Before != nil {
-		before = change.Before.Groups
+	var groupsBefore []replica.Membership
+	if before != nil {
+		groupsBefore = before.Groups
 	}
-	// The slice is shared with what was decided.
-	u.Groups = slices.Clone(u.Groups)
-
-	if change.Created {
-		id, err := s.insertUser(ctx, tx, *u)
-		if err != nil {
-			return err
-		}
-		u.ID = id
-	} else if err := s.updateUser(ctx, tx, *u); err != nil {
+	u.Groups = slices.Clone(u.Groups) // it is shared with what was decided
+	switch {
+	case change.Created:
+		u.ID, err = s.tables.insertUser(ctx, tx, *u)
+	case change.Adopted:
+		err = s.tables.linkUser(ctx, tx, before, *u)
+	default:
+		err = s.tables.updateUser(ctx, tx, before, *u)
+	}
+	if err != nil {
 		return err
 	}
-	if err := s.writeGroups(ctx, tx, u, before); err != nil {
+	if err := s.writeGroups(ctx, tx, u, groupsBefore); err != nil {
 		return err
 	}
-	return s.writeMemberships(ctx, tx, u.ID, before, u.Groups)
+	return s.writeMemberships(ctx, tx, u.ID, groupsBefore, u.Groups)
 }
 
 var userColumns = []string{
@@ -63,29 +63,6 @@ func userValues(u replica.User) ([]any, error) {
 	}, nil
 }
 
-func (s *Store) insertUser(ctx context.Context, tx *sql.Tx, u replica.User) (int64, error) {
-	values, err := userValues(u)
-	if err != nil {
-		return 0, err
-	}
-	return s.insert(ctx, tx, s.engine.sql("INSERT INTO codegrant_users ("+strings.Join(userColumns, ", ")+") VALUES (").bind(values...).sql(")"))
-}
-
-func (s *Store) updateUser(ctx context.Context, tx *sql.Tx, u replica.User) error {
-	values, err := userValues(u)
-	if err != nil {
-		return err
-	}
-	update := s.engine.sql("UPDATE codegrant_users SET ")
-	for i, column := range userColumns {
-		if i > 0 {
-			update.sql(", ")
-		}
-		update.sql(column + " = ").bind(values[i])
-	}
-	return update.sql(" WHERE id = ").bind(u.ID).exec(ctx, tx)
-}
-
 // insert adds a row and returns its ID, or errAgain where a concurrent
 // transaction has added it. The engines that can are asked in a way that is no
 // error to them, for their logs' sake.
@@ -109,6 +86,9 @@ func (s *Store) insert(ctx context.Context, tx *sql.Tx, insert *statement) (id i
 // same order; and updates those whose definition is new.
 func (s *Store) writeGroups(ctx context.Context, tx *sql.Tx, u *replica.User, before []replica.Membership) error {
 	stored := make(map[string]replica.Group)
+	for _, m := range before {
+		stored[m.Name] = m.Group
+	}
 	var names []any
 	for _, m := range u.Groups {
 		if m.ID == 0 {
@@ -116,7 +96,7 @@ func (s *Store) writeGroups(ctx context.Context, tx *sql.Tx, u *replica.User, be
 		}
 	}
 	if len(names) > 0 {
-		found, err := s.readGroups(ctx, tx, s.engine.sql(" WHERE g.issuer = ").bind(u.Issuer).sql(" AND g.name IN (").bind(names...).sql(")"))
+		found, err := s.tables.findGroups(ctx, tx, u.Issuer, names)
 		if err != nil {
 			return err
 		}
@@ -124,16 +104,12 @@ func (s *Store) writeGroups(ctx context.Context, tx *sql.Tx, u *replica.User, be
 			stored[g.Name] = g
 		}
 	}
-	for _, m := range before {
-		stored[m.Name] = m.Group
-	}
 	for i := range u.Groups {
 		group := &u.Groups[i].Group
 		old, exists := stored[group.Name]
 		if !exists {
 			group.Created, group.Updated = u.Updated, u.Updated
-			id, err := s.insert(ctx, tx, s.engine.sql("INSERT INTO codegrant_groups (issuer, name, origin, precedence, created_at, updated_at, as_of) VALUES (").
-				bind(group.Issuer, group.Name, string(group.Origin), group.Precedence, group.Created, group.Updated, group.AsOf).sql(")"))
+			id, err := s.tables.insertGroup(ctx, tx, *group)
 			if err != nil {
 				return err
 			}
@@ -143,11 +119,7 @@ func (s *Store) writeGroups(ctx context.Context, tx *sql.Tx, u *replica.User, be
 		merged, changed := replica.MergeGroup(old, *group)
 		if changed {
 			merged.Updated = u.Updated
-			// Who stated a later precedence meanwhile is right.
-			err := s.engine.sql("UPDATE codegrant_groups SET origin = ").bind(string(merged.Origin)).sql(", precedence = ").bind(merged.Precedence).
-				sql(", as_of = ").bind(merged.AsOf).sql(", updated_at = ").bind(merged.Updated).sql(" WHERE id = ").bind(merged.ID).
-				sql(" AND (as_of IS NULL OR as_of <= ").bind(merged.AsOf).sql(")").exec(ctx, tx)
-			if err != nil {
+			if err := s.tables.updateGroup(ctx, tx, merged); err != nil {
 				return err
 			}
 		}
@@ -156,33 +128,28 @@ func (s *Store) writeGroups(ctx context.Context, tx *sql.Tx, u *replica.User, be
 	return nil
 }
 
-// writeMemberships makes the rows of one user equal to after. Nobody else writes
+// writeMemberships makes the rows of one user equal to after. No store writes
 // them meanwhile: the user's row is held.
 func (s *Store) writeMemberships(ctx context.Context, tx *sql.Tx, userID int64, before, after []replica.Membership) error {
 	was := make(map[int64]replica.Membership, len(before))
 	for _, m := range before {
 		was[m.ID] = m
 	}
-	insert := s.engine.sql("INSERT INTO codegrant_memberships (user_id, group_id, from_pool, from_local) VALUES ")
+	var added []replica.Membership
 	for _, m := range after {
 		old, exists := was[m.ID]
 		delete(was, m.ID)
 		switch {
 		case !exists:
-			if len(insert.args) > 0 {
-				insert.sql(", ")
-			}
-			insert.sql("(").bind(userID, m.ID, m.Pool, m.Local).sql(")")
+			added = append(added, m)
 		case old.Pool != m.Pool || old.Local != m.Local:
-			err := s.engine.sql("UPDATE codegrant_memberships SET from_pool = ").bind(m.Pool).sql(", from_local = ").bind(m.Local).
-				sql(" WHERE user_id = ").bind(userID).sql(" AND group_id = ").bind(m.ID).exec(ctx, tx)
-			if err != nil {
+			if err := s.tables.setMembership(ctx, tx, userID, m); err != nil {
 				return err
 			}
 		}
 	}
-	if len(insert.args) > 0 {
-		if err := insert.exec(ctx, tx); err != nil {
+	if len(added) > 0 {
+		if err := s.tables.addMemberships(ctx, tx, userID, added); err != nil {
 			return err
 		}
 	}
@@ -193,6 +160,5 @@ func (s *Store) writeMemberships(ctx context.Context, tx *sql.Tx, userID int64, 
 	for id := range was {
 		gone = append(gone, id)
 	}
-	return s.engine.sql("DELETE FROM codegrant_memberships WHERE user_id = ").bind(userID).
-		sql(" AND group_id IN (").bind(gone...).sql(")").exec(ctx, tx)
+	return s.tables.removeMemberships(ctx, tx, userID, gone)
 }

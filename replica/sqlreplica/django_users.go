@@ -1,0 +1,184 @@
+package sqlreplica
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/codegrant/codegrant/replica"
+)
+
+// djangoAccount is a row of auth_user.
+type djangoAccount struct {
+	id            int64
+	email         string
+	active        bool
+	issuer, other string // of the person who is linked to it; empty: nobody is
+}
+
+// adopt implements tables: it looks for an account with the verified address of
+// the newcomer.
+func (d djangoTables) adopt(ctx context.Context, tx *sql.Tx, newcomer replica.User) (*row, error) {
+	email := address(newcomer)
+	if email == "" {
+		return nil, nil
+	}
+	accounts, err := d.accountsOf(ctx, tx, email)
+	if err != nil || len(accounts) == 0 {
+		return nil, err
+	}
+	if len(accounts) > 1 {
+		return nil, fmt.Errorf("%w: the users %d and %d of Django both have the verified address of subject %q: leave it to one of them",
+			replica.ErrConflict, accounts[0].id, accounts[1].id, newcomer.Subject)
+	}
+	account := accounts[0]
+	switch {
+	case account.issuer == newcomer.Issuer && account.other == newcomer.Subject:
+		return nil, errAgain
+	case account.issuer != "":
+		return nil, fmt.Errorf("%w: user %d of Django has the verified address of subject %q and is linked to subject %q: "+
+			"if both are the same person, delete row %d of codegrant_users", replica.ErrConflict, account.id, newcomer.Subject, account.other, account.id)
+	case !d.adoptVerifiedEmail:
+		return nil, fmt.Errorf("%w: user %d of Django has the verified address of subject %q: set Django.AdoptVerifiedEmail to link them",
+			replica.ErrConflict, account.id, newcomer.Subject)
+	}
+	adopted := &row{inactive: !account.active, User: replica.User{
+		ID: account.id, Issuer: newcomer.Issuer, Subject: newcomer.Subject, Email: account.email, EmailVerified: true,
+		Enabled: true, Created: newcomer.Created,
+	}}
+	groups, err := d.readGroups(ctx, tx, newcomer.Issuer, d.engine.sql(" JOIN auth_user_groups ug ON ug.group_id = ag.id WHERE ug.user_id = ").bind(account.id))
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range groups {
+		adopted.Groups = append(adopted.Groups, replica.Membership{Group: g, Local: true})
+	}
+	sortGroups(adopted.Groups)
+	return adopted, nil
+}
+
+// accountsOf returns the accounts with an address. Django has no index on it, so
+// this reads them all, as cognito_code_grant does at every request.
+func (d djangoTables) accountsOf(ctx context.Context, tx *sql.Tx, email string) ([]djangoAccount, error) {
+	rows, err := d.engine.sql("SELECT a.id, a.email, a.is_active, u.issuer, u.subject FROM auth_user a"+
+		" LEFT JOIN codegrant_users u ON u.id = a.id WHERE LOWER(a.email) = LOWER(").bind(email).sql(") ORDER BY a.id").query(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var accounts []djangoAccount
+	for rows.Next() {
+		var a djangoAccount
+		var issuer, subject sql.NullString
+		if err := rows.Scan(&a.id, &a.email, &a.active, &issuer, &subject); err != nil {
+			return nil, contentError{fmt.Errorf("read a user of Django: %w", err)}
+		}
+		a.issuer, a.other = issuer.String, subject.String
+		if sameAddress(a.email, email) {
+			accounts = append(accounts, a)
+		}
+	}
+	return accounts, errors.Join(rows.Err(), rows.Close())
+}
+
+func (d djangoTables) insertUser(ctx context.Context, tx *sql.Tx, u replica.User) (id int64, err error) {
+	username, email := u.Subject, address(u)
+	if lower := strings.ToLower(email); email != "" && len([]rune(lower)) <= maxDjangoName {
+		username = lower
+	}
+	if n := len([]rune(username)); n > maxDjangoName {
+		return 0, fmt.Errorf("%w snapshot: the subject has %d characters, a username of Django's has at most %d", replica.ErrInvalid, n, maxDjangoName)
+	}
+	var taken int64
+	var takenBy string
+	err = d.engine.sql("SELECT id, email FROM auth_user WHERE username = ").bind(username).scan(ctx, tx, &taken, &takenBy)
+	switch {
+	case err == nil && email != "" && sameAddress(takenBy, email):
+		return 0, errAgain // somebody made the account since we looked for it
+	case err == nil:
+		return 0, fmt.Errorf("%w: user %d of Django has the username that subject %q needs, and another address: rename that user",
+			replica.ErrConflict, taken, u.Subject)
+	case !errors.Is(err, sql.ErrNoRows):
+		return 0, err
+	}
+
+	u.ID, err = d.insert(ctx, tx, d.engine.sql("INSERT INTO auth_user (password, last_login, is_superuser, username, first_name, last_name, "+
+		"email, is_staff, is_active, date_joined) VALUES (").
+		bind(unusablePassword(), u.LastSignIn, false, username, cut(u.Name, maxDjangoName), "", email, false, u.Enabled, u.Created).sql(")"))
+	if err != nil {
+		return 0, err
+	}
+	return u.ID, d.insertBeside(ctx, tx, u, !u.Enabled)
+}
+
+// unusablePassword returns one as Django makes it: an exclamation mark, which no
+// hash starts with, and forty letters and digits by chance.
+func unusablePassword() string { return "!" + (rand.Text() + rand.Text())[:40] }
+
+// insertBeside adds our row beside that of Django.
+func (d djangoTables) insertBeside(ctx context.Context, tx *sql.Tx, u replica.User, deactivated bool) error {
+	values, err := userValues(u)
+	if err != nil {
+		return err
+	}
+	return d.engine.sql("INSERT INTO codegrant_users (id, deactivated, "+strings.Join(userColumns, ", ")+") VALUES (").
+		bind(append([]any{u.ID, deactivated}, values...)...).sql(")").exec(ctx, tx)
+}
+
+func (d djangoTables) linkUser(ctx context.Context, tx *sql.Tx, before *row, u replica.User) error {
+	if err := d.insertBeside(ctx, tx, u, before.turned(u.Enabled).deactivated); err != nil {
+		return err
+	}
+	return d.follow(ctx, tx, before, u)
+}
+
+func (d djangoTables) updateUser(ctx context.Context, tx *sql.Tx, before *row, u replica.User) error {
+	values, err := userValues(u)
+	if err != nil {
+		return err
+	}
+	err = d.engine.sql("UPDATE codegrant_users SET deactivated = ").bind(before.turned(u.Enabled).deactivated).sql(", ").
+		assign(userColumns, values).sql(" WHERE id = ").bind(u.ID).exec(ctx, tx)
+	if err != nil {
+		return err
+	}
+	return d.follow(ctx, tx, before, u)
+}
+
+// follow has the account of Django follow its user, in what is still as the store
+// has left it.
+func (d djangoTables) follow(ctx context.Context, tx *sql.Tx, before *row, u replica.User) error {
+	set := func(column string, value any, only string, values ...any) error {
+		update := d.engine.sql("UPDATE auth_user SET " + column + " = ").bind(value).sql(" WHERE id = ").bind(u.ID)
+		if only != "" {
+			update.sql(" AND " + only + " ").bind(values...)
+			update.sql(")")
+		}
+		return update.exec(ctx, tx)
+	}
+	var faults []error
+	if name := cut(u.Name, maxDjangoName); name != "" && u.Name != before.Name {
+		faults = append(faults, set("first_name", name, "first_name IN (", "", cut(before.Name, maxDjangoName)))
+	}
+	if email := address(u); email != "" && email != address(before.User) {
+		// An address that another account has stays with it: a backend that looks
+		// people up by address would find two.
+		others, err := d.accountsOf(ctx, tx, email)
+		if err != nil {
+			return err
+		}
+		if len(others) == 0 || len(others) == 1 && others[0].id == u.ID {
+			faults = append(faults, set("email", email, "email IN (", "", address(before.User)))
+		}
+	}
+	if u.LastSignIn.After(before.LastSignIn) {
+		faults = append(faults, set("last_login", u.LastSignIn, "(last_login IS NULL OR last_login <", u.LastSignIn))
+	}
+	if after := before.turned(u.Enabled); after.inactive != before.inactive {
+		faults = append(faults, set("is_active", !after.inactive, ""))
+	}
+	return errors.Join(faults...)
+}
