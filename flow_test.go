@@ -437,6 +437,9 @@ func TestS032_SignInMakesANewSession(t *testing.T) {
 	if response.StatusCode != 401 {
 		t.Errorf("the session from before the sign-in still gets status %d", response.StatusCode)
 	}
+	if err := a.auth.Close(t.Context()); err != nil || a.Calls(localpool.Revoke) != 1 {
+		t.Errorf("its refresh token was revoked %d times, %v", a.Calls(localpool.Revoke), err)
+	}
 }
 
 func TestS071_OneRefreshForAThousandRequests(t *testing.T) {

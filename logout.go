@@ -76,25 +76,30 @@ func (a *Auth) clearCookies(w http.ResponseWriter, r *http.Request) {
 	a.flashCookie().Clear(w)
 }
 
-// revokeSoon revokes the refresh token of an ended session.
+// revokeSoon revokes the refresh token of an ended session, and waits a moment for
+// the pool to say so.
 func (a *Auth) revokeSoon(ctx context.Context, l *live) {
+	select {
+	case <-a.revokeBehind(ctx, l):
+	case <-time.After(revokeWait):
+	}
+}
+
+// revokeBehind revokes the refresh token of an ended session beside the request.
+func (a *Auth) revokeBehind(ctx context.Context, l *live) <-chan struct{} {
+	done := make(chan struct{})
 	tokens, err := l.openTokens()
 	if err != nil || tokens.refresh == "" {
-		return
+		close(done)
+		return done
 	}
-	done := make(chan struct{})
-	a.background.Add(1)
-	go func() {
-		defer a.background.Done()
+	a.background.Go(func() {
 		defer close(done)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
 		a.revoke(ctx, tokens.refresh)
-	}()
-	select {
-	case <-done:
-	case <-time.After(revokeWait):
-	}
+	})
+	return done
 }
 
 // causedByAnotherSite reports whether a page of another origin made the browser

@@ -1,6 +1,7 @@
 package codegrant
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -108,11 +109,12 @@ func (a *Auth) forbidden(w http.ResponseWriter, r *http.Request, id *Identity, e
 // unavailable answers 503: it could not be found out who is asking, or whether
 // they may. It never says 401, which would make clients throw their session away.
 func (a *Auth) unavailable(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() != nil {
-		return // the client has gone
-	}
 	correlation := correlation()
-	a.audit(r.Context(), slog.LevelError, "request failed", slog.String("reason", err.Error()), slog.String("correlation", correlation))
+	level := slog.LevelError
+	if errors.Is(r.Context().Err(), context.Canceled) {
+		level = slog.LevelDebug // the client has gone; nobody reads the answer
+	}
+	a.audit(r.Context(), level, "request failed", slog.String("reason", err.Error()), slog.String("correlation", correlation))
 	w.Header().Set("Retry-After", strconv.Itoa(retryAfter(err)))
 	p := problemDocument{
 		Type: problemTypes + "unavailable", Title: "Temporarily unavailable", Status: http.StatusServiceUnavailable,

@@ -22,7 +22,10 @@ type live struct {
 // that the browser presented are ended: an id from before a sign-in is worth
 // nothing after it.
 func (a *Auth) createSession(ctx context.Context, w http.ResponseWriter, r *http.Request, p *payload) error {
-	a.endPresented(ctx, r)
+	ended, _ := a.endPresented(ctx, r) // a store that cannot delete cannot create either
+	for _, old := range ended {
+		a.revokeBehind(ctx, old)
+	}
 	now := a.Now()
 	handle := session.NewHandle()
 	record := session.Record{
@@ -144,8 +147,8 @@ func (a *Auth) touch(ctx context.Context, l *live) {
 	}
 }
 
-// endPresented deletes the sessions that a request presents and returns their
-// refresh tokens' holders. A session is named by its secret, never by an id that
+// endPresented deletes the sessions that a request presents, and returns them. A
+// session is named by its secret, never by an id that
 // somebody else could know.
 func (a *Auth) endPresented(ctx context.Context, r *http.Request) (ended []*live, err error) {
 	values, _ := a.cookie.Values(r)
