@@ -117,7 +117,7 @@ func (a *Auth) identify(w http.ResponseWriter, r *http.Request) (*request, bool)
 		}
 		if err != nil {
 			a.audit(r.Context(), slog.LevelWarn, "proof refused", slog.String("reason", err.Error()))
-			req.failure = err
+			req.failure = &proofError{authenticator, err}
 			return req, true
 		}
 		if id != nil {

@@ -1,6 +1,7 @@
 package codegrant
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -56,6 +57,19 @@ func New(config Config) (*Auth, error) {
 	if err != nil {
 		faults = errors.Join(faults, fmt.Errorf("pool: %w", err))
 	}
+	var alb *verify.ALB
+	if s.LoadBalancer != nil {
+		config := *s.LoadBalancer
+		config.Issuer = cmp.Or(config.Issuer, endpoints.Issuer)
+		config.ClientID = cmp.Or(config.ClientID, s.Pool.ClientID)
+		config.HTTPClient = cmp.Or(config.HTTPClient, s.HTTPClient)
+		if config.Now == nil {
+			config.Now = s.Now
+		}
+		if alb, err = verify.NewALB(config); err != nil {
+			faults = errors.Join(faults, fmt.Errorf("LoadBalancer: %w", err))
+		}
+	}
 	csrf := http.NewCrossOriginProtection()
 	for _, origin := range s.TrustedOrigins {
 		if err := csrf.AddTrustedOrigin(origin); err != nil {
@@ -71,7 +85,11 @@ func New(config Config) (*Auth, error) {
 		settings: s, client: client, endpoints: endpoints, verifier: verifier, csrf: csrf,
 		used: newUsedStates(s.Now), refreshes: newFlights(s.Now),
 	}
-	a.chain = append([]Authenticator{bearerAuthenticator{a}}, s.Authenticators...)
+	a.chain = []Authenticator{bearerAuthenticator{a}}
+	if alb != nil {
+		a.chain = append(a.chain, albAuthenticator{a, alb})
+	}
+	a.chain = append(a.chain, s.Authenticators...)
 	a.setPrefix("/auth")
 	if s.InsecureCookieDomain != "" {
 		s.Logger.Warn("session cookie is shared with every host of a domain: each of them can read and plant it",

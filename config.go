@@ -17,6 +17,7 @@ import (
 	"github.com/codegrant/codegrant/internal/returnto"
 	"github.com/codegrant/codegrant/replica"
 	"github.com/codegrant/codegrant/session"
+	"github.com/codegrant/codegrant/verify"
 )
 
 // Config is what [New] needs to know. Pool is required, BaseURL is wherever the
@@ -76,8 +77,14 @@ type Config struct {
 	// that an access token may be bound to. Defaults to none.
 	BearerResources []string
 
-	// Authenticators are asked after the session cookie and the bearer token,
-	// in order. Defaults to none.
+	// LoadBalancer accepts what an AWS load balancer says about people whom it
+	// has signed in itself. Signers is required; issuer, client, clock and HTTP
+	// client default to those of this configuration. See [verify.ALB] for what
+	// remains to be done around it. Defaults to none.
+	LoadBalancer *verify.ALBConfig
+
+	// Authenticators are asked after the session cookie, the bearer token and
+	// the load balancer, in order. Defaults to none.
 	Authenticators []Authenticator
 
 	// Sessions keeps the sessions. Defaults to the memory of this process.

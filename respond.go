@@ -65,10 +65,19 @@ func (a *Auth) unauthorized(w http.ResponseWriter, r *http.Request, failure erro
 
 // challenge answers 401 with what would help.
 func (a *Auth) challenge(w http.ResponseWriter, r *http.Request, failure error) {
-	h := w.Header()
-	for _, authenticator := range a.chain {
-		if c := authenticator.Challenge(failure); c != "" {
-			h.Add("WWW-Authenticate", c)
+	// The kind of proof that was refused, or else the first in the chain.
+	chain := a.chain
+	var refused *proofError
+	if errors.As(failure, &refused) {
+		chain = append([]Authenticator{refused.by}, chain...)
+	}
+	for i, authenticator := range chain {
+		var cause error
+		if refused != nil && i == 0 {
+			cause = refused.err
+		}
+		if c := authenticator.Challenge(cause); c != "" {
+			w.Header().Set("WWW-Authenticate", c)
 			break
 		}
 	}

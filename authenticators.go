@@ -1,0 +1,118 @@
+package codegrant
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/verify"
+)
+
+// Methods of the authenticators of this file.
+const (
+	MethodLoadBalancer Method = "load balancer" // a header that an AWS load balancer signed
+	MethodBasic        Method = "basic"         // name and password, checked by the application
+)
+
+// proofError says which authenticator refused a proof, so that the answer asks for
+// the same kind again.
+type proofError struct {
+	by  Authenticator
+	err error
+}
+
+func (e *proofError) Error() string { return e.err.Error() }
+func (e *proofError) Unwrap() error { return e.err }
+
+// albAuthenticator takes the headers of an AWS load balancer that signs people in
+// itself (its action authenticate-cognito).
+type albAuthenticator struct {
+	auth *Auth
+	alb  *verify.ALB
+}
+
+func (b albAuthenticator) Authenticate(r *http.Request) (*Identity, error) {
+	values := r.Header["X-Amzn-Oidc-Data"]
+	if len(values) == 0 {
+		return nil, nil
+	}
+	if len(values) > 1 || len(r.Header["X-Amzn-Oidc-Accesstoken"]) > 1 {
+		return nil, fmt.Errorf("%w: a load balancer's header is repeated", ErrInvalid)
+	}
+	claims, err := b.alb.Verify(r.Context(), values[0])
+	if err != nil {
+		return nil, tokenFault("verify the load balancer's header", err)
+	}
+	id := &Identity{
+		Issuer: claims.Issuer, Subject: claims.Subject, ClientID: claims.ClientID,
+		Username: claims.Username, Email: claims.Email, EmailVerified: claims.EmailVerified, Name: claims.Name,
+		Method: MethodLoadBalancer, Expires: claims.ExpiresAt,
+	}
+	// The signed header names no groups. The access token beside it does, and
+	// nobody signed that it belongs there: it counts once it is verified itself.
+	token := r.Header.Get("X-Amzn-Oidc-Accesstoken")
+	if token == "" {
+		return id, nil
+	}
+	access, err := b.auth.verifier.AccessToken(r.Context(), token)
+	if err != nil {
+		return nil, tokenFault("verify the load balancer's access token", err)
+	}
+	if access.Subject != id.Subject || access.ClientID != id.ClientID {
+		return nil, ErrSubjectMismatch
+	}
+	id.Groups, id.Scopes, id.AuthTime, id.Expires = b.auth.permissionGroups(access.Groups), access.Scopes, access.AuthTime, access.ExpiresAt
+	id.tokens = func() (cognito.Secret, cognito.Secret) { return "", cognito.Secret(token) }
+	return id, nil
+}
+
+// Challenge asks for nothing: a client cannot send what only the load balancer can.
+func (albAuthenticator) Challenge(error) string { return "" }
+
+// BasicAuth returns an authenticator for name and password (RFC 7617), checked by
+// a function of the application: it returns nil and no error where they are wrong,
+// and an error that is [ErrUnavailable] where it cannot tell. Use it over https,
+// and bound how often it may be tried: nothing here does.
+func BasicAuth(realm string, check func(ctx context.Context, username, password string) (*Identity, error)) Authenticator {
+	if check == nil || strings.ContainsAny(realm, "\"\\\r\n") {
+		panic("codegrant: BasicAuth needs a function, and a realm without quotes")
+	}
+	return basicAuthenticator{realm, check}
+}
+
+type basicAuthenticator struct {
+	realm string
+	check func(ctx context.Context, username, password string) (*Identity, error)
+}
+
+func (b basicAuthenticator) Authenticate(r *http.Request) (*Identity, error) {
+	header := r.Header.Get("Authorization")
+	if scheme, _, _ := strings.Cut(header, " "); !strings.EqualFold(scheme, "Basic") {
+		return nil, nil
+	}
+	username, password, ok := r.BasicAuth()
+	if !ok || len(r.Header["Authorization"]) > 1 {
+		return nil, fmt.Errorf("%w: malformed Basic credentials", ErrInvalid)
+	}
+	id, err := b.check(r.Context(), username, password)
+	switch {
+	case err != nil && isUnavailable(err):
+		return nil, unavailable("check name and password", err)
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	case id == nil:
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, errWrongPassword)
+	}
+	own := *id
+	own.Method = MethodBasic
+	return &own, nil
+}
+
+var errWrongPassword = errors.New("name or password is wrong")
+
+func (b basicAuthenticator) Challenge(error) string {
+	return `Basic realm="` + b.realm + `", charset="UTF-8"`
+}
