@@ -25,11 +25,26 @@ type testEngine struct {
 }
 
 var testEngines = []testEngine{
-	{"SQLite", SQLite, "sqlite", func(t *testing.T) string {
-		return "file:" + filepath.Join(t.TempDir(), "sessions.db") + "?_pragma=busy_timeout(20000)&_pragma=journal_mode(WAL)&_pragma=synchronous(off)&_txlock=immediate"
-	}},
+	{"SQLite", SQLite, "sqlite", sqliteDSN},
 	{"PostgreSQL", PostgreSQL, "pgx", postgresDSN},
 	{"MySQL", MySQL, "mysql", mysqlDSN},
+}
+
+// waysToTalk are other ways to talk to the same engines, for the suite.
+var waysToTalk = []testEngine{
+	// As behind PgBouncer, which knows no prepared statements of ours.
+	{"PostgreSQL/simple protocol", PostgreSQL, "pgx", func(t *testing.T) string {
+		return postgresDSN(t) + "&default_query_exec_mode=simple_protocol"
+	}},
+	{"MySQL/interpolated, rows found are counted", MySQL, "mysql", func(t *testing.T) string {
+		return mysqlDSN(t) + "&interpolateParams=true&clientFoundRows=true"
+	}},
+	{"MySQL/another character set", MySQL, "mysql", func(t *testing.T) string { return mysqlDSN(t) + "&charset=latin1" }},
+}
+
+func sqliteDSN(t *testing.T) string {
+	return "file:" + filepath.Join(t.TempDir(), "sessions.db") +
+		"?_txlock=immediate&_pragma=busy_timeout(20000)&_pragma=journal_mode(WAL)&_pragma=synchronous(off)"
 }
 
 func eachEngine(t *testing.T, f func(t *testing.T, e testEngine)) {

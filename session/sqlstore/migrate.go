@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"time"
 
 	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/database"
 
 	"github.com/codegrant/codegrant/session"
 )
@@ -17,13 +17,9 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// versionTable is the store's own, so that an application that uses goose as well
-// keeps its own count.
-const versionTable = "codegrant_session_migrations"
-
 // Migrate brings the table to the version that this code needs, from nothing or
-// from any earlier version. Any number of processes may call it at once. Tables of
-// a newer version are left alone.
+// from any earlier version. Any number of processes may call it at once. A table
+// of a newer version is left alone.
 func (s *Store) Migrate(ctx context.Context) error {
 	if err := s.migrate(ctx); err != nil {
 		return fmt.Errorf("migrate sessions: %w: %w", session.ErrUnavailable, err)
@@ -31,21 +27,24 @@ func (s *Store) Migrate(ctx context.Context) error {
 	return nil
 }
 
-func (s *Store) migrate(ctx context.Context) (err error) {
-	// Who comes second can fail at what the first is in the middle of: SQLite has
-	// no lock to take, and goose looks before it takes that of the others. It looks
-	// again, until a round passes or time does.
-	for delay := 10 * time.Millisecond; delay < 5*time.Second; delay *= 2 {
-		var provider *goose.Provider
-		if provider, err = s.provider(); err != nil {
-			return err
-		}
+func (s *Store) migrate(ctx context.Context) error {
+	provider, err := s.provider()
+	if err != nil {
+		return err
+	}
+	if s.engine.lock != nil {
+		_, err = provider.Up(ctx)
+		return err
+	}
+	// One writer at a time: who comes second finds the work of the first done,
+	// fails at doing it once more, and looks again. Each round is somebody's
+	// progress, so the rounds are as many as there are versions.
+	for range len(provider.ListSources()) + 1 {
 		if _, err = provider.Up(ctx); err == nil || ctx.Err() != nil {
 			return err
 		}
-		select {
-		case <-time.After(delay):
-		case <-ctx.Done():
+		if pending, pendingErr := provider.HasPending(ctx); pendingErr != nil || !pending {
+			return pendingErr
 		}
 	}
 	return err
@@ -56,11 +55,72 @@ func (s *Store) provider() (*goose.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	options := []goose.ProviderOption{goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true)}
+	inner, err := database.NewStore(s.engine.goose, versionTableName)
+	if err != nil {
+		return nil, err
+	}
+	options := []goose.ProviderOption{goose.WithStore(&versionTable{inner, s.engine}), goose.WithDisableGlobalRegistry(true)}
 	if s.engine.lock != nil {
 		options = append(options, goose.WithSessionLocker(s.engine.lock))
 	}
-	return goose.NewProvider(s.engine.goose, s.db, folder, options...)
+	return goose.NewProvider(goose.DialectCustom, s.db, folder, options...)
+}
+
+// versionTableName is the store's own, so that an application that uses goose as
+// well keeps its own count.
+const versionTableName = "codegrant_session_migrations"
+
+// versionTable is goose's, made in one statement that many may run at once: goose
+// looks without a lock, makes a table, then a first row in it, and never gets over
+// a table without that row. Here version 0 is there without a row.
+type versionTable struct {
+	database.Store
+	engine *engine
+}
+
+// TableExists implements goose's database.StoreExtender.
+func (v *versionTable) TableExists(ctx context.Context, db database.DBTxConn) (bool, error) {
+	return v.engine.hasTable(ctx, db, versionTableName)
+}
+
+// CreateVersionTable implements goose's database.Store, as do those below.
+func (v *versionTable) CreateVersionTable(ctx context.Context, db database.DBTxConn) error {
+	_, err := db.ExecContext(ctx, v.engine.createVersions)
+	return err
+}
+
+func (v *versionTable) Insert(ctx context.Context, db database.DBTxConn, request database.InsertRequest) error {
+	if request.Version == 0 {
+		return nil
+	}
+	return v.Store.Insert(ctx, db, request)
+}
+
+func (v *versionTable) ListMigrations(ctx context.Context, db database.DBTxConn) ([]*database.ListMigrationsResult, error) {
+	results, err := v.Store.ListMigrations(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	return append(results, &database.ListMigrationsResult{Version: 0, IsApplied: true}), nil
+}
+
+func (v *versionTable) GetLatestVersion(ctx context.Context, db database.DBTxConn) (int64, error) {
+	version, err := v.Store.GetLatestVersion(ctx, db)
+	if errors.Is(err, database.ErrVersionNotFound) {
+		return 0, nil
+	}
+	return version, err
+}
+
+func (e *engine) hasTable(ctx context.Context, db interface {
+	QueryRowContext(context.Context, string, ...any) *sql.Row
+}, name string) (bool, error) {
+	var one int
+	err := db.QueryRowContext(ctx, e.findTable, name).Scan(&one)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // advisoryLock lets one process at a time migrate. The engine frees it when the
@@ -73,7 +133,8 @@ var (
 		lock:   "SELECT 1 FROM (SELECT pg_advisory_lock(7163384747846166895)) locked",
 		unlock: "SELECT CASE WHEN pg_advisory_unlock(7163384747846166895) THEN 1 ELSE 0 END",
 	}
-	// The name is the server's, so it holds the name of the database.
+	// The name is the server's, so it holds the name of the database. Waiting
+	// ends with the context.
 	mysqlLock = &advisoryLock{
 		lock:   "SELECT GET_LOCK(LEFT(CONCAT('cg.sessions.', DATABASE()), 64), 3600)",
 		unlock: "SELECT RELEASE_LOCK(LEFT(CONCAT('cg.sessions.', DATABASE()), 64))",
@@ -82,21 +143,21 @@ var (
 
 // SessionLock implements goose's lock.SessionLocker.
 func (l *advisoryLock) SessionLock(ctx context.Context, conn *sql.Conn) error {
-	return expectOne(ctx, conn, l.lock)
+	return expectOne(ctx, conn, l.lock, "wait for another process that migrates")
 }
 
 // SessionUnlock implements goose's lock.SessionLocker.
 func (l *advisoryLock) SessionUnlock(ctx context.Context, conn *sql.Conn) error {
-	return expectOne(ctx, conn, l.unlock)
+	return expectOne(ctx, conn, l.unlock, "free the lock on migrations")
 }
 
-func expectOne(ctx context.Context, conn *sql.Conn, query string) error {
+func expectOne(ctx context.Context, conn *sql.Conn, query, operation string) error {
 	var got sql.NullInt64
 	if err := conn.QueryRowContext(ctx, query).Scan(&got); err != nil {
-		return err
+		return fmt.Errorf("%s: %w", operation, err)
 	}
 	if got.Int64 != 1 {
-		return errors.New("the database refused the lock on migrations")
+		return fmt.Errorf("%s: the database refused", operation)
 	}
 	return nil
 }

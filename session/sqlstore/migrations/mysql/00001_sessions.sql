@@ -1,6 +1,9 @@
 -- +goose Up
+-- MySQL commits each table by itself: a process that was killed before it took note
+-- of this one is followed by one that finds it here.
+--
 -- Names are bytes: a collation would fold case, accents or trailing spaces.
-CREATE TABLE codegrant_sessions (
+CREATE TABLE IF NOT EXISTS codegrant_sessions (
 	id          VARBINARY(255) NOT NULL PRIMARY KEY,
 	pool        VARBINARY(512) NOT NULL,
 	subject     VARBINARY(255) NOT NULL,
