@@ -61,8 +61,7 @@ func TestPlans(t *testing.T) {
 			return err
 		}, nil},
 	}
-	eachEngine(t, func(t *testing.T, e testEngine) {
-		s, spy := e.store(t, Config{})
+	inspect := func(t *testing.T, s *Store, spy *spy) {
 		fill(t, s, 3000)
 		analyze(t, s)
 		for _, action := range actions {
@@ -81,11 +80,17 @@ func TestPlans(t *testing.T) {
 				}
 				plan, scanned := explain(t, s, passed.query, args)
 				plans.WriteString(plan)
+				if strings.Contains(passed.query, "LOWER(a.email)") {
+					scanned = nil // Django has no index on addresses
+				}
 				for _, table := range scanned {
 					t.Errorf("%s: %s is read from end to end by\n\t%s\nwith %v", action.name, table, passed.query, args)
 				}
 			}
 			for _, index := range action.uses {
+				if s.tables.view() == &djangoView && strings.HasPrefix(index, "codegrant_memberships") {
+					continue // Django has an index of its own, under another name on each engine
+				}
 				if !regexp.MustCompile(`\b` + index + `\b`).MatchString(plans.String()) {
 					t.Errorf("%s does not use %s:\n%s", action.name, index, plans.String())
 				}
@@ -94,6 +99,16 @@ func TestPlans(t *testing.T) {
 				t.Errorf("%s runs nothing: the spy is blind", action.name)
 			}
 		}
+	}
+	eachEngine(t, func(t *testing.T, e testEngine) {
+		s, spy := e.store(t, Config{})
+		inspect(t, s, spy)
+	})
+	t.Run("Django", func(t *testing.T) {
+		eachEngine(t, func(t *testing.T, e testEngine) {
+			s, spy := djangoStore(t, e, Config{})
+			inspect(t, s, spy)
+		})
 	})
 }
 
@@ -107,7 +122,7 @@ func fill(t *testing.T, s *Store, n int) {
 	defer tx.Rollback()
 	for i := range n {
 		snapshot := person(i, 0)
-		if i%3 == 0 {
+		if i >= 300 && i%3 == 0 {
 			snapshot.Issuer += "x"
 		}
 		if i < 300 {
@@ -128,7 +143,11 @@ func fill(t *testing.T, s *Store, n int) {
 // analyze has the engine look at what is in the tables.
 func analyze(t *testing.T, s *Store) {
 	t.Helper()
-	for _, table := range []string{"codegrant_users", "codegrant_groups", "codegrant_memberships"} {
+	tables := []string{"codegrant_users", "codegrant_groups", "codegrant_memberships"}
+	if s.tables.view() == &djangoView {
+		tables = append(tables, "auth_user", "auth_group", "auth_user_groups")
+	}
+	for _, table := range tables {
 		statement := "ANALYZE " + table
 		if s.engine == engines[MySQL] {
 			statement = "ANALYZE TABLE " + table
@@ -152,7 +171,7 @@ func explain(t *testing.T, s *Store, query string, args []any) (plan string, sca
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	prefix, table := "EXPLAIN QUERY PLAN ", regexp.MustCompile(`SCAN (codegrant_\w+|[ugm]|member)\b`)
+	prefix, table := "EXPLAIN QUERY PLAN ", regexp.MustCompile(`SCAN (codegrant_\w+|auth_\w+|[uagm]|ug|ag|member)\b`)
 	switch s.engine {
 	case engines[PostgreSQL]:
 		// These tables are small enough to be read whole; the question is
@@ -161,7 +180,7 @@ func explain(t *testing.T, s *Store, query string, args []any) (plan string, sca
 			t.Fatal(err)
 		}
 		defer conn.ExecContext(context.WithoutCancel(t.Context()), "RESET enable_seqscan")
-		prefix, table = "EXPLAIN ", regexp.MustCompile(`Seq Scan on (codegrant_\w+)`)
+		prefix, table = "EXPLAIN ", regexp.MustCompile(`Seq Scan on ((?:codegrant|auth)_\w+)`)
 	case engines[MySQL]:
 		prefix = "EXPLAIN FORMAT=JSON "
 	}
