@@ -7,8 +7,10 @@ type Change struct {
 	User   User  // as they are now
 	Before *User // as they were; nil for a user who is new
 
-	Created bool // the user is new
-	Adopted bool // the user was known to the application already, and is now linked to the pool
+	// Created says that the user is new. Adopted says that the application knew
+	// them already, as Before, and that they are now linked to the pool.
+	Created bool
+	Adopted bool
 
 	// Fields names what is different, sorted: username, email, email_verified,
 	// name, given_name, family_name, phone_number, phone_number_verified, locale,

@@ -23,6 +23,8 @@
 // Text that names somebody or something is compared by its bytes, trailing spaces
 // included, on every engine and whatever the collation of the database is.
 //
+// A Django project's tables can take their place: see [Django].
+//
 // # Engines
 //
 // The driver is the application's to import. SQLite, through modernc.org/sqlite,

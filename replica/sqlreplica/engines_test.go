@@ -31,7 +31,7 @@ type testEngine struct {
 
 var testEngines = []testEngine{
 	{"SQLite", SQLite, "sqlite", sqliteDSN("_txlock=immediate")},
-	{"PostgreSQL", PostgreSQL, "pgx", postgresDSN},
+	{"PostgreSQL", PostgreSQL, "pgx", postgresDSN(nil)},
 	{"MySQL", MySQL, "mysql", mysqlDSN(func(*mysql.Config) {})},
 }
 
@@ -39,6 +39,9 @@ var testEngines = []testEngine{
 // is kept over as well.
 var otherWays = []testEngine{
 	{"SQLite with deferred transactions", SQLite, "sqlite", sqliteDSN("_txlock=deferred")},
+	{"PostgreSQL serializable, as behind a pooler", PostgreSQL, "pgx", postgresDSN(map[string]string{
+		"default_query_exec_mode": "simple_protocol", "default_transaction_isolation": "serializable",
+	})},
 	{"MySQL with times parsed in another zone", MySQL, "mysql", mysqlDSN(func(c *mysql.Config) {
 		c.ParseTime, c.InterpolateParams, c.Loc = true, true, newYork
 		c.Params = map[string]string{"time_zone": "'-05:00'"}
@@ -85,7 +88,11 @@ func sqliteDSN(options string) func(*testing.T) string {
 }
 
 // postgresDSN makes a schema and returns a URL that works in it.
-func postgresDSN(t *testing.T) string {
+func postgresDSN(options map[string]string) func(*testing.T) string {
+	return func(t *testing.T) string { return postgresSchema(t, options) }
+}
+
+func postgresSchema(t *testing.T, options map[string]string) string {
 	server := testenv.Postgres(t)
 	name := "codegrant_" + strings.ToLower(rand.Text()[:16])
 	admin(t, "pgx", server, "CREATE SCHEMA "+name, "DROP SCHEMA "+name+" CASCADE")
@@ -95,6 +102,9 @@ func postgresDSN(t *testing.T) string {
 	}
 	query := u.Query()
 	query.Set("search_path", name)
+	for name, value := range options {
+		query.Set(name, value)
+	}
 	u.RawQuery = query.Encode()
 	return u.String()
 }

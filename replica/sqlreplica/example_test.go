@@ -140,3 +140,23 @@ func ExampleStore_GrantLocalGroup() {
 	// beta testers: local
 	// editors: pool
 }
+
+// In the database of a Django project, beside the backends that stay in Python.
+func ExampleDjango() {
+	db, err := sql.Open("sqlite", "file:/srv/site/db.sqlite3?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=foreign_keys(1)")
+	if err != nil {
+		log.Fatal(err)
+	}
+	users, err := sqlreplica.New(db, sqlreplica.Config{
+		Dialect: sqlreplica.SQLite,
+		Django:  &sqlreplica.Django{AdoptVerifiedEmail: true},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Adds codegrant_users, codegrant_groups and codegrant_memberships; changes
+	// no table of Django's.
+	if err := users.Migrate(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+}

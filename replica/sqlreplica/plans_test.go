@@ -171,7 +171,7 @@ func explain(t *testing.T, s *Store, query string, args []any) (plan string, sca
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	prefix, table := "EXPLAIN QUERY PLAN ", regexp.MustCompile(`SCAN (codegrant_\w+|auth_\w+|[uagm]|ug|ag|member)\b`)
+	prefix, table := "EXPLAIN QUERY PLAN ", regexp.MustCompile(`SCAN (codegrant_\w+|auth_\w+|[uagm]|ug|ag|joined)\b`)
 	switch s.engine {
 	case engines[PostgreSQL]:
 		// These tables are small enough to be read whole; the question is

@@ -133,11 +133,11 @@ func (s *Store) pageOfUsers(q replica.UserQuery, low, high string, after int64, 
 		}
 		ids.sql(") found CROSS JOIN codegrant_users u")
 		if q.Group != "" {
-			ids.sql(" CROSS JOIN " + v.members + " member")
+			ids.sql(" CROSS JOIN " + v.members + " joined")
 		}
 	case q.Group != "":
-		id = "member.user_id"
-		ids.sql("member.user_id AS id FROM " + v.members + " member CROSS JOIN codegrant_users u")
+		id = "joined.user_id"
+		ids.sql("joined.user_id AS id FROM " + v.members + " joined CROSS JOIN codegrant_users u")
 	default:
 		ids.sql("u.id FROM codegrant_users u")
 	}
@@ -153,7 +153,7 @@ func (s *Store) pageOfUsers(q replica.UserQuery, low, high string, after int64, 
 		ids.sql(" AND u.id = found.id")
 	}
 	if q.Group != "" {
-		ids.sql(" AND member.user_id = u.id AND member.group_id = (")
+		ids.sql(" AND joined.user_id = u.id AND joined.group_id = (")
 		s.tables.groupByName(ids, q.Issuer, q.Group)
 		ids.sql(")")
 	}

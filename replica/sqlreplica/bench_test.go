@@ -1,0 +1,50 @@
+package sqlreplica
+
+import (
+	"database/sql"
+	"path/filepath"
+	"testing"
+)
+
+func BenchmarkApply(b *testing.B) {
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(b.TempDir(), "replica.db")+
+		"?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(normal)")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	s, err := New(db, Config{Dialect: SQLite})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := s.Migrate(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	b.Run("new", func(b *testing.B) {
+		number := 0
+		for b.Loop() {
+			number++
+			if _, err := s.Apply(b.Context(), person(number, 0, "admins", "editors", "analysts")); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("unchanged", func(b *testing.B) {
+		for b.Loop() {
+			if c, err := s.Apply(b.Context(), person(1, 0, "admins", "editors", "analysts")); err != nil || !c.Empty() {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("sign-in", func(b *testing.B) {
+		seconds := 0
+		for b.Loop() {
+			seconds++
+			p := person(1, seconds, "admins", "editors", "analysts")
+			p.SignIn = true
+			if _, err := s.Apply(b.Context(), p); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
