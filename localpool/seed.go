@@ -3,6 +3,7 @@ package localpool
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -89,6 +90,19 @@ func ParseSeed(b []byte) (Seed, error) {
 	return seed, nil
 }
 
+// addUsers makes the users of a new state.
+func (s Seed) addUsers(st *state.State) error {
+	var faults []error
+	for _, p := range s.Pools {
+		for _, u := range p.Users {
+			if _, err := st.CreateUser(p.ID, u.user()); err != nil {
+				faults = append(faults, fmt.Errorf("seed: pool %q: user %q: %w", p.ID, or(u.Username, u.Email), err))
+			}
+		}
+	}
+	return errors.Join(faults...)
+}
+
 // Demo is what [DefaultSeed] calls its pool and clients.
 const (
 	DemoPoolID       = "local_Demo12345"
@@ -173,14 +187,14 @@ func (s Seed) pools() ([]*state.Pool, error) {
 		}
 		for _, us := range ps.Users {
 			if !slices.Contains(statuses, us.Status) {
-				fault("%s: user %q: %q is not a status of Cognito's", where, us.Username, us.Status)
+				fault("%s: user %q: %q is not a status of Cognito's", where, or(us.Username, us.Email), us.Status)
 			}
 			if us.Username == "" && us.Email == "" {
 				fault("%s: a user has neither username nor email", where)
 			}
 			for _, g := range us.Groups {
 				if !slices.ContainsFunc(ps.Groups, func(gs GroupSeed) bool { return gs.Name == g }) {
-					fault("%s: user %q: there is no group %q", where, us.Username, g)
+					fault("%s: user %q: there is no group %q", where, or(us.Username, us.Email), g)
 				}
 			}
 		}
@@ -206,6 +220,9 @@ func (c ClientSeed) check() (faults []error) {
 			faults = append(faults, err)
 		}
 	}
+	if c.IDTokenValidity < 0 || c.AccessTokenValidity < 0 || c.RefreshTokenValidity < 0 {
+		faults = append(faults, errors.New("a validity is less than zero"))
+	}
 	if c.RotationGrace < 0 || c.RotationGrace > time.Minute {
 		faults = append(faults, errors.New("rotation_grace is at most one minute"))
 	}
@@ -215,11 +232,11 @@ func (c ClientSeed) check() (faults []error) {
 // checkRegistered: https, or http on this machine, or a scheme of an app; no
 // fragment.
 func checkRegistered(raw string) error {
-	scheme, rest, ok := strings.Cut(raw, "://")
-	if !ok || rest == "" || strings.ContainsAny(raw, "# ") {
+	u, err := url.Parse(raw)
+	if err != nil || u.Scheme == "" || u.Host == "" || strings.ContainsAny(raw, "# ") {
 		return fmt.Errorf("%q is not a URL without fragment", raw)
 	}
-	if scheme == "http" && !strings.HasPrefix(rest, "localhost") && !strings.HasPrefix(rest, "127.0.0.1") && !strings.HasPrefix(rest, "[::1]") {
+	if u.Scheme == "http" && !slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, u.Hostname()) {
 		return fmt.Errorf("%q begins with http; Cognito takes that for localhost alone", raw)
 	}
 	return nil

@@ -69,44 +69,24 @@ func New(config Config) (*Server, error) {
 		config.Seed = DefaultSeed("http://localhost:8080")
 	}
 	base, err := url.Parse(config.BaseURL)
-	if err != nil || base.Host == "" || strings.Trim(base.Path, "/") != "" {
+	if err != nil || (base.Scheme != "http" && base.Scheme != "https") || base.Host == "" || strings.Trim(base.Path, "/") != "" {
 		return nil, fmt.Errorf("local pool: base URL %q is not of the form http://127.0.0.1:9229", config.BaseURL)
 	}
 	pools, err := config.Seed.pools()
 	if err != nil {
 		return nil, fmt.Errorf("local pool: %w", err)
 	}
-	st, err := state.New(state.Config{Now: config.Now, Logger: config.Logger, Path: config.StateFile}, pools)
+	st, err := state.New(state.Config{Now: config.Now, Logger: config.Logger, Path: config.StateFile, Begin: config.Seed.addUsers}, pools)
 	if err != nil {
 		return nil, fmt.Errorf("local pool: %w", err)
 	}
 	s := &Server{
-		state: st, base: base.Scheme + "://" + base.Host, host: base.Hostname(), anyHost: config.InsecureAnyHost,
+		state: st, base: base.Scheme + "://" + base.Host, host: strings.ToLower(base.Hostname()), anyHost: config.InsecureAnyHost,
 		calls: make(map[string]int), faults: make(map[string]http.Handler),
-	}
-	if err := s.seedUsers(config.Seed); err != nil {
-		return nil, fmt.Errorf("local pool: %w", err)
 	}
 	s.oauth = oauth.New(st, s.base)
 	s.route()
 	return s, nil
-}
-
-// seedUsers makes the users that are not there yet, so that a state that was kept
-// is left as it is.
-func (s *Server) seedUsers(seed Seed) error {
-	for _, p := range seed.Pools {
-		users, err := s.state.Users(p.ID)
-		if err != nil || len(users) > 0 {
-			continue
-		}
-		for _, u := range p.Users {
-			if _, err := s.state.CreateUser(p.ID, u.user()); err != nil {
-				return fmt.Errorf("seed: pool %q: user %q: %w", p.ID, or(u.Username, u.Email), err)
-			}
-		}
-	}
-	return nil
 }
 
 func (s *Server) route() {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -44,6 +45,7 @@ type Authorization struct {
 // shown a page.
 type Refusal struct {
 	RedirectURI string
+	ClientID    string
 	Fragment    bool
 	Code        string
 	Description string
@@ -71,7 +73,7 @@ func (e *Endpoints) ParseAuthorization(q url.Values) (*Authorization, *Refusal) 
 	}
 	// Compared to the letter: scheme, host, port, path and trailing slash.
 	if !slices.Contains(client.CallbackURLs, a.RedirectURI) {
-		return nil, &Refusal{Code: "redirect_mismatch"}
+		return nil, &Refusal{Code: "redirect_mismatch", ClientID: client.ID}
 	}
 	refuse := func(code, description string) (*Authorization, *Refusal) {
 		return nil, &Refusal{RedirectURI: a.RedirectURI, Fragment: a.ResponseType == "token", Code: code, Description: description, State: a.State, HasState: a.HasState}
@@ -102,11 +104,11 @@ func (e *Endpoints) ParseAuthorization(q url.Values) (*Authorization, *Refusal) 
 		}
 	}
 	if raw := q.Get("max_age"); raw != "" {
-		age, err := time.ParseDuration(raw + "s")
-		if err != nil || age < 0 {
+		age, err := strconv.ParseUint(raw, 10, 31)
+		if err != nil {
 			return refuse("invalid_request", "")
 		}
-		a.MaxAge = age
+		a.MaxAge = time.Duration(age) * time.Second
 	}
 	return a, nil
 }
@@ -131,7 +133,7 @@ func (e *Endpoints) Authorize(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case slices.Contains(a.Prompt, "none") && !signedIn:
-		e.Refuse(w, r, &Refusal{RedirectURI: a.RedirectURI, Code: "login_required", State: a.State, HasState: a.HasState})
+		e.Refuse(w, r, &Refusal{RedirectURI: a.RedirectURI, Fragment: a.ResponseType == "token", Code: "login_required", State: a.State, HasState: a.HasState})
 	case signedIn && !slices.Contains(a.Prompt, "login"):
 		u, err := e.state.User(x.PoolID, x.Username)
 		if err != nil {
@@ -207,7 +209,14 @@ func (e *Endpoints) finishImplicit(w http.ResponseWriter, r *http.Request, a *Au
 // trusted.
 func (e *Endpoints) Refuse(w http.ResponseWriter, _ *http.Request, f *Refusal) {
 	if f.RedirectURI == "" {
-		redirect(w, e.base+"/error?"+url.Values{"error": {f.Code}, "error_description": {f.Description}}.Encode())
+		q := "error=" + url.QueryEscape(f.Code)
+		if f.Description != "" {
+			q += "&error_description=" + url.QueryEscape(f.Description)
+		}
+		if f.ClientID != "" {
+			q += "&client_id=" + url.QueryEscape(f.ClientID)
+		}
+		redirect(w, e.base+"/error?"+q)
 		return
 	}
 	// The order in which Cognito sends them.

@@ -44,6 +44,12 @@ func (e *Endpoints) mint(client state.Client, u state.User, m minting) (tokenAns
 	if m.resource != "" {
 		access["aud"] = m.resource
 	}
+	// A client whose tokens can be neither revoked nor rotated has no use for ids.
+	if !client.Revocation && !client.Rotation {
+		delete(common, "origin_jti")
+		delete(access, "origin_jti")
+		delete(access, "jti")
+	}
 	signed, err := e.state.Sign(client.PoolID, access)
 	if err != nil {
 		return tokenAnswer{}, err
@@ -54,7 +60,10 @@ func (e *Endpoints) mint(client state.Client, u state.User, m minting) (tokenAns
 	}
 
 	id := clone(common)
-	id["token_use"], id["aud"], id["cognito:username"], id["jti"] = "id", client.ID, u.Username, newUUID()
+	id["token_use"], id["aud"], id["cognito:username"] = "id", client.ID, u.Username
+	if id["origin_jti"] != nil {
+		id["jti"] = newUUID()
+	}
 	id["exp"] = now.Add(client.IDTokenValidity).Unix()
 	sum := sha256.Sum256([]byte(signed))
 	id["at_hash"] = base64.RawURLEncoding.EncodeToString(sum[:16])

@@ -71,17 +71,18 @@ func readForm(w http.ResponseWriter, r *http.Request) (url.Values, bool) {
 // a public one, by its id alone. Either of two live secrets will do.
 func (e *Endpoints) authenticate(r *http.Request, form url.Values) (state.Client, string) {
 	id, secret := form.Get("client_id"), form.Get("client_secret")
-	if user, password, ok := r.BasicAuth(); ok {
-		if decoded, err := url.QueryUnescape(user); err == nil {
-			user = decoded
-		}
-		if decoded, err := url.QueryUnescape(password); err == nil {
-			password = decoded
+	decoded := secret
+	user, password, basic := r.BasicAuth()
+	if basic {
+		// Ids and secrets may have a plus sign, and only some clients encode
+		// what they send (RFC 6749, section 2.3.1): both are understood.
+		if _, ok := e.state.Client(user); !ok {
+			user = unescaped(user)
 		}
 		if id != "" && id != user {
 			return state.Client{}, "invalid_client_id"
 		}
-		id, secret = user, password
+		id, secret, decoded = user, password, unescaped(password)
 	}
 	client, ok := e.state.Client(id)
 	if !ok {
@@ -91,11 +92,18 @@ func (e *Endpoints) authenticate(r *http.Request, form url.Values) (state.Client
 		return client, ""
 	}
 	for _, s := range client.Secrets {
-		if subtle.ConstantTimeCompare([]byte(s), []byte(secret)) == 1 {
+		if subtle.ConstantTimeCompare([]byte(s), []byte(secret))|subtle.ConstantTimeCompare([]byte(s), []byte(decoded)) == 1 {
 			return client, ""
 		}
 	}
 	return client, "invalid_client_secret"
+}
+
+func unescaped(s string) string {
+	if decoded, err := url.QueryUnescape(s); err == nil {
+		return decoded
+	}
+	return s
 }
 
 func (e *Endpoints) redeem(w http.ResponseWriter, client state.Client, form url.Values) {

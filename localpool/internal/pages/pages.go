@@ -55,8 +55,8 @@ type Pages struct {
 
 // challenge is a sign-in that got as far as the first password.
 type challenge struct {
-	poolID, username string
-	until            time.Time
+	poolID, sub string // a new user of the same name is another person
+	until       time.Time
 }
 
 const (
@@ -201,7 +201,7 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request, v *view) {
 		v.Error = message(err)
 		p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
 	case u.Status == state.ForceChangePassword:
-		v.Token = p.challenge(v.authorization.Client.PoolID, u.Username)
+		v.Token = p.challenge(v.authorization.Client.PoolID, u.Sub())
 		p.show(w, r, http.StatusOK, "newpassword.html", "Choose a new password", v)
 	default:
 		p.oauth.Complete(w, r, v.authorization, u)
@@ -209,7 +209,7 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request, v *view) {
 }
 
 // challenge remembers a person who has to choose a new password.
-func (p *Pages) challenge(poolID, username string) string {
+func (p *Pages) challenge(poolID, sub string) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.state.Now()
@@ -219,7 +219,7 @@ func (p *Pages) challenge(poolID, username string) string {
 		}
 	}
 	token := randomValue()
-	p.challenges[token] = challenge{poolID, username, now.Add(challengeLifetime)}
+	p.challenges[token] = challenge{poolID, sub, now.Add(challengeLifetime)}
 	return token
 }
 
@@ -228,20 +228,17 @@ func (p *Pages) newPassword(w http.ResponseWriter, r *http.Request, v *view) {
 	p.mu.Lock()
 	c, ok := p.challenges[token]
 	p.mu.Unlock()
-	if r.Method == http.MethodGet || !ok || c.poolID != v.authorization.Client.PoolID || p.state.Now().After(c.until) {
+	u, err := p.state.User(c.poolID, c.sub)
+	if r.Method == http.MethodGet || !ok || c.poolID != v.authorization.Client.PoolID || !p.state.Now().Before(c.until) ||
+		err != nil || !u.Enabled || u.Status != state.ForceChangePassword {
 		v.Error = "Your session has expired. Please sign in again."
 		p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
 		return
 	}
 	v.Token = token
 	password := r.PostFormValue("password")
-	err := p.state.SetPassword(c.poolID, c.username, password, true)
-	if password != r.PostFormValue("again") {
-		err = errDifferent
-	}
-	var u state.User
-	if err == nil {
-		u, err = p.state.User(c.poolID, c.username)
+	if err = errDifferent; password == r.PostFormValue("again") {
+		err = p.state.SetPassword(c.poolID, c.sub, password, true)
 	}
 	if err != nil {
 		v.Error = message(err)
@@ -254,7 +251,7 @@ func (p *Pages) newPassword(w http.ResponseWriter, r *http.Request, v *view) {
 	p.oauth.Complete(w, r, v.authorization, u)
 }
 
-var errDifferent = &state.Error{Type: state.InvalidPassword, Message: "The passwords are not the same."}
+var errDifferent error = &state.Error{Type: state.InvalidPassword, Message: "The passwords are not the same."}
 
 func (p *Pages) signUp(w http.ResponseWriter, r *http.Request, v *view) {
 	if r.Method == http.MethodGet {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // fileVersion is raised when the layout changes.
@@ -38,12 +39,29 @@ func (s *State) load() (bool, error) {
 		return false, fmt.Errorf("read state from %s: it has version %d and this program reads %d; move it away to begin anew", s.path, f.Version, fileVersion)
 	}
 	for _, p := range f.Pools {
-		if p == nil || p.ID == "" {
-			return false, fmt.Errorf("read state from %s: the file is damaged (a pool without id); move it away to begin anew", s.path)
+		if what := p.hollow(); what != "" {
+			return false, fmt.Errorf("read state from %s: the file is damaged (%s); move it away to begin anew", s.path, what)
 		}
 	}
 	s.pools = f.Pools
 	return true, nil
+}
+
+// hollow names what is missing from a pool that was read, if anything is.
+func (p *Pool) hollow() string {
+	switch {
+	case p == nil || p.ID == "":
+		return "a pool without id"
+	case p.Keys == nil || p.Keys.parse() != nil:
+		return "a pool without keys"
+	case slices.ContainsFunc(p.Clients, func(c *Client) bool { return c == nil || c.ID == "" }):
+		return "a client without id"
+	case slices.ContainsFunc(p.Users, func(u *User) bool { return u == nil || u.Username == "" || u.Sub() == "" }):
+		return "a user without name or sub"
+	case slices.Contains(p.Groups, nil), slices.Contains(p.Grants, nil):
+		return "an empty entry"
+	}
+	return ""
 }
 
 // saveLocked writes the file as a whole or not at all. The caller holds the lock.

@@ -30,6 +30,9 @@ type Config struct {
 	Now    func() time.Time
 	Logger *slog.Logger
 	Path   string // of the file to keep the state in; empty: memory
+	// Begin adds what a new state has besides pools. The file is written after
+	// it, so that one that fails leaves none behind.
+	Begin func(*State) error
 }
 
 // New returns the state that the file holds, or, where there is none, the given
@@ -53,10 +56,16 @@ func New(config Config, pools []*Pool) (*State, error) {
 			return nil, fmt.Errorf("read keys of pool %s: %w", p.ID, err)
 		}
 	}
-	if !loaded {
-		return s, s.saveLocked()
+	if loaded {
+		return s, nil
 	}
-	return s, nil
+	if s.path = ""; config.Begin != nil {
+		if err := config.Begin(s); err != nil {
+			return nil, err
+		}
+	}
+	s.path = config.Path
+	return s, s.saveLocked()
 }
 
 // Now is the state's clock.
@@ -153,7 +162,7 @@ func (p *Pool) user(name string) *User {
 		}
 		// An alias works once it is verified; where it stands for the username,
 		// from the start.
-		if same(u.Attributes["email"], name) && name != "" && (p.EmailAsUsername || strings.EqualFold(u.Attributes["email_verified"], "true")) {
+		if same(u.Attributes["email"], name) && name != "" && (p.EmailAsUsername || u.verified()) {
 			alias = u
 		}
 	}

@@ -149,6 +149,9 @@ func (s *State) Authenticate(poolID, name, password string) (User, error) {
 	return u.clone(), nil
 }
 
+// verified: the value may be in any case, as administrators write it.
+func (u *User) verified() bool { return strings.EqualFold(u.Attributes["email_verified"], "true") }
+
 // SignUp makes a user who has yet to confirm their address.
 func (s *State) SignUp(clientID, username, password string, attributes map[string]string) (User, error) {
 	s.mu.Lock()
@@ -201,7 +204,7 @@ func (s *State) ConfirmSignUp(poolID, name, code string) error {
 		// An address that somebody else verified before stays theirs.
 		email := u.Attributes["email"]
 		for _, other := range p.Users {
-			if other != u && other.Attributes["email"] == email && other.Attributes["email_verified"] == "true" {
+			if other != u && strings.EqualFold(other.Attributes["email"], email) && other.verified() {
 				return refuse(AliasExists, "An account with the email already exists.")
 			}
 		}
@@ -225,7 +228,7 @@ func (s *State) ResendCode(poolID, name string) error {
 // whether there is such a user.
 func (s *State) ForgotPassword(poolID, name string) error {
 	err := s.change(poolID, name, func(p *Pool, u *User) error {
-		if !u.Enabled || u.Status == ForceChangePassword || u.Status == ExternalProvider || u.Attributes["email_verified"] != "true" {
+		if !u.Enabled || u.Status == ForceChangePassword || u.Status == ExternalProvider || !u.verified() {
 			return nil
 		}
 		s.sendCode(p, u, "password")
@@ -295,14 +298,12 @@ func (s *State) SignOutEverywhere(poolID, name string) error {
 // SetAttributes sets attributes, and removes those that are empty.
 func (s *State) SetAttributes(poolID, name string, attributes map[string]string) error {
 	return s.change(poolID, name, func(_ *Pool, u *User) error {
+		if _, ok := attributes["sub"]; ok {
+			return refuse(InvalidParameter, "Cannot modify the non-mutable attribute sub")
+		}
 		for key, value := range attributes {
-			switch {
-			case key == "sub":
-				return refuse(InvalidParameter, "Cannot modify the non-mutable attribute sub")
-			case value == "":
+			if u.Attributes[key] = value; value == "" {
 				delete(u.Attributes, key)
-			default:
-				u.Attributes[key] = value
 			}
 		}
 		return nil
