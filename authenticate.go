@@ -34,6 +34,7 @@ type Authenticator interface {
 // [From]. A proof that fails is treated as none, but a store that does not
 // answer is a 503.
 func (a *Auth) Identify(next http.Handler) http.Handler {
+	next = a.withSignedCookies(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		req, ok := a.identify(w, r)
 		if !ok {
@@ -54,6 +55,7 @@ func (a *Auth) Require(permissions ...Permission) func(http.Handler) http.Handle
 	}
 	need := All(permissions...)
 	return func(next http.Handler) http.Handler {
+		next = a.withSignedCookies(next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			req := fromContext(r.Context())
 			if req == nil || req.auth != a {
@@ -105,7 +107,10 @@ func (a *Auth) identify(w http.ResponseWriter, r *http.Request) (*request, bool)
 			a.forbidden(w, r, &l.identity, err)
 			return nil, false
 		}
-		req.identity = &l.identity
+		req.identity, req.sessionEnd = &l.identity, l.record.Expires
+		if a.shared != nil {
+			req.sessionEnd = a.Now().Add(a.sharedLifetime(l.payload))
+		}
 		return req, true
 	}
 
@@ -131,6 +136,9 @@ func (a *Auth) identify(w http.ResponseWriter, r *http.Request) (*request, bool)
 // sessionOf is the session authenticator: cookie, one read of the store, refresh
 // where it is due. A cookie whose session has ended is taken back.
 func (a *Auth) sessionOf(w http.ResponseWriter, r *http.Request) (*live, error) {
+	if a.shared != nil {
+		return a.sharedOf(w, r)
+	}
 	l, err := a.readSession(r)
 	if err == nil && l != nil {
 		if l, err = a.fresh(r.Context(), l); err == nil {

@@ -33,7 +33,7 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 		if errors.Is(err, ErrStateUnknown) || errors.Is(err, ErrStateUsed) || errors.Is(err, ErrStateExpired) {
 			// A reload, the back button or a doubled click of a sign-in that
 			// succeeded: the person is where they wanted to be.
-			if live, _ := a.readSession(r); live != nil {
+			if live, _ := a.heldBy(w, r); live != nil {
 				a.audit(r.Context(), slog.LevelInfo, "callback repeated by a signed-in browser", slog.String("reason", err.Error()))
 				returnto.Redirect(w, a.returnTo(at.returnTo), http.StatusSeeOther)
 				return
@@ -78,24 +78,34 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 // openSession verifies a token set, brings the replica up to date and only then
 // creates a session under a new id.
 func (a *Auth) openSession(ctx context.Context, w http.ResponseWriter, r *http.Request, tokens cognito.TokenSet, nonce string) (*payload, error) {
-	p, snapshot, err := a.verifyTokens(ctx, tokens, verify.IDExpectations{Nonce: nonce})
+	p, claims, err := a.verifyTokens(ctx, tokens, verify.IDExpectations{Nonce: nonce})
 	if err != nil {
 		return nil, err
 	}
 	p.tokens.nonce = nonce
 	if a.Replica != nil {
+		snapshot := a.snapshot(claims)
 		snapshot.SignIn = true
 		change, err := a.Replica.Apply(ctx, snapshot)
 		if err != nil {
 			return nil, unavailable("update the replica", err)
 		}
+		if !change.User.Enabled {
+			return nil, ErrUserDisabled // newer news than these tokens
+		}
 		p.identity.UserID = change.User.ID
 		p.tokens.replicated = digest(snapshot)
 	}
-	if err := a.createSession(ctx, w, r, p); err != nil {
-		return nil, err
+	if a.shared != nil {
+		p.identity.Method = MethodSharedTokens
+		err = a.shared.write(w, tokens, a.sharedLifetime(p))
+	} else {
+		err = a.createSession(ctx, w, r, p)
 	}
-	return p, nil
+	if err == nil {
+		a.grantSignedCookies(w, r, p)
+	}
+	return p, err
 }
 
 // refuseSignIn ends a sign-in without a session: a reason for the log, a page

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/codegrant/codegrant/cloudfront"
 	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/verify"
 )
@@ -29,6 +30,9 @@ type Auth struct {
 	prefix    atomic.Pointer[string]
 	used      *usedStates
 	refreshes *flights
+	shared    *sharedTokens // nil: sessions of our own
+
+	signedCookies *cloudfront.Cookies // nil: none
 
 	// background counts work that outlives its request: refreshes and
 	// revocations. Close waits for it.
@@ -85,6 +89,16 @@ func New(config Config) (*Auth, error) {
 		settings: s, client: client, endpoints: endpoints, verifier: verifier, csrf: csrf,
 		used: newUsedStates(s.Now), refreshes: newFlights(s.Now),
 	}
+	if s.InsecureSharedTokensDomain != "" {
+		a.shared = newSharedTokens(&s)
+		s.Logger.Warn("tokens are shared in cookies with every host of a domain: each of them can read and use them",
+			"domain", s.InsecureSharedTokensDomain)
+	}
+	if s.CloudFront != nil {
+		if a.signedCookies, err = a.newSignedCookies(); err != nil {
+			return nil, fmt.Errorf("configure codegrant: CloudFront: %w", err)
+		}
+	}
 	a.chain = []Authenticator{bearerAuthenticator{a}}
 	if alb != nil {
 		a.chain = append(a.chain, albAuthenticator{a, alb})
@@ -139,6 +153,8 @@ func (a *Auth) serve(w http.ResponseWriter, r *http.Request) {
 		a.logout(w, r)
 	case "/user":
 		a.user(w, r)
+	case "/session":
+		a.handOverSession(w, r)
 	case "/flash":
 		a.flash(w, r)
 	default:

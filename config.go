@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/net/publicsuffix"
 
+	"github.com/codegrant/codegrant/cloudfront"
 	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/internal/returnto"
 	"github.com/codegrant/codegrant/replica"
@@ -56,6 +57,12 @@ type Config struct {
 	// TrustedOrigins are other origins whose pages may send unsafe requests
 	// (POST, PUT …) with a session cookie. Defaults to none.
 	TrustedOrigins []string
+
+	// AcceptTokens opens POST /session, which takes a token set that a client
+	// already holds (a single-page or mobile application that signs in by itself,
+	// with the same app client), verifies it, and opens a session for it. Pages
+	// of TrustedOrigins may call it from elsewhere. Defaults to false.
+	AcceptTokens bool
 
 	// InsecureNoCrossOriginProtection turns off the refusal of unsafe requests
 	// that other sites make a signed-in browser send. Whoever sets it must
@@ -122,6 +129,24 @@ type Config struct {
 	// must share Sessions. It needs a CookieName without the __Host- prefix.
 	// Defaults to the one host of BaseURL.
 	InsecureCookieDomain string
+
+	// InsecureSharedTokensDomain keeps a sign-in in the cookies access_token,
+	// id_token and refresh_token of this domain, where backends that run the
+	// Python package cognito_code_grant with SHARED_TOKENS read and write them.
+	// Sessions is then not used, and with it goes what it gives: the tokens are
+	// readable by every host under the domain, nobody can end a sign-in but the
+	// browser that holds it, and there is no idle timeout. Siblings that can all
+	// use one session store should share that instead: see InsecureCookieDomain.
+	// Defaults to none.
+	InsecureSharedTokensDomain string
+
+	// CloudFront gives signed-in browsers signed cookies for private files, with
+	// the responses of [Auth.Require] and [Auth.Identify] and of a sign-in, and
+	// takes them away at sign-out. SignedIn, OnError and Now are filled in, and
+	// so is where the cookies go: to InsecureCookieDomain or else the registrable
+	// domain of BaseURL, unless one of the three fields for it is set. Defaults to
+	// none.
+	CloudFront *cloudfront.Config
 
 	// SameSiteStrict keeps the session cookie from every request that another
 	// site causes, also from following a link to a page of ours.
@@ -252,16 +277,36 @@ func (c Config) resolve() (settings, error) {
 	if err := s.cookie.Validate(); err != nil {
 		fault("CookieName, InsecureCookieDomain", "%w", err)
 	}
-	if d := strings.TrimPrefix(c.InsecureCookieDomain, "."); d != "" {
-		if suffix, _ := publicsuffix.PublicSuffix(d); suffix == d {
-			fault("InsecureCookieDomain", "%s is a public suffix: strangers have hosts under it", d)
-		}
-		if host := base.Hostname(); host != d && !strings.HasSuffix(host, "."+d) {
-			fault("InsecureCookieDomain", "%s does not hold the host %s of BaseURL; browsers would drop the cookie", d, host)
-		}
+	if err := checkCookieDomain(c.InsecureCookieDomain, base.Hostname()); err != nil {
+		fault("InsecureCookieDomain", "%w", err)
+	}
+	if err := checkCookieDomain(c.InsecureSharedTokensDomain, base.Hostname()); err != nil {
+		fault("InsecureSharedTokensDomain", "%w", err)
+	}
+	if c.InsecureCookieDomain != "" && c.InsecureSharedTokensDomain != "" {
+		fault("InsecureCookieDomain, InsecureSharedTokensDomain", "choose one: siblings share the session cookie or the tokens")
 	}
 	s.Config = c
 	return s, errors.Join(faults...)
+}
+
+// checkCookieDomain refuses a domain that browsers would drop a cookie for, or hand
+// to strangers.
+func checkCookieDomain(domain, host string) error {
+	d := strings.TrimPrefix(strings.ToLower(domain), ".")
+	if d == "" {
+		return nil
+	}
+	if suffix, _ := publicsuffix.PublicSuffix(d); suffix == d {
+		return fmt.Errorf("%s is a public suffix: strangers have hosts under it", d)
+	}
+	if host != d && !strings.HasSuffix(host, "."+d) {
+		return fmt.Errorf("%s does not hold the host %s of BaseURL; browsers would drop the cookie", d, host)
+	}
+	if (&http.Cookie{Name: "x", Value: "x", Domain: domain}).Valid() != nil {
+		return fmt.Errorf("%q is not a domain that cookies can have", domain)
+	}
+	return nil
 }
 
 // parseOrigin accepts https://host[:port], and http for this machine alone.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/codegrant/codegrant/cloudfront"
 	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/session"
 )
@@ -26,6 +27,13 @@ import (
 //	AUTH_COGNITO_REDIRECT_URL    where a sign-in ends that began nowhere (DefaultReturnURL)
 //	SITE_LOGIN_URL               the callback URL registered at Cognito (CallbackURL, BaseURL)
 //	LOGIN_FORM_VIEW_URL          the page that shows sign-in errors (ErrorURL)
+//	SHARED_TOKENS                true: tokens in cookies of SHARED_TOKENS_DOMAIN (InsecureSharedTokensDomain)
+//	SHARED_TOKENS_DOMAIN         such as example.com
+//	CLOUDFRONT_SIGNED_COOKIES    true: signed cookies for private files (CloudFront), with
+//	  ..._KEY_PAIR_ID            the id of the public key
+//	  ..._PRIVATE_KEY            the key itself, PEM; or ..._PRIVATE_KEY_FILE
+//	  ..._RESOURCE               such as https://assets.example.com/private/*
+//	  ..._DOMAIN                 the cookies' domain; the registrable domain of the site unless set
 //
 // And our own:
 //
@@ -35,6 +43,8 @@ import (
 //	CODEGRANT_SCOPES             scopes, separated by spaces
 //	CODEGRANT_RETURN_ORIGINS     further origins to return to, separated by commas
 //	CODEGRANT_TRUSTED_ORIGINS    further origins whose pages may send unsafe requests, separated by commas
+//	CODEGRANT_ACCEPT_TOKENS      true: POST /session takes tokens that a client holds (AcceptTokens)
+//	CODEGRANT_COOKIE_DOMAIN      shares the session cookie with siblings (InsecureCookieDomain)
 //	CODEGRANT_KEYS               sealing keys, 32 bytes each in base64, separated by commas, the newest first
 //	CODEGRANT_IDLE_TIMEOUT       such as 12h
 //	CODEGRANT_ABSOLUTE_TIMEOUT   such as 168h
@@ -60,6 +70,8 @@ func configFrom(lookup func(string) (string, bool)) (Config, error) {
 		Scopes:               env.list("CODEGRANT_SCOPES", " "),
 		AllowedReturnOrigins: env.list("CODEGRANT_RETURN_ORIGINS", ","),
 		TrustedOrigins:       env.list("CODEGRANT_TRUSTED_ORIGINS", ","),
+		AcceptTokens:         env.boolean("CODEGRANT_ACCEPT_TOKENS"),
+		InsecureCookieDomain: env.get("CODEGRANT_COOKIE_DOMAIN"),
 		IdleTimeout:          env.duration("CODEGRANT_IDLE_TIMEOUT"),
 		AbsoluteTimeout:      env.duration("CODEGRANT_ABSOLUTE_TIMEOUT"),
 		Keys:                 env.keys("CODEGRANT_KEYS"),
@@ -72,6 +84,14 @@ func configFrom(lookup func(string) (string, bool)) (Config, error) {
 			env.fault("AUTH_COGNITO_CLIENT_ID, AUTH_COGNITO_CODE_GRANT_URL, AUTH_COGNITO_JWKS_URL", err)
 		}
 		c.Pool = pool
+	}
+	if shared, domain := env.boolean("SHARED_TOKENS"), env.get("SHARED_TOKENS_DOMAIN"); shared && domain == "" {
+		env.fault("SHARED_TOKENS_DOMAIN", errors.New("is not set, and SHARED_TOKENS is on; name the domain that the backends have in common"))
+	} else if shared {
+		c.InsecureSharedTokensDomain = domain
+	}
+	if env.boolean("CLOUDFRONT_SIGNED_COOKIES") {
+		c.CloudFront = env.cloudFront()
 	}
 	c.Pool.ClientSecret = cognito.Secret(env.secret("CODEGRANT_CLIENT_SECRET"))
 
@@ -107,6 +127,19 @@ func (e *environment) required(name string) string {
 	return value
 }
 
+// boolean also understands what Python prints.
+func (e *environment) boolean(name string) bool {
+	value := strings.ToLower(e.get(name))
+	switch value {
+	case "true", "1", "yes", "on":
+		return true
+	case "", "false", "0", "no", "off", "none":
+		return false
+	}
+	e.fault(name, fmt.Errorf("%q is neither true nor false", value))
+	return false
+}
+
 func (e *environment) list(name, separator string) []string {
 	var items []string
 	for item := range strings.SplitSeq(e.get(name), separator) {
@@ -127,6 +160,29 @@ func (e *environment) duration(name string) time.Duration {
 		e.fault(name, fmt.Errorf("%q is not a duration such as 12h or 30m", value))
 	}
 	return d
+}
+
+// cloudFront reads the settings of signed cookies.
+func (e *environment) cloudFront() *cloudfront.Config {
+	const prefix = "CLOUDFRONT_SIGNED_COOKIES"
+	c := &cloudfront.Config{Domain: e.get(prefix + "_DOMAIN")}
+	// One line is how many ways of setting variables pass a PEM text on.
+	text := strings.ReplaceAll(e.secret(prefix+"_PRIVATE_KEY"), `\n`, "\n")
+	if id := e.required(prefix + "_KEY_PAIR_ID"); text == "" {
+		e.fault(prefix+"_PRIVATE_KEY", errors.New("is not set"))
+	} else if key, err := cloudfront.ParseKey(id, []byte(text)); err != nil {
+		e.fault(prefix+"_PRIVATE_KEY", err)
+	} else {
+		c.Keys = []cloudfront.Key{key}
+	}
+	if target := e.required(prefix + "_RESOURCE"); target != "" {
+		// The package's setting went without the scheme.
+		if !strings.Contains(target, "://") {
+			target = "https://" + target
+		}
+		c.Resources = []cloudfront.Resource{{URL: target}}
+	}
+	return c
 }
 
 // secret reads NAME, or the file that NAME_FILE names.

@@ -1,9 +1,12 @@
 package codegrant
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -124,14 +127,31 @@ func describe(r *http.Request, err error) FlashMessage {
 	return FlashMessage{Code: "sign_in_refused", Message: "The sign-in could not be completed. Please try again."}
 }
 
-// languages lists what the person reads, the first the best.
+// languages lists what the person reads, the best first, by the weights of
+// Accept-Language (RFC 9110, section 12.5.4).
 func languages(r *http.Request) []string {
-	var tags []string
+	type weighed struct {
+		tag string
+		q   float64
+	}
+	var found []weighed
 	for part := range strings.SplitSeq(r.Header.Get("Accept-Language"), ",") {
-		tag, _, _ := strings.Cut(part, ";")
-		if tag = strings.TrimSpace(tag); tag != "" && len(tags) < 16 {
-			tags = append(tags, tag)
+		tag, parameters, _ := strings.Cut(part, ";")
+		q := 1.0
+		if name, value, ok := strings.Cut(strings.TrimSpace(parameters), "="); ok && strings.EqualFold(name, "q") {
+			var err error
+			if q, err = strconv.ParseFloat(value, 64); err != nil || !(q >= 0 && q <= 1) {
+				q = 0
+			}
 		}
+		if tag = strings.TrimSpace(tag); tag != "" && q > 0 && len(found) < 16 {
+			found = append(found, weighed{tag, q})
+		}
+	}
+	slices.SortStableFunc(found, func(a, b weighed) int { return cmp.Compare(b.q, a.q) })
+	tags := make([]string, len(found))
+	for i, w := range found {
+		tags[i] = w.tag
 	}
 	return tags
 }

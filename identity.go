@@ -120,6 +120,10 @@ type request struct {
 	w        http.ResponseWriter
 	identity *Identity
 	failure  error // why a request that tried to prove an identity has none
+
+	// sessionEnd is when the browser's session ends; zero for identities that
+	// were proven without cookies.
+	sessionEnd time.Time
 }
 
 func fromContext(ctx context.Context) *request {

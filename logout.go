@@ -36,6 +36,7 @@ func (a *Auth) logout(w http.ResponseWriter, r *http.Request) {
 	}
 
 	ended, err := a.endPresented(context.WithoutCancel(r.Context()), r)
+	ended = append(ended, a.endShared(r.Context(), r)...)
 	a.clearCookies(w, r)
 	for _, l := range ended {
 		a.audit(r.Context(), slog.LevelInfo, "signed out", slog.String("sub", l.identity.Subject), slog.String("session", shortID(l.record.ID)))
@@ -72,6 +73,12 @@ func (a *Auth) signOutURL(target string) string {
 // clearCookies takes back everything that a sign-in handed out.
 func (a *Auth) clearCookies(w http.ResponseWriter, r *http.Request) {
 	a.cookie.Clear(w)
+	if a.shared != nil {
+		a.shared.clear(w)
+	}
+	if a.signedCookies != nil {
+		a.signedCookies.Clear(w, r)
+	}
 	a.clearAttempts(w, r)
 	a.flashCookie().Clear(w)
 }

@@ -159,7 +159,7 @@ func (a *Auth) renew(ctx context.Context, l *live) (*live, error) {
 		tokens.RefreshToken = held.refresh
 	}
 
-	p, snapshot, err := a.verifyTokens(ctx, tokens, verify.IDExpectations{Nonce: held.nonce, NonceOptional: true})
+	p, claims, err := a.verifyTokens(ctx, tokens, verify.IDExpectations{Nonce: held.nonce, NonceOptional: true})
 	switch {
 	case err != nil && isUnavailable(err):
 		// The keys are out of reach. A rotated token must outlive that.
@@ -197,6 +197,7 @@ func (a *Auth) renew(ctx context.Context, l *live) (*live, error) {
 
 	// The tokens are safe; now the replica, where they say something new. If it
 	// does not answer, the digest stays behind and the next refresh tries again.
+	snapshot := a.snapshot(claims)
 	if sum := digest(snapshot); a.Replica != nil && sum != p.tokens.replicated {
 		change, err := a.Replica.Apply(ctx, snapshot)
 		if err != nil {

@@ -92,6 +92,14 @@ func (a *Auth) readSession(r *http.Request) (*live, error) {
 	return found, nil
 }
 
+// heldBy finds what a browser is signed in with already.
+func (a *Auth) heldBy(w http.ResponseWriter, r *http.Request) (*live, error) {
+	if a.shared != nil {
+		return a.sharedOf(w, r)
+	}
+	return a.readSession(r)
+}
+
 // load reads and opens one record.
 func (a *Auth) load(ctx context.Context, handle session.Handle) (*live, error) {
 	record, err := a.Sessions.Get(ctx, handle.RecordID())
@@ -128,7 +136,12 @@ func (a *Auth) open(ctx context.Context, handle session.Handle, record session.R
 }
 
 // openTokens opens the tokens of a session, for those who need them.
-func (l *live) openTokens() (tokenPart, error) { return openTokens(l.handle, l.record) }
+func (l *live) openTokens() (tokenPart, error) {
+	if l.record.ID == "" {
+		return l.tokens, nil // of shared cookies
+	}
+	return openTokens(l.handle, l.record)
+}
 
 // touch moves the idle end, once per tenth of the idle lifetime. It is best
 // effort: whoever changed the record meanwhile has touched it too.

@@ -7,29 +7,28 @@ import (
 	"strings"
 
 	"github.com/codegrant/codegrant/cognito"
-	"github.com/codegrant/codegrant/replica"
 	"github.com/codegrant/codegrant/verify"
 )
 
 // verifyTokens checks a token set of our own app client as a whole: both
 // tokens, of one person, bound to one another.
-func (a *Auth) verifyTokens(ctx context.Context, tokens cognito.TokenSet, want verify.IDExpectations) (*payload, replica.Snapshot, error) {
+func (a *Auth) verifyTokens(ctx context.Context, tokens cognito.TokenSet, want verify.IDExpectations) (*payload, *verify.Claims, error) {
 	want.AccessToken = tokens.AccessToken.Reveal()
 	id, err := a.verifier.IDToken(ctx, tokens.IDToken.Reveal(), want)
 	if err != nil {
-		return nil, replica.Snapshot{}, tokenFault("verify the ID token", err)
+		return nil, nil, tokenFault("verify the ID token", err)
 	}
 	access, err := a.verifier.AccessToken(ctx, tokens.AccessToken.Reveal())
 	if err != nil {
-		return nil, replica.Snapshot{}, tokenFault("verify the access token", err)
+		return nil, nil, tokenFault("verify the access token", err)
 	}
 	switch {
 	case id.ClientID != a.Pool.ClientID || access.ClientID != a.Pool.ClientID:
-		return nil, replica.Snapshot{}, fmt.Errorf("%w: issued to another app client of the pool", ErrTokenRefused)
+		return nil, nil, fmt.Errorf("%w: issued to another app client of the pool", ErrTokenRefused)
 	case access.Machine():
-		return nil, replica.Snapshot{}, ErrMachineToken
+		return nil, nil, ErrMachineToken
 	case id.Subject != access.Subject:
-		return nil, replica.Snapshot{}, ErrSubjectMismatch
+		return nil, nil, ErrSubjectMismatch
 	}
 	p := &payload{identity: Identity{
 		Issuer: id.Issuer, Subject: id.Subject,
@@ -40,7 +39,7 @@ func (a *Auth) verifyTokens(ctx context.Context, tokens cognito.TokenSet, want v
 	if id.ExpiresAt.Before(access.ExpiresAt) {
 		p.identity.Expires = id.ExpiresAt
 	}
-	return p, a.snapshot(id), nil
+	return p, id, nil
 }
 
 func tokenFault(what string, err error) error {

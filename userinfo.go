@@ -39,6 +39,11 @@ func (a *Auth) user(w http.ResponseWriter, r *http.Request) {
 		a.challenge(w, r, req.failure)
 		return
 	}
+	w.Header()["Vary"] = []string{"Cookie", "Authorization"}
+	writeJSON(w, http.StatusOK, newUserInfo(id))
+}
+
+func newUserInfo(id *Identity) userInfo {
 	info := userInfo{
 		Subject: id.Subject, ID: id.UserID, Username: id.Username,
 		Email: id.Email, EmailVerified: id.EmailVerified, Name: id.Name,
@@ -48,8 +53,7 @@ func (a *Auth) user(w http.ResponseWriter, r *http.Request) {
 	if !id.AuthTime.IsZero() {
 		info.AuthTime = id.AuthTime.Unix()
 	}
-	w.Header()["Vary"] = []string{"Cookie", "Authorization"}
-	writeJSON(w, http.StatusOK, info)
+	return info
 }
 
 func orEmpty(list []string) []string {

@@ -28,6 +28,7 @@ var allowed = map[string]map[string]string{
 		"verify":            "what the pool's tokens say",
 		"session":           "what a signed-in browser holds here",
 		"replica":           "the copy of users and groups that a sign-in updates",
+		"cloudfront":        "cookies for private files, given and taken with the sign-in",
 		"internal/pages":    "its small pages: errors, confirmations",
 		"internal/returnto": "where a person may be sent back to",
 		"golang.org/x/net":  "the list of public suffixes, which no cookie may be set on",

@@ -1,0 +1,136 @@
+package codegrant
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"slices"
+
+	"github.com/codegrant/codegrant/cognito"
+)
+
+// maxHandOver bounds the body: three tokens of the size that verify takes.
+const maxHandOver = 64 << 10
+
+// handOver is what a client sends that already holds tokens: members named as in a
+// token endpoint's answer.
+type handOver struct {
+	IDToken      cognito.Secret `json:"id_token"`
+	AccessToken  cognito.Secret `json:"access_token"`
+	RefreshToken cognito.Secret `json:"refresh_token"`
+	// What else a token endpoint says is allowed for, and not needed.
+	TokenType string          `json:"token_type"`
+	ExpiresIn json.RawMessage `json:"expires_in"`
+}
+
+var (
+	errHandOverType = errors.New("the body is not application/json")
+	errHandOverBody = errors.New(`the body is not an object with "id_token", "access_token" and perhaps "refresh_token"`)
+)
+
+// handOverSession opens a session for a client that signed in by itself and holds
+// the tokens: a single-page or mobile application.
+func (a *Auth) handOverSession(w http.ResponseWriter, r *http.Request) {
+	if !a.AcceptTokens {
+		a.problem(w, r, http.StatusNotFound, nil)
+		return
+	}
+	// Pages of listed origins may send it, and read the answer (Fetch standard,
+	// section 3.3).
+	if origin := r.Header.Get("Origin"); slices.Contains(a.TrustedOrigins, origin) {
+		h := w.Header()
+		h.Set("Access-Control-Allow-Origin", origin)
+		h.Set("Access-Control-Allow-Credentials", "true")
+		h.Set("Vary", "Origin")
+		if r.Method == http.MethodOptions {
+			h.Set("Access-Control-Allow-Methods", "POST")
+			h.Set("Access-Control-Allow-Headers", "Content-Type")
+			h.Set("Access-Control-Max-Age", "600")
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+	}
+	if r.Method != http.MethodPost {
+		a.methodNotAllowed(w, r, "POST")
+		return
+	}
+	// A page of somebody else must not sign this browser in as that somebody,
+	// whether or not cross-origin requests are let through elsewhere.
+	if err := a.csrf.Check(r); err != nil {
+		a.refuseHandOver(w, r, http.StatusForbidden, fmt.Errorf("%w: %w", ErrCrossOrigin, err))
+		return
+	}
+	tokens, err := readHandOver(w, r)
+	if err != nil {
+		status := http.StatusBadRequest
+		var large *http.MaxBytesError
+		switch {
+		case errors.Is(err, errHandOverType):
+			status = http.StatusUnsupportedMediaType
+		case errors.As(err, &large):
+			status = http.StatusRequestEntityTooLarge
+		}
+		a.refuseHandOver(w, r, status, err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), signInTimeout)
+	defer cancel()
+	p, err := a.openSession(ctx, w, r, tokens, "")
+	switch {
+	case err != nil && isUnavailable(err):
+		a.unavailable(w, r, err)
+	case err != nil:
+		// The tokens stay the client's own: nothing is revoked.
+		a.refuseHandOver(w, r, http.StatusUnauthorized, err)
+	default:
+		a.audit(ctx, slog.LevelInfo, "signed in", slog.String("sub", p.identity.Subject), slog.String("by", "hand-over"),
+			slog.String("session", p.identity.sessionID), slog.Any("groups", p.identity.Groups))
+		writeJSON(w, http.StatusCreated, newUserInfo(&p.identity))
+	}
+}
+
+// readHandOver parses the body: one JSON object of the known members. Plain forms
+// are refused, as any page can have a browser send those.
+func readHandOver(w http.ResponseWriter, r *http.Request) (cognito.TokenSet, error) {
+	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
+		return cognito.TokenSet{}, errHandOverType
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxHandOver))
+	if err != nil {
+		return cognito.TokenSet{}, fmt.Errorf("read the body: %w", err)
+	}
+	var in handOver
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&in); err != nil || decoder.More() || in.IDToken == "" || in.AccessToken == "" {
+		return cognito.TokenSet{}, errHandOverBody // and not err: it may quote a token
+	}
+	return cognito.TokenSet{IDToken: in.IDToken, AccessToken: in.AccessToken, RefreshToken: in.RefreshToken}, nil
+}
+
+func (a *Auth) refuseHandOver(w http.ResponseWriter, r *http.Request, status int, err error) {
+	id := correlation()
+	a.audit(r.Context(), slog.LevelWarn, "sign-in refused", slog.String("by", "hand-over"), slog.String("reason", err.Error()), slog.String("correlation", id))
+	p := problemDocument{
+		Type: problemTypes + "hand-over-refused", Title: "Tokens refused", Status: status, Correlation: id,
+		Detail: "The tokens are expired, not of this app client, or not of one person.",
+	}
+	switch {
+	case errors.Is(err, ErrCrossOrigin):
+		p.Detail = "A page of an origin that is not listed in TrustedOrigins sent them."
+	case errors.Is(err, errTokenTooLarge), errors.Is(err, ErrUserDisabled):
+		p.Detail = "The tokens are good, and no session can be opened with them. The log says why."
+	case status != http.StatusUnauthorized:
+		p.Detail = `Send application/json: an object with "id_token", "access_token" and perhaps "refresh_token".`
+	}
+	if status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", bearerAuthenticator{a}.Challenge(err)) // RFC 9110, section 15.5.2
+	}
+	writeProblem(w, p)
+}

@@ -1,0 +1,74 @@
+package codegrant
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"golang.org/x/net/publicsuffix"
+
+	"github.com/codegrant/codegrant/cloudfront"
+)
+
+// newSignedCookies completes the configuration of CloudFront's cookies with what
+// follows from the rest.
+func (a *Auth) newSignedCookies() (*cloudfront.Cookies, error) {
+	config := *a.CloudFront
+	if config.SignedIn != nil {
+		return nil, errors.New("SignedIn is filled in; leave it empty, or use package cloudfront by itself")
+	}
+	config.SignedIn = signedInForCookies
+	if config.Now == nil {
+		config.Now = a.Now
+	}
+	if config.OnError == nil {
+		config.OnError = func(r *http.Request, err error) {
+			a.audit(r.Context(), slog.LevelWarn, "no cookies for CloudFront", slog.String("reason", err.Error()))
+		}
+	}
+	if config.Domain == "" && len(config.Domains) == 0 && !config.HostOnly {
+		config.Domain = a.InsecureCookieDomain
+		if config.Domain == "" {
+			base, err := url.Parse(a.BaseURL)
+			if err != nil {
+				return nil, err
+			}
+			if config.Domain, err = publicsuffix.EffectiveTLDPlusOne(base.Hostname()); err != nil {
+				return nil, fmt.Errorf("no cookie domain follows from BaseURL: %w; set Domain", err)
+			}
+		}
+	}
+	return cloudfront.New(config)
+}
+
+// signedInForCookies answers for people whom a browser's cookies proved; a program
+// with a bearer token has no use for more of them.
+func signedInForCookies(r *http.Request) (string, time.Time, bool) {
+	req := fromContext(r.Context())
+	if req == nil || req.sessionEnd.IsZero() {
+		return "", time.Time{}, false
+	}
+	return req.identity.Subject, req.sessionEnd, true
+}
+
+// withSignedCookies lets responses behind an identity carry CloudFront's cookies.
+func (a *Auth) withSignedCookies(next http.Handler) http.Handler {
+	if a.signedCookies == nil {
+		return next
+	}
+	return a.signedCookies.Middleware(next)
+}
+
+// grantSignedCookies gives the first cookies with the answer that ends a sign-in,
+// so that the page it leads to finds its files.
+func (a *Auth) grantSignedCookies(w http.ResponseWriter, r *http.Request, p *payload) {
+	if a.signedCookies == nil {
+		return
+	}
+	if err := a.signedCookies.Grant(w, r, p.identity.Subject, a.Now().Add(a.AbsoluteTimeout)); err != nil {
+		a.audit(r.Context(), slog.LevelWarn, "no cookies for CloudFront", slog.String("reason", err.Error()))
+	}
+}
