@@ -39,7 +39,7 @@ type Config struct {
 
 	// SignOutURLs are the sign-out URLs registered at the app client; Cognito
 	// sends the browser to one of them when its own session is over, the first
-	// by default. Defaults to BaseURL + "/".
+	// by default. Defaults to DefaultReturnURL.
 	SignOutURLs []string
 
 	// DefaultReturnURL is where a sign-in ends that did not begin at a page: a
@@ -197,9 +197,6 @@ func (c Config) resolve() (settings, error) {
 	if c.CallbackURL != "" && !onOrigin(c.CallbackURL, c.BaseURL) {
 		fault("CallbackURL", "%q is not on BaseURL %s; the callback must come back to this service", c.CallbackURL, c.BaseURL)
 	}
-	if len(c.SignOutURLs) == 0 {
-		c.SignOutURLs = []string{c.BaseURL + "/"}
-	}
 	s.rules, err = returnto.New(c.BaseURL, c.AllowedReturnOrigins)
 	if err != nil {
 		fault("AllowedReturnOrigins", "%w", err)
@@ -215,6 +212,12 @@ func (c Config) resolve() (settings, error) {
 			if c.ErrorURL, err = s.rules.Check(c.ErrorURL); err != nil {
 				fault("ErrorURL", "%w; use a path or list its origin in AllowedReturnOrigins", err)
 			}
+		}
+	}
+	if len(c.SignOutURLs) == 0 {
+		c.SignOutURLs = []string{c.DefaultReturnURL}
+		if strings.HasPrefix(c.DefaultReturnURL, "/") {
+			c.SignOutURLs[0] = c.BaseURL + c.DefaultReturnURL
 		}
 	}
 	if len(c.Scopes) == 0 {
