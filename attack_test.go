@@ -473,3 +473,29 @@ func TestS049_SignOutTargets(t *testing.T) {
 		}
 	}
 }
+
+func TestALeewayBeyondTheTokensLifeIsCutDown(t *testing.T) {
+	for name, change := range map[string]func(*codegrant.Config){
+		"session": func(*codegrant.Config) {}, "shared tokens": sharing,
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlatform(t)
+			p.backend("a.example.test", func(c *codegrant.Config) { c.RefreshLeeway = time.Hour; change(c) })
+			if err := p.SetTokenValidity(p.ClientID, 10*time.Minute); err != nil {
+				t.Fatal(err)
+			}
+			browser := p.browser()
+			browser.SignIn("https://a.example.test/", "alice@example.com", codegranttest.Password)
+			calls := p.Calls("token")
+			for range 5 {
+				browser.Open("https://a.example.test/")
+			}
+			if err := p.auths["a.example.test"].Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if got := p.Calls("token") - calls; got != 0 {
+				t.Errorf("%d refreshes of a token that is new", got)
+			}
+		})
+	}
+}

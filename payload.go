@@ -17,7 +17,8 @@ import (
 // because it is on that path: one conversion, no reflection.
 type payload struct {
 	identity  Identity
-	refreshes bool // there is a refresh token
+	issued    time.Time // of the access token
+	refreshes bool      // there is a refresh token
 	tokens    tokenPart
 }
 
@@ -32,7 +33,7 @@ type tokenPart struct {
 // that neither part can pass for the other. A record of another version means
 // "not signed in", never a fault.
 const (
-	identityVersion = 0x11
+	identityVersion = 0x12
 	tokensVersion   = 0x21
 )
 
@@ -120,6 +121,7 @@ func (p *payload) encodeIdentity() []byte {
 	e.list(id.Scopes)
 	e.varint(id.AuthTime.Unix())
 	e.varint(id.Expires.Unix())
+	e.varint(p.issued.Unix())
 	e.flag(p.refreshes)
 	return e
 }
@@ -142,6 +144,7 @@ func decodeIdentity(plain []byte) (*payload, error) {
 	id.Scopes = d.list()
 	id.AuthTime = time.Unix(d.varint(), 0)
 	id.Expires = time.Unix(d.varint(), 0)
+	p.issued = time.Unix(d.varint(), 0)
 	p.refreshes = d.flag()
 	if d.bad || d.s != "" {
 		return nil, errPayload

@@ -17,6 +17,7 @@ func samplePayload() *payload {
 			Groups: []string{"admins", "a,b", ""}, Scopes: []string{"openid"},
 			AuthTime: time.Unix(1_700_000_000, 0), Expires: time.Unix(1_700_003_600, 0),
 		},
+		issued:    time.Unix(1_700_000_000, 0),
 		refreshes: true,
 		tokens:    tokenPart{id: "id.token.x", access: "access.token.y", refresh: "refresh", nonce: "nonce"},
 	}
@@ -25,7 +26,7 @@ func samplePayload() *payload {
 }
 
 func TestPayloadRoundTrip(t *testing.T) {
-	empty := &payload{identity: Identity{AuthTime: time.Unix(0, 0), Expires: time.Unix(0, 0)}}
+	empty := &payload{identity: Identity{AuthTime: time.Unix(0, 0), Expires: time.Unix(0, 0)}, issued: time.Unix(0, 0)}
 	for name, want := range map[string]*payload{"full": samplePayload(), "empty": empty} {
 		t.Run(name, func(t *testing.T) {
 			handle := session.NewHandle()

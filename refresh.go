@@ -57,10 +57,15 @@ func (a *Auth) fresh(ctx context.Context, l *live) (*live, error) {
 // leeway spreads sessions that began together, so that they do not all refresh
 // in the same second.
 func (a *Auth) leeway(l *live) time.Duration {
-	leeway := a.RefreshLeeway
+	leeway := a.leewayOf(l.payload)
 	h := fnv.New32a()
 	h.Write([]byte(l.record.ID))
 	return leeway/2 + leeway/2*time.Duration(h.Sum32()%1024)/1024
+}
+
+// leewayOf keeps a token of a short life from being due from the start.
+func (a *Auth) leewayOf(p *payload) time.Duration {
+	return min(a.RefreshLeeway, p.identity.Expires.Sub(p.issued)/5)
 }
 
 // startRefresh joins the refresh of this session that is under way in this

@@ -116,7 +116,7 @@ func (a *Auth) sharedOf(w http.ResponseWriter, r *http.Request) (*live, error) {
 	if err != nil && isUnavailable(err) {
 		return nil, err
 	}
-	if err != nil || !now.Before(p.identity.Expires.Add(-a.RefreshLeeway)) {
+	if err != nil || !now.Before(p.identity.Expires.Add(-a.leewayOf(p))) {
 		f := a.refreshShared(ctx, held)
 		switch {
 		case f.err == nil && err == nil && f.payload.identity.Subject != p.identity.Subject:

@@ -35,7 +35,7 @@ func (a *Auth) verifyTokens(ctx context.Context, tokens cognito.TokenSet, want v
 		Username: id.Username, Email: id.Email, EmailVerified: id.EmailVerified, Name: id.Name,
 		Groups: a.permissionGroups(id.Groups), Scopes: access.Scopes, ClientID: id.ClientID,
 		Method: MethodSession, AuthTime: id.AuthTime, Expires: access.ExpiresAt,
-	}, tokens: tokenPart{id: tokens.IDToken, access: tokens.AccessToken, refresh: tokens.RefreshToken}, refreshes: tokens.RefreshToken != ""}
+	}, tokens: tokenPart{id: tokens.IDToken, access: tokens.AccessToken, refresh: tokens.RefreshToken}, issued: access.IssuedAt, refreshes: tokens.RefreshToken != ""}
 	if id.ExpiresAt.Before(access.ExpiresAt) {
 		p.identity.Expires = id.ExpiresAt
 	}

@@ -9,6 +9,7 @@ package testenv
 
 import (
 	"os"
+	"os/exec"
 	"testing"
 )
 
@@ -38,15 +39,31 @@ func Chromium(t testing.TB) string {
 	return lookup(t, "Chromium", "CODEGRANT_TEST_CHROMIUM")
 }
 
+// Django returns the interpreter of a Python that has Django, its REST framework
+// and what a project needs to verify tokens and reach PostgreSQL.
+func Django(t testing.TB) string {
+	t.Helper()
+	const interpreter = "/usr/bin/python3" // the one that Debian's packages are for
+	if err := exec.CommandContext(t.Context(), interpreter, "-c", "import django, rest_framework, jose, psycopg2").Run(); err != nil {
+		missing(t, "Django", "install python3-django python3-djangorestframework python3-jose python3-psycopg2")
+	}
+	return interpreter
+}
+
+// missing ends a test whose server or program is not there.
+func missing(t testing.TB, what, help string) {
+	t.Helper()
+	if os.Getenv("CODEGRANT_TEST_REQUIRE") != "" {
+		t.Fatalf("%s is required: %s", what, help)
+	}
+	t.Skipf("no %s: run make test, or %s", what, help)
+}
+
 func lookup(t testing.TB, what, variable string) string {
 	t.Helper()
 	value := os.Getenv(variable)
-	switch {
-	case value != "":
-	case os.Getenv("CODEGRANT_TEST_REQUIRE") != "":
-		t.Fatalf("%s is required and %s is not set", what, variable)
-	default:
-		t.Skipf("no %s: run make test, or set %s", what, variable)
+	if value == "" {
+		missing(t, what, "set "+variable)
 	}
 	return value
 }
