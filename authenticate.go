@@ -14,7 +14,9 @@ import (
 	"github.com/codegrant/codegrant/verify"
 )
 
-// Authenticator is a way to prove who is making a request.
+// Authenticator is a way to prove who is making a request. An unsafe request that
+// another origin caused is refused whomever it proves: browsers add cookies and
+// passwords by themselves (see Config.TrustedOrigins).
 type Authenticator interface {
 	// Authenticate answers one of three things:
 	//
@@ -126,6 +128,14 @@ func (a *Auth) identify(w http.ResponseWriter, r *http.Request) (*request, bool)
 			return req, true
 		}
 		if id != nil {
+			// No page can make a browser send a token that it does not have. Any
+			// other proof may be one that browsers add by themselves.
+			if _, explicit := authenticator.(bearerAuthenticator); !explicit {
+				if err := a.crossOrigin(r); err != nil {
+					a.forbidden(w, r, id, err)
+					return nil, false
+				}
+			}
 			req.identity = id
 			return req, true
 		}
@@ -158,10 +168,15 @@ func (a *Auth) sessionOf(w http.ResponseWriter, r *http.Request) (*live, error) 
 }
 
 // crossOrigin refuses an unsafe request that another site made the browser send
-// with a session cookie.
+// with a session cookie or another proof that it adds by itself. A WebSocket
+// handshake is a GET, and opens a channel that is not for reading alone.
 func (a *Auth) crossOrigin(r *http.Request) error {
 	if a.InsecureNoCrossOriginProtection {
 		return nil
+	}
+	if r.Header.Get("Upgrade") != "" {
+		r = r.WithContext(r.Context())
+		r.Method = http.MethodPost
 	}
 	if err := a.csrf.Check(r); err != nil {
 		return fmt.Errorf("%w: %w", ErrCrossOrigin, err)

@@ -55,7 +55,8 @@ type Config struct {
 	AllowedReturnOrigins []string
 
 	// TrustedOrigins are other origins whose pages may send unsafe requests
-	// (POST, PUT …) with a session cookie. Defaults to none.
+	// (POST, PUT …), and open WebSockets, with a session cookie or any other
+	// proof but a bearer token. Defaults to none.
 	TrustedOrigins []string
 
 	// AcceptTokens opens POST /session, which takes a token set that a client
