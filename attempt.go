@@ -24,7 +24,9 @@ const (
 	// refuse cookie headers beyond 8 KB: the oldest give way.
 	maxAttempts     = 24
 	maxAttemptBytes = 5 << 10
-	attemptPurpose  = "authorization request"
+	// No browser of ours has more to take back, and each costs a line of the answer.
+	maxCleared     = 2 * maxAttempts
+	attemptPurpose = "authorization request"
 )
 
 // attempt is one authorization request: it lives in a sealed cookie of the
@@ -108,7 +110,7 @@ func (a *Auth) rememberAttempt(w http.ResponseWriter, r *http.Request, at attemp
 		}
 	}
 	slices.SortFunc(pending, func(x, y *http.Cookie) int { return cmp.Compare(x.Name, y.Name) })
-	for _, c := range pending {
+	for _, c := range pending[:min(len(pending), maxCleared)] {
 		if count <= maxAttempts && size <= maxAttemptBytes {
 			return
 		}
@@ -156,9 +158,11 @@ func (a *Auth) attemptBinding(state string) []byte { return []byte(a.binding + "
 
 // clearAttempts forgets every pending sign-in of the browser.
 func (a *Auth) clearAttempts(w http.ResponseWriter, r *http.Request) {
+	cleared := 0
 	for _, c := range r.Cookies() {
-		if strings.HasPrefix(c.Name, a.attemptPrefix()) {
+		if cleared < maxCleared && strings.HasPrefix(c.Name, a.attemptPrefix()) {
 			a.attemptCookieNamed(c.Name).Clear(w)
+			cleared++
 		}
 	}
 }
