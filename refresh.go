@@ -51,7 +51,8 @@ func (a *Auth) fresh(ctx context.Context, l *live) (*live, error) {
 	if flight.err != nil {
 		return nil, flight.err
 	}
-	return flight.result, nil
+	own := *flight.result // others have waited for it too
+	return &own, nil
 }
 
 // leeway spreads sessions that began together, so that they do not all refresh
