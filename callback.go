@@ -91,7 +91,7 @@ func (a *Auth) openSession(ctx context.Context, w http.ResponseWriter, r *http.R
 			return nil, unavailable("update the replica", err)
 		}
 		if !change.User.Enabled {
-			return nil, ErrUserDisabled // newer news than these tokens
+			return nil, ErrUserDisabled // by the application: the pool has let them in
 		}
 		p.identity.UserID = change.User.ID
 		p.tokens.replicated = digest(snapshot)

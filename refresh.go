@@ -210,6 +210,11 @@ func (a *Auth) renew(ctx context.Context, l *live) (*live, error) {
 			a.audit(ctx, slog.LevelError, "replica not updated", slog.String("sub", p.identity.Subject), slog.String("reason", err.Error()))
 			return renewed, nil
 		}
+		if !change.User.Enabled {
+			a.revoke(ctx, tokens.RefreshToken)
+			a.endSession(ctx, renewed, ErrUserDisabled.Error())
+			return nil, ErrSessionEnded
+		}
 		applied := *p
 		applied.identity.UserID, applied.tokens.replicated = change.User.ID, sum
 		if again, err := a.store(ctx, renewed, &applied, false); err == nil {
