@@ -199,11 +199,29 @@ func (b bearerAuthenticator) Authenticate(r *http.Request) (*Identity, error) {
 	if len(values) > 1 {
 		return nil, fmt.Errorf("%w: several Authorization headers", ErrInvalid)
 	}
-	a := b.auth
-	token = strings.TrimLeft(token, " ")
-	claims, err := a.verifier.AccessToken(r.Context(), token)
+	return b.auth.bearer(r.Context(), strings.TrimLeft(token, " "))
+}
+
+// Bearer says whom an access token of the pool stands for, by the rules that
+// [Auth.Require] has for the Authorization header: for what is not HTTP, such as
+// the metadata of a gRPC call or the first message on a socket. token is without
+// the word Bearer; an empty one is refused like any other that is none.
+//
+// An error that is [ErrUnavailable] says nothing about the token. Any other is an
+// [ErrInvalid]. The identity is good until its Expires: who keeps it for longer
+// than one call, as a stream does, has to end with it.
+func (a *Auth) Bearer(ctx context.Context, token string) (*Identity, error) {
+	id, err := a.bearer(ctx, token)
+	if err != nil && !isUnavailable(err) {
+		a.audit(ctx, slog.LevelWarn, "proof refused", slog.String("reason", err.Error()))
+	}
+	return id, err
+}
+
+func (a *Auth) bearer(ctx context.Context, token string) (*Identity, error) {
+	claims, err := a.verifier.AccessToken(ctx, token)
 	if errors.Is(err, verify.ErrTokenUse) && a.BearerIDTokens {
-		claims, err = a.verifier.IDToken(r.Context(), token, verify.IDExpectations{})
+		claims, err = a.verifier.IDToken(ctx, token, verify.IDExpectations{})
 	}
 	if err != nil {
 		return nil, tokenFault("verify the bearer token", err)

@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/localpool"
 	"github.com/codegrant/codegrant/verify"
 )
 
@@ -59,6 +61,38 @@ func TestBasicAuth(t *testing.T) {
 				t.Errorf("status %d, WWW-Authenticate %q, want %d, %q", r.StatusCode, got, tt.status, tt.challenge)
 			}
 		})
+	}
+}
+
+// TestBearerOutsideHTTP shows the two answers that Auth.Bearer must never mistake
+// for one another, and that only one of them is held against the caller.
+func TestBearerOutsideHTTP(t *testing.T) {
+	a := newApp(t, nil)
+	pool := a.Clients()[0]
+	token, err := a.MintToken(a.PoolID, map[string]any{
+		"iss": pool.Issuer, "sub": "s-1", "client_id": pool.ID, "token_use": "access", "scope": "openid", "username": "carol",
+		"iat": a.now.Now().Unix(), "exp": a.now.Now().Add(time.Hour).Unix(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Fault(localpool.JWKS, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
+	if id, err := a.auth.Bearer(t.Context(), token); id != nil || !errors.Is(err, codegrant.ErrUnavailable) || errors.Is(err, codegrant.ErrInvalid) {
+		t.Errorf("without keys: %v, %v, want ErrUnavailable", id, err)
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if id, err := a.auth.Bearer(cancelled, token); id != nil || !errors.Is(err, codegrant.ErrUnavailable) || errors.Is(err, codegrant.ErrInvalid) {
+		t.Errorf("in a call that was given up: %v, %v, want ErrUnavailable", id, err)
+	}
+	if log := a.log.String(); strings.Contains(log, "proof refused") {
+		t.Errorf("a fault of the pool is logged as a refusal: %s", log)
+	}
+	if _, err := a.auth.Bearer(t.Context(), token[:len(token)-8]); !errors.Is(err, codegrant.ErrInvalid) {
+		t.Errorf("cut short: %v, want ErrInvalid", err)
+	}
+	if log := a.log.String(); strings.Count(log, "proof refused") != 1 || strings.Contains(log, token[:40]) {
+		t.Errorf("want one refusal in the log, and no token: %s", log)
 	}
 }
 

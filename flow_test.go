@@ -664,6 +664,17 @@ func TestBearer(t *testing.T) {
 			if invalid := strings.Contains(r.Header.Get("WWW-Authenticate"), `error="invalid_token"`); tt.want == 401 && invalid != strings.HasPrefix(tt.authorization, "Bearer") {
 				t.Errorf("WWW-Authenticate: %s", r.Header.Get("WWW-Authenticate"))
 			}
+			token, ok := strings.CutPrefix(tt.authorization, "Bearer ")
+			if !ok {
+				return
+			}
+			id, err := a.auth.Bearer(t.Context(), token) // the same rules without HTTP
+			if tt.want == 401 && (id != nil || !errors.Is(err, codegrant.ErrInvalid) || errors.Is(err, codegrant.ErrUnavailable)) {
+				t.Errorf("Bearer(%s) = %v, %v, want ErrInvalid", tt.name, id, err)
+			}
+			if tt.want != 401 && (err != nil || id.Subject != "s-1" || id.Method != codegrant.MethodBearer || !id.InGroup("analysts") || id.AccessToken().Reveal() != token) {
+				t.Errorf("Bearer(%s) = %v, %v", tt.name, id, err)
+			}
 		})
 	}
 	r := get(t, http.DefaultClient, a.url+"/auth/user", "Authorization", "Bearer "+mint(nil))
