@@ -1,6 +1,7 @@
 package examples
 
 import (
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -28,13 +29,12 @@ func build(t *testing.T, folder string) string {
 
 // run starts an example with settings in its environment and none of ours, and
 // ends it with the test.
-func run(t *testing.T, binary string, settings ...string) {
+func run(t *testing.T, c *exec.Cmd, settings ...string) {
 	t.Helper()
-	c := exec.Command(binary)
 	c.Env = append([]string{"PATH=" + os.Getenv("PATH")}, settings...)
 	c.Stdout, c.Stderr = t.Output(), t.Output()
 	if err := c.Start(); err != nil {
-		t.Fatalf("start %s: %v", binary, err)
+		t.Fatalf("start %s: %v", c.Path, err)
 	}
 	t.Cleanup(func() {
 		_ = c.Process.Kill()
@@ -56,6 +56,49 @@ func await(t *testing.T, address string) {
 	t.Fatalf("nothing listens on %s", address)
 }
 
+// freeAddress finds an address of this machine that nothing listens on.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// settings makes the site known to a pool, and returns what the README has a
+// person export.
+func settings(t *testing.T, pool *codegranttest.Pool, site string) []string {
+	t.Helper()
+	if err := pool.RegisterURLs(localpool.DemoPublicID, site+"/auth/callback", site+"/"); err != nil {
+		t.Fatal(err)
+	}
+	return []string{
+		"AUTH_COGNITO_CLIENT_ID=" + localpool.DemoPublicID,
+		"AUTH_COGNITO_CODE_GRANT_URL=" + pool.URL + "/oauth2/token",
+		"AUTH_COGNITO_JWKS_URL=" + pool.URL + "/" + pool.PoolID + "/.well-known/jwks.json",
+		"CODEGRANT_BASE_URL=" + site,
+	}
+}
+
+// accessToken is one that the pool signed for the client of the examples.
+func accessToken(t *testing.T, pool *codegranttest.Pool, changes map[string]any) string {
+	t.Helper()
+	now := time.Now()
+	claims := map[string]any{
+		"iss": pool.URL + "/" + pool.PoolID, "sub": "5c9b2c9e-0001-7000-8000-000000000001", "username": "robin",
+		"client_id": localpool.DemoPublicID, "token_use": "access", "scope": "openid profile",
+		"iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
+	}
+	maps.Copy(claims, changes)
+	token, err := pool.MintToken(pool.PoolID, claims)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
 // TestThreeSettings holds the README to its word: the three settings alone make a
 // working service.
 func TestThreeSettings(t *testing.T) {
@@ -69,7 +112,7 @@ func TestThreeSettings(t *testing.T) {
 	if err := pool.RegisterURLs(localpool.DemoPublicID, site+"/auth/callback", site+"/"); err != nil {
 		t.Fatal(err)
 	}
-	run(t, build(t, "three-settings"),
+	run(t, exec.Command(build(t, "three-settings")),
 		"AUTH_COGNITO_CLIENT_ID="+localpool.DemoPublicID,
 		"AUTH_COGNITO_CODE_GRANT_URL="+pool.URL+"/oauth2/token",
 		"AUTH_COGNITO_JWKS_URL="+pool.URL+"/"+pool.PoolID+"/.well-known/jwks.json",
