@@ -15,15 +15,18 @@ import (
 
 // cli is the command line. Each command's Run is a file of its own.
 type cli struct {
-	Demo    demoCommand `cmd:"" help:"Run everything on this machine: a local Cognito, a small site and two API backends."`
-	Pool    poolCommand `cmd:"" help:"Run a Cognito user pool on this machine, for development and tests."`
-	Version versionFlag `env:"-" help:"Print the version and exit."`
+	Demo    demoCommand    `cmd:"" help:"Run everything on this machine: a local Cognito, a small site and two API backends."`
+	Pool    poolCommand    `cmd:"" help:"Run a Cognito user pool on this machine, for development and tests."`
+	Doctor  doctorCommand  `cmd:"" help:"Say what is wrong with the settings, the pool and the database, and how to mend it."`
+	Migrate migrateCommand `cmd:"" help:"Bring a database's tables of sessions and of the replica up to date."`
+	Version versionFlag    `env:"-" help:"Print the version and exit."`
 }
 
 const description = `Sign-in with Amazon Cognito for Go services and the backends behind them.
 
     codegrant demo    try it: then open http://localhost:8080
     codegrant pool    develop: a Cognito with login pages on this machine
+    codegrant doctor  set up: what is wrong with the settings, and how to mend it
 
 Every command has --help with examples.`
 
@@ -46,6 +49,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		kong.Bind(&streams{stdout, stderr}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.DefaultEnvars("CODEGRANT"),
+		kong.Vars{"databaseHelp": databaseHelp},
 	)
 	if err != nil {
 		fmt.Fprintln(stderr, "codegrant:", err)
