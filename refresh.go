@@ -143,10 +143,9 @@ func (a *Auth) renew(ctx context.Context, l *live) (*live, error) {
 	defer cancel()
 	tokens, err := a.client.Refresh(call, held.refresh)
 	if err != nil {
-		if isUnavailable(err) {
+		if !errors.Is(err, cognito.ErrInvalidGrant) {
 			a.release(ctx, l)
-			a.audit(ctx, slog.LevelWarn, "refresh failed", slog.String("session", shortID(l.record.ID)), slog.String("reason", err.Error()))
-			return nil, unavailable("refresh the tokens", err)
+			return nil, a.undecided(ctx, l, "refresh the tokens", err)
 		}
 		// Refused for good, unless another process rotated the token meanwhile.
 		now, loadErr := a.load(ctx, l.handle)
@@ -167,21 +166,26 @@ func (a *Auth) renew(ctx context.Context, l *live) (*live, error) {
 
 	p, claims, err := a.verifyTokens(ctx, tokens, verify.IDExpectations{Nonce: held.nonce, NonceOptional: true})
 	switch {
-	case err != nil && isUnavailable(err):
-		// The keys are out of reach. A rotated token must outlive that.
+	case err != nil && ourFault(err):
+		// A rotated token must outlive that.
 		if rotated {
 			kept := *l.payload
 			kept.tokens = held
 			kept.tokens.refresh = tokens.RefreshToken
-			if _, keepErr := a.store(ctx, l, &kept, true); keepErr != nil {
+			if _, keepErr := a.store(ctx, l, &kept, l.record.Stale); errors.Is(keepErr, ErrSessionEnded) {
+				a.revoke(ctx, tokens.RefreshToken) // signed out meanwhile
+				return nil, ErrSessionEnded
+			} else if keepErr != nil {
 				err = errors.Join(err, keepErr)
 			}
 		} else {
 			a.release(ctx, l)
 		}
-		return nil, err
+		return nil, a.undecided(ctx, l, "verify the refreshed tokens", err)
 	case err == nil && p.identity.Subject != l.identity.Subject:
 		err = ErrSubjectMismatch
+	case err == nil && p.identity.AuthTime.IsZero():
+		p.identity.AuthTime = l.identity.AuthTime
 	case err == nil && !p.identity.AuthTime.Equal(l.identity.AuthTime):
 		err = fmt.Errorf("%w: auth_time changed in a refresh", ErrTokenRefused) // OpenID Connect Core, section 12.2
 	}
@@ -222,6 +226,26 @@ func (a *Auth) renew(ctx context.Context, l *live) (*live, error) {
 		}
 	}
 	return renewed, nil
+}
+
+// ourFault reports whether tokens that the pool has just made did not verify for a
+// reason on this side: keys that are out of reach or out of date, or the clock.
+func ourFault(err error) bool {
+	for _, target := range []error{verify.ErrUnknownKey, verify.ErrIssuedAt, verify.ErrNotYetValid, verify.ErrExpired} {
+		if errors.Is(err, target) {
+			return true
+		}
+	}
+	return isUnavailable(err)
+}
+
+// undecided makes a failed refresh one that says nothing about the session.
+func (a *Auth) undecided(ctx context.Context, l *live, what string, err error) error {
+	a.audit(ctx, slog.LevelWarn, "refresh failed", slog.String("session", shortID(l.record.ID)), slog.String("reason", err.Error()))
+	if errors.Is(err, ErrInvalid) || !isUnavailable(err) {
+		err = errors.New(err.Error()) // no longer an ErrInvalid
+	}
+	return unavailable(what, err)
 }
 
 // store writes a payload over the session that l holds, and frees the lease.
