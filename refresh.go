@@ -1,6 +1,7 @@
 package codegrant
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,8 @@ const (
 	// How long a request waits for a refresh that it cannot do without.
 	refreshWait = 15 * time.Second
 	leasePoll   = 50 * time.Millisecond
+	// How far the clocks of two processes may be apart without harm.
+	clockSkew = 2 * time.Minute
 )
 
 // fresh returns the session with tokens that can be used. One that is about to
@@ -101,6 +104,7 @@ func (a *Auth) refreshSafely(ctx context.Context, l *live) (result *live, err er
 // refresh takes the lease and renews the tokens, unless another process has done
 // so or is about to.
 func (a *Auth) refresh(ctx context.Context, handle session.Handle) (*live, error) {
+	var seen leaseSeen
 	for {
 		l, err := a.load(ctx, handle)
 		if err != nil {
@@ -110,14 +114,15 @@ func (a *Auth) refresh(ctx context.Context, handle session.Handle) (*live, error
 		if !l.record.Stale && now.Before(l.identity.Expires.Add(-a.leeway(l))) {
 			return l, nil // somebody else has refreshed it
 		}
-		if now.Before(l.record.LeaseUntil) {
+		if seen.held(l.record.LeaseUntil, now) {
 			if err := pause(ctx, leasePoll); err != nil {
 				return nil, unavailable("wait for another process to refresh the session", err)
 			}
 			continue
 		}
 		leased := l.record
-		leased.LeaseUntil = now.Add(refreshLease)
+		// In what every store keeps: the end of a lease also says whose it is.
+		leased.LeaseUntil = now.Add(refreshLease).Truncate(time.Microsecond)
 		leased, err = a.Sessions.CompareAndSwap(ctx, leased)
 		switch {
 		case errors.Is(err, session.ErrConflict):
@@ -128,8 +133,28 @@ func (a *Auth) refresh(ctx context.Context, handle session.Handle) (*live, error
 			return nil, unavailable("lease the session", err)
 		}
 		l.record = leased
+		// However long it took to get the lease, its holder has all of it.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshLease)
+		defer cancel()
 		return a.renew(ctx, l)
 	}
+}
+
+// leaseSeen judges a lease by the clock of whoever waits for it: the one that the
+// lease was written by may be ahead or behind.
+type leaseSeen struct {
+	until, first time.Time
+}
+
+// held reports whether the lease may still be somebody's.
+func (s *leaseSeen) held(until, now time.Time) bool {
+	if until.IsZero() || now.After(until.Add(clockSkew)) {
+		return false
+	}
+	if !until.Equal(s.until) {
+		s.until, s.first = until, now
+	}
+	return now.Sub(s.first) < refreshLease
 }
 
 // renew is what the holder of the lease does.
@@ -172,10 +197,14 @@ func (a *Auth) renew(ctx context.Context, l *live) (*live, error) {
 			kept := *l.payload
 			kept.tokens = held
 			kept.tokens.refresh = tokens.RefreshToken
-			if _, keepErr := a.store(ctx, l, &kept, l.record.Stale); errors.Is(keepErr, ErrSessionEnded) {
+			again, keepErr := a.store(ctx, l, &kept, l.record.Stale)
+			switch {
+			case errors.Is(keepErr, errSuperseded):
+				return again, nil
+			case errors.Is(keepErr, ErrSessionEnded):
 				a.revoke(ctx, tokens.RefreshToken) // signed out meanwhile
 				return nil, ErrSessionEnded
-			} else if keepErr != nil {
+			case keepErr != nil:
 				err = errors.Join(err, keepErr)
 			}
 		} else {
@@ -197,6 +226,9 @@ func (a *Auth) renew(ctx context.Context, l *live) (*live, error) {
 	p.identity.UserID, p.tokens.nonce, p.tokens.replicated = l.identity.UserID, held.nonce, held.replicated
 
 	renewed, err := a.store(ctx, l, p, false)
+	if errors.Is(err, errSuperseded) {
+		return renewed, nil
+	}
 	if err != nil {
 		if errors.Is(err, ErrSessionEnded) {
 			a.revoke(ctx, tokens.RefreshToken) // signed out meanwhile
@@ -221,7 +253,7 @@ func (a *Auth) renew(ctx context.Context, l *live) (*live, error) {
 		}
 		applied := *p
 		applied.identity.UserID, applied.tokens.replicated = change.User.ID, sum
-		if again, err := a.store(ctx, renewed, &applied, false); err == nil {
+		if again, err := a.store(ctx, renewed, &applied, false); err == nil || errors.Is(err, errSuperseded) {
 			renewed = again
 		}
 	}
@@ -248,15 +280,21 @@ func (a *Auth) undecided(ctx context.Context, l *live, what string, err error) e
 	return unavailable(what, err)
 }
 
+// errSuperseded comes with the session as another process has refreshed it.
+var errSuperseded = errors.New("another process has refreshed the session")
+
 // store writes a payload over the session that l holds, and frees the lease.
 // Whoever changed the record meanwhile keeps their change; a record that is gone
 // stays gone. A fault is tried again while the lease lasts: a rotated refresh
-// token exists nowhere else.
+// token exists nowhere else. Where the lease has gone to another process, tokens
+// that it stored already are the newer ones: errSuperseded.
 func (a *Auth) store(ctx context.Context, l *live, p *payload, stale bool) (*live, error) {
-	record, taken := l.record, l.record.Version
+	record, taken, lost := l.record, l.record.Version, false
 	for delay := 50 * time.Millisecond; ; delay *= 2 {
 		next := record
-		next.LeaseUntil = time.Time{}
+		if !lost {
+			next.LeaseUntil = time.Time{}
+		}
 		// A stale mark that was set after the lease was taken asks for tokens
 		// newer than these.
 		next.Stale = stale || (record.Stale && record.Version != taken)
@@ -269,6 +307,11 @@ func (a *Auth) store(ctx context.Context, l *live, p *payload, stale bool) (*liv
 			return nil, ErrSessionEnded
 		case errors.Is(err, session.ErrConflict):
 			if record, err = a.Sessions.Get(ctx, l.record.ID); err == nil {
+				lost = l.record.LeaseUntil.IsZero() || !record.LeaseUntil.Equal(l.record.LeaseUntil)
+				if lost && !l.sameTokens(record) {
+					now, err := a.open(ctx, l.handle, record)
+					return now, cmp.Or(err, errSuperseded)
+				}
 				continue
 			}
 			if errors.Is(err, session.ErrNotFound) {
@@ -281,13 +324,32 @@ func (a *Auth) store(ctx context.Context, l *live, p *payload, stale bool) (*liv
 	}
 }
 
+// sameTokens reports whether a record of the session holds the tokens that l does.
+func (l *live) sameTokens(record session.Record) bool {
+	mine, err := l.openTokens()
+	if err != nil {
+		return false
+	}
+	others, err := openTokens(l.handle, record)
+	return err == nil && mine.access == others.access && mine.refresh == others.refresh
+}
+
 // release frees the lease after a failed attempt, so that the next one need not
-// wait for its end.
+// wait for its end, also where the session was touched or marked meanwhile.
 func (a *Auth) release(ctx context.Context, l *live) {
 	record := l.record
-	record.LeaseUntil = time.Time{}
-	if _, err := a.Sessions.CompareAndSwap(ctx, record); err != nil {
-		a.audit(ctx, slog.LevelDebug, "lease not released", slog.String("session", shortID(record.ID)), slog.String("reason", err.Error()))
+	for {
+		record.LeaseUntil = time.Time{}
+		_, err := a.Sessions.CompareAndSwap(ctx, record)
+		if errors.Is(err, session.ErrConflict) {
+			if record, err = a.Sessions.Get(ctx, l.record.ID); err == nil && record.LeaseUntil.Equal(l.record.LeaseUntil) {
+				continue
+			}
+		}
+		if err != nil {
+			a.audit(ctx, slog.LevelDebug, "lease not released", slog.String("session", shortID(l.record.ID)), slog.String("reason", err.Error()))
+		}
+		return
 	}
 }
 
