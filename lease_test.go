@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -238,4 +239,48 @@ func TestS150_ALeaseIsFreedAfterAFailure(t *testing.T) {
 	if record, err := store.Get(t.Context(), id); err != nil || !record.LeaseUntil.IsZero() || !record.Stale {
 		t.Errorf("lease until %v, stale %v, %v", record.LeaseUntil, record.Stale, err)
 	}
+}
+
+// A refresh that was under way when the session was marked stale may have asked
+// the pool too early. Who comes after the mark waits for the next one.
+func TestStaleMarkDuringARefresh(t *testing.T) {
+	store := &countedStore{Store: session.NewMemoryStore(session.MemoryConfig{})}
+	a := newApp(t, func(c *codegrant.Config) { c.Sessions = store })
+	browser := codegranttest.NewBrowser(t)
+	browser.SignIn(a.url+"/reports/", "alice@example.com", codegranttest.Password)
+	cookie := sessionOf(t, browser, a.url)
+	early := answers(200, tokensFor(t, a, browser, map[string]any{"cognito:groups": []string{"analysts"}}))
+	late := answers(200, tokensFor(t, a, browser, nil))
+	a.now.Advance(59*time.Minute + 45*time.Second)
+	before := a.Calls(localpool.Token)
+	var wg sync.WaitGroup
+	a.Fault(localpool.Token, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if a.Calls(localpool.Token)-before > 1 {
+			late.ServeHTTP(w, r)
+			return
+		}
+		records, err := store.List(t.Context(), session.Query{})
+		if err == nil && len(records) == 1 {
+			_, err = store.MarkStale(t.Context(), records[0].Pool, records[0].Subject)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		reads := store.reads.Load()
+		wg.Go(func() {
+			if r := withCookies(t, a.url+"/reports/", cookie); r.StatusCode != 403 {
+				t.Errorf("after the mark: status %d, want 403", r.StatusCode)
+			}
+		})
+		store.polled(t, 1, func() bool { return store.reads.Load() > reads })
+		runtime.Gosched()
+		early.ServeHTTP(w, r)
+	}))
+	if r := withCookies(t, a.url+"/reports/", cookie); r.StatusCode != 200 {
+		t.Errorf("before the mark: status %d", r.StatusCode)
+	}
+	if err := a.auth.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wg.Wait()
 }

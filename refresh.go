@@ -43,19 +43,25 @@ func (a *Auth) fresh(ctx context.Context, l *live) (*live, error) {
 		a.endSession(ctx, l, "its token has expired and there is no refresh token")
 		return nil, ErrSessionEnded
 	}
-	flight := a.startRefresh(l)
 	wait, cancel := context.WithTimeout(ctx, refreshWait)
 	defer cancel()
-	select {
-	case <-flight.done:
-	case <-wait.Done():
-		return nil, unavailable("refresh the session", wait.Err())
+	for again := false; ; again = true {
+		flight := a.startRefresh(l)
+		select {
+		case <-flight.done:
+		case <-wait.Done():
+			return nil, unavailable("refresh the session", wait.Err())
+		}
+		if flight.err != nil {
+			return nil, flight.err
+		}
+		// One that was under way already may have asked the pool before the
+		// session was marked stale.
+		if !flight.result.record.Stale || again {
+			own := *flight.result // others have waited for it too
+			return &own, nil
+		}
 	}
-	if flight.err != nil {
-		return nil, flight.err
-	}
-	own := *flight.result // others have waited for it too
-	return &own, nil
 }
 
 // leeway spreads sessions that began together, so that they do not all refresh
