@@ -83,6 +83,9 @@ func TestUnfinished(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if strings.HasPrefix(string(text), "// Code generated ") {
+			return // nobody here chose its words
+		}
 		for i, line := range strings.Split(string(text), "\n") {
 			if found := words.FindString(line); found != "" {
 				t.Errorf("%s:%d: %q: finish it or leave it out", name, i+1, found)
