@@ -125,3 +125,20 @@ func TestThreeSettings(t *testing.T) {
 		t.Errorf("signed in to %s, status %d: %s", page.URL, page.Status, page.Body)
 	}
 }
+
+// TestReadmeSettings holds the README to what codegrant pool serves.
+func TestReadmeSettings(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, setting := range []string{
+		"AUTH_COGNITO_CLIENT_ID=" + localpool.DemoPublicID,
+		"AUTH_COGNITO_CODE_GRANT_URL=http://127.0.0.1:9229/oauth2/token",
+		"AUTH_COGNITO_JWKS_URL=http://127.0.0.1:9229/" + localpool.DemoPoolID + "/.well-known/jwks.json",
+	} {
+		if !strings.Contains(string(readme), "\nexport "+setting+"\n") {
+			t.Errorf("README.md does not export %s", setting)
+		}
+	}
+}
