@@ -56,11 +56,36 @@ func (a *Auth) unauthorized(w http.ResponseWriter, r *http.Request, failure erro
 		a.challenge(w, r, failure)
 		return
 	}
+	login, origin := a.path("/login"), a.siblingOrigin(r.Host)
+	if origin != "" {
+		login = a.BaseURL + login
+	}
 	target := a.DefaultReturnURL
 	if isSafe(r.Method) {
-		target = a.returnTo(r.RequestURI)
+		target = a.returnTo(origin + r.RequestURI)
 	}
-	returnto.Redirect(w, a.path("/login")+"?redirect_uri="+url.QueryEscape(target), http.StatusFound)
+	returnto.Redirect(w, login+"?redirect_uri="+url.QueryEscape(target), http.StatusFound)
+}
+
+// siblingOrigin is the allowed origin on another host than ours that a request is
+// for: people there sign in here, and go back. The Host header selects among what
+// is configured and adds nothing to it.
+func (a *Auth) siblingOrigin(host string) string {
+	host = strings.ToLower(host)
+	if host == originHost(a.BaseURL) {
+		return ""
+	}
+	for _, origin := range a.AllowedReturnOrigins {
+		if originHost(origin) == host {
+			return strings.TrimSuffix(origin, "/")
+		}
+	}
+	return ""
+}
+
+func originHost(origin string) string {
+	_, host, _ := strings.Cut(origin, "://")
+	return strings.ToLower(strings.TrimSuffix(host, "/"))
 }
 
 // challenge answers 401 with what would help.
@@ -163,7 +188,7 @@ func (a *Auth) isOwnEndpoint(target string) bool {
 		return true
 	}
 	prefix := *a.prefix.Load()
-	for _, endpoint := range [...]string{"/login", "/callback", "/logout", "/user", "/flash", "/session"} {
+	for _, endpoint := range [...]string{"/login", "/callback", "/logout", "/user", "/flash", "/session", "/check"} {
 		if rest, ok := strings.CutPrefix(u.Path, prefix+endpoint); ok && (rest == "" || rest == "/") {
 			return true
 		}

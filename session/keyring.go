@@ -167,3 +167,18 @@ func (*Keyring) MarshalText() ([]byte, error) { return []byte(redactedKeys), nil
 
 // LogValue implements [slog.LogValuer].
 func (*Keyring) LogValue() slog.Value { return slog.StringValue(redactedKeys) }
+
+// Derive returns 32 bytes of each key, in their order, for a purpose of the
+// caller's own, such as the seed of a signing key. They say nothing about the keys
+// or about what is derived for another purpose.
+func (k *Keyring) Derive(purpose string) ([][]byte, error) {
+	var all [][]byte
+	for _, master := range k.masters {
+		derived, err := hkdf.Key(sha256.New, master, nil, "codegrant derived "+purpose, KeySize)
+		if err != nil {
+			return nil, fmt.Errorf("derive a key: %w", err)
+		}
+		all = append(all, derived)
+	}
+	return all, nil
+}

@@ -64,7 +64,10 @@ var allowed = map[string]map[string]string{
 		"replica":                      "what it reconciles with the pool",
 		"github.com/aws/aws-sdk-go-v2": "the API that it reads the pool through",
 	},
-	"gateway": {".": "decides who is asking; the gateway speaks for it"},
+	"gateway": {
+		".":                "decides who is asking; the gateway speaks for it",
+		"golang.org/x/net": "which names a header can have",
+	},
 	"console": {".": "decides who is asking, and holds what the pages show"},
 
 	// The local pool shares nothing with what it is used to test.

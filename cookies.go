@@ -1,0 +1,19 @@
+package codegrant
+
+import "strings"
+
+// OwnsCookie reports whether cookies of this name are of this Auth: sessions,
+// sign-ins under way, messages. What forwards requests to others takes them out.
+func (a *Auth) OwnsCookie(name string) bool {
+	if name == a.cookie.Name || name == a.flashCookie().Name || strings.HasPrefix(name, a.attemptPrefix()) {
+		return true
+	}
+	if a.shared != nil {
+		for _, cookie := range a.shared.cookies() {
+			if name == cookie.Name {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,140 @@
+package gateway
+
+import (
+	"cmp"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/codegrant/codegrant"
+)
+
+// Assertions signs who is asking, as a JWT (EdDSA, RFC 8037) that an upstream
+// verifies with any library and the keys at /.well-known/jwks.json under the
+// tenant's prefix. Its audience is the name of the route, so that what one upstream
+// is sent is worth nothing at another.
+type Assertions struct {
+	// Keys sign, the first one; all are published. To rotate, put a new one in
+	// front and take the last away after Lifetime. At least one.
+	Keys []ed25519.PrivateKey
+	// Issuer is the claim iss, such as https://app.example.com. Required.
+	Issuer string
+	// Lifetime of a token. Defaults to 5 minutes, at most an hour.
+	Lifetime time.Duration
+}
+
+type signer struct {
+	Assertions
+	now    func() time.Time
+	header string // of tokens, encoded
+	jwks   []byte
+}
+
+func newSigner(a Assertions, now func() time.Time) (*signer, error) {
+	a.Lifetime = cmp.Or(a.Lifetime, 5*time.Minute)
+	s := &signer{Assertions: a, now: now}
+	switch {
+	case len(a.Keys) == 0:
+		return nil, errors.New("one key is needed")
+	case a.Issuer == "":
+		return nil, errors.New("the issuer is missing")
+	case a.Lifetime < time.Second || a.Lifetime > time.Hour:
+		return nil, fmt.Errorf("a lifetime of %v is not between a second and an hour", a.Lifetime)
+	}
+	type jwk struct {
+		Kty string `json:"kty"`
+		Crv string `json:"crv"`
+		Alg string `json:"alg"`
+		Use string `json:"use"`
+		Kid string `json:"kid"`
+		X   string `json:"x"`
+	}
+	var set struct {
+		Keys []jwk `json:"keys"`
+	}
+	for i, key := range a.Keys {
+		if len(key) != ed25519.PrivateKeySize {
+			return nil, fmt.Errorf("key %d is not an Ed25519 key", i+1)
+		}
+		public := key.Public().(ed25519.PublicKey)
+		sum := sha256.Sum256(public)
+		kid := base64.RawURLEncoding.EncodeToString(sum[:12])
+		set.Keys = append(set.Keys, jwk{"OKP", "Ed25519", "EdDSA", "sig", kid, base64.RawURLEncoding.EncodeToString(public)})
+		if i == 0 {
+			s.header = base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"EdDSA","kid":"` + kid + `","typ":"JWT"}`))
+		}
+	}
+	var err error
+	s.jwks, err = json.Marshal(set)
+	return s, err
+}
+
+// claims of an assertion.
+type claims struct {
+	Issuer        string   `json:"iss"`
+	Audience      string   `json:"aud"`
+	Subject       string   `json:"sub"`
+	IssuedAt      int64    `json:"iat"`
+	Expires       int64    `json:"exp"`
+	PoolIssuer    string   `json:"pool_iss"`
+	Username      string   `json:"username,omitempty"`
+	Email         string   `json:"email,omitempty"`
+	EmailVerified bool     `json:"email_verified"`
+	Name          string   `json:"name,omitempty"`
+	Groups        []string `json:"groups"`
+	Scopes        []string `json:"scopes"`
+	UserID        int64    `json:"user_id,omitempty"`
+	Session       string   `json:"sid,omitempty"`
+}
+
+func (s *signer) sign(audience string, id *codegrant.Identity) (string, error) {
+	now := s.now()
+	payload, err := json.Marshal(claims{
+		Issuer: s.Issuer, Audience: audience, Subject: id.Subject, IssuedAt: now.Unix(), Expires: now.Add(s.Lifetime).Unix(),
+		PoolIssuer: id.Issuer, Username: id.Username, Email: id.Email, EmailVerified: id.EmailVerified, Name: id.Name,
+		Groups: orEmpty(id.Groups), Scopes: orEmpty(id.Scopes), UserID: id.UserID, Session: id.SessionID(),
+	})
+	if err != nil {
+		return "", err
+	}
+	input := s.header + "." + base64.RawURLEncoding.EncodeToString(payload)
+	signature := ed25519.Sign(s.Keys[0], []byte(input))
+	return input + "." + base64.RawURLEncoding.EncodeToString(signature), nil
+}
+
+// assert adds the assertion to what an upstream is told, where the route has one.
+func (g *Gateway) assert(h http.Header, _ *tenant, r *route, id *codegrant.Identity) error {
+	if !r.Assertion || id == nil {
+		return nil
+	}
+	token, err := g.signer.sign(r.Name, id)
+	if err != nil {
+		return err
+	}
+	h[g.headers.Assertion] = []string{token}
+	return nil
+}
+
+// jwks publishes the keys.
+func (g *Gateway) jwks(w http.ResponseWriter, r *http.Request) {
+	if g.signer == nil {
+		g.refuse(w, r, http.StatusNotFound, nil)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/jwk-set+json")
+	h.Set("Cache-Control", "public, max-age=300")
+	_, _ = w.Write(g.signer.jwks)
+}
+
+func orEmpty(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}

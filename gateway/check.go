@@ -1,0 +1,261 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/codegrant/codegrant"
+)
+
+// RedirectHeader carries where a sign-in begins, for nginx, which takes no redirect
+// from a server that it asks.
+const RedirectHeader = "X-Auth-Redirect"
+
+var (
+	errOriginal = errors.New("what the proxy asks about is missing or contradictory")
+	errQuery    = errors.New("the permission in the query is malformed")
+)
+
+// original is the request that a proxy asks about.
+type original struct {
+	method string
+	target target
+	nginx  bool // it understands 2xx, 401 and 403, and nothing else
+}
+
+// Check answers a proxy's question whether a request may pass: 200 with identity
+// headers, 401, 403, 503, or a redirect to sign in. It is what tenants serve at
+// /check under their prefix.
+//
+// The request asked about comes from a trusted proxy in X-Original-URL and
+// X-Original-Method (nginx), or in X-Forwarded-Method, -Proto, -Host and -Uri (Caddy,
+// Traefik), or as the path below /check (Envoy). Two of them, or a part missing, is
+// 403: deciding about another request than the one that is served is worse.
+//
+// In the query, group=, any_group= and scope= may be repeated, and each of them asks
+// for more than the route does, never less.
+func (g *Gateway) Check() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		t := g.tenants[0]
+		if target, err := newTarget(r.Method, r.Host, r.URL.EscapedPath(), r.URL.RawQuery); err == nil {
+			t = g.tenantOf(r, target)
+		}
+		g.check(w, g.withoutIdentity(r), t)
+	})
+}
+
+func (g *Gateway) check(w http.ResponseWriter, r *http.Request, t *tenant) {
+	start := g.now()
+	g.dropForwarded(r)
+	outcome := Outcome{Tenant: t.Name, Decision: Forbidden, Status: http.StatusForbidden}
+	defer func() {
+		outcome.Duration = g.now().Sub(start)
+		g.observe(r, outcome)
+	}()
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Vary", "Cookie, Authorization")
+
+	asked, err := g.originalOf(r, t)
+	if err != nil {
+		g.log.LogAttrs(r.Context(), slog.LevelWarn, "check refused", slog.String("reason", err.Error()), slog.String("from", r.RemoteAddr))
+		g.deny(w)
+		return
+	}
+	route := &route{Route: Route{Name: "check"}}
+	if asked != nil {
+		t = g.tenantOf(r, asked.target)
+		if len(g.table.routes) > 0 {
+			if route = g.table.findFor(asked.target, asked.method); route == nil || !route.takes(asked.method) {
+				outcome.Decision = NotFound
+				g.deny(w) // no route: nobody said that anyone may
+				return
+			}
+			if route.tenant != nil {
+				t = route.tenant
+			}
+		}
+	}
+	outcome.Tenant, outcome.Route = t.Name, route.Name
+	narrowed := *route
+	more, err := permissionsOf(r.URL.Query())
+	if err != nil {
+		g.log.LogAttrs(r.Context(), slog.LevelWarn, "check refused", slog.String("reason", err.Error()))
+		g.deny(w)
+		return
+	}
+	if len(more) > 0 {
+		narrowed.permissions = append(slices.Clone(narrowed.permissions), more...)
+		narrowed.Public = false
+	}
+	recorder := &recorder{ResponseWriter: w}
+	if asked != nil {
+		r = asked.request(r)
+		if asked.nginx {
+			recorder.ResponseWriter = &forNginx{ResponseWriter: w}
+		}
+	}
+	outcome.Decision, outcome.Identity = g.decide(recorder, r, t, &narrowed, func(w http.ResponseWriter, r *http.Request, id *codegrant.Identity) {
+		g.tell(w.Header(), id)
+		if err := g.assert(w.Header(), t, &narrowed, id); err != nil {
+			g.log.LogAttrs(r.Context(), slog.LevelError, "assertion not signed", slog.String("reason", err.Error()))
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		w.WriteHeader(http.StatusOK)
+	})
+	outcome.Status = recorder.status
+}
+
+func (g *Gateway) deny(w http.ResponseWriter) { http.Error(w, "Forbidden", http.StatusForbidden) }
+
+// originalOf reads what is asked about: nil where nobody said, and no route needs it.
+func (g *Gateway) originalOf(r *http.Request, t *tenant) (*original, error) {
+	h := r.Header
+	one := func(name string) (string, bool, error) {
+		values := h[name]
+		if len(values) > 1 {
+			return "", true, fmt.Errorf("%w: %s is repeated", errOriginal, name)
+		}
+		if len(values) == 0 {
+			return "", false, nil
+		}
+		return values[0], true, nil
+	}
+	read := make(map[string]string)
+	for _, name := range []string{"X-Original-Url", "X-Original-Method", "X-Forwarded-Method", "X-Forwarded-Host", "X-Forwarded-Uri"} {
+		value, present, err := one(name)
+		if err != nil {
+			return nil, err
+		}
+		if present {
+			read[name] = value
+		}
+	}
+	below, isBelow := strings.CutPrefix(r.URL.EscapedPath(), t.Prefix+"/check/")
+	_, isNginx := read["X-Original-Url"]
+	_, isForward := read["X-Forwarded-Uri"]
+	switch {
+	case boolean(isNginx)+boolean(isForward)+boolean(isBelow) > 1:
+		return nil, fmt.Errorf("%w: it is named in two ways", errOriginal)
+	case isNginx:
+		u, err := url.Parse(read["X-Original-Url"])
+		if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
+			return nil, fmt.Errorf("%w: X-Original-URL is no URL", errOriginal)
+		}
+		return newOriginal(read["X-Original-Method"], u.Host, u.EscapedPath(), u.RawQuery, true)
+	case isForward:
+		path, query, _ := strings.Cut(read["X-Forwarded-Uri"], "?")
+		return newOriginal(read["X-Forwarded-Method"], read["X-Forwarded-Host"], path, query, false)
+	case isBelow && g.fromTrusted(r):
+		return newOriginal(r.Method, r.Host, "/"+below, r.URL.RawQuery, false)
+	case len(g.table.routes) > 0:
+		return nil, fmt.Errorf("%w: nothing says what is asked about; if %s is your proxy, list it among the trusted ones", errOriginal, r.RemoteAddr)
+	}
+	return nil, nil
+}
+
+func newOriginal(method, host, rawPath, query string, nginx bool) (*original, error) {
+	if method == "" || strings.Trim(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != "" {
+		return nil, fmt.Errorf("%w: its method is missing", errOriginal)
+	}
+	target, err := newTarget(method, host, rawPath, query)
+	if err != nil {
+		return nil, err
+	}
+	return &original{method: method, target: target, nginx: nginx}, nil
+}
+
+// request is what the proxy got, as far as it told.
+func (o *original) request(r *http.Request) *http.Request {
+	out := r.Clone(r.Context())
+	out.Method, out.Host, out.Body = o.method, o.target.given, http.NoBody
+	out.URL = &url.URL{Path: o.target.path, RawQuery: o.target.query}
+	out.RequestURI = o.target.raw
+	if o.target.query != "" {
+		out.RequestURI += "?" + o.target.query
+	}
+	return out
+}
+
+// permissionsOf reads group=, any_group= and scope=.
+func permissionsOf(query url.Values) ([]codegrant.Permission, error) {
+	var all []codegrant.Permission
+	var either []string
+	for name, values := range query {
+		for _, value := range values {
+			// Lists may come separated by commas, as configuration files have them.
+			for item := range strings.SplitSeq(value, ",") {
+				if item = strings.TrimSpace(item); item == "" {
+					return nil, fmt.Errorf("%w: %s is empty", errQuery, name)
+				}
+				switch name {
+				case "group":
+					all = append(all, codegrant.InGroup(item))
+				case "any_group":
+					either = append(either, item)
+				case "scope":
+					all = append(all, codegrant.HasScope(item))
+				default:
+					return nil, fmt.Errorf("%w: %q is not known", errQuery, name)
+				}
+			}
+		}
+	}
+	if len(either) > 0 {
+		all = append(all, codegrant.InAnyGroup(either...))
+	}
+	return all, nil
+}
+
+// forNginx turns a redirect into a 401 that says where it led.
+type forNginx struct {
+	http.ResponseWriter
+	silent bool
+}
+
+func (w *forNginx) WriteHeader(status int) {
+	if status >= 300 && status < 400 {
+		h := w.Header()
+		h.Set(RedirectHeader, h.Get("Location"))
+		h.Del("Location")
+		h.Del("Content-Length")
+		w.silent, status = true, http.StatusUnauthorized
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *forNginx) Write(b []byte) (int, error) {
+	if w.silent {
+		return len(b), nil
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+func (w *forNginx) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// recorder remembers the status.
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *recorder) WriteHeader(status int) {
+	if w.status == 0 || w.status < 200 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *recorder) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,319 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/codegrant/codegrant"
+)
+
+// Config is what [New] needs. Tenants is required.
+type Config struct {
+	// Tenants are the pools and app clients that people sign in with. The first
+	// one answers for hosts that no other one names.
+	Tenants []Tenant
+
+	// Routes say which requests go where, and who may make them. A request that
+	// none of them matches is 404. Without any, the gateway answers forward-auth
+	// questions alone, and lets everybody through who is signed in.
+	Routes []Route
+
+	// TrustedProxies are the addresses of proxies whose X-Forwarded-* and
+	// X-Original-* headers count. From anybody else they are dropped. Defaults
+	// to none.
+	TrustedProxies []netip.Prefix
+
+	// Headers names what upstreams are told about who is asking.
+	Headers Headers
+
+	// Assertions signs what upstreams are told, for routes that ask for it.
+	// Defaults to none.
+	Assertions *Assertions
+
+	// Transport speaks to upstreams. Defaults to one with timeouts of its own.
+	Transport http.RoundTripper
+
+	// OnRequest hears of every request that was decided on, after it was
+	// answered. Defaults to nobody.
+	OnRequest func(*http.Request, Outcome)
+
+	// Logger receives faults of upstreams. Defaults to [slog.Default].
+	Logger *slog.Logger
+
+	// Now is the clock. Defaults to [time.Now].
+	Now func() time.Time
+}
+
+// Tenant is one pool and app client, under the hosts that it serves.
+type Tenant struct {
+	// Name is for logs and metrics, and what routes call it.
+	Name string
+	// Auth signs its people in. Required.
+	Auth *codegrant.Auth
+	// Prefix is where its endpoints are mounted. Defaults to "/auth".
+	Prefix string
+	// Hosts that it answers for, without a port. Several tenants on one host
+	// need prefixes of their own. Empty: those that no other tenant names.
+	Hosts []string
+	// Issuer of its tokens: a bearer token of this issuer is this tenant's,
+	// whatever the host. Empty: bearer tokens follow the host.
+	Issuer string
+}
+
+// Decision is what became of a request.
+type Decision string
+
+// The decisions.
+const (
+	Passed       Decision = "passed"       // allowed, or public
+	Unauthorized Decision = "unauthorized" // nobody, or a proof that was refused
+	Forbidden    Decision = "forbidden"    // signed in, without the permission
+	Unavailable  Decision = "unavailable"  // it could not be found out
+	NotFound     Decision = "not found"    // no route
+	Refused      Decision = "refused"      // a target that is not plain, a method that the route does not have
+)
+
+// Outcome is a request as the gateway decided on it.
+type Outcome struct {
+	Tenant   string
+	Route    string
+	Decision Decision
+	Identity *codegrant.Identity // nil: nobody
+	Status   int                 // of the answer; 0 where the connection was taken over
+	Duration time.Duration
+}
+
+// Gateway answers for its routes. It is safe for concurrent use. Make one with
+// [New].
+type Gateway struct {
+	tenants []*tenant
+	table   *table
+	trusted []netip.Prefix
+	headers headerNames
+	signer  *signer
+	proxy   *proxy
+	observe func(*http.Request, Outcome)
+	log     *slog.Logger
+	now     func() time.Time
+}
+
+type tenant struct {
+	Tenant
+	endpoints http.Handler
+}
+
+// New checks the configuration and joins the parts. The error names every fault
+// at once. [Gateway.Close] ends what it starts.
+func New(config Config) (*Gateway, error) {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+
+	g := &Gateway{trusted: slices.Clone(config.TrustedProxies), observe: config.OnRequest, log: config.Logger, now: config.Now}
+	if g.log == nil {
+		g.log = slog.Default()
+	}
+	if g.now == nil {
+		g.now = time.Now
+	}
+	if g.observe == nil {
+		g.observe = func(*http.Request, Outcome) {}
+	}
+	if len(config.Tenants) == 0 {
+		fault("Tenants: one is needed")
+	}
+	seen := make(map[string]string)
+	for i, t := range config.Tenants {
+		t.Name = cmp.Or(t.Name, fmt.Sprintf("tenant %d", i+1))
+		t.Prefix = "/" + strings.Trim(cmp.Or(t.Prefix, "/auth"), "/")
+		t.Hosts = slices.Clone(t.Hosts)
+		if t.Auth == nil {
+			fault("Tenants[%d]: Auth is missing", i)
+			continue
+		}
+		for j, host := range t.Hosts {
+			name, err := canonicalHost(host)
+			if err != nil {
+				fault("Tenants[%d]: host %q: %w", i, host, err)
+			}
+			t.Hosts[j] = name
+		}
+		for _, host := range append(t.Hosts, "")[:max(1, len(t.Hosts))] {
+			if other, ok := seen[host+t.Prefix]; ok {
+				fault("Tenants[%d]: %s answers for %s%s already", i, other, cmp.Or(host, "every host, "), t.Prefix)
+			}
+			seen[host+t.Prefix] = t.Name
+		}
+		if slices.ContainsFunc(g.tenants, func(o *tenant) bool { return o.Name == t.Name }) {
+			fault("Tenants[%d]: the name %q is used twice", i, t.Name)
+		}
+		g.tenants = append(g.tenants, &tenant{Tenant: t, endpoints: t.Auth.Handler(t.Prefix)})
+	}
+	var err error
+	if g.headers, err = config.Headers.resolve(); err != nil {
+		fault("Headers: %w", err)
+	}
+	if config.Assertions != nil {
+		if g.signer, err = newSigner(*config.Assertions, g.now); err != nil {
+			fault("Assertions: %w", err)
+		}
+	}
+	if g.table, err = newTable(config.Routes, g.tenants, g.signer != nil); err != nil {
+		fault("Routes: %w", err)
+	}
+	if len(faults) > 0 {
+		return nil, fmt.Errorf("configure the gateway: %w", errors.Join(faults...))
+	}
+	g.proxy = newProxy(g, config.Transport)
+	return g, nil
+}
+
+// Close ends health checks and waits for what tenants do in the background, until
+// ctx ends. It does not close stores.
+func (g *Gateway) Close(ctx context.Context) error {
+	g.table.stop()
+	var faults []error
+	for _, t := range g.tenants {
+		faults = append(faults, t.Auth.Close(ctx))
+	}
+	return errors.Join(faults...)
+}
+
+// ServeHTTP is the reverse proxy, with the endpoints of the tenants.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := g.now()
+	r = g.withoutIdentity(r)
+	g.dropForwarded(r)
+	target, err := newTarget(r.Method, r.Host, r.URL.EscapedPath(), r.URL.RawQuery)
+	if err == nil && r.URL.IsAbs() && !strings.EqualFold(r.URL.Host, r.Host) {
+		err = errTarget // an absolute target for another host (RFC 9112, section 3.2.2)
+	}
+	if err != nil {
+		g.refuse(w, r, http.StatusBadRequest, err)
+		g.observe(r, Outcome{Decision: Refused, Status: http.StatusBadRequest, Duration: g.now().Sub(start)})
+		return
+	}
+	if t := g.endpointOf(target); t != nil {
+		g.serveEndpoint(w, r, t, target)
+		return
+	}
+	route, tenant := g.table.findFor(target, r.Method), g.tenantOf(r, target)
+	outcome := Outcome{Tenant: tenant.Name, Decision: NotFound, Status: http.StatusNotFound}
+	switch {
+	case route == nil:
+		g.refuse(w, r, http.StatusNotFound, nil)
+	case !route.takes(r.Method):
+		outcome.Decision, outcome.Status = Refused, http.StatusMethodNotAllowed
+		w.Header().Set("Allow", strings.Join(route.Methods, ", "))
+		g.refuse(w, r, http.StatusMethodNotAllowed, nil)
+	default:
+		if route.tenant != nil {
+			tenant = route.tenant
+		}
+		outcome.Tenant, outcome.Route = tenant.Name, route.Name
+		recorder := &recorder{ResponseWriter: w}
+		outcome.Decision, outcome.Identity = g.decide(recorder, r, tenant, route, func(w http.ResponseWriter, r *http.Request, id *codegrant.Identity) {
+			g.proxy.serve(w, r, tenant, route, target, id)
+		})
+		outcome.Status = recorder.status
+	}
+	outcome.Duration = g.now().Sub(start)
+	g.observe(r, outcome)
+}
+
+// decide asks the route's permission; pass is called with whom it allows.
+func (g *Gateway) decide(w *recorder, r *http.Request, t *tenant, route *route, pass func(http.ResponseWriter, *http.Request, *codegrant.Identity)) (Decision, *codegrant.Identity) {
+	var passed bool
+	var who *codegrant.Identity
+	inner := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		passed = true
+		who, _ = codegrant.From(r.Context())
+		pass(w, r, who)
+	})
+	guard := t.Auth.Identify
+	if !route.Public {
+		guard = t.Auth.Require(route.permissions...)
+	}
+	guard(inner).ServeHTTP(w, r)
+	switch {
+	case passed:
+		return Passed, who
+	case w.status == http.StatusForbidden:
+		return Forbidden, nil
+	case w.status >= http.StatusInternalServerError:
+		return Unavailable, nil
+	default:
+		return Unauthorized, nil
+	}
+}
+
+// endpointOf is the tenant whose own endpoint the target is.
+func (g *Gateway) endpointOf(target target) *tenant {
+	under := func(t *tenant) bool { return target.path == t.Prefix || strings.HasPrefix(target.path, t.Prefix+"/") }
+	for _, t := range g.tenants {
+		if slices.Contains(t.Hosts, target.host) && under(t) {
+			return t
+		}
+	}
+	for _, t := range g.tenants {
+		if len(t.Hosts) == 0 && under(t) {
+			return t
+		}
+	}
+	return nil
+}
+
+// tenantOf is the tenant that a request is judged by: by the issuer that a bearer
+// token names, which only selects and proves nothing, then by host.
+func (g *Gateway) tenantOf(r *http.Request, target target) *tenant {
+	if len(g.tenants) == 1 {
+		return g.tenants[0]
+	}
+	if issuer := bearerIssuer(r); issuer != "" {
+		for _, t := range g.tenants {
+			if t.Issuer == issuer {
+				return t
+			}
+		}
+	}
+	for _, t := range g.tenants {
+		if slices.Contains(t.Hosts, target.host) {
+			return t
+		}
+	}
+	for _, t := range g.tenants {
+		if len(t.Hosts) == 0 {
+			return t
+		}
+	}
+	return g.tenants[0]
+}
+
+func (g *Gateway) serveEndpoint(w http.ResponseWriter, r *http.Request, t *tenant, target target) {
+	endpoint := strings.TrimPrefix(target.path, t.Prefix)
+	switch {
+	case endpoint == "/check" || strings.HasPrefix(endpoint, "/check/"):
+		g.check(w, r, t)
+	case strings.TrimSuffix(endpoint, "/") == "/.well-known/jwks.json":
+		g.jwks(w, r)
+	default:
+		t.endpoints.ServeHTTP(w, r)
+	}
+}
+
+// refuse answers what never comes near an upstream.
+func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, status int, err error) {
+	if err != nil {
+		g.log.LogAttrs(r.Context(), slog.LevelWarn, "request refused", slog.String("reason", err.Error()))
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	http.Error(w, http.StatusText(status), status)
+}

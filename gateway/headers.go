@@ -1,0 +1,214 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/codegrant/codegrant"
+)
+
+// Headers names what an upstream is told about who is asking. Each is sent with
+// every request, empty where there is nothing to tell, so that a value of the
+// client's can never stand in its place. Values are ASCII: other characters, and
+// percent signs and control characters, are percent-encoded as UTF-8; within
+// Groups and Scopes a comma too.
+type Headers struct {
+	Subject   string // sub. Defaults to X-Auth-Subject
+	Username  string // Defaults to X-Auth-Username
+	Email     string // if verified. Defaults to X-Auth-Email
+	Name      string // Defaults to X-Auth-Name
+	Groups    string // separated by commas. Defaults to X-Auth-Groups
+	Scopes    string // separated by commas. Defaults to X-Auth-Scopes
+	UserID    string // row of the replica. Defaults to X-Auth-User-Id
+	Issuer    string // Defaults to X-Auth-Issuer
+	Assertion string // signed. Defaults to X-Auth-Assertion
+}
+
+// headerNames is Headers with defaults, in canonical form.
+type headerNames struct {
+	Headers
+	all    []string
+	folded map[string]bool
+}
+
+func (h Headers) resolve() (headerNames, error) {
+	n := headerNames{Headers: h, folded: make(map[string]bool)}
+	var faults []error
+	for _, name := range []struct {
+		field    *string
+		fallback string
+	}{
+		{&n.Subject, "X-Auth-Subject"}, {&n.Username, "X-Auth-Username"}, {&n.Email, "X-Auth-Email"}, {&n.Name, "X-Auth-Name"},
+		{&n.Groups, "X-Auth-Groups"}, {&n.Scopes, "X-Auth-Scopes"}, {&n.UserID, "X-Auth-User-Id"}, {&n.Issuer, "X-Auth-Issuer"},
+		{&n.Assertion, "X-Auth-Assertion"},
+	} {
+		if *name.field == "" {
+			*name.field = name.fallback
+		}
+		*name.field = http.CanonicalHeaderKey(*name.field)
+		if !httpguts.ValidHeaderFieldName(*name.field) || slices.Contains(reservedHeaders, *name.field) {
+			faults = append(faults, fmt.Errorf("%q cannot be the name of an identity header", *name.field))
+		}
+		if n.folded[fold(*name.field)] {
+			faults = append(faults, fmt.Errorf("%s is used twice", *name.field))
+		}
+		n.folded[fold(*name.field)] = true
+		n.all = append(n.all, *name.field)
+	}
+	return n, errors.Join(faults...)
+}
+
+// reservedHeaders mean something else to everybody.
+var reservedHeaders = []string{"Host", "Cookie", "Set-Cookie", "Authorization", "Connection", "Content-Length", "Content-Type", "Transfer-Encoding", "Upgrade", "Te", "Trailer", "Location"}
+
+// fold makes one name of all that CGI, WSGI and their kin make one variable of.
+func fold(name string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case 'A' <= r && r <= 'Z':
+			return r + 'a' - 'A'
+		case 'a' <= r && r <= 'z', '0' <= r && r <= '9':
+			return r
+		}
+		return '-'
+	}, name)
+}
+
+// withoutIdentity returns the request without headers that could be taken for the
+// gateway's own, and with nothing that could take the gateway's own away.
+func (g *Gateway) withoutIdentity(r *http.Request) *http.Request {
+	out := r
+	for name := range r.Header {
+		if g.headers.folded[fold(name)] {
+			if out == r {
+				out = r.Clone(r.Context())
+			}
+			delete(out.Header, name)
+		}
+	}
+	return out
+}
+
+// tell sets every identity header of one answer or request.
+func (g *Gateway) tell(h http.Header, id *codegrant.Identity) {
+	n := &g.headers
+	for _, name := range n.all {
+		h[name] = []string{""}
+	}
+	if id == nil {
+		return
+	}
+	set := func(name, value string) { h[name] = []string{encode(value, false)} }
+	set(n.Subject, id.Subject)
+	set(n.Username, id.Username)
+	if id.EmailVerified {
+		set(n.Email, id.Email)
+	}
+	set(n.Name, id.Name)
+	set(n.Issuer, id.Issuer)
+	h[n.Groups], h[n.Scopes] = []string{encodeList(id.Groups)}, []string{encodeList(id.Scopes)}
+	if id.UserID != 0 {
+		h[n.UserID] = []string{fmt.Sprint(id.UserID)}
+	}
+}
+
+// maxHeaderValue bounds one value: beyond it a server would refuse the request, or
+// cut a list where it means something else.
+const maxHeaderValue = 4 << 10
+
+func encodeList(items []string) string {
+	var b strings.Builder
+	for i, item := range items {
+		encoded := encode(item, true)
+		if b.Len()+len(encoded)+1 > maxHeaderValue {
+			break // fewer rights, never more
+		}
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(encoded)
+	}
+	return b.String()
+}
+
+func encode(s string, inList bool) string {
+	const hex = "0123456789ABCDEF"
+	plain := func(c byte) bool {
+		return c > 0x20 && c < 0x7f && c != '%' && !(inList && c == ',') || c == ' ' && !inList
+	}
+	if s != strings.TrimSpace(s) {
+		plain = func(c byte) bool { return c > 0x20 && c < 0x7f && c != '%' && !(inList && c == ',') }
+	}
+	var b strings.Builder
+	for i := range len(s) {
+		if b.Len() > maxHeaderValue-3 {
+			break
+		}
+		if c := s[i]; plain(c) {
+			b.WriteByte(c)
+		} else {
+			b.Write([]byte{'%', hex[c>>4], hex[c&15]})
+		}
+	}
+	return b.String()
+}
+
+// forwardedHeaders say what a request was before a proxy had it.
+var forwardedHeaders = []string{
+	"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Method", "X-Forwarded-Uri", "X-Forwarded-Port",
+	"X-Forwarded-Prefix", "X-Forwarded-Server", "X-Forwarded-Scheme", "X-Original-Url", "X-Original-Uri", "X-Original-Method", "X-Original-Host", "X-Rewrite-Url", "X-Real-Ip",
+}
+
+// dropForwarded removes them where nobody who may say so has.
+func (g *Gateway) dropForwarded(r *http.Request) {
+	if g.fromTrusted(r) {
+		return
+	}
+	for _, name := range forwardedHeaders {
+		delete(r.Header, name)
+	}
+}
+
+// fromTrusted reports whether a listed proxy sent the request.
+func (g *Gateway) fromTrusted(r *http.Request) bool {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return false
+	}
+	address, err := netip.ParseAddr(host)
+	if err != nil {
+		return false
+	}
+	address = address.Unmap().WithZone("")
+	return slices.ContainsFunc(g.trusted, func(p netip.Prefix) bool { return p.Contains(address) })
+}
+
+// withoutCookies removes the tenant's own cookies from what an upstream sees.
+func withoutCookies(h http.Header, owned func(string) bool) {
+	lines := h["Cookie"]
+	if len(lines) == 0 {
+		return
+	}
+	var kept []string
+	for _, line := range lines {
+		for part := range strings.SplitSeq(line, ";") {
+			part = strings.TrimSpace(part)
+			name, _, _ := strings.Cut(part, "=")
+			if part != "" && !owned(strings.TrimSpace(name)) {
+				kept = append(kept, part)
+			}
+		}
+	}
+	if len(kept) == 0 {
+		delete(h, "Cookie")
+		return
+	}
+	h["Cookie"] = []string{strings.Join(kept, "; ")}
+}

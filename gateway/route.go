@@ -1,0 +1,253 @@
+package gateway
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/codegrant/codegrant"
+)
+
+// Route says where requests go and who may make them. The most specific route that
+// matches decides: one with a host before one without, an exact path before a
+// prefix, a longer path before a shorter one, one with methods before one without.
+type Route struct {
+	// Name is for logs and metrics, and the audience of assertions. Defaults to
+	// host and path.
+	Name string
+	// Host is compared exactly, without a port. Empty: every host.
+	Host string
+	// Path matches itself and everything below it, by whole segments: "/api"
+	// matches /api and /api/orders, and not /apis. Defaults to "/".
+	Path string
+	// Exact has Path match itself alone.
+	Exact bool
+	// Methods that the route takes; HEAD goes with GET. Empty: all.
+	Methods []string
+	// Tenant names whose people these are. Empty: by host.
+	Tenant string
+
+	// Public lets everybody through. Upstreams learn who is asking, if anybody.
+	Public bool
+	// Permissions are all needed. None, on a route that is not public: being
+	// signed in is enough.
+	Permissions []codegrant.Permission
+
+	// Upstream serves the route. Exactly one of Upstream and Files is set; none
+	// on routes that only forward-auth asks about.
+	Upstream *Upstream
+	// Files serves a folder: what is not in it gets index.html where a page is
+	// asked for, as single-page applications need.
+	Files fs.FS
+	// StripPrefix takes Path off before the upstream sees it.
+	StripPrefix bool
+
+	// PassAccessToken sends the access token to the upstream, as a bearer token.
+	PassAccessToken bool
+	// PassAuthorization leaves an Authorization header of the client's in place.
+	PassAuthorization bool
+	// Assertion sends a signed one.
+	Assertion bool
+}
+
+// Upstream is where a route's requests go.
+type Upstream struct {
+	// URLs of equal servers, tried in turn. At least one; http or https, without
+	// a path.
+	URLs []string
+	// Health is a path that answers 2xx while a server is well. Empty: servers
+	// are taken to be well.
+	Health string
+	// HealthEvery is how often it is asked. Defaults to 5 seconds.
+	HealthEvery time.Duration
+	// Timeout is how long a server may take to begin its answer. Defaults to 30
+	// seconds. Bodies and WebSockets may take as long as they like.
+	Timeout time.Duration
+	// Retries is how many more servers get a request without a body that is safe
+	// to repeat and was not answered. Defaults to 1.
+	Retries int
+	// MaxBody bounds request bodies, in bytes. Defaults to 10 MiB; negative:
+	// no bound.
+	MaxBody int64
+	// Host is the Host header that servers see. Empty: that of the request.
+	Host string
+}
+
+type route struct {
+	Route
+	tenant      *tenant
+	permissions []codegrant.Permission
+	servers     *servers
+}
+
+func (r *route) takes(method string) bool {
+	return len(r.Methods) == 0 || slices.Contains(r.Methods, method) || method == http.MethodHead && slices.Contains(r.Methods, http.MethodGet)
+}
+
+func (r *route) matches(t target) bool {
+	if r.Host != "" && r.Host != t.host {
+		return false
+	}
+	if r.Exact {
+		return t.path == r.Path
+	}
+	rest, ok := strings.CutPrefix(t.path, strings.TrimSuffix(r.Path, "/"))
+	return ok && (rest == "" || rest[0] == '/')
+}
+
+// table is all routes, the most specific first.
+type table struct{ routes []*route }
+
+func newTable(configured []Route, tenants []*tenant, signs bool) (*table, error) {
+	var faults []error
+	t := new(table)
+	for i, c := range configured {
+		r, err := newRoute(c, tenants, signs)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("[%d] %s: %w", i, r.Name, err))
+			continue
+		}
+		t.routes = append(t.routes, r)
+	}
+	slices.SortStableFunc(t.routes, specific)
+	for i, r := range t.routes {
+		for _, before := range t.routes[:i] {
+			if before.covers(r) {
+				faults = append(faults, fmt.Errorf("%s can never match: %s takes all of its requests", r.Name, before.Name))
+				break
+			}
+		}
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	for _, r := range t.routes {
+		if r.servers != nil {
+			r.servers.start()
+		}
+	}
+	return t, nil
+}
+
+// specific sorts the narrower route before the wider one.
+func specific(a, b *route) int {
+	return cmp.Or(
+		cmp.Compare(boolean(b.Host != ""), boolean(a.Host != "")),
+		cmp.Compare(len(strings.TrimSuffix(b.Path, "/")), len(strings.TrimSuffix(a.Path, "/"))),
+		cmp.Compare(boolean(b.Exact), boolean(a.Exact)),
+		cmp.Compare(boolean(len(b.Methods) > 0), boolean(len(a.Methods) > 0)),
+	)
+}
+
+func boolean(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// covers: every request that the other one could take, and that comes this far,
+// is this one's.
+func (r *route) covers(o *route) bool {
+	if !r.equals(o) {
+		return false
+	}
+	if len(r.Methods) == 0 {
+		return true
+	}
+	return len(o.Methods) > 0 && !slices.ContainsFunc(o.Methods, func(m string) bool { return !r.takes(m) })
+}
+
+// findFor returns the route of a request: the most specific one, of equally specific
+// ones that which takes the method. A wider route is no way around a narrower one's
+// methods.
+func (t *table) findFor(target target, method string) *route {
+	var first *route
+	for _, r := range t.routes {
+		if !r.matches(target) || (first != nil && !first.equals(r)) {
+			continue
+		}
+		if r.takes(method) {
+			return r
+		}
+		if first == nil {
+			first = r
+		}
+	}
+	return first
+}
+
+// equals: both are for the same targets.
+func (r *route) equals(o *route) bool {
+	return r.Host == o.Host && strings.TrimSuffix(r.Path, "/") == strings.TrimSuffix(o.Path, "/") && r.Exact == o.Exact
+}
+
+func (t *table) stop() {
+	for _, r := range t.routes {
+		if r.servers != nil {
+			r.servers.stop()
+		}
+	}
+}
+
+func newRoute(c Route, tenants []*tenant, signs bool) (*route, error) {
+	c.Path = cmp.Or(c.Path, "/")
+	c.Methods = slices.Clone(c.Methods)
+	r := &route{Route: c}
+	r.Name = cmp.Or(c.Name, c.Host+c.Path)
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+
+	if c.Host != "" {
+		host, err := canonicalHost(c.Host)
+		if err != nil {
+			fault("host %q: %w", c.Host, err)
+		}
+		r.Host = host
+	}
+	escaped := (&url.URL{Path: c.Path}).EscapedPath()
+	if _, err := newTarget(http.MethodGet, "host", escaped, ""); err != nil {
+		fault("path %q is one that no request can have: %w", c.Path, err)
+	}
+	for i, m := range c.Methods {
+		r.Methods[i] = strings.ToUpper(m)
+		if m == "" || strings.Trim(r.Methods[i], "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != "" {
+			fault("method %q is none", m)
+		}
+	}
+	if c.Public && len(c.Permissions) > 0 {
+		fault("it is public and has permissions: take one away")
+	}
+	r.permissions = slices.Clone(c.Permissions)
+	if slices.Contains(c.Permissions, nil) {
+		fault("a permission is nil")
+	}
+	if c.Tenant != "" {
+		i := slices.IndexFunc(tenants, func(t *tenant) bool { return t.Name == c.Tenant })
+		if i < 0 {
+			fault("there is no tenant %q", c.Tenant)
+		} else {
+			r.tenant = tenants[i]
+		}
+	}
+	if c.Upstream != nil && c.Files != nil {
+		fault("it has an upstream and files: take one away")
+	}
+	if c.Assertion && !signs {
+		fault("it asks for an assertion and Assertions is not set")
+	}
+	if c.Upstream != nil {
+		servers, err := newServers(*c.Upstream)
+		if err != nil {
+			faults = append(faults, err)
+		}
+		r.servers = servers
+	}
+	return r, errors.Join(faults...)
+}
