@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 
 	"github.com/codegrant/codegrant/cloudfront"
@@ -31,12 +30,9 @@ type Auth struct {
 	used      *usedStates
 	refreshes *flights
 	shared    *sharedTokens // nil: sessions of our own
+	tasks     tasks         // Close waits for it
 
 	signedCookies *cloudfront.Cookies // nil: none
-
-	// background counts work that outlives its request: refreshes and
-	// revocations. Close waits for it.
-	background sync.WaitGroup
 }
 
 // New checks the configuration and joins the parts. It reaches out to nothing:
@@ -177,14 +173,10 @@ func (a *Auth) Warm(ctx context.Context) error { return a.verifier.Warm(ctx) }
 // Close waits until refreshes and revocations under way are done, or ctx is. It
 // does not close the stores.
 func (a *Auth) Close(ctx context.Context) error {
-	done := make(chan struct{})
-	go func() { a.background.Wait(); close(done) }()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("wait for refreshes and revocations: %w", ctx.Err())
+	if err := a.tasks.wait(ctx); err != nil {
+		return fmt.Errorf("wait for refreshes and revocations: %w", err)
 	}
+	return nil
 }
 
 var (

@@ -100,7 +100,7 @@ func (a *Auth) revokeBehind(ctx context.Context, l *live) <-chan struct{} {
 		close(done)
 		return done
 	}
-	a.background.Go(func() {
+	a.behind("revocation", func() {
 		defer close(done)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()

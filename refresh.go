@@ -86,14 +86,12 @@ func (a *Auth) startRefresh(l *live) *flight {
 	if !leader {
 		return f
 	}
-	a.background.Add(1)
-	go func() {
-		defer a.background.Done()
+	a.behind("refresh", func() {
 		ctx, cancel := context.WithTimeout(context.Background(), refreshLease+refreshTimeout)
 		defer cancel()
 		f.result, f.err = a.refreshSafely(ctx, l)
 		a.refreshes.finish(l.record.ID, f)
-	}()
+	})
 	return f
 }
 

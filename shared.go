@@ -33,7 +33,10 @@ type sharedTokens struct {
 // 6265bis, section 5.6).
 const maxCookie = 4096
 
-var errTokenTooLarge = errors.New("a token is too large for a cookie")
+var (
+	errTokenTooLarge = errors.New("a token is too large for a cookie")
+	errPanic         = errors.New("internal fault")
+)
 
 func newSharedTokens(s *settings) *sharedTokens {
 	cookie := func(name string) session.Cookie {
@@ -195,11 +198,12 @@ func (a *Auth) refreshShared(ctx context.Context, held cognito.TokenSet) *shared
 	}
 	f, leader := a.shared.refreshes.join(digestOf(held.RefreshToken + " " + held.AccessToken))
 	if leader {
-		a.background.Go(func() {
+		a.behind("refresh of shared tokens", func() {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTimeout)
 			defer cancel()
+			f.err = unavailable("refresh the tokens", errPanic) // unless what follows says otherwise
+			defer a.shared.refreshes.finish(f)
 			f.tokens, f.payload, f.claims, f.err = a.renewShared(ctx, held)
-			a.shared.refreshes.finish(f)
 		})
 	}
 	wait, cancel := context.WithTimeout(ctx, refreshWait)

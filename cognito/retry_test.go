@@ -442,3 +442,17 @@ func TestOwnTransport(t *testing.T) {
 		t.Errorf("Refresh() = %v, want a refused connection", err)
 	}
 }
+
+// A transport that panics must not cost a place among the requests to the pool.
+func TestS164_ATransportThatPanics(t *testing.T) {
+	c := clientOver(t, func(*http.Request) (*http.Response, error) { panic("out of order") })
+	for range maxCalls {
+		func() {
+			defer func() { _ = recover() }()
+			_, _ = c.Refresh(t.Context(), "r")
+		}()
+	}
+	if n := len(c.gate.slots); n != 0 {
+		t.Errorf("%d of %d places are lost", n, maxCalls)
+	}
+}

@@ -93,8 +93,10 @@ func (c *Client) once(ctx context.Context, endpoint string, form url.Values) (an
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 
+	outcome := undecided // as long as the transport may panic
+	defer func() { c.gate.leave(outcome) }()
 	a, err := c.roundTrip(ctx, endpoint, form)
-	c.gate.leave(outcomeOf(err, caller))
+	outcome = outcomeOf(err, caller)
 	if err == nil {
 		err = a.fault()
 	}

@@ -625,3 +625,18 @@ func TestS003_UnusableKeys(t *testing.T) {
 		}
 	})
 }
+
+// The fetch runs beside those who wait for it. A client that panics must not take
+// the process along.
+func TestS164_AClientThatPanics(t *testing.T) {
+	v := testVerifier(t, func(c *Config) {
+		c.Keys, c.HTTPClient = nil, &http.Client{Transport: panicking{}}
+	})
+	if err := v.Warm(t.Context()); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "out of order") {
+		t.Errorf("Warm() = %v", err)
+	}
+}
+
+type panicking struct{}
+
+func (panicking) RoundTrip(*http.Request) (*http.Response, error) { panic("out of order") }

@@ -154,7 +154,12 @@ func (f *flight) wait(ctx context.Context) error {
 }
 
 // fetch asks the server. An answer that is of no use changes nothing.
-func (r *remote[T]) fetch(ctx context.Context) error {
+func (r *remote[T]) fetch(ctx context.Context) (err error) {
+	defer func() {
+		if p := recover(); p != nil { // of the caller's client: nobody else would catch it here
+			err = fmt.Errorf("fetch %s: %w: panic: %v", r.url, ErrUnavailable, p)
+		}
+	}()
 	next, err := r.ask(ctx, r.current.Load())
 	if err != nil {
 		return fmt.Errorf("fetch %s: %w: %w", r.url, ErrUnavailable, err)
