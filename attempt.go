@@ -145,7 +145,7 @@ func (a *Auth) takeAttempt(w http.ResponseWriter, r *http.Request, state string)
 	if subtle.ConstantTimeCompare([]byte(at.state()), []byte(state)) != 1 {
 		return attempt{}, ErrStateUnknown
 	}
-	if age := a.Now().Sub(at.created); age > attemptLifetime || age < -time.Minute {
+	if age := a.Now().Sub(at.created); age > attemptLifetime || age < -2*clockSkew {
 		return at, ErrStateExpired
 	}
 	if !a.used.take(at.secret) {
@@ -200,6 +200,6 @@ func (u *usedStates) take(secret [32]byte) bool {
 		return false
 	}
 	u.seen[secret] = true
-	u.queue = append(u.queue, usedState{secret, now.Add(attemptLifetime + time.Minute)})
+	u.queue = append(u.queue, usedState{secret, now.Add(attemptLifetime + 2*clockSkew)})
 	return true
 }

@@ -66,7 +66,7 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 	p, err := a.openSession(ctx, w, r, tokens, at.nonce())
 	if err != nil {
 		// Nothing was kept: neither should the pool keep a grant for it.
-		a.revoke(ctx, tokens.RefreshToken)
+		a.revokeSoon(ctx, tokens.RefreshToken)
 		a.refuseSignIn(w, r, at.returnTo, err)
 		return
 	}

@@ -2,13 +2,16 @@ package codegrant
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
 	"time"
 
+	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/internal/returnto"
+	"github.com/codegrant/codegrant/session"
 )
 
 // Revocation is tried while the person waits, for this long, and goes on
@@ -40,7 +43,11 @@ func (a *Auth) logout(w http.ResponseWriter, r *http.Request) {
 	a.clearCookies(w, r)
 	for _, l := range ended {
 		a.audit(r.Context(), slog.LevelInfo, "signed out", slog.String("sub", l.identity.Subject), slog.String("session", shortID(l.record.ID)))
-		a.revokeSoon(r.Context(), l)
+		a.revokeSoon(r.Context(), l.refreshToken())
+	}
+	if errors.Is(err, session.ErrTooManyCookies) {
+		a.tooManyCookies(w, r, err)
+		return
 	}
 	if err != nil {
 		// The browser has forgotten the session, the store may not have.
@@ -83,20 +90,20 @@ func (a *Auth) clearCookies(w http.ResponseWriter, r *http.Request) {
 	a.flashCookie().Clear(w)
 }
 
-// revokeSoon revokes the refresh token of an ended session, and waits a moment for
-// the pool to say so.
-func (a *Auth) revokeSoon(ctx context.Context, l *live) {
+// revokeSoon revokes a refresh token that is no longer wanted, best effort, and
+// waits a moment for the pool to say so.
+func (a *Auth) revokeSoon(ctx context.Context, token cognito.Secret) {
 	select {
-	case <-a.revokeBehind(ctx, l):
+	case <-a.revokeBehind(ctx, token):
 	case <-time.After(revokeWait):
 	}
 }
 
-// revokeBehind revokes the refresh token of an ended session beside the request.
-func (a *Auth) revokeBehind(ctx context.Context, l *live) <-chan struct{} {
+// revokeBehind revokes a refresh token beside the request, in time of its own: that
+// of the request may be up.
+func (a *Auth) revokeBehind(ctx context.Context, token cognito.Secret) <-chan struct{} {
 	done := make(chan struct{})
-	tokens, err := l.openTokens()
-	if err != nil || tokens.refresh == "" {
+	if token == "" {
 		close(done)
 		return done
 	}
@@ -104,7 +111,9 @@ func (a *Auth) revokeBehind(ctx context.Context, l *live) <-chan struct{} {
 		defer close(done)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
-		a.revoke(ctx, tokens.refresh)
+		if err := a.client.Revoke(ctx, token); err != nil {
+			a.audit(ctx, slog.LevelWarn, "refresh token not revoked", slog.String("reason", err.Error()))
+		}
 	})
 	return done
 }

@@ -99,7 +99,7 @@ func (a *Auth) refreshSafely(ctx context.Context, l *live) (result *live, err er
 	defer func() {
 		if p := recover(); p != nil {
 			a.audit(ctx, slog.LevelError, "refresh panicked", slog.String("session", shortID(l.record.ID)), slog.Any("panic", p))
-			result, err = nil, unavailable("refresh the session", errors.New("internal fault"))
+			result, err = nil, unavailable("refresh the session", errPanic)
 		}
 	}()
 	return a.refresh(ctx, l.handle)
@@ -206,7 +206,7 @@ func (a *Auth) renew(ctx context.Context, l *live) (*live, error) {
 			case errors.Is(keepErr, errSuperseded):
 				return again, nil
 			case errors.Is(keepErr, ErrSessionEnded):
-				a.revoke(ctx, tokens.RefreshToken) // signed out meanwhile
+				a.revokeSoon(ctx, tokens.RefreshToken) // signed out meanwhile
 				return nil, ErrSessionEnded
 			case keepErr != nil:
 				err = errors.Join(err, keepErr)
@@ -223,7 +223,7 @@ func (a *Auth) renew(ctx context.Context, l *live) (*live, error) {
 		err = fmt.Errorf("%w: auth_time changed in a refresh", ErrTokenRefused) // OpenID Connect Core, section 12.2
 	}
 	if err != nil {
-		a.revoke(ctx, tokens.RefreshToken)
+		a.revokeSoon(ctx, tokens.RefreshToken)
 		a.endSession(ctx, l, err.Error())
 		return nil, ErrSessionEnded
 	}
@@ -235,7 +235,7 @@ func (a *Auth) renew(ctx context.Context, l *live) (*live, error) {
 	}
 	if err != nil {
 		if errors.Is(err, ErrSessionEnded) {
-			a.revoke(ctx, tokens.RefreshToken) // signed out meanwhile
+			a.revokeSoon(ctx, tokens.RefreshToken) // signed out meanwhile
 		}
 		return nil, err
 	}
@@ -251,7 +251,7 @@ func (a *Auth) renew(ctx context.Context, l *live) (*live, error) {
 			return renewed, nil
 		}
 		if !change.User.Enabled {
-			a.revoke(ctx, tokens.RefreshToken)
+			a.revokeSoon(ctx, tokens.RefreshToken)
 			a.endSession(ctx, renewed, ErrUserDisabled.Error())
 			return nil, ErrSessionEnded
 		}
@@ -363,16 +363,6 @@ func (a *Auth) endSession(ctx context.Context, l *live, reason string) {
 		slog.String("session", shortID(l.record.ID)), slog.String("reason", reason))
 	if err := a.Sessions.Delete(ctx, l.record.ID); err != nil {
 		a.audit(ctx, slog.LevelError, "session not deleted", slog.String("session", shortID(l.record.ID)), slog.String("reason", err.Error()))
-	}
-}
-
-// revoke tells the pool that a refresh token is no longer wanted, best effort.
-func (a *Auth) revoke(ctx context.Context, token cognito.Secret) {
-	if token == "" {
-		return
-	}
-	if err := a.client.Revoke(ctx, token); err != nil {
-		a.audit(ctx, slog.LevelWarn, "refresh token not revoked", slog.String("reason", err.Error()))
 	}
 }
 

@@ -3,6 +3,7 @@ package codegrant
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -24,7 +25,7 @@ type live struct {
 func (a *Auth) createSession(ctx context.Context, w http.ResponseWriter, r *http.Request, p *payload) error {
 	ended, _ := a.endPresented(ctx, r) // a store that cannot delete cannot create either
 	for _, old := range ended {
-		a.revokeBehind(ctx, old)
+		a.revokeBehind(ctx, old.refreshToken())
 	}
 	now := a.Now()
 	handle := session.NewHandle()
@@ -100,6 +101,9 @@ func (a *Auth) heldBy(w http.ResponseWriter, r *http.Request) (*live, error) {
 	return a.readSession(r)
 }
 
+// errUnreadable: there is a record, of another version perhaps.
+var errUnreadable = fmt.Errorf("%w: its record does not open", ErrSessionEnded)
+
 // load reads and opens one record.
 func (a *Auth) load(ctx context.Context, handle session.Handle) (*live, error) {
 	record, err := a.Sessions.Get(ctx, handle.RecordID())
@@ -120,7 +124,7 @@ func (a *Auth) open(ctx context.Context, handle session.Handle, record session.R
 		// The id was right and the key or the format was not: tampering, or a
 		// record of a newer version. Either way it proves nothing.
 		a.audit(ctx, slog.LevelWarn, "session record unreadable", slog.String("session", shortID(record.ID)), slog.String("reason", err.Error()))
-		return nil, ErrSessionEnded
+		return nil, errUnreadable
 	}
 	id := &p.identity
 	id.Issuer, id.Subject, id.ClientID = a.endpoints.Issuer, record.Subject, a.Pool.ClientID
@@ -143,6 +147,15 @@ func (l *live) openTokens() (tokenPart, error) {
 	return openTokens(l.handle, l.record)
 }
 
+// refreshToken is that of the session, or empty.
+func (l *live) refreshToken() cognito.Secret {
+	tokens, err := l.openTokens()
+	if err != nil {
+		return ""
+	}
+	return tokens.refresh
+}
+
 // touch moves the idle end, once per tenth of the idle lifetime. It is best
 // effort: whoever changed the record meanwhile has touched it too.
 func (a *Auth) touch(ctx context.Context, l *live) {
@@ -160,28 +173,31 @@ func (a *Auth) touch(ctx context.Context, l *live) {
 	}
 }
 
-// endPresented deletes the sessions that a request presents, and returns them. A
-// session is named by its secret, never by an id that
-// somebody else could know.
+// endPresented deletes the sessions that a request presents, and returns those that
+// it could read. A session is named by its secret, never by an id that somebody
+// else could know.
 func (a *Auth) endPresented(ctx context.Context, r *http.Request) (ended []*live, err error) {
-	values, _ := a.cookie.Values(r)
+	values, err := a.cookie.Values(r)
 	for _, value := range values[:min(len(values), maxPresented)] {
 		handle, parseErr := session.ParseHandle(value)
 		if parseErr != nil {
 			continue
 		}
 		l, loadErr := a.load(ctx, handle)
-		if loadErr != nil {
-			if !errors.Is(loadErr, ErrSessionEnded) {
-				err = errors.Join(err, loadErr)
-			}
+		switch {
+		case loadErr == nil, errors.Is(loadErr, errUnreadable):
+		case errors.Is(loadErr, ErrSessionEnded):
 			continue
+		default:
+			err = errors.Join(err, loadErr)
 		}
-		if deleteErr := a.Sessions.Delete(ctx, l.record.ID); deleteErr != nil {
+		// Also one that cannot be read: it may be of another version, or the store
+		// may be coming back.
+		if deleteErr := a.Sessions.Delete(ctx, handle.RecordID()); deleteErr != nil {
 			err = errors.Join(err, unavailable("delete the session", deleteErr))
-			continue
+		} else if l != nil {
+			ended = append(ended, l)
 		}
-		ended = append(ended, l)
 	}
 	return ended, err
 }
