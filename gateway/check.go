@@ -26,6 +26,7 @@ type original struct {
 	method string
 	target target
 	nginx  bool // it understands 2xx, 401 and 403, and nothing else
+	below  bool // it was the path below the endpoint
 }
 
 // Check answers a proxy's question whether a request may pass: 200 with identity
@@ -82,7 +83,11 @@ func (g *Gateway) check(w http.ResponseWriter, r *http.Request, t *tenant) {
 	}
 	outcome.Tenant, outcome.Route = t.Name, route.Name
 	narrowed := *route
-	more, err := permissionsOf(r.URL.Query())
+	query := r.URL.Query()
+	if asked != nil && asked.below {
+		query = nil // it is the original's
+	}
+	more, err := permissionsOf(query)
 	if err != nil {
 		g.log.LogAttrs(r.Context(), slog.LevelWarn, "check refused", slog.String("reason", err.Error()))
 		g.deny(w)
@@ -152,7 +157,11 @@ func (g *Gateway) originalOf(r *http.Request, t *tenant) (*original, error) {
 		path, query, _ := strings.Cut(read["X-Forwarded-Uri"], "?")
 		return newOriginal(read["X-Forwarded-Method"], read["X-Forwarded-Host"], path, query, false)
 	case isBelow && g.fromTrusted(r):
-		return newOriginal(r.Method, r.Host, "/"+below, r.URL.RawQuery, false)
+		o, err := newOriginal(r.Method, r.Host, "/"+below, r.URL.RawQuery, false)
+		if err == nil {
+			o.below = true
+		}
+		return o, err
 	case len(g.table.routes) > 0:
 		return nil, fmt.Errorf("%w: nothing says what is asked about; if %s is your proxy, list it among the trusted ones", errOriginal, r.RemoteAddr)
 	}

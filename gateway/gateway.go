@@ -192,8 +192,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = g.withoutIdentity(r)
 	g.dropForwarded(r)
 	target, err := newTarget(r.Method, r.Host, r.URL.EscapedPath(), r.URL.RawQuery)
-	if err == nil && r.URL.IsAbs() && !strings.EqualFold(r.URL.Host, r.Host) {
-		err = errTarget // an absolute target for another host (RFC 9112, section 3.2.2)
+	if err == nil && r.URL.IsAbs() {
+		// Which of its two hosts counts, net/http and others see differently.
+		err = fmt.Errorf("%w: it is a whole URL", errTarget)
 	}
 	if err != nil {
 		g.refuse(w, r, http.StatusBadRequest, err)

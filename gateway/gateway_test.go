@@ -1,0 +1,408 @@
+package gateway_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/codegranttest"
+	"github.com/codegrant/codegrant/gateway"
+)
+
+// site is a gateway under test, with an upstream that tells what it saw.
+type site struct {
+	*codegranttest.Pool
+	t        *testing.T
+	url      string
+	auth     *codegrant.Auth
+	gateway  *gateway.Gateway
+	upstream *httptest.Server
+	log      *logs
+
+	mu       sync.Mutex
+	outcomes []gateway.Outcome
+}
+
+type logs struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logs) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// seen is a request as the upstream got it.
+type seen struct {
+	Method, Target, Host string
+	Header               http.Header
+	Body                 string
+}
+
+func echo(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Add("Set-Cookie", "theirs=1; Path=/")
+	w.Header().Add("Set-Cookie", "codegrant=stolen; Path=/")
+	w.Header().Set("X-Auth-Subject", "upstream")
+	w.Header().Set("x_auth_groups", "upstream")
+	_ = json.NewEncoder(w).Encode(seen{r.Method, r.RequestURI, r.Host, r.Header, string(body)})
+}
+
+// newSite starts one. Routes get the upstream unless they have one of their own.
+func newSite(t *testing.T, routes []gateway.Route, change func(*gateway.Config, *codegrant.Config)) *site {
+	t.Helper()
+	s := &site{t: t, Pool: codegranttest.NewPool(t, nil), log: new(logs)}
+	s.upstream = httptest.NewServer(http.HandlerFunc(echo))
+	t.Cleanup(s.upstream.Close)
+	s.url = s.App(func(config codegrant.Config) http.Handler {
+		config.Logger = slog.New(slog.NewTextHandler(s.log, nil))
+		gate := gateway.Config{
+			TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+			Logger:         config.Logger,
+			OnRequest: func(_ *http.Request, o gateway.Outcome) {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				s.outcomes = append(s.outcomes, o)
+			},
+		}
+		for _, r := range routes {
+			if r.Upstream == nil && r.Files == nil {
+				r.Upstream = &gateway.Upstream{URLs: []string{s.upstream.URL}}
+			}
+			gate.Routes = append(gate.Routes, r)
+		}
+		if change != nil {
+			change(&gate, &config)
+		}
+		auth, err := codegrant.New(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.auth = auth
+		if len(gate.Tenants) == 0 {
+			gate.Tenants = []gateway.Tenant{{Name: "main", Auth: auth}}
+		}
+		if s.gateway, err = gateway.New(gate); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.gateway.Close(context.Background()) })
+		return s.gateway
+	})
+	return s
+}
+
+func (s *site) signIn(path, email string) *codegranttest.Browser {
+	s.t.Helper()
+	browser := codegranttest.NewBrowser(s.t)
+	browser.SignIn(s.url+path, email, codegranttest.Password)
+	return browser
+}
+
+func (s *site) last() gateway.Outcome {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.outcomes[len(s.outcomes)-1]
+}
+
+// ask sends a request as a program does, with headers as they are given.
+func (s *site) ask(client *http.Client, method, path string, header map[string]string) (*http.Response, string) {
+	s.t.Helper()
+	r, err := http.NewRequestWithContext(s.t.Context(), method, s.url+path, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for name, value := range header {
+		r.Header[name] = []string{value} // names as they are written
+	}
+	c := *client
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	response, err := c.Do(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return response, string(body)
+}
+
+func (s *site) echoed(client *http.Client, path string, header map[string]string) seen {
+	s.t.Helper()
+	response, body := s.ask(client, http.MethodGet, path, header)
+	var got seen
+	if err := json.Unmarshal([]byte(body), &got); response.StatusCode != http.StatusOK || err != nil {
+		s.t.Fatalf("%s: %d %s", path, response.StatusCode, body)
+	}
+	return got
+}
+
+var analysts = []codegrant.Permission{codegrant.InGroup("analysts")}
+
+func usual() []gateway.Route {
+	return []gateway.Route{
+		{Name: "reports", Path: "/reports", Permissions: analysts},
+		{Name: "open", Path: "/open", Public: true},
+		{Name: "read", Path: "/docs", Methods: []string{"GET"}, Public: true},
+		{Name: "rest", Path: "/"},
+	}
+}
+
+func TestProxyTellsUpstreamsWhoIsAsking(t *testing.T) {
+	s := newSite(t, usual(), nil)
+	alice := s.signIn("/reports/q3?year=2026", "alice@example.com")
+	got := s.echoed(alice.Client, "/reports/q3?year=2026&b=%2F", nil)
+	if got.Target != "/reports/q3?year=2026&b=%2F" || got.Header.Get("X-Auth-Email") != "alice@example.com" || got.Header.Get("X-Auth-Groups") != "admins,analysts" ||
+		got.Header.Get("X-Auth-Subject") == "" || strings.Contains(got.Header.Get("Cookie"), "codegrant") || got.Header.Get("X-Forwarded-Host") == "" {
+		t.Errorf("%+v", got)
+	}
+	if o := s.last(); o.Route != "reports" || o.Decision != gateway.Passed || o.Identity == nil || o.Status != 200 {
+		t.Errorf("outcome %+v", o)
+	}
+}
+
+func TestProxyDecides(t *testing.T) {
+	s := newSite(t, usual(), nil)
+	alice, bob, nobody := s.signIn("/", "alice@example.com"), s.signIn("/", "bob@example.com"), codegranttest.NewBrowser(t)
+	for _, tt := range []struct {
+		browser      *codegranttest.Browser
+		method, path string
+		status       int
+		decision     gateway.Decision
+	}{
+		{alice, "GET", "/reports", 200, gateway.Passed}, {alice, "GET", "/reports/", 200, gateway.Passed},
+		{bob, "GET", "/reports/q3", 403, gateway.Forbidden}, {nobody, "GET", "/reports/q3", 401, gateway.Unauthorized},
+		{nobody, "GET", "/reportsx", 401, gateway.Unauthorized}, {bob, "GET", "/reportsx", 200, gateway.Passed},
+		{nobody, "GET", "/open/x", 200, gateway.Passed}, {nobody, "POST", "/open/x", 200, gateway.Passed},
+		{nobody, "GET", "/docs/a", 200, gateway.Passed}, {nobody, "HEAD", "/docs/a", 200, gateway.Passed}, {alice, "POST", "/docs/a", 405, gateway.Refused},
+		{nobody, "OPTIONS", "/reports/q3", 401, gateway.Unauthorized}, {nobody, "BREW", "/reports/q3", 401, gateway.Unauthorized},
+	} {
+		r, body := s.ask(tt.browser.Client, tt.method, tt.path, nil)
+		if r.StatusCode != tt.status || s.last().Decision != tt.decision {
+			t.Errorf("%s %s: %d %s, want %d; decision %+v", tt.method, tt.path, r.StatusCode, body, tt.status, s.last())
+		}
+	}
+}
+
+func TestS090_S091_S092_ForgedIdentityHeaders(t *testing.T) {
+	s := newSite(t, usual(), nil)
+	bob := s.signIn("/", "bob@example.com")
+	forged := map[string]string{
+		"X-Auth-Subject": "evil", "x-auth-subject": "evil", "X_Auth_Subject": "evil", "x_auth-groups": "admins", "X.Auth.Groups": "admins", "X-AUTH-EMAIL": "evil@example.com",
+		"x_auth_user_id": "1", "X-Auth-Assertion": "evil", "x-auth-name": "evil", "X_AUTH_SCOPES": "evil", "X-Auth_Issuer": "evil", "x-auth_username": "evil",
+		"Connection": "X-Auth-Subject, X-Auth-Groups, X-Auth-Email",
+	}
+	for _, tt := range []struct {
+		path    string
+		browser *codegranttest.Browser
+		subject bool
+	}{{"/rest", bob, true}, {"/open", codegranttest.NewBrowser(t), false}, {"/open", bob, true}} {
+		got := s.echoed(tt.browser.Client, tt.path, forged)
+		for name, values := range got.Header {
+			if strings.Contains(strings.Join(values, " "), "evil") || slices.Contains(values, "admins") {
+				t.Errorf("%s: upstream saw %s: %v", tt.path, name, values)
+			}
+		}
+		for _, name := range []string{"X-Auth-Subject", "X-Auth-Groups", "X-Auth-Email", "X-Auth-Username", "X-Auth-Name", "X-Auth-Scopes", "X-Auth-User-Id", "X-Auth-Issuer", "X-Auth-Assertion"} {
+			if len(got.Header[name]) != 1 {
+				t.Errorf("%s: %s is there %d times", tt.path, name, len(got.Header[name]))
+			}
+		}
+		if (got.Header.Get("X-Auth-Subject") != "") != tt.subject {
+			t.Errorf("%s: subject %q", tt.path, got.Header.Get("X-Auth-Subject"))
+		}
+	}
+}
+
+func TestS103_CookiesAndHeadersStayApart(t *testing.T) {
+	s := newSite(t, usual(), nil)
+	bob := s.signIn("/", "bob@example.com")
+	got := s.echoed(bob.Client, "/x", map[string]string{"Cookie": "mine=1; codegrant-flash=x"})
+	if cookies := got.Header.Get("Cookie"); !strings.HasPrefix(cookies, "mine=1") || strings.Contains(cookies, "codegrant") {
+		t.Errorf("upstream saw the cookies %q", cookies)
+	}
+	r, _ := s.ask(bob.Client, "GET", "/x", nil)
+	for _, line := range r.Header["Set-Cookie"] {
+		if strings.HasPrefix(line, "codegrant") {
+			t.Errorf("the upstream set %s", line)
+		}
+	}
+	if !slices.ContainsFunc(r.Header["Set-Cookie"], func(l string) bool { return strings.HasPrefix(l, "theirs=") }) {
+		t.Error("the upstream's own cookie was lost")
+	}
+	for name := range r.Header {
+		if strings.HasPrefix(strings.ToLower(strings.ReplaceAll(name, "_", "-")), "x-auth-") {
+			t.Errorf("the upstream's answer has %s", name)
+		}
+	}
+}
+
+func TestS095_ForwardedHeadersOfStrangers(t *testing.T) {
+	s := newSite(t, usual(), func(c *gateway.Config, _ *codegrant.Config) { c.TrustedProxies = nil })
+	forged := map[string]string{
+		"X-Forwarded-For": "6.6.6.6", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https", "X-Forwarded-Port": "1", "X-Forwarded-Prefix": "/evil",
+		"X-Real-Ip": "6.6.6.6", "Forwarded": "for=6.6.6.6", "X-Original-Url": "/admin", "X-Rewrite-Url": "/admin",
+	}
+	got := s.echoed(http.DefaultClient, "/open", forged)
+	for name, values := range got.Header {
+		if v := strings.Join(values, " "); strings.Contains(v, "6.6.6.6") || strings.Contains(v, "evil") || strings.Contains(v, "/admin") {
+			t.Errorf("upstream saw %s: %s", name, v)
+		}
+	}
+	trusting := newSite(t, usual(), nil)
+	got = trusting.echoed(http.DefaultClient, "/open", map[string]string{"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"})
+	if got.Header.Get("X-Forwarded-For") != "203.0.113.9, 127.0.0.1" || got.Header.Get("X-Forwarded-Proto") != "https" {
+		t.Errorf("of a trusted proxy: %v", got.Header)
+	}
+}
+
+// TestS097_Targets sends targets as they are, without a client that tidies them.
+func TestS097_S104_Targets(t *testing.T) {
+	s := newSite(t, append(usual(), gateway.Route{Name: "admin", Path: "/admin", Permissions: []codegrant.Permission{codegrant.InGroup("nobody")}}), nil)
+	host := strings.TrimPrefix(s.url, "http://")
+	raw := func(request string) string {
+		conn, err := net.Dial("tcp", host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, request)
+		answer, _ := io.ReadAll(conn)
+		line, _, _ := strings.Cut(string(answer), "\r\n")
+		return line
+	}
+	for _, tt := range []struct{ trick, target string }{
+		{"dot segments (CWE-22)", "/open/../admin"}, {"dot segment at the end", "/open/.."}, {"single dots", "/open/./x"},
+		{"encoded dots (CVE-2021-41773)", "/open/%2e%2e/admin"}, {"half-encoded dots", "/open/.%2e/admin"}, {"twice encoded (CVE-2021-42013)", "/open/%252e%252e/admin"},
+		{"encoded slash (CVE-2026-33494)", "/open%2f..%2fadmin"}, {"encoded slash, upper case", "/open%2Fx"}, {"backslash", "/open\\..\\admin"}, {"encoded backslash", "/open/..%5cadmin"},
+		{"empty segments (CVE-2026-41059)", "/open//admin"}, {"leading empty segment", "//admin"}, {"path parameters (Tomcat)", "/open/..;/admin"}, {"encoded semicolon", "/open/..%3b/admin"},
+		{"fragment in the target (CVE-2026-41059)", "/admin#/open"}, {"encoded fragment", "/admin%23/open"}, {"NUL", "/admin%00/open"}, {"control character", "/open/%0aadmin"},
+		{"invalid UTF-8", "/open/%ff%fe"}, {"overlong UTF-8", "/open/%c0%af"}, {"encoded question mark", "/open%3f/admin"}, {"malformed escape", "/open/%zz"},
+		{"semicolons in the query (CVE-2026-39825)", "/open?a=1;b=2"}, {"thousands of parameters", "/open?" + strings.Repeat("a=1&", 1100)},
+		{"a target for another host", "http://evil.example/open"}, {"no resource", "*"}, {"a very long target", "/open/" + strings.Repeat("a", 20<<10)},
+	} {
+		status := raw("GET " + tt.target + " HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n")
+		if !strings.Contains(status, " 400 ") && !strings.Contains(status, " 431 ") && !strings.Contains(status, " 404 ") {
+			t.Errorf("%s: %s", tt.trick, status)
+		}
+	}
+	for _, tt := range []struct{ trick, request string }{
+		{"CONNECT", "CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example:443\r\nConnection: close\r\n\r\n"},
+		{"TRACE", "TRACE /open HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n"},
+		{"length and chunks (CL.TE)", "POST /open HTTP/1.1\r\nHost: " + host + "\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\nX"},
+		{"two lengths", "POST /open HTTP/1.1\r\nHost: " + host + "\r\nContent-Length: 1\r\nContent-Length: 2\r\nConnection: close\r\n\r\nXX"},
+		{"unknown transfer coding (TE.CL)", "POST /open HTTP/1.1\r\nHost: " + host + "\r\nTransfer-Encoding: xchunked\r\nConnection: close\r\n\r\n0\r\n\r\n"},
+		{"two hosts", "GET /open HTTP/1.1\r\nHost: " + host + "\r\nHost: evil.example\r\nConnection: close\r\n\r\n"},
+		{"no host", "GET /open HTTP/1.1\r\nConnection: close\r\n\r\n"}, {"an empty host (HTTP/1.0)", "GET /open HTTP/1.0\r\n\r\n"},
+		{"white space before the colon", "GET /open HTTP/1.1\r\nHost : evil.example\r\nConnection: close\r\n\r\n"},
+	} {
+		status := raw(tt.request)
+		// What net/http reads in one way alone is sent on in that way: chunks.
+		if tt.trick == "length and chunks (CL.TE)" && strings.Contains(status, " 200 ") {
+			continue
+		}
+		if !strings.Contains(status, " 400 ") && !strings.Contains(status, " 501 ") && !strings.Contains(status, " 405 ") {
+			t.Errorf("%s: %s", tt.trick, status)
+		}
+	}
+}
+
+func TestS099_Hosts(t *testing.T) {
+	s := newSite(t, []gateway.Route{
+		{Name: "internal", Host: "Internal.Example.test.", Path: "/", Permissions: []codegrant.Permission{codegrant.InGroup("nobody")}},
+		{Name: "other", Path: "/", Public: true},
+	}, nil)
+	for _, host := range []string{"internal.example.test", "INTERNAL.example.test", "internal.example.test.", "internal.example.test:8443"} {
+		r, _ := http.NewRequestWithContext(t.Context(), "GET", s.url+"/", nil)
+		r.Host = host
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != 401 {
+			t.Errorf("%s: %d", host, response.StatusCode)
+		}
+	}
+}
+
+func TestS093_HeaderValues(t *testing.T) {
+	s := newSite(t, usual(), nil)
+	s.AddUser("carol", "carol@example.com", "a,admins", "50%", "ünïcode", "with space")
+	if err := s.SetAttributes(s.PoolID, "carol", map[string]string{"name": "Zoë\r\nX-Auth-Groups: admins"}); err != nil {
+		t.Fatal(err)
+	}
+	carol := s.signIn("/", "carol@example.com")
+	got := s.echoed(carol.Client, "/x", nil)
+	groups := strings.Split(got.Header.Get("X-Auth-Groups"), ",")
+	slices.Sort(groups)
+	if !slices.Equal(groups, []string{"%C3%BCn%C3%AFcode", "50%25", "a%2Cadmins", "with%20space"}) {
+		t.Errorf("groups %q", groups)
+	}
+	if name := got.Header.Get("X-Auth-Name"); name != "Zo%C3%AB%0D%0AX-Auth-Groups: admins" {
+		t.Errorf("name %q", name)
+	}
+}
+
+func TestRoutesThatMakeNoSense(t *testing.T) {
+	pool := codegranttest.NewPool(t, nil)
+	auth, err := codegrant.New(codegrant.Config{Pool: pool.Register("http://localhost:8080")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, key, _ := ed25519.GenerateKey(nil)
+	up := &gateway.Upstream{URLs: []string{"http://127.0.0.1:1"}}
+	for want, config := range map[string]gateway.Config{
+		"Tenants":             {},
+		"can never match":     {Tenants: []gateway.Tenant{{Auth: auth}}, Routes: []gateway.Route{{Path: "/a", Upstream: up}, {Path: "/a/", Upstream: up}}},
+		"b can never match":   {Tenants: []gateway.Tenant{{Auth: auth}}, Routes: []gateway.Route{{Name: "a", Path: "/x", Methods: []string{"GET", "POST"}}, {Name: "b", Path: "/x", Methods: []string{"POST"}}}},
+		"no request can have": {Tenants: []gateway.Tenant{{Auth: auth}}, Routes: []gateway.Route{{Path: "/a//b"}}},
+		"has permissions":     {Tenants: []gateway.Tenant{{Auth: auth}}, Routes: []gateway.Route{{Public: true, Permissions: analysts}}},
+		"there is no tenant":  {Tenants: []gateway.Tenant{{Auth: auth}}, Routes: []gateway.Route{{Tenant: "x"}}},
+		"Assertions is not":   {Tenants: []gateway.Tenant{{Auth: auth}}, Routes: []gateway.Route{{Assertion: true}}},
+		"upstream has no URL": {Tenants: []gateway.Tenant{{Auth: auth}}, Routes: []gateway.Route{{Upstream: &gateway.Upstream{}}}},
+		"not of the form":     {Tenants: []gateway.Tenant{{Auth: auth}}, Routes: []gateway.Route{{Upstream: &gateway.Upstream{URLs: []string{"http://h/path"}}}}},
+		"is used twice":       {Tenants: []gateway.Tenant{{Auth: auth}}, Headers: gateway.Headers{Subject: "X-A", Email: "x_a"}},
+		"cannot be the name":  {Tenants: []gateway.Tenant{{Auth: auth}}, Headers: gateway.Headers{Subject: "Cookie"}},
+		"the issuer is":       {Tenants: []gateway.Tenant{{Auth: auth}}, Assertions: &gateway.Assertions{Keys: []ed25519.PrivateKey{key}}},
+		"one key is needed":   {Tenants: []gateway.Tenant{{Auth: auth}}, Assertions: &gateway.Assertions{Issuer: "x"}},
+		"answers for":         {Tenants: []gateway.Tenant{{Name: "a", Auth: auth}, {Name: "b", Auth: auth}}},
+		"method":              {Tenants: []gateway.Tenant{{Auth: auth}}, Routes: []gateway.Route{{Methods: []string{"GET /"}}}},
+	} {
+		_, err := gateway.New(config)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q: %v", want, err)
+		}
+	}
+	if _, err := gateway.New(gateway.Config{Tenants: []gateway.Tenant{{Auth: auth}}, Routes: []gateway.Route{
+		{Path: "/"}, {Path: "/a", Methods: []string{"GET"}}, {Path: "/a"}, {Path: "/a", Exact: true}, {Host: "x.example", Path: "/a"},
+	}}); err != nil {
+		t.Errorf("good routes: %v", err)
+	}
+}
