@@ -219,9 +219,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			tenant = route.tenant
 		}
 		outcome.Tenant, outcome.Route = tenant.Name, route.Name
-		recorder := &recorder{ResponseWriter: w}
+		recorder, asked := &recorder{ResponseWriter: w}, r
 		outcome.Decision, outcome.Identity = g.decide(recorder, r, tenant, route, func(w http.ResponseWriter, r *http.Request, id *codegrant.Identity) {
-			g.proxy.serve(w, r, tenant, route, target, id)
+			g.proxy.serve(w, r, asked, tenant, route, target, id)
 		})
 		outcome.Status = recorder.status
 	}

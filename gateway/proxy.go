@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -58,14 +57,14 @@ func newProxy(g *Gateway, transport http.RoundTripper) *proxy {
 		ModifyResponse: p.modify,
 		ErrorHandler:   p.failed,
 		BufferPool:     buffers{},
-		ErrorLog:       log.New(logWriter{g.log}, "", 0),
+		ErrorLog:       slog.NewLogLogger(g.log.Handler(), slog.LevelWarn),
 	}
 	return p
 }
 
 // serve sends a request that was allowed to its route's upstream, or serves its
-// file.
-func (p *proxy) serve(w http.ResponseWriter, r *http.Request, t *tenant, route *route, target target, id *codegrant.Identity) {
+// file. asked is the request before anybody was found to be asking.
+func (p *proxy) serve(w http.ResponseWriter, r, asked *http.Request, t *tenant, route *route, target target, id *codegrant.Identity) {
 	if route.Public {
 		w.Header().Del("Cache-Control") // no identity stands behind the answer
 	}
@@ -87,7 +86,7 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request, t *tenant, route *
 	ctx, cancel := context.WithCancel(context.WithValue(r.Context(), callKey{}, &call{t, route, target, id}))
 	defer cancel()
 	if !route.Public {
-		defer p.recheck(r, t, route, cancel)()
+		defer p.recheck(asked, t, route, cancel)()
 	}
 	p.reverse.ServeHTTP(w, r.WithContext(ctx))
 }
@@ -319,11 +318,4 @@ func (buffers) Put(b []byte) {
 	if len(b) == 32<<10 {
 		pool.Put((*[32 << 10]byte)(b))
 	}
-}
-
-type logWriter struct{ log *slog.Logger }
-
-func (l logWriter) Write(b []byte) (int, error) {
-	l.log.Warn("proxy", "reason", strings.TrimSpace(string(b)))
-	return len(b), nil
 }

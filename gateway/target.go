@@ -44,7 +44,7 @@ func newTarget(method, host, rawPath, query string) (target, error) {
 		return refuse("it is no path of a resource")
 	}
 	lower := strings.ToLower(rawPath)
-	for _, trick := range [...]string{"//", "\\", ";", "#", "%2f", "%5c", "%2e", "%25", "%00", "%3b", "%23", "%3f"} {
+	for _, trick := range [...]string{"//", "\\", ";", "#", "?", "%2f", "%5c", "%2e", "%25", "%00", "%3b", "%23", "%3f"} {
 		if strings.Contains(lower, trick) {
 			return refuse("it has " + trick + " in its path")
 		}
