@@ -72,6 +72,7 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 	}
 	a.audit(ctx, slog.LevelInfo, "signed in", slog.String("sub", p.identity.Subject),
 		slog.String("session", p.identity.sessionID), slog.Any("groups", p.identity.Groups))
+	a.countSignIn(w, r)
 	returnto.Redirect(w, a.returnTo(at.returnTo), http.StatusSeeOther)
 }
 

@@ -36,6 +36,7 @@ var (
 	ErrMachineToken    = fmt.Errorf("%w: the token is of an app client, not of a person", ErrInvalid)
 	ErrSessionEnded    = fmt.Errorf("%w: the session has ended", ErrInvalid)
 	ErrAmbiguousCookie = fmt.Errorf("%w: the request carries the sessions of two people", ErrInvalid)
+	ErrSignInLoop      = fmt.Errorf("%w: several sign-ins in a row left no session; does the browser keep the cookie, and the store what it is given?", ErrInvalid)
 	ErrUserDisabled    = fmt.Errorf("%w: the user is disabled", ErrInvalid)
 )
 

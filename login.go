@@ -27,7 +27,12 @@ func (a *Auth) login(w http.ResponseWriter, r *http.Request) {
 		a.unauthorized(w, r, nil)
 		return
 	}
-	at := newAttempt(a.Now(), a.returnTo(query.Get("redirect_uri")))
+	returnTo := a.returnTo(query.Get("redirect_uri"))
+	if a.loops(w, r) {
+		a.refuseSignIn(w, r, returnTo, ErrSignInLoop)
+		return
+	}
+	at := newAttempt(a.Now(), returnTo)
 	a.rememberAttempt(w, r, at)
 	returnto.Redirect(w, a.client.AuthorizeURL(cognito.AuthorizationRequest{
 		RedirectURI:      a.callbackURL(),

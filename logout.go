@@ -88,6 +88,7 @@ func (a *Auth) clearCookies(w http.ResponseWriter, r *http.Request) {
 	}
 	a.clearAttempts(w, r)
 	a.flashCookie().Clear(w)
+	a.loopCookie().Clear(w)
 }
 
 // revokeSoon revokes a refresh token that is no longer wanted, best effort, and

@@ -1,0 +1,65 @@
+package codegrant
+
+import (
+	"encoding/binary"
+	"net/http"
+	"time"
+
+	"github.com/codegrant/codegrant/session"
+)
+
+const (
+	// A browser that finishes so many sign-ins within the window of the last one,
+	// and begins another without a session, is going round in circles: the pool
+	// knows it, and asks the person nothing.
+	maxSignInsInARow = 4
+	loopWindow       = time.Minute
+	loopPurpose      = "sign-ins in a row"
+)
+
+// loopCookie counts finished sign-ins. Who removes it starts at nothing, and goes
+// round in circles for as long as they like to.
+func (a *Auth) loopCookie() session.Cookie {
+	name := "codegrant-signins"
+	if a.secure {
+		name = "__Host-" + name
+	}
+	return session.Cookie{Name: name, Path: "/", Secure: a.secure, SameSite: http.SameSiteLaxMode}
+}
+
+// signInsInARow is how many the browser has finished, the last a moment ago.
+func (a *Auth) signInsInARow(r *http.Request) uint64 {
+	values, err := a.loopCookie().Values(r)
+	if err != nil || len(values) == 0 {
+		return 0
+	}
+	plain, err := a.Keys.Open(loopPurpose, values[0], []byte(a.binding))
+	if err != nil || len(plain) != 16 {
+		return 0
+	}
+	last := time.Unix(int64(binary.BigEndian.Uint64(plain[8:])), 0)
+	if a.Now().Sub(last).Abs() > loopWindow {
+		return 0
+	}
+	return binary.BigEndian.Uint64(plain)
+}
+
+// countSignIn notes that one more was finished.
+func (a *Auth) countSignIn(w http.ResponseWriter, r *http.Request) {
+	plain := binary.BigEndian.AppendUint64(nil, a.signInsInARow(r)+1)
+	plain = binary.BigEndian.AppendUint64(plain, uint64(a.Now().Unix()))
+	a.loopCookie().Set(w, a.Keys.Seal(loopPurpose, plain, []byte(a.binding)), loopWindow)
+}
+
+// loops reports whether beginning another sign-in would lead nowhere. It forgets
+// the ones before, so that the person can try again.
+func (a *Auth) loops(w http.ResponseWriter, r *http.Request) bool {
+	if a.signInsInARow(r) < maxSignInsInARow {
+		return false
+	}
+	if live, err := a.readSession(r); live != nil || isUnavailable(err) {
+		return false // it led somewhere
+	}
+	a.loopCookie().Clear(w)
+	return true
+}
