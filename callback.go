@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/internal/pages"
 	"github.com/codegrant/codegrant/internal/returnto"
 	"github.com/codegrant/codegrant/verify"
 )
@@ -35,7 +36,7 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 			// succeeded: the person is where they wanted to be.
 			if live, _ := a.heldBy(w, r); live != nil {
 				a.audit(r.Context(), slog.LevelInfo, "callback repeated by a signed-in browser", slog.String("reason", err.Error()))
-				returnto.Redirect(w, a.returnTo(at.returnTo), http.StatusSeeOther)
+				a.arrive(w, r, at.returnTo)
 				return
 			}
 		}
@@ -73,7 +74,20 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 	a.audit(ctx, slog.LevelInfo, "signed in", slog.String("sub", p.identity.Subject),
 		slog.String("session", p.identity.sessionID), slog.Any("groups", p.identity.Groups))
 	a.countSignIn(w, r)
-	returnto.Redirect(w, a.returnTo(at.returnTo), http.StatusSeeOther)
+	a.arrive(w, r, at.returnTo)
+}
+
+// arrive sends the browser to where a sign-in ends. Browsers keep a strict cookie
+// from a whole chain of redirects that began at another site, the pool's, so that
+// a page of ours has to begin a new one.
+func (a *Auth) arrive(w http.ResponseWriter, r *http.Request, returnTo string) {
+	target := a.returnTo(returnTo)
+	if !a.SameSiteStrict {
+		returnto.Redirect(w, target, http.StatusSeeOther)
+		return
+	}
+	w.Header().Set("Refresh", "0; url="+target)
+	pages.Render(w, r, http.StatusOK, pages.SignedIn{Next: target})
 }
 
 // openSession verifies a token set, brings the replica up to date and only then

@@ -150,7 +150,8 @@ type Config struct {
 	CloudFront *cloudfront.Config
 
 	// SameSiteStrict keeps the session cookie from every request that another
-	// site causes, also from following a link to a page of ours.
+	// site causes, also from following a link to a page of ours. A sign-in then
+	// ends on a page that leads on, instead of a redirect.
 	SameSiteStrict bool
 
 	// HTTPClient speaks to Cognito. Defaults to one with timeouts of its own.

@@ -64,3 +64,17 @@ func TestS039_ManySignInsWithResult(t *testing.T) {
 		}
 	}
 }
+
+// Browsers send a strict cookie only where a page of ours led to the request, which
+// no redirect from the pool does.
+func TestS039_AStrictCookie(t *testing.T) {
+	a := newApp(t, func(c *codegrant.Config) { c.SameSiteStrict = true })
+	browser := codegranttest.NewBrowser(t)
+	r := get(t, browser.Client, callbackOf(t, a, browser, "/reports/7?a=b;c"))
+	if body := text(t, r); r.StatusCode != 200 || r.Header.Get("Refresh") != "0; url=/reports/7?a=b;c" || !strings.Contains(body, `href="/reports/7?a=b;c"`) {
+		t.Errorf("status %d, Refresh %q: %s", r.StatusCode, r.Header.Get("Refresh"), body)
+	}
+	if c := sessionOf(t, browser, a.url); c.Value == "" {
+		t.Error("no session")
+	}
+}

@@ -26,6 +26,7 @@ const hostile = `"'><script>alert(1)</script><img src=x onerror=alert(1)>{{.}}&a
 func views(value, link string) map[string]pages.View {
 	return map[string]pages.View{
 		"sign-in failed":   pages.SignInFailed{Message: value, TryAgain: link, Correlation: value},
+		"signed in":        pages.SignedIn{Next: link},
 		"confirm sign-out": pages.ConfirmSignOut{Action: link, Stay: link, Redirects: []string{"https://pool.example.com"}},
 		"unavailable":      pages.Unavailable{TryAgain: link, Correlation: value},
 		"denied":           pages.Denied{SignedInAs: value, Home: link, Switch: link, Correlation: value},

@@ -43,6 +43,18 @@ func (v SignInFailed) layout() layout {
 	}
 }
 
+// SignedIn leads on after a sign-in, for those whom a Refresh header does not.
+type SignedIn struct {
+	Next string // URL to go on at
+}
+
+func (v SignedIn) layout() layout {
+	return layout{
+		Title: "You are signed in", Message: "You will be at your page in a moment.",
+		Links: []action{{v.Next, "Continue"}},
+	}
+}
+
 // ConfirmSignOut asks a person whom another site sent to the sign-out.
 type ConfirmSignOut struct {
 	Action string // URL that a POST signs out at
