@@ -52,7 +52,7 @@ func write(w http.ResponseWriter, status int, v any) {
 // unauthorized answers a request that nobody is signed in on: a browser that
 // navigates is sent to sign in and back to here, anything else is challenged.
 func (a *Auth) unauthorized(w http.ResponseWriter, r *http.Request, failure error) {
-	if !navigates(r) || a.isOwnEndpoint(r.URL.Path) {
+	if !navigates(r) || a.isOwnPath(r.URL.Path) {
 		a.challenge(w, r, failure)
 		return
 	}
@@ -121,7 +121,7 @@ func (a *Auth) challenge(w http.ResponseWriter, r *http.Request, failure error) 
 func (a *Auth) forbidden(w http.ResponseWriter, r *http.Request, id *Identity, err error) {
 	correlation := correlation()
 	a.audit(r.Context(), slog.LevelWarn, "request refused", slog.String("sub", id.Subject), slog.String("reason", err.Error()),
-		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.String("correlation", correlation))
+		slog.String("method", bounded(r.Method)), slog.String("path", bounded(r.URL.Path)), slog.String("correlation", correlation))
 	p := problemDocument{
 		Type: problemTypes + "forbidden", Title: "Not allowed", Status: http.StatusForbidden,
 		Detail: "You are signed in, but lack the permission.", Correlation: correlation,
@@ -180,18 +180,29 @@ func (a *Auth) problem(w http.ResponseWriter, _ *http.Request, status int, err e
 	writeProblem(w, p)
 }
 
-// isOwnEndpoint reports whether a checked target, or a path, is below the
-// mounted prefix, where a sign-in must never end.
+// isOwnEndpoint reports whether a checked target is below the mounted prefix, where
+// a sign-in must never end.
 func (a *Auth) isOwnEndpoint(target string) bool {
 	u, err := url.Parse(strings.TrimPrefix(target, a.BaseURL))
-	if err != nil {
-		return true
-	}
+	return err != nil || a.isOwnPath(u.Path)
+}
+
+// isOwnPath is isOwnEndpoint for a path as it is decoded.
+func (a *Auth) isOwnPath(path string) bool {
 	prefix := *a.prefix.Load()
 	for _, endpoint := range [...]string{"/login", "/callback", "/logout", "/user", "/flash", "/session", "/check"} {
-		if rest, ok := strings.CutPrefix(u.Path, prefix+endpoint); ok && (rest == "" || rest == "/") {
+		if rest, ok := strings.CutPrefix(path, prefix+endpoint); ok && (rest == "" || rest == "/") {
 			return true
 		}
 	}
 	return false
+}
+
+// bounded keeps what a client sent from filling a log.
+func bounded(s string) string {
+	const most = 256
+	if len(s) > most {
+		return strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return s
 }

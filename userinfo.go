@@ -39,7 +39,6 @@ func (a *Auth) user(w http.ResponseWriter, r *http.Request) {
 		a.challenge(w, r, req.failure)
 		return
 	}
-	w.Header()["Vary"] = []string{"Cookie", "Authorization"}
 	writeJSON(w, http.StatusOK, newUserInfo(id))
 }
 
