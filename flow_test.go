@@ -222,12 +222,13 @@ func TestS067_SignOutByAnotherSiteAsks(t *testing.T) {
 	browser := codegranttest.NewBrowser(t)
 	browser.SignIn(a.url+"/", "alice@example.com", codegranttest.Password)
 	for name, header := range map[string][]string{
-		"GET of another site":    {"GET", "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate"},
-		"image of another site":  {"GET", "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors"},
-		"GET of a sibling":       {"GET", "Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "navigate"},
-		"POST of another site":   {"POST", "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate"},
-		"POST of another origin": {"POST", "Origin", "https://evil.example"},
-		"prefetch of our own":    {"GET", "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "navigate", "Sec-Purpose", "prefetch"},
+		"GET of another site":            {"GET", "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate"},
+		"image of another site":          {"GET", "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors"},
+		"GET of a sibling":               {"GET", "Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "navigate"},
+		"POST of another site":           {"POST", "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate"},
+		"POST of another origin":         {"POST", "Origin", "https://evil.example"},
+		"old browser, told to be silent": {"GET", "Accept", "text/html,*/*;q=0.8"},
+		"prefetch of our own":            {"GET", "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "navigate", "Sec-Purpose", "prefetch"},
 	} {
 		r := send(t, browser.Client, header[0], a.url+"/auth/logout", header[1:]...)
 		if !strings.Contains(text(t, r), "Sign out?") {

@@ -119,16 +119,20 @@ func (a *Auth) revokeBehind(ctx context.Context, token cognito.Secret) <-chan st
 	return done
 }
 
-// causedByAnotherSite reports whether a page of another origin made the browser
-// send this GET. Browsers say so in Sec-Fetch-Site, which no page can alter; a
-// client that sends neither that nor Referer is no browser.
+// causedByAnotherSite reports whether a page of another origin may have made the
+// browser send this GET. Browsers say so in Sec-Fetch-Site, which no page can
+// alter. Older ones say where they come from in Referer, which a page can have them
+// leave out; a client that sends neither and wants no page is no browser.
 func causedByAnotherSite(r *http.Request, origin string) bool {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "same-origin", "none":
 		return false
 	case "":
 		referer, err := url.Parse(r.Header.Get("Referer"))
-		return err != nil || (referer.Host != "" && referer.Scheme+"://"+referer.Host != origin)
+		if err != nil || referer.Host == "" {
+			return err != nil || accepts(r, "text/html")
+		}
+		return referer.Scheme+"://"+referer.Host != origin
 	default:
 		return true
 	}
