@@ -15,7 +15,8 @@ import (
 type MemoryConfig struct {
 	// MaxSessions bounds the live sessions. At the bound new sessions are
 	// refused with [ErrFull]; nobody who is signed in is signed out. Expired
-	// ones make room within a second. Defaults to one million, a few gigabytes.
+	// ones make room within a second, and are let go as new ones come. Defaults
+	// to one million, a few gigabytes.
 	MaxSessions int
 	// Now is the clock. Defaults to [time.Now].
 	Now func() time.Time
@@ -34,11 +35,17 @@ type MemoryStore struct {
 	purged time.Time  // when the last one began
 }
 
-const memoryShards = 64
+const (
+	memoryShards = 64
+	// sweepInterval is how often what has expired is let go, as far as new
+	// sessions come.
+	sweepInterval = 10 * time.Minute
+)
 
 type memoryShard struct {
 	mu      sync.RWMutex
 	records map[string]Record // their Sealed is never written to
+	swept   time.Time         // when what had expired was last let go
 }
 
 var _ Store = (*MemoryStore)(nil)
@@ -78,9 +85,19 @@ func (s *MemoryStore) Create(ctx context.Context, record Record) error {
 	shard := s.shard(record.ID)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
+	now := s.now()
+	if now.Sub(shard.swept).Abs() >= sweepInterval {
+		shard.swept = now
+		for id, old := range shard.records {
+			if !now.Before(old.Expires) {
+				delete(shard.records, id)
+				s.count.Add(-1)
+			}
+		}
+	}
 	if old, ok := shard.records[record.ID]; ok {
 		s.count.Add(-1)
-		if s.now().Before(old.Expires) {
+		if now.Before(old.Expires) {
 			return fmt.Errorf("create session: %w", ErrExists)
 		}
 	}

@@ -120,3 +120,23 @@ func BenchmarkMemoryStoreGet(b *testing.B) {
 		}
 	})
 }
+
+// Most sessions end by not being used. A store that is far from full must not keep
+// them until it is.
+func TestS145_ExpiredSessionsAreLetGo(t *testing.T) {
+	c := new(clock)
+	store := session.NewMemoryStore(session.MemoryConfig{Now: c.now})
+	const perHour = 1000
+	for hour := range 50 {
+		for i := range perHour {
+			if err := store.Create(t.Context(), session.Record{ID: fmt.Sprint(hour, " ", i), Expires: c.now().Add(30 * time.Minute)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.advance(time.Hour)
+	}
+	n, err := store.DeleteExpired(t.Context(), 1<<30)
+	if err != nil || n > 2*perHour {
+		t.Errorf("%d expired sessions are kept, %v", n, err)
+	}
+}
