@@ -30,6 +30,7 @@ type Auth struct {
 	used      *usedStates
 	refreshes *flights
 	shared    *sharedTokens // nil: sessions of our own
+	swept     atomic.Int64  // when the store last let go of expired sessions
 	tasks     tasks         // Close waits for it
 
 	signedCookies *cloudfront.Cookies // nil: none

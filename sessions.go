@@ -37,9 +37,35 @@ func (a *Auth) createSession(ctx context.Context, w http.ResponseWriter, r *http
 	if err := a.Sessions.Create(ctx, record); err != nil {
 		return unavailable("store the session", err)
 	}
+	a.sweepSometimes()
 	p.identity.sessionID = shortID(record.ID)
 	a.cookie.Set(w, handle.Encode(), a.AbsoluteTimeout)
 	return nil
+}
+
+const (
+	sweepInterval = 10 * time.Minute
+	sweepBatch    = 1000
+)
+
+// sweepSometimes has the store let go of what has expired, beside a sign-in.
+// Processes that share a store may do so at the same time.
+func (a *Auth) sweepSometimes() {
+	now, last := a.Now().UnixNano(), a.swept.Load()
+	if now-last < int64(sweepInterval) || !a.swept.CompareAndSwap(last, now) {
+		return
+	}
+	a.behind("sweep of sessions", func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		for n := sweepBatch; n >= sweepBatch; {
+			var err error
+			if n, err = a.Sessions.DeleteExpired(ctx, sweepBatch); err != nil {
+				a.audit(ctx, slog.LevelWarn, "expired sessions not deleted", slog.String("reason", err.Error()))
+				return
+			}
+		}
+	})
 }
 
 // sessionEnd is the sooner of the idle and the absolute end.

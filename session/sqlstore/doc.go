@@ -10,7 +10,7 @@
 // since 1970, UTC. Names are compared by their bytes, trailing spaces included,
 // whatever the collation of the database is. Rows that have expired are missing to
 // every method and stay until [Store.DeleteExpired] is called, from time to time,
-// by any process.
+// by any process. Package codegrant does so beside sign-ins.
 //
 // # Engines
 //
