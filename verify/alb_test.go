@@ -400,6 +400,23 @@ func TestS020_ALBKeys(t *testing.T) {
 			checkCalls(t, h, calls)
 		})
 	})
+	t.Run("ids at random, by clients that do not wait", func(t *testing.T) {
+		inALB(t, func(t *testing.T, a *ALB, h *keyHost) {
+			checkALB(t, a, 0, nil)
+			h.set(func(a *answer) { a.status, a.delay = http.StatusNotFound, time.Second })
+			for i := range 2 * maxALBKeys {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
+				if _, err := a.Verify(ctx, freshALB(t, i+1)); !errors.Is(err, ErrUnavailable) {
+					t.Errorf("Verify() = %v, want %v", err, ErrUnavailable)
+				}
+				cancel()
+				time.Sleep(albKeyInterval / 4)
+			}
+			calls := h.count()
+			checkALB(t, a, 0, nil) // after minutes of rest
+			checkCalls(t, h, calls)
+		})
+	})
 	t.Run("one fetch for all", func(t *testing.T) {
 		inALB(t, func(t *testing.T, a *ALB, h *keyHost) {
 			h.answer.delay = time.Second

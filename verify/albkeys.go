@@ -94,10 +94,15 @@ func (k *albKeys) find(url string) (*albKey, error) {
 	return key, nil
 }
 
-// forget makes room for a key.
+// forget makes room for a key: by one that had no answer yet, and may not exist,
+// else by the one that was not used for longest.
 func (k *albKeys) forget() {
 	var oldest string
 	for url, key := range k.known {
+		if key.current.Load() == nil {
+			delete(k.known, url)
+			return
+		}
 		if oldest == "" || key.used.Before(k.known[oldest].used) {
 			oldest = url
 		}

@@ -3,6 +3,7 @@ package verify
 import (
 	"cmp"
 	"context"
+	"crypto/rsa"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -640,3 +641,14 @@ func TestS164_AClientThatPanics(t *testing.T) {
 type panicking struct{}
 
 func (panicking) RoundTrip(*http.Request) (*http.Response, error) { panic("out of order") }
+
+type noKeys struct{}
+
+func (noKeys) Key(context.Context, string) (*rsa.PublicKey, error) { return nil, nil }
+
+func TestAKeySetThatReturnsNothing(t *testing.T) {
+	v := testVerifier(t, func(c *Config) { c.Keys = noKeys{} })
+	if _, err := v.AccessToken(t.Context(), sign(t, accessClaims())); !errors.Is(err, ErrUnknownKey) {
+		t.Errorf("AccessToken() = %v, want %v", err, ErrUnknownKey)
+	}
+}

@@ -129,6 +129,9 @@ func (v *Verifier) key(ctx context.Context, keyID string) (*rsa.PublicKey, error
 	if err != nil && !errors.Is(err, ErrUnknownKey) && !errors.Is(err, ErrUnavailable) {
 		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
+	if err == nil && key == nil {
+		err = ErrUnknownKey
+	}
 	return key, err
 }
 
