@@ -1,6 +1,6 @@
 // Package testenv tells tests where the servers and programs are that they need.
 // It refuses to start any: make test does, and passes their addresses on in the
-// environment.
+// environment. Tests that end a server, or need several, start their own.
 //
 // A test whose server is not there is skipped by name, so that go test ./...
 // passes on any machine. Where CODEGRANT_TEST_REQUIRE is set, as make test does
@@ -31,6 +31,20 @@ func MySQL(t testing.TB) string {
 func Redis(t testing.TB) string {
 	t.Helper()
 	return lookup(t, "Redis", "CODEGRANT_TEST_REDIS")
+}
+
+// RedisServer returns the path of redis-server, for a test that starts its own.
+func RedisServer(t testing.TB) string {
+	t.Helper()
+	path, err := exec.LookPath("redis-server")
+	switch {
+	case err == nil:
+	case os.Getenv("CODEGRANT_TEST_REQUIRE") != "":
+		t.Fatalf("redis-server is required and not in PATH: %v", err)
+	default:
+		t.Skipf("no redis-server: install it, as make test does")
+	}
+	return path
 }
 
 // Chromium returns the path of the browser.

@@ -1,0 +1,94 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+
+	"github.com/redis/rueidis"
+)
+
+// repeat says what may happen to a script when the connection is lost, and nobody
+// knows whether it ran.
+type repeat bool
+
+const (
+	once  repeat = false
+	again repeat = true
+)
+
+// ask runs one round trip within the time it may take. Answers are there if there is
+// no error; each of them may be one of Redis's.
+func (s *Store) ask(ctx context.Context, commands func(b rueidis.Builder) []rueidis.Completed) ([]rueidis.RedisResult, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, errTimeout)
+	defer cancel()
+	for tries := 0; ; tries++ {
+		answers, err := s.try(ctx, commands)
+		switch {
+		case err == nil:
+			return answers, nil
+		case context.Cause(ctx) == errTimeout:
+			return nil, errTimeout
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		}
+		// Whoever waits while another caller makes the connection is told if that
+		// one's context ends. Nothing was sent by then.
+		if foreign := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded); !foreign || tries == 3 {
+			return nil, err
+		}
+	}
+}
+
+func (s *Store) try(ctx context.Context, commands func(b rueidis.Builder) []rueidis.Completed) ([]rueidis.RedisResult, error) {
+	client, err := s.dialer.client(ctx)
+	if err != nil {
+		return nil, err
+	}
+	answers := client.DoMulti(ctx, commands(client.B())...)
+	for _, answer := range answers {
+		if err := answer.NonRedisError(); err != nil {
+			return nil, err
+		}
+	}
+	return answers, nil
+}
+
+// eval runs a script on the key that it is about.
+func (s *Store) eval(ctx context.Context, r repeat, script, key string, args ...string) (rueidis.RedisResult, error) {
+	answers, err := s.ask(ctx, func(b rueidis.Builder) []rueidis.Completed {
+		return []rueidis.Completed{evaluation(b, r, script, key, args)}
+	})
+	if err != nil {
+		return rueidis.RedisResult{}, err
+	}
+	return answers[0], nil
+}
+
+func evaluation(b rueidis.Builder, r repeat, script, key string, args []string) rueidis.Completed {
+	command := b.Eval().Script(script).Numkeys(1).Key(key).Arg(args...).Build()
+	if r == again {
+		return command.ToRetryable()
+	}
+	return command
+}
+
+// Codes that scripts answer with, beside 1 and 0.
+const (
+	codeConflict = -1
+	codeFormat   = -2
+)
+
+// codeAndBytes reads the answer {code} or {code, bytes}.
+func codeAndBytes(answer rueidis.RedisResult) (code int64, b []byte, err error) {
+	parts, err := answer.ToArray()
+	if err != nil {
+		return 0, nil, err
+	}
+	if len(parts) == 0 {
+		return 0, nil, errors.New("Redis answered with nothing")
+	}
+	if code, err = parts[0].AsInt64(); err == nil && len(parts) > 1 {
+		b, err = parts[1].AsBytes()
+	}
+	return code, b, err
+}
