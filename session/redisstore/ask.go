@@ -44,7 +44,13 @@ func (s *Store) try(ctx context.Context, commands func(b rueidis.Builder) []ruei
 	if err != nil {
 		return nil, err
 	}
-	answers := client.DoMulti(ctx, commands(client.B())...)
+	list := commands(client.B())
+	for i := range list {
+		// Not to be used again for another command: one that is answered because
+		// its connection broke may still be read by who was to write it there.
+		list[i] = list[i].Pin()
+	}
+	answers := client.DoMulti(ctx, list...)
 	for _, answer := range answers {
 		if err := answer.NonRedisError(); err != nil {
 			return nil, err

@@ -16,9 +16,8 @@ import (
 )
 
 const (
-	// silence is how long a connection says nothing before it is asked whether it is
-	// still there; it then has Config.Timeout to answer. The copies of a server that
-	// cannot be reached are dropped after both.
+	// silence is how often it is seen whether a connection has said anything since. If
+	// not, it is asked, and given up where it does not answer within Config.Timeout.
 	silence = time.Second
 	// lookAround is how often sentinels and clusters are asked who is who, in case
 	// that word of a change was missed.
@@ -169,6 +168,10 @@ func retryDelay(attempts int, _ rueidis.Completed, _ error) time.Duration {
 }
 
 func (d *dialer) dial(ctx context.Context, address string, socket *net.Dialer, config *tls.Config) (net.Conn, error) {
+	// The one before it is lost. Those who read from it may not have noticed yet.
+	if d.onWord != nil {
+		d.onWord(nil)
+	}
 	switch {
 	case d.config.unix:
 		return socket.DialContext(ctx, "unix", address)

@@ -20,9 +20,9 @@
 // of what each connection has read (CLIENT TRACKING) and says when it changes, also
 // because it was deleted elsewhere: that takes milliseconds. When a connection is
 // lost, all copies go at once, before it is made again. When the network swallows
-// everything without a sign, a connection is given up after a second and
-// Config.Timeout, and no copy is ever used for longer than Config.CacheFor. What was
-// written through the same Store is seen at once in any case.
+// everything without a sign, a connection is given up after two seconds and
+// Config.Timeout at most, and no copy is ever used for longer than Config.CacheFor.
+// What was written through the same Store is seen at once in any case.
 //
 // This takes Redis 6 or newer, or Valkey, and nothing in between that does not know
 // RESP3. Config.DisableCache does without.

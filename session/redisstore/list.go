@@ -148,7 +148,7 @@ func (s *Store) scan(ctx context.Context, beyond string) (ids []string, more boo
 func (s *Store) scanStep(ctx context.Context, node rueidis.Client, cursor uint64, pattern string) (rueidis.ScanEntry, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, errTimeout)
 	defer cancel()
-	entry, err := node.Do(ctx, node.B().Scan().Cursor(cursor).Match(pattern).Count(scanCount).Build()).AsScanEntry()
+	entry, err := node.Do(ctx, node.B().Scan().Cursor(cursor).Match(pattern).Count(scanCount).Build().Pin()).AsScanEntry()
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
@@ -172,7 +172,7 @@ func (s *Store) primaries(ctx context.Context) ([]rueidis.Client, error) {
 	for _, node := range client.Nodes() {
 		// Each node is asked for itself, since addresses may be translated on the
 		// way.
-		text, err := node.Do(ctx, node.B().ClusterNodes().Build()).ToString()
+		text, err := node.Do(ctx, node.B().ClusterNodes().Build().Pin()).ToString()
 		if err != nil {
 			faults = errors.Join(faults, err)
 			continue

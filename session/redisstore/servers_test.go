@@ -27,6 +27,7 @@ type redisServer struct {
 	t       testing.TB
 	program string
 	port    int
+	dir     string
 	args    []string
 	leash   io.WriteCloser // the server is killed when this is closed, also by our own end
 	command *exec.Cmd
@@ -35,7 +36,7 @@ type redisServer struct {
 // startRedis starts a Redis on a free port, with arguments of redis-server.
 func startRedis(t testing.TB, args ...string) *redisServer {
 	t.Helper()
-	s := &redisServer{t: t, program: testenv.RedisServer(t), args: args}
+	s := &redisServer{t: t, program: testenv.RedisServer(t), dir: t.TempDir(), args: args}
 	for range 5 { // somebody else may take the port
 		s.port = freePort(t)
 		if s.start() {
@@ -50,11 +51,11 @@ func startRedis(t testing.TB, args ...string) *redisServer {
 func (s *redisServer) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
 func (s *redisServer) url() string     { return "redis://" + s.address() }
 
-// start reports whether the server came up. Its data is in memory, or in a folder
-// that args name.
+// start reports whether the server came up. It keeps its data in memory, or where
+// args say appendonly, in a folder.
 func (s *redisServer) start() bool {
 	args := slices.Concat([]string{
-		s.program, "--bind", "127.0.0.1", "--port", strconv.Itoa(s.port), "--save", "", "--appendonly", "no", "--dir", s.t.TempDir(),
+		s.program, "--bind", "127.0.0.1", "--port", strconv.Itoa(s.port), "--save", "", "--appendonly", "no", "--dir", s.dir,
 	}, s.args)
 	if len(s.args) > 0 && s.args[0] == "--sentinel" {
 		args = slices.Concat([]string{s.program}, s.args[1:], []string{"--sentinel", "--port", strconv.Itoa(s.port), "--bind", "127.0.0.1"})
@@ -152,6 +153,16 @@ func rawClient(t testing.TB, address string) rueidis.Client {
 	return client
 }
 
+// hostOf returns the address in the URL of a server.
+func hostOf(t testing.TB, url string) string {
+	t.Helper()
+	target, err := parseURL(url, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return target.addresses[0]
+}
+
 func must(t testing.TB, client rueidis.Client, words ...string) rueidis.RedisMessage {
 	t.Helper()
 	m, err := client.Do(context.Background(), client.B().Arbitrary(words...).Build()).ToMessage()
@@ -159,6 +170,13 @@ func must(t testing.TB, client rueidis.Client, words ...string) rueidis.RedisMes
 		t.Fatalf("%s: %v", strings.Join(words, " "), err)
 	}
 	return m
+}
+
+// calls finds in INFO commandstats how often a command was called.
+func calls(stats, command string) string {
+	_, after, _ := strings.Cut(stats, "cmdstat_"+command+":calls=")
+	n, _, _ := strings.Cut(after, ",")
+	return n
 }
 
 // startCluster starts three nodes and returns them when every one knows of all slots.

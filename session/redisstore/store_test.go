@@ -16,6 +16,12 @@ func suite(t *testing.T, config Config) {
 	})
 }
 
+// each runs a test on a single server and on a cluster.
+func each(t *testing.T, f func(t *testing.T, url string)) {
+	t.Run("one server", func(t *testing.T) { f(t, testenv.Redis(t)) })
+	t.Run("a cluster", func(t *testing.T) { f(t, clusterURL(startCluster(t))) })
+}
+
 func TestStore(t *testing.T) {
 	for name, config := range map[string]Config{"with copies": {}, "without": {DisableCache: true}} {
 		t.Run(name, func(t *testing.T) {
