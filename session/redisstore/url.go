@@ -156,8 +156,9 @@ func parseAddress(s string, sentinel bool) (string, error) {
 	} else if inner, ok := strings.CutPrefix(s, "["); ok && strings.HasSuffix(inner, "]") {
 		host = strings.TrimSuffix(inner, "]")
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || host == "" || strings.ContainsAny(host, "[]/@ \t\r\n%\\") ||
-		strings.Contains(host, ":") && net.ParseIP(host) == nil {
+	// Without brackets nobody can tell the port from the end of an IPv6 address.
+	colons := strings.Contains(host, ":") && (s[0] != '[' || net.ParseIP(host) == nil)
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || host == "" || colons || strings.ContainsAny(host, "[]/@ \t\r\n%\\") {
 		return "", errors.New("one of its addresses is none: write host, host:port or [IPv6]:port")
 	}
 	return net.JoinHostPort(host, port), nil
