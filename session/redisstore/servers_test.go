@@ -143,9 +143,11 @@ func until(limit time.Duration, true func() bool) bool {
 }
 
 // rawClient talks to one server about it.
-func rawClient(t testing.TB, address string) rueidis.Client {
+func rawClient(t testing.TB, address string, password ...string) rueidis.Client {
 	t.Helper()
-	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{address}, ForceSingleClient: true, DisableCache: true})
+	client, err := rueidis.NewClient(rueidis.ClientOption{
+		InitAddress: []string{address}, Password: strings.Join(password, ""), ForceSingleClient: true, DisableCache: true,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
