@@ -91,10 +91,11 @@ func BenchmarkWrites(b *testing.B) {
 }
 
 // BenchmarkMemory fills a Redis with 100,000 sessions of as many people and reports
-// what each takes there: in all, and beside its content. Run it with -benchtime 1x.
+// what each takes there: in all, beside its content, and on top of that for each
+// process that has a copy of it. Run it with -benchtime 1x.
 func BenchmarkMemory(b *testing.B) {
 	const sessions = 100_000
-	for _, content := range []int{0, 1024, 4096} {
+	for _, content := range []int{0, 2048, 4096} {
 		b.Run(fmt.Sprintf("%d bytes of content", content), func(b *testing.B) {
 			for b.Loop() {
 				server := startRedis(b)
@@ -111,12 +112,14 @@ func BenchmarkMemory(b *testing.B) {
 					return n
 				}
 				s := open(b, Config{URL: server.url(), Prefix: "codegrant:", DisableCache: true})
-				before := used()
+				before, ids := used(), make([]string, sessions)
 				var wg sync.WaitGroup
 				for worker := range 64 {
 					wg.Go(func() {
 						for i := worker; i < sessions; i += 64 {
-							if err := s.Create(b.Context(), benchRecord(i, content)); err != nil {
+							r := benchRecord(i, content)
+							ids[i] = r.ID
+							if err := s.Create(b.Context(), r); err != nil {
 								b.Error(err)
 								return
 							}
@@ -127,6 +130,21 @@ func BenchmarkMemory(b *testing.B) {
 				each := (used() - before) / sessions
 				b.ReportMetric(each, "B/session")
 				b.ReportMetric(each-float64(content), "B/session-beside-content")
+
+				// What Redis needs to remember that one process has copies of all.
+				reader, before := open(b, Config{URL: server.url(), Prefix: "codegrant:", CacheBytes: 1}), used()
+				for worker := range 64 {
+					wg.Go(func() {
+						for i := worker; i < sessions; i += 64 {
+							if _, err := reader.Get(b.Context(), ids[i]); err != nil {
+								b.Error(err)
+								return
+							}
+						}
+					})
+				}
+				wg.Wait()
+				b.ReportMetric((used()-before)/sessions, "B/session-watched")
 				server.kill()
 			}
 		})

@@ -108,12 +108,10 @@ func (d *dialer) make(a *attempt) {
 // close ends the client, and any that is in the making.
 func (d *dialer) close() {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
-		return
-	}
+	closed := d.closed
 	d.closed = true
-	if client := d.ready.Load(); client != nil {
+	d.mu.Unlock()
+	if client := d.ready.Load(); client != nil && !closed {
 		(*client).Close()
 	}
 }

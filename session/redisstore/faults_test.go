@@ -240,6 +240,25 @@ func TestAStoreThatStartsBeforeItsServer(t *testing.T) {
 	}
 }
 
+// A server without memory left takes no session, and lets go of those it has.
+func TestNoMemoryLeft(t *testing.T) {
+	server := startRedis(t)
+	s := open(t, Config{URL: server.url()})
+	create(t, s, record("a"), record("b"), record("c"))
+	must(t, rawClient(t, server.address()), "CONFIG", "SET", "maxmemory", "1")
+	if err := s.Create(t.Context(), record("d")); !errors.Is(err, session.ErrUnavailable) || !strings.Contains(err.Error(), "maxmemory") {
+		t.Errorf("Create = %v", err)
+	}
+	if refused(t, s, "a") {
+		t.Error("it cannot be read")
+	}
+	if err := s.Delete(t.Context(), "a"); err != nil || !refused(t, s, "a") {
+		t.Errorf("Delete = %v", err)
+	}
+	n, err := s.DeleteBySubject(t.Context(), "pool", "alice")
+	wantCount(t, "DeleteBySubject", n, err, 2)
+}
+
 func TestClose(t *testing.T) {
 	s := open(t, Config{URL: testenv.Redis(t)})
 	create(t, s, record("a"))

@@ -119,7 +119,7 @@ func (s *Store) Get(ctx context.Context, id string) (session.Record, error) {
 	}
 	now := s.now()
 	r, ok := s.cache.get(id, now)
-	if !ok {
+	if !ok || !now.Before(r.Expires) { // whose end may just have been put off elsewhere
 		var err error
 		if r, err = s.read(ctx, id, now); err != nil {
 			if errors.Is(err, rueidis.Nil) {
