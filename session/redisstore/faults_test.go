@@ -120,6 +120,42 @@ func TestS151_AServerThatHangs(t *testing.T) {
 	}
 }
 
+// A caller whose time is up leaves the connection to the others, and with it the
+// copies.
+func TestS152_ADeadlineCostsNoConnection(t *testing.T) {
+	for name, off := range map[string]bool{"with copies": false, "without": true} {
+		t.Run(name, func(t *testing.T) {
+			server := startRedis(t)
+			raw, s := rawClient(t, server.address()), open(t, Config{URL: server.url(), DisableCache: off})
+			for range 100 { // on each of its connections
+				refused(t, s, "a")
+			}
+			connections := func() string {
+				m := must(t, raw, "INFO", "stats")
+				text, _ := m.ToString()
+				_, text, _ = strings.Cut(text, "total_connections_received:")
+				n, _, _ := strings.Cut(text, "\r\n")
+				return n
+			}
+			before := connections()
+			must(t, raw, "CLIENT", "PAUSE", "300", "ALL")
+			for range 10 {
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+				if _, err := s.Get(ctx, "a"); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, session.ErrUnavailable) {
+					t.Errorf("Get = %v", err)
+				}
+				cancel()
+			}
+			if !refused(t, s, "a") {
+				t.Error("found")
+			}
+			if after := connections(); after != before {
+				t.Errorf("%s connections before, %s after", before, after)
+			}
+		})
+	}
+}
+
 // S-152: connections that were cut off are not noticed by who reads, or does what may
 // be done twice.
 func TestS152_ConnectionsCutOff(t *testing.T) {
