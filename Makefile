@@ -23,7 +23,7 @@ tidy: ## bring go.mod and go.sum of every module up to date
 	@scripts/tidy.sh
 
 bench: ## print how we compare, as ratios of one run
-	@go -C bench run ./cmd/ratios
+	@scripts/with-servers.sh go -C bench run ./cmd/ratios
 
 fuzz: ## fuzz every target for FUZZTIME (10s) each
 	@scripts/fuzz.sh

@@ -12,6 +12,7 @@ import (
 
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/session"
 )
 
 // ok is the handler whose protection is measured: it does nothing.
@@ -29,39 +30,52 @@ func bareServer(tb testing.TB) string {
 // returns the cookies of a browser that is.
 func protectedServer(tb testing.TB) (address string, cookies []*http.Cookie) {
 	tb.Helper()
+	return signedIn(tb, nil, func(auth *codegrant.Auth) http.Handler {
+		mux := http.NewServeMux()
+		auth.Mount(mux, "/auth")
+		mux.Handle("/", auth.Require(codegrant.SignedIn())(http.HandlerFunc(ok)))
+		return mux
+	})
+}
+
+// signedIn serves what build makes, with sessions in a store (nil: in memory), and
+// returns the cookies of a browser that is signed in.
+func signedIn(tb testing.TB, sessions session.Store, build func(*codegrant.Auth) http.Handler) (address string, cookies []*http.Cookie) {
+	tb.Helper()
 	pool := newPool(tb)
-	mux := http.NewServeMux()
-	server := httptest.NewServer(mux)
+	var handler http.Handler
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
 	tb.Cleanup(server.Close)
 	auth, err := codegrant.New(codegrant.Config{
-		Pool:    cognito.Pool{Issuer: pool.URL, Domain: pool.URL, ClientID: clientID},
-		BaseURL: server.URL,
-		Logger:  slog.New(slog.DiscardHandler),
+		Pool:     cognito.Pool{Issuer: pool.URL, Domain: pool.URL, ClientID: clientID},
+		BaseURL:  server.URL,
+		Logger:   slog.New(slog.DiscardHandler),
+		Sessions: sessions,
+		Keys:     session.RandomKeyring(),
 	})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	auth.Mount(mux, "/auth")
-	mux.Handle("/", auth.Require(codegrant.SignedIn())(http.HandlerFunc(ok)))
+	handler = build(auth)
 
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
+	// Where the browser ends does not matter: the sign-in has set its cookie.
 	response, err := (&http.Client{Jar: jar}).Get(server.URL + "/auth/login")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	body, _ := io.ReadAll(response.Body)
 	response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		tb.Fatalf("sign in: %s at %s\n%s", response.Status, response.Request.URL, body)
-	}
 	origin, err := url.Parse(server.URL)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return server.URL, jar.Cookies(origin)
+	if cookies = jar.Cookies(origin); len(cookies) == 0 {
+		tb.Fatalf("sign in: %s at %s", response.Status, response.Request.URL)
+	}
+	return server.URL, cookies
 }
 
 // TestProtected sees that what is measured is a session check.
@@ -78,29 +92,40 @@ func TestProtected(t *testing.T) {
 }
 
 // BenchmarkRequire asks an empty handler over loopback, over connections that are
-// kept, with and without Require around it. Both get the same request, cookies
-// included.
+// kept, with and without Require around it, and with sessions in each store that is
+// there. All get the same request, cookies included.
 func BenchmarkRequire(b *testing.B) {
-	protected, cookies := protectedServer(b)
-	for _, server := range []struct{ name, address string }{
-		{"bare", bareServer(b)},
-		{"codegrant", protected},
-	} {
-		b.Run(server.name, func(b *testing.B) {
-			client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
-			defer client.CloseIdleConnections()
-			b.SetParallelism(8)
-			b.ReportAllocs()
-			b.RunParallel(func(pb *testing.PB) {
-				for pb.Next() {
-					if err := get(client, server.address, cookies); err != nil {
-						b.Error(err)
-						return
-					}
-				}
-			})
-		})
+	require := func(auth *codegrant.Auth) http.Handler {
+		mux := http.NewServeMux()
+		auth.Mount(mux, "/auth")
+		mux.Handle("/", auth.Require(codegrant.SignedIn())(http.HandlerFunc(ok)))
+		return mux
 	}
+	address, cookies := signedIn(b, nil, require)
+	contend(b, "bare", bareServer(b), cookies)
+	contend(b, "codegrant", address, cookies)
+	for _, s := range stores(b) {
+		address, cookies := signedIn(b, s.store, require)
+		contend(b, s.name, address, cookies)
+	}
+}
+
+// contend measures one address.
+func contend(b *testing.B, name, address string, cookies []*http.Cookie) {
+	b.Run(name, func(b *testing.B) {
+		client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+		defer client.CloseIdleConnections()
+		b.SetParallelism(8)
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				if err := get(client, address, cookies); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	})
 }
 
 func get(client *http.Client, address string, cookies []*http.Cookie) error {

@@ -25,6 +25,8 @@ type row struct {
 	name    string // of the sub-benchmark
 	label   string
 	promise promise
+	// needs names a server without which the row is not measured.
+	needs string
 }
 
 // A promise is what a row must keep; the zero value is none.
@@ -53,7 +55,38 @@ var groups = []group{
 		rate:      true,
 		rows: []row{
 			{name: "bare", label: "net/http, no authentication"},
-			{name: "codegrant", label: "codegrant, Require(SignedIn())", promise: promise{atLeast: 0.75}},
+			{name: "codegrant", label: "codegrant, sessions in memory", promise: promise{atLeast: 0.75}},
+			{name: "redis", label: "codegrant, sessions in Redis", promise: promise{atLeast: 0.6}, needs: "Redis"},
+			{name: "redis_without_copies", label: "the same without copies here", needs: "Redis"},
+			{name: "postgres", label: "codegrant, sessions in PostgreSQL", needs: "PostgreSQL"},
+		},
+	},
+	{
+		title:     "The same, against Redis without copies of sessions in this process",
+		benchmark: "Require",
+		rate:      true,
+		rows: []row{
+			{name: "redis_without_copies", label: "every session read from Redis", needs: "Redis"},
+			{name: "redis", label: "copies that Redis invalidates", promise: promise{atLeast: 1.5}, needs: "Redis"},
+		},
+	},
+	{
+		title:     "Answer a proxy's question whether a request may pass (/auth/check?group=…)",
+		benchmark: "Check",
+		rate:      true,
+		rows: []row{
+			{name: "bare", label: "net/http, no authentication"},
+			{name: "memory", label: "codegrant, sessions in memory", promise: promise{atLeast: 0.75}},
+			{name: "redis", label: "codegrant, sessions in Redis", promise: promise{atLeast: 0.6}, needs: "Redis"},
+		},
+	},
+	{
+		title:     "Send a request of a signed-in browser on to an upstream",
+		benchmark: "Proxy",
+		rate:      true,
+		rows: []row{
+			{name: "bare", label: "httputil.ReverseProxy, no authentication"},
+			{name: "gateway", label: "codegrant's gateway", promise: promise{atLeast: 0.9}},
 		},
 	},
 }
@@ -86,8 +119,16 @@ func (r results) add(output io.Reader) error {
 func (g group) print(out io.Writer, all results) (broken int, err error) {
 	base := all[g.benchmark+"/"+g.rows[0].name]
 	fmt.Fprintf(out, "\n%s\n", g.title)
+	if len(base) == 0 && g.rows[0].needs != "" {
+		fmt.Fprintf(out, "  not measured: there is no %s\n", g.rows[0].needs)
+		return 0, nil
+	}
 	for i, row := range g.rows {
 		ns := all[g.benchmark+"/"+row.name]
+		if len(ns) == 0 && row.needs != "" {
+			fmt.Fprintf(out, "  %-32s not measured: there is no %s\n", row.label, row.needs)
+			continue
+		}
 		if len(ns) == 0 || len(ns) != len(base) {
 			return broken, fmt.Errorf("benchmark %s/%s ran %d times, its baseline %d", g.benchmark, row.name, len(ns), len(base))
 		}
