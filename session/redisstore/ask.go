@@ -91,7 +91,7 @@ func codeAndBytes(answer rueidis.RedisResult) (code int64, b []byte, err error) 
 		return 0, nil, err
 	}
 	if len(parts) == 0 {
-		return 0, nil, errors.New("Redis answered with nothing")
+		return 0, nil, errors.New("an answer without anything in it")
 	}
 	if code, err = parts[0].AsInt64(); err == nil && len(parts) > 1 {
 		b, err = parts[1].AsBytes()

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"github.com/codegrant/codegrant/session"
 )
 
 const (
@@ -72,12 +74,12 @@ func (d *dialer) begin() (*attempt, error) {
 	}
 	if d.attempt == nil {
 		a := &attempt{done: make(chan struct{})}
-		d.attempt = a
 		if client := d.ready.Load(); client != nil { // since it was looked for
 			a.client = *client
 			close(a.done)
 			return a, nil
 		}
+		d.attempt = a
 		go d.make(a)
 	}
 	return d.attempt, nil
@@ -185,7 +187,7 @@ func (d *dialer) dial(ctx context.Context, address string, socket *net.Dialer, c
 var (
 	errClosed    = errors.New("the store was closed")
 	errNoCluster = errors.New("the server is not part of a cluster: leave Cluster and cluster=true out")
-	errTimeout   = errors.New("Redis did not answer in time: see whether it runs and can be reached, or raise Timeout")
+	errTimeout   = errors.New("no answer in time: see whether Redis runs and can be reached, or raise Timeout")
 )
 
 // hints say what to do about errors of Redis, by the first word of each.
@@ -221,9 +223,9 @@ func (s *Store) fail(ctx context.Context, operation string, err error) error {
 	// given.
 	for _, secret := range []string{s.dialer.config.Password, s.dialer.config.SentinelPassword} {
 		if secret != "" && strings.Contains(err.Error(), secret) {
-			err = errors.New("Redis answered with an error that repeats a password")
+			err = errors.New("the server answered with an error that repeats a password")
 			break
 		}
 	}
-	return fmt.Errorf("%s: %w: %w", operation, errUnavailable, err)
+	return fmt.Errorf("%s: %w: %w", operation, session.ErrUnavailable, err)
 }

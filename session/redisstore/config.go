@@ -53,8 +53,8 @@ type Config struct {
 	// sessions; reading what is in them still takes the browser's cookie.
 	InsecurePlaintext bool
 
-	// Prefix begins every key. Stores with different prefixes share nothing.
-	// Defaults to "codegrant:".
+	// Prefix begins every key. Stores share nothing if none's prefix begins with
+	// another's. Defaults to "codegrant:".
 	Prefix string
 	// Timeout is how long Redis may take to answer, each time it is asked, and to
 	// take a connection. Defaults to 2 seconds.
@@ -64,8 +64,8 @@ type Config struct {
 	// session changes; this is for when its word does not get through. Defaults to 5
 	// seconds.
 	CacheFor time.Duration
-	// CacheBytes bounds the memory for copies. Defaults to 64 MiB, of which
-	// thousands of sessions are a part: what was not used for twice CacheFor goes.
+	// CacheBytes bounds the memory for copies. Defaults to 64 MiB, which is some ten
+	// thousand sessions. Less is used as long as fewer sessions are.
 	CacheBytes int
 	// DisableCache has every Get ask Redis. It is needed where something between
 	// here and Redis does not know RESP3 or CLIENT TRACKING.

@@ -27,6 +27,13 @@
 // This takes Redis 6 or newer, or Valkey, and nothing in between that does not know
 // RESP3. Config.DisableCache does without.
 //
+// # Room
+//
+// A session takes some 600 bytes of Redis's memory beside its content, the index of
+// a person included, and what its allocator rounds up: a session of 4 KB, 5.5 KB in
+// all. Each process that has a copy adds some 170 bytes for as long as Redis keeps
+// track of it.
+//
 // # Setting Redis up
 //
 // Without a password and on another machine, Redis belongs to whoever reaches it. A

@@ -114,7 +114,7 @@ func decodeHead(id string, b []byte) (head, error) {
 	}
 	number := func(at int) uint64 { return binary.BigEndian.Uint64(b[at:]) }
 	if number(atCheck) != check(id) {
-		return head{}, errors.New("Redis answered with another session")
+		return head{}, errors.New("the server answered with another session")
 	}
 	pool, subject := int(binary.BigEndian.Uint16(b[atPerson:])), int(binary.BigEndian.Uint16(b[atPerson+2:]))
 	h := head{indexed: int64(number(atIndexed)), size: headSize + pool + subject}

@@ -14,8 +14,6 @@ import (
 	"github.com/codegrant/codegrant/session"
 )
 
-var errUnavailable = session.ErrUnavailable
-
 // Store is a [session.Store] in Redis. It is safe for concurrent use, by any number
 // of processes.
 //
