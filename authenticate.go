@@ -148,7 +148,7 @@ func (a *Auth) identify(w http.ResponseWriter, r *http.Request) (*request, bool)
 // where it is due. A cookie whose session has ended is taken back.
 func (a *Auth) sessionOf(w http.ResponseWriter, r *http.Request) (*live, error) {
 	if a.shared != nil {
-		return a.sharedOf(w, r)
+		return a.carriedOf(w, r)
 	}
 	l, err := a.readSession(r)
 	if err == nil && l != nil {

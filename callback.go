@@ -112,7 +112,7 @@ func (a *Auth) openSession(ctx context.Context, w http.ResponseWriter, r *http.R
 		p.tokens.replicated = digest(snapshot)
 	}
 	if a.shared != nil {
-		p.identity.Method = MethodSharedTokens
+		p.identity.Method = a.shared.method()
 		err = a.shared.write(w, tokens, a.sharedLifetime(p))
 	} else {
 		err = a.createSession(ctx, w, r, p)

@@ -29,9 +29,9 @@ type Auth struct {
 	prefix    atomic.Pointer[string]
 	used      *usedStates
 	refreshes *flights
-	shared    *sharedTokens // nil: sessions of our own
-	swept     atomic.Int64  // when the store last let go of expired sessions
-	tasks     tasks         // Close waits for it
+	shared    *carried     // nil: sessions in the store
+	swept     atomic.Int64 // when the store last let go of expired sessions
+	tasks     tasks        // Close waits for it
 
 	signedCookies *cloudfront.Cookies // nil: none
 }
@@ -87,9 +87,13 @@ func New(config Config) (*Auth, error) {
 		used: newUsedStates(s.Now), refreshes: newFlights(s.Now),
 	}
 	if s.InsecureSharedTokensDomain != "" {
-		a.shared = newSharedTokens(&s)
+		a.shared = newCarried(newSharedTokens(&s), s.Now)
 		s.Logger.Warn("tokens are shared in cookies with every host of a domain: each of them can read and use them",
 			"domain", s.InsecureSharedTokensDomain)
+	}
+	if s.CookieSessions {
+		a.shared = newCarried(newCookieSessions(&s), s.Now)
+		s.Logger.Warn("sessions are kept in cookies alone: nobody but the browser can end one, and each process refreshes by itself")
 	}
 	if s.CloudFront != nil {
 		if a.signedCookies, err = a.newSignedCookies(); err != nil {

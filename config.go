@@ -98,6 +98,15 @@ type Config struct {
 	// Sessions keeps the sessions. Defaults to the memory of this process.
 	Sessions session.Store
 
+	// CookieSessions keeps sessions in the browser, sealed with Keys and split over
+	// as many cookies as they need, for services that have no store. What a store
+	// gives is then missing: nobody but the browser can end a session, a copy of
+	// the cookies outlives a sign-out by the access token's life in other processes,
+	// and each process refreshes by itself, so that rotation of refresh tokens
+	// needs a grace period. Set Keys, or a restart signs everybody out. Defaults to
+	// false.
+	CookieSessions bool
+
 	// Replica keeps the application's copy of users and groups, which must be
 	// of the same pool. Defaults to none.
 	Replica replica.Store
@@ -253,7 +262,8 @@ func (c Config) resolve() (settings, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	if c.Sessions == nil {
+	stored := c.Sessions != nil
+	if !stored {
 		c.Sessions = session.NewMemoryStore(session.MemoryConfig{Now: c.Now})
 	}
 	if c.Keys == nil {
@@ -287,6 +297,9 @@ func (c Config) resolve() (settings, error) {
 	}
 	if err := checkCookieDomain(c.InsecureSharedTokensDomain, base.Hostname()); err != nil {
 		fault("InsecureSharedTokensDomain", "%w", err)
+	}
+	if c.CookieSessions && (c.InsecureSharedTokensDomain != "" || stored) {
+		fault("CookieSessions", "sessions are in the browser alone: leave Sessions and InsecureSharedTokensDomain empty")
 	}
 	if c.InsecureCookieDomain != "" && c.InsecureSharedTokensDomain != "" {
 		fault("InsecureCookieDomain, InsecureSharedTokensDomain", "choose one: siblings share the session cookie or the tokens")

@@ -8,12 +8,5 @@ func (a *Auth) OwnsCookie(name string) bool {
 	if name == a.cookie.Name || name == a.flashCookie().Name || name == a.loopCookie().Name || strings.HasPrefix(name, a.attemptPrefix()) {
 		return true
 	}
-	if a.shared != nil {
-		for _, cookie := range a.shared.cookies() {
-			if name == cookie.Name {
-				return true
-			}
-		}
-	}
-	return false
+	return a.shared != nil && a.shared.owns(name)
 }

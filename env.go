@@ -44,6 +44,7 @@ import (
 //	CODEGRANT_RETURN_ORIGINS     further origins to return to, separated by commas
 //	CODEGRANT_TRUSTED_ORIGINS    further origins whose pages may send unsafe requests, separated by commas
 //	CODEGRANT_ACCEPT_TOKENS      true: POST /session takes tokens that a client holds (AcceptTokens)
+//	CODEGRANT_COOKIE_SESSIONS    true: sessions in cookies alone (CookieSessions)
 //	CODEGRANT_COOKIE_DOMAIN      shares the session cookie with siblings (InsecureCookieDomain)
 //	CODEGRANT_KEYS               sealing keys, 32 bytes each in base64, separated by commas, the newest first
 //	CODEGRANT_IDLE_TIMEOUT       such as 12h
@@ -71,6 +72,7 @@ func configFrom(lookup func(string) (string, bool)) (Config, error) {
 		AllowedReturnOrigins: env.list("CODEGRANT_RETURN_ORIGINS", ","),
 		TrustedOrigins:       env.list("CODEGRANT_TRUSTED_ORIGINS", ","),
 		AcceptTokens:         env.boolean("CODEGRANT_ACCEPT_TOKENS"),
+		CookieSessions:       env.boolean("CODEGRANT_COOKIE_SESSIONS"),
 		InsecureCookieDomain: env.get("CODEGRANT_COOKIE_DOMAIN"),
 		IdleTimeout:          env.duration("CODEGRANT_IDLE_TIMEOUT"),
 		AbsoluteTimeout:      env.duration("CODEGRANT_ABSOLUTE_TIMEOUT"),

@@ -122,7 +122,7 @@ func (a *Auth) readSession(r *http.Request) (*live, error) {
 // heldBy finds what a browser is signed in with already.
 func (a *Auth) heldBy(w http.ResponseWriter, r *http.Request) (*live, error) {
 	if a.shared != nil {
-		return a.sharedOf(w, r)
+		return a.carriedOf(w, r)
 	}
 	return a.readSession(r)
 }

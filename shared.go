@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,14 +20,13 @@ import (
 // [Config.InsecureSharedTokensDomain] proved.
 const MethodSharedTokens Method = "shared tokens"
 
-// sharedTokens keeps a sign-in in three cookies of a parent domain, so that every
-// sibling backend, in whatever language, finds the tokens there. The cookies are
-// the session: nothing on the server could say that a sibling has taken them back.
-type sharedTokens struct {
-	access, id, refresh session.Cookie
-	refreshes           *sharedFlights
-	people              *generations[int64]    // rows of the replica, by the ID tokens that it has seen
-	ended               *generations[struct{}] // refresh tokens that were signed out here
+// carried keeps sign-ins in the browser alone: the cookies are the session, and
+// nothing on the server knows of it.
+type carried struct {
+	carrier
+	refreshes *sharedFlights
+	people    *generations[int64]    // rows of the replica, by the ID tokens that it has seen
+	ended     *generations[struct{}] // refresh tokens that were signed out here
 }
 
 // maxCookie is what browsers keep of one cookie, name and value together (RFC
@@ -38,41 +38,64 @@ var (
 	errPanic         = errors.New("internal fault")
 )
 
+// carrier is a way to put tokens in cookies.
+type carrier interface {
+	// read returns the tokens of a request, or none, and when the browser was last
+	// seen with them, or zero where the cookies do not tell.
+	read(*http.Request) (cognito.TokenSet, time.Time, error)
+	// write hands tokens to the browser, all or none.
+	write(w http.ResponseWriter, tokens cognito.TokenSet, lifetime time.Duration) error
+	clear(http.ResponseWriter)
+	owns(name string) bool
+	method() Method
+}
+
+func newCarried(c carrier, now func() time.Time) *carried {
+	return &carried{
+		carrier: c, refreshes: newSharedFlights(now), people: newGenerations[int64](), ended: newGenerations[struct{}](),
+	}
+}
+
+// sharedTokens are the cookies of [Config.InsecureSharedTokensDomain], which every
+// sibling backend, in whatever language, finds tokens in.
+type sharedTokens struct{ access, id, refresh session.Cookie }
+
 func newSharedTokens(s *settings) *sharedTokens {
 	cookie := func(name string) session.Cookie {
 		return session.Cookie{Name: name, Domain: s.InsecureSharedTokensDomain, Path: "/", Secure: s.secure, SameSite: s.cookie.SameSite}
 	}
-	return &sharedTokens{
-		access: cookie("access_token"), id: cookie("id_token"), refresh: cookie("refresh_token"),
-		refreshes: newSharedFlights(s.Now), people: newGenerations[int64](), ended: newGenerations[struct{}](),
-	}
+	return &sharedTokens{access: cookie("access_token"), id: cookie("id_token"), refresh: cookie("refresh_token")}
 }
 
-func (s *sharedTokens) cookies() [3]session.Cookie {
-	return [3]session.Cookie{s.access, s.id, s.refresh}
+func (s *sharedTokens) method() Method { return MethodSharedTokens }
+
+func (s *sharedTokens) owns(name string) bool {
+	return slices.ContainsFunc(s.cookies(), func(c session.Cookie) bool { return c.Name == name })
 }
 
-// read returns the tokens of a request, or none.
-func (s *sharedTokens) read(r *http.Request) (tokens cognito.TokenSet, err error) {
+func (s *sharedTokens) cookies() []session.Cookie {
+	return []session.Cookie{s.access, s.id, s.refresh}
+}
+
+func (s *sharedTokens) read(r *http.Request) (tokens cognito.TokenSet, seen time.Time, err error) {
 	for i, into := range [...]*cognito.Secret{&tokens.AccessToken, &tokens.IDToken, &tokens.RefreshToken} {
 		cookie := s.cookies()[i]
 		values, err := cookie.Values(r)
 		if err != nil {
-			return cognito.TokenSet{}, err
+			return cognito.TokenSet{}, seen, err
 		}
 		for _, value := range values {
 			// A cookie of the same name on another path or domain. Which of the
 			// two the siblings mean cannot be known.
 			if *into != "" && into.Reveal() != value {
-				return cognito.TokenSet{}, ErrAmbiguousCookie
+				return cognito.TokenSet{}, seen, ErrAmbiguousCookie
 			}
 			*into = cognito.Secret(value)
 		}
 	}
-	return tokens, nil
+	return tokens, seen, nil
 }
 
-// write hands the tokens to the browser, all or none.
 func (s *sharedTokens) write(w http.ResponseWriter, tokens cognito.TokenSet, lifetime time.Duration) error {
 	values := [...]cognito.Secret{tokens.AccessToken, tokens.IDToken, tokens.RefreshToken}
 	for i, cookie := range s.cookies() {
@@ -101,10 +124,10 @@ func (s *sharedTokens) clear(w http.ResponseWriter) {
 	}
 }
 
-// sharedOf is the authenticator of shared tokens: both tokens verified, refreshed
-// where they no longer do, the person in the replica.
-func (a *Auth) sharedOf(w http.ResponseWriter, r *http.Request) (*live, error) {
-	held, err := a.shared.read(r)
+// carriedOf is the authenticator of tokens in cookies: both tokens verified,
+// refreshed where they no longer do, the person in the replica.
+func (a *Auth) carriedOf(w http.ResponseWriter, r *http.Request) (*live, error) {
+	held, seen, err := a.shared.read(r)
 	if err != nil {
 		if errors.Is(err, ErrAmbiguousCookie) {
 			a.shared.clear(w)
@@ -115,6 +138,10 @@ func (a *Auth) sharedOf(w http.ResponseWriter, r *http.Request) (*live, error) {
 		return nil, nil
 	}
 	ctx, now := r.Context(), a.Now()
+	if !seen.IsZero() && now.Sub(seen) >= a.IdleTimeout {
+		a.shared.clear(w)
+		return nil, nil
+	}
 	p, claims, err := a.verifyTokens(ctx, held, verify.IDExpectations{})
 	if err != nil && isUnavailable(err) {
 		return nil, err
@@ -131,7 +158,7 @@ func (a *Auth) sharedOf(w http.ResponseWriter, r *http.Request) (*live, error) {
 			if err := a.shared.write(w, f.tokens, a.sharedLifetime(f.payload)); err != nil {
 				return nil, unavailable("hand out refreshed tokens", err)
 			}
-			p, claims, held = f.payload, f.claims, f.tokens
+			p, claims, held, seen = f.payload, f.claims, f.tokens, now
 		case err == nil && now.Before(p.identity.Expires):
 			// Not yet needed.
 		case isUnavailable(f.err):
@@ -148,8 +175,13 @@ func (a *Auth) sharedOf(w http.ResponseWriter, r *http.Request) (*live, error) {
 		a.audit(ctx, slog.LevelInfo, "shared sign-in ended", slog.String("sub", p.identity.Subject), slog.String("reason", "its absolute lifetime is over"))
 		return nil, nil
 	}
+	if !seen.IsZero() && now.Sub(seen) >= a.IdleTimeout/10 {
+		if err := a.shared.write(w, held, a.sharedLifetime(p)); err != nil {
+			return nil, unavailable("move the idle end of a session", err)
+		}
+	}
 	own := *p // refreshed ones are shared by the requests that waited for them
-	own.identity.Method = MethodSharedTokens
+	own.identity.Method = a.shared.method()
 	if own.identity.UserID, err = a.sharedPerson(ctx, held, claims); err != nil {
 		if errors.Is(err, ErrUserDisabled) {
 			a.shared.clear(w)
@@ -237,7 +269,7 @@ func (a *Auth) endShared(ctx context.Context, r *http.Request) []*live {
 	if a.shared == nil {
 		return nil
 	}
-	held, err := a.shared.read(r)
+	held, _, err := a.shared.read(r)
 	if err != nil || held.RefreshToken == "" {
 		return nil
 	}
@@ -312,7 +344,7 @@ func (s *sharedFlights) finish(f *sharedFlight) {
 
 // hasEnded reports whether the tokens were signed out in this process, whatever a
 // request that was under way, or a copy of the cookies, still carries.
-func (s *sharedTokens) hasEnded(tokens cognito.TokenSet) bool {
+func (s *carried) hasEnded(tokens cognito.TokenSet) bool {
 	_, ended := s.ended.get(digestOf(tokens.RefreshToken))
 	return ended && tokens.RefreshToken != ""
 }

@@ -171,7 +171,7 @@ func (p *proxy) rewrite(pr *httputil.ProxyRequest) {
 	}
 
 	withoutCookies(h, c.tenant.Auth.OwnsCookie)
-	if c.id != nil && c.id.Method != codegrant.MethodSession && !c.route.PassAuthorization {
+	if c.id != nil && (c.id.Method == codegrant.MethodBearer || c.id.Method == codegrant.MethodBasic) && !c.route.PassAuthorization {
 		delete(h, "Authorization") // it proved who is asking, here
 	}
 	g.tell(h, c.id)
