@@ -49,7 +49,7 @@ pools:
       - {username: carol, email: carol@example.com, name: Carol, password: Passw0rd!, groups: [admins], attributes: {"custom:team": blue}}
       - {username: dave, email: dave@example.com, email_unverified: true, password: Temp0rary!, status: FORCE_CHANGE_PASSWORD}
   - id: local_Other1
-    clients: [{id: elsewhere, callback_urls: ["http://localhost:8080/cb"]}]
+    clients: [{id: elsewhere, callback_urls: ["http://localhost:8080/cb", "https://app.example.com/cb"]}]
 `
 
 // contract is a pool under test and a browser that follows no redirects.
@@ -59,6 +59,8 @@ type contract struct {
 	url    string
 	client *http.Client
 	ahead  *atomic.Int64
+
+	handler http.Handler
 }
 
 func newContract(t *testing.T) *contract {
@@ -68,8 +70,7 @@ func newContract(t *testing.T) *contract {
 		t.Fatal(err)
 	}
 	c := &contract{T: t, ahead: new(atomic.Int64)}
-	var handler http.Handler
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { c.handler.ServeHTTP(w, r) }))
 	t.Cleanup(server.Close)
 	c.pool, err = localpool.New(localpool.Config{
 		Seed: seed, BaseURL: server.URL, Logger: slog.New(slog.DiscardHandler),
@@ -78,7 +79,7 @@ func newContract(t *testing.T) *contract {
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler, c.url = c.pool, server.URL
+	c.handler, c.url = c.pool, server.URL
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -107,6 +108,11 @@ func (c *contract) do(method, path string, form url.Values, header ...string) an
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
+	return c.send(r)
+}
+
+func (c *contract) send(r *http.Request) answer {
+	c.Helper()
 	response, err := c.client.Do(r)
 	if err != nil {
 		c.Fatal(err)

@@ -68,11 +68,13 @@ var allowed = map[string]map[string]string{
 
 	// The local pool shares nothing with what it is used to test.
 	"localpool": {
+		"localpool/internal/api":   "its face for programs",
 		"localpool/internal/oauth": "its OAuth face",
 		"localpool/internal/pages": "its face for people",
 		"localpool/internal/state": "what the faces share",
 		"github.com/goccy/go-yaml": "the seed file, read strictly",
 	},
+	"localpool/internal/api":   {"localpool/internal/state": "the pool behind the face"},
 	"localpool/internal/oauth": {"localpool/internal/state": "the pool behind the face"},
 	"localpool/internal/pages": {
 		"localpool/internal/oauth": "checks the request that every page carries, and sends the browser on",

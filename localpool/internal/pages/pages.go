@@ -342,9 +342,9 @@ func (p *Pages) index(w http.ResponseWriter, r *http.Request) {
 	var pools []poolView
 	for _, id := range p.state.Pools() {
 		pool, err := p.state.Describe(id)
-		users, err2 := p.state.Users(id)
+		users, _, err2 := p.state.ListUsers(id, state.Filter{}, 0, 100)
 		if err == nil && err2 == nil {
-			pools = append(pools, poolView{pool, p.oauth.Issuer(id), users[:min(len(users), 100)]})
+			pools = append(pools, poolView{pool, p.oauth.Issuer(id), users})
 		}
 	}
 	p.show(w, r, http.StatusOK, "index.html", "Local pool", &view{Data: pools})

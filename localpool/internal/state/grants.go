@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -140,8 +139,7 @@ func (s *State) NewGrant(c Client, g Grant) (string, Grant, error) {
 	token := newRefreshToken()
 	g.Hash, g.ClientID, g.Family = hashToken(token), c.ID, newID()
 	g.Expires = s.now().Add(c.RefreshTokenValidity)
-	p.Grants = slices.DeleteFunc(p.Grants, func(old *Grant) bool { return s.now().After(old.Expires) })
-	p.Grants = append(p.Grants, &g)
+	p.addGrant(&g, s.now())
 	return token, g, s.saveLocked()
 }
 
@@ -177,7 +175,7 @@ func (s *State) UseGrant(c Client, token string) (granted Granted, rotated strin
 		rotated = newRefreshToken()
 		next := *g
 		next.Hash, next.Replaced = hashToken(rotated), time.Time{}
-		p.Grants = append(p.Grants, &next)
+		p.addGrant(&next, now)
 		if g.Replaced.IsZero() {
 			g.Replaced = now.Add(c.RotationGrace)
 		}
@@ -185,15 +183,7 @@ func (s *State) UseGrant(c Client, token string) (granted Granted, rotated strin
 	return Granted{*g, u.clone()}, rotated, s.saveLocked()
 }
 
-func (p *Pool) grant(token string) *Grant {
-	hash := hashToken(token)
-	for _, g := range p.Grants {
-		if g.Hash == hash {
-			return g
-		}
-	}
-	return nil
-}
+func (p *Pool) grant(token string) *Grant { return p.index.grants[hashToken(token)] }
 
 // Revoke ends a refresh token and every one of its family. One that is unknown is
 // no error.
@@ -211,20 +201,16 @@ func (s *State) Revoke(c Client, token string) error {
 	if g.ClientID != c.ID {
 		return refuse(NotAuthorized, "Invalid Refresh Token")
 	}
-	for _, other := range p.Grants {
-		if other.Family == g.Family {
-			other.Revoked = true
-		}
+	for _, other := range p.index.families[g.Family] {
+		other.Revoked = true
 	}
 	return s.saveLocked()
 }
 
 // revokeAll ends every grant of a user. The caller holds the lock.
 func (s *State) revokeAll(p *Pool, u *User) {
-	for _, g := range p.Grants {
-		if g.Sub == u.Sub() {
-			g.Revoked = true
-		}
+	for _, g := range p.index.holders[u.Sub()] {
+		g.Revoked = true
 	}
 }
 
@@ -238,15 +224,11 @@ func (s *State) Live(poolID, family, sub string) error {
 		return err
 	}
 	revoked := fmt.Errorf("revoked: %w", refuse(NotAuthorized, "Access Token has been revoked"))
-	alive := false
-	for _, u := range p.Users {
-		alive = alive || (u.Sub() == sub && u.Enabled)
-	}
-	if !alive {
+	if u := p.index.subs[sub]; u == nil || !u.Enabled {
 		return revoked
 	}
-	for _, g := range p.Grants {
-		if g.Family == family && g.Revoked {
+	for _, g := range p.index.families[family] {
+		if g.Revoked {
 			return revoked
 		}
 	}

@@ -23,6 +23,10 @@ type Pool struct {
 	Users          []*User          `json:"users"`
 	ResourceServer []ResourceServer `json:"resource_servers"`
 	Grants         []*Grant         `json:"grants"` // refresh tokens, by their hash
+	Created        time.Time        `json:"created,omitzero"`
+	Modified       time.Time        `json:"modified,omitzero"`
+
+	index *index
 }
 
 // Client is an app client.
@@ -60,6 +64,8 @@ const (
 // User is a user. Attributes hold sub, email, email_verified and the like, all
 // strings, as in Cognito's API.
 type User struct {
+	// Order is the user's place in the pool's list: a later user has a higher one.
+	Order      int64             `json:"order"`
 	Username   string            `json:"username"`
 	Attributes map[string]string `json:"attributes"`
 	Enabled    bool              `json:"enabled"`
@@ -142,4 +148,9 @@ const (
 	LimitExceeded         = "LimitExceededException"
 	ResourceNotFound      = "ResourceNotFoundException"
 	GroupExists           = "GroupExistsException"
+)
+
+var (
+	errNoUser  = refuse(UserNotFound, "User does not exist.")
+	errNoGroup = refuse(ResourceNotFound, "Group not found.")
 )

@@ -58,21 +58,21 @@ func (s *State) addUser(p *Pool, n NewUser) (*User, error) {
 	}
 	if !p.CaseSensitive {
 		username = strings.ToLower(username)
-		if email, ok := attributes["email"]; ok {
-			attributes["email"] = strings.ToLower(email)
+		for _, name := range []string{"email", "preferred_username"} {
+			if value, ok := attributes[name]; ok {
+				attributes[name] = strings.ToLower(value)
+			}
 		}
 	}
-	for _, u := range p.Users {
-		if u.Username == username || u.Sub() == attributes["sub"] {
-			return nil, refuse(UsernameExists, "User already exists")
-		}
-		if p.EmailAsUsername && u.Attributes["email"] == attributes["email"] {
-			return nil, refuse(UsernameExists, "An account with the given email already exists.")
-		}
+	if p.index.names[p.key(username)] != nil || p.index.subs[attributes["sub"]] != nil {
+		return nil, refuse(UsernameExists, "User already exists")
+	}
+	if p.EmailAsUsername && p.addressee(attributes["email"]) != nil {
+		return nil, refuse(UsernameExists, "An account with the given email already exists.")
 	}
 	for _, g := range n.Groups {
 		if p.group(g) == nil {
-			return nil, refuse(ResourceNotFound, "Group not found.")
+			return nil, errNoGroup
 		}
 	}
 	u := &User{
@@ -87,8 +87,10 @@ func (s *State) addUser(p *Pool, n NewUser) (*User, error) {
 			return nil, err
 		}
 	}
+	p.index.next++
+	u.Order = p.index.next
 	p.Users = append(p.Users, u)
-	return u, nil
+	return u, p.index.addUser(p.key(username), u)
 }
 
 // Authenticate checks a password. The user is to be let in if the status is
@@ -202,9 +204,8 @@ func (s *State) ConfirmSignUp(poolID, name, code string) error {
 			return err
 		}
 		// An address that somebody else verified before stays theirs.
-		email := u.Attributes["email"]
-		for _, other := range p.Users {
-			if other != u && strings.EqualFold(other.Attributes["email"], email) && other.verified() {
+		for _, other := range p.index.emails[strings.ToLower(u.Attributes["email"])] {
+			if other != u && other.verified() {
 				return refuse(AliasExists, "An account with the email already exists.")
 			}
 		}
@@ -321,76 +322,9 @@ func (s *State) DeleteUser(poolID, name string) error {
 	}
 	u := p.user(name)
 	if u == nil {
-		return refuse(UserNotFound, "User does not exist.")
+		return errNoUser
 	}
 	s.revokeAll(p, u)
-	p.Users = slices.DeleteFunc(p.Users, func(other *User) bool { return other == u })
+	p.removeUser(u)
 	return s.saveLocked()
-}
-
-func (p *Pool) group(name string) *Group {
-	for _, g := range p.Groups {
-		if g.Name == name {
-			return g
-		}
-	}
-	return nil
-}
-
-// CreateGroup makes a group.
-func (s *State) CreateGroup(poolID string, g Group) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p, err := s.pool(poolID)
-	if err != nil {
-		return err
-	}
-	if p.group(g.Name) != nil {
-		return refuse(GroupExists, "A group with the name already exists.")
-	}
-	g.Created, g.Modified = s.now(), s.now()
-	p.Groups = append(p.Groups, &g)
-	return s.saveLocked()
-}
-
-// DeleteGroup removes a group; its members lose it.
-func (s *State) DeleteGroup(poolID, name string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p, err := s.pool(poolID)
-	if err != nil {
-		return err
-	}
-	if p.group(name) == nil {
-		return refuse(ResourceNotFound, "Group not found.")
-	}
-	p.Groups = slices.DeleteFunc(p.Groups, func(g *Group) bool { return g.Name == name })
-	for _, u := range p.Users {
-		u.Groups = slices.DeleteFunc(u.Groups, func(g string) bool { return g == name })
-	}
-	return s.saveLocked()
-}
-
-// AddToGroup makes a user a member. Doing it again is no error.
-func (s *State) AddToGroup(poolID, name, group string) error {
-	return s.change(poolID, name, func(p *Pool, u *User) error {
-		if p.group(group) == nil {
-			return refuse(ResourceNotFound, "Group not found.")
-		}
-		if !slices.Contains(u.Groups, group) {
-			u.Groups = append(u.Groups, group)
-		}
-		return nil
-	})
-}
-
-// RemoveFromGroup ends a membership. Doing it again is no error.
-func (s *State) RemoveFromGroup(poolID, name, group string) error {
-	return s.change(poolID, name, func(p *Pool, u *User) error {
-		if p.group(group) == nil {
-			return refuse(ResourceNotFound, "Group not found.")
-		}
-		u.Groups = slices.DeleteFunc(u.Groups, func(g string) bool { return g == group })
-		return nil
-	})
 }
