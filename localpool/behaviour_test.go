@@ -50,6 +50,9 @@ pools:
       - {username: dave, email: dave@example.com, email_unverified: true, password: Temp0rary!, status: FORCE_CHANGE_PASSWORD}
   - id: local_Other1
     clients: [{id: elsewhere, callback_urls: ["http://localhost:8080/cb", "https://app.example.com/cb"]}]
+  - id: local_Mail1
+    email_as_username: true
+    clients: [{id: mail, callback_urls: ["http://localhost:8080/cb"]}]
 `
 
 // contract is a pool under test and a browser that follows no redirects.

@@ -89,6 +89,7 @@ var (
 	poolIDPattern   = regexp.MustCompile(`^[\w-]+_[0-9a-zA-Z]+$`)
 	clientIDPattern = regexp.MustCompile(`^[\w+]+$`)
 	namePattern     = regexp.MustCompile(`^[\p{L}\p{M}\p{S}\p{N}\p{P}]+$`)
+	roleARNPattern  = regexp.MustCompile(`^arn:[\w+=/,.@-]+:[\w+=/,.@-]+:([\w+=/,.@-]*)?:[0-9]+:[\w+=/,.@-]+(:[\w+=/,.@-]+)?(:[\w+=/,.@-]+)?$`)
 )
 
 const pageLimit = 60
@@ -106,4 +107,24 @@ func limitOf(limit *int) int {
 		return pageLimit
 	}
 	return *limit
+}
+
+const maxPassword = 256
+
+// attributes checks names and values on their own; whether the pool has them is
+// asked later.
+func (c *check) attributes(list []attribute) {
+	for i, a := range list {
+		at := fmt.Sprintf("userAttributes.%d.member.", i+1)
+		c.text(at+"name", a.Name, 32, namePattern)
+		c.optional(at+"value", a.Value, 2048, nil)
+	}
+}
+
+func mapOf(list []attribute) map[string]string {
+	m := make(map[string]string, len(list))
+	for _, a := range list {
+		m[a.Name] = a.Value
+	}
+	return m
 }

@@ -21,6 +21,37 @@ func (s *State) CreateGroup(poolID string, g Group) error {
 	return s.saveLocked()
 }
 
+// Group finds a group.
+func (s *State) Group(poolID, name string) (Group, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := s.pool(poolID)
+	if err != nil {
+		return Group{}, err
+	}
+	if g := p.group(name); g != nil {
+		return *g, nil
+	}
+	return Group{}, errNoGroup
+}
+
+// UpdateGroup changes a group. Its name stays.
+func (s *State) UpdateGroup(poolID, name string, change func(*Group)) (Group, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := s.pool(poolID)
+	if err != nil {
+		return Group{}, err
+	}
+	g := p.group(name)
+	if g == nil {
+		return Group{}, errNoGroup
+	}
+	change(g)
+	g.Name, g.Modified = name, s.now()
+	return *g, s.saveLocked()
+}
+
 // DeleteGroup removes a group; its members lose it.
 func (s *State) DeleteGroup(poolID, name string) error {
 	s.mu.Lock()

@@ -74,6 +74,8 @@ type User struct {
 	Created    time.Time         `json:"created"`
 	Modified   time.Time         `json:"modified"`
 	Password   string            `json:"password"` // hashed
+	// PasswordExpires is when a temporary password stops working.
+	PasswordExpires time.Time `json:"password_expires,omitzero"`
 
 	Failures    int                    `json:"failures"`
 	LockedUntil time.Time              `json:"locked_until"`
@@ -148,9 +150,11 @@ const (
 	LimitExceeded         = "LimitExceededException"
 	ResourceNotFound      = "ResourceNotFoundException"
 	GroupExists           = "GroupExistsException"
+	UnsupportedUserState  = "UnsupportedUserStateException"
 )
 
 var (
 	errNoUser  = refuse(UserNotFound, "User does not exist.")
+	errAlias   = refuse(AliasExists, "An account with the email already exists.")
 	errNoGroup = refuse(ResourceNotFound, "Group not found.")
 )

@@ -58,12 +58,8 @@ func (s *State) addUser(p *Pool, n NewUser) (*User, error) {
 	}
 	if !p.CaseSensitive {
 		username = strings.ToLower(username)
-		for _, name := range []string{"email", "preferred_username"} {
-			if value, ok := attributes[name]; ok {
-				attributes[name] = strings.ToLower(value)
-			}
-		}
 	}
+	p.fold(attributes)
 	if p.index.names[p.key(username)] != nil || p.index.subs[attributes["sub"]] != nil {
 		return nil, refuse(UsernameExists, "User already exists")
 	}
@@ -145,6 +141,8 @@ func (s *State) Authenticate(poolID, name, password string) (User, error) {
 		return u.clone(), refuse(UserNotConfirmed, "User is not confirmed.")
 	case u.Status == ResetRequired:
 		return u.clone(), refuse(PasswordResetRequired, "Password reset required for the user")
+	case u.Status == ForceChangePassword && !u.PasswordExpires.IsZero() && s.now().After(u.PasswordExpires):
+		return User{}, refuse(NotAuthorized, "Temporary password has expired and must be reset by an administrator.")
 	case u.Status == ExternalProvider:
 		return User{}, wrong
 	}
@@ -182,16 +180,8 @@ func (s *State) SignUp(clientID, username, password string, attributes map[strin
 	if err != nil {
 		return User{}, err
 	}
-	s.sendCode(p, u, "confirm")
+	s.sendCode(p, u, confirmSignUp)
 	return u.clone(), s.saveLocked()
-}
-
-// plausibleEmail: one @ between something and a host, and nothing that is not
-// part of an address.
-func plausibleEmail(s string) bool {
-	local, host, ok := strings.Cut(s, "@")
-	return ok && local != "" && strings.Contains(host, ".") && !strings.Contains(host, "@") && len(s) <= 254 &&
-		!strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune(`,"<>`, r) })
 }
 
 // ConfirmSignUp confirms a user by the code that was sent.
@@ -200,14 +190,12 @@ func (s *State) ConfirmSignUp(poolID, name, code string) error {
 		if u.Status != Unconfirmed {
 			return refuse(NotAuthorized, "User cannot be confirmed. Current status is "+u.Status)
 		}
-		if err := s.useCode(u, "confirm", code); err != nil {
+		if err := s.useCode(u, confirmSignUp, code); err != nil {
 			return err
 		}
 		// An address that somebody else verified before stays theirs.
-		for _, other := range p.index.emails[strings.ToLower(u.Attributes["email"])] {
-			if other != u && other.verified() {
-				return refuse(AliasExists, "An account with the email already exists.")
-			}
+		if p.holder(u, u.Attributes["email"], true) != nil {
+			return errAlias
 		}
 		u.Status, u.Attributes["email_verified"] = Confirmed, "true"
 		return nil
@@ -220,7 +208,7 @@ func (s *State) ResendCode(poolID, name string) error {
 		if u.Status != Unconfirmed {
 			return refuse(InvalidParameter, "User is already confirmed.")
 		}
-		s.sendCode(p, u, "confirm")
+		s.sendCode(p, u, confirmSignUp)
 		return nil
 	})
 }
@@ -232,7 +220,7 @@ func (s *State) ForgotPassword(poolID, name string) error {
 		if !u.Enabled || u.Status == ForceChangePassword || u.Status == ExternalProvider || !u.verified() {
 			return nil
 		}
-		s.sendCode(p, u, "password")
+		s.sendCode(p, u, resetPassword)
 		return nil
 	})
 	if e := (*Error)(nil); asError(err, &e) && e.Type == UserNotFound {
@@ -247,10 +235,10 @@ func (s *State) ConfirmForgotPassword(poolID, name, code, password string) error
 		if err := p.checkPolicy(password); err != nil {
 			return err
 		}
-		if err := s.useCode(u, "password", code); err != nil {
+		if err := s.useCode(u, resetPassword, code); err != nil {
 			return err
 		}
-		u.Failures, u.LockedUntil, u.Status = 0, time.Time{}, Confirmed
+		u.Failures, u.LockedUntil, u.PasswordExpires, u.Status = 0, time.Time{}, time.Time{}, Confirmed
 		return u.setPassword(password)
 	})
 	if e := (*Error)(nil); asError(err, &e) && e.Type == UserNotFound {
@@ -267,8 +255,9 @@ func (s *State) SetPassword(poolID, name, password string, permanent bool) error
 			return err
 		}
 		u.Status = ForceChangePassword
+		u.PasswordExpires = s.now().Add(temporaryPasswords)
 		if permanent {
-			u.Status = Confirmed
+			u.Status, u.PasswordExpires = Confirmed, time.Time{}
 		}
 		u.Failures, u.LockedUntil = 0, time.Time{}
 		return u.setPassword(password)
