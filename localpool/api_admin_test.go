@@ -76,12 +76,14 @@ func TestAPI_AdminCreateUser(t *testing.T) {
 		{"again, somebody else", cip.AdminCreateUserInput{Username: aws.String("nobody"), MessageAction: types.MessageActionTypeResend}, "UserNotFoundException", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			c := c.in(t)
 			_, err := c.create(&tt.in)
 			c.refused(err, tt.kind, tt.message)
 		})
 	}
 
 	t.Run("an address that nobody verified", func(t *testing.T) {
+		c := c.in(t)
 		_, err := c.create(&cip.AdminCreateUserInput{Username: aws.String("e3"), UserAttributes: []types.AttributeType{pair("email", "erin@example.com")}, MessageAction: types.MessageActionTypeSuppress})
 		c.ok(err)
 		if now := c.lastCode("erin@example.com"); now != first {
@@ -92,6 +94,7 @@ func TestAPI_AdminCreateUser(t *testing.T) {
 		}
 	})
 	t.Run("an address by force", func(t *testing.T) {
+		c := c.in(t)
 		_, err := c.create(&cip.AdminCreateUserInput{Username: aws.String("e4"), ForceAliasCreation: true, UserAttributes: []types.AttributeType{pair("email", "erin@example.com"), pair("email_verified", "true")}})
 		c.ok(err)
 		if u, _ := c.get("erin@example.com"); *u.Username != "e4" {
@@ -102,6 +105,7 @@ func TestAPI_AdminCreateUser(t *testing.T) {
 		}
 	})
 	t.Run("expiry and resending", func(t *testing.T) {
+		c := c.in(t)
 		_, err := c.create(&cip.AdminCreateUserInput{Username: aws.String("fay"), TemporaryPassword: aws.String("Temp0rary!"), UserAttributes: []types.AttributeType{pair("email", "fay@example.com")}})
 		c.ok(err)
 		if got := c.lastCode("fay@example.com"); got != "Temp0rary!" {
@@ -120,7 +124,7 @@ func TestAPI_AdminCreateUser(t *testing.T) {
 }
 
 func TestAPI_AdminCreateUserByAddress(t *testing.T) {
-	c := newContract(t)
+	c := newContractOf(t, behaviourSeed+morePools)
 	const pool = "local_Mail1"
 	create := func(name string, list ...types.AttributeType) (*types.UserType, error) {
 		out, err := c.sdk().AdminCreateUser(t.Context(), &cip.AdminCreateUserInput{UserPoolId: aws.String(pool), Username: aws.String(name), UserAttributes: list})

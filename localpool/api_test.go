@@ -109,6 +109,7 @@ func TestAPI_Transport(t *testing.T) {
 		{"a member nobody knows", "ListUsers", `{"UserPoolId":"local_Shop1","Horses":[1]}`, 200, "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			c := c.in(t)
 			a := c.call(tt.operation, tt.body)
 			if a.status != tt.status || (tt.kind != "" && (a.json["__type"] != tt.kind || a.header.Get("X-Amzn-Errortype") != tt.kind+":")) {
 				t.Errorf("status %d, %s, %v, want %d %s", a.status, a.body, a.header, tt.status, tt.kind)
@@ -156,6 +157,7 @@ func TestS142_APIOrigins(t *testing.T) {
 		{"null", false, false},
 	} {
 		t.Run(tt.origin, func(t *testing.T) {
+			c := c.in(t)
 			a := c.call("ListUsers", body, "Origin", tt.origin)
 			if allowed := a.status == 200; allowed != tt.admin || strings.Contains(a.body, "carol") != tt.admin {
 				t.Errorf("ListUsers: status %d: %s", a.status, a.body)
@@ -244,6 +246,7 @@ func TestAPI_ListUsersFilter(t *testing.T) {
 		{strings.Repeat("x", 257), "length less than or equal to 256"},
 	} {
 		t.Run(tt.filter, func(t *testing.T) {
+			c := c.in(t)
 			out, err := c.sdk().ListUsers(t.Context(), &cip.ListUsersInput{UserPoolId: aws.String(shop), Filter: aws.String(tt.filter)})
 			if err != nil {
 				if tt.want == "" {
@@ -294,6 +297,7 @@ func TestAPI_Pages(t *testing.T) {
 	}
 
 	t.Run("ListUsers", func(t *testing.T) {
+		c := c.in(t)
 		var names []string
 		pages := cip.NewListUsersPaginator(client, &cip.ListUsersInput{UserPoolId: aws.String(shop), Limit: aws.Int32(7)})
 		for n := 0; pages.HasMorePages(); n++ {
@@ -309,6 +313,7 @@ func TestAPI_Pages(t *testing.T) {
 		once(t, "ListUsers", names, 152)
 	})
 	t.Run("ListUsersInGroup", func(t *testing.T) {
+		c := c.in(t)
 		var names []string
 		pages := cip.NewListUsersInGroupPaginator(client, &cip.ListUsersInGroupInput{UserPoolId: aws.String(shop), GroupName: aws.String("admins")})
 		for n := 0; pages.HasMorePages(); n++ {
@@ -323,6 +328,7 @@ func TestAPI_Pages(t *testing.T) {
 		once(t, "ListUsersInGroup", names, 148)
 	})
 	t.Run("ListGroups", func(t *testing.T) {
+		c := c.in(t)
 		var names []string
 		pages := cip.NewListGroupsPaginator(client, &cip.ListGroupsInput{UserPoolId: aws.String(shop)})
 		for pages.HasMorePages() {
@@ -338,6 +344,7 @@ func TestAPI_Pages(t *testing.T) {
 		once(t, "ListGroups", names, 151)
 	})
 	t.Run("AdminListGroupsForUser", func(t *testing.T) {
+		c := c.in(t)
 		var names []string
 		pages := cip.NewAdminListGroupsForUserPaginator(client, &cip.AdminListGroupsForUserInput{UserPoolId: aws.String(shop), Username: aws.String("carol"), Limit: aws.Int32(50)})
 		for pages.HasMorePages() {
@@ -350,6 +357,7 @@ func TestAPI_Pages(t *testing.T) {
 		once(t, "AdminListGroupsForUser", names, 151)
 	})
 	t.Run("tokens", func(t *testing.T) {
+		c := c.in(t)
 		in := cip.ListUsersInput{UserPoolId: aws.String(shop), Limit: aws.Int32(7)}
 		first, err := client.ListUsers(ctx, &in)
 		c.ok(err)

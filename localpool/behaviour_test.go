@@ -38,21 +38,36 @@ pools:
         logout_urls: [http://localhost:8080/]
         scopes: [openid, email, profile, orders/read]
         flows: [code, implicit, client_credentials]
+        auth_flows: [ALLOW_USER_PASSWORD_AUTH, ALLOW_USER_SRP_AUTH, ALLOW_REFRESH_TOKEN_AUTH]
       - id: spa
         callback_urls: [http://localhost:8080/cb, http://localhost:8080/cb2]
       - id: rotating
         callback_urls: [http://localhost:8080/cb]
         refresh_token_rotation: true
         rotation_grace: 10s
+      - id: app
+        auth_flows: [ALLOW_USER_PASSWORD_AUTH, ALLOW_ADMIN_USER_PASSWORD_AUTH, ALLOW_USER_SRP_AUTH, ALLOW_REFRESH_TOKEN_AUTH]
+      - id: legacy
+        auth_flows: [ALLOW_USER_PASSWORD_AUTH, ALLOW_USER_SRP_AUTH, ALLOW_REFRESH_TOKEN_AUTH]
+        prevent_user_existence_errors: LEGACY
+      - id: kept
+        no_revocation: true
     groups: [{name: admins}]
     users:
       - {username: carol, email: carol@example.com, name: Carol, password: Passw0rd!, groups: [admins], attributes: {"custom:team": blue}}
       - {username: dave, email: dave@example.com, email_unverified: true, password: Temp0rary!, status: FORCE_CHANGE_PASSWORD}
   - id: local_Other1
     clients: [{id: elsewhere, callback_urls: ["http://localhost:8080/cb", "https://app.example.com/cb"]}]
+`
+
+// morePools are for tests that need them: keys take a while to make.
+const morePools = `
   - id: local_Mail1
     email_as_username: true
-    clients: [{id: mail, callback_urls: ["http://localhost:8080/cb"]}]
+    clients: [{id: mail, callback_urls: ["http://localhost:8080/cb"], auth_flows: [ALLOW_USER_PASSWORD_AUTH, ALLOW_USER_SRP_AUTH]}]
+  - id: local_Closed1
+    no_self_sign_up: true
+    clients: [{id: closed}]
 `
 
 // contract is a pool under test and a browser that follows no redirects.
@@ -68,7 +83,19 @@ type contract struct {
 
 func newContract(t *testing.T) *contract {
 	t.Helper()
-	seed, err := localpool.ParseSeed([]byte(behaviourSeed))
+	return newContractOf(t, behaviourSeed)
+}
+
+// in is the contract in a part of the test.
+func (c *contract) in(t *testing.T) *contract {
+	part := *c
+	part.T = t
+	return &part
+}
+
+func newContractOf(t *testing.T, yaml string) *contract {
+	t.Helper()
+	seed, err := localpool.ParseSeed([]byte(yaml))
 	if err != nil {
 		t.Fatal(err)
 	}

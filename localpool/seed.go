@@ -49,6 +49,8 @@ type ClientSeed struct {
 	Rotation             bool          `yaml:"refresh_token_rotation"`
 	RotationGrace        time.Duration `yaml:"rotation_grace"` // at most 1m
 	NoRevocation         bool          `yaml:"no_revocation"`
+	AuthFlows            []string      `yaml:"auth_flows"`                    // of the JSON API, such as ALLOW_USER_PASSWORD_AUTH; default as Cognito's
+	UserExistenceErrors  string        `yaml:"prevent_user_existence_errors"` // ENABLED or LEGACY; default ENABLED
 }
 
 // GroupSeed is one group.
@@ -215,6 +217,17 @@ func (c ClientSeed) check() (faults []error) {
 			faults = append(faults, fmt.Errorf("%q is not one of %s", f, strings.Join(flows, ", ")))
 		}
 	}
+	for _, f := range c.AuthFlows {
+		if !slices.Contains(state.ExplicitAuthFlows, f) {
+			faults = append(faults, fmt.Errorf("%q is not one of %s", f, strings.Join(state.ExplicitAuthFlows, ", ")))
+		}
+	}
+	if c.Rotation && slices.Contains(c.AuthFlows, "ALLOW_REFRESH_TOKEN_AUTH") {
+		faults = append(faults, errors.New("refresh_token_rotation and ALLOW_REFRESH_TOKEN_AUTH exclude each other"))
+	}
+	if !slices.Contains([]string{"", "ENABLED", "LEGACY"}, c.UserExistenceErrors) {
+		faults = append(faults, errors.New("prevent_user_existence_errors is ENABLED or LEGACY"))
+	}
 	for _, u := range slices.Concat(c.CallbackURLs, c.LogoutURLs) {
 		if err := checkRegistered(u); err != nil {
 			faults = append(faults, err)
@@ -248,6 +261,7 @@ func (c ClientSeed) client(poolID string) *state.Client {
 		IDTokenValidity: or(c.IDTokenValidity, time.Hour), AccessTokenValidity: or(c.AccessTokenValidity, time.Hour),
 		RefreshTokenValidity: or(c.RefreshTokenValidity, 30*24*time.Hour),
 		Revocation:           !c.NoRevocation, Rotation: c.Rotation, RotationGrace: c.RotationGrace,
+		AuthFlows: c.AuthFlows, TellUnknown: c.UserExistenceErrors == "LEGACY",
 	}
 	for _, secret := range []string{c.Secret, c.SecondSecret} {
 		if secret != "" {

@@ -16,6 +16,7 @@ import (
 	"github.com/codegrant/codegrant/localpool/internal/oauth"
 	"github.com/codegrant/codegrant/localpool/internal/pages"
 	"github.com/codegrant/codegrant/localpool/internal/state"
+	"github.com/codegrant/codegrant/localpool/internal/tokens"
 )
 
 // Config configures a [Server]. Its zero value is the demo's pool in memory.
@@ -86,8 +87,9 @@ func New(config Config) (*Server, error) {
 		state: st, base: base.Scheme + "://" + base.Host, host: strings.ToLower(base.Hostname()), anyHost: config.InsecureAnyHost,
 		calls: make(map[string]int), faults: make(map[string]http.Handler),
 	}
-	s.oauth = oauth.New(st, s.base)
-	s.api = api.New(api.Config{State: st, Base: s.base, Logger: config.Logger, Own: s.ownHost})
+	maker := tokens.New(st, s.base)
+	s.oauth = oauth.New(st, maker, s.base)
+	s.api = api.New(api.Config{State: st, Tokens: maker, Logger: config.Logger, Own: s.ownHost})
 	s.route()
 	return s, nil
 }

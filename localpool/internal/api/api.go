@@ -1,8 +1,6 @@
 package api
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
@@ -13,22 +11,25 @@ import (
 	"strings"
 
 	"github.com/codegrant/codegrant/localpool/internal/state"
+	"github.com/codegrant/codegrant/localpool/internal/tokens"
 )
 
 // API serves the operations on every pool of a state. It is an [http.Handler],
 // safe for concurrent use.
 type API struct {
 	state  *state.State
-	base   string
+	maker  *tokens.Maker
 	logger *slog.Logger
-	own    func(host string) bool
+	self   func(host string) bool
+
+	sessions sessions
 }
 
 // Config configures an [API]. Every field is required.
 type Config struct {
 	State *state.State
-	// Base is the server's URL, without a trailing slash.
-	Base string
+	// Tokens makes the tokens of the pools.
+	Tokens *tokens.Maker
 	// Logger receives the names of operations that are not here.
 	Logger *slog.Logger
 	// Own reports whether a host name is one of this machine or of the server.
@@ -37,7 +38,7 @@ type Config struct {
 
 // New returns the API.
 func New(c Config) *API {
-	return &API{state: c.State, base: c.Base, logger: c.Logger, own: c.Own}
+	return &API{state: c.State, maker: c.Tokens, logger: c.Logger, self: c.Own}
 }
 
 const (
@@ -84,7 +85,7 @@ var empty = struct{}{}
 // ServeHTTP implements [http.Handler].
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h.Set("X-Amzn-Requestid", newUUID())
+	h.Set("X-Amzn-Requestid", tokens.NewID())
 	h.Set("Cache-Control", "no-store")
 	if r.Method == http.MethodOptions {
 		a.preflight(w, r)
@@ -160,7 +161,7 @@ func (a *API) trusts(origin string, open bool) bool {
 	if err != nil || u.Host == "" {
 		return false
 	}
-	if a.own(u.Hostname()) {
+	if a.self(u.Hostname()) {
 		return true
 	}
 	return open && slices.ContainsFunc(a.state.Clients(), func(c state.Client) bool {
@@ -185,12 +186,4 @@ func (a *API) preflight(w http.ResponseWriter, r *http.Request) {
 		h.Set("Access-Control-Max-Age", "600")
 	}
 	w.WriteHeader(http.StatusNoContent)
-}
-
-func newUUID() string {
-	var b [16]byte
-	rand.Read(b[:])
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	h := hex.EncodeToString(b[:])
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }

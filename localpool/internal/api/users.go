@@ -132,8 +132,7 @@ func (in *adminUpdateUserAttributes) check(c *check) {
 }
 
 func (a *API) adminUpdateUserAttributes(in *adminUpdateUserAttributes) (any, error) {
-	_, err := a.state.UpdateAttributes(in.UserPoolId, in.Username, mapOf(in.UserAttributes))
-	return empty, err
+	return empty, a.state.UpdateAttributes(in.UserPoolId, in.Username, mapOf(in.UserAttributes))
 }
 
 type adminDeleteUserAttributes struct {

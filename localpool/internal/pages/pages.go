@@ -253,6 +253,8 @@ func (p *Pages) newPassword(w http.ResponseWriter, r *http.Request, v *view) {
 
 var errDifferent error = &state.Error{Type: state.InvalidPassword, Message: "The passwords are not the same."}
 
+var errNoCode error = &state.Error{Type: state.CodeMismatch, Message: "Invalid verification code provided, please try again."}
+
 func (p *Pages) signUp(w http.ResponseWriter, r *http.Request, v *view) {
 	if r.Method == http.MethodGet {
 		p.show(w, r, http.StatusOK, "signup.html", "Create an account", v)
@@ -281,7 +283,7 @@ func (p *Pages) signUp(w http.ResponseWriter, r *http.Request, v *view) {
 
 func (p *Pages) confirm(w http.ResponseWriter, r *http.Request, v *view) {
 	if r.Method == http.MethodPost {
-		err := p.state.ConfirmSignUp(v.authorization.Client.PoolID, v.Email, strings.TrimSpace(r.PostFormValue("code")))
+		err := p.state.ConfirmSignUp(v.authorization.Client.PoolID, v.Email, strings.TrimSpace(r.PostFormValue("code")), false)
 		if err == nil {
 			v.Notice = "Your account is confirmed. Sign in to go on."
 			p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
@@ -302,7 +304,7 @@ func (p *Pages) resend(w http.ResponseWriter, r *http.Request, v *view) {
 
 // resendTo does not tell whether there is such a user.
 func (p *Pages) resendTo(a *oauth.Authorization, username string) {
-	_ = p.state.ResendCode(a.Client.PoolID, username)
+	_, _ = p.state.ResendCode(a.Client.PoolID, username)
 }
 
 func (p *Pages) forgot(w http.ResponseWriter, r *http.Request, v *view) {
@@ -310,7 +312,8 @@ func (p *Pages) forgot(w http.ResponseWriter, r *http.Request, v *view) {
 		p.show(w, r, http.StatusOK, "forgot.html", "Reset your password", v)
 		return
 	}
-	if err := p.state.ForgotPassword(v.authorization.Client.PoolID, v.Email); err != nil {
+	var refusal *state.Error
+	if _, err := p.state.ForgotPassword(v.authorization.Client.PoolID, v.Email); err != nil && !errors.As(err, &refusal) {
 		v.Error = message(err)
 		p.show(w, r, http.StatusOK, "forgot.html", "Reset your password", v)
 		return
@@ -326,6 +329,9 @@ func (p *Pages) reset(w http.ResponseWriter, r *http.Request, v *view) {
 			v.Notice = "Your password is changed. Sign in to go on."
 			p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
 			return
+		}
+		if refused(err, state.UserNotFound) || refused(err, state.NotAuthorized) {
+			err = errNoCode // nobody was sent one
 		}
 		v.Error = message(err)
 	}

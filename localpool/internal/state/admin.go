@@ -40,7 +40,7 @@ func (s *State) Invite(poolID string, n Invitation) (User, error) {
 			return User{}, refuse(InvalidParameter, "Username should be an email.")
 		}
 	}
-	if err := checkAttributes(attributes); err != nil {
+	if err := checkAttributes(attributes, byAdmin); err != nil {
 		return User{}, err
 	}
 	if attributes["email"] == "" && attributes["email_verified"] != "" {

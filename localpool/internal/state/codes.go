@@ -22,7 +22,7 @@ type Message struct {
 	PoolID   string
 	Username string
 	To       string
-	Purpose  string // confirm, password, email, invitation
+	Purpose  string // confirm, password, email, phone, invitation
 	Code     string
 	Sent     time.Time
 }
@@ -31,9 +31,13 @@ type Message struct {
 const (
 	confirmSignUp = "confirm"
 	resetPassword = "password"
-	verifyEmail   = "email"      // an address that was changed
+	verifyEmail   = "email" // an address that was changed
+	verifyPhone   = "phone"
 	invitation    = "invitation" // the code is a temporary password
 )
+
+// verifications are the attributes that can be verified, and by which code.
+var verifications = map[string]string{"email": verifyEmail, "phone_number": verifyPhone}
 
 const (
 	keptMessages = 50
@@ -61,7 +65,11 @@ func (s *State) sendCode(p *Pool, u *User, purpose string) {
 
 // send puts a message into the outbox and the log. The caller holds the lock.
 func (s *State) send(p *Pool, u *User, purpose, code string) {
-	m := Message{PoolID: p.ID, Username: u.Username, To: u.Attributes["email"], Purpose: purpose, Code: code, Sent: s.now()}
+	to := u.Attributes["email"]
+	if purpose == verifyPhone {
+		to = u.Attributes["phone_number"]
+	}
+	m := Message{PoolID: p.ID, Username: u.Username, To: to, Purpose: purpose, Code: code, Sent: s.now()}
 	s.outbox = append(s.outbox, m)
 	if len(s.outbox) > keptMessages {
 		s.outbox = slices.Clone(s.outbox[len(s.outbox)-keptMessages:])

@@ -148,29 +148,11 @@ func (s *State) NewGrant(c Client, g Grant) (string, Grant, error) {
 func (s *State) UseGrant(c Client, token string) (granted Granted, rotated string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p, err := s.pool(c.PoolID)
+	p, g, u, err := s.holder(c, token)
 	if err != nil {
 		return granted, "", err
 	}
 	now := s.now()
-	g := p.grant(token)
-	switch {
-	case g == nil || g.ClientID != c.ID:
-		return granted, "", refuse(NotAuthorized, "Invalid Refresh Token")
-	case g.Revoked:
-		return granted, "", refuse(NotAuthorized, "Refresh Token has been revoked")
-	case !now.Before(g.Expires):
-		return granted, "", refuse(NotAuthorized, "Refresh Token has expired")
-	case !g.Replaced.IsZero() && !now.Before(g.Replaced):
-		return granted, "", refuse("RefreshTokenReuseException", "Refresh Token has been reused")
-	}
-	u := p.user(g.Username)
-	if u == nil || u.Sub() != g.Sub {
-		return granted, "", refuse(NotAuthorized, "Invalid Refresh Token")
-	}
-	if !u.Enabled {
-		return granted, "", refuse(NotAuthorized, "User is disabled.")
-	}
 	if c.Rotation {
 		rotated = newRefreshToken()
 		next := *g
@@ -181,6 +163,46 @@ func (s *State) UseGrant(c Client, token string) (granted Granted, rotated strin
 		}
 	}
 	return Granted{*g, u.clone()}, rotated, s.saveLocked()
+}
+
+// holder finds who may use a refresh token. The caller holds the lock.
+func (s *State) holder(c Client, token string) (*Pool, *Grant, *User, error) {
+	p, err := s.pool(c.PoolID)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	no := func(kind, message string) (*Pool, *Grant, *User, error) { return nil, nil, nil, refuse(kind, message) }
+	now := s.now()
+	g := p.grant(token)
+	switch {
+	case g == nil || g.ClientID != c.ID:
+		return no(NotAuthorized, "Invalid Refresh Token")
+	case g.Revoked:
+		return no(NotAuthorized, "Refresh Token has been revoked")
+	case !now.Before(g.Expires):
+		return no(NotAuthorized, "Refresh Token has expired")
+	case !g.Replaced.IsZero() && !now.Before(g.Replaced):
+		return no("RefreshTokenReuseException", "Refresh Token has been reused")
+	}
+	u := p.user(g.Username)
+	if u == nil || u.Sub() != g.Sub {
+		return no(NotAuthorized, "Invalid Refresh Token")
+	}
+	if !u.Enabled {
+		return nil, nil, nil, errDisabled
+	}
+	return p, g, u, nil
+}
+
+// Holder returns who a refresh token is for, without using it.
+func (s *State) Holder(c Client, token string) (User, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, _, u, err := s.holder(c, token)
+	if err != nil {
+		return User{}, err
+	}
+	return u.clone(), nil
 }
 
 func (p *Pool) grant(token string) *Grant { return p.index.grants[hashToken(token)] }

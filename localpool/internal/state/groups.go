@@ -1,6 +1,9 @@
 package state
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 func (p *Pool) group(name string) *Group { return p.index.groups[name] }
 
@@ -94,4 +97,37 @@ func (s *State) RemoveFromGroup(poolID, name, group string) error {
 		p.index.leave(u, group)
 		return nil
 	})
+}
+
+// Roles lists the roles of groups, and the one that goes before: that of the group
+// with the lowest precedence. There is none where groups of the same precedence
+// disagree.
+func (s *State) Roles(poolID string, groups []string) (roles []string, preferred string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := s.pool(poolID)
+	if err != nil {
+		return nil, ""
+	}
+	lowest, first := 0, true
+	for _, name := range groups {
+		g := p.group(name)
+		if g == nil || g.RoleARN == "" {
+			continue
+		}
+		if !slices.Contains(roles, g.RoleARN) {
+			roles = append(roles, g.RoleARN)
+		}
+		precedence := math.MaxInt
+		if g.Precedence != nil {
+			precedence = *g.Precedence
+		}
+		switch {
+		case first || precedence < lowest:
+			lowest, preferred, first = precedence, g.RoleARN, false
+		case precedence == lowest && preferred != g.RoleARN:
+			preferred = ""
+		}
+	}
+	return roles, preferred
 }

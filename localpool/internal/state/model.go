@@ -47,7 +47,35 @@ type Client struct {
 	Revocation           bool          `json:"revocation"`
 	Rotation             bool          `json:"rotation"`
 	RotationGrace        time.Duration `json:"rotation_grace"`
+
+	// AuthFlows are ExplicitAuthFlows of the JSON API. None: Cognito's default.
+	AuthFlows []string `json:"auth_flows,omitempty"`
+	// TellUnknown has the JSON API say that a user does not exist, as Cognito does
+	// where PreventUserExistenceErrors is LEGACY.
+	TellUnknown bool `json:"tell_unknown,omitempty"`
 }
+
+// ExplicitAuthFlows are what an app client may sign people in with. The first of
+// them are Cognito's default.
+var ExplicitAuthFlows = []string{
+	"ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_USER_SRP_AUTH", "ALLOW_CUSTOM_AUTH",
+	"ALLOW_USER_PASSWORD_AUTH", "ALLOW_ADMIN_USER_PASSWORD_AUTH",
+}
+
+// Explicit returns the client's ExplicitAuthFlows. A client that rotates refresh
+// tokens has no use for ALLOW_REFRESH_TOKEN_AUTH.
+func (c Client) Explicit() []string {
+	if c.AuthFlows != nil {
+		return c.AuthFlows
+	}
+	if c.Rotation {
+		return ExplicitAuthFlows[1:3]
+	}
+	return ExplicitAuthFlows[:3]
+}
+
+// AllowsAuth reports whether the client may use a flow of the JSON API.
+func (c Client) AllowsAuth(flow string) bool { return slices.Contains(c.Explicit(), "ALLOW_"+flow) }
 
 // Allows reports whether the client may use a flow.
 func (c Client) Allows(flow string) bool { return slices.Contains(c.Flows, flow) }
@@ -117,7 +145,8 @@ type Grant struct {
 	Sub      string    `json:"sub"`
 	Scopes   []string  `json:"scopes"`
 	Resource string    `json:"resource,omitempty"`
-	Family   string    `json:"family"` // origin_jti
+	Family   string    `json:"family"`        // origin_jti
+	API      bool      `json:"api,omitempty"` // of a sign-in by the JSON API
 	AuthTime time.Time `json:"auth_time"`
 	Expires  time.Time `json:"expires"`
 	Revoked  bool      `json:"revoked"`
@@ -154,7 +183,8 @@ const (
 )
 
 var (
-	errNoUser  = refuse(UserNotFound, "User does not exist.")
-	errAlias   = refuse(AliasExists, "An account with the email already exists.")
-	errNoGroup = refuse(ResourceNotFound, "Group not found.")
+	errNoUser   = refuse(UserNotFound, "User does not exist.")
+	errDisabled = refuse(NotAuthorized, "User is disabled.")
+	errAlias    = refuse(AliasExists, "An account with the email already exists.")
+	errNoGroup  = refuse(ResourceNotFound, "Group not found.")
 )

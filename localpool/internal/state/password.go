@@ -6,7 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
-	"errors"
+
 	"fmt"
 	"strings"
 	"unicode"
@@ -77,5 +77,3 @@ func (p *Pool) checkPolicy(password string) error {
 	}
 	return nil
 }
-
-func asError(err error, target **Error) bool { return errors.As(err, target) }

@@ -21,14 +21,22 @@ var (
 	phonePattern  = regexp.MustCompile(`^\+[0-9]{5,15}$`)
 )
 
+// Who changes attributes: users cannot say that an address is verified.
+type author int
+
+const (
+	byAdmin author = iota
+	byUser
+)
+
 // checkAttributes holds attributes to the schema, in which every custom attribute
 // is a string and none is missing.
-func checkAttributes(attributes map[string]string) error {
+func checkAttributes(attributes map[string]string, by author) error {
 	for _, name := range slices.Sorted(maps.Keys(attributes)) {
 		value := attributes[name]
 		switch {
-		case name == "sub":
-			return refuse(InvalidParameter, "Cannot modify the non-mutable attribute sub")
+		case name == "sub", by == byUser && (name == "email_verified" || name == "phone_number_verified"):
+			return refuse(InvalidParameter, "Cannot modify the non-mutable attribute "+name)
 		case !slices.Contains(StandardAttributes, name) && !customPattern.MatchString(name):
 			return refuse(InvalidParameter, fmt.Sprintf("Attributes did not conform to the schema: Type for attribute {%s} could not be determined", name))
 		case len(value) > maxAttribute:
@@ -76,45 +84,61 @@ func (p *Pool) holder(u *User, email string, verified bool) *User {
 	return nil
 }
 
-// UpdateAttributes changes attributes; those with an empty value go. An address
-// that changes has to be verified anew, unless the change says that it is. It
-// returns where a code was sent to, if one was.
-func (s *State) UpdateAttributes(poolID, name string, attributes map[string]string) (sentTo string, err error) {
-	err = s.change(poolID, name, func(p *Pool, u *User) error {
-		if err := checkAttributes(attributes); err != nil {
-			return err
-		}
-		after := maps.Clone(u.Attributes)
-		maps.Copy(after, attributes)
-		p.fold(after)
-		changed := after["email"] != u.Attributes["email"]
-		for _, a := range []string{"email", "phone_number"} {
-			if _, said := attributes[a+"_verified"]; !said && after[a] != u.Attributes[a] {
-				after[a+"_verified"] = "false"
-			}
-			if after[a] == "" {
-				if attributes[a+"_verified"] != "" {
-					return refuse(InvalidParameter, fmt.Sprintf("%s is required to verify/un-verify %s", a, a))
-				}
-				delete(after, a+"_verified")
-			}
-		}
-		maps.DeleteFunc(after, func(_, value string) bool { return value == "" })
-		verified := strings.EqualFold(after["email_verified"], "true")
-		switch {
-		case p.EmailAsUsername && after["email"] == "":
-			return refuse(InvalidParameter, "user.email: Attribute cannot be deleted.")
-		case p.holder(u, after["email"], verified) != nil:
-			return errAlias
-		}
-		u.Attributes = after
-		if changed && after["email"] != "" && !verified {
-			s.sendCode(p, u, verifyEmail)
-			sentTo = after["email"]
-		}
-		return nil
+// UpdateAttributes changes attributes as an administrator does; those with an
+// empty value go. An address that changes has to be verified anew, unless the
+// change says that it is.
+func (s *State) UpdateAttributes(poolID, name string, attributes map[string]string) error {
+	return s.change(poolID, name, func(p *Pool, u *User) error {
+		_, err := s.setAttributes(p, u, attributes, byAdmin)
+		return err
 	})
-	return sentTo, err
+}
+
+// UpdateOwn changes attributes as the user does. It returns the attributes for
+// which codes were sent.
+func (s *State) UpdateOwn(poolID, name string, attributes map[string]string) (sent map[string]string, err error) {
+	err = s.change(poolID, name, func(p *Pool, u *User) (err error) {
+		sent, err = s.setAttributes(p, u, attributes, byUser)
+		return err
+	})
+	return sent, err
+}
+
+// setAttributes returns the attributes that it sent codes for. The caller holds
+// the lock.
+func (s *State) setAttributes(p *Pool, u *User, attributes map[string]string, by author) (sent map[string]string, err error) {
+	if err := checkAttributes(attributes, by); err != nil {
+		return nil, err
+	}
+	after := maps.Clone(u.Attributes)
+	maps.Copy(after, attributes)
+	p.fold(after)
+	changed := after["email"] != u.Attributes["email"]
+	for _, a := range []string{"email", "phone_number"} {
+		if _, said := attributes[a+"_verified"]; !said && after[a] != u.Attributes[a] {
+			after[a+"_verified"] = "false"
+		}
+		if after[a] == "" {
+			if attributes[a+"_verified"] != "" {
+				return nil, refuse(InvalidParameter, fmt.Sprintf("%s is required to verify/un-verify %s", a, a))
+			}
+			delete(after, a+"_verified")
+		}
+	}
+	maps.DeleteFunc(after, func(_, value string) bool { return value == "" })
+	verified := strings.EqualFold(after["email_verified"], "true")
+	switch {
+	case p.EmailAsUsername && after["email"] == "":
+		return nil, refuse(InvalidParameter, "user.email: Attribute cannot be deleted.")
+	case p.holder(u, after["email"], verified) != nil:
+		return nil, errAlias
+	}
+	u.Attributes = after
+	if changed && after["email"] != "" && !verified {
+		s.sendCode(p, u, verifyEmail)
+		sent = map[string]string{"email": after["email"]}
+	}
+	return sent, nil
 }
 
 // DeleteAttributes removes attributes. One that the user does not have is no
@@ -127,6 +151,5 @@ func (s *State) DeleteAttributes(poolID, name string, names []string) error {
 		}
 		gone[n] = ""
 	}
-	_, err := s.UpdateAttributes(poolID, name, gone)
-	return err
+	return s.UpdateAttributes(poolID, name, gone)
 }
