@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -28,11 +29,27 @@ const shop = "local_Shop1"
 // not repeat what failed.
 func (c *contract) sdk() *cip.Client {
 	return cip.New(cip.Options{
-		Region: "eu-west-1", BaseEndpoint: aws.String(c.url), Retryer: aws.NopRetryer{},
+		Region: "eu-west-1", BaseEndpoint: aws.String(c.url), Retryer: aws.NopRetryer{}, HTTPClient: whole{c.client},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "none"}, nil
 		}),
 	})
+}
+
+// whole sends request bodies from memory. The SDK closes its own as soon as an
+// answer begins, when net/http may still be looking for their end, and takes what
+// it finds for a fault: it does where the server is this near. Applications do not
+// notice, as the SDK repeats such calls.
+type whole struct{ client *http.Client }
+
+func (w whole) Do(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	r = r.Clone(r.Context())
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return w.client.Do(r)
 }
 
 // refused checks that a call of the SDK failed as Cognito would have had it fail.

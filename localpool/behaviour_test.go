@@ -52,6 +52,8 @@ pools:
         prevent_user_existence_errors: LEGACY
       - id: kept
         no_revocation: true
+      - id: quiet
+        auth_flows: [ALLOW_USER_PASSWORD_AUTH]
     groups: [{name: admins}]
     users:
       - {username: carol, email: carol@example.com, name: Carol, password: Passw0rd!, groups: [admins], attributes: {"custom:team": blue}}

@@ -27,6 +27,7 @@ type PoolSeed struct {
 	CaseSensitive   bool                 `yaml:"case_sensitive"`
 	NoSelfSignUp    bool                 `yaml:"no_self_sign_up"`
 	PasswordLength  int                  `yaml:"password_length"` // least; default 8
+	MFA             string               `yaml:"mfa"`             // OFF, OPTIONAL or ON; default OFF
 	Clients         []ClientSeed         `yaml:"clients"`
 	Groups          []GroupSeed          `yaml:"groups"`
 	Users           []UserSeed           `yaml:"users"`
@@ -163,7 +164,10 @@ func (s Seed) pools() ([]*state.Pool, error) {
 		}
 		p := &state.Pool{
 			ID: ps.ID, Name: ps.Name, EmailAsUsername: ps.EmailAsUsername, CaseSensitive: ps.CaseSensitive,
-			SelfSignUp: !ps.NoSelfSignUp, PasswordMin: or(ps.PasswordLength, 8),
+			SelfSignUp: !ps.NoSelfSignUp, PasswordMin: or(ps.PasswordLength, 8), MFA: ps.MFA,
+		}
+		if !slices.Contains([]string{"", state.MFAOff, state.MFAOptional, state.MFARequired}, ps.MFA) {
+			fault("%s: mfa is OFF, OPTIONAL or ON, not %q", where, ps.MFA)
 		}
 		for _, rs := range ps.ResourceServers {
 			p.ResourceServer = append(p.ResourceServer, state.ResourceServer{Identifier: rs.Identifier, Scopes: rs.Scopes})

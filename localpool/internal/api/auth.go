@@ -94,6 +94,8 @@ func (a *API) adminInitiateAuth(in *adminInitiateAuth) (any, error) {
 // begin is what administrators and apps begin in the same way.
 func (a *API) begin(c state.Client, flow string, p map[string]string) (any, error) {
 	switch flow {
+	case "USER_SRP_AUTH":
+		return a.bySRP(c, p)
 	case "REFRESH_TOKEN_AUTH", "REFRESH_TOKEN":
 		if !c.AllowsAuth("REFRESH_TOKEN_AUTH") {
 			return nil, invalid("Auth flow not enabled for this client")
@@ -178,6 +180,14 @@ func (a *API) proceed(c state.Client, u state.User) (any, error) {
 			"requiredAttributes": "[]", "userAttributes": attributesJSON(u),
 		})
 	}
+	if asked, ok, err := a.askFactor(c, u); ok || err != nil {
+		return asked, err
+	}
+	return a.admit(c, u)
+}
+
+// admit lets a user in.
+func (a *API) admit(c state.Client, u state.User) (any, error) {
 	terms := tokens.Terms{Scopes: []string{tokens.AdminScope}, AuthTime: a.state.Now(), API: true}
 	refresh, grant, err := a.state.NewGrant(c, state.Grant{Username: u.Username, Sub: u.Sub(), Scopes: terms.Scopes, AuthTime: terms.AuthTime, API: true})
 	if err != nil {
@@ -193,7 +203,7 @@ func (a *API) proceed(c state.Client, u state.User) (any, error) {
 
 // ask asks a user of a client something.
 func (a *API) ask(c state.Client, u state.User, name string, parameters map[string]string) (any, error) {
-	session := a.sessions.start(challenge{name: name, clientID: c.ID, poolID: c.PoolID, sub: u.Sub()}, a.state.Now())
+	session := a.sessions.start(challenge{name: name, clientID: c.ID, poolID: c.PoolID, sub: u.Sub()}, a.state.Now(), sessionLifetime)
 	parameters["USER_ID_FOR_SRP"] = u.Username
 	return authAnswer{ChallengeName: name, ChallengeParameters: parameters, Session: session}, nil
 }
@@ -267,8 +277,13 @@ func (a *API) respond(c state.Client, in *respondToAuthChallenge) (any, error) {
 	if err := need(in.ChallengeResponses, "USERNAME"); err != nil {
 		return nil, err
 	}
+	if in.ChallengeName == passwordVerifier {
+		return a.verifyPassword(c, in.ChallengeResponses)
+	}
 	answer, ok := map[string]func(state.Client, state.User, map[string]string) (any, error){
 		newPasswordRequired: a.choosePassword,
+		softwareTokenMFA:    a.checkCode,
+		mfaSetup:            a.finishSetup,
 	}[in.ChallengeName]
 	if !ok {
 		return nil, invalid("Challenge response for %s is not supported.", in.ChallengeName)

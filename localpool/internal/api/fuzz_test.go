@@ -1,6 +1,7 @@
 package api
 
 import (
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
@@ -63,6 +64,38 @@ func FuzzDecode(f *testing.F) {
 		in, err := decode[listUsers](body)
 		if err == nil && (!poolIDPattern.MatchString(in.UserPoolId) || limitOf(in.Limit) < 1 || limitOf(in.Limit) > pageLimit) {
 			t.Errorf("decode(%q) = %+v", body, in)
+		}
+	})
+}
+
+func FuzzParseA(f *testing.F) {
+	f.Add("2")
+	f.Add("-2")
+	f.Add("0x2")
+	f.Add(srpN.Text(16))
+	f.Add("00" + srpN.Text(16))
+	f.Fuzz(func(t *testing.T, text string) {
+		a, err := parseA(text)
+		if err == nil && (a.Sign() <= 0 || new(big.Int).Mod(a, srpN).Sign() == 0 || a.BitLen() > srpN.BitLen()+8) {
+			t.Errorf("parseA(%q) = %v", text, a)
+		}
+	})
+}
+
+// FuzzProves: nobody proves a password by chance, and nothing that is sent in place
+// of a signature breaks.
+func FuzzProves(f *testing.F) {
+	x, err := newExchange(state.SRP{PoolName: "Test1", UserID: "carol", Salt: big.NewInt(7), Hash: big.NewInt(9)}, big.NewInt(2))
+	if err != nil {
+		f.Fatal(err)
+	}
+	x.block = "AAAA"
+	f.Add("Mon Jan 5 10:00:00 UTC 2026", "AAAA")
+	f.Add("", "")
+	f.Add("x", "=")
+	f.Fuzz(func(t *testing.T, timestamp, signature string) {
+		if x.proves(timestamp, signature) {
+			t.Errorf("proves(%q, %q)", timestamp, signature)
 		}
 	})
 }

@@ -42,6 +42,13 @@ var operations = map[string]operation{
 	"GetUserAttributeVerificationCode": app((*API).getUserAttributeVerificationCode),
 	"VerifyUserAttribute":              app((*API).verifyUserAttribute),
 
+	"AssociateSoftwareToken":    app((*API).associateSoftwareToken),
+	"VerifySoftwareToken":       app((*API).verifySoftwareToken),
+	"SetUserMFAPreference":      app((*API).setUserMFAPreference),
+	"AdminSetUserMFAPreference": admin((*API).adminSetUserMFAPreference),
+	"GetUserPoolMfaConfig":      admin((*API).getUserPoolMfaConfig),
+	"SetUserPoolMfaConfig":      admin((*API).setUserPoolMfaConfig),
+
 	"InitiateAuth":                app((*API).initiateAuth),
 	"RespondToAuthChallenge":      app((*API).respondToAuthChallenge),
 	"GetTokensFromRefreshToken":   app((*API).getTokensFromRefreshToken),

@@ -12,6 +12,8 @@ import (
 var (
 	tokenPattern = regexp.MustCompile(`^[A-Za-z0-9-_=.]+$`)
 	codePattern  = regexp.MustCompile(`^[\S]+$`)
+
+	tokenCodePattern = regexp.MustCompile(`^[0-9]+$`)
 )
 
 // own finds the user whom an access token lets change their account.
@@ -59,7 +61,8 @@ func (a *API) getUser(in *onOwn) (any, error) {
 	return struct {
 		Username       string
 		UserAttributes []attribute
-	}{u.Username, attributes}, nil
+		factors
+	}{u.Username, attributes, factorsOf(u)}, nil
 }
 
 func (a *API) deleteUser(in *onOwn) (any, error) {

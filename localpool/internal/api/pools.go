@@ -37,7 +37,7 @@ func poolType(p state.Pool, users int) map[string]any {
 		"DeletionProtection": "INACTIVE", "LambdaConfig": empty, "SchemaAttributes": schema(p),
 		"AutoVerifiedAttributes":      []string{"email"},
 		"VerificationMessageTemplate": map[string]any{"DefaultEmailOption": "CONFIRM_WITH_CODE"},
-		"MfaConfiguration":            "OFF",
+		"MfaConfiguration":            mfaMode(p),
 		"EmailConfiguration":          map[string]any{"EmailSendingAccount": "COGNITO_DEFAULT"},
 		"AdminCreateUserConfig":       map[string]any{"AllowAdminCreateUserOnly": !p.SelfSignUp, "UnusedAccountValidityDays": temporaryPasswordDays},
 		"UsernameConfiguration":       map[string]any{"CaseSensitive": p.CaseSensitive},

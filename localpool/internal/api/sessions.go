@@ -5,14 +5,16 @@ import (
 	"encoding/base64"
 	"sync"
 	"time"
+
+	"github.com/codegrant/codegrant/localpool/internal/state"
 )
 
 // The challenges that Cognito asks people.
 const (
 	newPasswordRequired = "NEW_PASSWORD_REQUIRED"
 	passwordVerifier    = "PASSWORD_VERIFIER"
-	softwareTokenMFA    = "SOFTWARE_TOKEN_MFA"
-	mfaSetup            = "MFA_SETUP"
+	softwareTokenMFA    = state.SoftwareTokenMFA
+	mfaSetup            = state.MFASetup
 )
 
 // challenge is a sign-in that has begun and asks for more.
@@ -22,6 +24,7 @@ type challenge struct {
 	poolID   string
 	sub      string // a new user of the same name is another person
 	until    time.Time
+	srp      *exchange // of PASSWORD_VERIFIER, in place of sub
 }
 
 const (
@@ -37,11 +40,11 @@ type sessions struct {
 	queue []string // in the order in which they were asked
 }
 
-func (s *sessions) start(c challenge, now time.Time) string {
-	b := make([]byte, 96)
+func (s *sessions) start(c challenge, now time.Time, lifetime time.Duration) string {
+	b := make([]byte, 99)
 	rand.Read(b)
-	token := "AYAB" + base64.RawURLEncoding.EncodeToString(b)
-	c.until = now.Add(sessionLifetime)
+	token := base64.StdEncoding.EncodeToString(b)
+	c.until = now.Add(lifetime)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.open == nil {
@@ -60,13 +63,14 @@ func (s *sessions) start(c challenge, now time.Time) string {
 	return token
 }
 
-// take takes a challenge for a client: nobody else can answer it meanwhile.
+// take takes a challenge, of a client where one is named: nobody else can answer it
+// meanwhile.
 func (s *sessions) take(token, name, clientID string, now time.Time) (challenge, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.open[token]
 	switch {
-	case c == nil || c.clientID != clientID:
+	case c == nil || (clientID != "" && c.clientID != clientID):
 		return challenge{}, unauthorized("Invalid session for the user.")
 	case c.name == "":
 		return challenge{}, unauthorized("Invalid session for the user, session can only be used once.")

@@ -28,7 +28,8 @@ func (a *API) adminGetUser(in *onUser) (any, error) {
 		UserLastModifiedDate epoch
 		Enabled              bool
 		UserStatus           string
-	}{u.Username, attributes, epoch(u.Created), epoch(u.Modified), u.Enabled, u.Status}, nil
+		factors
+	}{u.Username, attributes, epoch(u.Created), epoch(u.Modified), u.Enabled, u.Status, factorsOf(u)}, nil
 }
 
 func (a *API) adminEnableUser(in *onUser) (any, error) {

@@ -84,7 +84,7 @@ func (s *State) InviteAgain(poolID, name, password string) (User, error) {
 		}
 		u.Failures, u.LockedUntil, u.PasswordExpires = 0, time.Time{}, s.now().Add(temporaryPasswords)
 		s.send(p, u, invitation, password)
-		err = u.setPassword(password)
+		err = p.setPassword(u, password)
 		invited = u.clone()
 		return err
 	})

@@ -25,6 +25,7 @@ type Pool struct {
 	Grants         []*Grant         `json:"grants"` // refresh tokens, by their hash
 	Created        time.Time        `json:"created,omitzero"`
 	Modified       time.Time        `json:"modified,omitzero"`
+	MFA            string           `json:"mfa,omitempty"` // empty: OFF
 
 	index *index
 }
@@ -102,12 +103,14 @@ type User struct {
 	Created    time.Time         `json:"created"`
 	Modified   time.Time         `json:"modified"`
 	Password   string            `json:"password"` // hashed
+	SRP        string            `json:"srp,omitempty"`
 	// PasswordExpires is when a temporary password stops working.
 	PasswordExpires time.Time `json:"password_expires,omitzero"`
 
 	Failures    int                    `json:"failures"`
 	LockedUntil time.Time              `json:"locked_until"`
 	Pending     map[string]pendingCode `json:"pending,omitempty"` // by purpose
+	Token       *Token                 `json:"token,omitempty"`   // replaced, never changed
 }
 
 // Sub is the one attribute that names the user for ever.
@@ -180,10 +183,13 @@ const (
 	ResourceNotFound      = "ResourceNotFoundException"
 	GroupExists           = "GroupExistsException"
 	UnsupportedUserState  = "UnsupportedUserStateException"
+
+	SoftwareTokenMFANotFound = "SoftwareTokenMFANotFoundException"
 )
 
 var (
 	errNoUser   = refuse(UserNotFound, "User does not exist.")
+	errLocked   = refuse(NotAuthorized, "Password attempts exceeded")
 	errDisabled = refuse(NotAuthorized, "User is disabled.")
 	errAlias    = refuse(AliasExists, "An account with the email already exists.")
 	errNoGroup  = refuse(ResourceNotFound, "Group not found.")

@@ -50,8 +50,9 @@ func checkPassword(hashed, password string) bool {
 	return err == nil && subtle.ConstantTimeCompare(got, want) == 1
 }
 
-func (u *User) setPassword(password string) (err error) {
+func (p *Pool) setPassword(u *User, password string) (err error) {
 	u.Password, err = hashPassword(password)
+	u.SRP = p.newSRP(u.Username, password)
 	return err
 }
 

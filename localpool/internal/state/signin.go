@@ -8,6 +8,13 @@ import (
 // Authenticate checks a password. The user is to be let in if the status is
 // CONFIRMED, and asked for a new password if it is FORCE_CHANGE_PASSWORD.
 func (s *State) Authenticate(poolID, name, password string) (User, error) {
+	return s.attempt(poolID, name, func(hashed, _ string) bool { return checkPassword(hashed, password) })
+}
+
+// attempt counts wrong passwords, and says who may sign in with a right one. check
+// is given what is kept of the password, outside the lock: it is slow on purpose,
+// for people who do not exist too.
+func (s *State) attempt(poolID, name string, check func(hashed, srp string) bool) (User, error) {
 	wrong := refuse(NotAuthorized, "Incorrect username or password.")
 	s.mu.Lock()
 	p, err := s.pool(poolID)
@@ -16,17 +23,16 @@ func (s *State) Authenticate(poolID, name, password string) (User, error) {
 		return User{}, err
 	}
 	u := p.user(name)
-	hashed, locked := dummyPassword, false
+	hashed, srp, locked := dummyPassword, "", false
 	if u != nil {
-		hashed, locked = u.Password, s.now().Before(u.LockedUntil)
+		hashed, srp, locked = u.Password, u.SRP, s.now().Before(u.LockedUntil)
 	}
 	s.mu.Unlock()
 
 	if locked {
-		return User{}, refuse(NotAuthorized, "Password attempts exceeded")
+		return User{}, errLocked
 	}
-	// Outside the lock: it is slow on purpose, for people who do not exist too.
-	ok := checkPassword(hashed, password)
+	ok := check(hashed, srp)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -34,11 +40,8 @@ func (s *State) Authenticate(poolID, name, password string) (User, error) {
 		return User{}, wrong
 	}
 	if !ok || u.Password != hashed {
-		// Cognito locks after five bad passwords, for a second that doubles with
-		// each further one, up to about fifteen minutes.
-		if u.Failures++; u.Failures >= 5 {
-			u.LockedUntil = s.now().Add(min(time.Second<<min(u.Failures-5, 20), 15*time.Minute))
-		}
+		u.Failures++
+		s.lockAfter(u, u.Failures)
 		if err := s.saveLocked(); err != nil {
 			return User{}, err
 		}
@@ -68,6 +71,14 @@ func (s *State) Authenticate(poolID, name, password string) (User, error) {
 // verified: the value may be in any case, as administrators write it.
 func (u *User) verified() bool { return strings.EqualFold(u.Attributes["email_verified"], "true") }
 
+// lockAfter locks a user: Cognito does so after five failures, for a second that
+// doubles with each further one, up to about fifteen minutes.
+func (s *State) lockAfter(u *User, failures int) {
+	if failures >= 5 {
+		u.LockedUntil = s.now().Add(min(time.Second<<min(failures-5, 20), 15*time.Minute))
+	}
+}
+
 // SetPassword sets a password; one that is not permanent has to be changed at the
 // next sign-in.
 func (s *State) SetPassword(poolID, name, password string, permanent bool) error {
@@ -81,7 +92,7 @@ func (s *State) SetPassword(poolID, name, password string, permanent bool) error
 			u.Status, u.PasswordExpires = Confirmed, time.Time{}
 		}
 		u.Failures, u.LockedUntil = 0, time.Time{}
-		return u.setPassword(password)
+		return p.setPassword(u, password)
 	})
 }
 
@@ -103,7 +114,7 @@ func (s *State) ChoosePassword(poolID, name, password string, attributes map[str
 			return err
 		}
 		u.Status, u.PasswordExpires = Confirmed, time.Time{}
-		if err := u.setPassword(password); err != nil {
+		if err := p.setPassword(u, password); err != nil {
 			return err
 		}
 		chosen = u.clone()

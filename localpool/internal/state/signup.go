@@ -121,7 +121,7 @@ func (s *State) ConfirmForgotPassword(poolID, name, code, password string) error
 			return err
 		}
 		u.Failures, u.LockedUntil, u.PasswordExpires, u.Status = 0, time.Time{}, time.Time{}, Confirmed
-		return u.setPassword(password)
+		return p.setPassword(u, password)
 	})
 }
 

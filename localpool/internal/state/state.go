@@ -202,10 +202,14 @@ func (s *State) change(poolID, name string, f func(*Pool, *User) error) error {
 
 // newID returns an identifier in the form of a UUID, version 4 (RFC 9562).
 func newID() string {
-	var b [16]byte
-	rand.Read(b[:])
+	b := make([]byte, 16)
+	rand.Read(b)
+	return uuid(b)
+}
+
+func uuid(b []byte) string {
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	h := hex.EncodeToString(b[:])
+	h := hex.EncodeToString(b[:16])
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 

@@ -77,7 +77,7 @@ func (s *State) addUser(p *Pool, n NewUser) (*User, error) {
 		u.Status = Confirmed
 	}
 	if n.Password != "" {
-		if err := u.setPassword(n.Password); err != nil {
+		if err := p.setPassword(u, n.Password); err != nil {
 			return nil, err
 		}
 	}
