@@ -38,18 +38,38 @@ pools:
         logout_urls: [http://localhost:8080/]
         scopes: [openid, email, profile, orders/read]
         flows: [code, implicit, client_credentials]
+        auth_flows: [ALLOW_USER_PASSWORD_AUTH, ALLOW_USER_SRP_AUTH, ALLOW_REFRESH_TOKEN_AUTH]
       - id: spa
         callback_urls: [http://localhost:8080/cb, http://localhost:8080/cb2]
       - id: rotating
         callback_urls: [http://localhost:8080/cb]
         refresh_token_rotation: true
         rotation_grace: 10s
+      - id: app
+        auth_flows: [ALLOW_USER_PASSWORD_AUTH, ALLOW_ADMIN_USER_PASSWORD_AUTH, ALLOW_USER_SRP_AUTH, ALLOW_REFRESH_TOKEN_AUTH]
+      - id: legacy
+        auth_flows: [ALLOW_USER_PASSWORD_AUTH, ALLOW_USER_SRP_AUTH, ALLOW_REFRESH_TOKEN_AUTH]
+        prevent_user_existence_errors: LEGACY
+      - id: kept
+        no_revocation: true
+      - id: quiet
+        auth_flows: [ALLOW_USER_PASSWORD_AUTH]
     groups: [{name: admins}]
     users:
       - {username: carol, email: carol@example.com, name: Carol, password: Passw0rd!, groups: [admins], attributes: {"custom:team": blue}}
       - {username: dave, email: dave@example.com, email_unverified: true, password: Temp0rary!, status: FORCE_CHANGE_PASSWORD}
   - id: local_Other1
-    clients: [{id: elsewhere, callback_urls: ["http://localhost:8080/cb"]}]
+    clients: [{id: elsewhere, callback_urls: ["http://localhost:8080/cb", "https://app.example.com/cb"]}]
+`
+
+// morePools are for tests that need them: keys take a while to make.
+const morePools = `
+  - id: local_Mail1
+    email_as_username: true
+    clients: [{id: mail, callback_urls: ["http://localhost:8080/cb"], auth_flows: [ALLOW_USER_PASSWORD_AUTH, ALLOW_USER_SRP_AUTH]}]
+  - id: local_Closed1
+    no_self_sign_up: true
+    clients: [{id: closed}]
 `
 
 // contract is a pool under test and a browser that follows no redirects.
@@ -59,17 +79,30 @@ type contract struct {
 	url    string
 	client *http.Client
 	ahead  *atomic.Int64
+
+	handler http.Handler
 }
 
 func newContract(t *testing.T) *contract {
 	t.Helper()
-	seed, err := localpool.ParseSeed([]byte(behaviourSeed))
+	return newContractOf(t, behaviourSeed)
+}
+
+// in is the contract in a part of the test.
+func (c *contract) in(t *testing.T) *contract {
+	part := *c
+	part.T = t
+	return &part
+}
+
+func newContractOf(t *testing.T, yaml string) *contract {
+	t.Helper()
+	seed, err := localpool.ParseSeed([]byte(yaml))
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := &contract{T: t, ahead: new(atomic.Int64)}
-	var handler http.Handler
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { c.handler.ServeHTTP(w, r) }))
 	t.Cleanup(server.Close)
 	c.pool, err = localpool.New(localpool.Config{
 		Seed: seed, BaseURL: server.URL, Logger: slog.New(slog.DiscardHandler),
@@ -78,7 +111,7 @@ func newContract(t *testing.T) *contract {
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler, c.url = c.pool, server.URL
+	c.handler, c.url = c.pool, server.URL
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -107,6 +140,11 @@ func (c *contract) do(method, path string, form url.Values, header ...string) an
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
+	return c.send(r)
+}
+
+func (c *contract) send(r *http.Request) answer {
+	c.Helper()
 	response, err := c.client.Do(r)
 	if err != nil {
 		c.Fatal(err)

@@ -8,7 +8,8 @@ import (
 	"github.com/codegrant/codegrant/localpool/internal/state"
 )
 
-// Names of the endpoints, for [Server.Calls] and [Server.Fault].
+// Names of the endpoints, for [Server.Calls] and [Server.Fault]. Operations of the
+// JSON API have those that AWS gave them, such as ListUsers.
 const (
 	Authorize = "authorize"
 	Token     = "token"
@@ -18,6 +19,7 @@ const (
 	Discovery = "discovery"
 	JWKS      = "jwks"
 	Pages     = "pages"
+	API       = "api" // all operations of the JSON API together
 )
 
 // counted counts the calls of an endpoint, and lets a fault answer in its place.

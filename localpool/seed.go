@@ -27,6 +27,7 @@ type PoolSeed struct {
 	CaseSensitive   bool                 `yaml:"case_sensitive"`
 	NoSelfSignUp    bool                 `yaml:"no_self_sign_up"`
 	PasswordLength  int                  `yaml:"password_length"` // least; default 8
+	MFA             string               `yaml:"mfa"`             // OFF, OPTIONAL or ON; default OFF
 	Clients         []ClientSeed         `yaml:"clients"`
 	Groups          []GroupSeed          `yaml:"groups"`
 	Users           []UserSeed           `yaml:"users"`
@@ -49,6 +50,8 @@ type ClientSeed struct {
 	Rotation             bool          `yaml:"refresh_token_rotation"`
 	RotationGrace        time.Duration `yaml:"rotation_grace"` // at most 1m
 	NoRevocation         bool          `yaml:"no_revocation"`
+	AuthFlows            []string      `yaml:"auth_flows"`                    // of the JSON API, such as ALLOW_USER_PASSWORD_AUTH; default as Cognito's
+	UserExistenceErrors  string        `yaml:"prevent_user_existence_errors"` // ENABLED or LEGACY; default ENABLED
 }
 
 // GroupSeed is one group.
@@ -161,7 +164,10 @@ func (s Seed) pools() ([]*state.Pool, error) {
 		}
 		p := &state.Pool{
 			ID: ps.ID, Name: ps.Name, EmailAsUsername: ps.EmailAsUsername, CaseSensitive: ps.CaseSensitive,
-			SelfSignUp: !ps.NoSelfSignUp, PasswordMin: or(ps.PasswordLength, 8),
+			SelfSignUp: !ps.NoSelfSignUp, PasswordMin: or(ps.PasswordLength, 8), MFA: ps.MFA,
+		}
+		if !slices.Contains([]string{"", state.MFAOff, state.MFAOptional, state.MFARequired}, ps.MFA) {
+			fault("%s: mfa is OFF, OPTIONAL or ON, not %q", where, ps.MFA)
 		}
 		for _, rs := range ps.ResourceServers {
 			p.ResourceServer = append(p.ResourceServer, state.ResourceServer{Identifier: rs.Identifier, Scopes: rs.Scopes})
@@ -215,6 +221,17 @@ func (c ClientSeed) check() (faults []error) {
 			faults = append(faults, fmt.Errorf("%q is not one of %s", f, strings.Join(flows, ", ")))
 		}
 	}
+	for _, f := range c.AuthFlows {
+		if !slices.Contains(state.ExplicitAuthFlows, f) {
+			faults = append(faults, fmt.Errorf("%q is not one of %s", f, strings.Join(state.ExplicitAuthFlows, ", ")))
+		}
+	}
+	if c.Rotation && slices.Contains(c.AuthFlows, "ALLOW_REFRESH_TOKEN_AUTH") {
+		faults = append(faults, errors.New("refresh_token_rotation and ALLOW_REFRESH_TOKEN_AUTH exclude each other"))
+	}
+	if !slices.Contains([]string{"", "ENABLED", "LEGACY"}, c.UserExistenceErrors) {
+		faults = append(faults, errors.New("prevent_user_existence_errors is ENABLED or LEGACY"))
+	}
 	for _, u := range slices.Concat(c.CallbackURLs, c.LogoutURLs) {
 		if err := checkRegistered(u); err != nil {
 			faults = append(faults, err)
@@ -248,6 +265,7 @@ func (c ClientSeed) client(poolID string) *state.Client {
 		IDTokenValidity: or(c.IDTokenValidity, time.Hour), AccessTokenValidity: or(c.AccessTokenValidity, time.Hour),
 		RefreshTokenValidity: or(c.RefreshTokenValidity, 30*24*time.Hour),
 		Revocation:           !c.NoRevocation, Rotation: c.Rotation, RotationGrace: c.RotationGrace,
+		AuthFlows: c.AuthFlows, TellUnknown: c.UserExistenceErrors == "LEGACY",
 	}
 	for _, secret := range []string{c.Secret, c.SecondSecret} {
 		if secret != "" {

@@ -12,9 +12,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/codegrant/codegrant/localpool/internal/api"
 	"github.com/codegrant/codegrant/localpool/internal/oauth"
 	"github.com/codegrant/codegrant/localpool/internal/pages"
 	"github.com/codegrant/codegrant/localpool/internal/state"
+	"github.com/codegrant/codegrant/localpool/internal/tokens"
 )
 
 // Config configures a [Server]. Its zero value is the demo's pool in memory.
@@ -47,6 +49,7 @@ type Server struct {
 	host    string
 	anyHost bool
 	oauth   *oauth.Endpoints
+	api     *api.API
 	mux     *http.ServeMux
 
 	mu     sync.Mutex // guards the fields below
@@ -84,7 +87,9 @@ func New(config Config) (*Server, error) {
 		state: st, base: base.Scheme + "://" + base.Host, host: strings.ToLower(base.Hostname()), anyHost: config.InsecureAnyHost,
 		calls: make(map[string]int), faults: make(map[string]http.Handler),
 	}
-	s.oauth = oauth.New(st, s.base)
+	maker := tokens.New(st, s.base)
+	s.oauth = oauth.New(st, maker, s.base)
+	s.api = api.New(api.Config{State: st, Tokens: maker, Logger: config.Logger, Own: s.ownHost})
 	s.route()
 	return s, nil
 }
@@ -102,7 +107,18 @@ func (s *Server) route() {
 	handle("GET /logout", Logout, s.oauth.Logout)
 	handle("GET /{pool}/.well-known/openid-configuration", Discovery, s.oauth.Discovery)
 	handle("GET /{pool}/.well-known/jwks.json", JWKS, s.oauth.Keys)
+	handle("POST /{$}", API, s.operation)
+	handle("OPTIONS /{$}", API, s.api.ServeHTTP)
 	s.mux.Handle("/", s.counted(Pages, pages.New(s.state, s.oauth, s.base)))
+}
+
+// operation serves the JSON API, whose operations are counted by name too.
+func (s *Server) operation(w http.ResponseWriter, r *http.Request) {
+	if name := api.Operation(r); name != "" {
+		s.counted(name, s.api).ServeHTTP(w, r)
+		return
+	}
+	s.api.ServeHTTP(w, r)
 }
 
 // ServeHTTP implements [http.Handler].

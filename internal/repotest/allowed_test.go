@@ -72,12 +72,22 @@ var allowed = map[string]map[string]string{
 
 	// The local pool shares nothing with what it is used to test.
 	"localpool": {
-		"localpool/internal/oauth": "its OAuth face",
-		"localpool/internal/pages": "its face for people",
-		"localpool/internal/state": "what the faces share",
-		"github.com/goccy/go-yaml": "the seed file, read strictly",
+		"localpool/internal/api":    "its face for programs",
+		"localpool/internal/oauth":  "its OAuth face",
+		"localpool/internal/pages":  "its face for people",
+		"localpool/internal/state":  "what the faces share",
+		"localpool/internal/tokens": "what they issue",
+		"github.com/goccy/go-yaml":  "the seed file, read strictly",
 	},
-	"localpool/internal/oauth": {"localpool/internal/state": "the pool behind the face"},
+	"localpool/internal/api": {
+		"localpool/internal/state":  "the pool behind the face",
+		"localpool/internal/tokens": "what it issues, and takes from apps",
+	},
+	"localpool/internal/oauth": {
+		"localpool/internal/state":  "the pool behind the face",
+		"localpool/internal/tokens": "what it issues, and takes at userInfo",
+	},
+	"localpool/internal/tokens": {"localpool/internal/state": "the keys that sign, and the user that is described"},
 	"localpool/internal/pages": {
 		"localpool/internal/oauth": "checks the request that every page carries, and sends the browser on",
 		"localpool/internal/state": "the pool behind the face",
@@ -115,6 +125,7 @@ var restricted = map[string]struct {
 	"net/http/pprof": {"it adds routes to the default mux", nil},
 	"text/template":  {"html/template escapes what it fills in", nil},
 	"crypto/md5":     {"broken", nil},
-	"crypto/sha1":    {"broken", []string{"cloudfront"}}, // what CloudFront takes unless it is told of another
-	"unsafe":         {"nothing here is worth it", nil},
+	// What CloudFront takes unless it is told of another; the codes of authenticator apps.
+	"crypto/sha1": {"broken", []string{"cloudfront", "localpool/internal/state"}},
+	"unsafe":      {"nothing here is worth it", nil},
 }

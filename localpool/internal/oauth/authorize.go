@@ -9,19 +9,23 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant/localpool/internal/state"
+	"github.com/codegrant/codegrant/localpool/internal/tokens"
 )
 
 // Endpoints serves the OAuth endpoints of every pool of a state.
 type Endpoints struct {
 	state *state.State
-	base  string // of the domain, and before the pool id of the issuer
+	maker *tokens.Maker
+	base  string // of the domain
 }
 
 // New returns the endpoints under a base URL without a trailing slash.
-func New(s *state.State, base string) *Endpoints { return &Endpoints{state: s, base: base} }
+func New(s *state.State, maker *tokens.Maker, base string) *Endpoints {
+	return &Endpoints{state: s, maker: maker, base: base}
+}
 
 // Issuer returns the issuer of a pool.
-func (e *Endpoints) Issuer(poolID string) string { return e.base + "/" + poolID }
+func (e *Endpoints) Issuer(poolID string) string { return e.maker.Issuer(poolID) }
 
 // Authorization is an authorization request whose client and redirect URI are
 // known to belong together.
@@ -54,7 +58,7 @@ type Refusal struct {
 }
 
 // reserved scopes, which are not of a resource server.
-var reserved = []string{"openid", "email", "phone", "profile", "aws.cognito.signin.user.admin"}
+var reserved = []string{"openid", "email", "phone", "profile", tokens.AdminScope}
 
 // ParseAuthorization reads the query of /oauth2/authorize, /login and the pages
 // between. Exactly one of its results is nil.
@@ -190,14 +194,14 @@ func (e *Endpoints) finish(w http.ResponseWriter, r *http.Request, a *Authorizat
 }
 
 func (e *Endpoints) finishImplicit(w http.ResponseWriter, r *http.Request, a *Authorization, u state.User, authTime time.Time) {
-	t, err := e.mint(a.Client, u, minting{scopes: a.Scopes, nonce: a.Nonce, resource: a.Resource, authTime: authTime})
+	t, err := e.maker.Mint(a.Client, u, tokens.Terms{Scopes: a.Scopes, Nonce: a.Nonce, Resource: a.Resource, AuthTime: authTime})
 	if err != nil {
 		e.Refuse(w, r, &Refusal{RedirectURI: a.RedirectURI, Fragment: true, Code: "server_error", State: a.State, HasState: a.HasState})
 		return
 	}
-	q := url.Values{"access_token": {t.AccessToken}, "token_type": {"Bearer"}, "expires_in": {itoa(t.ExpiresIn)}}
-	if t.IDToken != "" {
-		q.Set("id_token", t.IDToken)
+	q := url.Values{"access_token": {t.Access}, "token_type": {"Bearer"}, "expires_in": {strconv.Itoa(t.ExpiresIn)}}
+	if t.ID != "" {
+		q.Set("id_token", t.ID)
 	}
 	if a.HasState {
 		q.Set("state", a.State)

@@ -9,11 +9,11 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/codegrant/codegrant/localpool/internal/state"
+	"github.com/codegrant/codegrant/localpool/internal/tokens"
 )
 
 // tokenAnswer is the body of a 200. Cognito sends no scope member.
@@ -139,7 +139,7 @@ func (e *Endpoints) redeem(w http.ResponseWriter, client state.Client, form url.
 		oauthError(w, http.StatusInternalServerError, "server_error", "")
 		return
 	}
-	e.answer(w, client, u, refresh, minting{scopes: code.Scopes, nonce: code.Nonce, resource: code.Resource, authTime: code.AuthTime, family: grant.Family})
+	e.answer(w, client, u, refresh, tokens.Terms{Scopes: code.Scopes, Nonce: code.Nonce, Resource: code.Resource, AuthTime: code.AuthTime, Family: grant.Family})
 }
 
 // proves checks PKCE (RFC 7636, section 4.6). A code that was asked for without a
@@ -169,17 +169,18 @@ func (e *Endpoints) refresh(w http.ResponseWriter, client state.Client, form url
 		return
 	}
 	// Tokens of a refresh say how the person is now, and have no nonce.
-	e.answer(w, client, g.User, rotated, minting{scopes: g.Scopes, resource: g.Resource, authTime: g.AuthTime, family: g.Family})
+	e.answer(w, client, g.User, rotated, tokens.Terms{Scopes: g.Scopes, Resource: g.Resource, AuthTime: g.AuthTime, Family: g.Family, API: g.API})
 }
 
-func (e *Endpoints) answer(w http.ResponseWriter, client state.Client, u state.User, refresh string, m minting) {
-	t, err := e.mint(client, u, m)
+func (e *Endpoints) answer(w http.ResponseWriter, client state.Client, u state.User, refresh string, terms tokens.Terms) {
+	set, err := e.maker.Mint(client, u, terms)
 	if err != nil {
 		oauthError(w, http.StatusInternalServerError, "server_error", "")
 		return
 	}
-	t.RefreshToken = refresh
-	writeJSON(w, http.StatusOK, t)
+	writeJSON(w, http.StatusOK, tokenAnswer{
+		IDToken: set.ID, AccessToken: set.Access, RefreshToken: refresh, ExpiresIn: set.ExpiresIn, TokenType: "Bearer",
+	})
 }
 
 func (e *Endpoints) machine(w http.ResponseWriter, client state.Client, form url.Values) {
@@ -209,7 +210,7 @@ func (e *Endpoints) machine(w http.ResponseWriter, client state.Client, form url
 	access, err := e.state.Sign(client.PoolID, map[string]any{
 		"sub": client.ID, "token_use": "access", "scope": strings.Join(scopes, " "), "auth_time": now.Unix(),
 		"iss": e.Issuer(client.PoolID), "iat": now.Unix(), "exp": now.Add(client.AccessTokenValidity).Unix(),
-		"version": 2, "jti": newUUID(), "client_id": client.ID,
+		"version": 2, "jti": tokens.NewID(), "client_id": client.ID,
 	})
 	if err != nil {
 		oauthError(w, http.StatusInternalServerError, "server_error", "")
@@ -279,10 +280,9 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json;charset=UTF-8")
 	h.Set("Cache-Control", "no-cache, no-store, max-age=0, must-revalidate")
-	h.Set("X-Amz-Cognito-Request-Id", newUUID())
+	h.Set("X-Amz-Cognito-Request-Id", tokens.NewID())
 	w.WriteHeader(status)
 	_, _ = w.Write(b)
 }
 
 func seconds(d time.Duration) int { return int(d / time.Second) }
-func itoa(n int) string           { return strconv.Itoa(n) }

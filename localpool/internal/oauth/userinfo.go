@@ -1,14 +1,10 @@
 package oauth
 
 import (
-	"crypto"
-	"crypto/rsa"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/json"
 	"net/http"
-	"slices"
 	"strings"
+
+	"github.com/codegrant/codegrant/localpool/internal/tokens"
 )
 
 // UserInfo serves /oauth2/userInfo. It notices revocation, which no JWT does.
@@ -30,75 +26,33 @@ func (e *Endpoints) UserInfo(w http.ResponseWriter, r *http.Request) {
 		h.Set("WWW-Authenticate", `error="invalid_token", error_description="`+description+`"`)
 		oauthError(w, http.StatusUnauthorized, "invalid_token", description)
 	}
-	c, ok := e.ownAccessToken(token)
-	if !ok {
+	c, err := e.maker.Read(token)
+	if err != nil {
 		invalid("Access token is invalid")
 		return
 	}
-	if e.state.Now().Unix() >= jsonNumber(c.Expires) {
+	if c.Expired(e.state.Now()) {
 		invalid("Access token has expired")
 		return
 	}
-	if e.state.Live(c.pool, c.Family, c.Sub) != nil {
+	if e.state.Live(c.PoolID, c.Family, c.Sub) != nil {
 		invalid("Access token has been revoked")
 		return
 	}
-	scopes := strings.Fields(c.Scope)
-	if !slices.Contains(scopes, "openid") {
+	if !c.Has("openid") {
 		invalid("Access token does not contain openid scope")
 		return
 	}
-	u, err := e.state.User(c.pool, c.Username)
+	u, err := e.state.User(c.PoolID, c.Username)
 	if err != nil || u.Sub() != c.Sub {
 		invalid("Access token is invalid")
 		return
 	}
 	info := map[string]string{"sub": u.Sub(), "username": u.Username}
-	for name, value := range readable(u, scopes) {
+	for name, value := range tokens.Readable(u, strings.Fields(c.Scope)) {
 		info[name] = value
 	}
 	writeJSON(w, http.StatusOK, info)
-}
-
-type accessClaims struct {
-	Issuer   string          `json:"iss"`
-	Use      string          `json:"token_use"`
-	Sub      string          `json:"sub"`
-	Username string          `json:"username"`
-	Scope    string          `json:"scope"`
-	Family   string          `json:"origin_jti"`
-	Expires  json.RawMessage `json:"exp"`
-	pool     string
-}
-
-// ownAccessToken reads a token that one of our pools signed.
-func (e *Endpoints) ownAccessToken(token string) (accessClaims, bool) {
-	var c accessClaims
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		return c, false
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil || json.Unmarshal(payload, &c) != nil || c.Use != "access" {
-		return c, false
-	}
-	signature, err := base64.RawURLEncoding.DecodeString(parts[2])
-	if err != nil {
-		return c, false
-	}
-	for _, id := range e.state.Pools() {
-		if e.Issuer(id) != c.Issuer {
-			continue
-		}
-		key, err := e.state.PublicKey(id, "access")
-		if err != nil {
-			return c, false
-		}
-		sum := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
-		c.pool = id
-		return c, rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], signature) == nil
-	}
-	return c, false
 }
 
 // Discovery serves {issuer}/.well-known/openid-configuration, with the members

@@ -50,13 +50,14 @@ type Pages struct {
 	mux   *http.ServeMux
 
 	mu         sync.Mutex
-	challenges map[string]challenge // people who have to choose a new password
+	challenges map[string]challenge // people who are asked for more
 }
 
-// challenge is a sign-in that got as far as the first password.
+// challenge is a sign-in that got as far as the password.
 type challenge struct {
 	poolID, sub string // a new user of the same name is another person
 	until       time.Time
+	factor      string // asked for; empty: a new password
 }
 
 const (
@@ -73,7 +74,7 @@ func New(s *state.State, endpoints *oauth.Endpoints, base string) *Pages {
 	}
 	for path, h := range map[string]func(http.ResponseWriter, *http.Request, *view){
 		"/login": p.login, "/signup": p.signUp, "/confirm": p.confirm, "/resendcode": p.resend,
-		"/forgotPassword": p.forgot, "/confirmforgotPassword": p.reset, "/newpassword": p.newPassword,
+		"/forgotPassword": p.forgot, "/confirmforgotPassword": p.reset, "/newpassword": p.newPassword, "/mfa": p.mfa,
 	} {
 		p.mux.HandleFunc(path, p.authorized(h))
 	}
@@ -201,15 +202,15 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request, v *view) {
 		v.Error = message(err)
 		p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
 	case u.Status == state.ForceChangePassword:
-		v.Token = p.challenge(v.authorization.Client.PoolID, u.Sub())
+		v.Token = p.challenge(v.authorization.Client.PoolID, u.Sub(), "")
 		p.show(w, r, http.StatusOK, "newpassword.html", "Choose a new password", v)
 	default:
-		p.oauth.Complete(w, r, v.authorization, u)
+		p.second(w, r, v, u)
 	}
 }
 
-// challenge remembers a person who has to choose a new password.
-func (p *Pages) challenge(poolID, sub string) string {
+// challenge remembers a person who is asked for more.
+func (p *Pages) challenge(poolID, sub, factor string) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.state.Now()
@@ -219,25 +220,22 @@ func (p *Pages) challenge(poolID, sub string) string {
 		}
 	}
 	token := randomValue()
-	p.challenges[token] = challenge{poolID, sub, now.Add(challengeLifetime)}
+	p.challenges[token] = challenge{poolID, sub, now.Add(challengeLifetime), factor}
 	return token
 }
 
 func (p *Pages) newPassword(w http.ResponseWriter, r *http.Request, v *view) {
 	token := r.PostFormValue("challenge")
-	p.mu.Lock()
-	c, ok := p.challenges[token]
-	p.mu.Unlock()
-	u, err := p.state.User(c.poolID, c.sub)
-	if r.Method == http.MethodGet || !ok || c.poolID != v.authorization.Client.PoolID || !p.state.Now().Before(c.until) ||
-		err != nil || !u.Enabled || u.Status != state.ForceChangePassword {
+	c, u, ok := p.challenged(r, v, token)
+	if !ok || c.factor != "" || u.Status != state.ForceChangePassword {
 		v.Error = "Your session has expired. Please sign in again."
 		p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
 		return
 	}
 	v.Token = token
 	password := r.PostFormValue("password")
-	if err = errDifferent; password == r.PostFormValue("again") {
+	err := errDifferent
+	if password == r.PostFormValue("again") {
 		err = p.state.SetPassword(c.poolID, c.sub, password, true)
 	}
 	if err != nil {
@@ -245,13 +243,13 @@ func (p *Pages) newPassword(w http.ResponseWriter, r *http.Request, v *view) {
 		p.show(w, r, http.StatusOK, "newpassword.html", "Choose a new password", v)
 		return
 	}
-	p.mu.Lock()
-	delete(p.challenges, token)
-	p.mu.Unlock()
-	p.oauth.Complete(w, r, v.authorization, u)
+	p.end(token)
+	p.second(w, r, v, u)
 }
 
 var errDifferent error = &state.Error{Type: state.InvalidPassword, Message: "The passwords are not the same."}
+
+var errNoCode error = &state.Error{Type: state.CodeMismatch, Message: "Invalid verification code provided, please try again."}
 
 func (p *Pages) signUp(w http.ResponseWriter, r *http.Request, v *view) {
 	if r.Method == http.MethodGet {
@@ -281,7 +279,7 @@ func (p *Pages) signUp(w http.ResponseWriter, r *http.Request, v *view) {
 
 func (p *Pages) confirm(w http.ResponseWriter, r *http.Request, v *view) {
 	if r.Method == http.MethodPost {
-		err := p.state.ConfirmSignUp(v.authorization.Client.PoolID, v.Email, strings.TrimSpace(r.PostFormValue("code")))
+		err := p.state.ConfirmSignUp(v.authorization.Client.PoolID, v.Email, strings.TrimSpace(r.PostFormValue("code")), false)
 		if err == nil {
 			v.Notice = "Your account is confirmed. Sign in to go on."
 			p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
@@ -302,7 +300,7 @@ func (p *Pages) resend(w http.ResponseWriter, r *http.Request, v *view) {
 
 // resendTo does not tell whether there is such a user.
 func (p *Pages) resendTo(a *oauth.Authorization, username string) {
-	_ = p.state.ResendCode(a.Client.PoolID, username)
+	_, _ = p.state.ResendCode(a.Client.PoolID, username)
 }
 
 func (p *Pages) forgot(w http.ResponseWriter, r *http.Request, v *view) {
@@ -310,7 +308,8 @@ func (p *Pages) forgot(w http.ResponseWriter, r *http.Request, v *view) {
 		p.show(w, r, http.StatusOK, "forgot.html", "Reset your password", v)
 		return
 	}
-	if err := p.state.ForgotPassword(v.authorization.Client.PoolID, v.Email); err != nil {
+	var refusal *state.Error
+	if _, err := p.state.ForgotPassword(v.authorization.Client.PoolID, v.Email); err != nil && !errors.As(err, &refusal) {
 		v.Error = message(err)
 		p.show(w, r, http.StatusOK, "forgot.html", "Reset your password", v)
 		return
@@ -327,6 +326,9 @@ func (p *Pages) reset(w http.ResponseWriter, r *http.Request, v *view) {
 			p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
 			return
 		}
+		if refused(err, state.UserNotFound) || refused(err, state.NotAuthorized) {
+			err = errNoCode // nobody was sent one
+		}
 		v.Error = message(err)
 	}
 	p.show(w, r, http.StatusOK, "reset.html", "Reset your password", v)
@@ -342,9 +344,9 @@ func (p *Pages) index(w http.ResponseWriter, r *http.Request) {
 	var pools []poolView
 	for _, id := range p.state.Pools() {
 		pool, err := p.state.Describe(id)
-		users, err2 := p.state.Users(id)
+		users, _, err2 := p.state.ListUsers(id, state.Filter{}, 0, 100)
 		if err == nil && err2 == nil {
-			pools = append(pools, poolView{pool, p.oauth.Issuer(id), users[:min(len(users), 100)]})
+			pools = append(pools, poolView{pool, p.oauth.Issuer(id), users})
 		}
 	}
 	p.show(w, r, http.StatusOK, "index.html", "Local pool", &view{Data: pools})

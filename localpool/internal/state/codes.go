@@ -22,10 +22,22 @@ type Message struct {
 	PoolID   string
 	Username string
 	To       string
-	Purpose  string // confirm, password
+	Purpose  string // confirm, password, email, phone, invitation
 	Code     string
 	Sent     time.Time
 }
+
+// What messages are sent for.
+const (
+	confirmSignUp = "confirm"
+	resetPassword = "password"
+	verifyEmail   = "email" // an address that was changed
+	verifyPhone   = "phone"
+	invitation    = "invitation" // the code is a temporary password
+)
+
+// verifications are the attributes that can be verified, and by which code.
+var verifications = map[string]string{"email": verifyEmail, "phone_number": verifyPhone}
 
 const (
 	keptMessages = 50
@@ -33,21 +45,31 @@ const (
 	maxTries     = 5
 )
 
-// sendCode puts a code into the outbox and the log. The caller holds the lock.
+// sendCode sends a code that the user is to send back. The caller holds the lock.
 func (s *State) sendCode(p *Pool, u *User, purpose string) {
 	n, err := rand.Int(rand.Reader, big.NewInt(1_000_000))
 	if err != nil {
 		panic(err) // a broken random source
 	}
 	lifetime := codeLifetime
-	if purpose == "password" {
+	if purpose == resetPassword {
 		lifetime = time.Hour
 	}
-	m := Message{PoolID: p.ID, Username: u.Username, To: u.Attributes["email"], Purpose: purpose, Code: fmt.Sprintf("%06d", n), Sent: s.now()}
+	code := fmt.Sprintf("%06d", n)
 	if u.Pending == nil {
 		u.Pending = make(map[string]pendingCode)
 	}
-	u.Pending[purpose] = pendingCode{Code: m.Code, Expires: s.now().Add(lifetime)}
+	u.Pending[purpose] = pendingCode{Code: code, Expires: s.now().Add(lifetime)}
+	s.send(p, u, purpose, code)
+}
+
+// send puts a message into the outbox and the log. The caller holds the lock.
+func (s *State) send(p *Pool, u *User, purpose, code string) {
+	to := u.Attributes["email"]
+	if purpose == verifyPhone {
+		to = u.Attributes["phone_number"]
+	}
+	m := Message{PoolID: p.ID, Username: u.Username, To: to, Purpose: purpose, Code: code, Sent: s.now()}
 	s.outbox = append(s.outbox, m)
 	if len(s.outbox) > keptMessages {
 		s.outbox = slices.Clone(s.outbox[len(s.outbox)-keptMessages:])

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -140,8 +139,7 @@ func (s *State) NewGrant(c Client, g Grant) (string, Grant, error) {
 	token := newRefreshToken()
 	g.Hash, g.ClientID, g.Family = hashToken(token), c.ID, newID()
 	g.Expires = s.now().Add(c.RefreshTokenValidity)
-	p.Grants = slices.DeleteFunc(p.Grants, func(old *Grant) bool { return s.now().After(old.Expires) })
-	p.Grants = append(p.Grants, &g)
+	p.addGrant(&g, s.now())
 	return token, g, s.saveLocked()
 }
 
@@ -150,34 +148,16 @@ func (s *State) NewGrant(c Client, g Grant) (string, Grant, error) {
 func (s *State) UseGrant(c Client, token string) (granted Granted, rotated string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p, err := s.pool(c.PoolID)
+	p, g, u, err := s.holder(c, token)
 	if err != nil {
 		return granted, "", err
 	}
 	now := s.now()
-	g := p.grant(token)
-	switch {
-	case g == nil || g.ClientID != c.ID:
-		return granted, "", refuse(NotAuthorized, "Invalid Refresh Token")
-	case g.Revoked:
-		return granted, "", refuse(NotAuthorized, "Refresh Token has been revoked")
-	case !now.Before(g.Expires):
-		return granted, "", refuse(NotAuthorized, "Refresh Token has expired")
-	case !g.Replaced.IsZero() && !now.Before(g.Replaced):
-		return granted, "", refuse("RefreshTokenReuseException", "Refresh Token has been reused")
-	}
-	u := p.user(g.Username)
-	if u == nil || u.Sub() != g.Sub {
-		return granted, "", refuse(NotAuthorized, "Invalid Refresh Token")
-	}
-	if !u.Enabled {
-		return granted, "", refuse(NotAuthorized, "User is disabled.")
-	}
 	if c.Rotation {
 		rotated = newRefreshToken()
 		next := *g
 		next.Hash, next.Replaced = hashToken(rotated), time.Time{}
-		p.Grants = append(p.Grants, &next)
+		p.addGrant(&next, now)
 		if g.Replaced.IsZero() {
 			g.Replaced = now.Add(c.RotationGrace)
 		}
@@ -185,15 +165,47 @@ func (s *State) UseGrant(c Client, token string) (granted Granted, rotated strin
 	return Granted{*g, u.clone()}, rotated, s.saveLocked()
 }
 
-func (p *Pool) grant(token string) *Grant {
-	hash := hashToken(token)
-	for _, g := range p.Grants {
-		if g.Hash == hash {
-			return g
-		}
+// holder finds who may use a refresh token. The caller holds the lock.
+func (s *State) holder(c Client, token string) (*Pool, *Grant, *User, error) {
+	p, err := s.pool(c.PoolID)
+	if err != nil {
+		return nil, nil, nil, err
 	}
-	return nil
+	no := func(kind, message string) (*Pool, *Grant, *User, error) { return nil, nil, nil, refuse(kind, message) }
+	now := s.now()
+	g := p.grant(token)
+	switch {
+	case g == nil || g.ClientID != c.ID:
+		return no(NotAuthorized, "Invalid Refresh Token")
+	case g.Revoked:
+		return no(NotAuthorized, "Refresh Token has been revoked")
+	case !now.Before(g.Expires):
+		return no(NotAuthorized, "Refresh Token has expired")
+	case !g.Replaced.IsZero() && !now.Before(g.Replaced):
+		return no("RefreshTokenReuseException", "Refresh Token has been reused")
+	}
+	u := p.user(g.Username)
+	if u == nil || u.Sub() != g.Sub {
+		return no(NotAuthorized, "Invalid Refresh Token")
+	}
+	if !u.Enabled {
+		return nil, nil, nil, errDisabled
+	}
+	return p, g, u, nil
 }
+
+// Holder returns who a refresh token is for, without using it.
+func (s *State) Holder(c Client, token string) (User, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, _, u, err := s.holder(c, token)
+	if err != nil {
+		return User{}, err
+	}
+	return u.clone(), nil
+}
+
+func (p *Pool) grant(token string) *Grant { return p.index.grants[hashToken(token)] }
 
 // Revoke ends a refresh token and every one of its family. One that is unknown is
 // no error.
@@ -211,20 +223,16 @@ func (s *State) Revoke(c Client, token string) error {
 	if g.ClientID != c.ID {
 		return refuse(NotAuthorized, "Invalid Refresh Token")
 	}
-	for _, other := range p.Grants {
-		if other.Family == g.Family {
-			other.Revoked = true
-		}
+	for _, other := range p.index.families[g.Family] {
+		other.Revoked = true
 	}
 	return s.saveLocked()
 }
 
 // revokeAll ends every grant of a user. The caller holds the lock.
 func (s *State) revokeAll(p *Pool, u *User) {
-	for _, g := range p.Grants {
-		if g.Sub == u.Sub() {
-			g.Revoked = true
-		}
+	for _, g := range p.index.holders[u.Sub()] {
+		g.Revoked = true
 	}
 }
 
@@ -238,15 +246,11 @@ func (s *State) Live(poolID, family, sub string) error {
 		return err
 	}
 	revoked := fmt.Errorf("revoked: %w", refuse(NotAuthorized, "Access Token has been revoked"))
-	alive := false
-	for _, u := range p.Users {
-		alive = alive || (u.Sub() == sub && u.Enabled)
-	}
-	if !alive {
+	if u := p.index.subs[sub]; u == nil || !u.Enabled {
 		return revoked
 	}
-	for _, g := range p.Grants {
-		if g.Family == family && g.Revoked {
+	for _, g := range p.index.families[family] {
+		if g.Revoked {
 			return revoked
 		}
 	}

@@ -23,6 +23,11 @@ type Pool struct {
 	Users          []*User          `json:"users"`
 	ResourceServer []ResourceServer `json:"resource_servers"`
 	Grants         []*Grant         `json:"grants"` // refresh tokens, by their hash
+	Created        time.Time        `json:"created,omitzero"`
+	Modified       time.Time        `json:"modified,omitzero"`
+	MFA            string           `json:"mfa,omitempty"` // empty: OFF
+
+	index *index
 }
 
 // Client is an app client.
@@ -43,7 +48,35 @@ type Client struct {
 	Revocation           bool          `json:"revocation"`
 	Rotation             bool          `json:"rotation"`
 	RotationGrace        time.Duration `json:"rotation_grace"`
+
+	// AuthFlows are ExplicitAuthFlows of the JSON API. None: Cognito's default.
+	AuthFlows []string `json:"auth_flows,omitempty"`
+	// TellUnknown has the JSON API say that a user does not exist, as Cognito does
+	// where PreventUserExistenceErrors is LEGACY.
+	TellUnknown bool `json:"tell_unknown,omitempty"`
 }
+
+// ExplicitAuthFlows are what an app client may sign people in with. The first of
+// them are Cognito's default.
+var ExplicitAuthFlows = []string{
+	"ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_USER_SRP_AUTH", "ALLOW_CUSTOM_AUTH",
+	"ALLOW_USER_PASSWORD_AUTH", "ALLOW_ADMIN_USER_PASSWORD_AUTH",
+}
+
+// Explicit returns the client's ExplicitAuthFlows. A client that rotates refresh
+// tokens has no use for ALLOW_REFRESH_TOKEN_AUTH.
+func (c Client) Explicit() []string {
+	if c.AuthFlows != nil {
+		return c.AuthFlows
+	}
+	if c.Rotation {
+		return ExplicitAuthFlows[1:3]
+	}
+	return ExplicitAuthFlows[:3]
+}
+
+// AllowsAuth reports whether the client may use a flow of the JSON API.
+func (c Client) AllowsAuth(flow string) bool { return slices.Contains(c.Explicit(), "ALLOW_"+flow) }
 
 // Allows reports whether the client may use a flow.
 func (c Client) Allows(flow string) bool { return slices.Contains(c.Flows, flow) }
@@ -60,6 +93,8 @@ const (
 // User is a user. Attributes hold sub, email, email_verified and the like, all
 // strings, as in Cognito's API.
 type User struct {
+	// Order is the user's place in the pool's list: a later user has a higher one.
+	Order      int64             `json:"order"`
 	Username   string            `json:"username"`
 	Attributes map[string]string `json:"attributes"`
 	Enabled    bool              `json:"enabled"`
@@ -68,10 +103,14 @@ type User struct {
 	Created    time.Time         `json:"created"`
 	Modified   time.Time         `json:"modified"`
 	Password   string            `json:"password"` // hashed
+	SRP        string            `json:"srp,omitempty"`
+	// PasswordExpires is when a temporary password stops working.
+	PasswordExpires time.Time `json:"password_expires,omitzero"`
 
 	Failures    int                    `json:"failures"`
 	LockedUntil time.Time              `json:"locked_until"`
 	Pending     map[string]pendingCode `json:"pending,omitempty"` // by purpose
+	Token       *Token                 `json:"token,omitempty"`   // replaced, never changed
 }
 
 // Sub is the one attribute that names the user for ever.
@@ -109,7 +148,8 @@ type Grant struct {
 	Sub      string    `json:"sub"`
 	Scopes   []string  `json:"scopes"`
 	Resource string    `json:"resource,omitempty"`
-	Family   string    `json:"family"` // origin_jti
+	Family   string    `json:"family"`        // origin_jti
+	API      bool      `json:"api,omitempty"` // of a sign-in by the JSON API
 	AuthTime time.Time `json:"auth_time"`
 	Expires  time.Time `json:"expires"`
 	Revoked  bool      `json:"revoked"`
@@ -142,4 +182,15 @@ const (
 	LimitExceeded         = "LimitExceededException"
 	ResourceNotFound      = "ResourceNotFoundException"
 	GroupExists           = "GroupExistsException"
+	UnsupportedUserState  = "UnsupportedUserStateException"
+
+	SoftwareTokenMFANotFound = "SoftwareTokenMFANotFoundException"
+)
+
+var (
+	errNoUser   = refuse(UserNotFound, "User does not exist.")
+	errLocked   = refuse(NotAuthorized, "Password attempts exceeded")
+	errDisabled = refuse(NotAuthorized, "User is disabled.")
+	errAlias    = refuse(AliasExists, "An account with the email already exists.")
+	errNoGroup  = refuse(ResourceNotFound, "Group not found.")
 )

@@ -6,7 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
-	"errors"
+
 	"fmt"
 	"strings"
 	"unicode"
@@ -50,8 +50,9 @@ func checkPassword(hashed, password string) bool {
 	return err == nil && subtle.ConstantTimeCompare(got, want) == 1
 }
 
-func (u *User) setPassword(password string) (err error) {
+func (p *Pool) setPassword(u *User, password string) (err error) {
 	u.Password, err = hashPassword(password)
+	u.SRP = p.newSRP(u.Username, password)
 	return err
 }
 
@@ -77,5 +78,3 @@ func (p *Pool) checkPolicy(password string) error {
 	}
 	return nil
 }
-
-func asError(err error, target **Error) bool { return errors.As(err, target) }

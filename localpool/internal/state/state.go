@@ -5,8 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -47,6 +45,12 @@ func New(config Config, pools []*Pool) (*State, error) {
 		return nil, err
 	}
 	for _, p := range s.pools {
+		if p.Created.IsZero() {
+			p.Created, p.Modified = s.now(), s.now()
+		}
+		if err := p.makeIndex(); err != nil {
+			return nil, fmt.Errorf("read users of pool %s: %w", p.ID, err)
+		}
 		if p.Keys == nil {
 			if p.Keys, err = newKeys(); err != nil {
 				return nil, fmt.Errorf("make keys of pool %s: %w", p.ID, err)
@@ -91,7 +95,7 @@ func (s *State) Describe(poolID string) (Pool, error) {
 		return Pool{}, err
 	}
 	c := *p
-	c.Users, c.Grants, c.Keys = nil, nil, nil
+	c.Users, c.Grants, c.Keys, c.index = nil, nil, nil, nil
 	c.Clients, c.Groups = nil, nil
 	for _, client := range p.Clients {
 		copied := *client
@@ -124,6 +128,19 @@ func (s *State) Client(id string) (Client, bool) {
 	return Client{}, false
 }
 
+// Clients lists the app clients of every pool.
+func (s *State) Clients() []Client {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var clients []Client
+	for _, p := range s.pools {
+		for _, c := range p.Clients {
+			clients = append(clients, *c)
+		}
+	}
+	return clients
+}
+
 func (s *State) client(id string) *Client {
 	for _, p := range s.pools {
 		for _, c := range p.Clients {
@@ -147,28 +164,6 @@ func (s *State) UpdateClient(id string, change func(*Client)) error {
 	return s.saveLocked()
 }
 
-// user finds a user by username, sub, or e-mail address. The caller holds the lock.
-func (p *Pool) user(name string) *User {
-	same := func(a, b string) bool {
-		if p.CaseSensitive {
-			return a == b
-		}
-		return strings.EqualFold(a, b)
-	}
-	var alias *User
-	for _, u := range p.Users {
-		if same(u.Username, name) || u.Sub() == name {
-			return u
-		}
-		// An alias works once it is verified; where it stands for the username,
-		// from the start.
-		if same(u.Attributes["email"], name) && name != "" && (p.EmailAsUsername || u.verified()) {
-			alias = u
-		}
-	}
-	return alias
-}
-
 // User finds a user by username, sub or e-mail address.
 func (s *State) User(poolID, name string) (User, error) {
 	s.mu.Lock()
@@ -180,23 +175,7 @@ func (s *State) User(poolID, name string) (User, error) {
 	if u := p.user(name); u != nil {
 		return u.clone(), nil
 	}
-	return User{}, refuse(UserNotFound, "User does not exist.")
-}
-
-// Users lists a pool's users, by username.
-func (s *State) Users(poolID string) ([]User, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p, err := s.pool(poolID)
-	if err != nil {
-		return nil, err
-	}
-	users := make([]User, 0, len(p.Users))
-	for _, u := range p.Users {
-		users = append(users, u.clone())
-	}
-	slices.SortFunc(users, func(a, b User) int { return strings.Compare(a.Username, b.Username) })
-	return users, nil
+	return User{}, errNoUser
 }
 
 // change finds a user and lets f change them, then saves.
@@ -209,9 +188,12 @@ func (s *State) change(poolID, name string, f func(*Pool, *User) error) error {
 	}
 	u := p.user(name)
 	if u == nil {
-		return refuse(UserNotFound, "User does not exist.")
+		return errNoUser
 	}
-	if err := f(p, u); err != nil {
+	email := u.Attributes["email"]
+	err = f(p, u)
+	p.index.readdress(u, email)
+	if err != nil {
 		return err
 	}
 	u.Modified = s.now()
@@ -220,10 +202,14 @@ func (s *State) change(poolID, name string, f func(*Pool, *User) error) error {
 
 // newID returns an identifier in the form of a UUID, version 4 (RFC 9562).
 func newID() string {
-	var b [16]byte
-	rand.Read(b[:])
+	b := make([]byte, 16)
+	rand.Read(b)
+	return uuid(b)
+}
+
+func uuid(b []byte) string {
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	h := hex.EncodeToString(b[:])
+	h := hex.EncodeToString(b[:16])
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 

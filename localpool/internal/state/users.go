@@ -1,11 +1,9 @@
 package state
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
-	"time"
 )
 
 // NewUser is what makes a user.
@@ -58,21 +56,17 @@ func (s *State) addUser(p *Pool, n NewUser) (*User, error) {
 	}
 	if !p.CaseSensitive {
 		username = strings.ToLower(username)
-		if email, ok := attributes["email"]; ok {
-			attributes["email"] = strings.ToLower(email)
-		}
 	}
-	for _, u := range p.Users {
-		if u.Username == username || u.Sub() == attributes["sub"] {
-			return nil, refuse(UsernameExists, "User already exists")
-		}
-		if p.EmailAsUsername && u.Attributes["email"] == attributes["email"] {
-			return nil, refuse(UsernameExists, "An account with the given email already exists.")
-		}
+	p.fold(attributes)
+	if p.index.names[p.key(username)] != nil || p.index.subs[attributes["sub"]] != nil {
+		return nil, refuse(UsernameExists, "User already exists")
+	}
+	if p.EmailAsUsername && p.addressee(attributes["email"]) != nil {
+		return nil, refuse(UsernameExists, "An account with the given email already exists.")
 	}
 	for _, g := range n.Groups {
 		if p.group(g) == nil {
-			return nil, refuse(ResourceNotFound, "Group not found.")
+			return nil, errNoGroup
 		}
 	}
 	u := &User{
@@ -83,195 +77,14 @@ func (s *State) addUser(p *Pool, n NewUser) (*User, error) {
 		u.Status = Confirmed
 	}
 	if n.Password != "" {
-		if err := u.setPassword(n.Password); err != nil {
+		if err := p.setPassword(u, n.Password); err != nil {
 			return nil, err
 		}
 	}
+	p.index.next++
+	u.Order = p.index.next
 	p.Users = append(p.Users, u)
-	return u, nil
-}
-
-// Authenticate checks a password. The user is to be let in if the status is
-// CONFIRMED, and asked for a new password if it is FORCE_CHANGE_PASSWORD.
-func (s *State) Authenticate(poolID, name, password string) (User, error) {
-	wrong := refuse(NotAuthorized, "Incorrect username or password.")
-	s.mu.Lock()
-	p, err := s.pool(poolID)
-	if err != nil {
-		s.mu.Unlock()
-		return User{}, err
-	}
-	u := p.user(name)
-	hashed, locked := dummyPassword, false
-	if u != nil {
-		hashed, locked = u.Password, s.now().Before(u.LockedUntil)
-	}
-	s.mu.Unlock()
-
-	if locked {
-		return User{}, refuse(NotAuthorized, "Password attempts exceeded")
-	}
-	// Outside the lock: it is slow on purpose, for people who do not exist too.
-	ok := checkPassword(hashed, password)
-
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if u = p.user(name); u == nil {
-		return User{}, wrong
-	}
-	if !ok || u.Password != hashed {
-		// Cognito locks after five bad passwords, for a second that doubles with
-		// each further one, up to about fifteen minutes.
-		if u.Failures++; u.Failures >= 5 {
-			u.LockedUntil = s.now().Add(min(time.Second<<min(u.Failures-5, 20), 15*time.Minute))
-		}
-		if err := s.saveLocked(); err != nil {
-			return User{}, err
-		}
-		return User{}, wrong
-	}
-	if u.Failures > 0 {
-		u.Failures, u.LockedUntil = 0, time.Time{}
-		if err := s.saveLocked(); err != nil {
-			return User{}, err
-		}
-	}
-	switch {
-	case !u.Enabled:
-		return User{}, refuse(NotAuthorized, "User is disabled.")
-	case u.Status == Unconfirmed:
-		return u.clone(), refuse(UserNotConfirmed, "User is not confirmed.")
-	case u.Status == ResetRequired:
-		return u.clone(), refuse(PasswordResetRequired, "Password reset required for the user")
-	case u.Status == ExternalProvider:
-		return User{}, wrong
-	}
-	return u.clone(), nil
-}
-
-// verified: the value may be in any case, as administrators write it.
-func (u *User) verified() bool { return strings.EqualFold(u.Attributes["email_verified"], "true") }
-
-// SignUp makes a user who has yet to confirm their address.
-func (s *State) SignUp(clientID, username, password string, attributes map[string]string) (User, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c := s.client(clientID)
-	if c == nil {
-		return User{}, refuse(ResourceNotFound, fmt.Sprintf("User pool client %s does not exist.", clientID))
-	}
-	p, err := s.pool(c.PoolID)
-	if err != nil {
-		return User{}, err
-	}
-	if !p.SelfSignUp {
-		return User{}, refuse(NotAuthorized, "SignUp is not permitted for this user pool")
-	}
-	if err := p.checkPolicy(password); err != nil {
-		return User{}, err
-	}
-	if email := attributes["email"]; !plausibleEmail(email) {
-		return User{}, refuse(InvalidParameter, "Invalid email address format.")
-	}
-	attributes = maps.Clone(attributes)
-	attributes["email_verified"] = "false"
-	delete(attributes, "sub")
-	u, err := s.addUser(p, NewUser{Username: username, Attributes: attributes, Password: password, Status: Unconfirmed, Enabled: true})
-	if err != nil {
-		return User{}, err
-	}
-	s.sendCode(p, u, "confirm")
-	return u.clone(), s.saveLocked()
-}
-
-// plausibleEmail: one @ between something and a host, and nothing that is not
-// part of an address.
-func plausibleEmail(s string) bool {
-	local, host, ok := strings.Cut(s, "@")
-	return ok && local != "" && strings.Contains(host, ".") && !strings.Contains(host, "@") && len(s) <= 254 &&
-		!strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune(`,"<>`, r) })
-}
-
-// ConfirmSignUp confirms a user by the code that was sent.
-func (s *State) ConfirmSignUp(poolID, name, code string) error {
-	return s.change(poolID, name, func(p *Pool, u *User) error {
-		if u.Status != Unconfirmed {
-			return refuse(NotAuthorized, "User cannot be confirmed. Current status is "+u.Status)
-		}
-		if err := s.useCode(u, "confirm", code); err != nil {
-			return err
-		}
-		// An address that somebody else verified before stays theirs.
-		email := u.Attributes["email"]
-		for _, other := range p.Users {
-			if other != u && strings.EqualFold(other.Attributes["email"], email) && other.verified() {
-				return refuse(AliasExists, "An account with the email already exists.")
-			}
-		}
-		u.Status, u.Attributes["email_verified"] = Confirmed, "true"
-		return nil
-	})
-}
-
-// ResendCode sends a new confirmation code.
-func (s *State) ResendCode(poolID, name string) error {
-	return s.change(poolID, name, func(p *Pool, u *User) error {
-		if u.Status != Unconfirmed {
-			return refuse(InvalidParameter, "User is already confirmed.")
-		}
-		s.sendCode(p, u, "confirm")
-		return nil
-	})
-}
-
-// ForgotPassword sends a code to set a new password with. It does not tell
-// whether there is such a user.
-func (s *State) ForgotPassword(poolID, name string) error {
-	err := s.change(poolID, name, func(p *Pool, u *User) error {
-		if !u.Enabled || u.Status == ForceChangePassword || u.Status == ExternalProvider || !u.verified() {
-			return nil
-		}
-		s.sendCode(p, u, "password")
-		return nil
-	})
-	if e := (*Error)(nil); asError(err, &e) && e.Type == UserNotFound {
-		return nil
-	}
-	return err
-}
-
-// ConfirmForgotPassword sets a new password by the code that was sent.
-func (s *State) ConfirmForgotPassword(poolID, name, code, password string) error {
-	err := s.change(poolID, name, func(p *Pool, u *User) error {
-		if err := p.checkPolicy(password); err != nil {
-			return err
-		}
-		if err := s.useCode(u, "password", code); err != nil {
-			return err
-		}
-		u.Failures, u.LockedUntil, u.Status = 0, time.Time{}, Confirmed
-		return u.setPassword(password)
-	})
-	if e := (*Error)(nil); asError(err, &e) && e.Type == UserNotFound {
-		return refuse(CodeMismatch, "Invalid verification code provided, please try again.")
-	}
-	return err
-}
-
-// SetPassword sets a password; one that is not permanent has to be changed at the
-// next sign-in.
-func (s *State) SetPassword(poolID, name, password string, permanent bool) error {
-	return s.change(poolID, name, func(p *Pool, u *User) error {
-		if err := p.checkPolicy(password); err != nil {
-			return err
-		}
-		u.Status = ForceChangePassword
-		if permanent {
-			u.Status = Confirmed
-		}
-		u.Failures, u.LockedUntil = 0, time.Time{}
-		return u.setPassword(password)
-	})
+	return u, p.index.addUser(p.key(username), u)
 }
 
 // SetEnabled enables or disables a user. Disabling revokes every grant, and
@@ -321,76 +134,9 @@ func (s *State) DeleteUser(poolID, name string) error {
 	}
 	u := p.user(name)
 	if u == nil {
-		return refuse(UserNotFound, "User does not exist.")
+		return errNoUser
 	}
 	s.revokeAll(p, u)
-	p.Users = slices.DeleteFunc(p.Users, func(other *User) bool { return other == u })
+	p.removeUser(u)
 	return s.saveLocked()
-}
-
-func (p *Pool) group(name string) *Group {
-	for _, g := range p.Groups {
-		if g.Name == name {
-			return g
-		}
-	}
-	return nil
-}
-
-// CreateGroup makes a group.
-func (s *State) CreateGroup(poolID string, g Group) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p, err := s.pool(poolID)
-	if err != nil {
-		return err
-	}
-	if p.group(g.Name) != nil {
-		return refuse(GroupExists, "A group with the name already exists.")
-	}
-	g.Created, g.Modified = s.now(), s.now()
-	p.Groups = append(p.Groups, &g)
-	return s.saveLocked()
-}
-
-// DeleteGroup removes a group; its members lose it.
-func (s *State) DeleteGroup(poolID, name string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p, err := s.pool(poolID)
-	if err != nil {
-		return err
-	}
-	if p.group(name) == nil {
-		return refuse(ResourceNotFound, "Group not found.")
-	}
-	p.Groups = slices.DeleteFunc(p.Groups, func(g *Group) bool { return g.Name == name })
-	for _, u := range p.Users {
-		u.Groups = slices.DeleteFunc(u.Groups, func(g string) bool { return g == name })
-	}
-	return s.saveLocked()
-}
-
-// AddToGroup makes a user a member. Doing it again is no error.
-func (s *State) AddToGroup(poolID, name, group string) error {
-	return s.change(poolID, name, func(p *Pool, u *User) error {
-		if p.group(group) == nil {
-			return refuse(ResourceNotFound, "Group not found.")
-		}
-		if !slices.Contains(u.Groups, group) {
-			u.Groups = append(u.Groups, group)
-		}
-		return nil
-	})
-}
-
-// RemoveFromGroup ends a membership. Doing it again is no error.
-func (s *State) RemoveFromGroup(poolID, name, group string) error {
-	return s.change(poolID, name, func(p *Pool, u *User) error {
-		if p.group(group) == nil {
-			return refuse(ResourceNotFound, "Group not found.")
-		}
-		u.Groups = slices.DeleteFunc(u.Groups, func(g string) bool { return g == group })
-		return nil
-	})
 }

@@ -1,0 +1,189 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/codegrant/codegrant/localpool/internal/state"
+	"github.com/codegrant/codegrant/localpool/internal/tokens"
+)
+
+// API serves the operations on every pool of a state. It is an [http.Handler],
+// safe for concurrent use.
+type API struct {
+	state  *state.State
+	maker  *tokens.Maker
+	logger *slog.Logger
+	self   func(host string) bool
+
+	sessions sessions
+}
+
+// Config configures an [API]. Every field is required.
+type Config struct {
+	State *state.State
+	// Tokens makes the tokens of the pools.
+	Tokens *tokens.Maker
+	// Logger receives the names of operations that are not here.
+	Logger *slog.Logger
+	// Own reports whether a host name is one of this machine or of the server.
+	Own func(host string) bool
+}
+
+// New returns the API.
+func New(c Config) *API {
+	return &API{state: c.State, maker: c.Tokens, logger: c.Logger, self: c.Own}
+}
+
+const (
+	target  = "AWSCognitoIdentityProviderService."
+	maxBody = 256 << 10
+)
+
+// Operation returns the name of the operation that a request asks for. It is
+// empty for one that is not here.
+func Operation(r *http.Request) string {
+	name, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), target)
+	if _, known := operations[name]; !ok || !known {
+		return ""
+	}
+	return name
+}
+
+// An operation is one that the API has.
+type operation struct {
+	open  bool // not signed: it is for apps, which have no AWS credentials
+	serve func(a *API, body []byte) (any, error)
+}
+
+// input is what an operation is given, once decoded.
+type input[T any] interface {
+	*T
+	check(*check)
+}
+
+// admin is an operation that Cognito takes with a signature only.
+func admin[T any, In input[T]](f func(*API, In) (any, error)) operation {
+	return operation{serve: func(a *API, body []byte) (any, error) {
+		in, err := decode[T, In](body)
+		if err != nil {
+			return nil, err
+		}
+		return f(a, in)
+	}}
+}
+
+// empty is what an operation answers that has nothing to say.
+var empty = struct{}{}
+
+// ServeHTTP implements [http.Handler].
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("X-Amzn-Requestid", tokens.NewID())
+	h.Set("Cache-Control", "no-store")
+	if r.Method == http.MethodOptions {
+		a.preflight(w, r)
+		return
+	}
+	name, _ := strings.CutPrefix(r.Header.Get("X-Amz-Target"), target)
+	op, known := operations[Operation(r)]
+	if origin := r.Header.Get("Origin"); origin != "" {
+		if !a.trusts(origin, op.open) {
+			refuse(w, http.StatusForbidden, "AccessDeniedException", "This is a local pool. It does not answer web pages of other places.")
+			return
+		}
+		allow(h, origin)
+	}
+	if !known {
+		a.logger.Warn("operation that the local pool does not have", slog.String("operation", name))
+		refuse(w, http.StatusNotFound, "UnknownOperationException", "")
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		refuse(w, http.StatusRequestEntityTooLarge, "RequestEntityTooLargeException", "The request is longer than any that Cognito takes.")
+		return
+	}
+	out, err := op.serve(a, body)
+	if err != nil {
+		a.fail(w, name, err)
+		return
+	}
+	b, err := json.Marshal(out)
+	if err != nil {
+		a.fail(w, name, err)
+		return
+	}
+	h.Set("Content-Type", contentType)
+	_, _ = w.Write(b)
+}
+
+const contentType = "application/x-amz-json-1.1"
+
+func (a *API) fail(w http.ResponseWriter, operation string, err error) {
+	var refusal *state.Error
+	if errors.As(err, &refusal) {
+		refuse(w, http.StatusBadRequest, refusal.Type, refusal.Message)
+		return
+	}
+	a.logger.Error("operation failed", slog.String("operation", operation), slog.Any("error", err))
+	refuse(w, http.StatusInternalServerError, "InternalErrorException", "")
+}
+
+// refuse says the kind twice, as Cognito does: SDKs look at the header first.
+func refuse(w http.ResponseWriter, status int, kind, message string) {
+	body := map[string]string{"__type": kind}
+	h := w.Header()
+	h.Set("X-Amzn-Errortype", kind+":")
+	if message != "" {
+		body["message"] = message
+		h.Set("X-Amzn-Errormessage", message)
+	}
+	b, err := json.Marshal(body)
+	if err != nil {
+		status = http.StatusInternalServerError
+	}
+	h.Set("Content-Type", contentType)
+	w.WriteHeader(status)
+	_, _ = w.Write(b)
+}
+
+// trusts reports whether web pages of an origin may call: those of this machine,
+// and, where no signature is needed, those of apps with a callback URL.
+func (a *API) trusts(origin string, open bool) bool {
+	u, err := url.Parse(origin)
+	if err != nil || u.Host == "" {
+		return false
+	}
+	if a.self(u.Hostname()) {
+		return true
+	}
+	return open && slices.ContainsFunc(a.state.Clients(), func(c state.Client) bool {
+		return slices.ContainsFunc(c.CallbackURLs, func(callback string) bool { return strings.HasPrefix(callback, origin+"/") })
+	})
+}
+
+func allow(h http.Header, origin string) {
+	h.Set("Access-Control-Allow-Origin", origin)
+	h.Set("Access-Control-Expose-Headers", "x-amzn-RequestId,x-amzn-ErrorType,x-amzn-ErrorMessage,Date")
+	h.Add("Vary", "Origin")
+}
+
+// preflight answers a browser that asks before it sends what no form can send.
+// Which operation it is about it does not say.
+func (a *API) preflight(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	if origin := r.Header.Get("Origin"); origin != "" && a.trusts(origin, true) {
+		allow(h, origin)
+		h.Set("Access-Control-Allow-Methods", "POST")
+		h.Set("Access-Control-Allow-Headers", r.Header.Get("Access-Control-Request-Headers"))
+		h.Set("Access-Control-Max-Age", "600")
+	}
+	w.WriteHeader(http.StatusNoContent)
+}

@@ -1,0 +1,61 @@
+package api
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"time"
+)
+
+// cursor is what the token of a page says: where to go on, for which request.
+type cursor struct {
+	After   string `json:"after"`
+	Request []byte `json:"request"`
+	Expires int64  `json:"expires,omitempty"`
+}
+
+// listTokenLifetime is how long a token of ListUsers lives. Others do not expire.
+const listTokenLifetime = time.Hour
+
+// sum is of a request, whose token is left out.
+func sum(request any) []byte {
+	b, err := json.Marshal(request)
+	if err != nil {
+		panic(err) // it was decoded a moment ago
+	}
+	s := sha256.Sum256(b)
+	return s[:16]
+}
+
+// pageToken makes the token for the page that follows; of the last page there is
+// none.
+func pageToken(after string, request any, expires time.Time) string {
+	if after == "" {
+		return ""
+	}
+	c := cursor{After: after, Request: sum(request)}
+	if !expires.IsZero() {
+		c.Expires = expires.Unix()
+	}
+	b, err := json.Marshal(c)
+	if err != nil {
+		panic(err) // strings and numbers
+	}
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// resume reads a token, which is good for the same request alone.
+func resume(token string, request any, now time.Time) (after string, err error) {
+	if token == "" {
+		return "", nil
+	}
+	var c cursor
+	b, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil || json.Unmarshal(b, &c) != nil || c.After == "" || string(c.Request) != string(sum(request)) {
+		return "", invalid("Invalid pagination token.")
+	}
+	if c.Expires != 0 && now.Unix() >= c.Expires {
+		return "", invalid("Pagination token has expired.")
+	}
+	return c.After, nil
+}

@@ -1,0 +1,167 @@
+package api
+
+import (
+	"errors"
+
+	"github.com/codegrant/codegrant/localpool/internal/state"
+)
+
+func refusedAs(err error, kinds ...string) bool {
+	var e *state.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	for _, kind := range kinds {
+		if e.Type == kind {
+			return true
+		}
+	}
+	return false
+}
+
+var (
+	errUnknown = &state.Error{Type: state.UserNotFound, Message: "Username/client id combination not found."}
+	errNoCode  = &state.Error{Type: state.ExpiredCode, Message: "Invalid code provided, please request a code again."}
+
+	errWrongCode = &state.Error{Type: state.CodeMismatch, Message: "Invalid verification code provided, please try again."}
+)
+
+type signUp struct {
+	ClientId       string
+	Username       string
+	Password       string
+	SecretHash     string
+	UserAttributes []attribute
+}
+
+func (in *signUp) check(c *check) {
+	c.client(in.ClientId)
+	c.username(in.Username)
+	c.secret("password", in.Password, 1, maxPassword)
+	c.attributes(in.UserAttributes)
+}
+
+func (a *API) signUp(in *signUp) (any, error) {
+	c, err := a.identify(in.ClientId, in.Username, in.SecretHash)
+	if err != nil {
+		return nil, err
+	}
+	u, err := a.state.SignUp(c.ID, in.Username, in.Password, mapOf(in.UserAttributes))
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		UserConfirmed       bool
+		UserSub             string
+		CodeDeliveryDetails *delivery `json:",omitempty"`
+	}{false, u.Sub(), deliveryTo("email", u.Attributes["email"])}, nil
+}
+
+type confirmSignUp struct {
+	ClientId           string
+	Username           string
+	ConfirmationCode   string
+	SecretHash         string
+	ForceAliasCreation bool
+}
+
+func (in *confirmSignUp) check(c *check) {
+	c.client(in.ClientId)
+	c.username(in.Username)
+	c.text("confirmationCode", in.ConfirmationCode, 2048, codePattern)
+}
+
+func (a *API) confirmSignUp(in *confirmSignUp) (any, error) {
+	c, err := a.identify(in.ClientId, in.Username, in.SecretHash)
+	if err != nil {
+		return nil, err
+	}
+	err = a.state.ConfirmSignUp(c.PoolID, in.Username, in.ConfirmationCode, in.ForceAliasCreation)
+	if refusedAs(err, state.UserNotFound) {
+		err = errUnknown
+		if !c.TellUnknown {
+			err = errNoCode
+		}
+	}
+	return empty, err
+}
+
+type aboutUser struct {
+	ClientId   string
+	Username   string
+	SecretHash string
+}
+
+func (in *aboutUser) check(c *check) {
+	c.client(in.ClientId)
+	c.username(in.Username)
+}
+
+func (a *API) resendConfirmationCode(in *aboutUser) (any, error) {
+	c, err := a.identify(in.ClientId, in.Username, in.SecretHash)
+	if err != nil {
+		return nil, err
+	}
+	to, err := a.state.ResendCode(c.PoolID, in.Username)
+	return delivered(c, in.Username, to, err, state.UserNotFound)
+}
+
+func (a *API) forgotPassword(in *aboutUser) (any, error) {
+	c, err := a.identify(in.ClientId, in.Username, in.SecretHash)
+	if err != nil {
+		return nil, err
+	}
+	to, err := a.state.ForgotPassword(c.PoolID, in.Username)
+	if refusedAs(err, state.NotAuthorized) {
+		// Of a user who has no password to forget it tells everybody.
+		if u, _ := a.state.User(c.PoolID, in.Username); u.Enabled {
+			return nil, err
+		}
+	}
+	return delivered(c, in.Username, to, err, state.UserNotFound, state.InvalidParameter, state.NotAuthorized)
+}
+
+// delivered answers where a code was sent to. To a client that is not to be told
+// of users, it pretends that one was sent where it was not.
+func delivered(c state.Client, username, to string, err error, hidden ...string) (any, error) {
+	d := deliveryTo("email", to)
+	switch {
+	case !c.TellUnknown && refusedAs(err, hidden...):
+		d = pretended(username)
+	case refusedAs(err, state.UserNotFound):
+		return nil, errUnknown
+	case err != nil:
+		return nil, err
+	}
+	return map[string]any{"CodeDeliveryDetails": d}, nil
+}
+
+type confirmForgotPassword struct {
+	ClientId         string
+	Username         string
+	ConfirmationCode string
+	Password         string
+	SecretHash       string
+}
+
+func (in *confirmForgotPassword) check(c *check) {
+	c.client(in.ClientId)
+	c.username(in.Username)
+	c.text("confirmationCode", in.ConfirmationCode, 2048, codePattern)
+	c.secret("password", in.Password, 1, maxPassword)
+}
+
+func (a *API) confirmForgotPassword(in *confirmForgotPassword) (any, error) {
+	c, err := a.identify(in.ClientId, in.Username, in.SecretHash)
+	if err != nil {
+		return nil, err
+	}
+	err = a.state.ConfirmForgotPassword(c.PoolID, in.Username, in.ConfirmationCode, in.Password)
+	switch {
+	case !c.TellUnknown && refusedAs(err, state.UserNotFound, state.NotAuthorized):
+		err = errWrongCode
+	case refusedAs(err, state.UserNotFound):
+		err = errUnknown
+	}
+	return empty, err
+}

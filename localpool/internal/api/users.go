@@ -1,0 +1,153 @@
+package api
+
+import "github.com/codegrant/codegrant/localpool/internal/state"
+
+type onUser struct {
+	UserPoolId string
+	Username   string
+}
+
+func (in *onUser) check(c *check) {
+	c.pool(in.UserPoolId)
+	c.username(in.Username)
+}
+
+func (a *API) adminGetUser(in *onUser) (any, error) {
+	u, err := a.state.User(in.UserPoolId, in.Username)
+	if err != nil {
+		return nil, err
+	}
+	attributes, err := attributesOf(u, nil)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		Username             string
+		UserAttributes       []attribute
+		UserCreateDate       epoch
+		UserLastModifiedDate epoch
+		Enabled              bool
+		UserStatus           string
+		factors
+	}{u.Username, attributes, epoch(u.Created), epoch(u.Modified), u.Enabled, u.Status, factorsOf(u)}, nil
+}
+
+func (a *API) adminEnableUser(in *onUser) (any, error) {
+	return empty, a.state.SetEnabled(in.UserPoolId, in.Username, true)
+}
+
+func (a *API) adminDisableUser(in *onUser) (any, error) {
+	return empty, a.state.SetEnabled(in.UserPoolId, in.Username, false)
+}
+
+func (a *API) adminDeleteUser(in *onUser) (any, error) {
+	return empty, a.state.DeleteUser(in.UserPoolId, in.Username)
+}
+
+func (a *API) adminUserGlobalSignOut(in *onUser) (any, error) {
+	return empty, a.state.SignOutEverywhere(in.UserPoolId, in.Username)
+}
+
+func (a *API) adminConfirmSignUp(in *onUser) (any, error) {
+	return empty, a.state.ConfirmUser(in.UserPoolId, in.Username)
+}
+
+func (a *API) adminResetUserPassword(in *onUser) (any, error) {
+	return empty, a.state.ResetPassword(in.UserPoolId, in.Username)
+}
+
+type adminCreateUser struct {
+	UserPoolId             string
+	Username               string
+	UserAttributes         []attribute
+	TemporaryPassword      string
+	MessageAction          string
+	DesiredDeliveryMediums []string
+	ForceAliasCreation     bool
+}
+
+func (in *adminCreateUser) check(c *check) {
+	c.pool(in.UserPoolId)
+	c.username(in.Username)
+	c.attributes(in.UserAttributes)
+	if in.TemporaryPassword != "" {
+		c.secret("temporaryPassword", in.TemporaryPassword, 1, maxPassword)
+	}
+	c.oneOf("messageAction", in.MessageAction, "RESEND", "SUPPRESS")
+	for _, medium := range in.DesiredDeliveryMediums {
+		c.oneOf("desiredDeliveryMediums", medium, "SMS", "EMAIL")
+	}
+}
+
+func (a *API) adminCreateUser(in *adminCreateUser) (any, error) {
+	create := func() (state.User, error) {
+		return a.state.Invite(in.UserPoolId, state.Invitation{
+			Username: in.Username, Attributes: mapOf(in.UserAttributes), Password: in.TemporaryPassword,
+			Quiet: in.MessageAction == "SUPPRESS", ForceAlias: in.ForceAliasCreation,
+		})
+	}
+	if in.MessageAction == "RESEND" {
+		create = func() (state.User, error) {
+			return a.state.InviteAgain(in.UserPoolId, in.Username, in.TemporaryPassword)
+		}
+	}
+	u, err := create()
+	if err != nil {
+		return nil, err
+	}
+	list, err := userTypes([]state.User{u}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"User": list[0]}, nil
+}
+
+type adminSetUserPassword struct {
+	UserPoolId string
+	Username   string
+	Password   string
+	Permanent  bool
+}
+
+func (in *adminSetUserPassword) check(c *check) {
+	c.pool(in.UserPoolId)
+	c.username(in.Username)
+	c.secret("password", in.Password, 1, maxPassword)
+}
+
+func (a *API) adminSetUserPassword(in *adminSetUserPassword) (any, error) {
+	return empty, a.state.SetPassword(in.UserPoolId, in.Username, in.Password, in.Permanent)
+}
+
+type adminUpdateUserAttributes struct {
+	UserPoolId     string
+	Username       string
+	UserAttributes []attribute
+}
+
+func (in *adminUpdateUserAttributes) check(c *check) {
+	c.pool(in.UserPoolId)
+	c.username(in.Username)
+	c.present("userAttributes", in.UserAttributes != nil)
+	c.attributes(in.UserAttributes)
+}
+
+func (a *API) adminUpdateUserAttributes(in *adminUpdateUserAttributes) (any, error) {
+	return empty, a.state.UpdateAttributes(in.UserPoolId, in.Username, mapOf(in.UserAttributes))
+}
+
+type adminDeleteUserAttributes struct {
+	UserPoolId         string
+	Username           string
+	UserAttributeNames []string
+}
+
+func (in *adminDeleteUserAttributes) check(c *check) {
+	c.pool(in.UserPoolId)
+	c.username(in.Username)
+	c.present("userAttributeNames", in.UserAttributeNames != nil)
+}
+
+func (a *API) adminDeleteUserAttributes(in *adminDeleteUserAttributes) (any, error) {
+	return empty, a.state.DeleteAttributes(in.UserPoolId, in.Username, in.UserAttributeNames)
+}

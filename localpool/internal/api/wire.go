@@ -1,0 +1,127 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/codegrant/codegrant/localpool/internal/state"
+)
+
+// decode reads the members that an operation knows, by their exact names, and
+// checks them.
+func decode[T any, In input[T]](body []byte) (In, error) {
+	in := In(new(T))
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(body, &members); err != nil || members == nil {
+		return nil, &state.Error{Type: "SerializationException", Message: "The request is not a JSON object."}
+	}
+	// The decoder would take a name in any case, and Cognito does not.
+	kind := reflect.TypeFor[T]()
+	known := make(map[string]bool, kind.NumField())
+	for i := range kind.NumField() {
+		known[kind.Field(i).Name] = true
+	}
+	maps.DeleteFunc(members, func(name string, _ json.RawMessage) bool { return !known[name] })
+	exact, err := json.Marshal(members)
+	if err != nil {
+		return nil, fmt.Errorf("read the request: %w", err)
+	}
+	d := json.NewDecoder(bytes.NewReader(exact))
+	if err := d.Decode(in); err != nil {
+		message := "The request is not of the operation's shape."
+		var wrong *json.UnmarshalTypeError
+		if errors.As(err, &wrong) {
+			message = fmt.Sprintf("The member %s has a value of another type.", wrong.Field)
+		}
+		return nil, &state.Error{Type: "SerializationException", Message: message}
+	}
+	var c check
+	in.check(&c)
+	return in, c.err()
+}
+
+func invalid(format string, args ...any) error {
+	return &state.Error{Type: state.InvalidParameter, Message: fmt.Sprintf(format, args...)}
+}
+
+// epoch is a time as the API writes it: seconds with a fraction.
+type epoch time.Time
+
+// MarshalJSON implements [json.Marshaler].
+func (e epoch) MarshalJSON() ([]byte, error) {
+	return strconv.AppendFloat(nil, float64(time.Time(e).UnixMilli())/1000, 'f', -1, 64), nil
+}
+
+// attribute is one of a user. Its value is a string, whatever it stands for.
+type attribute struct {
+	Name  string
+	Value string
+}
+
+// attributesOf lists a user's attributes, all of them or those that are asked for.
+func attributesOf(u state.User, wanted []string) ([]attribute, error) {
+	list := make([]attribute, 0, len(u.Attributes))
+	for _, name := range wanted {
+		if _, ok := u.Attributes[name]; !ok {
+			return nil, invalid("One or more requested attributes do not exist.")
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(u.Attributes)) {
+		if len(wanted) == 0 || slices.Contains(wanted, name) {
+			list = append(list, attribute{name, u.Attributes[name]})
+		}
+	}
+	return list, nil
+}
+
+// userType is a user in a list.
+type userType struct {
+	Username             string
+	Attributes           []attribute
+	UserCreateDate       epoch
+	UserLastModifiedDate epoch
+	Enabled              bool
+	UserStatus           string
+}
+
+func userTypes(users []state.User, wanted []string) ([]userType, error) {
+	list := make([]userType, 0, len(users))
+	for _, u := range users {
+		attributes, err := attributesOf(u, wanted)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, userType{u.Username, attributes, epoch(u.Created), epoch(u.Modified), u.Enabled, u.Status})
+	}
+	return list, nil
+}
+
+// groupType is a group.
+type groupType struct {
+	GroupName        string
+	UserPoolId       string
+	Description      string `json:",omitempty"`
+	RoleArn          string `json:",omitempty"`
+	Precedence       *int   `json:",omitempty"`
+	LastModifiedDate epoch
+	CreationDate     epoch
+}
+
+func groupOf(poolID string, g state.Group) groupType {
+	return groupType{g.Name, poolID, g.Description, g.RoleARN, g.Precedence, epoch(g.Modified), epoch(g.Created)}
+}
+
+func groupTypes(poolID string, groups []state.Group) []groupType {
+	list := make([]groupType, 0, len(groups))
+	for _, g := range groups {
+		list = append(list, groupOf(poolID, g))
+	}
+	return list
+}

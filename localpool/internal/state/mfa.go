@@ -1,0 +1,209 @@
+package state
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha1" // what authenticator apps use, and Cognito alone takes
+	"crypto/subtle"
+	"encoding/base32"
+	"encoding/binary"
+	"fmt"
+	"time"
+)
+
+// What MFA a pool has.
+const (
+	MFAOff      = "OFF"
+	MFAOptional = "OPTIONAL" // users turn it on
+	MFARequired = "ON"
+)
+
+// What a user is asked after the password.
+const (
+	SoftwareTokenMFA = "SOFTWARE_TOKEN_MFA"
+	MFASetup         = "MFA_SETUP"
+)
+
+// Token is the authenticator app of a user.
+type Token struct {
+	Secret   string `json:"secret,omitempty"` // empty until the first code was right
+	Pending  string `json:"pending,omitempty"`
+	Name     string `json:"name,omitempty"`
+	Used     int64  `json:"used,omitempty"` // the interval whose code was used last
+	Failures int    `json:"failures,omitempty"`
+	On       bool   `json:"on,omitempty"`
+	Prefer   bool   `json:"prefer,omitempty"`
+}
+
+const (
+	errTokenOff  = "Software Token MFA has not been enabled by the userPool"
+	codeInterval = 30 // seconds
+)
+
+func (p *Pool) mfa() string {
+	if p.MFA == "" {
+		return MFAOff
+	}
+	return p.MFA
+}
+
+// SecondFactor says what a user is to be asked who has shown the password: nothing,
+// a code of their authenticator app, or to set one up.
+func (s *State) SecondFactor(poolID, name string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := s.pool(poolID)
+	if err != nil {
+		return "", err
+	}
+	u := p.user(name)
+	if u == nil {
+		return "", errNoUser
+	}
+	has := u.Token != nil && u.Token.Secret != ""
+	switch mode := p.mfa(); {
+	case mode == MFAOptional && has && u.Token.On, mode == MFARequired && has:
+		return SoftwareTokenMFA, nil
+	case mode == MFARequired:
+		return MFASetup, nil
+	}
+	return "", nil
+}
+
+// SetPoolMFA sets what MFA a pool has.
+func (s *State) SetPoolMFA(poolID, mode string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := s.pool(poolID)
+	if err != nil {
+		return err
+	}
+	p.MFA, p.Modified = mode, s.now()
+	return s.saveLocked()
+}
+
+var secretEncoding = base32.StdEncoding.WithPadding(base32.NoPadding)
+
+// AssociateToken makes a secret for an authenticator app. One that the user has
+// works until a code of the new one was right.
+func (s *State) AssociateToken(poolID, name string) (secret string, err error) {
+	err = s.change(poolID, name, func(p *Pool, u *User) error {
+		if p.mfa() == MFAOff {
+			return refuse(SoftwareTokenMFANotFound, errTokenOff)
+		}
+		b := make([]byte, 32)
+		rand.Read(b)
+		secret = secretEncoding.EncodeToString(b)
+		t := Token{}
+		if u.Token != nil {
+			t = *u.Token
+		}
+		t.Pending = secret
+		u.Token = &t
+		return nil
+	})
+	return secret, err
+}
+
+// VerifyToken takes the first code of a new authenticator app.
+func (s *State) VerifyToken(poolID, name, code, device string) error {
+	return s.change(poolID, name, func(p *Pool, u *User) error {
+		if p.mfa() == MFAOff {
+			return refuse(SoftwareTokenMFANotFound, errTokenOff)
+		}
+		if u.Token == nil || u.Token.Pending == "" {
+			return refuse(SoftwareTokenMFANotFound, "Software Token MFA has not been associated")
+		}
+		if s.now().Before(u.LockedUntil) {
+			return errLocked
+		}
+		step, ok := matches(u.Token.Pending, code, s.now())
+		if !ok {
+			s.wrongCode(u)
+			return refuse("EnableSoftwareTokenMFAException", "Code mismatch and fail enable Software Token MFA")
+		}
+		// One that takes the place of another is as much in use as that was.
+		u.Token = &Token{
+			Secret: u.Token.Pending, Name: device, Used: step,
+			On: u.Token.On || p.mfa() == MFARequired, Prefer: u.Token.Prefer || p.mfa() == MFARequired,
+		}
+		return nil
+	})
+}
+
+// CheckToken takes a code at a sign-in. Each is good once.
+func (s *State) CheckToken(poolID, name, code string) error {
+	return s.change(poolID, name, func(_ *Pool, u *User) error {
+		if u.Token == nil || u.Token.Secret == "" {
+			return refuse(SoftwareTokenMFANotFound, "Software Token MFA has not been associated")
+		}
+		if s.now().Before(u.LockedUntil) {
+			return errLocked
+		}
+		t := *u.Token
+		step, ok := matches(t.Secret, code, s.now())
+		if !ok {
+			s.wrongCode(u)
+			return refuse(CodeMismatch, "Invalid code received for user")
+		}
+		if step <= t.Used {
+			return refuse(ExpiredCode, "Your software token has already been used once.")
+		}
+		t.Used, t.Failures = step, 0
+		u.Token = &t
+		return nil
+	})
+}
+
+// wrongCode counts wrong codes apart from passwords: who knows the password could
+// otherwise go on for ever. The caller holds the lock.
+func (s *State) wrongCode(u *User) {
+	t := *u.Token
+	t.Failures++
+	u.Token = &t
+	s.lockAfter(u, t.Failures)
+}
+
+// SetMFA turns a user's authenticator app on or off.
+func (s *State) SetMFA(poolID, name string, on, prefer bool) error {
+	return s.change(poolID, name, func(_ *Pool, u *User) error {
+		if u.Token == nil || u.Token.Secret == "" {
+			if !on && !prefer {
+				return nil
+			}
+			return refuse(InvalidParameter, fmt.Sprintf("User does not have delivery config set to turn on %s", SoftwareTokenMFA))
+		}
+		if prefer && !on {
+			return refuse(InvalidParameter, fmt.Sprintf("%s cannot be preferred unless it is enabled", SoftwareTokenMFA))
+		}
+		t := *u.Token
+		t.On, t.Prefer = on, prefer
+		u.Token = &t
+		return nil
+	})
+}
+
+// matches reports whether a code is of now, or of the interval before or after
+// (RFC 6238), and of which.
+func matches(secret, code string, now time.Time) (step int64, ok bool) {
+	key, err := secretEncoding.DecodeString(secret)
+	if err != nil {
+		return 0, false
+	}
+	current := now.Unix() / codeInterval
+	for _, step := range []int64{current, current - 1, current + 1} {
+		if subtle.ConstantTimeCompare([]byte(tokenCode(key, step)), []byte(code)) == 1 {
+			return step, true
+		}
+	}
+	return 0, false
+}
+
+// tokenCode is RFC 4226, section 5.3.
+func tokenCode(key []byte, step int64) string {
+	mac := hmac.New(sha1.New, key)
+	mac.Write(binary.BigEndian.AppendUint64(nil, uint64(step)))
+	sum := mac.Sum(nil)
+	at := sum[len(sum)-1] & 0x0f
+	return fmt.Sprintf("%06d", binary.BigEndian.Uint32(sum[at:at+4])&0x7fffffff%1_000_000)
+}

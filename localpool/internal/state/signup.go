@@ -1,0 +1,155 @@
+package state
+
+import (
+	"fmt"
+	"maps"
+	"time"
+)
+
+// SignUp makes a user who has yet to confirm their address.
+func (s *State) SignUp(clientID, username, password string, attributes map[string]string) (User, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.client(clientID)
+	if c == nil {
+		return User{}, refuse(ResourceNotFound, fmt.Sprintf("User pool client %s does not exist.", clientID))
+	}
+	p, err := s.pool(c.PoolID)
+	if err != nil {
+		return User{}, err
+	}
+	if !p.SelfSignUp {
+		return User{}, refuse(NotAuthorized, "SignUp is not permitted for this user pool")
+	}
+	if err := p.checkPolicy(password); err != nil {
+		return User{}, err
+	}
+	if attributes = maps.Clone(attributes); attributes == nil {
+		attributes = make(map[string]string)
+	}
+	email, given := attributes["email"]
+	if p.EmailAsUsername && !given {
+		email, given = username, true
+		attributes["email"] = email
+	}
+	if given && !plausibleEmail(email) {
+		return User{}, refuse(InvalidParameter, "Invalid email address format.")
+	}
+	if err := checkAttributes(attributes, byUser); err != nil {
+		return User{}, err
+	}
+	for _, a := range []string{"email", "phone_number"} {
+		if attributes[a] != "" {
+			attributes[a+"_verified"] = "false"
+		}
+	}
+	u, err := s.addUser(p, NewUser{Username: username, Attributes: attributes, Password: password, Status: Unconfirmed, Enabled: true})
+	if err != nil {
+		return User{}, err
+	}
+	if email != "" {
+		s.sendCode(p, u, confirmSignUp)
+	}
+	return u.clone(), s.saveLocked()
+}
+
+// ConfirmSignUp confirms a user by the code that was sent. An address that
+// somebody else verified before stays theirs, unless it is taken by force.
+func (s *State) ConfirmSignUp(poolID, name, code string, force bool) error {
+	return s.change(poolID, name, func(p *Pool, u *User) error {
+		if u.Status != Unconfirmed {
+			return refuse(NotAuthorized, "User cannot be confirmed. Current status is "+u.Status)
+		}
+		if err := s.useCode(u, confirmSignUp, code); err != nil {
+			return err
+		}
+		if before := p.holder(u, u.Attributes["email"], true); before != nil {
+			if !force || p.EmailAsUsername {
+				return errAlias
+			}
+			before.Attributes["email_verified"], before.Modified = "false", s.now()
+		}
+		u.Status, u.Attributes["email_verified"] = Confirmed, "true"
+		return nil
+	})
+}
+
+// ResendCode sends a new confirmation code, and returns where to.
+func (s *State) ResendCode(poolID, name string) (sentTo string, err error) {
+	err = s.change(poolID, name, func(p *Pool, u *User) error {
+		if u.Status != Unconfirmed {
+			return refuse(InvalidParameter, "User is already confirmed.")
+		}
+		if sentTo = u.Attributes["email"]; sentTo == "" {
+			return refuse(InvalidParameter, "Auto verification not turned on.")
+		}
+		s.sendCode(p, u, confirmSignUp)
+		return nil
+	})
+	return sentTo, err
+}
+
+// ForgotPassword sends a code to set a new password with, and returns where to.
+// What it refuses tells whether there is such a user: who asked is not to see it.
+func (s *State) ForgotPassword(poolID, name string) (sentTo string, err error) {
+	err = s.change(poolID, name, func(p *Pool, u *User) error {
+		switch {
+		case !u.Enabled:
+			return errDisabled
+		case u.Status == ForceChangePassword || u.Status == ExternalProvider:
+			return refuse(NotAuthorized, "User password cannot be reset in the current state.")
+		case !u.verified():
+			return refuse(InvalidParameter, "Cannot reset password for the user as there is no registered/verified email or phone_number")
+		}
+		s.sendCode(p, u, resetPassword)
+		sentTo = u.Attributes["email"]
+		return nil
+	})
+	return sentTo, err
+}
+
+// ConfirmForgotPassword sets a new password by the code that was sent.
+func (s *State) ConfirmForgotPassword(poolID, name, code, password string) error {
+	return s.change(poolID, name, func(p *Pool, u *User) error {
+		if err := p.checkPolicy(password); err != nil {
+			return err
+		}
+		if !u.Enabled {
+			return errDisabled
+		}
+		if err := s.useCode(u, resetPassword, code); err != nil {
+			return err
+		}
+		u.Failures, u.LockedUntil, u.PasswordExpires, u.Status = 0, time.Time{}, time.Time{}, Confirmed
+		return p.setPassword(u, password)
+	})
+}
+
+// SendVerification sends a code to verify an attribute with, and returns where to.
+func (s *State) SendVerification(poolID, name, attribute string) (sentTo string, err error) {
+	err = s.change(poolID, name, func(p *Pool, u *User) error {
+		if sentTo = u.Attributes[attribute]; sentTo == "" || verifications[attribute] == "" {
+			return refuse(InvalidParameter, fmt.Sprintf("user.%s: Attribute does not exist.", attribute))
+		}
+		s.sendCode(p, u, verifications[attribute])
+		return nil
+	})
+	return sentTo, err
+}
+
+// VerifyAttribute verifies an attribute by the code that was sent.
+func (s *State) VerifyAttribute(poolID, name, attribute, code string) error {
+	return s.change(poolID, name, func(p *Pool, u *User) error {
+		if verifications[attribute] == "" || u.Attributes[attribute] == "" {
+			return refuse(InvalidParameter, fmt.Sprintf("user.%s: Attribute does not exist.", attribute))
+		}
+		if err := s.useCode(u, verifications[attribute], code); err != nil {
+			return err
+		}
+		if attribute == "email" && p.holder(u, u.Attributes["email"], true) != nil {
+			return errAlias
+		}
+		u.Attributes[attribute+"_verified"] = "true"
+		return nil
+	})
+}

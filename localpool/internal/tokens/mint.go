@@ -1,0 +1,157 @@
+package tokens
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/codegrant/codegrant/localpool/internal/state"
+)
+
+// Maker makes and reads the tokens of every pool of a state.
+type Maker struct {
+	state *state.State
+	base  string
+}
+
+// New returns a maker for issuers under a base URL without a trailing slash.
+func New(s *state.State, base string) *Maker { return &Maker{state: s, base: base} }
+
+// Issuer returns the issuer of a pool.
+func (m *Maker) Issuer(poolID string) string { return m.base + "/" + poolID }
+
+// AdminScope is the scope of the tokens of the JSON API, and what its operations
+// on the own account ask for.
+const AdminScope = "aws.cognito.signin.user.admin"
+
+// Terms are what the tokens of one answer have in common.
+type Terms struct {
+	Scopes   []string
+	Nonce    string
+	Resource string
+	AuthTime time.Time
+	Family   string // origin_jti; empty: a new one
+	API      bool   // of a sign-in by the JSON API, which has an ID token always
+}
+
+// Set is what is issued together, but for the refresh token.
+type Set struct {
+	ID        string // empty without the scope openid
+	Access    string
+	ExpiresIn int
+}
+
+// Mint makes the tokens of a user.
+func (m *Maker) Mint(client state.Client, u state.User, t Terms) (Set, error) {
+	now := m.state.Now()
+	if t.Family == "" {
+		t.Family = NewID()
+	}
+	common := map[string]any{
+		"sub": u.Sub(), "iss": m.Issuer(client.PoolID), "iat": now.Unix(), "auth_time": t.AuthTime.Unix(),
+		"event_id": NewID(), "origin_jti": t.Family,
+	}
+	if len(u.Groups) > 0 {
+		common["cognito:groups"] = u.Groups
+	}
+	access := maps.Clone(common)
+	access["token_use"], access["client_id"], access["username"] = "access", client.ID, u.Username
+	access["scope"], access["jti"] = strings.Join(t.Scopes, " "), NewID()
+	if !t.API {
+		access["version"] = 2
+	}
+	access["exp"] = now.Add(client.AccessTokenValidity).Unix()
+	if t.Resource != "" {
+		access["aud"] = t.Resource
+	}
+	// A client whose tokens can be neither revoked nor rotated has no use for ids.
+	if !client.Revocation && !client.Rotation {
+		delete(common, "origin_jti")
+		delete(access, "origin_jti")
+		delete(access, "jti")
+	}
+	signed, err := m.state.Sign(client.PoolID, access)
+	if err != nil {
+		return Set{}, err
+	}
+	set := Set{Access: signed, ExpiresIn: int(client.AccessTokenValidity / time.Second)}
+	if !t.API && !slices.Contains(t.Scopes, "openid") {
+		return set, nil
+	}
+	set.ID, err = m.state.Sign(client.PoolID, m.idClaims(client, u, t, common, signed))
+	return set, err
+}
+
+func (m *Maker) idClaims(client state.Client, u state.User, t Terms, common map[string]any, access string) map[string]any {
+	id := maps.Clone(common)
+	id["token_use"], id["aud"], id["cognito:username"] = "id", client.ID, u.Username
+	if id["origin_jti"] != nil {
+		id["jti"] = NewID()
+	}
+	id["exp"] = m.state.Now().Add(client.IDTokenValidity).Unix()
+	if !t.API {
+		sum := sha256.Sum256([]byte(access))
+		id["at_hash"] = base64.RawURLEncoding.EncodeToString(sum[:16])
+	}
+	if t.Nonce != "" {
+		id["nonce"] = t.Nonce
+	}
+	if roles, preferred := m.state.Roles(client.PoolID, u.Groups); len(roles) > 0 {
+		id["cognito:roles"] = roles
+		if preferred != "" {
+			id["cognito:preferred_role"] = preferred
+		}
+	}
+	scopes := t.Scopes
+	if t.API {
+		scopes = nil // which shows all
+	}
+	for name, value := range Readable(u, scopes) {
+		if name == "email_verified" || name == "phone_number_verified" {
+			id[name] = strings.EqualFold(value, "true") // a boolean here, a string in userInfo
+			continue
+		}
+		id[name] = value
+	}
+	return id
+}
+
+// profile is what the scope of that name shows.
+var profile = strings.Fields("name family_name given_name middle_name nickname preferred_username profile picture website gender birthdate zoneinfo locale updated_at")
+
+// Readable selects a user's attributes by scope: openid alone shows all of them.
+func Readable(u state.User, scopes []string) map[string]string {
+	out := make(map[string]string)
+	all := !slices.ContainsFunc(scopes, func(s string) bool { return s == "email" || s == "phone" || s == "profile" })
+	for name, value := range u.Attributes {
+		show := all || strings.HasPrefix(name, "custom:")
+		switch {
+		case name == "sub":
+			show = false // not an attribute among others
+		case name == "email" || name == "email_verified":
+			show = all || slices.Contains(scopes, "email")
+		case name == "phone_number" || name == "phone_number_verified":
+			show = all || slices.Contains(scopes, "phone")
+		case slices.Contains(profile, name):
+			show = all || slices.Contains(scopes, "profile")
+		}
+		if show {
+			out[name] = value
+		}
+	}
+	return out
+}
+
+// NewID returns an identifier in the form of a UUID, version 4 (RFC 9562).
+func NewID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	h := hex.EncodeToString(b[:])
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}
