@@ -23,36 +23,50 @@ func (s *Store) Apply(ctx context.Context, snapshot replica.Snapshot) (replica.C
 }
 
 func (s *Store) decide(snapshot replica.Snapshot) decision {
-	return func(stored *replica.User) (replica.Change, error) {
-		if stored != nil {
-			if err := expect(*stored, snapshot.Issuer, snapshot.Subject); err != nil {
-				return replica.Change{}, err
-			}
+	return func(stored *row) (replica.Change, error) {
+		if stored == nil {
+			return replica.Decide(s.policy, nil, snapshot, s.now()), nil
 		}
-		return replica.Decide(s.policy, stored, snapshot, s.now()), nil
+		if err := expect(stored.User, snapshot.Issuer, snapshot.Subject); err != nil {
+			return replica.Change{}, err
+		}
+		change := replica.Decide(s.policy, &stored.User, snapshot, s.now())
+		stored.claim(&change)
+		return change, nil
 	}
 }
 
 // GrantLocalGroup implements [replica.Store].
 func (s *Store) GrantLocalGroup(ctx context.Context, userID int64, group string) (replica.Change, error) {
-	return s.changeLocal(ctx, "grant local group", userID, group, replica.DecideGrant)
+	return s.changeLocal(ctx, "grant local group", userID, group, func(stored *row, now time.Time) replica.Change {
+		change := replica.DecideGrant(stored.User, group, now)
+		if change.Empty() && stored.unclaimed[group] { // as before, but by our word from now on
+			before := stored.User
+			change.Before, change.Fields = &before, []string{"groups"}
+			change.User.Updated = now.UTC().Truncate(time.Microsecond)
+			stored.granted = group
+		}
+		return change
+	})
 }
 
 // RevokeLocalGroup implements [replica.Store].
 func (s *Store) RevokeLocalGroup(ctx context.Context, userID int64, group string) (replica.Change, error) {
-	return s.changeLocal(ctx, "revoke local group", userID, group, replica.DecideRevoke)
+	return s.changeLocal(ctx, "revoke local group", userID, group, func(stored *row, now time.Time) replica.Change {
+		return replica.DecideRevoke(stored.User, group, now)
+	})
 }
 
 func (s *Store) changeLocal(ctx context.Context, operation string, id int64, group string,
-	decide func(replica.User, string, time.Time) replica.Change) (replica.Change, error) {
+	decide func(*row, time.Time) replica.Change) (replica.Change, error) {
 	if err := replica.CheckGroupName(group); err != nil {
 		return replica.Change{}, fmt.Errorf("%s: %w", operation, err)
 	}
-	change, err := s.change(ctx, s.byID(id), func(stored *replica.User) (replica.Change, error) {
+	change, err := s.change(ctx, s.byID(id), func(stored *row) (replica.Change, error) {
 		if stored == nil {
 			return replica.Change{}, replica.ErrNotFound
 		}
-		return decide(*stored, group, s.now()), nil
+		return decide(stored, s.now()), nil
 	})
 	if err != nil {
 		return replica.Change{}, s.fail(ctx, fmt.Sprintf("%s of user %d", operation, id), err)
@@ -61,7 +75,7 @@ func (s *Store) changeLocal(ctx context.Context, operation string, id int64, gro
 }
 
 // A decision says what is to become of a user, nil for nobody.
-type decision func(stored *replica.User) (replica.Change, error)
+type decision func(stored *row) (replica.Change, error)
 
 // change reads the user whose ID is selected, and makes what decide says so.
 func (s *Store) change(ctx context.Context, id *statement, decide decision) (replica.Change, error) {
@@ -89,7 +103,7 @@ func (s *Store) changeOnce(ctx context.Context, id *statement, decide decision) 
 			return replica.Change{}, err
 		}
 		if stored != nil {
-			if change, err = decide(&stored.User); err != nil {
+			if change, err = decide(stored); err != nil {
 				return replica.Change{}, err
 			}
 			change.Adopted = true
@@ -132,7 +146,7 @@ func (s *Store) look(ctx context.Context, q querier, id *statement, decide decis
 		change, err := decide(nil)
 		return nil, change, err
 	}
-	change, err := decide(&rows[0].User)
+	change, err := decide(&rows[0])
 	return &rows[0], change, err
 }
 

@@ -55,6 +55,7 @@ func (d djangoTables) adopt(ctx context.Context, tx *sql.Tx, newcomer replica.Us
 	}
 	for _, g := range groups {
 		adopted.Groups = append(adopted.Groups, replica.Membership{Group: g, Local: true})
+		adopted.unclaim(g.Name)
 	}
 	sortGroups(adopted.Groups)
 	return adopted, nil

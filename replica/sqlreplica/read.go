@@ -245,7 +245,7 @@ func (s *Store) groupColumns() string {
 // statement sees one moment.
 func (s *Store) readRows(ctx context.Context, q querier, ids *statement) ([]row, error) {
 	v := s.tables.view()
-	all := s.engine.sql("SELECT " + s.userColumns() + ", " + v.pool + ", " + v.local + ", " + s.groupColumns() + " FROM (")
+	all := s.engine.sql("SELECT " + s.userColumns() + ", " + v.pool + ", " + v.local + ", " + v.unclaimed + ", " + s.groupColumns() + " FROM (")
 	all.sql(ids.text.String())
 	all.args = ids.args
 	all.sql(") page JOIN codegrant_users u ON u.id = page.id " + v.userJoins + " " + v.memberJoins + " ORDER BY u.id")
@@ -258,13 +258,13 @@ func (s *Store) readRows(ctx context.Context, q querier, ids *statement) ([]row,
 	for rows.Next() {
 		var u row
 		var custom string
-		var pool, local sql.NullBool
+		var pool, local, unclaimed sql.NullBool
 		var g nullGroup
 		err := rows.Scan(append([]any{
 			&u.ID, &u.Issuer, &u.Subject, &u.Username, &u.Email, &u.EmailVerified, &u.Name, &u.GivenName, &u.FamilyName,
 			&u.PhoneNumber, &u.PhoneNumberVerified, &u.Locale, &custom, &u.Enabled, &u.Status,
 			timeColumn{&u.FirstSignIn}, timeColumn{&u.LastSignIn}, timeColumn{&u.Created}, timeColumn{&u.Updated},
-			timeColumn{&u.AsOf}, timeColumn{&u.GroupsAsOf}, &u.inactive, &u.deactivated, &pool, &local,
+			timeColumn{&u.AsOf}, timeColumn{&u.GroupsAsOf}, &u.inactive, &u.deactivated, &pool, &local, &unclaimed,
 		}, g.columns()...)...)
 		if err != nil {
 			return nil, contentError{fmt.Errorf("read a user: %w", err)}
@@ -281,6 +281,9 @@ func (s *Store) readRows(ctx context.Context, q querier, ids *statement) ([]row,
 		if g.id.Valid {
 			last := &users[len(users)-1]
 			last.Groups = append(last.Groups, replica.Membership{Group: g.group(u.Issuer), Pool: pool.Bool, Local: local.Bool})
+			if unclaimed.Bool {
+				last.unclaim(g.name.String)
+			}
 		}
 	}
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {

@@ -3,6 +3,7 @@ package sqlreplica
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"strings"
 
 	"github.com/codegrant/codegrant/replica"
@@ -44,6 +45,7 @@ type view struct {
 	inactive    string // two columns of row
 	memberJoins string // from u to the memberships, m and g
 	pool, local string // two columns of a membership
+	unclaimed   string // and a third: we have nothing on record about it
 
 	groups                          string // groups, without users
 	groupID, groupName, groupOrigin string
@@ -57,6 +59,34 @@ type row struct {
 	replica.User
 	inactive    bool // the application has the account turned off
 	deactivated bool // and it is turned off because the pool said so
+
+	// unclaimed are the groups, by name, that somebody else put the user into:
+	// memberships of Django's that neither the pool has stated nor a grant made.
+	unclaimed map[string]bool
+
+	granted string // the one of unclaimed that a grant makes its own; empty: none
+}
+
+func (r *row) unclaim(group string) {
+	if r.unclaimed == nil {
+		r.unclaimed = make(map[string]bool)
+	}
+	r.unclaimed[group] = true
+}
+
+// claim makes memberships that were unclaimed the pool's alone, where the change
+// has the pool state them: another backend may well have written them from the
+// pool's word, and then nobody but the pool can end them.
+func (r *row) claim(change *replica.Change) {
+	if r == nil || len(r.unclaimed) == 0 || change.Empty() {
+		return
+	}
+	change.User.Groups = slices.Clone(change.User.Groups)
+	for i, m := range change.User.Groups {
+		if m.Pool && r.unclaimed[m.Name] {
+			change.User.Groups[i].Local = false
+		}
+	}
 }
 
 // user returns the user as everybody sees them.
@@ -99,7 +129,7 @@ var ownView = view{
 	migrations:  "own",
 	inactive:    "FALSE, FALSE",
 	memberJoins: "LEFT JOIN codegrant_memberships m ON m.user_id = u.id LEFT JOIN codegrant_groups g ON g.id = m.group_id",
-	pool:        "m.from_pool", local: "m.from_local",
+	pool:        "m.from_pool", local: "m.from_local", unclaimed: "FALSE",
 	groups:  "codegrant_groups g",
 	groupID: "g.id", groupName: "g.name", groupOrigin: "g.origin",
 	owned:   "g.issuer = ",

@@ -15,9 +15,9 @@ import (
 // knows.
 func (s *Store) write(ctx context.Context, tx *sql.Tx, before *row, change *replica.Change) (err error) {
 	u := &change.User
-	var groupsBefore []replica.Membership
-	if before != nil {
-		groupsBefore = before.Groups
+	was := before
+	if was == nil {
+		was = &row{}
 	}
 	u.Groups = slices.Clone(u.Groups) // it is shared with what was decided
 	switch {
@@ -31,10 +31,10 @@ func (s *Store) write(ctx context.Context, tx *sql.Tx, before *row, change *repl
 	if err != nil {
 		return err
 	}
-	if err := s.writeGroups(ctx, tx, u, groupsBefore); err != nil {
+	if err := s.writeGroups(ctx, tx, u, was.Groups); err != nil {
 		return err
 	}
-	return s.writeMemberships(ctx, tx, u.ID, groupsBefore, u.Groups)
+	return s.writeMemberships(ctx, tx, u.ID, was, u.Groups)
 }
 
 var userColumns = []string{
@@ -130,9 +130,9 @@ func (s *Store) writeGroups(ctx context.Context, tx *sql.Tx, u *replica.User, be
 
 // writeMemberships makes the rows of one user equal to after. No store writes
 // them meanwhile: the user's row is held.
-func (s *Store) writeMemberships(ctx context.Context, tx *sql.Tx, userID int64, before, after []replica.Membership) error {
-	was := make(map[int64]replica.Membership, len(before))
-	for _, m := range before {
+func (s *Store) writeMemberships(ctx context.Context, tx *sql.Tx, userID int64, before *row, after []replica.Membership) error {
+	was := make(map[int64]replica.Membership, len(before.Groups))
+	for _, m := range before.Groups {
 		was[m.ID] = m
 	}
 	var added []replica.Membership
@@ -142,7 +142,7 @@ func (s *Store) writeMemberships(ctx context.Context, tx *sql.Tx, userID int64, 
 		switch {
 		case !exists:
 			added = append(added, m)
-		case old.Pool != m.Pool || old.Local != m.Local:
+		case old.Pool != m.Pool || old.Local != m.Local || before.granted != "" && m.Name == before.granted:
 			if err := s.tables.setMembership(ctx, tx, userID, m); err != nil {
 				return err
 			}
