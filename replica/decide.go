@@ -26,8 +26,9 @@ const (
 //
 //   - A statement about attributes older than stored.AsOf, or about groups older
 //     than stored.GroupsAsOf, changes none of them. One of the same time does.
-//   - Where everything is as stated, nothing is to be written, be the statement
-//     newer or not. So order is kept among the statements that changed something.
+//   - Where everything is as stated, nothing changes but the times AsOf and
+//     GroupsAsOf of a newer statement (see [Change.Confirmed]). So a statement from
+//     before it that arrives after it changes nothing either.
 //   - A sign-in counts whatever its order: the first is the earliest, the last
 //     the latest.
 func Decide(policy Policy, stored *User, s Snapshot, now time.Time) Change {
@@ -55,10 +56,9 @@ func Decide(policy Policy, stored *User, s Snapshot, now time.Time) Change {
 	}
 
 	change := difference(stored, next)
-	if change.Empty() {
-		return change
+	if !change.Empty() {
+		change.User.Updated = now
 	}
-	change.User.Updated = now
 	if fresh {
 		change.User.AsOf = at
 	}
@@ -104,13 +104,14 @@ func decideLocal(stored, next User, now time.Time) Change {
 // MergeGroup says what becomes of a group that is stored when a change holds it
 // as stated, and whether that is anything new. A group that was local is the
 // pool's once the pool states it, and never the other way round; of two
-// precedences the one stated later holds.
+// precedences the one stated later holds. A precedence that was stated again is
+// nothing new, and yet has a later AsOf, which the store keeps.
 func MergeGroup(stored, stated Group) (Group, bool) {
 	merged := stored
 	if stored.Origin == OriginLocal {
 		merged.Origin = stated.Origin
 	}
-	if stated.Precedence != nil && !stated.AsOf.Before(stored.AsOf) && !equalInt(stated.Precedence, stored.Precedence) {
+	if stated.Precedence != nil && !stated.AsOf.Before(stored.AsOf) {
 		merged.Precedence, merged.AsOf = stated.Precedence, stated.AsOf
 	}
 	return merged, merged.Origin != stored.Origin || !equalInt(merged.Precedence, stored.Precedence)

@@ -81,10 +81,27 @@ func TestDecide(t *testing.T) {
 			name: "the same again changes nothing", stored: stored(), snapshot: stating(0),
 		},
 		{
-			name: "the same, stated later, changes nothing", stored: stored(), snapshot: stating(60),
+			name: "the same, stated later, changes nothing but the time of the statement", stored: stored(), snapshot: stating(60),
 			check: func(t *testing.T, c Change) {
-				if !c.Empty() || !c.User.AsOf.Equal(t0) || !c.User.Updated.Equal(t0) {
-					t.Errorf("plan = %+v, want the user as stored", c.User)
+				if !c.Empty() || !c.Confirmed() || !c.User.AsOf.Equal(at(60)) || !c.User.GroupsAsOf.Equal(at(60)) || !c.User.Updated.Equal(t0) {
+					t.Errorf("change = %+v, want the user as stored, as of now", c)
+				}
+			},
+		},
+		{
+			name: "the same, stated later but for groups, says nothing about their time", stored: stored(),
+			snapshot: stating(60, func(s *Snapshot) { s.Groups, s.GroupsKnown = nil, false }),
+			check: func(t *testing.T, c Change) {
+				if !c.Confirmed() || !c.User.AsOf.Equal(at(60)) || !c.User.GroupsAsOf.Equal(t0) {
+					t.Errorf("change = %+v, want the attributes as of now", c)
+				}
+			},
+		},
+		{
+			name: "the same, stated earlier, confirms nothing", stored: stored(), snapshot: stating(-60),
+			check: func(t *testing.T, c Change) {
+				if c.Confirmed() || !c.User.AsOf.Equal(t0) || !c.User.GroupsAsOf.Equal(t0) {
+					t.Errorf("change = %+v, want the user as stored", c)
 				}
 			},
 		},
@@ -373,7 +390,7 @@ func TestMergeGroup(t *testing.T) {
 		{"local becomes the provider's", group(OriginLocal, nil, 0), group(OriginProvider, nil, 9), group(OriginProvider, nil, 0), true},
 		{"the pool's stays", group(OriginPool, nil, 0), group(OriginLocal, nil, 9), group(OriginPool, nil, 0), false},
 		{"first precedence", group(OriginPool, nil, 0), group(OriginPool, intp(1), 9), group(OriginPool, intp(1), 9), true},
-		{"same precedence", group(OriginPool, intp(1), 0), group(OriginPool, intp(1), 9), group(OriginPool, intp(1), 0), false},
+		{"same precedence", group(OriginPool, intp(1), 0), group(OriginPool, intp(1), 9), group(OriginPool, intp(1), 9), false},
 		{"later precedence", group(OriginPool, intp(1), 0), group(OriginPool, intp(2), 9), group(OriginPool, intp(2), 9), true},
 		{"earlier precedence", group(OriginPool, intp(1), 9), group(OriginPool, intp(2), 0), group(OriginPool, intp(1), 9), false},
 		{"precedence not stated", group(OriginPool, intp(1), 0), group(OriginPool, nil, 9), group(OriginPool, intp(1), 0), false},

@@ -19,7 +19,8 @@ type Store interface {
 	//
 	// It happens as a whole or not at all, and repeating it changes nothing more.
 	// Any number of concurrent calls for one person, new or not, succeed and
-	// leave one user. A snapshot that changes nothing writes nothing.
+	// leave one user. Of a snapshot that changes nothing the store keeps the time,
+	// where it is the newest, and writes nothing else; repeated, it writes nothing.
 	//
 	// A snapshot that is not valid returns [ErrInvalid]. A store that links people
 	// to accounts which existed before returns [ErrConflict] where it cannot tell

@@ -44,8 +44,9 @@ type User struct {
 	Created     time.Time // of the row
 	Updated     time.Time // when the row or a membership was last written
 
-	// AsOf and GroupsAsOf are the times of the statements that the attributes
-	// and the memberships come from. An older statement changes nothing.
+	// AsOf and GroupsAsOf are the times of the newest statements that said how
+	// the attributes and the memberships are, be it that they are as they were.
+	// An older statement changes nothing.
 	AsOf       time.Time
 	GroupsAsOf time.Time // zero: no statement has named groups yet
 }

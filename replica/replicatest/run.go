@@ -246,6 +246,29 @@ func show(u replica.User) string {
 	return b.String()
 }
 
+// changesNothing checks that f tells of no change, that nothing of the user is
+// different but the times of the newest statement, and that it writes nothing when
+// it is repeated.
+func (t *test) changesNothing(s replica.Store, id int64, f func() replica.Change) {
+	t.Helper()
+	before := t.user(s, id)
+	change := f()
+	if !change.Empty() {
+		t.Errorf("a change of nothing reports %q", change.Fields)
+	}
+	after := t.user(s, id)
+	t.sameUser("user of the empty change", change.User, after)
+	if after.AsOf.Before(before.AsOf) || after.GroupsAsOf.Before(before.GroupsAsOf) {
+		t.Errorf("a change of nothing moved the times of the newest statement back: %s", show(after))
+	}
+	before.AsOf, before.GroupsAsOf = after.AsOf, after.GroupsAsOf
+	for i := range min(len(before.Groups), len(after.Groups)) {
+		before.Groups[i].AsOf = after.Groups[i].AsOf
+	}
+	t.sameUser("user after a change of nothing", after, before)
+	t.writesNothing(s, id, f)
+}
+
 // writesNothing checks that f neither changes the user nor begins to write.
 func (t *test) writesNothing(s replica.Store, id int64, f func() replica.Change) {
 	t.Helper()

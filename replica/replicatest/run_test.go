@@ -3,6 +3,7 @@ package replicatest_test
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,6 +38,18 @@ var broken = map[string]struct {
 		s.apply = func(snapshot *replica.Snapshot) {
 			late = late.Add(time.Second)
 			snapshot.At = late
+		}
+	}},
+	"forgets what was said again": {"order/older_never_overwrites_what_was_said_again_since", func(s *faultyStore) {
+		first := make(map[string]time.Time) // by what was said
+		s.apply = func(snapshot *replica.Snapshot) {
+			said := *snapshot
+			said.At = time.Time{}
+			text := fmt.Sprintf("%+v", said)
+			if at, ok := first[text]; ok {
+				snapshot.At = at
+			}
+			first[text] = snapshot.At
 		}
 	}},
 	"cuts what is too long": {"apply/everything_at_its_limit", func(s *faultyStore) {

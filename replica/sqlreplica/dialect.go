@@ -44,6 +44,8 @@ type engine struct {
 
 	// returning: INSERT … ON CONFLICT DO NOTHING RETURNING id is understood.
 	returning bool
+	// arrays: a value can be an array.
+	arrays bool
 	// lock, an ID and lockEnd take hold of the row of one user until the
 	// transaction ends.
 	lock, lockEnd string
@@ -70,7 +72,7 @@ var engines = map[Dialect]*engine{
 		name: "PostgreSQL", goose: database.DialectPostgres, migrations: "postgres",
 		placeholder: func(n int) string { return "$" + strconv.Itoa(n) },
 		encodeTime:  func(t time.Time) any { return t.UTC() }, readTime: asIs,
-		returning: true,
+		returning: true, arrays: true,
 		lock:      "SELECT id FROM codegrant_users WHERE id = ",
 		lockEnd:   " FOR UPDATE",
 		findTable: "SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = ",

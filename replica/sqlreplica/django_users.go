@@ -85,8 +85,8 @@ func (d djangoTables) accountsOf(ctx context.Context, tx *sql.Tx, email string) 
 	return accounts, errors.Join(rows.Err(), rows.Close())
 }
 
-func (d djangoTables) insertUser(ctx context.Context, tx *sql.Tx, u replica.User) (id int64, err error) {
-	username, email := u.Subject, address(u)
+func (d djangoTables) insertUser(ctx context.Context, tx *sql.Tx, u row) (id int64, err error) {
+	username, email := u.Subject, address(u.User)
 	if lower := strings.ToLower(email); email != "" && len([]rune(lower)) <= maxDjangoName {
 		username = lower
 	}
@@ -120,7 +120,7 @@ func (d djangoTables) insertUser(ctx context.Context, tx *sql.Tx, u replica.User
 func unusablePassword() string { return "!" + (rand.Text() + rand.Text())[:40] }
 
 // insertBeside adds our row beside that of Django.
-func (d djangoTables) insertBeside(ctx context.Context, tx *sql.Tx, u replica.User, deactivated bool) error {
+func (d djangoTables) insertBeside(ctx context.Context, tx *sql.Tx, u row, deactivated bool) error {
 	values, err := userValues(u)
 	if err != nil {
 		return err
@@ -129,14 +129,14 @@ func (d djangoTables) insertBeside(ctx context.Context, tx *sql.Tx, u replica.Us
 		bind(append([]any{u.ID, deactivated}, values...)...).sql(")").exec(ctx, tx)
 }
 
-func (d djangoTables) linkUser(ctx context.Context, tx *sql.Tx, before *row, u replica.User) error {
+func (d djangoTables) linkUser(ctx context.Context, tx *sql.Tx, before *row, u row) error {
 	if err := d.insertBeside(ctx, tx, u, before.turned(u.Enabled).deactivated); err != nil {
 		return err
 	}
 	return d.follow(ctx, tx, before, u)
 }
 
-func (d djangoTables) updateUser(ctx context.Context, tx *sql.Tx, before *row, u replica.User) error {
+func (d djangoTables) updateUser(ctx context.Context, tx *sql.Tx, before *row, u row) error {
 	values, err := userValues(u)
 	if err != nil {
 		return err
@@ -151,7 +151,7 @@ func (d djangoTables) updateUser(ctx context.Context, tx *sql.Tx, before *row, u
 
 // follow has the account of Django follow its user, in what is still as the store
 // has left it.
-func (d djangoTables) follow(ctx context.Context, tx *sql.Tx, before *row, u replica.User) error {
+func (d djangoTables) follow(ctx context.Context, tx *sql.Tx, before *row, u row) error {
 	set := func(column string, value any, only string, values ...any) error {
 		update := d.engine.sql("UPDATE auth_user SET " + column + " = ").bind(value).sql(" WHERE id = ").bind(u.ID)
 		if only != "" {
@@ -164,7 +164,7 @@ func (d djangoTables) follow(ctx context.Context, tx *sql.Tx, before *row, u rep
 	if name := cut(u.Name, maxDjangoName); name != "" && u.Name != before.Name {
 		faults = append(faults, set("first_name", name, "first_name IN (", "", cut(before.Name, maxDjangoName)))
 	}
-	if email := address(u); email != "" && email != address(before.User) {
+	if email := address(u.User); email != "" && email != address(before.User) {
 		// An address that another account has stays with it: a backend that looks
 		// people up by address would find two.
 		others, err := d.accountsOf(ctx, tx, email)

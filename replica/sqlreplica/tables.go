@@ -3,7 +3,6 @@ package sqlreplica
 import (
 	"context"
 	"database/sql"
-	"slices"
 	"strings"
 
 	"github.com/codegrant/codegrant/replica"
@@ -20,9 +19,9 @@ type tables interface {
 	// to be linked to, or nil.
 	adopt(ctx context.Context, tx *sql.Tx, newcomer replica.User) (*row, error)
 
-	insertUser(ctx context.Context, tx *sql.Tx, u replica.User) (id int64, err error)
-	linkUser(ctx context.Context, tx *sql.Tx, before *row, u replica.User) error
-	updateUser(ctx context.Context, tx *sql.Tx, before *row, u replica.User) error
+	insertUser(ctx context.Context, tx *sql.Tx, u row) (id int64, err error)
+	linkUser(ctx context.Context, tx *sql.Tx, before *row, u row) error
+	updateUser(ctx context.Context, tx *sql.Tx, before *row, u row) error
 
 	// groupByName adds a selection of the ID of one group to a statement.
 	groupByName(s *statement, issuer, name string)
@@ -54,77 +53,6 @@ type view struct {
 	members string // the table of user_id and group_id
 }
 
-// row is a user as stored. Enabled is the pool's word alone.
-type row struct {
-	replica.User
-	inactive    bool // the application has the account turned off
-	deactivated bool // and it is turned off because the pool said so
-
-	// unclaimed are the groups, by name, that somebody else put the user into:
-	// memberships of Django's that neither the pool has stated nor a grant made.
-	unclaimed map[string]bool
-
-	granted string // the one of unclaimed that a grant makes its own; empty: none
-}
-
-func (r *row) unclaim(group string) {
-	if r.unclaimed == nil {
-		r.unclaimed = make(map[string]bool)
-	}
-	r.unclaimed[group] = true
-}
-
-// claim makes memberships that were unclaimed the pool's alone, where the change
-// has the pool state them: another backend may well have written them from the
-// pool's word, and then nobody but the pool can end them.
-func (r *row) claim(change *replica.Change) {
-	if r == nil || len(r.unclaimed) == 0 || change.Empty() {
-		return
-	}
-	change.User.Groups = slices.Clone(change.User.Groups)
-	for i, m := range change.User.Groups {
-		if m.Pool && r.unclaimed[m.Name] {
-			change.User.Groups[i].Local = false
-		}
-	}
-}
-
-// user returns the user as everybody sees them.
-func (r row) user() replica.User {
-	u := r.User
-	u.Enabled = u.Enabled && !r.inactive
-	return u
-}
-
-// turned returns the row with the account turned off or on as the pool says. An
-// account that the application turned off by itself stays off.
-func (r row) turned(enabled bool) row {
-	switch {
-	case !enabled && !r.inactive:
-		r.inactive, r.deactivated = true, true
-	case enabled && r.deactivated:
-		r.inactive, r.deactivated = false, false
-	}
-	return r
-}
-
-// seen returns a change of the row, nil for one that is new, as everybody sees it.
-func (r *row) seen(change replica.Change) replica.Change {
-	if r == nil {
-		return change
-	}
-	after := r.turned(change.User.Enabled)
-	after.User = change.User
-	change.User = after.user()
-	if change.Before != nil {
-		before := *r
-		before.User = *change.Before
-		seen := before.user()
-		change.Before = &seen
-	}
-	return change
-}
-
 var ownView = view{
 	migrations:  "own",
 	inactive:    "FALSE, FALSE",
@@ -143,9 +71,9 @@ func (ownTables) view() *view { return &ownView }
 
 func (ownTables) adopt(context.Context, *sql.Tx, replica.User) (*row, error) { return nil, nil }
 
-func (ownTables) linkUser(context.Context, *sql.Tx, *row, replica.User) error { return nil }
+func (ownTables) linkUser(context.Context, *sql.Tx, *row, row) error { return nil }
 
-func (o ownTables) insertUser(ctx context.Context, tx *sql.Tx, u replica.User) (int64, error) {
+func (o ownTables) insertUser(ctx context.Context, tx *sql.Tx, u row) (int64, error) {
 	values, err := userValues(u)
 	if err != nil {
 		return 0, err
@@ -153,7 +81,7 @@ func (o ownTables) insertUser(ctx context.Context, tx *sql.Tx, u replica.User) (
 	return o.insert(ctx, tx, o.engine.sql("INSERT INTO codegrant_users ("+strings.Join(userColumns, ", ")+") VALUES (").bind(values...).sql(")"))
 }
 
-func (o ownTables) updateUser(ctx context.Context, tx *sql.Tx, _ *row, u replica.User) error {
+func (o ownTables) updateUser(ctx context.Context, tx *sql.Tx, _ *row, u row) error {
 	values, err := userValues(u)
 	if err != nil {
 		return err

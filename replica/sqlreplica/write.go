@@ -10,23 +10,24 @@ import (
 	"github.com/codegrant/codegrant/replica"
 )
 
-// write makes a change to a user who was as in before, nil for one who is new,
-// within a transaction that holds their row, and fills in what only the database
-// knows.
-func (s *Store) write(ctx context.Context, tx *sql.Tx, before *row, change *replica.Change) (err error) {
-	u := &change.User
-	was := before
-	if was == nil {
-		was = &row{}
-	}
+// write makes what is planned for one user, within a transaction that holds their
+// row, and fills in what only the database knows.
+func (s *Store) write(ctx context.Context, tx *sql.Tx, p *plan) (err error) {
+	u, was := &p.change.User, p.was()
 	u.Groups = slices.Clone(u.Groups) // it is shared with what was decided
+	after := row{User: *u, pass: p.seenBy()}
 	switch {
-	case change.Created:
-		u.ID, err = s.tables.insertUser(ctx, tx, *u)
-	case change.Adopted:
-		err = s.tables.linkUser(ctx, tx, before, *u)
+	case p.change.Empty():
+		if err := s.writeGroups(ctx, tx, u, was.Groups); err != nil {
+			return err
+		}
+		return s.confirm(ctx, tx, []*plan{p})
+	case p.change.Created:
+		u.ID, err = s.tables.insertUser(ctx, tx, after)
+	case p.change.Adopted:
+		err = s.tables.linkUser(ctx, tx, was, after)
 	default:
-		err = s.tables.updateUser(ctx, tx, before, *u)
+		err = s.tables.updateUser(ctx, tx, was, after)
 	}
 	if err != nil {
 		return err
@@ -41,11 +42,23 @@ var userColumns = []string{
 	"issuer", "subject", "username", "email", "email_verified", "name", "given_name", "family_name",
 	"phone_number", "phone_number_verified", "locale", "custom", "enabled", "status",
 	"first_sign_in", "last_sign_in", "created_at", "updated_at", "as_of", "groups_as_of",
-	"search_username", "search_email", "search_name", "search_family_name",
+	"search_username", "search_email", "search_name", "search_family_name", "pass",
+}
+
+// confirm puts on record that users were stated to be as they are.
+func (s *Store) confirm(ctx context.Context, tx *sql.Tx, plans []*plan) error {
+	rows := make([][]any, len(plans))
+	for i, p := range plans {
+		u := p.change.User
+		rows[i] = []any{u.ID, u.AsOf, u.GroupsAsOf, p.seenBy()}
+	}
+	return s.engine.upsert(ctx, tx, "codegrant_confirmations", 1, []column{
+		{"user_id", kindID}, {"as_of", kindTime}, {"groups_as_of", kindTime}, {"pass", kindText},
+	}, rows)
 }
 
 // userValues are what goes into userColumns.
-func userValues(u replica.User) ([]any, error) {
+func userValues(u row) ([]any, error) {
 	custom := u.Custom
 	if custom == nil {
 		custom = map[string]string{}
@@ -59,7 +72,7 @@ func userValues(u replica.User) ([]any, error) {
 		u.Issuer, u.Subject, u.Username, u.Email, u.EmailVerified, u.Name, u.GivenName, u.FamilyName,
 		u.PhoneNumber, u.PhoneNumberVerified, u.Locale, string(object), u.Enabled, u.Status,
 		u.FirstSignIn, u.LastSignIn, u.Created, u.Updated, u.AsOf, u.GroupsAsOf,
-		keys.Username, keys.Email, keys.Name, keys.FamilyName,
+		keys.Username, keys.Email, keys.Name, keys.FamilyName, u.pass,
 	}, nil
 }
 
@@ -119,6 +132,8 @@ func (s *Store) writeGroups(ctx context.Context, tx *sql.Tx, u *replica.User, be
 		merged, changed := replica.MergeGroup(old, *group)
 		if changed {
 			merged.Updated = u.Updated
+		}
+		if changed || !merged.AsOf.Equal(old.AsOf) {
 			if err := s.tables.updateGroup(ctx, tx, merged); err != nil {
 				return err
 			}
