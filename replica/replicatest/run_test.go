@@ -3,7 +3,7 @@ package replicatest_test
 import (
 	"context"
 	"database/sql"
-	"fmt"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,11 +45,11 @@ var broken = map[string]struct {
 		s.apply = func(snapshot *replica.Snapshot) {
 			said := *snapshot
 			said.At = time.Time{}
-			text := fmt.Sprintf("%+v", said)
-			if at, ok := first[text]; ok {
+			text, _ := json.Marshal(said)
+			if at, ok := first[string(text)]; ok {
 				snapshot.At = at
 			}
-			first[text] = snapshot.At
+			first[string(text)] = snapshot.At
 		}
 	}},
 	"cuts what is too long": {"apply/everything_at_its_limit", func(s *faultyStore) {
