@@ -14,7 +14,7 @@ type Change struct {
 
 	// Fields names what is different, sorted: username, email, email_verified,
 	// name, given_name, family_name, phone_number, phone_number_verified, locale,
-	// custom, enabled, status, first_sign_in, last_sign_in, and groups where
+	// custom, enabled, status, deleted, first_sign_in, last_sign_in, and groups where
 	// anything about memberships is different, be it only who states one.
 	Fields []string
 

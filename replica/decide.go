@@ -31,6 +31,8 @@ const (
 //     before it that arrives after it changes nothing either.
 //   - A sign-in counts whatever its order: the first is the earliest, the last
 //     the latest.
+//   - A user who is deleted is there again, and enabled unless stated otherwise,
+//     once a statement counts.
 func Decide(policy Policy, stored *User, s Snapshot, now time.Time) Change {
 	at, now := storedTime(s.At), storedTime(now)
 	next := User{Issuer: s.Issuer, Subject: s.Subject, Enabled: true, Created: now}
@@ -64,6 +66,28 @@ func Decide(policy Policy, stored *User, s Snapshot, now time.Time) Change {
 	}
 	if groupsFresh {
 		change.User.GroupsAsOf = at
+	}
+	return change
+}
+
+// DecideGone says what changes about stored when a pass over the whole pool, which
+// began at began, has not found them: nothing where anything was stated of them
+// since, and otherwise that they are deleted. They are not enabled any more, and
+// their memberships that come from the pool end, where the policy is to mirror it.
+// What was granted here stays on record, and counts again if the pool states them
+// again; see [User.InGroup].
+func DecideGone(policy Policy, stored User, began, now time.Time) Change {
+	began, now = storedTime(began), storedTime(now)
+	next := clone(stored)
+	if stored.Deleted.IsZero() && stored.AsOf.Before(began) && stored.GroupsAsOf.Before(began) {
+		next.Deleted, next.Enabled = now, false
+		if policy == Mirror {
+			unstateGroups(&next, nil)
+		}
+	}
+	change := difference(&stored, next)
+	if !change.Empty() {
+		change.User.Updated, change.User.AsOf, change.User.GroupsAsOf = now, began, began
 	}
 	return change
 }
@@ -144,6 +168,9 @@ func state(u *User, s Snapshot) {
 		}
 		u.Custom[name] = value
 	}
+	if !u.Deleted.IsZero() { // whom the pool speaks of, it has
+		u.Deleted, u.Enabled = time.Time{}, true
+	}
 	if s.Enabled != nil {
 		u.Enabled = *s.Enabled
 	}
@@ -176,9 +203,13 @@ func stateGroups(policy Policy, u *User, s Snapshot, at time.Time) {
 		}
 		u.Groups[i].Pool = true
 	}
-	if policy == AddOnly {
-		return
+	if policy != AddOnly {
+		unstateGroups(u, stated)
 	}
+}
+
+// unstateGroups ends the memberships that come from the pool and are not stated.
+func unstateGroups(u *User, stated map[string]bool) {
 	for i := range u.Groups {
 		u.Groups[i].Pool = u.Groups[i].Pool && stated[u.Groups[i].Name]
 	}
@@ -202,6 +233,7 @@ func difference(stored *User, next User) Change {
 		}
 	}
 	differ("custom", !maps.Equal(next.Custom, before.Custom))
+	differ("deleted", !next.Deleted.Equal(before.Deleted))
 	differ("email", next.Email != before.Email)
 	differ("email_verified", next.EmailVerified != before.EmailVerified)
 	differ("enabled", next.Enabled != before.Enabled)

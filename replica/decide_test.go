@@ -404,6 +404,42 @@ func TestMergeGroup(t *testing.T) {
 	}
 }
 
+func TestDecideGone(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		policy  Policy
+		stored  *User
+		began   time.Time
+		fields  []string
+		groups  string
+		removed []string
+	}{
+		{name: "not stated since", stored: stored(), began: at(1), fields: []string{"deleted", "enabled", "groups"},
+			groups: "analysts(l) locals(l)", removed: []string{"admins"}},
+		{name: "stated at that time", stored: stored(), began: t0, groups: "admins(p) analysts(pl) locals(l)"},
+		{name: "groups stated since", stored: stored(func(u *User) { u.GroupsAsOf = at(5) }), began: at(1), groups: "admins(p) analysts(pl) locals(l)"},
+		{name: "groups never stated", stored: stored(func(u *User) { u.Groups, u.GroupsAsOf = nil, time.Time{} }), began: at(1), fields: []string{"deleted", "enabled"}},
+		{name: "disabled before", stored: stored(func(u *User) { u.Enabled, u.Groups = false, nil }), began: at(1), fields: []string{"deleted"}},
+		{name: "deleted before", stored: stored(func(u *User) { u.Deleted = t0 }), began: at(1), groups: "admins(p) analysts(pl) locals(l)"},
+		{name: "add-only", policy: AddOnly, stored: stored(), began: at(1), fields: []string{"deleted", "enabled"}, groups: "admins(p) analysts(pl) locals(l)"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			before := clone(*test.stored)
+			c := DecideGone(test.policy, *test.stored, test.began, now)
+			if !slices.Equal(c.Fields, test.fields) || names(c.User.Groups) != test.groups || !slices.Equal(c.GroupsRemoved, test.removed) || c.GroupsAdded != nil {
+				t.Errorf("fields %q, groups %s, removed %q", c.Fields, names(c.User.Groups), c.GroupsRemoved)
+			}
+			if gone := test.fields != nil; gone && (!c.User.Deleted.Equal(now) || c.User.Enabled || !c.User.AsOf.Equal(test.began) || !c.User.GroupsAsOf.Equal(test.began) || !c.User.Updated.Equal(now)) ||
+				!gone && !reflect.DeepEqual(c.User, before) || c.Confirmed() {
+				t.Errorf("change = %+v", c)
+			}
+			if !reflect.DeepEqual(*test.stored, before) {
+				t.Error("the stored user was changed")
+			}
+		})
+	}
+}
+
 func TestDecideLocal(t *testing.T) {
 	for _, test := range []struct {
 		name           string

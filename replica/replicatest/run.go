@@ -25,6 +25,9 @@ type Harness struct {
 	// and that Options.OnChange has no effect.
 	NoOnChange bool
 
+	// NoBatch says that the store is no [replica.BatchStore].
+	NoBatch bool
+
 	// Except names cases that the store cannot pass, and why. Naming one that
 	// does not exist is a failure.
 	Except map[string]string
@@ -48,6 +51,9 @@ func Run(t *testing.T, h Harness) {
 	cases := slices.Concat(applyCases, orderCases, groupCases, localCases, equalityCases, lookupCases, listCases, concurrencyCases, contextCases)
 	if !h.NoOnChange {
 		cases = append(cases, hookCases...)
+	}
+	if !h.NoBatch {
+		cases = append(cases, slices.Concat(batchCases, sweepCases)...)
 	}
 	known := make(map[string]bool)
 	for _, c := range cases {

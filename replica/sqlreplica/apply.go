@@ -30,7 +30,7 @@ func (s *Store) GrantLocalGroup(ctx context.Context, userID int64, group string)
 		if change.Empty() && stored.unclaimed[group] { // as before, but by our word from now on
 			before := stored.User
 			change.Before, change.Fields = &before, []string{"groups"}
-			change.User.Updated = now.UTC().Truncate(time.Microsecond)
+			change.User.Updated = storedTime(now)
 			stored.granted = group
 		}
 		return change
@@ -91,7 +91,7 @@ func (s *Store) changeOnce(ctx context.Context, id *statement, decide decision) 
 		}
 	} else {
 		// Decide again, with the row held: what was read may be history.
-		if err := s.engine.sql(s.engine.lock).bind(p.before.ID).sql(s.engine.lockEnd).exec(ctx, tx); err != nil {
+		if err := s.engine.sql(s.engine.lock+"id = ").bind(p.before.ID).sql(s.engine.lockEnd).exec(ctx, tx); err != nil {
 			return replica.Change{}, err
 		}
 		if p, err = s.look(ctx, tx, s.byID(p.before.ID), decide); err != nil {
@@ -119,11 +119,11 @@ func (s *Store) changeOnce(ctx context.Context, id *statement, decide decision) 
 
 // adopt plans anew for a newcomer who has an account already.
 func (s *Store) adopt(ctx context.Context, tx *sql.Tx, p *plan, decide decision) error {
-	account, err := s.tables.adopt(ctx, tx, p.change.User)
-	if err != nil || account == nil {
+	accounts, err := s.tables.adopt(ctx, tx, []replica.User{p.change.User})
+	if err != nil || accounts[0] == nil {
 		return err
 	}
-	adopted, err := decide(account)
+	adopted, err := decide(accounts[0])
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,14 @@ const maxBound = 32000
 // maxRows is how many rows go into one statement, however narrow.
 const maxRows = 5000
 
+func names(columns []column) []string {
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = c.name
+	}
+	return names
+}
+
 // split calls f with rows in portions that fit into one statement.
 func (e *engine) split(columns []column, rows [][]any, f func([][]any) error) error {
 	most := maxRows
@@ -44,11 +52,7 @@ func (e *engine) split(columns []column, rows [][]any, f func([][]any) error) er
 
 // insertInto begins a statement that inserts rows.
 func (e *engine) insertInto(table string, columns []column, rows [][]any) *statement {
-	names := make([]string, len(columns))
-	for i, c := range columns {
-		names[i] = c.name
-	}
-	insert := e.sql("INSERT INTO " + table + " (" + strings.Join(names, ", ") + ")")
+	insert := e.sql("INSERT INTO " + table + " (" + strings.Join(names(columns), ", ") + ")")
 	if !e.arrays {
 		return insert.sql(" VALUES ").tuples(rows)
 	}
@@ -70,14 +74,7 @@ func (e *engine) upsert(ctx context.Context, q querier, table string, key int, c
 	return e.split(columns, rows, func(rows [][]any) error {
 		insert := e.insertInto(table, columns, rows)
 		if e.returning {
-			insert.sql(" ON CONFLICT (")
-			for i, c := range columns[:key] {
-				if i > 0 {
-					insert.sql(", ")
-				}
-				insert.sql(c.name)
-			}
-			insert.sql(") DO UPDATE SET ")
+			insert.sql(" ON CONFLICT (" + strings.Join(names(columns[:key]), ", ") + ") DO UPDATE SET ")
 		} else {
 			insert.sql(" ON DUPLICATE KEY UPDATE ")
 		}
@@ -119,14 +116,7 @@ func (s *statement) arrays(columns []column, rows [][]any) *statement {
 		}
 		s.bind(array(kind, i, rows)).sql("::" + kind + "[]")
 	}
-	s.sql(") AS r (")
-	for i, c := range columns {
-		if i > 0 {
-			s.sql(", ")
-		}
-		s.sql(c.name)
-	}
-	return s.sql(")")
+	return s.sql(") AS r (" + strings.Join(names(columns), ", ") + ")")
 }
 
 // array is one column of rows.

@@ -20,14 +20,14 @@ type decision func(stored *row) (*plan, error)
 func (s *Store) decide(snapshot replica.Snapshot) decision {
 	return func(stored *row) (*plan, error) {
 		if stored == nil {
-			return &plan{change: replica.Decide(s.policy, nil, snapshot, s.now())}, nil
+			return &plan{change: replica.Decide(s.policy, nil, snapshot, s.now()), pass: snapshot.Pass}, nil
 		}
 		if err := expect(stored.User, snapshot.Issuer, snapshot.Subject); err != nil {
 			return nil, err
 		}
 		change := replica.Decide(s.policy, &stored.User, snapshot, s.now())
 		stored.claim(&change)
-		return &plan{before: stored, change: change}, nil
+		return &plan{before: stored, change: change, pass: snapshot.Pass}, nil
 	}
 }
 

@@ -84,10 +84,11 @@ func (s *Store) bySubject(issuer, subject string) *statement {
 	return s.engine.sql("SELECT id FROM codegrant_users WHERE issuer = ").bind(issuer).sql(" AND subject = ").bind(subject)
 }
 
-// byText selects IDs by an attribute, by way of the index on its search key.
+// byText selects the IDs of users who are not deleted by an attribute, by way of the index on its search key.
 func (s *Store) byText(key, column, issuer, value string) *statement {
 	return s.engine.sql("SELECT u.id FROM codegrant_users u LEFT JOIN codegrant_confirmations c ON c.user_id = u.id WHERE u." + key + " = ").
-		bind(replica.SearchKey(value)).sql(" AND u." + column + " = ").bind(value).sql(" AND u.issuer = ").bind(issuer)
+		bind(replica.SearchKey(value)).sql(" AND u." + column + " = ").bind(value).sql(" AND u.issuer = ").bind(issuer).
+		sql(" AND u.deleted_at IS NULL")
 }
 
 // Users implements [replica.Store].
@@ -143,6 +144,9 @@ func (s *Store) pageOfUsers(q replica.UserQuery, low, high string, after int64, 
 		ids.sql("u.id FROM codegrant_users u")
 	}
 	ids.sql(" WHERE u.issuer = ").bind(q.Issuer)
+	if !q.Deleted {
+		ids.sql(" AND u.deleted_at IS NULL")
+	}
 	if low != "" {
 		// As a comparison of the ID alone, this would have SQLite read everybody
 		// after the cursor in place of whom the search keys find.
@@ -232,7 +236,7 @@ func (s *Store) userColumns() string {
 	t := s.engine.readTime
 	return "u.id, u.issuer, u.subject, u.username, u.email, u.email_verified, u.name, u.given_name, u.family_name, " +
 		"u.phone_number, u.phone_number_verified, u.locale, u.custom, u.enabled, u.status, " +
-		t("u.first_sign_in") + ", " + t("u.last_sign_in") + ", " + t("u.created_at") + ", " + t("u.updated_at") + ", " +
+		t("u.deleted_at") + ", " + t("u.first_sign_in") + ", " + t("u.last_sign_in") + ", " + t("u.created_at") + ", " + t("u.updated_at") + ", " +
 		t("u.as_of") + ", " + t("u.groups_as_of") + ", " + t("c.as_of") + ", " + t("c.groups_as_of") + ", u.pass, c.pass, " + s.tables.view().inactive
 }
 
@@ -265,7 +269,7 @@ func (s *Store) readRows(ctx context.Context, q querier, ids *statement) ([]row,
 		var g nullGroup
 		err := rows.Scan(append([]any{
 			&u.ID, &u.Issuer, &u.Subject, &u.Username, &u.Email, &u.EmailVerified, &u.Name, &u.GivenName, &u.FamilyName,
-			&u.PhoneNumber, &u.PhoneNumberVerified, &u.Locale, &custom, &u.Enabled, &u.Status,
+			&u.PhoneNumber, &u.PhoneNumberVerified, &u.Locale, &custom, &u.Enabled, &u.Status, timeColumn{&u.Deleted},
 			timeColumn{&u.FirstSignIn}, timeColumn{&u.LastSignIn}, timeColumn{&u.Created}, timeColumn{&u.Updated},
 			timeColumn{&u.AsOf}, timeColumn{&u.GroupsAsOf}, timeColumn{&confirmedAsOf}, timeColumn{&confirmedGroupsAsOf}, &u.pass, &confirmedBy, &u.inactive, &u.deactivated, &pool, &local, &unclaimed,
 		}, g.columns()...)...)

@@ -15,9 +15,12 @@ type tables interface {
 	// view says how to read.
 	view() *view
 
-	// adopt returns the account that was there before and that the newcomer is
-	// to be linked to, or nil.
-	adopt(ctx context.Context, tx *sql.Tx, newcomer replica.User) (*row, error)
+	// adopt returns, for each newcomer, the account that was there before and that
+	// they are to be linked to, or nil.
+	adopt(ctx context.Context, tx *sql.Tx, newcomers []replica.User) ([]*row, error)
+
+	// writeMany does what Store.write does, for the users of a portion.
+	writeMany(ctx context.Context, tx *sql.Tx, plans []*plan, groups map[string]replica.Group) error
 
 	insertUser(ctx context.Context, tx *sql.Tx, u row) (id int64, err error)
 	linkUser(ctx context.Context, tx *sql.Tx, before *row, u row) error
@@ -69,7 +72,9 @@ type ownTables struct{ *Store }
 
 func (ownTables) view() *view { return &ownView }
 
-func (ownTables) adopt(context.Context, *sql.Tx, replica.User) (*row, error) { return nil, nil }
+func (ownTables) adopt(_ context.Context, _ *sql.Tx, newcomers []replica.User) ([]*row, error) {
+	return make([]*row, len(newcomers)), nil
+}
 
 func (ownTables) linkUser(context.Context, *sql.Tx, *row, row) error { return nil }
 

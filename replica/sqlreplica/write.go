@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/codegrant/codegrant/replica"
 )
@@ -38,12 +39,22 @@ func (s *Store) write(ctx context.Context, tx *sql.Tx, p *plan) (err error) {
 	return s.writeMemberships(ctx, tx, u.ID, was, u.Groups)
 }
 
-var userColumns = []string{
-	"issuer", "subject", "username", "email", "email_verified", "name", "given_name", "family_name",
-	"phone_number", "phone_number_verified", "locale", "custom", "enabled", "status",
-	"first_sign_in", "last_sign_in", "created_at", "updated_at", "as_of", "groups_as_of",
-	"search_username", "search_email", "search_name", "search_family_name", "pass",
+// userTable are the columns of codegrant_users but for the ID.
+var userTable = []column{
+	{"issuer", kindText}, {"subject", kindText}, {"username", kindText}, {"email", kindText}, {"email_verified", kindBool},
+	{"name", kindText}, {"given_name", kindText}, {"family_name", kindText},
+	{"phone_number", kindText}, {"phone_number_verified", kindBool}, {"locale", kindText}, {"custom", kindJSON},
+	{"enabled", kindBool}, {"status", kindText}, {"deleted_at", kindTime}, {"first_sign_in", kindTime}, {"last_sign_in", kindTime},
+	{"created_at", kindTime}, {"updated_at", kindTime}, {"as_of", kindTime}, {"groups_as_of", kindTime},
+	{"search_username", kindText}, {"search_email", kindText}, {"search_name", kindText}, {"search_family_name", kindText},
+	{"pass", kindText},
 }
+
+var userColumns = names(userTable)
+
+// storedTime is t as it is kept, so that what was written and what is read back are
+// equal.
+func storedTime(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
 // confirm puts on record that users were stated to be as they are.
 func (s *Store) confirm(ctx context.Context, tx *sql.Tx, plans []*plan) error {
@@ -70,7 +81,7 @@ func userValues(u row) ([]any, error) {
 	keys := u.SearchKeys()
 	return []any{
 		u.Issuer, u.Subject, u.Username, u.Email, u.EmailVerified, u.Name, u.GivenName, u.FamilyName,
-		u.PhoneNumber, u.PhoneNumberVerified, u.Locale, string(object), u.Enabled, u.Status,
+		u.PhoneNumber, u.PhoneNumberVerified, u.Locale, string(object), u.Enabled, u.Status, u.Deleted,
 		u.FirstSignIn, u.LastSignIn, u.Created, u.Updated, u.AsOf, u.GroupsAsOf,
 		keys.Username, keys.Email, keys.Name, keys.FamilyName, u.pass,
 	}, nil
