@@ -49,15 +49,19 @@ func Chromium(t testing.TB) string {
 	return lookup(t, "Chromium", "CODEGRANT_TEST_CHROMIUM")
 }
 
-// Django returns the interpreter of a Python that has Django, its REST framework
-// and what a project needs to verify tokens and reach PostgreSQL.
+// Django returns a Python interpreter that has Django, its REST framework and what a
+// project needs to verify tokens and reach PostgreSQL: the one that the environment
+// names, or else the system's, which Debian's packages are for.
 func Django(t testing.TB) string {
 	t.Helper()
-	const interpreter = "/usr/bin/python3" // the one that Debian's packages are for
-	if err := exec.CommandContext(t.Context(), interpreter, "-c", "import django, rest_framework, jose, psycopg2").Run(); err != nil {
-		missing(t, "Django", "install python3-django python3-djangorestframework python3-jose python3-psycopg2")
+	python := os.Getenv("CODEGRANT_TEST_DJANGO")
+	if python == "" {
+		python = "/usr/bin/python3"
 	}
-	return interpreter
+	if err := exec.CommandContext(t.Context(), python, "-c", "import django, rest_framework, jose, psycopg2").Run(); err != nil {
+		missing(t, "Django", "install python3-django python3-djangorestframework python3-jose python3-psycopg2, or set CODEGRANT_TEST_DJANGO to an interpreter that has them")
+	}
+	return python
 }
 
 // missing ends a test whose server or program is not there.
