@@ -91,7 +91,11 @@ func (a *Auth) identify(w http.ResponseWriter, r *http.Request) (*request, bool)
 	if _, set := h["Cache-Control"]; !set {
 		h["Cache-Control"] = noStore // what follows depends on who asks
 	}
-	h["Vary"] = append(h["Vary"], "Cookie", "Authorization") // also where a handler allows caching
+	if set, ok := h["Vary"]; ok {
+		h["Vary"] = append(set, varies...)
+	} else {
+		h["Vary"] = varies // also where a handler allows caching
+	}
 	req := &request{auth: a, w: w}
 
 	l, err := a.sessionOf(w, r)

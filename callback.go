@@ -29,6 +29,15 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 		a.refuseSignIn(w, r, "", fmt.Errorf("%w: %w", ErrCallbackQuery, err))
 		return
 	}
+	if answer.Code != "" {
+		// Before the attempt is taken: who is turned away can try again.
+		leave, err := a.enterSignIn(r.Context())
+		if err != nil {
+			a.refuseSignIn(w, r, "", err)
+			return
+		}
+		defer leave()
+	}
 	at, err := a.takeAttempt(w, r, answer.State)
 	if err != nil {
 		if errors.Is(err, ErrStateUnknown) || errors.Is(err, ErrStateUsed) || errors.Is(err, ErrStateExpired) {
@@ -88,6 +97,28 @@ func (a *Auth) arrive(w http.ResponseWriter, r *http.Request, returnTo string) {
 	}
 	w.Header().Set("Refresh", "0; url="+target)
 	pages.Render(w, r, http.StatusOK, pages.SignedIn{Next: target})
+}
+
+const (
+	// maxSignIns is how many codes may be on their way to the pool. Anybody can
+	// invent some, and the client serves twice as many requests: the rest is for
+	// those who are signed in.
+	maxSignIns     = 32
+	signInPatience = 2 * time.Second
+)
+
+var errManySignIns = errors.New("as many sign-ins as may be are under way")
+
+// enterSignIn waits a moment for room among the sign-ins under way.
+func (a *Auth) enterSignIn(ctx context.Context) (leave func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, signInPatience)
+	defer cancel()
+	select {
+	case a.signIns <- struct{}{}:
+		return func() { <-a.signIns }, nil
+	case <-ctx.Done():
+		return nil, unavailable("finish the sign-in", errManySignIns)
+	}
 }
 
 // openSession verifies a token set, brings the replica up to date and only then

@@ -28,6 +28,7 @@ type Auth struct {
 	chain     []Authenticator
 	prefix    atomic.Pointer[string]
 	used      *usedStates
+	signIns   chan struct{} // codes on their way to the pool
 	refreshes *flights
 	shared    *carried     // nil: sessions in the store
 	swept     atomic.Int64 // when the store last let go of expired sessions
@@ -84,7 +85,7 @@ func New(config Config) (*Auth, error) {
 
 	a := &Auth{
 		settings: s, client: client, endpoints: endpoints, verifier: verifier, csrf: csrf,
-		used: newUsedStates(s.Now), refreshes: newFlights(s.Now),
+		used: newUsedStates(s.Now), signIns: make(chan struct{}, maxSignIns), refreshes: newFlights(s.Now),
 	}
 	if s.InsecureSharedTokensDomain != "" {
 		a.shared = newCarried(newSharedTokens(&s), s.Now)
@@ -187,6 +188,7 @@ func (a *Auth) Close(ctx context.Context) error {
 var (
 	noStore    = []string{"no-store"}
 	noReferrer = []string{"no-referrer"}
+	varies     = []string{"Cookie", "Authorization"}
 )
 
 // correlation returns a short id that a person can read out and an operator can
