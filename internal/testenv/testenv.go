@@ -64,6 +64,19 @@ func Django(t testing.TB) string {
 	return python
 }
 
+// Program returns the path of a program, such as nginx, that a package of the same
+// name brings.
+func Program(t testing.TB, name string) string {
+	t.Helper()
+	for _, folder := range []string{"", "/usr/sbin/", "/usr/local/sbin/"} {
+		if path, err := exec.LookPath(folder + name); err == nil {
+			return path
+		}
+	}
+	missing(t, name, "install the package "+name)
+	return name
+}
+
 // missing ends a test whose server or program is not there.
 func missing(t testing.TB, what, help string) {
 	t.Helper()
