@@ -1,11 +1,12 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/codegrant/codegrant/session/redisstore"
 )
 
 // checkDatabaseURL says what is wrong with a database's URL. It connects to nothing
@@ -25,7 +26,11 @@ func checkDatabaseURL(raw string) error {
 	return db.Close()
 }
 
-var errNoRedis = errors.New("this version of codegrant keeps no sessions in Redis; write sessions: database")
-
 // checkRedisURL does the same for Redis.
-func checkRedisURL(string) error { return errNoRedis }
+func checkRedisURL(raw string) error {
+	store, err := redisstore.New(redisstore.Config{URL: raw})
+	if err != nil {
+		return err
+	}
+	return store.Close()
+}

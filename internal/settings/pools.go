@@ -14,7 +14,6 @@ import (
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/cloudfront"
 	"github.com/codegrant/codegrant/cognito"
-	"github.com/codegrant/codegrant/session"
 	"github.com/codegrant/codegrant/verify"
 )
 
@@ -63,7 +62,7 @@ func (r *reader) pool(key string, p pool, f *file, s *Settings) Pool {
 			Scopes: p.Scopes, BearerClientIDs: p.BearerClientIDs, BearerIDTokens: p.BearerIDTokens, BearerResources: p.BearerResources,
 			Keys: s.Keys, IdleTimeout: p.IdleTimeout, AbsoluteTimeout: p.AbsoluteTimeout, RefreshLeeway: p.RefreshLeeway,
 			CookieName: p.CookieName, InsecureCookieDomain: p.CookieDomain, SameSiteStrict: p.SameSiteStrict,
-			InsecureSharedTokensDomain: p.SharedTokensDomain,
+			InsecureSharedTokensDomain: p.SharedTokensDomain, CookieSessions: s.Sessions == InCookies,
 		},
 	}
 	if out.Prefix == "/" || !plainPath(out.Prefix) {
@@ -202,7 +201,7 @@ var words = map[string]string{
 	"ErrorURL": "error_url", "AllowedReturnOrigins": "allowed_return_origins", "TrustedOrigins": "trusted_origins", "Scopes": "scopes",
 	"IdleTimeout": "idle_timeout", "AbsoluteTimeout": "absolute_timeout", "RefreshLeeway": "refresh_leeway", "CookieName": "cookie_name",
 	"InsecureCookieDomain": "cookie_domain", "InsecureSharedTokensDomain": "shared_tokens_domain", "LoadBalancer": "load_balancers",
-	"CloudFront": "cloudfront", "BearerClientIDs": "bearer_client_ids", "BearerResources": "bearer_resources",
+	"CloudFront": "cloudfront", "CookieSessions": "sessions", "BearerClientIDs": "bearer_client_ids", "BearerResources": "bearer_resources",
 }
 
 var (
@@ -229,7 +228,6 @@ func (r *reader) tryPool(key string, p *Pool) {
 	p.Issuer = endpoints.Issuer
 	config := p.Config
 	config.Logger = slog.New(slog.DiscardHandler)
-	config.Sessions = session.NewMemoryStore(session.MemoryConfig{})
 	_, err = codegrant.New(config)
 	if err == nil {
 		return

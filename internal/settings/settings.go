@@ -80,6 +80,7 @@ const (
 	Memory     SessionStore = "memory"
 	InDatabase SessionStore = "database"
 	InRedis    SessionStore = "redis"
+	InCookies  SessionStore = "cookies" // there is none
 )
 
 // Database is that of sessions and replica.
@@ -182,7 +183,7 @@ func (r *reader) read(text []byte, options Options) *Settings {
 	}
 	r.oneOf("log.level", f.Log.Level, "debug", "info", "warn", "error")
 	r.oneOf("log.format", f.Log.Format, "text", "json")
-	r.oneOf("sessions", f.Sessions, "memory", "database", "redis")
+	r.oneOf("sessions", f.Sessions, "memory", "database", "redis", "cookies")
 	r.limits(f.Limits)
 	r.stores(&f, s, options)
 	s.Certificate = r.certificate(f.TLS)
