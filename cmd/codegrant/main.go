@@ -16,6 +16,7 @@ import (
 // cli is the command line. Each command's Run is a file of its own.
 type cli struct {
 	Demo    demoCommand    `cmd:"" help:"Run everything on this machine: a local Cognito, a small site and two API backends."`
+	Serve   serveCommand   `cmd:"" help:"Sign people in for services in any language: a reverse proxy, or the answer to another one's question."`
 	Pool    poolCommand    `cmd:"" help:"Run a Cognito user pool on this machine, for development and tests."`
 	Doctor  doctorCommand  `cmd:"" help:"Say what is wrong with the settings, the pool and the database, and how to mend it."`
 	Migrate migrateCommand `cmd:"" help:"Bring a database's tables of sessions and of the replica up to date."`
@@ -26,6 +27,7 @@ const description = `Sign-in with Amazon Cognito for Go services and the backend
 
     codegrant demo    try it: then open http://localhost:8080
     codegrant pool    develop: a Cognito with login pages on this machine
+    codegrant serve   run: sign-in in front of services in any language
     codegrant doctor  set up: what is wrong with the settings, and how to mend it
 
 Every command has --help with examples.`

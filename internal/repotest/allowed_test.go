@@ -105,6 +105,15 @@ var allowed = map[string]map[string]string{
 	// Mechanisms, and the rules of the tree itself.
 	"internal/pages":    {},
 	"internal/returnto": {},
+	"internal/settings": {
+		".":                        "what a pool's settings become, and whether it takes them",
+		"cloudfront":               "keys of signed cookies, read from PEM",
+		"cognito":                  "the pool as the settings name it",
+		"gateway":                  "routes, and whether it takes them",
+		"session":                  "the keys that seal what browsers carry",
+		"verify":                   "the load balancers whose word counts",
+		"github.com/goccy/go-yaml": "the syntax tree of the file, with its lines",
+	},
 	"internal/testenv":  {},
 	"internal/repotest": {},
 }

@@ -1,0 +1,174 @@
+package settings
+
+import "time"
+
+// file is the configuration as it is written. Its help tags are what editors show,
+// and the schema is made of it.
+type file struct {
+	Listen         string     `yaml:"listen" help:"Address to serve on, such as :8080 or 127.0.0.1:8080. A socket that systemd passes goes before it. Defaults to 127.0.0.1:8080."`
+	OpsListen      string     `yaml:"ops_listen" help:"Address of /healthz, /readyz and /metrics, which are not for the public. Defaults to none."`
+	BaseURL        string     `yaml:"base_url" help:"Origin that browsers see, such as https://app.example.com, for pools that name none of their own."`
+	TLS            *tls       `yaml:"tls" help:"Certificate to serve https with. Without it, a proxy in front has to."`
+	TrustedProxies []string   `yaml:"trusted_proxies" help:"Addresses or networks of proxies whose X-Forwarded-* and X-Original-* headers count. Defaults to none."`
+	Log            log        `yaml:"log" help:"What is logged, and how."`
+	Limits         limits     `yaml:"limits" help:"What protects the gateway from more than it can take."`
+	Keys           []string   `yaml:"keys" help:"Keys that seal what browsers carry: 32 random bytes each, in base64, the newest first. Required where several processes share sessions. Make one with: openssl rand -base64 32."`
+	KeysFile       string     `yaml:"keys_file" help:"File of keys, one a line, the newest first; in place of keys."`
+	KeysDir        string     `yaml:"keys_dir" help:"Folder of files of keys, the newest being the last by name; in place of keys."`
+	Sessions       string     `yaml:"sessions" enum:"memory,database,redis,cookies" help:"Where sessions are kept. In memory they end with the process; in cookies nobody but the browser can end one. Defaults to memory."`
+	Database       database   `yaml:"database" help:"Database of sessions and replica, or its URL."`
+	Redis          redis      `yaml:"redis" help:"Redis or Valkey of sessions, or its URL."`
+	Replica        replica    `yaml:"replica" help:"Whether the database gets a copy of the people who sign in, and their groups. Defaults to false."`
+	Pools          []pool     `yaml:"pools" help:"User pools and app clients to sign in with. The first one answers for hosts that no other one names."`
+	Headers        headers    `yaml:"headers" help:"Names of the headers that tell upstreams who is asking."`
+	Assertions     assertions `yaml:"assertions" help:"Signed tokens that tell upstreams who is asking, for routes with assertion: true."`
+	Routes         []route    `yaml:"routes" help:"Which requests go where, and who may make them; the most specific route decides. Without any, the gateway answers forward-auth questions alone."`
+}
+
+type tls struct {
+	Certificate string `yaml:"certificate_file" help:"Certificate and its chain, PEM."`
+	Key         string `yaml:"key_file" help:"Private key, PEM."`
+}
+
+type log struct {
+	Level  string `yaml:"level" enum:"debug,info,warn,error" help:"The least that is logged. Defaults to info."`
+	Format string `yaml:"format" enum:"text,json" help:"Defaults to text."`
+	Access bool   `yaml:"access" help:"Whether every request is logged. Defaults to true."`
+}
+
+type limits struct {
+	Requests    int  `yaml:"requests" help:"Requests that may be under way at once, WebSockets among them; further ones get 503. 0: no limit. Defaults to 4096."`
+	SignInRate  int  `yaml:"sign_in_rate" help:"Requests a minute that one address may make to login and callback in the long run, an IPv6 network of 64 bits counting as one address. 0: no limit. Defaults to 120."`
+	SignInBurst int  `yaml:"sign_in_burst" help:"Such requests that it may make at once. Defaults to 60."`
+	HeaderBytes size `yaml:"header_bytes" help:"Size of a request's headers. Defaults to 64KiB."`
+	MaxSessions int  `yaml:"max_sessions" help:"Sessions that are kept in memory at most. Defaults to 1000000."`
+}
+
+type database struct {
+	URL            string `yaml:"url" short:"true" help:"sqlite:FILE, postgres://user:password@host/name or mysql://user:password@host/name."`
+	URLFile        string `yaml:"url_file" help:"File to read the URL from."`
+	Migrate        bool   `yaml:"migrate" help:"Whether tables are brought up to date at the start. Defaults to true; without it, run codegrant migrate first."`
+	MaxConnections int    `yaml:"max_connections" help:"Connections that are open at most. Defaults to 20."`
+}
+
+type redis struct {
+	URL     string `yaml:"url" short:"true" help:"redis://user:password@host:6379/0, or rediss:// for TLS; valkey is the same."`
+	URLFile string `yaml:"url_file" help:"File to read the URL from."`
+}
+
+type replica struct {
+	Enabled bool `yaml:"enabled" short:"true" help:"Defaults to true where replica has other keys."`
+	Django  bool `yaml:"django" help:"The database is a Django project's: people go into its auth_user. Defaults to false."`
+}
+
+type pool struct {
+	Name    string   `yaml:"name" help:"What logs, metrics and routes call it. Required where there are several. Defaults to default."`
+	Hosts   []string `yaml:"hosts" help:"Hosts that it answers for, without a port. Defaults to those that no other pool names."`
+	Prefix  string   `yaml:"prefix" help:"Path under which its endpoints are: login, callback, logout, check. Defaults to /auth."`
+	BaseURL string   `yaml:"base_url" help:"Origin that its browsers see. Defaults to the base_url above."`
+
+	Region       string `yaml:"region" help:"Region of the pool. Defaults to the first part of id."`
+	ID           string `yaml:"id" help:"Pool id, such as eu-west-1_Ab12Cd34E. With domain it says all; code_grant_url and jwks_url stand for both."`
+	Domain       string `yaml:"domain" help:"Host of the login pages, such as acme.auth.eu-west-1.amazoncognito.com."`
+	Issuer       string `yaml:"issuer" help:"Issuer of tokens. Defaults to what follows from id or jwks_url."`
+	JWKSURL      string `yaml:"jwks_url" help:"URL of the pool's keys. Defaults to what follows from the issuer."`
+	CodeGrantURL string `yaml:"code_grant_url" help:"URL of the token endpoint, https://<domain>/oauth2/token, in place of domain."`
+
+	ClientID         string `yaml:"client_id" help:"App client. Required."`
+	ClientSecret     string `yaml:"client_secret" help:"Its secret, if it has one. Better: client_secret_file, or ${NAME}."`
+	ClientSecretFile string `yaml:"client_secret_file" help:"File to read the secret from."`
+
+	Scopes               []string `yaml:"scopes" help:"Scopes to ask for. Defaults to openid, email, profile."`
+	CallbackURL          string   `yaml:"callback_url" help:"Callback URL as registered at the app client. Defaults to base_url + prefix + /callback."`
+	SignOutURLs          []string `yaml:"sign_out_urls" help:"Sign-out URLs as registered at the app client, the usual one first. Defaults to default_return_url."`
+	DefaultReturnURL     string   `yaml:"default_return_url" help:"Where a sign-in ends that did not begin at a page. Defaults to /."`
+	ErrorURL             string   `yaml:"error_url" help:"Page of yours that shows sign-in errors. Defaults to a small one of ours."`
+	AllowedReturnOrigins []string `yaml:"allowed_return_origins" help:"Other origins that a sign-in may return to. Defaults to none."`
+	TrustedOrigins       []string `yaml:"trusted_origins" help:"Other origins whose pages may send unsafe requests and open WebSockets with a session. Defaults to none."`
+	AcceptTokens         bool     `yaml:"accept_tokens" help:"Opens POST /session, which takes tokens that an app holds already. Defaults to false."`
+
+	BearerClientIDs []string `yaml:"bearer_client_ids" help:"Further app clients whose bearer tokens are accepted. Defaults to none."`
+	BearerIDTokens  bool     `yaml:"bearer_id_tokens" help:"Accepts ID tokens as bearer tokens too. Defaults to false."`
+	BearerResources []string `yaml:"bearer_resources" help:"Audiences (RFC 8707) that access tokens may be bound to. Defaults to none."`
+	LoadBalancers   []string `yaml:"load_balancers" help:"ARNs of AWS load balancers that sign people in themselves and whose word counts. Defaults to none."`
+
+	IdleTimeout     time.Duration `yaml:"idle_timeout" help:"Ends a session that was not used for this long. Defaults to 12h."`
+	AbsoluteTimeout time.Duration `yaml:"absolute_timeout" help:"Ends a session this long after sign-in. Defaults to 168h."`
+	RefreshLeeway   time.Duration `yaml:"refresh_leeway" help:"How long before its end an access token is replaced. Defaults to 1m."`
+
+	CookieName         string      `yaml:"cookie_name" help:"Name of the session cookie. Defaults to __Host-codegrant, with the pool's name where several share a host."`
+	CookieDomain       string      `yaml:"cookie_domain" help:"Shares the session cookie with every host of a domain, each of which can then read and plant it. Defaults to none."`
+	SameSiteStrict     bool        `yaml:"same_site_strict" help:"Keeps the session cookie from requests that other sites cause, links among them. Defaults to false."`
+	SharedTokensDomain string      `yaml:"shared_tokens_domain" help:"Keeps tokens in cookies of this domain, as backends with the Python package cognito_code_grant do, in place of sessions. Defaults to none."`
+	CloudFront         *cloudFront `yaml:"cloudfront" help:"Signed cookies for private files, given at sign-in. Defaults to none."`
+}
+
+type cloudFront struct {
+	KeyPairID      string   `yaml:"key_pair_id" help:"Id of the public key at CloudFront. Required."`
+	PrivateKey     string   `yaml:"private_key" help:"The private key, PEM."`
+	PrivateKeyFile string   `yaml:"private_key_file" help:"File to read it from."`
+	Resources      []string `yaml:"resources" help:"URLs of the files, such as https://assets.example.com/private/*. Required."`
+	Domain         string   `yaml:"domain" help:"Domain of the cookies. Defaults to that of the site."`
+}
+
+type headers struct {
+	Subject   string `yaml:"subject" help:"Who, for ever. Defaults to X-Auth-Subject."`
+	Username  string `yaml:"username" help:"Defaults to X-Auth-Username."`
+	Email     string `yaml:"email" help:"If verified. Defaults to X-Auth-Email."`
+	Name      string `yaml:"name" help:"Defaults to X-Auth-Name."`
+	Groups    string `yaml:"groups" help:"Separated by commas. Defaults to X-Auth-Groups."`
+	Scopes    string `yaml:"scopes" help:"Separated by commas. Defaults to X-Auth-Scopes."`
+	UserID    string `yaml:"user_id" help:"Row of the replica. Defaults to X-Auth-User-Id."`
+	Issuer    string `yaml:"issuer" help:"Of the pool. Defaults to X-Auth-Issuer."`
+	Assertion string `yaml:"assertion" help:"Signed. Defaults to X-Auth-Assertion."`
+}
+
+type assertions struct {
+	Issuer   string        `yaml:"issuer" help:"Claim iss. Defaults to base_url."`
+	Lifetime time.Duration `yaml:"lifetime" help:"At most 1h. Defaults to 5m."`
+}
+
+type route struct {
+	Name    string   `yaml:"name" help:"What logs and metrics call it, and the audience of assertions. Defaults to host and path."`
+	Host    string   `yaml:"host" help:"Host, without a port. Defaults to every host."`
+	Path    string   `yaml:"path" help:"The path itself and everything below it. Defaults to /."`
+	Exact   bool     `yaml:"exact" help:"The path itself alone. Defaults to false."`
+	Methods []string `yaml:"methods" help:"Methods that the route takes; HEAD goes with GET. Defaults to all."`
+	Tenant  string   `yaml:"tenant" help:"Name of the pool whose people these are. Defaults to that of the host."`
+
+	Public            bool     `yaml:"public" help:"Lets everybody through. Defaults to false."`
+	Groups            []string `yaml:"groups" help:"Groups that a person must be in, all of them."`
+	AnyGroups         []string `yaml:"any_groups" help:"Groups of which a person must be in one."`
+	Scopes            []string `yaml:"scopes" help:"Scopes that the access token must have, all of them."`
+	ReadOnlyForOthers bool     `yaml:"read_only_for_others" help:"Lets others who are signed in read (GET, HEAD, OPTIONS). Defaults to false."`
+
+	Upstream    *upstream `yaml:"upstream" help:"Servers that the requests go to, or their URLs."`
+	Files       string    `yaml:"files" help:"Folder of a single-page application, in place of an upstream: what is not in it gets its index.html."`
+	StripPrefix bool      `yaml:"strip_prefix" help:"Takes path off before the upstream sees it. Defaults to false."`
+
+	PassAccessToken   bool `yaml:"pass_access_token" help:"Sends the access token to the upstream, as a bearer token. Defaults to false."`
+	PassAuthorization bool `yaml:"pass_authorization" help:"Leaves the client's Authorization header in place. Defaults to false."`
+	Assertion         bool `yaml:"assertion" help:"Sends a signed token that says who is asking. Defaults to false."`
+}
+
+type upstream struct {
+	URLs        []string      `yaml:"urls" short:"true" help:"Equal servers, such as http://127.0.0.1:9000, without a path. Required."`
+	Health      string        `yaml:"health" help:"Path that answers 2xx while a server is well. Defaults to none: servers are taken to be well."`
+	HealthEvery time.Duration `yaml:"health_every" help:"How often it is asked. Defaults to 5s."`
+	Timeout     time.Duration `yaml:"timeout" help:"How long a server may take to begin its answer. Defaults to 30s."`
+	Retries     int           `yaml:"retries" help:"How many more servers get a request that is safe to repeat and was not answered. Defaults to 1."`
+	MaxBody     size          `yaml:"max_body" help:"Size of request bodies, or unlimited. Defaults to 10MiB."`
+	Host        string        `yaml:"host" help:"Host header that servers see. Defaults to that of the request."`
+}
+
+// defaults are what the file's keys replace. What has none here gets it from the
+// package that it is for.
+func defaults() file {
+	return file{
+		Listen:   "127.0.0.1:8080",
+		Sessions: "memory",
+		Log:      log{Level: "info", Format: "text", Access: true},
+		Limits:   limits{Requests: 4096, SignInRate: 120, SignInBurst: 60, HeaderBytes: 64 << 10, MaxSessions: 1_000_000},
+		Database: database{Migrate: true, MaxConnections: 20},
+	}
+}

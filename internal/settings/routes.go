@@ -1,0 +1,220 @@
+package settings
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/gateway"
+)
+
+func (r *reader) routes(f *file, s *Settings) {
+	for i, c := range f.Routes {
+		s.Routes = append(s.Routes, r.route(fmt.Sprintf("routes[%d]", i), c))
+	}
+	asserted := slices.ContainsFunc(s.Routes, func(c gateway.Route) bool { return c.Assertion })
+	if asserted || r.has("assertions") {
+		keys, err := assertionKeys(s.Keys)
+		if err != nil {
+			r.fault("assertions", "%w", err)
+		}
+		s.Assertions = &gateway.Assertions{Keys: keys, Issuer: f.Assertions.Issuer, Lifetime: f.Assertions.Lifetime}
+		if s.Assertions.Issuer == "" {
+			s.Assertions.Issuer = f.BaseURL
+		}
+		if s.Assertions.Issuer == "" && len(s.Pools) > 0 {
+			s.Assertions.Issuer = s.Pools[0].Config.BaseURL
+		}
+	}
+	r.tryGateway(s)
+}
+
+func (r *reader) route(key string, c route) gateway.Route {
+	out := gateway.Route{
+		Name: c.Name, Host: c.Host, Path: c.Path, Exact: c.Exact, Methods: c.Methods, Tenant: c.Tenant,
+		Public: c.Public, StripPrefix: c.StripPrefix,
+		PassAccessToken: c.PassAccessToken, PassAuthorization: c.PassAuthorization, Assertion: c.Assertion,
+	}
+	out.Permissions = r.permissions(key, c)
+	if c.Public && len(out.Permissions) > 0 {
+		r.fault(key+".public", "it is public and has permissions: take one away")
+		out.Permissions = nil
+	}
+	if c.Upstream != nil && c.Files != "" {
+		r.fault(key, "it has an upstream and files: take one away")
+	}
+	if u := c.Upstream; u != nil {
+		if len(u.URLs) == 0 && !r.has(key+".upstream.urls") {
+			r.fault(key+".upstream.urls", "there is none")
+		}
+		if r.has(key+".upstream.retries") && u.Retries == 0 {
+			r.fault(key+".upstream.retries", "it is to be 1 at least; where nothing may be repeated, name one server")
+		}
+		out.Upstream = &gateway.Upstream{
+			URLs: u.URLs, Health: u.Health, HealthEvery: u.HealthEvery, Timeout: u.Timeout, Retries: u.Retries, MaxBody: int64(u.MaxBody), Host: u.Host,
+		}
+	}
+	if c.Files != "" {
+		folder := r.beside(c.Files)
+		if info, err := os.Stat(folder); err != nil {
+			r.fault(key+".files", "%w", plain(err))
+		} else if !info.IsDir() {
+			r.fault(key+".files", "%s is not a folder", folder)
+		}
+		out.Files = os.DirFS(folder)
+		for _, sent := range []struct {
+			name string
+			is   bool
+		}{{"pass_access_token", c.PassAccessToken}, {"pass_authorization", c.PassAuthorization}, {"assertion", c.Assertion}} {
+			if sent.is {
+				r.fault(key+"."+sent.name, "files take nothing of that kind; take it away")
+			}
+		}
+	}
+	return out
+}
+
+// permissions are all needed, unless others may read.
+func (r *reader) permissions(key string, c route) []codegrant.Permission {
+	var all []codegrant.Permission
+	named := func(list []string) bool { return len(list) > 0 && !slices.Contains(list, "") } // "" has a fault already
+	if named(c.Groups) {
+		for _, group := range c.Groups {
+			all = append(all, codegrant.InGroup(group))
+		}
+	}
+	if named(c.AnyGroups) {
+		all = append(all, codegrant.InAnyGroup(c.AnyGroups...))
+	}
+	if named(c.Scopes) {
+		for _, scope := range c.Scopes {
+			all = append(all, codegrant.HasScope(scope))
+		}
+	}
+	if !c.ReadOnlyForOthers {
+		return all
+	}
+	if len(all) == 0 {
+		r.fault(key+".read_only_for_others", "others than whom? Name groups, any_groups or scopes")
+		return all
+	}
+	return []codegrant.Permission{codegrant.Any(codegrant.All(all...), codegrant.ReadOnly())}
+}
+
+// tryGateway asks the gateway whether it takes the configuration: routes one by one,
+// so that each fault finds its line, then all, for what one route does to another.
+func (r *reader) tryGateway(s *Settings) {
+	config := gateway.Config{
+		TrustedProxies: s.TrustedProxies, Logger: slog.New(slog.DiscardHandler), Transport: noTransport{},
+	}
+	for _, p := range s.Pools {
+		// What the real one would refuse has been said.
+		auth, err := codegrant.New(codegrant.Config{
+			Pool: p.Config.Pool, Keys: s.Keys, Logger: slog.New(slog.DiscardHandler),
+		})
+		if err != nil {
+			return
+		}
+		config.Tenants = append(config.Tenants, gateway.Tenant{Name: p.Name, Auth: auth, Prefix: p.Prefix, Hosts: p.Hosts, Issuer: p.Issuer})
+	}
+	if len(config.Tenants) == 0 {
+		return
+	}
+	try := func(change func(*gateway.Config), found func(string)) {
+		c := config
+		change(&c)
+		_, err := gateway.New(c)
+		if err == nil {
+			return
+		}
+		for _, leaf := range leaves(err) {
+			found(strings.TrimPrefix(leaf.Error(), "configure the gateway: "))
+		}
+	}
+
+	before := len(r.faults)
+	try(func(*gateway.Config) {}, func(text string) {
+		var i int
+		if n, _ := fmt.Sscanf(text, "Tenants[%d]:", &i); n == 1 {
+			_, text, _ = strings.Cut(text, ": ")
+			r.fault(fmt.Sprintf("pools[%d].hosts", i), "%s", text)
+			return
+		}
+		r.fault("pools", "%s", text)
+	})
+	if len(r.faults) > before {
+		return // every route would be told the same
+	}
+	try(func(c *gateway.Config) { c.Headers = s.Headers }, func(text string) {
+		r.fault("headers", "%s", strings.TrimPrefix(text, "Headers: "))
+	})
+	try(func(c *gateway.Config) { c.Assertions = s.Assertions }, func(text string) {
+		r.fault("assertions", "%s", strings.TrimPrefix(text, "Assertions: "))
+	})
+	var tried []gateway.Route
+	var index []int
+	for i, route := range s.Routes {
+		if route.Upstream != nil {
+			quiet := *route.Upstream
+			if quiet.Health != "" && !strings.HasPrefix(quiet.Health, "/") {
+				r.fault(fmt.Sprintf("routes[%d].upstream.health", i), "it is to begin with a slash")
+			}
+			quiet.Health = "" // nobody is asked while settings are read
+			route.Upstream = &quiet
+		}
+		good := true
+		try(func(c *gateway.Config) { c.Routes, c.Assertions = []gateway.Route{route}, placeholderAssertions(s) }, func(text string) {
+			good = false
+			key := fmt.Sprintf("routes[%d]", i)
+			_, text, _ = strings.Cut(text, "[0] ")
+			if _, after, ok := strings.Cut(text, ": "); ok {
+				text = after
+			}
+			for _, word := range []string{"host", "path", "method", "upstream", "there is no tenant"} {
+				if strings.HasPrefix(text, word+" ") {
+					key = join(key, map[string]string{"method": "methods", "there is no tenant": "tenant"}[word])
+					if strings.HasSuffix(key, ".") {
+						key += word
+					}
+				}
+			}
+			r.follow(key, "%s", text)
+		})
+		if good && !r.faulty(fmt.Sprintf("routes[%d]", i)) {
+			tried, index = append(tried, route), append(index, i)
+		}
+	}
+	try(func(c *gateway.Config) { c.Routes, c.Assertions = tried, placeholderAssertions(s) }, func(text string) {
+		name, why, ok := strings.Cut(strings.TrimPrefix(text, "Routes: "), " can never match: ")
+		at := "routes"
+		for j, route := range tried {
+			path := route.Path
+			if path == "" {
+				path = "/"
+			}
+			if ok && (route.Name == name || route.Name == "" && route.Host+path == name) {
+				at = fmt.Sprintf("routes[%d]", index[j]) // the last of that name
+			}
+		}
+		r.fault(at, "it can never match: %s", why)
+	})
+}
+
+// placeholderAssertions keep a fault of the assertions from being every route's.
+func placeholderAssertions(s *Settings) *gateway.Assertions {
+	if s.Assertions == nil {
+		return nil
+	}
+	return &gateway.Assertions{Keys: s.Assertions.Keys, Issuer: "https://placeholder.example.com"}
+}
+
+// noTransport reaches nobody.
+type noTransport struct{}
+
+func (noTransport) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, fmt.Errorf("settings are read without talking to anybody")
+}

@@ -1,0 +1,387 @@
+package settings
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/gateway"
+	"github.com/codegrant/codegrant/session"
+)
+
+// Settings is a configuration that was read and checked.
+type Settings struct {
+	Listen, OpsListen string
+	Certificate       *Certificate // nil: no https
+	TrustedProxies    []netip.Prefix
+	Log               Log
+	Limits            Limits
+
+	// Keys seal what browsers carry. KeysGiven says that they are in the
+	// configuration, and not those that Load was given for this process;
+	// KeysSince when the newest one was written, zero where that is unknown.
+	Keys      *session.Keyring
+	KeysGiven bool
+	KeysSince time.Time
+
+	Sessions SessionStore
+	Database Database
+	RedisURL Secret
+	Replica  Replica
+
+	Pools      []Pool
+	Headers    gateway.Headers
+	Assertions *gateway.Assertions // nil: no route asks for them
+	Routes     []gateway.Route
+
+	// Files are those that were read; a change to one of them is a change of the
+	// configuration. Folders stand for what is in them.
+	Files []string
+	// Digest differs where the configuration does.
+	Digest [sha256.Size]byte
+	// Warnings are what is allowed and not wise.
+	Warnings []Fault
+}
+
+// Certificate is a pair of PEM texts.
+type Certificate struct{ Chain, Key []byte }
+
+// Log is what is logged, and how.
+type Log struct {
+	Level  slog.Level
+	JSON   bool
+	Access bool
+}
+
+// Limits protect the gateway. Zero means no limit.
+type Limits struct {
+	Requests                int
+	SignInRate, SignInBurst int // a minute; at once
+	HeaderBytes             int
+	MaxSessions             int
+}
+
+// SessionStore says where sessions are kept.
+type SessionStore string
+
+// The session stores.
+const (
+	Memory     SessionStore = "memory"
+	InDatabase SessionStore = "database"
+	InRedis    SessionStore = "redis"
+	InCookies  SessionStore = "cookies" // there is none
+)
+
+// Database is that of sessions and replica.
+type Database struct {
+	URL            Secret // empty: none
+	Migrate        bool
+	MaxConnections int
+}
+
+// Replica is the copy of the people.
+type Replica struct{ Enabled, Django bool }
+
+// Pool is one user pool and app client.
+type Pool struct {
+	Name, Prefix string
+	Hosts        []string
+	Issuer       string
+	// Config lacks Sessions, Replica and Logger.
+	Config codegrant.Config
+	// Digest differs where anything about the pool or the keys does.
+	Digest [sha256.Size]byte
+}
+
+// Secret is a value that prints as a placeholder.
+type Secret string
+
+// Reveal returns the value.
+func (s Secret) Reveal() string { return string(s) }
+
+const redacted = "[secret]"
+
+// String, and the methods below, keep the value out of logs.
+func (Secret) String() string { return redacted }
+
+// GoString implements [fmt.GoStringer].
+func (Secret) GoString() string { return redacted }
+
+// Format implements [fmt.Formatter] for every verb.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// MarshalText implements [encoding.TextMarshaler], and with it JSON.
+func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// LogValue implements [slog.LogValuer].
+func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// Options are what a configuration does not say of itself. Keys is required.
+type Options struct {
+	// Lookup finds environment variables. Defaults to [os.LookupEnv].
+	Lookup func(string) (string, bool)
+	// Keys are those of this process, for configurations without keys.
+	Keys *session.Keyring
+	// Database and Redis say what is wrong with a URL, without connecting to it and
+	// without quoting it. Defaults to nothing.
+	Database, Redis func(url string) error
+}
+
+// Load reads and checks a file. The error is an [*Error] that has every fault.
+func Load(path string, options Options) (*Settings, error) {
+	r := &reader{path: path, dir: filepath.Dir(path), files: []string{path}}
+	text, err := readLimited(path)
+	if err != nil {
+		return nil, &Error{[]Fault{{File: path, Err: plain(err)}}, r.files}
+	}
+	s := r.read(text, options)
+	if len(r.faults) > 0 {
+		return nil, &Error{sortFaults(path, r.faults), r.files}
+	}
+	s.Files = r.files
+	s.Warnings = r.warnings
+	s.Digest = sha256.Sum256(r.content)
+	return s, nil
+}
+
+// reader makes settings of one file and of those that it names.
+type reader struct {
+	decoder
+	path, dir string
+	files     []string
+	warnings  []Fault
+	content   []byte // of everything that was read
+}
+
+func (r *reader) read(text []byte, options Options) *Settings {
+	r.file, r.lookup = r.path, options.Lookup
+	if r.lookup == nil {
+		r.lookup = os.LookupEnv
+	}
+	f := defaults()
+	if !r.parse(text, &f) {
+		return nil
+	}
+	r.content, _ = json.Marshal(f) // strings, numbers and lists of them
+	s := &Settings{
+		Listen: f.Listen, OpsListen: f.OpsListen,
+		Log:      Log{Level: r.level(f.Log.Level), JSON: f.Log.Format == "json", Access: f.Log.Access},
+		Limits:   Limits{f.Limits.Requests, f.Limits.SignInRate, f.Limits.SignInBurst, int(f.Limits.HeaderBytes), f.Limits.MaxSessions},
+		Sessions: SessionStore(f.Sessions),
+		Headers:  gateway.Headers(f.Headers),
+	}
+	r.oneOf("log.level", f.Log.Level, "debug", "info", "warn", "error")
+	r.oneOf("log.format", f.Log.Format, "text", "json")
+	r.oneOf("sessions", f.Sessions, "memory", "database", "redis", "cookies")
+	r.limits(f.Limits)
+	r.stores(&f, s, options)
+	s.Certificate = r.certificate(f.TLS)
+	s.TrustedProxies = r.proxies(f.TrustedProxies)
+	s.Keys, s.KeysGiven = options.Keys, false
+	if ring, since := r.keyring(f.Keys, f.KeysFile, f.KeysDir); ring != nil {
+		s.Keys, s.KeysGiven, s.KeysSince = ring, true, since
+	} else if s.Sessions != Memory && !r.has("keys") && !r.has("keys_file") && !r.has("keys_dir") {
+		r.fault("sessions", "sessions that outlive the process, or are shared by several, need keys that do too; add keys_file, with what openssl rand -base64 32 prints")
+	}
+	r.pools(&f, s)
+	r.routes(&f, s)
+	return s
+}
+
+func (r *reader) level(name string) slog.Level {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(name)) // oneOf has refused others
+	return level
+}
+
+func (r *reader) oneOf(key, value string, allowed ...string) {
+	if !slices.Contains(allowed, value) {
+		r.fault(key, "it is to be one of %s", strings.Join(allowed, ", "))
+	}
+}
+
+func (r *reader) limits(l limits) {
+	if l.HeaderBytes < 4<<10 || l.HeaderBytes > 1<<20 {
+		r.fault("limits.header_bytes", "it is to be between 4KiB and 1MiB")
+	}
+	if l.SignInRate > 0 && l.SignInBurst < 2 {
+		r.fault("limits.sign_in_burst", "one sign-in takes two requests")
+	}
+	if l.MaxSessions == 0 {
+		r.fault("limits.max_sessions", "it is to be 1 at least")
+	}
+}
+
+func (r *reader) stores(f *file, s *Settings, options Options) {
+	s.Database = Database{Secret(r.secret("database.url", f.Database.URL, f.Database.URLFile)), f.Database.Migrate, f.Database.MaxConnections}
+	s.RedisURL = Secret(r.secret("redis.url", f.Redis.URL, f.Redis.URLFile))
+	s.Replica = Replica{Enabled: f.Replica.Enabled, Django: f.Replica.Django}
+	if f.Replica.Django && !r.has("replica.enabled") {
+		s.Replica.Enabled = true
+	}
+	if path, ok := strings.CutPrefix(string(s.Database.URL), "sqlite:"); ok && !strings.HasPrefix(path, "//") {
+		s.Database.URL = Secret("sqlite:" + r.beside(path))
+	}
+	for _, named := range []struct {
+		key   string
+		url   Secret
+		check func(string) error
+	}{{"database", s.Database.URL, options.Database}, {"redis", s.RedisURL, options.Redis}} {
+		switch {
+		case named.url == "" && r.has(named.key):
+			r.follow(named.key, "its url is missing")
+		case named.url != "" && named.check != nil:
+			if err := named.check(named.url.Reveal()); err != nil {
+				r.follow(named.key, "%w", err)
+			}
+		}
+	}
+	database, redis := r.has("database"), r.has("redis")
+	switch {
+	case s.Sessions == InDatabase && !database:
+		r.fault("sessions", "they are to be kept in a database and there is none; add database: URL")
+	case s.Sessions == InRedis && !redis:
+		r.fault("sessions", "they are to be kept in Redis and there is none; add redis: URL")
+	}
+	if s.Replica.Enabled && !database {
+		r.fault("replica", "it needs a database and there is none; add database: URL")
+	}
+	if database && s.Sessions != InDatabase && !s.Replica.Enabled {
+		r.fault("database", "nothing is kept in it; write sessions: database or replica: true, or take it away")
+	}
+	if redis && s.Sessions != InRedis {
+		r.fault("redis", "nothing is kept in it; write sessions: redis, or take it away")
+	}
+	if f.Database.MaxConnections < 1 {
+		r.fault("database.max_connections", "it is to be 1 at least")
+	}
+}
+
+func (r *reader) proxies(list []string) []netip.Prefix {
+	var all []netip.Prefix
+	for i, item := range list {
+		prefix, err := netip.ParsePrefix(item)
+		if err != nil {
+			address, err2 := netip.ParseAddr(item)
+			if err2 != nil || address.Zone() != "" {
+				r.fault(fmt.Sprintf("trusted_proxies[%d]", i), "it is neither an address nor a network such as 10.0.0.0/8")
+				continue
+			}
+			prefix = netip.PrefixFrom(address, address.BitLen())
+		}
+		if prefix.Addr().Is4In6() {
+			r.fault(fmt.Sprintf("trusted_proxies[%d]", i), "write it as an IPv4 address")
+			continue
+		}
+		if prefix.Bits() == 0 {
+			r.fault(fmt.Sprintf("trusted_proxies[%d]", i), "everybody could then say who they are; name the addresses of your proxies")
+		}
+		all = append(all, prefix.Masked())
+	}
+	return all
+}
+
+func (r *reader) certificate(t *tls) *Certificate {
+	if t == nil {
+		return nil
+	}
+	c := new(Certificate)
+	for _, part := range []struct {
+		key, path string
+		into      *[]byte
+		secret    bool
+	}{{"tls.certificate_file", t.Certificate, &c.Chain, false}, {"tls.key_file", t.Key, &c.Key, true}} {
+		if part.path == "" {
+			if !r.has(part.key) {
+				r.fault(part.key, "it is missing")
+			}
+			continue
+		}
+		*part.into = r.readFile(part.key, part.path, part.secret)
+	}
+	if c.Chain != nil && c.Key != nil {
+		if err := checkPair(c); err != nil {
+			r.fault("tls", "certificate and key do not fit: %w", err)
+		}
+	}
+	return c
+}
+
+// beside is a path as the configuration file means it.
+func (r *reader) beside(path string) string {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(r.dir, path)
+}
+
+// secret is a value that is written in the file, or in one of its own.
+func (r *reader) secret(key, value, path string) string {
+	if path == "" {
+		return value
+	}
+	if value != "" {
+		r.fault(key, "set it or %s, not both", key[strings.LastIndexByte(key, '.')+1:]+"_file")
+	}
+	raw := r.readFile(key+"_file", path, true)
+	content := strings.TrimSpace(string(raw))
+	if content == "" && raw != nil {
+		r.fault(key+"_file", "the file is empty")
+	}
+	return content
+}
+
+// readFile reads a file that a key names, and remembers it.
+func (r *reader) readFile(key, path string, secret bool) []byte {
+	path = r.beside(path)
+	r.files = append(r.files, path)
+	content, err := readLimited(path)
+	if err != nil {
+		r.fault(key, "%w", plain(err))
+		return nil
+	}
+	r.content = fmt.Appendf(r.content, "\x00%s\x00%d\x00%s", key, len(content), content)
+	if info, err := os.Stat(path); secret && err == nil && info.Mode().Perm()&0o004 != 0 {
+		r.warnings = append(r.warnings, Fault{r.path, r.line(key), key, fmt.Errorf("everybody on this machine may read %s; chmod o-r it", path)})
+	}
+	return content
+}
+
+func readLimited(path string) ([]byte, error) {
+	// Not after it was opened: a pipe would wait for somebody to write to it.
+	if info, err := os.Stat(path); err != nil {
+		return nil, err
+	} else if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("it is not a regular file")}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(content) > maxFile {
+		err = &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("it has more than %d bytes", maxFile)}
+	}
+	return content, err
+}
+
+// plain says what is the matter with a file without the call that found out.
+func plain(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return fmt.Errorf("%s: %w", path.Path, path.Err)
+	}
+	return err
+}
