@@ -198,9 +198,9 @@ func (p *platform) inABrowser() {
 	t := p.t
 	b := browser.New(t)
 	b.Open(p.url + "/reports/q3?year=2026")
-	b.Fill("input[name=username]", "alice@example.com")
-	b.Fill("input[name=password]", codegranttest.Password)
-	b.Click("button[type=submit]")
+	b.Fill("#username", "alice@example.com")
+	b.Fill("#password", codegranttest.Password)
+	b.Click("main button")
 	b.See("alice@example.com") // the application heard who it is
 	if got := b.URL(); got != p.url+"/reports/q3?year=2026" {
 		t.Errorf("the sign-in ended at %s", got)
