@@ -36,6 +36,17 @@ type headerNames struct {
 	Headers
 	all    []string
 	folded map[string]bool
+	// lengths has a bit for each length of a name, so that most headers of a
+	// request are told from ours by that alone.
+	lengths uint64
+}
+
+// managed reports whether a header could be taken for one of ours.
+func (n *headerNames) managed(name string) bool {
+	if len(name) < 64 && n.lengths&(1<<len(name)) == 0 {
+		return false
+	}
+	return n.folded[fold(name)]
 }
 
 func (h Headers) resolve() (headerNames, error) {
@@ -60,6 +71,9 @@ func (h Headers) resolve() (headerNames, error) {
 			faults = append(faults, fmt.Errorf("%s is used twice", *name.field))
 		}
 		n.folded[fold(*name.field)] = true
+		if len(*name.field) < 64 {
+			n.lengths |= 1 << len(*name.field)
+		}
 		n.all = append(n.all, *name.field)
 	}
 	return n, errors.Join(faults...)
@@ -86,7 +100,7 @@ func fold(name string) string {
 func (g *Gateway) withoutIdentity(r *http.Request) *http.Request {
 	out := r
 	for name := range r.Header {
-		if g.headers.folded[fold(name)] {
+		if g.headers.managed(name) {
 			if out == r {
 				out = r.Clone(r.Context())
 			}
@@ -100,7 +114,7 @@ func (g *Gateway) withoutIdentity(r *http.Request) *http.Request {
 func (g *Gateway) tell(h http.Header, id *codegrant.Identity) {
 	n := &g.headers
 	for _, name := range n.all {
-		h[name] = []string{""}
+		h[name] = nothing
 	}
 	if id == nil {
 		return
@@ -118,6 +132,10 @@ func (g *Gateway) tell(h http.Header, id *codegrant.Identity) {
 		h[n.UserID] = []string{fmt.Sprint(id.UserID)}
 	}
 }
+
+// nothing is the value of headers that have nothing to tell. It is shared: whoever
+// adds to a header gets a copy, as it has no room.
+var nothing = []string{""}[:1:1]
 
 // maxHeaderValue bounds one value: beyond it a server would refuse the request, or
 // cut a list where it means something else.

@@ -189,7 +189,7 @@ func (p *proxy) rewrite(pr *httputil.ProxyRequest) {
 func (p *proxy) modify(response *http.Response) error {
 	c := response.Request.Context().Value(callKey{}).(*call)
 	for name := range response.Header {
-		if p.gateway.headers.folded[fold(name)] {
+		if p.gateway.headers.managed(name) {
 			delete(response.Header, name)
 		}
 	}
