@@ -2,8 +2,16 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
 	"time"
 
 	"github.com/codegrant/codegrant/internal/settings"
@@ -48,7 +56,8 @@ func (c serveCommand) Run(ctx context.Context, out *streams) error {
 		_, err := out.stdout.Write(settings.Schema())
 		return err
 	}
-	s, err := c.load(session.RandomKeyring())
+	keys := session.RandomKeyring()
+	s, err := c.load(keys)
 	if err != nil {
 		return err
 	}
@@ -59,7 +68,7 @@ func (c serveCommand) Run(ctx context.Context, out *streams) error {
 		fmt.Fprintf(out.stdout, "%s is fine: %s, %s, sessions in %s\n", c.Config, plural(len(s.Pools), "pool"), plural(len(s.Routes), "route"), s.Sessions)
 		return nil
 	}
-	return nil
+	return c.serve(ctx, s, keys, out)
 }
 
 // load reads the configuration. Keys are those of this process, in case that it has
@@ -70,6 +79,114 @@ func (c serveCommand) load(keys *session.Keyring) (*settings.Settings, error) {
 		return nil, configurationError(err)
 	}
 	return s, nil
+}
+
+// serve runs until the context ends, then drains.
+func (c serveCommand) serve(ctx context.Context, s *settings.Settings, keys *session.Keyring, out *streams) error {
+	level := new(slog.LevelVar)
+	level.Set(s.Log.Level)
+	options := &slog.HandlerOptions{Level: level}
+	log := slog.New(slog.NewTextHandler(out.stderr, options))
+	if s.Log.JSON {
+		log = slog.New(slog.NewJSONHandler(out.stderr, options))
+	}
+	if s.Sessions == settings.Memory && !s.KeysGiven {
+		log.Info("sessions are in memory and end with the process; write sessions: database to keep them")
+	}
+	listener, err := listen("listen in "+c.Config, s.Listen)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+
+	p := newProcess(s, keys, log, level)
+	if err := p.start(ctx, s); err != nil {
+		return err
+	}
+	hangUps := make(chan os.Signal, 1)
+	signal.Notify(hangUps, syscall.SIGHUP)
+	defer signal.Stop(hangUps)
+	watching, stopWatching := context.WithCancel(ctx)
+	var beside sync.WaitGroup
+	beside.Go(func() { newWatcher(c, p, s).run(watching, hangUps) })
+
+	base, cut := context.WithCancel(context.Background())
+	defer cut()
+	server := p.server(base, s)
+	served := make(chan error, 1)
+	go func() { served <- p.serveOn(server, listener, s) }()
+	log.Info("serving", "listen", listener.Addr().String(), "pools", len(s.Pools), "routes", len(s.Routes), "sessions", s.Sessions)
+
+	select {
+	case err = <-served:
+	case <-ctx.Done():
+	}
+	stopWatching()
+	beside.Wait()
+	if err == nil {
+		c.drain(p, server, cut)
+		<-served
+	}
+	closing, cancel := context.WithTimeout(context.Background(), closeWait+time.Second)
+	defer cancel()
+	if err := p.close(closing); err != nil {
+		log.Warn("not everything was closed in time", "reason", err.Error())
+	}
+	log.Info("stopped")
+	return err
+}
+
+// server takes requests for whichever configuration is in use.
+func (p *process) server(base context.Context, s *settings.Settings) *http.Server {
+	return &http.Server{
+		Handler:           p,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    s.Limits.HeaderBytes,
+		ErrorLog:          slog.NewLogLogger(p.log.Handler(), slog.LevelDebug), // what strangers send is no warning
+		BaseContext:       func(net.Listener) context.Context { return base },
+		TLSConfig: &tls.Config{
+			MinVersion: tls.VersionTLS12,
+			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+				if cert := p.current.Load().cert; cert != nil {
+					return cert, nil
+				}
+				return nil, errors.New("there is no certificate")
+			},
+		},
+	}
+}
+
+func (p *process) serveOn(server *http.Server, listener net.Listener, s *settings.Settings) error {
+	serve := server.Serve
+	if s.Certificate != nil {
+		serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
+	}
+	if err := serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve %s: %w", listener.Addr(), err)
+	}
+	return nil
+}
+
+// drain takes no more connections, and waits for requests under way: WebSockets too,
+// which the server knows nothing of.
+func (c serveCommand) drain(p *process, server *http.Server, cut context.CancelFunc) {
+	p.log.Info("stopping", "drain", c.DrainTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), c.DrainTimeout)
+	defer cancel()
+	err := server.Shutdown(ctx)
+	for idle := time.NewTicker(20 * time.Millisecond); err == nil && p.inFlight.Load() > 0; {
+		select {
+		case <-idle.C:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+	}
+	if err != nil {
+		p.log.Warn("requests cut off", "requests", p.inFlight.Load())
+		cut()
+		_ = server.Close()
+	}
 }
 
 func configurationError(err error) error {

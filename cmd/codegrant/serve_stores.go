@@ -1,11 +1,21 @@
 package main
 
 import (
+	"context"
+	"database/sql"
+	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
 
+	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/replica"
+	"github.com/codegrant/codegrant/session"
 	"github.com/codegrant/codegrant/session/redisstore"
 )
 
@@ -33,4 +43,132 @@ func checkRedisURL(raw string) error {
 		return err
 	}
 	return store.Close()
+}
+
+// storesKey says what stores are opened with: where it is the same, a new
+// configuration goes on with the stores of the old one.
+type storesKey struct {
+	kind     settings.SessionStore
+	database settings.Database
+	redis    settings.Secret
+	replica  settings.Replica
+}
+
+func storesOf(s *settings.Settings) storesKey {
+	return storesKey{s.Sessions, s.Database, s.RedisURL, s.Replica}
+}
+
+// stores are what configurations keep things in. They are closed when the last
+// configuration lets go of them.
+type stores struct {
+	storesKey
+	sessions session.Store // nil: none, or a pool's own
+	replica  replica.Store // nil: none
+	db       *sql.DB       // nil: none
+	migrate  []func(context.Context) error
+
+	holders  atomic.Int64
+	end      context.CancelFunc // of what goes on beside
+	beside   sync.WaitGroup
+	prepared atomic.Bool
+	closers  []func() error
+}
+
+// openStores opens without asking whether anybody answers.
+func openStores(s *settings.Settings, memory session.Store) (_ *stores, err error) {
+	st := &stores{storesKey: storesOf(s), end: func() {}}
+	st.holders.Store(1)
+	defer func() {
+		if err != nil {
+			st.release()
+		}
+	}()
+	if s.Database.URL != "" {
+		db, err := openDatabase(s.Database.URL.Reveal())
+		if err != nil {
+			return nil, err
+		}
+		st.closers = append(st.closers, db.Close)
+		db.SetMaxOpenConns(s.Database.MaxConnections)
+		db.SetMaxIdleConns(s.Database.MaxConnections)
+		db.SetConnMaxIdleTime(5 * time.Minute)
+		st.db = db.DB
+		sessions, users, err := db.stores(s.Replica.Django)
+		if err != nil {
+			return nil, err
+		}
+		if s.Sessions == settings.InDatabase {
+			st.sessions, st.migrate = sessions, append(st.migrate, sessions.Migrate)
+		}
+		if s.Replica.Enabled {
+			st.replica, st.migrate = users, append(st.migrate, users.Migrate)
+		}
+		if !s.Database.Migrate {
+			st.migrate = nil
+		}
+	}
+	switch s.Sessions {
+	case settings.Memory:
+		st.sessions = memory
+	case settings.InRedis:
+		store, err := redisstore.New(redisstore.Config{URL: s.RedisURL.Reveal()})
+		if err != nil {
+			return nil, err
+		}
+		st.sessions, st.closers = store, append(st.closers, store.Close)
+	}
+	return st, nil
+}
+
+// prepare brings the tables up to date.
+func (s *stores) prepare(ctx context.Context) error {
+	for _, migrate := range s.migrate {
+		if err := migrate(ctx); err != nil {
+			return err
+		}
+	}
+	s.prepared.Store(true)
+	return nil
+}
+
+// prepareBeside goes on trying: a database that is not there yet is no reason not to
+// start.
+func (s *stores) prepareBeside(log *slog.Logger) {
+	ctx, cancel := context.WithCancel(context.Background())
+	s.end = cancel
+	s.beside.Go(func() {
+		for wait := time.Second; ; wait = min(2*wait, time.Minute) {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(wait):
+			}
+			err := s.prepare(ctx)
+			if err == nil {
+				log.Info("tables are up to date")
+				return
+			}
+			if ctx.Err() == nil {
+				log.Error("tables not brought up to date", "reason", err.Error())
+			}
+		}
+	})
+}
+
+func (s *stores) hold() *stores {
+	s.holders.Add(1)
+	return s
+}
+
+func (s *stores) release() error {
+	if s.holders.Add(-1) > 0 {
+		return nil
+	}
+	s.end()
+	s.beside.Wait()
+	var faults []error
+	for _, closer := range s.closers {
+		faults = append(faults, closer())
+	}
+	return errors.Join(faults...)
 }

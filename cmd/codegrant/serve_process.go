@@ -1,0 +1,258 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/gateway"
+	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/session"
+)
+
+// generation is one configuration in use. Requests hold it while they are under way,
+// so that a new one takes nothing from under them.
+type generation struct {
+	*settings.Settings
+	gateway *gateway.Gateway
+	stores  *stores
+	pools   map[string]runningPool
+	cert    *tls.Certificate
+
+	users   atomic.Int64
+	retired atomic.Bool
+	once    sync.Once
+	process *process
+}
+
+// runningPool is kept over configurations that do not change it: it has the pool's
+// keys, and tokens that it verified.
+type runningPool struct {
+	digest [sha256.Size]byte
+	auth   *codegrant.Auth
+}
+
+// closeWait is how long the work of requests that are over may take.
+const closeWait = 10 * time.Second
+
+func (g *generation) leave() {
+	if g.users.Add(-1) == 0 && g.retired.Load() {
+		g.close()
+	}
+}
+
+// retire has the generation closed once no request holds it.
+func (g *generation) retire() {
+	g.retired.Store(true)
+	if g.users.Load() == 0 {
+		g.close()
+	}
+}
+
+func (g *generation) close() {
+	g.once.Do(func() {
+		g.process.open.Go(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), closeWait)
+			defer cancel()
+			if err := errors.Join(g.gateway.Close(ctx), g.stores.release()); err != nil {
+				g.process.log.Warn("configuration not closed cleanly", "reason", err.Error())
+			}
+			g.process.open.Done()
+		})
+	})
+}
+
+// process is what outlives configurations.
+type process struct {
+	log       *slog.Logger
+	level     *slog.LevelVar
+	keys      *session.Keyring // for configurations without
+	memory    session.Store
+	transport *http.Transport
+	current   atomic.Pointer[generation]
+	open      sync.WaitGroup // generations
+	inFlight  atomic.Int64   // requests
+}
+
+func newProcess(s *settings.Settings, keys *session.Keyring, log *slog.Logger, level *slog.LevelVar) *process {
+	return &process{
+		log: log, level: level, keys: keys,
+		memory: session.NewMemoryStore(session.MemoryConfig{MaxSessions: s.Limits.MaxSessions}),
+		// One for all configurations, so that a new one finds connections open.
+		transport: &http.Transport{
+			DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+			TLSHandshakeTimeout:   10 * time.Second,
+			ExpectContinueTimeout: time.Second,
+			MaxIdleConns:          1024,
+			MaxIdleConnsPerHost:   256,
+			IdleConnTimeout:       90 * time.Second,
+			DisableCompression:    true, // what upstream and client agree on is theirs
+			ForceAttemptHTTP2:     true,
+		},
+	}
+}
+
+// enter returns the generation that a request belongs to, held.
+func (p *process) enter() *generation {
+	for {
+		g := p.current.Load()
+		g.users.Add(1)
+		// A generation that is still the current one now cannot have been closed:
+		// retire comes after the swap, and counts this user.
+		if p.current.Load() == g {
+			return g
+		}
+		g.leave()
+	}
+}
+
+func (p *process) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.inFlight.Add(1)
+	defer p.inFlight.Add(-1)
+	g := p.enter()
+	defer g.leave()
+	g.gateway.ServeHTTP(w, r)
+}
+
+// start takes the first configuration. Who does not answer yet may do so later.
+func (p *process) start(ctx context.Context, s *settings.Settings) error {
+	st, err := openStores(s, p.memory)
+	if err != nil {
+		return err
+	}
+	g, err := p.build(s, st)
+	if err != nil {
+		return err
+	}
+	try, cancel := context.WithTimeout(ctx, closeWait)
+	defer cancel()
+	if err := st.prepare(try); err != nil {
+		p.log.Error("tables not brought up to date; trying again", "reason", err.Error())
+		st.prepareBeside(p.log)
+	}
+	for name, pool := range g.pools {
+		if err := pool.auth.Warm(try); err != nil {
+			p.log.Error("keys of the pool not fetched; trying again when they are needed", "pool", name, "reason", err.Error())
+		}
+	}
+	p.use(g)
+	return nil
+}
+
+// errNotReady: a new configuration may be right, and needs somebody who does not
+// answer.
+var errNotReady = errors.New("not ready")
+
+// replace takes a further configuration, if it would serve as well as the one before.
+func (p *process) replace(ctx context.Context, s *settings.Settings) error {
+	before := p.current.Load()
+	st := before.stores
+	if storesOf(s) == st.storesKey {
+		st.hold()
+	} else {
+		var err error
+		if st, err = openStores(s, p.memory); err != nil {
+			return err
+		}
+		try, cancel := context.WithTimeout(ctx, closeWait)
+		defer cancel()
+		if err := st.prepare(try); err != nil {
+			_ = st.release()
+			return fmt.Errorf("%w: %w", errNotReady, err)
+		}
+	}
+	g, err := p.build(s, st)
+	if err != nil {
+		return err
+	}
+	try, cancel := context.WithTimeout(ctx, closeWait)
+	defer cancel()
+	for name, pool := range g.pools {
+		if err := pool.auth.Warm(try); err != nil {
+			g.retire()
+			return fmt.Errorf("%w: keys of pool %s: %w", errNotReady, name, err)
+		}
+	}
+	p.use(g)
+	return nil
+}
+
+func (p *process) use(g *generation) {
+	p.level.Set(g.Log.Level)
+	if before := p.current.Swap(g); before != nil {
+		before.retire()
+	}
+}
+
+// build joins the parts of a configuration. It takes over the stores.
+func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err error) {
+	defer func() {
+		if err != nil {
+			_ = st.release()
+		}
+	}()
+	g := &generation{Settings: s, stores: st, pools: make(map[string]runningPool), process: p}
+	if s.Certificate != nil {
+		pair, err := tls.X509KeyPair(s.Certificate.Chain, s.Certificate.Key)
+		if err != nil {
+			return nil, fmt.Errorf("certificate: %w", err)
+		}
+		g.cert = &pair
+	}
+	before := p.current.Load()
+	config := gateway.Config{
+		Routes: s.Routes, TrustedProxies: s.TrustedProxies, Headers: s.Headers, Assertions: s.Assertions,
+		Transport: p.transport, Logger: p.log,
+	}
+	for _, pool := range s.Pools {
+		running := runningPool{digest: pool.Digest}
+		if before != nil && before.stores == st && before.pools[pool.Name].digest == pool.Digest {
+			running.auth = before.pools[pool.Name].auth
+		} else {
+			c := pool.Config
+			c.Logger = p.log.With("pool", pool.Name)
+			c.Replica = st.replica
+			if !c.CookieSessions && c.InsecureSharedTokensDomain == "" {
+				c.Sessions = st.sessions
+			}
+			if running.auth, err = codegrant.New(c); err != nil {
+				return nil, fmt.Errorf("pool %s: %w", pool.Name, err)
+			}
+		}
+		g.pools[pool.Name] = running
+		config.Tenants = append(config.Tenants, gateway.Tenant{
+			Name: pool.Name, Auth: running.auth, Prefix: pool.Prefix, Hosts: pool.Hosts, Issuer: pool.Issuer,
+		})
+	}
+	if g.gateway, err = gateway.New(config); err != nil {
+		return nil, err
+	}
+	p.open.Add(1)
+	return g, nil
+}
+
+// close ends the last configuration, and waits for all of them.
+func (p *process) close(ctx context.Context) error {
+	p.current.Load().retire()
+	defer p.transport.CloseIdleConnections()
+	closed := make(chan struct{})
+	go func() {
+		p.open.Wait()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
