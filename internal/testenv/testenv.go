@@ -10,6 +10,7 @@ package testenv
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 )
 
@@ -41,6 +42,22 @@ func RedisServer(t testing.TB) string {
 		missing(t, "redis-server", "install it")
 	}
 	return path
+}
+
+// PostgresBin returns the folder of PostgreSQL's programs, for a test that starts a
+// server of its own.
+func PostgresBin(t testing.TB) string {
+	t.Helper()
+	path, err := exec.LookPath("initdb")
+	if found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb"); err != nil && len(found) > 0 {
+		path = found[len(found)-1] // where Debian keeps them
+	} else if err != nil {
+		missing(t, "PostgreSQL", "install postgresql")
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real // the others are beside that
+	}
+	return filepath.Dir(path)
 }
 
 // Chromium returns the path of the browser.
