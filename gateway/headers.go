@@ -184,6 +184,29 @@ var forwardedHeaders = []string{
 	"X-Forwarded-Prefix", "X-Forwarded-Server", "X-Forwarded-Scheme", "X-Original-Url", "X-Original-Uri", "X-Original-Method", "X-Original-Host", "X-Rewrite-Url", "X-Real-Ip",
 }
 
+// otherTargets name another target than the request itself, and some servers believe
+// them.
+var otherTargets = []string{"X-Original-Url", "X-Original-Uri", "X-Original-Method", "X-Rewrite-Url", "X-Forwarded-Uri", "X-Forwarded-Method"}
+
+// present makes of a client's headers, less those that withoutIdentity takes, the ones
+// that an upstream sees.
+func (g *Gateway) present(h http.Header, t *tenant, route *route, id *codegrant.Identity) error {
+	for _, name := range otherTargets {
+		delete(h, name)
+	}
+	withoutCookies(h, t.Auth.OwnsCookie)
+	if id != nil && (id.Method == codegrant.MethodBearer || id.Method == codegrant.MethodBasic) && !route.PassAuthorization {
+		delete(h, "Authorization") // it proved who is asking, here
+	}
+	g.tell(h, id)
+	if id != nil && route.PassAccessToken {
+		if token := id.AccessToken().Reveal(); token != "" {
+			h.Set("Authorization", "Bearer "+token)
+		}
+	}
+	return g.assert(h, t, route, id)
+}
+
 // dropForwarded removes them where nobody who may say so has.
 func (g *Gateway) dropForwarded(r *http.Request) {
 	if g.fromTrusted(r) {
