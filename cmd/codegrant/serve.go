@@ -93,11 +93,11 @@ func (c serveCommand) serve(ctx context.Context, s *settings.Settings, keys *ses
 	if s.Sessions == settings.Memory && !s.KeysGiven {
 		log.Info("sessions are in memory and end with the process; write sessions: database to keep them")
 	}
-	listener, err := listen("listen in "+c.Config, s.Listen)
+	on, err := listenAll(c.Config, s.Listen, s.OpsListen)
 	if err != nil {
 		return err
 	}
-	defer listener.Close()
+	defer on.close()
 
 	p := newProcess(s, keys, log, level)
 	if err := p.start(ctx, s); err != nil {
@@ -106,34 +106,47 @@ func (c serveCommand) serve(ctx context.Context, s *settings.Settings, keys *ses
 	hangUps := make(chan os.Signal, 1)
 	signal.Notify(hangUps, syscall.SIGHUP)
 	defer signal.Stop(hangUps)
-	watching, stopWatching := context.WithCancel(ctx)
-	var beside sync.WaitGroup
-	beside.Go(func() { newWatcher(c, p, s).run(watching, hangUps) })
-
 	base, cut := context.WithCancel(context.Background())
 	defer cut()
-	server := p.server(base, s)
-	served := make(chan error, 1)
-	go func() { served <- p.serveOn(server, listener, s) }()
-	log.Info("serving", "listen", listener.Addr().String(), "pools", len(s.Pools), "routes", len(s.Routes), "sessions", s.Sessions)
+	server, ops := p.server(base, s), p.opsServer()
+	served := make(chan error, 2)
+	var listening, beside sync.WaitGroup
+	listening.Go(func() { served <- p.serveOn(server, on.main, s.Certificate != nil) })
+	if on.ops != nil {
+		listening.Go(func() { served <- p.serveOn(ops, on.ops, false) })
+		log.Info("serving operations", "listen", on.ops.Addr().String())
+	}
+	watching, stopWatching := context.WithCancel(ctx)
+	defer stopWatching()
+	beside.Go(func() { newWatcher(c, p, s).run(watching, hangUps) })
+	beside.Go(func() { p.watchDependencies(watching) })
+	log.Info("serving", "listen", on.main.Addr().String(), "pools", len(s.Pools), "routes", len(s.Routes), "sessions", s.Sessions)
+	p.tellSystemd("READY=1", "STATUS=serving on "+on.main.Addr().String())
 
 	select {
 	case err = <-served:
 	case <-ctx.Done():
 	}
+	p.tellSystemd("STOPPING=1")
+	p.ready.stop()
 	stopWatching()
 	beside.Wait()
-	if err == nil {
-		c.drain(p, server, cut)
-		<-served
-	}
+	c.drain(p, server, cut)
 	closing, cancel := context.WithTimeout(context.Background(), closeWait+time.Second)
 	defer cancel()
 	if err := p.close(closing); err != nil {
 		log.Warn("not everything was closed in time", "reason", err.Error())
 	}
+	_ = ops.Close() // last: it says how far things are
+	listening.Wait()
 	log.Info("stopped")
 	return err
+}
+
+func (p *process) tellSystemd(lines ...string) {
+	if err := notify(lines...); err != nil {
+		p.log.Warn("systemd not told", "reason", err.Error())
+	}
 }
 
 // server takes requests for whichever configuration is in use.
@@ -157,9 +170,17 @@ func (p *process) server(base context.Context, s *settings.Settings) *http.Serve
 	}
 }
 
-func (p *process) serveOn(server *http.Server, listener net.Listener, s *settings.Settings) error {
+// opsServer is for operations.
+func (p *process) opsServer() *http.Server {
+	return &http.Server{
+		Handler: p.operations(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
+	}
+}
+
+func (p *process) serveOn(server *http.Server, listener net.Listener, secure bool) error {
 	serve := server.Serve
-	if s.Certificate != nil {
+	if secure {
 		serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
 	}
 	if err := serve(listener); !errors.Is(err, http.ErrServerClosed) {

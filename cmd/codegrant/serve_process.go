@@ -27,6 +27,7 @@ type generation struct {
 	stores  *stores
 	pools   map[string]runningPool
 	cert    *tls.Certificate
+	since   time.Time
 
 	users   atomic.Int64
 	retired atomic.Bool
@@ -81,11 +82,15 @@ type process struct {
 	current   atomic.Pointer[generation]
 	open      sync.WaitGroup // generations
 	inFlight  atomic.Int64   // requests
+	metrics   *metrics
+	ready     readiness
+	replaced  chan struct{} // told of a new configuration
 }
 
 func newProcess(s *settings.Settings, keys *session.Keyring, log *slog.Logger, level *slog.LevelVar) *process {
-	return &process{
-		log: log, level: level, keys: keys,
+	p := &process{
+		replaced: make(chan struct{}, 1),
+		log:      log, level: level, keys: keys,
 		memory: session.NewMemoryStore(session.MemoryConfig{MaxSessions: s.Limits.MaxSessions}),
 		// One for all configurations, so that a new one finds connections open.
 		transport: &http.Transport{
@@ -99,6 +104,8 @@ func newProcess(s *settings.Settings, keys *session.Keyring, log *slog.Logger, l
 			ForceAttemptHTTP2:     true,
 		},
 	}
+	p.metrics = newMetrics(p)
+	return p
 }
 
 // enter returns the generation that a request belongs to, held.
@@ -120,12 +127,12 @@ func (p *process) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer p.inFlight.Add(-1)
 	g := p.enter()
 	defer g.leave()
-	g.gateway.ServeHTTP(w, r)
+	g.serve(w, r)
 }
 
 // start takes the first configuration. Who does not answer yet may do so later.
 func (p *process) start(ctx context.Context, s *settings.Settings) error {
-	st, err := openStores(s, p.memory)
+	st, err := p.openStores(s)
 	if err != nil {
 		return err
 	}
@@ -160,7 +167,7 @@ func (p *process) replace(ctx context.Context, s *settings.Settings) error {
 		st.hold()
 	} else {
 		var err error
-		if st, err = openStores(s, p.memory); err != nil {
+		if st, err = p.openStores(s); err != nil {
 			return err
 		}
 		try, cancel := context.WithTimeout(ctx, closeWait)
@@ -188,8 +195,13 @@ func (p *process) replace(ctx context.Context, s *settings.Settings) error {
 
 func (p *process) use(g *generation) {
 	p.level.Set(g.Log.Level)
+	g.since = time.Now()
 	if before := p.current.Swap(g); before != nil {
 		before.retire()
+	}
+	select {
+	case p.replaced <- struct{}{}:
+	default: // it has been told of another one
 	}
 }
 
@@ -211,7 +223,7 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 	before := p.current.Load()
 	config := gateway.Config{
 		Routes: s.Routes, TrustedProxies: s.TrustedProxies, Headers: s.Headers, Assertions: s.Assertions,
-		Transport: p.transport, Logger: p.log,
+		Transport: p.transport, Logger: p.log, OnRequest: g.decided,
 	}
 	for _, pool := range s.Pools {
 		running := runningPool{digest: pool.Digest}
@@ -219,7 +231,7 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 			running.auth = before.pools[pool.Name].auth
 		} else {
 			c := pool.Config
-			c.Logger = p.log.With("pool", pool.Name)
+			c.Logger = slog.New(counting{p.log.Handler(), p.metrics.events, pool.Name}).With("pool", pool.Name)
 			c.Replica = st.replica
 			if !c.CookieSessions && c.InsecureSharedTokensDomain == "" {
 				c.Sessions = st.sessions

@@ -75,12 +75,12 @@ type stores struct {
 }
 
 // openStores opens without asking whether anybody answers.
-func openStores(s *settings.Settings, memory session.Store) (_ *stores, err error) {
+func (p *process) openStores(s *settings.Settings) (_ *stores, err error) {
 	st := &stores{storesKey: storesOf(s), end: func() {}}
 	st.holders.Store(1)
 	defer func() {
 		if err != nil {
-			st.release()
+			_ = st.release()
 		}
 	}()
 	if s.Database.URL != "" {
@@ -98,7 +98,7 @@ func openStores(s *settings.Settings, memory session.Store) (_ *stores, err erro
 			return nil, err
 		}
 		if s.Sessions == settings.InDatabase {
-			st.sessions, st.migrate = sessions, append(st.migrate, sessions.Migrate)
+			st.sessions, st.migrate = measured{sessions, p.metrics}, append(st.migrate, sessions.Migrate)
 		}
 		if s.Replica.Enabled {
 			st.replica, st.migrate = users, append(st.migrate, users.Migrate)
@@ -109,13 +109,13 @@ func openStores(s *settings.Settings, memory session.Store) (_ *stores, err erro
 	}
 	switch s.Sessions {
 	case settings.Memory:
-		st.sessions = memory
+		st.sessions = p.memory
 	case settings.InRedis:
 		store, err := redisstore.New(redisstore.Config{URL: s.RedisURL.Reveal()})
 		if err != nil {
 			return nil, err
 		}
-		st.sessions, st.closers = store, append(st.closers, store.Close)
+		st.sessions, st.closers = measured{store, p.metrics}, append(st.closers, store.Close)
 	}
 	return st, nil
 }

@@ -52,8 +52,10 @@ func (w *watcher) run(ctx context.Context, hangUps <-chan os.Signal) {
 		case <-ctx.Done():
 			return
 		case <-hangUps:
+			w.process.tellSystemd("RELOADING=1", "MONOTONIC_USEC="+monotonic())
 			w.seen = fingerprint(w.files)
 			w.reload(ctx, "signal")
+			w.process.tellSystemd("READY=1")
 		case <-ticks:
 			if w.changed(ctx) {
 				w.reload(ctx, "file")
@@ -90,8 +92,10 @@ func (w *watcher) changed(ctx context.Context) bool {
 func (w *watcher) reload(ctx context.Context, why string) {
 	log := w.process.log
 	w.pending, w.tried = false, time.Now()
+	count := func(outcome string) { w.process.metrics.reloads.WithLabelValues(outcome).Inc() }
 	s, err := w.command.load(w.process.keys)
 	if err != nil {
+		count("wrong")
 		var faults *settings.Error
 		if errors.As(err, &faults) {
 			for _, f := range faults.Faults {
@@ -113,6 +117,7 @@ func (w *watcher) reload(ctx context.Context, why string) {
 		log.Warn("configuration", "warning", warning.Error())
 	}
 	if err := w.process.replace(ctx, s); err != nil {
+		count("not usable")
 		w.pending = errors.Is(err, errNotReady)
 		log.Error("new configuration cannot be used; the old one stays", "reason", err.Error(), "again", w.pending)
 		return
@@ -120,6 +125,7 @@ func (w *watcher) reload(ctx context.Context, why string) {
 	for _, name := range needsRestart(before.Settings, s) {
 		log.Warn("configuration changed, and takes effect at the next start", "key", name)
 	}
+	count("in use")
 	log.Info("new configuration is in use", "why", why, "pools", len(s.Pools), "routes", len(s.Routes))
 }
 

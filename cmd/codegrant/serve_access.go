@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/codegrant/codegrant/gateway"
+)
+
+// decided hears of every request that the gateway decided on.
+func (g *generation) decided(r *http.Request, o gateway.Outcome) {
+	if seen, ok := r.Context().Value(endpointKey{}).(*statusWriter); ok {
+		seen.decided = true
+	}
+	g.process.metrics.decided(o)
+	if !g.Log.Access {
+		return
+	}
+	attrs := append(g.requestAttrs(r), slog.Int("status", o.Status), milliseconds(o.Duration),
+		slog.String("pool", o.Tenant), slog.String("route", o.Route), slog.String("decision", string(o.Decision)))
+	if o.Identity != nil {
+		attrs = append(attrs, slog.String("sub", o.Identity.Subject))
+	}
+	g.process.log.LogAttrs(r.Context(), slog.LevelInfo, "request", attrs...)
+}
+
+// requestAttrs are what a log may know of a request: never its query, which holds
+// codes and states, and never a header with a proof.
+func (g *generation) requestAttrs(r *http.Request) []slog.Attr {
+	return []slog.Attr{
+		slog.String("method", clip(r.Method, 16)), slog.String("host", clip(r.Host, 128)), slog.String("path", clip(r.URL.Path, 256)),
+		slog.String("from", g.clientOf(r).String()), slog.String("protocol", r.Proto),
+	}
+}
+
+func milliseconds(d time.Duration) slog.Attr {
+	return slog.Float64("ms", float64(d.Microseconds())/1000)
+}
+
+func clip(s string, n int) string {
+	if len(s) > n {
+		return strings.ToValidUTF8(s[:n], "") + "…"
+	}
+	return s
+}
+
+// endpointOf is the endpoint of a pool that a request is for, such as /login; empty
+// where it is for none, or for the gateway's questions.
+func (g *generation) endpointOf(r *http.Request) string {
+	for i := range g.Pools {
+		rest, ok := strings.CutPrefix(r.URL.Path, g.Pools[i].Prefix)
+		if !ok || rest == "" || rest[0] != '/' {
+			continue
+		}
+		if rest = strings.TrimSuffix(rest, "/"); rest == "/check" || strings.HasPrefix(rest, "/check/") {
+			return ""
+		}
+		return rest
+	}
+	return ""
+}
+
+// serve answers one request under this configuration.
+func (g *generation) serve(w http.ResponseWriter, r *http.Request) {
+	defer g.survive(w, r)
+	endpoint := g.endpointOf(r)
+	if endpoint == "" {
+		g.gateway.ServeHTTP(w, r)
+		return
+	}
+	// The gateway says nothing of these.
+	start, seen := time.Now(), &statusWriter{ResponseWriter: w, status: http.StatusOK}
+	attrs := g.requestAttrs(r)
+	g.gateway.ServeHTTP(seen, r.WithContext(context.WithValue(r.Context(), endpointKey{}, seen)))
+	if seen.decided {
+		return
+	}
+	g.process.metrics.endpoints.WithLabelValues(strconv.Itoa(seen.status/100) + "xx").Inc()
+	if g.Log.Access {
+		attrs = append(attrs, slog.Int("status", seen.status), milliseconds(time.Since(start)), slog.String("route", "endpoint"))
+		g.process.log.LogAttrs(r.Context(), slog.LevelInfo, "request", attrs...)
+	}
+}
+
+// survive turns a panic into an answer, and says where it was.
+func (g *generation) survive(w http.ResponseWriter, r *http.Request) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if p == http.ErrAbortHandler {
+		panic(p) // how a proxy says that the answer is not whole
+	}
+	g.process.log.LogAttrs(r.Context(), slog.LevelError, "request panicked", append(g.requestAttrs(r),
+		slog.String("panic", clip(fmt.Sprint(p), 512)), slog.String("stack", clip(string(debug.Stack()), 8<<10)))...)
+	w.Header().Set("Connection", "close")
+	http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+}
+
+// statusWriter remembers the status.
+type statusWriter struct {
+	http.ResponseWriter
+	status  int
+	decided bool // it was no endpoint after all, and has been told of
+}
+
+type endpointKey struct{}
+
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// clientOf is the address that a request comes from: the peer's, unless that is a
+// trusted proxy, and then the last one in X-Forwarded-For that is none.
+func (g *generation) clientOf(r *http.Request) netip.Addr {
+	peer := addressOf(r.RemoteAddr)
+	if !g.trusts(peer) {
+		return peer
+	}
+	client := peer
+	hops := strings.Split(strings.Join(r.Header["X-Forwarded-For"], ","), ",")
+	for _, hop := range slices.Backward(hops) {
+		address, err := netip.ParseAddr(strings.TrimSpace(hop))
+		if err != nil {
+			return client // nobody to believe stands behind what is left
+		}
+		client = address.Unmap().WithZone("")
+		if !g.trusts(client) {
+			return client
+		}
+	}
+	return client
+}
+
+func (g *generation) trusts(address netip.Addr) bool {
+	return slices.ContainsFunc(g.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(address) })
+}
+
+// addressOf reads what the server says of a connection's other end.
+func addressOf(remote string) netip.Addr {
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil {
+		host = remote
+	}
+	address, err := netip.ParseAddr(host)
+	if err != nil {
+		return netip.IPv6Unspecified() // nobody's
+	}
+	return address.Unmap().WithZone("")
+}
