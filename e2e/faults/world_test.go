@@ -356,13 +356,10 @@ func (p *person) flood(n int, limit time.Duration, status int) *tally {
 }
 
 // whole wants a user to be in the replica as the pool has them, or as they were.
-func whole(t testing.TB, users replica.Store, username string, groups ...[]string) {
+func (w *world) whole(username string, groups ...[]string) {
+	t := w.t
 	t.Helper()
-	page, err := users.Users(t.Context(), replica.UserQuery{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, u := range page.Users {
+	for _, u := range w.users() {
 		if u.Username != username {
 			continue
 		}
@@ -377,12 +374,22 @@ func whole(t testing.TB, users replica.Store, username string, groups ...[]strin
 	}
 }
 
-// sessionsLeft counts the sessions in a store.
-func sessionsLeft(t testing.TB, store session.Store) int {
-	t.Helper()
-	list, err := store.List(t.Context(), session.Query{})
+// users are those of the replica.
+func (w *world) users() []replica.User {
+	w.t.Helper()
+	page, err := w.config.Replica.Users(w.t.Context(), replica.UserQuery{Issuer: w.config.Pool.Issuer})
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
+	}
+	return page.Users
+}
+
+// sessionsLeft counts the sessions in a store.
+func (w *world) sessionsLeft() int {
+	w.t.Helper()
+	list, err := w.config.Sessions.List(w.t.Context(), session.Query{})
+	if err != nil {
+		w.t.Fatal(err)
 	}
 	return len(list)
 }
