@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -12,8 +13,9 @@ import (
 // order is promised. What a chain of pages shows is of no single moment; somebody
 // who was there during all of it is in it.
 //
-// An error that is none of this package's means that the source cannot say. It
-// says nothing about any user or group.
+// Every error that is no verdict about a user, a group or a cursor is
+// [ErrUnavailable], [ErrRefused] or that of a context that ended. It says nothing
+// about anybody.
 type Source interface {
 	// Users returns one page of the users, all their attributes included.
 	Users(ctx context.Context, q UserQuery) (UserPage, error)
@@ -90,7 +92,15 @@ var (
 	// again. Cognito forgets within the hour how far a listing was.
 	ErrStaleCursor = errors.New("the listing cannot be gone on with: begin again")
 
+	// ErrUnavailable: the source cannot say, because it is down, slow or made no
+	// sense. Asking again may help.
+	ErrUnavailable = errors.New("directory unavailable")
+
 	// ErrThrottled: the source has refused for longer than was worth waiting
-	// that it is asked so often.
-	ErrThrottled = errors.New("the source is asked too often")
+	// that it is asked so often. It is also [ErrUnavailable].
+	ErrThrottled = fmt.Errorf("%w: asked too often", ErrUnavailable)
+
+	// ErrRefused: the source does not answer as it is configured. Asking again
+	// does not help.
+	ErrRefused = errors.New("the directory refuses")
 )
