@@ -14,7 +14,7 @@ type Change struct {
 
 	// Fields names what is different, sorted: username, email, email_verified,
 	// name, given_name, family_name, phone_number, phone_number_verified, locale,
-	// custom, enabled, status, first_sign_in, last_sign_in, and groups where
+	// custom, enabled, status, deleted, first_sign_in, last_sign_in, and groups where
 	// anything about memberships is different, be it only who states one.
 	Fields []string
 
@@ -24,9 +24,19 @@ type Change struct {
 	GroupsRemoved []string
 }
 
-// Empty reports whether nothing has changed, and so nothing was written.
+// Empty reports whether nothing has changed.
 func (c Change) Empty() bool {
 	return !c.Created && !c.Adopted && len(c.Fields) == 0
+}
+
+// Confirmed reports whether a statement newer than what is known said the same:
+// nothing has changed but AsOf or GroupsAsOf of the user, or AsOf of a group. A
+// store keeps these, or an older statement that arrives late would count as the
+// newest.
+func (c Change) Confirmed() bool {
+	return c.Empty() && c.Before != nil &&
+		(!c.User.AsOf.Equal(c.Before.AsOf) || !c.User.GroupsAsOf.Equal(c.Before.GroupsAsOf) ||
+			!slices.EqualFunc(c.User.Groups, c.Before.Groups, func(a, b Membership) bool { return a.AsOf.Equal(b.AsOf) }))
 }
 
 // Has reports whether the named field is different.

@@ -26,10 +26,13 @@ const (
 //
 //   - A statement about attributes older than stored.AsOf, or about groups older
 //     than stored.GroupsAsOf, changes none of them. One of the same time does.
-//   - Where everything is as stated, nothing is to be written, be the statement
-//     newer or not. So order is kept among the statements that changed something.
+//   - Where everything is as stated, nothing changes but the times AsOf and
+//     GroupsAsOf of a newer statement (see [Change.Confirmed]). So a statement from
+//     before it that arrives after it changes nothing either.
 //   - A sign-in counts whatever its order: the first is the earliest, the last
 //     the latest.
+//   - A user who is deleted is there again, and enabled unless stated otherwise,
+//     once a statement counts.
 func Decide(policy Policy, stored *User, s Snapshot, now time.Time) Change {
 	at, now := storedTime(s.At), storedTime(now)
 	next := User{Issuer: s.Issuer, Subject: s.Subject, Enabled: true, Created: now}
@@ -55,15 +58,36 @@ func Decide(policy Policy, stored *User, s Snapshot, now time.Time) Change {
 	}
 
 	change := difference(stored, next)
-	if change.Empty() {
-		return change
+	if !change.Empty() {
+		change.User.Updated = now
 	}
-	change.User.Updated = now
 	if fresh {
 		change.User.AsOf = at
 	}
 	if groupsFresh {
 		change.User.GroupsAsOf = at
+	}
+	return change
+}
+
+// DecideGone says what changes about stored when a pass over the whole pool, which
+// began at began, has not found them: nothing where anything was stated of them
+// since, and otherwise that they are deleted. They are not enabled any more, and
+// their memberships that come from the pool end, where the policy is to mirror it.
+// What was granted here stays on record, and counts again if the pool states them
+// again; see [User.InGroup].
+func DecideGone(policy Policy, stored User, began, now time.Time) Change {
+	began, now = storedTime(began), storedTime(now)
+	next := clone(stored)
+	if stored.Deleted.IsZero() && stored.AsOf.Before(began) && stored.GroupsAsOf.Before(began) {
+		next.Deleted, next.Enabled = now, false
+		if policy == Mirror {
+			unstateGroups(&next, nil)
+		}
+	}
+	change := difference(&stored, next)
+	if !change.Empty() {
+		change.User.Updated, change.User.AsOf, change.User.GroupsAsOf = now, began, began
 	}
 	return change
 }
@@ -104,13 +128,14 @@ func decideLocal(stored, next User, now time.Time) Change {
 // MergeGroup says what becomes of a group that is stored when a change holds it
 // as stated, and whether that is anything new. A group that was local is the
 // pool's once the pool states it, and never the other way round; of two
-// precedences the one stated later holds.
+// precedences the one stated later holds. A precedence that was stated again is
+// nothing new, and yet has a later AsOf, which the store keeps.
 func MergeGroup(stored, stated Group) (Group, bool) {
 	merged := stored
 	if stored.Origin == OriginLocal {
 		merged.Origin = stated.Origin
 	}
-	if stated.Precedence != nil && !stated.AsOf.Before(stored.AsOf) && !equalInt(stated.Precedence, stored.Precedence) {
+	if stated.Precedence != nil && !stated.AsOf.Before(stored.AsOf) {
 		merged.Precedence, merged.AsOf = stated.Precedence, stated.AsOf
 	}
 	return merged, merged.Origin != stored.Origin || !equalInt(merged.Precedence, stored.Precedence)
@@ -142,6 +167,9 @@ func state(u *User, s Snapshot) {
 			u.Custom = make(map[string]string)
 		}
 		u.Custom[name] = value
+	}
+	if !u.Deleted.IsZero() { // whom the pool speaks of, it has
+		u.Deleted, u.Enabled = time.Time{}, true
 	}
 	if s.Enabled != nil {
 		u.Enabled = *s.Enabled
@@ -175,9 +203,13 @@ func stateGroups(policy Policy, u *User, s Snapshot, at time.Time) {
 		}
 		u.Groups[i].Pool = true
 	}
-	if policy == AddOnly {
-		return
+	if policy != AddOnly {
+		unstateGroups(u, stated)
 	}
+}
+
+// unstateGroups ends the memberships that come from the pool and are not stated.
+func unstateGroups(u *User, stated map[string]bool) {
 	for i := range u.Groups {
 		u.Groups[i].Pool = u.Groups[i].Pool && stated[u.Groups[i].Name]
 	}
@@ -201,6 +233,7 @@ func difference(stored *User, next User) Change {
 		}
 	}
 	differ("custom", !maps.Equal(next.Custom, before.Custom))
+	differ("deleted", !next.Deleted.Equal(before.Deleted))
 	differ("email", next.Email != before.Email)
 	differ("email_verified", next.EmailVerified != before.EmailVerified)
 	differ("enabled", next.Enabled != before.Enabled)

@@ -81,10 +81,27 @@ func TestDecide(t *testing.T) {
 			name: "the same again changes nothing", stored: stored(), snapshot: stating(0),
 		},
 		{
-			name: "the same, stated later, changes nothing", stored: stored(), snapshot: stating(60),
+			name: "the same, stated later, changes nothing but the time of the statement", stored: stored(), snapshot: stating(60),
 			check: func(t *testing.T, c Change) {
-				if !c.Empty() || !c.User.AsOf.Equal(t0) || !c.User.Updated.Equal(t0) {
-					t.Errorf("plan = %+v, want the user as stored", c.User)
+				if !c.Empty() || !c.Confirmed() || !c.User.AsOf.Equal(at(60)) || !c.User.GroupsAsOf.Equal(at(60)) || !c.User.Updated.Equal(t0) {
+					t.Errorf("change = %+v, want the user as stored, as of now", c)
+				}
+			},
+		},
+		{
+			name: "the same, stated later but for groups, says nothing about their time", stored: stored(),
+			snapshot: stating(60, func(s *Snapshot) { s.Groups, s.GroupsKnown = nil, false }),
+			check: func(t *testing.T, c Change) {
+				if !c.Confirmed() || !c.User.AsOf.Equal(at(60)) || !c.User.GroupsAsOf.Equal(t0) {
+					t.Errorf("change = %+v, want the attributes as of now", c)
+				}
+			},
+		},
+		{
+			name: "the same, stated earlier, confirms nothing", stored: stored(), snapshot: stating(-60),
+			check: func(t *testing.T, c Change) {
+				if c.Confirmed() || !c.User.AsOf.Equal(t0) || !c.User.GroupsAsOf.Equal(t0) {
+					t.Errorf("change = %+v, want the user as stored", c)
 				}
 			},
 		},
@@ -373,7 +390,7 @@ func TestMergeGroup(t *testing.T) {
 		{"local becomes the provider's", group(OriginLocal, nil, 0), group(OriginProvider, nil, 9), group(OriginProvider, nil, 0), true},
 		{"the pool's stays", group(OriginPool, nil, 0), group(OriginLocal, nil, 9), group(OriginPool, nil, 0), false},
 		{"first precedence", group(OriginPool, nil, 0), group(OriginPool, intp(1), 9), group(OriginPool, intp(1), 9), true},
-		{"same precedence", group(OriginPool, intp(1), 0), group(OriginPool, intp(1), 9), group(OriginPool, intp(1), 0), false},
+		{"same precedence", group(OriginPool, intp(1), 0), group(OriginPool, intp(1), 9), group(OriginPool, intp(1), 9), false},
 		{"later precedence", group(OriginPool, intp(1), 0), group(OriginPool, intp(2), 9), group(OriginPool, intp(2), 9), true},
 		{"earlier precedence", group(OriginPool, intp(1), 9), group(OriginPool, intp(2), 0), group(OriginPool, intp(1), 9), false},
 		{"precedence not stated", group(OriginPool, intp(1), 0), group(OriginPool, nil, 9), group(OriginPool, intp(1), 0), false},
@@ -382,6 +399,42 @@ func TestMergeGroup(t *testing.T) {
 			got, changed := MergeGroup(test.stored, test.stated)
 			if !reflect.DeepEqual(got, test.want) || changed != test.changed {
 				t.Errorf("MergeGroup = %+v, %v; want %+v, %v", got, changed, test.want, test.changed)
+			}
+		})
+	}
+}
+
+func TestDecideGone(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		policy  Policy
+		stored  *User
+		began   time.Time
+		fields  []string
+		groups  string
+		removed []string
+	}{
+		{name: "not stated since", stored: stored(), began: at(1), fields: []string{"deleted", "enabled", "groups"},
+			groups: "analysts(l) locals(l)", removed: []string{"admins"}},
+		{name: "stated at that time", stored: stored(), began: t0, groups: "admins(p) analysts(pl) locals(l)"},
+		{name: "groups stated since", stored: stored(func(u *User) { u.GroupsAsOf = at(5) }), began: at(1), groups: "admins(p) analysts(pl) locals(l)"},
+		{name: "groups never stated", stored: stored(func(u *User) { u.Groups, u.GroupsAsOf = nil, time.Time{} }), began: at(1), fields: []string{"deleted", "enabled"}},
+		{name: "disabled before", stored: stored(func(u *User) { u.Enabled, u.Groups = false, nil }), began: at(1), fields: []string{"deleted"}},
+		{name: "deleted before", stored: stored(func(u *User) { u.Deleted = t0 }), began: at(1), groups: "admins(p) analysts(pl) locals(l)"},
+		{name: "add-only", policy: AddOnly, stored: stored(), began: at(1), fields: []string{"deleted", "enabled"}, groups: "admins(p) analysts(pl) locals(l)"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			before := clone(*test.stored)
+			c := DecideGone(test.policy, *test.stored, test.began, now)
+			if !slices.Equal(c.Fields, test.fields) || names(c.User.Groups) != test.groups || !slices.Equal(c.GroupsRemoved, test.removed) || c.GroupsAdded != nil {
+				t.Errorf("fields %q, groups %s, removed %q", c.Fields, names(c.User.Groups), c.GroupsRemoved)
+			}
+			if gone := test.fields != nil; gone && (!c.User.Deleted.Equal(now) || c.User.Enabled || !c.User.AsOf.Equal(test.began) || !c.User.GroupsAsOf.Equal(test.began) || !c.User.Updated.Equal(now)) ||
+				!gone && !reflect.DeepEqual(c.User, before) || c.Confirmed() {
+				t.Errorf("change = %+v", c)
+			}
+			if !reflect.DeepEqual(*test.stored, before) {
+				t.Error("the stored user was changed")
 			}
 		})
 	}

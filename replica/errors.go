@@ -14,6 +14,10 @@ var (
 	// person has to decide, such as two accounts with the address of a newcomer.
 	ErrConflict = errors.New("conflict")
 
+	// ErrSweepTooLarge means that a sweep would mark more users as deleted than it
+	// may, and that it has marked nobody.
+	ErrSweepTooLarge = errors.New("sweep too large")
+
 	// ErrUnavailable means that the store cannot say: it is down, slow, full, not
 	// prepared, or the context ended. The same call may succeed later. It never
 	// means that a user does not exist.

@@ -20,6 +20,9 @@ type UserQuery struct {
 	// Group keeps the members of the group of that name. Empty: all.
 	Group string
 
+	// Deleted has the page hold users who are deleted, too.
+	Deleted bool
+
 	After string // Next of the page before; empty: from the beginning
 	Limit int    // of users in a page; see [PageSize]
 }

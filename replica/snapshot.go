@@ -44,6 +44,10 @@ type Snapshot struct {
 	// SignIn counts the snapshot as a sign-in of the person at At.
 	SignIn bool
 
+	// Pass names the reading of the whole pool that the snapshot is part of, for
+	// [BatchStore.Sweep] to know whom it has seen. Empty: none.
+	Pass string
+
 	// At is when the pool made the statement: iat of a token, or the time of
 	// reading. Required. Stores keep microseconds.
 	At time.Time
@@ -69,6 +73,7 @@ const (
 	MaxCustom         = 100  // custom attributes of one user
 	MaxCustomKeyBytes = 128  // name of one
 	MaxGroups         = 1000 // groups of one snapshot
+	MaxPassBytes      = 64   // name of a pass
 )
 
 // Validate reports every fault of s in one error that is [ErrInvalid]: what is
@@ -93,6 +98,7 @@ func (s Snapshot) Validate() error {
 	} {
 		fault(checkText(f.name, f.value, MaxAttributeBytes, ""))
 	}
+	fault(checkText("pass", s.Pass, MaxPassBytes, ""))
 	if len(s.Custom) > MaxCustom {
 		fault(fmt.Errorf("%d custom attributes, at most %d are kept", len(s.Custom), MaxCustom))
 	}

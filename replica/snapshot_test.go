@@ -51,6 +51,8 @@ func TestS115_SnapshotLimits(t *testing.T) {
 		{"name of a custom attribute too long", func(s *Snapshot) { s.Custom = map[string]string{long(129): "x"} }, "129 bytes"},
 		{"most custom attributes", func(s *Snapshot) { s.Custom = custom(100) }, ""},
 		{"too many custom attributes", func(s *Snapshot) { s.Custom = custom(101) }, "101 custom attributes"},
+		{"longest name of a pass", func(s *Snapshot) { s.Pass = long(64) }, ""},
+		{"name of a pass too long", func(s *Snapshot) { s.Pass = long(65) }, "pass has 65 bytes, at most 64"},
 		{"most groups", func(s *Snapshot) { s.Groups = many(1000) }, ""},
 		{"too many groups", func(s *Snapshot) { s.Groups = many(1001) }, "1001 groups"},
 		{"group without name", func(s *Snapshot) { s.Groups = refs("") }, "the name is empty"},

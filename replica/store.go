@@ -19,28 +19,29 @@ type Store interface {
 	//
 	// It happens as a whole or not at all, and repeating it changes nothing more.
 	// Any number of concurrent calls for one person, new or not, succeed and
-	// leave one user. A snapshot that changes nothing writes nothing.
+	// leave one user. Of a snapshot that changes nothing the store keeps the time,
+	// where it is the newest, and writes nothing else; repeated, it writes nothing.
 	//
 	// A snapshot that is not valid returns [ErrInvalid]. A store that links people
 	// to accounts which existed before returns [ErrConflict] where it cannot tell
 	// which. In both cases nothing was written.
 	Apply(ctx context.Context, s Snapshot) (Change, error)
 
-	// User returns the user with the given ID, or [ErrNotFound].
+	// User returns the user with the given ID, deleted or not, or [ErrNotFound].
 	User(ctx context.Context, id int64) (User, error)
 
-	// UserBySubject returns the person whom issuer and subject name, or
-	// [ErrNotFound].
+	// UserBySubject returns the person whom issuer and subject name, deleted or
+	// not, or [ErrNotFound].
 	UserBySubject(ctx context.Context, issuer, subject string) (User, error)
 
 	// UserByUsername returns the user of the issuer with that username, or
-	// [ErrNotFound]. Of several, all but one of whom must have been deleted from
-	// the pool, it returns the one that was stated last.
+	// [ErrNotFound]. Nobody who is deleted has one. Of several, all but one of whom
+	// the pool must have deleted since, it returns the one that was stated last.
 	UserByUsername(ctx context.Context, issuer, username string) (User, error)
 
 	// UsersByEmail returns the users of the issuer with that address, verified or
 	// not, by ID and at most [MaxPage]. Nobody is no error. The empty address
-	// belongs to nobody.
+	// belongs to nobody, and nobody who is deleted has one.
 	UsersByEmail(ctx context.Context, issuer, email string) ([]User, error)
 
 	// Users returns one page of the users of an issuer, by ID: who is added

@@ -37,6 +37,10 @@ type User struct {
 	Enabled bool   // the pool lets the person sign in
 	Status  string // as the pool spells it (CONFIRMED, EXTERNAL_PROVIDER …); empty: never stated
 
+	// Deleted is when a sweep found that the pool no longer has the person; zero:
+	// it has. A newer statement of the pool brings them back.
+	Deleted time.Time
+
 	Groups []Membership // sorted by name
 
 	FirstSignIn time.Time // zero: never
@@ -44,8 +48,9 @@ type User struct {
 	Created     time.Time // of the row
 	Updated     time.Time // when the row or a membership was last written
 
-	// AsOf and GroupsAsOf are the times of the statements that the attributes
-	// and the memberships come from. An older statement changes nothing.
+	// AsOf and GroupsAsOf are the times of the newest statements that said how
+	// the attributes and the memberships are, be it that they are as they were.
+	// An older statement changes nothing.
 	AsOf       time.Time
 	GroupsAsOf time.Time // zero: no statement has named groups yet
 }
@@ -53,8 +58,9 @@ type User struct {
 // InGroup reports whether the user is in the named group, compared byte for byte.
 // The empty name matches nobody, and neither do the groups that Cognito makes for
 // identity providers: those say where a person came from, not what they may do.
+// Nobody who is deleted is in any group.
 func (u User) InGroup(name string) bool {
-	return name != "" && slices.ContainsFunc(u.Groups, func(m Membership) bool {
+	return name != "" && u.Deleted.IsZero() && slices.ContainsFunc(u.Groups, func(m Membership) bool {
 		return m.Name == name && m.Origin != OriginProvider
 	})
 }

@@ -9,6 +9,7 @@ package testenv
 
 import (
 	"os"
+	"os/exec"
 	"testing"
 )
 
@@ -36,6 +37,26 @@ func Redis(t testing.TB) string {
 func Chromium(t testing.TB) string {
 	t.Helper()
 	return lookup(t, "Chromium", "CODEGRANT_TEST_CHROMIUM")
+}
+
+// Django returns the path of a Python interpreter that can import Django: the one
+// that the environment names, or else the system's, which Debian's python3-django
+// is for.
+func Django(t testing.TB) string {
+	t.Helper()
+	python := os.Getenv("CODEGRANT_TEST_DJANGO")
+	if python == "" {
+		python = "/usr/bin/python3"
+	}
+	output, err := exec.CommandContext(t.Context(), python, "-c", "import django").CombinedOutput()
+	switch {
+	case err == nil:
+	case os.Getenv("CODEGRANT_TEST_REQUIRE") != "":
+		t.Fatalf("Django is required and %s does not import it: %v\n%s", python, err, output)
+	default:
+		t.Skipf("no Django: %s does not import it (%v); install python3-django, or set CODEGRANT_TEST_DJANGO to an interpreter that does", python, err)
+	}
+	return python
 }
 
 func lookup(t testing.TB, what, variable string) string {

@@ -39,3 +39,27 @@ func TestLookup(t *testing.T) {
 		})
 	}
 }
+
+func TestDjango(t *testing.T) {
+	for _, tt := range []struct {
+		name, python, require string
+		skipped, failed       bool
+	}{
+		{name: "Django there", python: "true"},
+		{name: "no Django", python: "false", skipped: true},
+		{name: "no interpreter", python: "/nonexistent/python3", skipped: true},
+		{name: "no Django but required", python: "false", require: "1", failed: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Setenv("CODEGRANT_TEST_DJANGO", tt.python)
+			t.Setenv("CODEGRANT_TEST_REQUIRE", tt.require)
+			got := &verdict{TB: t}
+			if python := testenv.Django(got); python != tt.python {
+				t.Errorf("Django() = %q, want %q", python, tt.python)
+			}
+			if got.skipped != tt.skipped || got.failed != tt.failed {
+				t.Errorf("skipped %t, failed %t, want %t, %t", got.skipped, got.failed, tt.skipped, tt.failed)
+			}
+		})
+	}
+}

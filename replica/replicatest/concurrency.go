@@ -120,6 +120,33 @@ var concurrencyCases = []testCase{
 		},
 	},
 	{
+		name: "concurrency/what is said again beside an older statement",
+		why:  "Two events of one person are handled at the same moment by two servers. Which of them comes second must not decide.",
+		run: func(t *test) {
+			s := t.store()
+			state := func(number, seconds int, group string) error {
+				_, err := s.Apply(t.Context(), person(number, seconds, in(group), func(s *replica.Snapshot) { s.Name = group }))
+				return err
+			}
+			for number := range crowd / 2 {
+				if err := state(number, 1, "a"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			t.together(func(i int) error {
+				if i%2 == 0 {
+					return state(i/2, 2, "b")
+				}
+				return state(i/2, 3, "a")
+			})
+			for _, u := range t.all(s, replica.UserQuery{Issuer: issuer}) {
+				if u.Name != "a" || groups(u) != "a(p)" || !u.AsOf.Equal(at(3)) || !u.GroupsAsOf.Equal(at(3)) {
+					t.Errorf("user = %s", show(u))
+				}
+			}
+		},
+	},
+	{
 		name: "concurrency/local grants beside statements of the pool",
 		why:  "Two sides write the memberships of one person. Neither may undo the other's.",
 		run: func(t *test) {

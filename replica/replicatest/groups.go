@@ -43,7 +43,7 @@ var groupCases = []testCase{
 				t.Errorf("added %q, removed %q", c.GroupsAdded, c.GroupsRemoved)
 			}
 			t.expectGroups(t.user(s, c.User.ID), "a(p) b(p) c(p)")
-			t.writesNothing(s, c.User.ID, func() replica.Change { return t.apply(s, person(1, 2, in())) })
+			t.changesNothing(s, c.User.ID, func() replica.Change { return t.apply(s, person(1, 2, in())) })
 		},
 	},
 	{
@@ -130,10 +130,39 @@ var groupCases = []testCase{
 			expect(two.ID, "3")
 			precedence(2, 15, ptr(5)) // newer for the person, older for the group
 			expect(two.ID, "3")
-			t.writesNothing(s, one.ID, func() replica.Change { return precedence(1, 30, nil) })
+			t.changesNothing(s, one.ID, func() replica.Change { return precedence(1, 30, nil) })
 			if g := t.user(s, one.ID).Groups[1]; g.Precedence == nil || *g.Precedence != 0 {
 				t.Error("the precedence 0 is not the same as none")
 			}
+		},
+	},
+	{
+		name: "groups/an older precedence never overwrites what was said again since",
+		why:  "The order of roles decides what people may do. It must be the one that the pool stated last, whichever member's statement brings it.",
+		run: func(t *test) {
+			s := t.store()
+			precedence := func(number, seconds, p int) replica.Change {
+				return t.apply(s, person(number, seconds, func(s *replica.Snapshot) {
+					s.Groups = []replica.GroupRef{{Name: "admins", Precedence: ptr(p)}}
+				}))
+			}
+			expect := func(want int) {
+				t.Helper()
+				for _, g := range t.allGroups(s, issuer) {
+					if g.Precedence == nil || *g.Precedence != want {
+						t.Errorf("group = %+v, want precedence %d", g, want)
+					}
+				}
+			}
+			id := precedence(1, 1, 7).User.ID
+			t.changesNothing(s, id, func() replica.Change { return precedence(1, 3, 7) })
+			precedence(2, 2, 5)
+			expect(7)
+			precedence(3, 5, 7) // a member who is new says it again
+			precedence(2, 4, 5)
+			expect(7)
+			precedence(2, 6, 5)
+			expect(5)
 		},
 	},
 	{

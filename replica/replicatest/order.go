@@ -1,6 +1,7 @@
 package replicatest
 
 import (
+	"slices"
 	"time"
 
 	"github.com/codegrant/codegrant/replica"
@@ -17,6 +18,63 @@ var orderCases = []testCase{
 				return t.apply(s, person(1, 59, in("admins"), func(s *replica.Snapshot) {
 					s.Name, s.Email, s.Enabled, s.Complete = "Old", "old@example.com", ptr(false), true
 				}))
+			})
+		},
+	},
+	{
+		name: "order/older never overwrites what was said again since",
+		why:  "Somebody is put into a group and taken out again. When the event of the first comes after that of the second, it must not put them back: nobody would ever take them out again.",
+		run: func(t *test) {
+			first := func(seconds int) replica.Snapshot {
+				return person(1, seconds, in("editors"), func(s *replica.Snapshot) { s.Complete, s.Enabled = true, ptr(false) })
+			}
+			between := person(1, 2, in("admins"), func(s *replica.Snapshot) {
+				s.Name, s.Email, s.Complete, s.Enabled = "Between", "between@example.com", true, ptr(true)
+			})
+			s := t.store()
+			id := t.apply(s, first(1)).User.ID
+			t.changesNothing(s, id, func() replica.Change { return t.apply(s, first(3)) })
+			if u := t.user(s, id); !u.AsOf.Equal(at(3)) || !u.GroupsAsOf.Equal(at(3)) || !u.Updated.Equal(clock) {
+				t.Errorf("said again: %s, want it as of then", show(u))
+			}
+			t.writesNothing(s, id, func() replica.Change { return t.apply(s, between) })
+
+			// Groups and attributes are said again each for themselves.
+			t.apply(s, person(2, 1, in("editors")))
+			id = t.apply(s, person(2, 3, func(s *replica.Snapshot) { s.GroupsKnown = false })).User.ID
+			c := t.apply(s, person(2, 2, in("admins"), func(s *replica.Snapshot) { s.Name = "Between" }))
+			if u := t.user(s, id); groups(u) != "admins(p)" || u.Name == "Between" || !slices.Equal(c.Fields, []string{"groups"}) || !u.AsOf.Equal(at(3)) || !u.GroupsAsOf.Equal(at(2)) {
+				t.Errorf("fields %q, user %s", c.Fields, show(u))
+			}
+			// And what is stated later than both still counts.
+			c = t.apply(s, person(2, 4, in("editors"), func(s *replica.Snapshot) { s.Name = "Later" }))
+			if u := t.user(s, id); u.Name != "Later" || groups(u) != "editors(p)" || !u.AsOf.Equal(at(4)) {
+				t.Errorf("user = %s", show(u))
+			}
+			t.sameUser("user of the change", c.User, t.user(s, id))
+		},
+	},
+	{
+		name: "order/any order ends the same, with what was said again",
+		why:  "Two replicas of one pool must not differ by the order in which they were told.",
+		run: func(t *test) {
+			state := func(seconds int, group string) replica.Snapshot {
+				return person(1, seconds, in(group), func(s *replica.Snapshot) { s.Name = group })
+			}
+			statements := []replica.Snapshot{state(1, "a"), state(2, "b"), state(3, "a"), state(4, "c"), state(5, "a")}
+			s := t.store()
+			number := 0
+			permutations(len(statements), func(order []int) {
+				number++
+				var id int64
+				for _, i := range order {
+					snapshot := statements[i]
+					snapshot.Subject, snapshot.Email = person(number, 0).Subject, person(number, 0).Email
+					id = t.apply(s, snapshot).User.ID
+				}
+				if u := t.user(s, id); u.Name != "a" || groups(u) != "a(p)" || !u.AsOf.Equal(at(5)) || !u.GroupsAsOf.Equal(at(5)) {
+					t.Errorf("in order %v: %s", order, show(u))
+				}
 			})
 		},
 	},

@@ -25,6 +25,9 @@ type Harness struct {
 	// and that Options.OnChange has no effect.
 	NoOnChange bool
 
+	// NoBatch says that the store is no [replica.BatchStore].
+	NoBatch bool
+
 	// Except names cases that the store cannot pass, and why. Naming one that
 	// does not exist is a failure.
 	Except map[string]string
@@ -48,6 +51,9 @@ func Run(t *testing.T, h Harness) {
 	cases := slices.Concat(applyCases, orderCases, groupCases, localCases, equalityCases, lookupCases, listCases, concurrencyCases, contextCases)
 	if !h.NoOnChange {
 		cases = append(cases, hookCases...)
+	}
+	if !h.NoBatch {
+		cases = append(cases, slices.Concat(batchCases, sweepCases)...)
 	}
 	known := make(map[string]bool)
 	for _, c := range cases {
@@ -244,6 +250,29 @@ func show(u replica.User) string {
 			m.ID, m.Issuer, m.Name, m.Origin, precedence, instant(m.AsOf), m.Pool, m.Local)
 	}
 	return b.String()
+}
+
+// changesNothing checks that f tells of no change, that nothing of the user is
+// different but the times of the newest statement, and that it writes nothing when
+// it is repeated.
+func (t *test) changesNothing(s replica.Store, id int64, f func() replica.Change) {
+	t.Helper()
+	before := t.user(s, id)
+	change := f()
+	if !change.Empty() {
+		t.Errorf("a change of nothing reports %q", change.Fields)
+	}
+	after := t.user(s, id)
+	t.sameUser("user of the empty change", change.User, after)
+	if after.AsOf.Before(before.AsOf) || after.GroupsAsOf.Before(before.GroupsAsOf) {
+		t.Errorf("a change of nothing moved the times of the newest statement back: %s", show(after))
+	}
+	before.AsOf, before.GroupsAsOf = after.AsOf, after.GroupsAsOf
+	for i := range min(len(before.Groups), len(after.Groups)) {
+		before.Groups[i].AsOf = after.Groups[i].AsOf
+	}
+	t.sameUser("user after a change of nothing", after, before)
+	t.writesNothing(s, id, f)
 }
 
 // writesNothing checks that f neither changes the user nor begins to write.

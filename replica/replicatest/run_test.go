@@ -3,9 +3,11 @@ package replicatest_test
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +41,18 @@ var broken = map[string]struct {
 			snapshot.At = late
 		}
 	}},
+	"forgets what was said again": {"order/older_never_overwrites_what_was_said_again_since", func(s *faultyStore) {
+		first := make(map[string]time.Time) // by what was said
+		s.apply = func(snapshot *replica.Snapshot) {
+			said := *snapshot
+			said.At = time.Time{}
+			text, _ := json.Marshal(said)
+			if at, ok := first[string(text)]; ok {
+				snapshot.At = at
+			}
+			first[string(text)] = snapshot.At
+		}
+	}},
 	"cuts what is too long": {"apply/everything_at_its_limit", func(s *faultyStore) {
 		s.apply = func(snapshot *replica.Snapshot) { snapshot.Name = snapshot.Name[:min(len(snapshot.Name), 1000)] }
 	}},
@@ -66,14 +80,49 @@ var broken = map[string]struct {
 	"forgets the cursor": {"list/pages", func(s *faultyStore) {
 		s.users = func(q *replica.UserQuery) { q.After = "" }
 	}},
+	"applies a batch in any order": {"batch/the_same_as_one_by_one", func(s *faultyStore) {
+		s.batch = func(snapshots []replica.Snapshot) { slices.Reverse(snapshots) }
+	}},
+	"forgets whom a pass saw": {"sweep/sees_whom_a_pass_saw_in_any_way", func(s *faultyStore) {
+		s.batch = func(snapshots []replica.Snapshot) {
+			for i := range snapshots {
+				snapshots[i].Pass = ""
+			}
+		}
+	}},
+	"writes whoever a pass saw": {"batch/unchanged_writes_nothing", func(s *faultyStore) {
+		s.batch = func(snapshots []replica.Snapshot) {
+			for i := range snapshots {
+				snapshots[i].SignIn = true
+			}
+		}
+	}},
+	"applies half of a batch": {"batch/changes_are_whole", func(s *faultyStore) {
+		s.batch = func(snapshots []replica.Snapshot) {
+			for i := range snapshots[len(snapshots)/2:] {
+				snapshots[i] = snapshots[0]
+			}
+		}
+	}},
+	"sweeps whatever the share": {"sweep/refuses_beyond_a_share", func(s *faultyStore) {
+		s.sweep = func(o *replica.SweepOptions) { o.MaxShare = 1 }
+	}},
+	"sweeps who was stated since": {"sweep/spares_who_was_stated_since", func(s *faultyStore) {
+		s.sweep = func(o *replica.SweepOptions) { o.Began = o.Began.Add(time.Hour) }
+	}},
+	"sweeps nobody": {"sweep/marks_whom_the_pass_did_not_see", func(s *faultyStore) {
+		s.sweep = func(o *replica.SweepOptions) { o.Began = o.Began.Add(-24 * time.Hour) }
+	}},
 	"takes a lost context for nobody": {"context/ended_before", func(s *faultyStore) { s.notFoundWhenDone = true }},
 }
 
 // faultyStore is a store that keeps the contract, behind the fault.
 type faultyStore struct {
-	replica.Store
+	replica.BatchStore
 	options          replicatest.Options
 	apply            func(*replica.Snapshot)
+	batch            func([]replica.Snapshot)
+	sweep            func(*replica.SweepOptions)
 	users            func(*replica.UserQuery)
 	notFoundWhenDone bool
 }
@@ -83,21 +132,36 @@ func (s *faultyStore) Apply(ctx context.Context, snapshot replica.Snapshot) (rep
 		snapshot.Groups = append([]replica.GroupRef(nil), snapshot.Groups...)
 		s.apply(&snapshot)
 	}
-	return s.Store.Apply(ctx, snapshot)
+	return s.BatchStore.Apply(ctx, snapshot)
+}
+
+func (s *faultyStore) ApplyBatch(ctx context.Context, snapshots []replica.Snapshot) ([]replica.Change, error) {
+	if s.batch != nil {
+		snapshots = slices.Clone(snapshots)
+		s.batch(snapshots)
+	}
+	return s.BatchStore.ApplyBatch(ctx, snapshots)
+}
+
+func (s *faultyStore) Sweep(ctx context.Context, issuer, pass string, o replica.SweepOptions) (replica.SweepResult, error) {
+	if s.sweep != nil {
+		s.sweep(&o)
+	}
+	return s.BatchStore.Sweep(ctx, issuer, pass, o)
 }
 
 func (s *faultyStore) Users(ctx context.Context, q replica.UserQuery) (replica.UserPage, error) {
 	if s.users != nil {
 		s.users(&q)
 	}
-	return s.Store.Users(ctx, q)
+	return s.BatchStore.Users(ctx, q)
 }
 
 func (s *faultyStore) User(ctx context.Context, id int64) (replica.User, error) {
 	if s.notFoundWhenDone && ctx.Err() != nil {
 		return replica.User{}, replica.ErrNotFound
 	}
-	return s.Store.User(ctx, id)
+	return s.BatchStore.User(ctx, id)
 }
 
 // TestFaultyStore is what TestSuiteSeesFaults runs in another process.
@@ -125,7 +189,7 @@ func TestFaultyStore(t *testing.T) {
 		if err := inner.Migrate(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		s.Store = inner
+		s.BatchStore = inner
 		return s
 	}})
 }

@@ -2,6 +2,7 @@ package sqlreplica
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -22,46 +23,43 @@ func (s *Store) Apply(ctx context.Context, snapshot replica.Snapshot) (replica.C
 	return change, nil
 }
 
-func (s *Store) decide(snapshot replica.Snapshot) decision {
-	return func(stored *replica.User) (replica.Change, error) {
-		if stored != nil {
-			if err := expect(*stored, snapshot.Issuer, snapshot.Subject); err != nil {
-				return replica.Change{}, err
-			}
-		}
-		return replica.Decide(s.policy, stored, snapshot, s.now()), nil
-	}
-}
-
 // GrantLocalGroup implements [replica.Store].
 func (s *Store) GrantLocalGroup(ctx context.Context, userID int64, group string) (replica.Change, error) {
-	return s.changeLocal(ctx, "grant local group", userID, group, replica.DecideGrant)
+	return s.changeLocal(ctx, "grant local group", userID, group, func(stored *row, now time.Time) replica.Change {
+		change := replica.DecideGrant(stored.User, group, now)
+		if change.Empty() && stored.unclaimed[group] { // as before, but by our word from now on
+			before := stored.User
+			change.Before, change.Fields = &before, []string{"groups"}
+			change.User.Updated = storedTime(now)
+			stored.granted = group
+		}
+		return change
+	})
 }
 
 // RevokeLocalGroup implements [replica.Store].
 func (s *Store) RevokeLocalGroup(ctx context.Context, userID int64, group string) (replica.Change, error) {
-	return s.changeLocal(ctx, "revoke local group", userID, group, replica.DecideRevoke)
+	return s.changeLocal(ctx, "revoke local group", userID, group, func(stored *row, now time.Time) replica.Change {
+		return replica.DecideRevoke(stored.User, group, now)
+	})
 }
 
 func (s *Store) changeLocal(ctx context.Context, operation string, id int64, group string,
-	decide func(replica.User, string, time.Time) replica.Change) (replica.Change, error) {
+	decide func(*row, time.Time) replica.Change) (replica.Change, error) {
 	if err := replica.CheckGroupName(group); err != nil {
 		return replica.Change{}, fmt.Errorf("%s: %w", operation, err)
 	}
-	change, err := s.change(ctx, s.byID(id), func(stored *replica.User) (replica.Change, error) {
+	change, err := s.change(ctx, s.byID(id), func(stored *row) (*plan, error) {
 		if stored == nil {
-			return replica.Change{}, replica.ErrNotFound
+			return nil, replica.ErrNotFound
 		}
-		return decide(*stored, group, s.now()), nil
+		return &plan{before: stored, change: decide(stored, s.now())}, nil
 	})
 	if err != nil {
 		return replica.Change{}, s.fail(ctx, fmt.Sprintf("%s of user %d", operation, id), err)
 	}
 	return change, nil
 }
-
-// A decision says what is to become of a user, nil for nobody.
-type decision func(stored *replica.User) (replica.Change, error)
 
 // change reads the user whose ID is selected, and makes what decide says so.
 func (s *Store) change(ctx context.Context, id *statement, decide decision) (replica.Change, error) {
@@ -74,9 +72,12 @@ func (s *Store) change(ctx context.Context, id *statement, decide decision) (rep
 }
 
 func (s *Store) changeOnce(ctx context.Context, id *statement, decide decision) (replica.Change, error) {
-	stored, change, err := s.look(ctx, s.db, id, decide)
-	if err != nil || change.Empty() {
-		return stored.seen(change), err
+	p, err := s.look(ctx, s.db, id, decide)
+	if err != nil {
+		return replica.Change{}, err
+	}
+	if p.nothing() {
+		return p.seen(), nil
 	}
 
 	tx, err := s.db.BeginTx(ctx, nil)
@@ -84,37 +85,31 @@ func (s *Store) changeOnce(ctx context.Context, id *statement, decide decision) 
 		return replica.Change{}, err
 	}
 	defer tx.Rollback() // after Commit it does nothing; after a panic of OnChange it matters
-	if change.Created {
-		if stored, err = s.tables.adopt(ctx, tx, change.User); err != nil {
+	if p.before == nil {
+		if err := s.adopt(ctx, tx, p, decide); err != nil {
 			return replica.Change{}, err
-		}
-		if stored != nil {
-			if change, err = decide(&stored.User); err != nil {
-				return replica.Change{}, err
-			}
-			change.Adopted = true
 		}
 	} else {
 		// Decide again, with the row held: what was read may be history.
-		if err := s.engine.sql(s.engine.lock).bind(stored.ID).sql(s.engine.lockEnd).exec(ctx, tx); err != nil {
+		if err := s.engine.sql(s.engine.lock+"id = ").bind(p.before.ID).sql(s.engine.lockEnd).exec(ctx, tx); err != nil {
 			return replica.Change{}, err
 		}
-		stored, change, err = s.look(ctx, tx, s.byID(stored.ID), decide)
-		if err != nil || change.Empty() {
-			return stored.seen(change), err
+		if p, err = s.look(ctx, tx, s.byID(p.before.ID), decide); err != nil {
+			return replica.Change{}, err
 		}
-		if change.Created {
+		if p.nothing() {
+			return p.seen(), nil
+		}
+		if p.before == nil {
 			return replica.Change{}, errAgain // the user was deleted in between
 		}
 	}
-	if err := s.write(ctx, tx, stored, &change); err != nil {
+	if err := s.write(ctx, tx, p); err != nil {
 		return replica.Change{}, err
 	}
-	change = stored.seen(change)
-	if s.onChange != nil {
-		if err := s.onChange(ctx, tx, change); err != nil {
-			return replica.Change{}, &hookError{err}
-		}
+	change, err := s.tell(ctx, tx, p)
+	if err != nil {
+		return replica.Change{}, err
 	}
 	if err := tx.Commit(); err != nil {
 		return replica.Change{}, err
@@ -122,18 +117,43 @@ func (s *Store) changeOnce(ctx context.Context, id *statement, decide decision) 
 	return change, nil
 }
 
+// adopt plans anew for a newcomer who has an account already.
+func (s *Store) adopt(ctx context.Context, tx *sql.Tx, p *plan, decide decision) error {
+	accounts, err := s.tables.adopt(ctx, tx, []replica.User{p.change.User})
+	if err != nil || accounts[0] == nil {
+		return err
+	}
+	adopted, err := decide(accounts[0])
+	if err != nil {
+		return err
+	}
+	*p = *adopted
+	p.change.Adopted = true
+	return nil
+}
+
+// tell has the application join the transaction of a change.
+func (s *Store) tell(ctx context.Context, tx *sql.Tx, p *plan) (replica.Change, error) {
+	change := p.seen()
+	if s.onChange == nil || change.Empty() {
+		return change, nil
+	}
+	if err := s.onChange(ctx, tx, change); err != nil {
+		return replica.Change{}, &hookError{err}
+	}
+	return change, nil
+}
+
 // look reads the user whose ID is selected, nil for nobody, and decides.
-func (s *Store) look(ctx context.Context, q querier, id *statement, decide decision) (*row, replica.Change, error) {
+func (s *Store) look(ctx context.Context, q querier, id *statement, decide decision) (*plan, error) {
 	rows, err := s.readRows(ctx, q, id)
 	if err != nil {
-		return nil, replica.Change{}, err
+		return nil, err
 	}
 	if len(rows) == 0 {
-		change, err := decide(nil)
-		return nil, change, err
+		return decide(nil)
 	}
-	change, err := decide(&rows[0].User)
-	return &rows[0], change, err
+	return decide(&rows[0])
 }
 
 const (

@@ -22,6 +22,9 @@ import (
 //     else may own it, the account has the subject as username and no address.
 //   - A group that was made in Django is one of [replica.OriginLocal], and a
 //     membership that was made in Django is a local one, until the pool states it.
+//     From then on it is the pool's, and ends when the pool no longer states it:
+//     another backend may have written it from the pool's word before us. What is
+//     to outlive the pool's word is granted with [Store.GrantLocalGroup].
 //   - An account that was turned off in Django (is_active) is not enabled, whatever
 //     the pool says. One that the pool disables is turned off, and on again when
 //     the pool enables it.
@@ -51,7 +54,7 @@ var djangoView = view{
 	inactive:   "NOT a.is_active, u.deactivated",
 	memberJoins: "LEFT JOIN auth_user_groups ug ON ug.user_id = u.id LEFT JOIN auth_group ag ON ag.id = ug.group_id" +
 		" LEFT JOIN codegrant_memberships m ON m.user_id = ug.user_id AND m.group_id = ug.group_id LEFT JOIN codegrant_groups g ON g.id = ag.id",
-	pool: "COALESCE(m.from_pool, FALSE)", local: "COALESCE(m.from_local, TRUE)",
+	pool: "COALESCE(m.from_pool, FALSE)", local: "COALESCE(m.from_local, TRUE)", unclaimed: "m.user_id IS NULL",
 	groups:  "auth_group ag LEFT JOIN codegrant_groups g ON g.id = ag.id",
 	groupID: "ag.id", groupName: "ag.name", groupOrigin: "COALESCE(g.origin, 'local')",
 	owned: "(g.issuer IS NULL OR g.issuer = ", ownedEnd: ")",
@@ -148,16 +151,12 @@ func (d djangoTables) addMemberships(ctx context.Context, tx *sql.Tx, userID int
 	if err := insert.exec(ctx, tx); err != nil {
 		return err
 	}
-	stated := slices.DeleteFunc(slices.Clone(ms), func(m replica.Membership) bool { return !m.Pool })
-	if len(stated) == 0 {
-		return nil
-	}
-	return ownTables{d.Store}.addMemberships(ctx, tx, userID, stated)
+	return ownTables{d.Store}.addMemberships(ctx, tx, userID, ms)
 }
 
 func (d djangoTables) setMembership(ctx context.Context, tx *sql.Tx, userID int64, m replica.Membership) error {
-	own := ownTables{d.Store}
-	if err := own.removeMemberships(ctx, tx, userID, []any{m.ID}); err != nil || !m.Pool {
+	own := ownTables{d.Store} // whose row may not be there yet
+	if err := own.removeMemberships(ctx, tx, userID, []any{m.ID}); err != nil {
 		return err
 	}
 	return own.addMemberships(ctx, tx, userID, []replica.Membership{m})

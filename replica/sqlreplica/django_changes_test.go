@@ -169,10 +169,10 @@ func TestDjangoMemberships(t *testing.T) {
 		expect("after the pool removed all", "given in django(l) taken away(l)")
 
 		apply(t, s, person(1, 2, "pool", "taken away"))
-		expect("after the pool stated them again", "given in django(l) pool(p) taken away(pl)")
+		expect("after the pool stated them again", "given in django(l) pool(p) taken away(p)")
 		s.exec(t, s.engine.sql("DELETE FROM auth_user_groups WHERE user_id = ").bind(id).sql(" AND group_id = ").bind(groupID("pool")))
 		apply(t, s, person(1, 3, "pool", "taken away"))
-		expect("the pool's word against Django's", "given in django(l) pool(p) taken away(pl)")
+		expect("the pool's word against Django's", "given in django(l) pool(p) taken away(p)")
 
 		page, err := s.Groups(t.Context(), replica.GroupQuery{Issuer: testIssuer})
 		if err != nil || len(page.Groups) != 3 || page.Groups[2].Name != "given in django" || page.Groups[2].Origin != replica.OriginLocal || page.Groups[2].Issuer != testIssuer {

@@ -3,28 +3,19 @@ package sqlreplica
 import (
 	"encoding/json"
 	"errors"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
 	"testing"
 	"time"
 
+	"github.com/codegrant/codegrant/internal/testenv"
 	"github.com/codegrant/codegrant/replica"
 )
 
-// python is the interpreter that Debian's python3-django is for.
-const python = "/usr/bin/python3"
-
 // TestDjangoItself has a real Django work on the tables that a store works on.
 func TestDjangoItself(t *testing.T) {
-	if err := exec.CommandContext(t.Context(), python, "-c", "import django").Run(); err != nil {
-		if os.Getenv("CODEGRANT_TEST_REQUIRE") != "" {
-			t.Fatalf("Django is required: %v", err)
-		}
-		t.Logf("no Django here: %v", err)
-		return
-	}
+	python := testenv.Django(t)
 	file := filepath.Join(t.TempDir(), "db.sqlite3")
 	django := func(step string) []byte {
 		t.Helper()

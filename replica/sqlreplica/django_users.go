@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/codegrant/codegrant/replica"
@@ -19,16 +20,31 @@ type djangoAccount struct {
 	issuer, other string // of the person who is linked to it; empty: nobody is
 }
 
-// adopt implements tables: it looks for an account with the verified address of
-// the newcomer.
-func (d djangoTables) adopt(ctx context.Context, tx *sql.Tx, newcomer replica.User) (*row, error) {
-	email := address(newcomer)
-	if email == "" {
-		return nil, nil
+// adopt implements tables: it looks for accounts with the verified addresses of
+// the newcomers.
+func (d djangoTables) adopt(ctx context.Context, tx *sql.Tx, newcomers []replica.User) ([]*row, error) {
+	adopted := make([]*row, len(newcomers))
+	var emails []string
+	for _, newcomer := range newcomers {
+		if email := address(newcomer); email != "" {
+			emails = append(emails, email)
+		}
 	}
-	accounts, err := d.accountsOf(ctx, tx, email)
-	if err != nil || len(accounts) == 0 {
+	accounts, err := d.accountsOf(ctx, tx, emails)
+	if err != nil {
 		return nil, err
+	}
+	for i, newcomer := range newcomers {
+		if adopted[i], err = d.adoptOne(ctx, tx, newcomer, withAddress(accounts, address(newcomer))); err != nil {
+			return nil, err
+		}
+	}
+	return adopted, nil
+}
+
+func (d djangoTables) adoptOne(ctx context.Context, tx *sql.Tx, newcomer replica.User, accounts []djangoAccount) (*row, error) {
+	if len(accounts) == 0 {
+		return nil, nil
 	}
 	if len(accounts) > 1 {
 		return nil, fmt.Errorf("%w: the users %d and %d of Django both have the verified address of subject %q: leave it to one of them",
@@ -55,16 +71,27 @@ func (d djangoTables) adopt(ctx context.Context, tx *sql.Tx, newcomer replica.Us
 	}
 	for _, g := range groups {
 		adopted.Groups = append(adopted.Groups, replica.Membership{Group: g, Local: true})
+		adopted.unclaim(g.Name)
 	}
 	sortGroups(adopted.Groups)
 	return adopted, nil
 }
 
-// accountsOf returns the accounts with an address. Django has no index on it, so
-// this reads them all, as cognito_code_grant does at every request.
-func (d djangoTables) accountsOf(ctx context.Context, tx *sql.Tx, email string) ([]djangoAccount, error) {
-	rows, err := d.engine.sql("SELECT a.id, a.email, a.is_active, u.issuer, u.subject FROM auth_user a"+
-		" LEFT JOIN codegrant_users u ON u.id = a.id WHERE LOWER(a.email) = LOWER(").bind(email).sql(") ORDER BY a.id").query(ctx, tx)
+// accountsOf returns the accounts with any of the addresses. Django has no index
+// on them, so this reads all accounts, as cognito_code_grant does at every request.
+func (d djangoTables) accountsOf(ctx context.Context, tx *sql.Tx, emails []string) ([]djangoAccount, error) {
+	if len(emails) == 0 {
+		return nil, nil
+	}
+	q := d.engine.sql("SELECT a.id, a.email, a.is_active, u.issuer, u.subject FROM auth_user a" +
+		" LEFT JOIN codegrant_users u ON u.id = a.id WHERE LOWER(a.email) IN (")
+	for i, email := range emails {
+		if i > 0 {
+			q.sql(", ")
+		}
+		q.sql("LOWER(").bind(email).sql(")")
+	}
+	rows, err := q.sql(") ORDER BY a.id").query(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
@@ -77,15 +104,43 @@ func (d djangoTables) accountsOf(ctx context.Context, tx *sql.Tx, email string) 
 			return nil, contentError{fmt.Errorf("read a user of Django: %w", err)}
 		}
 		a.issuer, a.other = issuer.String, subject.String
-		if sameAddress(a.email, email) {
-			accounts = append(accounts, a)
-		}
+		accounts = append(accounts, a)
 	}
 	return accounts, errors.Join(rows.Err(), rows.Close())
 }
 
-func (d djangoTables) insertUser(ctx context.Context, tx *sql.Tx, u replica.User) (id int64, err error) {
-	username, email := u.Subject, address(u)
+// withAddress returns those of the accounts that have the address; nobody has the
+// empty one.
+func withAddress(accounts []djangoAccount, email string) []djangoAccount {
+	var found []djangoAccount
+	for _, a := range accounts {
+		if email != "" && sameAddress(a.email, email) {
+			found = append(found, a)
+		}
+	}
+	return found
+}
+
+// writeMany implements tables: newcomers need an account each, which no statement
+// makes many of.
+func (d djangoTables) writeMany(ctx context.Context, tx *sql.Tx, plans []*plan, _ map[string]replica.Group) error {
+	var confirmed []*plan
+	for _, p := range plans {
+		if p.change.Empty() {
+			confirmed = append(confirmed, p)
+			p.change.User.Groups = slices.Clone(p.change.User.Groups) // they are shared with what was decided
+			if err := d.writeGroups(ctx, tx, &p.change.User, p.was().Groups); err != nil {
+				return err
+			}
+		} else if err := d.write(ctx, tx, p); err != nil {
+			return err
+		}
+	}
+	return d.confirm(ctx, tx, confirmed)
+}
+
+func (d djangoTables) insertUser(ctx context.Context, tx *sql.Tx, u row) (id int64, err error) {
+	username, email := u.Subject, address(u.User)
 	if lower := strings.ToLower(email); email != "" && len([]rune(lower)) <= maxDjangoName {
 		username = lower
 	}
@@ -119,7 +174,7 @@ func (d djangoTables) insertUser(ctx context.Context, tx *sql.Tx, u replica.User
 func unusablePassword() string { return "!" + (rand.Text() + rand.Text())[:40] }
 
 // insertBeside adds our row beside that of Django.
-func (d djangoTables) insertBeside(ctx context.Context, tx *sql.Tx, u replica.User, deactivated bool) error {
+func (d djangoTables) insertBeside(ctx context.Context, tx *sql.Tx, u row, deactivated bool) error {
 	values, err := userValues(u)
 	if err != nil {
 		return err
@@ -128,14 +183,14 @@ func (d djangoTables) insertBeside(ctx context.Context, tx *sql.Tx, u replica.Us
 		bind(append([]any{u.ID, deactivated}, values...)...).sql(")").exec(ctx, tx)
 }
 
-func (d djangoTables) linkUser(ctx context.Context, tx *sql.Tx, before *row, u replica.User) error {
+func (d djangoTables) linkUser(ctx context.Context, tx *sql.Tx, before *row, u row) error {
 	if err := d.insertBeside(ctx, tx, u, before.turned(u.Enabled).deactivated); err != nil {
 		return err
 	}
 	return d.follow(ctx, tx, before, u)
 }
 
-func (d djangoTables) updateUser(ctx context.Context, tx *sql.Tx, before *row, u replica.User) error {
+func (d djangoTables) updateUser(ctx context.Context, tx *sql.Tx, before *row, u row) error {
 	values, err := userValues(u)
 	if err != nil {
 		return err
@@ -150,7 +205,7 @@ func (d djangoTables) updateUser(ctx context.Context, tx *sql.Tx, before *row, u
 
 // follow has the account of Django follow its user, in what is still as the store
 // has left it.
-func (d djangoTables) follow(ctx context.Context, tx *sql.Tx, before *row, u replica.User) error {
+func (d djangoTables) follow(ctx context.Context, tx *sql.Tx, before *row, u row) error {
 	set := func(column string, value any, only string, values ...any) error {
 		update := d.engine.sql("UPDATE auth_user SET " + column + " = ").bind(value).sql(" WHERE id = ").bind(u.ID)
 		if only != "" {
@@ -163,14 +218,14 @@ func (d djangoTables) follow(ctx context.Context, tx *sql.Tx, before *row, u rep
 	if name := cut(u.Name, maxDjangoName); name != "" && u.Name != before.Name {
 		faults = append(faults, set("first_name", name, "first_name IN (", "", cut(before.Name, maxDjangoName)))
 	}
-	if email := address(u); email != "" && email != address(before.User) {
+	if email := address(u.User); email != "" && email != address(before.User) {
 		// An address that another account has stays with it: a backend that looks
 		// people up by address would find two.
-		others, err := d.accountsOf(ctx, tx, email)
+		accounts, err := d.accountsOf(ctx, tx, []string{email})
 		if err != nil {
 			return err
 		}
-		if len(others) == 0 || len(others) == 1 && others[0].id == u.ID {
+		if others := withAddress(accounts, email); len(others) == 0 || len(others) == 1 && others[0].id == u.ID {
 			faults = append(faults, set("email", email, "email IN (", "", address(before.User)))
 		}
 	}

@@ -26,6 +26,18 @@ func TestNotMigrated(t *testing.T) {
 	})
 }
 
+// firstVersion puts person(1, 0, "a") into the tables as the code of version 1 did.
+var firstVersion = []string{
+	"INSERT INTO codegrant_users (id, issuer, subject, username, email, email_verified, name, given_name, family_name, phone_number, " +
+		"phone_number_verified, locale, custom, enabled, status, created_at, updated_at, as_of, groups_as_of, " +
+		"search_username, search_email, search_name, search_family_name) VALUES (7, '" + testIssuer + "', 'subject-1', 'user-1', 'user-1@example.com', " +
+		"TRUE, 'Person 1', '', '', '', FALSE, '', '{}', TRUE, '', '2026-03-01 13:00:00.000000', '2026-03-01 13:00:00.000000', " +
+		"'2026-03-01 12:00:00.000000', '2026-03-01 12:00:00.000000', 'user-1', 'user-1@example.com', 'person 1', '')",
+	"INSERT INTO codegrant_groups (id, issuer, name, origin, created_at, updated_at) VALUES (5, '" + testIssuer + "', 'a', 'pool', " +
+		"'2026-03-01 13:00:00.000000', '2026-03-01 13:00:00.000000')",
+	"INSERT INTO codegrant_memberships (user_id, group_id, from_pool, from_local) VALUES (7, 5, TRUE, FALSE)",
+}
+
 // TestMigrateFromEveryVersion goes from nothing and from each version there has
 // been, with people in the tables as soon as there are tables, and back again to
 // the same.
@@ -61,7 +73,11 @@ func TestMigrateFromEveryVersion(t *testing.T) {
 				if _, err := provider.UpTo(t.Context(), from); err != nil {
 					t.Fatal(err)
 				}
-				c := apply(t, s, person(1, 0, "a"))
+				for _, insert := range firstVersion {
+					if _, err := db.ExecContext(t.Context(), insert); err != nil {
+						t.Fatal(err)
+					}
+				}
 				before := contents(t, s)
 				for range 2 {
 					if err := s.Migrate(t.Context()); err != nil {
@@ -71,8 +87,9 @@ func TestMigrateFromEveryVersion(t *testing.T) {
 				if after := contents(t, s); after != before {
 					t.Errorf("the migration changed\n%s\nto\n%s", before, after)
 				}
-				if u, err := s.User(t.Context(), c.User.ID); err != nil || !u.InGroup("a") {
-					t.Errorf("User = %+v, %v", u, err)
+				c := apply(t, s, person(1, 0, "a"))
+				if u, err := s.User(t.Context(), 7); err != nil || c.Created || !c.Empty() || !u.InGroup("a") {
+					t.Errorf("User = %+v, %v, after a change of %q", u, err, c.Fields)
 				}
 			})
 		}
@@ -230,7 +247,7 @@ func TestMigrationsAgree(t *testing.T) {
 	eachEngine(t, func(t *testing.T, e testEngine) {
 		s, _ := e.store(t, Config{})
 		var shape []string
-		for _, table := range []string{"codegrant_users", "codegrant_groups", "codegrant_memberships", "codegrant_replica_schema"} {
+		for _, table := range []string{"codegrant_users", "codegrant_groups", "codegrant_memberships", "codegrant_confirmations", "codegrant_replica_schema"} {
 			rows, err := s.db.QueryContext(t.Context(), "SELECT * FROM "+table)
 			if err != nil {
 				t.Fatal(err)

@@ -131,7 +131,7 @@ func fill(t *testing.T, s *Store, n int) {
 			}
 		}
 		c := replica.Decide(replica.Mirror, nil, snapshot, stated)
-		if err := s.write(context.WithoutCancel(t.Context()), tx, nil, &c); err != nil {
+		if err := s.write(context.WithoutCancel(t.Context()), tx, &plan{change: c}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -45,7 +45,8 @@ func (s *Store) UserByUsername(ctx context.Context, issuer, username string) (re
 	if username == "" || !storable(issuer, username) {
 		return replica.User{}, s.fail(ctx, operation, replica.ErrNotFound)
 	}
-	u, err := s.readOne(ctx, s.byText("search_username", "username", issuer, username).sql(" ORDER BY as_of DESC, id DESC LIMIT 1"))
+	u, err := s.readOne(ctx, s.byText("search_username", "username", issuer, username).
+		sql(" ORDER BY CASE WHEN c.as_of > u.as_of THEN c.as_of ELSE u.as_of END DESC, u.id DESC LIMIT 1"))
 	if err != nil {
 		return replica.User{}, s.fail(ctx, operation, err)
 	}
@@ -57,7 +58,7 @@ func (s *Store) UsersByEmail(ctx context.Context, issuer, email string) ([]repli
 	if email == "" || !storable(issuer, email) {
 		return nil, nil
 	}
-	users, err := s.readMany(ctx, s.byText("search_email", "email", issuer, email).sql(" ORDER BY id LIMIT ").bind(replica.MaxPage))
+	users, err := s.readMany(ctx, s.byText("search_email", "email", issuer, email).sql(" ORDER BY u.id LIMIT ").bind(replica.MaxPage))
 	if err != nil {
 		return nil, s.fail(ctx, "find users by e-mail", err)
 	}
@@ -83,10 +84,11 @@ func (s *Store) bySubject(issuer, subject string) *statement {
 	return s.engine.sql("SELECT id FROM codegrant_users WHERE issuer = ").bind(issuer).sql(" AND subject = ").bind(subject)
 }
 
-// byText selects IDs by an attribute, by way of the index on its search key.
+// byText selects the IDs of users who are not deleted by an attribute, by way of the index on its search key.
 func (s *Store) byText(key, column, issuer, value string) *statement {
-	return s.engine.sql("SELECT id FROM codegrant_users WHERE " + key + " = ").bind(replica.SearchKey(value)).
-		sql(" AND " + column + " = ").bind(value).sql(" AND issuer = ").bind(issuer)
+	return s.engine.sql("SELECT u.id FROM codegrant_users u LEFT JOIN codegrant_confirmations c ON c.user_id = u.id WHERE u." + key + " = ").
+		bind(replica.SearchKey(value)).sql(" AND u." + column + " = ").bind(value).sql(" AND u.issuer = ").bind(issuer).
+		sql(" AND u.deleted_at IS NULL")
 }
 
 // Users implements [replica.Store].
@@ -142,6 +144,9 @@ func (s *Store) pageOfUsers(q replica.UserQuery, low, high string, after int64, 
 		ids.sql("u.id FROM codegrant_users u")
 	}
 	ids.sql(" WHERE u.issuer = ").bind(q.Issuer)
+	if !q.Deleted {
+		ids.sql(" AND u.deleted_at IS NULL")
+	}
 	if low != "" {
 		// As a comparison of the ID alone, this would have SQLite read everybody
 		// after the cursor in place of whom the search keys find.
@@ -231,8 +236,8 @@ func (s *Store) userColumns() string {
 	t := s.engine.readTime
 	return "u.id, u.issuer, u.subject, u.username, u.email, u.email_verified, u.name, u.given_name, u.family_name, " +
 		"u.phone_number, u.phone_number_verified, u.locale, u.custom, u.enabled, u.status, " +
-		t("u.first_sign_in") + ", " + t("u.last_sign_in") + ", " + t("u.created_at") + ", " + t("u.updated_at") + ", " +
-		t("u.as_of") + ", " + t("u.groups_as_of") + ", " + s.tables.view().inactive
+		t("u.deleted_at") + ", " + t("u.first_sign_in") + ", " + t("u.last_sign_in") + ", " + t("u.created_at") + ", " + t("u.updated_at") + ", " +
+		t("u.as_of") + ", " + t("u.groups_as_of") + ", " + t("c.as_of") + ", " + t("c.groups_as_of") + ", u.pass, c.pass, " + s.tables.view().inactive
 }
 
 func (s *Store) groupColumns() string {
@@ -245,10 +250,10 @@ func (s *Store) groupColumns() string {
 // statement sees one moment.
 func (s *Store) readRows(ctx context.Context, q querier, ids *statement) ([]row, error) {
 	v := s.tables.view()
-	all := s.engine.sql("SELECT " + s.userColumns() + ", " + v.pool + ", " + v.local + ", " + s.groupColumns() + " FROM (")
+	all := s.engine.sql("SELECT " + s.userColumns() + ", " + v.pool + ", " + v.local + ", " + v.unclaimed + ", " + s.groupColumns() + " FROM (")
 	all.sql(ids.text.String())
 	all.args = ids.args
-	all.sql(") page JOIN codegrant_users u ON u.id = page.id " + v.userJoins + " " + v.memberJoins + " ORDER BY u.id")
+	all.sql(") page JOIN codegrant_users u ON u.id = page.id LEFT JOIN codegrant_confirmations c ON c.user_id = u.id " + v.userJoins + " " + v.memberJoins + " ORDER BY u.id")
 	rows, err := all.query(ctx, q)
 	if err != nil {
 		return nil, err
@@ -258,13 +263,15 @@ func (s *Store) readRows(ctx context.Context, q querier, ids *statement) ([]row,
 	for rows.Next() {
 		var u row
 		var custom string
-		var pool, local sql.NullBool
+		var pool, local, unclaimed sql.NullBool
+		var confirmedAsOf, confirmedGroupsAsOf time.Time
+		var confirmedBy sql.NullString
 		var g nullGroup
 		err := rows.Scan(append([]any{
 			&u.ID, &u.Issuer, &u.Subject, &u.Username, &u.Email, &u.EmailVerified, &u.Name, &u.GivenName, &u.FamilyName,
-			&u.PhoneNumber, &u.PhoneNumberVerified, &u.Locale, &custom, &u.Enabled, &u.Status,
+			&u.PhoneNumber, &u.PhoneNumberVerified, &u.Locale, &custom, &u.Enabled, &u.Status, timeColumn{&u.Deleted},
 			timeColumn{&u.FirstSignIn}, timeColumn{&u.LastSignIn}, timeColumn{&u.Created}, timeColumn{&u.Updated},
-			timeColumn{&u.AsOf}, timeColumn{&u.GroupsAsOf}, &u.inactive, &u.deactivated, &pool, &local,
+			timeColumn{&u.AsOf}, timeColumn{&u.GroupsAsOf}, timeColumn{&confirmedAsOf}, timeColumn{&confirmedGroupsAsOf}, &u.pass, &confirmedBy, &u.inactive, &u.deactivated, &pool, &local, &unclaimed,
 		}, g.columns()...)...)
 		if err != nil {
 			return nil, contentError{fmt.Errorf("read a user: %w", err)}
@@ -276,11 +283,16 @@ func (s *Store) readRows(ctx context.Context, q querier, ids *statement) ([]row,
 			if len(u.Custom) == 0 {
 				u.Custom = nil
 			}
+			u.AsOf, u.GroupsAsOf = later(u.AsOf, confirmedAsOf), later(u.GroupsAsOf, confirmedGroupsAsOf)
+			u.confirmedBy = confirmedBy.String
 			users = append(users, u)
 		}
 		if g.id.Valid {
 			last := &users[len(users)-1]
 			last.Groups = append(last.Groups, replica.Membership{Group: g.group(u.Issuer), Pool: pool.Bool, Local: local.Bool})
+			if unclaimed.Bool {
+				last.unclaim(g.name.String)
+			}
 		}
 	}
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
@@ -290,6 +302,13 @@ func (s *Store) readRows(ctx context.Context, q querier, ids *statement) ([]row,
 		sortGroups(users[i].Groups)
 	}
 	return users, nil
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // sortGroups sorts by bytes, which no collation is asked for.

@@ -101,7 +101,9 @@ func TestStatements(t *testing.T) {
 		}{
 			{"new user in new groups", func() { id = apply(t, s, person(1, 0, "a", "b")).User.ID }, 8, ""},
 			{"new user in known groups", func() { apply(t, s, person(2, 0, "a", "b")) }, 6, ""},
-			{"unchanged", func() { apply(t, s, person(1, 60, "a", "b")) }, 1, "query"},
+			{"unchanged", func() { apply(t, s, person(1, 0, "a", "b")) }, 1, "query"},
+			{"unchanged, said later", func() { apply(t, s, person(1, 60, "a", "b")) }, 6, "query begin exec query exec commit"},
+			{"unchanged, said earlier", func() { apply(t, s, person(1, 30, "a", "b")) }, 1, "query"},
 			{"attribute changed", func() {
 				p := person(1, 60, "a", "b")
 				p.Name = "New"

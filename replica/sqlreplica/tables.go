@@ -15,13 +15,16 @@ type tables interface {
 	// view says how to read.
 	view() *view
 
-	// adopt returns the account that was there before and that the newcomer is
-	// to be linked to, or nil.
-	adopt(ctx context.Context, tx *sql.Tx, newcomer replica.User) (*row, error)
+	// adopt returns, for each newcomer, the account that was there before and that
+	// they are to be linked to, or nil.
+	adopt(ctx context.Context, tx *sql.Tx, newcomers []replica.User) ([]*row, error)
 
-	insertUser(ctx context.Context, tx *sql.Tx, u replica.User) (id int64, err error)
-	linkUser(ctx context.Context, tx *sql.Tx, before *row, u replica.User) error
-	updateUser(ctx context.Context, tx *sql.Tx, before *row, u replica.User) error
+	// writeMany does what Store.write does, for the users of a portion.
+	writeMany(ctx context.Context, tx *sql.Tx, plans []*plan, groups map[string]replica.Group) error
+
+	insertUser(ctx context.Context, tx *sql.Tx, u row) (id int64, err error)
+	linkUser(ctx context.Context, tx *sql.Tx, before *row, u row) error
+	updateUser(ctx context.Context, tx *sql.Tx, before *row, u row) error
 
 	// groupByName adds a selection of the ID of one group to a statement.
 	groupByName(s *statement, issuer, name string)
@@ -44,6 +47,7 @@ type view struct {
 	inactive    string // two columns of row
 	memberJoins string // from u to the memberships, m and g
 	pool, local string // two columns of a membership
+	unclaimed   string // and a third: we have nothing on record about it
 
 	groups                          string // groups, without users
 	groupID, groupName, groupOrigin string
@@ -52,54 +56,11 @@ type view struct {
 	members string // the table of user_id and group_id
 }
 
-// row is a user as stored. Enabled is the pool's word alone.
-type row struct {
-	replica.User
-	inactive    bool // the application has the account turned off
-	deactivated bool // and it is turned off because the pool said so
-}
-
-// user returns the user as everybody sees them.
-func (r row) user() replica.User {
-	u := r.User
-	u.Enabled = u.Enabled && !r.inactive
-	return u
-}
-
-// turned returns the row with the account turned off or on as the pool says. An
-// account that the application turned off by itself stays off.
-func (r row) turned(enabled bool) row {
-	switch {
-	case !enabled && !r.inactive:
-		r.inactive, r.deactivated = true, true
-	case enabled && r.deactivated:
-		r.inactive, r.deactivated = false, false
-	}
-	return r
-}
-
-// seen returns a change of the row, nil for one that is new, as everybody sees it.
-func (r *row) seen(change replica.Change) replica.Change {
-	if r == nil {
-		return change
-	}
-	after := r.turned(change.User.Enabled)
-	after.User = change.User
-	change.User = after.user()
-	if change.Before != nil {
-		before := *r
-		before.User = *change.Before
-		seen := before.user()
-		change.Before = &seen
-	}
-	return change
-}
-
 var ownView = view{
 	migrations:  "own",
 	inactive:    "FALSE, FALSE",
 	memberJoins: "LEFT JOIN codegrant_memberships m ON m.user_id = u.id LEFT JOIN codegrant_groups g ON g.id = m.group_id",
-	pool:        "m.from_pool", local: "m.from_local",
+	pool:        "m.from_pool", local: "m.from_local", unclaimed: "FALSE",
 	groups:  "codegrant_groups g",
 	groupID: "g.id", groupName: "g.name", groupOrigin: "g.origin",
 	owned:   "g.issuer = ",
@@ -111,11 +72,13 @@ type ownTables struct{ *Store }
 
 func (ownTables) view() *view { return &ownView }
 
-func (ownTables) adopt(context.Context, *sql.Tx, replica.User) (*row, error) { return nil, nil }
+func (ownTables) adopt(_ context.Context, _ *sql.Tx, newcomers []replica.User) ([]*row, error) {
+	return make([]*row, len(newcomers)), nil
+}
 
-func (ownTables) linkUser(context.Context, *sql.Tx, *row, replica.User) error { return nil }
+func (ownTables) linkUser(context.Context, *sql.Tx, *row, row) error { return nil }
 
-func (o ownTables) insertUser(ctx context.Context, tx *sql.Tx, u replica.User) (int64, error) {
+func (o ownTables) insertUser(ctx context.Context, tx *sql.Tx, u row) (int64, error) {
 	values, err := userValues(u)
 	if err != nil {
 		return 0, err
@@ -123,7 +86,7 @@ func (o ownTables) insertUser(ctx context.Context, tx *sql.Tx, u replica.User) (
 	return o.insert(ctx, tx, o.engine.sql("INSERT INTO codegrant_users ("+strings.Join(userColumns, ", ")+") VALUES (").bind(values...).sql(")"))
 }
 
-func (o ownTables) updateUser(ctx context.Context, tx *sql.Tx, _ *row, u replica.User) error {
+func (o ownTables) updateUser(ctx context.Context, tx *sql.Tx, _ *row, u row) error {
 	values, err := userValues(u)
 	if err != nil {
 		return err

@@ -6,46 +6,70 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/codegrant/codegrant/replica"
 )
 
-// write makes a change to a user who was as in before, nil for one who is new,
-// within a transaction that holds their row, and fills in what only the database
-// knows.
-func (s *Store) write(ctx context.Context, tx *sql.Tx, before *row, change *replica.Change) (err error) {
-	u := &change.User
-	var groupsBefore []replica.Membership
-	if before != nil {
-		groupsBefore = before.Groups
-	}
+// write makes what is planned for one user, within a transaction that holds their
+// row, and fills in what only the database knows.
+func (s *Store) write(ctx context.Context, tx *sql.Tx, p *plan) (err error) {
+	u, was := &p.change.User, p.was()
 	u.Groups = slices.Clone(u.Groups) // it is shared with what was decided
+	after := row{User: *u, pass: p.seenBy()}
 	switch {
-	case change.Created:
-		u.ID, err = s.tables.insertUser(ctx, tx, *u)
-	case change.Adopted:
-		err = s.tables.linkUser(ctx, tx, before, *u)
+	case p.change.Empty():
+		if err := s.writeGroups(ctx, tx, u, was.Groups); err != nil {
+			return err
+		}
+		return s.confirm(ctx, tx, []*plan{p})
+	case p.change.Created:
+		u.ID, err = s.tables.insertUser(ctx, tx, after)
+	case p.change.Adopted:
+		err = s.tables.linkUser(ctx, tx, was, after)
 	default:
-		err = s.tables.updateUser(ctx, tx, before, *u)
+		err = s.tables.updateUser(ctx, tx, was, after)
 	}
 	if err != nil {
 		return err
 	}
-	if err := s.writeGroups(ctx, tx, u, groupsBefore); err != nil {
+	if err := s.writeGroups(ctx, tx, u, was.Groups); err != nil {
 		return err
 	}
-	return s.writeMemberships(ctx, tx, u.ID, groupsBefore, u.Groups)
+	return s.writeMemberships(ctx, tx, u.ID, was, u.Groups)
 }
 
-var userColumns = []string{
-	"issuer", "subject", "username", "email", "email_verified", "name", "given_name", "family_name",
-	"phone_number", "phone_number_verified", "locale", "custom", "enabled", "status",
-	"first_sign_in", "last_sign_in", "created_at", "updated_at", "as_of", "groups_as_of",
-	"search_username", "search_email", "search_name", "search_family_name",
+// userTable are the columns of codegrant_users but for the ID.
+var userTable = []column{
+	{"issuer", kindText}, {"subject", kindText}, {"username", kindText}, {"email", kindText}, {"email_verified", kindBool},
+	{"name", kindText}, {"given_name", kindText}, {"family_name", kindText},
+	{"phone_number", kindText}, {"phone_number_verified", kindBool}, {"locale", kindText}, {"custom", kindJSON},
+	{"enabled", kindBool}, {"status", kindText}, {"deleted_at", kindTime}, {"first_sign_in", kindTime}, {"last_sign_in", kindTime},
+	{"created_at", kindTime}, {"updated_at", kindTime}, {"as_of", kindTime}, {"groups_as_of", kindTime},
+	{"search_username", kindText}, {"search_email", kindText}, {"search_name", kindText}, {"search_family_name", kindText},
+	{"pass", kindText},
+}
+
+var userColumns = names(userTable)
+
+// storedTime is t as it is kept, so that what was written and what is read back are
+// equal.
+func storedTime(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+
+// confirm puts on record that users were stated to be as they are.
+func (s *Store) confirm(ctx context.Context, tx *sql.Tx, plans []*plan) error {
+	rows := make([][]any, len(plans))
+	for i, p := range plans {
+		u := p.change.User
+		rows[i] = []any{u.ID, u.AsOf, u.GroupsAsOf, p.seenBy()}
+	}
+	return s.engine.upsert(ctx, tx, "codegrant_confirmations", 1, []column{
+		{"user_id", kindID}, {"as_of", kindTime}, {"groups_as_of", kindTime}, {"pass", kindText},
+	}, rows)
 }
 
 // userValues are what goes into userColumns.
-func userValues(u replica.User) ([]any, error) {
+func userValues(u row) ([]any, error) {
 	custom := u.Custom
 	if custom == nil {
 		custom = map[string]string{}
@@ -57,9 +81,9 @@ func userValues(u replica.User) ([]any, error) {
 	keys := u.SearchKeys()
 	return []any{
 		u.Issuer, u.Subject, u.Username, u.Email, u.EmailVerified, u.Name, u.GivenName, u.FamilyName,
-		u.PhoneNumber, u.PhoneNumberVerified, u.Locale, string(object), u.Enabled, u.Status,
+		u.PhoneNumber, u.PhoneNumberVerified, u.Locale, string(object), u.Enabled, u.Status, u.Deleted,
 		u.FirstSignIn, u.LastSignIn, u.Created, u.Updated, u.AsOf, u.GroupsAsOf,
-		keys.Username, keys.Email, keys.Name, keys.FamilyName,
+		keys.Username, keys.Email, keys.Name, keys.FamilyName, u.pass,
 	}, nil
 }
 
@@ -119,6 +143,8 @@ func (s *Store) writeGroups(ctx context.Context, tx *sql.Tx, u *replica.User, be
 		merged, changed := replica.MergeGroup(old, *group)
 		if changed {
 			merged.Updated = u.Updated
+		}
+		if changed || !merged.AsOf.Equal(old.AsOf) {
 			if err := s.tables.updateGroup(ctx, tx, merged); err != nil {
 				return err
 			}
@@ -130,9 +156,9 @@ func (s *Store) writeGroups(ctx context.Context, tx *sql.Tx, u *replica.User, be
 
 // writeMemberships makes the rows of one user equal to after. No store writes
 // them meanwhile: the user's row is held.
-func (s *Store) writeMemberships(ctx context.Context, tx *sql.Tx, userID int64, before, after []replica.Membership) error {
-	was := make(map[int64]replica.Membership, len(before))
-	for _, m := range before {
+func (s *Store) writeMemberships(ctx context.Context, tx *sql.Tx, userID int64, before *row, after []replica.Membership) error {
+	was := make(map[int64]replica.Membership, len(before.Groups))
+	for _, m := range before.Groups {
 		was[m.ID] = m
 	}
 	var added []replica.Membership
@@ -142,7 +168,7 @@ func (s *Store) writeMemberships(ctx context.Context, tx *sql.Tx, userID int64, 
 		switch {
 		case !exists:
 			added = append(added, m)
-		case old.Pool != m.Pool || old.Local != m.Local:
+		case old.Pool != m.Pool || old.Local != m.Local || before.granted != "" && m.Name == before.granted:
 			if err := s.tables.setMembership(ctx, tx, userID, m); err != nil {
 				return err
 			}
