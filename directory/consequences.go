@@ -137,12 +137,23 @@ func (s *Sync) settleSubject(ctx context.Context, subject string, e *effects) er
 	return s.endSessions(ctx, subject, e)
 }
 
+// settleAtOnce is how many people are seen to before that is put on record.
+const settleAtOnce = 50
+
 // settle sees to the consequences of what the replica was told before this process
 // came, as nobody knows whether it changed anything.
 func (p *pass) settle(ctx context.Context) error {
 	var e effects
-	for _, subject := range p.Pending {
-		if err := p.settleSubject(ctx, subject, &e); err != nil {
+	for len(p.Pending) > 0 {
+		// In small steps, or a process that does not live long gets nowhere.
+		n := min(settleAtOnce, len(p.Pending))
+		for _, subject := range p.Pending[:n] {
+			if err := p.settleSubject(ctx, subject, &e); err != nil {
+				return err
+			}
+		}
+		p.Pending = p.Pending[n:]
+		if err := p.save(); err != nil {
 			return err
 		}
 	}
@@ -160,6 +171,6 @@ func (p *pass) settle(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.Report.add(e)
-	p.Pending, p.Unsettled = nil, time.Time{}
+	p.Unsettled = time.Time{}
 	return nil
 }

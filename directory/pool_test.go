@@ -30,6 +30,7 @@ type pool struct {
 	server *localpool.Server
 	url    string
 	issuer string
+	http   *http.Client
 
 	mu     sync.Mutex // guards the fields below
 	asked  map[string]int
@@ -64,7 +65,7 @@ func newPool(t *testing.T) *pool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.url, p.issuer = server.URL, server.URL+"/"+poolID
+	p.url, p.issuer, p.http = server.URL, server.URL+"/"+poolID, server.Client()
 	return p
 }
 
@@ -126,7 +127,7 @@ func answer(w http.ResponseWriter, document string) {
 // sdk is AWS's client as an application makes it, but for the endpoint.
 func (p *pool) sdk(key string) *cip.Client {
 	return cip.New(cip.Options{
-		Region: "eu-west-1", BaseEndpoint: aws.String(p.url),
+		Region: "eu-west-1", BaseEndpoint: aws.String(p.url), HTTPClient: p.http,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: key, SecretAccessKey: "none"}, nil
 		}),

@@ -41,11 +41,18 @@ func (p *pass) regroup(ctx context.Context) error {
 	}
 	slices.Sort(names)
 	for _, name := range names {
+		if name <= p.GroupsRead {
+			continue
+		}
 		e, err := p.regroupAll(ctx, name, p.groups[name])
 		p.mu.Lock()
 		p.Report.add(e)
 		p.mu.Unlock()
 		if err != nil {
+			return err
+		}
+		p.GroupsRead = name
+		if err := p.save(); err != nil {
 			return err
 		}
 	}
