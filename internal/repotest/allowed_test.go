@@ -61,6 +61,7 @@ var allowed = map[string]map[string]string{
 
 	// What stands on the root package, or beside it.
 	"directory": {
+		"github.com/aws/smithy-go":     "what answers of that API carry beside their content",
 		"replica":                      "what it reconciles with the pool",
 		"github.com/aws/aws-sdk-go-v2": "the API that it reads the pool through",
 	},
