@@ -6,7 +6,7 @@
 //
 // # Passes
 //
-// A [Source] is a pool to read: [NewCognito] over AWS's SDK, or an [Export] of one.
+// A [Source] is a pool to read: [NewCognito] over AWS's SDK.
 // [Sync.Run] makes a pass over it. A full pass reads every group, the members of
 // each, and every user; states what it has read to the replica, as of when it was
 // read; and then removes whom it has not met. An incremental pass leaves out the
@@ -28,21 +28,13 @@
 // # Order
 //
 // What is read is stated as of the moment before it was asked for, by this
-// machine's clock. So a sign-in, an event and a pass can arrive in any order: the
-// replica keeps the newest word about each person. Where events were lost, the
-// next full pass finds the difference.
-//
-// # Events
-//
-// CloudTrail's management events, and triggers that post to [Receiver], say whom to
-// look at again, and no more: nothing of what they say about a person is believed.
-// [ParseEvents] reads them, a [Worker] looks each person up and applies what the
-// pool says at that time. Out of order, repeated, or made up, they cost a look-up.
+// machine's clock. So a sign-in and a pass can arrive in any order: the replica
+// keeps the newest word about each person.
 //
 // # Consequences
 //
 // Whoever is disabled or deleted loses every session at once, and whoever is in
 // other groups than before has their sessions marked stale, so that they are
 // refreshed before the next use. This happens after the replica has changed, and
-// again where a pass or a worker was ended in between.
+// again where a pass was ended in between.
 package directory
