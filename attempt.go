@@ -27,6 +27,7 @@ const (
 	// No browser of ours has more to take back, and each costs a line of the answer.
 	maxCleared     = 2 * maxAttempts
 	attemptPurpose = "authorization request"
+	attemptVersion = 2
 )
 
 // attempt is one authorization request: it lives in a sealed cookie of the
@@ -40,7 +41,7 @@ type attempt struct {
 }
 
 func newAttempt(now time.Time, returnTo string) attempt {
-	at := attempt{created: now.Truncate(time.Second), returnTo: returnTo}
+	at := attempt{created: now.Truncate(time.Microsecond), returnTo: returnTo}
 	rand.Read(at.secret[:])
 	return at
 }
@@ -60,18 +61,18 @@ func (at attempt) nonce() string        { return at.derive("nonce") }
 func (at attempt) codeVerifier() string { return at.derive("code verifier") }
 
 func (at attempt) encode() []byte {
-	b := append([]byte{1}, at.secret[:]...)
-	b = binary.BigEndian.AppendUint64(b, uint64(at.created.Unix()))
+	b := append([]byte{attemptVersion}, at.secret[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(at.created.UnixMicro()))
 	return append(b, at.returnTo...)
 }
 
 func decodeAttempt(b []byte) (attempt, error) {
 	var at attempt
-	if len(b) < 1+32+8 || b[0] != 1 {
+	if len(b) < 1+32+8 || b[0] != attemptVersion {
 		return at, fmt.Errorf("authorization request of another version")
 	}
 	copy(at.secret[:], b[1:33])
-	at.created = time.Unix(int64(binary.BigEndian.Uint64(b[33:41])), 0)
+	at.created = time.UnixMicro(int64(binary.BigEndian.Uint64(b[33:41])))
 	at.returnTo = string(b[41:])
 	return at, nil
 }

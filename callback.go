@@ -73,7 +73,7 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 		a.refuseSignIn(w, r, at.returnTo, err)
 		return
 	}
-	p, err := a.openSession(ctx, w, r, tokens, at.nonce())
+	p, err := a.openSession(ctx, w, r, tokens, at.nonce(), at.created)
 	if err != nil {
 		// Nothing was kept: neither should the pool keep a grant for it.
 		a.revokeSoon(ctx, tokens.RefreshToken)
@@ -123,7 +123,7 @@ func (a *Auth) enterSignIn(ctx context.Context) (leave func(), err error) {
 
 // openSession verifies a token set, brings the replica up to date and only then
 // creates a session under a new id.
-func (a *Auth) openSession(ctx context.Context, w http.ResponseWriter, r *http.Request, tokens cognito.TokenSet, nonce string) (*payload, error) {
+func (a *Auth) openSession(ctx context.Context, w http.ResponseWriter, r *http.Request, tokens cognito.TokenSet, nonce string, began time.Time) (*payload, error) {
 	p, claims, err := a.verifyTokens(ctx, tokens, verify.IDExpectations{Nonce: nonce})
 	if err != nil {
 		return nil, err
@@ -146,6 +146,13 @@ func (a *Auth) openSession(ctx context.Context, w http.ResponseWriter, r *http.R
 		p.identity.Method = a.shared.method()
 		err = a.shared.write(w, tokens, a.sharedLifetime(p))
 	} else {
+		// Another tab may have signed the same person in since this sign-in began. A
+		// second session would end the first under the requests of that tab.
+		if l, err := a.readSession(r); err == nil && l != nil && !began.IsZero() && l.record.Subject == p.identity.Subject &&
+			l.record.Created.After(began) && !l.identity.AuthTime.Before(p.identity.AuthTime) {
+			a.revokeBehind(ctx, tokens.RefreshToken)
+			return l.payload, nil
+		}
 		err = a.createSession(ctx, w, r, p)
 	}
 	if err == nil {

@@ -2,6 +2,7 @@ package codegrant
 
 import (
 	"encoding/base64"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -99,6 +100,10 @@ func TestConfigFromEnv(t *testing.T) {
 	if err := os.WriteFile(secretFile, []byte("s3cret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	keys := filepath.Join(t.TempDir(), "keys")
+	if err := errors.Join(os.Mkdir(keys, 0o700), os.WriteFile(filepath.Join(keys, "1"), []byte(key+"\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
 	tests := []struct {
 		name  string
 		more  map[string]string
@@ -118,12 +123,15 @@ func TestConfigFromEnv(t *testing.T) {
 			func(c Config) bool {
 				return c.Keys != nil && len(c.Scopes) == 2 && c.IdleTimeout == 2*time.Hour && len(c.SignOutURLs) == 2
 			}, ""},
+		{"keys of a directory", map[string]string{"CODEGRANT_KEYS_DIR": keys}, func(c Config) bool { return c.Keys != nil }, ""},
 		{"no client", map[string]string{"AUTH_COGNITO_CLIENT_ID": ""}, nil, "AUTH_COGNITO_CLIENT_ID"},
 		{"not a token URL", map[string]string{"AUTH_COGNITO_CODE_GRANT_URL": "https://x.example/login"}, nil, "AUTH_COGNITO_CODE_GRANT_URL"},
 		{"secret twice", map[string]string{"CODEGRANT_CLIENT_SECRET_FILE": secretFile, "CODEGRANT_CLIENT_SECRET": "x"}, nil, "not both"},
 		{"a file that is not there", map[string]string{"CODEGRANT_CLIENT_SECRET_FILE": secretFile + "x"}, nil, "CODEGRANT_CLIENT_SECRET_FILE"},
 		{"a key that is none", map[string]string{"CODEGRANT_KEYS": "hunter2hunter2!"}, nil, "base64"},
 		{"a short key", map[string]string{"CODEGRANT_KEYS": "aHVudGVyMg=="}, nil, "CODEGRANT_KEYS"},
+		{"a directory of no keys", map[string]string{"CODEGRANT_KEYS_DIR": filepath.Dir(keys)}, nil, "CODEGRANT_KEYS_DIR"},
+		{"keys and a directory", map[string]string{"CODEGRANT_KEYS_DIR": keys, "CODEGRANT_KEYS": key}, nil, "not both"},
 		{"not a duration", map[string]string{"CODEGRANT_IDLE_TIMEOUT": "soon"}, nil, "CODEGRANT_IDLE_TIMEOUT"},
 	}
 	for _, tt := range tests {

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"os"
 	"slices"
@@ -47,6 +48,7 @@ import (
 //	CODEGRANT_COOKIE_SESSIONS    true: sessions in cookies alone (CookieSessions)
 //	CODEGRANT_COOKIE_DOMAIN      shares the session cookie with siblings (InsecureCookieDomain)
 //	CODEGRANT_KEYS               sealing keys, 32 bytes each in base64, separated by commas, the newest first
+//	CODEGRANT_KEYS_DIR           or a directory of them, one a file, followed as it changes: see [session.WatchKeys]
 //	CODEGRANT_IDLE_TIMEOUT       such as 12h
 //	CODEGRANT_ABSOLUTE_TIMEOUT   such as 168h
 //
@@ -205,6 +207,19 @@ func (e *environment) secret(name string) string {
 
 func (e *environment) keys(name string) *session.Keyring {
 	value := e.secret(name)
+	if dir := e.get(name + "_DIR"); dir != "" {
+		if value != "" {
+			e.fault(name+"_DIR", fmt.Errorf("set it or %s, not both", name))
+			return nil
+		}
+		ring, err := session.WatchKeys(dir, func(err error) {
+			slog.Default().Error("sealing keys not read again", slog.String("reason", err.Error()))
+		})
+		if err != nil {
+			e.fault(name+"_DIR", err)
+		}
+		return ring
+	}
 	if value == "" {
 		return nil
 	}

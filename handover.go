@@ -11,6 +11,7 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/codegrant/codegrant/cognito"
 )
@@ -81,7 +82,7 @@ func (a *Auth) handOverSession(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), signInTimeout)
 	defer cancel()
-	p, err := a.openSession(ctx, w, r, tokens, "")
+	p, err := a.openSession(ctx, w, r, tokens, "", time.Time{})
 	switch {
 	case err != nil && isUnavailable(err):
 		a.unavailable(w, r, err)

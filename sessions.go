@@ -230,3 +230,13 @@ func (a *Auth) endPresented(ctx context.Context, r *http.Request) (ended []*live
 
 // shortID names a session in logs: part of a hash, of no use to take it over.
 func shortID(recordID string) string { return recordID[:min(len(recordID), 12)] }
+
+// SessionPool is what the records of an app client's sessions say in
+// [session.Record.Pool]: for those who list and end sessions in a store by hand.
+func SessionPool(pool cognito.Pool) (string, error) {
+	endpoints, err := pool.Endpoints()
+	if err != nil {
+		return "", err
+	}
+	return endpoints.Issuer + " " + pool.ClientID, nil
+}

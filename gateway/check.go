@@ -18,7 +18,7 @@ const RedirectHeader = "X-Auth-Redirect"
 
 var (
 	errOriginal = errors.New("what the proxy asks about is missing or contradictory")
-	errQuery    = errors.New("the permission in the query is malformed")
+	errQuery    = errors.New("the permission asked for is malformed")
 )
 
 // original is the request that a proxy asks about.
@@ -58,62 +58,88 @@ func (g *Gateway) check(w http.ResponseWriter, r *http.Request, t *tenant) {
 		outcome.Duration = g.now().Sub(start)
 		g.observe(r, outcome)
 	}()
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Vary", "Cookie, Authorization")
+	varies(w.Header())
 
 	asked, err := g.originalOf(r, t)
 	if err != nil {
-		g.log.LogAttrs(r.Context(), slog.LevelWarn, "check refused", slog.String("reason", err.Error()), slog.String("from", r.RemoteAddr))
-		g.deny(w)
+		g.doubt(w, r, err)
 		return
 	}
-	route := &route{Route: Route{Name: "check"}}
+	narrow := r.URL.Query()
+	if asked != nil {
+		r = asked.request(r)
+		if asked.below {
+			narrow = nil // the query is the original's
+		}
+		if asked.nginx {
+			w = &forNginx{ResponseWriter: w}
+		}
+	}
+	outcome = g.answer(w, r, t, asked, narrow, func(w http.ResponseWriter, r *http.Request, t *tenant, route *route, id *codegrant.Identity) {
+		g.tell(w.Header(), id)
+		if err := g.assert(w.Header(), t, route, id); err != nil {
+			g.unsigned(w, r, err)
+			return
+		}
+		w.WriteHeader(http.StatusOK)
+	})
+}
+
+// answer asks the permission of the route of what a proxy asks about, and that which
+// the proxy adds; pass is called with whom they allow. r is the request asked about,
+// or the question itself where nobody said.
+func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, t *tenant, asked *original, narrow url.Values,
+	pass func(http.ResponseWriter, *http.Request, *tenant, *route, *codegrant.Identity)) Outcome {
+	outcome := Outcome{Tenant: t.Name, Decision: Forbidden, Status: http.StatusForbidden}
+	narrowed := route{Route: Route{Name: "check"}}
 	if asked != nil {
 		t = g.tenantOf(r, asked.target)
 		if len(g.table.routes) > 0 {
-			if route = g.table.findFor(asked.target, asked.method); route == nil || !route.takes(asked.method) {
+			found := g.table.findFor(asked.target, asked.method)
+			if found == nil || !found.takes(asked.method) {
 				outcome.Decision = NotFound
 				g.deny(w) // no route: nobody said that anyone may
-				return
+				return outcome
 			}
-			if route.tenant != nil {
-				t = route.tenant
+			narrowed = *found
+			if found.tenant != nil {
+				t = found.tenant
 			}
 		}
 	}
-	outcome.Tenant, outcome.Route = t.Name, route.Name
-	narrowed := *route
-	query := r.URL.Query()
-	if asked != nil && asked.below {
-		query = nil // it is the original's
-	}
-	more, err := permissionsOf(query)
+	outcome.Tenant, outcome.Route = t.Name, narrowed.Name
+	more, err := permissionsOf(narrow)
 	if err != nil {
-		g.log.LogAttrs(r.Context(), slog.LevelWarn, "check refused", slog.String("reason", err.Error()))
-		g.deny(w)
-		return
+		g.doubt(w, r, err)
+		return outcome
 	}
 	if len(more) > 0 {
 		narrowed.permissions = append(slices.Clone(narrowed.permissions), more...)
 		narrowed.Public = false
 	}
 	recorder := &recorder{ResponseWriter: w}
-	if asked != nil {
-		r = asked.request(r)
-		if asked.nginx {
-			recorder.ResponseWriter = &forNginx{ResponseWriter: w}
-		}
-	}
 	outcome.Decision, outcome.Identity = g.decide(recorder, r, t, &narrowed, func(w http.ResponseWriter, r *http.Request, id *codegrant.Identity) {
-		g.tell(w.Header(), id)
-		if err := g.assert(w.Header(), t, &narrowed, id); err != nil {
-			g.log.LogAttrs(r.Context(), slog.LevelError, "assertion not signed", slog.String("reason", err.Error()))
-			w.WriteHeader(http.StatusServiceUnavailable)
-			return
-		}
-		w.WriteHeader(http.StatusOK)
+		pass(w, r, t, &narrowed, id)
 	})
 	outcome.Status = recorder.status
+	return outcome
+}
+
+// varies: an answer is for who asked, and for nobody else.
+func varies(h http.Header) {
+	h.Set("Cache-Control", "no-store")
+	h.Set("Vary", "Cookie, Authorization")
+}
+
+// doubt refuses a question that is not clear.
+func (g *Gateway) doubt(w http.ResponseWriter, r *http.Request, err error) {
+	g.log.LogAttrs(r.Context(), slog.LevelWarn, "check refused", slog.String("reason", err.Error()), slog.String("from", r.RemoteAddr))
+	g.deny(w)
+}
+
+func (g *Gateway) unsigned(w http.ResponseWriter, r *http.Request, err error) {
+	g.log.LogAttrs(r.Context(), slog.LevelError, "assertion not signed", slog.String("reason", err.Error()))
+	w.WriteHeader(http.StatusServiceUnavailable)
 }
 
 func (g *Gateway) deny(w http.ResponseWriter) { http.Error(w, "Forbidden", http.StatusForbidden) }
@@ -163,9 +189,13 @@ func (g *Gateway) originalOf(r *http.Request, t *tenant) (*original, error) {
 		}
 		return o, err
 	case len(g.table.routes) > 0:
-		return nil, fmt.Errorf("%w: nothing says what is asked about; if %s is your proxy, list it among the trusted ones", errOriginal, r.RemoteAddr)
+		return nil, fmt.Errorf("%w: nothing says what is asked about; %s", errOriginal, listIt(r))
 	}
 	return nil, nil
+}
+
+func listIt(r *http.Request) string {
+	return "if " + r.RemoteAddr + " is your proxy, list it among the trusted ones"
 }
 
 func newOriginal(method, host, rawPath, query string, nginx bool) (*original, error) {

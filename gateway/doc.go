@@ -18,5 +18,6 @@
 // # What a proxy asks
 //
 // [Gateway.Check] answers for nginx, Caddy, Traefik, HAProxy and Envoy: 200 with the
-// headers, 401, 403, 503, or the redirect to a sign-in.
+// headers, 401, 403, 503, or the redirect to a sign-in. [Gateway.CheckOriginal] is for
+// protocols other than HTTP, such as package extauthz's.
 package gateway

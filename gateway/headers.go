@@ -36,6 +36,17 @@ type headerNames struct {
 	Headers
 	all    []string
 	folded map[string]bool
+	// lengths has a bit for each length of a name, so that most headers of a
+	// request are told from ours by that alone.
+	lengths uint64
+}
+
+// managed reports whether a header could be taken for one of ours.
+func (n *headerNames) managed(name string) bool {
+	if len(name) < 64 && n.lengths&(1<<len(name)) == 0 {
+		return false
+	}
+	return n.folded[fold(name)]
 }
 
 func (h Headers) resolve() (headerNames, error) {
@@ -60,6 +71,9 @@ func (h Headers) resolve() (headerNames, error) {
 			faults = append(faults, fmt.Errorf("%s is used twice", *name.field))
 		}
 		n.folded[fold(*name.field)] = true
+		if len(*name.field) < 64 {
+			n.lengths |= 1 << len(*name.field)
+		}
 		n.all = append(n.all, *name.field)
 	}
 	return n, errors.Join(faults...)
@@ -86,7 +100,7 @@ func fold(name string) string {
 func (g *Gateway) withoutIdentity(r *http.Request) *http.Request {
 	out := r
 	for name := range r.Header {
-		if g.headers.folded[fold(name)] {
+		if g.headers.managed(name) {
 			if out == r {
 				out = r.Clone(r.Context())
 			}
@@ -100,7 +114,7 @@ func (g *Gateway) withoutIdentity(r *http.Request) *http.Request {
 func (g *Gateway) tell(h http.Header, id *codegrant.Identity) {
 	n := &g.headers
 	for _, name := range n.all {
-		h[name] = []string{""}
+		h[name] = nothing
 	}
 	if id == nil {
 		return
@@ -118,6 +132,10 @@ func (g *Gateway) tell(h http.Header, id *codegrant.Identity) {
 		h[n.UserID] = []string{fmt.Sprint(id.UserID)}
 	}
 }
+
+// nothing is the value of headers that have nothing to tell. It is shared: whoever
+// adds to a header gets a copy, as it has no room.
+var nothing = []string{""}[:1:1]
 
 // maxHeaderValue bounds one value: beyond it a server would refuse the request, or
 // cut a list where it means something else.
@@ -164,6 +182,29 @@ func encode(s string, inList bool) string {
 var forwardedHeaders = []string{
 	"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Method", "X-Forwarded-Uri", "X-Forwarded-Port",
 	"X-Forwarded-Prefix", "X-Forwarded-Server", "X-Forwarded-Scheme", "X-Original-Url", "X-Original-Uri", "X-Original-Method", "X-Original-Host", "X-Rewrite-Url", "X-Real-Ip",
+}
+
+// otherTargets name another target than the request itself, and some servers believe
+// them.
+var otherTargets = []string{"X-Original-Url", "X-Original-Uri", "X-Original-Method", "X-Rewrite-Url", "X-Forwarded-Uri", "X-Forwarded-Method"}
+
+// present makes of a client's headers, less those that withoutIdentity takes, the ones
+// that an upstream sees.
+func (g *Gateway) present(h http.Header, t *tenant, route *route, id *codegrant.Identity) error {
+	for _, name := range otherTargets {
+		delete(h, name)
+	}
+	withoutCookies(h, t.Auth.OwnsCookie)
+	if id != nil && (id.Method == codegrant.MethodBearer || id.Method == codegrant.MethodBasic) && !route.PassAuthorization {
+		delete(h, "Authorization") // it proved who is asking, here
+	}
+	g.tell(h, id)
+	if id != nil && route.PassAccessToken {
+		if token := id.AccessToken().Reveal(); token != "" {
+			h.Set("Authorization", "Bearer "+token)
+		}
+	}
+	return g.assert(h, t, route, id)
 }
 
 // dropForwarded removes them where nobody who may say so has.

@@ -166,21 +166,7 @@ func (p *proxy) rewrite(pr *httputil.ProxyRequest) {
 	if host != "" {
 		h.Set("X-Forwarded-Host", host)
 	}
-	for _, name := range []string{"X-Original-Url", "X-Original-Method", "X-Original-Uri", "X-Rewrite-Url", "X-Forwarded-Uri", "X-Forwarded-Method"} {
-		delete(h, name)
-	}
-
-	withoutCookies(h, c.tenant.Auth.OwnsCookie)
-	if c.id != nil && (c.id.Method == codegrant.MethodBearer || c.id.Method == codegrant.MethodBasic) && !c.route.PassAuthorization {
-		delete(h, "Authorization") // it proved who is asking, here
-	}
-	g.tell(h, c.id)
-	if c.id != nil && c.route.PassAccessToken {
-		if token := c.id.AccessToken().Reveal(); token != "" {
-			h.Set("Authorization", "Bearer "+token)
-		}
-	}
-	if err := g.assert(h, c.tenant, c.route, c.id); err != nil {
+	if err := g.present(h, c.tenant, c.route, c.id); err != nil {
 		g.log.LogAttrs(pr.In.Context(), slog.LevelError, "assertion not signed", slog.String("reason", err.Error()))
 	}
 }
@@ -189,7 +175,7 @@ func (p *proxy) rewrite(pr *httputil.ProxyRequest) {
 func (p *proxy) modify(response *http.Response) error {
 	c := response.Request.Context().Value(callKey{}).(*call)
 	for name := range response.Header {
-		if p.gateway.headers.folded[fold(name)] {
+		if p.gateway.headers.managed(name) {
 			delete(response.Header, name)
 		}
 	}

@@ -122,6 +122,8 @@ func TestAPI_Transport(t *testing.T) {
 		{"no pool", "ListUsers", `{}`, 400, "InvalidParameterException", "1 validation error detected: Value null at 'userPoolId' failed to satisfy constraint: Member must not be null"},
 		{"a name in another case", "ListUsers", `{"userPoolId":"local_Shop1"}`, 400, "InvalidParameterException", "Value null at 'userPoolId'"},
 		{"two faults", "ListUsers", `{"UserPoolId":"x","Limit":61}`, 400, "InvalidParameterException", `2 validation errors detected: Value 'x' at 'userPoolId' failed to satisfy constraint: Member must satisfy regular expression pattern: [\w-]+_[0-9a-zA-Z]+; Value '61' at 'limit' failed to satisfy constraint: Member must have value less than or equal to 60`},
+		{"code", "VerifyUserAttribute", `{"AccessToken":"x","AttributeName":"email","Code":"12 34"}`, 400, "InvalidParameterException", `1 validation error detected: Value at 'code' failed to satisfy constraint: Member must satisfy regular expression pattern: [\S]+`},
+		{"a long value", "AdminGetUser", `{"UserPoolId":"local_Shop1","Username":"` + long[:100<<10] + `"}`, 400, "InvalidParameterException", "length less than or equal to 128"},
 		{"unknown pool", "ListUsers", `{"UserPoolId":"local_Gone1"}`, 400, "ResourceNotFoundException", "User pool local_Gone1 does not exist."},
 		{"a member nobody knows", "ListUsers", `{"UserPoolId":"local_Shop1","Horses":[1]}`, 200, "", ""},
 	} {
@@ -132,7 +134,10 @@ func TestAPI_Transport(t *testing.T) {
 				t.Errorf("status %d, %s, %v, want %d %s", a.status, a.body, a.header, tt.status, tt.kind)
 			}
 			if message, _ := a.json["message"].(string); !strings.Contains(message, tt.message) {
-				t.Errorf("message = %q, want %q", message, tt.message)
+				t.Errorf("message = %.1000q, want %q", message, tt.message)
+			}
+			if header := a.header.Get("X-Amzn-Errormessage"); len(header) > 1<<10 {
+				t.Errorf("the header has %d bytes", len(header))
 			}
 		})
 	}

@@ -11,7 +11,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // Keyring seals small values that a browser carries for us. The first key seals,
@@ -20,6 +22,12 @@ import (
 // so that a value made for one is worthless for another. It is safe for
 // concurrent use, and prints as a placeholder.
 type Keyring struct {
+	now atomic.Pointer[keys]
+	dir *keyDir // nil: the keys stay what they are
+}
+
+// keys are what a ring holds at one time.
+type keys struct {
 	masters [][]byte
 	ids     [][]byte
 
@@ -36,13 +44,23 @@ const (
 // NewKeyring takes keys of [KeySize] random bytes, the one that seals first. It
 // refuses keys of another size, repeated ones, and ones that cannot be random.
 func NewKeyring(keys ...[]byte) (*Keyring, error) {
-	if len(keys) == 0 {
+	k, err := newKeys(keys)
+	if err != nil {
+		return nil, err
+	}
+	ring := new(Keyring)
+	ring.now.Store(k)
+	return ring, nil
+}
+
+func newKeys(list [][]byte) (*keys, error) {
+	if len(list) == 0 {
 		return nil, errors.New("make key ring: no key; make one with: openssl rand -base64 32")
 	}
-	ring := &Keyring{aeads: make(map[string][]cipher.AEAD)}
+	ring := &keys{aeads: make(map[string][]cipher.AEAD)}
 	var faults []error
 	seen := make(map[string]bool)
-	for i, key := range keys {
+	for i, key := range list {
 		switch {
 		case len(key) != KeySize:
 			faults = append(faults, fmt.Errorf("key %d has %d bytes and needs %d", i+1, len(key), KeySize))
@@ -90,7 +108,7 @@ func distinct(key []byte) int {
 	return n
 }
 
-func (k *Keyring) forPurpose(purpose string) []cipher.AEAD {
+func (k *keys) forPurpose(purpose string) []cipher.AEAD {
 	k.mu.RLock()
 	aeads, ok := k.aeads[purpose]
 	k.mu.RUnlock()
@@ -121,10 +139,11 @@ func (k *Keyring) forPurpose(purpose string) []cipher.AEAD {
 // Seal encrypts content for a purpose, a constant of the caller's, and binds it
 // to data, which is not part of the result and must be given to open it.
 func (k *Keyring) Seal(purpose string, content, data []byte) string {
-	aead := k.forPurpose(purpose)[0]
+	keys := k.current()
+	aead := keys.forPurpose(purpose)[0]
 	b := make([]byte, 1+keyIDLen+aead.NonceSize(), 1+keyIDLen+aead.NonceSize()+len(content)+aead.Overhead())
 	b[0] = sealedVersion
-	copy(b[1:], k.ids[0])
+	copy(b[1:], keys.ids[0])
 	rand.Read(b[1+keyIDLen:])
 	return base64.RawURLEncoding.EncodeToString(aead.Seal(b, b[1+keyIDLen:], content, data))
 }
@@ -138,17 +157,41 @@ func (k *Keyring) Open(purpose, sealed string, data []byte) ([]byte, error) {
 	if err != nil || base64.RawURLEncoding.EncodedLen(len(b)) != len(sealed) || len(b) < 1+keyIDLen+12+16 || b[0] != sealedVersion {
 		return nil, fmt.Errorf("open %s: %w", purpose, ErrMalformed)
 	}
-	id := b[1 : 1+keyIDLen]
-	for i, aead := range k.forPurpose(purpose) {
-		if string(id) != string(k.ids[i]) {
-			continue
-		}
-		nonce := b[1+keyIDLen : 1+keyIDLen+aead.NonceSize()]
-		if content, err := aead.Open(nil, nonce, b[1+keyIDLen+aead.NonceSize():], data); err == nil {
-			return content, nil
-		}
+	keys := k.current()
+	if k.dir != nil && !keys.has(b[1:1+keyIDLen]) {
+		keys = k.dir.look(k, unknownKeyPause) // another process may have seen a new key first
+	}
+	if content, ok := keys.open(purpose, b[1:], data); ok {
+		return content, nil
 	}
 	return nil, fmt.Errorf("open %s: %w", purpose, ErrSealed)
+}
+
+// has reports whether there is a key of this id.
+func (k *keys) has(id []byte) bool {
+	return slices.ContainsFunc(k.ids, func(own []byte) bool { return string(own) == string(id) })
+}
+
+// open opens the id of a key, a nonce and what they sealed.
+func (k *keys) open(purpose string, b, data []byte) ([]byte, bool) {
+	for i, aead := range k.forPurpose(purpose) {
+		if string(b[:keyIDLen]) != string(k.ids[i]) {
+			continue
+		}
+		nonce, sealed := b[keyIDLen:keyIDLen+aead.NonceSize()], b[keyIDLen+aead.NonceSize():]
+		if content, err := aead.Open(nil, nonce, sealed, data); err == nil {
+			return content, true
+		}
+	}
+	return nil, false
+}
+
+// current returns the keys as they are, read again where that is due.
+func (k *Keyring) current() *keys {
+	if k.dir != nil {
+		return k.dir.look(k, lookPause)
+	}
+	return k.now.Load()
 }
 
 const redactedKeys = "[key ring]"
@@ -170,10 +213,11 @@ func (*Keyring) LogValue() slog.Value { return slog.StringValue(redactedKeys) }
 
 // Derive returns 32 bytes of each key, in their order, for a purpose of the
 // caller's own, such as the seed of a signing key. They say nothing about the keys
-// or about what is derived for another purpose.
+// or about what is derived for another purpose. Of a ring that follows a directory,
+// it is about the keys of now.
 func (k *Keyring) Derive(purpose string) ([][]byte, error) {
 	var all [][]byte
-	for _, master := range k.masters {
+	for _, master := range k.current().masters {
 		derived, err := hkdf.Key(sha256.New, master, nil, "codegrant derived "+purpose, KeySize)
 		if err != nil {
 			return nil, fmt.Errorf("derive a key: %w", err)

@@ -15,12 +15,15 @@ import (
 
 // cli is the command line. Each command's Run is a file of its own.
 type cli struct {
-	Demo    demoCommand    `cmd:"" help:"Run everything on this machine: a local Cognito, a small site and two API backends."`
-	Serve   serveCommand   `cmd:"" help:"Sign people in for services in any language: a reverse proxy, or the answer to another one's question."`
-	Pool    poolCommand    `cmd:"" help:"Run a Cognito user pool on this machine, for development and tests."`
-	Doctor  doctorCommand  `cmd:"" help:"Say what is wrong with the settings, the pool and the database, and how to mend it."`
-	Migrate migrateCommand `cmd:"" help:"Bring a database's tables of sessions and of the replica up to date."`
-	Version versionFlag    `env:"-" help:"Print the version and exit."`
+	Demo     demoCommand     `cmd:"" help:"Run everything on this machine: a local Cognito, a small site and two API backends."`
+	Serve    serveCommand    `cmd:"" help:"Sign people in for services in any language: a reverse proxy, or the answer to another one's question."`
+	Pool     poolCommand     `cmd:"" help:"Run a Cognito user pool on this machine, for development and tests."`
+	Doctor   doctorCommand   `cmd:"" help:"Say what is wrong with the settings, the pool and the database, and how to mend it."`
+	Migrate  migrateCommand  `cmd:"" help:"Bring a database's tables of sessions and of the replica up to date."`
+	Users    usersCommand    `cmd:"" help:"Look at the people in the replica."`
+	Groups   groupsCommand   `cmd:"" help:"Look at the groups in the replica."`
+	Sessions sessionsCommand `cmd:"" help:"Look at live sessions, and end them."`
+	Version  versionFlag     `env:"-" help:"Print the version and exit."`
 }
 
 const description = `Sign-in with Amazon Cognito for Go services and the backends behind them.

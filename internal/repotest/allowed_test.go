@@ -68,6 +68,13 @@ var allowed = map[string]map[string]string{
 		".":                "decides who is asking; the gateway speaks for it",
 		"golang.org/x/net": "which names a header can have",
 	},
+	"gateway/extauthz": {
+		"gateway":          "decides; this package brings questions to it, and its answers back",
+		"golang.org/x/net": "which names and values a header can have",
+		"github.com/envoyproxy/go-control-plane/envoy": "the messages that Envoy asks in",
+		"google.golang.org/genproto/googleapis/rpc":    "the status that each answer has",
+		"google.golang.org/grpc":                       "the protocol that Envoy asks over",
+	},
 	"console": {".": "decides who is asking, and holds what the pages show"},
 
 	// The local pool shares nothing with what it is used to test.

@@ -10,6 +10,7 @@ package testenv
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 )
 
@@ -43,6 +44,22 @@ func RedisServer(t testing.TB) string {
 	return path
 }
 
+// PostgresBin returns the folder of PostgreSQL's programs, for a test that starts a
+// server of its own.
+func PostgresBin(t testing.TB) string {
+	t.Helper()
+	path, err := exec.LookPath("initdb")
+	if found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb"); err != nil && len(found) > 0 {
+		path = found[len(found)-1] // where Debian keeps them
+	} else if err != nil {
+		missing(t, "PostgreSQL", "install postgresql")
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real // the others are beside that
+	}
+	return filepath.Dir(path)
+}
+
 // Chromium returns the path of the browser.
 func Chromium(t testing.TB) string {
 	t.Helper()
@@ -62,6 +79,19 @@ func Django(t testing.TB) string {
 		missing(t, "Django", "install python3-django python3-djangorestframework python3-jose python3-psycopg2, or set CODEGRANT_TEST_DJANGO to an interpreter that has them")
 	}
 	return python
+}
+
+// Program returns the path of a program, such as nginx, that a package of the same
+// name brings.
+func Program(t testing.TB, name string) string {
+	t.Helper()
+	for _, folder := range []string{"", "/usr/sbin/", "/usr/local/sbin/"} {
+		if path, err := exec.LookPath(folder + name); err == nil {
+			return path
+		}
+	}
+	missing(t, name, "install the package "+name)
+	return name
 }
 
 // missing ends a test whose server or program is not there.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/codegrant/codegrant/replica"
@@ -128,45 +129,53 @@ func (s *Store) applyOnce(ctx context.Context, portion []task) ([]*plan, error) 
 	for i, t := range portion {
 		subjects[i] = t.snapshot.Subject
 	}
-	people := s.engine.sql("SELECT id FROM codegrant_users WHERE issuer = ").bind(issuer).sql(" AND ")
-	rows, err := s.readRows(ctx, s.db, in(people, "subject", kindText, subjects))
+	heads, err := s.readHeads(ctx, issuer, subjects)
 	if err != nil {
 		return nil, err
 	}
-	plans, err := s.judge(rows, portion)
-	if err != nil {
-		return nil, err
-	}
-	var changing []task
-	var places []int
-	var known []int64
-	for i, p := range plans {
-		if p.nothing() {
-			continue
+	plans, places := make([]*plan, len(portion)), make([]int, 0, len(portion))
+	if !slices.ContainsFunc(portion, func(t task) bool { return t.isNews(heads[t.snapshot.Subject]) }) {
+		// All of this was said before, or comes too late: it may well change nothing.
+		rows, err := s.readRows(ctx, s.db, in(s.people(issuer), "subject", kindText, subjects))
+		if err != nil {
+			return nil, err
 		}
-		changing, places = append(changing, portion[i]), append(places, i)
-		if p.before != nil {
-			known = append(known, p.before.ID)
+		if plans, err = s.judge(rows, portion); err != nil {
+			return nil, err
 		}
-	}
-	if len(changing) == 0 {
-		return plans, nil
+		for i, p := range plans {
+			if !p.nothing() {
+				places = append(places, i)
+			}
+		}
+		if len(places) == 0 {
+			return plans, nil
+		}
+	} else {
+		for i := range portion {
+			places = append(places, i)
+		}
 	}
 
+	var changing []task
+	var known []int64
+	for _, i := range places {
+		changing = append(changing, portion[i])
+		if head := heads[subjects[i]]; head != nil {
+			known = append(known, head.ID)
+		}
+	}
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
 	defer tx.Rollback() // after Commit it does nothing; after a panic of OnChange it matters
-	// Decide again, with the rows held: what was read may be history.
-	rows = nil
-	if len(known) > 0 {
-		if rows, err = s.hold(ctx, tx, known); err != nil {
-			return nil, err
-		}
-		if len(rows) < len(known) {
-			return nil, errAgain // somebody was deleted in between
-		}
+	rows, err := s.hold(ctx, tx, issuer, known)
+	if err != nil {
+		return nil, err
+	}
+	if len(rows) < len(known) {
+		return nil, errAgain // somebody was deleted in between
 	}
 	groups := groupsOf(rows)
 	held, err := s.judge(rows, changing)
@@ -182,12 +191,31 @@ func (s *Store) applyOnce(ctx context.Context, portion []task) ([]*plan, error) 
 	return plans, s.finish(ctx, tx, held, groups)
 }
 
+// isNews reports whether a snapshot has something to put on record, given what is
+// known about its person, nil for nobody.
+func (t task) isNews(known *row) bool {
+	if known == nil {
+		return true
+	}
+	at, pass := storedTime(t.snapshot.At), t.snapshot.Pass
+	return at.After(known.AsOf) || t.snapshot.GroupsKnown && at.After(known.GroupsAsOf) ||
+		pass != "" && pass != known.pass && pass != known.confirmedBy
+}
+
+// people begins a selection of the IDs of users of an issuer.
+func (s *Store) people(issuer string) *statement {
+	return s.engine.sql("SELECT id FROM codegrant_users WHERE issuer = ").bind(issuer).sql(" AND ")
+}
+
 // hold takes hold of the rows of users until the transaction ends, and reads them.
-func (s *Store) hold(ctx context.Context, tx *sql.Tx, ids []int64) ([]row, error) {
+func (s *Store) hold(ctx context.Context, tx *sql.Tx, issuer string, ids []int64) ([]row, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
 	if err := in(s.engine.sql(s.engine.lock), "id", kindID, ids).sql(s.engine.lockEnd).exec(ctx, tx); err != nil {
 		return nil, err
 	}
-	return s.readRows(ctx, tx, in(s.engine.sql("SELECT id FROM codegrant_users WHERE "), "id", kindID, ids))
+	return s.readHeld(ctx, tx, issuer, ids)
 }
 
 // judge plans what becomes of the people of a portion, who are in rows if they are
@@ -274,6 +302,7 @@ func (s *Store) adoptMany(ctx context.Context, tx *sql.Tx, plans []*plan, tasks 
 // finish makes what is planned, within a transaction that holds the rows, has the
 // application join it, and commits. The groups are those of all who are known.
 func (s *Store) finish(ctx context.Context, tx *sql.Tx, plans []*plan, groups map[string]replica.Group) error {
+	plans = slices.DeleteFunc(slices.Clone(plans), (*plan).nothing)
 	if err := s.tables.writeMany(ctx, tx, plans, groups); err != nil {
 		return err
 	}

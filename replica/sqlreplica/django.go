@@ -26,13 +26,13 @@ import (
 //     another backend may have written it from the pool's word before us. What is
 //     to outlive the pool's word is granted with [Store.GrantLocalGroup].
 //   - An account that was turned off in Django (is_active) is not enabled, whatever
-//     the pool says. One that the pool disables is turned off, and on again when
-//     the pool enables it.
+//     the pool says. One that the pool disables, or that a sweep finds deleted from
+//     it, is turned off, and on again when the pool enables or has it again.
 //   - Address, first name and time of the last login follow the pool as long as
 //     nobody has changed them in Django.
 //
-// What Django has no column for is in the tables codegrant_users,
-// codegrant_groups and codegrant_memberships beside. When Django deletes a user, a
+// What Django has no column for is in the tables codegrant_users, codegrant_groups,
+// codegrant_memberships and codegrant_confirmations beside. When Django deletes a user, a
 // group or a membership, the row beside it goes too.
 //
 // Names of groups are unique in Django, for all issuers together, and are compared

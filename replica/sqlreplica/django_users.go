@@ -91,22 +91,16 @@ func (d djangoTables) accountsOf(ctx context.Context, tx *sql.Tx, emails []strin
 		}
 		q.sql("LOWER(").bind(email).sql(")")
 	}
-	rows, err := q.sql(") ORDER BY a.id").query(ctx, tx)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
 	var accounts []djangoAccount
-	for rows.Next() {
+	err := each(ctx, tx, q.sql(") ORDER BY a.id"), "a user of Django", func(rows *sql.Rows) error {
 		var a djangoAccount
 		var issuer, subject sql.NullString
-		if err := rows.Scan(&a.id, &a.email, &a.active, &issuer, &subject); err != nil {
-			return nil, contentError{fmt.Errorf("read a user of Django: %w", err)}
-		}
+		err := rows.Scan(&a.id, &a.email, &a.active, &issuer, &subject)
 		a.issuer, a.other = issuer.String, subject.String
 		accounts = append(accounts, a)
-	}
-	return accounts, errors.Join(rows.Err(), rows.Close())
+		return err
+	})
+	return accounts, err
 }
 
 // withAddress returns those of the accounts that have the address; nobody has the

@@ -11,7 +11,8 @@
 //	codegrant_groups       one row per group: id, issuer, name, origin, precedence
 //	codegrant_memberships  user_id, group_id, and who says so: from_pool, from_local
 //
-// It may read them in any way and refer to their IDs, but must change them through
+// A user with a time in deleted_at is gone from the pool: a query that gives rights
+// has to leave them out. It may read them in any way and refer to their IDs, but must change them through
 // the store alone. Text is never NULL: what nobody stated is the empty string.
 // Attributes of the pool beyond the usual ones are in the column custom, a JSON
 // object of strings. The columns that begin with search_ belong to the look-ups.
@@ -39,9 +40,14 @@
 //
 // # Costs
 //
-// A snapshot that changes nothing costs one statement and no transaction. One that
-// changes something costs, between begin and commit, a lock on the person's row, a
-// second look, and a statement for each kind of row that changes. Look-ups and pages
+// A snapshot that says what is known, as of then or earlier, costs one statement and
+// no transaction. One that changes something costs, between begin and commit, a lock
+// on the person's row, a second look, and a statement for each kind of row that
+// changes; and so does one that says later what is known, which writes a narrow row of
+// codegrant_confirmations and nothing else. A batch costs about as many statements for
+// a thousand people, in a transaction that holds their rows: keep OnChange short. In
+// Django's tables that is so of those who are as they were; others are written one by
+// one. Look-ups and pages
 // are one statement each, by index. Deadlocks, serialization faults and lost races
 // are repeated here, a lost connection once, and not left to the caller.
 //

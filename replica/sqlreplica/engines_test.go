@@ -92,7 +92,7 @@ func postgresDSN(options map[string]string) func(*testing.T) string {
 	return func(t *testing.T) string { return postgresSchema(t, options) }
 }
 
-func postgresSchema(t *testing.T, options map[string]string) string {
+func postgresSchema(t testing.TB, options map[string]string) string {
 	server := testenv.Postgres(t)
 	name := "codegrant_" + strings.ToLower(rand.Text()[:16])
 	admin(t, "pgx", server, "CREATE SCHEMA "+name, "DROP SCHEMA "+name+" CASCADE")
@@ -127,7 +127,7 @@ func mysqlDSN(edit func(*mysql.Config)) func(*testing.T) string {
 }
 
 // admin runs a statement on a server, and another one when the test is over.
-func admin(t *testing.T, driver, dsn, before, after string) {
+func admin(t testing.TB, driver, dsn, before, after string) {
 	t.Helper()
 	run := func(ctx context.Context, statement string) {
 		t.Helper()

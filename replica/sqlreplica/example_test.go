@@ -3,6 +3,7 @@ package sqlreplica_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log"
 	"os"
@@ -106,6 +107,53 @@ func ExampleConfig_onChange() {
 
 	// Output:
 	// alice has a profile
+}
+
+// A pass over the whole pool: pages of the directory are applied in batches, and
+// whom none of them named is swept.
+func ExampleStore_Sweep() {
+	dir, _ := os.MkdirTemp("", "example-")
+	defer os.RemoveAll(dir)
+	db := openDatabase(dir)
+	defer db.Close()
+
+	users, err := sqlreplica.New(db, sqlreplica.Config{Dialect: sqlreplica.SQLite})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	if err := users.Migrate(ctx); err != nil {
+		log.Fatal(err)
+	}
+	pass := func(name string, began time.Time, usernames ...string) {
+		var page []replica.Snapshot
+		for _, username := range usernames {
+			page = append(page, replica.Snapshot{
+				Issuer: issuer, Subject: "sub of " + username, Username: username,
+				Groups: []replica.GroupRef{{Name: "staff"}}, GroupsKnown: true, Complete: true,
+				Pass: name, At: began.Add(time.Second),
+			})
+		}
+		if _, err := users.ApplyBatch(ctx, page); err != nil {
+			log.Fatal(err)
+		}
+		result, err := users.Sweep(ctx, issuer, name, replica.SweepOptions{Began: began, MaxShare: 0.25})
+		fmt.Printf("%s: %d unseen of %d, too many: %v\n", name, result.Unseen, result.Known, errors.Is(err, replica.ErrSweepTooLarge))
+		for _, change := range result.Changes {
+			fmt.Println(change.User.Username, "has left", change.GroupsRemoved)
+		}
+	}
+
+	monday := time.Date(2026, 3, 2, 3, 0, 0, 0, time.UTC)
+	pass("monday", monday, "alice", "bob", "carol", "dave")
+	pass("tuesday", monday.AddDate(0, 0, 1), "alice", "bob", "carol")
+	pass("wednesday", monday.AddDate(0, 0, 2)) // the listing was empty
+
+	// Output:
+	// monday: 0 unseen of 4, too many: false
+	// tuesday: 1 unseen of 4, too many: false
+	// dave has left [staff]
+	// wednesday: 3 unseen of 3, too many: true
 }
 
 // A group that only this application knows, and that the pool cannot take away.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -20,9 +21,10 @@ import (
 func contents(t *testing.T, s *Store) string {
 	t.Helper()
 	return contentsOf(t, s, []string{
-		"SELECT id, issuer, subject, username, email, name, custom, enabled, updated_at, as_of FROM codegrant_users ORDER BY id",
+		"SELECT id, issuer, subject, username, email, name, custom, enabled, updated_at, as_of, deleted_at, pass FROM codegrant_users ORDER BY id",
 		"SELECT id, issuer, name, origin, precedence, updated_at FROM codegrant_groups ORDER BY id",
 		"SELECT user_id, group_id, from_pool, from_local FROM codegrant_memberships ORDER BY user_id, group_id",
+		"SELECT user_id, as_of, groups_as_of, pass FROM codegrant_confirmations ORDER BY user_id",
 	})
 }
 
@@ -68,14 +70,31 @@ var changes = map[string]func(context.Context, *Store) error{
 		_, err := s.Apply(ctx, p)
 		return err
 	},
+	"said again": func(ctx context.Context, s *Store) error { _, err := s.Apply(ctx, person(1, 1, "a", "b")); return err },
+	"batch": func(ctx context.Context, s *Store) error {
+		p := person(1, 1, "b", "c", "n1")
+		p.Name, p.Groups[0].Precedence = "New", new(int)
+		_, err := s.ApplyBatch(ctx, []replica.Snapshot{p, person(2, 0, "a", "n1", "n2"), person(3, 0, "n1"), inPass("pass", person(4, 1))})
+		return err
+	},
+	"sweep": func(ctx context.Context, s *Store) error {
+		_, err := s.Sweep(ctx, testIssuer, "pass", replica.SweepOptions{Began: stated.Add(time.Hour), MaxShare: 1})
+		return err
+	},
 	"grant":  func(ctx context.Context, s *Store) error { _, err := s.GrantLocalGroup(ctx, 1, "new"); return err },
 	"revoke": func(ctx context.Context, s *Store) error { _, err := s.RevokeLocalGroup(ctx, 1, "mine"); return err },
+}
+
+func inPass(pass string, snapshot replica.Snapshot) replica.Snapshot {
+	snapshot.Pass = pass
+	return snapshot
 }
 
 func prepared(t *testing.T, e testEngine, config Config) (*Store, *spy) {
 	t.Helper()
 	s, spy := e.store(t, config)
 	apply(t, s, person(1, 0, "a", "b"))
+	apply(t, s, person(4, 0))
 	if _, err := s.GrantLocalGroup(t.Context(), 1, "mine"); err != nil {
 		t.Fatal(err)
 	}

@@ -4,83 +4,187 @@ import (
 	"bufio"
 	"context"
 	"database/sql"
+	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/codegrant/codegrant/replica"
 )
 
-// TestMain is also the process that TestS162_KilledWithinAChange kills.
+// TestMain is also the process that the tests here kill.
 func TestMain(m *testing.M) {
-	if dsn := os.Getenv("CODEGRANT_TEST_KILLED"); dsn != "" {
-		waitToBeKilled(dsn)
+	if scene := os.Getenv("CODEGRANT_TEST_KILLED"); scene != "" {
+		waitToBeKilled(scene)
 	}
 	os.Exit(m.Run())
 }
 
-// waitToBeKilled makes a change, and stops in the middle of it.
-func waitToBeKilled(dsn string) {
-	i := strings.IndexByte(dsn, ' ')
-	e := testEngines[dsn[0]-'0']
-	db, err := sql.Open(e.driver, dsn[i+1:])
+// killable are what a process can be in the middle of, on a store that prepareKill
+// has made. Each makes several changes.
+var killable = map[string]func(context.Context, *Store) error{
+	"apply": func(ctx context.Context, s *Store) error {
+		_, err := s.Apply(ctx, person(2, 0, "a", "new"))
+		return err
+	},
+	"batch": func(ctx context.Context, s *Store) error {
+		_, err := s.ApplyBatch(ctx, passOfPools())
+		return err
+	},
+	"sweep": func(ctx context.Context, s *Store) error {
+		for pool := range 3 {
+			_, err := s.Sweep(ctx, fmt.Sprint(testIssuer, pool), "pass", replica.SweepOptions{Began: stated.Add(time.Hour), MaxShare: 1})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	},
+}
+
+// passOfPools is a batch of three transactions: a pool has its own.
+func passOfPools() []replica.Snapshot {
+	var all []replica.Snapshot
+	for pool := range 3 {
+		for i := range 4 {
+			p := person(i, 10, "a", fmt.Sprint("g", i))
+			p.Issuer, p.Pass, p.Name = fmt.Sprint(testIssuer, pool), "seen", "Changed"
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+func prepareKill(t *testing.T, s *Store) {
+	t.Helper()
+	apply(t, s, person(1, 0, "a"))
+	for pool := range 3 {
+		for i := range 2 {
+			p := person(i, 0, "a", "b")
+			p.Issuer = fmt.Sprint(testIssuer, pool)
+			apply(t, s, p)
+		}
+	}
+}
+
+// waitToBeKilled is a process that stops at a change, which it is told the number
+// of, in the middle of a transaction.
+func waitToBeKilled(scene string) {
+	parts := strings.SplitN(scene, " ", 4)
+	engine, _ := strconv.Atoi(parts[0])
+	last, _ := strconv.Atoi(parts[2])
+	e := testEngines[engine]
+	db, err := sql.Open(e.driver, parts[3])
 	if err != nil {
 		panic(err)
 	}
+	changes := 0
 	s, err := New(db, Config{Dialect: e.dialect, OnChange: func(context.Context, *sql.Tx, replica.Change) error {
-		os.Stdout.WriteString("in the middle\n")
-		select {} // the parent ends it
+		if changes++; changes == last {
+			os.Stdout.WriteString("in the middle\n")
+			select {} // the parent ends it
+		}
+		return nil
 	}})
 	if err != nil {
 		panic(err)
 	}
-	_, err = s.Apply(context.Background(), person(2, 0, "a", "new"))
-	panic(err)
+	if err := killable[parts[1]](context.Background(), s); err != nil {
+		panic(err)
+	}
+	os.Exit(0)
 }
 
-// TestS162_KilledWithinAChange kills a process, without a chance to clean up,
-// between its writes and its commit. Nothing of the change is left, and nothing
-// that it held keeps others waiting.
-func TestS162_KilledWithinAChange(t *testing.T) {
+// TestS162_Killed kills a process, without a chance to clean up, between its writes
+// and its commit, at every change that it makes. Transactions are whole, nothing
+// that it held keeps others waiting, and the same call again comes to the same end
+// as one that nobody has killed.
+func TestS162_Killed(t *testing.T) {
 	for i, e := range testEngines {
-		t.Run(e.name, func(t *testing.T) {
-			dsn := e.create(t)
-			db := (&spy{}).open(t, e.driver, dsn)
-			s, err := New(db, Config{Dialect: e.dialect})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := s.Migrate(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			apply(t, s, person(1, 0, "a"))
-			before := contents(t, s)
-
-			process := exec.CommandContext(t.Context(), os.Args[0])
-			process.Env = append(os.Environ(), "CODEGRANT_TEST_KILLED="+string(rune('0'+i))+" "+dsn)
-			process.Stderr = t.Output()
-			stdout, err := process.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := process.Start(); err != nil {
-				t.Fatal(err)
-			}
-			if line, err := bufio.NewReader(stdout).ReadString('\n'); line != "in the middle\n" {
-				t.Fatalf("the process said %q, %v", line, err)
-			}
-			if err := process.Process.Kill(); err != nil {
-				t.Fatal(err)
-			}
-			_ = process.Wait()
-
-			if after := contents(t, s); after != before {
-				t.Errorf("the killed process left\n%s\nof\n%s", after, before)
-			}
-			if c := apply(t, s, person(2, 0, "a", "new")); !c.Created {
-				t.Error("the user of the killed process is there")
-			}
-		})
+		for name, call := range killable {
+			t.Run(e.name+"/"+name, func(t *testing.T) {
+				whole, _ := e.store(t, Config{})
+				prepareKill(t, whole)
+				if err := call(t.Context(), whole); err != nil {
+					t.Fatal(err)
+				}
+				want := whatIsSaid(t, whole)
+				moments := 0
+				for last := 1; ; last += 2 {
+					dsn := e.create(t)
+					db := (&spy{}).open(t, e.driver, dsn)
+					s, err := New(db, Config{Dialect: e.dialect})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if err := s.Migrate(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					prepareKill(t, s)
+					before := whatIsSaid(t, s)
+					if !kill(t, fmt.Sprint(i, " ", name, " ", last, " ", dsn)) {
+						break
+					}
+					moments++
+					if after := whatIsSaid(t, s); last == 1 && after != before {
+						t.Errorf("killed at the first change, it left\n%s\nof\n%s", after, before)
+					}
+					if err := call(t.Context(), s); err != nil {
+						t.Fatal(err)
+					}
+					if got := whatIsSaid(t, s); got != want {
+						t.Errorf("killed at change %d and done again\n%s\nwant\n%s", last, got, want)
+					}
+				}
+				if want := map[string]int{"apply": 1, "batch": 6, "sweep": 3}[name]; moments != want {
+					t.Errorf("killed at %d moments, want %d", moments, want)
+				}
+			})
+		}
 	}
+}
+
+// kill runs a scene and kills it in the middle, or returns false where the scene
+// ends by itself.
+func kill(t *testing.T, scene string) bool {
+	t.Helper()
+	process := exec.CommandContext(t.Context(), os.Args[0])
+	process.Env = append(os.Environ(), "CODEGRANT_TEST_KILLED="+scene)
+	process.Stderr = t.Output()
+	stdout, err := process.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, _ := bufio.NewReader(stdout).ReadString('\n')
+	if line != "in the middle\n" {
+		if err := process.Wait(); err != nil || line != "" {
+			t.Fatalf("the process said %q and ended with %v", line, err)
+		}
+		return false
+	}
+	if err := process.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = process.Wait()
+	return true
+}
+
+// whatIsSaid writes out what is known, without IDs, which a transaction that came
+// to nothing may have used up, and without the times of rows.
+func whatIsSaid(t *testing.T, s *Store) string {
+	t.Helper()
+	return contentsOf(t, s, []string{
+		"SELECT u.issuer, u.subject, u.name, u.email, u.enabled, u.as_of, u.groups_as_of, u.pass, CASE WHEN u.deleted_at IS NULL THEN 'there' ELSE 'deleted' END" +
+			" FROM codegrant_users u ORDER BY u.issuer, u.subject",
+		"SELECT issuer, name, origin FROM codegrant_groups ORDER BY issuer, name",
+		"SELECT u.issuer, u.subject, g.name, m.from_pool, m.from_local FROM codegrant_memberships m JOIN codegrant_users u ON u.id = m.user_id" +
+			" JOIN codegrant_groups g ON g.id = m.group_id ORDER BY u.issuer, u.subject, g.name",
+		"SELECT u.issuer, u.subject, c.as_of, c.groups_as_of, c.pass FROM codegrant_confirmations c JOIN codegrant_users u ON u.id = c.user_id ORDER BY u.issuer, u.subject",
+	})
 }

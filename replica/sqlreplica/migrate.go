@@ -96,7 +96,7 @@ func (s *Store) Check(ctx context.Context) error {
 	var readableFrom int64
 	var version sql.NullInt64
 	err = s.again(ctx, func() error {
-		err := s.engine.sql("SELECT readable_from FROM codegrant_replica_schema").scan(ctx, s.db, &readableFrom)
+		err := s.engine.sql("SELECT readable_from FROM codegrant_replica_schema WHERE id = 1").scan(ctx, s.db, &readableFrom)
 		if err != nil {
 			return err
 		}

@@ -38,6 +38,15 @@ var firstVersion = []string{
 	"INSERT INTO codegrant_memberships (user_id, group_id, from_pool, from_local) VALUES (7, 5, TRUE, FALSE)",
 }
 
+func firstContents(t *testing.T, s *Store) string {
+	t.Helper()
+	return contentsOf(t, s, []string{
+		"SELECT id, issuer, subject, username, email, name, custom, enabled, updated_at, as_of FROM codegrant_users ORDER BY id",
+		"SELECT id, issuer, name, origin, precedence, updated_at FROM codegrant_groups ORDER BY id",
+		"SELECT user_id, group_id, from_pool, from_local FROM codegrant_memberships ORDER BY user_id, group_id",
+	})
+}
+
 // TestMigrateFromEveryVersion goes from nothing and from each version there has
 // been, with people in the tables as soon as there are tables, and back again to
 // the same.
@@ -78,13 +87,13 @@ func TestMigrateFromEveryVersion(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				before := contents(t, s)
+				before := firstContents(t, s)
 				for range 2 {
 					if err := s.Migrate(t.Context()); err != nil {
 						t.Fatal(err)
 					}
 				}
-				if after := contents(t, s); after != before {
+				if after := firstContents(t, s); after != before {
 					t.Errorf("the migration changed\n%s\nto\n%s", before, after)
 				}
 				c := apply(t, s, person(1, 0, "a"))

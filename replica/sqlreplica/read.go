@@ -3,10 +3,8 @@ package sqlreplica
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -232,110 +230,20 @@ func (s *Store) readMany(ctx context.Context, ids *statement) (users []replica.U
 	return users, err
 }
 
-func (s *Store) userColumns() string {
-	t := s.engine.readTime
-	return "u.id, u.issuer, u.subject, u.username, u.email, u.email_verified, u.name, u.given_name, u.family_name, " +
-		"u.phone_number, u.phone_number_verified, u.locale, u.custom, u.enabled, u.status, " +
-		t("u.deleted_at") + ", " + t("u.first_sign_in") + ", " + t("u.last_sign_in") + ", " + t("u.created_at") + ", " + t("u.updated_at") + ", " +
-		t("u.as_of") + ", " + t("u.groups_as_of") + ", " + t("c.as_of") + ", " + t("c.groups_as_of") + ", u.pass, c.pass, " + s.tables.view().inactive
-}
-
-func (s *Store) groupColumns() string {
-	t, v := s.engine.readTime, s.tables.view()
-	return v.groupID + ", g.issuer, " + v.groupName + ", " + v.groupOrigin + ", g.precedence, " +
-		t("g.created_at") + ", " + t("g.updated_at") + ", " + t("g.as_of")
-}
-
-// readRows returns the users whose IDs are selected, with their groups, by ID. One
-// statement sees one moment.
-func (s *Store) readRows(ctx context.Context, q querier, ids *statement) ([]row, error) {
-	v := s.tables.view()
-	all := s.engine.sql("SELECT " + s.userColumns() + ", " + v.pool + ", " + v.local + ", " + v.unclaimed + ", " + s.groupColumns() + " FROM (")
-	all.sql(ids.text.String())
-	all.args = ids.args
-	all.sql(") page JOIN codegrant_users u ON u.id = page.id LEFT JOIN codegrant_confirmations c ON c.user_id = u.id " + v.userJoins + " " + v.memberJoins + " ORDER BY u.id")
-	rows, err := all.query(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var users []row
-	for rows.Next() {
-		var u row
-		var custom string
-		var pool, local, unclaimed sql.NullBool
-		var confirmedAsOf, confirmedGroupsAsOf time.Time
-		var confirmedBy sql.NullString
-		var g nullGroup
-		err := rows.Scan(append([]any{
-			&u.ID, &u.Issuer, &u.Subject, &u.Username, &u.Email, &u.EmailVerified, &u.Name, &u.GivenName, &u.FamilyName,
-			&u.PhoneNumber, &u.PhoneNumberVerified, &u.Locale, &custom, &u.Enabled, &u.Status, timeColumn{&u.Deleted},
-			timeColumn{&u.FirstSignIn}, timeColumn{&u.LastSignIn}, timeColumn{&u.Created}, timeColumn{&u.Updated},
-			timeColumn{&u.AsOf}, timeColumn{&u.GroupsAsOf}, timeColumn{&confirmedAsOf}, timeColumn{&confirmedGroupsAsOf}, &u.pass, &confirmedBy, &u.inactive, &u.deactivated, &pool, &local, &unclaimed,
-		}, g.columns()...)...)
-		if err != nil {
-			return nil, contentError{fmt.Errorf("read a user: %w", err)}
-		}
-		if n := len(users); n == 0 || users[n-1].ID != u.ID {
-			if err := json.Unmarshal([]byte(custom), &u.Custom); err != nil {
-				return nil, contentError{fmt.Errorf("read custom attributes of user %d: %w", u.ID, err)}
-			}
-			if len(u.Custom) == 0 {
-				u.Custom = nil
-			}
-			u.AsOf, u.GroupsAsOf = later(u.AsOf, confirmedAsOf), later(u.GroupsAsOf, confirmedGroupsAsOf)
-			u.confirmedBy = confirmedBy.String
-			users = append(users, u)
-		}
-		if g.id.Valid {
-			last := &users[len(users)-1]
-			last.Groups = append(last.Groups, replica.Membership{Group: g.group(u.Issuer), Pool: pool.Bool, Local: local.Bool})
-			if unclaimed.Bool {
-				last.unclaim(g.name.String)
-			}
-		}
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return nil, err
-	}
-	for i := range users {
-		sortGroups(users[i].Groups)
-	}
-	return users, nil
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}
-
-// sortGroups sorts by bytes, which no collation is asked for.
-func sortGroups(groups []replica.Membership) {
-	slices.SortFunc(groups, func(a, b replica.Membership) int { return strings.Compare(a.Name, b.Name) })
-}
-
 // readGroups returns the groups that the rest of a statement selects. Those that
 // no issuer has stated yet are given this one.
 func (s *Store) readGroups(ctx context.Context, q querier, issuer string, rest *statement) ([]replica.Group, error) {
 	all := s.engine.sql("SELECT " + s.groupColumns() + " FROM " + s.tables.view().groups)
 	all.sql(rest.text.String())
 	all.args = rest.args
-	rows, err := all.query(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
 	var groups []replica.Group
-	for rows.Next() {
+	err := each(ctx, q, all, "a group", func(rows *sql.Rows) error {
 		var g nullGroup
-		if err := rows.Scan(g.columns()...); err != nil {
-			return nil, contentError{fmt.Errorf("read a group: %w", err)}
-		}
+		err := rows.Scan(g.columns()...)
 		groups = append(groups, g.group(issuer))
-	}
-	return groups, errors.Join(rows.Err(), rows.Close())
+		return err
+	})
+	return groups, err
 }
 
 // nullGroup is a group that an outer join may not have found.

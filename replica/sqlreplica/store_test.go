@@ -62,6 +62,14 @@ var methods = map[string]func(context.Context, *Store) error{
 		_, err := s.Groups(ctx, replica.GroupQuery{Issuer: testIssuer})
 		return err
 	},
+	"ApplyBatch": func(ctx context.Context, s *Store) error {
+		_, err := s.ApplyBatch(ctx, []replica.Snapshot{person(1, 1, "b")})
+		return err
+	},
+	"Sweep": func(ctx context.Context, s *Store) error {
+		_, err := s.Sweep(ctx, testIssuer, "pass", replica.SweepOptions{Began: stated, MaxShare: 1})
+		return err
+	},
 	"GrantLocalGroup":  func(ctx context.Context, s *Store) error { _, err := s.GrantLocalGroup(ctx, 1, "x"); return err },
 	"RevokeLocalGroup": func(ctx context.Context, s *Store) error { _, err := s.RevokeLocalGroup(ctx, 1, "x"); return err },
 	"Check":            func(ctx context.Context, s *Store) error { return s.Check(ctx) },
@@ -117,6 +125,54 @@ func TestStatements(t *testing.T) {
 				got := cost(test.f)
 				if n := len(strings.Fields(got)); n > test.most || test.want != "" && got != test.want {
 					t.Errorf("%d operations, at most %d: %s; want %s", n, test.most, got, test.want)
+				}
+			})
+		}
+	})
+}
+
+// TestBatchStatements holds what a batch costs, in statements, however many people
+// are in it.
+func TestBatchStatements(t *testing.T) {
+	eachEngine(t, func(t *testing.T, e testEngine) {
+		s, spy := e.store(t, Config{})
+		people := func(seconds int, groups ...string) []replica.Snapshot {
+			var all []replica.Snapshot
+			for i := range 300 {
+				all = append(all, person(i, seconds, groups...))
+			}
+			return all
+		}
+		changed := people(20, "a", "c")
+		for i := range changed[:200] {
+			changed[i].Name = "New"
+		}
+		for _, test := range []struct {
+			name string
+			said []replica.Snapshot
+			most int
+			want string // exact, where it is the same on every engine
+		}{
+			{"of nobody", nil, 0, ""},
+			{"new in new groups", people(0, "a", "b"), 9, ""},
+			{"the same again", people(0, "a", "b"), 2, "query query"},
+			{"too late", people(-5, "x"), 2, "query query"},
+			{"said later", people(10, "a", "b"), 8, "query begin exec query query query exec commit"},
+			{"some changed", changed, 13, ""},
+			{"one changed of many", append(people(30, "a", "c")[1:], person(0, 30, "a")), 14, ""},
+		} {
+			t.Run(test.name, func(t *testing.T) {
+				spy.reset()
+				if _, err := s.ApplyBatch(t.Context(), test.said); err != nil {
+					t.Fatal(err)
+				}
+				var operations []string
+				for _, p := range spy.journal {
+					operations = append(operations, p.operation)
+				}
+				got := strings.Join(operations, " ")
+				if len(operations) > test.most || test.want != "" && got != test.want {
+					t.Errorf("%d operations, at most %d: %s; want %s", len(operations), test.most, got, test.want)
 				}
 			})
 		}

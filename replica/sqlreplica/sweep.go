@@ -2,6 +2,7 @@ package sqlreplica
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 
 	"github.com/codegrant/codegrant/replica"
@@ -41,10 +42,10 @@ func (s *Store) Sweep(ctx context.Context, issuer, pass string, o replica.SweepO
 			break
 		}
 		after = users[len(users)-1].id
-		err := s.sweepUsers(ctx, pass, o, users, &result)
+		err := s.sweepUsers(ctx, issuer, pass, o, users, &result)
 		if refuses(err) && ctx.Err() == nil {
 			for _, u := range users { // who is refused shows when they come one by one
-				err = s.sweepUsers(ctx, pass, o, []user{u}, &result)
+				err = s.sweepUsers(ctx, issuer, pass, o, []user{u}, &result)
 				if refuses(err) && ctx.Err() == nil {
 					refused.Refused = append(refused.Refused, replica.Refusal{Index: -1, Subject: u.subject, Err: err})
 				} else if err != nil {
@@ -89,38 +90,31 @@ func (s *Store) unseen(q *statement, pass string, o replica.SweepOptions) *state
 
 // present adds the users of an issuer who are not deleted.
 func (s *Store) present(q *statement, issuer string) *statement {
-	return q.sql(" FROM codegrant_users u LEFT JOIN codegrant_confirmations c ON c.user_id = u.id" +
-		" WHERE u.deleted_at IS NULL AND u.issuer = ").bind(issuer)
+	return q.sql(" FROM " + usersAndConfirmations + "WHERE u.deleted_at IS NULL AND u.issuer = ").bind(issuer)
 }
 
 // nextUnseen returns the next users to sweep, by ID.
 func (s *Store) nextUnseen(ctx context.Context, issuer, pass string, o replica.SweepOptions, after int64) ([]user, error) {
 	q := s.present(s.engine.sql("SELECT u.id, u.subject"), issuer).sql(" AND u.id > ").bind(after).sql(" AND ")
-	rows, err := s.unseen(q, pass, o).sql(" ORDER BY u.id LIMIT ").bind(maxSwept).query(ctx, s.db)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
 	var users []user
-	for rows.Next() {
+	err := each(ctx, s.db, s.unseen(q, pass, o).sql(" ORDER BY u.id LIMIT ").bind(maxSwept), "a user", func(rows *sql.Rows) error {
 		var u user
-		if err := rows.Scan(&u.id, &u.subject); err != nil {
-			return nil, contentError{fmt.Errorf("read a user: %w", err)}
-		}
+		err := rows.Scan(&u.id, &u.subject)
 		users = append(users, u)
-	}
-	return users, rows.Err()
+		return err
+	})
+	return users, err
 }
 
 // sweepUsers marks users as deleted, all or none, and adds them to the result.
-func (s *Store) sweepUsers(ctx context.Context, pass string, o replica.SweepOptions, users []user, result *replica.SweepResult) error {
+func (s *Store) sweepUsers(ctx context.Context, issuer, pass string, o replica.SweepOptions, users []user, result *replica.SweepResult) error {
 	ids := make([]int64, len(users))
 	for i, u := range users {
 		ids[i] = u.id
 	}
 	var gone []*plan
 	err := s.again(ctx, func() (err error) {
-		gone, err = s.sweepOnce(ctx, pass, o, ids)
+		gone, err = s.sweepOnce(ctx, issuer, pass, o, ids)
 		return err
 	})
 	if err != nil {
@@ -132,13 +126,13 @@ func (s *Store) sweepUsers(ctx context.Context, pass string, o replica.SweepOpti
 	return nil
 }
 
-func (s *Store) sweepOnce(ctx context.Context, pass string, o replica.SweepOptions, ids []int64) ([]*plan, error) {
+func (s *Store) sweepOnce(ctx context.Context, issuer, pass string, o replica.SweepOptions, ids []int64) ([]*plan, error) {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
 	defer tx.Rollback() // after Commit it does nothing; after a panic of OnChange it matters
-	rows, err := s.hold(ctx, tx, ids)
+	rows, err := s.hold(ctx, tx, issuer, ids)
 	if err != nil {
 		return nil, err
 	}

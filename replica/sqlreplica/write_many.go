@@ -58,23 +58,16 @@ func (o ownTables) createUsers(ctx context.Context, tx *sql.Tx, plans []*plan) e
 	}
 	found := 0
 	learn := func(q *statement) error {
-		ids, err := q.query(ctx, tx)
-		if err != nil {
-			return err
-		}
-		defer ids.Close()
-		for ids.Next() {
+		return each(ctx, tx, q, "a new user", func(rows *sql.Rows) error {
 			var id int64
 			var subject string
-			if err := ids.Scan(&id, &subject); err != nil {
-				return err
-			}
+			err := rows.Scan(&id, &subject)
 			if p := bySubject[subject]; p != nil {
 				p.change.User.ID = id
 				found++
 			}
-		}
-		return ids.Err()
+			return err
+		})
 	}
 	err := o.engine.split(userTable, rows, func(rows [][]any) error {
 		insert := o.engine.insertInto("codegrant_users", userTable, rows)

@@ -3,6 +3,8 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 
 	"github.com/redis/rueidis"
 )
@@ -24,6 +26,12 @@ func (s *Store) ask(ctx context.Context, commands func(b rueidis.Builder) []ruei
 	for tries := 0; ; tries++ {
 		answers, err := s.try(ctx, commands)
 		switch {
+		case err == nil && slices.ContainsFunc(answers, readOnly):
+			s.dialer.drop()
+			if tries == 0 { // nothing was written
+				continue
+			}
+			return answers, nil
 		case err == nil:
 			return answers, nil
 		case context.Cause(ctx) == errTimeout:
@@ -37,6 +45,13 @@ func (s *Store) ask(ctx context.Context, commands func(b rueidis.Builder) []ruei
 			return nil, err
 		}
 	}
+}
+
+// readOnly reports whether the server is a replica, which a primary becomes in a
+// fail-over. Older servers say so somewhere in what they say of a script.
+func readOnly(answer rueidis.RedisResult) bool {
+	said, ok := rueidis.IsRedisErr(answer.Error())
+	return ok && strings.Contains(said.Error(), "READONLY ")
 }
 
 func (s *Store) try(ctx context.Context, commands func(b rueidis.Builder) []rueidis.Completed) ([]rueidis.RedisResult, error) {

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -26,6 +27,9 @@ const (
 	lookAround = 5 * time.Second
 	// buffer is that of each direction of a connection.
 	buffer = 64 << 10
+	// dropPause is how often connections are given up because the server on the other
+	// side takes no writes: it may well be the only one there is.
+	dropPause = time.Second
 	// maxRedirects is how often a cluster may send a command on.
 	maxRedirects = 8
 )
@@ -39,6 +43,8 @@ type dialer struct {
 	mu      sync.Mutex // guards the fields below
 	attempt *attempt   // under way
 	closed  bool
+	conns   map[*conn]bool
+	dropped time.Time // when all of them were given up
 }
 
 // attempt is a client in the making.
@@ -167,7 +173,51 @@ func retryDelay(attempts int, _ rueidis.Completed, _ error) time.Duration {
 	return -1
 }
 
+// conn is a connection that the dialer knows of while it is open.
+type conn struct {
+	net.Conn
+	dialer *dialer
+}
+
+func (c *conn) Close() error {
+	c.dialer.mu.Lock()
+	delete(c.dialer.conns, c)
+	c.dialer.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// drop gives every connection up, so that the next ones lead to where the address
+// leads by now. A server that was the primary keeps its connections, and would refuse
+// every write for as long as they last.
+func (d *dialer) drop() {
+	d.mu.Lock()
+	var open []*conn
+	if now := time.Now(); now.Sub(d.dropped) >= dropPause {
+		d.dropped = now
+		open = slices.Collect(maps.Keys(d.conns))
+	}
+	d.mu.Unlock()
+	for _, c := range open {
+		c.Close()
+	}
+}
+
 func (d *dialer) dial(ctx context.Context, address string, socket *net.Dialer, config *tls.Config) (net.Conn, error) {
+	opened, err := d.open(ctx, address, socket, config)
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{opened, d}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.conns == nil {
+		d.conns = make(map[*conn]bool)
+	}
+	d.conns[c] = true
+	return c, nil
+}
+
+func (d *dialer) open(ctx context.Context, address string, socket *net.Dialer, config *tls.Config) (net.Conn, error) {
 	// The one before it is lost. Those who read from it may not have noticed yet.
 	if d.onWord != nil {
 		d.onWord(nil)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -180,6 +181,38 @@ func TestS152_ConnectionsCutOff(t *testing.T) {
 				t.Errorf("call %d: %v", j, err)
 			}
 		}
+	}
+}
+
+// The address leads to another server, and the one that was the primary keeps its
+// connections: whoever writes goes on where the address leads.
+func TestS152_APrimaryThatBecameAReplica(t *testing.T) {
+	for name, off := range map[string]bool{"with copies": false, "without": true} {
+		t.Run(name, func(t *testing.T) {
+			first, second := startRedis(t), startRedis(t)
+			p := startProxy(t, first.address())
+			s := open(t, Config{URL: p.url(), DisableCache: off})
+			create(t, s, record("a"))
+			must(t, rawClient(t, first.address()), "REPLICAOF", "127.0.0.1", strconv.Itoa(second.port))
+			if err := s.Create(t.Context(), record("b")); !errors.Is(err, session.ErrUnavailable) || !strings.Contains(err.Error(), "replica") {
+				t.Errorf("Create = %v", err)
+			}
+			p.lead(second.address())
+			if !until(5*time.Second, func() bool { return s.Create(t.Context(), record("b")) == nil }) {
+				t.Fatal("the connections to a replica are kept")
+			}
+			// Not each write gives them up while there is nothing better.
+			must(t, rawClient(t, second.address()), "REPLICAOF", "127.0.0.1", strconv.Itoa(first.port))
+			made := p.count()
+			for range 50 {
+				if err := s.Delete(t.Context(), "b"); !errors.Is(err, session.ErrUnavailable) {
+					t.Errorf("Delete = %v", err)
+				}
+			}
+			if more := p.count() - made; more > 60 {
+				t.Errorf("%d connections for 50 writes", more)
+			}
+		})
 	}
 }
 

@@ -276,6 +276,7 @@ type proxy struct {
 	mu    sync.Mutex
 	muted bool
 	conns []net.Conn
+	made  int
 }
 
 func startProxy(t testing.TB, to string) *proxy {
@@ -292,13 +293,16 @@ func startProxy(t testing.TB, to string) *proxy {
 			if err != nil {
 				return
 			}
+			p.mu.Lock()
+			to := p.to
+			p.mu.Unlock()
 			server, err := net.Dial("tcp", to)
 			if err != nil {
 				client.Close()
 				continue
 			}
 			p.mu.Lock()
-			p.conns = append(p.conns, client, server)
+			p.conns, p.made = append(p.conns, client, server), p.made+1
 			p.mu.Unlock()
 			go func() { _, _ = io.Copy(server, client); server.Close() }()
 			go p.back(client, server)
@@ -327,6 +331,20 @@ func (p *proxy) back(client, server net.Conn) {
 }
 
 func (p *proxy) url() string { return "redis://" + p.Addr().String() }
+
+// lead has new connections lead elsewhere, and leaves those that there are.
+func (p *proxy) lead(to string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.to = to
+}
+
+// count says how many connections were made.
+func (p *proxy) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.made
+}
 
 func (p *proxy) mute(muted bool) {
 	p.mu.Lock()

@@ -44,6 +44,8 @@ func New(c Config) *API {
 const (
 	target  = "AWSCognitoIdentityProviderService."
 	maxBody = 256 << 10
+
+	maxHeader = 1 << 10 // of a message; some clients take few kilobytes of all
 )
 
 // Operation returns the name of the operation that a request asks for. It is
@@ -143,7 +145,9 @@ func refuse(w http.ResponseWriter, status int, kind, message string) {
 	h.Set("X-Amzn-Errortype", kind+":")
 	if message != "" {
 		body["message"] = message
-		h.Set("X-Amzn-Errormessage", message)
+		if len(message) <= maxHeader { // it may repeat what was sent
+			h.Set("X-Amzn-Errormessage", message)
+		}
 	}
 	b, err := json.Marshal(body)
 	if err != nil {

@@ -21,10 +21,10 @@ func (c *check) err() error {
 	return invalid("%d validation errors detected: %s", len(c.faults), strings.Join(c.faults, "; "))
 }
 
-// fail notes a fault. shown is the value as the message gives it: nothing of one
+// fail notes a fault. given is the value as the message gives it: nothing of one
 // that is a secret.
-func (c *check) fail(shown, member, constraint string, args ...any) {
-	c.faults = append(c.faults, fmt.Sprintf("Value %sat '%s' failed to satisfy constraint: Member must %s", shown, member, fmt.Sprintf(constraint, args...)))
+func (c *check) fail(given, member, constraint string, args ...any) {
+	c.faults = append(c.faults, fmt.Sprintf("Value %sat '%s' failed to satisfy constraint: Member must %s", given, member, fmt.Sprintf(constraint, args...)))
 }
 
 func (c *check) present(member string, ok bool) bool {
@@ -42,12 +42,12 @@ func (c *check) text(member, value string, most int, pattern *regexp.Regexp) {
 }
 
 func (c *check) optional(member, value string, most int, pattern *regexp.Regexp) {
-	shown := "'" + value + "' "
+	given := "'" + value + "' "
 	if utf8.RuneCountInString(value) > most {
-		c.fail(shown, member, "have length less than or equal to %d", most)
+		c.fail(given, member, "have length less than or equal to %d", most)
 	}
 	if value != "" && pattern != nil && !pattern.MatchString(value) {
-		c.fail(shown, member, "satisfy regular expression pattern: %s", strings.TrimSuffix(strings.TrimPrefix(pattern.String(), "^"), "$"))
+		c.fail(given, member, "satisfy regular expression pattern: %s", shown(pattern))
 	}
 }
 
@@ -60,6 +60,19 @@ func (c *check) secret(member, value string, least, most int) {
 	case n > most:
 		c.fail("", member, "have length less than or equal to %d", most)
 	}
+}
+
+// code checks what was sent to a user, or their app shows: no message shows it.
+func (c *check) code(member, value string, most int, pattern *regexp.Regexp) {
+	c.secret(member, value, 1, most)
+	if value != "" && !pattern.MatchString(value) {
+		c.fail("", member, "satisfy regular expression pattern: %s", shown(pattern))
+	}
+}
+
+// shown is a pattern as messages give it, without its ends.
+func shown(pattern *regexp.Regexp) string {
+	return strings.TrimSuffix(strings.TrimPrefix(pattern.String(), "^"), "$")
 }
 
 // between checks a number that may be left out.

@@ -65,7 +65,7 @@ type verifySoftwareToken struct {
 
 func (in *verifySoftwareToken) check(c *check) {
 	(&withToken{in.AccessToken, in.Session}).check(c)
-	c.text("userCode", in.UserCode, 6, tokenCodePattern)
+	c.code("userCode", in.UserCode, 6, tokenCodePattern)
 }
 
 func (a *API) verifySoftwareToken(in *verifySoftwareToken) (any, error) {

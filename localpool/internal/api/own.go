@@ -40,9 +40,7 @@ func (a *API) own(token string) (poolID string, u state.User, err error) {
 }
 
 func (c *check) token(token string) {
-	if c.present("accessToken", token != "") && !tokenPattern.MatchString(token) {
-		c.fail("", "accessToken", "satisfy regular expression pattern: [A-Za-z0-9-_=.]+")
-	}
+	c.code("accessToken", token, maxBody, tokenPattern)
 }
 
 type onOwn struct{ AccessToken string }
@@ -180,7 +178,7 @@ type verifyUserAttribute struct {
 func (in *verifyUserAttribute) check(c *check) {
 	c.token(in.AccessToken)
 	c.text("attributeName", in.AttributeName, 32, namePattern)
-	c.text("code", in.Code, 2048, codePattern)
+	c.code("code", in.Code, 2048, codePattern)
 }
 
 func (a *API) verifyUserAttribute(in *verifyUserAttribute) (any, error) {

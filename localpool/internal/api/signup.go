@@ -68,7 +68,7 @@ type confirmSignUp struct {
 func (in *confirmSignUp) check(c *check) {
 	c.client(in.ClientId)
 	c.username(in.Username)
-	c.text("confirmationCode", in.ConfirmationCode, 2048, codePattern)
+	c.code("confirmationCode", in.ConfirmationCode, 2048, codePattern)
 }
 
 func (a *API) confirmSignUp(in *confirmSignUp) (any, error) {
@@ -147,7 +147,7 @@ type confirmForgotPassword struct {
 func (in *confirmForgotPassword) check(c *check) {
 	c.client(in.ClientId)
 	c.username(in.Username)
-	c.text("confirmationCode", in.ConfirmationCode, 2048, codePattern)
+	c.code("confirmationCode", in.ConfirmationCode, 2048, codePattern)
 	c.secret("password", in.Password, 1, maxPassword)
 }
 

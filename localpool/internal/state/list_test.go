@@ -38,7 +38,7 @@ func TestIndex(t *testing.T) {
 		for range 30 {
 			_ = s.CreateGroup(testPool, Group{Name: fmt.Sprint("g", random.IntN(5))})
 		}
-		for range 5000 {
+		for range 2000 {
 			group := fmt.Sprint("g", random.IntN(5))
 			switch random.IntN(9) {
 			case 0, 1:

@@ -1,0 +1,5 @@
+package faults
+
+const childVariable = "CODEGRANT_FAULTS_CHILD"
+
+func runChild() {}

@@ -1,0 +1,343 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/codegrant/codegrant/codegranttest"
+	"github.com/codegrant/codegrant/e2e/browser"
+	"github.com/codegrant/codegrant/internal/testenv"
+	"github.com/codegrant/codegrant/localpool"
+)
+
+// platform is a proxy, a gateway and an application, each a process or server of its
+// own, with the files of examples/gateway.
+type platform struct {
+	t    *testing.T
+	pool *codegranttest.Pool
+	url  string // that browsers see
+}
+
+// seen is a request as the application got it.
+type seen struct {
+	Method, Target string
+	Header         http.Header
+}
+
+// freePort is one that nobody had a moment ago.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
+}
+
+// startGateway serves examples/gateway/config behind the proxy that proxy starts with
+// the given file.
+func startGateway(t *testing.T, config, proxyFile string, proxy func(file string) *exec.Cmd) *platform {
+	t.Helper()
+	p := &platform{t: t, pool: codegranttest.NewPool(t, nil)}
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(seen{r.Method, r.RequestURI, r.Header})
+	}))
+	t.Cleanup(app.Close)
+	front, gate := freePort(t), freePort(t)
+	p.url = "http://localhost:" + front
+	client := p.pool.Clients()[0]
+	if err := p.pool.RegisterURLs(client.ID, p.url+"/auth/callback", p.url+"/"); err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	fill := func(name string) string {
+		content, err := os.ReadFile(filepath.Join("../examples/gateway", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.NewReplacer(
+			"http://127.0.0.1:9229", p.pool.URL, "localhost:8000", "localhost:"+front, "127.0.0.1:8000", "127.0.0.1:"+front,
+			"127.0.0.1:8080", "127.0.0.1:"+gate, "127.0.0.1:3000", strings.TrimPrefix(app.URL, "http://"),
+		).Replace(string(content))
+		file := filepath.Join(folder, strings.ReplaceAll(name, "/", "-"))
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	start(t, "codegrant", exec.Command(buildCodegrant(t), "serve", "--config", fill(config)))
+	await(t, "http://127.0.0.1:"+gate+"/auth/user")
+	start(t, "proxy", proxy(fill(proxyFile)))
+	await(t, p.url+"/auth/user")
+	return p
+}
+
+func buildCodegrant(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "codegrant")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./cmd/codegrant")
+	build.Dir = ".."
+	build.Stdout, build.Stderr = t.Output(), t.Output()
+	if err := build.Run(); err != nil {
+		t.Fatalf("build codegrant: %v", err)
+	}
+	return binary
+}
+
+// start runs a program until the test ends, and has it end by itself.
+func start(t *testing.T, what string, program *exec.Cmd) {
+	t.Helper()
+	program.Stdout, program.Stderr = t.Output(), t.Output()
+	program.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := program.Start(); err != nil {
+		t.Fatalf("start %s: %v", what, err)
+	}
+	t.Cleanup(func() {
+		_ = program.Process.Signal(syscall.SIGTERM)
+		ended := make(chan struct{})
+		go func() { _ = program.Wait(); close(ended) }()
+		select {
+		case <-ended:
+		case <-time.After(20 * time.Second):
+			t.Errorf("%s does not end when it is told to", what)
+			_ = syscall.Kill(-program.Process.Pid, syscall.SIGKILL)
+			<-ended
+		}
+	})
+}
+
+// await returns once something answers.
+func await(t *testing.T, address string) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; {
+		response, err := http.Get(address)
+		if err == nil {
+			response.Body.Close()
+			if response.StatusCode < 500 {
+				return
+			}
+			err = fmt.Errorf("status %d", response.StatusCode)
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s does not answer: %v", address, err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// ask sends a request as a program does, with the cookies of a browser.
+func (p *platform) ask(b *codegranttest.Browser, method, path string, header map[string]string) (int, http.Header, seen) {
+	p.t.Helper()
+	r, err := http.NewRequestWithContext(p.t.Context(), method, p.url+path, nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for name, value := range header {
+		r.Header[name] = []string{value}
+	}
+	client := *b.Client
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	response, err := client.Do(r)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var got seen
+	_ = json.Unmarshal(body, &got)
+	return response.StatusCode, response.Header, got
+}
+
+// TestBehindProxies runs the proxies that Debian has with the files that people copy.
+func TestBehindProxies(t *testing.T) {
+	for _, tt := range []struct {
+		name, config, file string
+		start              func(t *testing.T, file string) *exec.Cmd
+	}{
+		{"nginx", "codegrant.yaml", "nginx/nginx.conf", func(t *testing.T, file string) *exec.Cmd {
+			return exec.Command(testenv.Program(t, "nginx"), "-p", t.TempDir(), "-e", "stderr", "-g", "daemon off; pid nginx.pid;", "-c", file)
+		}},
+		{"Caddy", "codegrant.yaml", "caddy/Caddyfile", func(t *testing.T, file string) *exec.Cmd {
+			caddy := exec.Command(testenv.Program(t, "caddy"), "run", "--adapter", "caddyfile", "--config", file)
+			caddy.Env = append(os.Environ(), "HOME="+t.TempDir())
+			return caddy
+		}},
+		{"HAProxy", "haproxy/codegrant.yaml", "haproxy/haproxy.cfg", func(t *testing.T, file string) *exec.Cmd {
+			return exec.Command(testenv.Program(t, "haproxy"), "-db", "-f", file)
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.start(t, "") // is it there?
+			p := startGateway(t, tt.config, tt.file, func(file string) *exec.Cmd { return tt.start(t, file) })
+			p.inABrowser()
+			p.asAProgram()
+		})
+	}
+}
+
+// inABrowser signs in with Chromium, through the proxy.
+func (p *platform) inABrowser() {
+	t := p.t
+	b := browser.New(t)
+	b.Open(p.url + "/reports/q3?year=2026")
+	b.Fill("#username", "alice@example.com")
+	b.Fill("#password", codegranttest.Password)
+	b.Click("main button")
+	b.See("alice@example.com") // the application heard who it is
+	if got := b.URL(); got != p.url+"/reports/q3?year=2026" {
+		t.Errorf("the sign-in ended at %s", got)
+	}
+	b.Open(p.url + "/auth/logout")
+	b.Open(p.url + "/reports/q3")
+	if got := b.URL(); !strings.HasPrefix(got, p.pool.URL) {
+		t.Errorf("after the sign-out: %s", got)
+	}
+}
+
+func (p *platform) asAProgram() {
+	t := p.t
+	nobody, alice, bob := codegranttest.NewBrowser(t), codegranttest.NewBrowser(t), codegranttest.NewBrowser(t)
+	alice.SignIn(p.url+"/", "alice@example.com", codegranttest.Password)
+	bob.SignIn(p.url+"/", "bob@example.com", codegranttest.Password)
+
+	for _, tt := range []struct {
+		what         string
+		who          *codegranttest.Browser
+		method, path string
+		status       int
+	}{
+		{"nobody on a public page", nobody, "GET", "/public/x?y=1", 200}, {"nobody", nobody, "GET", "/reports/q3", 401}, {"nobody who posts", nobody, "POST", "/", 401},
+		{"in the group", alice, "GET", "/reports/q3?y=1", 200}, {"not in the group", bob, "GET", "/reports/q3", 403}, {"signed in", bob, "POST", "/orders", 200},
+		{"a way around", bob, "GET", "/public/%2e%2e/reports/q3", 0}, {"an encoded slash", bob, "GET", "/public%2f..%2freports", 0},
+	} {
+		status, header, got := p.ask(tt.who, tt.method, tt.path, nil)
+		if (tt.status != 0 && status != tt.status) || (tt.status == 0 && status < 400) {
+			t.Errorf("%s: %d, want %d", tt.what, status, tt.status)
+		}
+		if status == 200 && got.Target != tt.path {
+			t.Errorf("%s: the application saw %s", tt.what, got.Target)
+		}
+		if status == 401 && !strings.HasPrefix(header.Get("WWW-Authenticate"), "Bearer") {
+			t.Errorf("%s: challenge %q", tt.what, header.Get("WWW-Authenticate"))
+		}
+	}
+
+	forged := map[string]string{
+		"X-Auth-Subject": "evil", "x-auth-groups": "admins", "X_Auth_Groups": "admins", "X-Auth-User-Id": "1", "X-Auth-Name": "evil", "X-Auth-Assertion": "evil",
+		"X-Forwarded-For": "6.6.6.6", "X-Real-Ip": "6.6.6.6",
+	}
+	for who, b := range map[string]*codegranttest.Browser{"bob": bob, "nobody": nobody} {
+		_, _, got := p.ask(b, "GET", "/public/x", forged)
+		for name, values := range got.Header {
+			if v := strings.Join(values, " "); strings.HasPrefix(strings.ToLower(strings.ReplaceAll(name, "_", "-")), "x-auth") && (strings.Contains(v, "evil") || strings.Contains(v, "admins") || v == "1") {
+				t.Errorf("%s: the application saw %s: %s", who, name, v)
+			}
+		}
+	}
+	// A client that names another request than the one that it makes.
+	for _, lie := range []map[string]string{{"X-Original-Url": p.url + "/public"}, {"X-Forwarded-Uri": "/public"}, {"X-Forwarded-Method": "GET", "X-Forwarded-Uri": "/public", "X-Forwarded-Host": "localhost"}} {
+		if status, _, _ := p.ask(bob, "GET", "/reports/q3", lie); status == 200 {
+			t.Errorf("%v: passed", lie)
+		}
+	}
+
+	// A bearer token, as API clients send it.
+	token := p.accessToken("alice@example.com")
+	if status, _, got := p.ask(nobody, "GET", "/reports/q3", map[string]string{"Authorization": "Bearer " + token}); status != 200 || got.Header.Get("X-Auth-Username") != "alice" {
+		t.Errorf("with a bearer token: %d %v", status, got.Header)
+	}
+	if status, _, _ := p.ask(nobody, "GET", "/reports/q3", map[string]string{"Authorization": "Bearer " + token + "x"}); status != 401 {
+		t.Errorf("with a broken token: %d", status)
+	}
+
+	// Groups that change are seen after a refresh, and the refresh goes through the
+	// proxy without anybody noticing.
+	if err := p.pool.SetTokenValidity(p.pool.ClientID, 5*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	carol := codegranttest.NewBrowser(t)
+	p.pool.AddUser("carol", "carol@example.com", "analysts")
+	carol.SignIn(p.url+"/reports/", "carol@example.com", codegranttest.Password)
+	if err := p.pool.RemoveFromGroup(p.pool.PoolID, "carol", "analysts"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the refresh takes the group away", func() bool {
+		status, _, _ := p.ask(carol, "GET", "/reports/", nil)
+		if status != 200 && status != 403 {
+			t.Fatalf("while refreshing: %d", status)
+		}
+		return status == 403
+	})
+
+	// Signed out is signed out.
+	alice.Open(p.url + "/auth/logout")
+	if status, _, _ := p.ask(alice, "GET", "/reports/q3", nil); status != 401 {
+		t.Errorf("after the sign-out: %d", status)
+	}
+}
+
+// accessToken is one that a client of its own has got.
+func (p *platform) accessToken(email string) string {
+	t := p.t
+	var client localpool.Client
+	for _, c := range p.pool.Clients() {
+		if c.ID == p.pool.ClientID {
+			client = c
+		}
+	}
+	b := codegranttest.NewBrowser(t)
+	var code string
+	b.Client.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
+		if c := r.URL.Query().Get("code"); c != "" {
+			code = c
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}
+	callback := p.url + "/auth/callback"
+	b.SignIn(p.pool.URL+"/oauth2/authorize?"+url.Values{
+		"response_type": {"code"}, "client_id": {client.ID}, "redirect_uri": {callback}, "scope": {"openid email profile"},
+	}.Encode(), email, codegranttest.Password)
+	response, err := http.PostForm(p.pool.URL+"/oauth2/token", url.Values{
+		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {callback}, "client_id": {client.ID}, "client_secret": {client.Secret},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var tokens struct {
+		AccessToken string `json:"access_token"`
+	}
+	if err := json.NewDecoder(response.Body).Decode(&tokens); err != nil || tokens.AccessToken == "" {
+		t.Fatalf("no access token: %v, status %d", err, response.StatusCode)
+	}
+	return tokens.AccessToken
+}
+
+func eventually(t *testing.T, what string, true func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !true(); {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within 30 s: %s", what)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
