@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/codegrant/codegrant/gateway/extauthz"
 	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/session"
 )
@@ -49,6 +50,14 @@ A configuration:
   routes:
     - path: /
       upstream: http://127.0.0.1:3000`
+}
+
+// Validate is called with the flags.
+func (c serveCommand) Validate() error {
+	if c.DrainTimeout < 0 || c.ReloadEvery < 0 {
+		return errors.New("--drain-timeout and --reload-every cannot be below 0")
+	}
+	return nil
 }
 
 func (c serveCommand) Run(ctx context.Context, out *streams) error {
@@ -93,7 +102,7 @@ func (c serveCommand) serve(ctx context.Context, s *settings.Settings, keys *ses
 	if s.Sessions == settings.Memory && !s.KeysGiven {
 		log.Info("sessions are in memory and end with the process; write sessions: database to keep them")
 	}
-	on, err := listenAll(c.Config, s.Listen, s.OpsListen)
+	on, err := listenAll(c.Config, s)
 	if err != nil {
 		return err
 	}
@@ -109,12 +118,22 @@ func (c serveCommand) serve(ctx context.Context, s *settings.Settings, keys *ses
 	base, cut := context.WithCancel(context.Background())
 	defer cut()
 	server, ops := p.server(base, s), p.opsServer()
-	served := make(chan error, 2)
+	served := make(chan error, 3)
 	var listening, beside sync.WaitGroup
 	listening.Go(func() { served <- p.serveOn(server, on.main, s.Certificate != nil) })
 	if on.ops != nil {
 		listening.Go(func() { served <- p.serveOn(ops, on.ops, false) })
 		log.Info("serving operations", "listen", on.ops.Addr().String())
+	}
+	asked, stopAsking := context.WithCancel(context.Background())
+	defer stopAsking()
+	if on.extAuthz != nil {
+		envoy, err := extauthz.New(extauthz.Config{Gateway: p, Drain: c.DrainTimeout, Logger: log})
+		if err != nil {
+			return err
+		}
+		listening.Go(func() { served <- envoy.Serve(asked, on.extAuthz) })
+		log.Info("serving ext_authz", "listen", on.extAuthz.Addr().String())
 	}
 	watching, stopWatching := context.WithCancel(ctx)
 	defer stopWatching()
@@ -131,6 +150,7 @@ func (c serveCommand) serve(ctx context.Context, s *settings.Settings, keys *ses
 	p.ready.stop()
 	stopWatching()
 	beside.Wait()
+	stopAsking()
 	c.drain(p, server, cut)
 	closing, cancel := context.WithTimeout(context.Background(), closeWait+time.Second)
 	defer cancel()

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant/codegranttest"
+	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/session"
 )
 
 // gate is a running codegrant serve, in front of an upstream that says what it sees.
@@ -450,4 +452,14 @@ func newSealingKey() string {
 	key := make([]byte, 32)
 	rand.Read(key)
 	return base64.StdEncoding.EncodeToString(key)
+}
+
+// settings reads the configuration as the command does.
+func (g *gate) settings() *settings.Settings {
+	g.t.Helper()
+	s, err := serveCommand{Config: g.config}.load(session.RandomKeyring())
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return s
 }

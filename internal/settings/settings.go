@@ -22,11 +22,12 @@ import (
 
 // Settings is a configuration that was read and checked.
 type Settings struct {
-	Listen, OpsListen string
-	Certificate       *Certificate // nil: no https
-	TrustedProxies    []netip.Prefix
-	Log               Log
-	Limits            Limits
+	Listen, OpsListen, ExtAuthzListen string
+
+	Certificate    *Certificate // nil: no https
+	TrustedProxies []netip.Prefix
+	Log            Log
+	Limits         Limits
 
 	// Keys seal what browsers carry. KeysGiven says that they are in the
 	// configuration, and not those that Load was given for this process;
@@ -175,7 +176,7 @@ func (r *reader) read(text []byte, options Options) *Settings {
 	}
 	r.content, _ = json.Marshal(f) // strings, numbers and lists of them
 	s := &Settings{
-		Listen: f.Listen, OpsListen: f.OpsListen,
+		Listen: f.Listen, OpsListen: f.OpsListen, ExtAuthzListen: f.ExtAuthzListen,
 		Log:      Log{Level: r.level(f.Log.Level), JSON: f.Log.Format == "json", Access: f.Log.Access},
 		Limits:   Limits{f.Limits.Requests, f.Limits.SignInRate, f.Limits.SignInBurst, int(f.Limits.HeaderBytes), f.Limits.MaxSessions},
 		Sessions: SessionStore(f.Sessions),
@@ -185,6 +186,9 @@ func (r *reader) read(text []byte, options Options) *Settings {
 	r.oneOf("log.format", f.Log.Format, "text", "json")
 	r.oneOf("sessions", f.Sessions, "memory", "database", "redis", "cookies")
 	r.limits(f.Limits)
+	if f.ExtAuthzListen != "" && len(f.TrustedProxies) == 0 {
+		r.fault("ext_authz_listen", "nobody may ask there; list Envoy's address in trusted_proxies")
+	}
 	r.stores(&f, s, options)
 	s.Certificate = r.certificate(f.TLS)
 	s.TrustedProxies = r.proxies(f.TrustedProxies)
