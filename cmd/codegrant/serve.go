@@ -24,6 +24,7 @@ type serveCommand struct {
 	Check        bool          `env:"-" help:"Say what is wrong with the configuration, and start nothing."`
 	Schema       bool          `env:"-" help:"Print the JSON Schema of the configuration file, for editors."`
 	DrainTimeout time.Duration `default:"30s" help:"How long requests under way may go on when it is stopped. ${env}"`
+	DrainDelay   time.Duration `default:"0s" help:"How long to go on taking requests when it is stopped, /readyz saying that it stops: as long as load balancers take to notice. ${env}"`
 	ReloadEvery  time.Duration `default:"5s" help:"How often the configuration's files are looked at for changes; 0: on SIGHUP alone. ${env}"`
 }
 
@@ -54,8 +55,8 @@ A configuration:
 
 // Validate is called with the flags.
 func (c serveCommand) Validate() error {
-	if c.DrainTimeout < 0 || c.ReloadEvery < 0 {
-		return errors.New("--drain-timeout and --reload-every cannot be below 0")
+	if c.DrainTimeout < 0 || c.DrainDelay < 0 || c.ReloadEvery < 0 {
+		return errors.New("--drain-timeout, --drain-delay and --reload-every cannot be below 0")
 	}
 	return nil
 }
@@ -148,6 +149,13 @@ func (c serveCommand) serve(ctx context.Context, s *settings.Settings, keys *ses
 	}
 	p.tellSystemd("STOPPING=1")
 	p.ready.stop()
+	if err == nil && c.DrainDelay > 0 {
+		log.Info("stopping soon", "delay", c.DrainDelay)
+		select {
+		case err = <-served:
+		case <-time.After(c.DrainDelay):
+		}
+	}
 	stopWatching()
 	beside.Wait()
 	stopAsking()

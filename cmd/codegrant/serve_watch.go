@@ -73,7 +73,7 @@ func (w *watcher) changed(ctx context.Context) bool {
 	if now == w.seen {
 		return false
 	}
-	for {
+	for range 10 {
 		select {
 		case <-ctx.Done():
 			return false
@@ -85,6 +85,7 @@ func (w *watcher) changed(ctx context.Context) bool {
 			return true
 		}
 	}
+	return false // never at rest; the next look may be luckier
 }
 
 // reload reads the configuration, and goes on with the old one where the new one is

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -356,7 +357,8 @@ func (r *reader) readFile(key, path string, secret bool) []byte {
 		return nil
 	}
 	r.content = fmt.Appendf(r.content, "\x00%s\x00%d\x00%s", key, len(content), content)
-	if info, err := os.Stat(path); secret && err == nil && info.Mode().Perm()&0o004 != 0 {
+	// Windows says who may read what in another way.
+	if info, err := os.Stat(path); secret && err == nil && info.Mode().Perm()&0o004 != 0 && runtime.GOOS != "windows" {
 		r.warnings = append(r.warnings, Fault{r.path, r.line(key), key, fmt.Errorf("everybody on this machine may read %s; chmod o-r it", path)})
 	}
 	return content
