@@ -71,10 +71,10 @@ func (c serveCommand) Run(ctx context.Context, out *streams) error {
 	if err != nil {
 		return err
 	}
-	for _, w := range s.Warnings {
-		fmt.Fprintln(out.stderr, "warning:", w)
-	}
 	if c.Check {
+		for _, w := range s.Warnings {
+			fmt.Fprintln(out.stderr, "warning:", w)
+		}
 		fmt.Fprintf(out.stdout, "%s is fine: %s, %s, sessions in %s\n", c.Config, plural(len(s.Pools), "pool"), plural(len(s.Routes), "route"), s.Sessions)
 		return nil
 	}
@@ -109,30 +109,37 @@ func (c serveCommand) serve(ctx context.Context, s *settings.Settings, keys *ses
 	}
 	defer on.close()
 
-	p := newProcess(s, keys, log, level)
-	if err := p.start(ctx, s); err != nil {
-		return err
-	}
 	hangUps := make(chan os.Signal, 1)
 	signal.Notify(hangUps, syscall.SIGHUP)
 	defer signal.Stop(hangUps)
-	base, cut := context.WithCancel(context.Background())
-	defer cut()
-	server, ops := p.server(base, s), p.opsServer()
+	p := newProcess(s, keys, log, level)
 	served := make(chan error, 3)
 	var listening, beside sync.WaitGroup
-	listening.Go(func() { served <- p.serveOn(server, on.main, s.Certificate != nil) })
-	if on.ops != nil {
+	ops := p.opsServer()
+	if on.ops != nil { // first: it says how far things are
 		listening.Go(func() { served <- p.serveOn(ops, on.ops, false) })
 		log.Info("serving operations", "listen", on.ops.Addr().String())
 	}
+	defer listening.Wait()
+	defer ops.Close()
+	if err := p.start(ctx, s); err != nil {
+		return err
+	}
+	for _, w := range s.Warnings {
+		log.Warn("configuration", "warning", w.Error())
+	}
+
+	envoy, err := extauthz.New(extauthz.Config{Gateway: p, Drain: c.DrainTimeout, Logger: log})
+	if err != nil {
+		return err
+	}
+	base, cut := context.WithCancel(context.Background())
+	defer cut()
+	server := p.server(base, s)
+	listening.Go(func() { served <- p.serveOn(server, on.main, s.Certificate != nil) })
 	asked, stopAsking := context.WithCancel(context.Background())
 	defer stopAsking()
 	if on.extAuthz != nil {
-		envoy, err := extauthz.New(extauthz.Config{Gateway: p, Drain: c.DrainTimeout, Logger: log})
-		if err != nil {
-			return err
-		}
 		listening.Go(func() { served <- envoy.Serve(asked, on.extAuthz) })
 		log.Info("serving ext_authz", "listen", on.extAuthz.Addr().String())
 	}
@@ -165,8 +172,6 @@ func (c serveCommand) serve(ctx context.Context, s *settings.Settings, keys *ses
 	if err := p.close(closing); err != nil {
 		log.Warn("not everything was closed in time", "reason", err.Error())
 	}
-	_ = ops.Close() // last: it says how far things are
-	listening.Wait()
 	log.Info("stopped")
 	return err
 }
