@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/codegrant/codegrant/gateway/extauthz"
 	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/session"
 )
@@ -23,6 +24,7 @@ type serveCommand struct {
 	Check        bool          `env:"-" help:"Say what is wrong with the configuration, and start nothing."`
 	Schema       bool          `env:"-" help:"Print the JSON Schema of the configuration file, for editors."`
 	DrainTimeout time.Duration `default:"30s" help:"How long requests under way may go on when it is stopped. ${env}"`
+	DrainDelay   time.Duration `default:"0s" help:"How long to go on taking requests when it is stopped, /readyz saying that it stops: as long as load balancers take to notice. ${env}"`
 	ReloadEvery  time.Duration `default:"5s" help:"How often the configuration's files are looked at for changes; 0: on SIGHUP alone. ${env}"`
 }
 
@@ -51,6 +53,14 @@ A configuration:
       upstream: http://127.0.0.1:3000`
 }
 
+// Validate is called with the flags.
+func (c serveCommand) Validate() error {
+	if c.DrainTimeout < 0 || c.DrainDelay < 0 || c.ReloadEvery < 0 {
+		return errors.New("--drain-timeout, --drain-delay and --reload-every cannot be below 0")
+	}
+	return nil
+}
+
 func (c serveCommand) Run(ctx context.Context, out *streams) error {
 	if c.Schema {
 		_, err := out.stdout.Write(settings.Schema())
@@ -61,10 +71,10 @@ func (c serveCommand) Run(ctx context.Context, out *streams) error {
 	if err != nil {
 		return err
 	}
-	for _, w := range s.Warnings {
-		fmt.Fprintln(out.stderr, "warning:", w)
-	}
 	if c.Check {
+		for _, w := range s.Warnings {
+			fmt.Fprintln(out.stderr, "warning:", w)
+		}
 		fmt.Fprintf(out.stdout, "%s is fine: %s, %s, sessions in %s\n", c.Config, plural(len(s.Pools), "pool"), plural(len(s.Routes), "route"), s.Sessions)
 		return nil
 	}
@@ -93,28 +103,45 @@ func (c serveCommand) serve(ctx context.Context, s *settings.Settings, keys *ses
 	if s.Sessions == settings.Memory && !s.KeysGiven {
 		log.Info("sessions are in memory and end with the process; write sessions: database to keep them")
 	}
-	on, err := listenAll(c.Config, s.Listen, s.OpsListen)
+	on, err := listenAll(c.Config, s)
 	if err != nil {
 		return err
 	}
 	defer on.close()
 
-	p := newProcess(s, keys, log, level)
-	if err := p.start(ctx, s); err != nil {
-		return err
-	}
 	hangUps := make(chan os.Signal, 1)
 	signal.Notify(hangUps, syscall.SIGHUP)
 	defer signal.Stop(hangUps)
-	base, cut := context.WithCancel(context.Background())
-	defer cut()
-	server, ops := p.server(base, s), p.opsServer()
-	served := make(chan error, 2)
+	p := newProcess(s, keys, log, level)
+	served := make(chan error, 3)
 	var listening, beside sync.WaitGroup
-	listening.Go(func() { served <- p.serveOn(server, on.main, s.Certificate != nil) })
-	if on.ops != nil {
+	ops := p.opsServer()
+	if on.ops != nil { // first: it says how far things are
 		listening.Go(func() { served <- p.serveOn(ops, on.ops, false) })
 		log.Info("serving operations", "listen", on.ops.Addr().String())
+	}
+	defer listening.Wait()
+	defer ops.Close()
+	if err := p.start(ctx, s); err != nil {
+		return err
+	}
+	for _, w := range s.Warnings {
+		log.Warn("configuration", "warning", w.Error())
+	}
+
+	envoy, err := extauthz.New(extauthz.Config{Gateway: p, Drain: c.DrainTimeout, Logger: log})
+	if err != nil {
+		return err
+	}
+	base, cut := context.WithCancel(context.Background())
+	defer cut()
+	server := p.server(base, s)
+	listening.Go(func() { served <- p.serveOn(server, on.main, s.Certificate != nil) })
+	asked, stopAsking := context.WithCancel(context.Background())
+	defer stopAsking()
+	if on.extAuthz != nil {
+		listening.Go(func() { served <- envoy.Serve(asked, on.extAuthz) })
+		log.Info("serving ext_authz", "listen", on.extAuthz.Addr().String())
 	}
 	watching, stopWatching := context.WithCancel(ctx)
 	defer stopWatching()
@@ -129,16 +156,22 @@ func (c serveCommand) serve(ctx context.Context, s *settings.Settings, keys *ses
 	}
 	p.tellSystemd("STOPPING=1")
 	p.ready.stop()
+	if err == nil && c.DrainDelay > 0 {
+		log.Info("stopping soon", "delay", c.DrainDelay)
+		select {
+		case err = <-served:
+		case <-time.After(c.DrainDelay):
+		}
+	}
 	stopWatching()
 	beside.Wait()
+	stopAsking()
 	c.drain(p, server, cut)
 	closing, cancel := context.WithTimeout(context.Background(), closeWait+time.Second)
 	defer cancel()
 	if err := p.close(closing); err != nil {
 		log.Warn("not everything was closed in time", "reason", err.Error())
 	}
-	_ = ops.Close() // last: it says how far things are
-	listening.Wait()
 	log.Info("stopped")
 	return err
 }

@@ -69,6 +69,9 @@ func (g *generation) endpointOf(r *http.Request) string {
 	return ""
 }
 
+// endpointRead is how long the body of a request to login or callback may take.
+const endpointRead = 30 * time.Second
+
 // serve answers one request under this configuration.
 func (g *generation) serve(w http.ResponseWriter, r *http.Request) {
 	defer g.survive(w, r)
@@ -80,10 +83,23 @@ func (g *generation) serve(w http.ResponseWriter, r *http.Request) {
 	// The gateway says nothing of these.
 	start, seen := time.Now(), &statusWriter{ResponseWriter: w, status: http.StatusOK}
 	attrs := g.requestAttrs(r)
-	g.gateway.ServeHTTP(seen, r.WithContext(context.WithValue(r.Context(), endpointKey{}, seen)))
-	if seen.decided {
-		return
+	if costsThePool(endpoint) {
+		if wait := g.process.signIns.wait(g.clientOf(r), start); wait > 0 {
+			g.process.refuse(seen, http.StatusTooManyRequests, "sign-in rate", wait)
+			g.ended(r, seen, attrs, start)
+			return
+		}
+		// Their bodies are small: who sends one slowly is up to something.
+		_ = http.NewResponseController(w).SetReadDeadline(start.Add(endpointRead))
 	}
+	g.gateway.ServeHTTP(seen, r.WithContext(context.WithValue(r.Context(), endpointKey{}, seen)))
+	if !seen.decided {
+		g.ended(r, seen, attrs, start)
+	}
+}
+
+// ended tells of a request to an endpoint.
+func (g *generation) ended(r *http.Request, seen *statusWriter, attrs []slog.Attr, start time.Time) {
 	g.process.metrics.endpoints.WithLabelValues(strconv.Itoa(seen.status/100) + "xx").Inc()
 	if g.Log.Access {
 		attrs = append(attrs, slog.Int("status", seen.status), milliseconds(time.Since(start)), slog.String("route", "endpoint"))

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -84,6 +85,7 @@ type process struct {
 	inFlight  atomic.Int64   // requests
 	metrics   *metrics
 	ready     readiness
+	signIns   signInLimiter
 	replaced  chan struct{} // told of a new configuration
 }
 
@@ -123,11 +125,39 @@ func (p *process) enter() *generation {
 }
 
 func (p *process) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	p.inFlight.Add(1)
-	defer p.inFlight.Add(-1)
-	g := p.enter()
-	defer g.leave()
+	g, ok := p.admit(w)
+	defer p.done(g)
+	if !ok {
+		return
+	}
+	local(r)
 	g.serve(w, r)
+}
+
+// CheckOriginal answers what Envoy asks, under the configuration in use.
+func (p *process) CheckOriginal(w http.ResponseWriter, original *http.Request, narrow url.Values) *gateway.Pass {
+	g, ok := p.admit(w)
+	defer p.done(g)
+	if !ok {
+		return nil
+	}
+	return g.gateway.CheckOriginal(w, original, narrow)
+}
+
+// admit counts a request, and refuses it where there are too many: better some are
+// told to come again than all wait, and memory grows. Call done in any case.
+func (p *process) admit(w http.ResponseWriter) (*generation, bool) {
+	underWay, g := p.inFlight.Add(1), p.enter()
+	if limit := g.Limits.Requests; limit > 0 && underWay > int64(limit) {
+		p.refuse(w, http.StatusServiceUnavailable, "overload", time.Second)
+		return g, false
+	}
+	return g, true
+}
+
+func (p *process) done(g *generation) {
+	g.leave()
+	p.inFlight.Add(-1)
 }
 
 // start takes the first configuration. Who does not answer yet may do so later.
@@ -195,6 +225,7 @@ func (p *process) replace(ctx context.Context, s *settings.Settings) error {
 
 func (p *process) use(g *generation) {
 	p.level.Set(g.Log.Level)
+	p.signIns.set(g.Limits.SignInRate, g.Limits.SignInBurst)
 	g.since = time.Now()
 	if before := p.current.Swap(g); before != nil {
 		before.retire()

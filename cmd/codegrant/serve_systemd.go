@@ -8,15 +8,17 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/codegrant/codegrant/internal/settings"
 )
 
 // sockets are what to listen on.
 type sockets struct {
-	main, ops net.Listener // ops may be nil
+	main, ops, extAuthz net.Listener // all but main may be nil
 }
 
 func (s sockets) close() {
-	for _, l := range []net.Listener{s.main, s.ops} {
+	for _, l := range []net.Listener{s.main, s.ops, s.extAuthz} {
 		if l != nil {
 			_ = l.Close()
 		}
@@ -24,7 +26,7 @@ func (s sockets) close() {
 }
 
 // listenAll takes the sockets that systemd passes, and opens those that it does not.
-func listenAll(config, address, opsAddress string) (s sockets, err error) {
+func listenAll(file string, c *settings.Settings) (s sockets, err error) {
 	defer func() {
 		if err != nil {
 			s.close()
@@ -33,15 +35,20 @@ func listenAll(config, address, opsAddress string) (s sockets, err error) {
 	if s, err = activated(); err != nil {
 		return s, err
 	}
-	if s.main == nil {
-		if s.main, err = listen("listen in "+config, address); err != nil {
+	for _, one := range []struct {
+		key, address string
+		slot         *net.Listener
+	}{{"listen", c.Listen, &s.main}, {"ops_listen", c.OpsListen, &s.ops}, {"ext_authz_listen", c.ExtAuthzListen, &s.extAuthz}} {
+		if *one.slot != nil || one.address == "" {
+			continue
+		}
+		l, err := listen(one.key+" in "+file, one.address)
+		if err != nil {
 			return s, err
 		}
+		*one.slot = l
 	}
-	if s.ops == nil && opsAddress != "" {
-		s.ops, err = listen("ops_listen in "+config, opsAddress)
-	}
-	return s, err
+	return s, nil
 }
 
 // activated takes sockets from systemd (sd_listen_fds(3)): the one named ops, or the

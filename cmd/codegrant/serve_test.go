@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net"
@@ -19,6 +22,8 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant/codegranttest"
+	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/session"
 )
 
 // gate is a running codegrant serve, in front of an upstream that says what it sees.
@@ -104,7 +109,7 @@ pools:
     issuer: %s
     client_id: %s
     client_secret: %s
-`, strings.TrimPrefix(g.url, "http://"), g.url, p.ID, p.Domain, p.Issuer, p.ClientID, p.ClientSecret.Reveal()) +
+`, g.url[strings.LastIndexByte(g.url, '/')+1:], g.url, p.ID, p.Domain, p.Issuer, p.ClientID, p.ClientSecret.Reveal()) +
 		strings.ReplaceAll(more, "${UP}", g.up)
 	g.writeFile("codegrant.yaml", text)
 }
@@ -408,6 +413,73 @@ func TestServeDrains(t *testing.T) {
 	}
 }
 
+// TestServeStopsSlowly: a load balancer gets time to notice.
+func TestServeStopsSlowly(t *testing.T) {
+	address := freeAddress(t)
+	g := newGate(t, oneUpstream+"ops_listen: "+address+"\n")
+	g.start("--drain-delay", "1s")
+	g.until("it is ready", func() bool { status, _ := operations(t, address, "/readyz"); return status == 200 })
+	g.stop()
+	g.logged("stopping soon")
+	if status, body := operations(t, address, "/readyz"); status != 503 || !strings.Contains(body, "it is stopping") {
+		t.Errorf("/readyz: %d %s", status, body)
+	}
+	if status, _ := g.get(&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, "/open"); status != 200 {
+		t.Errorf("a new connection: %d", status)
+	}
+	if status := g.end(); status != 0 {
+		t.Errorf("status %d", status)
+	}
+}
+
+// TestServeTLS: HTTP/2, and a new certificate on the next connection.
+func TestServeTLS(t *testing.T) {
+	g := newGate(t, "")
+	g.url = strings.Replace(g.url, "http:", "https:", 1)
+	certificate := func() []byte {
+		t.Helper()
+		pair, err := ownCertificate()
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Both in one file, so that they change together.
+		g.writeFile("pair.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]}))+
+			string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})))
+		return pair.Certificate[0]
+	}
+	g.write(oneUpstream + "tls: {certificate_file: pair.pem, key_file: pair.pem}\n")
+	first := certificate()
+	g.start()
+	ask := func() *http.Response {
+		t.Helper()
+		transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true} // made on the spot
+		defer transport.CloseIdleConnections()
+		r, err := (&http.Client{Transport: transport}).Get(g.url + "/open")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body.Close()
+		return r
+	}
+	if r := ask(); r.StatusCode != 200 || r.ProtoMajor != 2 || !bytes.Equal(r.TLS.PeerCertificates[0].Raw, first) {
+		t.Errorf("%d %s", r.StatusCode, r.Proto)
+	}
+	second := certificate()
+	g.logged("new configuration is in use")
+	if r := ask(); r.StatusCode != 200 || !bytes.Equal(r.TLS.PeerCertificates[0].Raw, second) {
+		t.Error("the certificate is the old one")
+	}
+	g.writeFile("pair.pem", "no certificate")
+	g.logged("new configuration is wrong; the old one stays", "certificate and key do not fit")
+	if r := ask(); r.StatusCode != 200 {
+		t.Errorf("after a wrong certificate: %d", r.StatusCode)
+	}
+}
+
 // TestServeKeepsSessions: in a database they outlive the process, and a database that
 // is not there is no reason to refuse to start, or to sign anybody out.
 func TestServeKeepsSessions(t *testing.T) {
@@ -450,4 +522,14 @@ func newSealingKey() string {
 	key := make([]byte, 32)
 	rand.Read(key)
 	return base64.StdEncoding.EncodeToString(key)
+}
+
+// settings reads the configuration as the command does.
+func (g *gate) settings() *settings.Settings {
+	g.t.Helper()
+	s, err := serveCommand{Config: g.config}.load(session.RandomKeyring())
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return s
 }

@@ -73,7 +73,7 @@ func (w *watcher) changed(ctx context.Context) bool {
 	if now == w.seen {
 		return false
 	}
-	for {
+	for range 10 {
 		select {
 		case <-ctx.Done():
 			return false
@@ -85,6 +85,7 @@ func (w *watcher) changed(ctx context.Context) bool {
 			return true
 		}
 	}
+	return false // never at rest; the next look may be luckier
 }
 
 // reload reads the configuration, and goes on with the old one where the new one is
@@ -146,6 +147,7 @@ func needsRestart(before, after *settings.Settings) []string {
 	}{
 		{"listen", before.Listen != after.Listen},
 		{"ops_listen", before.OpsListen != after.OpsListen},
+		{"ext_authz_listen", before.ExtAuthzListen != after.ExtAuthzListen},
 		{"tls", (before.Certificate == nil) != (after.Certificate == nil)},
 		{"log.format", before.Log.JSON != after.Log.JSON},
 		{"limits.header_bytes", before.Limits.HeaderBytes != after.Limits.HeaderBytes},

@@ -111,3 +111,38 @@ func TestDocumentation(t *testing.T) {
 		}
 	})
 }
+
+// TestShippedConfigurations loads those of the examples and of deploy/.
+func TestShippedConfigurations(t *testing.T) {
+	values := environment(map[string]string{
+		"BASE_URL": "https://app.example.com", "CODEGRANT_KEYS": newKey(t), "POSTGRES_PASSWORD": "s3cret", "COGNITO_REGION_POOL": "eu-west-1_Ab12Cd34E",
+		"COGNITO_DOMAIN": "acme.auth.eu-west-1.amazoncognito.com", "COGNITO_CLIENT_ID": "1h57kf5cpq17m0eml12EXAMPLE", "COGNITO_CLIENT_SECRET": "s3cret",
+	})
+	placeholders := map[string]string{"<client id>": "1h57kf5cpq17m0eml12EXAMPLE", "<app>.<namespace>.svc": "app.shop.svc"}
+	for _, name := range []string{"examples/gateway/codegrant.yaml", "examples/gateway/haproxy/codegrant.yaml", "deploy/compose/codegrant.yaml", "deploy/kubernetes/codegrant.yaml", "README.md"} {
+		text, err := os.ReadFile("../../" + name)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		config := string(text)
+		if _, block, ok := strings.Cut(config, "# codegrant.yaml\n"); ok && strings.HasSuffix(name, ".md") {
+			config, _, _ = strings.Cut(block, "```")
+		}
+		if _, block, ok := strings.Cut(config, "  codegrant.yaml: |\n"); ok {
+			block, _, _ = strings.Cut(block, "\n---")
+			config = strings.ReplaceAll("\n"+block, "\n    ", "\n")
+			for placeholder, value := range placeholders {
+				config = strings.ReplaceAll(config, placeholder, value)
+			}
+			config = regexp.MustCompile(`<([^>]*)>`).ReplaceAllString(config, "$1")
+			config = strings.ReplaceAll(config, "/run/secrets/codegrant/", "secrets/")
+		}
+		path := write(t, config, map[string]string{
+			"secrets/keys": newKey(t), "secrets/redis-url": "rediss://redis.internal", "secrets/database-url": "postgres://db.internal/app", "secrets/client-secret": "s3cret",
+		})
+		if _, err := Load(path, Options{Lookup: values, Keys: processKeys}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

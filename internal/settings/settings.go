@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -22,11 +23,12 @@ import (
 
 // Settings is a configuration that was read and checked.
 type Settings struct {
-	Listen, OpsListen string
-	Certificate       *Certificate // nil: no https
-	TrustedProxies    []netip.Prefix
-	Log               Log
-	Limits            Limits
+	Listen, OpsListen, ExtAuthzListen string
+
+	Certificate    *Certificate // nil: no https
+	TrustedProxies []netip.Prefix
+	Log            Log
+	Limits         Limits
 
 	// Keys seal what browsers carry. KeysGiven says that they are in the
 	// configuration, and not those that Load was given for this process;
@@ -175,7 +177,7 @@ func (r *reader) read(text []byte, options Options) *Settings {
 	}
 	r.content, _ = json.Marshal(f) // strings, numbers and lists of them
 	s := &Settings{
-		Listen: f.Listen, OpsListen: f.OpsListen,
+		Listen: f.Listen, OpsListen: f.OpsListen, ExtAuthzListen: f.ExtAuthzListen,
 		Log:      Log{Level: r.level(f.Log.Level), JSON: f.Log.Format == "json", Access: f.Log.Access},
 		Limits:   Limits{f.Limits.Requests, f.Limits.SignInRate, f.Limits.SignInBurst, int(f.Limits.HeaderBytes), f.Limits.MaxSessions},
 		Sessions: SessionStore(f.Sessions),
@@ -185,6 +187,9 @@ func (r *reader) read(text []byte, options Options) *Settings {
 	r.oneOf("log.format", f.Log.Format, "text", "json")
 	r.oneOf("sessions", f.Sessions, "memory", "database", "redis", "cookies")
 	r.limits(f.Limits)
+	if f.ExtAuthzListen != "" && len(f.TrustedProxies) == 0 {
+		r.fault("ext_authz_listen", "nobody may ask there; list Envoy's address in trusted_proxies")
+	}
 	r.stores(&f, s, options)
 	s.Certificate = r.certificate(f.TLS)
 	s.TrustedProxies = r.proxies(f.TrustedProxies)
@@ -352,7 +357,8 @@ func (r *reader) readFile(key, path string, secret bool) []byte {
 		return nil
 	}
 	r.content = fmt.Appendf(r.content, "\x00%s\x00%d\x00%s", key, len(content), content)
-	if info, err := os.Stat(path); secret && err == nil && info.Mode().Perm()&0o004 != 0 {
+	// Windows says who may read what in another way.
+	if info, err := os.Stat(path); secret && err == nil && info.Mode().Perm()&0o004 != 0 && runtime.GOOS != "windows" {
 		r.warnings = append(r.warnings, Fault{r.path, r.line(key), key, fmt.Errorf("everybody on this machine may read %s; chmod o-r it", path)})
 	}
 	return content

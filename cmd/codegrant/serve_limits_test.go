@@ -1,0 +1,239 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+)
+
+// TestS147_SignInRate: by the address that can be believed.
+func TestS147_SignInRate(t *testing.T) {
+	g := newGate(t, oneUpstream+"limits: {sign_in_rate: 1, sign_in_burst: 2}\n")
+	g.start()
+	login := func(path, forwarded string) *http.Response {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), "GET", g.url+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Forwarded-For", forwarded)
+		response, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		return response
+	}
+	// Who cannot be believed gets no further by naming another address.
+	for i, want := range []int{303, 303, 429, 429} {
+		if r := login("/auth/login", fmt.Sprintf("198.51.100.%d", i)); r.StatusCode/100 != want/100 || want == 429 && r.Header.Get("Retry-After") == "" {
+			t.Errorf("%d: %d, want %d", i, r.StatusCode, want)
+		}
+	}
+	for _, path := range []string{"/auth/callback?code=a&state=b", "/auth/login/", "/auth/%6cogin"} {
+		if r := login(path, ""); r.StatusCode != 429 {
+			t.Errorf("%s: %d", path, r.StatusCode)
+		}
+	}
+	// What is not a sign-in goes on.
+	for path, want := range map[string]int{"/auth/user": 401, "/open": 200, "/orders": 401} {
+		if r := login(path, ""); r.StatusCode != want {
+			t.Errorf("%s: %d, want %d", path, r.StatusCode, want)
+		}
+	}
+	g.write(oneUpstream + "limits: {sign_in_rate: 1, sign_in_burst: 2}\ntrusted_proxies: 127.0.0.1\n")
+	g.logged("new configuration is in use")
+	for i := range 4 {
+		if r := login("/auth/login", fmt.Sprintf("203.0.113.9, 198.51.100.%d", i)); r.StatusCode == 429 {
+			t.Errorf("through a trusted proxy, %d: %d", i, r.StatusCode)
+		}
+	}
+	g.write(oneUpstream + "limits: {sign_in_rate: 0}\n")
+	g.until("it is in use", func() bool { return strings.Count(g.log.String(), "new configuration is in use") == 2 })
+	for range 5 {
+		if r := login("/auth/login", ""); r.StatusCode == 429 {
+			t.Error("there is no limit, and it is met")
+		}
+	}
+}
+
+func TestSignInLimiter(t *testing.T) {
+	var l signInLimiter
+	l.set(60, 2)
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	ask := func(address string, after time.Duration) time.Duration {
+		t.Helper()
+		return l.wait(netip.MustParseAddr(address), now.Add(after)).Round(time.Millisecond)
+	}
+	for _, tt := range []struct {
+		address     string
+		after, wait time.Duration
+	}{
+		{"198.51.100.1", 0, 0}, {"198.51.100.1", 0, 0}, {"198.51.100.1", 0, time.Second}, {"198.51.100.1", 500 * time.Millisecond, 500 * time.Millisecond},
+		{"198.51.100.2", 0, 0}, {"198.51.100.1", time.Second, 0}, {"198.51.100.1", time.Second, time.Second},
+		{"2001:db8:1:2::1", 0, 0}, {"2001:db8:1:2::2", 0, 0}, {"2001:db8:1:2:ffff::3", 0, time.Second}, {"2001:db8:1:3::1", 0, 0},
+	} {
+		if got := ask(tt.address, tt.after); got != tt.wait {
+			t.Errorf("%s after %v: %v, want %v", tt.address, tt.after, got, tt.wait)
+		}
+	}
+	// A configuration with the same limits forgets nobody.
+	l.set(60, 2)
+	if ask("2001:db8:1:2::4", 0) == 0 {
+		t.Error("the same limits let everybody begin anew")
+	}
+}
+
+// TestS145_SignInLimiterIsBounded: memory does not grow with addresses, and who is
+// heard of stays known.
+func TestS145_SignInLimiterIsBounded(t *testing.T) {
+	var l signInLimiter
+	l.set(60, 1)
+	now := time.Now()
+	mine := netip.MustParseAddr("198.51.100.1")
+	l.wait(mine, now)
+	for i := range 3 * maxAddresses {
+		l.wait(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), now)
+		if i%1000 == 0 && l.wait(mine, now) == 0 {
+			t.Fatalf("after %d others it is forgotten", i)
+		}
+	}
+	if len(l.addresses) != maxAddresses || l.recent.Len() != maxAddresses {
+		t.Errorf("it knows %d addresses, and has %d in order", len(l.addresses), l.recent.Len())
+	}
+}
+
+// TestServeShedsLoad answers at once where it would have to wait.
+func TestServeShedsLoad(t *testing.T) {
+	address := freeAddress(t)
+	g := newGate(t, oneUpstream+"limits: {requests: 2}\nops_listen: "+address+"\n")
+	g.start()
+	for range 2 {
+		held, err := http.Get(g.url + "/open?hold")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer held.Body.Close()
+		if _, err := io.ReadFull(held.Body, make([]byte, 6)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := http.Get(g.url + "/open")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Body.Close()
+	if r.StatusCode != 503 || r.Header.Get("Retry-After") == "" {
+		t.Errorf("%d %v", r.StatusCode, r.Header)
+	}
+	if _, text := operations(t, address, "/metrics"); !strings.Contains(text, `codegrant_refused_total{reason="overload"} 1`) || !strings.Contains(text, "codegrant_requests_in_flight 2") {
+		t.Error("the metrics do not say so")
+	}
+	g.release()
+	g.until("there is room", func() bool { status, _ := g.get(http.DefaultClient, "/open"); return status == 200 })
+}
+
+// TestS144_SlowAndLargeRequests are ended.
+func TestS144_SlowAndLargeRequests(t *testing.T) {
+	g := newGate(t, oneUpstream+"limits: {header_bytes: 8KiB}\n")
+	g.start()
+	r, err := http.NewRequestWithContext(t.Context(), "GET", g.url+"/open", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-Large", strings.Repeat("x", 16<<10))
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("large headers: %d", response.StatusCode)
+	}
+	server := (&process{log: slog.New(slog.DiscardHandler)}).server(t.Context(), g.settings())
+	if server.ReadHeaderTimeout != 10*time.Second || server.IdleTimeout != 2*time.Minute || server.MaxHeaderBytes != 8<<10 {
+		t.Errorf("%+v", server)
+	}
+}
+
+// TestSocketsOfThisMachine: a proxy behind a Unix socket can be trusted.
+func TestSocketsOfThisMachine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		local(r)
+		_, _ = io.WriteString(w, addressOf(r.RemoteAddr).String())
+	})}}
+	server.Start()
+	defer server.Close()
+	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}}}
+	defer client.CloseIdleConnections()
+	r, err := client.Get("http://gate/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	if body, err := io.ReadAll(r.Body); err != nil || string(body) != "127.0.0.1" {
+		t.Errorf("it comes from %s, %v", body, err)
+	}
+}
+
+// TestServeAnswersEnvoy over gRPC, under whichever configuration is in use.
+func TestServeAnswersEnvoy(t *testing.T) {
+	address := freeAddress(t)
+	more := "ext_authz_listen: " + address + "\ntrusted_proxies: 127.0.0.1\n"
+	g := newGate(t, oneUpstream+more)
+	g.start()
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ask := func(path string) int32 {
+		t.Helper()
+		answer, err := authv3.NewAuthorizationClient(conn).Check(t.Context(), &authv3.CheckRequest{Attributes: &authv3.AttributeContext{
+			Source: &authv3.AttributeContext_Peer{Address: &corev3.Address{}},
+			Request: &authv3.AttributeContext_Request{Http: &authv3.AttributeContext_HttpRequest{
+				Method: "GET", Host: strings.TrimPrefix(g.url, "http://"), Path: path, Scheme: "http",
+				Headers: map[string]string{":authority": strings.TrimPrefix(g.url, "http://"), ":path": path, ":method": "GET"},
+			}},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if denied := answer.GetDeniedResponse(); denied != nil {
+			return int32(denied.GetStatus().GetCode())
+		}
+		return 200
+	}
+	if open, admin := ask("/open/x"), ask("/admin"); open != 200 || admin != 401 {
+		t.Errorf("/open %d, /admin %d", open, admin)
+	}
+	g.write(strings.Replace(oneUpstream, "path: /open", "path: /admin/open", 1) + more)
+	g.logged("new configuration is in use")
+	if open, admin := ask("/open/x"), ask("/admin/open"); open != 401 || admin != 200 {
+		t.Errorf("with a new configuration: /open %d, /admin/open %d", open, admin)
+	}
+	if status := g.end(); status != 0 {
+		t.Errorf("status %d", status)
+	}
+}
