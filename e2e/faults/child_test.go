@@ -1,3 +1,5 @@
+//go:build unix
+
 package faults
 
 const childVariable = "CODEGRANT_FAULTS_CHILD"
