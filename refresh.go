@@ -299,7 +299,7 @@ var errSuperseded = errors.New("another process has refreshed the session")
 // that it stored already are the newer ones: errSuperseded.
 func (a *Auth) store(ctx context.Context, l *live, p *payload, stale bool) (*live, error) {
 	record, taken, lost := l.record, l.record.Version, false
-	for delay := 50 * time.Millisecond; ; delay *= 2 {
+	for delay := 50 * time.Millisecond; ; delay = min(2*delay, time.Second) {
 		next := record
 		if !lost {
 			next.LeaseUntil = time.Time{}
