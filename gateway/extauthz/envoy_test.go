@@ -114,8 +114,8 @@ func mutate(t *testing.T, values []string, option *corev3.HeaderValueOption) []s
 	return append(values[:len(values):len(values)], option.GetHeader().GetValue())
 }
 
-// localReply answers for what was denied. Envoys before 1.37 replace whatever has a
-// name that is mentioned; later ones follow each option. Both have to come to the same.
+// localReply answers for what was denied. Older Envoys replace whatever has a
+// name that is mentioned; newer ones follow each option. Both have to come to the same.
 func (e *envoy) localReply(w http.ResponseWriter, denied *authv3.DeniedHttpResponse) {
 	own := http.Header{"Content-Type": {"text/plain"}, "Server": {"envoy"}}
 	before, later := own.Clone(), own.Clone()
