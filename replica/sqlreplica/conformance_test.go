@@ -13,7 +13,10 @@ import (
 
 func TestConformance(t *testing.T) {
 	for _, e := range slices.Concat(testEngines, otherWays) {
-		t.Run(e.name, func(t *testing.T) { replicatest.Run(t, harnessOf(e.store)) })
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
+			replicatest.Run(t, harnessOf(e.store))
+		})
 	}
 }
 

@@ -71,6 +71,7 @@ func djangoStore(t *testing.T, e testEngine, config Config) (*Store, *spy) {
 func TestDjangoConformance(t *testing.T) {
 	for _, e := range testEngines {
 		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
 			h := harnessOf(func(t *testing.T, config Config) (*Store, *spy) { return djangoStore(t, e, config) })
 			h.Except = map[string]string{
 				"groups/shared by members, apart by issuer": "Django has one group of a name; a second pool's claim to it is refused, as TestDjangoGroupsOfTwoPools shows",

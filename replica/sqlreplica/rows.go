@@ -177,12 +177,14 @@ func (s *Store) readHeld(ctx context.Context, tx *sql.Tx, issuer string, ids []i
 	if err != nil || len(found) == 0 {
 		return users, err
 	}
-	stored, err := s.readGroups(ctx, tx, issuer, in(s.engine.sql(" WHERE "), v.groupID, kindID, slices.Collect(maps.Keys(groups))))
-	if err != nil {
-		return nil, err
-	}
-	for _, g := range stored {
-		groups[g.ID] = g
+	for wanted := range slices.Chunk(slices.Sorted(maps.Keys(groups)), maxRows) {
+		stored, err := s.readGroups(ctx, tx, issuer, in(s.engine.sql(" WHERE "), v.groupID, kindID, wanted))
+		if err != nil {
+			return nil, err
+		}
+		for _, g := range stored {
+			groups[g.ID] = g
+		}
 	}
 	for _, m := range found {
 		if place, ok := places[m.user]; ok && groups[m.group].ID != 0 {

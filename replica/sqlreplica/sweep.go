@@ -9,7 +9,7 @@ import (
 )
 
 // maxSwept is how many users one transaction of a sweep takes in.
-const maxSwept = 500
+const maxSwept = 200
 
 // Sweep implements [replica.BatchStore].
 func (s *Store) Sweep(ctx context.Context, issuer, pass string, o replica.SweepOptions) (replica.SweepResult, error) {
