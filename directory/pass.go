@@ -94,7 +94,10 @@ func (s *Sync) resume(state []byte, o Options) *pass {
 			was = progress{}
 		}
 	}
-	now := s.now()
+	now, began := s.now(), s.now()
+	if dated, ok := s.Source.(interface{ AsOf() time.Time }); ok {
+		began = dated.AsOf().UTC().Truncate(time.Microsecond)
+	}
 	p := &pass{Sync: s, options: o}
 	unfinished := was.Report.Pass != "" && was.Report.Phase != phaseDone
 	if unfinished && !o.Fresh && (was.Report.Full || !o.Full) && now.Sub(was.Saved).Abs() < resumeWithin {
@@ -105,7 +108,7 @@ func (s *Sync) resume(state []byte, o Options) *pass {
 	}
 	p.progress = progress{
 		Version: progressVersion, Limit: o.MaxShare, LastFull: was.LastFull,
-		Report: Report{Pass: "pass-" + strings.ToLower(rand.Text()), Full: o.Full, Phase: phaseGroups, Began: now},
+		Report: Report{Pass: "pass-" + strings.ToLower(rand.Text()), Full: o.Full, Phase: phaseGroups, Began: began, Started: now},
 		// Whom the pass before left undone is still to be done.
 		Pending: was.Pending, Unsettled: was.Unsettled,
 	}
@@ -180,7 +183,7 @@ func (p *pass) run(ctx context.Context) error {
 	log.Info("pass is done", slog.Int("users", r.Users), slog.Int("groups", r.Groups), slog.Int("members", r.Members),
 		slog.Int("created", r.Created), slog.Int("changed", r.Changed), slog.Int("disabled", r.Disabled), slog.Int("regrouped", r.Regrouped),
 		slog.Int("removed", r.Removed), slog.Int("refused", r.Refused), slog.Int("sessions_ended", r.SessionsEnded),
-		slog.Int("sessions_stale", r.SessionsStale), slog.Duration("took", r.Finished.Sub(r.Began)))
+		slog.Int("sessions_stale", r.SessionsStale), slog.Duration("took", r.Finished.Sub(r.Started)))
 	return refused
 }
 

@@ -166,7 +166,8 @@ type Report struct {
 	Pass     string // name
 	Full     bool
 	DryRun   bool
-	Phase    string    // groups, members, users, removals or done
+	Phase    string // groups, members, users, removals or done
+	Started  time.Time
 	Began    time.Time // of the reading: what is stated is as of then, or later
 	Finished time.Time // zero: it is not
 	Resumed  int       // how often another process went on with it
