@@ -6,7 +6,7 @@
 //
 // # Passes
 //
-// A [Source] is a pool to read: [NewCognito] over AWS's SDK.
+// A [Source] is a pool to read: [NewCognito] over AWS's SDK, or an export of one.
 // [Sync.Run] makes a pass over it. A full pass reads every group, the members of
 // each, and every user; states what it has read to the replica, as of when it was
 // read; and then removes whom it has not met. An incremental pass leaves out the
