@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -168,7 +169,7 @@ func (d *decoder) decode(key string, node ast.Node, into reflect.Value, depth in
 	case *ast.AnchorNode:
 		name := n.Name.GetToken().Value
 		if _, ok := d.anchors[name]; ok {
-			d.fault(key, "the anchor &%s is there twice", bounded(name))
+			d.fault(key, "the anchor &%s is there twice", label(name))
 		}
 		d.decode(key, n.Value, into, depth+1)
 		d.anchors[name] = n.Value // not before: it cannot refer to itself
@@ -177,7 +178,7 @@ func (d *decoder) decode(key string, node ast.Node, into reflect.Value, depth in
 		name := n.Value.GetToken().Value
 		target, ok := d.anchors[name]
 		if !ok {
-			d.fault(key, "there is no anchor &%s before it", bounded(name))
+			d.fault(key, "there is no anchor &%s before it", label(name))
 			return
 		}
 		line := d.lines[key]
@@ -185,7 +186,7 @@ func (d *decoder) decode(key string, node ast.Node, into reflect.Value, depth in
 		d.lines[key] = line
 		return
 	case *ast.TagNode:
-		d.fault(key, "tags such as %s have no meaning here", bounded(n.GetToken().Value))
+		d.fault(key, "tags such as %q have no meaning here", bounded(n.GetToken().Value))
 		return
 	case *ast.NullNode:
 		// An empty list of groups must not let everybody in.
@@ -229,7 +230,7 @@ func (d *decoder) decodeStruct(key string, node ast.Node, into reflect.Value, de
 			d.fault(join(key, "<<"), "merge keys have no meaning here; repeat the keys, or refer to one value with *anchor")
 			continue
 		}
-		full := join(key, bounded(name))
+		full := join(key, label(name))
 		if line, ok := seen[name]; ok {
 			d.faults = append(d.faults, Fault{d.file, at.Position.Line, full, fmt.Errorf("it is there twice, on line %d too", line)})
 			continue
@@ -386,6 +387,16 @@ func keysOf(t reflect.Type) []string {
 	}
 	return keys
 }
+
+// label is a key as faults show it.
+func label(name string) string {
+	if labelPattern.MatchString(name) {
+		return name
+	}
+	return strconv.Quote(bounded(name))
+}
+
+var labelPattern = regexp.MustCompile(`^[\w.-]{1,60}$`)
 
 // unknown says which key may have been meant.
 func unknown(name string, known []string) error {
