@@ -151,6 +151,7 @@ func (a *Auth) openSession(ctx context.Context, w http.ResponseWriter, r *http.R
 		if l, err := a.readSession(r); err == nil && l != nil && !began.IsZero() && l.record.Subject == p.identity.Subject &&
 			l.record.Created.After(began) && !l.identity.AuthTime.Before(p.identity.AuthTime) {
 			a.revokeBehind(ctx, tokens.RefreshToken)
+			a.grantSignedCookies(w, r, l.payload)
 			return l.payload, nil
 		}
 		err = a.createSession(ctx, w, r, p)

@@ -34,6 +34,8 @@ type Auth struct {
 	swept     atomic.Int64 // when the store last let go of expired sessions
 	tasks     tasks        // Close waits for it
 
+	revocations atomic.Int64 // under way, or waiting
+
 	signedCookies *cloudfront.Cookies // nil: none
 }
 

@@ -72,13 +72,30 @@ func withRetryAfter(err error, after time.Duration) error {
 	return &unavailableError{cause: err, after: after}
 }
 
+// maxAskedWait bounds how long the pool is left alone because it asked for that:
+// people wait for it, too.
+const maxAskedWait = time.Minute
+
+// askedWait is how long the pool asked to be left alone, 0 where it did not.
+func askedWait(err error) time.Duration {
+	var u *cognito.UnavailableError
+	if errors.As(err, &u) {
+		return min(u.RetryAfter, maxAskedWait)
+	}
+	return 0
+}
+
 // retryAfter is how long a client should wait, in whole seconds.
 func retryAfter(err error) int {
+	after := askedWait(err)
 	var u *unavailableError
-	if errors.As(err, &u) && u.after > 0 {
-		return int((u.after + time.Second - 1) / time.Second)
+	if errors.As(err, &u) {
+		after = max(after, u.after)
 	}
-	return 2
+	if after <= 0 {
+		return 2
+	}
+	return int((after + time.Second - 1) / time.Second)
 }
 
 // isUnavailable holds the one list of faults that say nothing about the person.

@@ -64,7 +64,7 @@ func (f *flights) finish(id string, fl *flight) {
 		if len(f.failed) >= maxFailures {
 			clear(f.failed)
 		}
-		backoff := min(firstBackoff<<min(fl.failures, 10), maxBackoff)
+		backoff := max(min(firstBackoff<<min(fl.failures, 10), maxBackoff), askedWait(fl.err))
 		fl.failures++
 		fl.retryAt = f.now().Add(backoff)
 		fl.err = withRetryAfter(fl.err, backoff)

@@ -18,6 +18,10 @@ import (
 // behind their back where the pool is slow.
 const revokeWait = 2 * time.Second
 
+// maxRevocations is how many may be under way or wait: where tokens are shared in
+// cookies, anybody can have invented ones revoked.
+const maxRevocations = 1 << 10
+
 // logout ends the session, then everything that was derived from it, then sends
 // the browser to the pool's own sign-out. Each step stands when a later one
 // fails.
@@ -108,8 +112,15 @@ func (a *Auth) revokeBehind(ctx context.Context, token cognito.Secret) <-chan st
 		close(done)
 		return done
 	}
+	if a.revocations.Add(1) > maxRevocations {
+		a.revocations.Add(-1)
+		a.audit(ctx, slog.LevelWarn, "refresh token not revoked", slog.String("reason", "too many others are under way"))
+		close(done)
+		return done
+	}
 	a.behind("revocation", func() {
 		defer close(done)
+		defer a.revocations.Add(-1)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
 		if err := a.client.Revoke(ctx, token); err != nil {

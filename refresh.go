@@ -278,6 +278,11 @@ func ourFault(err error) bool {
 // undecided makes a failed refresh one that says nothing about the session.
 func (a *Auth) undecided(ctx context.Context, l *live, what string, err error) error {
 	a.audit(ctx, slog.LevelWarn, "refresh failed", slog.String("session", shortID(l.record.ID)), slog.String("reason", err.Error()))
+	return noVerdict(what, err)
+}
+
+// noVerdict makes a fault one that says nothing about the person, whatever it was.
+func noVerdict(what string, err error) error {
 	if errors.Is(err, ErrInvalid) || !isUnavailable(err) {
 		err = errors.New(err.Error()) // no longer an ErrInvalid
 	}
@@ -294,7 +299,7 @@ var errSuperseded = errors.New("another process has refreshed the session")
 // that it stored already are the newer ones: errSuperseded.
 func (a *Auth) store(ctx context.Context, l *live, p *payload, stale bool) (*live, error) {
 	record, taken, lost := l.record, l.record.Version, false
-	for delay := 50 * time.Millisecond; ; delay *= 2 {
+	for delay := 50 * time.Millisecond; ; delay = min(2*delay, time.Second) {
 		next := record
 		if !lost {
 			next.LeaseUntil = time.Time{}

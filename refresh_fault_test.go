@@ -199,3 +199,46 @@ func TestS150_AnEarlyRefreshWithoutKeys(t *testing.T) {
 		t.Errorf("once the keys are back: status %d", r.StatusCode)
 	}
 }
+
+// A pool that throttles is left alone for as long as it asks, and whoever waits is
+// told the same; within reason.
+func TestS150_ThePoolSaysWhenToComeAgain(t *testing.T) {
+	for asked, want := range map[string]string{"7": "7", "3000": "60"} {
+		t.Run(asked, func(t *testing.T) {
+			a := newApp(t, nil)
+			browser := codegranttest.NewBrowser(t)
+			browser.SignIn(a.url+"/", "alice@example.com", codegranttest.Password)
+			a.now.Advance(61 * time.Minute)
+			throttle := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Retry-After", asked)
+				w.WriteHeader(429)
+			})
+			a.Fault(localpool.Token, throttle)
+			before := a.Calls(localpool.Token)
+			wait, err := time.ParseDuration(want + "s")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 3 {
+				if r := get(t, browser.Client, a.url+"/auth/user"); r.StatusCode != 503 || r.Header.Get("Retry-After") != want {
+					t.Errorf("status %d, Retry-After %q, want %q", r.StatusCode, r.Header.Get("Retry-After"), want)
+				}
+				a.now.Advance(wait/3 - time.Millisecond)
+			}
+			if n := a.Calls(localpool.Token) - before; n != 1 {
+				t.Errorf("asked %d times within what it asked for", n)
+			}
+			a.Fault(localpool.Token, nil)
+			a.now.Advance(time.Second)
+			if r := get(t, browser.Client, a.url+"/auth/user"); r.StatusCode != 200 {
+				t.Errorf("after that: status %d", r.StatusCode)
+			}
+
+			a.Fault(localpool.Token, throttle)
+			page := codegranttest.NewBrowser(t).SignIn(a.url+"/reports/", "alice@example.com", codegranttest.Password)
+			if page.Status != 503 || page.Header.Get("Retry-After") != want {
+				t.Errorf("sign-in: status %d, Retry-After %q, want %q", page.Status, page.Header.Get("Retry-After"), want)
+			}
+		})
+	}
+}

@@ -148,6 +148,13 @@ func (a *Auth) carriedOf(w http.ResponseWriter, r *http.Request) (*live, error) 
 	}
 	if err != nil || !now.Before(p.identity.Expires.Add(-a.leewayOf(p))) {
 		f := a.refreshShared(ctx, held)
+		if isUnavailable(f.err) && f.tokens.RefreshToken != "" && f.tokens.RefreshToken != held.RefreshToken {
+			// Rotated: the browser is the only place that the new one has.
+			held = f.tokens
+			if err := a.shared.write(w, held, a.AbsoluteTimeout); err != nil {
+				return nil, unavailable("hand out a rotated token", err)
+			}
+		}
 		switch {
 		case f.err == nil && err == nil && f.payload.identity.Subject != p.identity.Subject:
 			// One of the cookies was planted. What verifies by itself counts.
@@ -248,18 +255,24 @@ func (a *Auth) refreshShared(ctx context.Context, held cognito.TokenSet) *shared
 	}
 }
 
+// renewShared returns tokens with an error where the pool has rotated the refresh
+// token and the others do not verify yet: those that were held, and the new one.
 func (a *Auth) renewShared(ctx context.Context, held cognito.TokenSet) (cognito.TokenSet, *payload, *verify.Claims, error) {
 	tokens, err := a.client.Refresh(ctx, held.RefreshToken)
-	if err != nil {
-		if isUnavailable(err) {
-			return tokens, nil, nil, unavailable("refresh the tokens", err)
-		}
+	switch {
+	case errors.Is(err, cognito.ErrInvalidGrant):
 		return tokens, nil, nil, fmt.Errorf("%w: the pool refused to refresh: %w", ErrSessionEnded, err)
+	case err != nil:
+		return tokens, nil, nil, noVerdict("refresh the tokens", err)
 	}
 	if tokens.RefreshToken == "" {
 		tokens.RefreshToken = held.RefreshToken
 	}
 	p, claims, err := a.verifyTokens(ctx, tokens, verify.IDExpectations{})
+	if err != nil && ourFault(err) {
+		held.RefreshToken = tokens.RefreshToken
+		return held, nil, nil, noVerdict("verify the refreshed tokens", err)
+	}
 	return tokens, p, claims, err
 }
 

@@ -3,6 +3,7 @@ package codegrant
 import (
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"github.com/codegrant/codegrant/internal/pages"
 	"github.com/codegrant/codegrant/internal/returnto"
@@ -16,7 +17,7 @@ func (a *Auth) signInFailed(w http.ResponseWriter, r *http.Request, returnTo str
 	status := http.StatusBadRequest
 	if isUnavailable(err) {
 		status = http.StatusServiceUnavailable
-		w.Header().Set("Retry-After", "5")
+		w.Header().Set("Retry-After", strconv.Itoa(max(5, retryAfter(err))))
 	}
 	switch {
 	case background(r):

@@ -30,6 +30,7 @@ type Client struct {
 	http      http.Client
 	timeout   time.Duration
 	gate      *gate
+	revokes   *gate // a place of their own: they are not urgent, and can be many
 }
 
 // TokenSet is what the token endpoint grants. Nothing in it has been verified.
@@ -51,7 +52,7 @@ func New(config Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{pool: config.Pool, endpoints: endpoints, timeout: config.Timeout, gate: newGate()}
+	c := &Client{pool: config.Pool, endpoints: endpoints, timeout: config.Timeout, gate: newGate(maxCalls), revokes: newGate(maxRevocations)}
 	if c.timeout <= 0 {
 		c.timeout = 10 * time.Second
 	}

@@ -7,8 +7,10 @@ import (
 )
 
 const (
-	// maxCalls is how many requests to one pool may be under way.
-	maxCalls = 64
+	// maxCalls is how many requests to one pool may be under way, and
+	// maxRevocations how many revocations beside them, which nobody waits for.
+	maxCalls       = 64
+	maxRevocations = 16
 	// After maxTimeouts in a row, with no answer between them, one request per
 	// probeInterval is let through to see whether the pool is back.
 	maxTimeouts   = 5
@@ -26,7 +28,7 @@ type gate struct {
 	nextProbe time.Time
 }
 
-func newGate() *gate { return &gate{slots: make(chan struct{}, maxCalls)} }
+func newGate(size int) *gate { return &gate{slots: make(chan struct{}, size)} }
 
 // enter waits for a turn, at most as long as patience.
 func (g *gate) enter(ctx context.Context, patience time.Duration) error {
@@ -35,7 +37,7 @@ func (g *gate) enter(ctx context.Context, patience time.Duration) error {
 	select {
 	case g.slots <- struct{}{}:
 	case <-ctx.Done():
-		return unusable("wait for %d other requests to the pool: %w", maxCalls, ctx.Err())
+		return unusable("wait for %d other requests to the pool: %w", cap(g.slots), ctx.Err())
 	}
 	if wait := g.shut(); wait > 0 {
 		<-g.slots

@@ -429,7 +429,7 @@ func TestS148_NothingIsLeftBehind(t *testing.T) {
 // TestOwnTransport goes through a real connection of the default client.
 func TestOwnTransport(t *testing.T) {
 	transport := newTransport()
-	if transport.MaxConnsPerHost != maxCalls || transport.MaxResponseHeaderBytes == 0 || transport.IdleConnTimeout == 0 || transport.Proxy == nil {
+	if transport.MaxConnsPerHost != maxCalls+maxRevocations || transport.MaxResponseHeaderBytes == 0 || transport.IdleConnTimeout == 0 || transport.Proxy == nil {
 		t.Errorf("newTransport() = %+v", transport)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -455,4 +455,30 @@ func TestS164_ATransportThatPanics(t *testing.T) {
 	if n := len(c.gate.slots); n != 0 {
 		t.Errorf("%d of %d places are lost", n, maxCalls)
 	}
+}
+
+// Revocations are not urgent, and where tokens are shared in cookies anybody can
+// cause them. A pool that lets them hang must not make anybody else wait.
+func TestS147_RevocationsThatHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := clientOver(t, func(r *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(r.URL.Path, "/revoke") {
+				return hang(r)
+			}
+			return response(200, `{"access_token":"a","token_type":"Bearer","expires_in":3600}`), nil
+		})
+		var wg sync.WaitGroup
+		for range 3 * maxCalls {
+			wg.Go(func() { _ = c.Revoke(t.Context(), "r") })
+		}
+		for range 60 {
+			synctest.Wait()
+			start := time.Now()
+			if _, err := c.Refresh(t.Context(), "r"); err != nil || time.Since(start) > 0 {
+				t.Errorf("Refresh() = %v after %v", err, time.Since(start))
+			}
+			time.Sleep(time.Second)
+		}
+		wg.Wait()
+	})
 }

@@ -31,7 +31,7 @@ func newTransport() *http.Transport {
 		TLSHandshakeTimeout:    5 * time.Second,
 		ForceAttemptHTTP2:      true,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 5 * time.Second},
-		MaxConnsPerHost:        maxCalls,
+		MaxConnsPerHost:        maxCalls + maxRevocations,
 		MaxIdleConnsPerHost:    16,
 		IdleConnTimeout:        20 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
@@ -86,7 +86,11 @@ func pause(ctx context.Context, d time.Duration) bool {
 // once makes one request. What it was sent stays out of the error, whatever the
 // other side makes of it.
 func (c *Client) once(ctx context.Context, endpoint string, form url.Values) (answer, error) {
-	if err := c.gate.enter(ctx, c.timeout); err != nil {
+	gate := c.gate
+	if endpoint == c.endpoints.Revoke {
+		gate = c.revokes
+	}
+	if err := gate.enter(ctx, c.timeout); err != nil {
 		return answer{}, err
 	}
 	caller := ctx
@@ -94,7 +98,7 @@ func (c *Client) once(ctx context.Context, endpoint string, form url.Values) (an
 	defer cancel()
 
 	outcome := undecided // as long as the transport may panic
-	defer func() { c.gate.leave(outcome) }()
+	defer func() { gate.leave(outcome) }()
 	a, err := c.roundTrip(ctx, endpoint, form)
 	outcome = outcomeOf(err, caller)
 	if err == nil {

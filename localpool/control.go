@@ -1,10 +1,15 @@
 package localpool
 
 import (
+	"fmt"
+	"maps"
+	"math"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/codegrant/codegrant/localpool/internal/quota"
 	"github.com/codegrant/codegrant/localpool/internal/state"
 )
 
@@ -49,6 +54,34 @@ func (s *Server) Fault(endpoint string, h http.Handler) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults[endpoint] = h
+}
+
+// DefaultQuotas returns the requests per second that Cognito allows an account which
+// asked for no more, by category of operation.
+func DefaultQuotas() map[string]float64 { return quota.Defaults() }
+
+// SetQuota sets how many requests of a category of operations are taken in a second,
+// over all pools. More are refused as Cognito does, with TooManyRequestsException.
+// Zero ends the limit.
+func (s *Server) SetQuota(category string, perSecond float64) error {
+	if err := checkQuota(category, perSecond); err != nil {
+		return fmt.Errorf("local pool: %w", err)
+	}
+	s.limiter.Set(category, perSecond)
+	return nil
+}
+
+// Throttled says how many requests of a category were refused because of its quota.
+func (s *Server) Throttled(category string) int { return s.limiter.Throttled(category) }
+
+func checkQuota(category string, perSecond float64) error {
+	if !quota.Known(category) {
+		return fmt.Errorf("quota %q: there is no such category; there are %s", category, strings.Join(slices.Sorted(maps.Keys(quota.Defaults())), ", "))
+	}
+	if perSecond < 0 || math.IsNaN(perSecond) || math.IsInf(perSecond, 0) {
+		return fmt.Errorf("quota %q: %v is not a number of requests per second", category, perSecond)
+	}
+	return nil
 }
 
 // Client is an app client as an application has to know it.

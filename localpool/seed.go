@@ -17,6 +17,10 @@ import (
 // Seed is what a state begins with.
 type Seed struct {
 	Pools []PoolSeed `yaml:"pools"`
+	// Quotas are requests per second, over all pools, by category of operation such
+	// as UserList; [DefaultQuotas] has them all. Those that are missing have no
+	// limit. They are no part of the state: each start reads them.
+	Quotas map[string]float64 `yaml:"quotas"`
 }
 
 // PoolSeed is one user pool.
@@ -151,6 +155,11 @@ func (s Seed) pools() ([]*state.Pool, error) {
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	if len(s.Pools) == 0 {
 		fault("there is no pool")
+	}
+	for category, perSecond := range s.Quotas {
+		if err := checkQuota(category, perSecond); err != nil {
+			faults = append(faults, err)
+		}
 	}
 	var pools []*state.Pool
 	clients := make(map[string]bool)

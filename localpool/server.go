@@ -15,6 +15,7 @@ import (
 	"github.com/codegrant/codegrant/localpool/internal/api"
 	"github.com/codegrant/codegrant/localpool/internal/oauth"
 	"github.com/codegrant/codegrant/localpool/internal/pages"
+	"github.com/codegrant/codegrant/localpool/internal/quota"
 	"github.com/codegrant/codegrant/localpool/internal/state"
 	"github.com/codegrant/codegrant/localpool/internal/tokens"
 )
@@ -25,7 +26,7 @@ type Config struct {
 	// application at http://localhost:8080.
 	Seed Seed
 	// StateFile keeps users, keys and grants. It is written as a whole or not at
-	// all. With a file that exists, Seed is not used. Defaults to none.
+	// all. With a file that exists, the pools of Seed are not used. Defaults to none.
 	StateFile string
 	// BaseURL is where browsers and services reach the server: the issuer is
 	// BaseURL + "/" + the pool's id. Defaults to http://127.0.0.1:9229.
@@ -51,6 +52,7 @@ type Server struct {
 	oauth   *oauth.Endpoints
 	api     *api.API
 	mux     *http.ServeMux
+	limiter *quota.Limiter
 
 	mu     sync.Mutex // guards the fields below
 	calls  map[string]int
@@ -85,11 +87,14 @@ func New(config Config) (*Server, error) {
 	}
 	s := &Server{
 		state: st, base: base.Scheme + "://" + base.Host, host: strings.ToLower(base.Hostname()), anyHost: config.InsecureAnyHost,
-		calls: make(map[string]int), faults: make(map[string]http.Handler),
+		calls: make(map[string]int), faults: make(map[string]http.Handler), limiter: quota.New(config.Now),
+	}
+	for category, perSecond := range config.Seed.Quotas {
+		s.limiter.Set(category, perSecond)
 	}
 	maker := tokens.New(st, s.base)
-	s.oauth = oauth.New(st, maker, s.base)
-	s.api = api.New(api.Config{State: st, Tokens: maker, Logger: config.Logger, Own: s.ownHost})
+	s.oauth = oauth.New(st, maker, s.base, s.limiter)
+	s.api = api.New(api.Config{State: st, Tokens: maker, Logger: config.Logger, Own: s.ownHost, Limiter: s.limiter})
 	s.route()
 	return s, nil
 }
@@ -109,7 +114,7 @@ func (s *Server) route() {
 	handle("GET /{pool}/.well-known/jwks.json", JWKS, s.oauth.Keys)
 	handle("POST /{$}", API, s.operation)
 	handle("OPTIONS /{$}", API, s.api.ServeHTTP)
-	s.mux.Handle("/", s.counted(Pages, pages.New(s.state, s.oauth, s.base)))
+	s.mux.Handle("/", s.counted(Pages, pages.New(s.state, s.oauth, s.base, s.limiter)))
 }
 
 // operation serves the JSON API, whose operations are counted by name too.

@@ -81,7 +81,7 @@ func (o SweepOptions) Validate(issuer, pass string) error {
 		faults = append(faults, err)
 	}
 	if o.Began.IsZero() {
-		faults = append(faults, errors.New("Began, the time when the pass began, is missing"))
+		faults = append(faults, errors.New("the time when the pass began (Began) is missing"))
 	}
 	if !(o.MaxShare >= 0 && o.MaxShare <= 1) {
 		faults = append(faults, fmt.Errorf("MaxShare is %v, and not between 0 and 1", o.MaxShare))

@@ -34,7 +34,10 @@ const (
 //   - A user who is deleted is there again, and enabled unless stated otherwise,
 //     once a statement counts.
 func Decide(policy Policy, stored *User, s Snapshot, now time.Time) Change {
-	at, now := storedTime(s.At), storedTime(now)
+	at, groupsAt, now := storedTime(s.At), storedTime(s.At), storedTime(now)
+	if !s.GroupsAt.IsZero() {
+		groupsAt = storedTime(s.GroupsAt)
+	}
 	next := User{Issuer: s.Issuer, Subject: s.Subject, Enabled: true, Created: now}
 	if stored != nil {
 		next = clone(*stored)
@@ -44,9 +47,9 @@ func Decide(policy Policy, stored *User, s Snapshot, now time.Time) Change {
 	if fresh {
 		state(&next, s)
 	}
-	groupsFresh := s.GroupsKnown && (stored == nil || !at.Before(stored.GroupsAsOf))
+	groupsFresh := s.GroupsKnown && (stored == nil || !groupsAt.Before(stored.GroupsAsOf))
 	if groupsFresh {
-		stateGroups(policy, &next, s, at)
+		stateGroups(policy, &next, s, groupsAt)
 	}
 	if s.SignIn {
 		if next.FirstSignIn.IsZero() || at.Before(next.FirstSignIn) {
@@ -65,7 +68,7 @@ func Decide(policy Policy, stored *User, s Snapshot, now time.Time) Change {
 		change.User.AsOf = at
 	}
 	if groupsFresh {
-		change.User.GroupsAsOf = at
+		change.User.GroupsAsOf = groupsAt
 	}
 	return change
 }

@@ -51,6 +51,10 @@ type Snapshot struct {
 	// At is when the pool made the statement: iat of a token, or the time of
 	// reading. Required. Stores keep microseconds.
 	At time.Time
+
+	// GroupsAt is when it made that about groups, where that was another time: a
+	// directory is read group by group before it is read user by user. Zero: At.
+	GroupsAt time.Time
 }
 
 // GroupRef is one group of a [Snapshot].
@@ -123,8 +127,11 @@ func (s Snapshot) Validate() error {
 	}
 	if s.At.IsZero() {
 		fault(errors.New("the time of the statement is missing"))
-	} else if year := s.At.UTC().Year(); year < 1970 || year > 9999 {
-		fault(fmt.Errorf("the time of the statement is in the year %d", year))
+	}
+	for _, at := range []time.Time{s.At, s.GroupsAt} {
+		if year := at.UTC().Year(); !at.IsZero() && (year < 1970 || year > 9999) {
+			fault(fmt.Errorf("the time of the statement is in the year %d", year))
+		}
 	}
 	if faults == nil {
 		return nil

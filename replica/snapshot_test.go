@@ -34,6 +34,7 @@ func TestS115_SnapshotLimits(t *testing.T) {
 		{"no subject", func(s *Snapshot) { s.Subject = "" }, "subject is empty"},
 		{"no time", func(s *Snapshot) { s.At = time.Time{} }, "time of the statement is missing"},
 		{"a time of milliseconds", func(s *Snapshot) { s.At = time.Unix(1772366400000, 0) }, "year 58134"},
+		{"a time of groups in milliseconds", func(s *Snapshot) { s.GroupsAt = time.Unix(1772366400000, 0) }, "year 58134"},
 		{"longest subject", func(s *Snapshot) { s.Subject = long(255) }, ""},
 		{"subject too long", func(s *Snapshot) { s.Subject = long(256) }, "subject has 256 bytes, at most 255"},
 		{"longest attribute", func(s *Snapshot) { s.Name = long(2048) }, ""},

@@ -20,6 +20,7 @@ type cli struct {
 	Pool     poolCommand     `cmd:"" help:"Run a Cognito user pool on this machine, for development and tests."`
 	Doctor   doctorCommand   `cmd:"" help:"Say what is wrong with the settings, the pool and the database, and how to mend it."`
 	Migrate  migrateCommand  `cmd:"" help:"Bring a database's tables of sessions and of the replica up to date."`
+	Sync     syncCommand     `cmd:"" help:"Bring the replica in line with the pool."`
 	Users    usersCommand    `cmd:"" help:"Look at the people in the replica."`
 	Groups   groupsCommand   `cmd:"" help:"Look at the groups in the replica."`
 	Sessions sessionsCommand `cmd:"" help:"Look at live sessions, and end them."`

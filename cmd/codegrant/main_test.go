@@ -38,7 +38,7 @@ func TestPoolOverHTTPS(t *testing.T) {
 	read, write := io.Pipe()
 	ended := make(chan int)
 	go func() {
-		ended <- run(ctx, []string{"pool", "--https", "--listen", "127.0.0.1:0", "--quiet"}, write, t.Output())
+		ended <- run(ctx, []string{"pool", "--https", "--listen", "127.0.0.1:0", "--quiet", "--quotas"}, write, t.Output())
 		write.Close()
 	}()
 	address := ""
@@ -62,6 +62,19 @@ func TestPoolOverHTTPS(t *testing.T) {
 	}
 	if err := json.NewDecoder(response.Body).Decode(&discovery); err != nil || discovery.Issuer != address+"/local_Demo12345" {
 		t.Errorf("discovery names issuer %s, %v", discovery.Issuer, err)
+	}
+	for status := http.StatusOK; status != http.StatusBadRequest; { // --quotas: five a second
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address, strings.NewReader(`{"UserPoolId":"local_Demo12345"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Amz-Target", "AWSCognitoIdentityProviderService.ListGroups")
+		response, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		status = response.StatusCode
 	}
 	client.CloseIdleConnections()
 	cancel()

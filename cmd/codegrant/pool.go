@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
@@ -29,6 +30,7 @@ type poolCommand struct {
 	App            string `default:"http://localhost:8080" placeholder:"URL" help:"Application that the clients of the built-in seed belong to. ${env}"`
 	BaseURL        string `placeholder:"URL" help:"URL that browsers and services reach the pool under. Defaults to the address listened on. ${env}"`
 	HTTPS          bool   `help:"Serve https with a certificate made on the spot."`
+	Quotas         bool   `help:"Refuse requests beyond the rates that Cognito allows an account. The seed can set rates of its own. ${env}"`
 	InsecureListen bool   `help:"Allow an address that other machines reach. Everybody who does can sign in as anybody."`
 	Quiet          bool   `short:"q" help:"Log faults only. Codes that Cognito would send are then only shown on the page /codes."`
 }
@@ -76,6 +78,11 @@ func (c poolCommand) Run(ctx context.Context, out *streams) error {
 		if seed, err = localpool.ParseSeed(content); err != nil {
 			return fmt.Errorf("%s: %w", c.Seed, err)
 		}
+	}
+	if c.Quotas {
+		quotas := localpool.DefaultQuotas()
+		maps.Copy(quotas, seed.Quotas)
+		seed.Quotas = quotas
 	}
 	if !c.InsecureListen {
 		if err := localpool.CheckListen(c.Listen); err != nil {

@@ -1,3 +1,5 @@
+//go:build unix
+
 package faults
 
 import (
@@ -56,12 +58,3 @@ func (p *proxy) hang() {
 
 // heal takes all of it back.
 func (p *proxy) heal() { p.Toxics.ResetToxics(context.Background()) }
-
-// move leads to another server from now on, as the record of a primary does that has
-// moved, and ends every connection if cut.
-func (p *proxy) move(upstream string) {
-	p.t.Helper()
-	if err := p.Update(&toxiproxy.Proxy{Listen: p.Listen, Upstream: upstream, Enabled: true}); err != nil {
-		p.t.Fatal(err)
-	}
-}

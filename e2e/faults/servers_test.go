@@ -1,3 +1,5 @@
+//go:build unix
+
 package faults
 
 import (
@@ -184,8 +186,19 @@ func (s *redisServer) do(t testing.TB, words ...string) string {
 // postgresServer is a PostgreSQL with databases of the tests' own.
 type postgresServer struct {
 	server
-	dir   string
-	extra []string
+	bin, dir string
+}
+
+func (s *postgresServer) data() string { return filepath.Join(s.dir, "data") }
+
+// run runs one of PostgreSQL's programs.
+func (s *postgresServer) run(program string, args ...string) error {
+	command := exec.Command(filepath.Join(s.bin, program), args...)
+	command.Dir, command.SysProcAttr = s.data(), &syscall.SysProcAttr{Credential: s.as}
+	if output, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", program, err, output)
+	}
+	return nil
 }
 
 // sharedPostgres is made when the first test asks for it, since that takes a while.
@@ -212,9 +225,9 @@ func newPostgres(bin string) (*postgresServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &postgresServer{dir: dir}
+	s := &postgresServer{bin: bin, dir: dir}
 	s.name = "postgres"
-	data := filepath.Join(dir, "data")
+	data := s.data()
 	if err := errors.Join(os.Chmod(dir, 0o711), os.Mkdir(data, 0o700)); err != nil {
 		return nil, err
 	}
@@ -230,16 +243,14 @@ func newPostgres(bin string) (*postgresServer, error) {
 			return nil, err
 		}
 	}
-	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", data, "-U", "codegrant", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync")
-	initdb.Dir, initdb.SysProcAttr = data, &syscall.SysProcAttr{Credential: s.as}
-	if output, err := initdb.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("initdb: %w: %s", err, output)
+	if err := s.run("initdb", "-D", data, "-U", "codegrant", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"); err != nil {
+		return nil, err
 	}
 	s.args = func(port int) []string {
-		return slices.Concat([]string{
+		return []string{
 			filepath.Join(bin, "postgres"), "-D", data, "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1",
-			"-c", "unix_socket_directories=", "-c", "max_connections=100", "-c", "fsync=off", "-c", "restart_after_crash=on",
-		}, s.extra)
+			"-c", "unix_socket_directories=", "-c", "max_connections=100", "-c", "fsync=off",
+		}
 	}
 	s.ready = func() error { return s.admin("SELECT 1") }
 	return s, launch(&s.server)

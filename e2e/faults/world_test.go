@@ -1,3 +1,5 @@
+//go:build unix
+
 package faults
 
 import (
@@ -11,6 +13,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httputil"
 	"net/url"
 	"os"
 	"runtime"
@@ -59,6 +62,10 @@ type world struct {
 	config codegrant.Config
 	auth   *codegrant.Auth
 	log    *logs
+
+	stores stores                // of worlds with several processes
+	reads  atomic.Int64          // of sessions, by the process of the test
+	behind atomic.Pointer[child] // who is sent the callbacks of sign-ins; nil: nobody else
 }
 
 // newWorld starts both. edit may change the configuration.
@@ -78,7 +85,7 @@ func newWorld(t testing.TB, edit func(*codegrant.Config, *clock)) *world {
 		w.config = config
 		var handler http.Handler
 		w.auth, handler = application(t, config)
-		return handler
+		return w.balanced(handler)
 	})
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
@@ -91,6 +98,25 @@ func newWorld(t testing.TB, edit func(*codegrant.Config, *clock)) *world {
 		}
 	})
 	return w
+}
+
+// balanced is a load balancer: callbacks go to another process, if there is one.
+func (w *world) balanced(own http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		c := w.behind.Load()
+		if c == nil || r.URL.Path != "/auth/callback" {
+			own.ServeHTTP(rw, r)
+			return
+		}
+		to, err := url.Parse(c.url)
+		if err != nil {
+			panic(err)
+		}
+		(&httputil.ReverseProxy{
+			Rewrite:      func(p *httputil.ProxyRequest) { p.SetURL(to); p.Out.Host = p.In.Host },
+			ErrorHandler: func(rw http.ResponseWriter, _ *http.Request, _ error) { rw.WriteHeader(http.StatusBadGateway) },
+		}).ServeHTTP(rw, r)
+	})
 }
 
 type fataler interface{ Fatal(...any) }
@@ -221,6 +247,26 @@ func (p *person) askAt(origin string) answer {
 		p.w.t.Errorf("half an answer: %v", err)
 	}
 	return answer{response.StatusCode, string(body), response.Header.Get("Retry-After"), response.Cookies(), time.Since(began)}
+}
+
+// send requests a page of a process that may be killed meanwhile, and returns the
+// status, 0 where there was no answer.
+func (p *person) send(origin string) int {
+	r, err := http.NewRequest(http.MethodGet, origin+"/page", nil)
+	if err != nil {
+		p.w.t.Error(err)
+		return 0
+	}
+	r.Header.Set("Accept", "application/json")
+	for _, c := range p.cookies() {
+		r.AddCookie(c)
+	}
+	response, err := client.Do(r)
+	if err != nil {
+		return 0
+	}
+	response.Body.Close()
+	return response.StatusCode
 }
 
 // client keeps no cookies: a person's are sent with each request.
@@ -356,13 +402,10 @@ func (p *person) flood(n int, limit time.Duration, status int) *tally {
 }
 
 // whole wants a user to be in the replica as the pool has them, or as they were.
-func whole(t testing.TB, users replica.Store, username string, groups ...[]string) {
+func (w *world) whole(username string, groups ...[]string) {
+	t := w.t
 	t.Helper()
-	page, err := users.Users(t.Context(), replica.UserQuery{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, u := range page.Users {
+	for _, u := range w.users() {
 		if u.Username != username {
 			continue
 		}
@@ -377,12 +420,26 @@ func whole(t testing.TB, users replica.Store, username string, groups ...[]strin
 	}
 }
 
-// sessionsLeft counts the sessions in a store.
-func sessionsLeft(t testing.TB, store session.Store) int {
-	t.Helper()
-	list, err := store.List(t.Context(), session.Query{})
+func named(username string) func(replica.User) bool {
+	return func(u replica.User) bool { return u.Username == username }
+}
+
+// users are those of the replica.
+func (w *world) users() []replica.User {
+	w.t.Helper()
+	page, err := w.config.Replica.Users(w.t.Context(), replica.UserQuery{Issuer: w.config.Pool.Issuer, Limit: 100})
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
+	}
+	return page.Users
+}
+
+// sessionsLeft counts the sessions in a store.
+func (w *world) sessionsLeft() int {
+	w.t.Helper()
+	list, err := w.config.Sessions.List(w.t.Context(), session.Query{Limit: 10_000})
+	if err != nil {
+		w.t.Fatal(err)
 	}
 	return len(list)
 }

@@ -107,17 +107,15 @@ func (e *envoy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // mutate does what an option says to the values of its header.
 func mutate(t *testing.T, values []string, option *corev3.HeaderValueOption) []string {
-	if option.GetAppend() != nil {
-		t.Errorf("%s: the deprecated field is set", option.GetHeader().GetKey())
-	}
+	t.Helper()
 	if option.GetAppendAction() == corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD {
 		values = nil
 	}
 	return append(values[:len(values):len(values)], option.GetHeader().GetValue())
 }
 
-// localReply answers for what was denied. Envoys before 1.37 replace whatever has a
-// name that is mentioned; later ones follow each option. Both have to come to the same.
+// localReply answers for what was denied. Older Envoys replace whatever has a
+// name that is mentioned; newer ones follow each option. Both have to come to the same.
 func (e *envoy) localReply(w http.ResponseWriter, denied *authv3.DeniedHttpResponse) {
 	own := http.Header{"Content-Type": {"text/plain"}, "Server": {"envoy"}}
 	before, later := own.Clone(), own.Clone()

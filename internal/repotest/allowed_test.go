@@ -61,6 +61,7 @@ var allowed = map[string]map[string]string{
 
 	// What stands on the root package, or beside it.
 	"directory": {
+		"github.com/aws/smithy-go":     "what answers of that API carry beside their content",
 		"replica":                      "what it reconciles with the pool",
 		"github.com/aws/aws-sdk-go-v2": "the API that it reads the pool through",
 	},
@@ -82,24 +83,29 @@ var allowed = map[string]map[string]string{
 		"localpool/internal/api":    "its face for programs",
 		"localpool/internal/oauth":  "its OAuth face",
 		"localpool/internal/pages":  "its face for people",
+		"localpool/internal/quota":  "request rates, over all faces",
 		"localpool/internal/state":  "what the faces share",
 		"localpool/internal/tokens": "what they issue",
 		"github.com/goccy/go-yaml":  "the seed file, read strictly",
 	},
 	"localpool/internal/api": {
+		"localpool/internal/quota":  "too many requests",
 		"localpool/internal/state":  "the pool behind the face",
 		"localpool/internal/tokens": "what it issues, and takes from apps",
 	},
 	"localpool/internal/oauth": {
+		"localpool/internal/quota":  "too many requests",
 		"localpool/internal/state":  "the pool behind the face",
 		"localpool/internal/tokens": "what it issues, and takes at userInfo",
 	},
 	"localpool/internal/tokens": {"localpool/internal/state": "the keys that sign, and the user that is described"},
 	"localpool/internal/pages": {
 		"localpool/internal/oauth": "checks the request that every page carries, and sends the browser on",
+		"localpool/internal/quota": "too many requests",
 		"localpool/internal/state": "the pool behind the face",
 	},
 	"localpool/internal/state": {},
+	"localpool/internal/quota": {},
 
 	"codegranttest": {
 		".":                "the configuration that fits the pool",

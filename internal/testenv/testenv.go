@@ -81,6 +81,30 @@ func Django(t testing.TB) string {
 	return python
 }
 
+// Node returns the path of Node.js, and a temporary folder with the programs of a
+// folder and the packages that its package-lock.json names, which npm brings. No
+// package runs anything as it is installed.
+func Node(t testing.TB, programs string) (node, folder string) {
+	t.Helper()
+	node, err := exec.LookPath("node")
+	npm, err2 := exec.LookPath("npm")
+	if err != nil || err2 != nil {
+		missing(t, "Node.js", "install nodejs and npm")
+		return "", ""
+	}
+	folder = t.TempDir()
+	if err := os.CopyFS(folder, os.DirFS(programs)); err != nil {
+		t.Fatal(err)
+	}
+	ci := exec.CommandContext(t.Context(), npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--fetch-retries=1")
+	ci.Dir = folder
+	if out, err := ci.CombinedOutput(); err != nil {
+		t.Logf("npm ci: %v\n%s", err, out)
+		missing(t, "packages of npm", "let npm reach its registry")
+	}
+	return node, folder
+}
+
 // Program returns the path of a program, such as nginx, that a package of the same
 // name brings.
 func Program(t testing.TB, name string) string {

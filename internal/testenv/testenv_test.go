@@ -1,6 +1,8 @@
 package testenv_test
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/codegrant/codegrant/internal/testenv"
@@ -59,6 +61,48 @@ func TestDjango(t *testing.T) {
 			}
 			if got.skipped != tt.skipped || got.failed != tt.failed {
 				t.Errorf("skipped %t, failed %t, want %t, %t", got.skipped, got.failed, tt.skipped, tt.failed)
+			}
+		})
+	}
+}
+
+// TestNode installs nothing: it is about what becomes of a test that cannot.
+func TestNode(t *testing.T) {
+	for _, tt := range []struct {
+		name, npm, require string
+		skipped, failed    bool
+	}{
+		{name: "there", npm: "exit 0"},
+		{name: "no registry", npm: "exit 1", skipped: true},
+		{name: "no registry but required", npm: "exit 1", require: "1", failed: true},
+		{name: "no npm", skipped: true},
+		{name: "no npm but required", require: "1", failed: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			bin := t.TempDir()
+			for name, script := range map[string]string{"node": "exit 0", "npm": tt.npm} {
+				if script == "" {
+					continue
+				}
+				if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+					t.Fatal(err)
+				}
+			}
+			t.Setenv("PATH", bin)
+			t.Setenv("CODEGRANT_TEST_REQUIRE", tt.require)
+			programs := t.TempDir()
+			if err := os.WriteFile(filepath.Join(programs, "program.mjs"), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			got := &verdict{TB: t}
+			_, folder := testenv.Node(got, programs)
+			if got.skipped != tt.skipped || got.failed != tt.failed {
+				t.Errorf("skipped %t, failed %t, want %t, %t", got.skipped, got.failed, tt.skipped, tt.failed)
+			}
+			if tt.npm == "exit 0" {
+				if _, err := os.Stat(filepath.Join(folder, "program.mjs")); err != nil {
+					t.Error(err)
+				}
 			}
 		})
 	}

@@ -55,6 +55,33 @@ var orderCases = []testCase{
 		},
 	},
 	{
+		name: "order/groups that were stated at another time",
+		why:  "A directory is read group by group before it is read user by user, and somebody signs in between. Their sign-in knows their groups better, and the directory the rest.",
+		run: func(t *test) {
+			s := t.store()
+			id := t.apply(s, person(1, 20, in("editors"), func(s *replica.Snapshot) { s.Name = "Token" })).User.ID
+			read := func(seconds, groupsAt int) replica.Change {
+				return t.apply(s, person(1, seconds, in("admins"), func(s *replica.Snapshot) {
+					s.Name, s.Complete, s.GroupsAt = "Directory", true, at(groupsAt)
+				}))
+			}
+			c := read(30, 10)
+			if u := t.user(s, id); u.Name != "Directory" || groups(u) != "editors(p)" || c.Has("groups") || !u.AsOf.Equal(at(30)) || !u.GroupsAsOf.Equal(at(20)) {
+				t.Errorf("fields %q, user %s", c.Fields, show(u))
+			}
+			t.writesNothing(s, id, func() replica.Change { return read(25, 15) })
+			c = read(29, 21) // and the other way round
+			if u := t.user(s, id); groups(u) != "admins(p)" || !slices.Equal(c.Fields, []string{"groups"}) || !u.AsOf.Equal(at(30)) || !u.GroupsAsOf.Equal(at(21)) {
+				t.Errorf("fields %q, user %s", c.Fields, show(u))
+			}
+			created := t.apply(s, person(2, 30, in("admins"), func(s *replica.Snapshot) { s.GroupsAt = at(10) })).User
+			t.sameUser("user of the change", created, t.user(s, created.ID))
+			if !created.AsOf.Equal(at(30)) || !created.GroupsAsOf.Equal(at(10)) {
+				t.Errorf("created %s", show(created))
+			}
+		},
+	},
+	{
 		name: "order/any order ends the same, with what was said again",
 		why:  "Two replicas of one pool must not differ by the order in which they were told.",
 		run: func(t *test) {

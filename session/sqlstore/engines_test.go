@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 	_ "github.com/jackc/pgx/v5/stdlib"
@@ -70,6 +72,7 @@ func (e testEngine) store(t *testing.T, config Config) (*Store, *sql.DB) {
 	t.Helper()
 	db := openDB(t, e.driver, e.create(t))
 	config.Dialect = e.dialect
+	config.Timeout = cmp.Or(config.Timeout, time.Minute) // the machine may be busy with other tests
 	s, err := New(db, config)
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -184,5 +185,43 @@ func TestS151_ALockedSQLiteIsUnavailable(t *testing.T) {
 	}
 	if _, err := s.Get(t.Context(), "a"); !errors.Is(err, session.ErrNotFound) {
 		t.Errorf("Get beside a writer = %v, want %v", err, session.ErrNotFound)
+	}
+}
+
+// A database that does not answer is not waited for: here, all of its connections are
+// taken.
+func TestS146_ADatabaseThatHangs(t *testing.T) {
+	for _, e := range testEngines {
+		t.Run(e.name, func(t *testing.T) {
+			s, db := e.store(t, Config{Timeout: 50 * time.Millisecond})
+			db.SetMaxOpenConns(1)
+			held, err := db.Conn(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := session.Record{ID: "a", Pool: "p", Subject: "s", Version: 1, Expires: time.Now().Add(time.Hour)}
+			for name, call := range map[string]func() error{
+				"Create":          func() error { return s.Create(t.Context(), r) },
+				"Get":             func() error { _, err := s.Get(t.Context(), "a"); return err },
+				"CompareAndSwap":  func() error { _, err := s.CompareAndSwap(t.Context(), r); return err },
+				"Delete":          func() error { return s.Delete(t.Context(), "a") },
+				"List":            func() error { _, err := s.List(t.Context(), session.Query{}); return err },
+				"DeleteBySubject": func() error { _, err := s.DeleteBySubject(t.Context(), "p", "s"); return err },
+				"MarkStale":       func() error { _, err := s.MarkStale(t.Context(), "p", "s"); return err },
+				"DeleteExpired":   func() error { _, err := s.DeleteExpired(t.Context(), 1); return err },
+			} {
+				if err := call(); !errors.Is(err, session.ErrUnavailable) || !strings.Contains(err.Error(), "Timeout") {
+					t.Errorf("%s = %v, want %v that says what to do", name, err, session.ErrUnavailable)
+				}
+			}
+			held.Close()
+			s.timeout = time.Minute
+			if err := s.Create(t.Context(), r); err != nil {
+				t.Errorf("Create = %v, once there is a connection", err)
+			}
+		})
+	}
+	if _, err := New(new(sql.DB), Config{Dialect: SQLite, Timeout: -1}); err == nil || !strings.Contains(err.Error(), "Timeout") {
+		t.Errorf("New = %v, want a fault that names Timeout", err)
 	}
 }

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -14,6 +15,10 @@ import (
 type Config struct {
 	// Dialect names the engine behind the database.
 	Dialect Dialect
+	// Timeout is how long each call may take, with the wait for one of the
+	// database's connections. Without it, a database that hangs would have every
+	// request hang with it. Defaults to 5 seconds.
+	Timeout time.Duration
 	// Now is the clock that sessions expire by. Defaults to [time.Now].
 	Now func() time.Time
 }
@@ -21,9 +26,10 @@ type Config struct {
 // Store is a [session.Store] in a SQL database. It is safe for concurrent use, by
 // any number of processes.
 type Store struct {
-	db     *sql.DB
-	engine *engine
-	now    func() time.Time
+	db      *sql.DB
+	engine  *engine
+	timeout time.Duration
+	now     func() time.Time
 	statements
 }
 
@@ -40,10 +46,13 @@ func New(db *sql.DB, config Config) (*Store, error) {
 	if engine == nil {
 		faults = append(faults, errors.New("Dialect is to be SQLite, PostgreSQL or MySQL"))
 	}
+	if config.Timeout < 0 {
+		faults = append(faults, errors.New("a timeout cannot be below 0"))
+	}
 	if len(faults) > 0 {
 		return nil, fmt.Errorf("configure sqlstore: %w", errors.Join(faults...))
 	}
-	s := &Store{db: db, engine: engine, now: config.Now, statements: engine.statements()}
+	s := &Store{db: db, engine: engine, timeout: cmp.Or(config.Timeout, 5*time.Second), now: config.Now, statements: engine.statements()}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -54,9 +63,18 @@ func New(db *sql.DB, config Config) (*Store, error) {
 // SQLite, only those of one machine could, and they are taken for one.
 func (s *Store) Shared() bool { return s.engine.shared }
 
+var errTimeout = errors.New("the database did not answer in time: see whether it runs, can be reached and has a connection left, or raise Timeout")
+
+// within bounds a call.
+func (s *Store) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, s.timeout, errTimeout)
+}
+
 // Create implements [session.Store].
 func (s *Store) Create(ctx context.Context, r session.Record) error {
 	const operation = "create session"
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	if err := fits(r); err != nil {
 		return s.fail(ctx, operation, err)
 	}
@@ -86,6 +104,8 @@ func (s *Store) Create(ctx context.Context, r session.Record) error {
 // Get implements [session.Store].
 func (s *Store) Get(ctx context.Context, id string) (session.Record, error) {
 	const operation = "get session"
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	var r session.Record
 	found := true
 	err := s.again(ctx, true, func() (err error) {
@@ -112,6 +132,8 @@ func (s *Store) Get(ctx context.Context, id string) (session.Record, error) {
 // CompareAndSwap implements [session.Store].
 func (s *Store) CompareAndSwap(ctx context.Context, r session.Record) (session.Record, error) {
 	const operation = "replace session"
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	if err := fits(r); err != nil {
 		return session.Record{}, s.fail(ctx, operation, err)
 	}
@@ -160,6 +182,8 @@ func (s *Store) Delete(ctx context.Context, id string) error {
 // List implements [session.Store].
 func (s *Store) List(ctx context.Context, q session.Query) ([]session.Record, error) {
 	const operation = "list sessions"
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	query, args := s.engine.list(q, micros(s.now()))
 	var found []session.Record
 	err := s.again(ctx, true, func() error {
@@ -204,6 +228,8 @@ func (s *Store) DeleteExpired(ctx context.Context, limit int) (int, error) {
 
 // count runs a statement that may run twice, and says how many rows it was about.
 func (s *Store) count(ctx context.Context, operation, query string, args ...any) (int, error) {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	var n int64
 	err := s.again(ctx, true, func() error {
 		result, err := s.db.ExecContext(ctx, query, args...)

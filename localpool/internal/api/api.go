@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/codegrant/codegrant/localpool/internal/quota"
 	"github.com/codegrant/codegrant/localpool/internal/state"
 	"github.com/codegrant/codegrant/localpool/internal/tokens"
 )
@@ -22,6 +23,7 @@ type API struct {
 	logger *slog.Logger
 	self   func(host string) bool
 
+	limiter  *quota.Limiter
 	sessions sessions
 }
 
@@ -34,11 +36,13 @@ type Config struct {
 	Logger *slog.Logger
 	// Own reports whether a host name is one of this machine or of the server.
 	Own func(host string) bool
+	// Limiter knows how many requests are too many.
+	Limiter *quota.Limiter
 }
 
 // New returns the API.
 func New(c Config) *API {
-	return &API{state: c.State, maker: c.Tokens, logger: c.Logger, self: c.Own}
+	return &API{state: c.State, maker: c.Tokens, logger: c.Logger, self: c.Own, limiter: c.Limiter}
 }
 
 const (
@@ -110,6 +114,10 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		refuse(w, http.StatusRequestEntityTooLarge, "RequestEntityTooLargeException", "The request is longer than any that Cognito takes.")
+		return
+	}
+	if !a.within(name, body) {
+		refuse(w, http.StatusBadRequest, "TooManyRequestsException", "Rate exceeded")
 		return
 	}
 	out, err := op.serve(a, body)

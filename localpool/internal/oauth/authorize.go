@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/codegrant/codegrant/localpool/internal/quota"
 	"github.com/codegrant/codegrant/localpool/internal/state"
 	"github.com/codegrant/codegrant/localpool/internal/tokens"
 )
@@ -17,11 +18,13 @@ type Endpoints struct {
 	state *state.State
 	maker *tokens.Maker
 	base  string // of the domain
+
+	limiter *quota.Limiter
 }
 
 // New returns the endpoints under a base URL without a trailing slash.
-func New(s *state.State, maker *tokens.Maker, base string) *Endpoints {
-	return &Endpoints{state: s, maker: maker, base: base}
+func New(s *state.State, maker *tokens.Maker, base string, limiter *quota.Limiter) *Endpoints {
+	return &Endpoints{state: s, maker: maker, base: base, limiter: limiter}
 }
 
 // Issuer returns the issuer of a pool.

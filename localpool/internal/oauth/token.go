@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/codegrant/codegrant/localpool/internal/quota"
 	"github.com/codegrant/codegrant/localpool/internal/state"
 	"github.com/codegrant/codegrant/localpool/internal/tokens"
 )
@@ -38,6 +39,10 @@ func (e *Endpoints) Token(w http.ResponseWriter, r *http.Request) {
 		oauthError(w, http.StatusBadRequest, "invalid_client", fault)
 		return
 	}
+	if !e.within(form.Get("grant_type")) {
+		oauthError(w, http.StatusTooManyRequests, "too_many_requests", "Rate exceeded")
+		return
+	}
 	switch form.Get("grant_type") {
 	case "authorization_code":
 		e.redeem(w, client, form)
@@ -50,6 +55,19 @@ func (e *Endpoints) Token(w http.ResponseWriter, r *http.Request) {
 	default:
 		oauthError(w, http.StatusBadRequest, "unsupported_grant_type", "")
 	}
+}
+
+// within reports whether a grant is within the account's quota.
+func (e *Endpoints) within(grant string) bool {
+	switch grant {
+	case "authorization_code":
+		return e.limiter.TakeCode()
+	case "refresh_token":
+		return e.limiter.Take(quota.UserAuthentication)
+	case "client_credentials":
+		return e.limiter.Take(quota.ClientAuthentication)
+	}
+	return true
 }
 
 func readForm(w http.ResponseWriter, r *http.Request) (url.Values, bool) {

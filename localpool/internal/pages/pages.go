@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant/localpool/internal/oauth"
+	"github.com/codegrant/codegrant/localpool/internal/quota"
 	"github.com/codegrant/codegrant/localpool/internal/state"
 )
 
@@ -49,6 +50,8 @@ type Pages struct {
 	csrf  *http.CrossOriginProtection
 	mux   *http.ServeMux
 
+	limiter *quota.Limiter
+
 	mu         sync.Mutex
 	challenges map[string]challenge // people who are asked for more
 }
@@ -67,16 +70,21 @@ const (
 )
 
 // New returns the pages.
-func New(s *state.State, endpoints *oauth.Endpoints, base string) *Pages {
+func New(s *state.State, endpoints *oauth.Endpoints, base string, limiter *quota.Limiter) *Pages {
 	p := &Pages{
 		state: s, oauth: endpoints, base: base, csrf: http.NewCrossOriginProtection(),
-		mux: http.NewServeMux(), challenges: make(map[string]challenge),
+		mux: http.NewServeMux(), challenges: make(map[string]challenge), limiter: limiter,
 	}
-	for path, h := range map[string]func(http.ResponseWriter, *http.Request, *view){
-		"/login": p.login, "/signup": p.signUp, "/confirm": p.confirm, "/resendcode": p.resend,
-		"/forgotPassword": p.forgot, "/confirmforgotPassword": p.reset, "/newpassword": p.newPassword, "/mfa": p.mfa,
+	for path, step := range map[string]struct {
+		category string
+		serve    func(http.ResponseWriter, *http.Request, *view)
+	}{
+		"/login": {quota.UserAuthentication, p.login}, "/mfa": {quota.UserAuthentication, p.mfa},
+		"/signup": {quota.UserCreation, p.signUp}, "/confirm": {quota.UserCreation, p.confirm}, "/resendcode": {quota.UserResourceRead, p.resend},
+		"/forgotPassword": {quota.UserAccountRecovery, p.forgot}, "/confirmforgotPassword": {quota.UserAccountRecovery, p.reset},
+		"/newpassword": {quota.UserAccountRecovery, p.newPassword},
 	} {
-		p.mux.HandleFunc(path, p.authorized(h))
+		p.mux.HandleFunc(path, p.authorized(step.category, step.serve))
 	}
 	p.mux.HandleFunc("GET /{$}", p.index)
 	p.mux.HandleFunc("GET /codes", p.codes)
@@ -104,7 +112,7 @@ type view struct {
 
 // authorized wraps the pages of a sign-in: each carries a whole authorization
 // request in its query, which is checked again at every step.
-func (p *Pages) authorized(h func(http.ResponseWriter, *http.Request, *view)) http.HandlerFunc {
+func (p *Pages) authorized(category string, h func(http.ResponseWriter, *http.Request, *view)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodPost {
 			w.Header().Set("Allow", "GET, POST")
@@ -126,6 +134,11 @@ func (p *Pages) authorized(h func(http.ResponseWriter, *http.Request, *view)) ht
 			if p.csrf.Check(r) != nil || !p.csrfMatches(r) {
 				v.Error = "An error was encountered with the requested page. Please try again."
 				p.show(w, r, http.StatusForbidden, "login.html", "Sign in", v)
+				return
+			}
+			if !p.limiter.Take(category) {
+				v.Error = "Rate exceeded"
+				p.show(w, r, http.StatusTooManyRequests, "login.html", "Sign in", v)
 				return
 			}
 			v.Email = r.PostFormValue("username")
