@@ -114,7 +114,11 @@ func parseYAML(text []byte) (body ast.Node, line int, err error) {
 	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		if e, ok := err.(yaml.Error); ok && e.GetToken() != nil {
-			return nil, e.GetToken().Position.Line, fmt.Errorf("%s (in a list or mapping with brackets, quote what has ${…} in it)", e.GetMessage())
+			line := e.GetToken().Position.Line
+			if lines := strings.Split(string(text), "\n"); line <= len(lines) && strings.Contains(lines[max(line, 1)-1], "${") {
+				return nil, line, fmt.Errorf("%s; in brackets, quote what has ${…} in it", e.GetMessage())
+			}
+			return nil, line, errors.New(e.GetMessage())
 		}
 		return nil, 0, fmt.Errorf("it cannot be read as YAML")
 	}
