@@ -23,6 +23,7 @@ import (
 
 	"github.com/codegrant/codegrant/codegranttest"
 	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/internal/testenv"
 	"github.com/codegrant/codegrant/session"
 )
 
@@ -522,6 +523,35 @@ func newSealingKey() string {
 	key := make([]byte, 32)
 	rand.Read(key)
 	return base64.StdEncoding.EncodeToString(key)
+}
+
+// TestServeWithRedis: two processes, one sign-in.
+func TestServeWithRedis(t *testing.T) {
+	more := fmt.Sprintf("keys_file: keys\nsessions: redis\nredis: %s?prefix=serve-%d\n", testenv.Redis(t), time.Now().UnixNano())
+	g := newGate(t, oneUpstream+more)
+	g.writeFile("keys", newSealingKey())
+	g.start()
+	alice := codegranttest.NewBrowser(t)
+	alice.SignIn(g.url+"/", "alice@example.com", codegranttest.Password)
+
+	second := *g
+	second.url = "http://" + freeAddress(t)
+	second.config = filepath.Join(g.dir, "second.yaml")
+	text, err := os.ReadFile(g.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.writeFile("second.yaml", strings.Replace(string(text), "listen: 127", "listen: "+strings.TrimPrefix(second.url, "http://")+" # 127", 1))
+	second.start()
+	// Cookies know no ports.
+	if status, body := second.get(alice.Client, "/orders"); status != 200 || !strings.Contains(body, "alice") {
+		t.Errorf("the second process: %d %s", status, body)
+	}
+	for _, one := range []*gate{&second, g} {
+		if status := one.end(); status != 0 {
+			t.Errorf("status %d", status)
+		}
+	}
 }
 
 // settings reads the configuration as the command does.

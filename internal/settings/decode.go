@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -113,7 +114,11 @@ func parseYAML(text []byte) (body ast.Node, line int, err error) {
 	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		if e, ok := err.(yaml.Error); ok && e.GetToken() != nil {
-			return nil, e.GetToken().Position.Line, fmt.Errorf("%s (in a list or mapping with brackets, quote what has ${…} in it)", e.GetMessage())
+			line := e.GetToken().Position.Line
+			if lines := strings.Split(string(text), "\n"); line <= len(lines) && strings.Contains(lines[max(line, 1)-1], "${") {
+				return nil, line, fmt.Errorf("%s; in brackets, quote what has ${…} in it", e.GetMessage())
+			}
+			return nil, line, errors.New(e.GetMessage())
 		}
 		return nil, 0, fmt.Errorf("it cannot be read as YAML")
 	}
@@ -168,7 +173,7 @@ func (d *decoder) decode(key string, node ast.Node, into reflect.Value, depth in
 	case *ast.AnchorNode:
 		name := n.Name.GetToken().Value
 		if _, ok := d.anchors[name]; ok {
-			d.fault(key, "the anchor &%s is there twice", bounded(name))
+			d.fault(key, "the anchor &%s is there twice", label(name))
 		}
 		d.decode(key, n.Value, into, depth+1)
 		d.anchors[name] = n.Value // not before: it cannot refer to itself
@@ -177,7 +182,7 @@ func (d *decoder) decode(key string, node ast.Node, into reflect.Value, depth in
 		name := n.Value.GetToken().Value
 		target, ok := d.anchors[name]
 		if !ok {
-			d.fault(key, "there is no anchor &%s before it", bounded(name))
+			d.fault(key, "there is no anchor &%s before it", label(name))
 			return
 		}
 		line := d.lines[key]
@@ -185,7 +190,7 @@ func (d *decoder) decode(key string, node ast.Node, into reflect.Value, depth in
 		d.lines[key] = line
 		return
 	case *ast.TagNode:
-		d.fault(key, "tags such as %s have no meaning here", bounded(n.GetToken().Value))
+		d.fault(key, "tags such as %q have no meaning here", bounded(n.GetToken().Value))
 		return
 	case *ast.NullNode:
 		// An empty list of groups must not let everybody in.
@@ -229,7 +234,7 @@ func (d *decoder) decodeStruct(key string, node ast.Node, into reflect.Value, de
 			d.fault(join(key, "<<"), "merge keys have no meaning here; repeat the keys, or refer to one value with *anchor")
 			continue
 		}
-		full := join(key, bounded(name))
+		full := join(key, label(name))
 		if line, ok := seen[name]; ok {
 			d.faults = append(d.faults, Fault{d.file, at.Position.Line, full, fmt.Errorf("it is there twice, on line %d too", line)})
 			continue
@@ -386,6 +391,16 @@ func keysOf(t reflect.Type) []string {
 	}
 	return keys
 }
+
+// label is a key as faults show it.
+func label(name string) string {
+	if labelPattern.MatchString(name) {
+		return name
+	}
+	return strconv.Quote(bounded(name))
+}
+
+var labelPattern = regexp.MustCompile(`^[\w.-]{1,60}$`)
 
 // unknown says which key may have been meant.
 func unknown(name string, known []string) error {
