@@ -62,9 +62,6 @@ func (g *Gateway) CheckOriginal(w http.ResponseWriter, original *http.Request, n
 		return nil
 	}
 	r = asked.request(g.withoutIdentity(r))
-	for _, name := range otherTargets {
-		delete(r.Header, name)
-	}
 	var pass *Pass
 	outcome = g.answer(w, r, g.tenants[0], asked, narrow, func(w http.ResponseWriter, r *http.Request, t *tenant, route *route, id *codegrant.Identity) {
 		seen := r.Header.Clone()

@@ -90,13 +90,17 @@ func TestS095_CheckOriginalOfStrangers(t *testing.T) {
 // TestS090_S091_S103_CheckOriginalPresents: what an upstream sees is what it would see
 // behind the reverse proxy.
 func TestS090_S091_S103_CheckOriginalPresents(t *testing.T) {
-	s := newSite(t, usual(), nil)
+	var observed http.Header
+	s := newSite(t, usual(), func(c *gateway.Config, _ *codegrant.Config) {
+		c.OnRequest = func(r *http.Request, _ gateway.Outcome) { observed = r.Header }
+	})
 	header := cookiesOf(t, s, s.signIn("/", "bob@example.com"))
 	header["Cookie"] = append(header["Cookie"], "mine=1; codegrant-flash=x")
 	forged := []string{"X-Auth-Subject", "X_auth_subject", "X.auth.groups", "X-Auth_issuer", "X-Original-Url", "X-Rewrite-Url"}
 	for _, name := range forged {
 		header[name] = []string{"evil"}
 	}
+	header["X-Auth-Username"], header["X-Auth-Assertion"] = []string{"bob"}, []string{""} // as they would be
 	header["X-Kept"], header["Authorization"] = []string{"1"}, []string{"Digest x"}
 	before := header.Clone()
 	pass := s.gateway.CheckOriginal(httptest.NewRecorder(), asOriginal(t, s, "GET", "/rest", header), nil)
@@ -118,6 +122,9 @@ func TestS090_S091_S103_CheckOriginalPresents(t *testing.T) {
 		if !slices.Equal(header[name], values) {
 			t.Errorf("the request's own %s is now %q", name, header[name])
 		}
+	}
+	if !slices.Equal(observed["Cookie"], before["Cookie"]) || observed.Get("X-Auth-Subject") != "" {
+		t.Errorf("OnRequest saw %v", observed)
 	}
 	// Nobody, on a public route: every header is there, and says so.
 	pass = s.gateway.CheckOriginal(httptest.NewRecorder(), asOriginal(t, s, "GET", "/open", http.Header{"X-Auth-Email": {"evil"}}), nil)
