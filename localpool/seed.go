@@ -3,7 +3,6 @@ package localpool
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -242,7 +241,7 @@ func (c ClientSeed) check() (faults []error) {
 		faults = append(faults, errors.New("prevent_user_existence_errors is ENABLED or LEGACY"))
 	}
 	for _, u := range slices.Concat(c.CallbackURLs, c.LogoutURLs) {
-		if err := checkRegistered(u); err != nil {
+		if err := state.CheckURL(u); err != nil {
 			faults = append(faults, err)
 		}
 	}
@@ -253,19 +252,6 @@ func (c ClientSeed) check() (faults []error) {
 		faults = append(faults, errors.New("rotation_grace is at most one minute"))
 	}
 	return faults
-}
-
-// checkRegistered: https, or http on this machine, or a scheme of an app; no
-// fragment.
-func checkRegistered(raw string) error {
-	u, err := url.Parse(raw)
-	if err != nil || u.Scheme == "" || u.Host == "" || strings.ContainsAny(raw, "# ") {
-		return fmt.Errorf("%q is not a URL without fragment", raw)
-	}
-	if u.Scheme == "http" && !slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, u.Hostname()) {
-		return fmt.Errorf("%q begins with http; Cognito takes that for localhost alone", raw)
-	}
-	return nil
 }
 
 func (c ClientSeed) client(poolID string) *state.Client {

@@ -2,7 +2,24 @@ package api
 
 // operations are those that the API has. Any other is unknown, as at Cognito.
 var operations = map[string]operation{
+	"ListUserPools":    admin((*API).listUserPools),
+	"CreateUserPool":   admin((*API).createUserPool),
 	"DescribeUserPool": admin((*API).describeUserPool),
+	"DeleteUserPool":   admin((*API).deleteUserPool),
+
+	"ListUserPoolClients":    admin((*API).listUserPoolClients),
+	"CreateUserPoolClient":   admin((*API).createUserPoolClient),
+	"DescribeUserPoolClient": admin((*API).describeUserPoolClient),
+	"UpdateUserPoolClient":   admin((*API).updateUserPoolClient),
+	"DeleteUserPoolClient":   admin((*API).deleteUserPoolClient),
+
+	"CreateUserPoolDomain":   admin((*API).createUserPoolDomain),
+	"DescribeUserPoolDomain": admin((*API).describeUserPoolDomain),
+	"DeleteUserPoolDomain":   admin((*API).deleteUserPoolDomain),
+
+	"ListResourceServers":    admin((*API).listResourceServers),
+	"CreateResourceServer":   admin((*API).createResourceServer),
+	"DescribeResourceServer": admin((*API).describeResourceServer),
 
 	"ListUsers":              admin((*API).listUsers),
 	"ListUsersInGroup":       admin((*API).listUsersInGroup),

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -42,6 +43,23 @@ func pageToken(after string, request any, expires time.Time) string {
 		panic(err) // strings and numbers
 	}
 	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// pageOf cuts a page out of a list that is in the order of its keys.
+func pageOf[T any](a *API, token string, request any, list []T, limit int, key func(T) string) (page []T, next string, err error) {
+	after, err := resume(token, request, a.state.Now())
+	if err != nil {
+		return nil, "", err
+	}
+	from := slices.IndexFunc(list, func(item T) bool { return key(item) > after })
+	if from < 0 {
+		return nil, "", nil
+	}
+	page = list[from:min(from+limit, len(list))]
+	if from+len(page) == len(list) {
+		return page, "", nil
+	}
+	return page, pageToken(key(page[len(page)-1]), request, time.Time{}), nil
 }
 
 // resume reads a token, which is good for the same request alone.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,12 +24,94 @@ func (a *API) describeUserPool(in *onPool) (any, error) {
 	return map[string]any{"UserPool": poolType(p, count)}, nil
 }
 
+func (a *API) deleteUserPool(in *onPool) (any, error) {
+	return empty, a.state.DeletePool(in.UserPoolId)
+}
+
+type listUserPools struct {
+	MaxResults *int
+	NextToken  string
+}
+
+func (in *listUserPools) check(c *check) {
+	c.present("maxResults", in.MaxResults != nil)
+	c.between("maxResults", in.MaxResults, 1, pageLimit)
+}
+
+func (a *API) listUserPools(in *listUserPools) (any, error) {
+	token := in.NextToken
+	in.NextToken = ""
+	ids := a.state.Pools()
+	slices.Sort(ids)
+	ids, next, err := pageOf(a, token, in, ids, limitOf(in.MaxResults), func(id string) string { return id })
+	if err != nil {
+		return nil, err
+	}
+	type summary struct {
+		Id, Name         string
+		LambdaConfig     struct{}
+		CreationDate     epoch
+		LastModifiedDate epoch
+	}
+	list := make([]summary, 0, len(ids))
+	for _, id := range ids {
+		if p, err := a.state.Describe(id); err == nil {
+			list = append(list, summary{Id: p.ID, Name: p.Name, CreationDate: epoch(p.Created), LastModifiedDate: epoch(p.Modified)})
+		}
+	}
+	return struct {
+		UserPools []summary
+		NextToken string `json:",omitempty"`
+	}{list, next}, nil
+}
+
+type createUserPool struct {
+	PoolName              string
+	Policies              struct{ PasswordPolicy *struct{ MinimumLength *int } }
+	UsernameAttributes    []string
+	UsernameConfiguration struct{ CaseSensitive *bool }
+	AdminCreateUserConfig struct{ AllowAdminCreateUserOnly bool }
+	MfaConfiguration      string
+}
+
+func (in *createUserPool) check(c *check) {
+	c.text("poolName", in.PoolName, 128, titlePattern)
+	if policy := in.Policies.PasswordPolicy; policy != nil {
+		c.between("policies.passwordPolicy.minimumLength", policy.MinimumLength, 6, 99)
+	}
+	for _, name := range in.UsernameAttributes {
+		c.oneOf("usernameAttributes", name, "phone_number", "email")
+	}
+	c.oneOf("mfaConfiguration", in.MfaConfiguration, state.MFAOff, state.MFARequired, state.MFAOptional)
+}
+
+func (a *API) createUserPool(in *createUserPool) (any, error) {
+	p := state.Pool{
+		Name: in.PoolName, EmailAsUsername: len(in.UsernameAttributes) > 0, PasswordMin: 8, SelfSignUp: !in.AdminCreateUserConfig.AllowAdminCreateUserOnly,
+		CaseSensitive: in.UsernameConfiguration.CaseSensitive == nil || *in.UsernameConfiguration.CaseSensitive,
+	}
+	if slices.Contains(in.UsernameAttributes, "phone_number") {
+		return nil, invalid("The local pool has no phone numbers as usernames.")
+	}
+	if in.MfaConfiguration != "" && in.MfaConfiguration != state.MFAOff {
+		return nil, invalid("SMS configuration and Auto verification for phone_number are required when MFA is required/optional")
+	}
+	if policy := in.Policies.PasswordPolicy; policy != nil && policy.MinimumLength != nil {
+		p.PasswordMin = *policy.MinimumLength
+	}
+	p, err := a.state.CreatePool(p)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"UserPool": poolType(p, 0)}, nil
+}
+
 // poolType is a pool in the API's words. What the local pool does not model is as
 // in a pool that nobody has changed.
 func poolType(p state.Pool, users int) map[string]any {
 	region, _, _ := strings.Cut(p.ID, "_")
 	t := map[string]any{
-		"Id": p.ID, "Name": p.Name, "Arn": "arn:aws:cognito-idp:" + region + ":000000000000:userpool/" + p.ID,
+		"Id": p.ID, "Name": p.Name, "Arn": "arn:aws:cognito-idp:" + region + ":" + account + ":userpool/" + p.ID,
 		"CreationDate": epoch(p.Created), "LastModifiedDate": epoch(p.Modified), "EstimatedNumberOfUsers": users,
 		"Policies": map[string]any{"PasswordPolicy": map[string]any{
 			"MinimumLength": p.PasswordMin, "RequireUppercase": true, "RequireLowercase": true, "RequireNumbers": true, "RequireSymbols": true,
@@ -44,6 +127,11 @@ func poolType(p state.Pool, users int) map[string]any {
 		"AccountRecoverySetting":      map[string]any{"RecoveryMechanisms": []map[string]any{{"Name": "verified_email", "Priority": 1}}},
 		"UserPoolTags":                empty, "UserPoolTier": "ESSENTIALS",
 	}
+	for name, domain := range map[string]string{"Domain": p.Domain, "CustomDomain": p.CustomDomain} {
+		if domain != "" {
+			t[name] = domain
+		}
+	}
 	if p.EmailAsUsername {
 		t["UsernameAttributes"] = []string{"email"}
 	} else {
@@ -52,7 +140,11 @@ func poolType(p state.Pool, users int) map[string]any {
 	return t
 }
 
-const temporaryPasswordDays = 7
+const (
+	temporaryPasswordDays = 7
+
+	account = "000000000000"
+)
 
 func schema(p state.Pool) []map[string]any {
 	var list []map[string]any

@@ -23,10 +23,9 @@ func decode[T any, In input[T]](body []byte) (In, error) {
 		return nil, &state.Error{Type: "SerializationException", Message: "The request is not a JSON object."}
 	}
 	// The decoder would take a name in any case, and Cognito does not.
-	kind := reflect.TypeFor[T]()
-	known := make(map[string]bool, kind.NumField())
-	for i := range kind.NumField() {
-		known[kind.Field(i).Name] = true
+	known := make(map[string]bool)
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[T]()) {
+		known[field.Name] = true
 	}
 	maps.DeleteFunc(members, func(name string, _ json.RawMessage) bool { return !known[name] })
 	exact, err := json.Marshal(members)

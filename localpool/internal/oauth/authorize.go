@@ -60,9 +60,6 @@ type Refusal struct {
 	HasState    bool
 }
 
-// reserved scopes, which are not of a resource server.
-var reserved = []string{"openid", "email", "phone", "profile", tokens.AdminScope}
-
 // ParseAuthorization reads the query of /oauth2/authorize, /login and the pages
 // between. Exactly one of its results is nil.
 func (e *Endpoints) ParseAuthorization(q url.Values) (*Authorization, *Refusal) {
@@ -74,6 +71,9 @@ func (e *Endpoints) ParseAuthorization(q url.Values) (*Authorization, *Refusal) 
 		Client: client, RedirectURI: q.Get("redirect_uri"), ResponseType: q.Get("response_type"),
 		State: q.Get("state"), HasState: q.Has("state"), Nonce: q.Get("nonce"), Challenge: q.Get("code_challenge"),
 		Resource: q.Get("resource"), Prompt: strings.Fields(q.Get("prompt")), LoginHint: q.Get("login_hint"), MaxAge: -1,
+	}
+	if a.RedirectURI == "" {
+		a.RedirectURI = client.DefaultRedirectURI
 	}
 	if a.RedirectURI == "" && len(client.CallbackURLs) == 1 {
 		a.RedirectURI = client.CallbackURLs[0]

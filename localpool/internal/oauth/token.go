@@ -209,7 +209,7 @@ func (e *Endpoints) machine(w http.ResponseWriter, client state.Client, form url
 	scopes := strings.Fields(form.Get("scope"))
 	if len(scopes) == 0 {
 		for _, scope := range client.Scopes {
-			if !slices.Contains(reserved, scope) {
+			if !slices.Contains(state.Reserved, scope) {
 				scopes = append(scopes, scope)
 			}
 		}
@@ -219,7 +219,7 @@ func (e *Endpoints) machine(w http.ResponseWriter, client state.Client, form url
 		case !e.exists(client.PoolID, scope):
 			oauthError(w, http.StatusBadRequest, "invalid_scope", "")
 			return
-		case slices.Contains(reserved, scope), !slices.Contains(client.Scopes, scope):
+		case slices.Contains(state.Reserved, scope), !slices.Contains(client.Scopes, scope):
 			oauthError(w, http.StatusBadRequest, "invalid_grant", "")
 			return
 		}
@@ -239,19 +239,7 @@ func (e *Endpoints) machine(w http.ResponseWriter, client state.Client, form url
 
 // exists reports whether a scope is reserved or of a resource server.
 func (e *Endpoints) exists(poolID, scope string) bool {
-	if slices.Contains(reserved, scope) {
-		return true
-	}
-	p, err := e.state.Describe(poolID)
-	if err != nil {
-		return false
-	}
-	for _, server := range p.ResourceServer {
-		if name, ok := strings.CutPrefix(scope, server.Identifier+"/"); ok && slices.Contains(server.Scopes, name) {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(state.Reserved, scope) || e.state.Defines(poolID, scope)
 }
 
 // Revoke serves POST /oauth2/revoke. A token that is unknown is no error.

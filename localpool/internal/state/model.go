@@ -26,6 +26,10 @@ type Pool struct {
 	Created        time.Time        `json:"created,omitzero"`
 	Modified       time.Time        `json:"modified,omitzero"`
 	MFA            string           `json:"mfa,omitempty"` // empty: OFF
+	// Domain is a name that the pool was given. The server serves all pools under
+	// one, which is no other.
+	Domain       string `json:"domain,omitempty"`
+	CustomDomain string `json:"custom_domain,omitempty"`
 
 	index *index
 }
@@ -54,6 +58,10 @@ type Client struct {
 	// TellUnknown has the JSON API say that a user does not exist, as Cognito does
 	// where PreventUserExistenceErrors is LEGACY.
 	TellUnknown bool `json:"tell_unknown,omitempty"`
+
+	DefaultRedirectURI string    `json:"default_redirect_uri,omitempty"`
+	Created            time.Time `json:"created,omitzero"`
+	Modified           time.Time `json:"modified,omitzero"`
 }
 
 // ExplicitAuthFlows are what an app client may sign people in with. The first of
@@ -136,8 +144,10 @@ type Group struct {
 
 // ResourceServer defines custom scopes, {Identifier}/{scope}.
 type ResourceServer struct {
-	Identifier string   `json:"identifier"`
-	Scopes     []string `json:"scopes"`
+	Identifier   string            `json:"identifier"`
+	Name         string            `json:"name,omitempty"`
+	Scopes       []string          `json:"scopes"`
+	Descriptions map[string]string `json:"descriptions,omitempty"` // of scopes
 }
 
 // Grant is one refresh token and what it is good for.

@@ -1,0 +1,215 @@
+package api
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/codegrant/codegrant/localpool/internal/state"
+)
+
+var (
+	domainPattern = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?$`)
+	customPattern = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?)+$`)
+)
+
+type customDomainConfig struct{ CertificateArn string }
+
+type createUserPoolDomain struct {
+	Domain              string
+	UserPoolId          string
+	CustomDomainConfig  *customDomainConfig
+	ManagedLoginVersion *int
+}
+
+func (in *createUserPoolDomain) check(c *check) {
+	c.pool(in.UserPoolId)
+	pattern := domainPattern
+	if in.CustomDomainConfig != nil {
+		pattern = customPattern
+	}
+	c.text("domain", in.Domain, 63, pattern)
+	c.between("managedLoginVersion", in.ManagedLoginVersion, 1, 2)
+}
+
+// cloudFront is what a custom domain's name would be an alias of.
+func cloudFront(domain string) string {
+	return strings.ReplaceAll(domain, ".", "-") + ".cloudfront.net"
+}
+
+func (a *API) createUserPoolDomain(in *createUserPoolDomain) (any, error) {
+	custom := in.CustomDomainConfig != nil
+	for _, word := range []string{"aws", "amazon", "cognito"} {
+		if !custom && strings.Contains(in.Domain, word) {
+			return nil, invalid("Domain cannot contain reserved word: %s", word)
+		}
+	}
+	if err := a.state.SetDomain(in.UserPoolId, in.Domain, custom); err != nil {
+		return nil, err
+	}
+	if custom {
+		return map[string]any{"CloudFrontDomain": cloudFront(in.Domain), "ManagedLoginVersion": 2}, nil
+	}
+	return map[string]any{"ManagedLoginVersion": 2}, nil
+}
+
+type onDomain struct{ Domain string }
+
+func (in *onDomain) check(c *check) { c.text("domain", in.Domain, 63, nil) }
+
+// describeUserPoolDomain describes nothing where there is no such domain.
+func (a *API) describeUserPoolDomain(in *onDomain) (any, error) {
+	pool, custom, ok := a.state.DomainHolder(in.Domain)
+	if !ok {
+		return map[string]any{"DomainDescription": empty}, nil
+	}
+	d := map[string]any{
+		"UserPoolId": pool, "AWSAccountId": account, "Domain": in.Domain, "CloudFrontDistribution": cloudFront(in.Domain),
+		"Version": "20260101000000", "Status": "ACTIVE", "ManagedLoginVersion": 2,
+	}
+	if custom {
+		d["CustomDomainConfig"] = customDomainConfig{"arn:aws:acm:us-east-1:" + account + ":certificate/local"}
+	}
+	return map[string]any{"DomainDescription": d}, nil
+}
+
+type deleteUserPoolDomain struct {
+	Domain     string
+	UserPoolId string
+}
+
+func (in *deleteUserPoolDomain) check(c *check) {
+	c.pool(in.UserPoolId)
+	c.text("domain", in.Domain, 63, nil)
+}
+
+func (a *API) deleteUserPoolDomain(in *deleteUserPoolDomain) (any, error) {
+	pool, custom, ok := a.state.DomainHolder(in.Domain)
+	if !ok || pool != in.UserPoolId {
+		return nil, invalid("No such domain or user pool exists.")
+	}
+	return empty, a.state.SetDomain(in.UserPoolId, "", custom)
+}
+
+type resourceScope struct {
+	ScopeName        string
+	ScopeDescription string
+}
+
+type createResourceServer struct {
+	UserPoolId string
+	Identifier string
+	Name       string
+	Scopes     []resourceScope
+}
+
+var (
+	identifierPattern = regexp.MustCompile(`^[\x21\x23-\x5B\x5D-\x7E]+$`)
+	scopePattern      = regexp.MustCompile(`^[\x21\x23-\x2E\x30-\x5B\x5D-\x7E]+$`)
+)
+
+func (in *createResourceServer) check(c *check) {
+	(&onResourceServer{in.UserPoolId, in.Identifier}).check(c)
+	c.text("name", in.Name, 256, titlePattern)
+	for i, s := range in.Scopes {
+		at := fmt.Sprintf("scopes.%d.member.", i+1)
+		c.text(at+"scopeName", s.ScopeName, 256, scopePattern)
+		c.text(at+"scopeDescription", s.ScopeDescription, 256, nil)
+	}
+}
+
+func (a *API) createResourceServer(in *createResourceServer) (any, error) {
+	server := state.ResourceServer{Identifier: in.Identifier, Name: in.Name, Descriptions: make(map[string]string)}
+	for _, s := range in.Scopes {
+		if slices.Contains(server.Scopes, s.ScopeName) {
+			return nil, invalid("Scope %s is there twice.", s.ScopeName)
+		}
+		server.Scopes = append(server.Scopes, s.ScopeName)
+		server.Descriptions[s.ScopeName] = s.ScopeDescription
+	}
+	if err := a.state.CreateResourceServer(in.UserPoolId, server); err != nil {
+		return nil, err
+	}
+	return map[string]any{"ResourceServer": resourceServerOf(in.UserPoolId, server)}, nil
+}
+
+type resourceServer struct {
+	UserPoolId string
+	Identifier string
+	Name       string
+	Scopes     []resourceScope
+}
+
+// resourceServerOf is one in the API's words. Those of a seed have no more than an
+// identifier and scopes.
+func resourceServerOf(poolID string, server state.ResourceServer) resourceServer {
+	t := resourceServer{UserPoolId: poolID, Identifier: server.Identifier, Name: server.Name, Scopes: []resourceScope{}}
+	if t.Name == "" {
+		t.Name = server.Identifier
+	}
+	for _, name := range server.Scopes {
+		description := server.Descriptions[name]
+		if description == "" {
+			description = name
+		}
+		t.Scopes = append(t.Scopes, resourceScope{name, description})
+	}
+	return t
+}
+
+type onResourceServer struct {
+	UserPoolId string
+	Identifier string
+}
+
+func (in *onResourceServer) check(c *check) {
+	c.pool(in.UserPoolId)
+	c.text("identifier", in.Identifier, 256, identifierPattern)
+}
+
+func (a *API) describeResourceServer(in *onResourceServer) (any, error) {
+	p, err := a.state.Describe(in.UserPoolId)
+	if err != nil {
+		return nil, err
+	}
+	for _, server := range p.ResourceServer {
+		if server.Identifier == in.Identifier {
+			return map[string]any{"ResourceServer": resourceServerOf(p.ID, server)}, nil
+		}
+	}
+	return nil, &state.Error{Type: state.ResourceNotFound, Message: fmt.Sprintf("Resource server %s does not exist.", in.Identifier)}
+}
+
+type listResourceServers struct {
+	UserPoolId string
+	MaxResults *int
+	NextToken  string
+}
+
+func (in *listResourceServers) check(c *check) {
+	c.pool(in.UserPoolId)
+	c.between("maxResults", in.MaxResults, 1, 50)
+}
+
+func (a *API) listResourceServers(in *listResourceServers) (any, error) {
+	p, err := a.state.Describe(in.UserPoolId)
+	if err != nil {
+		return nil, err
+	}
+	token := in.NextToken
+	in.NextToken = ""
+	servers := slices.SortedFunc(slices.Values(p.ResourceServer), func(x, y state.ResourceServer) int { return strings.Compare(x.Identifier, y.Identifier) })
+	servers, next, err := pageOf(a, token, in, servers, min(limitOf(in.MaxResults), 50), func(s state.ResourceServer) string { return s.Identifier })
+	if err != nil {
+		return nil, err
+	}
+	list := make([]resourceServer, 0, len(servers))
+	for _, s := range servers {
+		list = append(list, resourceServerOf(p.ID, s))
+	}
+	return struct {
+		ResourceServers []resourceServer
+		NextToken       string `json:",omitempty"`
+	}{list, next}, nil
+}
