@@ -66,6 +66,11 @@ type Config struct {
 	// going on with its pass. Defaults to one minute.
 	Lease time.Duration
 
+	// Recheck is after how long somebody is looked up again of whom an event says
+	// otherwise than the pool: its listings are a moment behind. Below zero: never.
+	// Defaults to two seconds.
+	Recheck time.Duration
+
 	// Policy is that of the replica. It matters to dry runs alone.
 	Policy replica.Policy
 
@@ -81,7 +86,8 @@ type Config struct {
 // one with [New].
 type Sync struct {
 	Config
-	log *slog.Logger
+	log    *slog.Logger
+	listed *groupList
 }
 
 // New returns a Sync. It reaches out to nothing. The error names every fault of
@@ -124,11 +130,12 @@ func New(config Config) (*Sync, error) {
 	if faults != nil {
 		return nil, fmt.Errorf("configure the sync: %w", errors.Join(faults...))
 	}
-	s := &Sync{Config: config, log: config.Logger}
+	s := &Sync{Config: config, log: config.Logger, listed: new(groupList)}
 	s.SessionPools = slices.Clone(config.SessionPools)
 	s.MaxShare = defaultTo(s.MaxShare, replica.DefaultMaxShare)
 	s.Concurrency = defaultTo(s.Concurrency, 8)
 	s.Lease = defaultTo(s.Lease, time.Minute)
+	s.Recheck = defaultTo(s.Recheck, 2*time.Second)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

@@ -1,0 +1,346 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/codegrant/codegrant/replica"
+)
+
+// Queue is where events wait.
+type Queue interface {
+	// Receive waits for messages, and returns some that nobody else is given for a
+	// while; or none, when there were none for long.
+	Receive(ctx context.Context) ([]Message, error)
+
+	// Done takes messages from the queue. Those that it is not told of come again.
+	Done(ctx context.Context, messages []Message) error
+}
+
+// Message is one message of a [Queue].
+type Message struct {
+	Body   []byte
+	Handle string // by which the queue knows it
+}
+
+// Worker takes events from a queue and looks at what they name again.
+type Worker struct {
+	sync   *Sync
+	queue  Queue
+	poolID string
+}
+
+// NewWorker returns a worker for the events of one pool. It takes nothing before
+// [Worker.Run] is called.
+func NewWorker(s *Sync, queue Queue, poolID string) *Worker {
+	return &Worker{s, queue, poolID}
+}
+
+// Run takes events until ctx ends. A fault of the queue, the pool or the stores
+// ends nothing: the messages stay in the queue, and come again.
+func (w *Worker) Run(ctx context.Context) error {
+	for failed := 0; ctx.Err() == nil; {
+		err := w.once(ctx)
+		if err == nil {
+			failed = 0
+			continue
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		failed++
+		w.sync.log.Warn("events wait", slog.Any("error", err), slog.Int("failed", failed))
+		_ = sleep(ctx, backoff(failed)) // the loop sees the end of ctx
+	}
+	return context.Cause(ctx)
+}
+
+// once takes what is there now.
+func (w *Worker) once(ctx context.Context) error {
+	messages, err := w.queue.Receive(ctx)
+	if err != nil {
+		return fmt.Errorf("receive events: %w", err)
+	}
+	var events []Event
+	for _, m := range messages {
+		found, err := ParseEvents(m.Body, w.poolID)
+		if err != nil {
+			// It would not make sense the next time either.
+			w.sync.log.Warn("message is dropped", slog.Any("error", err))
+		}
+		events = append(events, found...)
+	}
+	if err := w.sync.Look(ctx, events); err != nil {
+		return err
+	}
+	if len(messages) == 0 {
+		return nil
+	}
+	return named("take events from the queue", w.queue.Done(ctx, messages))
+}
+
+// Look looks at what events name again, and brings the replica and the sessions in
+// line with what the pool says of it now. It may be told of an event any number of
+// times, in any order, and by any number of processes.
+func (s *Sync) Look(ctx context.Context, events []Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	l := newLook(events)
+	var e effects
+	// Attributes first: whether somebody may sign in does not wait for groups.
+	doubtful, err := s.lookAtUsers(ctx, slices.Sorted(maps.Keys(l.users)), l, &e)
+	if err == nil {
+		err = s.lookAtMembers(ctx, l, &e)
+	}
+	if err == nil && len(doubtful) > 0 && s.Recheck > 0 {
+		// What the pool lists can be a moment old. What an event says and the pool
+		// does not is worth a second look.
+		if err = sleep(ctx, s.Recheck); err == nil {
+			_, err = s.lookAtUsers(ctx, doubtful, l, &e)
+		}
+	}
+	s.log.Info("events looked into", slog.Int("events", len(events)), slog.Int("created", e.created), slog.Int("changed", e.changed),
+		slog.Int("disabled", e.disabled), slog.Int("regrouped", e.regrouped), slog.Int("sessions_ended", e.sessionsEnded),
+		slog.Int("sessions_stale", e.sessionsStale), slog.Any("error", err))
+	return named("look into events", err)
+}
+
+// User looks one user up, and returns how the replica has them then. Memberships
+// stay as they are, as no listing is of one person's groups. It returns
+// [ErrNotFound] for somebody whom neither has.
+func (s *Sync) User(ctx context.Context, subject string) (replica.User, error) {
+	if err := s.Look(ctx, []Event{{Name: "User", Subject: subject, kind: aboutUser}}); err != nil {
+		return replica.User{}, err
+	}
+	u, err := s.Replica.UserBySubject(ctx, s.Issuer, subject)
+	if errors.Is(err, replica.ErrNotFound) {
+		err = fmt.Errorf("user %.64q: %w", subject, ErrNotFound)
+	}
+	return u, err
+}
+
+// look is what to look at, for some events together.
+type look struct {
+	users   map[string][]kind          // by subject
+	members map[string]map[string]bool // subjects by group
+	groups  map[string]bool            // wholly
+}
+
+func newLook(events []Event) *look {
+	l := &look{users: make(map[string][]kind), members: make(map[string]map[string]bool), groups: make(map[string]bool)}
+	for _, e := range events {
+		if e.Subject != "" {
+			l.users[e.Subject] = append(l.users[e.Subject], e.kind)
+		}
+		switch {
+		case e.kind == aboutGroup:
+			l.groups[e.Group] = true
+		case e.kind == aboutMember && e.Group != "":
+			if l.members[e.Group] == nil {
+				l.members[e.Group] = make(map[string]bool)
+			}
+			l.members[e.Group][e.Subject] = true
+		}
+	}
+	return l
+}
+
+// lookAtUsers looks users up, and returns those of whom the pool says otherwise
+// than the events.
+func (s *Sync) lookAtUsers(ctx context.Context, subjects []string, l *look, e *effects) ([]string, error) {
+	var mu sync.Mutex // guards the variables below
+	var snapshots []replica.Snapshot
+	var doubtful []string
+	err := parallel(ctx, s.Concurrency, subjects, func(ctx context.Context, subject string) error {
+		if !slices.ContainsFunc(l.users[subject], func(k kind) bool { return k != aboutMember && k != signedOut }) {
+			_, err := s.Replica.UserBySubject(ctx, s.Issuer, subject)
+			if !errors.Is(err, replica.ErrNotFound) { // who is known need not be looked up for that
+				return err
+			}
+		}
+		at := s.now()
+		u, err := s.Source.User(ctx, subject)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if err == nil {
+			snapshots = append(snapshots, s.snapshot(u))
+		} else {
+			snapshots = append(snapshots, s.goneSnapshot(subject, at))
+		}
+		if doubted(l.users[subject], u, err == nil) {
+			doubtful = append(doubtful, subject)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	snapshots, err = s.withoutStrangers(ctx, snapshots)
+	if err != nil {
+		return nil, err
+	}
+	changes, _, err := s.applyAll(ctx, snapshots)
+	for _, c := range changes {
+		e.count(c)
+	}
+	// What follows does not depend on what has changed: the process that made the
+	// change may not have lived to see to it.
+	for _, subject := range subjects {
+		u, unknown := s.Replica.UserBySubject(ctx, s.Issuer, subject)
+		switch {
+		case errors.Is(unknown, replica.ErrNotFound):
+			err = errors.Join(err, s.endUnknown(ctx, subject, l.users[subject], e))
+		case unknown != nil:
+			err = errors.Join(err, unknown)
+		case !u.Enabled || !u.Deleted.IsZero():
+			err = errors.Join(err, s.endSessions(ctx, subject, e))
+		case slices.Contains(l.users[subject], signedOut) || slices.Contains(l.users[subject], aboutMember):
+			err = errors.Join(err, s.staleSessions(ctx, subject, e))
+		}
+	}
+	slices.Sort(doubtful)
+	return doubtful, err
+}
+
+// endUnknown sees to the sessions of somebody whom the replica does not know, and
+// the pool no longer either, if an event says that they were deleted.
+func (s *Sync) endUnknown(ctx context.Context, subject string, kinds []kind, e *effects) error {
+	if slices.Contains(kinds, deleted) {
+		return s.endSessions(ctx, subject, e)
+	}
+	return nil
+}
+
+// doubted reports whether what the pool says of a user is not what events had one
+// expect.
+func doubted(kinds []kind, u User, found bool) bool {
+	return slices.ContainsFunc(kinds, func(k kind) bool {
+		switch k {
+		case disabled:
+			return found && u.Enabled
+		case enabled:
+			return found && !u.Enabled
+		case deleted:
+			return found
+		}
+		return !found
+	})
+}
+
+// goneSnapshot says of somebody whom the pool does not have that they may not sign
+// in and are in no group. That they are deleted is for a pass to say, which has
+// read everybody.
+func (s *Sync) goneSnapshot(subject string, at time.Time) replica.Snapshot {
+	enabled := false
+	return replica.Snapshot{Issuer: s.Issuer, Subject: subject, Enabled: &enabled, GroupsKnown: true, At: at}
+}
+
+// withoutStrangers takes out those who are gone and whom the replica does not know,
+// or has as deleted: nothing is to be said of them, and an event could name anybody.
+func (s *Sync) withoutStrangers(ctx context.Context, snapshots []replica.Snapshot) ([]replica.Snapshot, error) {
+	var kept []replica.Snapshot
+	for _, snapshot := range snapshots {
+		if !snapshot.Complete {
+			u, err := s.Replica.UserBySubject(ctx, s.Issuer, snapshot.Subject)
+			if errors.Is(err, replica.ErrNotFound) || err == nil && !u.Deleted.IsZero() {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		kept = append(kept, snapshot)
+	}
+	return kept, nil
+}
+
+// lookAtMembers reads groups: those that events are about wholly, and of the others
+// as much as it takes to find the people whom they name.
+func (s *Sync) lookAtMembers(ctx context.Context, l *look, e *effects) error {
+	if len(l.groups)+len(l.members) == 0 {
+		return nil
+	}
+	groups, err := s.listed.read(ctx, s.Source, len(l.groups) > 0)
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.groups)) {
+		changed, err := s.regroupAll(ctx, name, groups[name])
+		e.add(changed)
+		if err != nil {
+			return err
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.members)) {
+		if l.groups[name] {
+			continue
+		}
+		if err := s.regroupSome(ctx, name, groups[name], l.members[name], e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// groupList is a listing of the groups. Events about members want it for the order
+// of the groups alone, and may come many times a second.
+type groupList struct {
+	mu     sync.Mutex // guards the fields below, and is held while the list is read
+	groups map[string]Group
+	at     time.Time
+}
+
+// groupListAge is how old a listing may be for that.
+const groupListAge = 10 * time.Second
+
+func (l *groupList) read(ctx context.Context, source Source, fresh bool) (map[string]Group, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !fresh && l.groups != nil && time.Since(l.at) < groupListAge {
+		return l.groups, nil
+	}
+	begun := time.Now()
+	groups, err := allGroups(ctx, source)
+	if err != nil {
+		return nil, err
+	}
+	l.groups, l.at = groups, begun
+	return groups, nil
+}
+
+// regroupSome brings the memberships of some people in one group in line.
+func (s *Sync) regroupSome(ctx context.Context, name string, g Group, wanted map[string]bool, e *effects) error {
+	err := s.underGroupsLease(ctx, func(ctx context.Context) error {
+		at := s.now()
+		var in []string
+		if err := s.readGroup(ctx, name, func(subject string) bool {
+			if wanted[subject] && !slices.Contains(in, subject) {
+				in = append(in, subject)
+			}
+			return len(in) < len(wanted)
+		}); err != nil {
+			return err
+		}
+		var out []string
+		for subject := range wanted {
+			if !slices.Contains(in, subject) {
+				out = append(out, subject)
+			}
+		}
+		if err := s.restate(ctx, replica.GroupRef{Name: name, Precedence: g.Precedence}, in, true, at, e); err != nil {
+			return err
+		}
+		return s.restate(ctx, replica.GroupRef{Name: name}, out, false, at, e)
+	})
+	return named(fmt.Sprintf("look for members of group %.64q", name), err)
+}

@@ -1,0 +1,244 @@
+package directory
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Secret is shared with those who post events. It does not show itself.
+type Secret string
+
+const redacted = "[redacted]"
+
+// String implements [fmt.Stringer].
+func (Secret) String() string { return redacted }
+
+// GoString implements [fmt.GoStringer].
+func (Secret) GoString() string { return redacted }
+
+// MarshalText implements [encoding.TextMarshaler].
+func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// LogValue implements [slog.LogValuer].
+func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// Headers that a request to a [Receiver] proves itself by: either.
+const (
+	// SignatureHeader holds what [Sign] returns.
+	SignatureHeader = "X-Codegrant-Signature"
+
+	// SecretHeader holds the secret itself, for senders that cannot sign, such as
+	// API destinations of EventBridge. Who sees one request can send others.
+	SecretHeader = "X-Codegrant-Secret"
+)
+
+// minSecret is how long a secret is at least, so that nobody guesses it.
+const minSecret = 32
+
+// ReceiverConfig configures a [Receiver]. Sync, PoolID and Secrets are required.
+type ReceiverConfig struct {
+	Sync   *Sync
+	PoolID string
+
+	// Secrets are shared with the senders: the same one by both sides, and for the
+	// time in which it is replaced the old and the new one. Each has at least 32
+	// characters, by chance.
+	Secrets []Secret
+
+	// Tolerance is how old a signature may be, and how far in the future. Defaults
+	// to five minutes.
+	Tolerance time.Duration
+
+	// Timeout is how long events of one request are looked into, also when the
+	// sender no longer waits. Defaults to two minutes.
+	Timeout time.Duration
+
+	// Concurrency is how many requests are looked into at once. Others are told to
+	// come again. Defaults to 16.
+	Concurrency int
+
+	// Now is the clock that signatures are judged by. Defaults to [time.Now].
+	Now func() time.Time
+}
+
+// Receiver is an [http.Handler] that takes events by POST: what [ParseEvents]
+// reads. It answers once they are dealt with, so that a sender which repeats what
+// was not answered well loses none:
+//
+//	204  dealt with, or no reason for anything
+//	400  not an event; repeating it does not help
+//	401  not signed, or not by us
+//	413  too large
+//	503  the pool or a store does not answer, or there is too much at once
+type Receiver struct {
+	ReceiverConfig
+	slots chan struct{}
+}
+
+var _ http.Handler = (*Receiver)(nil)
+
+// NewReceiver returns a receiver. The error names every fault of the configuration
+// at once.
+func NewReceiver(config ReceiverConfig) (*Receiver, error) {
+	var faults []error
+	if config.Sync == nil {
+		faults = append(faults, errors.New("Sync: is nil"))
+	}
+	if config.PoolID == "" {
+		faults = append(faults, errors.New("PoolID: is empty"))
+	}
+	if len(config.Secrets) == 0 {
+		faults = append(faults, errors.New("Secrets: is empty"))
+	}
+	for i, s := range config.Secrets {
+		if len(s) < minSecret {
+			faults = append(faults, fmt.Errorf("Secrets: number %d is shorter than %d characters: make one with openssl rand -hex 32", i+1, minSecret))
+		}
+	}
+	if config.Tolerance < 0 || config.Timeout < 0 || config.Concurrency < 0 {
+		faults = append(faults, errors.New("Tolerance, Timeout and Concurrency: none may be below zero"))
+	}
+	if faults != nil {
+		return nil, fmt.Errorf("configure the receiver of events: %w", errors.Join(faults...))
+	}
+	config.Tolerance = defaultTo(config.Tolerance, 5*time.Minute)
+	config.Timeout = defaultTo(config.Timeout, 2*time.Minute)
+	config.Concurrency = defaultTo(config.Concurrency, 16)
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	return &Receiver{config, make(chan struct{}, config.Concurrency)}, nil
+}
+
+// Sign returns the signature of a request at a time, for [SignatureHeader]:
+//
+//	t=1767225600,v1=<HMAC-SHA256 of "1767225600." and the body, in hexadecimal>
+func Sign(secret Secret, at time.Time, body []byte) string {
+	t := strconv.FormatInt(at.Unix(), 10)
+	return "t=" + t + ",v1=" + hex.EncodeToString(mac(secret, t, body))
+}
+
+func mac(secret Secret, t string, body []byte) []byte {
+	h := hmac.New(sha256.New, []byte(secret))
+	h.Write([]byte(t + "."))
+	h.Write(body)
+	return h.Sum(nil)
+}
+
+// ServeHTTP implements [http.Handler].
+func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	if req.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		problem(w, http.StatusMethodNotAllowed, "Events are posted.")
+		return
+	}
+	if len(req.Header[SignatureHeader]) == 0 && !r.knows(req.Header) {
+		r.unauthorized(w, req) // before anything is read
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, maxEventBytes))
+	if err != nil {
+		var large *http.MaxBytesError
+		if errors.As(err, &large) {
+			problem(w, http.StatusRequestEntityTooLarge, "The request is larger than any event.")
+			return
+		}
+		problem(w, http.StatusBadRequest, "The request could not be read.")
+		return
+	}
+	if len(req.Header[SignatureHeader]) > 0 && !r.signed(req.Header[SignatureHeader], body) {
+		r.unauthorized(w, req)
+		return
+	}
+	events, err := ParseEvents(body, r.PoolID)
+	if err != nil {
+		r.Sync.log.Warn("request with no events", slog.Any("error", err))
+		problem(w, http.StatusBadRequest, "This is not an event of Cognito.")
+		return
+	}
+	select {
+	case r.slots <- struct{}{}:
+		defer func() { <-r.slots }()
+	default:
+		r.unavailable(w)
+		return
+	}
+	// A sender that gives up sends it again, and would give up again.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(req.Context()), r.Timeout)
+	defer cancel()
+	if err := r.Sync.Look(ctx, events); err != nil {
+		r.Sync.log.Warn("events wait", slog.Any("error", err))
+		r.unavailable(w)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// knows reports whether the request shows one of the secrets.
+func (r *Receiver) knows(h http.Header) bool {
+	values := h[SecretHeader]
+	if len(values) != 1 {
+		return false
+	}
+	shown, known := sha256.Sum256([]byte(values[0])), 0
+	for _, s := range r.Secrets {
+		secret := sha256.Sum256([]byte(s))
+		known |= subtle.ConstantTimeCompare(shown[:], secret[:])
+	}
+	return known == 1
+}
+
+// signed reports whether a signature is by one of the secrets, and of now.
+func (r *Receiver) signed(headers []string, body []byte) bool {
+	if len(headers) != 1 {
+		return false
+	}
+	t, signature, ok := strings.Cut(headers[0], ",v1=")
+	t, dated := strings.CutPrefix(t, "t=")
+	at, err := strconv.ParseInt(t, 10, 64)
+	if !ok || !dated || err != nil || strconv.FormatInt(at, 10) != t {
+		return false
+	}
+	if age := r.Now().Unix() - at; age > int64(r.Tolerance/time.Second) || age < -int64(r.Tolerance/time.Second) {
+		return false
+	}
+	given, err := hex.DecodeString(signature)
+	if err != nil {
+		return false
+	}
+	known := 0
+	for _, s := range r.Secrets {
+		known |= subtle.ConstantTimeCompare(given, mac(s, t, body))
+	}
+	return known == 1
+}
+
+func (r *Receiver) unauthorized(w http.ResponseWriter, req *http.Request) {
+	r.Sync.log.Warn("events refused: not signed, or not by a secret that is known", slog.String("remote", req.RemoteAddr))
+	w.Header().Set("WWW-Authenticate", `Signature header="`+SignatureHeader+`"`)
+	problem(w, http.StatusUnauthorized, "Sign the request, or show the secret.")
+}
+
+func (r *Receiver) unavailable(w http.ResponseWriter) {
+	w.Header().Set("Retry-After", "5")
+	problem(w, http.StatusServiceUnavailable, "The events could not be dealt with. Send them again.")
+}
+
+// problem answers as RFC 9457 has it, with a text of our own.
+func problem(w http.ResponseWriter, status int, detail string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(status)
+	fmt.Fprintf(w, `{"type":"about:blank","title":%q,"status":%d,"detail":%q}`+"\n", http.StatusText(status), status, detail)
+}
