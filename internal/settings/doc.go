@@ -6,8 +6,9 @@
 //
 // [Load] reports all faults of a file at once, each with file and line. What another
 // package would refuse, such as a route that can never match, is found by asking that
-// package, and reported at the line that is to be changed. No value that came from the
-// environment or from a secret's file is part of a fault.
+// package, and reported at the line that is to be changed. No fault has a secret in it:
+// a value that cannot be read is quoted as the file has it, before the environment is
+// put in.
 //
 // # Scalars
 //
