@@ -194,7 +194,7 @@ func (g *Gateway) present(h http.Header, t *tenant, route *route, id *codegrant.
 	for _, name := range otherTargets {
 		delete(h, name)
 	}
-	withoutCookies(h, t.Auth.OwnsCookie)
+	withoutCookies(h, g.ownsCookie)
 	if id != nil && (id.Method == codegrant.MethodBearer || id.Method == codegrant.MethodBasic) && !route.PassAuthorization {
 		delete(h, "Authorization") // it proved who is asking, here
 	}
@@ -229,6 +229,11 @@ func (g *Gateway) fromTrusted(r *http.Request) bool {
 	}
 	address = address.Unmap().WithZone("")
 	return slices.ContainsFunc(g.trusted, func(p netip.Prefix) bool { return p.Contains(address) })
+}
+
+// ownsCookie: also another tenant's on the same host is for no upstream.
+func (g *Gateway) ownsCookie(name string) bool {
+	return slices.ContainsFunc(g.tenants, func(t *tenant) bool { return t.Auth.OwnsCookie(name) })
 }
 
 // withoutCookies removes the tenant's own cookies from what an upstream sees.

@@ -183,7 +183,7 @@ func (p *proxy) modify(response *http.Response) error {
 		kept := lines[:0:0]
 		for _, line := range lines {
 			name, _, _ := strings.Cut(line, "=")
-			if !c.tenant.Auth.OwnsCookie(strings.TrimSpace(name)) {
+			if !p.gateway.ownsCookie(strings.TrimSpace(name)) {
 				kept = append(kept, line)
 			}
 		}

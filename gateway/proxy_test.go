@@ -308,7 +308,7 @@ func TestTenants(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		second, err := codegrant.New(codegrant.Config{Pool: other.Register("http://b.localhost:8080"), BaseURL: "http://b.localhost:8080", Logger: c.Logger})
+		second, err := codegrant.New(codegrant.Config{Pool: other.Register("http://b.localhost:8080"), BaseURL: "http://b.localhost:8080", Logger: c.Logger, CookieName: "second"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -320,6 +320,9 @@ func TestTenants(t *testing.T) {
 	})
 	alice := s.signIn("/", "alice@example.com").Client
 	token := s.echoed(alice, "/", nil).Header.Get("Authorization")
+	if got := s.echoed(alice, "/", map[string]string{"Cookie": "second=other; theirs=1"}); strings.Contains(got.Header.Get("Cookie"), "second") || !strings.Contains(got.Header.Get("Cookie"), "theirs=1") {
+		t.Errorf("the upstream saw another tenant's cookie: %s", got.Header.Get("Cookie"))
+	}
 	on := func(host, token string) int {
 		r, _ := http.NewRequestWithContext(t.Context(), "GET", s.url+"/", nil)
 		r.Host = host
