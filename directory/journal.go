@@ -79,6 +79,9 @@ func NewMemoryJournal() *MemoryJournal {
 
 // Acquire implements [Journal].
 func (j *MemoryJournal) Acquire(ctx context.Context, name, holder string, ttl time.Duration) (int64, []byte, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, nil, err
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	l := j.leases[name]
@@ -90,7 +93,7 @@ func (j *MemoryJournal) Acquire(ctx context.Context, name, holder string, ttl ti
 		return 0, nil, fmt.Errorf("%w, for %s more unless it is renewed", ErrHeld, left.Round(time.Millisecond))
 	}
 	l.holder, l.term, l.until = holder, l.term+1, j.now().Add(ttl)
-	return l.term, slices.Clone(l.state), ctx.Err()
+	return l.term, slices.Clone(l.state), nil
 }
 
 // Renew implements [Journal].
