@@ -31,6 +31,14 @@
 // machine's clock. So a sign-in and a pass can arrive in any order: the replica
 // keeps the newest word about each person.
 //
+// # Events
+//
+// CloudTrail's management events, and triggers that post to a [Receiver], say whom
+// to look at again, and no more: nothing of what they say about a person is
+// believed. [ParseEvents] reads them; a [Worker] takes them from a queue, looks each
+// person up and applies what the pool says at that time. Out of order, repeated, or
+// made up, they cost a look-up; where they were lost, the next full pass finds out.
+//
 // # Consequences
 //
 // Whoever is disabled or deleted loses every session at once, and whoever is in
