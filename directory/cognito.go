@@ -84,7 +84,7 @@ var _ Source = (*Cognito)(nil)
 func NewCognito(config CognitoConfig) (*Cognito, error) {
 	var faults []error
 	if config.Client == nil {
-		faults = append(faults, errors.New("Client: is nil"))
+		faults = append(faults, errors.New("no client is set (Client)"))
 	}
 	if i := strings.IndexByte(config.PoolID, '_'); i < 1 || i == len(config.PoolID)-1 {
 		faults = append(faults, fmt.Errorf("PoolID: %q is not of the form eu-west-1_Ab12Cd34E", config.PoolID))

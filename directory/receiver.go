@@ -99,15 +99,15 @@ func NewReceiver(config ReceiverConfig) (*Receiver, error) {
 		faults = append(faults, errors.New("PoolID: is empty"))
 	}
 	if len(config.Secrets) == 0 {
-		faults = append(faults, errors.New("Secrets: is empty"))
+		faults = append(faults, errors.New("no secret is set (Secrets)"))
 	}
 	for i, s := range config.Secrets {
 		if len(s) < minSecret {
-			faults = append(faults, fmt.Errorf("Secrets: number %d is shorter than %d characters: make one with openssl rand -hex 32", i+1, minSecret))
+			faults = append(faults, fmt.Errorf("secret number %d in Secrets is shorter than %d characters: make one with openssl rand -hex 32", i+1, minSecret))
 		}
 	}
 	if config.Tolerance < 0 || config.Timeout < 0 || config.Concurrency < 0 {
-		faults = append(faults, errors.New("Tolerance, Timeout and Concurrency: none may be below zero"))
+		faults = append(faults, errors.New("none of Tolerance, Timeout and Concurrency may be below zero"))
 	}
 	if faults != nil {
 		return nil, fmt.Errorf("configure the receiver of events: %w", errors.Join(faults...))
