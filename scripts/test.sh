@@ -13,4 +13,4 @@ fi
 
 race=()
 [ "$(go env CGO_ENABLED)" = 0 ] || race=(-race)
-exec "$root/scripts/with-servers.sh" "$root/scripts/gotest.sh" "${race[@]}" -shuffle=on
+exec "$root/scripts/with-servers.sh" "$root/scripts/gotest.sh" "${race[@]}" -shuffle=on -timeout=18m

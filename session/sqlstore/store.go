@@ -47,7 +47,7 @@ func New(db *sql.DB, config Config) (*Store, error) {
 		faults = append(faults, errors.New("Dialect is to be SQLite, PostgreSQL or MySQL"))
 	}
 	if config.Timeout < 0 {
-		faults = append(faults, errors.New("a timeout cannot be below 0"))
+		faults = append(faults, errors.New("a Timeout cannot be below 0"))
 	}
 	if len(faults) > 0 {
 		return nil, fmt.Errorf("configure sqlstore: %w", errors.Join(faults...))
