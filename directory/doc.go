@@ -37,7 +37,8 @@
 // to look at again, and no more: nothing of what they say about a person is
 // believed. [ParseEvents] reads them; a [Worker] takes them from a queue, looks each
 // person up and applies what the pool says at that time. Out of order, repeated, or
-// made up, they cost a look-up; where they were lost, the next full pass finds out.
+// made up, they cost a look-up; where they were lost, the next full pass finds out,
+// and [Sync.Passes] sees to it that there is one.
 //
 // # Consequences
 //

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -51,6 +52,19 @@ var operations = map[string]kind{
 	"PostAuthentication_Authentication": aboutUser,
 }
 
+// EventNames returns the operations of Cognito whose events are a reason to look
+// again, sorted: what a rule of EventBridge is to let through, as detail.eventName.
+func EventNames() []string {
+	var names []string
+	for name := range operations {
+		if !strings.Contains(name, "_") { // the source of a trigger has one
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // ErrNoEvent: what was received is no event of a kind that is known.
 var ErrNoEvent = errors.New("not an event")
 
@@ -72,16 +86,22 @@ const (
 // those about other pools, operations that failed, and operations that change
 // nothing which a replica holds. What it cannot make sense of is [ErrNoEvent].
 func ParseEvents(body []byte, poolID string) ([]Event, error) {
+	found, err := parseEvents(body, func(pool string) bool { return pool == poolID })
+	return found[poolID], err
+}
+
+// parseEvents is ParseEvents for all pools that are wanted, by pool.
+func parseEvents(body []byte, wanted func(pool string) bool) (map[string][]Event, error) {
 	if len(body) > maxEventBytes {
 		return nil, fmt.Errorf("%w: it has %d bytes", ErrNoEvent, len(body))
 	}
-	var events []Event
+	events := make(map[string][]Event)
 	err := parse(body, maxEnvelopes, func(e Event, pool string) {
-		if e.kind = operations[e.Name]; e.kind == 0 || pool != poolID {
+		if e.kind = operations[e.Name]; e.kind == 0 || !wanted(pool) {
 			return
 		}
 		if e.Subject, e.Group = shown(e.Subject), shown(e.Group); e.reason() {
-			events = append(events, e)
+			events[pool] = append(events[pool], e)
 		}
 	})
 	if err != nil {

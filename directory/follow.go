@@ -13,78 +13,6 @@ import (
 	"github.com/codegrant/codegrant/replica"
 )
 
-// Queue is where events wait.
-type Queue interface {
-	// Receive waits for messages, and returns some that nobody else is given for a
-	// while; or none, when there were none for long.
-	Receive(ctx context.Context) ([]Message, error)
-
-	// Done takes messages from the queue. Those that it is not told of come again.
-	Done(ctx context.Context, messages []Message) error
-}
-
-// Message is one message of a [Queue].
-type Message struct {
-	Body   []byte
-	Handle string // by which the queue knows it
-}
-
-// Worker takes events from a queue and looks at what they name again.
-type Worker struct {
-	sync   *Sync
-	queue  Queue
-	poolID string
-}
-
-// NewWorker returns a worker for the events of one pool. It takes nothing before
-// [Worker.Run] is called.
-func NewWorker(s *Sync, queue Queue, poolID string) *Worker {
-	return &Worker{s, queue, poolID}
-}
-
-// Run takes events until ctx ends. A fault of the queue, the pool or the stores
-// ends nothing: the messages stay in the queue, and come again.
-func (w *Worker) Run(ctx context.Context) error {
-	for failed := 0; ctx.Err() == nil; {
-		err := w.once(ctx)
-		if err == nil {
-			failed = 0
-			continue
-		}
-		if ctx.Err() != nil {
-			break
-		}
-		failed++
-		w.sync.log.Warn("events wait", slog.Any("error", err), slog.Int("failed", failed))
-		_ = sleep(ctx, backoff(failed)) // the loop sees the end of ctx
-	}
-	return context.Cause(ctx)
-}
-
-// once takes what is there now.
-func (w *Worker) once(ctx context.Context) error {
-	messages, err := w.queue.Receive(ctx)
-	if err != nil {
-		return fmt.Errorf("receive events: %w", err)
-	}
-	var events []Event
-	for _, m := range messages {
-		found, err := ParseEvents(m.Body, w.poolID)
-		if err != nil {
-			// It would not make sense the next time either.
-			w.sync.log.Warn("message is dropped", slog.Any("error", err))
-		}
-		events = append(events, found...)
-	}
-	if err := w.sync.Look(ctx, events); err != nil {
-		return err
-	}
-	if len(messages) == 0 {
-		return nil
-	}
-	return named("take events from the queue", w.queue.Done(ctx, messages))
-}
-
 // Look looks at what events name again, and brings the replica and the sessions in
 // line with what the pool says of it now. It may be told of an event any number of
 // times, in any order, and by any number of processes.
@@ -106,10 +34,28 @@ func (s *Sync) Look(ctx context.Context, events []Event) error {
 			_, err = s.lookAtUsers(ctx, doubtful, l, &e)
 		}
 	}
-	s.log.Info("events looked into", slog.Int("events", len(events)), slog.Int("created", e.created), slog.Int("changed", e.changed),
-		slog.Int("disabled", e.disabled), slog.Int("regrouped", e.regrouped), slog.Int("sessions_ended", e.sessionsEnded),
-		slog.Int("sessions_stale", e.sessionsStale), slog.Any("error", err))
-	return named("look into events", err)
+	if err != nil { // who asked for it hears why
+		return fmt.Errorf("look into events: %w", err)
+	}
+	s.log.Info("events looked into", slog.Int("events", len(events)), slog.Duration("age", age(events)), slog.Int("created", e.created),
+		slog.Int("changed", e.changed), slog.Int("disabled", e.disabled), slog.Int("regrouped", e.regrouped),
+		slog.Int("sessions_ended", e.sessionsEnded), slog.Int("sessions_stale", e.sessionsStale))
+	return nil
+}
+
+// age is how long ago the oldest of the events happened, by the clock of whoever
+// sent it: how far behind the sessions were. Zero where no sender says.
+func age(events []Event) time.Duration {
+	var oldest time.Time
+	for _, e := range events {
+		if !e.Time.IsZero() && (oldest.IsZero() || e.Time.Before(oldest)) {
+			oldest = e.Time
+		}
+	}
+	if oldest.IsZero() {
+		return 0
+	}
+	return max(time.Since(oldest), 0).Round(time.Millisecond)
 }
 
 // User looks one user up, and returns how the replica has them then. Memberships
@@ -124,6 +70,42 @@ func (s *Sync) User(ctx context.Context, subject string) (replica.User, error) {
 		err = fmt.Errorf("user %.64q: %w", subject, ErrNotFound)
 	}
 	return u, err
+}
+
+// UserAndGroups is User, and brings the memberships in line as well. Each group is
+// read until the user is found, or wholly: that can take as long as a full pass over
+// the groups.
+func (s *Sync) UserAndGroups(ctx context.Context, subject string) (replica.User, error) {
+	groups, err := s.listed.read(ctx, s.Source, true)
+	if errors.Is(err, ErrNoGroups) {
+		return s.User(ctx, subject)
+	}
+	if err != nil {
+		return replica.User{}, fmt.Errorf("look for groups: %w", err)
+	}
+	names := make(map[string]bool)
+	for name := range groups {
+		names[name] = true
+	}
+	if u, err := s.Replica.UserBySubject(ctx, s.Issuer, subject); err == nil {
+		for _, g := range u.Groups {
+			if g.Origin != replica.OriginLocal {
+				names[g.Name] = true
+			}
+		}
+	}
+	// First, so that the groups are those of somebody whom the replica knows.
+	if u, err := s.User(ctx, subject); err != nil || !u.Enabled {
+		return u, err
+	}
+	var events []Event
+	for name := range names {
+		events = append(events, Event{Name: "User", Subject: subject, Group: name, kind: aboutMember})
+	}
+	if err := s.Look(ctx, events); err != nil {
+		return replica.User{}, err
+	}
+	return s.Replica.UserBySubject(ctx, s.Issuer, subject)
 }
 
 // look is what to look at, for some events together.

@@ -216,6 +216,34 @@ func TestSync_User(t *testing.T) {
 	if u, err := s.User(t.Context(), "nobody"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("User = %+v, %v, want ErrNotFound", u, err)
 	}
+
+	// With the groups, on demand.
+	r.group("admins", nil)
+	r.group("editors", nil)
+	r.join("alice", "admins")
+	if u, err := s.User(t.Context(), alice); err != nil || len(u.Groups) != 0 {
+		t.Errorf("User = %+v, %v, want no groups", u, err)
+	}
+	here := r.signIn(alice)
+	if u, err := s.UserAndGroups(t.Context(), alice); err != nil || len(u.Groups) != 1 || u.Groups[0].Name != "admins" {
+		t.Errorf("UserAndGroups = %+v, %v, want admins", u, err)
+	}
+	if got := r.session(here); got != "stale" {
+		t.Errorf("the session is %s", got)
+	}
+	r.leave("alice", "admins")
+	_, err := r.admin().DeleteGroup(t.Context(), &cip.DeleteGroupInput{UserPoolId: aws.String(poolID), GroupName: aws.String("admins")})
+	r.ok(err)
+	if u, err := s.UserAndGroups(t.Context(), alice); err != nil || len(u.Groups) != 0 {
+		t.Errorf("UserAndGroups = %+v, %v, want no groups", u, err)
+	}
+	if u, err := s.UserAndGroups(t.Context(), "nobody"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("UserAndGroups = %+v, %v, want ErrNotFound", u, err)
+	}
+	r.disable("alice")
+	if u, err := s.UserAndGroups(t.Context(), alice); err != nil || u.Enabled || r.session(here) != "ended" {
+		t.Errorf("UserAndGroups = %+v, %v, and the session is %s", u, err, r.session(here))
+	}
 }
 
 // TestS117_EventsInAnyOrder changes the pool at random, and has two processes told
@@ -398,7 +426,9 @@ func TestWorker(t *testing.T) {
 	q := newQueue()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
-	go func() { done <- NewWorker(r.sync(patient), q, poolID).Run(ctx) }()
+	worker, err := NewWorker(WorkerConfig{Queue: q, Pools: Pools{poolID: r.sync(patient)}})
+	r.ok(err)
+	go func() { done <- worker.Run(ctx) }()
 
 	q.send("not an event")
 	r.disable("alice")
@@ -438,7 +468,7 @@ func TestReceiver(t *testing.T) {
 	r.full()
 	now := time.Now()
 	other := Secret(strings.Repeat("x", 32))
-	receiver, err := NewReceiver(ReceiverConfig{Sync: r.sync(patient), PoolID: poolID, Secrets: []Secret{testSecret, other}, Now: func() time.Time { return now }})
+	receiver, err := NewReceiver(ReceiverConfig{Pools: Pools{poolID: r.sync(patient)}, Secrets: []Secret{testSecret, other}, Now: func() time.Time { return now }})
 	r.ok(err)
 	body := event("AdminDisableUser", alice, "")
 	for _, tt := range []struct {
@@ -514,7 +544,7 @@ func TestReceiver_Impatient(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		receiver, err := NewReceiver(ReceiverConfig{Sync: s, PoolID: poolID, Secrets: []Secret{testSecret}, Concurrency: 1})
+		receiver, err := NewReceiver(ReceiverConfig{Pools: Pools{poolID: s}, Secrets: []Secret{testSecret}, Concurrency: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -560,7 +590,7 @@ func (s *slow) User(ctx context.Context, subject string) (User, error) {
 
 func TestNewReceiver_NamesEveryFault(t *testing.T) {
 	_, err := NewReceiver(ReceiverConfig{Secrets: []Secret{"short"}, Tolerance: -1})
-	for _, want := range []string{"Sync", "PoolID", "Secrets", "Tolerance"} {
+	for _, want := range []string{"Pools", "Secrets", "Tolerance"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error = %v, want it to name %s", err, want)
 		}

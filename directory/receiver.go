@@ -46,10 +46,9 @@ const (
 // minSecret is how long a secret is at least, so that nobody guesses it.
 const minSecret = 32
 
-// ReceiverConfig configures a [Receiver]. Sync, PoolID and Secrets are required.
+// ReceiverConfig configures a [Receiver]. Pools and Secrets are required.
 type ReceiverConfig struct {
-	Sync   *Sync
-	PoolID string
+	Pools Pools
 
 	// Secrets are shared with the senders: the same one by both sides, and for the
 	// time in which it is replaced the old and the new one. Each has at least 32
@@ -67,6 +66,9 @@ type ReceiverConfig struct {
 	// Concurrency is how many requests are looked into at once. Others are told to
 	// come again. Defaults to 16.
 	Concurrency int
+
+	// Logger receives who was refused, and why events wait. Defaults to none.
+	Logger *slog.Logger
 
 	// Now is the clock that signatures are judged by. Defaults to [time.Now].
 	Now func() time.Time
@@ -91,13 +93,7 @@ var _ http.Handler = (*Receiver)(nil)
 // NewReceiver returns a receiver. The error names every fault of the configuration
 // at once.
 func NewReceiver(config ReceiverConfig) (*Receiver, error) {
-	var faults []error
-	if config.Sync == nil {
-		faults = append(faults, errors.New("Sync: is nil"))
-	}
-	if config.PoolID == "" {
-		faults = append(faults, errors.New("PoolID: is empty"))
-	}
+	faults := config.Pools.faults()
 	if len(config.Secrets) == 0 {
 		faults = append(faults, errors.New("no secret is set (Secrets)"))
 	}
@@ -115,6 +111,9 @@ func NewReceiver(config ReceiverConfig) (*Receiver, error) {
 	config.Tolerance = defaultTo(config.Tolerance, 5*time.Minute)
 	config.Timeout = defaultTo(config.Timeout, 2*time.Minute)
 	config.Concurrency = defaultTo(config.Concurrency, 16)
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
 	if config.Now == nil {
 		config.Now = time.Now
 	}
@@ -162,9 +161,9 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		r.unauthorized(w, req)
 		return
 	}
-	events, err := ParseEvents(body, r.PoolID)
-	if err != nil {
-		r.Sync.log.Warn("request with no events", slog.Any("error", err))
+	events := make(map[string][]Event)
+	if err := r.Pools.parse(body, events); err != nil {
+		r.Logger.Warn("request with no events", slog.Any("error", err))
 		problem(w, http.StatusBadRequest, "This is not an event of Cognito.")
 		return
 	}
@@ -178,8 +177,8 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	// A sender that gives up sends it again, and would give up again.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(req.Context()), r.Timeout)
 	defer cancel()
-	if err := r.Sync.Look(ctx, events); err != nil {
-		r.Sync.log.Warn("events wait", slog.Any("error", err))
+	if err := r.Pools.look(ctx, events); err != nil {
+		r.Logger.Warn("events wait", slog.Any("error", err))
 		r.unavailable(w)
 		return
 	}
@@ -226,7 +225,7 @@ func (r *Receiver) signed(headers []string, body []byte) bool {
 }
 
 func (r *Receiver) unauthorized(w http.ResponseWriter, req *http.Request) {
-	r.Sync.log.Warn("events refused: not signed, or not by a secret that is known", slog.String("remote", req.RemoteAddr))
+	r.Logger.Warn("events refused: not signed, or not by a secret that is known", slog.String("remote", req.RemoteAddr))
 	w.Header().Set("WWW-Authenticate", `Signature header="`+SignatureHeader+`"`)
 	problem(w, http.StatusUnauthorized, "Sign the request, or show the secret.")
 }
