@@ -254,12 +254,12 @@ func TestS117_EventsInAnyOrder(t *testing.T) {
 		t.Run(fmt.Sprintf("lost %t", lost), func(t *testing.T) {
 			seed := rand.Uint64()
 			t.Logf("seed %d", seed)
-			w := newWorld(t, seed, 40)
+			w := newWorld(t, seed, size(t, "CODEGRANT_TEST_USERS", 30))
 			r := w.rig
 			r.full()
 			var events []string
 			told := func(name, subject, group string) { events = append(events, event(name, subject, group)) }
-			for range 150 {
+			for range size(t, "CODEGRANT_TEST_EVENTS", 100) {
 				name, p := w.somebody()
 				switch w.random.IntN(9) {
 				case 0:

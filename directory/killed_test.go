@@ -372,8 +372,8 @@ func size(t *testing.T, variable string, usual int) int {
 // between a write and its answer, and has the last pass killed as well: then the
 // replica is the pool, row by row, and no session is left that should not be.
 func TestS162_KilledPasses(t *testing.T) {
-	rounds := size(t, "CODEGRANT_TEST_ROUNDS", 2)
-	users := size(t, "CODEGRANT_TEST_USERS", 150)
+	rounds := size(t, "CODEGRANT_TEST_ROUNDS", 1)
+	users := size(t, "CODEGRANT_TEST_USERS", 70)
 	for round := range rounds {
 		for _, bySubject := range []bool{false, true} {
 			t.Run(fmt.Sprintf("round %d, by subject %t", round, bySubject), func(t *testing.T) {
