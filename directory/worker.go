@@ -208,5 +208,9 @@ func (w *Worker) handle(ctx context.Context, messages []Message) error {
 	if err := w.Pools.look(ctx, events); err != nil {
 		return err
 	}
-	return named("take events from the queue", w.Queue.Done(ctx, messages))
+	if err := w.Queue.Done(ctx, messages); err != nil {
+		// They are looked into again: no reason to take others later.
+		w.Logger.Warn("messages stay in the queue", slog.Any("error", err))
+	}
+	return nil
 }

@@ -53,6 +53,7 @@ type message struct {
 	visible  time.Time // from when on it can be received
 	received int
 	handle   string
+	again    bool // it came after it had been taken from the queue
 }
 
 // Path is that of the URL of the queue.
@@ -221,6 +222,7 @@ func (s *Server) take(in request) (found []map[string]any, next time.Duration) {
 		if len(found) < in.MaxNumberOfMessages && s.chance(s.faults.Repeat) {
 			s.taken = append(s.taken[:i:i], s.taken[i+1:]...)
 			s.messages = append(s.messages, m)
+			m.again = true // once: or the queue would never be empty
 			give(m)
 			break
 		}
@@ -245,7 +247,9 @@ func (s *Server) delete(in request) any {
 		for i, m := range s.messages {
 			if m.id == id {
 				s.messages = append(s.messages[:i:i], s.messages[i+1:]...)
-				s.taken = append(s.taken, m)
+				if !m.again {
+					s.taken = append(s.taken, m)
+				}
 				break
 			}
 		}
