@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 
+	"github.com/codegrant/codegrant/directory"
 	"github.com/codegrant/codegrant/replica/sqlreplica"
 	"github.com/codegrant/codegrant/session/sqlstore"
 )
@@ -22,6 +23,7 @@ type database struct {
 	engine   string
 	sessions sqlstore.Dialect
 	replica  sqlreplica.Dialect
+	journal  directory.Dialect
 }
 
 const databaseHelp = `Database as a URL: sqlite:app.db, postgres://user:password@host/name or mysql://user:password@host/name.`
@@ -41,13 +43,13 @@ func openDatabase(raw string) (*database, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &database{db, "SQLite", sqlstore.SQLite, sqlreplica.SQLite}, nil
+		return &database{db, "SQLite", sqlstore.SQLite, sqlreplica.SQLite, directory.SQLite}, nil
 	case "postgres", "postgresql":
 		config, err := pgx.ParseConfig(raw)
 		if err != nil {
 			return nil, errors.New("database URL is not one that PostgreSQL's clients understand")
 		}
-		return &database{stdlib.OpenDB(*config), "PostgreSQL", sqlstore.PostgreSQL, sqlreplica.PostgreSQL}, nil
+		return &database{stdlib.OpenDB(*config), "PostgreSQL", sqlstore.PostgreSQL, sqlreplica.PostgreSQL, directory.PostgreSQL}, nil
 	case "mysql", "mariadb":
 		config, err := mysqlConfig(raw)
 		if err != nil {
@@ -57,7 +59,7 @@ func openDatabase(raw string) (*database, error) {
 		if err != nil {
 			return nil, errors.New("database URL is not one that MySQL's clients understand")
 		}
-		return &database{sql.OpenDB(connector), "MySQL", sqlstore.MySQL, sqlreplica.MySQL}, nil
+		return &database{sql.OpenDB(connector), "MySQL", sqlstore.MySQL, sqlreplica.MySQL, directory.MySQL}, nil
 	}
 	return nil, fmt.Errorf("database URL %w", errDatabaseURL)
 }
@@ -101,8 +103,8 @@ type migrateCommand struct {
 
 // Help is shown by codegrant migrate --help.
 func (migrateCommand) Help() string {
-	return `Brings the tables of sessions and of the replica to the version that this
-program needs. Any number of processes may do so at once, and programs of the
+	return `Brings the tables of sessions, of the replica and of its passes to the version that
+this program needs. Any number of processes may do so at once, and programs of the
 version before go on working.
 
 Examples:
@@ -125,6 +127,13 @@ func (c migrateCommand) Run(ctx context.Context, out *streams) error {
 		return err
 	}
 	if err := users.Migrate(ctx); err != nil {
+		return err
+	}
+	journal, err := directory.NewSQLJournal(db.DB, db.journal)
+	if err != nil {
+		return err
+	}
+	if err := journal.Migrate(ctx); err != nil {
 		return err
 	}
 	fmt.Fprintf(out.stdout, "The tables in %s are up to date.\n", db.engine)

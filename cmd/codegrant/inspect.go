@@ -33,7 +33,10 @@ type opened struct {
 	sessions session.Store
 	bound    string // what sessions of the pool are bound to
 	users    *sqlreplica.Store
+	db       *database // nil: none
 	close    []io.Closer
+
+	inDatabase *sqlstore.Store // nil: the sessions are elsewhere
 }
 
 func (o *opened) Close() {
@@ -42,41 +45,73 @@ func (o *opened) Close() {
 	}
 }
 
-// open opens what the configuration names: the database, and Redis where sessions
-// are there.
-func (c inspection) open() (*opened, error) {
+// load reads the configuration.
+func (c inspection) load() (*settings.Settings, error) {
 	s, err := settings.Load(c.Config, settings.Options{Keys: session.RandomKeyring(), Database: checkDatabaseURL, Redis: checkRedisURL})
 	if err != nil {
 		return nil, configurationError(err)
 	}
-	pool := s.Pools[0]
-	if c.Pool != "" || len(s.Pools) > 1 {
-		var names []string
-		found := false
-		for _, p := range s.Pools {
-			names = append(names, p.Name)
-			if p.Name == c.Pool {
-				pool, found = p, true
-			}
-		}
-		if !found {
-			return nil, fmt.Errorf("say which pool with --pool: %s", strings.Join(names, ", "))
+	return s, nil
+}
+
+// choose returns the pools of a configuration that are meant: the one with the name,
+// or all of them where none is given.
+func (c inspection) choose(s *settings.Settings) ([]settings.Pool, error) {
+	if c.Pool == "" {
+		return s.Pools, nil
+	}
+	for _, p := range s.Pools {
+		if p.Name == c.Pool {
+			return []settings.Pool{p}, nil
 		}
 	}
-	endpoints, err := pool.Config.Pool.Endpoints()
+	return nil, sayWhich(s)
+}
+
+func sayWhich(s *settings.Settings) error {
+	var names []string
+	for _, p := range s.Pools {
+		names = append(names, p.Name)
+	}
+	return fmt.Errorf("say which pool with --pool: %s", strings.Join(names, ", "))
+}
+
+// open opens what the configuration names: the database, and Redis where sessions
+// are there, to look at one pool.
+func (c inspection) open() (*opened, error) {
+	s, err := c.load()
 	if err != nil {
 		return nil, err
 	}
-	o := &opened{issuer: endpoints.Issuer}
-	if o.bound, err = codegrant.SessionPool(pool.Config.Pool); err != nil {
+	pools, err := c.choose(s)
+	if err != nil {
 		return nil, err
 	}
+	if len(pools) > 1 {
+		return nil, sayWhich(s)
+	}
+	o, err := openInspected(s)
+	if err != nil {
+		return nil, err
+	}
+	o.issuer = pools[0].Issuer
+	if o.bound, err = codegrant.SessionPool(pools[0].Config.Pool); err != nil {
+		o.Close()
+		return nil, err
+	}
+	return o, nil
+}
+
+// openInspected opens the stores of a configuration, for no pool yet.
+func openInspected(s *settings.Settings) (*opened, error) {
+	o := new(opened)
 	if s.Database.URL != "" {
 		db, err := openDatabase(s.Database.URL.Reveal())
 		if err != nil {
 			return nil, err
 		}
 		o.close = append(o.close, db)
+		o.db = db
 		config := sqlreplica.Config{Dialect: db.replica}
 		if s.Replica.Django {
 			config.Django = &sqlreplica.Django{AdoptVerifiedEmail: true}
@@ -86,10 +121,11 @@ func (c inspection) open() (*opened, error) {
 			return nil, err
 		}
 		if s.Sessions == settings.InDatabase {
-			if o.sessions, err = sqlstore.New(db.DB, sqlstore.Config{Dialect: db.sessions}); err != nil {
+			if o.inDatabase, err = sqlstore.New(db.DB, sqlstore.Config{Dialect: db.sessions}); err != nil {
 				o.Close()
 				return nil, err
 			}
+			o.sessions = o.inDatabase
 		}
 	}
 	if s.RedisURL != "" {
@@ -105,6 +141,7 @@ func (c inspection) open() (*opened, error) {
 
 var (
 	errNoReplica  = errors.New("the configuration has no database, and so no replica; set database and replica")
+	errNobody     = errors.New("nobody in the replica")
 	errNoSessions = errors.New("the configuration keeps sessions where other processes cannot see them; set sessions to database or redis")
 )
 
@@ -150,7 +187,7 @@ func (o *opened) find(ctx context.Context, name string) (replica.User, error) {
 	case len(all) > 1:
 		return replica.User{}, fmt.Errorf("%d people have the address %s; name one by sub: codegrant users list --search %s", len(all), name, name)
 	}
-	return replica.User{}, fmt.Errorf("nobody in the replica is called %q; it knows those who signed in here, and all others after codegrant sync", name)
+	return replica.User{}, fmt.Errorf("%w is called %q; it knows those who signed in here, and all others after codegrant sync", errNobody, name)
 }
 
 // table prints rows in columns.

@@ -71,10 +71,22 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	if err := command.Run(); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(stderr, "codegrant:", err)
+		var status exitError
+		if errors.As(err, &status) {
+			return status.status
+		}
 		return 1
 	}
 	return 0
 }
+
+// exitError is a fault with an exit status of its own.
+type exitError struct {
+	error
+	status int
+}
+
+func (e exitError) Unwrap() error { return e.error }
 
 // streams is where a command speaks.
 type streams struct{ stdout, stderr io.Writer }

@@ -5,15 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
-	"strings"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 
 	"github.com/codegrant/codegrant/directory"
 	"github.com/codegrant/codegrant/replica"
@@ -23,9 +16,16 @@ type syncCommand struct {
 	inspection
 	Full     bool          `help:"Read the members of every group, not of new and changed ones alone."`
 	DryRun   bool          `help:"Change nothing, and print what a pass would change."`
+	User     []string      `env:"-" placeholder:"WHO" sep:"none" help:"Look these people up and bring them in line, and nobody else: sub, or username, e-mail address or row of the replica. May be repeated. With --full, their groups too."`
+	Follow   bool          `help:"Make a pass, then follow events, and go on making passes in case that some were lost. ${env}"`
 	MaxShare float64       `placeholder:"SHARE" help:"Share of the people, from 0 to 1, that a pass may remove; a pass that misses more removes nobody. ${env}"`
-	Every    time.Duration `placeholder:"TIME" help:"Go on making passes, one begun this long after the last has ended. ${env}"`
+	Every    time.Duration `placeholder:"TIME" help:"Go on making passes, one begun this long after the last has ended. Defaults to 1h with --follow. ${env}"`
 	Endpoint string        `placeholder:"URL" help:"Ask this in place of AWS: a local pool. ${env}"`
+
+	Queue           string `group:"Events, with --follow" placeholder:"URL" help:"Queue of Amazon SQS that EventBridge puts events in. ${env}"`
+	QueueEndpoint   string `group:"Events, with --follow" placeholder:"URL" help:"Ask this in place of Amazon SQS. ${env}"`
+	Listen          string `group:"Events, with --follow" env:"CODEGRANT_EVENT_LISTEN" placeholder:"ADDRESS" help:"Address where events are posted to, at /events. ${env}"`
+	EventSecretFile string `group:"Events, with --follow" type:"path" placeholder:"FILE" help:"Secrets of those who post there, one a line; or in the variable CODEGRANT_EVENT_SECRETS. ${env}"`
 }
 
 // Help is shown by codegrant sync --help.
@@ -33,70 +33,146 @@ func (syncCommand) Help() string {
 	return `Brings the replica in line with the pool: people who were changed, disabled,
 deleted or regrouped while they did not sign in. Whoever may no longer sign in
 loses every session, and whoever was regrouped has theirs refreshed before the next
-use.
+use. All pools of the configuration are read, or the one that --pool names.
 
 It needs the credentials of AWS's tools, with cognito-idp:ListUsers, ListGroups and
 ListUsersInGroup on the pool, and calls nothing that counts people as active for the
-month. Have one process make passes: a timer, or one copy with --every.
+month. Any number of processes may run it: one of them makes passes at a time, and a
+pass that was killed is gone on with by the next.
+
+With --follow, changes take a moment: events of CloudTrail come through a queue, or
+are posted, and whom they name is looked up. See docs/sync.md for what to deploy.
+
+Exit status: 0 done; 1 failed, run it again; 2 a mistake on the command line; 3 done,
+but that too many people were missing and nobody was removed; 4 another process is
+making a pass.
 
 Examples:
   codegrant sync --dry-run --full
   codegrant sync --full
   codegrant sync --every 5m
+  codegrant sync --user alice@example.com
+  codegrant sync --follow --queue https://sqs.eu-west-1.amazonaws.com/111122223333/codegrant
+  codegrant sync --follow --listen 127.0.0.1:9081 --event-secret-file secrets
   codegrant sync --endpoint http://127.0.0.1:9229     of a local pool`
 }
 
+// Exit statuses of their own.
+const (
+	exitTooMany = 3
+	exitRunning = 4
+)
+
+// Validate is called with the flags.
+func (c syncCommand) Validate() error {
+	switch {
+	case len(c.User) > 0 && (c.Follow || c.DryRun || c.Every != 0):
+		return errors.New("--user looks people up once: it goes with neither --follow, --dry-run nor --every")
+	case c.Follow && c.DryRun:
+		return errors.New("--follow changes things: it does not go with --dry-run")
+	case c.Every < 0:
+		return errors.New("--every cannot be below 0")
+	}
+	return nil
+}
+
 func (c syncCommand) Run(ctx context.Context, out *streams) error {
-	o, err := c.openUsers()
+	s, err := c.openSync(ctx, out)
 	if err != nil {
 		return err
 	}
-	defer o.Close()
-	s, err := c.newSync(ctx, o, out)
-	if err != nil {
-		return err
+	defer s.Close()
+	switch {
+	case len(c.User) > 0:
+		return s.lookUp(ctx, c.User)
+	case c.Follow:
+		return s.follow(ctx)
+	case c.Every > 0:
+		return s.keepPassing(ctx)
 	}
-	options := directory.Options{Full: c.Full, DryRun: c.DryRun, MaxShare: c.MaxShare, Difference: difference(out.stdout)}
-	if terminal(out.stderr) {
-		options.Progress = func(r directory.Report) {
-			fmt.Fprintf(out.stderr, "\r%-9s %d groups, %d people \x1b[K", r.Phase, r.Groups, r.Users)
+	var faults []error
+	for _, p := range s.pools {
+		report, err := p.Run(ctx, s.options(p.name, c.Full))
+		s.endProgress()
+		faults = append(faults, s.tell(p, report, err))
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 	}
-	for {
-		report, err := s.Run(ctx, options)
-		if options.Progress != nil {
-			fmt.Fprint(out.stderr, "\r\x1b[K")
+	return errors.Join(faults...)
+}
+
+// options are those of one pass.
+func (s *syncing) options(pool string, full bool) directory.Options {
+	o := directory.Options{Full: full, DryRun: s.DryRun, MaxShare: s.MaxShare, Difference: difference(s.out.stdout)}
+	if s.JSON {
+		o.Difference = nil
+	}
+	if s.progress {
+		o.Progress = func(r directory.Report) {
+			fmt.Fprintf(s.out.stderr, "\r%s: %-9s %s, %s \x1b[K", pool, r.Phase, plural(r.Groups, "group"), plural(r.Users, "user"))
 		}
-		if err := c.tell(out, report, err); err != nil && c.Every == 0 {
-			return err
-		}
-		if c.Every == 0 {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(c.Every):
-		}
+	}
+	return o
+}
+
+func (s *syncing) endProgress() {
+	if s.progress {
+		fmt.Fprint(s.out.stderr, "\r\x1b[K")
 	}
 }
 
-// tell prints what a pass has done, and what is to be done where it failed.
-func (c syncCommand) tell(out *streams, r directory.Report, err error) error {
-	if errors.Is(err, directory.ErrTooManyRemovals) {
-		err = fmt.Errorf("%w; see with --dry-run whether they are gone from the pool, and allow it with --max-share", err)
+// passed is a pass as programs get it.
+type passed struct {
+	Pool          string    `json:"pool"`
+	Pass          string    `json:"pass,omitempty"`
+	Full          bool      `json:"full"`
+	DryRun        bool      `json:"dry_run"`
+	Done          bool      `json:"done"`
+	Started       time.Time `json:"started,omitzero"`
+	Finished      time.Time `json:"finished,omitzero"`
+	Resumed       int       `json:"resumed"`
+	Groups        int       `json:"groups"`
+	Members       int       `json:"members"`
+	Users         int       `json:"users"`
+	Created       int       `json:"created"`
+	Changed       int       `json:"changed"`
+	Disabled      int       `json:"disabled"`
+	Regrouped     int       `json:"regrouped"`
+	Removed       int       `json:"removed"`
+	Kept          int       `json:"kept"`
+	Refused       int       `json:"refused"`
+	SessionsEnded int       `json:"sessions_ended"`
+	SessionsStale int       `json:"sessions_stale"`
+	Error         string    `json:"error,omitempty"`
+}
+
+// tell prints what a pass has done, and returns what is to be done where it failed.
+func (s *syncing) tell(p *syncedPool, r directory.Report, err error) error {
+	switch {
+	case errors.Is(err, directory.ErrTooManyRemovals):
+		err = exitError{fmt.Errorf("pool %s: %w; see with --dry-run whether they are gone from the pool, and allow it with --max-share", p.name, err), exitTooMany}
+	case errors.Is(err, directory.ErrRunning):
+		err = exitError{fmt.Errorf("pool %s: %w; one that was killed is gone on with a minute later", p.name, err), exitRunning}
+	case err != nil:
+		err = fmt.Errorf("pool %s: %w", p.name, err)
 	}
-	if err != nil && c.Every > 0 && !errors.Is(err, context.Canceled) {
-		fmt.Fprintln(out.stderr, "codegrant:", err)
-	}
-	if c.JSON {
-		if jsonErr := printJSON(out.stdout, r); jsonErr != nil {
-			return jsonErr
+	if s.JSON {
+		out := passed{
+			Pool: p.name, Pass: r.Pass, Full: r.Full, DryRun: r.DryRun, Done: r.Phase == "done", Started: r.Started, Finished: r.Finished, Resumed: r.Resumed,
+			Groups: r.Groups, Members: r.Members, Users: r.Users, Created: r.Created, Changed: r.Changed, Disabled: r.Disabled, Regrouped: r.Regrouped,
+			Removed: r.Removed, Kept: r.Kept, Refused: r.Refused, SessionsEnded: r.SessionsEnded, SessionsStale: r.SessionsStale,
 		}
-		return err
+		if err != nil {
+			out.Error = err.Error()
+		}
+		return errors.Join(err, printJSON(s.out.stdout, out))
 	}
 	if r.Phase != "" {
-		fmt.Fprintf(out.stdout, "%s, %s read: %d new, %d changed (%d disabled, %d regrouped), %d removed; %s ended, %d to be refreshed\n",
+		if len(s.pools) > 1 {
+			fmt.Fprintf(s.out.stdout, "%s: ", p.name)
+		}
+		fmt.Fprintf(s.out.stdout, "%s, %s read: %d new, %d changed (%d disabled, %d regrouped), %d removed; %s ended, %d to be refreshed\n",
 			plural(r.Groups, "group"), plural(r.Users, "user"), r.Created, r.Changed, r.Disabled, r.Regrouped, r.Removed, plural(r.SessionsEnded, "session"), r.SessionsStale)
 	}
 	return err
@@ -114,34 +190,6 @@ func difference(w io.Writer) func(replica.Change) {
 		}
 		fmt.Fprintf(w, "%-6s  %s %s\n", what, printable(c.User.Username), printable(c.User.Email))
 	}
-}
-
-func (c syncCommand) newSync(ctx context.Context, o *opened, out *streams) (*directory.Sync, error) {
-	id := o.issuer[strings.LastIndexByte(o.issuer, '/')+1:]
-	region, _, _ := strings.Cut(id, "_")
-	options := []func(*config.LoadOptions) error{config.WithRegion(region)}
-	if c.Endpoint != "" {
-		options = append(options, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider("local", "local", "")))
-	}
-	settings, err := config.LoadDefaultConfig(ctx, options...)
-	if err != nil {
-		return nil, fmt.Errorf("read the settings of AWS's tools: %w", err)
-	}
-	client := cognitoidentityprovider.NewFromConfig(settings, func(o *cognitoidentityprovider.Options) {
-		if c.Endpoint != "" {
-			o.BaseEndpoint = aws.String(c.Endpoint)
-		}
-	})
-	logger := slog.New(slog.NewTextHandler(out.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	source, err := directory.NewCognito(directory.CognitoConfig{Client: client, PoolID: id, Logger: logger})
-	if err != nil {
-		return nil, err
-	}
-	configuration := directory.Config{Source: source, Issuer: o.issuer, Replica: o.users, Journal: directory.NewMemoryJournal(), Logger: logger}
-	if o.sessions != nil {
-		configuration.Sessions, configuration.SessionPools = o.sessions, []string{o.bound}
-	}
-	return directory.New(configuration)
 }
 
 // terminal reports whether a person is watching.

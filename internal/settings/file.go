@@ -20,6 +20,7 @@ type file struct {
 	Database       database   `yaml:"database" help:"Database of sessions and replica, or its URL."`
 	Redis          redis      `yaml:"redis" help:"Redis or Valkey of sessions, or its URL."`
 	Replica        replica    `yaml:"replica" help:"Whether the database gets a copy of the people who sign in, and their groups. Defaults to false."`
+	Events         events     `yaml:"events" help:"Where codegrant sync --follow hears of changes in the pools. The gateway does not look at it."`
 	Pools          []pool     `yaml:"pools" help:"User pools and app clients to sign in with. The first one answers for hosts that no other one names."`
 	Headers        headers    `yaml:"headers" help:"Names of the headers that tell upstreams who is asking."`
 	Assertions     assertions `yaml:"assertions" help:"Signed tokens that tell upstreams who is asking, for routes with assertion: true."`
@@ -60,6 +61,13 @@ type redis struct {
 type replica struct {
 	Enabled bool `yaml:"enabled" short:"true" help:"Defaults to true where replica has other keys."`
 	Django  bool `yaml:"django" help:"The database is a Django project's: people go into its auth_user. Defaults to false."`
+}
+
+type events struct {
+	Queue      string `yaml:"queue" help:"URL of a queue of Amazon SQS that EventBridge puts events in. Defaults to none."`
+	Listen     string `yaml:"listen" help:"Address where events are posted to, at /events. Defaults to none."`
+	Secret     string `yaml:"secret" help:"What those who post show or sign with: 32 characters at least. Several, separated by spaces, while one is replaced. Better: secret_file, or ${NAME}."`
+	SecretFile string `yaml:"secret_file" help:"File to read them from, one a line."`
 }
 
 type pool struct {

@@ -41,6 +41,7 @@ type Settings struct {
 	Database Database
 	RedisURL Secret
 	Replica  Replica
+	Events   Events
 
 	Pools      []Pool
 	Headers    gateway.Headers
@@ -94,6 +95,12 @@ type Database struct {
 
 // Replica is the copy of the people.
 type Replica struct{ Enabled, Django bool }
+
+// Events says where changes in the pools are heard of.
+type Events struct {
+	Queue, Listen string   // empty: not there
+	Secrets       []Secret // of those who post to Listen
+}
 
 // Pool is one user pool and app client.
 type Pool struct {
@@ -198,6 +205,10 @@ func (r *reader) read(text []byte, options Options) *Settings {
 		s.Keys, s.KeysGiven, s.KeysSince = ring, true, since
 	} else if s.Sessions != Memory && !r.has("keys") && !r.has("keys_file") && !r.has("keys_dir") {
 		r.fault("sessions", "sessions that outlive the process, or are shared by several, need keys that do too; add keys_file, with what openssl rand -base64 32 prints")
+	}
+	s.Events = Events{Queue: f.Events.Queue, Listen: f.Events.Listen}
+	for _, secret := range strings.Fields(r.secret("events.secret", f.Events.Secret, f.Events.SecretFile)) {
+		s.Events.Secrets = append(s.Events.Secrets, Secret(secret))
 	}
 	r.pools(&f, s)
 	r.routes(&f, s)
