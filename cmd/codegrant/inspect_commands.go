@@ -271,6 +271,14 @@ type sessionsEnd struct {
 	User string `placeholder:"WHO" help:"All sessions of one person."`
 }
 
+// Help is shown by codegrant sessions end --help.
+func (sessionsEnd) Help() string {
+	return `Examples:
+  codegrant sessions end --user alice@example.com
+  codegrant sessions end 3q2-7wAAAAAA
+  codegrant sessions end -- -q27wAAAAAAA      where the session begins with a dash`
+}
+
 func (c sessionsEnd) Run(ctx context.Context, out *streams) error {
 	if (c.ID == "") == (c.User == "") {
 		return fmt.Errorf("name a session, or a person with --user")

@@ -106,10 +106,10 @@ func TestInspection(t *testing.T) {
 	}
 
 	// Ending sessions, one and all.
-	if stdout, stderr, status := say(t, "sessions", "end", shown.Sessions[0].ID, "--config", config); status != 0 || stdout != "ended 1 session\n" {
+	if stdout, stderr, status := say(t, "sessions", "end", "--config", config, "--", shown.Sessions[0].ID); status != 0 || stdout != "ended 1 session\n" {
 		t.Errorf("%d %s%s", status, stdout, stderr)
 	}
-	if _, stderr, status := say(t, "sessions", "end", shown.Sessions[0].ID, "--config", config); status == 0 || !strings.Contains(stderr, "no live session") {
+	if _, stderr, status := say(t, "sessions", "end", "--config", config, "--", shown.Sessions[0].ID); status == 0 || !strings.Contains(stderr, "no live session") {
 		t.Errorf("once more: %d %s", status, stderr)
 	}
 	if stdout, _, status := say(t, "sessions", "end", "--user", "alice@example.com", "--config", config); status != 0 || stdout != "ended 1 session\n" {

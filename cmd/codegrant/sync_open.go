@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -145,7 +146,10 @@ func (s *syncing) add(ctx context.Context, pool settings.Pool, journal directory
 // aws are the settings of AWS's tools. Somebody else than AWS is asked with
 // credentials that are nobody's.
 func (s *syncing) aws(ctx context.Context, region, instead string) (aws.Config, error) {
-	options := []func(*config.LoadOptions) error{}
+	if instead != "" {
+		region = cmp.Or(region, "local")
+	}
+	var options []func(*config.LoadOptions) error
 	if region != "" {
 		options = append(options, config.WithRegion(region))
 	}
