@@ -70,21 +70,21 @@ const atOnce = 10
 func New(config Config) (*Queue, error) {
 	var faults []error
 	if config.Client == nil {
-		faults = append(faults, errors.New("Client: is nil"))
+		faults = append(faults, errors.New("no client is set (Client)"))
 	}
 	if u, err := url.Parse(config.URL); err != nil || u.Host == "" || strings.Trim(u.Path, "/") == "" || u.Scheme != "https" && u.Scheme != "http" {
-		faults = append(faults, fmt.Errorf("URL: %q is not of the form https://sqs.eu-west-1.amazonaws.com/111122223333/name", config.URL))
+		faults = append(faults, fmt.Errorf("the URL %q is not of the form https://sqs.eu-west-1.amazonaws.com/111122223333/name", config.URL))
 	} else if strings.HasSuffix(u.Path, ".fifo") {
-		faults = append(faults, errors.New("URL: is that of a FIFO queue, which has one event wait for another: take a standard one"))
+		faults = append(faults, errors.New("the URL is that of a FIFO queue, which has one event wait for another: take a standard one"))
 	}
 	if config.Wait < 0 || config.Wait > 20*time.Second || config.Wait%time.Second != 0 {
-		faults = append(faults, fmt.Errorf("Wait: %s is not a number of seconds up to 20", config.Wait))
+		faults = append(faults, fmt.Errorf("it cannot wait for %s: Wait is a number of seconds up to 20", config.Wait))
 	}
 	if config.Visibility < 0 || config.Visibility > 12*time.Hour || config.Visibility%time.Second != 0 {
-		faults = append(faults, fmt.Errorf("Visibility: %s is not a number of seconds up to 12 hours", config.Visibility))
+		faults = append(faults, fmt.Errorf("messages cannot be hidden for %s: Visibility is a number of seconds up to 12 hours", config.Visibility))
 	}
 	if config.Timeout < 0 {
-		faults = append(faults, fmt.Errorf("Timeout: %s is below zero", config.Timeout))
+		faults = append(faults, fmt.Errorf("the timeout is %s (Timeout), below zero", config.Timeout))
 	}
 	if faults != nil {
 		return nil, fmt.Errorf("configure the queue: %w", errors.Join(faults...))

@@ -3,7 +3,10 @@ package deploy
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -316,4 +319,30 @@ func resolved(value any) any {
 		return out
 	}
 	return value
+}
+
+// TestManifests: what else is deployed is YAML without doubled keys.
+func TestManifests(t *testing.T) {
+	files, err := filepath.Glob("../../deploy/*/*.yaml")
+	if err != nil || len(files) < 5 {
+		t.Fatalf("found %q, %v", files, err)
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		decoder := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
+		for {
+			var document map[string]any
+			err := decoder.Decode(&document)
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil || len(document) == 0 {
+				t.Errorf("%s: %v", name, err)
+				break
+			}
+		}
+	}
 }

@@ -401,3 +401,24 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+func TestEvents(t *testing.T) {
+	for _, tt := range []struct {
+		name, yaml string
+		want       []Secret
+	}{
+		{"none", "", nil},
+		{"in the file", "events: {listen: ':9081', secret: 'one two'}\n", []Secret{"one", "two"}},
+		{"in a file of their own", "events: {queue: https://sqs.example.com/1/x, secret_file: secret}\n", []Secret{"one", "two"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s, err := Load(write(t, tt.yaml+onePool, map[string]string{"secret": "one\ntwo\n"}), Options{Keys: processKeys})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(s.Events.Secrets, tt.want) || fmt.Sprint(s.Events.Secrets) != fmt.Sprint(make([]Secret, len(tt.want))) {
+				t.Errorf("%v", s.Events)
+			}
+		})
+	}
+}
