@@ -4,10 +4,12 @@ package e2e
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +21,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/codegrant/codegrant/codegranttest"
 	"github.com/codegrant/codegrant/internal/testenv"
@@ -38,7 +41,7 @@ type cluster struct {
 }
 
 // startCluster starts it with sessions in the given place of the configuration.
-func startCluster(t *testing.T, sessions string) *cluster {
+func startCluster(t *testing.T, binary, sessions string) *cluster {
 	t.Helper()
 	c := &cluster{T: t, pool: codegranttest.NewPool(t, nil)}
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -52,7 +55,7 @@ func startCluster(t *testing.T, sessions string) *cluster {
 		}),
 	})
 	client := c.pool.Clients()[0]
-	folder, binary, events := t.TempDir(), buildCodegrant(t), freePort(t)
+	folder, events := t.TempDir(), freePort(t)
 	base := ""
 	for i := range 2 {
 		port := freePort(t)
@@ -70,12 +73,11 @@ base_url: %s
 keys: ["hxXwLHjJ2Xl4yjKb1o0pQ0b3Kc9yq6C3i8nV5tZr7sE="]
 log: {access: false}
 %s
-database: sqlite:%s
 replica: true
 events: {listen: "127.0.0.1:%s", secret: %s}
 pools: [{code_grant_url: %s/oauth2/token, jwks_url: %s/.well-known/jwks.json, client_id: %s, client_secret: %s}]
 routes: [{path: /, upstream: %q}]
-`, port, base, sessions, filepath.Join(folder, "app.db"), events, eventSecret, c.pool.URL, client.Issuer, client.ID, client.Secret, app.URL), 0o600); err != nil {
+`, port, base, sessions, events, eventSecret, c.pool.URL, client.Issuer, client.ID, client.Secret, app.URL), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		start(t, "gateway", exec.Command(binary, "serve", "--config", file))
@@ -88,6 +90,27 @@ routes: [{path: /, upstream: %q}]
 		return program
 	}
 	return c
+}
+
+// newDatabase makes one in PostgreSQL and returns its URL.
+func newDatabase(t *testing.T) string {
+	t.Helper()
+	server := testenv.Postgres(t)
+	db, err := pgx.Connect(t.Context(), server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close(t.Context())
+	name := "follow_" + strings.ToLower(rand.Text())
+	if _, err := db.Exec(t.Context(), "CREATE DATABASE "+name); err != nil {
+		t.Fatal(err)
+	}
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Path = "/" + name
+	return u.String()
 }
 
 // signIn signs a new person in, and checks that they get through both gateways.
@@ -191,12 +214,15 @@ func (c *cluster) refused(b *codegranttest.Browser) {
 // request on every gateway, it takes less than a second with events, and one pass
 // without. Whoever is regrouped has the new groups at the next request.
 func TestFromDisabledToRefused(t *testing.T) {
+	binary := buildCodegrant(t)
+	sqlite := func(t *testing.T) string { return "\ndatabase: sqlite:" + filepath.Join(t.TempDir(), "app.db") }
 	for name, sessions := range map[string]func(t *testing.T) string{
-		"Redis":  func(t *testing.T) string { return "sessions: redis\nredis: " + testenv.Redis(t) },
-		"SQLite": func(*testing.T) string { return "sessions: database" },
+		"Redis":      func(t *testing.T) string { return "sessions: redis\nredis: " + testenv.Redis(t) + sqlite(t) },
+		"PostgreSQL": func(t *testing.T) string { return "sessions: database\ndatabase: " + newDatabase(t) },
+		"SQLite":     func(t *testing.T) string { return "sessions: database" + sqlite(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := startCluster(t, sessions(t))
+			c := startCluster(t, binary, sessions(t))
 
 			// Without events: one pass.
 			dora := c.signIn("dora")
