@@ -1,6 +1,7 @@
 package codegrant
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -94,6 +95,15 @@ type Config struct {
 	// Authenticators are asked after the session cookie, the bearer token and
 	// the load balancer, in order. Defaults to none.
 	Authenticators []Authenticator
+
+	// Admit is asked at every sign-in, once the pool's tokens are verified and before
+	// anything is kept. An error refuses the sign-in and has its tokens revoked: of
+	// [TooManySignIns] for a while, one that wraps [ErrUnavailable] because it could
+	// not be found out, any other for good. Its text is for the log; the person never
+	// sees it. Where tokens are shared in cookies it is also asked about each new
+	// token of theirs; else not at refreshes, and never about bearer tokens and other
+	// proofs that need no sign-in. Defaults to whomever the pool lets in.
+	Admit func(ctx context.Context, id *Identity) error
 
 	// Sessions keeps the sessions. Defaults to the memory of this process.
 	Sessions session.Store

@@ -84,7 +84,7 @@ func (g *generation) serve(w http.ResponseWriter, r *http.Request) {
 	start, seen := time.Now(), &statusWriter{ResponseWriter: w, status: http.StatusOK}
 	attrs := g.requestAttrs(r)
 	if costsThePool(endpoint) {
-		if wait := g.process.signIns.wait(g.clientOf(r), start); wait > 0 {
+		if wait := g.process.signIns.wait(network(g.clientOf(r)), start); wait > 0 {
 			g.process.refuse(seen, http.StatusTooManyRequests, "sign-in rate", wait)
 			g.ended(r, seen, attrs, start)
 			return

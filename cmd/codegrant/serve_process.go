@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"sync"
 	"sync/atomic"
@@ -85,7 +86,8 @@ type process struct {
 	inFlight  atomic.Int64   // requests
 	metrics   *metrics
 	ready     readiness
-	signIns   signInLimiter
+	signIns   limiter[netip.Prefix]
+	people    limiter[account]
 	replaced  chan struct{} // told of a new configuration
 }
 
@@ -226,6 +228,7 @@ func (p *process) replace(ctx context.Context, s *settings.Settings) error {
 func (p *process) use(g *generation) {
 	p.level.Set(g.Log.Level)
 	p.signIns.set(g.Limits.SignInRate, g.Limits.SignInBurst)
+	p.people.set(g.Limits.AccountRate, g.Limits.AccountBurst)
 	g.since = time.Now()
 	if before := p.current.Swap(g); before != nil {
 		before.retire()
@@ -263,7 +266,7 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 		} else {
 			c := pool.Config
 			c.Logger = slog.New(counting{p.log.Handler(), p.metrics.events, pool.Name}).With("pool", pool.Name)
-			c.Replica = st.replica
+			c.Replica, c.Admit = st.replica, p.admitPerson
 			if !c.CookieSessions && c.InsecureSharedTokensDomain == "" {
 				c.Sessions = st.sessions
 			}
