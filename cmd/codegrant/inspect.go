@@ -49,19 +49,9 @@ func (c inspection) open() (*opened, error) {
 	if err != nil {
 		return nil, configurationError(err)
 	}
-	pool := s.Pools[0]
-	if c.Pool != "" || len(s.Pools) > 1 {
-		var names []string
-		found := false
-		for _, p := range s.Pools {
-			names = append(names, p.Name)
-			if p.Name == c.Pool {
-				pool, found = p, true
-			}
-		}
-		if !found {
-			return nil, fmt.Errorf("say which pool with --pool: %s", strings.Join(names, ", "))
-		}
+	pool, err := choosePool(s, c.Pool)
+	if err != nil {
+		return nil, err
 	}
 	endpoints, err := pool.Config.Pool.Endpoints()
 	if err != nil {
@@ -101,6 +91,21 @@ func (c inspection) open() (*opened, error) {
 		o.close, o.sessions = append(o.close, store), store
 	}
 	return o, nil
+}
+
+// choosePool returns the pool of that name, or the only one.
+func choosePool(s *settings.Settings, name string) (settings.Pool, error) {
+	if name == "" && len(s.Pools) == 1 {
+		return s.Pools[0], nil
+	}
+	var names []string
+	for _, p := range s.Pools {
+		if p.Name == name {
+			return p, nil
+		}
+		names = append(names, p.Name)
+	}
+	return settings.Pool{}, fmt.Errorf("say which pool with --pool: %s", strings.Join(names, ", "))
 }
 
 var (
