@@ -123,7 +123,10 @@ func (a *Auth) revokeBehind(ctx context.Context, token cognito.Secret) <-chan st
 		defer a.revocations.Add(-1)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
-		if err := a.client.Revoke(ctx, token); err != nil {
+		ctx, end := a.work(ctx, WorkRevocation)
+		err := a.client.Revoke(ctx, token)
+		end(err)
+		if err != nil {
 			a.audit(ctx, slog.LevelWarn, "refresh token not revoked", slog.String("reason", err.Error()))
 		}
 	})

@@ -36,7 +36,7 @@ func (a *Auth) fresh(ctx context.Context, l *live) (*live, error) {
 		if now.Before(l.identity.Expires.Add(-a.leeway(l))) || !l.refreshes {
 			return l, nil
 		}
-		a.startRefresh(l)
+		a.startRefresh(ctx, l)
 		return l, nil
 	}
 	if !l.refreshes {
@@ -46,7 +46,7 @@ func (a *Auth) fresh(ctx context.Context, l *live) (*live, error) {
 	wait, cancel := context.WithTimeout(ctx, refreshWait)
 	defer cancel()
 	for again := false; ; again = true {
-		flight := a.startRefresh(l)
+		flight := a.startRefresh(ctx, l)
 		select {
 		case <-flight.done:
 		case <-wait.Done():
@@ -79,29 +79,33 @@ func (a *Auth) leewayOf(p *payload) time.Duration {
 }
 
 // startRefresh joins the refresh of this session that is under way in this
-// process, or begins one. It does not depend on the request that began it: a
+// process, or begins one. It does not end with the request that began it: a
 // person who closes the page must not cost a rotated token.
-func (a *Auth) startRefresh(l *live) *flight {
+func (a *Auth) startRefresh(ctx context.Context, l *live) *flight {
 	f, leader := a.refreshes.join(l.record.ID)
 	if !leader {
 		return f
 	}
 	a.behind("refresh", func() {
-		ctx, cancel := context.WithTimeout(context.Background(), refreshLease+refreshTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshLease+refreshTimeout)
 		defer cancel()
+		f.err = unavailable("refresh the session", errPanic) // unless what follows says otherwise
+		defer a.refreshes.finish(l.record.ID, f)
 		f.result, f.err = a.refreshSafely(ctx, l)
-		a.refreshes.finish(l.record.ID, f)
 	})
 	return f
 }
 
 func (a *Auth) refreshSafely(ctx context.Context, l *live) (result *live, err error) {
+	end := func(error) {}
+	defer func() { end(err) }()
 	defer func() {
 		if p := recover(); p != nil {
 			a.audit(ctx, slog.LevelError, "refresh panicked", slog.String("session", shortID(l.record.ID)), slog.Any("panic", p))
 			result, err = nil, unavailable("refresh the session", errPanic)
 		}
 	}()
+	ctx, end = a.work(ctx, WorkRefresh)
 	return a.refresh(ctx, l.handle)
 }
 
