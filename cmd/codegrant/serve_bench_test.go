@@ -23,7 +23,7 @@ func BenchmarkServe(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		p := newProcess(s, keys, slog.New(slog.NewJSONHandler(io.Discard, nil)), new(slog.LevelVar))
+		p := newProcess(s, keys, slog.New(slog.NewJSONHandler(io.Discard, nil)), new(slog.LevelVar), nil)
 		st, err := p.openStores(s)
 		if err != nil {
 			b.Fatal(err)

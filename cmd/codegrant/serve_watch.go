@@ -7,6 +7,7 @@ import (
 	"hash"
 	"io"
 	"os"
+	"reflect"
 	"slices"
 	"time"
 
@@ -150,6 +151,7 @@ func needsRestart(before, after *settings.Settings) []string {
 		{"ext_authz_listen", before.ExtAuthzListen != after.ExtAuthzListen},
 		{"tls", (before.Certificate == nil) != (after.Certificate == nil)},
 		{"log.format", before.Log.JSON != after.Log.JSON},
+		{"tracing", !reflect.DeepEqual(before.Tracing, after.Tracing)},
 		{"limits.header_bytes", before.Limits.HeaderBytes != after.Limits.HeaderBytes},
 		{"limits.max_sessions", before.Limits.MaxSessions != after.Limits.MaxSessions},
 	} {
