@@ -210,7 +210,7 @@ func (a *Auth) renew(ctx context.Context, l *live) (*live, error) {
 			case errors.Is(keepErr, errSuperseded):
 				return again, nil
 			case errors.Is(keepErr, ErrSessionEnded):
-				a.revokeSoon(ctx, tokens.RefreshToken) // signed out meanwhile
+				a.revokeSoon(ctx, l.identity.Subject, tokens.RefreshToken) // signed out meanwhile
 				return nil, ErrSessionEnded
 			case keepErr != nil:
 				err = errors.Join(err, keepErr)
@@ -227,7 +227,7 @@ func (a *Auth) renew(ctx context.Context, l *live) (*live, error) {
 		err = fmt.Errorf("%w: auth_time changed in a refresh", ErrTokenRefused) // OpenID Connect Core, section 12.2
 	}
 	if err != nil {
-		a.revokeSoon(ctx, tokens.RefreshToken)
+		a.revokeSoon(ctx, l.identity.Subject, tokens.RefreshToken)
 		a.endSession(ctx, l, err.Error())
 		return nil, ErrSessionEnded
 	}
@@ -239,11 +239,11 @@ func (a *Auth) renew(ctx context.Context, l *live) (*live, error) {
 	}
 	if err != nil {
 		if errors.Is(err, ErrSessionEnded) {
-			a.revokeSoon(ctx, tokens.RefreshToken) // signed out meanwhile
+			a.revokeSoon(ctx, l.identity.Subject, tokens.RefreshToken) // signed out meanwhile
 		}
 		return nil, err
 	}
-	a.audit(ctx, slog.LevelDebug, "session refreshed", slog.String("session", shortID(l.record.ID)))
+	a.audit(ctx, slog.LevelDebug, "session refreshed", slog.String("sub", l.identity.Subject), slog.String("session", shortID(l.record.ID)))
 
 	// The tokens are safe; now the replica, where they say something new. If it
 	// does not answer, the digest stays behind and the next refresh tries again.
@@ -255,7 +255,7 @@ func (a *Auth) renew(ctx context.Context, l *live) (*live, error) {
 			return renewed, nil
 		}
 		if !change.User.Enabled {
-			a.revokeSoon(ctx, tokens.RefreshToken)
+			a.revokeSoon(ctx, l.identity.Subject, tokens.RefreshToken)
 			a.endSession(ctx, renewed, ErrUserDisabled.Error())
 			return nil, ErrSessionEnded
 		}
@@ -281,7 +281,7 @@ func ourFault(err error) bool {
 
 // undecided makes a failed refresh one that says nothing about the session.
 func (a *Auth) undecided(ctx context.Context, l *live, what string, err error) error {
-	a.audit(ctx, slog.LevelWarn, "refresh failed", slog.String("session", shortID(l.record.ID)), slog.String("reason", err.Error()))
+	a.audit(ctx, slog.LevelWarn, "refresh failed", slog.String("sub", l.identity.Subject), slog.String("session", shortID(l.record.ID)), slog.String("reason", err.Error()))
 	return noVerdict(what, err)
 }
 

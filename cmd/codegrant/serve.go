@@ -104,7 +104,7 @@ func (c serveCommand) serve(ctx context.Context, s *settings.Settings, keys *ses
 	if err != nil {
 		return err
 	}
-	log = slog.New(traces.Handler(log.Handler()))
+	log = slog.New(callerHandler{traces.Handler(log.Handler())})
 	if s.Sessions == settings.Memory && !s.KeysGiven {
 		log.Info("sessions are in memory and end with the process; write sessions: database to keep them")
 	}

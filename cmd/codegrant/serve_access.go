@@ -40,7 +40,7 @@ func (g *generation) decided(r *http.Request, o gateway.Outcome) {
 func (g *generation) requestAttrs(r *http.Request) []slog.Attr {
 	return []slog.Attr{
 		slog.String("method", clip(r.Method, 16)), slog.String("host", clip(r.Host, 128)), slog.String("path", clip(r.URL.Path, 256)),
-		slog.String("from", g.clientOf(r).String()), slog.String("protocol", r.Proto),
+		slog.String("from", g.addressFor(r).String()), slog.String("protocol", r.Proto),
 	}
 }
 
@@ -86,7 +86,7 @@ func (g *generation) serve(w http.ResponseWriter, r *http.Request) {
 	start, seen := time.Now(), &statusWriter{ResponseWriter: w, status: http.StatusOK}
 	attrs := g.requestAttrs(r)
 	if costsThePool(endpoint) {
-		if wait := g.process.signIns.wait(g.clientOf(r), start); wait > 0 {
+		if wait := g.process.signIns.wait(g.addressFor(r), start); wait > 0 {
 			g.span(r).Set(tracing.DecisionKey, string(gateway.Refused))
 			g.process.refuse(seen, http.StatusTooManyRequests, "sign-in rate", wait)
 			g.ended(r, seen, attrs, start)
@@ -163,6 +163,14 @@ func (g *generation) clientOf(r *http.Request) netip.Addr {
 		}
 	}
 	return client
+}
+
+// addressFor is clientOf, as it was found out when the request came.
+func (g *generation) addressFor(r *http.Request) netip.Addr {
+	if c := callerOf(r.Context()); c != nil {
+		return c.from
+	}
+	return g.clientOf(r)
 }
 
 func (g *generation) trusts(address netip.Addr) bool {

@@ -135,6 +135,7 @@ func (p *process) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	local(r)
+	r = g.called(r)
 	if p.tracing != nil {
 		g.traced(w, r)
 		return
@@ -149,6 +150,7 @@ func (p *process) CheckOriginal(w http.ResponseWriter, original *http.Request, n
 	if !ok {
 		return nil
 	}
+	original = g.called(original)
 	if p.tracing != nil {
 		return g.tracedQuestion(w, original, narrow)
 	}

@@ -127,6 +127,7 @@ func (w *watcher) reload(ctx context.Context, why string) {
 	for _, name := range needsRestart(before.Settings, s) {
 		log.Warn("configuration changed, and takes effect at the next start", "key", name)
 	}
+	w.process.tellKeys(before.Settings, s)
 	count("in use")
 	log.Info("new configuration is in use", "why", why, "pools", len(s.Pools), "routes", len(s.Routes))
 }
