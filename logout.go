@@ -125,9 +125,9 @@ func (a *Auth) revokeBehind(ctx context.Context, subject string, token cognito.S
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
 		ctx, end := a.work(ctx, WorkRevocation)
-		err := a.client.Revoke(ctx, token)
+		err := errPanic // unless what follows says otherwise
 		defer func() { end(err) }()
-		if err != nil {
+		if err = a.client.Revoke(ctx, token); err != nil {
 			a.audit(ctx, slog.LevelWarn, "refresh token not revoked", slog.String("sub", subject), slog.String("reason", err.Error()))
 			return
 		}

@@ -72,8 +72,8 @@ type Config struct {
 	// here and Redis does not know RESP3 or CLIENT TRACKING.
 	DisableCache bool
 	// OnAsk hears of each time that Redis is about to be asked, with the context of
-	// the call that asks: what is answered from a copy is none. It must be fast.
-	// Defaults to nobody.
+	// the call that asks: what is answered from a copy is none, and neither is
+	// List's walk through everybody's sessions. It must be fast. Defaults to nobody.
 	OnAsk func(ctx context.Context)
 	// Now is the clock that sessions expire by. Defaults to [time.Now].
 	Now func() time.Time
