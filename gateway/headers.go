@@ -118,6 +118,16 @@ func (g *Gateway) withoutIdentity(r *http.Request) *http.Request {
 	return out
 }
 
+// poolFor names the tenant that a request is judged by, for the log; empty where its
+// host is none.
+func (g *Gateway) poolFor(r *http.Request) slog.Attr {
+	name := ""
+	if t, err := newTarget(r.Method, r.Host, "/", ""); err == nil {
+		name = g.tenantOf(r, t).Name
+	}
+	return slog.String("pool", name)
+}
+
 // maxRemovedNames bounds what one line says of what a client sent.
 const maxRemovedNames = 16
 
@@ -127,11 +137,7 @@ func (g *Gateway) tellRemoved(r *http.Request, names []string) {
 	for i, name := range names {
 		names[i] = name[:min(len(name), 64)]
 	}
-	pool := g.tenants[0]
-	if t, err := newTarget(r.Method, r.Host, "/", ""); err == nil {
-		pool = g.tenantOf(r, t)
-	}
-	g.log.LogAttrs(r.Context(), slog.LevelWarn, "identity headers removed", slog.String("pool", pool.Name),
+	g.log.LogAttrs(r.Context(), slog.LevelWarn, "identity headers removed", g.poolFor(r),
 		slog.String("reason", "the client sent headers that only the gateway may set"), slog.Any("headers", names))
 }
 
