@@ -62,7 +62,9 @@ func TestS171_Audit(t *testing.T) {
 	sub := g.logged("signed in", `"admins"`)["sub"].(string)
 
 	ask(nobody, "/auth/callback?code=canary-code&state=canary-state", nil)
-	down := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "canary-answer", http.StatusServiceUnavailable) })
+	down := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "canary-answer", http.StatusServiceUnavailable)
+	})
 	g.pool.Fault("token", down)
 	carol := browser()
 	page := carol.Open(g.url + "/orders")

@@ -218,7 +218,9 @@ func TestServeTraces(t *testing.T) {
 
 	// A refresh that the request waits for, and one that fails.
 	g.markStale()
-	g.pool.Fault("token", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "canary-answer", http.StatusServiceUnavailable) }))
+	g.pool.Fault("token", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "canary-answer", http.StatusServiceUnavailable)
+	}))
 	if status, _ := g.get(alice.Client, "/orders/b"); status != 503 {
 		t.Errorf("with the pool down: %d", status)
 	}
