@@ -76,7 +76,11 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 	p, err := a.openSession(ctx, w, r, tokens, at.nonce(), at.created)
 	if err != nil {
 		// Nothing was kept: neither should the pool keep a grant for it.
-		a.revokeSoon(ctx, tokens.RefreshToken)
+		subject := ""
+		if p != nil {
+			subject = p.identity.Subject
+		}
+		a.revokeSoon(ctx, subject, tokens.RefreshToken)
 		a.refuseSignIn(w, r, at.returnTo, err)
 		return
 	}
@@ -153,7 +157,7 @@ func (a *Auth) openSession(ctx context.Context, w http.ResponseWriter, r *http.R
 		// second session would end the first under the requests of that tab.
 		if l, err := a.readSession(r); err == nil && l != nil && !began.IsZero() && l.record.Subject == p.identity.Subject &&
 			l.record.Created.After(began) && !l.identity.AuthTime.Before(p.identity.AuthTime) {
-			a.revokeBehind(ctx, tokens.RefreshToken)
+			a.revokeBehind(ctx, p.identity.Subject, tokens.RefreshToken)
 			a.grantSignedCookies(w, r, l.payload)
 			return l.payload, nil
 		}

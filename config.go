@@ -180,9 +180,22 @@ type Config struct {
 	// to [slog.Default].
 	Logger *slog.Logger
 
+	// OnWork hears of work that goes on beside requests and takes more than one
+	// call, [WorkRefresh] or [WorkRevocation], as it begins: for traces. ctx has
+	// the values of the request that caused the work. It returns the context that
+	// the work goes on with, made from ctx, and what is called with the outcome.
+	// Defaults to nobody.
+	OnWork func(ctx context.Context, work string) (context.Context, func(error))
+
 	// Now is the clock. Defaults to [time.Now].
 	Now func() time.Time
 }
+
+// What Config.OnWork hears of.
+const (
+	WorkRefresh    = "refresh"    // new tokens for a session
+	WorkRevocation = "revocation" // a refresh token that is no longer wanted
+)
 
 // settings is Config with defaults, checked.
 type settings struct {

@@ -249,6 +249,8 @@ func (a *Auth) refreshShared(ctx context.Context, held cognito.TokenSet) *shared
 			defer cancel()
 			f.err = unavailable("refresh the tokens", errPanic) // unless what follows says otherwise
 			defer a.shared.refreshes.finish(f)
+			ctx, end := a.work(ctx, WorkRefresh)
+			defer func() { end(f.err) }()
 			f.tokens, f.payload, f.claims, f.err = a.renewShared(ctx, held)
 		})
 	}

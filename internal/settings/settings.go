@@ -28,6 +28,7 @@ type Settings struct {
 	Certificate    *Certificate // nil: no https
 	TrustedProxies []netip.Prefix
 	Log            Log
+	Tracing        Tracing
 	Limits         Limits
 
 	// Keys seal what browsers carry. KeysGiven says that they are in the
@@ -192,6 +193,7 @@ func (r *reader) read(text []byte, options Options) *Settings {
 	r.oneOf("log.format", f.Log.Format, "text", "json")
 	r.oneOf("sessions", f.Sessions, "memory", "database", "redis", "cookies")
 	r.limits(f.Limits)
+	s.Tracing = r.tracing(f.Tracing)
 	if f.ExtAuthzListen != "" && len(f.TrustedProxies) == 0 {
 		r.fault("ext_authz_listen", "nobody may ask there; list Envoy's address in trusted_proxies")
 	}
