@@ -20,6 +20,10 @@ type Seed struct {
 	// as UserList; [DefaultQuotas] has them all. Those that are missing have no
 	// limit. They are no part of the state: each start reads them.
 	Quotas map[string]float64 `yaml:"quotas"`
+	// Functions are URLs by the ARN of the Lambda function that they stand in for,
+	// where LambdaConfig names it: for pools that the JSON API makes. Like Quotas and
+	// the triggers of pools, they are no part of the state.
+	Functions map[string]string `yaml:"functions"`
 }
 
 // PoolSeed is one user pool.
@@ -35,6 +39,7 @@ type PoolSeed struct {
 	Groups          []GroupSeed          `yaml:"groups"`
 	Users           []UserSeed           `yaml:"users"`
 	ResourceServers []ResourceServerSeed `yaml:"resource_servers"`
+	Triggers        TriggersSeed         `yaml:"triggers"`
 }
 
 // ClientSeed is one app client. With a secret it is confidential.
@@ -160,6 +165,14 @@ func (s Seed) pools() ([]*state.Pool, error) {
 			faults = append(faults, err)
 		}
 	}
+	for arn, u := range s.Functions {
+		if err := checkHookURL(u); err != nil {
+			fault("function %q: %w", arn, err)
+		}
+		if !strings.HasPrefix(arn, "arn:") {
+			fault("function %q: that is not an ARN", arn)
+		}
+	}
 	var pools []*state.Pool
 	clients := make(map[string]bool)
 	for _, ps := range s.Pools {
@@ -176,6 +189,11 @@ func (s Seed) pools() ([]*state.Pool, error) {
 		}
 		if !slices.Contains([]string{"", state.MFAOff, state.MFAOptional, state.MFARequired}, ps.MFA) {
 			fault("%s: mfa is OFF, OPTIONAL or ON, not %q", where, ps.MFA)
+		}
+		for name, t := range ps.Triggers.triggers() {
+			if err := t.check(); err != nil {
+				fault("%s: trigger %s: %w", where, name, err)
+			}
 		}
 		for _, rs := range ps.ResourceServers {
 			p.ResourceServer = append(p.ResourceServer, state.ResourceServer{Identifier: rs.Identifier, Scopes: rs.Scopes})

@@ -18,6 +18,7 @@ import (
 	"github.com/codegrant/codegrant/localpool/internal/quota"
 	"github.com/codegrant/codegrant/localpool/internal/state"
 	"github.com/codegrant/codegrant/localpool/internal/tokens"
+	"github.com/codegrant/codegrant/localpool/internal/triggers"
 )
 
 // Config configures a [Server]. Its zero value is the demo's pool in memory.
@@ -54,6 +55,9 @@ type Server struct {
 	mux     *http.ServeMux
 	limiter *quota.Limiter
 
+	triggers *triggers.Triggers
+	client   *http.Client
+
 	mu     sync.Mutex // guards the fields below
 	calls  map[string]int
 	faults map[string]http.Handler
@@ -87,14 +91,24 @@ func New(config Config) (*Server, error) {
 	}
 	s := &Server{
 		state: st, base: base.Scheme + "://" + base.Host, host: strings.ToLower(base.Hostname()), anyHost: config.InsecureAnyHost,
-		calls: make(map[string]int), faults: make(map[string]http.Handler), limiter: quota.New(config.Now),
+		calls: make(map[string]int), faults: make(map[string]http.Handler), limiter: quota.New(config.Now), client: newClient(),
 	}
 	for category, perSecond := range config.Seed.Quotas {
 		s.limiter.Set(category, perSecond)
 	}
-	maker := tokens.New(st, s.base)
+	functions := make(map[string]triggers.Function)
+	for arn, u := range config.Seed.Functions {
+		functions[arn] = triggers.Remote(s.client, u)
+	}
+	s.triggers = triggers.New(triggers.Config{State: st, Logger: config.Logger, ARNs: functions})
+	for _, p := range config.Seed.Pools {
+		for name, t := range p.Triggers.triggers() {
+			s.setTrigger(p.ID, name, t)
+		}
+	}
+	maker := tokens.New(st, s.triggers, s.base)
 	s.oauth = oauth.New(st, maker, s.base, s.limiter)
-	s.api = api.New(api.Config{State: st, Tokens: maker, Logger: config.Logger, Own: s.ownHost, Limiter: s.limiter})
+	s.api = api.New(api.Config{State: st, Tokens: maker, Logger: config.Logger, Own: s.ownHost, Limiter: s.limiter, Triggers: s.triggers})
 	s.route()
 	return s, nil
 }
@@ -114,7 +128,7 @@ func (s *Server) route() {
 	handle("GET /{pool}/.well-known/jwks.json", JWKS, s.oauth.Keys)
 	handle("POST /{$}", API, s.operation)
 	handle("OPTIONS /{$}", API, s.api.ServeHTTP)
-	s.mux.Handle("/", s.counted(Pages, pages.New(s.state, s.oauth, s.base, s.limiter)))
+	s.mux.Handle("/", s.counted(Pages, pages.New(s.state, s.oauth, s.triggers, s.base, s.limiter)))
 }
 
 // operation serves the JSON API, whose operations are counted by name too.
