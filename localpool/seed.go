@@ -24,6 +24,27 @@ type Seed struct {
 	// where LambdaConfig names it: for pools that the JSON API makes. Like Quotas and
 	// the triggers of pools, they are no part of the state.
 	Functions map[string]string `yaml:"functions"`
+	// Events are told when users or groups change, as EventBridge tells of what
+	// CloudTrail records. They are no part of the state either.
+	Events []EventsSeed `yaml:"events"`
+}
+
+// EventsSeed is where change events are posted to: a [receiver] of Codegrant's, or
+// anything that takes events of EventBridge. They are sent beside the requests, in
+// their order, and again for up to ten minutes where they are not taken. A pool that
+// ends, and one that has a thousand waiting, drops them.
+//
+// [receiver]: https://pkg.go.dev/github.com/codegrant/codegrant/directory#Receiver
+type EventsSeed struct {
+	URL    string `yaml:"url"`
+	Secret string `yaml:"secret"` // in the header X-Codegrant-Secret; empty: no header
+}
+
+func (e EventsSeed) check() error {
+	if strings.ContainsFunc(e.Secret, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return fmt.Errorf("the secret for %q has characters that no header has", e.URL)
+	}
+	return checkHookURL(e.URL)
 }
 
 // PoolSeed is one user pool.
@@ -171,6 +192,11 @@ func (s Seed) pools() ([]*state.Pool, error) {
 		}
 		if !strings.HasPrefix(arn, "arn:") {
 			fault("function %q: that is not an ARN", arn)
+		}
+	}
+	for _, e := range s.Events {
+		if err := e.check(); err != nil {
+			fault("events: %w", err)
 		}
 	}
 	var pools []*state.Pool

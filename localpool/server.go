@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant/localpool/internal/api"
+	"github.com/codegrant/codegrant/localpool/internal/events"
 	"github.com/codegrant/codegrant/localpool/internal/oauth"
 	"github.com/codegrant/codegrant/localpool/internal/pages"
 	"github.com/codegrant/codegrant/localpool/internal/quota"
@@ -56,6 +57,7 @@ type Server struct {
 	limiter *quota.Limiter
 
 	triggers *triggers.Triggers
+	trail    *events.Trail
 	client   *http.Client
 
 	mu     sync.Mutex // guards the fields below
@@ -106,11 +108,27 @@ func New(config Config) (*Server, error) {
 			s.setTrigger(p.ID, name, t)
 		}
 	}
+	s.trail = events.New(events.Config{Sinks: sinks(config.Seed.Events), Client: s.client, Logger: config.Logger, Now: config.Now, NewID: tokens.NewID})
 	maker := tokens.New(st, s.triggers, s.base)
 	s.oauth = oauth.New(st, maker, s.base, s.limiter)
-	s.api = api.New(api.Config{State: st, Tokens: maker, Logger: config.Logger, Own: s.ownHost, Limiter: s.limiter, Triggers: s.triggers})
+	s.api = api.New(api.Config{State: st, Tokens: maker, Logger: config.Logger, Own: s.ownHost, Limiter: s.limiter, Triggers: s.triggers, Trail: s.trail})
 	s.route()
 	return s, nil
+}
+
+func sinks(list []EventsSeed) (out []events.Sink) {
+	for _, e := range list {
+		out = append(out, events.Sink{URL: e.URL, Secret: e.Secret})
+	}
+	return out
+}
+
+// Close ends what the server does beside requests: events that are not delivered are
+// dropped. It is not needed where the seed has none. It may be called more than once.
+func (s *Server) Close() error {
+	s.trail.Close()
+	s.client.CloseIdleConnections()
+	return nil
 }
 
 func (s *Server) route() {

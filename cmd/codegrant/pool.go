@@ -114,6 +114,7 @@ func (c poolCommand) Run(ctx context.Context, out *streams) error {
 	if err != nil {
 		return err
 	}
+	defer pool.Close()
 	fmt.Fprintf(out.stdout, "\n  Local pool  %s\n\n", base)
 	for _, client := range pool.Clients() {
 		fmt.Fprintf(out.stdout, "    client %s (%s) of pool %s\n", client.ID, client.Name, client.PoolID)

@@ -87,14 +87,16 @@ var allowed = map[string]map[string]string{
 		"localpool/internal/state":  "what the faces share",
 		"localpool/internal/tokens": "what they issue",
 
+		"localpool/internal/events":   "who is told of what was changed",
 		"localpool/internal/triggers": "what they call before and after",
-		"github.com/goccy/go-yaml":  "the seed file, read strictly",
+		"github.com/goccy/go-yaml":    "the seed file, read strictly",
 	},
 	"localpool/internal/api": {
 		"localpool/internal/quota":  "too many requests",
 		"localpool/internal/state":  "the pool behind the face",
 		"localpool/internal/tokens": "what it issues, and takes from apps",
 
+		"localpool/internal/events":   "who is told of its operations",
 		"localpool/internal/triggers": "what is called before and after its operations",
 	},
 	"localpool/internal/oauth": {
@@ -109,6 +111,7 @@ var allowed = map[string]map[string]string{
 		"localpool/internal/triggers": "what is asked about the claims",
 	},
 	"localpool/internal/triggers": {"localpool/internal/state": "the changes that triggers stand around"},
+	"localpool/internal/events":   {"localpool/internal/state": "the refusals that it tells of"},
 	"localpool/internal/pages": {
 		"localpool/internal/oauth": "checks the request that every page carries, and sends the browser on",
 		"localpool/internal/quota": "too many requests",

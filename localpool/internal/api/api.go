@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/codegrant/codegrant/localpool/internal/events"
 	"github.com/codegrant/codegrant/localpool/internal/quota"
 	"github.com/codegrant/codegrant/localpool/internal/state"
 	"github.com/codegrant/codegrant/localpool/internal/tokens"
@@ -27,6 +28,7 @@ type API struct {
 
 	limiter  *quota.Limiter
 	triggers *triggers.Triggers
+	trail    *events.Trail
 	sessions sessions
 }
 
@@ -43,11 +45,13 @@ type Config struct {
 	Limiter *quota.Limiter
 	// Triggers are called before and after what users do.
 	Triggers *triggers.Triggers
+	// Trail is told what was called.
+	Trail *events.Trail
 }
 
 // New returns the API.
 func New(c Config) *API {
-	return &API{state: c.State, maker: c.Tokens, logger: c.Logger, self: c.Own, limiter: c.Limiter, triggers: c.Triggers}
+	return &API{state: c.State, maker: c.Tokens, logger: c.Logger, self: c.Own, limiter: c.Limiter, triggers: c.Triggers, trail: c.Trail}
 }
 
 const (
@@ -100,8 +104,8 @@ var empty = struct{}{}
 
 // ServeHTTP implements [http.Handler].
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h := w.Header()
-	h.Set("X-Amzn-Requestid", tokens.NewID())
+	h, id := w.Header(), tokens.NewID()
+	h.Set("X-Amzn-Requestid", id)
 	h.Set("Cache-Control", "no-store")
 	if r.Method == http.MethodOptions {
 		a.preflight(w, r)
@@ -130,7 +134,9 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "TooManyRequestsException", "Rate exceeded")
 		return
 	}
+	record := a.recorded(r, id, name, op, body)
 	out, err := op.serve(r.Context(), a, body)
+	record(err)
 	if err != nil {
 		a.fail(w, name, err)
 		return
