@@ -28,7 +28,9 @@ type Config struct {
 	// application at http://localhost:8080.
 	Seed Seed
 	// StateFile keeps users, keys and grants. It is written as a whole or not at
-	// all. With a file that exists, the pools of Seed are not used. Defaults to none.
+	// all: at each change, and, where it is larger than a megabyte, once for the changes
+	// of up to some seconds; [Server.Close] writes the rest. With a file that exists,
+	// the pools of Seed are not used, but for their triggers. Defaults to none.
 	StateFile string
 	// BaseURL is where browsers and services reach the server: the issuer is
 	// BaseURL + "/" + the pool's id. Defaults to http://127.0.0.1:9229.
@@ -123,11 +125,15 @@ func sinks(list []EventsSeed) (out []events.Sink) {
 	return out
 }
 
-// Close ends what the server does beside requests: events that are not delivered are
-// dropped. It is not needed where the seed has none. It may be called more than once.
+// Close ends what the server does beside requests: changes that are not in the state
+// file yet are written, and events that are not delivered are dropped. Call it when
+// no requests are served any more; more than once does no harm.
 func (s *Server) Close() error {
 	s.trail.Close()
 	s.client.CloseIdleConnections()
+	if err := s.state.Close(); err != nil {
+		return fmt.Errorf("local pool: %w", err)
+	}
 	return nil
 }
 

@@ -116,7 +116,6 @@ func (c poolCommand) Run(ctx context.Context, out *streams) error {
 	if err != nil {
 		return err
 	}
-	defer pool.Close()
 	fmt.Fprintf(out.stdout, "\n  Local pool  %s\n\n", base)
 	for _, client := range pool.Clients() {
 		fmt.Fprintf(out.stdout, "    client %s (%s) of pool %s\n", client.ID, client.Name, client.PoolID)
@@ -127,7 +126,11 @@ func (c poolCommand) Run(ctx context.Context, out *streams) error {
 		}
 	}
 	fmt.Fprint(out.stdout, "\n  Ctrl-C stops it.\n\n")
-	return serveAll(ctx, logger, map[net.Listener]http.Handler{served: pool})
+	err = serveAll(ctx, logger, map[net.Listener]http.Handler{served: pool})
+	if fault := pool.Close(); fault != nil {
+		return fault // changes that are not in the file
+	}
+	return err
 }
 
 func pathError(err error) error {
