@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"sync"
 	"time"
@@ -162,7 +163,7 @@ func (t *Trail) deliver(sink Sink, body []byte) bool {
 		case attempt == 1:
 			log.Warn("an event is not taken; it is sent again for a while", slog.Any("error", err))
 		}
-		timer := time.NewTimer(wait)
+		timer := time.NewTimer(wait/2 + rand.N(wait/2)) // not all at once
 		select {
 		case <-timer.C:
 		case <-t.ctx.Done():
