@@ -114,6 +114,19 @@ func TestEventOf(t *testing.T) {
 	}
 }
 
+// An event is short, whatever a request has in it.
+func TestEventOf_Bounded(t *testing.T) {
+	c := group("editors")
+	long := json.RawMessage(`"` + strings.Repeat("x", maxValue) + `"`)
+	c.Parameters["Description"], c.Parameters[strings.Repeat("n", 100<<10)] = long, long
+	for i := range 1000 {
+		c.Parameters[fmt.Sprint("n", i)] = long
+	}
+	if got, err := eventOf(c, "i", "e", time.Now()); err != nil || len(got) > 4<<10 {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}
+
 // Events arrive in order, with the secret, and again until they are taken.
 func TestDelivery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

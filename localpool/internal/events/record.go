@@ -44,6 +44,13 @@ var shown = []string{
 	"forceAliasCreation", "permanent", "userAttributeNames", "attributeName",
 }
 
+// Limits of what an event repeats: a thousand may wait.
+const (
+	maxParameters = 30
+	maxName       = 64
+	maxValue      = 8 << 10
+)
+
 // account is that of the local pool.
 const account = "000000000000"
 
@@ -92,7 +99,10 @@ func eventOf(c Call, id, eventID string, now time.Time) ([]byte, error) {
 	parameters := map[string]any{"userPoolId": c.PoolID}
 	for name, value := range c.Parameters {
 		key := lowered(name)
-		if parameters[key] = hidden; slices.Contains(shown, key) {
+		if len(key) > maxName || len(parameters) >= maxParameters {
+			continue // no operation has such
+		}
+		if parameters[key] = hidden; slices.Contains(shown, key) && len(value) <= maxValue {
 			parameters[key] = value
 		}
 	}

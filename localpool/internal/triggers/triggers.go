@@ -97,6 +97,8 @@ type place struct{ poolID, name string }
 const (
 	timeout  = 5 * time.Second
 	attempts = 3
+
+	maxUnknown = 1000
 )
 
 // New returns triggers that call nothing but what LambdaConfig names and ARNs has.
@@ -141,8 +143,10 @@ func (t *Triggers) hook(poolID, name string) (Hook, bool) {
 
 func (t *Triggers) complain(arn, name string) {
 	t.mu.Lock()
-	said := t.unknown[arn]
-	t.unknown[arn] = true
+	said := t.unknown[arn] || len(t.unknown) >= maxUnknown
+	if !said {
+		t.unknown[arn] = true
+	}
 	t.mu.Unlock()
 	if !said {
 		t.logger.Warn("a trigger is not called: the seed has no URL for its function", slog.String("trigger", name), slog.String("arn", arn))
