@@ -15,6 +15,7 @@ type State struct {
 	now    func() time.Time
 	logger *slog.Logger
 	path   string
+	saver  saver
 
 	mu       sync.Mutex // guards the fields below, and what they point to
 	pools    []*Pool
@@ -38,7 +39,7 @@ type Config struct {
 func New(config Config, pools []*Pool) (*State, error) {
 	s := &State{
 		now: config.Now, logger: config.Logger, path: config.Path, pools: pools,
-		codes: make(map[string]Code), sessions: make(map[string]Session),
+		codes: make(map[string]Code), sessions: make(map[string]Session), saver: saver{small: smallFile, write: writeFile},
 	}
 	loaded, err := s.load()
 	if err != nil {
