@@ -161,7 +161,10 @@ func (s *State) flush() error {
 // Close writes what is not in the file yet. It may be called more than once.
 func (s *State) Close() error {
 	s.mu.Lock()
-	s.saver.closed = true
+	if !s.saver.closed {
+		s.saver.closed = true
+		s.spareKeys()
+	}
 	s.mu.Unlock()
 	return s.flush()
 }

@@ -30,7 +30,7 @@ func letters(set string, n int) string {
 // CreatePool makes a pool, with an id and keys. Its id is of the region of the
 // pools that are there.
 func (s *State) CreatePool(p Pool) (Pool, error) {
-	keys, err := newKeys() // which takes a while
+	keys, err := makeKeys() // which takes a while
 	if err == nil {
 		err = keys.parse()
 	}

@@ -53,7 +53,7 @@ func New(config Config, pools []*Pool) (*State, error) {
 			return nil, fmt.Errorf("read users of pool %s: %w", p.ID, err)
 		}
 		if p.Keys == nil {
-			if p.Keys, err = newKeys(); err != nil {
+			if p.Keys, err = s.newKeys(); err != nil {
 				return nil, fmt.Errorf("make keys of pool %s: %w", p.ID, err)
 			}
 		}
