@@ -76,7 +76,11 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 	p, err := a.openSession(ctx, w, r, tokens, at.nonce(), at.created)
 	if err != nil {
 		// Nothing was kept: neither should the pool keep a grant for it.
-		a.revokeSoon(ctx, tokens.RefreshToken)
+		subject := ""
+		if p != nil {
+			subject = p.identity.Subject
+		}
+		a.revokeSoon(ctx, subject, tokens.RefreshToken)
 		a.refuseSignIn(w, r, at.returnTo, err)
 		return
 	}
@@ -129,6 +133,9 @@ func (a *Auth) openSession(ctx context.Context, w http.ResponseWriter, r *http.R
 		return nil, err
 	}
 	p.tokens.nonce = nonce
+	if err := a.admit(ctx, p); err != nil {
+		return nil, err
+	}
 	if a.Replica != nil {
 		snapshot := a.snapshot(claims)
 		snapshot.SignIn = true
@@ -150,7 +157,7 @@ func (a *Auth) openSession(ctx context.Context, w http.ResponseWriter, r *http.R
 		// second session would end the first under the requests of that tab.
 		if l, err := a.readSession(r); err == nil && l != nil && !began.IsZero() && l.record.Subject == p.identity.Subject &&
 			l.record.Created.After(began) && !l.identity.AuthTime.Before(p.identity.AuthTime) {
-			a.revokeBehind(ctx, tokens.RefreshToken)
+			a.revokeBehind(ctx, p.identity.Subject, tokens.RefreshToken)
 			a.grantSignedCookies(w, r, l.payload)
 			return l.payload, nil
 		}
@@ -162,12 +169,25 @@ func (a *Auth) openSession(ctx context.Context, w http.ResponseWriter, r *http.R
 	return p, err
 }
 
+// admit asks the application about a person whom the pool has let in.
+func (a *Auth) admit(ctx context.Context, p *payload) error {
+	if a.Admit == nil {
+		return nil
+	}
+	id := p.identity // the application may keep it
+	err := a.Admit(ctx, &id)
+	if err != nil && !isUnavailable(err) {
+		err = fmt.Errorf("%w: %w", ErrNotAdmitted, err)
+	}
+	return err
+}
+
 // refuseSignIn ends a sign-in without a session: a reason for the log, a page
 // that helps for the person, joined by a correlation id.
 func (a *Auth) refuseSignIn(w http.ResponseWriter, r *http.Request, returnTo string, err error) {
 	id := correlation()
 	level, event := slog.LevelWarn, "sign-in refused"
-	if isUnavailable(err) {
+	if isUnavailable(err) && !errors.Is(err, ErrTooManySignIns) {
 		level, event = slog.LevelError, "sign-in failed"
 	}
 	a.audit(r.Context(), level, event, slog.String("reason", err.Error()), slog.String("correlation", id))

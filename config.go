@@ -1,6 +1,7 @@
 package codegrant
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -95,6 +96,15 @@ type Config struct {
 	// the load balancer, in order. Defaults to none.
 	Authenticators []Authenticator
 
+	// Admit is asked at every sign-in, once the pool's tokens are verified and before
+	// anything is kept. An error refuses the sign-in and has its tokens revoked: of
+	// [TooManySignIns] for a while, one that wraps [ErrUnavailable] because it could
+	// not be found out, any other for good. Its text is for the log; the person never
+	// sees it. Where tokens are shared in cookies it is also asked about each new
+	// token of theirs; else not at refreshes, and never about bearer tokens and other
+	// proofs that need no sign-in. Defaults to whomever the pool lets in.
+	Admit func(ctx context.Context, id *Identity) error
+
 	// Sessions keeps the sessions. Defaults to the memory of this process.
 	Sessions session.Store
 
@@ -170,9 +180,22 @@ type Config struct {
 	// to [slog.Default].
 	Logger *slog.Logger
 
+	// OnWork hears of work that goes on beside requests and takes more than one
+	// call, [WorkRefresh] or [WorkRevocation], as it begins: for traces. ctx has
+	// the values of the request that caused the work. It returns the context that
+	// the work goes on with, made from ctx, and what is called with the outcome.
+	// Defaults to nobody.
+	OnWork func(ctx context.Context, work string) (context.Context, func(error))
+
 	// Now is the clock. Defaults to [time.Now].
 	Now func() time.Time
 }
+
+// What Config.OnWork hears of.
+const (
+	WorkRefresh    = "refresh"    // new tokens for a session
+	WorkRevocation = "revocation" // a refresh token that is no longer wanted
+)
 
 // settings is Config with defaults, checked.
 type settings struct {

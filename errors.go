@@ -38,7 +38,18 @@ var (
 	ErrAmbiguousCookie = fmt.Errorf("%w: the request carries the sessions of two people", ErrInvalid)
 	ErrSignInLoop      = fmt.Errorf("%w: several sign-ins in a row left no session; does the browser keep the cookie, and the store what it is given?", ErrInvalid)
 	ErrUserDisabled    = fmt.Errorf("%w: the user is disabled", ErrInvalid)
+	ErrNotAdmitted     = fmt.Errorf("%w: the application does not admit the person", ErrInvalid)
 )
+
+// ErrTooManySignIns: a person signs in more often than [Config.Admit] lets them. It
+// is answered with 429.
+var ErrTooManySignIns = errors.New("too many sign-ins of one person")
+
+// TooManySignIns returns what [Config.Admit] refuses a person with who may sign in
+// again after that time.
+func TooManySignIns(after time.Duration) error {
+	return withRetryAfter(ErrTooManySignIns, after)
+}
 
 // Faults of requests by people who are signed in.
 var (

@@ -17,8 +17,8 @@ import (
 
 // FlashMessage is what a person should be told once about a sign-in that failed.
 type FlashMessage struct {
-	// Code is for programs: "sign_in_refused", "sign_in_expired",
-	// "temporarily_unavailable", or "trigger" for a message of the pool's
+	// Code is for programs: "sign_in_refused", "sign_in_expired", "not_admitted",
+	// "too_many_sign_ins", "temporarily_unavailable", or "trigger" for a message of the pool's
 	// Lambda trigger.
 	Code string `json:"code"`
 	// Message is plain text for the person. It can hold anything that a trigger
@@ -110,6 +110,9 @@ func (a *Auth) flash(w http.ResponseWriter, r *http.Request) {
 // describe puts the reason of a failed sign-in in words for the person: never
 // the error itself, which is for the log.
 func describe(r *http.Request, err error) FlashMessage {
+	if errors.Is(err, ErrTooManySignIns) {
+		return FlashMessage{Code: "too_many_sign_ins", Message: "You have signed in many times in a row. Please wait a moment and try again."}
+	}
 	if isUnavailable(err) {
 		return FlashMessage{Code: "temporarily_unavailable", Message: "Signing in does not work right now. Please try again in a moment."}
 	}
@@ -126,6 +129,9 @@ func describe(r *http.Request, err error) FlashMessage {
 	}
 	if errors.Is(err, ErrStateExpired) || errors.Is(err, ErrStateUsed) || errors.Is(err, ErrStateUnknown) {
 		return FlashMessage{Code: "sign_in_expired", Message: "This sign-in has expired, was used before, or was started in another browser. Please sign in again."}
+	}
+	if errors.Is(err, ErrNotAdmitted) || errors.Is(err, ErrUserDisabled) {
+		return FlashMessage{Code: "not_admitted", Message: "Your account may not use this service. Please contact the people who run it."}
 	}
 	return FlashMessage{Code: "sign_in_refused", Message: "The sign-in could not be completed. Please try again."}
 }

@@ -303,7 +303,7 @@ func callbackOf(t *testing.T, a *app, browser *codegranttest.Browser, path strin
 	return response.Header.Get("Location")
 }
 
-func TestRefusedCallbacks(t *testing.T) {
+func TestS025_S029_RefusedCallbacks(t *testing.T) {
 	tests := []struct {
 		name   string
 		attack func(t *testing.T, a *app, browser *codegranttest.Browser, callback string) *codegranttest.Page
@@ -500,7 +500,7 @@ func TestS150_ThePoolIsDown(t *testing.T) {
 	}
 }
 
-func TestS076_RefusedRefreshEndsTheSession(t *testing.T) {
+func TestS058_S076_RefusedRefreshEndsTheSession(t *testing.T) {
 	a := newApp(t, nil)
 	browser := codegranttest.NewBrowser(t)
 	browser.SignIn(a.url+"/", "alice@example.com", codegranttest.Password)
@@ -588,7 +588,7 @@ func TestS055_Lifetimes(t *testing.T) {
 	}
 }
 
-func TestS065_CrossOriginRequests(t *testing.T) {
+func TestS065_S066_CrossOriginRequests(t *testing.T) {
 	a := newApp(t, func(c *codegrant.Config) { c.TrustedOrigins = []string{"https://www.example.com"} })
 	browser := codegranttest.NewBrowser(t)
 	browser.SignIn(a.url+"/", "alice@example.com", codegranttest.Password)
@@ -603,6 +603,9 @@ func TestS065_CrossOriginRequests(t *testing.T) {
 		{"old browser", "DELETE", "", "https://evil.example", 403},
 		{"null origin", "PUT", "cross-site", "null", 403},
 		{"trusted", "POST", "cross-site", "https://www.example.com", 200},
+		{"host below the trusted one", "POST", "cross-site", "https://a.www.example.com", 403},
+		{"other port of the trusted one", "POST", "cross-site", "https://www.example.com:8443", 403},
+		{"longer name than the trusted one", "POST", "cross-site", "https://www.example.com.evil.example", 403},
 		{"http twin of the trusted one", "POST", "cross-site", "http://www.example.com", 403},
 		{"reading", "GET", "cross-site", "https://evil.example", 200},
 	}

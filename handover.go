@@ -11,6 +11,7 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/codegrant/codegrant/cognito"
@@ -84,6 +85,9 @@ func (a *Auth) handOverSession(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	p, err := a.openSession(ctx, w, r, tokens, "", time.Time{})
 	switch {
+	case errors.Is(err, ErrTooManySignIns):
+		w.Header().Set("Retry-After", strconv.Itoa(retryAfter(err)))
+		a.refuseHandOver(w, r, http.StatusTooManyRequests, err)
 	case err != nil && isUnavailable(err):
 		a.unavailable(w, r, err)
 	case err != nil:
@@ -125,7 +129,9 @@ func (a *Auth) refuseHandOver(w http.ResponseWriter, r *http.Request, status int
 	switch {
 	case errors.Is(err, ErrCrossOrigin):
 		p.Detail = "A page of an origin that is not listed in TrustedOrigins sent them."
-	case errors.Is(err, errTokenTooLarge), errors.Is(err, ErrUserDisabled):
+	case errors.Is(err, ErrTooManySignIns):
+		p.Detail = "This person has signed in many times in a row. Try again later."
+	case errors.Is(err, errTokenTooLarge), errors.Is(err, ErrUserDisabled), errors.Is(err, ErrNotAdmitted):
 		p.Detail = "The tokens are good, and no session can be opened with them. The log says why."
 	case status != http.StatusUnauthorized:
 		p.Detail = `Send application/json: an object with "id_token", "access_token" and perhaps "refresh_token".`

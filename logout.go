@@ -47,7 +47,7 @@ func (a *Auth) logout(w http.ResponseWriter, r *http.Request) {
 	a.clearCookies(w, r)
 	for _, l := range ended {
 		a.audit(r.Context(), slog.LevelInfo, "signed out", slog.String("sub", l.identity.Subject), slog.String("session", shortID(l.record.ID)))
-		a.revokeSoon(r.Context(), l.refreshToken())
+		a.revokeSoon(r.Context(), l.identity.Subject, l.refreshToken())
 	}
 	if errors.Is(err, session.ErrTooManyCookies) {
 		a.tooManyCookies(w, r, err)
@@ -96,17 +96,18 @@ func (a *Auth) clearCookies(w http.ResponseWriter, r *http.Request) {
 }
 
 // revokeSoon revokes a refresh token that is no longer wanted, best effort, and
-// waits a moment for the pool to say so.
-func (a *Auth) revokeSoon(ctx context.Context, token cognito.Secret) {
+// waits a moment for the pool to say so. subject is whose it is, as far as that is
+// known, for the log.
+func (a *Auth) revokeSoon(ctx context.Context, subject string, token cognito.Secret) {
 	select {
-	case <-a.revokeBehind(ctx, token):
+	case <-a.revokeBehind(ctx, subject, token):
 	case <-time.After(revokeWait):
 	}
 }
 
 // revokeBehind revokes a refresh token beside the request, in time of its own: that
 // of the request may be up.
-func (a *Auth) revokeBehind(ctx context.Context, token cognito.Secret) <-chan struct{} {
+func (a *Auth) revokeBehind(ctx context.Context, subject string, token cognito.Secret) <-chan struct{} {
 	done := make(chan struct{})
 	if token == "" {
 		close(done)
@@ -114,7 +115,7 @@ func (a *Auth) revokeBehind(ctx context.Context, token cognito.Secret) <-chan st
 	}
 	if a.revocations.Add(1) > maxRevocations {
 		a.revocations.Add(-1)
-		a.audit(ctx, slog.LevelWarn, "refresh token not revoked", slog.String("reason", "too many others are under way"))
+		a.audit(ctx, slog.LevelWarn, "refresh token not revoked", slog.String("sub", subject), slog.String("reason", "too many others are under way"))
 		close(done)
 		return done
 	}
@@ -123,9 +124,14 @@ func (a *Auth) revokeBehind(ctx context.Context, token cognito.Secret) <-chan st
 		defer a.revocations.Add(-1)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
-		if err := a.client.Revoke(ctx, token); err != nil {
-			a.audit(ctx, slog.LevelWarn, "refresh token not revoked", slog.String("reason", err.Error()))
+		ctx, end := a.work(ctx, WorkRevocation)
+		err := errPanic // unless what follows says otherwise
+		defer func() { end(err) }()
+		if err = a.client.Revoke(ctx, token); err != nil {
+			a.audit(ctx, slog.LevelWarn, "refresh token not revoked", slog.String("sub", subject), slog.String("reason", err.Error()))
+			return
 		}
+		a.audit(ctx, slog.LevelInfo, "refresh token revoked", slog.String("sub", subject))
 	})
 	return done
 }

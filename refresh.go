@@ -36,7 +36,7 @@ func (a *Auth) fresh(ctx context.Context, l *live) (*live, error) {
 		if now.Before(l.identity.Expires.Add(-a.leeway(l))) || !l.refreshes {
 			return l, nil
 		}
-		a.startRefresh(l)
+		a.startRefresh(ctx, l)
 		return l, nil
 	}
 	if !l.refreshes {
@@ -46,7 +46,7 @@ func (a *Auth) fresh(ctx context.Context, l *live) (*live, error) {
 	wait, cancel := context.WithTimeout(ctx, refreshWait)
 	defer cancel()
 	for again := false; ; again = true {
-		flight := a.startRefresh(l)
+		flight := a.startRefresh(ctx, l)
 		select {
 		case <-flight.done:
 		case <-wait.Done():
@@ -79,29 +79,33 @@ func (a *Auth) leewayOf(p *payload) time.Duration {
 }
 
 // startRefresh joins the refresh of this session that is under way in this
-// process, or begins one. It does not depend on the request that began it: a
+// process, or begins one. It does not end with the request that began it: a
 // person who closes the page must not cost a rotated token.
-func (a *Auth) startRefresh(l *live) *flight {
+func (a *Auth) startRefresh(ctx context.Context, l *live) *flight {
 	f, leader := a.refreshes.join(l.record.ID)
 	if !leader {
 		return f
 	}
 	a.behind("refresh", func() {
-		ctx, cancel := context.WithTimeout(context.Background(), refreshLease+refreshTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshLease+refreshTimeout)
 		defer cancel()
+		f.err = unavailable("refresh the session", errPanic) // unless what follows says otherwise
+		defer a.refreshes.finish(l.record.ID, f)
 		f.result, f.err = a.refreshSafely(ctx, l)
-		a.refreshes.finish(l.record.ID, f)
 	})
 	return f
 }
 
 func (a *Auth) refreshSafely(ctx context.Context, l *live) (result *live, err error) {
+	end := func(error) {}
+	defer func() { end(err) }()
 	defer func() {
 		if p := recover(); p != nil {
 			a.audit(ctx, slog.LevelError, "refresh panicked", slog.String("session", shortID(l.record.ID)), slog.Any("panic", p))
 			result, err = nil, unavailable("refresh the session", errPanic)
 		}
 	}()
+	ctx, end = a.work(ctx, WorkRefresh)
 	return a.refresh(ctx, l.handle)
 }
 
@@ -206,7 +210,7 @@ func (a *Auth) renew(ctx context.Context, l *live) (*live, error) {
 			case errors.Is(keepErr, errSuperseded):
 				return again, nil
 			case errors.Is(keepErr, ErrSessionEnded):
-				a.revokeSoon(ctx, tokens.RefreshToken) // signed out meanwhile
+				a.revokeSoon(ctx, l.identity.Subject, tokens.RefreshToken) // signed out meanwhile
 				return nil, ErrSessionEnded
 			case keepErr != nil:
 				err = errors.Join(err, keepErr)
@@ -223,7 +227,7 @@ func (a *Auth) renew(ctx context.Context, l *live) (*live, error) {
 		err = fmt.Errorf("%w: auth_time changed in a refresh", ErrTokenRefused) // OpenID Connect Core, section 12.2
 	}
 	if err != nil {
-		a.revokeSoon(ctx, tokens.RefreshToken)
+		a.revokeSoon(ctx, l.identity.Subject, tokens.RefreshToken)
 		a.endSession(ctx, l, err.Error())
 		return nil, ErrSessionEnded
 	}
@@ -235,11 +239,11 @@ func (a *Auth) renew(ctx context.Context, l *live) (*live, error) {
 	}
 	if err != nil {
 		if errors.Is(err, ErrSessionEnded) {
-			a.revokeSoon(ctx, tokens.RefreshToken) // signed out meanwhile
+			a.revokeSoon(ctx, l.identity.Subject, tokens.RefreshToken) // signed out meanwhile
 		}
 		return nil, err
 	}
-	a.audit(ctx, slog.LevelDebug, "session refreshed", slog.String("session", shortID(l.record.ID)))
+	a.audit(ctx, slog.LevelDebug, "session refreshed", slog.String("sub", l.identity.Subject), slog.String("session", shortID(l.record.ID)))
 
 	// The tokens are safe; now the replica, where they say something new. If it
 	// does not answer, the digest stays behind and the next refresh tries again.
@@ -251,7 +255,7 @@ func (a *Auth) renew(ctx context.Context, l *live) (*live, error) {
 			return renewed, nil
 		}
 		if !change.User.Enabled {
-			a.revokeSoon(ctx, tokens.RefreshToken)
+			a.revokeSoon(ctx, l.identity.Subject, tokens.RefreshToken)
 			a.endSession(ctx, renewed, ErrUserDisabled.Error())
 			return nil, ErrSessionEnded
 		}
@@ -277,7 +281,7 @@ func ourFault(err error) bool {
 
 // undecided makes a failed refresh one that says nothing about the session.
 func (a *Auth) undecided(ctx context.Context, l *live, what string, err error) error {
-	a.audit(ctx, slog.LevelWarn, "refresh failed", slog.String("session", shortID(l.record.ID)), slog.String("reason", err.Error()))
+	a.audit(ctx, slog.LevelWarn, "refresh failed", slog.String("sub", l.identity.Subject), slog.String("session", shortID(l.record.ID)), slog.String("reason", err.Error()))
 	return noVerdict(what, err)
 }
 

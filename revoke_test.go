@@ -27,7 +27,7 @@ func TestS033_AGrantIsGivenBackWhenTimeIsUp(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	a.revokeSoon(ctx, "the-refresh-token")
+	a.revokeSoon(ctx, "alice", "the-refresh-token")
 	if n := calls.Load(); n != 1 {
 		t.Errorf("revoked %d times", n)
 	}

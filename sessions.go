@@ -25,7 +25,7 @@ type live struct {
 func (a *Auth) createSession(ctx context.Context, w http.ResponseWriter, r *http.Request, p *payload) error {
 	ended, _ := a.endPresented(ctx, r) // a store that cannot delete cannot create either
 	for _, old := range ended {
-		a.revokeBehind(ctx, old.refreshToken())
+		a.revokeBehind(ctx, old.identity.Subject, old.refreshToken())
 	}
 	now := a.Now()
 	handle := session.NewHandle()

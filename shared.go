@@ -189,7 +189,7 @@ func (a *Auth) carriedOf(w http.ResponseWriter, r *http.Request) (*live, error) 
 	}
 	own := *p // refreshed ones are shared by the requests that waited for them
 	own.identity.Method = a.shared.method()
-	if own.identity.UserID, err = a.sharedPerson(ctx, held, claims); err != nil {
+	if own.identity.UserID, err = a.sharedPerson(ctx, &own, held, claims); err != nil {
 		if errors.Is(err, ErrUserDisabled) {
 			a.shared.clear(w)
 		}
@@ -208,15 +208,22 @@ func (a *Auth) sharedLifetime(p *payload) time.Duration {
 	return p.identity.AuthTime.Add(a.AbsoluteTimeout).Sub(a.Now())
 }
 
-// sharedPerson has the replica hear of people who signed in at a sibling, once for
-// each of their ID tokens.
-func (a *Auth) sharedPerson(ctx context.Context, tokens cognito.TokenSet, claims *verify.Claims) (int64, error) {
-	if a.Replica == nil {
+// sharedPerson has the application and the replica hear of people who signed in at
+// a sibling, once for each of their ID tokens.
+func (a *Auth) sharedPerson(ctx context.Context, p *payload, tokens cognito.TokenSet, claims *verify.Claims) (int64, error) {
+	if a.Admit == nil && a.Replica == nil {
 		return 0, nil
 	}
 	key := digestOf(tokens.IDToken)
 	if id, ok := a.shared.people.get(key); ok {
 		return id, nil
+	}
+	if err := a.admit(ctx, p); err != nil {
+		return 0, err
+	}
+	if a.Replica == nil {
+		a.shared.people.put(key, 0)
+		return 0, nil
 	}
 	change, err := a.Replica.Apply(ctx, a.snapshot(claims))
 	if err != nil {
@@ -242,6 +249,8 @@ func (a *Auth) refreshShared(ctx context.Context, held cognito.TokenSet) *shared
 			defer cancel()
 			f.err = unavailable("refresh the tokens", errPanic) // unless what follows says otherwise
 			defer a.shared.refreshes.finish(f)
+			ctx, end := a.work(ctx, WorkRefresh)
+			defer func() { end(f.err) }()
 			f.tokens, f.payload, f.claims, f.err = a.renewShared(ctx, held)
 		})
 	}

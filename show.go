@@ -1,6 +1,7 @@
 package codegrant
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -17,6 +18,9 @@ func (a *Auth) signInFailed(w http.ResponseWriter, r *http.Request, returnTo str
 	status := http.StatusBadRequest
 	if isUnavailable(err) {
 		status = http.StatusServiceUnavailable
+		if errors.Is(err, ErrTooManySignIns) {
+			status = http.StatusTooManyRequests
+		}
 		w.Header().Set("Retry-After", strconv.Itoa(max(5, retryAfter(err))))
 	}
 	switch {

@@ -64,3 +64,11 @@ func (a *Auth) behind(what string, work func()) {
 		work()
 	}()
 }
+
+// work tells of work that begins; end is called with its outcome.
+func (a *Auth) work(ctx context.Context, what string) (_ context.Context, end func(error)) {
+	if a.OnWork == nil {
+		return ctx, func(error) {}
+	}
+	return a.OnWork(ctx, what)
+}

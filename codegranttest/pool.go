@@ -43,6 +43,7 @@ func NewPool(t testing.TB, now func() time.Time) *Pool {
 	if err != nil {
 		t.Fatalf("codegranttest: start a pool: %v", err)
 	}
+	t.Cleanup(func() { _ = pool.Close() })
 	handler = pool
 	client := pool.Clients()[0]
 	return &Pool{

@@ -59,7 +59,7 @@ func New(config Config) (*Client, error) {
 	if config.HTTPClient != nil {
 		c.http = *config.HTTPClient
 	} else {
-		c.http.Transport = newTransport()
+		c.http.Transport = NewTransport()
 	}
 	// Credentials are for the configured host alone.
 	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

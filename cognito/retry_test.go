@@ -428,9 +428,9 @@ func TestS148_NothingIsLeftBehind(t *testing.T) {
 
 // TestOwnTransport goes through a real connection of the default client.
 func TestOwnTransport(t *testing.T) {
-	transport := newTransport()
+	transport := NewTransport()
 	if transport.MaxConnsPerHost != maxCalls+maxRevocations || transport.MaxResponseHeaderBytes == 0 || transport.IdleConnTimeout == 0 || transport.Proxy == nil {
-		t.Errorf("newTransport() = %+v", transport)
+		t.Errorf("NewTransport() = %+v", transport)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -20,11 +20,12 @@ const maxAnswer = 1 << 20
 // maxWait is the longest that a call waits between two tries.
 const maxWait = 10 * time.Second
 
-// newTransport is like [http.DefaultTransport], which others may replace, with
-// bounds. A code that is sent on a connection which the pool is about to close is
+// NewTransport returns a new one of what [Config].HTTPClient defaults to, for a client
+// that wraps it, to trace what is sent for one. It is like [http.DefaultTransport],
+// which others may replace, with bounds. A code that is sent on a connection which the pool is about to close is
 // lost, so that idle ones are closed early; and one that died unnoticed must not
 // hold up everything that HTTP/2 puts on it.
-func newTransport() *http.Transport {
+func NewTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            (&net.Dialer{Timeout: 5 * time.Second}).DialContext,

@@ -175,6 +175,7 @@ func (p *pass) run(ctx context.Context) error {
 		}
 		if err != nil {
 			log.Warn("pass ends before it is done", slog.String("phase", p.Report.Phase), slog.Any("error", err))
+			p.leave(log)
 			return err
 		}
 	}
@@ -185,6 +186,16 @@ func (p *pass) run(ctx context.Context) error {
 		slog.Int("removed", r.Removed), slog.Int("refused", r.Refused), slog.Int("sessions_ended", r.SessionsEnded),
 		slog.Int("sessions_stale", r.SessionsStale), slog.Duration("took", r.Finished.Sub(r.Started)))
 	return refused
+}
+
+// leave writes how far a pass is that ends before it is done, also where that is
+// because it was told to.
+func (p *pass) leave(log *slog.Logger) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.saveLocked(p.term.last); err != nil {
+		log.Warn("what was read last will be read again", slog.Any("error", err))
+	}
 }
 
 // enter begins a phase.
@@ -210,16 +221,16 @@ func (p *pass) finish() error {
 func (p *pass) save() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.saveLocked()
+	return p.saveLocked(p.term.write)
 }
 
-func (p *pass) saveLocked() error {
+func (p *pass) saveLocked(write func([]byte) error) error {
 	p.Saved = p.now()
 	state, err := json.Marshal(p.progress)
 	if err != nil {
 		return fmt.Errorf("write how far the pass is: %w", err)
 	}
-	if err := p.term.write(state); err != nil {
+	if err := write(state); err != nil {
 		return fmt.Errorf("write how far the pass is: %w", err)
 	}
 	p.written = time.Now()
@@ -361,7 +372,7 @@ func (p *pass) membersRead(name string, at cursor, members int, names []string) 
 	if time.Since(p.written) < saveEvery {
 		return nil
 	}
-	return p.saveLocked()
+	return p.saveLocked(p.term.write)
 }
 
 // saveEvery is how much reading a process that is killed takes with it.

@@ -65,6 +65,7 @@ func newPool(t *testing.T) *pool {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { p.server.Close() })
 	p.url, p.issuer, p.http = server.URL, server.URL+"/"+poolID, server.Client()
 	return p
 }

@@ -64,6 +64,14 @@ func (t *term) write(state []byte) error {
 	return t.s.Journal.Write(t.ctx, t.name, t.number, t.s.Lease, state)
 }
 
+// last keeps a state also when the term's context has ended, unless somebody else
+// has the lease by then.
+func (t *term) last(state []byte) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.ctx), releaseTimeout)
+	defer cancel()
+	return t.s.Journal.Write(ctx, t.name, t.number, t.s.Lease, state)
+}
+
 // end gives the lease back.
 func (t *term) end() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.ctx), releaseTimeout)

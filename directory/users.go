@@ -25,8 +25,6 @@ type leaf struct {
 // readUsers reads all users and tells the replica of them. Pages are read ahead of
 // what the replica takes.
 func (p *pass) readUsers(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	if len(p.Walks) == 0 {
 		p.Walks = []walk{{}}
 		if p.BySubject {
@@ -41,25 +39,29 @@ func (p *pass) readUsers(ctx context.Context) error {
 			parts = append(parts, i)
 		}
 	}
+	reading, stop := context.WithCancel(ctx)
 	leaves := make(chan leaf, readAhead)
 	starts := make([]UserQuery, len(p.Walks))
 	for i, w := range p.Walks {
 		starts[i] = UserQuery{Prefix: w.Prefix, After: w.After}
 	}
 	var wg sync.WaitGroup
-	defer wg.Wait()
+	defer func() {
+		stop()
+		wg.Wait()
+	}()
+	var failed error // of the reading; set before leaves is closed
 	wg.Go(func() {
 		defer close(leaves)
-		if err := parallel(ctx, p.Concurrency, parts, func(ctx context.Context, part int) error {
+		failed = parallel(reading, p.Concurrency, parts, func(ctx context.Context, part int) error {
 			return p.walk(ctx, part, starts[part], leaves)
-		}); err != nil {
-			cancel(err)
-		}
+		})
 	})
 	for {
 		first, ok := <-leaves
 		if !ok {
-			return context.Cause(ctx)
+			// What was read until then has been told, and is not read again.
+			return failed
 		}
 		batch, size := []leaf{first}, len(first.page.Users)
 	gather:
@@ -75,8 +77,7 @@ func (p *pass) readUsers(ctx context.Context) error {
 			}
 		}
 		if err := p.apply(ctx, batch); err != nil {
-			cancel(err)
-			return context.Cause(ctx)
+			return err
 		}
 	}
 }

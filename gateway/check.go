@@ -133,7 +133,7 @@ func varies(h http.Header) {
 
 // doubt refuses a question that is not clear.
 func (g *Gateway) doubt(w http.ResponseWriter, r *http.Request, err error) {
-	g.log.LogAttrs(r.Context(), slog.LevelWarn, "check refused", slog.String("reason", err.Error()), slog.String("from", r.RemoteAddr))
+	g.log.LogAttrs(r.Context(), slog.LevelWarn, "check refused", g.poolFor(r), slog.String("reason", err.Error()), slog.String("from", r.RemoteAddr))
 	g.deny(w)
 }
 

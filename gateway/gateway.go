@@ -312,7 +312,7 @@ func (g *Gateway) serveEndpoint(w http.ResponseWriter, r *http.Request, t *tenan
 // refuse answers what never comes near an upstream.
 func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, status int, err error) {
 	if err != nil {
-		g.log.LogAttrs(r.Context(), slog.LevelWarn, "request refused", slog.String("reason", err.Error()))
+		g.log.LogAttrs(r.Context(), slog.LevelWarn, "request refused", g.poolFor(r), slog.String("reason", err.Error()))
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")

@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -96,18 +97,48 @@ func fold(name string) string {
 }
 
 // withoutIdentity returns the request without headers that could be taken for the
-// gateway's own, and with nothing that could take the gateway's own away.
+// gateway's own, and with nothing that could take the gateway's own away. That
+// somebody sent such headers is told: it is an attack, or a proxy that is set up
+// wrongly.
 func (g *Gateway) withoutIdentity(r *http.Request) *http.Request {
 	out := r
+	var removed []string
 	for name := range r.Header {
 		if g.headers.managed(name) {
 			if out == r {
 				out = r.Clone(r.Context())
 			}
 			delete(out.Header, name)
+			removed = append(removed, name)
 		}
 	}
+	if len(removed) > 0 {
+		g.tellRemoved(r, removed)
+	}
 	return out
+}
+
+// poolFor names the tenant that a request is judged by, for the log; empty where its
+// host is none.
+func (g *Gateway) poolFor(r *http.Request) slog.Attr {
+	name := ""
+	if t, err := newTarget(r.Method, r.Host, "/", ""); err == nil {
+		name = g.tenantOf(r, t).Name
+	}
+	return slog.String("pool", name)
+}
+
+// maxRemovedNames bounds what one line says of what a client sent.
+const maxRemovedNames = 16
+
+func (g *Gateway) tellRemoved(r *http.Request, names []string) {
+	slices.Sort(names)
+	names = names[:min(len(names), maxRemovedNames)]
+	for i, name := range names {
+		names[i] = name[:min(len(name), 64)]
+	}
+	g.log.LogAttrs(r.Context(), slog.LevelWarn, "identity headers removed", g.poolFor(r),
+		slog.String("reason", "the client sent headers that only the gateway may set"), slog.Any("headers", names))
 }
 
 // tell sets every identity header of one answer or request.

@@ -228,7 +228,14 @@ type retrying struct {
 	now       func() time.Time
 }
 
-var errSlow = errors.New("the server did not begin to answer in time")
+var errSlow error = slow{}
+
+type slow struct{}
+
+func (slow) Error() string { return "the server did not begin to answer in time" }
+
+// Timeout is what [net.Error] calls such a fault.
+func (slow) Timeout() bool { return true }
 
 func (t *retrying) RoundTrip(r *http.Request) (*http.Response, error) {
 	c := r.Context().Value(callKey{}).(*call)

@@ -111,6 +111,7 @@ func newContractOf(t *testing.T, yaml string) *contract {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { c.pool.Close() })
 	c.handler, c.url = c.pool, server.URL
 	jar, err := cookiejar.New(nil)
 	if err != nil {

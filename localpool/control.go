@@ -1,6 +1,8 @@
 package localpool
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -9,8 +11,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/codegrant/codegrant/localpool/internal/events"
 	"github.com/codegrant/codegrant/localpool/internal/quota"
 	"github.com/codegrant/codegrant/localpool/internal/state"
+	"github.com/codegrant/codegrant/localpool/internal/tokens"
 )
 
 // Names of the endpoints, for [Server.Calls] and [Server.Fault]. Operations of the
@@ -140,50 +144,94 @@ func (s *Server) SetRotation(clientID string, on bool, grace time.Duration) erro
 	return s.state.UpdateClient(clientID, func(c *state.Client) { c.Rotation, c.RotationGrace = on, grace })
 }
 
-// CreateUser makes a user as the seed does.
-func (s *Server) CreateUser(poolID string, u UserSeed) error {
-	_, err := s.state.CreateUser(poolID, u.user())
+// recorded does something to a user, a group, or both, and has it told of as the
+// operation of the JSON API that does the same.
+func (s *Server) recorded(operation, poolID, name, group string, do func() error) error {
+	c := events.Call{Operation: operation, PoolID: poolID, RequestID: tokens.NewID(), SourceIP: "127.0.0.1", UserAgent: "codegrant-localpool"}
+	c.Parameters = make(map[string]json.RawMessage)
+	for member, value := range map[string]string{"Username": name, "GroupName": group} {
+		if b, err := json.Marshal(value); err == nil && value != "" {
+			c.Parameters[member] = b
+		}
+	}
+	find := func() {
+		if c.Sub == "" && name != "" && s.trail.On(operation) {
+			u, _ := s.state.User(poolID, name)
+			c.Sub = u.Sub()
+		}
+	}
+	find() // they may be gone afterwards
+	err := do()
+	find()
+	if err != nil && !errors.As(err, &c.Error) {
+		c.Error = &state.Error{Type: "InternalErrorException"}
+	}
+	s.trail.Record(c)
 	return err
 }
 
+// CreateUser makes a user as the seed does. No trigger is called.
+func (s *Server) CreateUser(poolID string, u UserSeed) error {
+	return s.recorded("AdminCreateUser", poolID, or(u.Username, u.Email), "", func() error {
+		_, err := s.state.CreateUser(poolID, u.user())
+		return err
+	})
+}
+
 // DeleteUser removes a user. A new one of the same name is another person.
-func (s *Server) DeleteUser(poolID, name string) error { return s.state.DeleteUser(poolID, name) }
+func (s *Server) DeleteUser(poolID, name string) error {
+	return s.recorded("AdminDeleteUser", poolID, name, "", func() error { return s.state.DeleteUser(poolID, name) })
+}
 
 // DisableUser disables a user and revokes all that was granted to them.
 func (s *Server) DisableUser(poolID, name string) error {
-	return s.state.SetEnabled(poolID, name, false)
+	return s.recorded("AdminDisableUser", poolID, name, "", func() error { return s.state.SetEnabled(poolID, name, false) })
 }
 
 // EnableUser enables a user; what was revoked stays revoked.
-func (s *Server) EnableUser(poolID, name string) error { return s.state.SetEnabled(poolID, name, true) }
+func (s *Server) EnableUser(poolID, name string) error {
+	return s.recorded("AdminEnableUser", poolID, name, "", func() error { return s.state.SetEnabled(poolID, name, true) })
+}
 
 // SetAttributes sets attributes of a user, and removes those that are empty.
 func (s *Server) SetAttributes(poolID, name string, attributes map[string]string) error {
-	return s.state.SetAttributes(poolID, name, attributes)
+	return s.recorded("AdminUpdateUserAttributes", poolID, name, "", func() error { return s.state.SetAttributes(poolID, name, attributes) })
 }
 
 // SetPassword sets a password. One that is not permanent has to be changed at the
 // next sign-in.
 func (s *Server) SetPassword(poolID, name, password string, permanent bool) error {
-	return s.state.SetPassword(poolID, name, password, permanent)
+	return s.recorded("AdminSetUserPassword", poolID, name, "", func() error { return s.state.SetPassword(poolID, name, password, permanent) })
 }
 
 // CreateGroup makes a group.
 func (s *Server) CreateGroup(poolID, group string) error {
-	return s.state.CreateGroup(poolID, state.Group{Name: group})
+	return s.recorded("CreateGroup", poolID, "", group, func() error { return s.state.CreateGroup(poolID, state.Group{Name: group}) })
 }
 
 // DeleteGroup removes a group; its members lose it.
-func (s *Server) DeleteGroup(poolID, group string) error { return s.state.DeleteGroup(poolID, group) }
+func (s *Server) DeleteGroup(poolID, group string) error {
+	return s.recorded("DeleteGroup", poolID, "", group, func() error { return s.state.DeleteGroup(poolID, group) })
+}
 
 // AddToGroup makes a user a member of a group.
 func (s *Server) AddToGroup(poolID, name, group string) error {
-	return s.state.AddToGroup(poolID, name, group)
+	return s.recorded("AdminAddUserToGroup", poolID, name, group, func() error { return s.state.AddToGroup(poolID, name, group) })
 }
 
 // RemoveFromGroup ends a membership.
 func (s *Server) RemoveFromGroup(poolID, name, group string) error {
-	return s.state.RemoveFromGroup(poolID, name, group)
+	return s.recorded("AdminRemoveUserFromGroup", poolID, name, group, func() error { return s.state.RemoveFromGroup(poolID, name, group) })
+}
+
+// SendEvents has one more receiver told of changes from now on, as those of the seed
+// are.
+func (s *Server) SendEvents(to EventsSeed) error {
+	if err := to.check(); err != nil {
+		return fmt.Errorf("local pool: events: %w", err)
+	}
+	s.trail.Add(events.Sink{URL: to.URL, Secret: to.Secret})
+	return nil
 }
 
 // RotateKeys replaces the pool's keys; tokens signed before no longer verify.

@@ -20,6 +20,31 @@ type Seed struct {
 	// as UserList; [DefaultQuotas] has them all. Those that are missing have no
 	// limit. They are no part of the state: each start reads them.
 	Quotas map[string]float64 `yaml:"quotas"`
+	// Functions are URLs by the ARN of the Lambda function that they stand in for,
+	// where LambdaConfig names it: for pools that the JSON API makes. Like Quotas and
+	// the triggers of pools, they are no part of the state.
+	Functions map[string]string `yaml:"functions"`
+	// Events are told when users or groups change, as EventBridge tells of what
+	// CloudTrail records. They are no part of the state either.
+	Events []EventsSeed `yaml:"events"`
+}
+
+// EventsSeed is where change events are posted to: a [receiver] of Codegrant's, or
+// anything that takes events of EventBridge. They are sent beside the requests, in
+// their order, and again for up to ten minutes where they are not taken. A pool that
+// ends, and one that has a thousand waiting, drops them.
+//
+// [receiver]: https://pkg.go.dev/github.com/codegrant/codegrant/directory#Receiver
+type EventsSeed struct {
+	URL    string `yaml:"url"`
+	Secret string `yaml:"secret"` // in the header X-Codegrant-Secret; empty: no header
+}
+
+func (e EventsSeed) check() error {
+	if strings.ContainsFunc(e.Secret, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return fmt.Errorf("the secret for %q has characters that no header has", e.URL)
+	}
+	return checkHookURL(e.URL)
 }
 
 // PoolSeed is one user pool.
@@ -35,6 +60,7 @@ type PoolSeed struct {
 	Groups          []GroupSeed          `yaml:"groups"`
 	Users           []UserSeed           `yaml:"users"`
 	ResourceServers []ResourceServerSeed `yaml:"resource_servers"`
+	Triggers        TriggersSeed         `yaml:"triggers"`
 }
 
 // ClientSeed is one app client. With a secret it is confidential.
@@ -160,6 +186,19 @@ func (s Seed) pools() ([]*state.Pool, error) {
 			faults = append(faults, err)
 		}
 	}
+	for arn, u := range s.Functions {
+		if err := checkHookURL(u); err != nil {
+			fault("function %q: %w", arn, err)
+		}
+		if !strings.HasPrefix(arn, "arn:") {
+			fault("function %q: that is not an ARN", arn)
+		}
+	}
+	for _, e := range s.Events {
+		if err := e.check(); err != nil {
+			fault("events: %w", err)
+		}
+	}
 	var pools []*state.Pool
 	clients := make(map[string]bool)
 	for _, ps := range s.Pools {
@@ -176,6 +215,11 @@ func (s Seed) pools() ([]*state.Pool, error) {
 		}
 		if !slices.Contains([]string{"", state.MFAOff, state.MFAOptional, state.MFARequired}, ps.MFA) {
 			fault("%s: mfa is OFF, OPTIONAL or ON, not %q", where, ps.MFA)
+		}
+		for name, t := range ps.Triggers.triggers() {
+			if err := t.check(); err != nil {
+				fault("%s: trigger %s: %w", where, name, err)
+			}
 		}
 		for _, rs := range ps.ResourceServers {
 			p.ResourceServer = append(p.ResourceServer, state.ResourceServer{Identifier: rs.Identifier, Scopes: rs.Scopes})

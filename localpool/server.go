@@ -13,11 +13,13 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant/localpool/internal/api"
+	"github.com/codegrant/codegrant/localpool/internal/events"
 	"github.com/codegrant/codegrant/localpool/internal/oauth"
 	"github.com/codegrant/codegrant/localpool/internal/pages"
 	"github.com/codegrant/codegrant/localpool/internal/quota"
 	"github.com/codegrant/codegrant/localpool/internal/state"
 	"github.com/codegrant/codegrant/localpool/internal/tokens"
+	"github.com/codegrant/codegrant/localpool/internal/triggers"
 )
 
 // Config configures a [Server]. Its zero value is the demo's pool in memory.
@@ -26,7 +28,9 @@ type Config struct {
 	// application at http://localhost:8080.
 	Seed Seed
 	// StateFile keeps users, keys and grants. It is written as a whole or not at
-	// all. With a file that exists, the pools of Seed are not used. Defaults to none.
+	// all: at each change, and, where it is larger than a megabyte, once for the changes
+	// of up to some seconds; [Server.Close] writes the rest. With a file that exists,
+	// the pools of Seed are not used, but for their triggers. Defaults to none.
 	StateFile string
 	// BaseURL is where browsers and services reach the server: the issuer is
 	// BaseURL + "/" + the pool's id. Defaults to http://127.0.0.1:9229.
@@ -53,6 +57,10 @@ type Server struct {
 	api     *api.API
 	mux     *http.ServeMux
 	limiter *quota.Limiter
+
+	triggers *triggers.Triggers
+	trail    *events.Trail
+	client   *http.Client
 
 	mu     sync.Mutex // guards the fields below
 	calls  map[string]int
@@ -87,16 +95,46 @@ func New(config Config) (*Server, error) {
 	}
 	s := &Server{
 		state: st, base: base.Scheme + "://" + base.Host, host: strings.ToLower(base.Hostname()), anyHost: config.InsecureAnyHost,
-		calls: make(map[string]int), faults: make(map[string]http.Handler), limiter: quota.New(config.Now),
+		calls: make(map[string]int), faults: make(map[string]http.Handler), limiter: quota.New(config.Now), client: newClient(),
 	}
 	for category, perSecond := range config.Seed.Quotas {
 		s.limiter.Set(category, perSecond)
 	}
-	maker := tokens.New(st, s.base)
+	functions := make(map[string]triggers.Function)
+	for arn, u := range config.Seed.Functions {
+		functions[arn] = triggers.Remote(s.client, u)
+	}
+	s.triggers = triggers.New(triggers.Config{State: st, Logger: config.Logger, ARNs: functions})
+	for _, p := range config.Seed.Pools {
+		for name, t := range p.Triggers.triggers() {
+			s.setTrigger(p.ID, name, t)
+		}
+	}
+	s.trail = events.New(events.Config{Sinks: sinks(config.Seed.Events), Client: s.client, Logger: config.Logger, Now: config.Now, NewID: tokens.NewID})
+	maker := tokens.New(st, s.triggers, s.base)
 	s.oauth = oauth.New(st, maker, s.base, s.limiter)
-	s.api = api.New(api.Config{State: st, Tokens: maker, Logger: config.Logger, Own: s.ownHost, Limiter: s.limiter})
+	s.api = api.New(api.Config{State: st, Tokens: maker, Logger: config.Logger, Own: s.ownHost, Limiter: s.limiter, Triggers: s.triggers, Trail: s.trail})
 	s.route()
 	return s, nil
+}
+
+func sinks(list []EventsSeed) (out []events.Sink) {
+	for _, e := range list {
+		out = append(out, events.Sink{URL: e.URL, Secret: e.Secret})
+	}
+	return out
+}
+
+// Close ends what the server does beside requests: changes that are not in the state
+// file yet are written, and events that are not delivered are dropped. Call it when
+// no requests are served any more; more than once does no harm.
+func (s *Server) Close() error {
+	s.trail.Close()
+	s.client.CloseIdleConnections()
+	if err := s.state.Close(); err != nil {
+		return fmt.Errorf("local pool: %w", err)
+	}
+	return nil
 }
 
 func (s *Server) route() {
@@ -114,7 +152,7 @@ func (s *Server) route() {
 	handle("GET /{pool}/.well-known/jwks.json", JWKS, s.oauth.Keys)
 	handle("POST /{$}", API, s.operation)
 	handle("OPTIONS /{$}", API, s.api.ServeHTTP)
-	s.mux.Handle("/", s.counted(Pages, pages.New(s.state, s.oauth, s.base, s.limiter)))
+	s.mux.Handle("/", s.counted(Pages, pages.New(s.state, s.oauth, s.triggers, s.base, s.limiter)))
 }
 
 // operation serves the JSON API, whose operations are counted by name too.

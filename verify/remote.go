@@ -75,8 +75,9 @@ func (r *remote[T]) get(ctx context.Context) (T, error) {
 	if e != nil && now.Sub(e.fetched) < r.maxAge {
 		if err == nil && !failing && now.Sub(e.fetched) >= 2*e.fresh {
 			_ = f.wait(ctx) // if it fails, what we have serves
+			e = r.current.Load()
 		}
-		return r.current.Load().value, nil
+		return e.value, nil
 	}
 	if err == nil {
 		err = f.wait(ctx)

@@ -26,6 +26,9 @@ type database struct {
 	journal  directory.Dialect
 }
 
+// system is what OpenTelemetry calls the engine.
+func (d *database) system() string { return strings.ToLower(d.engine) }
+
 const databaseHelp = `Database as a URL: sqlite:app.db, postgres://user:password@host/name or mysql://user:password@host/name.`
 
 var errDatabaseURL = errors.New("is not of the form sqlite:FILE, postgres://user:password@host/name or mysql://user:password@host/name")

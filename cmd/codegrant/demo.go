@@ -165,6 +165,7 @@ func newDemo(ctx context.Context, dir, siteURL, poolURL string, logger *slog.Log
 		defer cancel()
 		_ = auth.Close(wait)
 		_ = db.Close()
+		_ = pool.Close()
 	}
 	return d, nil
 }

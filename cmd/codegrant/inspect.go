@@ -60,20 +60,8 @@ func (c inspection) choose(s *settings.Settings) ([]settings.Pool, error) {
 	if c.Pool == "" {
 		return s.Pools, nil
 	}
-	for _, p := range s.Pools {
-		if p.Name == c.Pool {
-			return []settings.Pool{p}, nil
-		}
-	}
-	return nil, sayWhich(s)
-}
-
-func sayWhich(s *settings.Settings) error {
-	var names []string
-	for _, p := range s.Pools {
-		names = append(names, p.Name)
-	}
-	return fmt.Errorf("say which pool with --pool: %s", strings.Join(names, ", "))
+	pool, err := choosePool(s, c.Pool)
+	return []settings.Pool{pool}, err
 }
 
 // open opens what the configuration names: the database, and Redis where sessions
@@ -83,19 +71,16 @@ func (c inspection) open() (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	pools, err := c.choose(s)
+	pool, err := choosePool(s, c.Pool)
 	if err != nil {
 		return nil, err
-	}
-	if len(pools) > 1 {
-		return nil, sayWhich(s)
 	}
 	o, err := openInspected(s)
 	if err != nil {
 		return nil, err
 	}
-	o.issuer = pools[0].Issuer
-	if o.bound, err = codegrant.SessionPool(pools[0].Config.Pool); err != nil {
+	o.issuer = pool.Issuer
+	if o.bound, err = codegrant.SessionPool(pool.Config.Pool); err != nil {
 		o.Close()
 		return nil, err
 	}
@@ -137,6 +122,21 @@ func openInspected(s *settings.Settings) (*opened, error) {
 		o.close, o.sessions = append(o.close, store), store
 	}
 	return o, nil
+}
+
+// choosePool returns the pool of that name, or the only one.
+func choosePool(s *settings.Settings, name string) (settings.Pool, error) {
+	if name == "" && len(s.Pools) == 1 {
+		return s.Pools[0], nil
+	}
+	var names []string
+	for _, p := range s.Pools {
+		if p.Name == name {
+			return p, nil
+		}
+		names = append(names, p.Name)
+	}
+	return settings.Pool{}, fmt.Errorf("say which pool with --pool: %s", strings.Join(names, ", "))
 }
 
 var (

@@ -24,6 +24,7 @@ type cli struct {
 	Users    usersCommand    `cmd:"" help:"Look at the people in the replica."`
 	Groups   groupsCommand   `cmd:"" help:"Look at the groups in the replica."`
 	Sessions sessionsCommand `cmd:"" help:"Look at live sessions, and end them."`
+	Token    tokenCommand    `cmd:"" help:"Say whether a token is good, and if not, why."`
 	Version  versionFlag     `env:"-" help:"Print the version and exit."`
 }
 
@@ -33,6 +34,7 @@ const description = `Sign-in with Amazon Cognito for Go services and the backend
     codegrant pool    develop: a Cognito with login pages on this machine
     codegrant serve   run: sign-in in front of services in any language
     codegrant doctor  set up: what is wrong with the settings, and how to mend it
+    codegrant token   look: whether a token is good, and if not, why
 
 Every command has --help with examples.`
 

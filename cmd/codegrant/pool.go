@@ -39,7 +39,9 @@ type poolCommand struct {
 func (poolCommand) Help() string {
 	return `Serves OAuth endpoints, login pages and keys as Amazon Cognito does, for as many
 pools as the seed has. Codes that Cognito would e-mail are shown on the page
-/codes and in the log.
+/codes and in the log. Triggers are URLs of the seed that Cognito's events are
+posted to in place of Lambda functions, and events are posted to whoever is to be
+told of changes: docs/local-pool.md says how.
 
 Examples:
   codegrant pool
@@ -124,7 +126,11 @@ func (c poolCommand) Run(ctx context.Context, out *streams) error {
 		}
 	}
 	fmt.Fprint(out.stdout, "\n  Ctrl-C stops it.\n\n")
-	return serveAll(ctx, logger, map[net.Listener]http.Handler{served: pool})
+	err = serveAll(ctx, logger, map[net.Listener]http.Handler{served: pool})
+	if fault := pool.Close(); fault != nil {
+		return fault // changes that are not in the file
+	}
+	return err
 }
 
 func pathError(err error) error {

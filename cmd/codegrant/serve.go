@@ -100,6 +100,11 @@ func (c serveCommand) serve(ctx context.Context, s *settings.Settings, keys *ses
 	if s.Log.JSON {
 		log = slog.New(slog.NewJSONHandler(out.stderr, options))
 	}
+	traces, err := newTracer(s.Tracing, log)
+	if err != nil {
+		return err
+	}
+	log = slog.New(callerHandler{traces.Handler(log.Handler())})
 	if s.Sessions == settings.Memory && !s.KeysGiven {
 		log.Info("sessions are in memory and end with the process; write sessions: database to keep them")
 	}
@@ -112,7 +117,8 @@ func (c serveCommand) serve(ctx context.Context, s *settings.Settings, keys *ses
 	hangUps := make(chan os.Signal, 1)
 	signal.Notify(hangUps, syscall.SIGHUP)
 	defer signal.Stop(hangUps)
-	p := newProcess(s, keys, log, level)
+	p := newProcess(s, keys, log, level, traces)
+	defer p.flush(time.Time{}) // where it never came to serve
 	served := make(chan error, 3)
 	var listening, beside sync.WaitGroup
 	ops := p.opsServer()
@@ -166,12 +172,14 @@ func (c serveCommand) serve(ctx context.Context, s *settings.Settings, keys *ses
 	stopWatching()
 	beside.Wait()
 	stopAsking()
+	drained := time.Now().Add(c.DrainTimeout)
 	c.drain(p, server, cut)
 	closing, cancel := context.WithTimeout(context.Background(), closeWait+time.Second)
 	defer cancel()
 	if err := p.close(closing); err != nil {
 		log.Warn("not everything was closed in time", "reason", err.Error())
 	}
+	p.flush(drained)
 	log.Info("stopped")
 	return err
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant/gateway"
+	"github.com/codegrant/codegrant/internal/tracing"
 )
 
 // decided hears of every request that the gateway decided on.
@@ -22,6 +23,7 @@ func (g *generation) decided(r *http.Request, o gateway.Outcome) {
 		seen.decided = true
 	}
 	g.process.metrics.decided(o)
+	g.spanDecided(r, o)
 	if !g.Log.Access {
 		return
 	}
@@ -30,7 +32,7 @@ func (g *generation) decided(r *http.Request, o gateway.Outcome) {
 	if o.Identity != nil {
 		attrs = append(attrs, slog.String("sub", o.Identity.Subject))
 	}
-	g.process.log.LogAttrs(r.Context(), slog.LevelInfo, "request", attrs...)
+	g.process.log.LogAttrs(r.Context(), slog.LevelInfo, tracing.AccessLine, attrs...)
 }
 
 // requestAttrs are what a log may know of a request: never its query, which holds
@@ -38,7 +40,7 @@ func (g *generation) decided(r *http.Request, o gateway.Outcome) {
 func (g *generation) requestAttrs(r *http.Request) []slog.Attr {
 	return []slog.Attr{
 		slog.String("method", clip(r.Method, 16)), slog.String("host", clip(r.Host, 128)), slog.String("path", clip(r.URL.Path, 256)),
-		slog.String("from", g.clientOf(r).String()), slog.String("protocol", r.Proto),
+		slog.String("from", g.addressFor(r).String()), slog.String("protocol", r.Proto),
 	}
 }
 
@@ -84,7 +86,8 @@ func (g *generation) serve(w http.ResponseWriter, r *http.Request) {
 	start, seen := time.Now(), &statusWriter{ResponseWriter: w, status: http.StatusOK}
 	attrs := g.requestAttrs(r)
 	if costsThePool(endpoint) {
-		if wait := g.process.signIns.wait(g.clientOf(r), start); wait > 0 {
+		if wait := g.process.signIns.wait(network(g.addressFor(r)), start); wait > 0 {
+			g.span(r).Set(tracing.DecisionKey, string(gateway.Refused))
 			g.process.refuse(seen, http.StatusTooManyRequests, "sign-in rate", wait)
 			g.ended(r, seen, attrs, start)
 			return
@@ -100,10 +103,11 @@ func (g *generation) serve(w http.ResponseWriter, r *http.Request) {
 
 // ended tells of a request to an endpoint.
 func (g *generation) ended(r *http.Request, seen *statusWriter, attrs []slog.Attr, start time.Time) {
+	g.span(r).Answered(seen.status)
 	g.process.metrics.endpoints.WithLabelValues(strconv.Itoa(seen.status/100) + "xx").Inc()
 	if g.Log.Access {
 		attrs = append(attrs, slog.Int("status", seen.status), milliseconds(time.Since(start)), slog.String("route", "endpoint"))
-		g.process.log.LogAttrs(r.Context(), slog.LevelInfo, "request", attrs...)
+		g.process.log.LogAttrs(r.Context(), slog.LevelInfo, tracing.AccessLine, attrs...)
 	}
 }
 
@@ -118,6 +122,7 @@ func (g *generation) survive(w http.ResponseWriter, r *http.Request) {
 	}
 	g.process.log.LogAttrs(r.Context(), slog.LevelError, "request panicked", append(g.requestAttrs(r),
 		slog.String("panic", clip(fmt.Sprint(p), 512)), slog.String("stack", clip(string(debug.Stack()), 8<<10)))...)
+	g.span(r).Answered(http.StatusInternalServerError)
 	w.Header().Set("Connection", "close")
 	http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 }
@@ -158,6 +163,14 @@ func (g *generation) clientOf(r *http.Request) netip.Addr {
 		}
 	}
 	return client
+}
+
+// addressFor is clientOf, as it was found out when the request came.
+func (g *generation) addressFor(r *http.Request) netip.Addr {
+	if c := callerOf(r.Context()); c != nil {
+		return c.from
+	}
+	return g.clientOf(r)
 }
 
 func (g *generation) trusts(address netip.Addr) bool {

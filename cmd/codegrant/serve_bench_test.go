@@ -11,19 +11,33 @@ import (
 	"testing"
 
 	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/internal/tracing"
 	"github.com/codegrant/codegrant/session"
 )
 
 // BenchmarkServe is what the command adds to the gateway's own work: counting,
-// metrics, the access log.
+// metrics, the access log, and traces of which one in a hundred or each is recorded.
 func BenchmarkServe(b *testing.B) {
-	for _, access := range []string{"false", "true"} {
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
+	defer collector.Close()
+	for _, tt := range []struct {
+		access, name string
+		ratio        float64 // below 0: no traces
+	}{{"false", "without access log", -1}, {"true", "with access log", -1}, {"false", "traced, one in a hundred", 0.01}, {"false", "traced", 1}} {
+		access := tt.access
+		var tracer *tracing.Tracer
+		if tt.ratio >= 0 {
+			var err error
+			if tracer, err = tracing.New(tracing.Config{Endpoint: collector.URL, SampleRatio: tt.ratio, Logger: slog.New(slog.DiscardHandler)}); err != nil {
+				b.Fatal(err)
+			}
+		}
 		keys := session.RandomKeyring()
 		s, err := settings.Load(writeBench(b, access), settings.Options{Keys: keys})
 		if err != nil {
 			b.Fatal(err)
 		}
-		p := newProcess(s, keys, slog.New(slog.NewJSONHandler(io.Discard, nil)), new(slog.LevelVar))
+		p := newProcess(s, keys, slog.New(slog.NewJSONHandler(io.Discard, nil)), new(slog.LevelVar), tracer)
 		st, err := p.openStores(s)
 		if err != nil {
 			b.Fatal(err)
@@ -33,9 +47,9 @@ func BenchmarkServe(b *testing.B) {
 			b.Fatal(err)
 		}
 		p.use(g)
-		handlers := map[string]http.Handler{"with access log": p}
-		if access == "false" {
-			handlers = map[string]http.Handler{"gateway alone": g.gateway, "without access log": p}
+		handlers := map[string]http.Handler{tt.name: p}
+		if access == "false" && tracer == nil {
+			handlers["gateway alone"] = g.gateway
 		}
 		for name, handler := range handlers {
 			b.Run(name, func(b *testing.B) {
@@ -48,6 +62,9 @@ func BenchmarkServe(b *testing.B) {
 					}
 				}
 			})
+		}
+		if err := tracer.Shutdown(b.Context()); err != nil {
+			b.Error(err)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"container/list"
+	"context"
 	"math"
 	"net"
 	"net/http"
@@ -11,68 +12,86 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/codegrant/codegrant"
 )
 
-// signInLimiter bounds how often one address starts and ends sign-ins: each costs the
-// pool's quota, which everybody shares. Its memory is bounded: who was not heard of
-// for longest is forgotten first, and begins anew.
-type signInLimiter struct {
-	mu        sync.Mutex
-	limit     rate.Limit
-	burst     int
-	addresses map[netip.Prefix]*list.Element
-	recent    list.List // of *limited, the last heard of in front
+// limiter bounds how often each of many does something. Its memory is bounded: who
+// was not heard of for longest is forgotten first, and begins anew.
+type limiter[K comparable] struct {
+	mu     sync.Mutex // guards the fields below
+	limit  rate.Limit
+	burst  int
+	known  map[K]*list.Element
+	recent list.List // of *limited[K], the last heard of in front
 }
 
-type limited struct {
-	network netip.Prefix
+type limited[K comparable] struct {
+	who K
 	*rate.Limiter
 }
 
-const maxAddresses = 32 << 10
+// maxLimited is how many a limiter knows.
+const maxLimited = 32 << 10
 
 // set takes the limits of a configuration. Where they are new, everybody begins anew.
-func (l *signInLimiter) set(aMinute, burst int) {
+func (l *limiter[K]) set(aMinute, burst int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if limit := rate.Limit(float64(aMinute) / 60); limit != l.limit || burst != l.burst {
 		l.limit, l.burst = limit, burst
-		l.addresses = make(map[netip.Prefix]*list.Element)
+		l.known = make(map[K]*list.Element)
 		l.recent.Init()
 	}
 }
 
-// wait is how long an address has to wait for its next request; 0: it may go on.
-func (l *signInLimiter) wait(address netip.Addr, now time.Time) time.Duration {
-	bits := 32
-	if address.Is6() {
-		bits = 64 // what one customer is given, at least
-	}
-	network, err := address.Prefix(bits)
-	if err != nil {
-		return 0
-	}
+// wait is how long somebody has to wait for the next time; 0: they may go on.
+func (l *limiter[K]) wait(who K, now time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.limit == 0 {
 		return 0
 	}
-	e := l.addresses[network]
+	e := l.known[who]
 	if e == nil {
-		if l.recent.Len() >= maxAddresses {
+		if l.recent.Len() >= maxLimited {
 			last := l.recent.Back()
-			delete(l.addresses, l.recent.Remove(last).(*limited).network)
+			delete(l.known, l.recent.Remove(last).(*limited[K]).who)
 		}
-		e = l.recent.PushFront(&limited{network, rate.NewLimiter(l.limit, l.burst)})
-		l.addresses[network] = e
+		e = l.recent.PushFront(&limited[K]{who, rate.NewLimiter(l.limit, l.burst)})
+		l.known[who] = e
 	}
 	l.recent.MoveToFront(e)
-	reservation := e.Value.(*limited).ReserveN(now, 1)
+	reservation := e.Value.(*limited[K]).ReserveN(now, 1)
 	wait := reservation.DelayFrom(now)
 	if wait > 0 {
 		reservation.CancelAt(now)
 	}
 	return wait
+}
+
+// network is what counts as one address: each request of it costs the pool's quota,
+// which everybody shares.
+func network(address netip.Addr) netip.Prefix {
+	bits := 32
+	if address.Is6() {
+		bits = 64 // what one customer is given, at least
+	}
+	prefix, _ := address.Prefix(bits) // of no address: one for all of those
+	return prefix
+}
+
+// account is whose sign-ins are counted together.
+type account struct{ issuer, subject string }
+
+// admitPerson bounds how often one person signs in, from however many addresses:
+// each time costs a session, and the pool's quota.
+func (p *process) admitPerson(_ context.Context, id *codegrant.Identity) error {
+	if wait := p.people.wait(account{id.Issuer, id.Subject}, time.Now()); wait > 0 {
+		p.metrics.refused.WithLabelValues("sign-ins of one person").Inc()
+		return codegrant.TooManySignIns(wait)
+	}
+	return nil
 }
 
 // costsThePool reports whether an endpoint makes the pool work.

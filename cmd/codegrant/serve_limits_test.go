@@ -18,6 +18,8 @@ import (
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/codegrant/codegrant/codegranttest"
 )
 
 // TestS147_SignInRate: by the address that can be believed.
@@ -71,13 +73,34 @@ func TestS147_SignInRate(t *testing.T) {
 	}
 }
 
+// TestS147_SignInsOfOnePerson: from wherever they come, and nobody else waits for it.
+func TestS147_SignInsOfOnePerson(t *testing.T) {
+	g := newGate(t, oneUpstream+"limits: {account_sign_in_rate: 1, account_sign_in_burst: 2}\n")
+	g.start()
+	signIn := func(email string) *codegranttest.Page {
+		return codegranttest.NewBrowser(t).SignIn(g.url+"/orders", email, codegranttest.Password)
+	}
+	for i, want := range []int{200, 200, 429} {
+		page := signIn("bob@example.com")
+		if page.Status != want || want == 429 && (page.Header.Get("Retry-After") == "" || !strings.Contains(page.Body, "wait a moment")) {
+			t.Errorf("%d: status %d, want %d: %s", i, page.Status, want, page.Body)
+		}
+	}
+	if page := signIn("alice@example.com"); page.Status == 429 {
+		t.Error("somebody else is refused")
+	}
+	if !strings.Contains(g.log.String(), "too many sign-ins of one person") {
+		t.Errorf("the log does not say why:\n%s", g.log)
+	}
+}
+
 func TestSignInLimiter(t *testing.T) {
-	var l signInLimiter
+	var l limiter[netip.Prefix]
 	l.set(60, 2)
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	ask := func(address string, after time.Duration) time.Duration {
 		t.Helper()
-		return l.wait(netip.MustParseAddr(address), now.Add(after)).Round(time.Millisecond)
+		return l.wait(network(netip.MustParseAddr(address)), now.Add(after)).Round(time.Millisecond)
 	}
 	for _, tt := range []struct {
 		address     string
@@ -101,19 +124,19 @@ func TestSignInLimiter(t *testing.T) {
 // TestS145_SignInLimiterIsBounded: memory does not grow with addresses, and who is
 // heard of stays known.
 func TestS145_SignInLimiterIsBounded(t *testing.T) {
-	var l signInLimiter
+	var l limiter[netip.Prefix]
 	l.set(60, 1)
 	now := time.Now()
-	mine := netip.MustParseAddr("198.51.100.1")
+	mine := network(netip.MustParseAddr("198.51.100.1"))
 	l.wait(mine, now)
-	for i := range 3 * maxAddresses {
-		l.wait(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), now)
+	for i := range 3 * maxLimited {
+		l.wait(network(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})), now)
 		if i%1000 == 0 && l.wait(mine, now) == 0 {
 			t.Fatalf("after %d others it is forgotten", i)
 		}
 	}
-	if len(l.addresses) != maxAddresses || l.recent.Len() != maxAddresses {
-		t.Errorf("it knows %d addresses, and has %d in order", len(l.addresses), l.recent.Len())
+	if len(l.known) != maxLimited || l.recent.Len() != maxLimited {
+		t.Errorf("it knows %d addresses, and has %d in order", len(l.known), l.recent.Len())
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/codegrant/codegrant/gateway"
+	"github.com/codegrant/codegrant/internal/tracing"
 	"github.com/codegrant/codegrant/session"
 )
 
@@ -102,6 +103,7 @@ func (s state) Collect(to chan<- prometheus.Metric) {
 		to <- prometheus.MustNewConstMetric(prometheus.NewDesc("codegrant_"+name, help, names, nil), prometheus.GaugeValue, value, values...)
 	}
 	gauge("requests_in_flight", "Requests under way.", float64(s.inFlight.Load()))
+	s.collectTraces(to)
 	g := s.current.Load()
 	if g == nil {
 		return
@@ -140,6 +142,7 @@ type counting struct {
 	slog.Handler
 	events map[string]func(pool string)
 	pool   string
+	traces *tracing.Tracer
 }
 
 func (c counting) Enabled(context.Context, slog.Level) bool { return true }
@@ -147,6 +150,9 @@ func (c counting) Enabled(context.Context, slog.Level) bool { return true }
 func (c counting) Handle(ctx context.Context, r slog.Record) error {
 	if count, ok := c.events[r.Message]; ok {
 		count(c.pool)
+		if outcome := outcomes[r.Message]; outcome != "" {
+			c.traces.Request(ctx).Set(tracing.DecisionKey, outcome)
+		}
 	}
 	if !c.Handler.Enabled(ctx, r.Level) {
 		return nil

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,7 @@ import (
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/gateway"
 	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/internal/tracing"
 	"github.com/codegrant/codegrant/session"
 )
 
@@ -29,6 +31,8 @@ type generation struct {
 	pools   map[string]runningPool
 	cert    *tls.Certificate
 	since   time.Time
+
+	templates map[string]string // paths of routes, by name, for spans
 
 	users   atomic.Int64
 	retired atomic.Bool
@@ -85,14 +89,16 @@ type process struct {
 	inFlight  atomic.Int64   // requests
 	metrics   *metrics
 	ready     readiness
-	signIns   signInLimiter
-	replaced  chan struct{} // told of a new configuration
+	signIns   limiter[netip.Prefix]
+	people    limiter[account]
+	tracing   *tracing.Tracer // nil: nothing is traced
+	replaced  chan struct{}   // told of a new configuration
 }
 
-func newProcess(s *settings.Settings, keys *session.Keyring, log *slog.Logger, level *slog.LevelVar) *process {
+func newProcess(s *settings.Settings, keys *session.Keyring, log *slog.Logger, level *slog.LevelVar, traces *tracing.Tracer) *process {
 	p := &process{
 		replaced: make(chan struct{}, 1),
-		log:      log, level: level, keys: keys,
+		log:      log, level: level, keys: keys, tracing: traces,
 		memory: session.NewMemoryStore(session.MemoryConfig{MaxSessions: s.Limits.MaxSessions}),
 		// One for all configurations, so that a new one finds connections open.
 		transport: &http.Transport{
@@ -131,6 +137,11 @@ func (p *process) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	local(r)
+	r = g.called(r)
+	if p.tracing != nil {
+		g.traced(w, r)
+		return
+	}
 	g.serve(w, r)
 }
 
@@ -140,6 +151,10 @@ func (p *process) CheckOriginal(w http.ResponseWriter, original *http.Request, n
 	defer p.done(g)
 	if !ok {
 		return nil
+	}
+	original = g.called(original)
+	if p.tracing != nil {
+		return g.tracedQuestion(w, original, narrow)
 	}
 	return g.gateway.CheckOriginal(w, original, narrow)
 }
@@ -226,6 +241,7 @@ func (p *process) replace(ctx context.Context, s *settings.Settings) error {
 func (p *process) use(g *generation) {
 	p.level.Set(g.Log.Level)
 	p.signIns.set(g.Limits.SignInRate, g.Limits.SignInBurst)
+	p.people.set(g.Limits.AccountRate, g.Limits.AccountBurst)
 	g.since = time.Now()
 	if before := p.current.Swap(g); before != nil {
 		before.retire()
@@ -254,7 +270,10 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 	before := p.current.Load()
 	config := gateway.Config{
 		Routes: s.Routes, TrustedProxies: s.TrustedProxies, Headers: s.Headers, Assertions: s.Assertions,
-		Transport: p.transport, Logger: p.log, OnRequest: g.decided,
+		Transport: p.tracing.Upstream(p.transport), Logger: p.log, OnRequest: g.decided,
+	}
+	if p.tracing != nil {
+		g.templates = templatesOf(s.Routes)
 	}
 	for _, pool := range s.Pools {
 		running := runningPool{digest: pool.Digest}
@@ -262,8 +281,9 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 			running.auth = before.pools[pool.Name].auth
 		} else {
 			c := pool.Config
-			c.Logger = slog.New(counting{p.log.Handler(), p.metrics.events, pool.Name}).With("pool", pool.Name)
-			c.Replica = st.replica
+			c.Logger = slog.New(counting{p.log.Handler(), p.metrics.events, pool.Name, p.tracing}).With("pool", pool.Name)
+			c.Replica, c.Admit = st.replica, p.admitPerson
+			c.HTTPClient, c.OnWork = p.poolClient(pool.Name), p.tracing.Work(pool.Name)
 			if !c.CookieSessions && c.InsecureSharedTokensDomain == "" {
 				c.Sessions = st.sessions
 			}

@@ -98,10 +98,10 @@ func (p *process) openStores(s *settings.Settings) (_ *stores, err error) {
 			return nil, err
 		}
 		if s.Sessions == settings.InDatabase {
-			st.sessions, st.migrate = measured{sessions, p.metrics}, append(st.migrate, sessions.Migrate)
+			st.sessions, st.migrate = measured{p.tracing.Sessions(sessions, db.system(), false), p.metrics}, append(st.migrate, sessions.Migrate)
 		}
 		if s.Replica.Enabled {
-			st.replica, st.migrate = users, append(st.migrate, users.Migrate)
+			st.replica, st.migrate = p.tracing.Replica(users, db.system()), append(st.migrate, users.Migrate)
 		}
 		if !s.Database.Migrate {
 			st.migrate = nil
@@ -111,11 +111,15 @@ func (p *process) openStores(s *settings.Settings) (_ *stores, err error) {
 	case settings.Memory:
 		st.sessions = p.memory
 	case settings.InRedis:
-		store, err := redisstore.New(redisstore.Config{URL: s.RedisURL.Reveal()})
+		config := redisstore.Config{URL: s.RedisURL.Reveal()}
+		if p.tracing != nil {
+			config.OnAsk = p.tracing.Asked
+		}
+		store, err := redisstore.New(config)
 		if err != nil {
 			return nil, err
 		}
-		st.sessions, st.closers = measured{store, p.metrics}, append(st.closers, store.Close)
+		st.sessions, st.closers = measured{p.tracing.Sessions(store, "redis", true), p.metrics}, append(st.closers, store.Close)
 	}
 	return st, nil
 }

@@ -39,7 +39,8 @@ type gate struct {
 	stop   context.CancelFunc
 	status chan int
 
-	release func() // ends the answers that wait for it, to requests with ?hold
+	release func()           // ends the answers that wait for it, to requests with ?hold
+	saw     chan http.Header // of requests to the upstream, those that somebody reads
 }
 
 // lockedBuffer is written to by a command and read by its test.
@@ -65,7 +66,16 @@ func (b *lockedBuffer) String() string {
 func newGate(t *testing.T, more string) *gate {
 	t.Helper()
 	held := make(chan struct{})
+	saw := make(chan http.Header, 1)
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-saw: // the one before was for nobody
+		default:
+		}
+		select {
+		case saw <- r.Header.Clone():
+		default:
+		}
 		if r.URL.Query().Has("hold") {
 			_, _ = io.WriteString(w, "begun\n")
 			_ = http.NewResponseController(w).Flush()
@@ -78,7 +88,7 @@ func newGate(t *testing.T, more string) *gate {
 		fmt.Fprintf(w, "%s %s for %s in %s\n", r.Method, r.URL.Path, r.Header.Get("X-Auth-Email"), r.Header.Get("X-Auth-Groups"))
 	}))
 	t.Cleanup(upstream.Close)
-	g := &gate{release: sync.OnceFunc(func() { close(held) }), t: t, pool: codegranttest.NewPool(t, nil), dir: t.TempDir(), up: upstream.URL}
+	g := &gate{saw: saw, release: sync.OnceFunc(func() { close(held) }), t: t, pool: codegranttest.NewPool(t, nil), dir: t.TempDir(), up: upstream.URL}
 	g.config = filepath.Join(g.dir, "codegrant.yaml")
 	g.url = "http://" + freeAddress(t)
 	g.write(more)

@@ -7,6 +7,7 @@ import (
 	"hash"
 	"io"
 	"os"
+	"reflect"
 	"slices"
 	"time"
 
@@ -126,6 +127,7 @@ func (w *watcher) reload(ctx context.Context, why string) {
 	for _, name := range needsRestart(before.Settings, s) {
 		log.Warn("configuration changed, and takes effect at the next start", "key", name)
 	}
+	w.process.tellKeys(before.Settings, s)
 	count("in use")
 	log.Info("new configuration is in use", "why", why, "pools", len(s.Pools), "routes", len(s.Routes))
 }
@@ -150,6 +152,7 @@ func needsRestart(before, after *settings.Settings) []string {
 		{"ext_authz_listen", before.ExtAuthzListen != after.ExtAuthzListen},
 		{"tls", (before.Certificate == nil) != (after.Certificate == nil)},
 		{"log.format", before.Log.JSON != after.Log.JSON},
+		{"tracing", !reflect.DeepEqual(before.Tracing, after.Tracing)},
 		{"limits.header_bytes", before.Limits.HeaderBytes != after.Limits.HeaderBytes},
 		{"limits.max_sessions", before.Limits.MaxSessions != after.Limits.MaxSessions},
 	} {

@@ -32,10 +32,16 @@ func requestOf(ctx context.Context, question *authv3.CheckRequest) (*http.Reques
 		Method: asked.GetMethod(), Host: asked.GetHost(), RequestURI: asked.GetPath(), URL: new(url.URL),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: header, Body: http.NoBody,
 	}
-	if p, ok := peer.FromContext(ctx); ok && p.Addr != nil {
-		r.RemoteAddr = p.Addr.String()
-	}
+	r.RemoteAddr = peerOf(ctx)
 	return r.WithContext(ctx), nil
+}
+
+// peerOf is the address of whoever asks; empty where it has none.
+func peerOf(ctx context.Context) string {
+	if p, ok := peer.FromContext(ctx); ok && p.Addr != nil {
+		return p.Addr.String()
+	}
+	return ""
 }
 
 // headerOf reads the headers in whichever of its two forms Envoy sends them.

@@ -135,7 +135,7 @@ func (s *Server) Check(ctx context.Context, question *authv3.CheckRequest) (resp
 	}()
 	r, err := requestOf(ctx, question)
 	if err != nil {
-		s.config.Logger.LogAttrs(ctx, slog.LevelWarn, "check refused", slog.String("reason", err.Error()))
+		s.config.Logger.LogAttrs(ctx, slog.LevelWarn, "check refused", slog.String("reason", err.Error()), slog.String("from", peerOf(ctx)))
 		return deny(http.StatusForbidden), nil
 	}
 	a := &answer{header: make(http.Header)}

@@ -91,23 +91,38 @@ var allowed = map[string]map[string]string{
 		"localpool/internal/quota":  "request rates, over all faces",
 		"localpool/internal/state":  "what the faces share",
 		"localpool/internal/tokens": "what they issue",
-		"github.com/goccy/go-yaml":  "the seed file, read strictly",
+
+		"localpool/internal/events":   "who is told of what was changed",
+		"localpool/internal/triggers": "what they call before and after",
+		"github.com/goccy/go-yaml":    "the seed file, read strictly",
 	},
 	"localpool/internal/api": {
 		"localpool/internal/quota":  "too many requests",
 		"localpool/internal/state":  "the pool behind the face",
 		"localpool/internal/tokens": "what it issues, and takes from apps",
+
+		"localpool/internal/events":   "who is told of its operations",
+		"localpool/internal/triggers": "what is called before and after its operations",
 	},
 	"localpool/internal/oauth": {
 		"localpool/internal/quota":  "too many requests",
 		"localpool/internal/state":  "the pool behind the face",
 		"localpool/internal/tokens": "what it issues, and takes at userInfo",
+
+		"localpool/internal/triggers": "the reasons for which tokens are made",
 	},
-	"localpool/internal/tokens": {"localpool/internal/state": "the keys that sign, and the user that is described"},
+	"localpool/internal/tokens": {
+		"localpool/internal/state":    "the keys that sign, and the user that is described",
+		"localpool/internal/triggers": "what is asked about the claims",
+	},
+	"localpool/internal/triggers": {"localpool/internal/state": "the changes that triggers stand around"},
+	"localpool/internal/events":   {"localpool/internal/state": "the refusals that it tells of"},
 	"localpool/internal/pages": {
 		"localpool/internal/oauth": "checks the request that every page carries, and sends the browser on",
 		"localpool/internal/quota": "too many requests",
 		"localpool/internal/state": "the pool behind the face",
+
+		"localpool/internal/triggers": "what is called before and after its steps",
 	},
 	"localpool/internal/state": {},
 	"localpool/internal/quota": {},
@@ -131,6 +146,15 @@ var allowed = map[string]map[string]string{
 		"session":                  "the keys that seal what browsers carry",
 		"verify":                   "the load balancers whose word counts",
 		"github.com/goccy/go-yaml": "the syntax tree of the file, with its lines",
+		"golang.org/x/net":         "which names and values a header can have",
+	},
+	"internal/tracing": {
+		".":                      "what its faults mean, and which work it tells of",
+		"cognito":                "what faults of the pool mean",
+		"replica":                "a store that it wraps, and its faults",
+		"session":                "a store that it wraps, and its faults",
+		"go.opentelemetry.io":    "spans, and the collector that they are sent to",
+		"google.golang.org/grpc": "where a call from Envoy says which trace it belongs to",
 	},
 	"internal/testenv":  {},
 	"internal/repotest": {},

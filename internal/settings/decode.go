@@ -333,6 +333,12 @@ func set(into reflect.Value, raw, text string) (err error) {
 		if *value, err = parseSize(text); err != nil {
 			return fmt.Errorf("%q is not a size such as 10MiB, or unlimited", bounded(raw))
 		}
+	case *ratio:
+		n, err := strconv.ParseFloat(text, 64)
+		if err != nil || !(n >= 0 && n <= 1) {
+			return fmt.Errorf("%q is not a number from 0 to 1", bounded(raw))
+		}
+		*value = ratio(n)
 	default:
 		panic(fmt.Sprintf("settings: no scalar makes a %T", value))
 	}
@@ -341,6 +347,9 @@ func set(into reflect.Value, raw, text string) (err error) {
 
 // size is a number of bytes; negative: unlimited.
 type size int64
+
+// ratio is a share, from 0 to 1.
+type ratio float64
 
 var sizeUnits = []struct {
 	suffix string

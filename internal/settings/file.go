@@ -12,6 +12,7 @@ type file struct {
 	TLS            *tls       `yaml:"tls" help:"Certificate to serve https with. Without it, a proxy in front has to."`
 	TrustedProxies []string   `yaml:"trusted_proxies" help:"Addresses or networks of proxies whose X-Forwarded-* and X-Original-* headers count. Defaults to none."`
 	Log            log        `yaml:"log" help:"What is logged, and how."`
+	Tracing        tracing    `yaml:"tracing" help:"OpenTelemetry traces, or the URL of their collector. Defaults to what OTEL_EXPORTER_OTLP_ENDPOINT says, else to none."`
 	Limits         limits     `yaml:"limits" help:"What protects the gateway from more than it can take."`
 	Keys           []string   `yaml:"keys" help:"Keys that seal what browsers carry: 32 random bytes each, in base64, the newest first. Required where several processes share sessions. Make one with: openssl rand -base64 32."`
 	KeysFile       string     `yaml:"keys_file" help:"File of keys, one a line, the newest first; in place of keys."`
@@ -38,12 +39,23 @@ type log struct {
 	Access bool   `yaml:"access" help:"Whether every request is logged. Defaults to true."`
 }
 
+type tracing struct {
+	Enabled     bool     `yaml:"enabled" help:"false turns tracing off, whatever else says that it is on. Defaults to true."`
+	Endpoint    string   `yaml:"endpoint" short:"true" help:"URL of the collector, which speaks OTLP over HTTP, such as http://127.0.0.1:4318; /v1/traces is added. Defaults to what OTEL_EXPORTER_OTLP_ENDPOINT says."`
+	Headers     []string `yaml:"headers" help:"Headers that the collector wants, as name=value. Better: headers_file, or ${NAME}. Defaults to what OTEL_EXPORTER_OTLP_HEADERS says."`
+	HeadersFile string   `yaml:"headers_file" help:"File to read the headers from, one a line."`
+	SampleRatio ratio    `yaml:"sample_ratio" help:"Share of traces that is recorded, from 0 to 1, of those that no trusted proxy has decided on. Defaults to what OTEL_TRACES_SAMPLER says, else to 1."`
+	ServiceName string   `yaml:"service_name" help:"Name of the service in traces. Defaults to what OTEL_SERVICE_NAME says, else to codegrant."`
+}
+
 type limits struct {
-	Requests    int  `yaml:"requests" help:"Requests that may be under way at once, WebSockets among them; further ones get 503. 0: no limit. Defaults to 4096."`
-	SignInRate  int  `yaml:"sign_in_rate" help:"Requests a minute that one address may make to login and callback in the long run, an IPv6 network of 64 bits counting as one address. 0: no limit. Defaults to 120."`
-	SignInBurst int  `yaml:"sign_in_burst" help:"Such requests that it may make at once. Defaults to 60."`
-	HeaderBytes size `yaml:"header_bytes" help:"Size of a request's headers. Defaults to 64KiB."`
-	MaxSessions int  `yaml:"max_sessions" help:"Sessions that are kept in memory at most. Defaults to 1000000."`
+	Requests     int  `yaml:"requests" help:"Requests that may be under way at once, WebSockets among them; further ones get 503. 0: no limit. Defaults to 4096."`
+	SignInRate   int  `yaml:"sign_in_rate" help:"Requests a minute that one address may make to login and callback in the long run, an IPv6 network of 64 bits counting as one address. 0: no limit. Defaults to 120."`
+	SignInBurst  int  `yaml:"sign_in_burst" help:"Such requests that it may make at once. Defaults to 60."`
+	AccountRate  int  `yaml:"account_sign_in_rate" help:"Sign-ins a minute of one person in the long run; further ones get 429. 0: no limit. Defaults to 30."`
+	AccountBurst int  `yaml:"account_sign_in_burst" help:"Sign-ins of one person at once, such as of many tabs. Defaults to 30."`
+	HeaderBytes  size `yaml:"header_bytes" help:"Size of a request's headers. Defaults to 64KiB."`
+	MaxSessions  int  `yaml:"max_sessions" help:"Sessions that are kept in memory at most. Defaults to 1000000."`
 }
 
 type database struct {
@@ -177,7 +189,8 @@ func defaults() file {
 		Listen:   "127.0.0.1:8080",
 		Sessions: "memory",
 		Log:      log{Level: "info", Format: "text", Access: true},
-		Limits:   limits{Requests: 4096, SignInRate: 120, SignInBurst: 60, HeaderBytes: 64 << 10, MaxSessions: 1_000_000},
+		Limits:   limits{Requests: 4096, SignInRate: 120, SignInBurst: 60, AccountRate: 30, AccountBurst: 30, HeaderBytes: 64 << 10, MaxSessions: 1_000_000},
+		Tracing:  tracing{Enabled: true},
 		Database: database{Migrate: true, MaxConnections: 20},
 	}
 }

@@ -31,6 +31,8 @@ func schemaOf(t reflect.Type) map[string]any {
 		return map[string]any{"type": "string", "pattern": `^([0-9.]+(ns|us|µs|ms|s|m|h))+$|\$\{`}
 	case reflect.TypeFor[size]():
 		return anyOf(map[string]any{"type": "integer", "minimum": 1}, map[string]any{"type": "string", "pattern": `^[0-9]+ ?([kKMG]i?)?B?$|^unlimited$|\$\{`})
+	case reflect.TypeFor[ratio]():
+		return anyOf(map[string]any{"type": "number", "minimum": 0, "maximum": 1}, variable)
 	}
 	switch t.Kind() {
 	case reflect.Pointer:

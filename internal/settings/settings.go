@@ -28,6 +28,7 @@ type Settings struct {
 	Certificate    *Certificate // nil: no https
 	TrustedProxies []netip.Prefix
 	Log            Log
+	Tracing        Tracing
 	Limits         Limits
 
 	// Keys seal what browsers carry. KeysGiven says that they are in the
@@ -69,10 +70,11 @@ type Log struct {
 
 // Limits protect the gateway. Zero means no limit.
 type Limits struct {
-	Requests                int
-	SignInRate, SignInBurst int // a minute; at once
-	HeaderBytes             int
-	MaxSessions             int
+	Requests                  int
+	SignInRate, SignInBurst   int // of one address: a minute; at once
+	AccountRate, AccountBurst int // of one person
+	HeaderBytes               int
+	MaxSessions               int
 }
 
 // SessionStore says where sessions are kept.
@@ -185,8 +187,12 @@ func (r *reader) read(text []byte, options Options) *Settings {
 	r.content, _ = json.Marshal(f) // strings, numbers and lists of them
 	s := &Settings{
 		Listen: f.Listen, OpsListen: f.OpsListen, ExtAuthzListen: f.ExtAuthzListen,
-		Log:      Log{Level: r.level(f.Log.Level), JSON: f.Log.Format == "json", Access: f.Log.Access},
-		Limits:   Limits{f.Limits.Requests, f.Limits.SignInRate, f.Limits.SignInBurst, int(f.Limits.HeaderBytes), f.Limits.MaxSessions},
+		Log: Log{Level: r.level(f.Log.Level), JSON: f.Log.Format == "json", Access: f.Log.Access},
+		Limits: Limits{
+			Requests: f.Limits.Requests, SignInRate: f.Limits.SignInRate, SignInBurst: f.Limits.SignInBurst,
+			AccountRate: f.Limits.AccountRate, AccountBurst: f.Limits.AccountBurst,
+			HeaderBytes: int(f.Limits.HeaderBytes), MaxSessions: f.Limits.MaxSessions,
+		},
 		Sessions: SessionStore(f.Sessions),
 		Headers:  gateway.Headers(f.Headers),
 	}
@@ -194,6 +200,7 @@ func (r *reader) read(text []byte, options Options) *Settings {
 	r.oneOf("log.format", f.Log.Format, "text", "json")
 	r.oneOf("sessions", f.Sessions, "memory", "database", "redis", "cookies")
 	r.limits(f.Limits)
+	s.Tracing = r.tracing(f.Tracing)
 	if f.ExtAuthzListen != "" && len(f.TrustedProxies) == 0 {
 		r.fault("ext_authz_listen", "nobody may ask there; list Envoy's address in trusted_proxies")
 	}
@@ -233,6 +240,9 @@ func (r *reader) limits(l limits) {
 	}
 	if l.SignInRate > 0 && l.SignInBurst < 2 {
 		r.fault("limits.sign_in_burst", "one sign-in takes two requests")
+	}
+	if l.AccountRate > 0 && l.AccountBurst < 1 {
+		r.fault("limits.account_sign_in_burst", "it is to be 1 at least, or nobody signs in")
 	}
 	if l.MaxSessions == 0 {
 		r.fault("limits.max_sessions", "it is to be 1 at least")

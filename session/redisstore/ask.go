@@ -21,6 +21,9 @@ const (
 // ask runs one round trip within the time it may take. Answers are there if there is
 // no error; each of them may be one of Redis's.
 func (s *Store) ask(ctx context.Context, commands func(b rueidis.Builder) []rueidis.Completed) ([]rueidis.RedisResult, error) {
+	if s.onAsk != nil {
+		s.onAsk(ctx)
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, errTimeout)
 	defer cancel()
 	for tries := 0; ; tries++ {

@@ -1,9 +1,11 @@
 package redisstore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -158,7 +160,8 @@ func kept(s *Store, id string) bool {
 
 func TestGetAnswersFromACopy(t *testing.T) {
 	server := startRedis(t)
-	s, stats := open(t, Config{URL: server.url()}), rawClient(t, server.address())
+	var asked atomic.Int64
+	s, stats := open(t, Config{URL: server.url(), OnAsk: func(context.Context) { asked.Add(1) }}), rawClient(t, server.address())
 	create(t, s, record("a"))
 	gets := func() string {
 		m := must(t, stats, "INFO", "commandstats")
@@ -166,7 +169,7 @@ func TestGetAnswersFromACopy(t *testing.T) {
 		return calls(text, "get")
 	}
 	copied(t, s, "a")
-	before := gets()
+	before, askedBefore := gets(), asked.Load()
 	for range 100 {
 		if refused(t, s, "a") {
 			t.Fatal("not there")
@@ -174,6 +177,9 @@ func TestGetAnswersFromACopy(t *testing.T) {
 	}
 	if after := gets(); before != after {
 		t.Errorf("GET was called %s times, then %s times", before, after)
+	}
+	if n := asked.Load(); n < 2 || n != askedBefore {
+		t.Errorf("OnAsk heard of %d questions, then of %d", askedBefore, n)
 	}
 }
 

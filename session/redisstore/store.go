@@ -24,6 +24,7 @@ type Store struct {
 	dialer  *dialer
 	cache   *cache // nil: none
 	timeout time.Duration
+	onAsk   func(context.Context) // nil: nobody
 	now     func() time.Time
 
 	sessions string // what keys of sessions begin with
@@ -40,7 +41,7 @@ func New(config Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		dialer: &dialer{config: c}, timeout: c.Timeout, now: c.Now,
+		dialer: &dialer{config: c}, timeout: c.Timeout, onAsk: c.OnAsk, now: c.Now,
 		sessions: c.Prefix + "s:", persons: c.Prefix + "u:",
 	}
 	if !c.DisableCache {

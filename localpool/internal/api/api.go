@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -10,9 +11,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/codegrant/codegrant/localpool/internal/events"
 	"github.com/codegrant/codegrant/localpool/internal/quota"
 	"github.com/codegrant/codegrant/localpool/internal/state"
 	"github.com/codegrant/codegrant/localpool/internal/tokens"
+	"github.com/codegrant/codegrant/localpool/internal/triggers"
 )
 
 // API serves the operations on every pool of a state. It is an [http.Handler],
@@ -24,6 +27,8 @@ type API struct {
 	self   func(host string) bool
 
 	limiter  *quota.Limiter
+	triggers *triggers.Triggers
+	trail    *events.Trail
 	sessions sessions
 }
 
@@ -38,11 +43,15 @@ type Config struct {
 	Own func(host string) bool
 	// Limiter knows how many requests are too many.
 	Limiter *quota.Limiter
+	// Triggers are called before and after what users do.
+	Triggers *triggers.Triggers
+	// Trail is told what was called.
+	Trail *events.Trail
 }
 
 // New returns the API.
 func New(c Config) *API {
-	return &API{state: c.State, maker: c.Tokens, logger: c.Logger, self: c.Own, limiter: c.Limiter}
+	return &API{state: c.State, maker: c.Tokens, logger: c.Logger, self: c.Own, limiter: c.Limiter, triggers: c.Triggers, trail: c.Trail}
 }
 
 const (
@@ -65,7 +74,7 @@ func Operation(r *http.Request) string {
 // An operation is one that the API has.
 type operation struct {
 	open  bool // not signed: it is for apps, which have no AWS credentials
-	serve func(a *API, body []byte) (any, error)
+	serve func(ctx context.Context, a *API, body []byte) (any, error)
 }
 
 // input is what an operation is given, once decoded.
@@ -76,12 +85,17 @@ type input[T any] interface {
 
 // admin is an operation that Cognito takes with a signature only.
 func admin[T any, In input[T]](f func(*API, In) (any, error)) operation {
-	return operation{serve: func(a *API, body []byte) (any, error) {
+	return calling(func(a *API, _ context.Context, in In) (any, error) { return f(a, in) })
+}
+
+// calling is one in which triggers are called.
+func calling[T any, In input[T]](f func(*API, context.Context, In) (any, error)) operation {
+	return operation{serve: func(ctx context.Context, a *API, body []byte) (any, error) {
 		in, err := decode[T, In](body)
 		if err != nil {
 			return nil, err
 		}
-		return f(a, in)
+		return f(a, ctx, in)
 	}}
 }
 
@@ -90,8 +104,8 @@ var empty = struct{}{}
 
 // ServeHTTP implements [http.Handler].
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h := w.Header()
-	h.Set("X-Amzn-Requestid", tokens.NewID())
+	h, id := w.Header(), tokens.NewID()
+	h.Set("X-Amzn-Requestid", id)
 	h.Set("Cache-Control", "no-store")
 	if r.Method == http.MethodOptions {
 		a.preflight(w, r)
@@ -120,7 +134,9 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "TooManyRequestsException", "Rate exceeded")
 		return
 	}
-	out, err := op.serve(a, body)
+	record := a.recorded(r, id, name, op, body)
+	out, err := op.serve(r.Context(), a, body)
+	record(err)
 	if err != nil {
 		a.fail(w, name, err)
 		return

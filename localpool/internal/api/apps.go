@@ -16,7 +16,10 @@ import (
 // app is an operation that Cognito takes without a signature: from apps, which
 // have a client id, or an access token, instead.
 func app[T any, In input[T]](f func(*API, In) (any, error)) operation {
-	op := admin(f)
+	return opened(admin(f))
+}
+
+func opened(op operation) operation {
 	op.open = true
 	return op
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/codegrant/codegrant/localpool/internal/state"
 	"github.com/codegrant/codegrant/localpool/internal/tokens"
+	"github.com/codegrant/codegrant/localpool/internal/triggers"
 )
 
 // authAnswer is tokens, or a challenge.
@@ -30,6 +32,7 @@ type initiateAuth struct {
 	AuthFlow       string
 	ClientId       string
 	AuthParameters map[string]string
+	ClientMetadata map[string]string
 }
 
 // authFlows are all that Cognito knows.
@@ -47,14 +50,15 @@ type adminInitiateAuth struct {
 	AuthFlow       string
 	ClientId       string
 	AuthParameters map[string]string
+	ClientMetadata map[string]string
 }
 
 func (in *adminInitiateAuth) check(c *check) {
 	c.pool(in.UserPoolId)
-	(&initiateAuth{in.AuthFlow, in.ClientId, in.AuthParameters}).check(c)
+	(&initiateAuth{AuthFlow: in.AuthFlow, ClientId: in.ClientId}).check(c)
 }
 
-func (a *API) initiateAuth(in *initiateAuth) (any, error) {
+func (a *API) initiateAuth(ctx context.Context, in *initiateAuth) (any, error) {
 	c, err := a.client(in.ClientId, "")
 	if err != nil {
 		return nil, err
@@ -64,14 +68,14 @@ func (a *API) initiateAuth(in *initiateAuth) (any, error) {
 		if !c.AllowsAuth(in.AuthFlow) {
 			return nil, invalid("USER_PASSWORD_AUTH flow not enabled for this client")
 		}
-		return a.byPassword(c, in.AuthParameters)
+		return a.byPassword(ctx, c, in.AuthParameters, in.ClientMetadata)
 	case "ADMIN_NO_SRP_AUTH", "ADMIN_USER_PASSWORD_AUTH":
 		return nil, invalid("Initiate Auth method not supported.")
 	}
-	return a.begin(c, in.AuthFlow, in.AuthParameters)
+	return a.begin(ctx, c, in.AuthFlow, in.AuthParameters, in.ClientMetadata)
 }
 
-func (a *API) adminInitiateAuth(in *adminInitiateAuth) (any, error) {
+func (a *API) adminInitiateAuth(ctx context.Context, in *adminInitiateAuth) (any, error) {
 	if _, err := a.state.Describe(in.UserPoolId); err != nil {
 		return nil, err
 	}
@@ -84,23 +88,24 @@ func (a *API) adminInitiateAuth(in *adminInitiateAuth) (any, error) {
 		if !c.AllowsAuth("ADMIN_USER_PASSWORD_AUTH") {
 			return nil, invalid("Auth flow not enabled for this client")
 		}
-		return a.byPassword(c, in.AuthParameters)
+		return a.byPassword(ctx, c, in.AuthParameters, in.ClientMetadata)
 	case "USER_PASSWORD_AUTH":
 		return nil, invalid("Initiate Auth method not supported.")
 	}
-	return a.begin(c, in.AuthFlow, in.AuthParameters)
+	return a.begin(ctx, c, in.AuthFlow, in.AuthParameters, in.ClientMetadata)
 }
 
-// begin is what administrators and apps begin in the same way.
-func (a *API) begin(c state.Client, flow string, p map[string]string) (any, error) {
+// begin is what administrators and apps begin in the same way. What the app sends
+// along is for the trigger before the sign-in alone.
+func (a *API) begin(ctx context.Context, c state.Client, flow string, p, sent map[string]string) (any, error) {
 	switch flow {
 	case "USER_SRP_AUTH":
-		return a.bySRP(c, p)
+		return a.bySRP(ctx, c, p, sent)
 	case "REFRESH_TOKEN_AUTH", "REFRESH_TOKEN":
 		if !c.AllowsAuth("REFRESH_TOKEN_AUTH") {
 			return nil, invalid("Auth flow not enabled for this client")
 		}
-		return a.byRefresh(c, p)
+		return a.byRefresh(ctx, c, p)
 	case "CUSTOM_AUTH":
 		if !c.AllowsAuth(flow) {
 			return nil, invalid("CUSTOM_AUTH is not enabled for the client.")
@@ -120,7 +125,7 @@ func need(p map[string]string, names ...string) error {
 	return nil
 }
 
-func (a *API) byPassword(c state.Client, p map[string]string) (any, error) {
+func (a *API) byPassword(ctx context.Context, c state.Client, p, sent map[string]string) (any, error) {
 	if err := need(p, "USERNAME", "PASSWORD"); err != nil {
 		return nil, err
 	}
@@ -130,51 +135,61 @@ func (a *API) byPassword(c state.Client, p map[string]string) (any, error) {
 	if _, err := a.state.User(c.PoolID, p["USERNAME"]); err != nil && c.TellUnknown {
 		return nil, err
 	}
+	if err := a.triggers.Begin(ctx, c, p["USERNAME"], triggers.Sent{Validation: sent}); err != nil {
+		return nil, err
+	}
 	u, err := a.state.Authenticate(c.PoolID, p["USERNAME"], p["PASSWORD"])
 	if err != nil {
 		return nil, err
 	}
-	return a.proceed(c, u)
+	return a.proceed(ctx, c, u, triggers.Authentication, nil)
 }
 
-func (a *API) byRefresh(c state.Client, p map[string]string) (any, error) {
+func (a *API) byRefresh(ctx context.Context, c state.Client, p map[string]string) (any, error) {
 	if err := need(p, "REFRESH_TOKEN"); err != nil {
 		return nil, err
 	}
 	// The hash is over a name that only the token tells.
-	u, err := a.state.Holder(c, p["REFRESH_TOKEN"])
+	g, err := a.state.Holder(c, p["REFRESH_TOKEN"])
 	if err != nil {
 		return nil, err
 	}
-	if err := checkHash(c, u.Username, p["SECRET_HASH"], wrongLaterHash); err != nil {
+	if err := checkHash(c, g.User.Username, p["SECRET_HASH"], wrongLaterHash); err != nil {
 		return nil, err
 	}
-	r, err := a.refresh(c, p["REFRESH_TOKEN"])
+	r, err := a.refresh(ctx, c, p["REFRESH_TOKEN"], triggers.RefreshTokens, nil)
 	if err != nil {
 		return nil, err
 	}
 	return authAnswer{AuthenticationResult: r, ChallengeParameters: map[string]string{}}, nil
 }
 
-func (a *API) refresh(c state.Client, token string) (*authResult, error) {
-	g, rotated, err := a.state.UseGrant(c, token)
+func (a *API) refresh(ctx context.Context, c state.Client, token, source string, metadata map[string]string) (*authResult, error) {
+	g, err := a.state.Holder(c, token)
 	if err != nil {
 		return nil, err
 	}
-	return a.result(c, g.User, rotated, tokens.Terms{Scopes: g.Scopes, Resource: g.Resource, AuthTime: g.AuthTime, Family: g.Family, API: g.API})
+	set, err := a.maker.Mint(ctx, c, g.User, tokens.Terms{
+		Scopes: g.Scopes, Resource: g.Resource, AuthTime: g.AuthTime, Family: g.Family, API: g.API, Source: source, Metadata: metadata,
+	})
+	if err != nil {
+		return nil, err
+	}
+	// Only now: a trigger that refuses leaves the refresh token as it was.
+	_, rotated, err := a.state.UseGrant(c, token)
+	if err != nil {
+		return nil, err
+	}
+	return resultOf(set, rotated), nil
 }
 
-func (a *API) result(c state.Client, u state.User, refresh string, terms tokens.Terms) (*authResult, error) {
-	set, err := a.maker.Mint(c, u, terms)
-	if err != nil {
-		return nil, err
-	}
-	return &authResult{AccessToken: set.Access, IdToken: set.ID, RefreshToken: refresh, ExpiresIn: set.ExpiresIn, TokenType: "Bearer"}, nil
+func resultOf(set tokens.Set, refresh string) *authResult {
+	return &authResult{AccessToken: set.Access, IdToken: set.ID, RefreshToken: refresh, ExpiresIn: set.ExpiresIn, TokenType: "Bearer"}
 }
 
 // proceed asks a user who has shown the password for what is left, or lets them
 // in.
-func (a *API) proceed(c state.Client, u state.User) (any, error) {
+func (a *API) proceed(ctx context.Context, c state.Client, u state.User, source string, metadata map[string]string) (any, error) {
 	if u.Status == state.ForceChangePassword {
 		return a.ask(c, u, newPasswordRequired, map[string]string{
 			"requiredAttributes": "[]", "userAttributes": attributesJSON(u),
@@ -183,22 +198,29 @@ func (a *API) proceed(c state.Client, u state.User) (any, error) {
 	if asked, ok, err := a.askFactor(c, u); ok || err != nil {
 		return asked, err
 	}
-	return a.admit(c, u)
+	return a.admit(ctx, c, u, source, metadata)
 }
 
-// admit lets a user in.
-func (a *API) admit(c state.Client, u state.User) (any, error) {
-	terms := tokens.Terms{Scopes: []string{tokens.AdminScope}, AuthTime: a.state.Now(), API: true}
-	refresh, grant, err := a.state.NewGrant(c, state.Grant{Username: u.Username, Sub: u.Sub(), Scopes: terms.Scopes, AuthTime: terms.AuthTime, API: true})
+// admit lets a user in, unless a trigger refuses.
+func (a *API) admit(ctx context.Context, c state.Client, u state.User, source string, metadata map[string]string) (any, error) {
+	about := triggers.About{PoolID: c.PoolID, ClientID: c.ID, User: u, Metadata: metadata}
+	if err := a.triggers.PostAuthentication(ctx, about); err != nil {
+		return nil, err
+	}
+	terms := tokens.Terms{
+		Scopes: []string{tokens.AdminScope}, AuthTime: a.state.Now(), Family: tokens.NewID(), API: true, Source: source, Metadata: metadata,
+	}
+	set, err := a.maker.Mint(ctx, c, u, terms)
 	if err != nil {
 		return nil, err
 	}
-	terms.Family = grant.Family
-	r, err := a.result(c, u, refresh, terms)
+	refresh, _, err := a.state.NewGrant(c, state.Grant{
+		Username: u.Username, Sub: u.Sub(), Scopes: terms.Scopes, AuthTime: terms.AuthTime, Family: terms.Family, API: true,
+	})
 	if err != nil {
 		return nil, err
 	}
-	return authAnswer{AuthenticationResult: r, ChallengeParameters: map[string]string{}}, nil
+	return authAnswer{AuthenticationResult: resultOf(set, refresh), ChallengeParameters: map[string]string{}}, nil
 }
 
 // ask asks a user of a client something.
@@ -223,6 +245,7 @@ type respondToAuthChallenge struct {
 	ClientId           string
 	Session            string
 	ChallengeResponses map[string]string
+	ClientMetadata     map[string]string
 }
 
 // challengeNames are all that Cognito knows.
@@ -242,6 +265,7 @@ type adminRespondToAuthChallenge struct {
 	ClientId           string
 	Session            string
 	ChallengeResponses map[string]string
+	ClientMetadata     map[string]string
 }
 
 func (in *adminRespondToAuthChallenge) check(c *check) {
@@ -250,18 +274,18 @@ func (in *adminRespondToAuthChallenge) check(c *check) {
 }
 
 func (in *adminRespondToAuthChallenge) respond() *respondToAuthChallenge {
-	return &respondToAuthChallenge{in.ChallengeName, in.ClientId, in.Session, in.ChallengeResponses}
+	return &respondToAuthChallenge{in.ChallengeName, in.ClientId, in.Session, in.ChallengeResponses, in.ClientMetadata}
 }
 
-func (a *API) respondToAuthChallenge(in *respondToAuthChallenge) (any, error) {
+func (a *API) respondToAuthChallenge(ctx context.Context, in *respondToAuthChallenge) (any, error) {
 	c, err := a.client(in.ClientId, "")
 	if err != nil {
 		return nil, err
 	}
-	return a.respond(c, in)
+	return a.respond(ctx, c, in)
 }
 
-func (a *API) adminRespondToAuthChallenge(in *adminRespondToAuthChallenge) (any, error) {
+func (a *API) adminRespondToAuthChallenge(ctx context.Context, in *adminRespondToAuthChallenge) (any, error) {
 	if _, err := a.state.Describe(in.UserPoolId); err != nil {
 		return nil, err
 	}
@@ -269,18 +293,18 @@ func (a *API) adminRespondToAuthChallenge(in *adminRespondToAuthChallenge) (any,
 	if err != nil {
 		return nil, err
 	}
-	return a.respond(c, in.respond())
+	return a.respond(ctx, c, in.respond())
 }
 
 // respond takes the answer to a challenge. One that is wrong may be repeated.
-func (a *API) respond(c state.Client, in *respondToAuthChallenge) (any, error) {
+func (a *API) respond(ctx context.Context, c state.Client, in *respondToAuthChallenge) (any, error) {
 	if err := need(in.ChallengeResponses, "USERNAME"); err != nil {
 		return nil, err
 	}
 	if in.ChallengeName == passwordVerifier {
-		return a.verifyPassword(c, in.ChallengeResponses)
+		return a.verifyPassword(ctx, c, in.ChallengeResponses, in.ClientMetadata)
 	}
-	answer, ok := map[string]func(state.Client, state.User, map[string]string) (any, error){
+	answer, ok := map[string]answering{
 		newPasswordRequired: a.choosePassword,
 		softwareTokenMFA:    a.checkCode,
 		mfaSetup:            a.finishSetup,
@@ -292,14 +316,18 @@ func (a *API) respond(c state.Client, in *respondToAuthChallenge) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := a.answered(c, taken, in.ChallengeResponses, answer)
+	out, err := a.answered(ctx, c, taken, in, answer)
 	if err != nil {
 		a.sessions.restore(in.Session, taken)
 	}
 	return out, err
 }
 
-func (a *API) answered(c state.Client, taken challenge, p map[string]string, answer func(state.Client, state.User, map[string]string) (any, error)) (any, error) {
+// answering takes the answer to one kind of challenge.
+type answering func(ctx context.Context, c state.Client, u state.User, p, metadata map[string]string) (any, error)
+
+func (a *API) answered(ctx context.Context, c state.Client, taken challenge, in *respondToAuthChallenge, answer answering) (any, error) {
+	p := in.ChallengeResponses
 	u, err := a.state.User(taken.poolID, taken.sub)
 	if err != nil {
 		return nil, unauthorized("Invalid session for the user.")
@@ -313,10 +341,10 @@ func (a *API) answered(c state.Client, taken challenge, p map[string]string, ans
 	if err := checkHash(c, u.Username, p["SECRET_HASH"], wrongLaterHash); err != nil {
 		return nil, err
 	}
-	return answer(c, u, p)
+	return answer(ctx, c, u, p, in.ClientMetadata)
 }
 
-func (a *API) choosePassword(c state.Client, u state.User, p map[string]string) (any, error) {
+func (a *API) choosePassword(ctx context.Context, c state.Client, u state.User, p, metadata map[string]string) (any, error) {
 	if err := need(p, "NEW_PASSWORD"); err != nil {
 		return nil, err
 	}
@@ -330,13 +358,14 @@ func (a *API) choosePassword(c state.Client, u state.User, p map[string]string) 
 	if err != nil {
 		return nil, err
 	}
-	return a.proceed(c, u)
+	return a.proceed(ctx, c, u, triggers.NewPassword, metadata)
 }
 
 type getTokensFromRefreshToken struct {
-	ClientId     string
-	RefreshToken string
-	ClientSecret string
+	ClientId       string
+	RefreshToken   string
+	ClientSecret   string
+	ClientMetadata map[string]string
 }
 
 func (in *getTokensFromRefreshToken) check(c *check) {
@@ -344,7 +373,7 @@ func (in *getTokensFromRefreshToken) check(c *check) {
 	c.present("refreshToken", in.RefreshToken != "")
 }
 
-func (a *API) getTokensFromRefreshToken(in *getTokensFromRefreshToken) (any, error) {
+func (a *API) getTokensFromRefreshToken(ctx context.Context, in *getTokensFromRefreshToken) (any, error) {
 	c, err := a.client(in.ClientId, "")
 	if err != nil {
 		return nil, err
@@ -352,7 +381,7 @@ func (a *API) getTokensFromRefreshToken(in *getTokensFromRefreshToken) (any, err
 	if !hasSecret(c, in.ClientSecret) {
 		return nil, unauthorized("Client secret does not match for the client: %s", c.ID)
 	}
-	r, err := a.refresh(c, in.RefreshToken)
+	r, err := a.refresh(ctx, c, in.RefreshToken, triggers.Authentication, in.ClientMetadata)
 	if err != nil {
 		return nil, err
 	}

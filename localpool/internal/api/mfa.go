@@ -1,9 +1,11 @@
 package api
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/codegrant/codegrant/localpool/internal/state"
+	"github.com/codegrant/codegrant/localpool/internal/triggers"
 )
 
 // withToken is a request that either an access token or a session stands behind.
@@ -85,21 +87,21 @@ func (a *API) verifySoftwareToken(in *verifySoftwareToken) (any, error) {
 
 // finishSetup goes on with a sign-in once an authenticator app is set up. Its code
 // was taken a moment ago.
-func (a *API) finishSetup(c state.Client, u state.User, _ map[string]string) (any, error) {
+func (a *API) finishSetup(ctx context.Context, c state.Client, u state.User, _, metadata map[string]string) (any, error) {
 	if u.Token == nil || u.Token.Secret == "" {
 		return nil, unauthorized("Invalid session for the user.")
 	}
-	return a.admit(c, u)
+	return a.admit(ctx, c, u, triggers.Authentication, metadata)
 }
 
-func (a *API) checkCode(c state.Client, u state.User, p map[string]string) (any, error) {
+func (a *API) checkCode(ctx context.Context, c state.Client, u state.User, p, metadata map[string]string) (any, error) {
 	if err := need(p, "SOFTWARE_TOKEN_MFA_CODE"); err != nil {
 		return nil, err
 	}
 	if err := a.state.CheckToken(c.PoolID, u.Sub(), p["SOFTWARE_TOKEN_MFA_CODE"]); err != nil {
 		return nil, err
 	}
-	return a.admit(c, u)
+	return a.admit(ctx, c, u, triggers.Authentication, metadata)
 }
 
 // mfaSettings are what a user, or an administrator, sets of one factor.

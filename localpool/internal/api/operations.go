@@ -5,6 +5,7 @@ var operations = map[string]operation{
 	"ListUserPools":    admin((*API).listUserPools),
 	"CreateUserPool":   admin((*API).createUserPool),
 	"DescribeUserPool": admin((*API).describeUserPool),
+	"UpdateUserPool":   admin((*API).updateUserPool),
 	"DeleteUserPool":   admin((*API).deleteUserPool),
 
 	"ListUserPoolClients":    admin((*API).listUserPoolClients),
@@ -27,7 +28,7 @@ var operations = map[string]operation{
 	"AdminListGroupsForUser": admin((*API).listGroupsForUser),
 	"AdminGetUser":           admin((*API).adminGetUser),
 
-	"AdminCreateUser":           admin((*API).adminCreateUser),
+	"AdminCreateUser":           calling((*API).adminCreateUser),
 	"AdminUpdateUserAttributes": admin((*API).adminUpdateUserAttributes),
 	"AdminDeleteUserAttributes": admin((*API).adminDeleteUserAttributes),
 	"AdminEnableUser":           admin((*API).adminEnableUser),
@@ -35,7 +36,7 @@ var operations = map[string]operation{
 	"AdminDeleteUser":           admin((*API).adminDeleteUser),
 	"AdminSetUserPassword":      admin((*API).adminSetUserPassword),
 	"AdminResetUserPassword":    admin((*API).adminResetUserPassword),
-	"AdminConfirmSignUp":        admin((*API).adminConfirmSignUp),
+	"AdminConfirmSignUp":        calling((*API).adminConfirmSignUp),
 	"AdminUserGlobalSignOut":    admin((*API).adminUserGlobalSignOut),
 
 	"CreateGroup":              admin((*API).createGroup),
@@ -45,11 +46,11 @@ var operations = map[string]operation{
 	"AdminAddUserToGroup":      admin((*API).adminAddUserToGroup),
 	"AdminRemoveUserFromGroup": admin((*API).adminRemoveUserFromGroup),
 
-	"SignUp":                           app((*API).signUp),
-	"ConfirmSignUp":                    app((*API).confirmSignUp),
+	"SignUp":                           opened(calling((*API).signUp)),
+	"ConfirmSignUp":                    opened(calling((*API).confirmSignUp)),
 	"ResendConfirmationCode":           app((*API).resendConfirmationCode),
 	"ForgotPassword":                   app((*API).forgotPassword),
-	"ConfirmForgotPassword":            app((*API).confirmForgotPassword),
+	"ConfirmForgotPassword":            opened(calling((*API).confirmForgotPassword)),
 	"GetUser":                          app((*API).getUser),
 	"DeleteUser":                       app((*API).deleteUser),
 	"GlobalSignOut":                    app((*API).globalSignOut),
@@ -66,10 +67,10 @@ var operations = map[string]operation{
 	"GetUserPoolMfaConfig":      admin((*API).getUserPoolMfaConfig),
 	"SetUserPoolMfaConfig":      admin((*API).setUserPoolMfaConfig),
 
-	"InitiateAuth":                app((*API).initiateAuth),
-	"RespondToAuthChallenge":      app((*API).respondToAuthChallenge),
-	"GetTokensFromRefreshToken":   app((*API).getTokensFromRefreshToken),
+	"InitiateAuth":                opened(calling((*API).initiateAuth)),
+	"RespondToAuthChallenge":      opened(calling((*API).respondToAuthChallenge)),
+	"GetTokensFromRefreshToken":   opened(calling((*API).getTokensFromRefreshToken)),
 	"RevokeToken":                 app((*API).revokeToken),
-	"AdminInitiateAuth":           admin((*API).adminInitiateAuth),
-	"AdminRespondToAuthChallenge": admin((*API).adminRespondToAuthChallenge),
+	"AdminInitiateAuth":           calling((*API).adminInitiateAuth),
+	"AdminRespondToAuthChallenge": calling((*API).adminRespondToAuthChallenge),
 }

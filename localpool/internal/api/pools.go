@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/codegrant/codegrant/localpool/internal/state"
+	"github.com/codegrant/codegrant/localpool/internal/triggers"
 )
 
 type onPool struct{ UserPoolId string }
@@ -49,14 +50,14 @@ func (a *API) listUserPools(in *listUserPools) (any, error) {
 	}
 	type summary struct {
 		Id, Name         string
-		LambdaConfig     struct{}
+		LambdaConfig     state.LambdaConfig
 		CreationDate     epoch
 		LastModifiedDate epoch
 	}
 	list := make([]summary, 0, len(ids))
 	for _, id := range ids {
 		if p, err := a.state.Describe(id); err == nil {
-			list = append(list, summary{Id: p.ID, Name: p.Name, CreationDate: epoch(p.Created), LastModifiedDate: epoch(p.Modified)})
+			list = append(list, summary{Id: p.ID, Name: p.Name, LambdaConfig: p.Lambda, CreationDate: epoch(p.Created), LastModifiedDate: epoch(p.Modified)})
 		}
 	}
 	return struct {
@@ -65,30 +66,111 @@ func (a *API) listUserPools(in *listUserPools) (any, error) {
 	}{list, next}, nil
 }
 
-type createUserPool struct {
+// poolSettings are what a pool is made of, and can be changed. What the local pool
+// does not model is not here.
+type poolSettings struct {
 	PoolName              string
 	Policies              struct{ PasswordPolicy *struct{ MinimumLength *int } }
-	UsernameAttributes    []string
-	UsernameConfiguration struct{ CaseSensitive *bool }
 	AdminCreateUserConfig struct{ AllowAdminCreateUserOnly bool }
 	MfaConfiguration      string
+	LambdaConfig          state.LambdaConfig
 }
 
-func (in *createUserPool) check(c *check) {
-	c.text("poolName", in.PoolName, 128, titlePattern)
+func (in *poolSettings) check(c *check) {
+	c.optional("poolName", in.PoolName, 128, titlePattern)
 	if policy := in.Policies.PasswordPolicy; policy != nil {
 		c.between("policies.passwordPolicy.minimumLength", policy.MinimumLength, 6, 99)
 	}
+	c.oneOf("mfaConfiguration", in.MfaConfiguration, state.MFAOff, state.MFARequired, state.MFAOptional)
+	c.lambda(in.LambdaConfig)
+}
+
+// lambda checks the functions of a pool. They are ARNs: what stands in for one, the
+// seed says.
+func (c *check) lambda(l state.LambdaConfig) {
+	for name, arn := range map[string]string{
+		"preSignUp": l.PreSignUp, "customMessage": l.CustomMessage, "postConfirmation": l.PostConfirmation,
+		"preAuthentication": l.PreAuthentication, "postAuthentication": l.PostAuthentication,
+		"defineAuthChallenge": l.DefineAuthChallenge, "createAuthChallenge": l.CreateAuthChallenge,
+		"verifyAuthChallengeResponse": l.VerifyAuthChallengeResponse, "preTokenGeneration": l.PreTokenGeneration,
+		"userMigration": l.UserMigration, "kMSKeyID": l.KMSKeyID,
+	} {
+		c.optional("lambdaConfig."+name, arn, 2048, roleARNPattern)
+	}
+	for name, f := range map[string]struct {
+		function *state.LambdaFunction
+		versions []string
+	}{
+		"preTokenGenerationConfig": {l.PreTokenGenerationConfig, triggers.Versions},
+		"inboundFederation":        {l.InboundFederation, []string{triggers.V1}},
+		"customSMSSender":          {l.CustomSMSSender, []string{triggers.V1}},
+		"customEmailSender":        {l.CustomEmailSender, []string{triggers.V1}},
+	} {
+		if f.function == nil {
+			continue
+		}
+		at := "lambdaConfig." + name + "."
+		c.text(at+"lambdaArn", f.function.LambdaArn, 2048, roleARNPattern)
+		if c.present(at+"lambdaVersion", f.function.LambdaVersion != "") {
+			c.oneOf(at+"lambdaVersion", f.function.LambdaVersion, f.versions...)
+		}
+	}
+}
+
+// apply makes a pool's settings what they are here, which is all of them: those
+// that are left out are as in a pool that nobody has changed.
+func (in *poolSettings) apply(p *state.Pool) error {
+	l := in.LambdaConfig
+	if one := l.PreTokenGenerationConfig; one != nil && l.PreTokenGeneration != "" && l.PreTokenGeneration != one.LambdaArn {
+		return invalid("PreTokenGeneration and PreTokenGenerationConfig must have the same Lambda ARN.")
+	}
+	if in.PoolName != "" {
+		p.Name = in.PoolName
+	}
+	p.PasswordMin, p.SelfSignUp, p.Lambda = 8, !in.AdminCreateUserConfig.AllowAdminCreateUserOnly, l
+	if policy := in.Policies.PasswordPolicy; policy != nil && policy.MinimumLength != nil {
+		p.PasswordMin = *policy.MinimumLength
+	}
+	return nil
+}
+
+type updateUserPool struct {
+	poolSettings
+	UserPoolId string
+}
+
+func (in *updateUserPool) check(c *check) {
+	c.pool(in.UserPoolId)
+	in.poolSettings.check(c)
+}
+
+func (a *API) updateUserPool(in *updateUserPool) (any, error) {
+	return empty, a.state.UpdatePool(in.UserPoolId, func(p *state.Pool) error {
+		if in.MfaConfiguration != "" {
+			p.MFA = in.MfaConfiguration
+		}
+		return in.apply(p)
+	})
+}
+
+type createUserPool struct {
+	poolSettings
+	UsernameAttributes    []string
+	UsernameConfiguration struct{ CaseSensitive *bool }
+}
+
+func (in *createUserPool) check(c *check) {
+	c.present("poolName", in.PoolName != "")
+	in.poolSettings.check(c)
 	for _, name := range in.UsernameAttributes {
 		c.oneOf("usernameAttributes", name, "phone_number", "email")
 	}
-	c.oneOf("mfaConfiguration", in.MfaConfiguration, state.MFAOff, state.MFARequired, state.MFAOptional)
 }
 
 func (a *API) createUserPool(in *createUserPool) (any, error) {
 	p := state.Pool{
-		Name: in.PoolName, EmailAsUsername: len(in.UsernameAttributes) > 0, PasswordMin: 8, SelfSignUp: !in.AdminCreateUserConfig.AllowAdminCreateUserOnly,
-		CaseSensitive: in.UsernameConfiguration.CaseSensitive == nil || *in.UsernameConfiguration.CaseSensitive,
+		EmailAsUsername: len(in.UsernameAttributes) > 0,
+		CaseSensitive:   in.UsernameConfiguration.CaseSensitive == nil || *in.UsernameConfiguration.CaseSensitive,
 	}
 	if slices.Contains(in.UsernameAttributes, "phone_number") {
 		return nil, invalid("The local pool has no phone numbers as usernames.")
@@ -96,8 +178,8 @@ func (a *API) createUserPool(in *createUserPool) (any, error) {
 	if in.MfaConfiguration != "" && in.MfaConfiguration != state.MFAOff {
 		return nil, invalid("SMS configuration and Auto verification for phone_number are required when MFA is required/optional")
 	}
-	if policy := in.Policies.PasswordPolicy; policy != nil && policy.MinimumLength != nil {
-		p.PasswordMin = *policy.MinimumLength
+	if err := in.apply(&p); err != nil {
+		return nil, err
 	}
 	p, err := a.state.CreatePool(p)
 	if err != nil {
@@ -117,7 +199,7 @@ func poolType(p state.Pool, users int) map[string]any {
 			"MinimumLength": p.PasswordMin, "RequireUppercase": true, "RequireLowercase": true, "RequireNumbers": true, "RequireSymbols": true,
 			"TemporaryPasswordValidityDays": temporaryPasswordDays,
 		}},
-		"DeletionProtection": "INACTIVE", "LambdaConfig": empty, "SchemaAttributes": schema(p),
+		"DeletionProtection": "INACTIVE", "LambdaConfig": p.Lambda, "SchemaAttributes": schema(p),
 		"AutoVerifiedAttributes":      []string{"email"},
 		"VerificationMessageTemplate": map[string]any{"DefaultEmailOption": "CONFIRM_WITH_CODE"},
 		"MfaConfiguration":            mfaMode(p),

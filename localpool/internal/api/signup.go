@@ -1,9 +1,11 @@
 package api
 
 import (
+	"context"
 	"errors"
 
 	"github.com/codegrant/codegrant/localpool/internal/state"
+	"github.com/codegrant/codegrant/localpool/internal/triggers"
 )
 
 func refusedAs(err error, kinds ...string) bool {
@@ -32,6 +34,8 @@ type signUp struct {
 	Password       string
 	SecretHash     string
 	UserAttributes []attribute
+	ValidationData []attribute
+	ClientMetadata map[string]string
 }
 
 func (in *signUp) check(c *check) {
@@ -41,20 +45,27 @@ func (in *signUp) check(c *check) {
 	c.attributes(in.UserAttributes)
 }
 
-func (a *API) signUp(in *signUp) (any, error) {
+func (a *API) signUp(ctx context.Context, in *signUp) (any, error) {
 	c, err := a.identify(in.ClientId, in.Username, in.SecretHash)
 	if err != nil {
 		return nil, err
 	}
-	u, err := a.state.SignUp(c.ID, in.Username, in.Password, mapOf(in.UserAttributes))
+	u, err := a.triggers.SignUp(ctx, c, in.Username, in.Password, mapOf(in.UserAttributes), triggers.Sent{
+		Validation: mapOf(in.ValidationData), Metadata: in.ClientMetadata,
+	})
 	if err != nil {
 		return nil, err
+	}
+	confirmed := u.Status == state.Confirmed
+	var sentTo *delivery
+	if !confirmed {
+		sentTo = deliveryTo("email", u.Attributes["email"])
 	}
 	return struct {
 		UserConfirmed       bool
 		UserSub             string
 		CodeDeliveryDetails *delivery `json:",omitempty"`
-	}{false, u.Sub(), deliveryTo("email", u.Attributes["email"])}, nil
+	}{confirmed, u.Sub(), sentTo}, nil
 }
 
 type confirmSignUp struct {
@@ -63,6 +74,7 @@ type confirmSignUp struct {
 	ConfirmationCode   string
 	SecretHash         string
 	ForceAliasCreation bool
+	ClientMetadata     map[string]string
 }
 
 func (in *confirmSignUp) check(c *check) {
@@ -71,12 +83,12 @@ func (in *confirmSignUp) check(c *check) {
 	c.code("confirmationCode", in.ConfirmationCode, 2048, codePattern)
 }
 
-func (a *API) confirmSignUp(in *confirmSignUp) (any, error) {
+func (a *API) confirmSignUp(ctx context.Context, in *confirmSignUp) (any, error) {
 	c, err := a.identify(in.ClientId, in.Username, in.SecretHash)
 	if err != nil {
 		return nil, err
 	}
-	err = a.state.ConfirmSignUp(c.PoolID, in.Username, in.ConfirmationCode, in.ForceAliasCreation)
+	err = a.triggers.ConfirmSignUp(ctx, c, in.Username, in.ConfirmationCode, in.ForceAliasCreation, triggers.Sent{Metadata: in.ClientMetadata})
 	if refusedAs(err, state.UserNotFound) {
 		err = errUnknown
 		if !c.TellUnknown {
@@ -142,6 +154,7 @@ type confirmForgotPassword struct {
 	ConfirmationCode string
 	Password         string
 	SecretHash       string
+	ClientMetadata   map[string]string
 }
 
 func (in *confirmForgotPassword) check(c *check) {
@@ -151,12 +164,12 @@ func (in *confirmForgotPassword) check(c *check) {
 	c.secret("password", in.Password, 1, maxPassword)
 }
 
-func (a *API) confirmForgotPassword(in *confirmForgotPassword) (any, error) {
+func (a *API) confirmForgotPassword(ctx context.Context, in *confirmForgotPassword) (any, error) {
 	c, err := a.identify(in.ClientId, in.Username, in.SecretHash)
 	if err != nil {
 		return nil, err
 	}
-	err = a.state.ConfirmForgotPassword(c.PoolID, in.Username, in.ConfirmationCode, in.Password)
+	err = a.triggers.ConfirmForgotPassword(ctx, c, in.Username, in.ConfirmationCode, in.Password, triggers.Sent{Metadata: in.ClientMetadata})
 	switch {
 	case !c.TellUnknown && refusedAs(err, state.UserNotFound, state.NotAuthorized):
 		err = errWrongCode

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant/localpool/internal/state"
+	"github.com/codegrant/codegrant/localpool/internal/triggers"
 )
 
 // The group of RFC 3526, section 5, with the generator 2, in which Cognito speaks
@@ -108,7 +110,7 @@ func parseA(text string) (*big.Int, error) {
 // srpTime is how clients write the time: the day without a zero before it.
 const srpTime = "Mon Jan 2 15:04:05 UTC 2006"
 
-func (a *API) bySRP(c state.Client, p map[string]string) (any, error) {
+func (a *API) bySRP(ctx context.Context, c state.Client, p, sent map[string]string) (any, error) {
 	if !c.AllowsAuth("USER_SRP_AUTH") {
 		return nil, invalid("USER_SRP_AUTH is not enabled for the client.")
 	}
@@ -123,6 +125,9 @@ func (a *API) bySRP(c state.Client, p map[string]string) (any, error) {
 	}
 	public, err := parseA(p["SRP_A"])
 	if err != nil {
+		return nil, err
+	}
+	if err := a.triggers.Begin(ctx, c, p["USERNAME"], triggers.Sent{Validation: sent}); err != nil {
 		return nil, err
 	}
 	begin, err := a.state.SRP(c.PoolID, p["USERNAME"])
@@ -141,7 +146,7 @@ func (a *API) bySRP(c state.Client, p map[string]string) (any, error) {
 }
 
 // verifyPassword takes a client's proof. There is one answer to each challenge.
-func (a *API) verifyPassword(c state.Client, p map[string]string) (any, error) {
+func (a *API) verifyPassword(ctx context.Context, c state.Client, p, metadata map[string]string) (any, error) {
 	if err := need(p, "USERNAME", "PASSWORD_CLAIM_SIGNATURE", "PASSWORD_CLAIM_SECRET_BLOCK", "TIMESTAMP"); err != nil {
 		return nil, err
 	}
@@ -160,5 +165,5 @@ func (a *API) verifyPassword(c state.Client, p map[string]string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.proceed(c, u)
+	return a.proceed(ctx, c, u, triggers.Authentication, metadata)
 }

@@ -1,6 +1,11 @@
 package api
 
-import "github.com/codegrant/codegrant/localpool/internal/state"
+import (
+	"context"
+
+	"github.com/codegrant/codegrant/localpool/internal/state"
+	"github.com/codegrant/codegrant/localpool/internal/triggers"
+)
 
 type onUser struct {
 	UserPoolId string
@@ -48,8 +53,16 @@ func (a *API) adminUserGlobalSignOut(in *onUser) (any, error) {
 	return empty, a.state.SignOutEverywhere(in.UserPoolId, in.Username)
 }
 
-func (a *API) adminConfirmSignUp(in *onUser) (any, error) {
-	return empty, a.state.ConfirmUser(in.UserPoolId, in.Username)
+type adminConfirmSignUp struct {
+	UserPoolId     string
+	Username       string
+	ClientMetadata map[string]string
+}
+
+func (in *adminConfirmSignUp) check(c *check) { (&onUser{in.UserPoolId, in.Username}).check(c) }
+
+func (a *API) adminConfirmSignUp(ctx context.Context, in *adminConfirmSignUp) (any, error) {
+	return empty, a.triggers.ConfirmUser(ctx, in.UserPoolId, in.Username, triggers.Sent{Metadata: in.ClientMetadata})
 }
 
 func (a *API) adminResetUserPassword(in *onUser) (any, error) {
@@ -64,6 +77,8 @@ type adminCreateUser struct {
 	MessageAction          string
 	DesiredDeliveryMediums []string
 	ForceAliasCreation     bool
+	ValidationData         []attribute
+	ClientMetadata         map[string]string
 }
 
 func (in *adminCreateUser) check(c *check) {
@@ -79,12 +94,12 @@ func (in *adminCreateUser) check(c *check) {
 	}
 }
 
-func (a *API) adminCreateUser(in *adminCreateUser) (any, error) {
+func (a *API) adminCreateUser(ctx context.Context, in *adminCreateUser) (any, error) {
 	create := func() (state.User, error) {
-		return a.state.Invite(in.UserPoolId, state.Invitation{
+		return a.triggers.Invite(ctx, in.UserPoolId, state.Invitation{
 			Username: in.Username, Attributes: mapOf(in.UserAttributes), Password: in.TemporaryPassword,
 			Quiet: in.MessageAction == "SUPPRESS", ForceAlias: in.ForceAliasCreation,
-		})
+		}, triggers.Sent{Validation: mapOf(in.ValidationData), Metadata: in.ClientMetadata})
 	}
 	if in.MessageAction == "RESEND" {
 		create = func() (state.User, error) {

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/codegrant/codegrant/localpool/internal/quota"
 	"github.com/codegrant/codegrant/localpool/internal/state"
 	"github.com/codegrant/codegrant/localpool/internal/tokens"
+	"github.com/codegrant/codegrant/localpool/internal/triggers"
 )
 
 // Endpoints serves the OAuth endpoints of every pool of a state.
@@ -197,7 +199,14 @@ func (e *Endpoints) finish(w http.ResponseWriter, r *http.Request, a *Authorizat
 }
 
 func (e *Endpoints) finishImplicit(w http.ResponseWriter, r *http.Request, a *Authorization, u state.User, authTime time.Time) {
-	t, err := e.maker.Mint(a.Client, u, tokens.Terms{Scopes: a.Scopes, Nonce: a.Nonce, Resource: a.Resource, AuthTime: authTime})
+	t, err := e.maker.Mint(r.Context(), a.Client, u, tokens.Terms{
+		Scopes: a.Scopes, Nonce: a.Nonce, Resource: a.Resource, AuthTime: authTime, Source: triggers.HostedAuth,
+	})
+	var refusal *state.Error
+	if errors.As(err, &refusal) {
+		e.Refuse(w, r, a.refusedBy(refusal))
+		return
+	}
 	if err != nil {
 		e.Refuse(w, r, &Refusal{RedirectURI: a.RedirectURI, Fragment: true, Code: "server_error", State: a.State, HasState: a.HasState})
 		return
@@ -210,6 +219,24 @@ func (e *Endpoints) finishImplicit(w http.ResponseWriter, r *http.Request, a *Au
 		q.Set("state", a.State)
 	}
 	redirect(w, join(a.RedirectURI, "#", q.Encode()))
+}
+
+// refusedBy is how the app is told of what a trigger said: with a space after it.
+func (a *Authorization) refusedBy(refusal *state.Error) *Refusal {
+	return &Refusal{
+		RedirectURI: a.RedirectURI, Fragment: a.ResponseType == "token", Code: "invalid_request", Description: refusal.Message + " ",
+		State: a.State, HasState: a.HasState,
+	}
+}
+
+// FederatedError is where Cognito would send a person of an identity provider whom
+// a trigger refuses. It is empty where no trigger does.
+func (e *Endpoints) FederatedError(a *Authorization, err error) string {
+	var refusal *state.Error
+	if !errors.As(err, &refusal) || !ofTrigger(refusal) {
+		return ""
+	}
+	return a.refusedBy(refusal).location()
 }
 
 // Refuse tells the app, or shows the error page where the redirect URI cannot be
@@ -226,6 +253,11 @@ func (e *Endpoints) Refuse(w http.ResponseWriter, _ *http.Request, f *Refusal) {
 		redirect(w, e.base+"/error?"+q)
 		return
 	}
+	redirect(w, f.location())
+}
+
+// location is where the app is told.
+func (f *Refusal) location() string {
 	// The order in which Cognito sends them.
 	var q []string
 	if f.Description != "" {
@@ -239,7 +271,7 @@ func (e *Endpoints) Refuse(w http.ResponseWriter, _ *http.Request, f *Refusal) {
 	if f.Fragment {
 		separator = "#"
 	}
-	redirect(w, join(f.RedirectURI, separator, strings.Join(q, "&")))
+	return join(f.RedirectURI, separator, strings.Join(q, "&"))
 }
 
 func join(uri, separator, query string) string {

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -15,6 +16,7 @@ import (
 	"github.com/codegrant/codegrant/localpool/internal/quota"
 	"github.com/codegrant/codegrant/localpool/internal/state"
 	"github.com/codegrant/codegrant/localpool/internal/tokens"
+	"github.com/codegrant/codegrant/localpool/internal/triggers"
 )
 
 // tokenAnswer is the body of a 200. Cognito sends no scope member.
@@ -45,11 +47,11 @@ func (e *Endpoints) Token(w http.ResponseWriter, r *http.Request) {
 	}
 	switch form.Get("grant_type") {
 	case "authorization_code":
-		e.redeem(w, client, form)
+		e.redeem(r.Context(), w, client, form)
 	case "refresh_token":
-		e.refresh(w, client, form)
+		e.refresh(r.Context(), w, client, form)
 	case "client_credentials":
-		e.machine(w, client, form)
+		e.machine(r.Context(), w, client, form)
 	case "":
 		oauthError(w, http.StatusBadRequest, "invalid_request", "")
 	default:
@@ -124,7 +126,7 @@ func unescaped(s string) string {
 	return s
 }
 
-func (e *Endpoints) redeem(w http.ResponseWriter, client state.Client, form url.Values) {
+func (e *Endpoints) redeem(ctx context.Context, w http.ResponseWriter, client state.Client, form url.Values) {
 	if form.Get("code") == "" || form.Get("redirect_uri") == "" {
 		oauthError(w, http.StatusBadRequest, "invalid_request", "")
 		return
@@ -150,14 +152,41 @@ func (e *Endpoints) redeem(w http.ResponseWriter, client state.Client, form url.
 		oauthError(w, http.StatusBadRequest, "invalid_grant", "")
 		return
 	}
-	refresh, grant, err := e.state.NewGrant(client, state.Grant{
-		Username: u.Username, Sub: u.Sub(), Scopes: code.Scopes, Resource: code.Resource, AuthTime: code.AuthTime,
-	})
+	terms := tokens.Terms{
+		Scopes: code.Scopes, Nonce: code.Nonce, Resource: code.Resource, AuthTime: code.AuthTime, Family: tokens.NewID(), Source: triggers.HostedAuth,
+	}
+	// A trigger that refuses has cost the code, and nothing was granted.
+	set, err := e.maker.Mint(ctx, client, u, terms)
 	if err != nil {
-		oauthError(w, http.StatusInternalServerError, "server_error", "")
+		refused(w, err)
 		return
 	}
-	e.answer(w, client, u, refresh, tokens.Terms{Scopes: code.Scopes, Nonce: code.Nonce, Resource: code.Resource, AuthTime: code.AuthTime, Family: grant.Family})
+	refresh, _, err := e.state.NewGrant(client, state.Grant{
+		Username: u.Username, Sub: u.Sub(), Scopes: code.Scopes, Resource: code.Resource, AuthTime: code.AuthTime, Family: terms.Family,
+	})
+	if err != nil {
+		refused(w, err)
+		return
+	}
+	answer(w, set, refresh)
+}
+
+// refused answers a request for tokens that are not made.
+func refused(w http.ResponseWriter, err error) {
+	var refusal *state.Error
+	switch {
+	case !errors.As(err, &refusal):
+		oauthError(w, http.StatusInternalServerError, "server_error", "")
+	case ofTrigger(refusal):
+		oauthError(w, http.StatusBadRequest, "invalid_request", refusal.Message)
+	default:
+		oauthError(w, http.StatusBadRequest, "invalid_grant", "")
+	}
+}
+
+// ofTrigger reports whether a trigger refuses, or fails.
+func ofTrigger(refusal *state.Error) bool {
+	return slices.Contains([]string{state.UserLambdaValidation, state.UnexpectedLambda, state.InvalidLambdaResponse}, refusal.Type)
 }
 
 // proves checks PKCE (RFC 7636, section 4.6). A code that was asked for without a
@@ -171,37 +200,40 @@ func proves(verifier, challenge string) bool {
 	return len(verifier) >= 43 && len(verifier) <= 128 && subtle.ConstantTimeCompare([]byte(got), []byte(challenge)) == 1
 }
 
-func (e *Endpoints) refresh(w http.ResponseWriter, client state.Client, form url.Values) {
+func (e *Endpoints) refresh(ctx context.Context, w http.ResponseWriter, client state.Client, form url.Values) {
 	if form.Get("refresh_token") == "" {
 		oauthError(w, http.StatusBadRequest, "invalid_request", "")
 		return
 	}
-	g, rotated, err := e.state.UseGrant(client, form.Get("refresh_token"))
-	var refusal *state.Error
-	switch {
-	case errors.As(err, &refusal):
-		oauthError(w, http.StatusBadRequest, "invalid_grant", "")
-		return
-	case err != nil:
-		oauthError(w, http.StatusInternalServerError, "server_error", "")
+	g, err := e.state.Holder(client, form.Get("refresh_token"))
+	if err != nil {
+		refused(w, err)
 		return
 	}
 	// Tokens of a refresh say how the person is now, and have no nonce.
-	e.answer(w, client, g.User, rotated, tokens.Terms{Scopes: g.Scopes, Resource: g.Resource, AuthTime: g.AuthTime, Family: g.Family, API: g.API})
-}
-
-func (e *Endpoints) answer(w http.ResponseWriter, client state.Client, u state.User, refresh string, terms tokens.Terms) {
-	set, err := e.maker.Mint(client, u, terms)
+	set, err := e.maker.Mint(ctx, client, g.User, tokens.Terms{
+		Scopes: g.Scopes, Resource: g.Resource, AuthTime: g.AuthTime, Family: g.Family, API: g.API, Source: triggers.RefreshTokens,
+	})
 	if err != nil {
-		oauthError(w, http.StatusInternalServerError, "server_error", "")
+		refused(w, err)
 		return
 	}
+	// Only now: a trigger that refuses leaves the refresh token as it was.
+	_, rotated, err := e.state.UseGrant(client, form.Get("refresh_token"))
+	if err != nil {
+		refused(w, err)
+		return
+	}
+	answer(w, set, rotated)
+}
+
+func answer(w http.ResponseWriter, set tokens.Set, refresh string) {
 	writeJSON(w, http.StatusOK, tokenAnswer{
 		IDToken: set.ID, AccessToken: set.Access, RefreshToken: refresh, ExpiresIn: set.ExpiresIn, TokenType: "Bearer",
 	})
 }
 
-func (e *Endpoints) machine(w http.ResponseWriter, client state.Client, form url.Values) {
+func (e *Endpoints) machine(ctx context.Context, w http.ResponseWriter, client state.Client, form url.Values) {
 	if len(client.Secrets) == 0 || !client.Allows("client_credentials") {
 		oauthError(w, http.StatusBadRequest, "unauthorized_client", "")
 		return
@@ -224,14 +256,14 @@ func (e *Endpoints) machine(w http.ResponseWriter, client state.Client, form url
 			return
 		}
 	}
-	now := e.state.Now()
-	access, err := e.state.Sign(client.PoolID, map[string]any{
-		"sub": client.ID, "token_use": "access", "scope": strings.Join(scopes, " "), "auth_time": now.Unix(),
-		"iss": e.Issuer(client.PoolID), "iat": now.Unix(), "exp": now.Add(client.AccessTokenValidity).Unix(),
-		"version": 2, "jti": tokens.NewID(), "client_id": client.ID,
-	})
+	var metadata map[string]string
+	if raw := form.Get("aws_client_metadata"); raw != "" && json.Unmarshal([]byte(raw), &metadata) != nil {
+		oauthError(w, http.StatusBadRequest, "invalid_request", "")
+		return
+	}
+	access, err := e.maker.MintForClient(ctx, client, scopes, metadata)
 	if err != nil {
-		oauthError(w, http.StatusInternalServerError, "server_error", "")
+		refused(w, err)
 		return
 	}
 	writeJSON(w, http.StatusOK, tokenAnswer{AccessToken: access, ExpiresIn: seconds(client.AccessTokenValidity), TokenType: "Bearer"})

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/codegrant/codegrant/localpool/internal/state"
+	"github.com/codegrant/codegrant/localpool/internal/triggers"
 )
 
 // second asks a person who has shown the password for a code of their
@@ -13,7 +14,7 @@ func (p *Pages) second(w http.ResponseWriter, r *http.Request, v *view, u state.
 	poolID := v.authorization.Client.PoolID
 	factor, err := p.state.SecondFactor(poolID, u.Sub())
 	if err == nil && factor == "" {
-		p.oauth.Complete(w, r, v.authorization, u)
+		p.complete(w, r, v, u)
 		return
 	}
 	if factor == state.MFASetup {
@@ -52,6 +53,17 @@ func (p *Pages) mfa(w http.ResponseWriter, r *http.Request, v *view) {
 		return
 	}
 	p.end(token)
+	p.complete(w, r, v, u)
+}
+
+// complete sends a person on who has shown all that they were asked for.
+func (p *Pages) complete(w http.ResponseWriter, r *http.Request, v *view, u state.User) {
+	c := v.authorization.Client
+	if err := p.triggers.PostAuthentication(r.Context(), triggers.About{PoolID: c.PoolID, ClientID: c.ID, User: u}); err != nil {
+		p.refuse(v, err)
+		p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
+		return
+	}
 	p.oauth.Complete(w, r, v.authorization, u)
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/codegrant/codegrant/localpool/internal/oauth"
 	"github.com/codegrant/codegrant/localpool/internal/quota"
 	"github.com/codegrant/codegrant/localpool/internal/state"
+	"github.com/codegrant/codegrant/localpool/internal/triggers"
 )
 
 //go:embed *.html style.css
@@ -50,7 +51,8 @@ type Pages struct {
 	csrf  *http.CrossOriginProtection
 	mux   *http.ServeMux
 
-	limiter *quota.Limiter
+	limiter  *quota.Limiter
+	triggers *triggers.Triggers
 
 	mu         sync.Mutex
 	challenges map[string]challenge // people who are asked for more
@@ -70,9 +72,9 @@ const (
 )
 
 // New returns the pages.
-func New(s *state.State, endpoints *oauth.Endpoints, base string, limiter *quota.Limiter) *Pages {
+func New(s *state.State, endpoints *oauth.Endpoints, t *triggers.Triggers, base string, limiter *quota.Limiter) *Pages {
 	p := &Pages{
-		state: s, oauth: endpoints, base: base, csrf: http.NewCrossOriginProtection(),
+		state: s, oauth: endpoints, triggers: t, base: base, csrf: http.NewCrossOriginProtection(),
 		mux: http.NewServeMux(), challenges: make(map[string]challenge), limiter: limiter,
 	}
 	for path, step := range map[string]struct {
@@ -101,6 +103,7 @@ type view struct {
 	Query  template.URL // of the authorization request, kept from page to page
 	CSRF   string
 	Error  string
+	App    string // where Cognito would send people of an identity provider with the error
 	Notice string
 	Email  string // what the person typed, to not have to type it again
 	Name   string
@@ -202,7 +205,13 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request, v *view) {
 		p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
 		return
 	}
-	u, err := p.state.Authenticate(v.authorization.Client.PoolID, r.PostFormValue("username"), r.PostFormValue("password"))
+	c := v.authorization.Client
+	if err := p.triggers.Begin(r.Context(), c, r.PostFormValue("username"), triggers.Sent{}); err != nil {
+		p.refuse(v, err)
+		p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
+		return
+	}
+	u, err := p.state.Authenticate(c.PoolID, r.PostFormValue("username"), r.PostFormValue("password"))
 	switch {
 	case refused(err, state.UserNotConfirmed):
 		p.resendTo(v.authorization, u.Username)
@@ -215,7 +224,7 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request, v *view) {
 		v.Error = message(err)
 		p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
 	case u.Status == state.ForceChangePassword:
-		v.Token = p.challenge(v.authorization.Client.PoolID, u.Sub(), "")
+		v.Token = p.challenge(c.PoolID, u.Sub(), "")
 		p.show(w, r, http.StatusOK, "newpassword.html", "Choose a new password", v)
 	default:
 		p.second(w, r, v, u)
@@ -280,25 +289,31 @@ func (p *Pages) signUp(w http.ResponseWriter, r *http.Request, v *view) {
 	if name := strings.TrimSpace(r.PostFormValue("name")); name != "" {
 		attributes["name"] = name
 	}
-	if _, err := p.state.SignUp(v.authorization.Client.ID, username, password, attributes); err != nil {
-		v.Error = message(err)
+	u, err := p.triggers.SignUp(r.Context(), v.authorization.Client, username, password, attributes, triggers.Sent{})
+	if err != nil {
+		p.refuse(v, err)
 		p.show(w, r, http.StatusOK, "signup.html", "Create an account", v)
 		return
 	}
 	v.Email = username
+	if u.Status == state.Confirmed {
+		v.Notice = "Your account is confirmed. Sign in to go on."
+		p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
+		return
+	}
 	v.Notice = "We sent a code to " + email + "."
 	p.show(w, r, http.StatusOK, "confirm.html", "Confirm your account", v)
 }
 
 func (p *Pages) confirm(w http.ResponseWriter, r *http.Request, v *view) {
 	if r.Method == http.MethodPost {
-		err := p.state.ConfirmSignUp(v.authorization.Client.PoolID, v.Email, strings.TrimSpace(r.PostFormValue("code")), false)
+		err := p.triggers.ConfirmSignUp(r.Context(), v.authorization.Client, v.Email, strings.TrimSpace(r.PostFormValue("code")), false, triggers.Sent{})
 		if err == nil {
 			v.Notice = "Your account is confirmed. Sign in to go on."
 			p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
 			return
 		}
-		v.Error = message(err)
+		p.refuse(v, err)
 	}
 	p.show(w, r, http.StatusOK, "confirm.html", "Confirm your account", v)
 }
@@ -333,7 +348,7 @@ func (p *Pages) forgot(w http.ResponseWriter, r *http.Request, v *view) {
 
 func (p *Pages) reset(w http.ResponseWriter, r *http.Request, v *view) {
 	if r.Method == http.MethodPost {
-		err := p.state.ConfirmForgotPassword(v.authorization.Client.PoolID, v.Email, strings.TrimSpace(r.PostFormValue("code")), r.PostFormValue("password"))
+		err := p.triggers.ConfirmForgotPassword(r.Context(), v.authorization.Client, v.Email, strings.TrimSpace(r.PostFormValue("code")), r.PostFormValue("password"), triggers.Sent{})
 		if err == nil {
 			v.Notice = "Your password is changed. Sign in to go on."
 			p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
@@ -342,7 +357,7 @@ func (p *Pages) reset(w http.ResponseWriter, r *http.Request, v *view) {
 		if refused(err, state.UserNotFound) || refused(err, state.NotAuthorized) {
 			err = errNoCode // nobody was sent one
 		}
-		v.Error = message(err)
+		p.refuse(v, err)
 	}
 	p.show(w, r, http.StatusOK, "reset.html", "Reset your password", v)
 }
@@ -380,6 +395,12 @@ func (p *Pages) fault(w http.ResponseWriter, r *http.Request) {
 		v.Notice = q.Get("error_description")
 	}
 	p.show(w, r, http.StatusBadRequest, "error.html", "Error", v)
+}
+
+// refuse shows why something was not done. What a trigger says to a person of an
+// identity provider is shown by the app, which developers can try from here.
+func (p *Pages) refuse(v *view, err error) {
+	v.Error, v.App = message(err), p.oauth.FederatedError(v.authorization, err)
 }
 
 func refused(err error, kind string) bool {

@@ -22,8 +22,24 @@ type Invitation struct {
 const temporaryPasswords = 7 * 24 * time.Hour
 
 // Invite makes a user who has to change the password at the first sign-in, and
-// sends them the password.
-func (s *State) Invite(poolID string, n Invitation) (User, error) {
+// sends them the password. ask, unless it is nil, is asked first about the user who
+// is about to be made; the state is not locked meanwhile.
+func (s *State) Invite(poolID string, n Invitation, ask func(User) error) (User, error) {
+	sub := newID()
+	if ask != nil {
+		u, err := s.invite(poolID, n, sub, false)
+		if err != nil {
+			return User{}, err
+		}
+		if err := ask(u); err != nil {
+			return User{}, err
+		}
+	}
+	return s.invite(poolID, n, sub, true)
+}
+
+// invite makes a user, or sees whether it could.
+func (s *State) invite(poolID string, n Invitation, sub string, really bool) (User, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, err := s.pool(poolID)
@@ -57,7 +73,17 @@ func (s *State) Invite(poolID string, n Invitation) (User, error) {
 	if before != nil && !n.ForceAlias {
 		return User{}, errAlias
 	}
-	u, err := s.addUser(p, NewUser{Username: n.Username, Attributes: attributes, Password: password, Status: ForceChangePassword, Enabled: true})
+	attributes["sub"] = sub
+	made := NewUser{Username: n.Username, Attributes: attributes, Password: password, Status: ForceChangePassword, Enabled: true}
+	if !really {
+		made.Password = "" // which takes a while
+		u, err := s.draft(p, made)
+		if err != nil {
+			return User{}, err
+		}
+		return u.clone(), nil
+	}
+	u, err := s.addUser(p, made)
 	if err != nil {
 		return User{}, err
 	}

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
+	"time"
 )
 
 // fileVersion is raised when the layout changes.
@@ -64,16 +67,145 @@ func (p *Pool) hollow() string {
 	return ""
 }
 
-// saveLocked writes the file as a whole or not at all. The caller holds the lock.
+// saver decides when the file is written: at each change while it is small, and
+// otherwise once for many changes, beside them.
+type saver struct {
+	small int // bytes that each change may write
+	write func(path string, b []byte) error
+
+	writing sync.Mutex // held while many changes are written; taken before the state's
+
+	// The state's lock guards the fields below.
+	size     int           // of the last write, in bytes
+	cost     time.Duration // of the last write
+	pending  *time.Timer   // writes what is changed; nil: nothing is, or it is being written
+	dirty    bool
+	flushing bool
+	closed   bool
+}
+
+const (
+	smallFile = 1 << 20 // some two thousand users: a few milliseconds
+	leastWait = 100 * time.Millisecond
+	mostWait  = 10 * time.Second
+	share     = 10 // a write is followed by a pause so many times as long
+)
+
+// saveLocked writes the file, or has it written soon. The caller holds the lock.
 func (s *State) saveLocked() error {
 	if s.path == "" {
 		return nil
 	}
-	b, err := json.MarshalIndent(file{fileVersion, s.pools}, "", " ")
-	if err != nil {
-		return fmt.Errorf("save state: %w", err)
+	if !s.saver.flushing && !s.saver.dirty && (s.saver.closed || s.saver.size <= s.saver.small) {
+		began := time.Now()
+		b, err := encode(s.pools)
+		if err == nil {
+			err = s.saver.write(s.path, b)
+		}
+		s.saver.size, s.saver.cost = len(b), time.Since(began)
+		return err
 	}
-	temporary, err := os.CreateTemp(filepath.Dir(s.path), filepath.Base(s.path)+".*")
+	s.saver.dirty = true
+	s.scheduleLocked()
+	return nil
+}
+
+func (s *State) scheduleLocked() {
+	if s.saver.pending == nil && !s.saver.flushing && !s.saver.closed {
+		s.saver.pending = time.AfterFunc(min(max(leastWait, share*s.saver.cost), mostWait), func() {
+			if err := s.flush(); err != nil {
+				s.logger.Error("changes are not saved yet", slog.Any("error", err))
+			}
+		})
+	}
+}
+
+// flush writes what was changed since the file was written. The state is locked while
+// it is copied, and no longer: to write it down takes ten times as long.
+func (s *State) flush() error {
+	s.saver.writing.Lock()
+	defer s.saver.writing.Unlock()
+	s.mu.Lock()
+	if s.saver.pending != nil {
+		s.saver.pending.Stop()
+		s.saver.pending = nil
+	}
+	if !s.saver.dirty {
+		s.mu.Unlock()
+		return nil
+	}
+	s.saver.dirty, s.saver.flushing = false, true
+	began := time.Now()
+	copied := make([]*Pool, len(s.pools))
+	for i, p := range s.pools {
+		copied[i] = p.snapshot()
+	}
+	s.mu.Unlock()
+	b, err := encode(copied)
+	if err == nil {
+		err = s.saver.write(s.path, b)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.saver.flushing = false; err != nil {
+		s.saver.dirty = true
+	} else {
+		s.saver.size, s.saver.cost = len(b), time.Since(began)
+	}
+	if s.saver.dirty {
+		s.scheduleLocked()
+	}
+	return err
+}
+
+// Close writes what is not in the file yet. It may be called more than once.
+func (s *State) Close() error {
+	s.mu.Lock()
+	if !s.saver.closed {
+		s.saver.closed = true
+		s.spareKeys()
+	}
+	s.mu.Unlock()
+	return s.flush()
+}
+
+// snapshot copies what may change of a pool, without its index.
+func (p *Pool) snapshot() *Pool {
+	c := *p
+	c.index = nil
+	c.Clients, c.Groups, c.Grants = copies(p.Clients), copies(p.Groups), copies(p.Grants)
+	users := make([]User, len(p.Users))
+	c.Users = make([]*User, len(p.Users))
+	for i, u := range p.Users {
+		users[i] = u.clone()
+		c.Users[i] = &users[i]
+	}
+	return &c
+}
+
+// copies are of things that have nothing in them that changes.
+func copies[T any](list []*T) []*T {
+	values := make([]T, len(list))
+	pointers := make([]*T, len(list))
+	for i, v := range list {
+		values[i] = *v
+		pointers[i] = &values[i]
+	}
+	return pointers
+}
+
+// encode writes pools as the file has them.
+func encode(pools []*Pool) ([]byte, error) {
+	b, err := json.MarshalIndent(file{fileVersion, pools}, "", " ")
+	if err != nil {
+		return nil, fmt.Errorf("save state: %w", err)
+	}
+	return b, nil
+}
+
+// writeFile writes a file as a whole or not at all.
+func writeFile(path string, b []byte) error {
+	temporary, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {
 		return fmt.Errorf("save state: %w", err)
 	}
@@ -85,10 +217,10 @@ func (s *State) saveLocked() error {
 		err = closeErr
 	}
 	if err == nil {
-		err = os.Rename(temporary.Name(), s.path)
+		err = os.Rename(temporary.Name(), path)
 	}
 	if err != nil {
-		return fmt.Errorf("save state: %w; what is in %s is as it was", err, s.path)
+		return fmt.Errorf("save state: %w; what is in %s is as it was", err, path)
 	}
 	return nil
 }

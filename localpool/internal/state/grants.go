@@ -128,7 +128,8 @@ type Granted struct {
 	User User
 }
 
-// NewGrant issues a refresh token.
+// NewGrant issues a refresh token to a user who is still there. Family may be one
+// that was made before.
 func (s *State) NewGrant(c Client, g Grant) (string, Grant, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -136,8 +137,17 @@ func (s *State) NewGrant(c Client, g Grant) (string, Grant, error) {
 	if err != nil {
 		return "", g, err
 	}
+	switch u := p.index.subs[g.Sub]; {
+	case u == nil:
+		return "", g, errNoUser
+	case !u.Enabled:
+		return "", g, errDisabled
+	}
 	token := newRefreshToken()
-	g.Hash, g.ClientID, g.Family = hashToken(token), c.ID, newID()
+	g.Hash, g.ClientID = hashToken(token), c.ID
+	if g.Family == "" {
+		g.Family = newID()
+	}
 	g.Expires = s.now().Add(c.RefreshTokenValidity)
 	p.addGrant(&g, s.now())
 	return token, g, s.saveLocked()
@@ -195,14 +205,14 @@ func (s *State) holder(c Client, token string) (*Pool, *Grant, *User, error) {
 }
 
 // Holder returns who a refresh token is for, without using it.
-func (s *State) Holder(c Client, token string) (User, error) {
+func (s *State) Holder(c Client, token string) (Granted, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, _, u, err := s.holder(c, token)
+	_, g, u, err := s.holder(c, token)
 	if err != nil {
-		return User{}, err
+		return Granted{}, err
 	}
-	return u.clone(), nil
+	return Granted{*g, u.clone()}, nil
 }
 
 func (p *Pool) grant(token string) *Grant { return p.index.grants[hashToken(token)] }

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"sync"
 )
 
 // Keys are the two key pairs of a pool: Cognito signs ID tokens with one and
@@ -28,7 +29,42 @@ type signingKey struct {
 	private *rsa.PrivateKey
 }
 
-func newKeys() (*Keys, error) {
+// spare are the keys of pools that were in the memory of this process only, and are
+// closed: making keys is most of what a short test with a pool takes. Two pools
+// never have the same ones at a time, and a pool that is kept has keys of its own.
+var spare struct {
+	mu   sync.Mutex // guards keys
+	keys []*Keys
+}
+
+const maxSpare = 64
+
+// newKeys returns keys that no other pool has.
+func (s *State) newKeys() (*Keys, error) {
+	if s.path == "" {
+		spare.mu.Lock()
+		defer spare.mu.Unlock()
+		if last := len(spare.keys) - 1; last >= 0 {
+			k := spare.keys[last]
+			spare.keys = spare.keys[:last]
+			return k, nil
+		}
+	}
+	return makeKeys()
+}
+
+// spareKeys gives away the keys of pools that are closed. The caller holds the lock.
+func (s *State) spareKeys() {
+	spare.mu.Lock()
+	defer spare.mu.Unlock()
+	for _, p := range s.pools {
+		if s.path == "" && len(spare.keys) < maxSpare {
+			spare.keys = append(spare.keys, p.Keys)
+		}
+	}
+}
+
+func makeKeys() (*Keys, error) {
 	k := &Keys{}
 	for _, target := range []*string{&k.ID, &k.Access} {
 		private, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -91,7 +127,7 @@ func (s *State) JWKS(poolID string) (map[string]any, error) {
 
 // RotateKeys replaces both key pairs. Tokens signed before no longer verify.
 func (s *State) RotateKeys(poolID string) error {
-	keys, err := newKeys()
+	keys, err := makeKeys()
 	if err == nil {
 		err = keys.parse()
 	}

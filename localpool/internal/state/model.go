@@ -30,8 +30,35 @@ type Pool struct {
 	// one, which is no other.
 	Domain       string `json:"domain,omitempty"`
 	CustomDomain string `json:"custom_domain,omitempty"`
+	// Lambda is replaced, never changed.
+	Lambda LambdaConfig `json:"lambda,omitzero"`
 
 	index *index
+}
+
+// LambdaConfig is what the JSON API was told of a pool's triggers, all of it.
+type LambdaConfig struct {
+	PreSignUp                   string          `json:",omitempty"`
+	CustomMessage               string          `json:",omitempty"`
+	PostConfirmation            string          `json:",omitempty"`
+	PreAuthentication           string          `json:",omitempty"`
+	PostAuthentication          string          `json:",omitempty"`
+	DefineAuthChallenge         string          `json:",omitempty"`
+	CreateAuthChallenge         string          `json:",omitempty"`
+	VerifyAuthChallengeResponse string          `json:",omitempty"`
+	PreTokenGeneration          string          `json:",omitempty"`
+	UserMigration               string          `json:",omitempty"`
+	PreTokenGenerationConfig    *LambdaFunction `json:",omitempty"`
+	InboundFederation           *LambdaFunction `json:",omitempty"`
+	CustomSMSSender             *LambdaFunction `json:",omitempty"`
+	CustomEmailSender           *LambdaFunction `json:",omitempty"`
+	KMSKeyID                    string          `json:",omitempty"`
+}
+
+// LambdaFunction is a function and the version of the events that it understands.
+type LambdaFunction struct {
+	LambdaVersion string
+	LambdaArn     string
 }
 
 // Client is an app client.
@@ -193,6 +220,11 @@ const (
 	ResourceNotFound      = "ResourceNotFoundException"
 	GroupExists           = "GroupExistsException"
 	UnsupportedUserState  = "UnsupportedUserStateException"
+
+	// Of triggers.
+	UserLambdaValidation  = "UserLambdaValidationException"
+	UnexpectedLambda      = "UnexpectedLambdaException"
+	InvalidLambdaResponse = "InvalidLambdaResponseException"
 
 	SoftwareTokenMFANotFound = "SoftwareTokenMFANotFoundException"
 )

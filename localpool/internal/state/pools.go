@@ -30,7 +30,7 @@ func letters(set string, n int) string {
 // CreatePool makes a pool, with an id and keys. Its id is of the region of the
 // pools that are there.
 func (s *State) CreatePool(p Pool) (Pool, error) {
-	keys, err := newKeys() // which takes a while
+	keys, err := makeKeys() // which takes a while
 	if err == nil {
 		err = keys.parse()
 	}
@@ -59,6 +59,51 @@ func (s *State) CreatePool(p Pool) (Pool, error) {
 		return Pool{}, err
 	}
 	return s.Describe(p.ID)
+}
+
+// UpdatePool changes a pool's settings: what f is given are those, and nothing that
+// is in the pool.
+func (s *State) UpdatePool(id string, change func(*Pool) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := s.pool(id)
+	if err != nil {
+		return err
+	}
+	settings := Pool{Name: p.Name, PasswordMin: p.PasswordMin, SelfSignUp: p.SelfSignUp, MFA: p.MFA, Lambda: p.Lambda}
+	if err := change(&settings); err != nil {
+		return err
+	}
+	p.Name, p.PasswordMin, p.SelfSignUp, p.MFA, p.Lambda = settings.Name, settings.PasswordMin, settings.SelfSignUp, settings.MFA, settings.Lambda
+	p.Modified = s.now()
+	return s.saveLocked()
+}
+
+// Trigger returns the ARN of the function that LambdaConfig has for a trigger, and
+// the version of its event where there are several.
+func (s *State) Trigger(poolID, name string) (arn, version string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := s.pool(poolID)
+	if err != nil {
+		return "", ""
+	}
+	switch l := p.Lambda; name {
+	case "PreSignUp":
+		return l.PreSignUp, ""
+	case "PostConfirmation":
+		return l.PostConfirmation, ""
+	case "PreAuthentication":
+		return l.PreAuthentication, ""
+	case "PostAuthentication":
+		return l.PostAuthentication, ""
+	case "PreTokenGeneration":
+		if c := l.PreTokenGenerationConfig; c != nil {
+			return c.LambdaArn, c.LambdaVersion
+		}
+		return l.PreTokenGeneration, ""
+	}
+	return "", ""
 }
 
 // DeletePool removes a pool and all that is in it. One with a domain stays.

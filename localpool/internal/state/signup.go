@@ -6,8 +6,33 @@ import (
 	"time"
 )
 
-// SignUp makes a user who has yet to confirm their address.
-func (s *State) SignUp(clientID, username, password string, attributes map[string]string) (User, error) {
+// Verdict is what is said of a user who is about to sign up.
+type Verdict struct {
+	Confirm     bool // without a code
+	VerifyEmail bool
+	VerifyPhone bool
+}
+
+// SignUp makes a user who has yet to confirm their address. ask, unless it is nil,
+// is asked first about the user who is about to be made; the state is not locked
+// meanwhile.
+func (s *State) SignUp(clientID, username, password string, attributes map[string]string, ask func(User) (Verdict, error)) (User, error) {
+	n := NewUser{Username: username, Attributes: attributes, Password: password}
+	sub, v := newID(), Verdict{}
+	if ask != nil {
+		u, err := s.signUp(clientID, n, sub, nil)
+		if err != nil {
+			return User{}, err
+		}
+		if v, err = ask(u); err != nil {
+			return User{}, err
+		}
+	}
+	return s.signUp(clientID, n, sub, &v)
+}
+
+// signUp makes a user, or, without a verdict, sees whether it could.
+func (s *State) signUp(clientID string, n NewUser, sub string, v *Verdict) (User, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.client(clientID)
@@ -21,15 +46,16 @@ func (s *State) SignUp(clientID, username, password string, attributes map[strin
 	if !p.SelfSignUp {
 		return User{}, refuse(NotAuthorized, "SignUp is not permitted for this user pool")
 	}
-	if err := p.checkPolicy(password); err != nil {
+	if err := p.checkPolicy(n.Password); err != nil {
 		return User{}, err
 	}
-	if attributes = maps.Clone(attributes); attributes == nil {
+	attributes := maps.Clone(n.Attributes)
+	if attributes == nil {
 		attributes = make(map[string]string)
 	}
 	email, given := attributes["email"]
 	if p.EmailAsUsername && !given {
-		email, given = username, true
+		email, given = n.Username, true
 		attributes["email"] = email
 	}
 	if given && !plausibleEmail(email) {
@@ -43,14 +69,46 @@ func (s *State) SignUp(clientID, username, password string, attributes map[strin
 			attributes[a+"_verified"] = "false"
 		}
 	}
-	u, err := s.addUser(p, NewUser{Username: username, Attributes: attributes, Password: password, Status: Unconfirmed, Enabled: true})
+	attributes["sub"] = sub
+	made := NewUser{Username: n.Username, Attributes: attributes, Password: n.Password, Status: Unconfirmed, Enabled: true}
+	if v == nil {
+		made.Password = "" // which takes a while
+		u, err := s.draft(p, made)
+		if err != nil {
+			return User{}, err
+		}
+		return u.clone(), nil
+	}
+	if v.Confirm {
+		made.Status = Confirmed
+	}
+	if err := p.verifyAtSignUp(attributes, *v); err != nil {
+		return User{}, err
+	}
+	u, err := s.addUser(p, made)
 	if err != nil {
 		return User{}, err
 	}
-	if email != "" {
+	if email != "" && !v.Confirm {
 		s.sendCode(p, u, confirmSignUp)
 	}
 	return u.clone(), s.saveLocked()
+}
+
+// verifyAtSignUp verifies the addresses of a verdict, which have to be there.
+func (p *Pool) verifyAtSignUp(attributes map[string]string, v Verdict) error {
+	for name, verify := range map[string]bool{"email": v.VerifyEmail, "phone_number": v.VerifyPhone} {
+		switch {
+		case !verify:
+			continue
+		case attributes[name] == "":
+			return refuse(InvalidLambdaResponse, "Cannot verify "+name+": the user has none.")
+		case name == "email" && !p.EmailAsUsername && p.holder(nil, attributes[name], true) != nil:
+			return errAlias
+		}
+		attributes[name+"_verified"] = "true"
+	}
+	return nil
 }
 
 // ConfirmSignUp confirms a user by the code that was sent. An address that

@@ -15,6 +15,7 @@ type State struct {
 	now    func() time.Time
 	logger *slog.Logger
 	path   string
+	saver  saver
 
 	mu       sync.Mutex // guards the fields below, and what they point to
 	pools    []*Pool
@@ -38,7 +39,7 @@ type Config struct {
 func New(config Config, pools []*Pool) (*State, error) {
 	s := &State{
 		now: config.Now, logger: config.Logger, path: config.Path, pools: pools,
-		codes: make(map[string]Code), sessions: make(map[string]Session),
+		codes: make(map[string]Code), sessions: make(map[string]Session), saver: saver{small: smallFile, write: writeFile},
 	}
 	loaded, err := s.load()
 	if err != nil {
@@ -52,7 +53,7 @@ func New(config Config, pools []*Pool) (*State, error) {
 			return nil, fmt.Errorf("read users of pool %s: %w", p.ID, err)
 		}
 		if p.Keys == nil {
-			if p.Keys, err = newKeys(); err != nil {
+			if p.Keys, err = s.newKeys(); err != nil {
 				return nil, fmt.Errorf("make keys of pool %s: %w", p.ID, err)
 			}
 		}

@@ -32,6 +32,18 @@ func (s *State) CreateUser(poolID string, n NewUser) (User, error) {
 }
 
 func (s *State) addUser(p *Pool, n NewUser) (*User, error) {
+	u, err := s.draft(p, n)
+	if err != nil {
+		return nil, err
+	}
+	p.index.next++
+	u.Order = p.index.next
+	p.Users = append(p.Users, u)
+	return u, p.index.addUser(p.key(u.Username), u)
+}
+
+// draft checks what makes a user, and makes one who is not in the pool yet.
+func (s *State) draft(p *Pool, n NewUser) (*User, error) {
 	attributes := maps.Clone(n.Attributes)
 	if attributes == nil {
 		attributes = make(map[string]string)
@@ -81,10 +93,7 @@ func (s *State) addUser(p *Pool, n NewUser) (*User, error) {
 			return nil, err
 		}
 	}
-	p.index.next++
-	u.Order = p.index.next
-	p.Users = append(p.Users, u)
-	return u, p.index.addUser(p.key(username), u)
+	return u, nil
 }
 
 // SetEnabled enables or disables a user. Disabling revokes every grant, and

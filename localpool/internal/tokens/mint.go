@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -11,16 +12,21 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant/localpool/internal/state"
+	"github.com/codegrant/codegrant/localpool/internal/triggers"
 )
 
 // Maker makes and reads the tokens of every pool of a state.
 type Maker struct {
-	state *state.State
-	base  string
+	state    *state.State
+	triggers *triggers.Triggers
+	base     string
 }
 
-// New returns a maker for issuers under a base URL without a trailing slash.
-func New(s *state.State, base string) *Maker { return &Maker{state: s, base: base} }
+// New returns a maker for issuers under a base URL without a trailing slash. The
+// triggers are asked about all tokens.
+func New(s *state.State, t *triggers.Triggers, base string) *Maker {
+	return &Maker{state: s, triggers: t, base: base}
+}
 
 // Issuer returns the issuer of a pool.
 func (m *Maker) Issuer(poolID string) string { return m.base + "/" + poolID }
@@ -37,6 +43,9 @@ type Terms struct {
 	AuthTime time.Time
 	Family   string // origin_jti; empty: a new one
 	API      bool   // of a sign-in by the JSON API, which has an ID token always
+
+	Source   string            // why, in the words of triggers
+	Metadata map[string]string // what the app sent for the trigger
 }
 
 // Set is what is issued together, but for the refresh token.
@@ -46,8 +55,19 @@ type Set struct {
 	ExpiresIn int
 }
 
-// Mint makes the tokens of a user.
-func (m *Maker) Mint(client state.Client, u state.User, t Terms) (Set, error) {
+// Mint makes the tokens of a user, as the pool's trigger has them. Its refusals are
+// of the type [*state.Error].
+func (m *Maker) Mint(ctx context.Context, client state.Client, u state.User, t Terms) (Set, error) {
+	groups := triggers.Groups{Names: u.Groups}
+	groups.Roles, groups.Preferred = m.state.Roles(client.PoolID, u.Groups)
+	about := triggers.About{PoolID: client.PoolID, ClientID: client.ID, User: u, Metadata: t.Metadata}
+	o, err := m.triggers.TokenGeneration(ctx, t.Source, about, groups, t.Scopes)
+	if err != nil {
+		return Set{}, err
+	}
+	if o.Groups != nil {
+		groups = *o.Groups
+	}
 	now := m.state.Now()
 	if t.Family == "" {
 		t.Family = NewID()
@@ -56,12 +76,12 @@ func (m *Maker) Mint(client state.Client, u state.User, t Terms) (Set, error) {
 		"sub": u.Sub(), "iss": m.Issuer(client.PoolID), "iat": now.Unix(), "auth_time": t.AuthTime.Unix(),
 		"event_id": NewID(), "origin_jti": t.Family,
 	}
-	if len(u.Groups) > 0 {
-		common["cognito:groups"] = u.Groups
+	if len(groups.Names) > 0 {
+		common["cognito:groups"] = groups.Names
 	}
 	access := maps.Clone(common)
 	access["token_use"], access["client_id"], access["username"] = "access", client.ID, u.Username
-	access["scope"], access["jti"] = strings.Join(t.Scopes, " "), NewID()
+	access["scope"], access["jti"] = strings.Join(scopesOf(t.Scopes, o), " "), NewID()
 	if !t.API {
 		access["version"] = 2
 	}
@@ -75,6 +95,7 @@ func (m *Maker) Mint(client state.Client, u state.User, t Terms) (Set, error) {
 		delete(access, "origin_jti")
 		delete(access, "jti")
 	}
+	override(access, o.Access, client.ID)
 	signed, err := m.state.Sign(client.PoolID, access)
 	if err != nil {
 		return Set{}, err
@@ -83,11 +104,11 @@ func (m *Maker) Mint(client state.Client, u state.User, t Terms) (Set, error) {
 	if !t.API && !slices.Contains(t.Scopes, "openid") {
 		return set, nil
 	}
-	set.ID, err = m.state.Sign(client.PoolID, m.idClaims(client, u, t, common, signed))
+	set.ID, err = m.state.Sign(client.PoolID, m.idClaims(client, u, t, groups, o.ID, common, signed))
 	return set, err
 }
 
-func (m *Maker) idClaims(client state.Client, u state.User, t Terms, common map[string]any, access string) map[string]any {
+func (m *Maker) idClaims(client state.Client, u state.User, t Terms, groups triggers.Groups, o triggers.Claims, common map[string]any, access string) map[string]any {
 	id := maps.Clone(common)
 	id["token_use"], id["aud"], id["cognito:username"] = "id", client.ID, u.Username
 	if id["origin_jti"] != nil {
@@ -101,10 +122,10 @@ func (m *Maker) idClaims(client state.Client, u state.User, t Terms, common map[
 	if t.Nonce != "" {
 		id["nonce"] = t.Nonce
 	}
-	if roles, preferred := m.state.Roles(client.PoolID, u.Groups); len(roles) > 0 {
-		id["cognito:roles"] = roles
-		if preferred != "" {
-			id["cognito:preferred_role"] = preferred
+	if len(groups.Roles) > 0 {
+		id["cognito:roles"] = groups.Roles
+		if groups.Preferred != "" {
+			id["cognito:preferred_role"] = groups.Preferred
 		}
 	}
 	scopes := t.Scopes
@@ -118,6 +139,7 @@ func (m *Maker) idClaims(client state.Client, u state.User, t Terms, common map[
 		}
 		id[name] = value
 	}
+	override(id, o, "")
 	return id
 }
 

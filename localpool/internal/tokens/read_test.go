@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant/localpool/internal/state"
+	"github.com/codegrant/codegrant/localpool/internal/triggers"
 )
 
 const testPool = "local_Test1"
@@ -17,7 +18,7 @@ func newMaker(t testing.TB) *Maker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(s, "http://127.0.0.1:9229")
+	return New(s, triggers.New(triggers.Config{State: s, Logger: slog.New(slog.DiscardHandler)}), "http://127.0.0.1:9229")
 }
 
 func (m *Maker) signed(t testing.TB, claims map[string]any) string {
