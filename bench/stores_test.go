@@ -4,10 +4,13 @@ import (
 	"database/sql"
 	"fmt"
 	"os"
+	"regexp"
+	"strconv"
 	"testing"
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
+	"github.com/redis/rueidis"
 
 	"github.com/codegrant/codegrant/session"
 	"github.com/codegrant/codegrant/session/redisstore"
@@ -17,19 +20,66 @@ import (
 type namedStore struct {
 	name  string
 	store session.Store
+	redis rueidis.Client // to count what it is asked; nil: it is no Redis
+}
+
+// contend measures one address, and counts what Redis is asked for: where copies are
+// measured, it is to be nothing.
+func (s namedStore) contend(b *testing.B, address string, browsers cookies) {
+	b.Run(s.name, func(b *testing.B) {
+		if s.redis == nil {
+			measure(b, address, browsers)
+			return
+		}
+		before := s.asked(b)
+		measure(b, address, browsers)
+		b.ReportMetric(float64(s.asked(b)-before)/float64(b.N), "redis-gets/op")
+	})
+}
+
+var gets = regexp.MustCompile(`(?m)^cmdstat_get:calls=(\d+)`)
+
+// asked is how often Redis has been asked for a record.
+func (s namedStore) asked(tb testing.TB) int {
+	tb.Helper()
+	text, err := s.redis.Do(tb.Context(), s.redis.B().Info().Section("commandstats").Build()).ToString()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	match := gets.FindStringSubmatch(text)
+	if match == nil {
+		return 0
+	}
+	n, err := strconv.Atoi(match[1])
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return n
 }
 
 // stores returns those whose server is there: make bench starts them.
 func stores(tb testing.TB) (found []namedStore) {
 	tb.Helper()
 	if server := os.Getenv("CODEGRANT_TEST_REDIS"); server != "" {
-		for name, plain := range map[string]bool{"redis": false, "redis without copies": true} {
-			s, err := redisstore.New(redisstore.Config{URL: server, DisableCache: plain, Prefix: fmt.Sprintf("bench:%d:", time.Now().UnixNano())})
+		option, err := rueidis.ParseURL(server)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		client, err := rueidis.NewClient(option)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		tb.Cleanup(client.Close)
+		for _, way := range []struct {
+			name  string
+			plain bool
+		}{{"redis", false}, {"redis without copies", true}} {
+			s, err := redisstore.New(redisstore.Config{URL: server, DisableCache: way.plain, Prefix: fmt.Sprintf("bench:%d:", time.Now().UnixNano())})
 			if err != nil {
 				tb.Fatal(err)
 			}
 			tb.Cleanup(func() { s.Close() })
-			found = append(found, namedStore{name, s})
+			found = append(found, namedStore{way.name, s, client})
 		}
 	}
 	if server := os.Getenv("CODEGRANT_TEST_POSTGRES"); server != "" {
@@ -59,7 +109,7 @@ func stores(tb testing.TB) (found []namedStore) {
 		if err := s.Migrate(tb.Context()); err != nil {
 			tb.Fatal(err)
 		}
-		found = append(found, namedStore{"postgres", s})
+		found = append(found, namedStore{"postgres", s, nil})
 	}
 	return found
 }
