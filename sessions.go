@@ -132,13 +132,14 @@ var errUnreadable = fmt.Errorf("%w: its record does not open", ErrSessionEnded)
 
 // load reads and opens one record.
 func (a *Auth) load(ctx context.Context, handle session.Handle) (*live, error) {
-	record, err := a.Sessions.Get(ctx, handle.RecordID())
+	id := handle.RecordID()
+	record, err := a.Sessions.Get(ctx, id)
 	switch {
 	case errors.Is(err, session.ErrNotFound):
 		return nil, ErrSessionEnded
 	case err != nil:
 		return nil, unavailable("read the session", err)
-	case record.ID != handle.RecordID() || record.Pool != a.binding || !a.Now().Before(record.Expires):
+	case record.ID != id || record.Pool != a.binding || !a.Now().Before(record.Expires):
 		return nil, ErrSessionEnded
 	}
 	return a.open(ctx, handle, record)

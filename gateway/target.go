@@ -43,6 +43,9 @@ func newTarget(method, host, rawPath, query string) (target, error) {
 	if !strings.HasPrefix(rawPath, "/") || method == http.MethodConnect || method == http.MethodTrace {
 		return refuse("it is no path of a resource")
 	}
+	if isPlainPath(rawPath) && query == "" { // most are; nothing of what follows can be found there
+		return target{host: name, given: strings.ToLower(host), path: rawPath, raw: rawPath}, nil
+	}
 	lower := strings.ToLower(rawPath)
 	for _, trick := range [...]string{"//", "\\", ";", "#", "?", "%2f", "%5c", "%2e", "%25", "%00", "%3b", "%23", "%3f"} {
 		if strings.Contains(lower, trick) {
@@ -68,17 +71,43 @@ func newTarget(method, host, rawPath, query string) (target, error) {
 	return target{host: name, given: strings.ToLower(host), path: path, raw: (&url.URL{Path: path}).EscapedPath(), query: query}, nil
 }
 
+// isPlainPath reports whether a path has one reading at first sight: letters, digits,
+// dashes and underscores between single slashes, and dots where a letter or digit
+// stands before them.
+func isPlainPath(path string) bool {
+	before := byte(0)
+	for i := range len(path) {
+		switch c := path[i]; {
+		case isAlphanumeric(c), c == '-', c == '_':
+		case c == '/' && before != '/':
+		case c == '.' && isAlphanumeric(before):
+		default:
+			return false
+		}
+		before = path[i]
+	}
+	return true
+}
+
+func isAlphanumeric(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}
+
 // canonicalHost is a Host header as routes write it.
 func canonicalHost(host string) (string, error) {
-	if h, port, err := net.SplitHostPort(host); err == nil {
+	if !strings.Contains(host, ":") {
+		// There is no port to split off.
+	} else if h, port, err := net.SplitHostPort(host); err == nil {
 		if strings.Trim(port, "0123456789") != "" {
 			return "", errors.New("its port is no number")
 		}
 		host = h
 	}
 	host = strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
-	if _, err := netip.ParseAddr(host); err == nil {
-		return host, nil
+	if strings.Contains(host, ":") || strings.Trim(host, "0123456789.") == "" { // others are no addresses
+		if _, err := netip.ParseAddr(host); err == nil {
+			return host, nil
+		}
 	}
 	if host == "" || len(host) > 253 || strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789-._") != "" || strings.Contains(host, "..") {
 		return "", errors.New("it is no host name")
