@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -92,7 +93,9 @@ func (p *proxy) rewrite(pr *httputil.ProxyRequest) {
 		pr.Out.Host = c.route.servers.Host
 	}
 
-	h := pr.Out.Header
+	h := make(http.Header, len(pr.Out.Header)+len(g.headers.all)+4) // so that it grows once
+	maps.Copy(h, pr.Out.Header)
+	pr.Out.Header = h
 	if c.trusted {
 		for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"} {
 			if values, ok := pr.In.Header[name]; ok {
