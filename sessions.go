@@ -156,14 +156,15 @@ func (a *Auth) open(ctx context.Context, handle session.Handle, record session.R
 	id := &p.identity
 	id.Issuer, id.Subject, id.ClientID = a.endpoints.Issuer, record.Subject, a.Pool.ClientID
 	id.Method, id.sessionID = MethodSession, shortID(record.ID)
+	l := &live{handle: handle, record: record, payload: p}
 	id.tokens = func() (cognito.Secret, cognito.Secret) {
-		t, err := openTokens(handle, record)
+		t, err := openTokens(l.handle, l.record)
 		if err != nil {
 			return "", "" // opened a moment ago under the same key: damaged in memory at most
 		}
 		return t.id, t.access
 	}
-	return &live{handle: handle, record: record, payload: p}, nil
+	return l, nil
 }
 
 // openTokens opens the tokens of a session, for those who need them.

@@ -4,8 +4,8 @@ import (
 	"database/sql"
 	"fmt"
 	"os"
-	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,34 +23,38 @@ type namedStore struct {
 	redis rueidis.Client // to count what it is asked; nil: it is no Redis
 }
 
-// contend measures one address, and counts what Redis is asked for: where copies are
-// measured, it is to be nothing.
+// contend measures one address, and what Redis does for it: where copies are measured,
+// it is to be asked for nothing.
 func (s namedStore) contend(b *testing.B, address string, browsers cookies) {
 	b.Run(s.name, func(b *testing.B) {
 		if s.redis == nil {
 			measure(b, address, browsers)
 			return
 		}
-		before := s.asked(b)
+		gets, busy := s.info(b, "cmdstat_get:calls="), s.busy(b)
 		measure(b, address, browsers)
-		b.ReportMetric(float64(s.asked(b)-before)/float64(b.N), "redis-gets/op")
+		b.ReportMetric((s.info(b, "cmdstat_get:calls=")-gets)/float64(b.N), "redis-gets/op")
+		b.ReportMetric((s.busy(b)-busy)*1e9/float64(b.N), "redis-cpu-ns/op")
 	})
 }
 
-var gets = regexp.MustCompile(`(?m)^cmdstat_get:calls=(\d+)`)
+// busy is the time on the processor that Redis has had, in seconds.
+func (s namedStore) busy(tb testing.TB) float64 {
+	return s.info(tb, "used_cpu_user:") + s.info(tb, "used_cpu_sys:")
+}
 
-// asked is how often Redis has been asked for a record.
-func (s namedStore) asked(tb testing.TB) int {
+// info is a number that Redis says of itself, after a label; 0 where it says none.
+func (s namedStore) info(tb testing.TB, label string) float64 {
 	tb.Helper()
-	text, err := s.redis.Do(tb.Context(), s.redis.B().Info().Section("commandstats").Build()).ToString()
+	text, err := s.redis.Do(tb.Context(), s.redis.B().Info().Section("commandstats", "cpu").Build()).ToString()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	match := gets.FindStringSubmatch(text)
-	if match == nil {
+	_, after, ok := strings.Cut(text, "\n"+label)
+	if !ok {
 		return 0
 	}
-	n, err := strconv.Atoi(match[1])
+	n, err := strconv.ParseFloat(after[:strings.IndexAny(after, ",\r")], 64)
 	if err != nil {
 		tb.Fatal(err)
 	}
