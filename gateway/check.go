@@ -82,7 +82,7 @@ func (g *Gateway) passCheck(w http.ResponseWriter, r *http.Request, c *call) {
 		g.unsigned(w, r, err)
 		return
 	}
-	w.WriteHeader(http.StatusOK)
+	c.recorder.status = http.StatusOK // net/http sends it by itself; told to, it would copy all headers first
 }
 
 // answer asks the permission of the route of what a proxy asks about, and that which

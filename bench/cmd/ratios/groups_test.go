@@ -33,7 +33,7 @@ func TestPrint(t *testing.T) {
 			}},
 			want: `
 Times
-                                             processor       GETs
+                                               processor       GETs
   the baseline                           30µs                          1.00 ×  baseline
   us                                   37.5µs     10.0µs       0.25    1.25 ×  (1.25 to 1.25)  at most 1.30 ×: kept
   them                                   90µs                          3.00 ×  (3.00 to 3.00)
@@ -48,7 +48,7 @@ Times
 			}},
 			want: `
 Rates
-                                             processor       GETs
+                                               processor       GETs
   the baseline                        33333/s                          1.00 ×  baseline
   us                                  26667/s     10.0µs       0.25    0.80 ×  (0.80 to 0.80)  at least 0.75 ×: kept
   them                                11111/s                          0.33 ×  (0.33 to 0.33)  at least 0.75 ×: BROKEN
@@ -63,7 +63,7 @@ Rates
 			}},
 			want: `
 In all
-                                             processor       GETs
+                                               processor       GETs
   the baseline                           30µs                          1.00 ×  baseline
   us                                   37.5µs     10.0µs       0.25    1.25 ×  (1.25 to 1.25)  at most 30µs: BROKEN
 `,
