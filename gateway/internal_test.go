@@ -2,8 +2,10 @@ package gateway
 
 import (
 	"context"
+	"crypto/ed25519"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -129,3 +131,95 @@ func testAuth(t *testing.T) (*codegrant.Auth, Route) {
 }
 
 var testPool = cognito.Pool{ID: "eu-west-1_Ab12Cd34E", Domain: "acme.auth.eu-west-1.amazoncognito.com", ClientID: "c1"}
+
+// TestAssertionsAreSignedOnce: for half of its lifetime a token is sent again, to whom
+// every claim of it is true.
+func TestAssertionsAreSignedOnce(t *testing.T) {
+	_, signing, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 11, 25, 20, 0, 0, 0, time.UTC)
+	s, err := newSigner(Assertions{Keys: []ed25519.PrivateKey{signing}, Issuer: "https://app.example.com"}, func() time.Time { return now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	alice := codegrant.Identity{Subject: "1", Username: "alice", Email: "alice@example.com", EmailVerified: true, Groups: []string{"admins", "editors"}}
+	sign := func(audience string, id codegrant.Identity) string {
+		t.Helper()
+		token, err := s.sign(audience, &id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	first := sign("orders", alice)
+	now = now.Add(2*time.Minute + 29*time.Second)
+	if sign("orders", alice) != first {
+		t.Error("it is signed again within half of its lifetime")
+	}
+	seen := map[string]string{first: "alice"}
+	for name, change := range map[string]func(*codegrant.Identity){
+		"subject":      func(id *codegrant.Identity) { id.Subject = "2" },
+		"username":     func(id *codegrant.Identity) { id.Username = "bob" },
+		"e-mail":       func(id *codegrant.Identity) { id.Email = "bob@example.com" },
+		"verification": func(id *codegrant.Identity) { id.EmailVerified = false },
+		"name":         func(id *codegrant.Identity) { id.Name = "Alice" },
+		"issuer":       func(id *codegrant.Identity) { id.Issuer = "https://other.example.com" },
+		"fewer groups": func(id *codegrant.Identity) { id.Groups = id.Groups[:1] },
+		"one group":    func(id *codegrant.Identity) { id.Groups = []string{"adminseditors"} },
+		"scopes":       func(id *codegrant.Identity) { id.Scopes = []string{"admins", "editors"}; id.Groups = nil },
+		"user id":      func(id *codegrant.Identity) { id.UserID = 7 },
+	} {
+		other := alice
+		change(&other)
+		token := sign("orders", other)
+		if who, ok := seen[token]; ok {
+			t.Errorf("another %s gets the token of another %s", name, who)
+		}
+		seen[token] = name
+	}
+	if _, ok := seen[sign("reports", alice)]; ok {
+		t.Error("another audience gets a token that was there")
+	}
+	now = now.Add(2 * time.Second)
+	if sign("orders", alice) == first {
+		t.Error("it is not signed again after half of its lifetime")
+	}
+	for i := range 3 * maxSigned {
+		s.young[strconv.Itoa(i)] = signedToken{}
+		if len(s.young) == maxSigned {
+			sign(strconv.Itoa(i), alice)
+		}
+	}
+	if len(s.young)+len(s.old) > 2*maxSigned {
+		t.Errorf("%d tokens are kept", len(s.young)+len(s.old))
+	}
+}
+
+// TestNarrowedGuardsAreBounded: whoever asks for ever new permissions takes no memory.
+func TestNarrowedGuardsAreBounded(t *testing.T) {
+	auth, _ := testAuth(t)
+	g, err := New(Config{Tenants: []Tenant{{Auth: auth}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(query string) int {
+		r := httptest.NewRequest(http.MethodGet, "/auth/check?"+query, nil)
+		r.Header.Set("X-Key", "good")
+		w := httptest.NewRecorder()
+		g.ServeHTTP(w, r)
+		return w.Code
+	}
+	for i := range 2*maxNarrowed + 10 {
+		if status := ask("group=g" + strconv.Itoa(i)); status != http.StatusForbidden {
+			t.Fatalf("a group that nobody is in: %d", status)
+		}
+	}
+	if status := ask(""); status != http.StatusOK {
+		t.Errorf("nothing asked for: %d", status)
+	}
+	if n := len(g.narrowed.kept); n > maxNarrowed {
+		t.Errorf("%d are kept", n)
+	}
+}

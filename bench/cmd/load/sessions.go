@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -136,6 +137,11 @@ func sessions(ctx context.Context, flags *flag.FlagSet, args []string, out io.Wr
 		return fmt.Errorf("read the session of a sign-in: %w", err)
 	}
 
+	// Copies are dropped in two halves; after as many, there is no room that was not used.
+	warm := 2 * cacheBytes / len(m.record.Sealed)
+	if *count < 2*warm {
+		return fmt.Errorf("copies have found their size after %d sessions: -sessions is to be %d at least", warm, 2*warm)
+	}
 	head(out, "one process, sessions in Redis, %d distinct ones with %d bytes of content, each asked for twice", *count, len(m.record.Sealed))
 	fmt.Fprintf(out, "\n  %12s %14s %14s %14s %12s\n", "sessions", "resident", "heap in use", "Redis", "a second")
 	var seen []sample
@@ -165,13 +171,14 @@ func sessions(ctx context.Context, flags *flag.FlagSet, args []string, out io.Wr
 		fmt.Fprintf(out, "  %12d %10.1f MiB %10.1f MiB %10.1f MiB %12.0f\n", s.sessions, mebi(s.resident), mebi(s.heap), mebi(s.redis), float64(to-from)/time.Since(begin).Seconds())
 		begin = time.Now()
 	}
-	return judge(out, seen)
+	return judge(out, seen, warm)
 }
 
-// judge compares the last fifth with the second one: in the first, copies and the
-// collector's goal find their size.
-func judge(out io.Writer, seen []sample) error {
-	fifth := len(seen) / 5
+// judge compares the last samples with the first ones after the copies have found
+// their size.
+func judge(out io.Writer, seen []sample, warm int) error {
+	seen = slices.DeleteFunc(slices.Clone(seen), func(s sample) bool { return s.sessions < warm })
+	fifth := max(1, len(seen)/5)
 	mean := func(part []sample) (sessions, resident float64) {
 		for _, s := range part {
 			sessions += float64(s.sessions) / float64(len(part))
@@ -179,7 +186,7 @@ func judge(out io.Writer, seen []sample) error {
 		}
 		return sessions, resident
 	}
-	early, small := mean(seen[fifth : 2*fifth])
+	early, small := mean(seen[:fifth])
 	late, large := mean(seen[len(seen)-fifth:])
 	grown := large - small
 	fmt.Fprintf(out, "\n  from %.0f to %.0f sessions the process grew by %.1f MiB, %.1f bytes for each; %d MiB of copies are allowed: ",
