@@ -130,7 +130,8 @@ func (s *signer) sign(audience string, id *codegrant.Identity) (string, error) {
 	if s.young == nil || len(s.young) >= maxSigned {
 		s.young, s.old = make(map[string]signedToken), s.young
 	}
-	s.young[string(key)] = signedToken{token, now.Add(s.Lifetime / 2)}
+	// A second less: what a token says is in whole ones, rounded down.
+	s.young[string(key)] = signedToken{token, now.Add(s.Lifetime/2 - time.Second)}
 	return token, nil
 }
 
