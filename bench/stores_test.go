@@ -28,11 +28,11 @@ type namedStore struct {
 func (s namedStore) contend(b *testing.B, address string, browsers cookies) {
 	b.Run(s.name, func(b *testing.B) {
 		if s.redis == nil {
-			measure(b, address, browsers)
+			measure(b, address, browsers, func() {})
 			return
 		}
-		gets, busy := s.info(b, "cmdstat_get:calls="), s.busy(b)
-		measure(b, address, browsers)
+		var gets, busy float64
+		measure(b, address, browsers, func() { gets, busy = s.info(b, "cmdstat_get:calls="), s.busy(b) })
 		b.ReportMetric((s.info(b, "cmdstat_get:calls=")-gets)/float64(b.N), "redis-gets/op")
 		b.ReportMetric((s.busy(b)-busy)*1e9/float64(b.N), "redis-cpu-ns/op")
 	})
