@@ -55,8 +55,6 @@ func (g *Gateway) check(w http.ResponseWriter, r *http.Request, t *tenant) {
 		outcome.Duration = g.now().Sub(start)
 		g.observe(r, outcome)
 	}()
-	varies(w.Header())
-
 	asked, err := g.originalOf(r, t)
 	if err != nil {
 		g.doubt(w, r, err)
@@ -135,7 +133,12 @@ func (g *Gateway) unsigned(w http.ResponseWriter, r *http.Request, err error) {
 	w.WriteHeader(http.StatusServiceUnavailable)
 }
 
-func (g *Gateway) deny(w http.ResponseWriter) { http.Error(w, "Forbidden", http.StatusForbidden) }
+// deny refuses without having asked who it is. Where somebody was asked, package
+// codegrant has said what the answer depends on.
+func (g *Gateway) deny(w http.ResponseWriter) {
+	varies(w.Header())
+	http.Error(w, "Forbidden", http.StatusForbidden)
+}
 
 // originalOf reads what is asked about: nil where nobody said, and no route needs it.
 func (g *Gateway) originalOf(r *http.Request, t *tenant) (*original, error) {

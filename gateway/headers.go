@@ -114,31 +114,37 @@ func (g *Gateway) withoutIdentity(r *http.Request) *http.Request {
 // tell sets every identity header of one answer or request.
 func (g *Gateway) tell(h http.Header, id *codegrant.Identity) {
 	n := &g.headers
-	for _, name := range n.all {
-		h[name] = nothing
-	}
 	if id == nil {
+		for _, name := range n.all {
+			h[name] = nothing
+		}
 		return
 	}
 	values := make([]string, 0, len(n.all)) // of all headers, each of which has one
 	set := func(name, value string) {
-		if value != "" {
-			values = append(values, value)
-			h[name] = values[len(values)-1 : len(values) : len(values)]
+		if value == "" {
+			h[name] = nothing
+			return
 		}
+		values = append(values, value)
+		h[name] = values[len(values)-1 : len(values) : len(values)]
+	}
+	email, userID := "", ""
+	if id.EmailVerified {
+		email = id.Email
+	}
+	if id.UserID != 0 {
+		userID = strconv.FormatInt(id.UserID, 10)
 	}
 	set(n.Subject, encode(id.Subject, false))
 	set(n.Username, encode(id.Username, false))
-	if id.EmailVerified {
-		set(n.Email, encode(id.Email, false))
-	}
+	set(n.Email, encode(email, false))
 	set(n.Name, encode(id.Name, false))
 	set(n.Issuer, encode(id.Issuer, false))
 	set(n.Groups, encodeList(id.Groups))
 	set(n.Scopes, encodeList(id.Scopes))
-	if id.UserID != 0 {
-		set(n.UserID, strconv.FormatInt(id.UserID, 10))
-	}
+	set(n.UserID, userID)
+	set(n.Assertion, "")
 }
 
 // nothing is the value of headers that have nothing to tell. It is shared: whoever

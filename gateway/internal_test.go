@@ -223,3 +223,24 @@ func TestNarrowedGuardsAreBounded(t *testing.T) {
 		t.Errorf("%d are kept", n)
 	}
 }
+
+// TestEveryHeaderIsTold: none is left to what a client has sent.
+func TestEveryHeaderIsTold(t *testing.T) {
+	auth, _ := testAuth(t)
+	g, err := New(Config{Tenants: []Tenant{{Auth: auth}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []*codegrant.Identity{nil, {}, {Subject: "1", Email: "unverified@example.com"}} {
+		h := make(http.Header)
+		for _, name := range g.headers.all {
+			h[name] = []string{"forged", "forged"}
+		}
+		g.tell(h, id)
+		for _, name := range g.headers.all {
+			if values := h[name]; len(values) != 1 || values[0] != "" && (name != g.headers.Subject || values[0] != "1") {
+				t.Errorf("%+v: %s = %q", id, name, values)
+			}
+		}
+	}
+}

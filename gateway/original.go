@@ -43,8 +43,6 @@ func (g *Gateway) CheckOriginal(w http.ResponseWriter, original *http.Request, n
 		outcome.Duration = g.now().Sub(start)
 		g.observe(r, outcome)
 	}()
-	varies(w.Header())
-
 	if !g.fromTrusted(r) {
 		g.doubt(w, r, fmt.Errorf("%w: it is no trusted proxy that asks; %s", errOriginal, listIt(r)))
 		return nil
