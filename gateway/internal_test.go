@@ -19,7 +19,6 @@ import (
 func FuzzTarget(f *testing.F) {
 	for _, seed := range []string{"/", "/a/b", "/a.b/c-d_e.f", "/a..b", "/.a", "/a/.", "/a%20b", "/%c3%bc", "/a/../b", "/%2e%2e/", "//a", "/a;b", "/a%2fb", "/\\a", "/%", "/a?b"} {
 		f.Add(seed, "x=1&y=%20", "Example.com:443")
-		f.Add(seed, "", "127.0.0.1")
 	}
 	f.Fuzz(func(t *testing.T, raw, query, host string) {
 		got, err := newTarget(http.MethodGet, host, raw, query)
@@ -31,8 +30,8 @@ func FuzzTarget(f *testing.F) {
 			t.Fatalf("not stable: %+v, then %+v, %v", got, again, err)
 		}
 		// What is taken at first sight is what a closer look makes of it.
-		if closer, err := newTarget(http.MethodGet, host, raw, "x"); query == "" && (err != nil || closer.path != got.path || closer.raw != got.raw) {
-			t.Fatalf("%+v, and %+v, %v at a closer look", got, closer, err)
+		if path, escaped, err := readPath(raw); err != nil || path != got.path || escaped != got.raw {
+			t.Fatalf("%+v, and %q, %q, %v at a closer look", got, path, escaped, err)
 		}
 		for segment := range strings.SplitSeq(got.path, "/") {
 			if segment == ".." || segment == "." {

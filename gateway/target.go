@@ -43,32 +43,40 @@ func newTarget(method, host, rawPath, query string) (target, error) {
 	if !strings.HasPrefix(rawPath, "/") || method == http.MethodConnect || method == http.MethodTrace {
 		return refuse("it is no path of a resource")
 	}
-	if isPlainPath(rawPath) && query == "" { // most are; nothing of what follows can be found there
-		return target{host: name, given: strings.ToLower(host), path: rawPath, raw: rawPath}, nil
-	}
-	lower := strings.ToLower(rawPath)
-	for _, trick := range [...]string{"//", "\\", ";", "#", "?", "%2f", "%5c", "%2e", "%25", "%00", "%3b", "%23", "%3f"} {
-		if strings.Contains(lower, trick) {
-			return refuse("it has " + trick + " in its path")
-		}
-	}
-	path, err := url.PathUnescape(rawPath)
-	if err != nil || !utf8.ValidString(path) {
-		return refuse("its escapes are malformed")
-	}
-	if strings.ContainsFunc(path, func(r rune) bool { return r < 0x20 || r == 0x7f }) {
-		return refuse("it has control characters")
-	}
-	for segment := range strings.SplitSeq(path[1:], "/") {
-		if segment == "." || segment == ".." {
-			return refuse("it has dot segments")
+	path, raw := rawPath, rawPath
+	if !isPlainPath(rawPath) { // nothing of what is looked for can be found in those that are
+		if path, raw, err = readPath(rawPath); err != nil {
+			return refuse(err.Error())
 		}
 	}
 	// What net/url reads differently than others is not for upstreams either.
-	if strings.ContainsAny(query, ";#\x00\r\n ") || strings.Count(query, "&") > 1000 {
+	if query != "" && (strings.ContainsAny(query, ";#\x00\r\n ") || strings.Count(query, "&") > 1000) {
 		return refuse("its query is malformed")
 	}
-	return target{host: name, given: strings.ToLower(host), path: path, raw: (&url.URL{Path: path}).EscapedPath(), query: query}, nil
+	return target{host: name, given: strings.ToLower(host), path: path, raw: raw, query: query}, nil
+}
+
+// readPath decodes a path, and escapes it again.
+func readPath(rawPath string) (path, raw string, err error) {
+	lower := strings.ToLower(rawPath)
+	for _, trick := range [...]string{"//", "\\", ";", "#", "?", "%2f", "%5c", "%2e", "%25", "%00", "%3b", "%23", "%3f"} {
+		if strings.Contains(lower, trick) {
+			return "", "", errors.New("it has " + trick + " in its path")
+		}
+	}
+	path, err = url.PathUnescape(rawPath)
+	if err != nil || !utf8.ValidString(path) {
+		return "", "", errors.New("its escapes are malformed")
+	}
+	if strings.ContainsFunc(path, func(r rune) bool { return r < 0x20 || r == 0x7f }) {
+		return "", "", errors.New("it has control characters")
+	}
+	for segment := range strings.SplitSeq(path[1:], "/") {
+		if segment == "." || segment == ".." {
+			return "", "", errors.New("it has dot segments")
+		}
+	}
+	return path, (&url.URL{Path: path}).EscapedPath(), nil
 }
 
 // isPlainPath reports whether a path has one reading at first sight: letters, digits,
