@@ -132,13 +132,14 @@ var errUnreadable = fmt.Errorf("%w: its record does not open", ErrSessionEnded)
 
 // load reads and opens one record.
 func (a *Auth) load(ctx context.Context, handle session.Handle) (*live, error) {
-	record, err := a.Sessions.Get(ctx, handle.RecordID())
+	id := handle.RecordID()
+	record, err := a.Sessions.Get(ctx, id)
 	switch {
 	case errors.Is(err, session.ErrNotFound):
 		return nil, ErrSessionEnded
 	case err != nil:
 		return nil, unavailable("read the session", err)
-	case record.ID != handle.RecordID() || record.Pool != a.binding || !a.Now().Before(record.Expires):
+	case record.ID != id || record.Pool != a.binding || !a.Now().Before(record.Expires):
 		return nil, ErrSessionEnded
 	}
 	return a.open(ctx, handle, record)
@@ -155,14 +156,15 @@ func (a *Auth) open(ctx context.Context, handle session.Handle, record session.R
 	id := &p.identity
 	id.Issuer, id.Subject, id.ClientID = a.endpoints.Issuer, record.Subject, a.Pool.ClientID
 	id.Method, id.sessionID = MethodSession, shortID(record.ID)
+	l := &live{handle: handle, record: record, payload: p}
 	id.tokens = func() (cognito.Secret, cognito.Secret) {
-		t, err := openTokens(handle, record)
+		t, err := openTokens(l.handle, l.record)
 		if err != nil {
 			return "", "" // opened a moment ago under the same key: damaged in memory at most
 		}
 		return t.id, t.access
 	}
-	return &live{handle: handle, record: record, payload: p}, nil
+	return l, nil
 }
 
 // openTokens opens the tokens of a session, for those who need them.

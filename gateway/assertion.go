@@ -5,10 +5,12 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/codegrant/codegrant"
@@ -24,7 +26,9 @@ type Assertions struct {
 	Keys []ed25519.PrivateKey
 	// Issuer is the claim iss, such as https://app.example.com. Required.
 	Issuer string
-	// Lifetime of a token. Defaults to 5 minutes, at most an hour.
+	// Lifetime of a token. Defaults to 5 minutes, at most an hour. Requests of the
+	// same person to the same route are sent the same token for half of it, so that
+	// each one that arrives is good for the other half at least.
 	Lifetime time.Duration
 }
 
@@ -33,7 +37,19 @@ type signer struct {
 	now    func() time.Time
 	header string // of tokens, encoded
 	jwks   []byte
+
+	mu         sync.Mutex // guards the fields below
+	young, old map[string]signedToken
 }
+
+// signedToken is kept, by what it says.
+type signedToken struct {
+	token string
+	until time.Time // after which there is another one
+}
+
+// maxSigned bounds the tokens that are kept: twice as many, of about a kilobyte.
+const maxSigned = 8 << 10
 
 func newSigner(a Assertions, now func() time.Time) (*signer, error) {
 	a.Lifetime = cmp.Or(a.Lifetime, 5*time.Minute)
@@ -92,8 +108,56 @@ type claims struct {
 	Session       string   `json:"sid,omitempty"`
 }
 
+// sign returns a token for an audience, which may be one that was signed before.
 func (s *signer) sign(audience string, id *codegrant.Identity) (string, error) {
 	now := s.now()
+	key := appendSaid(make([]byte, 0, 512), audience, id)
+	s.mu.Lock()
+	kept, ok := s.young[string(key)]
+	if !ok {
+		kept = s.old[string(key)]
+	}
+	s.mu.Unlock()
+	if now.Before(kept.until) {
+		return kept.token, nil
+	}
+	token, err := s.signAt(now, audience, id)
+	if err != nil {
+		return "", err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.young == nil || len(s.young) >= maxSigned {
+		s.young, s.old = make(map[string]signedToken), s.young
+	}
+	// A second less: what a token says is in whole ones, rounded down.
+	s.young[string(key)] = signedToken{token, now.Add(s.Lifetime/2 - time.Second)}
+	return token, nil
+}
+
+// appendSaid appends what a token says apart from when, each part behind its length.
+func appendSaid(b []byte, audience string, id *codegrant.Identity) []byte {
+	add := func(s string) {
+		b = binary.AppendUvarint(b, uint64(len(s)))
+		b = append(b, s...)
+	}
+	for _, s := range [...]string{audience, id.Subject, id.Issuer, id.Username, id.Email, id.Name, id.SessionID()} {
+		add(s)
+	}
+	for _, list := range [...][]string{id.Groups, id.Scopes} {
+		b = binary.AppendUvarint(b, uint64(len(list)))
+		for _, s := range list {
+			add(s)
+		}
+	}
+	b = binary.AppendVarint(b, id.UserID)
+	if id.EmailVerified {
+		b = append(b, 1)
+	}
+	return b
+}
+
+func (s *signer) signAt(now time.Time, audience string, id *codegrant.Identity) (string, error) {
 	payload, err := json.Marshal(claims{
 		Issuer: s.Issuer, Audience: audience, Subject: id.Subject, IssuedAt: now.Unix(), Expires: now.Add(s.Lifetime).Unix(),
 		PoolIssuer: id.Issuer, Username: id.Username, Email: id.Email, EmailVerified: id.EmailVerified, Name: id.Name,
@@ -108,7 +172,7 @@ func (s *signer) sign(audience string, id *codegrant.Identity) (string, error) {
 }
 
 // assert adds the assertion to what an upstream is told, where the route has one.
-func (g *Gateway) assert(h http.Header, _ *tenant, r *route, id *codegrant.Identity) error {
+func (g *Gateway) assert(h http.Header, r *route, id *codegrant.Identity) error {
 	if !r.Assertion || id == nil {
 		return nil
 	}

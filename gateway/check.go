@@ -6,10 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
-
-	"github.com/codegrant/codegrant"
 )
 
 // RedirectHeader carries where a sign-in begins, for nginx, which takes no redirect
@@ -58,70 +55,64 @@ func (g *Gateway) check(w http.ResponseWriter, r *http.Request, t *tenant) {
 		outcome.Duration = g.now().Sub(start)
 		g.observe(r, outcome)
 	}()
-	varies(w.Header())
-
 	asked, err := g.originalOf(r, t)
 	if err != nil {
 		g.doubt(w, r, err)
 		return
 	}
-	narrow := r.URL.Query()
+	narrow := narrowing{query: r.URL.RawQuery}
 	if asked != nil {
 		r = asked.request(r)
 		if asked.below {
-			narrow = nil // the query is the original's
+			narrow.query = "" // it is the original's
 		}
 		if asked.nginx {
 			w = &forNginx{ResponseWriter: w}
 		}
 	}
-	outcome = g.answer(w, r, t, asked, narrow, func(w http.ResponseWriter, r *http.Request, t *tenant, route *route, id *codegrant.Identity) {
-		g.tell(w.Header(), id)
-		if err := g.assert(w.Header(), t, route, id); err != nil {
-			g.unsigned(w, r, err)
-			return
-		}
-		w.WriteHeader(http.StatusOK)
-	})
+	outcome = g.answer(w, r, t, asked, narrow, g.passCheck)
+}
+
+// passCheck tells the proxy who may pass.
+func (g *Gateway) passCheck(w http.ResponseWriter, r *http.Request, c *call) {
+	g.tell(w.Header(), c.id)
+	if err := g.assert(w.Header(), c.route, c.id); err != nil {
+		g.unsigned(w, r, err)
+		return
+	}
+	c.recorder.status = http.StatusOK // net/http sends it by itself; told to, it would copy all headers first
 }
 
 // answer asks the permission of the route of what a proxy asks about, and that which
 // the proxy adds; pass is called with whom they allow. r is the request asked about,
 // or the question itself where nobody said.
-func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, t *tenant, asked *original, narrow url.Values,
-	pass func(http.ResponseWriter, *http.Request, *tenant, *route, *codegrant.Identity)) Outcome {
+func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, t *tenant, asked *original, narrow narrowing,
+	pass func(http.ResponseWriter, *http.Request, *call)) Outcome {
 	outcome := Outcome{Tenant: t.Name, Decision: Forbidden, Status: http.StatusForbidden}
-	narrowed := route{Route: Route{Name: "check"}}
+	found := g.unrouted
 	if asked != nil {
 		t = g.tenantOf(r, asked.target)
 		if len(g.table.routes) > 0 {
-			found := g.table.findFor(asked.target, asked.method)
+			found = g.table.findFor(asked.target, asked.method)
 			if found == nil || !found.takes(asked.method) {
 				outcome.Decision = NotFound
 				g.deny(w) // no route: nobody said that anyone may
 				return outcome
 			}
-			narrowed = *found
 			if found.tenant != nil {
 				t = found.tenant
 			}
 		}
 	}
-	outcome.Tenant, outcome.Route = t.Name, narrowed.Name
-	more, err := permissionsOf(narrow)
+	outcome.Tenant, outcome.Route = t.Name, found.Name
+	guard, err := g.narrowed.of(t, found, narrow)
 	if err != nil {
 		g.doubt(w, r, err)
 		return outcome
 	}
-	if len(more) > 0 {
-		narrowed.permissions = append(slices.Clone(narrowed.permissions), more...)
-		narrowed.Public = false
-	}
-	recorder := &recorder{ResponseWriter: w}
-	outcome.Decision, outcome.Identity = g.decide(recorder, r, t, &narrowed, func(w http.ResponseWriter, r *http.Request, id *codegrant.Identity) {
-		pass(w, r, t, &narrowed, id)
-	})
-	outcome.Status = recorder.status
+	c := &call{Context: r.Context(), gateway: g, tenant: t, route: found, asked: r, pass: pass}
+	outcome.Decision, outcome.Identity = c.decide(w, guard)
+	outcome.Status = c.recorder.status
 	return outcome
 }
 
@@ -142,46 +133,35 @@ func (g *Gateway) unsigned(w http.ResponseWriter, r *http.Request, err error) {
 	w.WriteHeader(http.StatusServiceUnavailable)
 }
 
-func (g *Gateway) deny(w http.ResponseWriter) { http.Error(w, "Forbidden", http.StatusForbidden) }
+// deny refuses without having asked who it is. Where somebody was asked, package
+// codegrant has said what the answer depends on.
+func (g *Gateway) deny(w http.ResponseWriter) {
+	varies(w.Header())
+	http.Error(w, "Forbidden", http.StatusForbidden)
+}
 
 // originalOf reads what is asked about: nil where nobody said, and no route needs it.
 func (g *Gateway) originalOf(r *http.Request, t *tenant) (*original, error) {
-	h := r.Header
-	one := func(name string) (string, bool, error) {
-		values := h[name]
-		if len(values) > 1 {
-			return "", true, fmt.Errorf("%w: %s is repeated", errOriginal, name)
-		}
-		if len(values) == 0 {
-			return "", false, nil
-		}
-		return values[0], true, nil
-	}
-	read := make(map[string]string)
-	for _, name := range []string{"X-Original-Url", "X-Original-Method", "X-Forwarded-Method", "X-Forwarded-Host", "X-Forwarded-Uri"} {
-		value, present, err := one(name)
-		if err != nil {
-			return nil, err
-		}
-		if present {
-			read[name] = value
+	for _, name := range [...]string{"X-Original-Url", "X-Original-Method", "X-Forwarded-Method", "X-Forwarded-Host", "X-Forwarded-Uri"} {
+		if len(r.Header[name]) > 1 {
+			return nil, fmt.Errorf("%w: %s is repeated", errOriginal, name)
 		}
 	}
+	read := r.Header.Get
 	below, isBelow := strings.CutPrefix(r.URL.EscapedPath(), t.Prefix+"/check/")
-	_, isNginx := read["X-Original-Url"]
-	_, isForward := read["X-Forwarded-Uri"]
+	isNginx, isForward := len(r.Header["X-Original-Url"]) > 0, len(r.Header["X-Forwarded-Uri"]) > 0
 	switch {
 	case boolean(isNginx)+boolean(isForward)+boolean(isBelow) > 1:
 		return nil, fmt.Errorf("%w: it is named in two ways", errOriginal)
 	case isNginx:
-		u, err := url.Parse(read["X-Original-Url"])
+		u, err := url.Parse(read("X-Original-Url"))
 		if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
 			return nil, fmt.Errorf("%w: X-Original-URL is no URL", errOriginal)
 		}
-		return newOriginal(read["X-Original-Method"], u.Host, u.EscapedPath(), u.RawQuery, true)
+		return newOriginal(read("X-Original-Method"), u.Host, u.EscapedPath(), u.RawQuery, true)
 	case isForward:
-		path, query, _ := strings.Cut(read["X-Forwarded-Uri"], "?")
-		return newOriginal(read["X-Forwarded-Method"], read["X-Forwarded-Host"], path, query, false)
+		path, query, _ := strings.Cut(read("X-Forwarded-Uri"), "?")
+		return newOriginal(read("X-Forwarded-Method"), read("X-Forwarded-Host"), path, query, false)
 	case isBelow && g.fromTrusted(r):
 		o, err := newOriginal(r.Method, r.Host, "/"+below, r.URL.RawQuery, false)
 		if err == nil {
@@ -219,36 +199,6 @@ func (o *original) request(r *http.Request) *http.Request {
 		out.RequestURI += "?" + o.target.query
 	}
 	return out
-}
-
-// permissionsOf reads group=, any_group= and scope=.
-func permissionsOf(query url.Values) ([]codegrant.Permission, error) {
-	var all []codegrant.Permission
-	var either []string
-	for name, values := range query {
-		for _, value := range values {
-			// Lists may come separated by commas, as configuration files have them.
-			for item := range strings.SplitSeq(value, ",") {
-				if item = strings.TrimSpace(item); item == "" {
-					return nil, fmt.Errorf("%w: %s is empty", errQuery, name)
-				}
-				switch name {
-				case "group":
-					all = append(all, codegrant.InGroup(item))
-				case "any_group":
-					either = append(either, item)
-				case "scope":
-					all = append(all, codegrant.HasScope(item))
-				default:
-					return nil, fmt.Errorf("%w: %q is not known", errQuery, name)
-				}
-			}
-		}
-	}
-	if len(either) > 0 {
-		all = append(all, codegrant.InAnyGroup(either...))
-	}
-	return all, nil
 }
 
 // forNginx turns a redirect into a 401 that says where it led.

@@ -100,6 +100,10 @@ type Gateway struct {
 	headers headerNames
 	signer  *signer
 	proxy   *proxy
+
+	unrouted *route // what is asked about where there are no routes
+	narrowed narrowedGuards
+
 	observe func(*http.Request, Outcome)
 	log     *slog.Logger
 	now     func() time.Time
@@ -171,6 +175,9 @@ func New(config Config) (*Gateway, error) {
 	if len(faults) > 0 {
 		return nil, fmt.Errorf("configure the gateway: %w", errors.Join(faults...))
 	}
+	if g.unrouted, err = newRoute(Route{Name: "check"}, g.tenants, false); err != nil {
+		return nil, fmt.Errorf("configure the gateway: %w", err)
+	}
 	g.proxy = newProxy(g, config.Transport)
 	return g, nil
 }
@@ -190,7 +197,7 @@ func (g *Gateway) Close(ctx context.Context) error {
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := g.now()
 	r = g.withoutIdentity(r)
-	g.dropForwarded(r)
+	trusted := g.dropForwarded(r)
 	target, err := newTarget(r.Method, r.Host, r.URL.EscapedPath(), r.URL.RawQuery)
 	if err == nil && r.URL.IsAbs() {
 		// Which of its two hosts counts, net/http and others see differently.
@@ -219,40 +226,18 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			tenant = route.tenant
 		}
 		outcome.Tenant, outcome.Route = tenant.Name, route.Name
-		recorder, asked := &recorder{ResponseWriter: w}, r
-		outcome.Decision, outcome.Identity = g.decide(recorder, r, tenant, route, func(w http.ResponseWriter, r *http.Request, id *codegrant.Identity) {
-			g.proxy.serve(w, r, asked, tenant, route, target, id)
-		})
-		outcome.Status = recorder.status
+		c := &call{
+			Context: r.Context(), gateway: g, tenant: tenant, route: route, target: target, trusted: trusted, asked: r, pass: g.proxy.pass,
+		}
+		if route.servers != nil {
+			c.Context, c.cancel = context.WithCancelCause(c.Context)
+			defer c.cancel(nil)
+		}
+		outcome.Decision, outcome.Identity = c.decide(w, route.guards[tenant])
+		outcome.Status = c.recorder.status
 	}
 	outcome.Duration = g.now().Sub(start)
 	g.observe(r, outcome)
-}
-
-// decide asks the route's permission; pass is called with whom it allows.
-func (g *Gateway) decide(w *recorder, r *http.Request, t *tenant, route *route, pass func(http.ResponseWriter, *http.Request, *codegrant.Identity)) (Decision, *codegrant.Identity) {
-	var passed bool
-	var who *codegrant.Identity
-	inner := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		passed = true
-		who, _ = codegrant.From(r.Context())
-		pass(w, r, who)
-	})
-	guard := t.Auth.Identify
-	if !route.Public {
-		guard = t.Auth.Require(route.permissions...)
-	}
-	guard(inner).ServeHTTP(w, r)
-	switch {
-	case passed:
-		return Passed, who
-	case w.status == http.StatusForbidden:
-		return Forbidden, nil
-	case w.status >= http.StatusInternalServerError:
-		return Unavailable, nil
-	default:
-		return Unauthorized, nil
-	}
 }
 
 // endpointOf is the tenant whose own endpoint the target is.

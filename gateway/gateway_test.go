@@ -387,6 +387,7 @@ func TestRoutesThatMakeNoSense(t *testing.T) {
 		"there is no tenant":  {Tenants: []gateway.Tenant{{Auth: auth}}, Routes: []gateway.Route{{Tenant: "x"}}},
 		"Assertions is not":   {Tenants: []gateway.Tenant{{Auth: auth}}, Routes: []gateway.Route{{Assertion: true}}},
 		"upstream has no URL": {Tenants: []gateway.Tenant{{Auth: auth}}, Routes: []gateway.Route{{Upstream: &gateway.Upstream{}}}},
+		"makes no sense":      {Tenants: []gateway.Tenant{{Auth: auth}}, Routes: []gateway.Route{{Upstream: &gateway.Upstream{URLs: up.URLs, Retries: 11}}}},
 		"not of the form":     {Tenants: []gateway.Tenant{{Auth: auth}}, Routes: []gateway.Route{{Upstream: &gateway.Upstream{URLs: []string{"http://h/path"}}}}},
 		"is used twice":       {Tenants: []gateway.Tenant{{Auth: auth}}, Headers: gateway.Headers{Subject: "X-A", Email: "x_a"}},
 		"cannot be the name":  {Tenants: []gateway.Tenant{{Auth: auth}}, Headers: gateway.Headers{Subject: "Cookie"}},

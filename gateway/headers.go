@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
@@ -144,24 +145,37 @@ func (g *Gateway) tellRemoved(r *http.Request, names []string) {
 // tell sets every identity header of one answer or request.
 func (g *Gateway) tell(h http.Header, id *codegrant.Identity) {
 	n := &g.headers
-	for _, name := range n.all {
-		h[name] = nothing
-	}
 	if id == nil {
+		for _, name := range n.all {
+			h[name] = nothing
+		}
 		return
 	}
-	set := func(name, value string) { h[name] = []string{encode(value, false)} }
-	set(n.Subject, id.Subject)
-	set(n.Username, id.Username)
+	values := make([]string, 0, len(n.all)) // of all headers, each of which has one
+	set := func(name, value string) {
+		if value == "" {
+			h[name] = nothing
+			return
+		}
+		values = append(values, value)
+		h[name] = values[len(values)-1 : len(values) : len(values)]
+	}
+	email, userID := "", ""
 	if id.EmailVerified {
-		set(n.Email, id.Email)
+		email = id.Email
 	}
-	set(n.Name, id.Name)
-	set(n.Issuer, id.Issuer)
-	h[n.Groups], h[n.Scopes] = []string{encodeList(id.Groups)}, []string{encodeList(id.Scopes)}
 	if id.UserID != 0 {
-		h[n.UserID] = []string{fmt.Sprint(id.UserID)}
+		userID = strconv.FormatInt(id.UserID, 10)
 	}
+	set(n.Subject, encode(id.Subject, false))
+	set(n.Username, encode(id.Username, false))
+	set(n.Email, encode(email, false))
+	set(n.Name, encode(id.Name, false))
+	set(n.Issuer, encode(id.Issuer, false))
+	set(n.Groups, encodeList(id.Groups))
+	set(n.Scopes, encodeList(id.Scopes))
+	set(n.UserID, userID)
+	set(n.Assertion, "")
 }
 
 // nothing is the value of headers that have nothing to tell. It is shared: whoever
@@ -174,6 +188,11 @@ const maxHeaderValue = 4 << 10
 
 func encodeList(items []string) string {
 	var b strings.Builder
+	size := 0
+	for _, item := range items {
+		size += len(item) + 1
+	}
+	b.Grow(min(size, maxHeaderValue))
 	for i, item := range items {
 		encoded := encode(item, true)
 		if b.Len()+len(encoded)+1 > maxHeaderValue {
@@ -188,6 +207,9 @@ func encodeList(items []string) string {
 }
 
 func encode(s string, inList bool) string {
+	if isPlain(s) {
+		return s
+	}
 	const hex = "0123456789ABCDEF"
 	plain := func(c byte) bool {
 		return c > 0x20 && c < 0x7f && c != '%' && !(inList && c == ',') || c == ' ' && !inList
@@ -196,6 +218,7 @@ func encode(s string, inList bool) string {
 		plain = func(c byte) bool { return c > 0x20 && c < 0x7f && c != '%' && !(inList && c == ',') }
 	}
 	var b strings.Builder
+	b.Grow(min(len(s), maxHeaderValue))
 	for i := range len(s) {
 		if b.Len() > maxHeaderValue-3 {
 			break
@@ -207,6 +230,16 @@ func encode(s string, inList bool) string {
 		}
 	}
 	return b.String()
+}
+
+// isPlain reports whether a value is sent as it is, wherever: most are.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c >= 0x7f || c == '%' || c == ',' {
+			return false
+		}
+	}
+	return len(s) <= maxHeaderValue-3
 }
 
 // forwardedHeaders say what a request was before a proxy had it.
@@ -221,7 +254,7 @@ var otherTargets = []string{"X-Original-Url", "X-Original-Uri", "X-Original-Meth
 
 // present makes of a client's headers, less those that withoutIdentity takes, the ones
 // that an upstream sees.
-func (g *Gateway) present(h http.Header, t *tenant, route *route, id *codegrant.Identity) error {
+func (g *Gateway) present(h http.Header, route *route, id *codegrant.Identity) error {
 	for _, name := range otherTargets {
 		delete(h, name)
 	}
@@ -235,21 +268,26 @@ func (g *Gateway) present(h http.Header, t *tenant, route *route, id *codegrant.
 			h.Set("Authorization", "Bearer "+token)
 		}
 	}
-	return g.assert(h, t, route, id)
+	return g.assert(h, route, id)
 }
 
-// dropForwarded removes them where nobody who may say so has.
-func (g *Gateway) dropForwarded(r *http.Request) {
+// dropForwarded removes them where nobody who may say so has, and reports whether
+// somebody has.
+func (g *Gateway) dropForwarded(r *http.Request) (trusted bool) {
 	if g.fromTrusted(r) {
-		return
+		return true
 	}
 	for _, name := range forwardedHeaders {
 		delete(r.Header, name)
 	}
+	return false
 }
 
 // fromTrusted reports whether a listed proxy sent the request.
 func (g *Gateway) fromTrusted(r *http.Request) bool {
+	if len(g.trusted) == 0 {
+		return false
+	}
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		return false

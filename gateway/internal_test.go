@@ -2,8 +2,10 @@ package gateway
 
 import (
 	"context"
+	"crypto/ed25519"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,7 +17,7 @@ import (
 )
 
 func FuzzTarget(f *testing.F) {
-	for _, seed := range []string{"/", "/a/b", "/a%20b", "/%c3%bc", "/a/../b", "/%2e%2e/", "//a", "/a;b", "/a%2fb", "/\\a", "/%", "/a?b"} {
+	for _, seed := range []string{"/", "/a/b", "/a.b/c-d_e.f", "/a..b", "/.a", "/a/.", "/a%20b", "/%c3%bc", "/a/../b", "/%2e%2e/", "//a", "/a;b", "/a%2fb", "/\\a", "/%", "/a?b"} {
 		f.Add(seed, "x=1&y=%20", "Example.com:443")
 	}
 	f.Fuzz(func(t *testing.T, raw, query, host string) {
@@ -26,6 +28,10 @@ func FuzzTarget(f *testing.F) {
 		again, err := newTarget(http.MethodGet, got.host, got.raw, got.query)
 		if err != nil || again.path != got.path || again.raw != got.raw || again.host != got.host {
 			t.Fatalf("not stable: %+v, then %+v, %v", got, again, err)
+		}
+		// What is taken at first sight is what a closer look makes of it.
+		if path, escaped, err := readPath(raw); err != nil || path != got.path || escaped != got.raw {
+			t.Fatalf("%+v, and %q, %q, %v at a closer look", got, path, escaped, err)
 		}
 		for segment := range strings.SplitSeq(got.path, "/") {
 			if segment == ".." || segment == "." {
@@ -124,3 +130,116 @@ func testAuth(t *testing.T) (*codegrant.Auth, Route) {
 }
 
 var testPool = cognito.Pool{ID: "eu-west-1_Ab12Cd34E", Domain: "acme.auth.eu-west-1.amazoncognito.com", ClientID: "c1"}
+
+// TestAssertionsAreSignedOnce: for half of its lifetime a token is sent again, to whom
+// every claim of it is true.
+func TestAssertionsAreSignedOnce(t *testing.T) {
+	_, signing, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 11, 25, 20, 0, 0, 0, time.UTC)
+	s, err := newSigner(Assertions{Keys: []ed25519.PrivateKey{signing}, Issuer: "https://app.example.com"}, func() time.Time { return now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	alice := codegrant.Identity{Subject: "1", Username: "alice", Email: "alice@example.com", EmailVerified: true, Groups: []string{"admins", "editors"}}
+	sign := func(audience string, id codegrant.Identity) string {
+		t.Helper()
+		token, err := s.sign(audience, &id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	first := sign("orders", alice)
+	now = now.Add(2*time.Minute + 28*time.Second)
+	if sign("orders", alice) != first {
+		t.Error("it is signed again within half of its lifetime")
+	}
+	seen := map[string]string{first: "alice"}
+	for name, change := range map[string]func(*codegrant.Identity){
+		"subject":      func(id *codegrant.Identity) { id.Subject = "2" },
+		"username":     func(id *codegrant.Identity) { id.Username = "bob" },
+		"e-mail":       func(id *codegrant.Identity) { id.Email = "bob@example.com" },
+		"verification": func(id *codegrant.Identity) { id.EmailVerified = false },
+		"name":         func(id *codegrant.Identity) { id.Name = "Alice" },
+		"issuer":       func(id *codegrant.Identity) { id.Issuer = "https://other.example.com" },
+		"fewer groups": func(id *codegrant.Identity) { id.Groups = id.Groups[:1] },
+		"one group":    func(id *codegrant.Identity) { id.Groups = []string{"adminseditors"} },
+		"scopes":       func(id *codegrant.Identity) { id.Scopes = []string{"admins", "editors"}; id.Groups = nil },
+		"user id":      func(id *codegrant.Identity) { id.UserID = 7 },
+	} {
+		other := alice
+		change(&other)
+		token := sign("orders", other)
+		if who, ok := seen[token]; ok {
+			t.Errorf("another %s gets the token of another %s", name, who)
+		}
+		seen[token] = name
+	}
+	if _, ok := seen[sign("reports", alice)]; ok {
+		t.Error("another audience gets a token that was there")
+	}
+	now = now.Add(2 * time.Second)
+	if sign("orders", alice) == first {
+		t.Error("it is not signed again after half of its lifetime")
+	}
+	for i := range 3 * maxSigned {
+		s.young[strconv.Itoa(i)] = signedToken{}
+		if len(s.young) == maxSigned {
+			sign(strconv.Itoa(i), alice)
+		}
+	}
+	if len(s.young)+len(s.old) > 2*maxSigned {
+		t.Errorf("%d tokens are kept", len(s.young)+len(s.old))
+	}
+}
+
+// TestNarrowedGuardsAreBounded: whoever asks for ever new permissions takes no memory.
+func TestNarrowedGuardsAreBounded(t *testing.T) {
+	auth, _ := testAuth(t)
+	g, err := New(Config{Tenants: []Tenant{{Auth: auth}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(query string) int {
+		r := httptest.NewRequest(http.MethodGet, "/auth/check?"+query, nil)
+		r.Header.Set("X-Key", "good")
+		w := httptest.NewRecorder()
+		g.ServeHTTP(w, r)
+		return w.Code
+	}
+	for i := range 2*maxNarrowed + 10 {
+		if status := ask("group=g" + strconv.Itoa(i)); status != http.StatusForbidden {
+			t.Fatalf("a group that nobody is in: %d", status)
+		}
+	}
+	if status := ask(""); status != http.StatusOK {
+		t.Errorf("nothing asked for: %d", status)
+	}
+	if n := len(g.narrowed.kept); n > maxNarrowed {
+		t.Errorf("%d are kept", n)
+	}
+}
+
+// TestEveryHeaderIsTold: none is left to what a client has sent.
+func TestEveryHeaderIsTold(t *testing.T) {
+	auth, _ := testAuth(t)
+	g, err := New(Config{Tenants: []Tenant{{Auth: auth}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []*codegrant.Identity{nil, {}, {Subject: "1", Email: "unverified@example.com"}} {
+		h := make(http.Header)
+		for _, name := range g.headers.all {
+			h[name] = []string{"forged", "forged"}
+		}
+		g.tell(h, id)
+		for _, name := range g.headers.all {
+			if values := h[name]; len(values) != 1 || values[0] != "" && (name != g.headers.Subject || values[0] != "1") {
+				t.Errorf("%+v: %s = %q", id, name, values)
+			}
+		}
+	}
+}

@@ -6,8 +6,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-
-	"github.com/codegrant/codegrant"
 )
 
 // Pass is what a proxy does to a request that may pass, so that an upstream sees what
@@ -45,8 +43,6 @@ func (g *Gateway) CheckOriginal(w http.ResponseWriter, original *http.Request, n
 		outcome.Duration = g.now().Sub(start)
 		g.observe(r, outcome)
 	}()
-	varies(w.Header())
-
 	if !g.fromTrusted(r) {
 		g.doubt(w, r, fmt.Errorf("%w: it is no trusted proxy that asks; %s", errOriginal, listIt(r)))
 		return nil
@@ -63,9 +59,9 @@ func (g *Gateway) CheckOriginal(w http.ResponseWriter, original *http.Request, n
 	}
 	r = asked.request(g.withoutIdentity(r))
 	var pass *Pass
-	outcome = g.answer(w, r, g.tenants[0], asked, narrow, func(w http.ResponseWriter, r *http.Request, t *tenant, route *route, id *codegrant.Identity) {
+	outcome = g.answer(w, r, g.tenants[0], asked, narrowing{values: narrow}, func(w http.ResponseWriter, r *http.Request, c *call) {
 		seen := r.Header.Clone()
-		if err := g.present(seen, t, route, id); err != nil {
+		if err := g.present(seen, c.route, c.id); err != nil {
 			g.unsigned(w, r, err)
 			return
 		}

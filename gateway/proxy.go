@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -13,29 +14,14 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/codegrant/codegrant"
 )
 
 // proxy sends requests on.
 type proxy struct {
 	gateway *Gateway
 	reverse *httputil.ReverseProxy
+	pass    func(http.ResponseWriter, *http.Request, *call) // serve
 }
-
-// call is what the reverse proxy has to know of one request.
-type call struct {
-	tenant *tenant
-	route  *route
-	target target
-	id     *codegrant.Identity
-}
-
-type callKey struct{}
-
-// recheckEvery is how often a request that lasts, such as a WebSocket or a stream of
-// events, has its permission asked again.
-const recheckEvery = time.Minute
 
 func newProxy(g *Gateway, transport http.RoundTripper) *proxy {
 	if transport == nil {
@@ -51,6 +37,7 @@ func newProxy(g *Gateway, transport http.RoundTripper) *proxy {
 		}
 	}
 	p := &proxy{gateway: g}
+	p.pass = p.serve
 	p.reverse = &httputil.ReverseProxy{
 		Rewrite:        p.rewrite,
 		Transport:      &retrying{transport, g.now},
@@ -63,93 +50,53 @@ func newProxy(g *Gateway, transport http.RoundTripper) *proxy {
 }
 
 // serve sends a request that was allowed to its route's upstream, or serves its
-// file. asked is the request before anybody was found to be asking.
-func (p *proxy) serve(w http.ResponseWriter, r, asked *http.Request, t *tenant, route *route, target target, id *codegrant.Identity) {
+// file.
+func (p *proxy) serve(w http.ResponseWriter, r *http.Request, c *call) {
+	route := c.route
 	if route.Public {
 		w.Header().Del("Cache-Control") // no identity stands behind the answer
 	}
 	switch {
 	case route.Files != nil:
-		serveFile(w, r, route, target)
+		serveFile(w, r, route, c.target)
 		return
 	case route.servers == nil:
 		p.gateway.refuse(w, r, http.StatusNotFound, nil)
 		return
 	}
-	if limit := route.servers.MaxBody; limit > 0 && r.Body != nil {
+	if limit := route.servers.MaxBody; limit > 0 && r.Body != nil && r.Body != http.NoBody {
 		if r.ContentLength > limit {
 			p.gateway.refuse(w, r, http.StatusRequestEntityTooLarge, nil)
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, limit)
 	}
-	ctx, cancel := context.WithCancel(context.WithValue(r.Context(), callKey{}, &call{t, route, target, id}))
-	defer cancel()
-	if !route.Public {
-		defer p.recheck(asked, t, route, cancel)()
-	}
-	p.reverse.ServeHTTP(w, r.WithContext(ctx))
+	c.begin()
+	defer c.end()
+	p.reverse.ServeHTTP(w, r)
 }
-
-// recheck ends a request that lasts once whoever makes it may no longer.
-func (p *proxy) recheck(r *http.Request, t *tenant, route *route, cancel context.CancelFunc) (stop func()) {
-	var mu sync.Mutex
-	var timer *time.Timer
-	stopped := false
-	again := func() {
-		asked := r.Clone(context.WithoutCancel(r.Context()))
-		asked.Body = http.NoBody
-		answer := &recorder{ResponseWriter: discard{http.Header{}}}
-		decision, _ := p.gateway.decide(answer, asked, t, route, func(http.ResponseWriter, *http.Request, *codegrant.Identity) {})
-		if decision == Unauthorized || decision == Forbidden {
-			cancel()
-			return
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		if !stopped {
-			timer.Reset(recheckEvery)
-		}
-	}
-	mu.Lock()
-	timer = time.AfterFunc(recheckEvery, again)
-	mu.Unlock()
-	return func() {
-		mu.Lock()
-		defer mu.Unlock()
-		stopped = true
-		timer.Stop()
-	}
-}
-
-// discard is a response that nobody reads.
-type discard struct{ header http.Header }
-
-func (d discard) Header() http.Header         { return d.header }
-func (d discard) Write(b []byte) (int, error) { return len(b), nil }
-func (d discard) WriteHeader(int)             {}
 
 // rewrite makes the request that the upstream sees: what was decided on, and who is
 // asking. httputil has removed hop-by-hop headers, and those that Connection names.
 func (p *proxy) rewrite(pr *httputil.ProxyRequest) {
-	c := pr.In.Context().Value(callKey{}).(*call)
-	g := p.gateway
-	path := c.target.raw
+	c, g := callOf(pr.In), p.gateway
+	path, decoded := c.target.raw, c.target.path
 	if c.route.StripPrefix {
-		path = "/" + strings.TrimPrefix(strings.TrimPrefix(path, (&url.URL{Path: strings.TrimSuffix(c.route.Path, "/")}).EscapedPath()), "/")
+		stripped := "/" + strings.TrimPrefix(strings.TrimPrefix(path, (&url.URL{Path: strings.TrimSuffix(c.route.Path, "/")}).EscapedPath()), "/")
+		if plain, err := url.PathUnescape(stripped); err == nil { // escaped by ourselves
+			path, decoded = stripped, plain
+		}
 	}
-	decoded, err := url.PathUnescape(path)
-	if err != nil {
-		decoded, path = c.target.path, c.target.raw // escaped by ourselves
-	}
-	pr.Out.URL = &url.URL{Scheme: "http", Host: "upstream.invalid", Path: decoded, RawPath: path, RawQuery: c.target.query}
+	*pr.Out.URL = url.URL{Scheme: "http", Host: "upstream.invalid", Path: decoded, RawPath: path, RawQuery: c.target.query}
 	pr.Out.Host = pr.In.Host
 	if c.route.servers.Host != "" {
 		pr.Out.Host = c.route.servers.Host
 	}
 
-	h := pr.Out.Header
-	if g.fromTrusted(pr.In) {
+	h := make(http.Header, len(pr.Out.Header)+len(g.headers.all)+4) // so that it grows once
+	maps.Copy(h, pr.Out.Header)
+	pr.Out.Header = h
+	if c.trusted {
 		for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"} {
 			if values, ok := pr.In.Header[name]; ok {
 				h[name] = values
@@ -166,14 +113,14 @@ func (p *proxy) rewrite(pr *httputil.ProxyRequest) {
 	if host != "" {
 		h.Set("X-Forwarded-Host", host)
 	}
-	if err := g.present(h, c.tenant, c.route, c.id); err != nil {
+	if err := g.present(h, c.route, c.id); err != nil {
 		g.log.LogAttrs(pr.In.Context(), slog.LevelError, "assertion not signed", slog.String("reason", err.Error()))
 	}
 }
 
 // modify takes from an upstream's answer what only the gateway may say.
 func (p *proxy) modify(response *http.Response) error {
-	c := response.Request.Context().Value(callKey{}).(*call)
+	c := callOf(response.Request)
 	for name := range response.Header {
 		if p.gateway.headers.managed(name) {
 			delete(response.Header, name)
@@ -215,7 +162,7 @@ func (p *proxy) failed(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	name := ""
-	if c, ok := r.Context().Value(callKey{}).(*call); ok {
+	if c := callOf(r); c != nil {
 		name = c.route.Name
 	}
 	p.gateway.log.LogAttrs(r.Context(), slog.LevelError, "upstream failed", slog.String("route", name), slog.String("reason", err.Error()))
@@ -238,7 +185,7 @@ func (slow) Error() string { return "the server did not begin to answer in time"
 func (slow) Timeout() bool { return true }
 
 func (t *retrying) RoundTrip(r *http.Request) (*http.Response, error) {
-	c := r.Context().Value(callKey{}).(*call)
+	c := callOf(r)
 	candidates := c.route.servers.pick(t.now())
 	if len(candidates) == 0 {
 		return nil, errNoServer
@@ -246,7 +193,14 @@ func (t *retrying) RoundTrip(r *http.Request) (*http.Response, error) {
 	tries := 1
 	repeatable := r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
 	if repeatable && (r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0) {
-		tries = min(len(candidates), 1+c.route.servers.Retries)
+		tries = min(len(candidates), 1+c.route.servers.retries)
+	}
+	if tries == 1 {
+		response, err := t.only(r, c, candidates[0])
+		if err != nil && r.Context().Err() == nil || errors.Is(err, errSlow) {
+			candidates[0].rest.Store(t.now().Add(restAfterFault).UnixNano())
+		}
+		return response, err
 	}
 	var last error
 	for _, one := range candidates[:tries] {
@@ -263,6 +217,25 @@ func (t *retrying) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, last
 }
 
+// only asks the one server that there is to ask: what the call has ends with it.
+func (t *retrying) only(r *http.Request, c *call, one *server) (*http.Response, error) {
+	r.URL.Scheme, r.URL.Host = one.url.Scheme, one.url.Host // the request is rewrite's own
+	c.await()
+	response, err := t.transport.RoundTrip(r)
+	if !c.answered() {
+		if err == nil {
+			response.Body.Close()
+		}
+		err = errSlow
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", one.url.Host, err)
+	}
+	response.Request = r
+	return response, nil
+}
+
+// once asks one of several, and leaves the next one its time.
 func (t *retrying) once(r *http.Request, one *server, timeout time.Duration) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	out := r.WithContext(ctx)

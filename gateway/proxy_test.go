@@ -69,6 +69,14 @@ func TestRetriesAreForRequestsThatBearThem(t *testing.T) {
 	if r, _ := down.ask(http.DefaultClient, "GET", "/", nil); r.StatusCode != 502 {
 		t.Errorf("nobody there: %d", r.StatusCode)
 	}
+	// Nobody else is asked where that was turned off.
+	calls.Store(0)
+	halfWell := newSite(t, public(gateway.Upstream{URLs: []string{gone(t), well}, Retries: -1}), nil)
+	first, _ := halfWell.ask(http.DefaultClient, "GET", "/", nil)
+	second, _ := halfWell.ask(http.DefaultClient, "GET", "/", nil)
+	if min(first.StatusCode, second.StatusCode) != 200 || max(first.StatusCode, second.StatusCode) != 502 || calls.Load() != 1 {
+		t.Errorf("without retries: %d, %d and %d calls", first.StatusCode, second.StatusCode, calls.Load())
+	}
 	// A request that could have been acted upon goes to one server.
 	var posts atomic.Int32
 	breaks := func(w http.ResponseWriter, r *http.Request) {

@@ -70,7 +70,7 @@ type Upstream struct {
 	// seconds. Bodies and WebSockets may take as long as they like.
 	Timeout time.Duration
 	// Retries is how many more servers get a request without a body that is safe
-	// to repeat and was not answered. Defaults to 1.
+	// to repeat and was not answered. Defaults to 1; negative: none.
 	Retries int
 	// MaxBody bounds request bodies, in bytes. Defaults to 10 MiB; negative:
 	// no bound.
@@ -83,6 +83,7 @@ type route struct {
 	Route
 	tenant      *tenant
 	permissions []codegrant.Permission
+	guards      map[*tenant]http.Handler // ask the permissions
 	servers     *servers
 }
 
@@ -248,6 +249,12 @@ func newRoute(c Route, tenants []*tenant, signs bool) (*route, error) {
 			faults = append(faults, err)
 		}
 		r.servers = servers
+	}
+	if len(faults) == 0 {
+		r.guards = make(map[*tenant]http.Handler, len(tenants))
+		for _, t := range tenants {
+			r.guards[t] = guardOf(t, r)
+		}
 	}
 	return r, errors.Join(faults...)
 }

@@ -17,10 +17,11 @@ import (
 // servers are the equal servers of one upstream, and what is known about them.
 type servers struct {
 	Upstream
-	all    []*server
-	next   atomic.Uint64
-	end    context.CancelFunc
-	probes sync.WaitGroup
+	retries int
+	all     []*server
+	next    atomic.Uint64
+	end     context.CancelFunc
+	probes  sync.WaitGroup
 }
 
 type server struct {
@@ -37,9 +38,8 @@ var errNoServer = errors.New("no server of the upstream is well")
 func newServers(u Upstream) (*servers, error) {
 	u.HealthEvery = cmp.Or(u.HealthEvery, 5*time.Second)
 	u.Timeout = cmp.Or(u.Timeout, 30*time.Second)
-	u.Retries = cmp.Or(u.Retries, 1)
 	u.MaxBody = cmp.Or(u.MaxBody, 10<<20)
-	s := &servers{Upstream: u}
+	s := &servers{Upstream: u, retries: max(0, cmp.Or(u.Retries, 1))}
 	var faults []error
 	if len(u.URLs) == 0 {
 		faults = append(faults, errors.New("upstream has no URL"))
@@ -56,7 +56,7 @@ func newServers(u Upstream) (*servers, error) {
 	if u.Health != "" && !strings.HasPrefix(u.Health, "/") {
 		faults = append(faults, fmt.Errorf("health path %q does not begin with a slash", u.Health))
 	}
-	if u.HealthEvery < 100*time.Millisecond || u.Timeout < time.Millisecond || u.Retries < 0 || u.Retries > 10 {
+	if u.HealthEvery < 100*time.Millisecond || u.Timeout < time.Millisecond || s.retries > 10 {
 		faults = append(faults, errors.New("upstream has a time or a number of retries that makes no sense"))
 	}
 	return s, errors.Join(faults...)

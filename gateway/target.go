@@ -43,42 +43,79 @@ func newTarget(method, host, rawPath, query string) (target, error) {
 	if !strings.HasPrefix(rawPath, "/") || method == http.MethodConnect || method == http.MethodTrace {
 		return refuse("it is no path of a resource")
 	}
-	lower := strings.ToLower(rawPath)
-	for _, trick := range [...]string{"//", "\\", ";", "#", "?", "%2f", "%5c", "%2e", "%25", "%00", "%3b", "%23", "%3f"} {
-		if strings.Contains(lower, trick) {
-			return refuse("it has " + trick + " in its path")
-		}
-	}
-	path, err := url.PathUnescape(rawPath)
-	if err != nil || !utf8.ValidString(path) {
-		return refuse("its escapes are malformed")
-	}
-	if strings.ContainsFunc(path, func(r rune) bool { return r < 0x20 || r == 0x7f }) {
-		return refuse("it has control characters")
-	}
-	for segment := range strings.SplitSeq(path[1:], "/") {
-		if segment == "." || segment == ".." {
-			return refuse("it has dot segments")
+	path, raw := rawPath, rawPath
+	if !isPlainPath(rawPath) { // nothing of what is looked for can be found in those that are
+		if path, raw, err = readPath(rawPath); err != nil {
+			return refuse(err.Error())
 		}
 	}
 	// What net/url reads differently than others is not for upstreams either.
-	if strings.ContainsAny(query, ";#\x00\r\n ") || strings.Count(query, "&") > 1000 {
+	if query != "" && (strings.ContainsAny(query, ";#\x00\r\n ") || strings.Count(query, "&") > 1000) {
 		return refuse("its query is malformed")
 	}
-	return target{host: name, given: strings.ToLower(host), path: path, raw: (&url.URL{Path: path}).EscapedPath(), query: query}, nil
+	return target{host: name, given: strings.ToLower(host), path: path, raw: raw, query: query}, nil
+}
+
+// readPath decodes a path, and escapes it again.
+func readPath(rawPath string) (path, raw string, err error) {
+	lower := strings.ToLower(rawPath)
+	for _, trick := range [...]string{"//", "\\", ";", "#", "?", "%2f", "%5c", "%2e", "%25", "%00", "%3b", "%23", "%3f"} {
+		if strings.Contains(lower, trick) {
+			return "", "", errors.New("it has " + trick + " in its path")
+		}
+	}
+	path, err = url.PathUnescape(rawPath)
+	if err != nil || !utf8.ValidString(path) {
+		return "", "", errors.New("its escapes are malformed")
+	}
+	if strings.ContainsFunc(path, func(r rune) bool { return r < 0x20 || r == 0x7f }) {
+		return "", "", errors.New("it has control characters")
+	}
+	for segment := range strings.SplitSeq(path[1:], "/") {
+		if segment == "." || segment == ".." {
+			return "", "", errors.New("it has dot segments")
+		}
+	}
+	return path, (&url.URL{Path: path}).EscapedPath(), nil
+}
+
+// isPlainPath reports whether a path has one reading at first sight: letters, digits,
+// dashes and underscores between single slashes, and dots where a letter or digit
+// stands before them.
+func isPlainPath(path string) bool {
+	before := byte(0)
+	for i := range len(path) {
+		switch c := path[i]; {
+		case isAlphanumeric(c), c == '-', c == '_':
+		case c == '/' && before != '/':
+		case c == '.' && isAlphanumeric(before):
+		default:
+			return false
+		}
+		before = path[i]
+	}
+	return true
+}
+
+func isAlphanumeric(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
 // canonicalHost is a Host header as routes write it.
 func canonicalHost(host string) (string, error) {
-	if h, port, err := net.SplitHostPort(host); err == nil {
+	if !strings.Contains(host, ":") {
+		// There is no port to split off.
+	} else if h, port, err := net.SplitHostPort(host); err == nil {
 		if strings.Trim(port, "0123456789") != "" {
 			return "", errors.New("its port is no number")
 		}
 		host = h
 	}
 	host = strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
-	if _, err := netip.ParseAddr(host); err == nil {
-		return host, nil
+	if strings.Contains(host, ":") || strings.Trim(host, "0123456789.") == "" { // others are no addresses
+		if _, err := netip.ParseAddr(host); err == nil {
+			return host, nil
+		}
 	}
 	if host == "" || len(host) > 253 || strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789-._") != "" || strings.Contains(host, "..") {
 		return "", errors.New("it is no host name")

@@ -343,49 +343,6 @@ func TestServeChangesKeys(t *testing.T) {
 	}
 }
 
-// TestServeUnderLoad: no request notices that configurations come and go.
-func TestServeUnderLoad(t *testing.T) {
-	g := newGate(t, oneUpstream)
-	g.start()
-	alice := codegranttest.NewBrowser(t)
-	alice.SignIn(g.url+"/", "alice@example.com", codegranttest.Password)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	var callers sync.WaitGroup
-	var mu sync.Mutex
-	requests := 0
-	for range 4 {
-		callers.Go(func() {
-			for ctx.Err() == nil {
-				status, body := g.get(alice.Client, "/orders")
-				if status != 200 || !strings.Contains(body, "alice") {
-					t.Errorf("GET: %d %s", status, body)
-					return
-				}
-				mu.Lock()
-				requests++
-				mu.Unlock()
-			}
-		})
-	}
-	const changes = 8
-	for i := range changes {
-		g.write(oneUpstream + fmt.Sprintf("limits: {requests: %d}\n", 100+i))
-		g.until("it is in use", func() bool {
-			return strings.Count(g.log.String(), "new configuration is in use") > i
-		})
-	}
-	cancel()
-	callers.Wait()
-	if requests < changes {
-		t.Errorf("only %d requests were made", requests)
-	}
-	if status := g.end(); status != 0 {
-		t.Errorf("status %d", status)
-	}
-	t.Logf("%d requests over %d configurations", requests, changes)
-}
-
 func TestServeDrains(t *testing.T) {
 	for _, tt := range []struct {
 		name, drain string

@@ -51,11 +51,12 @@ func (r *reader) route(key string, c route) gateway.Route {
 		if len(u.URLs) == 0 && !r.has(key+".upstream.urls") {
 			r.fault(key+".upstream.urls", "there is none")
 		}
-		if r.has(key+".upstream.retries") && u.Retries == 0 {
-			r.fault(key+".upstream.retries", "it is to be 1 at least; where nothing may be repeated, name one server")
+		retries := u.Retries
+		if retries == 0 && r.has(key+".upstream.retries") {
+			retries = -1 // to the gateway, 0 is what nobody has set
 		}
 		out.Upstream = &gateway.Upstream{
-			URLs: u.URLs, Health: u.Health, HealthEvery: u.HealthEvery, Timeout: u.Timeout, Retries: u.Retries, MaxBody: int64(u.MaxBody), Host: u.Host,
+			URLs: u.URLs, Health: u.Health, HealthEvery: u.HealthEvery, Timeout: u.Timeout, Retries: retries, MaxBody: int64(u.MaxBody), Host: u.Host,
 		}
 	}
 	if c.Files != "" {

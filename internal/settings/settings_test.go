@@ -119,6 +119,16 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+// TestRetries: to the gateway 0 means that nobody has said anything, and none is -1.
+func TestRetries(t *testing.T) {
+	for line, want := range map[string]int{"": 0, "retries: 0": -1, "retries: 1": 1, "retries: 3": 3} {
+		s := load(t, write(t, onePool+"routes:\n  - upstream:\n      urls: [http://127.0.0.1:1, http://127.0.0.1:2]\n      "+line+"\n", nil), nil)
+		if got := s.Routes[0].Upstream.Retries; got != want {
+			t.Errorf("%q: Retries = %d, want %d", line, got, want)
+		}
+	}
+}
+
 // TestS138_SecretsStayOutOfFaults plants a canary wherever a secret can be.
 func TestS138_SecretsStayOutOfFaults(t *testing.T) {
 	const canary = "kittens-and-canaries"

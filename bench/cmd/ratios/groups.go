@@ -50,15 +50,15 @@ var groups = []group{
 		},
 	},
 	{
-		title:     "Answer a request of a signed-in browser (empty handler, session in memory, loopback)",
+		title:     "Answer a request of a signed-in browser (empty handler, loopback)",
 		benchmark: "Require",
 		rate:      true,
 		rows: []row{
 			{name: "bare", label: "net/http, no authentication"},
-			{name: "codegrant", label: "codegrant, sessions in memory", promise: promise{atLeast: 0.75}},
-			{name: "redis", label: "codegrant, sessions in Redis", promise: promise{atLeast: 0.6}, needs: "Redis"},
-			{name: "redis_without_copies", label: "the same without copies here", needs: "Redis"},
-			{name: "postgres", label: "codegrant, sessions in PostgreSQL", needs: "PostgreSQL"},
+			{name: "codegrant", label: "sessions in memory", promise: promise{atLeast: 0.75}},
+			{name: "redis", label: "sessions in Redis, copies here", promise: promise{atLeast: 0.6}, needs: "Redis"},
+			{name: "redis_without_copies", label: "sessions in Redis, no copies", needs: "Redis"},
+			{name: "postgres", label: "sessions in PostgreSQL", needs: "PostgreSQL"},
 		},
 	},
 	{
@@ -76,8 +76,10 @@ var groups = []group{
 		rate:      true,
 		rows: []row{
 			{name: "bare", label: "net/http, no authentication"},
-			{name: "memory", label: "codegrant, sessions in memory", promise: promise{atLeast: 0.75}},
-			{name: "redis", label: "codegrant, sessions in Redis", promise: promise{atLeast: 0.6}, needs: "Redis"},
+			{name: "memory", label: "sessions in memory", promise: promise{atLeast: 0.75}},
+			{name: "redis", label: "sessions in Redis, copies here", promise: promise{atLeast: 0.6}, needs: "Redis"},
+			{name: "redis_without_copies", label: "sessions in Redis, no copies", needs: "Redis"},
+			{name: "postgres", label: "sessions in PostgreSQL", needs: "PostgreSQL"},
 		},
 	},
 	{
@@ -85,18 +87,50 @@ var groups = []group{
 		benchmark: "Proxy",
 		rate:      true,
 		rows: []row{
-			{name: "bare", label: "httputil.ReverseProxy, no authentication"},
+			{name: "bare", label: "httputil.ReverseProxy"},
+			{name: "bare_with_buffers", label: "the same with a BufferPool"},
 			{name: "gateway", label: "codegrant's gateway", promise: promise{atLeast: 0.9}},
+			{name: "gateway_with_assertion", label: "the same with a signed assertion"},
+		},
+	},
+	{
+		title:     "The same, beside a ReverseProxy with a BufferPool, as the gateway's own has",
+		benchmark: "Proxy",
+		rate:      true,
+		rows: []row{
+			{name: "bare_with_buffers", label: "httputil.ReverseProxy"},
+			{name: "gateway", label: "codegrant's gateway"},
+		},
+	},
+	{
+		title:     "What the handlers themselves take, without sockets",
+		benchmark: "Handlers",
+		rows: []row{
+			{name: "bare_proxy", label: "httputil.ReverseProxy"},
+			{name: "require", label: "Require around nothing"},
+			{name: "check", label: "/auth/check?group=…"},
+			{name: "gateway", label: "codegrant's gateway"},
+			{name: "gateway_with_assertion", label: "the same with a signed assertion"},
 		},
 	},
 }
 
-// results holds nanoseconds per operation, by "Benchmark/row", one for each turn.
+// A column is what a benchmark says of itself beside how long it takes.
+type column struct{ unit, title string }
+
+var columns = []column{
+	{"cpu-ns/op", "processor"},
+	{"redis-cpu-ns/op", "of Redis"},
+	{"redis-gets/op", "GETs"},
+}
+
+// results holds what was measured, one for each turn: nanoseconds per operation by
+// "Benchmark/row", other things by "Benchmark/row unit".
 type results map[string][]float64
 
 // What go test prints of a benchmark: its name, the number of cores, how often it
-// ran and how long that took each time.
-var line = regexp.MustCompile(`^Benchmark(\S+?)(?:-\d+)?\s+\d+\s+([0-9.]+) ns/op`)
+// ran, how long that took each time, and further values with their units.
+var line = regexp.MustCompile(`^Benchmark(\S+?)(?:-\d+)?\s+\d+\s+([0-9.]+) ns/op(.*)$`)
 
 // add reads the output of one turn.
 func (r results) add(output io.Reader) error {
@@ -106,11 +140,15 @@ func (r results) add(output io.Reader) error {
 		if match == nil {
 			continue
 		}
-		ns, err := strconv.ParseFloat(match[2], 64)
-		if err != nil {
-			return fmt.Errorf("read %q: %w", lines.Text(), err)
+		fields := append([]string{match[2], ""}, strings.Fields(match[3])...)
+		for i := 0; i+1 < len(fields); i += 2 {
+			value, err := strconv.ParseFloat(fields[i], 64)
+			if err != nil {
+				return fmt.Errorf("read %q: %w", lines.Text(), err)
+			}
+			name := strings.TrimSpace(match[1] + " " + fields[i+1])
+			r[name] = append(r[name], value)
 		}
-		r[match[1]] = append(r[match[1]], ns)
 	}
 	return lines.Err()
 }
@@ -118,19 +156,29 @@ func (r results) add(output io.Reader) error {
 // print writes the group's table and returns how many promises are broken.
 func (g group) print(out io.Writer, all results) (broken int, err error) {
 	base := all[g.benchmark+"/"+g.rows[0].name]
-	fmt.Fprintf(out, "\n%s\n", g.title)
 	if len(base) == 0 && g.rows[0].needs != "" {
-		fmt.Fprintf(out, "  not measured: there is no %s\n", g.rows[0].needs)
+		fmt.Fprintf(out, "\n%s\n  not measured: there is no %s\n", g.title, g.rows[0].needs)
 		return 0, nil
 	}
+	shown := slices.DeleteFunc(slices.Clone(columns), func(c column) bool {
+		return !slices.ContainsFunc(g.rows, func(r row) bool { return len(all[g.key(r)+" "+c.unit]) > 0 })
+	})
+	fmt.Fprintf(out, "\n%s\n", g.title)
+	if len(shown) > 0 {
+		fmt.Fprintf(out, "  %-32s %10s", "", "")
+		for _, c := range shown {
+			fmt.Fprintf(out, " %10s", c.title)
+		}
+		fmt.Fprintln(out)
+	}
 	for i, row := range g.rows {
-		ns := all[g.benchmark+"/"+row.name]
+		ns := all[g.key(row)]
 		if len(ns) == 0 && row.needs != "" {
 			fmt.Fprintf(out, "  %-32s not measured: there is no %s\n", row.label, row.needs)
 			continue
 		}
 		if len(ns) == 0 || len(ns) != len(base) {
-			return broken, fmt.Errorf("benchmark %s/%s ran %d times, its baseline %d", g.benchmark, row.name, len(ns), len(base))
+			return broken, fmt.Errorf("benchmark %s ran %d times, its baseline %d", g.key(row), len(ns), len(base))
 		}
 		ratios := make([]float64, len(ns))
 		for turn := range ns {
@@ -139,7 +187,8 @@ func (g group) print(out io.Writer, all results) (broken int, err error) {
 				ratios[turn] = 1 / ratios[turn]
 			}
 		}
-		ratio, took := median(ratios), time.Duration(median(ns))
+		low, ratio, high := quartiles(ratios)
+		took := time.Duration(median(ns))
 		verdict := "baseline"
 		if i > 0 {
 			var kept bool
@@ -147,14 +196,32 @@ func (g group) print(out io.Writer, all results) (broken int, err error) {
 			if !kept {
 				broken++
 			}
+			verdict = fmt.Sprintf("(%.2f to %.2f)  %s", low, high, verdict)
 		}
 		amount := took.Round(took / 100).String()
 		if g.rate {
 			amount = fmt.Sprintf("%.0f/s", float64(time.Second)/median(ns))
 		}
-		fmt.Fprintln(out, strings.TrimRight(fmt.Sprintf("  %-32s %10s %7.2f ×  %s", row.label, amount, ratio, verdict), " "))
+		line := fmt.Sprintf("  %-32s %10s", row.label, amount)
+		for _, c := range shown {
+			line += fmt.Sprintf(" %10s", c.of(all[g.key(row)+" "+c.unit]))
+		}
+		fmt.Fprintln(out, strings.TrimRight(line+fmt.Sprintf(" %7.2f ×  %s", ratio, verdict), " "))
 	}
 	return broken, nil
+}
+
+func (g group) key(r row) string { return g.benchmark + "/" + r.name }
+
+// of is the column of one row.
+func (c column) of(values []float64) string {
+	switch {
+	case len(values) == 0:
+		return ""
+	case strings.HasSuffix(c.unit, "ns/op"):
+		return fmt.Sprintf("%.1fµs", median(values)/1000)
+	}
+	return fmt.Sprintf("%.2f", median(values))
 }
 
 func (p promise) judge(ratio float64, took time.Duration) (verdict string, kept bool) {
@@ -176,10 +243,18 @@ func (p promise) judge(ratio float64, took time.Duration) (verdict string, kept 
 }
 
 func median(values []float64) float64 {
+	_, middle, _ := quartiles(values)
+	return middle
+}
+
+// quartiles are the values below which a quarter, half and three quarters lie.
+func quartiles(values []float64) (low, middle, high float64) {
 	sorted := slices.Sorted(slices.Values(values))
-	middle := len(sorted) / 2
-	if len(sorted)%2 == 1 {
-		return sorted[middle]
+	at := func(share float64) float64 {
+		place := share * float64(len(sorted)-1)
+		i := int(place)
+		next := min(i+1, len(sorted)-1)
+		return sorted[i] + (place-float64(i))*(sorted[next]-sorted[i])
 	}
-	return (sorted[middle-1] + sorted[middle]) / 2
+	return at(0.25), at(0.5), at(0.75)
 }

@@ -11,8 +11,8 @@ import (
 func TestPrint(t *testing.T) {
 	all := make(results)
 	for _, output := range []string{
-		"goos: linux\nBenchmarkX/base-2 \t 1000\t 20000 ns/op\t 0 B/op\nBenchmarkX/fast-2 \t 1000\t 25000 ns/op\nBenchmarkX/slow-2 \t 500\t 60000.5 ns/op\nPASS\n",
-		"BenchmarkX/base-2 \t 500\t 40000 ns/op\nBenchmarkX/fast-2 \t 500\t 50000 ns/op\nBenchmarkX/slow-2 \t 250\t 120001 ns/op\nPASS\n",
+		"goos: linux\nBenchmarkX/base-2 \t 1000\t 20000 ns/op\t 0 B/op\nBenchmarkX/fast-2 \t 1000\t 25000 ns/op\t 9000 cpu-ns/op\t 0.25 redis-gets/op\nBenchmarkX/slow-2 \t 500\t 60000.5 ns/op\nPASS\n",
+		"BenchmarkX/base-2 \t 500\t 40000 ns/op\nBenchmarkX/fast-2 \t 500\t 50000 ns/op\t 11000 cpu-ns/op\t 0.25 redis-gets/op\nBenchmarkX/slow-2 \t 250\t 120001 ns/op\nPASS\n",
 	} {
 		if err := all.add(strings.NewReader(output)); err != nil {
 			t.Fatal(err)
@@ -33,9 +33,10 @@ func TestPrint(t *testing.T) {
 			}},
 			want: `
 Times
-  the baseline                           30µs    1.00 ×  baseline
-  us                                   37.5µs    1.25 ×  at most 1.30 ×: kept
-  them                                   90µs    3.00 ×
+                                               processor       GETs
+  the baseline                           30µs                          1.00 ×  baseline
+  us                                   37.5µs     10.0µs       0.25    1.25 ×  (1.25 to 1.25)  at most 1.30 ×: kept
+  them                                   90µs                          3.00 ×  (3.00 to 3.00)
 `,
 		},
 		{
@@ -47,9 +48,10 @@ Times
 			}},
 			want: `
 Rates
-  the baseline                        33333/s    1.00 ×  baseline
-  us                                  26667/s    0.80 ×  at least 0.75 ×: kept
-  them                                11111/s    0.33 ×  at least 0.75 ×: BROKEN
+                                               processor       GETs
+  the baseline                        33333/s                          1.00 ×  baseline
+  us                                  26667/s     10.0µs       0.25    0.80 ×  (0.80 to 0.80)  at least 0.75 ×: kept
+  them                                11111/s                          0.33 ×  (0.33 to 0.33)  at least 0.75 ×: BROKEN
 `,
 			broken: 1,
 		},
@@ -61,8 +63,9 @@ Rates
 			}},
 			want: `
 In all
-  the baseline                           30µs    1.00 ×  baseline
-  us                                   37.5µs    1.25 ×  at most 30µs: BROKEN
+                                               processor       GETs
+  the baseline                           30µs                          1.00 ×  baseline
+  us                                   37.5µs     10.0µs       0.25    1.25 ×  (1.25 to 1.25)  at most 30µs: BROKEN
 `,
 			broken: 1,
 		},
@@ -80,6 +83,21 @@ In all
 				t.Errorf("print = %d broken promises, want %d", broken, tt.broken)
 			}
 		})
+	}
+}
+
+func TestQuartiles(t *testing.T) {
+	for _, tt := range []struct {
+		values            []float64
+		low, middle, high float64
+	}{
+		{[]float64{7}, 7, 7, 7},
+		{[]float64{2, 1}, 1.25, 1.5, 1.75},
+		{[]float64{5, 1, 4, 2, 3}, 2, 3, 4},
+	} {
+		if low, middle, high := quartiles(tt.values); low != tt.low || middle != tt.middle || high != tt.high {
+			t.Errorf("quartiles(%v) = %v, %v, %v, want %v, %v, %v", tt.values, low, middle, high, tt.low, tt.middle, tt.high)
+		}
 	}
 }
 

@@ -20,9 +20,6 @@ type Faults struct {
 	// somebody has them, or has taken them from the queue, as SQS does now and then.
 	Repeat float64
 
-	// Lose is the share of messages that are never given out.
-	Lose float64
-
 	// Delay is how long a message takes, at most, until it can be received.
 	Delay time.Duration
 
@@ -86,11 +83,9 @@ func (s *Server) send(body string) string {
 	if s.faults.Delay > 0 {
 		m.visible = m.visible.Add(time.Duration(s.random.Int64N(int64(s.faults.Delay))))
 	}
-	if !s.chance(s.faults.Lose) {
-		s.messages = append(s.messages, m)
-		close(s.changed)
-		s.changed = make(chan struct{})
-	}
+	s.messages = append(s.messages, m)
+	close(s.changed)
+	s.changed = make(chan struct{})
 	return m.id
 }
 

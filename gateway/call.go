@@ -1,0 +1,181 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/codegrant/codegrant"
+)
+
+// call is one request that a route was found for. It is made once, is the request's
+// context from then on, and remembers what was decided.
+type call struct {
+	context.Context // of the request before; what proxy.serve starts ends with end
+
+	gateway *Gateway
+	tenant  *tenant
+	route   *route
+	target  target        // of requests to upstreams
+	trusted bool          // it comes from a listed proxy
+	asked   *http.Request // before anybody was found to be asking
+
+	// pass is called with who may pass, where somebody may.
+	pass func(http.ResponseWriter, *http.Request, *call)
+
+	recorder recorder
+	passed   bool
+	id       *codegrant.Identity
+
+	cancel context.CancelCauseFunc // of requests to upstreams
+
+	mu        sync.Mutex // guards what follows
+	timer     *time.Timer
+	waiting   bool      // for the only server there is to begin its answer
+	slowAt    time.Time // when that has taken too long
+	slow      bool      // it has
+	recheckAt time.Time // when the permission is asked again; zero: never
+	ended     bool
+}
+
+type callKey struct{}
+
+// Value finds the call, and what the context had before.
+func (c *call) Value(key any) any {
+	if key == (callKey{}) {
+		return c
+	}
+	return c.Context.Value(key)
+}
+
+// callOf is the call that a request belongs to, on its way to an upstream or here.
+func callOf(r *http.Request) *call {
+	c, _ := r.Context().Value(callKey{}).(*call)
+	return c
+}
+
+// recheckEvery is how often a request that lasts, such as a WebSocket or a stream of
+// events, has its permission asked again.
+const recheckEvery = time.Minute
+
+// guardOf asks the permissions of a route, and calls pass with whom they allow.
+func guardOf(t *tenant, route *route) http.Handler {
+	guard := t.Auth.Identify
+	if !route.Public {
+		guard = t.Auth.Require(route.permissions...)
+	}
+	return guard(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		c := callOf(r)
+		c.passed = true
+		c.id, _ = codegrant.From(r.Context())
+		c.pass(&c.recorder, r, c)
+	}))
+}
+
+// decide asks a guard about the request, which is asked.
+func (c *call) decide(w http.ResponseWriter, guard http.Handler) (Decision, *codegrant.Identity) {
+	c.recorder.ResponseWriter = w
+	guard.ServeHTTP(&c.recorder, c.asked.WithContext(c))
+	switch {
+	case c.passed:
+		return Passed, c.id
+	case c.recorder.status == http.StatusForbidden:
+		return Forbidden, nil
+	case c.recorder.status >= http.StatusInternalServerError:
+		return Unavailable, nil
+	default:
+		return Unauthorized, nil
+	}
+}
+
+// begin starts the one timer of a request to an upstream, which sees that the answer
+// begins in time, and that the permission stands for as long as the request lasts.
+func (c *call) begin() {
+	now, timeout := time.Now(), c.route.servers.Timeout
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.slowAt = now.Add(timeout)
+	if !c.route.Public {
+		c.recheckAt = now.Add(recheckEvery)
+		timeout = min(timeout, recheckEvery)
+	}
+	c.timer = time.AfterFunc(timeout, c.tick)
+}
+
+// end is called when the request is over.
+func (c *call) end() {
+	c.mu.Lock()
+	c.ended = true
+	c.timer.Stop()
+	c.mu.Unlock()
+	c.cancel(nil)
+}
+
+// tick does what is due, and waits for what is due next.
+func (c *call) tick() {
+	now := time.Now()
+	c.mu.Lock()
+	if c.ended {
+		c.mu.Unlock()
+		return
+	}
+	next := time.Time{}
+	if c.waiting {
+		if next = c.slowAt; !now.Before(next) {
+			c.slow = true
+			c.mu.Unlock()
+			c.cancel(errSlow)
+			return
+		}
+	}
+	due := !c.recheckAt.IsZero() && !now.Before(c.recheckAt)
+	if due {
+		c.recheckAt = now.Add(recheckEvery)
+	}
+	if !c.recheckAt.IsZero() && (next.IsZero() || c.recheckAt.Before(next)) {
+		next = c.recheckAt
+	}
+	if !next.IsZero() {
+		c.timer.Reset(next.Sub(now))
+	}
+	c.mu.Unlock()
+	if due && !c.stands() {
+		c.cancel(nil)
+	}
+}
+
+// stands asks the permission again. Where that cannot be found out, it stands.
+func (c *call) stands() bool {
+	asked := c.asked.Clone(context.WithoutCancel(c.asked.Context()))
+	asked.Body = http.NoBody
+	again := &call{
+		Context: asked.Context(), gateway: c.gateway, tenant: c.tenant, route: c.route, asked: asked,
+		pass: func(http.ResponseWriter, *http.Request, *call) {},
+	}
+	decision, _ := again.decide(discard{http.Header{}}, c.route.guards[c.tenant])
+	return decision != Unauthorized && decision != Forbidden
+}
+
+// await says that the one server is asked from now on.
+func (c *call) await() {
+	c.mu.Lock()
+	c.waiting = true
+	c.mu.Unlock()
+}
+
+// answered says that it has answered, or will not. It reports false where that took
+// too long.
+func (c *call) answered() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting = false
+	return !c.slow
+}
+
+// discard is a response that nobody reads.
+type discard struct{ header http.Header }
+
+func (d discard) Header() http.Header         { return d.header }
+func (d discard) Write(b []byte) (int, error) { return len(b), nil }
+func (d discard) WriteHeader(int)             {}

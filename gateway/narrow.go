@@ -1,0 +1,108 @@
+package gateway
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/codegrant/codegrant"
+)
+
+// narrowing is what a proxy asks for beyond what a route does: a query, or its values
+// where they did not come as one.
+type narrowing struct {
+	query  string
+	values url.Values
+}
+
+// narrowedGuards remember what was made of queries: a proxy asks with the few that its
+// configuration has, all the time. Others than proxies may ask too, so that the memory
+// is bounded.
+type narrowedGuards struct {
+	mu   sync.RWMutex
+	kept map[narrowedKey]http.Handler
+}
+
+type narrowedKey struct {
+	tenant *tenant
+	route  *route
+	query  string
+}
+
+const (
+	maxNarrowed      = 256 // beyond it, all begin anew
+	maxNarrowedQuery = 256 // bytes of one
+)
+
+// of returns what asks the permissions of a route, and those that the proxy adds.
+func (n *narrowedGuards) of(t *tenant, r *route, by narrowing) (http.Handler, error) {
+	if by.query == "" && len(by.values) == 0 {
+		return r.guards[t], nil
+	}
+	key := narrowedKey{t, r, by.query}
+	keep := by.query != "" && len(by.query) <= maxNarrowedQuery
+	if keep {
+		n.mu.RLock()
+		guard := n.kept[key]
+		n.mu.RUnlock()
+		if guard != nil {
+			return guard, nil
+		}
+	}
+	values := by.values
+	if by.query != "" {
+		values = (&url.URL{RawQuery: by.query}).Query()
+	}
+	more, err := permissionsOf(values)
+	if err != nil {
+		return nil, err
+	}
+	narrowed := *r
+	if len(more) > 0 {
+		narrowed.permissions = append(slices.Clone(narrowed.permissions), more...)
+		narrowed.Public = false
+	}
+	guard := guardOf(t, &narrowed)
+	if keep {
+		n.mu.Lock()
+		if n.kept == nil || len(n.kept) >= maxNarrowed {
+			n.kept = make(map[narrowedKey]http.Handler)
+		}
+		n.kept[key] = guard
+		n.mu.Unlock()
+	}
+	return guard, nil
+}
+
+// permissionsOf reads group=, any_group= and scope=.
+func permissionsOf(query url.Values) ([]codegrant.Permission, error) {
+	var all []codegrant.Permission
+	var either []string
+	for name, values := range query {
+		for _, value := range values {
+			// Lists may come separated by commas, as configuration files have them.
+			for item := range strings.SplitSeq(value, ",") {
+				if item = strings.TrimSpace(item); item == "" {
+					return nil, fmt.Errorf("%w: %s is empty", errQuery, name)
+				}
+				switch name {
+				case "group":
+					all = append(all, codegrant.InGroup(item))
+				case "any_group":
+					either = append(either, item)
+				case "scope":
+					all = append(all, codegrant.HasScope(item))
+				default:
+					return nil, fmt.Errorf("%w: %q is not known", errQuery, name)
+				}
+			}
+		}
+	}
+	if len(either) > 0 {
+		all = append(all, codegrant.InAnyGroup(either...))
+	}
+	return all, nil
+}
