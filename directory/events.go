@@ -2,6 +2,7 @@ package directory
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -65,6 +66,11 @@ func EventNames() []string {
 	return names
 }
 
+// byApps are those of the operations that apps call.
+var byApps = []string{
+	"SignUp", "ConfirmSignUp", "UpdateUserAttributes", "VerifyUserAttribute", "DeleteUserAttributes", "ConfirmForgotPassword", "DeleteUser", "GlobalSignOut",
+}
+
 // ErrNoEvent: what was received is no event of a kind that is known.
 var ErrNoEvent = errors.New("not an event")
 
@@ -84,20 +90,27 @@ const (
 //
 // It returns those that are a reason to look at the pool of that id again: not
 // those about other pools, operations that failed, and operations that change
-// nothing which a replica holds. What it cannot make sense of is [ErrNoEvent].
+// nothing which a replica holds. What an app calls in a person's name is told by the
+// app client or an access token, and need not name a pool: it may be about that
+// person, if the pool has them. What it cannot make sense of is [ErrNoEvent].
 func ParseEvents(body []byte, poolID string) ([]Event, error) {
 	found, err := parseEvents(body, func(pool string) bool { return pool == poolID })
-	return found[poolID], err
+	return append(found[poolID], found[anyPool]...), err
 }
 
-// parseEvents is ParseEvents for all pools that are wanted, by pool.
+// anyPool stands for the pool of events that name none.
+const anyPool = ""
+
+// parseEvents is ParseEvents for all pools that are wanted, by pool; those that name
+// none are under anyPool.
 func parseEvents(body []byte, wanted func(pool string) bool) (map[string][]Event, error) {
 	if len(body) > maxEventBytes {
 		return nil, fmt.Errorf("%w: it has %d bytes", ErrNoEvent, len(body))
 	}
 	events := make(map[string][]Event)
 	err := parse(body, maxEnvelopes, func(e Event, pool string) {
-		if e.kind = operations[e.Name]; e.kind == 0 || !wanted(pool) {
+		unnamed := pool == anyPool && slices.Contains(byApps, e.Name)
+		if e.kind = operations[e.Name]; e.kind == 0 || !unnamed && !wanted(pool) {
 			return
 		}
 		if e.Subject, e.Group = shown(e.Subject), shown(e.Group); e.reason() {
@@ -225,7 +238,7 @@ func parse(body []byte, envelopes int, found func(e Event, pool string)) error {
 		at, _ := time.Parse(time.RFC3339, string(r.EventTime)) // for people alone
 		found(Event{
 			ID: string(r.EventID), Name: string(r.EventName), Subject: string(r.Additional.Sub), Group: string(r.Parameters.GroupName), Time: at,
-		}, string(r.Parameters.UserPoolID))
+		}, string(cmp.Or(r.Parameters.UserPoolID, r.Additional.UserPoolID)))
 		return nil
 	case event.Trigger != "":
 		var t trigger

@@ -53,8 +53,15 @@ func (p Pools) parse(body []byte, into map[string][]Event) error {
 	if err != nil {
 		return err
 	}
+	unnamed := found[anyPool]
+	delete(found, anyPool)
 	for pool, events := range found {
 		into[pool] = append(into[pool], events...)
+	}
+	if len(unnamed) > 0 {
+		for pool := range p {
+			into[pool] = append(into[pool], unnamed...)
+		}
 	}
 	return nil
 }

@@ -59,7 +59,8 @@ resource "aws_cloudwatch_event_rule" "changes" {
     detail = {
       eventSource       = ["cognito-idp.amazonaws.com"]
       errorCode         = [{ exists = false }]
-      requestParameters = { userPoolId = [var.user_pool_id] }
+      # What apps call in a person's name need not name the pool.
+      requestParameters = { userPoolId = [var.user_pool_id, { exists = false }] }
       eventName = [
         "AdminAddUserToGroup", "AdminConfirmSignUp", "AdminCreateUser", "AdminDeleteUser",
         "AdminDeleteUserAttributes", "AdminDisableProviderForUser", "AdminDisableUser", "AdminEnableUser",
