@@ -298,9 +298,9 @@ func TestRepeats(t *testing.T) {
 			{"content", contentError{errors.New("x")}, 0},
 			{"not found", replica.ErrNotFound, 0},
 			{"conflict", replica.ErrConflict, 0},
-			{"hook", &hookError{errors.New("x")}, 0},
-			{"hook: deadlock", &hookError{deadlock}, manyRepeats},
-			{"hook: unique violation", &hookError{unique}, 0},
+			{"hook", &hookError{"OnChange", errors.New("x")}, 0},
+			{"hook: deadlock", &hookError{"OnChange", deadlock}, manyRepeats},
+			{"hook: unique violation", &hookError{"OnChange", unique}, 0},
 		} {
 			if got := s.repeats(fmt.Errorf("wrapped: %w", test.err)); got != test.want {
 				t.Errorf("%v: %s may be repeated %d times, want %d", dialect, test.name, got, test.want)
