@@ -20,7 +20,9 @@ func TestMain(m *testing.M) {
 	if scene := os.Getenv("CODEGRANT_TEST_KILLED"); scene != "" {
 		waitToBeKilled(scene)
 	}
-	os.Exit(m.Run())
+	status := m.Run()
+	clearShelf()
+	os.Exit(status)
 }
 
 // killable are what a process can be in the middle of, on a store that prepareKill
