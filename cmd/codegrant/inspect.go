@@ -77,11 +77,7 @@ func (c inspection) open() (*opened, error) {
 			return nil, err
 		}
 		o.close = append(o.close, db)
-		config := sqlreplica.Config{Dialect: db.replica}
-		if s.Replica.Django {
-			config.Django = &sqlreplica.Django{AdoptVerifiedEmail: true}
-		}
-		if o.users, err = sqlreplica.New(db.DB, config); err != nil {
+		if o.users, err = db.users(s.Replica); err != nil {
 			o.Close()
 			return nil, err
 		}

@@ -93,7 +93,7 @@ func (p *process) openStores(s *settings.Settings) (_ *stores, err error) {
 		db.SetMaxIdleConns(s.Database.MaxConnections)
 		db.SetConnMaxIdleTime(5 * time.Minute)
 		st.db = db.DB
-		sessions, users, err := db.stores(s.Replica.Django)
+		sessions, users, err := db.stores(s.Replica)
 		if err != nil {
 			return nil, err
 		}
