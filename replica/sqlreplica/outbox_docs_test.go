@@ -170,7 +170,7 @@ func TestDocsSQL(t *testing.T) {
 	}
 	blocks := make(map[string][]string) // statements, by the words after -- at the start
 	for _, block := range regexp.MustCompile("(?s)```sql\n-- (\\w+: \\w+)(.*?)```").FindAllStringSubmatch(string(page), -1) {
-		for _, statement := range strings.Split(regexp.MustCompile(`(?m)^-- .*$`).ReplaceAllString("-- "+block[1]+block[2], ""), ";\n") {
+		for _, statement := range strings.Split(regexp.MustCompile(`(?m) ?-- .*$`).ReplaceAllString("-- "+block[1]+block[2], ""), ";\n") {
 			if statement = strings.TrimSpace(statement); statement != "" {
 				blocks[block[1]] = append(blocks[block[1]], statement)
 			}
@@ -216,8 +216,17 @@ func TestDocsSQL(t *testing.T) {
 				t.Helper()
 				statements := blocks[name+": 1"]
 				for _, statement := range statements[len(statements)-2:] {
-					if _, err := conn.ExecContext(t.Context(), strings.ReplaceAll(statement, ":taken", strings.Join(taken, ", "))); err != nil {
-						t.Fatalf("%s: %v", statement, err)
+					lists := []string{strings.Join(taken, ", ")}
+					if strings.Contains(statement, "= :taken") {
+						lists = taken
+					}
+					for _, list := range lists {
+						if _, err := conn.ExecContext(t.Context(), strings.ReplaceAll(statement, ":taken", list)); err != nil {
+							t.Fatalf("%s: %v", statement, err)
+						}
+						if !strings.Contains(statement, ":taken") {
+							break
+						}
 					}
 				}
 			}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/codegrant/codegrant/replica"
@@ -173,8 +174,18 @@ func (s *Store) take(ctx context.Context, batch []waiting, f func(context.Contex
 	if err := f(ctx, tx, entries); err != nil {
 		return 0, &hookError{"the function that takes them", err}
 	}
-	if err := in(s.engine.sql(s.engine.removeEntries), "id", kindID, ids).exec(ctx, tx); err != nil {
-		return 0, err
+	for removed := range slices.Chunk(ids, s.engine.removedAtOnce()) {
+		if err := in(s.engine.sql("DELETE FROM codegrant_outbox WHERE "), "id", kindID, removed).exec(ctx, tx); err != nil {
+			return 0, err
+		}
 	}
 	return len(entries), tx.Commit()
+}
+
+// removedAtOnce is how many entries one statement removes.
+func (e *engine) removedAtOnce() int {
+	if e.oneByOne {
+		return 1
+	}
+	return replica.MaxPage
 }
