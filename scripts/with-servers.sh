@@ -90,7 +90,7 @@ postgres_run() {
 postgres_ready() { "$pg/pg_isready" -h 127.0.0.1 -p "$1"; }
 
 mariadb_run() {
-	exec "${run[@]}" mariadbd --no-defaults --datadir="$data" --socket="$data/socket" --pid-file="$data/pid" \
+	exec "${run[@]}" mariadbd --no-defaults --datadir="$data" --tmpdir="$data" --socket="$data/socket" --pid-file="$data/pid" \
 		--bind-address=127.0.0.1 --port="$1" --skip-name-resolve --max-connections=200 \
 		--character-set-server=utf8mb4 --collation-server=utf8mb4_general_ci \
 		--innodb-flush-log-at-trx-commit=0 --init-file="$data.sql"
@@ -130,7 +130,7 @@ if have mariadbd && have mariadb-install-db; then
 		GRANT ALL PRIVILEGES ON *.* TO codegrant@'127.0.0.1';
 	SQL
 	chmod 644 "$data.sql"
-	prepare mariadb mariadb-install-db --no-defaults --datadir="$data" --skip-test-db \
+	prepare mariadb env TMPDIR="$data" mariadb-install-db --no-defaults --datadir="$data" --skip-test-db \
 		--auth-root-authentication-method=normal
 	start mariadb
 	export CODEGRANT_TEST_MYSQL="codegrant:codegrant@tcp(127.0.0.1:$port)/codegrant?parseTime=true"

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/codegrant/codegrant/directory"
+	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/replica/sqlreplica"
 	"github.com/codegrant/codegrant/session/sqlstore"
 )
@@ -122,7 +123,7 @@ func (c migrateCommand) Run(ctx context.Context, out *streams) error {
 		return err
 	}
 	defer db.Close()
-	sessions, users, err := db.stores(c.Django)
+	sessions, users, err := db.stores(settings.Replica{Django: c.Django})
 	if err != nil {
 		return err
 	}
@@ -144,15 +145,23 @@ func (c migrateCommand) Run(ctx context.Context, out *streams) error {
 }
 
 // stores returns both stores in the database.
-func (d *database) stores(django bool) (*sqlstore.Store, *sqlreplica.Store, error) {
+func (d *database) stores(replica settings.Replica) (*sqlstore.Store, *sqlreplica.Store, error) {
 	sessions, err := sqlstore.New(d.DB, sqlstore.Config{Dialect: d.sessions})
 	if err != nil {
 		return nil, nil, err
 	}
+	users, err := d.users(replica)
+	return sessions, users, err
+}
+
+// users returns the replica in the database.
+func (d *database) users(replica settings.Replica) (*sqlreplica.Store, error) {
 	config := sqlreplica.Config{Dialect: d.replica}
-	if django {
+	if replica.Django {
 		config.Django = &sqlreplica.Django{AdoptVerifiedEmail: true}
 	}
-	users, err := sqlreplica.New(d.DB, config)
-	return sessions, users, err
+	if replica.Outbox {
+		config.Outbox = &sqlreplica.Outbox{}
+	}
+	return sqlreplica.New(d.DB, config)
 }

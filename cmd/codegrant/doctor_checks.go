@@ -15,6 +15,7 @@ import (
 
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/replica/sqlreplica"
 	"github.com/codegrant/codegrant/session"
 )
@@ -313,7 +314,7 @@ func (e *examination) database(ctx context.Context, raw string, django bool) {
 		e.fault("database", "check --database: host, name, user and password, and that the server runs", "cannot be reached: %v", err)
 		return
 	}
-	sessions, users, err := db.stores(django)
+	sessions, users, err := db.stores(settings.Replica{Django: django})
 	if err != nil {
 		e.fault("database", "check --database", "%v", err)
 		return
@@ -325,11 +326,32 @@ func (e *examination) database(ctx context.Context, raw string, django bool) {
 		e.fault("database", mend, "%v", err)
 	} else {
 		e.fine("database", "the replica's tables in %s are up to date", db.engine)
+		e.outbox(ctx, users)
 	}
 	if _, err := sessions.Get(ctx, strings.Repeat("0", 64)); err != nil && !errors.Is(err, session.ErrNotFound) {
 		e.warn("database", mend+"; of no matter where sessions are kept elsewhere", "the table of sessions is not there, or not as it should be")
 	} else {
 		e.fine("database", "the table of sessions is there")
+	}
+}
+
+// maxOutboxAge is how long an entry waits where somebody takes them.
+const maxOutboxAge = time.Hour
+
+// outbox checks that somebody takes what is put into it. One that is not used is empty,
+// and not worth a word.
+func (e *examination) outbox(ctx context.Context, users *sqlreplica.Store) {
+	size, err := users.OutboxSize(ctx)
+	switch age := e.now().Sub(size.Oldest).Round(time.Second); {
+	case errors.Is(err, sqlreplica.ErrNotMigrated): // of before there was one
+	case err != nil:
+		e.warn("outbox", "see whether the user may read codegrant_outbox", "cannot be read: %v", err)
+	case size.Entries == 0:
+	case age > maxOutboxAge:
+		e.warn("outbox", "see that the program that takes from codegrant_outbox runs, or turn the outbox off and empty the table: docs/changes.md",
+			"%d changes wait in the outbox, the oldest for %s: nobody takes them", size.Entries, age)
+	default:
+		e.fine("outbox", "%d changes wait in the outbox, the oldest for %s", size.Entries, age)
 	}
 }
 

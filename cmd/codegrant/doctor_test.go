@@ -14,7 +14,9 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant/codegranttest"
+	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/localpool"
+	"github.com/codegrant/codegrant/replica"
 )
 
 // healthy sets the settings of an application that is set up well.
@@ -62,6 +64,42 @@ func TestDoctorFindsNothingWhereAllIsWell(t *testing.T) {
 	}
 	if status != 0 || len(findings) < 10 {
 		t.Errorf("status %d, %d findings", status, len(findings))
+	}
+}
+
+// TestDoctorWatchesTheOutbox: what waits there is told, and for too long is a warning.
+func TestDoctorWatchesTheOutbox(t *testing.T) {
+	db, err := openDatabase("sqlite:" + filepath.Join(t.TempDir(), "app.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	users, err := db.users(settings.Replica{Outbox: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	look := func(later time.Duration) []finding {
+		e := examination{now: func() time.Time { return time.Now().Add(later) }}
+		e.outbox(t.Context(), users)
+		return e.findings
+	}
+	if found := look(0); len(found) != 0 {
+		t.Errorf("without the table: %+v", found)
+	}
+	if err := users.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if found := look(0); len(found) != 0 {
+		t.Errorf("empty: %+v", found)
+	}
+	if _, err := users.Apply(t.Context(), replica.Snapshot{Issuer: "i", Subject: "s", At: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	if found := look(0); len(found) != 1 || found[0].Level != fine || !strings.Contains(found[0].Found, "1 changes wait") {
+		t.Errorf("of a moment ago: %+v", found)
+	}
+	if found := look(2 * time.Hour); len(found) != 1 || found[0].Level != warning || !strings.Contains(found[0].Found, "the oldest for 2h0m0s") {
+		t.Errorf("of two hours ago: %+v", found)
 	}
 }
 

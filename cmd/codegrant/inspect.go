@@ -97,11 +97,7 @@ func openInspected(s *settings.Settings) (*opened, error) {
 		}
 		o.close = append(o.close, db)
 		o.db = db
-		config := sqlreplica.Config{Dialect: db.replica}
-		if s.Replica.Django {
-			config.Django = &sqlreplica.Django{AdoptVerifiedEmail: true}
-		}
-		if o.users, err = sqlreplica.New(db.DB, config); err != nil {
+		if o.users, err = db.users(s.Replica); err != nil {
 			o.Close()
 			return nil, err
 		}

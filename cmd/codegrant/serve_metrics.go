@@ -120,6 +120,19 @@ func (s state) Collect(to chan<- prometheus.Metric) {
 		gauge("dependency_up", "Whether a dependency answers.", up, "dependency", d.Name)
 		gauge("dependency_since_timestamp_seconds", "Since when it does, or does not.", seconds(d.Since), "dependency", d.Name)
 	}
+	if g.stores.outbox != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+		defer cancel()
+		// Without an answer there is nothing to say: whether the database answers is said above.
+		if size, err := g.stores.outbox(ctx); err == nil {
+			gauge("outbox_entries", "Changes that nobody has taken out of the outbox.", float64(size.Entries))
+			age := 0.0
+			if !size.Oldest.IsZero() {
+				age = time.Since(size.Oldest).Seconds()
+			}
+			gauge("outbox_age_seconds", "How long the oldest of them waits.", age)
+		}
+	}
 	if db := g.stores.db; db != nil {
 		stats := db.Stats()
 		gauge("database_connections", "Connections to the database.", float64(stats.InUse), "state", "in use")

@@ -36,7 +36,7 @@ func operations(t *testing.T, address, path string) (int, string) {
 
 func TestServeOperations(t *testing.T) {
 	address := freeAddress(t)
-	g := newGate(t, oneUpstream+"keys_file: keys\nsessions: database\nreplica: true\ndatabase: sqlite:app.db\nops_listen: "+address+"\n")
+	g := newGate(t, oneUpstream+"keys_file: keys\nsessions: database\nreplica: {outbox: true}\ndatabase: sqlite:app.db\nops_listen: "+address+"\n")
 	g.writeFile("keys", newSealingKey())
 	g.start()
 	if status, body := operations(t, address, "/healthz"); status != 200 || body != "ok\n" {
@@ -73,6 +73,8 @@ func TestServeOperations(t *testing.T) {
 		`codegrant_configurations_total{outcome="wrong"}`,
 		`codegrant_sealing_key_age_seconds`,
 		`codegrant_requests_in_flight 0`,
+		`codegrant_outbox_entries 1`,
+		`codegrant_outbox_age_seconds`,
 		`codegrant_database_connections{state="in use"}`,
 		`go_goroutines`,
 	} {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/replica"
+	"github.com/codegrant/codegrant/replica/sqlreplica"
 	"github.com/codegrant/codegrant/session"
 	"github.com/codegrant/codegrant/session/redisstore"
 )
@@ -62,9 +63,10 @@ func storesOf(s *settings.Settings) storesKey {
 // configuration lets go of them.
 type stores struct {
 	storesKey
-	sessions session.Store // nil: none, or a pool's own
-	replica  replica.Store // nil: none
-	db       *sql.DB       // nil: none
+	sessions session.Store                                        // nil: none, or a pool's own
+	replica  replica.Store                                        // nil: none
+	outbox   func(context.Context) (sqlreplica.OutboxSize, error) // nil: none
+	db       *sql.DB                                              // nil: none
 	migrate  []func(context.Context) error
 
 	holders  atomic.Int64
@@ -93,7 +95,7 @@ func (p *process) openStores(s *settings.Settings) (_ *stores, err error) {
 		db.SetMaxIdleConns(s.Database.MaxConnections)
 		db.SetConnMaxIdleTime(5 * time.Minute)
 		st.db = db.DB
-		sessions, users, err := db.stores(s.Replica.Django)
+		sessions, users, err := db.stores(s.Replica)
 		if err != nil {
 			return nil, err
 		}
@@ -102,6 +104,9 @@ func (p *process) openStores(s *settings.Settings) (_ *stores, err error) {
 		}
 		if s.Replica.Enabled {
 			st.replica, st.migrate = p.tracing.Replica(users, db.system()), append(st.migrate, users.Migrate)
+			if s.Replica.Outbox {
+				st.outbox = users.OutboxSize
+			}
 		}
 		if !s.Database.Migrate {
 			st.migrate = nil

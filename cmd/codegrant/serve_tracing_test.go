@@ -23,6 +23,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/codegrant/codegrant/codegranttest"
+	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/internal/testenv"
 	"github.com/codegrant/codegrant/session"
 )
@@ -407,7 +408,7 @@ func (g *gate) markStale() {
 		g.t.Fatal(err)
 	}
 	defer db.Close()
-	sessions, _, err := db.stores(false)
+	sessions, _, err := db.stores(settings.Replica{})
 	if err != nil {
 		g.t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ base_url: http://localhost:8080
 keys: ["hxXwLHjJ2Xl4yjKb1o0pQ0b3Kc9yq6C3i8nV5tZr7sE="]
 sessions: database
 database: sqlite:%s
-replica: true
+replica: {outbox: true}
 pools: [{code_grant_url: %s/oauth2/token, jwks_url: %s/.well-known/jwks.json, client_id: %s, client_secret: %s}]
 `, file, pool.URL, client.Issuer, client.ID, client.Secret), 0o600); err != nil {
 		t.Fatal(err)
@@ -45,8 +45,27 @@ pools: [{code_grant_url: %s/oauth2/token, jwks_url: %s/.well-known/jwks.json, cl
 	if stdout, _, _ := say(t, "users", "--config", configuration); strings.Contains(stdout, "alice") {
 		t.Error("the dry run has changed something")
 	}
+	outbox := func() (waiting int64) {
+		t.Helper()
+		o, err := inspection{Config: configuration}.open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer o.Close()
+		size, err := o.users.OutboxSize(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return size.Entries
+	}
+	if n := outbox(); n != 0 {
+		t.Errorf("the dry run has written %d changes down", n)
+	}
 	if got := sync("--full"); !strings.Contains(got, "2 users read: 2 new") {
 		t.Errorf("first pass: %s", got)
+	}
+	if n := outbox(); n != 2 {
+		t.Errorf("%d changes are in the outbox, want 2", n)
 	}
 	if stdout, _, _ := say(t, "users", "--config", configuration); !strings.Contains(stdout, "admins analysts") {
 		t.Errorf("users: %s", stdout)

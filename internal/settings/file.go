@@ -73,6 +73,7 @@ type redis struct {
 type replica struct {
 	Enabled bool `yaml:"enabled" short:"true" help:"Defaults to true where replica has other keys."`
 	Django  bool `yaml:"django" help:"The database is a Django project's: people go into its auth_user. Defaults to false."`
+	Outbox  bool `yaml:"outbox" help:"Whether each change is written down for programs of yours that hear of it later; one of them has to take it out again. Defaults to false."`
 }
 
 type events struct {

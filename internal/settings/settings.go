@@ -96,7 +96,7 @@ type Database struct {
 }
 
 // Replica is the copy of the people.
-type Replica struct{ Enabled, Django bool }
+type Replica struct{ Enabled, Django, Outbox bool }
 
 // Events says where changes in the pools are heard of.
 type Events struct {
@@ -252,8 +252,8 @@ func (r *reader) limits(l limits) {
 func (r *reader) stores(f *file, s *Settings, options Options) {
 	s.Database = Database{Secret(r.secret("database.url", f.Database.URL, f.Database.URLFile)), f.Database.Migrate, f.Database.MaxConnections}
 	s.RedisURL = Secret(r.secret("redis.url", f.Redis.URL, f.Redis.URLFile))
-	s.Replica = Replica{Enabled: f.Replica.Enabled, Django: f.Replica.Django}
-	if f.Replica.Django && !r.has("replica.enabled") {
+	s.Replica = Replica{Enabled: f.Replica.Enabled, Django: f.Replica.Django, Outbox: f.Replica.Outbox}
+	if (f.Replica.Django || f.Replica.Outbox) && !r.has("replica.enabled") {
 		s.Replica.Enabled = true
 	}
 	if path, ok := strings.CutPrefix(string(s.Database.URL), "sqlite:"); ok && !strings.HasPrefix(path, "//") {

@@ -129,6 +129,19 @@ func TestRetries(t *testing.T) {
 	}
 }
 
+// TestReplica: whatever is said of the replica says that there is one.
+func TestReplica(t *testing.T) {
+	for said, want := range map[string]Replica{
+		"true": {Enabled: true}, "{outbox: true}": {Enabled: true, Outbox: true}, "{django: true, outbox: true}": {true, true, true},
+		"{enabled: false, outbox: true}": {Outbox: true}, "{enabled: true}": {Enabled: true},
+	} {
+		s := load(t, write(t, onePool+"keys_file: keys\nsessions: database\ndatabase: sqlite:app.db\nreplica: "+said+"\n", map[string]string{"keys": newKey(t)}), nil)
+		if s.Replica != want {
+			t.Errorf("replica: %s is %+v, want %+v", said, s.Replica, want)
+		}
+	}
+}
+
 // TestS138_SecretsStayOutOfFaults plants a canary wherever a secret can be.
 func TestS138_SecretsStayOutOfFaults(t *testing.T) {
 	const canary = "kittens-and-canaries"

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"testing"
 
 	"github.com/codegrant/codegrant/replica"
 )
@@ -72,36 +73,39 @@ var batchAttempts = map[string]func(context.Context, replica.Store, int64) (repl
 
 // eachAttempt runs every kind of change on a store of its own, which does to its
 // hook what prepare returns, and checks that nothing was changed.
-func (t *test) eachAttempt(prepare func(ctx context.Context) (context.Context, func(context.Context, replica.Change) error), check func(name string, try func(context.Context) error)) {
+func (t *test) eachAttempt(prepare func(ctx context.Context) (context.Context, func(context.Context, replica.Change) error), check func(t *test, try func(context.Context) error)) {
 	t.Helper()
 	all := maps.Clone(attempts)
 	if !t.harness.NoBatch {
 		maps.Copy(all, batchAttempts)
 	}
 	for name, attempt := range all {
-		var f func(context.Context, replica.Change) error
-		s := t.store(hook(&f))
-		id := t.apply(s, person(1, 0, in("a"))).User.ID
-		t.grant(s, id, "granted")
-		before, groupsBefore := t.user(s, id), len(t.allGroups(s, issuer))
+		t.Run(name, func(tt *testing.T) {
+			t := &test{T: tt, harness: t.harness}
+			var f func(context.Context, replica.Change) error
+			s := t.store(hook(&f))
+			id := t.apply(s, person(1, 0, in("a"))).User.ID
+			t.grant(s, id, "granted")
+			before, groupsBefore := t.user(s, id), len(t.allGroups(s, issuer))
 
-		ctx, h := prepare(t.Context())
-		f = h
-		check(name, func(context.Context) error {
-			_, err := attempt(ctx, s, id)
-			return err
+			ctx, h := prepare(t.Context())
+			f = h
+			check(t, func(context.Context) error {
+				_, err := attempt(ctx, s, id)
+				return err
+			})
+			f = nil
+			t.sameUser("user afterwards", t.user(s, id), before)
+			if users := t.all(s, replica.UserQuery{Issuer: issuer}); len(users) != 1 {
+				t.Errorf("%d users, want one", len(users))
+			}
+			if n := len(t.allGroups(s, issuer)); n != groupsBefore {
+				t.Errorf("%d groups, want %d", n, groupsBefore)
+			}
+			if c, err := attempt(t.Context(), s, id); err != nil || c.Empty() {
+				t.Errorf("once more without fault: %v, empty %v", err, c.Empty())
+			}
 		})
-		f = nil
-		t.sameUser(name+": user afterwards", t.user(s, id), before)
-		if users := t.all(s, replica.UserQuery{Issuer: issuer}); len(users) != 1 {
-			t.Errorf("%s: %d users, want one", name, len(users))
-		}
-		if n := len(t.allGroups(s, issuer)); n != groupsBefore {
-			t.Errorf("%s: %d groups, want %d", name, n, groupsBefore)
-		}
-		if c, err := attempt(t.Context(), s, id); err != nil || c.Empty() {
-			t.Errorf("%s, once more without fault: %v, empty %v", name, err, c.Empty())
-		}
 	}
 }
 
@@ -149,9 +153,9 @@ var hookCases = []testCase{
 		run: func(t *test) {
 			t.eachAttempt(func(ctx context.Context) (context.Context, func(context.Context, replica.Change) error) {
 				return ctx, func(context.Context, replica.Change) error { return fmt.Errorf("sorry: %w", errHook) }
-			}, func(name string, try func(context.Context) error) {
+			}, func(t *test, try func(context.Context) error) {
 				if err := try(t.Context()); !errors.Is(err, errHook) || errors.Is(err, replica.ErrUnavailable) || errors.Is(err, replica.ErrInvalid) {
-					t.Errorf("%s: %v; want the hook's own error", name, err)
+					t.Errorf("%v; want the hook's own error", err)
 				}
 			})
 		},
@@ -162,13 +166,13 @@ var hookCases = []testCase{
 		run: func(t *test) {
 			t.eachAttempt(func(ctx context.Context) (context.Context, func(context.Context, replica.Change) error) {
 				return ctx, func(context.Context, replica.Change) error { panic(errHook) }
-			}, func(name string, try func(context.Context) error) {
+			}, func(t *test, try func(context.Context) error) {
 				defer func() {
 					if got := recover(); got != errHook {
-						t.Errorf("%s: recovered %v, want the hook's panic", name, got)
+						t.Errorf("recovered %v, want the hook's panic", got)
 					}
 				}()
-				t.Errorf("%s: %v; want a panic", name, try(t.Context()))
+				t.Errorf("%v; want a panic", try(t.Context()))
 			})
 		},
 	},
@@ -180,9 +184,9 @@ var hookCases = []testCase{
 				ctx, cancel := context.WithCancel(ctx)
 				t.Cleanup(cancel)
 				return ctx, func(context.Context, replica.Change) error { cancel(); return nil }
-			}, func(name string, try func(context.Context) error) {
+			}, func(t *test, try func(context.Context) error) {
 				if err := try(t.Context()); !errors.Is(err, replica.ErrUnavailable) || !errors.Is(err, context.Canceled) {
-					t.Errorf("%s: %v; want ErrUnavailable and context.Canceled", name, err)
+					t.Errorf("%v; want ErrUnavailable and context.Canceled", err)
 				}
 			})
 		},

@@ -107,6 +107,9 @@ func (s *Store) changeOnce(ctx context.Context, id *statement, decide decision) 
 	if err := s.write(ctx, tx, p); err != nil {
 		return replica.Change{}, err
 	}
+	if err := s.record(ctx, tx, p); err != nil {
+		return replica.Change{}, err
+	}
 	change, err := s.tell(ctx, tx, p)
 	if err != nil {
 		return replica.Change{}, err
@@ -139,7 +142,7 @@ func (s *Store) tell(ctx context.Context, tx *sql.Tx, p *plan) (replica.Change, 
 		return change, nil
 	}
 	if err := s.onChange(ctx, tx, change); err != nil {
-		return replica.Change{}, &hookError{err}
+		return replica.Change{}, &hookError{"OnChange", err}
 	}
 	return change, nil
 }

@@ -306,6 +306,9 @@ func (s *Store) finish(ctx context.Context, tx *sql.Tx, plans []*plan, groups ma
 	if err := s.tables.writeMany(ctx, tx, plans, groups); err != nil {
 		return err
 	}
+	if err := s.record(ctx, tx, plans...); err != nil {
+		return err
+	}
 	for _, p := range plans {
 		if _, err := s.tell(ctx, tx, p); err != nil {
 			return err

@@ -3,10 +3,11 @@ package sqlreplica
 import (
 	"context"
 	"database/sql"
-	"flag"
 	"fmt"
+	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,45 +18,51 @@ import (
 	"github.com/codegrant/codegrant/replica"
 )
 
-var benchRows = flag.Int("rows", 100_000, "users that BenchmarkBatch brings to PostgreSQL")
+// benchUsers is how many users BenchmarkBatch brings to PostgreSQL, unless the
+// environment says so in CODEGRANT_TEST_USERS.
+const benchUsers = 10_000
 
-// BenchmarkBatch reads a pool of -rows users, with three groups each, into
+// BenchmarkBatch reads a pool of so many users, with three groups each, into
 // PostgreSQL: by ApplyBatch, a thousand at a time, and by hand, with one COPY into a
 // temporary table and one INSERT … ON CONFLICT DO UPDATE for each kind of row,
 // everything in one transaction and nothing judged. First the tables are empty;
 // then the same is read again, and nobody has changed; then one in a hundred has.
 // The ratios are of users per second, ours to the bare ones, side by side in each
-// turn, and the median over the turns.
+// turn, and the median over the turns. At last two sweeps, for which there is nothing
+// to compare with: one that finds nobody gone, and one that finds one in twenty. With
+// CODEGRANT_TEST_OUTBOX=1 each of our changes is in the outbox, too.
 //
-//	go test -run - -bench Batch -benchtime 5x ./replica/sqlreplica -rows 1000000
+//	CODEGRANT_TEST_USERS=1000000 scripts/with-servers.sh \
+//		go test -run - -bench Batch -benchtime 3x -timeout 2h ./replica/sqlreplica
 func BenchmarkBatch(b *testing.B) {
+	users := benchUsers
+	if size := os.Getenv("CODEGRANT_TEST_USERS"); size != "" {
+		var err error
+		if users, err = strconv.Atoi(size); err != nil || users < 100 {
+			b.Fatalf("CODEGRANT_TEST_USERS is %q, and not a number of users, 100 at least", size)
+		}
+	}
+	var sweeps [2][]float64
 	names := []string{"new", "unchanged", "1%changed"}
 	var bare, ours, ratios [3][]float64
 	for turn := 0; b.Loop(); turn++ {
 		byHand, s := newBareReplica(b), benchStore(b)
 		for i := range names {
-			pass := benchPool(*benchRows, i)
-			users, memberships := byHand.rows(b, pass)
+			pass := benchPool(users, i)
+			rows, memberships := byHand.rows(b, pass)
 			rate := func(f func() error) float64 {
 				runtime.GC() // of what the other has left behind
 				start := time.Now()
 				if err := f(); err != nil {
 					b.Fatal(err)
 				}
-				return float64(*benchRows) / time.Since(start).Seconds()
+				return float64(users) / time.Since(start).Seconds()
 			}
 			load := func() {
-				bare[i] = append(bare[i], rate(func() error { return byHand.load(b.Context(), users, memberships) }))
+				bare[i] = append(bare[i], rate(func() error { return byHand.load(b.Context(), rows, memberships) }))
 			}
 			apply := func() {
-				ours[i] = append(ours[i], rate(func() error {
-					for part := range slices.Chunk(pass, maxUsers) {
-						if _, err := s.ApplyBatch(b.Context(), part); err != nil {
-							return err
-						}
-					}
-					return nil
-				}))
+				ours[i] = append(ours[i], rate(func() error { return benchApply(b, s, pass) }))
 			}
 			if turn%2 == 0 {
 				load()
@@ -69,12 +76,36 @@ func BenchmarkBatch(b *testing.B) {
 		if got, want := benchCounts(b, s.db), benchCounts(b, byHand.db); got != want {
 			b.Fatalf("there are %s, by hand %s", got, want)
 		}
+		if err := benchApply(b, s, benchPool(users, 3)[users/20:]); err != nil {
+			b.Fatal(err)
+		}
+		for i, gone := range []int{0, users / 20} {
+			began := stated.Add(time.Duration(2+i) * time.Hour)
+			start := time.Now()
+			result, err := s.Sweep(b.Context(), testIssuer, fmt.Sprint("pass-", 3), replica.SweepOptions{Began: began})
+			sweeps[i] = append(sweeps[i], time.Since(start).Seconds())
+			if err != nil || len(result.Changes) != gone {
+				b.Fatalf("the sweep finds %d gone, want %d; %v", len(result.Changes), gone, err)
+			}
+		}
 	}
 	for i, name := range names {
 		b.ReportMetric(median(bare[i]), name+"-bare-users/s")
 		b.ReportMetric(median(ours[i]), name+"-users/s")
 		b.ReportMetric(median(ratios[i]), name+"-ratio")
 	}
+	b.ReportMetric(median(sweeps[0]), "sweep-of-nobody-s")
+	b.ReportMetric(median(sweeps[1]), "sweep-of-5%-s")
+}
+
+// benchApply applies a pass, as many at a time as a transaction takes.
+func benchApply(b *testing.B, s *Store, pass []replica.Snapshot) error {
+	for part := range slices.Chunk(pass, maxUsers) {
+		if _, err := s.ApplyBatch(b.Context(), part); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func median(values []float64) float64 {
@@ -107,7 +138,11 @@ func benchStore(b *testing.B) *Store {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { db.Close() })
-	s, err := New(db, Config{Dialect: PostgreSQL})
+	config := Config{Dialect: PostgreSQL}
+	if os.Getenv("CODEGRANT_TEST_OUTBOX") != "" {
+		config.Outbox = &Outbox{}
+	}
+	s, err := New(db, config)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -50,29 +50,29 @@ func (e *engine) split(columns []column, rows [][]any, f func([][]any) error) er
 	return nil
 }
 
-// insertInto begins a statement that inserts rows.
-func (e *engine) insertInto(table string, columns []column, rows [][]any) *statement {
-	insert := e.sql("INSERT INTO " + table + " (" + strings.Join(names(columns), ", ") + ")")
-	if !e.arrays {
-		return insert.sql(" VALUES ").tuples(rows)
+// insertInto adds the insertion of rows to a statement.
+func (s *statement) insertInto(table string, columns []column, rows [][]any) *statement {
+	s.sql("INSERT INTO " + table + " (" + strings.Join(names(columns), ", ") + ")")
+	if !s.engine.arrays {
+		return s.sql(" VALUES ").tuples(rows)
 	}
-	insert.sql(" SELECT ")
+	s.sql(" SELECT ")
 	for i, c := range columns {
 		if i > 0 {
-			insert.sql(", ")
+			s.sql(", ")
 		}
-		insert.sql("r." + c.name)
+		s.sql("r." + c.name)
 		if c.kind == kindJSON {
-			insert.sql("::jsonb")
+			s.sql("::jsonb")
 		}
 	}
-	return insert.sql(" FROM ").arrays(columns, rows)
+	return s.sql(" FROM ").arrays(columns, rows)
 }
 
 // upsert writes rows over those that have the same key.
 func (e *engine) upsert(ctx context.Context, q querier, table string, key int, columns []column, rows [][]any) error {
 	return e.split(columns, rows, func(rows [][]any) error {
-		insert := e.insertInto(table, columns, rows)
+		insert := e.sql("").insertInto(table, columns, rows)
 		if e.returning {
 			insert.sql(" ON CONFLICT (" + strings.Join(names(columns[:key]), ", ") + ") DO UPDATE SET ")
 		} else {

@@ -318,33 +318,37 @@ func TestS162_DjangoStoppedAtEachStep(t *testing.T) {
 				return err
 			},
 		} {
-			for step := 0; ; step++ {
-				s, spy := djangoStore(t, e, Config{})
-				apply(t, s, person(1, 0, "a", "b"))
-				s.createAccount(t, "three", "user-3@example.com", "in django")
-				before := djangoContents(t, s)
-				spy.reset()
-				passed := 0
-				spy.stopping(func(string, string) error {
-					if passed++; passed == step+1 {
-						return fatal
+			for step, more := 0, true; more; step++ {
+				t.Run(fmt.Sprint(name, ", step ", step), func(t *testing.T) {
+					more = false
+					s, spy := djangoStore(t, e, Config{})
+					apply(t, s, person(1, 0, "a", "b"))
+					s.createAccount(t, "three", "user-3@example.com", "in django")
+					before := djangoContents(t, s)
+					spy.reset()
+					passed := 0
+					spy.stopping(func(string, string) error {
+						if passed++; passed == step+1 {
+							return fatal
+						}
+						return nil
+					})
+					err := change(s)
+					spy.stopping(nil)
+					if err == nil && passed <= step {
+						if step < 8 {
+							t.Errorf("it takes %d steps: the spy is blind", step)
+						}
+						return
 					}
-					return nil
+					if !errors.Is(err, fatal) || djangoContents(t, s) != before {
+						t.Fatalf("stopped: %v, left\n%s\nof\n%s", err, djangoContents(t, s), before)
+					}
+					if err := change(s); err != nil {
+						t.Fatalf("once more: %v", err)
+					}
+					more = true
 				})
-				err := change(s)
-				spy.stopping(nil)
-				if err == nil && passed <= step {
-					if step < 8 {
-						t.Errorf("%s takes %d steps: the spy is blind", name, step)
-					}
-					break
-				}
-				if !errors.Is(err, fatal) || djangoContents(t, s) != before {
-					t.Fatalf("%s, stopped at step %d: %v, left\n%s\nof\n%s", name, step, err, djangoContents(t, s), before)
-				}
-				if err := change(s); err != nil {
-					t.Fatalf("%s, once more after step %d: %v", name, step, err)
-				}
 			}
 		}
 	})

@@ -48,24 +48,10 @@ var djangoSchema = map[Dialect][]string{
 // djangoStore returns a store in a Django project's database without users.
 func djangoStore(t *testing.T, e testEngine, config Config) (*Store, *spy) {
 	t.Helper()
-	db, spy := e.open(t)
-	for _, statement := range djangoSchema[e.dialect] {
-		if _, err := db.ExecContext(t.Context(), statement); err != nil {
-			t.Fatal(err)
-		}
-	}
-	config.Dialect = e.dialect
 	if config.Django == nil {
 		config.Django = &Django{AdoptVerifiedEmail: true}
 	}
-	s, err := New(db, config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return s, spy
+	return e.shelved(t, config)
 }
 
 func TestDjangoConformance(t *testing.T) {

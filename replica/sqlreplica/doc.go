@@ -21,6 +21,9 @@
 // MySQL, and on SQLite text such as "2026-03-01 12:00:00.000000", which sorts and
 // which its date functions read.
 //
+// Another table, codegrant_outbox, holds changes for those who hear of them later; see
+// [Outbox].
+//
 // Text that names somebody or something is compared by its bytes, trailing spaces
 // included, on every engine and whatever the collation of the database is.
 //

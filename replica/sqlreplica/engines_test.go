@@ -26,7 +26,7 @@ type testEngine struct {
 	name    string
 	dialect Dialect
 	driver  string
-	create  func(t *testing.T) (dsn string)
+	create  func(t testing.TB) (dsn string)
 }
 
 var testEngines = []testEngine{
@@ -68,28 +68,19 @@ func (e testEngine) open(t *testing.T) (*sql.DB, *spy) {
 // store returns a store on an empty database that is migrated.
 func (e testEngine) store(t *testing.T, config Config) (*Store, *spy) {
 	t.Helper()
-	db, spy := e.open(t)
-	config.Dialect = e.dialect
-	s, err := New(db, config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return s, spy
+	return e.shelved(t, config)
 }
 
-func sqliteDSN(options string) func(*testing.T) string {
-	return func(t *testing.T) string {
+func sqliteDSN(options string) func(testing.TB) string {
+	return func(t testing.TB) string {
 		return "file:" + filepath.Join(t.TempDir(), "replica.db") +
 			"?_pragma=busy_timeout(20000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)&_pragma=synchronous(off)&" + options
 	}
 }
 
 // postgresDSN makes a schema and returns a URL that works in it.
-func postgresDSN(options map[string]string) func(*testing.T) string {
-	return func(t *testing.T) string { return postgresSchema(t, options) }
+func postgresDSN(options map[string]string) func(testing.TB) string {
+	return func(t testing.TB) string { return postgresSchema(t, options) }
 }
 
 func postgresSchema(t testing.TB, options map[string]string) string {
@@ -111,8 +102,8 @@ func postgresSchema(t testing.TB, options map[string]string) string {
 
 // mysqlDSN makes a database whose own collation folds what it can, and returns a
 // name that works in it.
-func mysqlDSN(edit func(*mysql.Config)) func(*testing.T) string {
-	return func(t *testing.T) string {
+func mysqlDSN(edit func(*mysql.Config)) func(testing.TB) string {
+	return func(t testing.TB) string {
 		server := testenv.MySQL(t)
 		name := "codegrant_" + strings.ToLower(rand.Text()[:16])
 		admin(t, "mysql", server, "CREATE DATABASE "+name+" CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci", "DROP DATABASE "+name)

@@ -35,10 +35,14 @@ const (
 	faultUnclear         // the engine's code for this and that, a missing table among them
 )
 
-// hookError is what OnChange returned. It is the application's, not the store's.
-type hookError struct{ err error }
+// hookError is what a function of the application's returned. It is the
+// application's, not the store's.
+type hookError struct {
+	what string
+	err  error
+}
 
-func (e *hookError) Error() string { return "OnChange: " + e.err.Error() }
+func (e *hookError) Error() string { return e.what + ": " + e.err.Error() }
 func (e *hookError) Unwrap() error { return e.err }
 
 // contentError is what is stored and makes no sense. Asking again does not help.
@@ -88,9 +92,14 @@ func (s *Store) fail(ctx context.Context, operation string, err error) error {
 	case faultSchema:
 		return fmt.Errorf("%s: %w: %w: %w", operation, replica.ErrUnavailable, ErrNotMigrated, err)
 	case faultUnclear:
-		var one int
-		if errors.Is(s.engine.sql(s.engine.findTable).bind("codegrant_users").scan(ctx, s.db, &one), sql.ErrNoRows) {
-			return fmt.Errorf("%s: %w: %w: %w", operation, replica.ErrUnavailable, ErrNotMigrated, err)
+		for _, table := range []string{"codegrant_users", "codegrant_outbox"} {
+			if table == "codegrant_outbox" && !strings.Contains(err.Error(), table) {
+				continue // who does without it needs not have it
+			}
+			var one int
+			if errors.Is(s.engine.sql(s.engine.findTable).bind(table).scan(ctx, s.db, &one), sql.ErrNoRows) {
+				return fmt.Errorf("%s: %w: %w: %w", operation, replica.ErrUnavailable, ErrNotMigrated, err)
+			}
 		}
 	}
 	return fmt.Errorf("%s: %w: %w", operation, replica.ErrUnavailable, err)

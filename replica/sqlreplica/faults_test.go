@@ -118,45 +118,47 @@ func TestS162_StoppedAtEachStep(t *testing.T) {
 		}[e.dialect]
 		for name, change := range changes {
 			steps := 1
-			for step := 0; step < steps; step++ {
+			t.Run(name, func(t *testing.T) { // how many steps there are without a fault
 				s, spy := prepared(t, e, Config{})
-				before := contents(t, s)
-				stopAt := func(n int, fault error) {
-					spy.stopping(func(string, string) error {
-						n--
-						if n == -1 {
-							return fault
-						}
-						return nil
-					})
-				}
-				spy.reset()
-				stopAt(step, fatal)
-				err := change(t.Context(), s)
-				spy.stopping(nil)
-				if !errors.Is(err, fatal) || !errors.Is(err, replica.ErrUnavailable) {
-					t.Fatalf("%s, stopped at step %d: %v; want ErrUnavailable and the cause", name, step, err)
-				}
-				if after := contents(t, s); after != before {
-					t.Fatalf("%s, stopped at step %d (%+v), left\n%s\nof\n%s", name, step, spy.journal[step], after, before)
-				}
-				stopAt(step, passing)
 				spy.reset()
 				if err := change(t.Context(), s); err != nil {
-					t.Fatalf("%s, with a fault that passes at step %d: %v", name, step, err)
+					t.Fatal(err)
 				}
-				spy.stopping(nil)
-				if after := contents(t, s); after == before {
-					t.Fatalf("%s, with a fault that passes at step %d, changed nothing", name, step)
-				}
-				if step == 0 { // how many steps there are without a fault
+				steps = len(spy.journal)
+			})
+			for step := range steps {
+				t.Run(fmt.Sprint(name, ", step ", step), func(t *testing.T) {
 					s, spy := prepared(t, e, Config{})
+					before := contents(t, s)
+					stopAt := func(n int, fault error) {
+						spy.stopping(func(string, string) error {
+							n--
+							if n == -1 {
+								return fault
+							}
+							return nil
+						})
+					}
+					spy.reset()
+					stopAt(step, fatal)
+					err := change(t.Context(), s)
+					spy.stopping(nil)
+					if !errors.Is(err, fatal) || !errors.Is(err, replica.ErrUnavailable) {
+						t.Fatalf("stopped: %v; want ErrUnavailable and the cause", err)
+					}
+					if after := contents(t, s); after != before {
+						t.Fatalf("stopped at %+v, it left\n%s\nof\n%s", spy.journal[step], after, before)
+					}
+					stopAt(step, passing)
 					spy.reset()
 					if err := change(t.Context(), s); err != nil {
-						t.Fatal(err)
+						t.Fatalf("with a fault that passes: %v", err)
 					}
-					steps = len(spy.journal)
-				}
+					spy.stopping(nil)
+					if after := contents(t, s); after == before {
+						t.Fatal("with a fault that passes it changed nothing")
+					}
+				})
 			}
 			if steps < 4 {
 				t.Errorf("%s takes %d steps: the spy is blind", name, steps)
@@ -298,9 +300,9 @@ func TestRepeats(t *testing.T) {
 			{"content", contentError{errors.New("x")}, 0},
 			{"not found", replica.ErrNotFound, 0},
 			{"conflict", replica.ErrConflict, 0},
-			{"hook", &hookError{errors.New("x")}, 0},
-			{"hook: deadlock", &hookError{deadlock}, manyRepeats},
-			{"hook: unique violation", &hookError{unique}, 0},
+			{"hook", &hookError{"OnChange", errors.New("x")}, 0},
+			{"hook: deadlock", &hookError{"OnChange", deadlock}, manyRepeats},
+			{"hook: unique violation", &hookError{"OnChange", unique}, 0},
 		} {
 			if got := s.repeats(fmt.Errorf("wrapped: %w", test.err)); got != test.want {
 				t.Errorf("%v: %s may be repeated %d times, want %d", dialect, test.name, got, test.want)

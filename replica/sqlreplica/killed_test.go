@@ -20,7 +20,9 @@ func TestMain(m *testing.M) {
 	if scene := os.Getenv("CODEGRANT_TEST_KILLED"); scene != "" {
 		waitToBeKilled(scene)
 	}
-	os.Exit(m.Run())
+	status := m.Run()
+	clearShelf()
+	os.Exit(status)
 }
 
 // killable are what a process can be in the middle of, on a store that prepareKill
@@ -82,7 +84,7 @@ func waitToBeKilled(scene string) {
 		panic(err)
 	}
 	changes := 0
-	s, err := New(db, Config{Dialect: e.dialect, OnChange: func(context.Context, *sql.Tx, replica.Change) error {
+	s, err := New(db, Config{Dialect: e.dialect, Outbox: &Outbox{}, OnChange: func(context.Context, *sql.Tx, replica.Change) error {
 		if changes++; changes == last {
 			os.Stdout.WriteString("in the middle\n")
 			select {} // the parent ends it
@@ -99,14 +101,14 @@ func waitToBeKilled(scene string) {
 }
 
 // TestS162_Killed kills a process, without a chance to clean up, between its writes
-// and its commit, at every change that it makes. Transactions are whole, nothing
-// that it held keeps others waiting, and the same call again comes to the same end
+// and its commit, at every change that it makes. Transactions are whole, the entries
+// of the outbox included, nothing that it held keeps others waiting, and the same call again comes to the same end
 // as one that nobody has killed.
 func TestS162_Killed(t *testing.T) {
 	for i, e := range testEngines {
 		for name, call := range killable {
 			t.Run(e.name+"/"+name, func(t *testing.T) {
-				whole, _ := e.store(t, Config{})
+				whole, _ := e.store(t, Config{Outbox: &Outbox{}})
 				prepareKill(t, whole)
 				if err := call(t.Context(), whole); err != nil {
 					t.Fatal(err)
@@ -116,7 +118,7 @@ func TestS162_Killed(t *testing.T) {
 				for last := 1; ; last += 2 {
 					dsn := e.create(t)
 					db := (&spy{}).open(t, e.driver, dsn)
-					s, err := New(db, Config{Dialect: e.dialect})
+					s, err := New(db, Config{Dialect: e.dialect, Outbox: &Outbox{}})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -185,6 +187,7 @@ func whatIsSaid(t *testing.T, s *Store) string {
 		"SELECT issuer, name, origin FROM codegrant_groups ORDER BY issuer, name",
 		"SELECT u.issuer, u.subject, g.name, m.from_pool, m.from_local FROM codegrant_memberships m JOIN codegrant_users u ON u.id = m.user_id" +
 			" JOIN codegrant_groups g ON g.id = m.group_id ORDER BY u.issuer, u.subject, g.name",
+		"SELECT issuer, subject FROM codegrant_outbox ORDER BY issuer, subject, id",
 		"SELECT u.issuer, u.subject, c.as_of, c.groups_as_of, c.pass FROM codegrant_confirmations c JOIN codegrant_users u ON u.id = c.user_id ORDER BY u.issuer, u.subject",
 	})
 }

@@ -82,9 +82,14 @@ func (s *Store) provider() (*goose.Provider, error) {
 	return goose.NewProvider(goose.DialectCustom, s.db, folder, options...)
 }
 
+// outboxVersion is the version of the tables that has brought the outbox. Without
+// one, the version before is enough.
+const outboxVersion = 3
+
 // Check reports whether the tables are there and as this code needs them, and
 // otherwise [ErrNotMigrated], [ErrNewerSchema] or why it cannot tell. It writes
-// nothing.
+// nothing. Tables from before there was an outbox are good enough for a store that
+// has none.
 func (s *Store) Check(ctx context.Context) error {
 	provider, err := s.provider()
 	if err != nil {
@@ -92,6 +97,10 @@ func (s *Store) Check(ctx context.Context) error {
 	}
 	sources := provider.ListSources()
 	known := sources[len(sources)-1].Version
+	needed := known
+	if known == outboxVersion && s.outbox == nil {
+		needed--
+	}
 
 	var readableFrom int64
 	var version sql.NullInt64
@@ -108,9 +117,9 @@ func (s *Store) Check(ctx context.Context) error {
 	case readableFrom > known:
 		return fmt.Errorf("check the replica's tables: %w: %w (they are at version %d, this code knows %d)",
 			replica.ErrUnavailable, ErrNewerSchema, version.Int64, known)
-	case version.Int64 < known:
+	case version.Int64 < needed:
 		return fmt.Errorf("check the replica's tables: %w: %w (they are at version %d, this code needs %d)",
-			replica.ErrUnavailable, ErrNotMigrated, version.Int64, known)
+			replica.ErrUnavailable, ErrNotMigrated, version.Int64, needed)
 	}
 	return nil
 }

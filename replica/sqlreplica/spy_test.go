@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"regexp"
 	"sync"
 	"testing"
 )
@@ -16,6 +17,7 @@ type spy struct {
 	reads   int // statements that return rows
 	writes  int // transactions begun, and statements that return none
 	journal []passed
+	altered bool                                // a statement was about the tables themselves
 	stop    func(operation, query string) error // nil: nothing is stopped
 }
 
@@ -25,8 +27,12 @@ type passed struct {
 	args             []driver.NamedValue
 }
 
+// alters finds what would be of interest to the next test in the same database, other
+// than rows of people.
+var alters = regexp.MustCompile(`^\s*(CREATE|ALTER|DROP|(INSERT INTO|UPDATE|DELETE FROM) codegrant_replica_)`)
+
 // open returns a database through the spy.
-func (s *spy) open(t *testing.T, driverName, dsn string) *sql.DB {
+func (s *spy) open(t testing.TB, driverName, dsn string) *sql.DB {
 	t.Helper()
 	plain, err := sql.Open(driverName, dsn)
 	if err != nil {
@@ -57,6 +63,7 @@ func (s *spy) pass(operation, query string, args []driver.NamedValue) error {
 		s.writes++
 	}
 	s.journal = append(s.journal, passed{operation, query, args})
+	s.altered = s.altered || alters.MatchString(query)
 	if s.stop == nil {
 		return nil
 	}

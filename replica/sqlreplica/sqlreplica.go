@@ -1,6 +1,7 @@
 package sqlreplica
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -30,6 +31,10 @@ type Config struct {
 	// network: other changes wait for it. Defaults to none.
 	OnChange func(ctx context.Context, tx *sql.Tx, change replica.Change) error
 
+	// Outbox has each change written down for those who want to hear of it
+	// afterwards. Defaults to none: nothing is written down.
+	Outbox *Outbox
+
 	// Django has the replica live in the tables of a Django project. Defaults to
 	// tables of its own.
 	Django *Django
@@ -46,6 +51,7 @@ type Store struct {
 	tables   tables
 	policy   replica.Policy
 	onChange func(context.Context, *sql.Tx, replica.Change) error
+	outbox   *Outbox // nil: there is none to write to
 	now      func() time.Time
 }
 
@@ -69,6 +75,11 @@ func New(db *sql.DB, config Config) (*Store, error) {
 	if config.Policy != replica.Mirror && config.Policy != replica.AddOnly {
 		fault("Policy", "%d is neither Mirror nor AddOnly", config.Policy)
 	}
+	if config.Outbox != nil {
+		if err := config.Outbox.check(); err != nil {
+			fault("Outbox", "%w", err)
+		}
+	}
 	if faults != nil {
 		return nil, fmt.Errorf("configure sqlreplica: %w", errors.Join(faults...))
 	}
@@ -76,6 +87,11 @@ func New(db *sql.DB, config Config) (*Store, error) {
 		config.Now = time.Now
 	}
 	s := &Store{db: db, engine: engine, policy: config.Policy, onChange: config.OnChange, now: config.Now}
+	if config.Outbox != nil {
+		outbox := *config.Outbox
+		outbox.Channel = cmp.Or(outbox.Channel, DefaultChannel)
+		s.outbox = &outbox
+	}
 	s.tables = ownTables{s}
 	if config.Django != nil {
 		s.tables = djangoTables{s, config.Django.AdoptVerifiedEmail}

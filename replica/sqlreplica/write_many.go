@@ -70,7 +70,7 @@ func (o ownTables) createUsers(ctx context.Context, tx *sql.Tx, plans []*plan) e
 		})
 	}
 	err := o.engine.split(userTable, rows, func(rows [][]any) error {
-		insert := o.engine.insertInto("codegrant_users", userTable, rows)
+		insert := o.engine.sql("").insertInto("codegrant_users", userTable, rows)
 		if !o.engine.returning {
 			return insert.exec(ctx, tx)
 		}
