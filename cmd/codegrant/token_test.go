@@ -48,12 +48,12 @@ pools: [{code_grant_url: %s/oauth2/token, jwks_url: %s/.well-known/jwks.json, cl
 		status      int
 		want        []string
 	}{
-		{"good", good, 0, []string{"good: this access token is accepted", "username", "carol", "in 59m"}},
+		{"good", good, 0, []string{"good: this access token is accepted", "username", "carol", "Z  in "}},
 		{"as a header has it", "bearer  " + good + "\n", 0, []string{"good"}},
 		{"ID token", mint(map[string]any{"token_use": "id", "aud": client.ID, "client_id": nil, "cognito:username": "carol", "username": nil}), 0,
 			[]string{"good: this ID token", "APIs take the access token"}},
 		{"expired", mint(map[string]any{"iat": now.Add(-2 * time.Hour).Unix(), "exp": now.Add(-time.Hour).Unix()}), 1,
-			[]string{"not accepted", "expired", "ask for a new one", "1h0m", "ago", "nobody has vouched"}},
+			[]string{"not accepted", "expired", "ask for a new one", "Z  1h0m", " ago", "nobody has vouched"}},
 		{"other app client", mint(map[string]any{"client_id": "2other"}), 1, []string{"another audience", "take tokens of " + client.ID, "2other"}},
 		{"other issuer", mint(map[string]any{"iss": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Other"}), 1, []string{"another issuer", "name the issuer " + client.Issuer}},
 		{"machine", mint(map[string]any{"sub": client.ID, "username": nil}), 1, []string{"not of a person", "client_credentials"}},
