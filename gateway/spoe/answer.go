@@ -94,7 +94,7 @@ func (a *answer) denied() (*variables, error) {
 	if a.status < 300 || a.status > 599 { // nothing that a refusal can be
 		return refused(http.StatusForbidden), nil
 	}
-	v := &variables{status: a.status, headers: make(map[string]string), body: strings.ToValidUTF8(a.body.String(), "\uFFFD")}
+	v := &variables{status: a.status, headers: make(map[string]string), body: oneLine(a.body.String())}
 	for name, values := range a.sent {
 		if name == "Set-Cookie" || slices.Contains(ofTheConnection, name) {
 			continue
@@ -106,11 +106,22 @@ func (a *answer) denied() (*variables, error) {
 	return v, v.cookies(a.sent["Set-Cookie"])
 }
 
+// oneLine is a body without line breaks, which HAProxy would write as %0A, as it does
+// with other control characters. Pages and problems mean the same without.
+func oneLine(body string) string {
+	return strings.Map(func(r rune) rune {
+		if r < 0x20 || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, strings.TrimSpace(strings.ToValidUTF8(body, "\uFFFD")))
+}
+
 // refused is the answer to a question that never came to the gateway, or that cannot be
 // given the answer that it had.
 func refused(status int) *variables {
 	return &variables{
-		status: status, body: http.StatusText(status) + "\n",
+		status: status, body: http.StatusText(status),
 		headers: map[string]string{"res_cache_control": "no-store", "res_content_type": "text/plain; charset=utf-8", "res_x_content_type_options": "nosniff"},
 	}
 }
