@@ -75,6 +75,7 @@ func startGateway(t *testing.T, config, proxyFile string, further []string, prox
 		text := strings.NewReplacer(
 			"http://127.0.0.1:9229", p.pool.URL, "localhost:8000", "localhost:"+front, "127.0.0.1:8000", "127.0.0.1:"+front,
 			"127.0.0.1:8080", "127.0.0.1:"+gate, "127.0.0.1:8081", "127.0.0.1:"+asked, "127.0.0.1:3000", strings.TrimPrefix(app.URL, "http://"),
+			"timeout processing 10s", "timeout processing 2s",
 		).Replace(string(content))
 		file := filepath.Join(folder, as)
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {

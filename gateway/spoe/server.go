@@ -78,7 +78,7 @@ func New(config Config) (*Server, error) {
 	}
 	var faults []error
 	if config.Gateway == nil {
-		faults = append(faults, errors.New("Gateway is missing"))
+		faults = append(faults, errors.New("a Gateway is missing"))
 	}
 	if config.MaxFrame < 4<<10 || config.MaxFrame > 16<<20 {
 		faults = append(faults, fmt.Errorf("MaxFrame of %d bytes is not between 4 KiB and 16 MiB", config.MaxFrame))
