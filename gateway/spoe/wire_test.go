@@ -113,6 +113,7 @@ func TestMalformedFrames(t *testing.T) {
 		"a flag with more flags":      {items(versions + size + capabilities + "\x01x\x21"), codeInvalid},
 		"a string beyond the frame":   {items(versions + size + "\x0ccapabilities\x08\x7f"), codeInvalid},
 		"a string beyond all frames":  {items(versions + size + "\x0ccapabilities\x08\xff\xff\xff\xff\xff\xff\xff\xff\x0d"), codeInvalid},
+		"a string beyond all sizes":   {items(versions + size + "\x0ccapabilities\x08" + number(math.MaxUint64)), codeInvalid},
 		"half an address":             {items(versions + size + capabilities + "\x01x\x06\x7f\x00"), codeInvalid},
 		"half an IPv6 address":        {items(versions + size + capabilities + "\x01x\x07\x7f\x00"), codeInvalid},
 		"an item without a name":      {items(versions + size + capabilities + "\x00\x11"), codeInvalid},
@@ -136,6 +137,12 @@ func TestMalformedFrames(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+func number(n uint64) string {
+	var out output
+	out.varint(n)
+	return string(out)
 }
 
 func many() string {
