@@ -50,6 +50,7 @@ func TestAgentsThatAreNone(t *testing.T) {
 		"a body and no more": func(n string) string { return ack + n[5:7] + "\x01\x03\x02\x04body\x08\x02hi" },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			l := listen(t)
 			go func() {
 				for {

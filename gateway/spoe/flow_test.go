@@ -260,6 +260,7 @@ func TestS107_Arguments(t *testing.T) {
 		"any_group=str(analysts) any_group=str(editors)": {403, 403, 403, 403},
 	} {
 		t.Run(more, func(t *testing.T) {
+			t.Parallel()
 			s := newSite(t, nil, "headers=req.hdrs_bin", "headers=req.hdrs_bin "+more)
 			status := func(c *http.Client, path string) int { r, _ := s.ask(c, "GET", path, nil); return r.StatusCode }
 			got := [4]int{403, 403, status(http.DefaultClient, "/rest"), status(http.DefaultClient, "/open")}

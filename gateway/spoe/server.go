@@ -87,7 +87,7 @@ func New(config Config) (*Server, error) {
 		faults = append(faults, fmt.Errorf("MaxConnections of %d lets nobody ask", config.MaxConnections))
 	}
 	if config.Timeout < 0 || config.Idle < 0 || config.Drain < 0 {
-		faults = append(faults, errors.New("Timeout, Idle or Drain is negative"))
+		faults = append(faults, errors.New("one of Timeout, Idle and Drain is negative"))
 	}
 	if len(faults) > 0 {
 		return nil, fmt.Errorf("configure SPOE: %w", errors.Join(faults...))
