@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"net/http"
@@ -569,6 +570,57 @@ func TestReceiver_Impatient(t *testing.T) {
 		}
 		if _, err := store.UserBySubject(t.Context(), "issuer", "s-1"); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// TestS145_ReceiverReadsFewStrangers: a proof of the body has it read before it is
+// known whose it is. Few such are read at once, and none whose signature is not of now;
+// whoever shows the secret is not kept waiting by them.
+func TestS145_ReceiverReadsFewStrangers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := New(Config{Source: &slow{}, Issuer: "issuer", Replica: newReplica(t, sqlreplica.Config{}), Journal: NewMemoryJournal(), Recheck: -1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		receiver, err := NewReceiver(ReceiverConfig{Pools: Pools{poolID: s}, Secrets: []Secret{testSecret}, Concurrency: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		post := func(body io.Reader, header, value string) int {
+			req := httptest.NewRequest("POST", "/", body)
+			req.Header.Set(header, value)
+			w := httptest.NewRecorder()
+			receiver.ServeHTTP(w, req)
+			return w.Code
+		}
+		forged := Sign(Secret(strings.Repeat("y", 32)), time.Now(), nil)
+		never, end := io.Pipe()
+		answers := make(chan int, readsPerSlot)
+		for range readsPerSlot {
+			go func() { answers <- post(never, SignatureHeader, forged) }()
+		}
+		synctest.Wait()
+		if code := post(strings.NewReader("x"), SignatureHeader, forged); code != 503 {
+			t.Errorf("one too many: status %d, want 503", code)
+		}
+		for _, signature := range []string{"", "t=1,v1=00", Sign(testSecret, time.Now().Add(-time.Hour), nil), forged[:len(forged)-2]} {
+			if code := post(never, SignatureHeader, signature); code != 401 {
+				t.Errorf("%q: status %d, want 401", signature, code)
+			}
+		}
+		body := event("AdminGetUser", "s-1", "")
+		if code := post(strings.NewReader(body), SecretHeader, string(testSecret)); code != 204 {
+			t.Errorf("the secret: status %d, want 204", code)
+		}
+		end.Close()
+		for range readsPerSlot {
+			if code := <-answers; code != 401 {
+				t.Errorf("a forged signature: status %d, want 401", code)
+			}
+		}
+		if code := post(strings.NewReader(body), SignatureHeader, Sign(testSecret, time.Now(), []byte(body))); code != 204 {
+			t.Errorf("signed: status %d, want 204", code)
 		}
 	})
 }
