@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 
+	"github.com/codegrant/codegrant/replica"
 	"github.com/codegrant/codegrant/replica/sqlreplica"
 )
 
@@ -623,6 +624,46 @@ func TestS145_ReceiverReadsFewStrangers(t *testing.T) {
 			t.Errorf("signed: status %d, want 204", code)
 		}
 	})
+}
+
+// TestS164_EventsPanic: whatever panics as it looks into events, they wait, and
+// nothing else ends.
+func TestS164_EventsPanic(t *testing.T) {
+	store := newReplica(t, sqlreplica.Config{})
+	for name, config := range map[string]Config{"the source": {Source: panicking{}, Replica: store}, "the store": {Source: found{}, Replica: panickingStore{store}}} {
+		config.Issuer, config.Journal, config.Recheck = "issuer", NewMemoryJournal(), -1
+		s, err := New(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		receiver, err := NewReceiver(ReceiverConfig{Pools: Pools{poolID: s}, Secrets: []Secret{testSecret}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		req := httptest.NewRequest("POST", "/", strings.NewReader(event("AdminCreateUser", "s-1", "")))
+		req.Header.Set(SecretHeader, string(testSecret))
+		w := httptest.NewRecorder()
+		receiver.ServeHTTP(w, req)
+		if w.Code != 503 {
+			t.Errorf("%s: status %d, want 503", name, w.Code)
+		}
+	}
+}
+
+type panicking struct{ Source }
+
+func (panicking) User(context.Context, string) (User, error) { panic("who?") }
+
+type found struct{ Source }
+
+func (found) User(_ context.Context, subject string) (User, error) {
+	return User{Username: "alice", Enabled: true, Attributes: map[string]string{"sub": subject}, AsOf: time.Now()}, nil
+}
+
+type panickingStore struct{ *sqlreplica.Store }
+
+func (panickingStore) UserBySubject(context.Context, string, string) (replica.User, error) {
+	panic("whose?")
 }
 
 type slow struct {
