@@ -129,4 +129,7 @@ func TestS120_TheApplicationAdmitsWhoComesFromElsewhere(t *testing.T) {
 			t.Errorf("%s where they signed in: status %d", email, r.StatusCode)
 		}
 	}
+	if !strings.Contains(p.log.String(), `msg="request refused"`) {
+		t.Errorf("the log does not say that somebody was refused: %s", p.log)
+	}
 }

@@ -11,16 +11,71 @@ import (
 	"github.com/codegrant/codegrant/codegranttest"
 	"github.com/codegrant/codegrant/localpool"
 	"github.com/codegrant/codegrant/replica"
+	"github.com/codegrant/codegrant/session"
 )
 
 // accounts is a replica whose application can turn accounts off.
 type accounts struct {
 	replica.Store
-	off atomic.Bool
+	off   atomic.Bool
+	fault error // of looking somebody up
 }
 
 func (r *accounts) Apply(_ context.Context, s replica.Snapshot) (replica.Change, error) {
 	return replica.Change{User: replica.User{ID: 7, Issuer: s.Issuer, Subject: s.Subject, Enabled: !r.off.Load()}}, nil
+}
+
+func (r *accounts) User(_ context.Context, id int64) (replica.User, error) {
+	if err := r.fault; err != nil {
+		return replica.User{}, err
+	}
+	return replica.User{ID: id, Enabled: !r.off.Load()}, nil
+}
+
+// lastMoment is a store of sessions in which somebody is disabled, and their sessions
+// are ended, just before the one of their sign-in is there.
+type lastMoment struct {
+	session.Store
+	disable func(session.Record)
+}
+
+func (s *lastMoment) Create(ctx context.Context, r session.Record) error {
+	s.disable(r)
+	return s.Store.Create(ctx, r)
+}
+
+// TestS117_DisabledDuringASignIn: no session is left of a sign-in during which the
+// person was disabled, or which cannot be told.
+func TestS117_DisabledDuringASignIn(t *testing.T) {
+	for name, want := range map[string]int{"disabled": 400, "no answer": 503} {
+		t.Run(name, func(t *testing.T) {
+			users, store := new(accounts), &lastMoment{Store: session.NewMemoryStore(session.MemoryConfig{})}
+			store.disable = func(r session.Record) {
+				if want == 503 {
+					users.fault = replica.ErrUnavailable
+					return
+				}
+				users.off.Store(true)
+				if _, err := store.DeleteBySubject(t.Context(), r.Pool, r.Subject); err != nil {
+					t.Error(err)
+				}
+			}
+			a := newApp(t, func(c *codegrant.Config) { c.Sessions, c.Replica = store, users })
+			browser := codegranttest.NewBrowser(t)
+			if page := browser.SignIn(a.url+"/", "alice@example.com", codegranttest.Password); page.Status != want {
+				t.Errorf("sign-in: status %d at %s, want %d", page.Status, page.URL, want)
+			}
+			if r := get(t, browser.Client, a.url+"/auth/user"); r.StatusCode != 401 {
+				t.Errorf("a session came of it: status %d", r.StatusCode)
+			}
+			if records, err := store.List(t.Context(), session.Query{}); err != nil || len(records) != 0 {
+				t.Errorf("sessions: %v, %v", records, err)
+			}
+			if n := a.Calls(localpool.Revoke); n != 1 {
+				t.Errorf("the refresh token was revoked %d times", n)
+			}
+		})
+	}
 }
 
 func TestS117_AnAccountThatTheApplicationTurnedOff(t *testing.T) {

@@ -56,6 +56,10 @@ type replicaFunc struct {
 	apply func()
 }
 
+func (r *replicaFunc) User(_ context.Context, id int64) (replica.User, error) {
+	return replica.User{ID: id, Enabled: true}, nil
+}
+
 func (r *replicaFunc) Apply(_ context.Context, s replica.Snapshot) (replica.Change, error) {
 	r.apply()
 	return replica.Change{User: replica.User{ID: 7, Issuer: s.Issuer, Subject: s.Subject, Enabled: true}}, nil

@@ -37,9 +37,33 @@ func (a *Auth) createSession(ctx context.Context, w http.ResponseWriter, r *http
 	if err := a.Sessions.Create(ctx, record); err != nil {
 		return unavailable("store the session", err)
 	}
+	if err := a.stillEnabled(ctx, p); err != nil {
+		// If it stays, nobody has what opens it.
+		if err := a.Sessions.Delete(ctx, record.ID); err != nil {
+			a.audit(ctx, slog.LevelError, "session not deleted", slog.String("session", shortID(record.ID)), slog.String("reason", err.Error()))
+		}
+		return err
+	}
 	a.sweepSometimes()
 	p.identity.sessionID = shortID(record.ID)
 	a.cookie.Set(w, handle.Encode(), a.AbsoluteTimeout)
+	return nil
+}
+
+// stillEnabled asks the replica once more when a session is there to be found. Whoever
+// disables somebody does that first and then ends their sessions: one that was not
+// there yet is seen to here, and every other one there.
+func (a *Auth) stillEnabled(ctx context.Context, p *payload) error {
+	if a.Replica == nil {
+		return nil
+	}
+	u, err := a.Replica.User(ctx, p.identity.UserID)
+	switch {
+	case err != nil:
+		return unavailable("look at the replica again", err)
+	case !u.Enabled:
+		return ErrUserDisabled
+	}
 	return nil
 }
 

@@ -193,6 +193,9 @@ func (a *Auth) carriedOf(w http.ResponseWriter, r *http.Request) (*live, error) 
 		if errors.Is(err, ErrUserDisabled) {
 			a.shared.clear(w)
 		}
+		if !isUnavailable(err) { // of which whoever answers tells
+			a.audit(ctx, slog.LevelWarn, "request refused", slog.String("sub", own.identity.Subject), slog.String("reason", err.Error()))
+		}
 		return nil, err
 	}
 	own.identity.tokens = func() (cognito.Secret, cognito.Secret) { return held.IDToken, held.AccessToken }

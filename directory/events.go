@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Event says that something about a user or a group may have changed. It is a
@@ -131,9 +132,10 @@ func (e Event) reason() bool {
 	return e.Subject != ""
 }
 
-// shown returns a name, unless CloudTrail has hidden it, or nobody can have it.
+// shown returns a name, unless CloudTrail has hidden it, or nobody can have it: the
+// replica would refuse to hear of such, each time that the event comes again.
 func shown(name string) string {
-	if name == "HIDDEN_DUE_TO_SECURITY_REASONS" || len(name) > maxNameBytes {
+	if name == "HIDDEN_DUE_TO_SECURITY_REASONS" || len(name) > maxNameBytes || strings.ContainsFunc(name, unicode.IsControl) {
 		return ""
 	}
 	return name

@@ -61,6 +61,8 @@ func TestParseEvents(t *testing.T) {
 		{"a group", cloudTrail("DeleteGroup", "p_1", "", "editors"), "DeleteGroup  editors"},
 		{"a hidden group", cloudTrail("DeleteGroup", "p_1", "", "HIDDEN_DUE_TO_SECURITY_REASONS"), ""},
 		{"nobody", cloudTrail("AdminDisableUser", "p_1", "", ""), ""},
+		{"somebody whom no store can name", cloudTrail("AdminDisableUser", "p_1", "s\x001", ""), ""},
+		{"a group that nobody can name", cloudTrail("DeleteGroup", "p_1", "", "g\n"), ""},
 		{"somebody hidden", cloudTrail("AdminDisableUser", "p_1", "HIDDEN_DUE_TO_SECURITY_REASONS", ""), ""},
 		{"another pool", cloudTrail("AdminDisableUser", "p_2", "s-1", ""), ""},
 		{"no pool", cloudTrail("AdminDisableUser", "", "s-1", ""), ""},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"net/http"
@@ -19,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 
+	"github.com/codegrant/codegrant/replica"
 	"github.com/codegrant/codegrant/replica/sqlreplica"
 )
 
@@ -571,6 +573,97 @@ func TestReceiver_Impatient(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestS145_ReceiverReadsFewStrangers: a proof of the body has it read before it is
+// known whose it is. Few such are read at once, and none whose signature is not of now;
+// whoever shows the secret is not kept waiting by them.
+func TestS145_ReceiverReadsFewStrangers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := New(Config{Source: &slow{}, Issuer: "issuer", Replica: newReplica(t, sqlreplica.Config{}), Journal: NewMemoryJournal(), Recheck: -1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		receiver, err := NewReceiver(ReceiverConfig{Pools: Pools{poolID: s}, Secrets: []Secret{testSecret}, Concurrency: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		post := func(body io.Reader, header, value string) int {
+			req := httptest.NewRequest("POST", "/", body)
+			req.Header.Set(header, value)
+			w := httptest.NewRecorder()
+			receiver.ServeHTTP(w, req)
+			return w.Code
+		}
+		forged := Sign(Secret(strings.Repeat("y", 32)), time.Now(), nil)
+		never, end := io.Pipe()
+		answers := make(chan int, readsPerSlot)
+		for range readsPerSlot {
+			go func() { answers <- post(never, SignatureHeader, forged) }()
+		}
+		synctest.Wait()
+		if code := post(strings.NewReader("x"), SignatureHeader, forged); code != 503 {
+			t.Errorf("one too many: status %d, want 503", code)
+		}
+		for _, signature := range []string{"", "t=1,v1=00", Sign(testSecret, time.Now().Add(-time.Hour), nil), forged[:len(forged)-2]} {
+			if code := post(never, SignatureHeader, signature); code != 401 {
+				t.Errorf("%q: status %d, want 401", signature, code)
+			}
+		}
+		body := event("AdminGetUser", "s-1", "")
+		if code := post(strings.NewReader(body), SecretHeader, string(testSecret)); code != 204 {
+			t.Errorf("the secret: status %d, want 204", code)
+		}
+		end.Close()
+		for range readsPerSlot {
+			if code := <-answers; code != 401 {
+				t.Errorf("a forged signature: status %d, want 401", code)
+			}
+		}
+		if code := post(strings.NewReader(body), SignatureHeader, Sign(testSecret, time.Now(), []byte(body))); code != 204 {
+			t.Errorf("signed: status %d, want 204", code)
+		}
+	})
+}
+
+// TestS164_EventsPanic: whatever panics as it looks into events, they wait, and
+// nothing else ends.
+func TestS164_EventsPanic(t *testing.T) {
+	store := newReplica(t, sqlreplica.Config{})
+	for name, config := range map[string]Config{"the source": {Source: panicking{}, Replica: store}, "the store": {Source: found{}, Replica: panickingStore{store}}} {
+		config.Issuer, config.Journal, config.Recheck = "issuer", NewMemoryJournal(), -1
+		s, err := New(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		receiver, err := NewReceiver(ReceiverConfig{Pools: Pools{poolID: s}, Secrets: []Secret{testSecret}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		req := httptest.NewRequest("POST", "/", strings.NewReader(event("AdminCreateUser", "s-1", "")))
+		req.Header.Set(SecretHeader, string(testSecret))
+		w := httptest.NewRecorder()
+		receiver.ServeHTTP(w, req)
+		if w.Code != 503 {
+			t.Errorf("%s: status %d, want 503", name, w.Code)
+		}
+	}
+}
+
+type panicking struct{ Source }
+
+func (panicking) User(context.Context, string) (User, error) { panic("who?") }
+
+type found struct{ Source }
+
+func (found) User(_ context.Context, subject string) (User, error) {
+	return User{Username: "alice", Enabled: true, Attributes: map[string]string{"sub": subject}, AsOf: time.Now()}, nil
+}
+
+type panickingStore struct{ *sqlreplica.Store }
+
+func (panickingStore) UserBySubject(context.Context, string, string) (replica.User, error) {
+	panic("whose?")
 }
 
 type slow struct {

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"fmt"
 	"sync"
 )
 
@@ -15,7 +16,7 @@ func parallel[T any](ctx context.Context, atOnce int, items []T, f func(context.
 	for range min(atOnce, len(items)) {
 		wg.Go(func() {
 			for item := range next {
-				if err := f(ctx, item); err != nil {
+				if err := safely(func() error { return f(ctx, item) }); err != nil {
 					cancel(err)
 					return
 				}
@@ -33,4 +34,15 @@ func parallel[T any](ctx context.Context, atOnce int, items []T, f func(context.
 	close(next)
 	wg.Wait()
 	return context.Cause(ctx)
+}
+
+// safely calls what runs beside its caller, where nobody else would catch a panic:
+// sources, stores and hooks are not all ours.
+func safely(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return f()
 }

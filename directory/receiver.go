@@ -86,6 +86,7 @@ type ReceiverConfig struct {
 type Receiver struct {
 	ReceiverConfig
 	slots chan struct{}
+	reads chan struct{} // of bodies that anybody may have sent
 }
 
 var _ http.Handler = (*Receiver)(nil)
@@ -117,8 +118,13 @@ func NewReceiver(config ReceiverConfig) (*Receiver, error) {
 	if config.Now == nil {
 		config.Now = time.Now
 	}
-	return &Receiver{config, make(chan struct{}, config.Concurrency)}, nil
+	return &Receiver{config, make(chan struct{}, config.Concurrency), make(chan struct{}, readsPerSlot*config.Concurrency)}, nil
 }
+
+// readsPerSlot is how many bodies are read at once, for each request that is looked
+// into, of senders who have not proven themselves: the proof is of the whole body, and
+// that is a megabyte at most, which comes as slowly as the server allows.
+const readsPerSlot = 4
 
 // Sign returns the signature of a request at a time, for [SignatureHeader]:
 //
@@ -143,12 +149,21 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		problem(w, http.StatusMethodNotAllowed, "Events are posted.")
 		return
 	}
-	if len(req.Header[SignatureHeader]) == 0 && !r.knows(req.Header) {
-		r.unauthorized(w, req) // before anything is read
-		return
+	known, signatures := r.knows(req.Header), req.Header[SignatureHeader]
+	var proof signature
+	if len(signatures) > 0 || !known {
+		var ok bool
+		if proof, ok = r.read(signatures); !ok {
+			r.unauthorized(w, req) // before anything of the body is read
+			return
+		}
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, maxEventBytes))
+	body, err := r.bodyOf(w, req, known)
 	if err != nil {
+		if errors.Is(err, errTooMany) {
+			r.unavailable(w)
+			return
+		}
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
 			problem(w, http.StatusRequestEntityTooLarge, "The request is larger than any event.")
@@ -157,7 +172,7 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		problem(w, http.StatusBadRequest, "The request could not be read.")
 		return
 	}
-	if len(req.Header[SignatureHeader]) > 0 && !r.signed(req.Header[SignatureHeader], body) {
+	if len(signatures) > 0 && !r.signed(proof, body) {
 		r.unauthorized(w, req)
 		return
 	}
@@ -199,27 +214,51 @@ func (r *Receiver) knows(h http.Header) bool {
 	return known == 1
 }
 
-// signed reports whether a signature is by one of the secrets, and of now.
-func (r *Receiver) signed(headers []string, body []byte) bool {
-	if len(headers) != 1 {
-		return false
+var errTooMany = errors.New("too much at once")
+
+// bodyOf reads a body, unless many of strangers' are being read.
+func (r *Receiver) bodyOf(w http.ResponseWriter, req *http.Request, known bool) ([]byte, error) {
+	if !known {
+		select {
+		case r.reads <- struct{}{}:
+			defer func() { <-r.reads }()
+		default:
+			return nil, errTooMany
+		}
 	}
-	t, signature, ok := strings.Cut(headers[0], ",v1=")
+	return io.ReadAll(http.MaxBytesReader(w, req.Body, maxEventBytes))
+}
+
+// signature is what a request says of itself.
+type signature struct {
+	at  string
+	mac []byte
+}
+
+// read reads the signature of a request. It reports false where that cannot be one of
+// now, whatever the body is.
+func (r *Receiver) read(headers []string) (signature, bool) {
+	if len(headers) != 1 {
+		return signature{}, false
+	}
+	t, code, ok := strings.Cut(headers[0], ",v1=")
 	t, dated := strings.CutPrefix(t, "t=")
 	at, err := strconv.ParseInt(t, 10, 64)
 	if !ok || !dated || err != nil || strconv.FormatInt(at, 10) != t {
-		return false
+		return signature{}, false
 	}
 	if age := r.Now().Unix() - at; age > int64(r.Tolerance/time.Second) || age < -int64(r.Tolerance/time.Second) {
-		return false
+		return signature{}, false
 	}
-	given, err := hex.DecodeString(signature)
-	if err != nil {
-		return false
-	}
+	given, err := hex.DecodeString(code)
+	return signature{t, given}, err == nil && len(given) == sha256.Size
+}
+
+// signed reports whether a signature is by one of the secrets.
+func (r *Receiver) signed(s signature, body []byte) bool {
 	known := 0
-	for _, s := range r.Secrets {
-		known |= subtle.ConstantTimeCompare(given, mac(s, t, body))
+	for _, secret := range r.Secrets {
+		known |= subtle.ConstantTimeCompare(s.mac, mac(secret, s.at, body))
 	}
 	return known == 1
 }

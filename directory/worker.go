@@ -36,7 +36,7 @@ func (p Pools) look(ctx context.Context, events map[string][]Event) error {
 	var faults []error
 	for id, some := range events {
 		all.Go(func() {
-			if err := p[id].Look(ctx, some); err != nil {
+			if err := safely(func() error { return p[id].Look(ctx, some) }); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
 				faults = append(faults, fmt.Errorf("pool %s: %w", id, err))
@@ -172,7 +172,7 @@ func (w *Worker) Run(ctx context.Context) error {
 			defer func() { <-slots }()
 			work, cancel := w.outlasting(ctx)
 			defer cancel()
-			told(w.handle(work, messages))
+			told(safely(func() error { return w.handle(work, messages) }))
 		})
 	}
 }

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -145,8 +146,17 @@ func (c *call) tick() {
 	}
 }
 
-// stands asks the permission again. Where that cannot be found out, it stands.
-func (c *call) stands() bool {
+// stands asks the permission again. Where that cannot be found out, it stands; where
+// asking panics, it does not: there is no request here for net/http to end, and the
+// process is not to.
+func (c *call) stands() (stands bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.gateway.log.LogAttrs(c.asked.Context(), slog.LevelError, "permission not asked again: that panicked",
+				slog.String("route", c.route.Name), slog.Any("panic", p))
+			stands = false
+		}
+	}()
 	asked := c.asked.Clone(context.WithoutCancel(c.asked.Context()))
 	asked.Body = http.NoBody
 	again := &call{

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -169,14 +170,14 @@ func (g *Gateway) originalOf(r *http.Request, t *tenant) (*original, error) {
 		}
 		return o, err
 	case len(g.table.routes) > 0:
-		return nil, fmt.Errorf("%w: nothing says what is asked about; %s", errOriginal, listIt(r))
+		return nil, fmt.Errorf("%w: nothing says what is asked about; %s", errOriginal, listIt)
 	}
 	return nil, nil
 }
 
-func listIt(r *http.Request) string {
-	return "if " + r.RemoteAddr + " is your proxy, list it among the trusted ones"
-}
+// listIt is what helps where the line's from is a proxy. It has no address: reasons go
+// to traces, too, which tell of nobody.
+const listIt = "if it is your proxy, list it among the trusted ones"
 
 func newOriginal(method, host, rawPath, query string, nginx bool) (*original, error) {
 	if method == "" || strings.Trim(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != "" {
@@ -227,15 +228,54 @@ func (w *forNginx) Write(b []byte) (int, error) {
 
 func (w *forNginx) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// recorder remembers the status.
+// recorder remembers the status, and what was in the header before an upstream was
+// asked: httputil takes that away with an informational answer (RFC 9110, section
+// 15.2), such as the 100 that a client can ask for.
 type recorder struct {
 	http.ResponseWriter
 	status int
+
+	own      []headerLine
+	room     [4]headerLine     // of own, as a rule
+	clean    func(http.Header) // takes what is not for an upstream to say; nil: it says nothing
+	informed bool
+}
+
+type headerLine struct {
+	name   string
+	values []string
+}
+
+// keep has what is in the header now be there in the end.
+func (w *recorder) keep(clean func(http.Header)) {
+	w.clean, w.own = clean, w.room[:0]
+	for name, values := range w.Header() {
+		w.own = append(w.own, headerLine{name, values})
+	}
 }
 
 func (w *recorder) WriteHeader(status int) {
 	if w.status == 0 || w.status < 200 {
 		w.status = status
+	}
+	switch h := w.Header(); {
+	case w.clean == nil:
+	case status < 200 && status != http.StatusSwitchingProtocols:
+		if !w.informed {
+			for _, one := range w.own {
+				if h[one.name] = h[one.name][len(one.values):]; len(h[one.name]) == 0 {
+					delete(h, one.name)
+				}
+			}
+		}
+		w.informed = true
+		w.clean(h)
+		delete(h, "Set-Cookie") // nobody says which clients keep it
+	case w.informed:
+		w.informed = false
+		for _, one := range w.own {
+			h[one.name] = append(slices.Clip(one.values), h[one.name]...)
+		}
 	}
 	w.ResponseWriter.WriteHeader(status)
 }

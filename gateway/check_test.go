@@ -155,6 +155,8 @@ func TestS107_PermissionsInTheQuery(t *testing.T) {
 		{"", 200, 200}, {"?group=admins", 200, 403}, {"?group=admins&group=analysts", 200, 403}, {"?group=admins,editors", 403, 403},
 		{"?any_group=editors&any_group=analysts", 200, 200}, {"?any_group=editors,nobody", 403, 200}, {"?scope=openid", 200, 200}, {"?scope=orders/write", 403, 403},
 		{"?group=", 403, 403}, {"?group=admins,", 403, 403}, {"?any_group=,", 403, 403}, {"?groups=admins", 403, 403}, {"?public=1", 403, 403},
+		// What cannot be read is not left out.
+		{"?group=nobody;scope=openid", 400, 400}, {"?group=no%body", 403, 403}, {"?scope=openid&gr%oup=nobody", 403, 403},
 	} {
 		a, _ := s.ask(alice, "GET", "/auth/check"+tt.query, nil)
 		b, _ := s.ask(bob, "GET", "/auth/check"+tt.query, nil)

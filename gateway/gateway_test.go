@@ -5,12 +5,15 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"net/netip"
+	"net/textproto"
 	"slices"
 	"strings"
 	"sync"
@@ -262,6 +265,76 @@ func TestS103_CookiesAndHeadersStayApart(t *testing.T) {
 		}
 	}
 }
+
+// TestS057_S103_InformationalAnswers: what comes before an answer tells nothing that is
+// the gateway's, and takes nothing of the gateway's away.
+func TestS057_S103_InformationalAnswers(t *testing.T) {
+	hints := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // sends 100 to those who wait for it
+		for range 2 {
+			h := w.Header()
+			h.Set("Link", "</style.css>; rel=preload")
+			h.Set("X-Auth-Subject", "upstream")
+			h.Set("Set-Cookie", "codegrant=stolen; Path=/")
+			h.Set("Vary", "Accept")
+			w.WriteHeader(http.StatusEarlyHints)
+		}
+		w.Header().Set("Cache-Control", "max-age=60")
+		fmt.Fprint(w, "ok")
+	})
+	routes := []gateway.Route{{Path: "/", Upstream: &gateway.Upstream{URLs: []string{hints}}}}
+	s := newSite(t, routes, func(g *gateway.Config, c *codegrant.Config) {
+		c.Authenticators = []codegrant.Authenticator{anybody{}}
+	})
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Set-Cookie", "mine=1") // as with tokens that were refreshed
+		s.gateway.ServeHTTP(w, r)
+	}))
+	defer front.Close()
+	for _, expect := range []string{"", "100-continue"} {
+		var early []textproto.MIMEHeader
+		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(status int, h textproto.MIMEHeader) error {
+			if status == http.StatusEarlyHints {
+				early = append(early, h)
+			}
+			return nil
+		}})
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, front.URL+"/", strings.NewReader("body"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if expect != "" {
+			r.Header.Set("Expect", expect)
+		}
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if len(early) != 2 {
+			t.Fatalf("%q: %d answers before the answer", expect, len(early))
+		}
+		for _, h := range early {
+			if h.Get("Link") == "" || h.Get("X-Auth-Subject") != "" || h.Get("Set-Cookie") != "" {
+				t.Errorf("%q: before the answer: %v", expect, h)
+			}
+		}
+		h := response.Header
+		if !slices.Equal(h["Vary"], []string{"Cookie", "Authorization", "Accept"}) || !slices.Equal(h["Cache-Control"], []string{"no-store", "max-age=60"}) ||
+			!slices.Equal(h["Set-Cookie"], []string{"mine=1"}) || h.Get("X-Auth-Subject") != "" {
+			t.Errorf("%q: the answer: %v", expect, h)
+		}
+	}
+}
+
+// anybody is a proof that everybody has.
+type anybody struct{}
+
+func (anybody) Authenticate(*http.Request) (*codegrant.Identity, error) {
+	return &codegrant.Identity{Subject: "robot"}, nil
+}
+
+func (anybody) Challenge(error) string { return "" }
 
 func TestS095_ForwardedHeadersOfStrangers(t *testing.T) {
 	s := newSite(t, usual(), func(c *gateway.Config, _ *codegrant.Config) { c.TrustedProxies = nil })

@@ -95,6 +95,40 @@ func TestALongRequestEndsWithTheSession(t *testing.T) {
 	})
 }
 
+// TestS164_ALongRequestEndsWithAPanic: asking a permission again, which panics, ends
+// the request, and not the process.
+func TestS164_ALongRequestEndsWithAPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		auth, route := testAuth(t)
+		asked := 0
+		route.Permissions = []codegrant.Permission{codegrant.PermissionFunc("moody", func(context.Context, *codegrant.Identity, *http.Request) (bool, error) {
+			if asked++; asked > 1 {
+				panic("the second time")
+			}
+			return true, nil
+		})}
+		g, err := New(Config{Tenants: []Tenant{{Auth: auth}}, Routes: []Route{route}, Transport: endless{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("X-Key", "good")
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			defer func() { _ = recover() }() // http.ErrAbortHandler: the answer had begun
+			g.ServeHTTP(httptest.NewRecorder(), r)
+		}()
+		time.Sleep(recheckEvery + time.Second)
+		synctest.Wait()
+		select {
+		case <-ended:
+		default:
+			t.Fatal("it goes on")
+		}
+	})
+}
+
 var revoked atomic.Bool
 
 type key struct{}

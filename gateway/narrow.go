@@ -54,7 +54,11 @@ func (n *narrowedGuards) of(t *tenant, r *route, by narrowing) (http.Handler, er
 	}
 	values := by.values
 	if by.query != "" {
-		values = (&url.URL{RawQuery: by.query}).Query()
+		// What cannot be read asks for something, too: it is not to be left out.
+		var err error
+		if values, err = url.ParseQuery(by.query); err != nil {
+			return nil, fmt.Errorf("%w: %w", errQuery, err)
+		}
 	}
 	more, err := permissionsOf(values)
 	if err != nil {

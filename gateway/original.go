@@ -44,7 +44,7 @@ func (g *Gateway) CheckOriginal(w http.ResponseWriter, original *http.Request, n
 		g.observe(r, outcome)
 	}()
 	if !g.fromTrusted(r) {
-		g.doubt(w, r, fmt.Errorf("%w: it is no trusted proxy that asks; %s", errOriginal, listIt(r)))
+		g.doubt(w, r, fmt.Errorf("%w: who asks is no trusted proxy; %s", errOriginal, listIt))
 		return nil
 	}
 	path, query, _ := strings.Cut(r.RequestURI, "?")

@@ -21,6 +21,7 @@ type proxy struct {
 	gateway *Gateway
 	reverse *httputil.ReverseProxy
 	pass    func(http.ResponseWriter, *http.Request, *call) // serve
+	cleans  func(http.Header)                               // clean
 }
 
 func newProxy(g *Gateway, transport http.RoundTripper) *proxy {
@@ -37,7 +38,7 @@ func newProxy(g *Gateway, transport http.RoundTripper) *proxy {
 		}
 	}
 	p := &proxy{gateway: g}
-	p.pass = p.serve
+	p.pass, p.cleans = p.serve, p.clean
 	p.reverse = &httputil.ReverseProxy{
 		Rewrite:        p.rewrite,
 		Transport:      &retrying{transport, g.now},
@@ -71,6 +72,7 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request, c *call) {
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, limit)
 	}
+	c.recorder.keep(p.cleans)
 	c.begin()
 	defer c.end()
 	p.reverse.ServeHTTP(w, r)
@@ -121,27 +123,35 @@ func (p *proxy) rewrite(pr *httputil.ProxyRequest) {
 // modify takes from an upstream's answer what only the gateway may say.
 func (p *proxy) modify(response *http.Response) error {
 	c := callOf(response.Request)
-	for name := range response.Header {
-		if p.gateway.headers.managed(name) {
-			delete(response.Header, name)
-		}
-	}
-	if lines := response.Header["Set-Cookie"]; len(lines) > 0 {
-		kept := lines[:0:0]
-		for _, line := range lines {
-			name, _, _ := strings.Cut(line, "=")
-			if !p.gateway.ownsCookie(strings.TrimSpace(name)) {
-				kept = append(kept, line)
-			}
-		}
-		response.Header["Set-Cookie"] = kept
-	}
+	p.clean(response.Header)
 	// The upstream knows best how its answers may be stored, but that they were
 	// given to somebody.
 	if response.Header.Get("Cache-Control") == "" && !c.route.Public {
 		response.Header["Cache-Control"] = []string{"no-store"}
 	}
 	return nil
+}
+
+// clean takes identity headers, and cookies of the gateway's, from what an upstream
+// says.
+func (p *proxy) clean(h http.Header) {
+	for name := range h {
+		if p.gateway.headers.managed(name) {
+			delete(h, name)
+		}
+	}
+	lines := h["Set-Cookie"]
+	if len(lines) == 0 {
+		return
+	}
+	kept := lines[:0:0]
+	for _, line := range lines {
+		name, _, _ := strings.Cut(line, "=")
+		if !p.gateway.ownsCookie(strings.TrimSpace(name)) {
+			kept = append(kept, line)
+		}
+	}
+	h["Set-Cookie"] = kept
 }
 
 // failed answers for an upstream that did not.

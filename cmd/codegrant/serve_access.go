@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -56,8 +57,10 @@ func clip(s string, n int) string {
 }
 
 // endpointOf is the endpoint of a pool that a request is for, such as /login; empty
-// where it is for none, or for the gateway's questions.
+// where it is for none, or for the gateway's questions. Prefixes of pools of different
+// hosts may lie within each other: what would cost a pool anything is taken for that.
 func (g *generation) endpointOf(r *http.Request) string {
+	found := ""
 	for i := range g.Pools {
 		rest, ok := strings.CutPrefix(r.URL.Path, g.Pools[i].Prefix)
 		if !ok || rest == "" || rest[0] != '/' {
@@ -66,9 +69,12 @@ func (g *generation) endpointOf(r *http.Request) string {
 		if rest = strings.TrimSuffix(rest, "/"); rest == "/check" || strings.HasPrefix(rest, "/check/") {
 			return ""
 		}
-		return rest
+		if costsThePool(rest) {
+			return rest
+		}
+		found = cmp.Or(found, rest)
 	}
-	return ""
+	return found
 }
 
 // endpointRead is how long the body of a request to login or callback may take.

@@ -22,7 +22,23 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/codegrant/codegrant/codegranttest"
+	"github.com/codegrant/codegrant/internal/settings"
 )
+
+// TestS147_EndpointsWithinEachOther: no prefix of a pool hides a sign-in at another's.
+func TestS147_EndpointsWithinEachOther(t *testing.T) {
+	inner, outer := settings.Pool{Prefix: "/auth/staff", Hosts: []string{"a.example"}}, settings.Pool{Prefix: "/auth", Hosts: []string{"b.example"}}
+	for _, pools := range [][]settings.Pool{{inner, outer}, {outer, inner}} {
+		g := &generation{Settings: &settings.Settings{Pools: pools}}
+		for path, want := range map[string]string{
+			"/auth/login": "/login", "/auth/staff/login": "/login", "/auth/staff/callback/": "/callback", "/auth/check/login": "", "/authlogin": "", "/": "",
+		} {
+			if got := g.endpointOf(httptest.NewRequest("GET", path, nil)); got != want {
+				t.Errorf("%s: %q, want %q", path, got, want)
+			}
+		}
+	}
+}
 
 // TestS147_SignInRate: by the address that can be believed.
 func TestS147_SignInRate(t *testing.T) {

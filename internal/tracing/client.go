@@ -46,10 +46,21 @@ func (p *poolTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !traced(ctx) {
 		return p.next.RoundTrip(r)
 	}
-	// Its paths are the configuration's, and what is secret goes in bodies.
-	_, span := p.tracer.Start(ctx, r.Method+" "+r.URL.Path, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(append(target(r),
-		semconv.URLTemplate(r.URL.Path), PoolKey.String(p.pool), OperationKey.String(poolOperation(ctx, r.URL)))...))
+	// What is secret goes in bodies.
+	path := poolPath(r.URL)
+	_, span := p.tracer.Start(ctx, r.Method+" "+path, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(append(target(r),
+		semconv.URLTemplate(path), PoolKey.String(p.pool), OperationKey.String(poolOperation(ctx, r.URL)))...))
 	return finish(span, r, p.next)
+}
+
+// poolPath is the path of a request to a pool, which is the configuration's but for
+// the key of a load balancer: which one that is, a token says that nobody has vouched
+// for yet.
+func poolPath(u *url.URL) string {
+	if strings.Contains(u.Path, "/oauth2/") || strings.HasSuffix(u.Path, ".json") {
+		return u.Path
+	}
+	return u.Path[:strings.LastIndexByte(u.Path, '/')+1] + "{kid}"
 }
 
 // poolOperation says what the pool is asked for. The token endpoint has two uses,

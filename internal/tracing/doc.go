@@ -1,6 +1,6 @@
 // Package tracing owns the spans of codegrant serve: it wraps what requests go through,
-// and sends what was seen to an OpenTelemetry collector. It refuses to put anything
-// into a span that a stranger chose or that could be a secret.
+// and sends what was seen to an OpenTelemetry collector. It refuses to name a span or an
+// attribute by anything that a stranger chose, and to tell what could be a secret.
 //
 // # What is in a span
 //
@@ -8,7 +8,9 @@
 // and kinds of faults, from lists that are closed; hosts of the pool and of upstreams.
 // Paths and queries of requests, headers, bodies, addresses and people are not in any:
 // that is why these are spans of our own, and not those of otelhttp, which has url.full
-// with its query. Reasons are those of the log, which has none of these either.
+// with its query. Events have the reasons of the log, cut at 256 bytes, which have none
+// of these either; they are the one place for text of others, such as what the pool, or
+// who claims to come from there, says of a sign-in that failed.
 //
 // # Whose trace it is
 //

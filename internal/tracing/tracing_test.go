@@ -251,6 +251,21 @@ func TestTransports(t *testing.T) {
 		t.Error("the pool is told of the trace")
 	}
 
+	// Which key of a load balancer is asked for, a stranger may have said.
+	recorder.Reset()
+	kid, err := http.NewRequestWithContext(within, "GET", "https://public-keys.auth.elb.eu-west-1.amazonaws.com/5d5f1b7c-4e5a-4b5e-9d3c-0f1e2d3c4b5a", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if response, err = tracer.Pool("staff", next).RoundTrip(kid); err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if span = recorder.Ended()[0]; span.Name() != "GET /{kid}" || strings.Contains(fmt.Sprint(span.Attributes()), "5d5f1b7c") || get(span, "codegrant.operation") != "keys" {
+		t.Errorf("%s %v", span.Name(), span.Attributes())
+	}
+	recorder.Reset()
+
 	r.Header.Set("Traceparent", "theirs")
 	before := r.Header.Clone()
 	if response, err = tracer.Upstream(next).RoundTrip(r); err != nil {
