@@ -80,7 +80,7 @@ func TestServeUnderLoad(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		g.write(routes + fmt.Sprintf("limits: {requests: %d, sign_in_rate: 0}\n", 100+made))
+		g.write(routes + fmt.Sprintf("limits: {requests: %d, sign_in_rate: 0, account_sign_in_rate: 0}\n", 100+made))
 		before := up.keysSeen()
 		up.restart(made%2 == 0)
 		g.until("both serve, under the new key", func() bool {

@@ -87,7 +87,7 @@ func newGateway(ctx context.Context, s settings) (_ *gateway, err error) {
 listen: %[1]s
 base_url: http://%[1]s
 log: {level: info, format: json, access: %[2]t}
-limits: {requests: 0, sign_in_rate: 0, max_sessions: 2000000}
+limits: {requests: 0, sign_in_rate: 0, account_sign_in_rate: 0, max_sessions: 2000000}
 pools: [{id: %[3]s, domain: "%[4]s", issuer: "%[4]s/%[3]s", client_id: %[5]s, accept_tokens: true}]
 `, address, s.access, poolID, g.poolURL, clientID)
 	if s.upstream != "" {
