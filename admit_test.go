@@ -81,6 +81,32 @@ func (c counted) Apply(ctx context.Context, s replica.Snapshot) (replica.Change,
 	return c.Store.Apply(ctx, s)
 }
 
+// TestS120_SessionsInCookies: whoever was admitted is not asked about again, however
+// many others there are.
+func TestS120_SessionsInCookies(t *testing.T) {
+	var asked atomic.Int32
+	a := newApp(t, func(c *codegrant.Config) {
+		c.Sessions, c.CookieSessions = nil, true
+		c.Admit = func(_ context.Context, id *codegrant.Identity) error {
+			if asked.Add(1); id.Method != codegrant.MethodSession {
+				return errors.New("a sign-in is another one")
+			}
+			return nil
+		}
+	})
+	browser := codegranttest.NewBrowser(t)
+	browser.SignIn(a.url+"/", "alice@example.com", codegranttest.Password)
+	for range 3 {
+		if r := get(t, browser.Client, a.url+"/auth/user"); r.StatusCode != 200 {
+			t.Fatalf("status %d", r.StatusCode)
+		}
+		a.now.Advance(61 * time.Minute)
+	}
+	if n := asked.Load(); n != 1 {
+		t.Errorf("asked %d times about one sign-in", n)
+	}
+}
+
 // TestS120_TheApplicationAdmitsWhoComesFromElsewhere: by handed-over tokens, and by
 // cookies of a sibling.
 func TestS120_TheApplicationAdmitsWhoComesFromElsewhere(t *testing.T) {

@@ -97,12 +97,13 @@ type Config struct {
 	Authenticators []Authenticator
 
 	// Admit is asked at every sign-in, once the pool's tokens are verified and before
-	// anything is kept. An error refuses the sign-in and has its tokens revoked: of
-	// [TooManySignIns] for a while, one that wraps [ErrUnavailable] because it could
-	// not be found out, any other for good. Its text is for the log; the person never
-	// sees it. Where tokens are shared in cookies it is also asked about each new
-	// token of theirs; else not at refreshes, and never about bearer tokens and other
-	// proofs that need no sign-in. Defaults to whomever the pool lets in.
+	// anything is kept. An error refuses the sign-in, and has its tokens revoked unless
+	// an app handed them over: of [TooManySignIns] for a while, one that wraps
+	// [ErrUnavailable] because it could not be found out, any other for good. Its text
+	// is for the log; the person never sees it. Where tokens are shared in cookies it is
+	// also asked about those that come from a sibling or a refresh, with
+	// [MethodSharedTokens]; else not at refreshes, and never about bearer tokens and
+	// other proofs that need no sign-in. Defaults to whomever the pool lets in.
 	Admit func(ctx context.Context, id *Identity) error
 
 	// Sessions keeps the sessions. Defaults to the memory of this process.

@@ -214,15 +214,19 @@ func (a *Auth) sharedLifetime(p *payload) time.Duration {
 // sharedPerson has the application and the replica hear of people who signed in at
 // a sibling, once for each of their ID tokens.
 func (a *Auth) sharedPerson(ctx context.Context, p *payload, tokens cognito.TokenSet, claims *verify.Claims) (int64, error) {
-	if a.Admit == nil && a.Replica == nil {
+	// Of a session in cookies of ours it was asked when they signed in, here.
+	ask := a.Admit != nil && a.shared.method() == MethodSharedTokens
+	if !ask && a.Replica == nil {
 		return 0, nil
 	}
 	key := digestOf(tokens.IDToken)
 	if id, ok := a.shared.people.get(key); ok {
 		return id, nil
 	}
-	if err := a.admit(ctx, p); err != nil {
-		return 0, err
+	if ask {
+		if err := a.admit(ctx, p); err != nil {
+			return 0, err
+		}
 	}
 	if a.Replica == nil {
 		a.shared.people.put(key, 0)

@@ -87,6 +87,9 @@ type account struct{ issuer, subject string }
 // admitPerson bounds how often one person signs in, from however many addresses:
 // each time costs a session, and the pool's quota.
 func (p *process) admitPerson(_ context.Context, id *codegrant.Identity) error {
+	if id.Method != codegrant.MethodSession {
+		return nil // they signed in somewhere else, or a while ago
+	}
 	if wait := p.people.wait(account{id.Issuer, id.Subject}, time.Now()); wait > 0 {
 		p.metrics.refused.WithLabelValues("sign-ins of one person").Inc()
 		return codegrant.TooManySignIns(wait)
