@@ -66,6 +66,7 @@ func TestServeUnderLoad(t *testing.T) {
 	byBare := newCallers(ctx, bare.URL+"/orders?bare", nil, "")
 	begin := time.Now()
 	made := 0
+	var reasons []string
 	for ; made < changes || time.Since(begin) < length; made++ {
 		// A sign-in begins under one key and ends under the next.
 		bob := codegranttest.NewBrowser(t)
@@ -90,7 +91,7 @@ func TestServeUnderLoad(t *testing.T) {
 			t.Errorf("bob ended at %s: %d %s", page.URL, page.Status, page.Body)
 		}
 		if length > 0 {
-			g.log.reset() // of ten minutes, the end is enough
+			reasons = append(reasons, upstreamFaults(g.log.take())...) // of ten minutes, that is enough
 		}
 	}
 	cancel()
@@ -102,7 +103,12 @@ func TestServeUnderLoad(t *testing.T) {
 	for _, one := range ours {
 		if !slices.ContainsFunc(theirs, one.near) {
 			if lost++; lost <= 10 {
-				t.Errorf("at %v a request failed that the bare proxy would have served: %s", one.begin.Sub(begin), one.why)
+				t.Errorf("at %v (%s to %s) a request failed that the bare proxy would have served: %s", one.begin.Sub(begin), one.begin.UTC(), one.end.UTC(), one.why)
+				for _, line := range append(reasons, upstreamFaults(g.log.String())...) {
+					if strings.Contains(line, one.end.UTC().Format("2006-01-02T15:04:05")) {
+						t.Log(line)
+					}
+				}
 			}
 		}
 	}
@@ -113,11 +119,22 @@ func TestServeUnderLoad(t *testing.T) {
 		time.Since(begin).Round(time.Second), made, byGateway.asked, len(ours), byBare.asked, len(theirs), lost)
 }
 
-// reset forgets what was written.
-func (b *lockedBuffer) reset() {
+// take returns what was written, and forgets it.
+func (b *lockedBuffer) take() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.b.Reset()
+	defer b.b.Reset()
+	return b.b.String()
+}
+
+// upstreamFaults are the lines of a log that say why upstreams did not answer.
+func upstreamFaults(log string) (lines []string) {
+	for line := range strings.Lines(log) {
+		if strings.Contains(line, `"msg":"upstream failed"`) {
+			lines = append(lines, strings.Clone(line))
+		}
+	}
+	return lines
 }
 
 // failure is a request that failed, and when.
