@@ -13,9 +13,9 @@ import (
 )
 
 type doctorCommand struct {
-	Database string        `placeholder:"URL" help:"${databaseHelp} Looked at only if given. ${env}"`
-	Django   bool          `help:"The replica lives in the tables of a Django project. ${env}"`
-	Timeout  time.Duration `default:"20s" help:"How long to wait for everything together. ${env}"`
+	Database string        `placeholder:"URL" help:"${databaseHelp} Looked at only if given."`
+	Django   bool          `help:"The replica lives in the tables of a Django project."`
+	Timeout  time.Duration `default:"20s" help:"How long to wait for everything together."`
 	JSON     bool          `name:"json" help:"Print the findings as JSON."`
 }
 
