@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 
+	"github.com/codegrant/codegrant/localpool"
 	"github.com/codegrant/codegrant/replica"
 	"github.com/codegrant/codegrant/session"
 )
@@ -28,6 +29,7 @@ type world struct {
 	random *rand.Rand
 	quiet  bool              // nothing changes any more
 	users  map[string]person // by username
+	names  []string          // of theirs, and of some who are gone
 	groups map[string]bool
 	named  int
 
@@ -53,7 +55,7 @@ func newWorld(t *testing.T, seed uint64, users int) *world {
 		users: make(map[string]person), groups: make(map[string]bool), signedIn: make(map[string]signIn),
 	}
 	w.journal.now = func() time.Time { return time.Now().Add(w.ahead) }
-	for range 6 {
+	for range size(t, "CODEGRANT_TEST_GROUPS", 6) {
 		w.newGroup()
 	}
 	for range users {
@@ -82,7 +84,12 @@ func (w *world) newUser() {
 	if _, ok := w.users[name]; ok {
 		name = fmt.Sprintf("user%d", w.named)
 	}
-	w.users[name] = person{w.rig.user(name), true, make(map[string]bool)}
+	subject := fmt.Sprintf("%08x-0000-4000-8000-%012x", w.random.Uint32(), w.named)
+	w.ok(w.server.CreateUser(poolID, localpool.UserSeed{
+		Username: name, Email: name + "@example.com", Status: "FORCE_CHANGE_PASSWORD", Attributes: map[string]string{"sub": subject},
+	}))
+	w.users[name] = person{subject, true, make(map[string]bool)}
+	w.names = append(w.names, name)
 	for range w.random.IntN(3) {
 		w.joinSome(name)
 	}
@@ -100,9 +107,12 @@ func (w *world) pick(of map[string]bool) string {
 }
 
 func (w *world) somebody() (string, person) {
-	names := slices.Sorted(maps.Keys(w.users))
-	name := names[w.random.IntN(len(names))]
-	return name, w.users[name]
+	for {
+		name := w.names[w.random.IntN(len(w.names))]
+		if p, ok := w.users[name]; ok {
+			return name, p
+		}
+	}
 }
 
 // happen changes something, or has somebody sign in.

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -28,6 +29,7 @@ type platform struct {
 	t    *testing.T
 	pool *codegranttest.Pool
 	url  string // that browsers see
+	stop func() // ends the gateway
 }
 
 // seen is a request as the application got it.
@@ -49,8 +51,8 @@ func freePort(t *testing.T) string {
 }
 
 // startGateway serves examples/gateway/config behind the proxy that proxy starts with
-// the given file.
-func startGateway(t *testing.T, config, proxyFile string, proxy func(file string) *exec.Cmd) *platform {
+// the given file. Further files go into the folder of that one, under their own names.
+func startGateway(t *testing.T, config, proxyFile string, further []string, proxy func(file string) *exec.Cmd) *platform {
 	t.Helper()
 	p := &platform{t: t, pool: codegranttest.NewPool(t, nil)}
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -58,31 +60,35 @@ func startGateway(t *testing.T, config, proxyFile string, proxy func(file string
 		_ = json.NewEncoder(w).Encode(seen{r.Method, r.RequestURI, r.Header})
 	}))
 	t.Cleanup(app.Close)
-	front, gate := freePort(t), freePort(t)
+	front, gate, asked := freePort(t), freePort(t), freePort(t)
 	p.url = "http://localhost:" + front
 	client := p.pool.Clients()[0]
 	if err := p.pool.RegisterURLs(client.ID, p.url+"/auth/callback", p.url+"/"); err != nil {
 		t.Fatal(err)
 	}
 	folder := t.TempDir()
-	fill := func(name string) string {
+	fill := func(name, as string) string {
 		content, err := os.ReadFile(filepath.Join("../examples/gateway", name))
 		if err != nil {
 			t.Fatal(err)
 		}
 		text := strings.NewReplacer(
 			"http://127.0.0.1:9229", p.pool.URL, "localhost:8000", "localhost:"+front, "127.0.0.1:8000", "127.0.0.1:"+front,
-			"127.0.0.1:8080", "127.0.0.1:"+gate, "127.0.0.1:3000", strings.TrimPrefix(app.URL, "http://"),
+			"127.0.0.1:8080", "127.0.0.1:"+gate, "127.0.0.1:8081", "127.0.0.1:"+asked, "127.0.0.1:3000", strings.TrimPrefix(app.URL, "http://"),
+			"timeout processing 10s", "timeout processing 2s",
 		).Replace(string(content))
-		file := filepath.Join(folder, strings.ReplaceAll(name, "/", "-"))
+		file := filepath.Join(folder, as)
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		return file
 	}
-	start(t, "codegrant", exec.Command(buildCodegrant(t), "serve", "--config", fill(config)))
+	for _, name := range further {
+		fill(name, filepath.Base(name))
+	}
+	p.stop = start(t, "codegrant", exec.Command(buildCodegrant(t), "serve", "--config", fill(config, "codegrant.yaml")))
 	await(t, "http://127.0.0.1:"+gate+"/auth/user")
-	start(t, "proxy", proxy(fill(proxyFile)))
+	start(t, "proxy", proxy(fill(proxyFile, "proxy"+filepath.Ext(proxyFile))))
 	await(t, p.url+"/auth/user")
 	return p
 }
@@ -99,15 +105,15 @@ func buildCodegrant(t *testing.T) string {
 	return binary
 }
 
-// start runs a program until the test ends, and has it end by itself.
-func start(t *testing.T, what string, program *exec.Cmd) {
+// start runs a program until the test ends, or stop is called, and has it end by itself.
+func start(t *testing.T, what string, program *exec.Cmd) (stop func()) {
 	t.Helper()
 	program.Stdout, program.Stderr = t.Output(), t.Output()
 	program.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := program.Start(); err != nil {
 		t.Fatalf("start %s: %v", what, err)
 	}
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		_ = program.Process.Signal(syscall.SIGTERM)
 		ended := make(chan struct{})
 		go func() { _ = program.Wait(); close(ended) }()
@@ -119,6 +125,8 @@ func start(t *testing.T, what string, program *exec.Cmd) {
 			<-ended
 		}
 	})
+	t.Cleanup(stop)
+	return stop
 }
 
 // await returns once something answers.
@@ -170,27 +178,34 @@ func (p *platform) ask(b *codegranttest.Browser, method, path string, header map
 func TestBehindProxies(t *testing.T) {
 	for _, tt := range []struct {
 		name, config, file string
+		further            []string
 		start              func(t *testing.T, file string) *exec.Cmd
 	}{
-		{"nginx", "codegrant.yaml", "nginx/nginx.conf", func(t *testing.T, file string) *exec.Cmd {
+		{"nginx", "codegrant.yaml", "nginx/nginx.conf", nil, func(t *testing.T, file string) *exec.Cmd {
 			return exec.Command(testenv.Program(t, "nginx"), "-p", t.TempDir(), "-e", "stderr", "-g", "daemon off; pid nginx.pid;", "-c", file)
 		}},
-		{"Caddy", "codegrant.yaml", "caddy/Caddyfile", func(t *testing.T, file string) *exec.Cmd {
+		{"Caddy", "codegrant.yaml", "caddy/Caddyfile", nil, func(t *testing.T, file string) *exec.Cmd {
 			caddy := exec.Command(testenv.Program(t, "caddy"), "run", "--adapter", "caddyfile", "--config", file)
 			caddy.Env = append(os.Environ(), "HOME="+t.TempDir())
 			return caddy
 		}},
-		{"HAProxy", "haproxy/codegrant.yaml", "haproxy/haproxy.cfg", func(t *testing.T, file string) *exec.Cmd {
+		{"HAProxy as a reverse proxy", "haproxy/reverse-proxy.yaml", "haproxy/reverse-proxy.cfg", nil, func(t *testing.T, file string) *exec.Cmd {
 			return exec.Command(testenv.Program(t, "haproxy"), "-db", "-f", file)
 		}},
+		{"HAProxy", "haproxy/codegrant.yaml", "haproxy/haproxy.cfg", []string{"haproxy/spoe.conf"}, haproxy},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.start(t, "") // is it there?
-			p := startGateway(t, tt.config, tt.file, func(file string) *exec.Cmd { return tt.start(t, file) })
+			p := startGateway(t, tt.config, tt.file, tt.further, func(file string) *exec.Cmd { return tt.start(t, file) })
 			p.inABrowser()
 			p.asAProgram()
 		})
 	}
+}
+
+// haproxy asks by SPOE.
+func haproxy(t *testing.T, file string) *exec.Cmd {
+	return exec.Command(testenv.Program(t, "haproxy"), "-db", "-C", filepath.Dir(file), "-f", file)
 }
 
 // inABrowser signs in with Chromium, through the proxy.

@@ -19,5 +19,5 @@
 //
 // [Gateway.Check] answers for nginx, Caddy, Traefik, HAProxy and Envoy: 200 with the
 // headers, 401, 403, 503, or the redirect to a sign-in. [Gateway.CheckOriginal] is for
-// protocols other than HTTP, such as package extauthz's.
+// protocols other than HTTP, such as those of packages extauthz and spoe.
 package gateway

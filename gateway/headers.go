@@ -284,20 +284,25 @@ func (g *Gateway) dropForwarded(r *http.Request) (trusted bool) {
 }
 
 // fromTrusted reports whether a listed proxy sent the request.
-func (g *Gateway) fromTrusted(r *http.Request) bool {
+func (g *Gateway) fromTrusted(r *http.Request) bool { return g.Trusts(r.RemoteAddr) }
+
+// Trusts reports whether an address, with its port, is one of the trusted proxies: for
+// servers of protocols that begin with a connection, before they read what it says.
+// [Gateway.CheckOriginal] asks again.
+func (g *Gateway) Trusts(address string) bool {
 	if len(g.trusted) == 0 {
 		return false
 	}
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return false
 	}
-	address, err := netip.ParseAddr(host)
+	ip, err := netip.ParseAddr(host)
 	if err != nil {
 		return false
 	}
-	address = address.Unmap().WithZone("")
-	return slices.ContainsFunc(g.trusted, func(p netip.Prefix) bool { return p.Contains(address) })
+	ip = ip.Unmap().WithZone("")
+	return slices.ContainsFunc(g.trusted, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
 // ownsCookie: also another tenant's on the same host is for no upstream.

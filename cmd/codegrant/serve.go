@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant/gateway/extauthz"
+	"github.com/codegrant/codegrant/gateway/spoe"
 	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/session"
 )
@@ -120,7 +121,7 @@ func (c serveCommand) serve(ctx context.Context, s *settings.Settings, keys *ses
 	defer signal.Stop(hangUps)
 	p := newProcess(s, keys, log, level, traces)
 	defer p.flush(time.Time{}) // where it never came to serve
-	served := make(chan error, 3)
+	served := make(chan error, 4)
 	var listening, beside sync.WaitGroup
 	ops := p.opsServer()
 	if on.ops != nil { // first: it says how far things are
@@ -140,6 +141,10 @@ func (c serveCommand) serve(ctx context.Context, s *settings.Settings, keys *ses
 	if err != nil {
 		return err
 	}
+	haproxy, err := spoe.New(spoe.Config{Gateway: p, Drain: c.DrainTimeout, Logger: log})
+	if err != nil {
+		return err
+	}
 	base, cut := context.WithCancel(context.Background())
 	defer cut()
 	server := p.server(base, s)
@@ -149,6 +154,10 @@ func (c serveCommand) serve(ctx context.Context, s *settings.Settings, keys *ses
 	if on.extAuthz != nil {
 		listening.Go(func() { served <- envoy.Serve(asked, on.extAuthz) })
 		log.Info("serving ext_authz", "listen", on.extAuthz.Addr().String())
+	}
+	if on.spoe != nil {
+		listening.Go(func() { served <- haproxy.Serve(asked, on.spoe) })
+		log.Info("serving SPOE", "listen", on.spoe.Addr().String())
 	}
 	watching, stopWatching := context.WithCancel(ctx)
 	defer stopWatching()

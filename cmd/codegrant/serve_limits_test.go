@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -255,6 +257,72 @@ func TestServeAnswersEnvoy(t *testing.T) {
 	g.logged("new configuration is in use")
 	if open, admin := ask("/open/x"), ask("/admin/open"); open != 401 || admin != 200 {
 		t.Errorf("with a new configuration: /open %d, /admin/open %d", open, admin)
+	}
+	if status := g.end(); status != 0 {
+		t.Errorf("status %d", status)
+	}
+}
+
+// TestServeAnswersHAProxy over a Unix socket, which one that died has left behind, under
+// whichever configuration is in use.
+func TestServeAnswersHAProxy(t *testing.T) {
+	folder, err := os.MkdirTemp("", "spoe") // t.TempDir is too long a path
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	path := filepath.Join(folder, "s")
+	left, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left.(*net.UnixListener).SetUnlinkOnClose(false)
+	_ = left.Close()
+	more := "spoe_listen: unix:" + path + "\ntrusted_proxies: 127.0.0.1\n"
+	g := newGate(t, oneUpstream+more)
+	g.start()
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o660 {
+		t.Errorf("the socket: %v %v", info, err)
+	}
+	if _, err := listenHere("spoe_listen", "unix:"+path); err == nil || !strings.Contains(err.Error(), "another process") {
+		t.Errorf("a second process: %v", err)
+	}
+	conn, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	exchange := func(content string) string {
+		t.Helper()
+		if _, err := conn.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(content))), content...)); err != nil {
+			t.Fatal(err)
+		}
+		var length [4]byte
+		if _, err := io.ReadFull(conn, length[:]); err != nil {
+			t.Fatal(err)
+		}
+		answer := make([]byte, binary.BigEndian.Uint32(length[:]))
+		if _, err := io.ReadFull(conn, answer); err != nil {
+			t.Fatal(err)
+		}
+		return string(answer)
+	}
+	exchange("\x01\x00\x00\x00\x01\x00\x00\x12supported-versions\x08\x032.0\x0emax-frame-size\x03\xfc\xf0\x06\x0ccapabilities\x08\x0apipelining")
+	ask := func(path string) bool {
+		t.Helper()
+		host := strings.TrimPrefix(g.url, "http://")
+		headers := "\x04host" + string([]byte{byte(len(host))}) + host + "\x00\x00"
+		return strings.Contains(exchange("\x03\x00\x00\x00\x01\x01\x01\x05check\x03\x06method\x08\x03GET\x03uri\x08"+string([]byte{byte(len(path))})+path+
+			"\x07headers\x09"+string([]byte{byte(len(headers))})+headers), "\x06status\x03\xc8")
+	}
+	if open, admin := ask("/open/x"), ask("/admin"); !open || admin {
+		t.Errorf("/open %t, /admin %t", open, admin)
+	}
+	g.write(strings.Replace(oneUpstream, "path: /open", "path: /admin/open", 1) + more)
+	g.logged("new configuration is in use")
+	if open, admin := ask("/open/x"), ask("/admin/open"); open || !admin {
+		t.Errorf("with a new configuration: /open %t, /admin/open %t", open, admin)
 	}
 	if status := g.end(); status != 0 {
 		t.Errorf("status %d", status)

@@ -145,7 +145,7 @@ func (p *process) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.serve(w, r)
 }
 
-// CheckOriginal answers what Envoy asks, under the configuration in use.
+// CheckOriginal answers what Envoy and HAProxy ask, under the configuration in use.
 func (p *process) CheckOriginal(w http.ResponseWriter, original *http.Request, narrow url.Values) *gateway.Pass {
 	g, ok := p.admit(w)
 	defer p.done(g)
@@ -157,6 +157,14 @@ func (p *process) CheckOriginal(w http.ResponseWriter, original *http.Request, n
 		return g.tracedQuestion(w, original, narrow)
 	}
 	return g.gateway.CheckOriginal(w, original, narrow)
+}
+
+// Trusts reports whether an address is one of the trusted proxies, under the
+// configuration in use.
+func (p *process) Trusts(address string) bool {
+	g := p.enter()
+	defer g.leave()
+	return g.gateway.Trusts(address)
 }
 
 // admit counts a request, and refuses it where there are too many: better some are

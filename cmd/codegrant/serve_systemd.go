@@ -8,17 +8,18 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/codegrant/codegrant/internal/settings"
 )
 
 // sockets are what to listen on.
 type sockets struct {
-	main, ops, extAuthz net.Listener // all but main may be nil
+	main, ops, extAuthz, spoe net.Listener // all but main may be nil
 }
 
 func (s sockets) close() {
-	for _, l := range []net.Listener{s.main, s.ops, s.extAuthz} {
+	for _, l := range []net.Listener{s.main, s.ops, s.extAuthz, s.spoe} {
 		if l != nil {
 			_ = l.Close()
 		}
@@ -38,17 +39,49 @@ func listenAll(file string, c *settings.Settings) (s sockets, err error) {
 	for _, one := range []struct {
 		key, address string
 		slot         *net.Listener
-	}{{"listen", c.Listen, &s.main}, {"ops_listen", c.OpsListen, &s.ops}, {"ext_authz_listen", c.ExtAuthzListen, &s.extAuthz}} {
+	}{{"listen", c.Listen, &s.main}, {"ops_listen", c.OpsListen, &s.ops}, {"ext_authz_listen", c.ExtAuthzListen, &s.extAuthz}, {"spoe_listen", c.SPOEListen, &s.spoe}} {
 		if *one.slot != nil || one.address == "" {
 			continue
 		}
-		l, err := listen(one.key+" in "+file, one.address)
+		open := listen
+		if one.slot == &s.spoe {
+			open = listenHere
+		}
+		l, err := open(one.key+" in "+file, one.address)
 		if err != nil {
 			return s, err
 		}
 		*one.slot = l
 	}
 	return s, nil
+}
+
+// listenHere listens on an address, or on a Unix socket as unix:/path. The socket is for
+// the user and the group of this process.
+func listenHere(key, address string) (net.Listener, error) {
+	path, ok := strings.CutPrefix(address, "unix:")
+	if !ok {
+		return listen(key, address)
+	}
+	// What a process left that did not end by itself. One that lives is left alone.
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == os.ModeSocket {
+		if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
+			_ = conn.Close()
+			return nil, fmt.Errorf("listen on %s: another process does; choose another path with %s", path, key)
+		}
+		if err := os.Remove(path); err != nil {
+			return nil, fmt.Errorf("listen on %s: %w", path, err)
+		}
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w; choose another path with %s", path, errors.Unwrap(err), key)
+	}
+	if err := os.Chmod(path, 0o660); err != nil {
+		_ = l.Close()
+		return nil, fmt.Errorf("listen on %s: %w", path, err)
+	}
+	return l, nil
 }
 
 // activated takes sockets from systemd (sd_listen_fds(3)): the one named ops, or the

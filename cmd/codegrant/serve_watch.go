@@ -150,6 +150,7 @@ func needsRestart(before, after *settings.Settings) []string {
 		{"listen", before.Listen != after.Listen},
 		{"ops_listen", before.OpsListen != after.OpsListen},
 		{"ext_authz_listen", before.ExtAuthzListen != after.ExtAuthzListen},
+		{"spoe_listen", before.SPOEListen != after.SPOEListen},
 		{"tls", (before.Certificate == nil) != (after.Certificate == nil)},
 		{"log.format", before.Log.JSON != after.Log.JSON},
 		{"tracing", !reflect.DeepEqual(before.Tracing, after.Tracing)},

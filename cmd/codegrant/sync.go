@@ -14,13 +14,14 @@ import (
 
 type syncCommand struct {
 	inspection
-	Full     bool          `help:"Read the members of every group, not of new and changed ones alone."`
-	DryRun   bool          `help:"Change nothing, and print what a pass would change."`
-	User     []string      `env:"-" placeholder:"WHO" sep:"none" help:"Look these people up and bring them in line, and nobody else: sub, or username, e-mail address or row of the replica. May be repeated. With --full, their groups too."`
-	Follow   bool          `help:"Make a pass, then follow events, and go on making passes in case that some were lost."`
-	MaxShare float64       `placeholder:"SHARE" help:"Share of the people, from 0 to 1, that a pass may remove; a pass that misses more removes nobody."`
-	Every    time.Duration `placeholder:"TIME" help:"Go on making passes, one begun this long after the last has ended. Defaults to 1h with --follow."`
-	Endpoint string        `placeholder:"URL" help:"Ask this in place of AWS. Defaults to the pool itself where its issuer is on this machine."`
+	Full      bool          `help:"Read the members of every group, not of new and changed ones alone."`
+	DryRun    bool          `help:"Change nothing, and print what a pass would change."`
+	User      []string      `env:"-" placeholder:"WHO" sep:"none" help:"Look these people up and bring them in line, and nobody else: sub, or username, e-mail address or row of the replica. May be repeated. With --full, their groups too."`
+	Follow    bool          `help:"Make a pass, then follow events, and go on making passes in case that some were lost."`
+	BySubject bool          `help:"Read the listing of people in sixteen parts at once, by the first digit of their sub: for large pools, where the time of an answer would decide how long a pass takes."`
+	MaxShare  float64       `placeholder:"SHARE" help:"Share of the people, from 0 to 1, that a pass may remove; a pass that misses more removes nobody."`
+	Every     time.Duration `placeholder:"TIME" help:"Go on making passes, one begun this long after the last has ended. Defaults to 1h with --follow."`
+	Endpoint  string        `placeholder:"URL" help:"Ask this in place of AWS. Defaults to the pool itself where its issuer is on this machine."`
 
 	Queue           string `group:"Events, with --follow" placeholder:"URL" help:"Queue of Amazon SQS that EventBridge puts events in."`
 	QueueEndpoint   string `group:"Events, with --follow" placeholder:"URL" help:"Ask this in place of Amazon SQS."`

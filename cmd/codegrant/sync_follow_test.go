@@ -150,7 +150,7 @@ func TestSync_Pools(t *testing.T) {
 	if _, stderr := w.sync(exitTooMany); !strings.Contains(stderr, "pool staff") || !strings.Contains(stderr, "--max-share") {
 		t.Errorf("too many: %s", stderr)
 	}
-	w.sync(0, "--max-share", "1")
+	w.sync(0, "--max-share", "1", "--by-subject")
 	o := w.open("staff")
 	journal, err := directory.NewSQLJournal(o.db.DB, o.db.journal)
 	w.ok(err)

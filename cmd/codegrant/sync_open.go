@@ -135,7 +135,7 @@ func (s *syncing) add(ctx context.Context, pool settings.Pool, journal directory
 	if err != nil {
 		return err
 	}
-	configuration := directory.Config{Source: source, Issuer: pool.Issuer, Replica: s.users, Journal: journal, MaxShare: s.MaxShare, Logger: log}
+	configuration := directory.Config{Source: source, Issuer: pool.Issuer, Replica: s.users, Journal: journal, MaxShare: s.MaxShare, BySubject: s.BySubject, Logger: log}
 	if s.sessions != nil {
 		configuration.Sessions, configuration.SessionPools = s.sessions, bound
 	}

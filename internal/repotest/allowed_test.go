@@ -81,6 +81,10 @@ var allowed = map[string]map[string]string{
 		"google.golang.org/genproto/googleapis/rpc":    "the status that each answer has",
 		"google.golang.org/grpc":                       "the protocol that Envoy asks over",
 	},
+	"gateway/spoe": {
+		"gateway":          "decides; this package brings questions to it, and its answers back",
+		"golang.org/x/net": "which names and values a header can have",
+	},
 	"console": {".": "decides who is asking, and holds what the pages show"},
 
 	// The local pool shares nothing with what it is used to test.

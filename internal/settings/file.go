@@ -8,6 +8,7 @@ type file struct {
 	Listen         string     `yaml:"listen" help:"Address to serve on, such as :8080 or 127.0.0.1:8080. A socket that systemd passes goes before it. Defaults to 127.0.0.1:8080."`
 	OpsListen      string     `yaml:"ops_listen" help:"Address of /healthz, /readyz and /metrics, which are not for the public. Defaults to none."`
 	ExtAuthzListen string     `yaml:"ext_authz_listen" help:"Address where Envoy asks over gRPC (ext_authz) whether a request may pass. Defaults to none."`
+	SPOEListen     string     `yaml:"spoe_listen" help:"Address where HAProxy asks by SPOE whether a request may pass, such as 127.0.0.1:9192 or unix:/run/codegrant/spoe.sock. Defaults to none."`
 	BaseURL        string     `yaml:"base_url" help:"Origin that browsers see, such as https://app.example.com, for pools that name none of their own."`
 	TLS            *tls       `yaml:"tls" help:"Certificate to serve https with. Without it, a proxy in front has to."`
 	TrustedProxies []string   `yaml:"trusted_proxies" help:"Addresses or networks of proxies whose X-Forwarded-* and X-Original-* headers count. Defaults to none."`

@@ -23,7 +23,10 @@ import (
 
 // Settings is a configuration that was read and checked.
 type Settings struct {
-	Listen, OpsListen, ExtAuthzListen string
+	Listen, OpsListen string
+
+	// Where Envoy and HAProxy ask; empty: nowhere.
+	ExtAuthzListen, SPOEListen string
 
 	Certificate    *Certificate // nil: no https
 	TrustedProxies []netip.Prefix
@@ -189,7 +192,7 @@ func (r *reader) read(text []byte, options Options) *Settings {
 	}
 	r.content, _ = json.Marshal(f) // strings, numbers and lists of them
 	s := &Settings{
-		Listen: f.Listen, OpsListen: f.OpsListen, ExtAuthzListen: f.ExtAuthzListen,
+		Listen: f.Listen, OpsListen: f.OpsListen, ExtAuthzListen: f.ExtAuthzListen, SPOEListen: f.SPOEListen,
 		Log: Log{Level: r.level(f.Log.Level), JSON: f.Log.Format == "json", Access: f.Log.Access},
 		Limits: Limits{
 			Requests: f.Limits.Requests, SignInRate: f.Limits.SignInRate, SignInBurst: f.Limits.SignInBurst,
@@ -206,6 +209,9 @@ func (r *reader) read(text []byte, options Options) *Settings {
 	s.Tracing = r.tracing(f.Tracing)
 	if f.ExtAuthzListen != "" && len(f.TrustedProxies) == 0 {
 		r.fault("ext_authz_listen", "nobody may ask there; list Envoy's address in trusted_proxies")
+	}
+	if f.SPOEListen != "" && len(f.TrustedProxies) == 0 {
+		r.fault("spoe_listen", "nobody may ask there; list HAProxy's address in trusted_proxies, which is 127.0.0.1 where it is a Unix socket")
 	}
 	r.stores(&f, s, options)
 	s.Certificate = r.certificate(f.TLS)

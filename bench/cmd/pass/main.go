@@ -46,7 +46,7 @@ const (
 
 type options struct {
 	users, groups, memberships int
-	quotas, first              bool
+	quotas, first, bySubject   bool
 	require                    float64
 }
 
@@ -65,6 +65,7 @@ func run(ctx context.Context) error {
 	flag.IntVar(&o.groups, "groups", 200, "how many groups")
 	flag.IntVar(&o.memberships, "memberships", 1, "of how many of them each person is a member")
 	flag.BoolVar(&o.quotas, "quotas", false, "have the pool keep Cognito's quotas")
+	flag.BoolVar(&o.bySubject, "by-subject", false, "read the people in sixteen parts at once")
 	flag.BoolVar(&o.first, "first", false, "make the first pass alone")
 	flag.Float64Var(&o.require, "require", 0, "fail where the first pass took longer than so many times what the quotas make necessary")
 	serve := flag.Bool("serve", false, "be the pool (for the command itself)")
@@ -205,7 +206,7 @@ func measure(ctx context.Context, o options) error {
 		if err != nil {
 			return err
 		}
-		s, err := directory.New(directory.Config{Source: source, Issuer: url + "/" + poolID, Replica: store, Journal: journal, BySubject: !o.quotas})
+		s, err := directory.New(directory.Config{Source: source, Issuer: url + "/" + poolID, Replica: store, Journal: journal, BySubject: o.bySubject})
 		if err != nil {
 			return err
 		}
