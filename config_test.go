@@ -164,3 +164,31 @@ func TestConfigFromEnv(t *testing.T) {
 		})
 	}
 }
+
+// TestEveryVariableIsDocumented: what is read from the environment is in the table of
+// the library's guide.
+func TestEveryVariableIsDocumented(t *testing.T) {
+	guide, err := os.ReadFile("docs/library.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := make(map[string]bool)
+	_, _ = configFrom(func(name string) (string, bool) {
+		asked[name] = true
+		if name == "SHARED_TOKENS" || name == "CLOUDFRONT_SIGNED_COOKIES" {
+			return "true", true
+		}
+		return "", false
+	})
+	for name := range asked {
+		if whole, ok := strings.CutSuffix(name, "_FILE"); ok {
+			name = whole + "`, or `…_FILE"
+		}
+		if !strings.Contains(string(guide), "`"+name+"`") {
+			t.Errorf("docs/library.md does not have `%s`", name)
+		}
+	}
+	if len(asked) < 20 {
+		t.Errorf("%d variables were asked for", len(asked))
+	}
+}

@@ -213,7 +213,9 @@ func newRoute(c Route, tenants []*tenant, signs bool) (*route, error) {
 		r.Host = host
 	}
 	escaped := (&url.URL{Path: c.Path}).EscapedPath()
-	if _, err := newTarget(http.MethodGet, "host", escaped, ""); err != nil {
+	if !strings.HasPrefix(c.Path, "/") {
+		fault("path %q does not begin with /", c.Path)
+	} else if _, err := newTarget(http.MethodGet, "host", escaped, ""); err != nil {
 		fault("path %q is one that no request can have: %w", c.Path, err)
 	}
 	for i, m := range c.Methods {

@@ -101,8 +101,8 @@ func mysqlConfig(raw string) (*mysql.Config, error) {
 }
 
 type migrateCommand struct {
-	Database string `required:"" placeholder:"URL" help:"${databaseHelp} ${env}"`
-	Django   bool   `help:"The replica lives in the tables of a Django project. ${env}"`
+	Database string `required:"" placeholder:"URL" help:"${databaseHelp}"`
+	Django   bool   `help:"The replica lives in the tables of a Django project."`
 }
 
 // Help is shown by codegrant migrate --help.

@@ -20,9 +20,9 @@ import (
 )
 
 type demoCommand struct {
-	Listen     string `default:"localhost:8080" help:"Address of the site. ${env}"`
-	PoolListen string `default:"127.0.0.1:9229" help:"Address of the local pool. ${env}"`
-	Data       string `type:"path" placeholder:"DIR" help:"Keep users, sessions and replica in this folder. By default a temporary one, removed at the end. ${env}"`
+	Listen     string `default:"localhost:8080" help:"Address of the site."`
+	PoolListen string `default:"127.0.0.1:9229" help:"Address of the local pool."`
+	Data       string `type:"path" placeholder:"DIR" help:"Keep users, sessions and replica in this folder. By default a temporary one, removed at the end."`
 	Verbose    bool   `short:"v" help:"Log every event, not only faults."`
 }
 

@@ -13,9 +13,9 @@ import (
 )
 
 type doctorCommand struct {
-	Database string        `placeholder:"URL" help:"${databaseHelp} Looked at only if given. ${env}"`
-	Django   bool          `help:"The replica lives in the tables of a Django project. ${env}"`
-	Timeout  time.Duration `default:"20s" help:"How long to wait for everything together. ${env}"`
+	Database string        `placeholder:"URL" help:"${databaseHelp} Looked at only if given."`
+	Django   bool          `help:"The replica lives in the tables of a Django project."`
+	Timeout  time.Duration `default:"20s" help:"How long to wait for everything together."`
 	JSON     bool          `name:"json" help:"Print the findings as JSON."`
 }
 
@@ -29,7 +29,7 @@ The three settings:
   AUTH_COGNITO_CLIENT_ID       the app client
   AUTH_COGNITO_CODE_GRANT_URL  https://<domain>/oauth2/token
   AUTH_COGNITO_JWKS_URL        <issuer>/.well-known/jwks.json
-All others are listed in docs/library.md.
+docs/library.md lists all others, under "Settings from the environment".
 
 Exit status: 0 where all is well, 1 where something is wrong.
 

@@ -22,8 +22,8 @@ import (
 
 // inspection is what the commands that look at stores have in common.
 type inspection struct {
-	Config string `default:"codegrant.yaml" type:"path" placeholder:"FILE" help:"Configuration of the gateway whose stores these are. ${env}"`
-	Pool   string `placeholder:"NAME" help:"Pool of the configuration, where it has several. ${env}"`
+	Config string `default:"codegrant.yaml" type:"path" placeholder:"FILE" help:"Configuration of the gateway whose stores these are."`
+	Pool   string `placeholder:"NAME" help:"Pool of the configuration, where it has several."`
 	JSON   bool   `name:"json" help:"Print JSON."`
 }
 

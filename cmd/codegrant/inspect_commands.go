@@ -18,11 +18,11 @@ type usersCommand struct {
 
 type usersList struct {
 	inspection
-	Search  string `placeholder:"TEXT" help:"Whose username, e-mail address or name begins with it."`
-	Group   string `placeholder:"NAME" help:"Members of a group."`
-	Deleted bool   `help:"Deleted people, too."`
-	Limit   int    `default:"50" help:"How many at most."`
-	After   string `placeholder:"CURSOR" help:"Go on after a page, with the cursor that it ended with."`
+	Search  string `env:"-" placeholder:"TEXT" help:"Whose username, e-mail address or name begins with it."`
+	Group   string `env:"-" placeholder:"NAME" help:"Members of a group."`
+	Deleted bool   `env:"-" help:"Deleted people, too."`
+	Limit   int    `env:"-" default:"50" help:"How many at most."`
+	After   string `env:"-" placeholder:"CURSOR" help:"Go on after a page, with the cursor that it ended with."`
 }
 
 // Help is shown by codegrant users list --help.
@@ -146,8 +146,8 @@ type groupsCommand struct {
 
 type groupsList struct {
 	inspection
-	Limit int    `default:"100" help:"How many at most."`
-	After string `placeholder:"CURSOR" help:"Go on after a page."`
+	Limit int    `env:"-" default:"100" help:"How many at most."`
+	After string `env:"-" placeholder:"CURSOR" help:"Go on after a page."`
 }
 
 // Help is shown by codegrant groups --help.
@@ -190,8 +190,8 @@ type sessionsCommand struct {
 
 type sessionsList struct {
 	inspection
-	User  string `placeholder:"WHO" help:"Of one person: row, sub, username or e-mail address."`
-	Limit int    `default:"100" help:"How many at most."`
+	User  string `env:"-" placeholder:"WHO" help:"Of one person: row, sub, username or e-mail address."`
+	Limit int    `env:"-" default:"100" help:"How many at most."`
 }
 
 // Help is shown by codegrant sessions --help.
@@ -268,7 +268,7 @@ func (c sessionsList) Run(ctx context.Context, out *streams) error {
 type sessionsEnd struct {
 	inspection
 	ID   string `arg:"" optional:"" help:"Session, as it is listed."`
-	User string `placeholder:"WHO" help:"All sessions of one person."`
+	User string `env:"-" placeholder:"WHO" help:"All sessions of one person."`
 }
 
 // Help is shown by codegrant sessions end --help.

@@ -68,7 +68,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exit // help or version was asked for
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "codegrant: %v; see codegrant --help\n", err)
+		// The command's own help is the one that has the flag, and examples.
+		path := "codegrant"
+		if parse, ok := errors.AsType[*kong.ParseError](err); ok && parse.Context.Selected() != nil {
+			path = parse.Context.Selected().FullPath()
+		}
+		fmt.Fprintf(stderr, "codegrant: %v; see %s --help\n", err, path)
 		return 2
 	}
 	if err := command.Run(); err != nil && !errors.Is(err, context.Canceled) {

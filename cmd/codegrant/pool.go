@@ -24,13 +24,13 @@ import (
 )
 
 type poolCommand struct {
-	Listen         string `default:"127.0.0.1:9229" help:"Address to listen on; this machine only. ${env}"`
-	Seed           string `type:"path" placeholder:"FILE" help:"YAML file of pools, clients, users and groups. Without one: the demo's. ${env}"`
-	State          string `type:"path" placeholder:"FILE" help:"Keep users, keys and tokens in this file. Without one they end with the process. ${env}"`
-	App            string `default:"http://localhost:8080" placeholder:"URL" help:"Application that the clients of the built-in seed belong to. ${env}"`
-	BaseURL        string `placeholder:"URL" help:"URL that browsers and services reach the pool under. Defaults to the address listened on. ${env}"`
+	Listen         string `default:"127.0.0.1:9229" help:"Address to listen on; this machine only."`
+	Seed           string `type:"path" placeholder:"FILE" help:"YAML file of pools, clients, users and groups. Without one: the demo's."`
+	State          string `type:"path" placeholder:"FILE" help:"Keep users, keys and tokens in this file. Without one they end with the process."`
+	App            string `default:"http://localhost:8080" placeholder:"URL" help:"Application that the clients of the built-in seed belong to."`
+	BaseURL        string `placeholder:"URL" help:"URL that browsers and services reach the pool under. Defaults to the address listened on."`
 	HTTPS          bool   `help:"Serve https with a certificate made on the spot."`
-	Quotas         bool   `help:"Refuse requests beyond the rates that Cognito allows an account. The seed can set rates of its own. ${env}"`
+	Quotas         bool   `help:"Refuse requests beyond the rates that Cognito allows an account. The seed can set rates of its own."`
 	InsecureListen bool   `help:"Allow an address that other machines reach. Everybody who does can sign in as anybody."`
 	Quiet          bool   `short:"q" help:"Log faults only. Codes that Cognito would send are then only shown on the page /codes."`
 }
@@ -118,7 +118,11 @@ func (c poolCommand) Run(ctx context.Context, out *streams) error {
 	}
 	fmt.Fprintf(out.stdout, "\n  Local pool  %s\n\n", base)
 	for _, client := range pool.Clients() {
-		fmt.Fprintf(out.stdout, "    client %s (%s) of pool %s\n", client.ID, client.Name, client.PoolID)
+		name := ""
+		if client.Name != "" {
+			name = " (" + client.Name + ")"
+		}
+		fmt.Fprintf(out.stdout, "    client %s%s of pool %s\n", client.ID, name, client.PoolID)
 		fmt.Fprintf(out.stdout, "      AUTH_COGNITO_CLIENT_ID=%s\n      AUTH_COGNITO_CODE_GRANT_URL=%s/oauth2/token\n      AUTH_COGNITO_JWKS_URL=%s/.well-known/jwks.json\n",
 			client.ID, base, client.Issuer)
 		if client.Secret != "" {

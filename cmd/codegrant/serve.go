@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -21,12 +22,12 @@ import (
 )
 
 type serveCommand struct {
-	Config       string        `default:"codegrant.yaml" type:"path" placeholder:"FILE" help:"Configuration file. ${env}"`
+	Config       string        `default:"codegrant.yaml" type:"path" placeholder:"FILE" help:"Configuration file."`
 	Check        bool          `env:"-" help:"Say what is wrong with the configuration, and start nothing."`
 	Schema       bool          `env:"-" help:"Print the JSON Schema of the configuration file, for editors."`
-	DrainTimeout time.Duration `default:"30s" help:"How long requests under way may go on when it is stopped. ${env}"`
-	DrainDelay   time.Duration `default:"0s" help:"How long to go on taking requests when it is stopped, /readyz saying that it stops: as long as load balancers take to notice. ${env}"`
-	ReloadEvery  time.Duration `default:"5s" help:"How often the configuration's files are looked at for changes; 0: on SIGHUP alone. ${env}"`
+	DrainTimeout time.Duration `default:"30s" help:"How long requests under way may go on when it is stopped."`
+	DrainDelay   time.Duration `default:"0s" help:"How long to go on taking requests when it is stopped, /readyz saying that it stops: as long as load balancers take to notice."`
+	ReloadEvery  time.Duration `default:"5s" help:"How often the configuration's files are looked at for changes; 0: on SIGHUP alone."`
 }
 
 // Help is shown by codegrant serve --help.
@@ -264,6 +265,9 @@ func configurationError(err error) error {
 	var faults *settings.Error
 	if errors.As(err, &faults) && len(faults.Faults) > 1 {
 		return fmt.Errorf("the configuration has %d faults\n%w", len(faults.Faults), err)
+	}
+	if faults != nil && faults.Faults[0].Line == 0 && errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w; name the configuration with --config", err)
 	}
 	return err
 }

@@ -17,16 +17,16 @@ type syncCommand struct {
 	Full      bool          `help:"Read the members of every group, not of new and changed ones alone."`
 	DryRun    bool          `help:"Change nothing, and print what a pass would change."`
 	User      []string      `env:"-" placeholder:"WHO" sep:"none" help:"Look these people up and bring them in line, and nobody else: sub, or username, e-mail address or row of the replica. May be repeated. With --full, their groups too."`
-	Follow    bool          `help:"Make a pass, then follow events, and go on making passes in case that some were lost. ${env}"`
-	BySubject bool          `help:"Read the listing of people in sixteen parts at once, by the first digit of their sub: for large pools, where the time of an answer would decide how long a pass takes. ${env}"`
-	MaxShare  float64       `placeholder:"SHARE" help:"Share of the people, from 0 to 1, that a pass may remove; a pass that misses more removes nobody. ${env}"`
-	Every     time.Duration `placeholder:"TIME" help:"Go on making passes, one begun this long after the last has ended. Defaults to 1h with --follow. ${env}"`
-	Endpoint  string        `placeholder:"URL" help:"Ask this in place of AWS: a local pool. ${env}"`
+	Follow    bool          `help:"Make a pass, then follow events, and go on making passes in case that some were lost."`
+	BySubject bool          `help:"Read the listing of people in sixteen parts at once, by the first digit of their sub: for large pools, where the time of an answer would decide how long a pass takes."`
+	MaxShare  float64       `placeholder:"SHARE" help:"Share of the people, from 0 to 1, that a pass may remove; a pass that misses more removes nobody."`
+	Every     time.Duration `placeholder:"TIME" help:"Go on making passes, one begun this long after the last has ended. Defaults to 1h with --follow."`
+	Endpoint  string        `placeholder:"URL" help:"Ask this in place of AWS. Defaults to the pool itself where its issuer is on this machine."`
 
-	Queue           string `group:"Events, with --follow" placeholder:"URL" help:"Queue of Amazon SQS that EventBridge puts events in. ${env}"`
-	QueueEndpoint   string `group:"Events, with --follow" placeholder:"URL" help:"Ask this in place of Amazon SQS. ${env}"`
-	Listen          string `group:"Events, with --follow" env:"CODEGRANT_EVENT_LISTEN" placeholder:"ADDRESS" help:"Address where events are posted to, at /events. ${env}"`
-	EventSecretFile string `group:"Events, with --follow" type:"path" placeholder:"FILE" help:"Secrets of those who post there, one a line; or in the variable CODEGRANT_EVENT_SECRETS. ${env}"`
+	Queue           string `group:"Events, with --follow" placeholder:"URL" help:"Queue of Amazon SQS that EventBridge puts events in."`
+	QueueEndpoint   string `group:"Events, with --follow" placeholder:"URL" help:"Ask this in place of Amazon SQS."`
+	Listen          string `group:"Events, with --follow" env:"CODEGRANT_EVENT_LISTEN" placeholder:"ADDRESS" help:"Address where events are posted to, at /events."`
+	EventSecretFile string `group:"Events, with --follow" type:"path" placeholder:"FILE" help:"Secrets of those who post there, one a line; or in the variable CODEGRANT_EVENT_SECRETS."`
 }
 
 // Help is shown by codegrant sync --help.
@@ -55,7 +55,10 @@ Examples:
   codegrant sync --user alice@example.com
   codegrant sync --follow --queue https://sqs.eu-west-1.amazonaws.com/111122223333/codegrant
   codegrant sync --follow --listen 127.0.0.1:9081 --event-secret-file secrets
-  codegrant sync --endpoint http://127.0.0.1:9229     of a local pool`
+  codegrant sync --endpoint https://pool.test:9229     in place of AWS
+
+A local pool on this machine (codegrant pool) is asked by itself, at the address
+that its issuer has.`
 }
 
 // Exit statuses of their own.

@@ -196,14 +196,15 @@ func cloudTrail(pool, name, sub, group string) string {
 		`"eventTime":%q,"requestParameters":{"userPoolId":%q,"groupName":%q},"additionalEventData":{"sub":%q}}}`, name, time.Now().UTC().Format(time.RFC3339), pool, group, sub)
 }
 
-// following runs codegrant sync --follow until the test ends it.
+// following runs codegrant sync --follow until the test ends it. The pools are on this
+// machine, and are asked there without being named.
 func (w *twoPools) following(args ...string) (address string, end func() int) {
 	w.Helper()
 	ctx, cancel := context.WithCancel(w.Context())
 	read, write := io.Pipe()
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, append([]string{"sync", "--follow", "--config", w.config, "--endpoint", w.url}, args...), w.Output(), write)
+		ended <- run(ctx, append([]string{"sync", "--follow", "--config", w.config}, args...), w.Output(), write)
 		write.Close()
 	}()
 	ready := make(chan string, 1)
@@ -252,6 +253,43 @@ func (w *twoPools) until(what string, f func() bool) {
 			w.Fatalf("not within 30 s: %s", what)
 		case <-time.After(5 * time.Millisecond):
 		}
+	}
+}
+
+// TestSync_FollowLocalPool: who is disabled in a local pool that posts its events, as the
+// documentation sets the two up, has no session a moment later.
+func TestSync_FollowLocalPool(t *testing.T) {
+	const secret = "0123456789abcdef0123456789abcdef"
+	w := newTwoPools(t, "events: {listen: '127.0.0.1:0', secret: "+secret+"}")
+	address, end := w.following("--full")
+	t.Cleanup(func() { _ = w.Close() })
+	w.ok(w.SendEvents(localpool.EventsSeed{URL: address + "/events", Secret: secret}))
+	_, alice := w.signIn("shop", "alice")
+	_, bob := w.signIn("app", "bob")
+	_, carol := w.signIn("staff", "carol")
+
+	// As an administrator's tools do it, through the pool's JSON API.
+	post := func(operation, body string) {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.url, strings.NewReader(body))
+		w.ok(err)
+		r.Header.Set("X-Amz-Target", "AWSCognitoIdentityProviderService."+operation)
+		r.Header.Set("Content-Type", "application/x-amz-json-1.1")
+		response, err := http.DefaultClient.Do(r)
+		w.ok(err)
+		defer response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			t.Fatalf("%s: status %d", operation, response.StatusCode)
+		}
+	}
+	post("AdminDisableUser", `{"UserPoolId": "local_Shop1", "Username": "alice"}`)
+	w.until("alice's session ends", func() bool { return alice() == "ended" })
+	post("AdminAddUserToGroup", `{"UserPoolId": "local_Shop1", "Username": "bob", "GroupName": "admins"}`)
+	w.until("bob's session is to be refreshed", func() bool { return bob() == "stale" })
+	post("AdminDeleteUser", `{"UserPoolId": "local_Staff1", "Username": "carol"}`)
+	w.until("carol's session ends", func() bool { return carol() == "ended" })
+	if status := end(); status != 0 {
+		t.Errorf("status %d", status)
 	}
 }
 

@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
+	"net/url"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/directory"
@@ -121,11 +124,12 @@ func (s *syncing) add(ctx context.Context, pool settings.Pool, journal directory
 	if !ok {
 		return fmt.Errorf("its issuer %s does not end in the id of a pool, such as eu-west-1_Ab12Cd34E", pool.Issuer)
 	}
-	aws, err := s.aws(ctx, region, s.Endpoint)
+	instead := cmp.Or(s.Endpoint, localEndpoint(pool.Issuer))
+	aws, err := s.aws(ctx, region, instead)
 	if err != nil {
 		return err
 	}
-	client := cognitoidentityprovider.NewFromConfig(aws, func(o *cognitoidentityprovider.Options) { o.BaseEndpoint = endpoint(s.Endpoint) })
+	client := cognitoidentityprovider.NewFromConfig(aws, func(o *cognitoidentityprovider.Options) { o.BaseEndpoint = endpoint(instead) })
 	log := s.log.With("pool", pool.Name)
 	source, err := directory.NewCognito(directory.CognitoConfig{Client: client, PoolID: id, Logger: log})
 	if err != nil {
@@ -150,6 +154,14 @@ func (s *syncing) aws(ctx context.Context, region, instead string) (aws.Config, 
 		region = cmp.Or(region, "local")
 	}
 	var options []func(*config.LoadOptions) error
+	// What the SDK has to say belongs into the log, in its form and at its level.
+	options = append(options, config.WithLogger(logging.LoggerFunc(func(c logging.Classification, format string, v ...any) {
+		level := slog.LevelDebug
+		if c == logging.Warn {
+			level = slog.LevelWarn
+		}
+		s.log.Log(ctx, level, fmt.Sprintf(format, v...), slog.String("by", "AWS SDK"))
+	})))
 	if region != "" {
 		options = append(options, config.WithRegion(region))
 	}
@@ -164,6 +176,20 @@ func (s *syncing) aws(ctx context.Context, region, instead string) (aws.Config, 
 		return found, errors.New("the region is not known; set AWS_REGION")
 	}
 	return found, nil
+}
+
+// localEndpoint is where a pool of this machine is asked, or nothing for all others.
+// Its issuer says where it is, and AWS does not know it.
+func localEndpoint(issuer string) string {
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return ""
+	}
+	address, err := netip.ParseAddr(u.Hostname())
+	if u.Hostname() != "localhost" && (err != nil || !address.IsLoopback()) {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
 }
 
 func endpoint(url string) *string {

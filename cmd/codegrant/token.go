@@ -23,9 +23,9 @@ import (
 
 type tokenCommand struct {
 	File    string        `arg:"" optional:"" default:"-" help:"File with the token; - is the standard input."`
-	Config  string        `type:"path" placeholder:"FILE" help:"Configuration of the gateway that is to take it. Without it, the settings come from the environment, as of codegrant doctor. ${env}"`
-	Pool    string        `placeholder:"NAME" help:"Pool of the configuration, where it has several. ${env}"`
-	Timeout time.Duration `default:"20s" help:"How long to wait for the pool's keys. ${env}"`
+	Config  string        `type:"path" placeholder:"FILE" help:"Configuration of the gateway that is to take it. Without it, the settings come from the environment, as of codegrant doctor."`
+	Pool    string        `placeholder:"NAME" help:"Pool of the configuration, where it has several."`
+	Timeout time.Duration `default:"20s" help:"How long to wait for the pool's keys."`
 	JSON    bool          `name:"json" help:"Print JSON."`
 }
 

@@ -237,7 +237,9 @@ func (r *reader) tryPool(key string, p *Pool) {
 		at := key
 		if found := firstPattern.FindStringSubmatch(text); found != nil && words[found[1]] != "" {
 			text = text[len(found[0]):]
-			at = join(key, words[found[1]])
+			if at = join(key, words[found[1]]); !r.has(at) && r.has(words[found[1]]) {
+				at = words[found[1]] // said once for the whole file, such as base_url
+			}
 		}
 		r.follow(at, "%s", fieldPattern.ReplaceAllStringFunc(text, func(word string) string { return cmp.Or(words[word], word) }))
 	}

@@ -157,7 +157,10 @@ func Load(path string, options Options) (*Settings, error) {
 	r := &reader{path: path, dir: filepath.Dir(path), files: []string{path}}
 	text, err := readLimited(path)
 	if err != nil {
-		return nil, &Error{[]Fault{{File: path, Err: plain(err)}}, r.files}
+		if fault, ok := errors.AsType[*fs.PathError](err); ok {
+			err = fault.Err // the fault has the name already
+		}
+		return nil, &Error{[]Fault{{File: path, Err: err}}, r.files}
 	}
 	s := r.read(text, options)
 	if len(r.faults) > 0 {

@@ -325,7 +325,7 @@ func TestParse(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Load(filepath.Join(t.TempDir(), "none.yaml"), Options{Keys: processKeys}); err == nil || !strings.Contains(err.Error(), "none.yaml: no such file") {
+	if _, err := Load(filepath.Join(t.TempDir(), "none.yaml"), Options{Keys: processKeys}); err == nil || !strings.HasSuffix(err.Error(), "none.yaml: no such file or directory") || strings.Count(err.Error(), "none.yaml") != 1 {
 		t.Errorf("Load of a missing file = %v", err)
 	}
 
