@@ -40,8 +40,8 @@ func main() {
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("ratios", flag.ContinueOnError)
-	turns := flags.Int("turns", 9, "how often to run each benchmark")
-	length := flags.Duration("time", 300*time.Millisecond, "how long to run each benchmark per turn")
+	turns := flags.Int("turns", 5, "how often to run each benchmark")
+	length := flags.Duration("time", 2*time.Second, "how long to run each benchmark per turn: it takes a second until the heap is warm")
 	only := flags.String("only", ".", "regular expression of the benchmarks to run, such as ^(Require|Proxy)$")
 	if err := flags.Parse(args); err != nil {
 		return err
