@@ -88,7 +88,9 @@ func TestBearerOutsideHTTP(t *testing.T) {
 	if log := a.log.String(); strings.Contains(log, "proof refused") {
 		t.Errorf("a fault of the pool is logged as a refusal: %s", log)
 	}
-	if _, err := a.auth.Bearer(t.Context(), token[:len(token)-8]); !errors.Is(err, codegrant.ErrInvalid) {
+	// Only what cannot be a token is refused without keys: one that lost a few
+	// characters of its signature may still be one.
+	if _, err := a.auth.Bearer(t.Context(), token[:strings.LastIndexByte(token, '.')]); !errors.Is(err, codegrant.ErrInvalid) {
 		t.Errorf("cut short: %v, want ErrInvalid", err)
 	}
 	if log := a.log.String(); strings.Count(log, "proof refused") != 1 || strings.Contains(log, token[:40]) {
