@@ -329,10 +329,11 @@ func (s processSessions) MarkStale(ctx context.Context, pool, subject string) (i
 }
 
 // runUntilDone makes passes, in one process after the other, each of which is
-// killed after a while, until one is done that began after from.
+// killed after a while, until one is done that began after from. They live longer
+// and longer, by a share: however large the pool is, one lives long enough.
 func (w *world) runUntilDone(o Options, from time.Time, edit ...func(*Config)) (kills int) {
 	w.Helper()
-	for lifetime := 60; ; lifetime += 5 {
+	for lifetime := 60; ; lifetime += lifetime / 12 {
 		p := &process{world: w, left: 1 + w.random.IntN(lifetime)}
 		report, err := p.sync(edit...).Run(w.Context(), o)
 		w.ahead += 2 * time.Minute // the lease of a dead process runs out

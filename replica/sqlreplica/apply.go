@@ -11,7 +11,7 @@ import (
 )
 
 // Apply implements [replica.Store]: one read for a user who is as stated, and
-// otherwise one short transaction.
+// otherwise a statement more, or a short transaction where that is not enough.
 func (s *Store) Apply(ctx context.Context, snapshot replica.Snapshot) (replica.Change, error) {
 	if err := snapshot.Validate(); err != nil {
 		return replica.Change{}, fmt.Errorf("apply snapshot: %w", err)
@@ -78,6 +78,13 @@ func (s *Store) changeOnce(ctx context.Context, id *statement, decide decision) 
 	}
 	if p.nothing() {
 		return p.seen(), nil
+	}
+	if s.swaps() {
+		if done, err := s.swap(ctx, p); err != nil {
+			return replica.Change{}, err
+		} else if done {
+			return p.seen(), nil
+		}
 	}
 
 	tx, err := s.db.BeginTx(ctx, nil)

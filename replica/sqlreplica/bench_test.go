@@ -1,19 +1,38 @@
 package sqlreplica
 
 import (
+	"context"
 	"database/sql"
 	"path/filepath"
 	"testing"
+
+	"github.com/codegrant/codegrant/replica"
 )
 
+// BenchmarkApply makes changes of one person after the other. With OnChange, which
+// does nothing here, PostgreSQL is asked for a transaction.
 func BenchmarkApply(b *testing.B) {
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(b.TempDir(), "replica.db")+
-		"?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(normal)")
+	b.Run("SQLite", func(b *testing.B) {
+		benchApplyOne(b, "sqlite", "file:"+filepath.Join(b.TempDir(), "replica.db")+
+			"?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(normal)", Config{Dialect: SQLite})
+	})
+	b.Run("PostgreSQL", func(b *testing.B) {
+		benchApplyOne(b, "pgx", postgresSchema(b, nil), Config{Dialect: PostgreSQL})
+	})
+	b.Run("PostgreSQL with OnChange", func(b *testing.B) {
+		benchApplyOne(b, "pgx", postgresSchema(b, nil), Config{
+			Dialect: PostgreSQL, OnChange: func(context.Context, *sql.Tx, replica.Change) error { return nil },
+		})
+	})
+}
+
+func benchApplyOne(b *testing.B, driver, dsn string, config Config) {
+	db, err := sql.Open(driver, dsn)
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer db.Close()
-	s, err := New(db, Config{Dialect: SQLite})
+	s, err := New(db, config)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -72,24 +72,28 @@ func (s *statement) insertInto(table string, columns []column, rows [][]any) *st
 // upsert writes rows over those that have the same key.
 func (e *engine) upsert(ctx context.Context, q querier, table string, key int, columns []column, rows [][]any) error {
 	return e.split(columns, rows, func(rows [][]any) error {
-		insert := e.sql("").insertInto(table, columns, rows)
-		if e.returning {
-			insert.sql(" ON CONFLICT (" + strings.Join(names(columns[:key]), ", ") + ") DO UPDATE SET ")
-		} else {
-			insert.sql(" ON DUPLICATE KEY UPDATE ")
-		}
-		for i, c := range columns[key:] {
-			if i > 0 {
-				insert.sql(", ")
-			}
-			if e.returning {
-				insert.sql(c.name + " = excluded." + c.name)
-			} else {
-				insert.sql(c.name + " = VALUES(" + c.name + ")")
-			}
-		}
-		return insert.exec(ctx, q)
+		return e.sql("").insertInto(table, columns, rows).overwrite(key, columns).exec(ctx, q)
 	})
+}
+
+// overwrite has an insertion write over the rows that have the same key.
+func (s *statement) overwrite(key int, columns []column) *statement {
+	if s.engine.returning {
+		s.sql(" ON CONFLICT (" + strings.Join(names(columns[:key]), ", ") + ") DO UPDATE SET ")
+	} else {
+		s.sql(" ON DUPLICATE KEY UPDATE ")
+	}
+	for i, c := range columns[key:] {
+		if i > 0 {
+			s.sql(", ")
+		}
+		if s.engine.returning {
+			s.sql(c.name + " = excluded." + c.name)
+		} else {
+			s.sql(c.name + " = VALUES(" + c.name + ")")
+		}
+	}
+	return s
 }
 
 // tuples adds (…), (…) with a placeholder for every value.

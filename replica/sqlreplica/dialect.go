@@ -44,6 +44,9 @@ type engine struct {
 
 	// returning: INSERT … ON CONFLICT DO NOTHING RETURNING id is understood.
 	returning bool
+	// version is what is another one when somebody has written to the rows u and c,
+	// as codegrant_hold compares it. Empty: there is no such function.
+	version string
 	// arrays: a value can be an array.
 	arrays bool
 	// listOfTuples begins a list of tuples to compare with.
@@ -87,6 +90,7 @@ var engines = map[Dialect]*engine{
 		placeholder: func(n int) string { return "$" + strconv.Itoa(n) },
 		encodeTime:  func(t time.Time) any { return t.UTC() }, readTime: asIs,
 		returning: true, arrays: true, notifies: true,
+		version:     "u.xmin::text || '/' || coalesce(c.xmin::text, '')",
 		lock:        "SELECT id FROM codegrant_users WHERE ",
 		lockEnd:     " ORDER BY id FOR UPDATE",
 		lockEntries: "SELECT id FROM codegrant_outbox WHERE ", lockEntriesEnd: " ORDER BY id FOR UPDATE SKIP LOCKED",

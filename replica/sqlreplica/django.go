@@ -83,13 +83,13 @@ func (d djangoTables) groupByName(s *statement, _, name string) {
 	}
 }
 
-func (d djangoTables) findGroups(ctx context.Context, tx *sql.Tx, issuer string, names []any) ([]replica.Group, error) {
+func (d djangoTables) findGroups(ctx context.Context, q querier, issuer string, names []any) ([]replica.Group, error) {
 	for _, name := range names {
 		if n := len([]rune(name.(string))); n > maxDjangoName {
 			return nil, fmt.Errorf("%w group: the name has %d characters, Django's has at most %d", replica.ErrInvalid, n, maxDjangoName)
 		}
 	}
-	groups, err := d.readGroups(ctx, tx, issuer, d.engine.sql(" WHERE ag.name IN (").bind(names...).sql(")"))
+	groups, err := d.readGroups(ctx, q, issuer, d.engine.sql(" WHERE ag.name IN (").bind(names...).sql(")"))
 	if err != nil {
 		return nil, err
 	}

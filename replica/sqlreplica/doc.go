@@ -47,7 +47,11 @@
 // no transaction. One that changes something costs, between begin and commit, a lock
 // on the person's row, a second look, and a statement for each kind of row that
 // changes; and so does one that says later what is known, which writes a narrow row of
-// codegrant_confirmations and nothing else. A batch costs about as many statements for
+// codegrant_confirmations and nothing else. On PostgreSQL, in tables of its own and
+// without OnChange, either costs two statements and no transaction: the first look,
+// and one that writes everything, the entry of the outbox included, provided that the
+// person is still as they were read. Who joins a group costs a look at it, and a group
+// that is new the transaction. A batch costs about as many statements for
 // a thousand people, in a transaction that holds their rows: keep OnChange short. In
 // Django's tables that is so of those who are as they were; others are written one by
 // one. Look-ups and pages

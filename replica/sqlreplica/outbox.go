@@ -57,15 +57,14 @@ func (s *Store) record(ctx context.Context, tx *sql.Tx, plans ...*plan) error {
 		return nil
 	}
 	var rows [][]any
-	content, now := 0, storedTime(s.now())
+	content := 0
 	flush := func() error {
 		defer func() { rows, content = nil, 0 }()
 		return s.engine.split(outboxTable, rows, func(rows [][]any) error {
 			insert := s.engine.sql("")
 			if s.engine.notifies && !s.outbox.Silent {
 				insert.sql("WITH written AS (").insertInto("codegrant_outbox", outboxTable, rows).
-					sql(" RETURNING id, issuer, subject) SELECT pg_notify(").bind(s.outbox.Channel).
-					sql("::text, json_build_object('id', id, 'issuer', issuer, 'subject', subject)::text) FROM written")
+					sql(" RETURNING id, issuer, subject) SELECT ").notify(s.outbox.Channel).sql(" FROM written")
 			} else {
 				insert.insertInto("codegrant_outbox", outboxTable, rows)
 			}
@@ -73,16 +72,15 @@ func (s *Store) record(ctx context.Context, tx *sql.Tx, plans ...*plan) error {
 		})
 	}
 	for _, p := range plans {
-		change := p.seen()
-		if change.Empty() {
-			continue
-		}
-		object, err := json.Marshal(replica.NewRecord(change))
+		row, err := s.entry(p.seen())
 		if err != nil {
 			return err
 		}
-		rows = append(rows, []any{now, change.User.Issuer, change.User.Subject, string(object)})
-		if content += len(object); content > maxContent {
+		if row == nil {
+			continue
+		}
+		rows = append(rows, row)
+		if content += len(row[len(row)-1].(string)); content > maxContent {
 			if err := flush(); err != nil {
 				return err
 			}
@@ -92,6 +90,23 @@ func (s *Store) record(ctx context.Context, tx *sql.Tx, plans ...*plan) error {
 		return nil
 	}
 	return flush()
+}
+
+// entry is what goes into outboxTable for a change, nil where that is nothing.
+func (s *Store) entry(change replica.Change) ([]any, error) {
+	if s.outbox == nil || change.Empty() {
+		return nil, nil
+	}
+	object, err := json.Marshal(replica.NewRecord(change))
+	if err != nil {
+		return nil, err
+	}
+	return []any{storedTime(s.now()), change.User.Issuer, change.User.Subject, string(object)}, nil
+}
+
+// notify adds a call that says which rows of the outbox there are now.
+func (s *statement) notify(channel string) *statement {
+	return s.sql("pg_notify(").bind(channel).sql("::text, json_build_object('id', id, 'issuer', issuer, 'subject', subject)::text)")
 }
 
 // OutboxSize is how much nobody has taken out of the outbox yet.

@@ -90,6 +90,8 @@ type row struct {
 	// confirmed what was known. Empty: none.
 	pass, confirmedBy string
 
+	version string // of what is stored, where the engine knows
+
 	// unclaimed are the groups, by name, that somebody else put the user into:
 	// memberships of Django's that neither the pool has stated nor a grant made.
 	unclaimed map[string]bool

@@ -1,6 +1,7 @@
 package sqlreplica
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -21,7 +22,7 @@ func (s *Store) userColumns() string {
 	return "u.id, u.issuer, u.subject, u.username, u.email, u.email_verified, u.name, u.given_name, u.family_name, " +
 		"u.phone_number, u.phone_number_verified, u.locale, u.custom, u.enabled, u.status, " +
 		t("u.deleted_at") + ", " + t("u.first_sign_in") + ", " + t("u.last_sign_in") + ", " + t("u.created_at") + ", " + t("u.updated_at") + ", " +
-		s.headColumns() + ", " + s.tables.view().inactive
+		s.headColumns() + ", " + s.tables.view().inactive + ", " + cmp.Or(s.engine.version, "''")
 }
 
 // headColumns say what is known of a user from when, and from which passes.
@@ -49,7 +50,7 @@ func (u *userScan) columns() []any {
 		&u.ID, &u.Issuer, &u.Subject, &u.Username, &u.Email, &u.EmailVerified, &u.Name, &u.GivenName, &u.FamilyName,
 		&u.PhoneNumber, &u.PhoneNumberVerified, &u.Locale, &u.custom, &u.Enabled, &u.Status,
 		timeColumn{&u.Deleted}, timeColumn{&u.FirstSignIn}, timeColumn{&u.LastSignIn}, timeColumn{&u.Created}, timeColumn{&u.Updated},
-	}, u.head(), []any{&u.inactive, &u.deactivated})
+	}, u.head(), []any{&u.inactive, &u.deactivated, &u.version})
 }
 
 func (u *userScan) head() []any {

@@ -28,7 +28,7 @@ type tables interface {
 
 	// groupByName adds a selection of the ID of one group to a statement.
 	groupByName(s *statement, issuer, name string)
-	findGroups(ctx context.Context, tx *sql.Tx, issuer string, names []any) ([]replica.Group, error)
+	findGroups(ctx context.Context, q querier, issuer string, names []any) ([]replica.Group, error)
 	insertGroup(ctx context.Context, tx *sql.Tx, g replica.Group) (id int64, err error)
 	updateGroup(ctx context.Context, tx *sql.Tx, g replica.Group) error
 
@@ -98,8 +98,8 @@ func (ownTables) groupByName(s *statement, issuer, name string) {
 	s.sql("SELECT id FROM codegrant_groups WHERE issuer = ").bind(issuer).sql(" AND name = ").bind(name)
 }
 
-func (o ownTables) findGroups(ctx context.Context, tx *sql.Tx, issuer string, names []any) ([]replica.Group, error) {
-	return o.readGroups(ctx, tx, issuer, o.engine.sql(" WHERE g.issuer = ").bind(issuer).sql(" AND g.name IN (").bind(names...).sql(")"))
+func (o ownTables) findGroups(ctx context.Context, q querier, issuer string, names []any) ([]replica.Group, error) {
+	return o.readGroups(ctx, q, issuer, o.engine.sql(" WHERE g.issuer = ").bind(issuer).sql(" AND g.name IN (").bind(names...).sql(")"))
 }
 
 func (o ownTables) insertGroup(ctx context.Context, tx *sql.Tx, g replica.Group) (int64, error) {

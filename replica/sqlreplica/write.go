@@ -60,12 +60,17 @@ func storedTime(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecon
 func (s *Store) confirm(ctx context.Context, tx *sql.Tx, plans []*plan) error {
 	rows := make([][]any, len(plans))
 	for i, p := range plans {
-		u := p.change.User
-		rows[i] = []any{u.ID, u.AsOf, u.GroupsAsOf, p.seenBy()}
+		rows[i] = p.confirmation()
 	}
-	return s.engine.upsert(ctx, tx, "codegrant_confirmations", 1, []column{
-		{"user_id", kindID}, {"as_of", kindTime}, {"groups_as_of", kindTime}, {"pass", kindText},
-	}, rows)
+	return s.engine.upsert(ctx, tx, "codegrant_confirmations", 1, confirmationTable, rows)
+}
+
+var confirmationTable = []column{{"user_id", kindID}, {"as_of", kindTime}, {"groups_as_of", kindTime}, {"pass", kindText}}
+
+// confirmation is what goes into confirmationTable.
+func (p *plan) confirmation() []any {
+	u := p.change.User
+	return []any{u.ID, u.AsOf, u.GroupsAsOf, p.seenBy()}
 }
 
 // userValues are what goes into userColumns.
@@ -105,10 +110,9 @@ func (s *Store) insert(ctx context.Context, tx *sql.Tx, insert *statement) (id i
 	return result.LastInsertId()
 }
 
-// writeGroups finds or creates the groups of u that are not resolved, in the
-// order of their names, so that two transactions which share some meet in the
-// same order; and updates those whose definition is new.
-func (s *Store) writeGroups(ctx context.Context, tx *sql.Tx, u *replica.User, before []replica.Membership) error {
+// storedGroups returns the groups of u that are stored, by name, given those that
+// were read with the memberships before.
+func (s *Store) storedGroups(ctx context.Context, q querier, u replica.User, before []replica.Membership) (map[string]replica.Group, error) {
 	stored := make(map[string]replica.Group)
 	for _, m := range before {
 		stored[m.Name] = m.Group
@@ -119,14 +123,23 @@ func (s *Store) writeGroups(ctx context.Context, tx *sql.Tx, u *replica.User, be
 			names = append(names, m.Name)
 		}
 	}
-	if len(names) > 0 {
-		found, err := s.tables.findGroups(ctx, tx, u.Issuer, names)
-		if err != nil {
-			return err
-		}
-		for _, g := range found {
-			stored[g.Name] = g
-		}
+	if len(names) == 0 {
+		return stored, nil
+	}
+	found, err := s.tables.findGroups(ctx, q, u.Issuer, names)
+	for _, g := range found {
+		stored[g.Name] = g
+	}
+	return stored, err
+}
+
+// writeGroups finds or creates the groups of u that are not resolved, in the
+// order of their names, so that two transactions which share some meet in the
+// same order; and updates those whose definition is new.
+func (s *Store) writeGroups(ctx context.Context, tx *sql.Tx, u *replica.User, before []replica.Membership) error {
+	stored, err := s.storedGroups(ctx, tx, *u, before)
+	if err != nil {
+		return err
 	}
 	for i := range u.Groups {
 		group := &u.Groups[i].Group

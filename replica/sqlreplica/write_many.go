@@ -179,18 +179,11 @@ func (o ownTables) writeAllMemberships(ctx context.Context, tx *sql.Tx, plans []
 	var written, gone [][]any
 	for _, p := range plans {
 		id := p.change.User.ID
-		was := make(map[int64]replica.Membership, len(p.was().Groups))
-		for _, m := range p.was().Groups {
-			was[m.ID] = m
+		new, old := difference(p.was().Groups, p.change.User.Groups)
+		for _, m := range new {
+			written = append(written, []any{id, m.ID, m.Pool, m.Local})
 		}
-		for _, m := range p.change.User.Groups {
-			old, exists := was[m.ID]
-			delete(was, m.ID)
-			if !exists || old.Pool != m.Pool || old.Local != m.Local {
-				written = append(written, []any{id, m.ID, m.Pool, m.Local})
-			}
-		}
-		for _, groupID := range slices.Sorted(maps.Keys(was)) {
+		for _, groupID := range old {
 			gone = append(gone, []any{id, groupID})
 		}
 	}
@@ -207,6 +200,22 @@ func (o ownTables) writeAllMemberships(ctx context.Context, tx *sql.Tx, plans []
 		return o.engine.sql("DELETE FROM codegrant_memberships WHERE (user_id, group_id) IN ("+o.engine.listOfTuples).
 			tuples(rows).sql(")").exec(ctx, tx)
 	})
+}
+
+// difference returns the memberships to write, and the groups of those to remove.
+func difference(before, after []replica.Membership) (written []replica.Membership, gone []int64) {
+	was := make(map[int64]replica.Membership, len(before))
+	for _, m := range before {
+		was[m.ID] = m
+	}
+	for _, m := range after {
+		old, exists := was[m.ID]
+		delete(was, m.ID)
+		if !exists || old.Pool != m.Pool || old.Local != m.Local {
+			written = append(written, m)
+		}
+	}
+	return written, slices.Sorted(maps.Keys(was))
 }
 
 var membershipTable = []column{{"user_id", kindID}, {"group_id", kindID}, {"from_pool", kindBool}, {"from_local", kindBool}}

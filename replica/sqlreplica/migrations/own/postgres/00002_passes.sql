@@ -13,3 +13,15 @@ CREATE TABLE codegrant_confirmations (
 ALTER TABLE codegrant_users
     ADD COLUMN deleted_at timestamptz, -- when a pass did not find the user in the pool
     ADD COLUMN pass text COLLATE "C" NOT NULL DEFAULT ''; -- that made the row what it is
+
+-- Whether somebody is still as they were read, asked while holding their row. Each
+-- statement of a function sees what is committed when it begins, where one statement
+-- alone would see what was when it began to wait.
+-- +goose StatementBegin
+CREATE FUNCTION codegrant_hold(person bigint, version text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM codegrant_users WHERE id = person FOR UPDATE;
+    RETURN EXISTS (SELECT 1 FROM codegrant_users u LEFT JOIN codegrant_confirmations c ON c.user_id = u.id
+        WHERE u.id = person AND u.xmin::text || '/' || coalesce(c.xmin::text, '') = version);
+END $$;
+-- +goose StatementEnd
