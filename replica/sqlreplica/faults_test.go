@@ -70,6 +70,12 @@ var changes = map[string]func(context.Context, *Store) error{
 		_, err := s.Apply(ctx, p)
 		return err
 	},
+	"sign-in": func(ctx context.Context, s *Store) error {
+		p := person(1, 1, "b", "mine")
+		p.Name, p.SignIn = "New", true
+		_, err := s.Apply(ctx, p)
+		return err
+	},
 	"said again": func(ctx context.Context, s *Store) error { _, err := s.Apply(ctx, person(1, 1, "a", "b")); return err },
 	"batch": func(ctx context.Context, s *Store) error {
 		p := person(1, 1, "b", "c", "n1")
@@ -84,6 +90,9 @@ var changes = map[string]func(context.Context, *Store) error{
 	"grant":  func(ctx context.Context, s *Store) error { _, err := s.GrantLocalGroup(ctx, 1, "new"); return err },
 	"revoke": func(ctx context.Context, s *Store) error { _, err := s.RevokeLocalGroup(ctx, 1, "mine"); return err },
 }
+
+// joins is an application that joins each change, and adds nothing to it.
+func joins(context.Context, *sql.Tx, replica.Change) error { return nil }
 
 func inPass(pass string, snapshot replica.Snapshot) replica.Snapshot {
 	snapshot.Pass = pass
@@ -116,10 +125,10 @@ func TestS162_StoppedAtEachStep(t *testing.T) {
 			PostgreSQL: sqlState("40P01"),
 			MySQL:      number(1213),
 		}[e.dialect]
-		for name, change := range changes {
+		stopped := func(t *testing.T, name string, config Config, change func(context.Context, *Store) error) {
 			steps := 1
 			t.Run(name, func(t *testing.T) { // how many steps there are without a fault
-				s, spy := prepared(t, e, Config{})
+				s, spy := prepared(t, e, config)
 				spy.reset()
 				if err := change(t.Context(), s); err != nil {
 					t.Fatal(err)
@@ -128,7 +137,7 @@ func TestS162_StoppedAtEachStep(t *testing.T) {
 			})
 			for step := range steps {
 				t.Run(fmt.Sprint(name, ", step ", step), func(t *testing.T) {
-					s, spy := prepared(t, e, Config{})
+					s, spy := prepared(t, e, config)
 					before := contents(t, s)
 					stopAt := func(n int, fault error) {
 						spy.stopping(func(string, string) error {
@@ -160,8 +169,14 @@ func TestS162_StoppedAtEachStep(t *testing.T) {
 					}
 				})
 			}
-			if steps < 4 {
+			if least := map[bool]int{false: 4, true: 2}[config.OnChange == nil]; steps < least {
 				t.Errorf("%s takes %d steps: the spy is blind", name, steps)
+			}
+		}
+		for name, change := range changes {
+			stopped(t, name, Config{OnChange: joins}, change)
+			if e.dialect == PostgreSQL {
+				stopped(t, name+", alone", Config{}, change)
 			}
 		}
 	})

@@ -87,10 +87,11 @@ func TestNewReportsEveryFault(t *testing.T) {
 	}
 }
 
-// TestStatements holds what a call costs, in statements.
+// TestStatements holds what a call costs, in statements, where a change is made in a
+// transaction: that the application joins it makes it so on every engine.
 func TestStatements(t *testing.T) {
 	eachEngine(t, func(t *testing.T, e testEngine) {
-		s, spy := e.store(t, Config{})
+		s, spy := e.store(t, Config{OnChange: joins})
 		cost := func(f func()) string {
 			spy.reset()
 			f()
