@@ -8,6 +8,7 @@
 package testenv
 
 import (
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -103,6 +104,22 @@ func Node(t testing.TB, programs string) (node, folder string) {
 		missing(t, "packages of npm", "let npm reach its registry")
 	}
 	return node, folder
+}
+
+// Module returns the folder of a Go module that a test reads files of. The module in
+// folder names its version and its sum, and the go command brings it.
+func Module(t testing.TB, folder, path string) string {
+	t.Helper()
+	download := exec.CommandContext(t.Context(), "go", "mod", "download", "-json", path)
+	download.Dir = folder
+	download.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=readonly")
+	out, err := download.Output()
+	var module struct{ Dir, Error string }
+	if err2 := json.Unmarshal(out, &module); err != nil || err2 != nil || module.Dir == "" {
+		t.Logf("go mod download: %v %s", err, module.Error)
+		missing(t, path, "let the go command reach a module proxy")
+	}
+	return module.Dir
 }
 
 // Program returns the path of a program, such as nginx, that a package of the same
