@@ -19,7 +19,7 @@ import (
 	"github.com/codegrant/codegrant/session"
 )
 
-func TestS044_HostileReturnTargets(t *testing.T) {
+func TestS044_S048_HostileReturnTargets(t *testing.T) {
 	a := newApp(t, func(c *codegrant.Config) { c.AllowedReturnOrigins = []string{"https://www.example.com"} })
 	browser := codegranttest.NewBrowser(t)
 	browser.SignIn(a.url+"/", "alice@example.com", codegranttest.Password)
@@ -258,7 +258,7 @@ func (a *app) second(t *testing.T, store session.Store, keys *session.Keyring) s
 	return server.URL
 }
 
-func TestS071_OneRefreshForTwoProcesses(t *testing.T) {
+func TestS071_S074_OneRefreshForTwoProcesses(t *testing.T) {
 	a := newApp(t, nil)
 	if err := a.SetRotation(a.ClientID, true, 0); err != nil {
 		t.Fatal(err)

@@ -475,7 +475,7 @@ func TestS071_OneRefreshForAThousandRequests(t *testing.T) {
 	}
 }
 
-func TestS150_ThePoolIsDown(t *testing.T) {
+func TestS078_S150_ThePoolIsDown(t *testing.T) {
 	a := newApp(t, nil)
 	browser := codegranttest.NewBrowser(t)
 	browser.SignIn(a.url+"/", "alice@example.com", codegranttest.Password)

@@ -396,7 +396,7 @@ func TestS146_OnlyTimeoutsShutTheGate(t *testing.T) {
 	}
 }
 
-func TestWaitingForATurnIsBounded(t *testing.T) {
+func TestS078_WaitingForATurnIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		c := clientOver(t, func(*http.Request) (*http.Response, error) { <-release; return response(200, granted), nil })
