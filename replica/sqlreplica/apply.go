@@ -87,7 +87,7 @@ func (s *Store) changeOnce(ctx context.Context, id *statement, decide decision) 
 		}
 	}
 
-	tx, err := s.db.BeginTx(ctx, nil)
+	tx, err := s.db.BeginTx(ctx, s.engine.change)
 	if err != nil {
 		return replica.Change{}, err
 	}

@@ -165,7 +165,7 @@ func (s *Store) applyOnce(ctx context.Context, portion []task) ([]*plan, error) 
 			known = append(known, head.ID)
 		}
 	}
-	tx, err := s.db.BeginTx(ctx, nil)
+	tx, err := s.db.BeginTx(ctx, s.engine.change)
 	if err != nil {
 		return nil, err
 	}

@@ -96,7 +96,7 @@ func postgresSchema(t testing.TB, options map[string]string) string {
 	for name, value := range options {
 		query.Set(name, value)
 	}
-	u.RawQuery = query.Encode()
+	u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20") // a plus is one to PostgreSQL
 	return u.String()
 }
 

@@ -31,7 +31,7 @@ const (
 	faultTransient       // the engine asks for the transaction to be repeated: deadlock, serialization, lock
 	faultLost            // the connection is of no use any more, another one may be
 	faultRaced           // a row that was about to be written, or referred to, was created or deleted meanwhile
-	faultSchema          // a table or a column is missing
+	faultSchema          // a table, a column or a function is missing
 	faultUnclear         // the engine's code for this and that, a missing table among them
 )
 
@@ -144,7 +144,7 @@ func classifyPostgreSQL(err error) fault {
 		return faultLost
 	case "23505", "23503":
 		return faultRaced
-	case "42P01", "42703", "3F000":
+	case "42P01", "42703", "42883", "3F000":
 		return faultSchema
 	default:
 		if strings.HasPrefix(code, "08") { // the connection

@@ -127,7 +127,7 @@ func (s *Store) sweepUsers(ctx context.Context, issuer, pass string, o replica.S
 }
 
 func (s *Store) sweepOnce(ctx context.Context, issuer, pass string, o replica.SweepOptions, ids []int64) ([]*plan, error) {
-	tx, err := s.db.BeginTx(ctx, nil)
+	tx, err := s.db.BeginTx(ctx, s.engine.change)
 	if err != nil {
 		return nil, err
 	}
