@@ -3,6 +3,7 @@ package sqlreplica
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -211,5 +212,8 @@ func (s *statement) scan(ctx context.Context, q querier, dest ...any) error {
 	if err := rows.Scan(dest...); err != nil {
 		return err
 	}
-	return rows.Close()
+	// What a statement writes is there when all that it says is read. If the context
+	// ended before, somebody else has closed the rows, and has heard what Close is not
+	// told any more.
+	return errors.Join(rows.Close(), rows.Err())
 }

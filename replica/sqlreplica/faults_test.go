@@ -266,6 +266,7 @@ func TestClassify(t *testing.T) {
 		{"PostgreSQL: unique", classifyPostgreSQL, sqlState("23505"), faultRaced},
 		{"PostgreSQL: foreign key", classifyPostgreSQL, sqlState("23503"), faultRaced},
 		{"PostgreSQL: no table", classifyPostgreSQL, sqlState("42P01"), faultSchema},
+		{"PostgreSQL: no function", classifyPostgreSQL, sqlState("42883"), faultSchema},
 		{"PostgreSQL: full", classifyPostgreSQL, sqlState("53100"), faultOther},
 		{"PostgreSQL: words", classifyPostgreSQL, errors.New("deadlock detected (SQLSTATE 40P01)"), faultLost},
 		{"MySQL: deadlock", classifyMySQL, number(1213), faultTransient},
