@@ -72,6 +72,10 @@ func (s *Store) repeats(err error) int {
 	return 0
 }
 
+// isLost reports whether an operation ended in err without an answer: what it wrote may
+// be there.
+func (s *Store) isLost(err error) bool { return err != nil && s.repeats(err) == 1 }
+
 // isVerdict reports whether err is an answer, and not the lack of one.
 func isVerdict(err error) bool {
 	return errors.Is(err, replica.ErrNotFound) || errors.Is(err, replica.ErrConflict) || errors.Is(err, replica.ErrInvalid)
