@@ -20,6 +20,7 @@ import (
 
 	"github.com/codegrant/codegrant/gateway"
 	"github.com/codegrant/codegrant/gateway/spoe"
+	"github.com/codegrant/codegrant/internal/gatewaytest"
 )
 
 // asGateway is a function that decides, and trusts everybody.
@@ -160,7 +161,7 @@ func TestConversation(t *testing.T) {
 
 // TestS164_BadConnections end, and nothing else does.
 func TestS164_BadConnections(t *testing.T) {
-	log := new(logs)
+	log := new(gatewaytest.Logs)
 	address, _ := serve(t, spoe.Config{Logger: slog.New(slog.NewTextHandler(log, nil)), Gateway: asGateway(func(_ http.ResponseWriter, r *http.Request) *gateway.Pass {
 		if r.RequestURI == "/panic" {
 			panic("oh no")
@@ -215,7 +216,7 @@ func TestS164_BadConnections(t *testing.T) {
 
 // TestS095_StrangersMayNotAsk: their connection ends before anything is read.
 func TestS095_StrangersMayNotAsk(t *testing.T) {
-	log := new(logs)
+	log := new(gatewaytest.Logs)
 	g, err := gateway.New(gateway.Config{Tenants: []gateway.Tenant{{Auth: anyAuth(t)}}})
 	if err != nil {
 		t.Fatal(err)
@@ -225,7 +226,7 @@ func TestS095_StrangersMayNotAsk(t *testing.T) {
 		t.Errorf("%q %s", got, log)
 	}
 	// The other end of a Unix socket is this machine.
-	g, err = gateway.New(gateway.Config{Tenants: []gateway.Tenant{{Auth: anyAuth(t)}}, TrustedProxies: loopback, Routes: []gateway.Route{{Path: "/", Public: true}}})
+	g, err = gateway.New(gateway.Config{Tenants: []gateway.Tenant{{Auth: anyAuth(t)}}, TrustedProxies: gatewaytest.Loopback, Routes: []gateway.Route{{Path: "/", Public: true}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -324,7 +325,7 @@ func TestOneAtATime(t *testing.T) {
 }
 
 func TestConnectionsAreBounded(t *testing.T) {
-	log := new(logs)
+	log := new(gatewaytest.Logs)
 	address, _ := serve(t, spoe.Config{Gateway: asGateway(passes), MaxConnections: 2, Logger: slog.New(slog.NewTextHandler(log, nil))})
 	first, second := dial(t, address), dial(t, address)
 	first.hello()
@@ -461,7 +462,7 @@ func TestServeEnds(t *testing.T) {
 // TestAnswers are those that no gateway of ours gives, and that must do no harm.
 func TestAnswers(t *testing.T) {
 	var decide asGateway
-	log := new(logs)
+	log := new(gatewaytest.Logs)
 	address, _ := serve(t, spoe.Config{Logger: slog.New(slog.NewTextHandler(log, nil)), Gateway: asGateway(func(w http.ResponseWriter, r *http.Request) *gateway.Pass { return decide(w, r) })})
 	p := dial(t, address)
 	p.hello()
