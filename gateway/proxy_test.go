@@ -18,6 +18,7 @@ import (
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/codegranttest"
 	"github.com/codegrant/codegrant/gateway"
+	"github.com/codegrant/codegrant/internal/testenv"
 )
 
 func eventually(t *testing.T, what string, true func() bool) {
@@ -41,12 +42,7 @@ func upstream(t *testing.T, h http.HandlerFunc) string {
 // gone is the address of a server that is not there.
 func gone(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return "http://" + l.Addr().String()
+	return "http://" + testenv.FreeAddress(t)
 }
 
 func public(u gateway.Upstream) []gateway.Route {

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant/codegranttest"
+	"github.com/codegrant/codegrant/internal/testenv"
 )
 
 // TestServeUnderLoad: configurations come and go, sealing keys and with them the keys
@@ -236,7 +237,7 @@ type restarting struct {
 
 func newRestarting(t *testing.T, gateway string) *restarting {
 	t.Helper()
-	u := &restarting{t: t, address: freeAddress(t), jwks: gateway + "/auth/.well-known/jwks.json", keys: make(map[string]ed25519.PublicKey)}
+	u := &restarting{t: t, address: testenv.FreeAddress(t), jwks: gateway + "/auth/.well-known/jwks.json", keys: make(map[string]ed25519.PublicKey)}
 	u.url = "http://" + u.address
 	u.listen()
 	t.Cleanup(func() { _ = u.server.Close() })

@@ -426,7 +426,7 @@ func (g *gate) markStale() {
 // TestServeTrustsTraces: of proxies that are trusted, over HTTP and over gRPC.
 func TestServeTrustsTraces(t *testing.T) {
 	c := newCollector(t)
-	asks := freeAddress(t)
+	asks := testenv.FreeAddress(t)
 	g := newGate(t, oneUpstream+"trusted_proxies: 127.0.0.1\next_authz_listen: "+asks+"\ntracing: "+c.url+"\n")
 	g.start()
 	const trace, span = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -531,7 +531,7 @@ func TestServeWithoutCollector(t *testing.T) {
 	}{
 		{"hangs", slow.URL, "the last traces were not sent", 0},
 		{"refuses", c.url, "traces not sent; they are dropped until the collector answers", 400},
-		{"is not there", "http://" + freeAddress(t), "traces not sent; they are dropped until the collector answers", 0},
+		{"is not there", "http://" + testenv.FreeAddress(t), "traces not sent; they are dropped until the collector answers", 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c.status = tt.status

@@ -101,8 +101,7 @@ func newSite(t *testing.T, change func(*gateway.Config, *codegrant.Config), repl
 		_ = json.NewEncoder(w).Encode(seen{r.Method, r.RequestURI, r.Host, r.Header})
 	}))
 	t.Cleanup(upstream.Close)
-	front := listen(t)
-	_, port, _ := net.SplitHostPort(front.Addr().String())
+	_, port, _ := net.SplitHostPort(testenv.FreeAddress(t))
 	s.url = "http://localhost:" + port
 	config := codegrant.Config{
 		Pool: s.Register(s.url), BaseURL: s.url, Now: s.now.Now, Logger: slog.New(slog.NewTextHandler(s.log, nil)),
@@ -141,7 +140,6 @@ func newSite(t *testing.T, change func(*gateway.Config, *codegrant.Config), repl
 			t.Fatal(err)
 		}
 	}
-	_ = front.Close()
 	proxy := exec.Command(program, "-db", "-C", folder, "-f", "haproxy.cfg")
 	proxy.Stdout, proxy.Stderr = t.Output(), t.Output()
 	if err := proxy.Start(); err != nil {
