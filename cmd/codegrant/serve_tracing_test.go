@@ -118,7 +118,7 @@ func (c *collector) find(name string, attrs ...string) []*tracepb.Span {
 // one waits for the one span of a name and with attributes.
 func (c *collector) one(name string, attrs ...string) *tracepb.Span {
 	c.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		found := c.find(name, attrs...)
 		if len(found) == 1 {
 			return found[0]
@@ -326,7 +326,7 @@ func eventsOf(s *tracepb.Span) []string {
 // parentOf waits for it: it ends later.
 func (c *collector) parentOf(child *tracepb.Span) *tracepb.Span {
 	c.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		c.mu.Lock()
 		for _, s := range c.spans {
 			if bytes.Equal(s.GetSpanId(), child.GetParentSpanId()) {
@@ -394,7 +394,7 @@ func (g *gate) upstreamSaw(client *http.Client, target string, header http.Heade
 	select {
 	case saw := <-g.saw:
 		return saw
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		g.t.Fatalf("GET %s: the upstream saw nothing; %d", target, response.StatusCode)
 		return nil
 	}
