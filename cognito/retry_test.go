@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/codegrant/codegrant/internal/testenv"
 )
 
 // roundTripper is a network that tests can run in a bubble of time.
@@ -432,12 +434,7 @@ func TestOwnTransport(t *testing.T) {
 	if transport.MaxConnsPerHost != maxCalls+maxRevocations || transport.MaxResponseHeaderBytes == 0 || transport.IdleConnTimeout == 0 || transport.Proxy == nil {
 		t.Errorf("NewTransport() = %+v", transport)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener.Close()
-	_, err = testClient(t, "http://"+listener.Addr().String(), "").Refresh(t.Context(), "rt")
+	_, err := testClient(t, "http://"+testenv.FreeAddress(t), "").Refresh(t.Context(), "rt")
 	if !errors.Is(err, ErrUnavailable) || !notSent(err) {
 		t.Errorf("Refresh() = %v, want a refused connection", err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/codegranttest"
 	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/internal/testenv"
 	"github.com/codegrant/codegrant/localpool"
 	"github.com/codegrant/codegrant/session"
 	"github.com/codegrant/codegrant/session/sessiontest"
@@ -38,7 +39,7 @@ func operations(t *testing.T, address, path string) (int, string) {
 }
 
 func TestServeOperations(t *testing.T) {
-	address := freeAddress(t)
+	address := testenv.FreeAddress(t)
 	g := newGate(t, oneUpstream+"keys_file: keys\nsessions: database\nreplica: {outbox: true}\ndatabase: sqlite:app.db\nops_listen: "+address+"\n")
 	g.writeFile("keys", newSealingKey())
 	g.start()
@@ -104,9 +105,9 @@ func TestServeOperations(t *testing.T) {
 
 // TestS149_S151_Readiness names who does not answer, and since when.
 func TestS149_S151_Readiness(t *testing.T) {
-	address := freeAddress(t)
+	address := testenv.FreeAddress(t)
 	more := oneUpstream + "keys_file: keys\nsessions: redis\nops_listen: " + address + "\n"
-	g := newGate(t, more+"redis: redis://"+freeAddress(t)+"\n")
+	g := newGate(t, more+"redis: redis://"+testenv.FreeAddress(t)+"\n")
 	g.writeFile("keys", newSealingKey())
 	g.pool.Fault("jwks", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }))
 	start := time.Now()

@@ -2,6 +2,7 @@ package spoe_test
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net"
 	"net/http/httptest"
@@ -34,8 +35,7 @@ func newSite(t *testing.T, change func(*gateway.Config, *codegrant.Config), repl
 	t.Helper()
 	program := testenv.Program(t, "haproxy")
 	s := &site{gatewaytest.New(t)}
-	front := listen(t)
-	_, port, _ := net.SplitHostPort(front.Addr().String())
+	_, port, _ := net.SplitHostPort(testenv.FreeAddress(t))
 	s.URL = "http://localhost:" + port
 	s.Open(codegrant.Config{Pool: s.Register(s.URL), BaseURL: s.URL}, change)
 	endpoints := httptest.NewServer(s.Gateway)
@@ -57,7 +57,6 @@ func newSite(t *testing.T, change func(*gateway.Config, *codegrant.Config), repl
 			t.Fatal(err)
 		}
 	}
-	_ = front.Close()
 	proxy := exec.Command(program, "-db", "-C", folder, "-f", "haproxy.cfg")
 	proxy.Stdout, proxy.Stderr = t.Output(), t.Output()
 	if err := proxy.Start(); err != nil {
@@ -67,12 +66,19 @@ func newSite(t *testing.T, change func(*gateway.Config, *codegrant.Config), repl
 		_ = proxy.Process.Signal(syscall.SIGTERM)
 		_ = proxy.Wait()
 	})
+	// It answers nonsense by itself: that no agent hears of. A connection alone says
+	// nothing, since the socket that had the port before may still take some.
 	within(t, "HAProxy answers", func() bool {
 		conn, err := net.Dial("tcp", "127.0.0.1:"+port)
-		if err == nil {
-			_ = conn.Close()
+		if err != nil {
+			return false
 		}
-		return err == nil
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+		_, _ = io.WriteString(conn, "nonsense\r\n\r\n")
+		answer := make([]byte, len("HTTP/1."))
+		_, err = io.ReadFull(conn, answer)
+		return err == nil && string(answer) == "HTTP/1."
 	})
 	return s
 }
@@ -116,9 +122,9 @@ func serveOn(t *testing.T, l net.Listener, config spoe.Config) (stop func()) {
 // within waits until something is true.
 func within(t *testing.T, what string, true func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !true(); {
+	for deadline := time.Now().Add(time.Minute); !true(); {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within 20 s: %s", what)
+			t.Fatalf("not within a minute: %s", what)
 		}
 		<-time.After(5 * time.Millisecond)
 	}

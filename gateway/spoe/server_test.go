@@ -51,7 +51,7 @@ func dial(t *testing.T, address string) *peer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(time.Minute))
 	return &peer{t, conn}
 }
 
@@ -350,7 +350,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 }
 
 func TestTimes(t *testing.T) {
-	address, _ := serve(t, spoe.Config{Idle: 50 * time.Millisecond, Timeout: 20 * time.Millisecond, Gateway: asGateway(func(w http.ResponseWriter, r *http.Request) *gateway.Pass {
+	address, _ := serve(t, spoe.Config{Timeout: 20 * time.Millisecond, Gateway: asGateway(func(w http.ResponseWriter, r *http.Request) *gateway.Pass {
 		<-r.Context().Done()
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return nil
@@ -361,16 +361,19 @@ func TestTimes(t *testing.T) {
 	if got := p.receive(); status(got, 1) != 503 {
 		t.Errorf("a question without an answer: %q", got)
 	}
-	if got := p.receive(); !strings.HasPrefix(got, goodbye+"\x02") || p.receive() != "" {
-		t.Errorf("no further question: %q", got)
-	}
-	half := dial(t, address)
-	half.hello()
-	if _, err := half.conn.Write([]byte{0, 0, 0}); err != nil {
-		t.Fatal(err)
-	}
-	if got := half.receive(); !strings.HasPrefix(got, goodbye+"\x02") {
-		t.Errorf("half a frame: %q", got)
+	address, _ = serve(t, spoe.Config{Idle: 50 * time.Millisecond, Gateway: asGateway(passes)})
+	for what, more := range map[string]string{"no question": "", "half a frame": "\x00\x00\x00"} {
+		p := dial(t, address)
+		// Both in one piece: later, it might be too late.
+		if _, err := p.conn.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(sayHello))), sayHello+more...)); err != nil {
+			t.Fatal(err)
+		}
+		if got := p.receive(); got != hearHello {
+			t.Errorf("%s: HELLO was answered with %q", what, got)
+		}
+		if got := p.receive(); !strings.HasPrefix(got, goodbye+"\x02") || p.receive() != "" {
+			t.Errorf("%s: %q", what, got)
+		}
 	}
 }
 
@@ -420,7 +423,8 @@ func TestServeEnds(t *testing.T) {
 			busy.notify(1, "/")
 			<-asked
 			cancel()
-			if got := idle.receive(); !strings.HasPrefix(got, goodbye+"\x00") || idle.receive() != "" {
+			// Without patience, it may be cut off as well before it is told.
+			if got := idle.receive(); !strings.HasPrefix(got, goodbye+"\x00") && (patient || got != "") || idle.receive() != "" {
 				t.Errorf("idle: %q", got)
 			}
 			if patient {

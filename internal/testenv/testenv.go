@@ -9,6 +9,9 @@ package testenv
 
 import (
 	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -59,6 +62,23 @@ func PostgresBin(t testing.TB) string {
 		path = real // the others are beside that
 	}
 	return filepath.Dir(path)
+}
+
+// FreeAddress returns an address of this machine that nobody listens on, for a server
+// whose address must be known before it listens. Its port is below those that the
+// kernel hands out by itself, so that no listener on port 0 comes in between, of which
+// tests beside this one make hundreds.
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	for range 100 {
+		address := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000))
+		if l, err := net.Listen("tcp", address); err == nil {
+			_ = l.Close()
+			return address
+		}
+	}
+	t.Fatal("no port from 10000 to 29999 is free")
+	return ""
 }
 
 // Chromium returns the path of the browser.
