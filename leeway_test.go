@@ -36,7 +36,7 @@ func TestS079_SessionsRefreshApart(t *testing.T) {
 	for _, wait := range []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 15 * time.Second, 15 * time.Second} {
 		flight, leader := flights.join("one")
 		if !leader {
-			t.Fatalf("nobody asks the pool, %v before they may", flight.retryAt.Sub(now))
+			t.Fatalf("the pool is not asked, and the wait before %v is over", wait)
 		}
 		flight.err = cognito.ErrUnavailable
 		flights.finish("one", flight)
