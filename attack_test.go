@@ -83,7 +83,7 @@ func TestS030_ForeignHostsChangeNothing(t *testing.T) {
 	}
 }
 
-func TestS040_ParametersOfALink(t *testing.T) {
+func TestS040_S041_ParametersOfALink(t *testing.T) {
 	a := newApp(t, nil)
 	r := get(t, http.DefaultClient, a.url+"/auth/login?identity_provider=Google&lang=de&login_hint=x%26scope%3Dadmin&prompt=login&scope=admin&state=mine&nonce=mine&redirect_uri=/&client_id=other&response_type=token&code_challenge=mine")
 	location, err := url.Parse(r.Header.Get("Location"))

@@ -54,7 +54,7 @@ func hang(r *http.Request) (*http.Response, error) {
 	return nil, r.Context().Err()
 }
 
-func TestS031_WhatMayBeSentAgain(t *testing.T) {
+func TestS031_S086_WhatMayBeSentAgain(t *testing.T) {
 	fail := func(err error) roundTripper { return func(*http.Request) (*http.Response, error) { return nil, err } }
 	tests := []struct {
 		name                   string

@@ -382,8 +382,8 @@ func TestS095_ForwardedHeadersOfStrangers(t *testing.T) {
 	}
 }
 
-// TestS097_Targets sends targets as they are, without a client that tidies them.
-func TestS097_S104_Targets(t *testing.T) {
+// TestS097_S104_S109_Targets sends targets as they are, without a client that tidies them.
+func TestS097_S104_S109_Targets(t *testing.T) {
 	s := newSite(t, append(usual(), gateway.Route{Name: "admin", Path: "/admin", Permissions: []codegrant.Permission{codegrant.InGroup("nobody")}}), nil)
 	host := strings.TrimPrefix(s.url, "http://")
 	raw := func(request string) string {

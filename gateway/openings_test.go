@@ -41,9 +41,9 @@ func TestS098_PathsAloneMakeARoutePublic(t *testing.T) {
 	}
 }
 
-// TestS101_NobodyIsExempt: no agent, parameter, address or header opens a route, and
+// TestS101_S134_NobodyIsExempt: no agent, parameter, address or header opens a route, and
 // what operators look at is not on it.
-func TestS101_NobodyIsExempt(t *testing.T) {
+func TestS101_S134_NobodyIsExempt(t *testing.T) {
 	s := newSite(t, usual(), nil)
 	for _, agent := range []string{"kube-probe/1.34", "ELB-HealthChecker/2.0", "GoogleHC/1.0", "GoogleStackdriverMonitoring-UptimeChecks", "Amazon-Route53-Health-Check-Service", "Consul Health Check", ""} {
 		for _, target := range []string{"/x", "/x?ready=1", "/healthz", "/readyz", "/ping", "/ready", "/metrics", "/debug/pprof/", "/debug/vars"} {

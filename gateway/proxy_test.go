@@ -285,7 +285,7 @@ func TestFilesOfASinglePageApplication(t *testing.T) {
 	}
 }
 
-func TestWhatIsPassedOn(t *testing.T) {
+func TestS109_WhatIsPassedOn(t *testing.T) {
 	s := newSite(t, []gateway.Route{
 		{Path: "/token", PassAccessToken: true}, {Path: "/kept", PassAuthorization: true}, {Path: "/strip", StripPrefix: true}, {Path: "/"}, {Path: "/open", Public: true},
 	}, nil)

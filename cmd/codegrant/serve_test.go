@@ -331,7 +331,7 @@ func TestServeChangesKeys(t *testing.T) {
 	}
 }
 
-func TestServeDrains(t *testing.T) {
+func TestS163_ServeDrains(t *testing.T) {
 	for _, tt := range []struct {
 		name, drain string
 		whole       bool
