@@ -19,7 +19,7 @@ import (
 	"github.com/codegrant/codegrant/session"
 )
 
-func TestS044_HostileReturnTargets(t *testing.T) {
+func TestS044_S048_HostileReturnTargets(t *testing.T) {
 	a := newApp(t, func(c *codegrant.Config) { c.AllowedReturnOrigins = []string{"https://www.example.com"} })
 	browser := codegranttest.NewBrowser(t)
 	browser.SignIn(a.url+"/", "alice@example.com", codegranttest.Password)
@@ -83,7 +83,7 @@ func TestS030_ForeignHostsChangeNothing(t *testing.T) {
 	}
 }
 
-func TestS040_ParametersOfALink(t *testing.T) {
+func TestS040_S041_ParametersOfALink(t *testing.T) {
 	a := newApp(t, nil)
 	r := get(t, http.DefaultClient, a.url+"/auth/login?identity_provider=Google&lang=de&login_hint=x%26scope%3Dadmin&prompt=login&scope=admin&state=mine&nonce=mine&redirect_uri=/&client_id=other&response_type=token&code_challenge=mine")
 	location, err := url.Parse(r.Header.Get("Location"))
@@ -258,7 +258,7 @@ func (a *app) second(t *testing.T, store session.Store, keys *session.Keyring) s
 	return server.URL
 }
 
-func TestS071_OneRefreshForTwoProcesses(t *testing.T) {
+func TestS071_S074_OneRefreshForTwoProcesses(t *testing.T) {
 	a := newApp(t, nil)
 	if err := a.SetRotation(a.ClientID, true, 0); err != nil {
 		t.Fatal(err)

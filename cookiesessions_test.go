@@ -75,7 +75,7 @@ func TestCookieSessionsEndWhenIdle(t *testing.T) {
 	}
 }
 
-func TestS027_CookieSessionsAreNotForged(t *testing.T) {
+func TestS027_S060_CookieSessionsAreNotForged(t *testing.T) {
 	p, browser := signedInByCookies(t, nil)
 	p.backend("b.example.test", func(c *codegrant.Config) { inCookies(c); c.Keys = session.RandomKeyring() })
 	held := jarOf(t, browser, "https://a.example.test/")

@@ -309,25 +309,25 @@ func TestS025_S029_RefusedCallbacks(t *testing.T) {
 		attack func(t *testing.T, a *app, browser *codegranttest.Browser, callback string) *codegranttest.Page
 		reason error
 	}{
-		{"S025 a state of another browser", func(t *testing.T, a *app, _ *codegranttest.Browser, callback string) *codegranttest.Page {
+		{"S-025: a state of another browser", func(t *testing.T, a *app, _ *codegranttest.Browser, callback string) *codegranttest.Page {
 			return codegranttest.NewBrowser(t).Open(callback)
 		}, codegrant.ErrStateUnknown},
-		{"S025 an empty state", func(_ *testing.T, a *app, b *codegranttest.Browser, callback string) *codegranttest.Page {
+		{"S-025: an empty state", func(_ *testing.T, a *app, b *codegranttest.Browser, callback string) *codegranttest.Page {
 			return b.Open(a.url + "/auth/callback?code=c&state=")
 		}, codegrant.ErrStateMissing},
-		{"S025 no state", func(_ *testing.T, a *app, b *codegranttest.Browser, callback string) *codegranttest.Page {
+		{"S-025: no state", func(_ *testing.T, a *app, b *codegranttest.Browser, callback string) *codegranttest.Page {
 			return b.Open(a.url + "/auth/callback?code=c")
 		}, codegrant.ErrStateMissing},
-		{"S025 an invented state", func(_ *testing.T, a *app, b *codegranttest.Browser, callback string) *codegranttest.Page {
+		{"S-025: an invented state", func(_ *testing.T, a *app, b *codegranttest.Browser, callback string) *codegranttest.Page {
 			return b.Open(a.url + "/auth/callback?code=c&state=0123456789")
 		}, codegrant.ErrStateUnknown},
-		{"S028 two codes", func(_ *testing.T, a *app, b *codegranttest.Browser, callback string) *codegranttest.Page {
+		{"S-028: two codes", func(_ *testing.T, a *app, b *codegranttest.Browser, callback string) *codegranttest.Page {
 			return b.Open(callback + "&code=other")
 		}, codegrant.ErrCallbackQuery},
-		{"S029 another issuer", func(_ *testing.T, a *app, b *codegranttest.Browser, callback string) *codegranttest.Page {
+		{"S-029: another issuer", func(_ *testing.T, a *app, b *codegranttest.Browser, callback string) *codegranttest.Page {
 			return b.Open(callback + "&iss=https%3A%2F%2Fevil.example")
 		}, codegrant.ErrIssuerMismatch},
-		{"S026 too late", func(_ *testing.T, a *app, b *codegranttest.Browser, callback string) *codegranttest.Page {
+		{"S-026: too late", func(_ *testing.T, a *app, b *codegranttest.Browser, callback string) *codegranttest.Page {
 			a.now.Advance(11 * time.Minute)
 			return b.Open(callback)
 		}, codegrant.ErrStateExpired},
@@ -475,7 +475,7 @@ func TestS071_OneRefreshForAThousandRequests(t *testing.T) {
 	}
 }
 
-func TestS150_ThePoolIsDown(t *testing.T) {
+func TestS078_S150_ThePoolIsDown(t *testing.T) {
 	a := newApp(t, nil)
 	browser := codegranttest.NewBrowser(t)
 	browser.SignIn(a.url+"/", "alice@example.com", codegranttest.Password)

@@ -356,7 +356,7 @@ func TestSharedTokens_CrossOriginRequestsAreRefused(t *testing.T) {
 	}
 }
 
-func TestSharedTokens_Configuration(t *testing.T) {
+func TestS121_SharedTokensConfiguration(t *testing.T) {
 	pool := codegranttest.NewPool(t, nil).Register("https://a.example.co.uk")
 	for domain, want := range map[string]string{
 		"co.uk": "public suffix", ".co.uk": "public suffix", "uk": "public suffix", "github.io": "public suffix",

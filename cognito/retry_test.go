@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/codegrant/codegrant/internal/testenv"
 )
 
 // roundTripper is a network that tests can run in a bubble of time.
@@ -52,7 +54,7 @@ func hang(r *http.Request) (*http.Response, error) {
 	return nil, r.Context().Err()
 }
 
-func TestS031_WhatMayBeSentAgain(t *testing.T) {
+func TestS031_S086_WhatMayBeSentAgain(t *testing.T) {
 	fail := func(err error) roundTripper { return func(*http.Request) (*http.Response, error) { return nil, err } }
 	tests := []struct {
 		name                   string
@@ -396,7 +398,7 @@ func TestS146_OnlyTimeoutsShutTheGate(t *testing.T) {
 	}
 }
 
-func TestWaitingForATurnIsBounded(t *testing.T) {
+func TestS078_WaitingForATurnIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		c := clientOver(t, func(*http.Request) (*http.Response, error) { <-release; return response(200, granted), nil })
@@ -432,12 +434,7 @@ func TestOwnTransport(t *testing.T) {
 	if transport.MaxConnsPerHost != maxCalls+maxRevocations || transport.MaxResponseHeaderBytes == 0 || transport.IdleConnTimeout == 0 || transport.Proxy == nil {
 		t.Errorf("NewTransport() = %+v", transport)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener.Close()
-	_, err = testClient(t, "http://"+listener.Addr().String(), "").Refresh(t.Context(), "rt")
+	_, err := testClient(t, "http://"+testenv.FreeAddress(t), "").Refresh(t.Context(), "rt")
 	if !errors.Is(err, ErrUnavailable) || !notSent(err) {
 		t.Errorf("Refresh() = %v, want a refused connection", err)
 	}

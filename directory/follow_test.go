@@ -464,7 +464,7 @@ func TestWorker(t *testing.T) {
 
 const testSecret = Secret("0123456789abcdef0123456789abcdef")
 
-func TestReceiver(t *testing.T) {
+func TestS087_Receiver(t *testing.T) {
 	r := newRig(t)
 	alice := r.user("alice")
 	r.full()

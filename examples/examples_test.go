@@ -56,17 +56,6 @@ func await(t *testing.T, address string) {
 	t.Fatalf("nothing listens on %s", address)
 }
 
-// freeAddress finds an address of this machine that nothing listens on.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // settings makes the site known to a pool, and returns what the README has a
 // person export.
 func settings(t *testing.T, pool *codegranttest.Pool, site string) []string {

@@ -16,6 +16,7 @@ import (
 	"github.com/codegrant/codegrant/codegranttest"
 	"github.com/codegrant/codegrant/examples/grpc/orders"
 	"github.com/codegrant/codegrant/examples/shop"
+	"github.com/codegrant/codegrant/internal/testenv"
 )
 
 // startGRPC runs the example beside a pool, and returns its site and a client of
@@ -23,7 +24,7 @@ import (
 func startGRPC(t *testing.T) (pool *codegranttest.Pool, site string, client orders.OrdersClient) {
 	t.Helper()
 	pool = codegranttest.NewPool(t, nil)
-	address, service := freeAddress(t), freeAddress(t)
+	address, service := testenv.FreeAddress(t), testenv.FreeAddress(t)
 	site = "http://" + address
 	run(t, exec.Command(build(t, "grpc"), "-listen", address, "-grpc", service), settings(t, pool, site)...)
 	await(t, service)

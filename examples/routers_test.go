@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/codegrant/codegrant/codegranttest"
+	"github.com/codegrant/codegrant/internal/testenv"
 )
 
 // A person makes the requests of a program with the session of a browser, or with
@@ -70,7 +71,7 @@ func TestRouters(t *testing.T) {
 func testRouter(t *testing.T, router string) {
 	pool := codegranttest.NewPool(t, nil)
 	pool.AddUser("carol", "carol@example.com")
-	address := freeAddress(t)
+	address := testenv.FreeAddress(t)
 	site := "http://" + address
 	run(t, exec.Command(build(t, router), "-listen", address), settings(t, pool, site)...)
 	await(t, address)

@@ -28,6 +28,7 @@ type call struct {
 	recorder recorder
 	passed   bool
 	id       *codegrant.Identity
+	answer   *http.Response // of the upstream
 
 	cancel context.CancelCauseFunc // of requests to upstreams
 

@@ -192,7 +192,7 @@ func TestCheckUnavailable(t *testing.T) {
 	}
 }
 
-func TestS123_S124_Assertions(t *testing.T) {
+func TestS094_S123_S124_Assertions(t *testing.T) {
 	_, first, _ := ed25519.GenerateKey(nil)
 	_, second, _ := ed25519.GenerateKey(nil)
 	assert := func(keys ...ed25519.PrivateKey) *site {

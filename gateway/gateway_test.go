@@ -327,6 +327,33 @@ func TestS057_S103_InformationalAnswers(t *testing.T) {
 	}
 }
 
+// TestS103_Trailers: what comes after an answer tells nothing that is the gateway's,
+// announced or not.
+func TestS103_Trailers(t *testing.T) {
+	trailing := upstream(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Trailer", "X-Auth-Subject, X-Checksum, Set-Cookie")
+		fmt.Fprint(w, "ok")
+		w.(http.Flusher).Flush()
+		for _, name := range []string{"X-Auth-Subject", "X-Checksum", "Set-Cookie", http.TrailerPrefix + "X_auth-Groups", http.TrailerPrefix + "X-Late"} {
+			w.Header().Set(name, "upstream")
+		}
+	})
+	s := newSite(t, []gateway.Route{{Path: "/", Upstream: &gateway.Upstream{URLs: []string{trailing}}}}, func(_ *gateway.Config, c *codegrant.Config) {
+		c.Authenticators = []codegrant.Authenticator{anybody{}}
+	})
+	r, _ := s.ask(http.DefaultClient, "GET", "/", nil)
+	var got []string
+	for name := range r.Trailer {
+		if len(r.Trailer[name]) > 0 {
+			got = append(got, name)
+		}
+	}
+	slices.Sort(got)
+	if want := []string{"X-Checksum", "X-Late"}; !slices.Equal(got, want) {
+		t.Errorf("trailers %q, want %q", got, want)
+	}
+}
+
 // anybody is a proof that everybody has.
 type anybody struct{}
 
@@ -355,8 +382,8 @@ func TestS095_ForwardedHeadersOfStrangers(t *testing.T) {
 	}
 }
 
-// TestS097_Targets sends targets as they are, without a client that tidies them.
-func TestS097_S104_Targets(t *testing.T) {
+// TestS097_S104_S109_Targets sends targets as they are, without a client that tidies them.
+func TestS097_S104_S109_Targets(t *testing.T) {
 	s := newSite(t, append(usual(), gateway.Route{Name: "admin", Path: "/admin", Permissions: []codegrant.Permission{codegrant.InGroup("nobody")}}), nil)
 	host := strings.TrimPrefix(s.url, "http://")
 	raw := func(request string) string {

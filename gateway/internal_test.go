@@ -60,8 +60,8 @@ func FuzzHeaderValue(f *testing.F) {
 	})
 }
 
-// TestALongRequestEndsWithTheSession: a stream goes on while its permission does.
-func TestALongRequestEndsWithTheSession(t *testing.T) {
+// TestS089_S106_ALongRequestEndsWithTheSession: a stream goes on while its permission does.
+func TestS089_S106_ALongRequestEndsWithTheSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		auth, route := testAuth(t)
 		g, err := New(Config{Tenants: []Tenant{{Auth: auth}}, Routes: []Route{route}, Transport: endless{}})

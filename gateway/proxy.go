@@ -76,6 +76,9 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request, c *call) {
 	c.begin()
 	defer c.end()
 	p.reverse.ServeHTTP(w, r)
+	if c.answer != nil && len(c.answer.Trailer) > 0 {
+		p.cleanTrailers(w.Header())
+	}
 }
 
 // rewrite makes the request that the upstream sees: what was decided on, and who is
@@ -123,6 +126,7 @@ func (p *proxy) rewrite(pr *httputil.ProxyRequest) {
 // modify takes from an upstream's answer what only the gateway may say.
 func (p *proxy) modify(response *http.Response) error {
 	c := callOf(response.Request)
+	c.answer = response
 	p.clean(response.Header)
 	// The upstream knows best how its answers may be stored, but that they were
 	// given to somebody.
@@ -152,6 +156,16 @@ func (p *proxy) clean(h http.Header) {
 		}
 	}
 	h["Set-Cookie"] = kept
+}
+
+// cleanTrailers takes identity headers and cookies from what is sent after a body.
+// Of a header that was sent before it, nothing is left to take.
+func (p *proxy) cleanTrailers(h http.Header) {
+	for name := range h {
+		if plain := strings.TrimPrefix(name, http.TrailerPrefix); plain == "Set-Cookie" || p.gateway.headers.managed(plain) {
+			delete(h, name)
+		}
+	}
 }
 
 // failed answers for an upstream that did not.

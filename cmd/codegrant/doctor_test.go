@@ -159,10 +159,10 @@ func TestDoctor(t *testing.T) {
 				fmt.Fprint(w, `{"issuer":"https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab12Cd34E"}`)
 			}))
 		}, nil},
-		{"the clock is off", "clock", fault, "clock is off by", "NTP", func(t *testing.T, pool *codegranttest.Pool) {
+		{"S-156: the clock is off", "clock", fault, "clock is off by", "NTP", func(t *testing.T, pool *codegranttest.Pool) {
 			offClock(t, pool, -time.Hour)
 		}, nil},
-		{"the clock is a little off", "clock", warning, "off by -", "NTP", func(t *testing.T, pool *codegranttest.Pool) {
+		{"S-156: the clock is a little off", "clock", warning, "off by -", "NTP", func(t *testing.T, pool *codegranttest.Pool) {
 			offClock(t, pool, 30*time.Second)
 		}, nil},
 		{"the database is not migrated", "database", fault, "not been migrated", "codegrant migrate", func(*testing.T, *codegranttest.Pool) {},

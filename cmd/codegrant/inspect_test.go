@@ -68,7 +68,7 @@ func say(t *testing.T, args ...string) (stdout, stderr string, status int) {
 	return out.String(), err.String(), status
 }
 
-func TestInspection(t *testing.T) {
+func TestS062_Inspection(t *testing.T) {
 	config := inspected(t)
 	for _, tt := range []struct {
 		args []string

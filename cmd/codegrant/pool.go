@@ -65,6 +65,19 @@ A seed:
         - {username: carol, email: carol@example.com, password: Passw0rd!, groups: [admins]}`
 }
 
+// realPool returns the name of a setting in the environment that is about a pool of
+// Amazon's, or nothing.
+func realPool(environment []string) string {
+	for _, variable := range environment {
+		name, value, _ := strings.Cut(variable, "=")
+		ours := strings.HasPrefix(name, "CODEGRANT_") || strings.HasPrefix(name, "AUTH_COGNITO_")
+		if ours && (strings.Contains(value, ".amazonaws.com/") || strings.Contains(value, ".amazoncognito.com")) {
+			return name
+		}
+	}
+	return ""
+}
+
 func (c poolCommand) Run(ctx context.Context, out *streams) error {
 	level := slog.LevelInfo
 	if c.Quiet {
@@ -86,9 +99,12 @@ func (c poolCommand) Run(ctx context.Context, out *streams) error {
 		maps.Copy(quotas, seed.Quotas)
 		seed.Quotas = quotas
 	}
-	if !c.InsecureListen {
-		if err := localpool.CheckListen(c.Listen); err != nil {
+	if err := localpool.CheckListen(c.Listen); err != nil {
+		if !c.InsecureListen {
 			return err
+		}
+		if name := realPool(os.Environ()); name != "" {
+			return fmt.Errorf("%s names a pool of Amazon's: where services of that pool run, no local pool is reached by other machines; unset it, or listen on 127.0.0.1", name)
 		}
 	}
 	listener, err := listen("--listen", c.Listen)

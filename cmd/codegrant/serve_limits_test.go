@@ -23,6 +23,7 @@ import (
 
 	"github.com/codegrant/codegrant/codegranttest"
 	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/internal/testenv"
 )
 
 // TestS147_EndpointsWithinEachOther: no prefix of a pool hides a sign-in at another's.
@@ -160,7 +161,7 @@ func TestS145_SignInLimiterIsBounded(t *testing.T) {
 
 // TestServeShedsLoad answers at once where it would have to wait.
 func TestServeShedsLoad(t *testing.T) {
-	address := freeAddress(t)
+	address := testenv.FreeAddress(t)
 	g := newGate(t, oneUpstream+"limits: {requests: 2}\nops_listen: "+address+"\n")
 	g.start()
 	for range 2 {
@@ -240,7 +241,7 @@ func TestSocketsOfThisMachine(t *testing.T) {
 
 // TestServeAnswersEnvoy over gRPC, under whichever configuration is in use.
 func TestServeAnswersEnvoy(t *testing.T) {
-	address := freeAddress(t)
+	address := testenv.FreeAddress(t)
 	more := "ext_authz_listen: " + address + "\ntrusted_proxies: 127.0.0.1\n"
 	g := newGate(t, oneUpstream+more)
 	g.start()

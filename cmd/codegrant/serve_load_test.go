@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant/codegranttest"
+	"github.com/codegrant/codegrant/internal/testenv"
 )
 
 // TestServeUnderLoad: configurations come and go, sealing keys and with them the keys
@@ -227,6 +228,7 @@ type restarting struct {
 	jwks    string
 
 	server *http.Server
+	left   []*http.Server // that were restarted gently
 	socket *net.TCPListener
 	last   time.Time
 
@@ -236,10 +238,14 @@ type restarting struct {
 
 func newRestarting(t *testing.T, gateway string) *restarting {
 	t.Helper()
-	u := &restarting{t: t, address: freeAddress(t), jwks: gateway + "/auth/.well-known/jwks.json", keys: make(map[string]ed25519.PublicKey)}
+	u := &restarting{t: t, address: testenv.FreeAddress(t), jwks: gateway + "/auth/.well-known/jwks.json", keys: make(map[string]ed25519.PublicKey)}
 	u.url = "http://" + u.address
 	u.listen()
-	t.Cleanup(func() { _ = u.server.Close() })
+	t.Cleanup(func() {
+		for _, server := range append(u.left, u.server) {
+			_ = server.Close()
+		}
+	})
 	return u
 }
 
@@ -264,8 +270,10 @@ func (u *restarting) serve() {
 }
 
 // restart takes the server away and brings a new one. Gently, the new one listens on
-// the same socket before the old one stops listening, and requests under way end well.
-// Otherwise connections are cut, and for a while nobody listens.
+// the same socket before the old one stops listening, and requests under way end well:
+// also those that are the first of their connection, which nobody repeats, and which
+// Shutdown would leave without an answer if they come as it is called. Otherwise
+// connections are cut, and for a while nobody listens.
 func (u *restarting) restart(gently bool) {
 	u.t.Helper()
 	old := u.server
@@ -279,11 +287,12 @@ func (u *restarting) restart(gently bool) {
 		if err != nil {
 			u.t.Fatal(err)
 		}
+		socket := u.socket
 		u.socket = again.(*net.TCPListener)
 		u.serve()
-		if err := old.Shutdown(u.t.Context()); err != nil {
-			u.t.Fatal(err)
-		}
+		_ = socket.Close()
+		old.SetKeepAlivesEnabled(false) // ends the connections that are idle, and the others with an answer
+		u.left = append(u.left, old)
 	} else {
 		_ = old.Close()
 		<-time.After(100 * time.Millisecond) // down

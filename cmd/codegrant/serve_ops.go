@@ -20,6 +20,8 @@ type dependency struct {
 	OK    bool      `json:"ok"`
 	Since time.Time `json:"since"`
 	Error string    `json:"error,omitempty"`
+
+	answered bool // at least once
 }
 
 // readiness knows who answers. It asks by itself: whoever looks makes no work.
@@ -40,7 +42,9 @@ func (r *readiness) report() report {
 	defer r.mu.Unlock()
 	out := report{Ready: len(r.checks) > 0, Checks: slices.Clone(r.checks)}
 	for _, c := range r.checks {
-		out.Ready = out.Ready && c.OK
+		// A short fault that all processes see must not take all of them out of the
+		// balancer's hands: what needs no answer goes on, and what does says 503.
+		out.Ready = out.Ready && (c.OK || c.answered && time.Since(c.Since) < readyGrace)
 	}
 	if !r.stopping.IsZero() {
 		out.Ready = false
@@ -61,6 +65,7 @@ func (r *readiness) record(found []dependency) (changed []dependency) {
 	defer r.mu.Unlock()
 	for i := range found {
 		j := slices.IndexFunc(r.checks, func(c dependency) bool { return c.Name == found[i].Name })
+		found[i].answered = found[i].OK || j >= 0 && r.checks[j].answered
 		if j >= 0 && r.checks[j].OK == found[i].OK {
 			found[i].Since = r.checks[j].Since
 		} else if j >= 0 || !found[i].OK {
@@ -74,6 +79,10 @@ func (r *readiness) record(found []dependency) (changed []dependency) {
 const (
 	askEvery   = 5 * time.Second
 	askTimeout = 2 * time.Second
+
+	// readyGrace is how long somebody may not answer, who did before, until the
+	// process is not ready any more.
+	readyGrace = 15 * time.Second
 )
 
 // watchDependencies asks until the context ends.

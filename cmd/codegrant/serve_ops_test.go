@@ -11,10 +11,14 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/codegranttest"
 	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/internal/testenv"
+	"github.com/codegrant/codegrant/localpool"
 	"github.com/codegrant/codegrant/session"
 	"github.com/codegrant/codegrant/session/sessiontest"
 )
@@ -35,7 +39,7 @@ func operations(t *testing.T, address, path string) (int, string) {
 }
 
 func TestServeOperations(t *testing.T) {
-	address := freeAddress(t)
+	address := testenv.FreeAddress(t)
 	g := newGate(t, oneUpstream+"keys_file: keys\nsessions: database\nreplica: {outbox: true}\ndatabase: sqlite:app.db\nops_listen: "+address+"\n")
 	g.writeFile("keys", newSealingKey())
 	g.start()
@@ -101,9 +105,9 @@ func TestServeOperations(t *testing.T) {
 
 // TestS149_S151_Readiness names who does not answer, and since when.
 func TestS149_S151_Readiness(t *testing.T) {
-	address := freeAddress(t)
+	address := testenv.FreeAddress(t)
 	more := oneUpstream + "keys_file: keys\nsessions: redis\nops_listen: " + address + "\n"
-	g := newGate(t, more+"redis: redis://"+freeAddress(t)+"\n")
+	g := newGate(t, more+"redis: redis://"+testenv.FreeAddress(t)+"\n")
 	g.writeFile("keys", newSealingKey())
 	g.pool.Fault("jwks", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }))
 	start := time.Now()
@@ -145,6 +149,49 @@ func TestReadinessKeepsSince(t *testing.T) {
 	r.stop()
 	if got := r.report(); got.Ready || got.Checks[1].Name != "process" {
 		t.Errorf("stopping: %+v", got)
+	}
+}
+
+// TestS154_AFaultOfAllDrainsNobody: who answered before is waited for, who never has
+// is not, and the pool is not missed while its keys are at hand.
+func TestS154_AFaultOfAllDrainsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r readiness
+		say := func(sessions, replica bool) bool {
+			r.record([]dependency{{Name: "sessions", OK: sessions, Since: time.Now()}, {Name: "replica", OK: replica, Since: time.Now()}})
+			return r.report().Ready
+		}
+		for _, step := range []struct {
+			sessions, replica, ready bool
+		}{
+			{true, false, false}, // it may be that it never answers
+			{true, true, true},
+			{false, true, true}, {false, true, true}, {false, true, true}, // for ten seconds
+			{false, true, false}, // for fifteen
+			{true, true, true},
+			{false, true, true},
+		} {
+			if got := say(step.sessions, step.replica); got != step.ready {
+				t.Errorf("%+v: ready %t", step, got)
+			}
+			if got := r.report().Checks[0].OK; got != step.sessions {
+				t.Errorf("%+v: the report says %t of the sessions", step, got)
+			}
+			time.Sleep(askEvery)
+		}
+	})
+
+	pool := codegranttest.NewPool(t, nil)
+	auth, err := codegrant.New(codegrant.Config{Pool: pool.Register("http://localhost:8080"), BaseURL: "http://localhost:8080"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := auth.Warm(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	pool.Fault(localpool.JWKS, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }))
+	if err := auth.Warm(t.Context()); err != nil {
+		t.Errorf("with keys at hand, while the pool is down: %v", err)
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/codegrant/codegrant/internal/testenv"
 )
 
 // TestServeUnderSystemd runs the program as a process of its own, as systemd does: it
@@ -32,7 +34,7 @@ func TestServeUnderSystemd(t *testing.T) {
 		t.Cleanup(func() { f.Close() })
 		return f
 	}
-	opsAddress := freeAddress(t)
+	opsAddress := testenv.FreeAddress(t)
 	ops, main := socket(opsAddress), socket(strings.TrimPrefix(g.url, "http://"))
 
 	// Paths of sockets are short.

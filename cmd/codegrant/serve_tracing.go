@@ -64,7 +64,7 @@ func (g *generation) traced(w http.ResponseWriter, r *http.Request) {
 	g.serve(w, r)
 }
 
-// tracedQuestion answers what Envoy asks within a span.
+// tracedQuestion answers what Envoy or HAProxy asks within a span.
 func (g *generation) tracedQuestion(w http.ResponseWriter, original *http.Request, narrow url.Values) *gateway.Pass {
 	original, span := g.process.tracing.StartQuestion(original, g.trusts(addressOf(original.RemoteAddr)))
 	defer span.End()

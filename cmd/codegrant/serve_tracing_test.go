@@ -118,7 +118,7 @@ func (c *collector) find(name string, attrs ...string) []*tracepb.Span {
 // one waits for the one span of a name and with attributes.
 func (c *collector) one(name string, attrs ...string) *tracepb.Span {
 	c.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		found := c.find(name, attrs...)
 		if len(found) == 1 {
 			return found[0]
@@ -326,7 +326,7 @@ func eventsOf(s *tracepb.Span) []string {
 // parentOf waits for it: it ends later.
 func (c *collector) parentOf(child *tracepb.Span) *tracepb.Span {
 	c.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		c.mu.Lock()
 		for _, s := range c.spans {
 			if bytes.Equal(s.GetSpanId(), child.GetParentSpanId()) {
@@ -394,7 +394,7 @@ func (g *gate) upstreamSaw(client *http.Client, target string, header http.Heade
 	select {
 	case saw := <-g.saw:
 		return saw
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		g.t.Fatalf("GET %s: the upstream saw nothing; %d", target, response.StatusCode)
 		return nil
 	}
@@ -426,7 +426,7 @@ func (g *gate) markStale() {
 // TestServeTrustsTraces: of proxies that are trusted, over HTTP and over gRPC.
 func TestServeTrustsTraces(t *testing.T) {
 	c := newCollector(t)
-	asks := freeAddress(t)
+	asks := testenv.FreeAddress(t)
 	g := newGate(t, oneUpstream+"trusted_proxies: 127.0.0.1\next_authz_listen: "+asks+"\ntracing: "+c.url+"\n")
 	g.start()
 	const trace, span = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -531,7 +531,7 @@ func TestServeWithoutCollector(t *testing.T) {
 	}{
 		{"hangs", slow.URL, "the last traces were not sent", 0},
 		{"refuses", c.url, "traces not sent; they are dropped until the collector answers", 400},
-		{"is not there", "http://" + freeAddress(t), "traces not sent; they are dropped until the collector answers", 0},
+		{"is not there", "http://" + testenv.FreeAddress(t), "traces not sent; they are dropped until the collector answers", 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c.status = tt.status

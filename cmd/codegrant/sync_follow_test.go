@@ -207,8 +207,10 @@ func (w *twoPools) following(args ...string) (address string, end func() int) {
 		ended <- run(ctx, append([]string{"sync", "--follow", "--config", w.config}, args...), w.Output(), write)
 		write.Close()
 	}()
-	ready := make(chan string, 1)
+	ready, told := make(chan string, 1), make(chan struct{})
+	w.Cleanup(func() { cancel(); <-told })
 	go func() {
+		defer close(told) // nothing more goes to the test's output
 		listen, passes := "", 0
 		for lines := bufio.NewScanner(read); lines.Scan(); {
 			fmt.Fprintln(w.Output(), lines.Text())
@@ -228,29 +230,28 @@ func (w *twoPools) following(args ...string) (address string, end func() int) {
 		if len(ended) > 0 {
 			w.Fatal("it has ended")
 		}
-	case <-time.After(30 * time.Second):
-		w.Fatal("no passes within 30 s")
+	case <-time.After(time.Minute):
+		w.Fatal("no passes within a minute")
 	}
 	stop := func() int {
 		cancel()
 		select {
 		case status := <-ended:
 			return status
-		case <-time.After(30 * time.Second):
-			w.Fatal("it does not end within 30 s")
+		case <-time.After(time.Minute):
+			w.Fatal("it does not end within a minute")
 			return -1
 		}
 	}
-	w.Cleanup(cancel)
 	return address, stop
 }
 
 func (w *twoPools) until(what string, f func() bool) {
 	w.Helper()
-	for deadline := time.After(30 * time.Second); !f(); {
+	for deadline := time.After(time.Minute); !f(); {
 		select {
 		case <-deadline:
-			w.Fatalf("not within 30 s: %s", what)
+			w.Fatalf("not within a minute: %s", what)
 		case <-time.After(5 * time.Millisecond):
 		}
 	}

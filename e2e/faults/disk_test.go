@@ -113,7 +113,7 @@ func TestDiskIsFull(t *testing.T) {
 	}
 	free(db)
 	w.clock.advance(time.Minute)
-	alice.recovers(5 * time.Second)
+	alice.recovers(30 * time.Second)
 	w.signIn(refused)
 	w.whole(refused, []string{"staff"})
 	w.whole("alice", alicesGroups)

@@ -22,7 +22,7 @@ func inMemory(t testing.TB) *world {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	t.Cleanup(transport.CloseIdleConnections)
 	return newWorld(t, func(c *codegrant.Config, _ *clock) {
-		c.HTTPClient = &http.Client{Transport: transport, Timeout: 400 * time.Millisecond}
+		c.HTTPClient = &http.Client{Transport: transport, Timeout: time.Second}
 	})
 }
 
@@ -109,8 +109,8 @@ func TestPoolsTokenEndpointFails(t *testing.T) {
 
 			w.Fault(localpool.Token, nil)
 			w.clock.advance(time.Minute) // past the back-off, and what the pool asked for
-			alice.recovers(5 * time.Second)
-			bob.recovers(5 * time.Second)
+			alice.recovers(30 * time.Second)
+			bob.recovers(30 * time.Second)
 			w.signIn("alice")
 		})
 	}
@@ -162,7 +162,7 @@ func TestPoolsKeysAreOutOfReach(t *testing.T) {
 			}
 			w.Fault(localpool.JWKS, nil)
 			w.clock.advance(time.Minute)
-			alice.recovers(5 * time.Second)
+			alice.recovers(30 * time.Second)
 			w.signIn("bob")
 		})
 	}

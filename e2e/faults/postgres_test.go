@@ -93,7 +93,7 @@ func TestPostgresIsReadOnly(t *testing.T) {
 		if err := server.admin("ALTER SYSTEM SET default_transaction_read_only = "+on, "SELECT pg_reload_conf()"); err != nil {
 			t.Fatal(err)
 		}
-		if !until(5*time.Second, func() bool { return server.readOnly(t) == on }) {
+		if !until(30*time.Second, func() bool { return server.readOnly(t) == on }) {
 			t.Fatal("the setting is not taken")
 		}
 	}
@@ -114,7 +114,7 @@ func TestPostgresIsReadOnly(t *testing.T) {
 	}
 	readOnly("off")
 	w.clock.advance(20 * time.Second) // past the back-off
-	alice.recovers(5 * time.Second)
+	alice.recovers(30 * time.Second)
 	w.signIn("bob")
 	w.whole("bob", []string{"editors"})
 }
@@ -173,7 +173,7 @@ func TestDatabasePoolIsExhausted(t *testing.T) {
 	for _, c := range held {
 		c.Close()
 	}
-	alice.recovers(5 * time.Second)
+	alice.recovers(30 * time.Second)
 }
 
 // Connections stay open, and nothing comes back: the machine is gone, or a firewall

@@ -4,7 +4,6 @@ package faults
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -444,9 +443,8 @@ func (w *world) sessionsLeft() int {
 	return len(list)
 }
 
-// redisSessions opens a store as short of patience as a test is.
+// redisSessions opens a store.
 func redisSessions(t fataler, config redisstore.Config) *redisstore.Store {
-	config.Timeout = cmp.Or(config.Timeout, 500*time.Millisecond)
 	store, err := redisstore.New(config)
 	if err != nil {
 		t.Fatal(err)

@@ -1,7 +1,6 @@
 package extauthz
 
 import (
-	"bytes"
 	"maps"
 	"net/http"
 	"slices"
@@ -14,28 +13,11 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/codegrant/codegrant/gateway"
+	"github.com/codegrant/codegrant/internal/kept"
 )
 
-// answer is a response that is kept instead of sent.
-type answer struct {
-	header http.Header
-	status int
-	sent   http.Header // header as it was with the status
-	body   bytes.Buffer
-}
-
-func (a *answer) Header() http.Header { return a.header }
-
-func (a *answer) WriteHeader(status int) {
-	if a.status == 0 && status >= 200 {
-		a.status, a.sent = status, a.header.Clone()
-	}
-}
-
-func (a *answer) Write(b []byte) (int, error) {
-	a.WriteHeader(http.StatusOK)
-	return a.body.Write(b)
-}
+// answer is the gateway's, for Envoy to be told.
+type answer struct{ kept.Response }
 
 // passed lets the request through.
 func (a *answer) passed(pass *gateway.Pass) *authv3.CheckResponse {
@@ -46,7 +28,7 @@ func (a *answer) passed(pass *gateway.Pass) *authv3.CheckResponse {
 	for _, name := range pass.Remove {
 		ok.HeadersToRemove = append(ok.HeadersToRemove, strings.ToLower(name))
 	}
-	for _, cookie := range a.header["Set-Cookie"] {
+	for _, cookie := range a.Header()["Set-Cookie"] {
 		ok.ResponseHeadersToAdd = append(ok.ResponseHeadersToAdd, option("Set-Cookie", cookie, besides))
 	}
 	if len(ok.ResponseHeadersToAdd) > 0 {
@@ -56,28 +38,25 @@ func (a *answer) passed(pass *gateway.Pass) *authv3.CheckResponse {
 	return &authv3.CheckResponse{Status: statusOf(codes.OK), HttpResponse: &authv3.CheckResponse_OkResponse{OkResponse: ok}}
 }
 
-// ofTheConnection are headers that Envoy makes itself.
-var ofTheConnection = []string{"Connection", "Content-Length", "Date", "Keep-Alive", "Trailer", "Transfer-Encoding", "Upgrade"}
-
 // denied has the client get the answer.
 func (a *answer) denied() *authv3.CheckResponse {
-	denied := &authv3.DeniedHttpResponse{Body: strings.ToValidUTF8(a.body.String(), "\uFFFD")}
+	denied := &authv3.DeniedHttpResponse{Body: strings.ToValidUTF8(a.Body.String(), "\uFFFD")}
 	code := codes.PermissionDenied
 	switch {
-	case a.status < 300 || a.status > 599: // nothing that a refusal can be
-		a.status, a.sent, denied.Body = http.StatusForbidden, nil, ""
-	case a.status >= 500:
+	case a.Status < 300 || a.Status > 599: // nothing that a refusal can be
+		a.Status, a.Sent, denied.Body = http.StatusForbidden, nil, ""
+	case a.Status >= 500:
 		code = codes.Unavailable
-	case a.status == http.StatusUnauthorized || a.status < 400:
+	case a.Status == http.StatusUnauthorized || a.Status < 400:
 		code = codes.Unauthenticated
 	}
-	denied.Status = &typev3.HttpStatus{Code: typev3.StatusCode(a.status)}
-	for _, name := range slices.Sorted(maps.Keys(a.sent)) {
-		if slices.Contains(ofTheConnection, name) {
+	denied.Status = &typev3.HttpStatus{Code: typev3.StatusCode(a.Status)}
+	for _, name := range slices.Sorted(maps.Keys(a.Sent)) {
+		if kept.MadeByProxies(name) {
 			continue
 		}
 		how := instead // of what Envoy would say itself
-		for _, value := range a.sent[name] {
+		for _, value := range a.Sent[name] {
 			denied.Headers = append(denied.Headers, option(name, value, how))
 			how = besides
 		}
@@ -87,7 +66,8 @@ func (a *answer) denied() *authv3.CheckResponse {
 
 // deny is the answer to a question that never came to the gateway.
 func deny(status int) *authv3.CheckResponse {
-	a := &answer{header: http.Header{"Cache-Control": {"no-store"}}}
+	a := new(answer)
+	a.Header().Set("Cache-Control", "no-store")
 	http.Error(a, http.StatusText(status), status)
 	return a.denied()
 }

@@ -1,22 +1,15 @@
 package extauthz_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"io"
-	"log/slog"
 	"maps"
 	"net"
 	"net/http"
-	"net/http/httptest"
-	"net/netip"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
@@ -24,9 +17,9 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/codegrant/codegrant"
-	"github.com/codegrant/codegrant/codegranttest"
 	"github.com/codegrant/codegrant/gateway"
 	"github.com/codegrant/codegrant/gateway/extauthz"
+	"github.com/codegrant/codegrant/internal/gatewaytest"
 )
 
 // envoy stands in for Envoy: it asks about each request, over gRPC and TCP, in the
@@ -156,85 +149,21 @@ func question(method, host, path string, header map[string][]string, raw bool, e
 	}}
 }
 
-// site is a pool, a gateway, Envoy and an application that tells what it saw.
+// site is one behind Envoy.
 type site struct {
-	*codegranttest.Pool
-	t      *testing.T
-	url    string
-	auth   *codegrant.Auth
+	*gatewaytest.Site
 	envoy  *envoy
 	client authv3.AuthorizationClient
-	log    *logs
-	now    *clock
-}
-
-// seen is a request as the application got it.
-type seen struct {
-	Method, Target string
-	Header         http.Header
-}
-
-type clock struct{ atomic.Int64 }
-
-func (c *clock) Now() time.Time          { return time.Now().Add(time.Duration(c.Load())) }
-func (c *clock) Advance(d time.Duration) { c.Add(int64(d)) }
-
-type logs struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logs) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(b)
-}
-
-func (l *logs) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
-
-func usual() []gateway.Route {
-	return []gateway.Route{
-		{Name: "reports", Path: "/reports", Permissions: []codegrant.Permission{codegrant.InGroup("analysts")}},
-		{Name: "open", Path: "/open", Public: true},
-		{Name: "rest", Path: "/"},
-	}
 }
 
 func newSite(t *testing.T, change func(*gateway.Config, *codegrant.Config)) *site {
 	t.Helper()
-	s := &site{t: t, log: new(logs), now: new(clock)}
-	s.Pool = codegranttest.NewPool(t, s.now.Now)
-	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "public, max-age=60")
-		w.Header().Add("Set-Cookie", "theirs=1; Path=/")
-		_ = json.NewEncoder(w).Encode(seen{r.Method, r.RequestURI, r.Header})
-	}))
-	t.Cleanup(upstream.Close)
-	s.envoy = &envoy{t: t, upstream: upstream.URL}
-	s.url = s.App(func(config codegrant.Config) http.Handler {
-		config.Now, config.Logger = s.now.Now, slog.New(slog.NewTextHandler(s.log, nil))
-		gate := gateway.Config{TrustedProxies: loopback, Logger: config.Logger, Routes: usual(), Now: s.now.Now}
-		if change != nil {
-			change(&gate, &config)
-		}
-		var err error
-		if s.auth, err = codegrant.New(config); err != nil {
-			t.Fatal(err)
-		}
-		gate.Tenants = []gateway.Tenant{{Name: "main", Auth: s.auth}}
-		g, err := gateway.New(gate)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = g.Close(context.Background()) })
-		s.client = serve(t, extauthz.Config{Gateway: g, Logger: config.Logger})
-		s.envoy.client, s.envoy.gateway = s.client, g
+	s := &site{Site: gatewaytest.New(t)}
+	s.envoy = &envoy{t: t, upstream: s.Upstream}
+	s.URL = s.App(func(config codegrant.Config) http.Handler {
+		s.Open(config, change)
+		s.client = serve(t, extauthz.Config{Gateway: s.Gateway, Logger: s.Logger})
+		s.envoy.client, s.envoy.gateway = s.client, s.Gateway
 		return s.envoy
 	})
 	return s
@@ -266,46 +195,4 @@ func serve(t *testing.T, config extauthz.Config) authv3.AuthorizationClient {
 		}
 	})
 	return authv3.NewAuthorizationClient(conn)
-}
-
-func (s *site) signIn(path, email string) *codegranttest.Browser {
-	s.t.Helper()
-	browser := codegranttest.NewBrowser(s.t)
-	browser.SignIn(s.url+path, email, codegranttest.Password)
-	return browser
-}
-
-// ask sends a request through Envoy as a program does, with headers as they are given.
-func (s *site) ask(client *http.Client, method, path string, header map[string]string) (*http.Response, string) {
-	s.t.Helper()
-	r, err := http.NewRequestWithContext(s.t.Context(), method, s.url+path, nil)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	for name, value := range header {
-		r.Header[name] = []string{value}
-	}
-	c := *client
-	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	response, err := c.Do(r)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return response, string(body)
-}
-
-// reaches is ask for requests that have to reach the application.
-func (s *site) reaches(client *http.Client, method, path string, header map[string]string) (seen, *http.Response) {
-	s.t.Helper()
-	r, body := s.ask(client, method, path, header)
-	var got seen
-	if err := json.Unmarshal([]byte(body), &got); err != nil {
-		s.t.Fatalf("%s %s: %d %s", method, path, r.StatusCode, body)
-	}
-	return got, r
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/codegranttest"
 	"github.com/codegrant/codegrant/gateway"
+	"github.com/codegrant/codegrant/internal/gatewaytest"
 	"github.com/codegrant/codegrant/localpool"
 )
 
@@ -28,8 +29,8 @@ func TestPeopleThroughEnvoy(t *testing.T) {
 		s := newSite(t, nil)
 		s.envoy.raw = raw
 		alice := codegranttest.NewBrowser(t)
-		page := alice.SignIn(s.url+"/reports/q3?x=1&y=%2F", "alice@example.com", codegranttest.Password)
-		var got seen
+		page := alice.SignIn(s.URL+"/reports/q3?x=1&y=%2F", "alice@example.com", codegranttest.Password)
+		var got gatewaytest.Seen
 		if err := json.Unmarshal([]byte(page.Body), &got); err != nil {
 			t.Fatalf("after the sign-in: %d %s", page.Status, page.Body)
 		}
@@ -47,11 +48,11 @@ func TestPeopleThroughEnvoy(t *testing.T) {
 		if kept := page.Header; kept.Get("Cache-Control") != "public, max-age=60" || len(kept["Set-Cookie"]) != 1 {
 			t.Errorf("the application's own headers: %v", kept)
 		}
-		bob := s.signIn("/", "bob@example.com")
-		if page := bob.Open(s.url + "/reports/q3"); page.Status != 403 || !strings.Contains(page.Header.Get("Content-Type"), "text/html") || page.Header.Get("Cache-Control") != "no-store" {
+		bob := s.SignIn("/", "bob@example.com")
+		if page := bob.Open(s.URL + "/reports/q3"); page.Status != 403 || !strings.Contains(page.Header.Get("Content-Type"), "text/html") || page.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("refused: %d %v", page.Status, page.Header)
 		}
-		if page := codegranttest.NewBrowser(t).Open(s.url + "/open/a"); page.Status != 200 {
+		if page := codegranttest.NewBrowser(t).Open(s.URL + "/open/a"); page.Status != 200 {
 			t.Errorf("nobody at a public page: %d", page.Status)
 		}
 	})
@@ -61,11 +62,11 @@ func TestNobodyThroughEnvoy(t *testing.T) {
 	s := newSite(t, nil)
 	nobody := codegranttest.NewBrowser(t).Client
 	navigates := map[string]string{"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none"}
-	r, _ := s.ask(nobody, "GET", "/reports/q3?x=1&y=2", navigates)
+	r, _ := s.Ask(nobody, "GET", "/reports/q3?x=1&y=2", navigates)
 	if want := "/auth/login?redirect_uri=" + url.QueryEscape("/reports/q3?x=1&y=2"); r.StatusCode != 302 || r.Header.Get("Location") != want {
 		t.Errorf("a browser: %d %q, want %q", r.StatusCode, r.Header.Get("Location"), want)
 	}
-	r, body := s.ask(nobody, "GET", "/reports/q3", map[string]string{"Accept": "application/json"})
+	r, body := s.Ask(nobody, "GET", "/reports/q3", map[string]string{"Accept": "application/json"})
 	if r.StatusCode != 401 || !strings.HasPrefix(r.Header.Get("WWW-Authenticate"), "Bearer") || !slices.Equal(r.Header["Content-Type"], []string{"application/problem+json"}) || !json.Valid([]byte(body)) {
 		t.Errorf("a program: %d %v %s", r.StatusCode, r.Header, body)
 	}
@@ -80,13 +81,13 @@ func TestS090_S091_ForgedHeadersThroughEnvoy(t *testing.T) {
 			"x_auth_user_id": "1", "X-Auth-Assertion": "evil", "x-auth-name": "evil", "X_AUTH_SCOPES": "evil", "X-Auth_Issuer": "evil", "x-auth_username": "evil",
 			"X-Original-Url": "/evil", "X-Rewrite-Url": "/evil", "X-Forwarded-Uri": "/evil", "X-Forwarded-Method": "evil", "X-Original-Method": "evil",
 		}
-		bob := s.signIn("/", "bob@example.com")
+		bob := s.SignIn("/", "bob@example.com")
 		for _, tt := range []struct {
 			client  *http.Client
 			path    string
 			subject bool
 		}{{bob.Client, "/rest", true}, {http.DefaultClient, "/open", false}, {bob.Client, "/open", true}} {
-			got, _ := s.reaches(tt.client, "GET", tt.path, forged)
+			got, _ := s.Reaches(tt.client, "GET", tt.path, forged)
 			for name, values := range got.Header {
 				if strings.Contains(strings.Join(values, " "), "evil") || slices.Contains(values, "admins") {
 					t.Errorf("%s: the application saw %s: %v", tt.path, name, values)
@@ -106,7 +107,7 @@ func TestS090_S091_ForgedHeadersThroughEnvoy(t *testing.T) {
 
 func TestS107_ContextExtensions(t *testing.T) {
 	s := newSite(t, nil)
-	alice, bob := s.signIn("/", "alice@example.com").Client, s.signIn("/", "bob@example.com").Client
+	alice, bob := s.SignIn("/", "alice@example.com").Client, s.SignIn("/", "bob@example.com").Client
 	for _, tt := range []struct {
 		path               string
 		extensions         map[string]string
@@ -122,66 +123,33 @@ func TestS107_ContextExtensions(t *testing.T) {
 		{"/open", map[string]string{"Group": "admins"}, 403, 403, 403}, {"/rest", map[string]string{"public": "true"}, 403, 403, 403},
 	} {
 		s.envoy.extend = func(string) map[string]string { return tt.extensions }
-		a, _ := s.ask(alice, "GET", tt.path, nil)
-		b, _ := s.ask(bob, "GET", tt.path, nil)
-		n, _ := s.ask(http.DefaultClient, "GET", tt.path, nil)
+		a, _ := s.Ask(alice, "GET", tt.path, nil)
+		b, _ := s.Ask(bob, "GET", tt.path, nil)
+		n, _ := s.Ask(http.DefaultClient, "GET", tt.path, nil)
 		if a.StatusCode != tt.alice || b.StatusCode != tt.bob || n.StatusCode != tt.nobody {
 			t.Errorf("%s %v: alice %d, bob %d, nobody %d; want %d, %d, %d", tt.path, tt.extensions, a.StatusCode, b.StatusCode, n.StatusCode, tt.alice, tt.bob, tt.nobody)
 		}
 	}
 }
 
-// accessToken is that of who is signed in.
-func (s *site) accessToken(client *http.Client) string {
-	s.t.Helper()
-	u, err := url.Parse(s.url)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.url, nil)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	for _, c := range client.Jar.Cookies(u) {
-		r.AddCookie(c)
-	}
-	var token string
-	s.auth.Identify(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		if id, ok := codegrant.From(r.Context()); ok {
-			token = id.AccessToken().Reveal()
-		}
-	})).ServeHTTP(nowhere{}, r)
-	if token == "" {
-		s.t.Fatal("nobody is signed in")
-	}
-	return token
-}
-
-// nowhere is a response that nobody reads.
-type nowhere struct{}
-
-func (nowhere) Header() http.Header         { return make(http.Header) }
-func (nowhere) Write(b []byte) (int, error) { return len(b), nil }
-func (nowhere) WriteHeader(int)             {}
-
 func TestBearerTokensThroughEnvoy(t *testing.T) {
 	s := newSite(t, func(g *gateway.Config, _ *codegrant.Config) {
 		g.Routes = append(g.Routes, gateway.Route{Path: "/kept", PassAuthorization: true}, gateway.Route{Path: "/given", PassAccessToken: true})
 	})
-	browser := s.signIn("/", "alice@example.com").Client
-	token := s.accessToken(browser)
+	browser := s.SignIn("/", "alice@example.com").Client
+	token := s.AccessToken(browser)
 	bearer := map[string]string{"Authorization": "Bearer " + token}
-	if got, _ := s.reaches(http.DefaultClient, "GET", "/reports", bearer); got.Header.Get("X-Auth-Username") != "alice" || got.Header.Get("Authorization") != "" {
+	if got, _ := s.Reaches(http.DefaultClient, "GET", "/reports", bearer); got.Header.Get("X-Auth-Username") != "alice" || got.Header.Get("Authorization") != "" {
 		t.Errorf("%v", got.Header)
 	}
-	if got, _ := s.reaches(http.DefaultClient, "GET", "/kept", bearer); got.Header.Get("Authorization") != "Bearer "+token {
+	if got, _ := s.Reaches(http.DefaultClient, "GET", "/kept", bearer); got.Header.Get("Authorization") != "Bearer "+token {
 		t.Errorf("kept: %v", got.Header)
 	}
-	if got, _ := s.reaches(browser, "GET", "/given", nil); got.Header.Get("Authorization") != "Bearer "+token {
+	if got, _ := s.Reaches(browser, "GET", "/given", nil); got.Header.Get("Authorization") != "Bearer "+token {
 		t.Errorf("given: %v", got.Header)
 	}
 	for name, value := range map[string]string{"another signature": token[:len(token)-8] + "AAAAAAAA", "two tokens, merged": token + ",Bearer " + token, "none": ""} {
-		r, _ := s.ask(http.DefaultClient, "GET", "/reports", map[string]string{"Authorization": "Bearer " + value})
+		r, _ := s.Ask(http.DefaultClient, "GET", "/reports", map[string]string{"Authorization": "Bearer " + value})
 		if r.StatusCode != 401 || !strings.Contains(r.Header.Get("WWW-Authenticate"), "invalid_token") {
 			t.Errorf("%s: %d %v", name, r.StatusCode, r.Header)
 		}
@@ -190,22 +158,22 @@ func TestBearerTokensThroughEnvoy(t *testing.T) {
 
 func TestRefreshThroughEnvoy(t *testing.T) {
 	s := newSite(t, nil)
-	alice := s.signIn("/", "alice@example.com").Client
+	alice := s.SignIn("/", "alice@example.com").Client
 	calls := s.Calls(localpool.Token)
-	s.now.Advance(61 * time.Minute)
-	if got, r := s.reaches(alice, "GET", "/reports", nil); got.Header.Get("X-Auth-Email") != "alice@example.com" || s.Calls(localpool.Token) != calls+1 || r.Header.Get("Cache-Control") != "public, max-age=60" {
+	s.Now.Advance(61 * time.Minute)
+	if got, r := s.Reaches(alice, "GET", "/reports", nil); got.Header.Get("X-Auth-Email") != "alice@example.com" || s.Calls(localpool.Token) != calls+1 || r.Header.Get("Cache-Control") != "public, max-age=60" {
 		t.Errorf("refreshed %d times: %v %v", s.Calls(localpool.Token)-calls, got.Header, r.Header)
 	}
 	// A pool that does not answer is a 503, an answer like any other, and costs nobody
 	// the session.
-	s.now.Advance(61 * time.Minute)
+	s.Now.Advance(61 * time.Minute)
 	s.Fault(localpool.Token, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }))
-	if r, _ := s.ask(alice, "GET", "/reports", nil); r.StatusCode != 503 || r.Header.Get("Retry-After") == "" || len(r.Header["Set-Cookie"]) != 0 {
+	if r, _ := s.Ask(alice, "GET", "/reports", nil); r.StatusCode != 503 || r.Header.Get("Retry-After") == "" || len(r.Header["Set-Cookie"]) != 0 {
 		t.Errorf("pool down: %d %v", r.StatusCode, r.Header)
 	}
 	s.Fault(localpool.Token, nil)
-	s.now.Advance(20 * time.Second)
-	s.reaches(alice, "GET", "/reports", nil)
+	s.Now.Advance(20 * time.Second)
+	s.Reaches(alice, "GET", "/reports", nil)
 }
 
 // TestS057_CookiesThroughEnvoy: sessions in cookies are refreshed in cookies, beside
@@ -214,21 +182,21 @@ func TestS057_CookiesThroughEnvoy(t *testing.T) {
 	inBothForms(t, func(t *testing.T, raw bool) {
 		s := newSite(t, func(_ *gateway.Config, c *codegrant.Config) { c.CookieSessions = true })
 		s.envoy.raw = raw
-		alice := s.signIn("/", "alice@example.com").Client
+		alice := s.SignIn("/", "alice@example.com").Client
 		calls := s.Calls(localpool.Token)
-		s.now.Advance(61 * time.Minute)
-		got, r := s.reaches(alice, "GET", "/reports", map[string]string{"X-Mine": "1"})
+		s.Now.Advance(61 * time.Minute)
+		got, r := s.Reaches(alice, "GET", "/reports", map[string]string{"X-Mine": "1"})
 		var names []string
 		for _, c := range r.Cookies() {
 			names = append(names, c.Name)
 		}
-		if len(names) < 2 || !slices.Contains(names, "theirs") || !slices.ContainsFunc(names, s.auth.OwnsCookie) || !slices.Equal(r.Header["Cache-Control"], []string{"no-store"}) {
+		if len(names) < 2 || !slices.Contains(names, "theirs") || !slices.ContainsFunc(names, s.Auth.OwnsCookie) || !slices.Equal(r.Header["Cache-Control"], []string{"no-store"}) {
 			t.Errorf("cookies %v, %v", names, r.Header["Cache-Control"])
 		}
 		if got.Header.Get("X-Mine") != "1" || strings.Contains(got.Header.Get("Cookie"), "codegrant") {
 			t.Errorf("the application saw %v", got.Header)
 		}
-		if s.reaches(alice, "GET", "/reports", nil); s.Calls(localpool.Token) != calls+1 {
+		if s.Reaches(alice, "GET", "/reports", nil); s.Calls(localpool.Token) != calls+1 {
 			t.Errorf("refreshed %d times", s.Calls(localpool.Token)-calls)
 		}
 	})
@@ -236,20 +204,20 @@ func TestS057_CookiesThroughEnvoy(t *testing.T) {
 
 func TestSignOutThroughEnvoy(t *testing.T) {
 	s := newSite(t, nil)
-	alice := s.signIn("/", "alice@example.com")
-	u, err := url.Parse(s.url)
+	alice := s.SignIn("/", "alice@example.com")
+	u, err := url.Parse(s.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	held := alice.Client.Jar.Cookies(u)
-	alice.Open(s.url + "/auth/logout")
-	if r, _ := s.ask(alice.Client, "GET", "/rest", nil); r.StatusCode != 401 {
+	alice.Open(s.URL + "/auth/logout")
+	if r, _ := s.Ask(alice.Client, "GET", "/rest", nil); r.StatusCode != 401 {
 		t.Errorf("after the sign-out: %d", r.StatusCode)
 	}
 	// A copy of the cookies is worth nothing, and is taken back.
 	alice.Client.Jar.SetCookies(u, held)
-	r, _ := s.ask(alice.Client, "GET", "/rest", nil)
-	if r.StatusCode != 401 || !slices.ContainsFunc(r.Cookies(), func(c *http.Cookie) bool { return s.auth.OwnsCookie(c.Name) && c.MaxAge < 0 }) {
+	r, _ := s.Ask(alice.Client, "GET", "/rest", nil)
+	if r.StatusCode != 401 || !slices.ContainsFunc(r.Cookies(), func(c *http.Cookie) bool { return s.Auth.OwnsCookie(c.Name) && c.MaxAge < 0 }) {
 		t.Errorf("a copy of the cookies: %d %v", r.StatusCode, r.Header)
 	}
 }
@@ -258,18 +226,18 @@ func TestSignOutThroughEnvoy(t *testing.T) {
 // WebSockets.
 func TestS106_CrossOriginThroughEnvoy(t *testing.T) {
 	s := newSite(t, nil)
-	alice := s.signIn("/", "alice@example.com").Client
+	alice := s.SignIn("/", "alice@example.com").Client
 	for name, tt := range map[string]struct {
 		method string
 		header map[string]string
 		status int
 	}{
-		"its own form":      {"POST", map[string]string{"Sec-Fetch-Site": "same-origin", "Origin": s.url}, 200},
+		"its own form":      {"POST", map[string]string{"Sec-Fetch-Site": "same-origin", "Origin": s.URL}, 200},
 		"another's form":    {"POST", map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}, 403},
 		"another's link":    {"GET", map[string]string{"Sec-Fetch-Site": "cross-site"}, 200},
 		"another's channel": {"GET", map[string]string{"Upgrade": "websocket", "Connection": "Upgrade", "Origin": "https://evil.example"}, 403},
 	} {
-		if r, _ := s.ask(alice, tt.method, "/rest", tt.header); r.StatusCode != tt.status {
+		if r, _ := s.Ask(alice, tt.method, "/rest", tt.header); r.StatusCode != tt.status {
 			t.Errorf("%s: %d, want %d", name, r.StatusCode, tt.status)
 		}
 	}

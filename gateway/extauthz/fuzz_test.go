@@ -20,6 +20,7 @@ import (
 	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/gateway"
 	"github.com/codegrant/codegrant/gateway/extauthz"
+	"github.com/codegrant/codegrant/internal/gatewaytest"
 )
 
 // guarded is a server whose /open is for everybody, and the rest for who is signed in.
@@ -35,7 +36,7 @@ func guarded(t testing.TB) (*extauthz.Server, context.Context) {
 		t.Fatal(err)
 	}
 	g, err := gateway.New(gateway.Config{
-		Tenants: []gateway.Tenant{{Auth: auth}}, TrustedProxies: loopback, Logger: discard,
+		Tenants: []gateway.Tenant{{Auth: auth}}, TrustedProxies: gatewaytest.Loopback, Logger: discard,
 		Routes: []gateway.Route{{Path: "/open", Public: true}, {Path: "/"}},
 	})
 	if err != nil {

@@ -138,7 +138,7 @@ func (s *Server) Check(ctx context.Context, question *authv3.CheckRequest) (resp
 		s.config.Logger.LogAttrs(ctx, slog.LevelWarn, "check refused", slog.String("reason", err.Error()), slog.String("from", peerOf(ctx)))
 		return deny(http.StatusForbidden), nil
 	}
-	a := &answer{header: make(http.Header)}
+	a := new(answer)
 	if pass := s.config.Gateway.CheckOriginal(a, r, narrowOf(question)); pass != nil {
 		return a.passed(pass), nil
 	}

@@ -28,6 +28,7 @@ import (
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/gateway"
 	"github.com/codegrant/codegrant/gateway/extauthz"
+	"github.com/codegrant/codegrant/internal/gatewaytest"
 )
 
 // pseudo are the headers that Envoy sends with every question.
@@ -53,7 +54,7 @@ func verdict(t *testing.T, client authv3.AuthorizationClient, q *authv3.CheckReq
 
 func TestS096_WhatIsAskedAbout(t *testing.T) {
 	s := newSite(t, nil)
-	host := strings.TrimPrefix(s.url, "http://")
+	host := strings.TrimPrefix(s.URL, "http://")
 	good := func(raw bool) *authv3.CheckRequest {
 		return question("GET", host, "/open", pseudo("GET", host, "/open"), raw, nil)
 	}
@@ -102,14 +103,14 @@ func TestS096_WhatIsAskedAbout(t *testing.T) {
 			t.Errorf("%s: %d", name, got)
 		}
 	}
-	if !strings.Contains(s.log.String(), "use the HTTP filter") {
+	if !strings.Contains(s.Log.String(), "use the HTTP filter") {
 		t.Error("the log does not say what to do")
 	}
 }
 
 func TestS097_TargetsThroughEnvoy(t *testing.T) {
 	s := newSite(t, nil)
-	host := strings.TrimPrefix(s.url, "http://")
+	host := strings.TrimPrefix(s.URL, "http://")
 	for _, path := range []string{
 		"/open/../reports", "/open/..", "/open/./x", "/open/%2e%2e/reports", "/open/.%2e/reports", "/open/%252e%252e/reports", "/open%2f..%2freports", "/open%2Fx",
 		"/open\\..\\reports", "/open/..%5creports", "/open//reports", "//reports", "/open/..;/reports", "/open/..%3b/reports", "/open#/reports", "/open%23", "/open%00",
@@ -140,7 +141,7 @@ func TestS097_TargetsThroughEnvoy(t *testing.T) {
 func TestS095_StrangersMayNotAsk(t *testing.T) {
 	s := newSite(t, func(g *gateway.Config, _ *codegrant.Config) { g.TrustedProxies = nil })
 	q := question("GET", "h", "/open", pseudo("GET", "h", "/open"), false, nil)
-	if got := verdict(t, s.client, q); got != 403 || !strings.Contains(s.log.String(), "list it among the trusted ones") {
+	if got := verdict(t, s.client, q); got != 403 || !strings.Contains(s.Log.String(), "list it among the trusted ones") {
 		t.Errorf("%d", got)
 	}
 	// What has no address is a stranger: the memory of a process, a Unix socket.
@@ -197,7 +198,7 @@ func (f asGateway) CheckOriginal(w http.ResponseWriter, r *http.Request, _ url.V
 // TestAnswers are those that no gateway of ours gives, and that must do no harm.
 func TestAnswers(t *testing.T) {
 	var decide asGateway
-	log := new(logs)
+	log := new(gatewaytest.Logs)
 	client := serve(t, extauthz.Config{Gateway: asGateway(func(w http.ResponseWriter, r *http.Request) *gateway.Pass { return decide(w, r) }), Logger: slog.New(slog.NewTextHandler(log, nil))})
 	for name, tt := range map[string]struct {
 		decide asGateway

@@ -1,7 +1,6 @@
 package spoe
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -13,6 +12,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/codegrant/codegrant/gateway"
+	"github.com/codegrant/codegrant/internal/kept"
 )
 
 // MaxCookies is how many cookies one answer may have: HAProxy's rules need a line for
@@ -24,26 +24,8 @@ var (
 	errTooLarge   = errors.New("the answer does not fit a frame; raise tune.bufsize, and max-frame-size if spoe.conf has it")
 )
 
-// answer is a response that is kept instead of sent.
-type answer struct {
-	header http.Header
-	status int
-	sent   http.Header // header as it was with the status
-	body   bytes.Buffer
-}
-
-func (a *answer) Header() http.Header { return a.header }
-
-func (a *answer) WriteHeader(status int) {
-	if a.status == 0 && status >= 200 {
-		a.status, a.sent = status, a.header.Clone()
-	}
-}
-
-func (a *answer) Write(b []byte) (int, error) {
-	a.WriteHeader(http.StatusOK)
-	return a.body.Write(b)
-}
+// answer is the gateway's, for HAProxy to be told.
+type answer struct{ kept.Response }
 
 // variables are what HAProxy's rules read.
 type variables struct {
@@ -78,7 +60,7 @@ func (a *answer) passed(asked http.Header, pass *gateway.Pass) (*variables, erro
 			return nil, err
 		}
 	}
-	cookies := a.header["Set-Cookie"]
+	cookies := a.Header()["Set-Cookie"]
 	if len(cookies) > 0 {
 		// The upstream does not know that its answer carries somebody's cookie.
 		v.headers["res_cache_control"] = "no-store"
@@ -86,24 +68,21 @@ func (a *answer) passed(asked http.Header, pass *gateway.Pass) (*variables, erro
 	return v, v.cookies(cookies)
 }
 
-// ofTheConnection are headers that HAProxy makes itself.
-var ofTheConnection = []string{"Connection", "Content-Length", "Date", "Keep-Alive", "Trailer", "Transfer-Encoding", "Upgrade"}
-
 // denied has the client get the answer.
 func (a *answer) denied() (*variables, error) {
-	if a.status < 300 || a.status > 599 { // nothing that a refusal can be
+	if a.Status < 300 || a.Status > 599 { // nothing that a refusal can be
 		return refused(http.StatusForbidden), nil
 	}
-	v := &variables{status: a.status, headers: make(map[string]string), body: oneLine(a.body.String())}
-	for name, values := range a.sent {
-		if name == "Set-Cookie" || slices.Contains(ofTheConnection, name) {
+	v := &variables{status: a.Status, headers: make(map[string]string), body: oneLine(a.Body.String())}
+	for name, values := range a.Sent {
+		if name == "Set-Cookie" || kept.MadeByProxies(name) {
 			continue
 		}
 		if err := v.set("res_", name, strings.Join(values, ", ")); err != nil {
 			return nil, err
 		}
 	}
-	return v, v.cookies(a.sent["Set-Cookie"])
+	return v, v.cookies(a.Sent["Set-Cookie"])
 }
 
 // oneLine is a body without line breaks, which HAProxy would write as %0A, as it does

@@ -20,6 +20,7 @@ import (
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/codegranttest"
 	"github.com/codegrant/codegrant/gateway"
+	"github.com/codegrant/codegrant/internal/gatewaytest"
 	"github.com/codegrant/codegrant/localpool"
 )
 
@@ -28,12 +29,12 @@ func TestPeopleThroughHAProxy(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t, nil, replace...)
 			alice := codegranttest.NewBrowser(t)
-			page := alice.SignIn(s.url+"/reports/q3?x=1&y=%2F", "alice@example.com", codegranttest.Password)
-			var got seen
+			page := alice.SignIn(s.URL+"/reports/q3?x=1&y=%2F", "alice@example.com", codegranttest.Password)
+			var got gatewaytest.Seen
 			if err := json.Unmarshal([]byte(page.Body), &got); err != nil {
 				t.Fatalf("after the sign-in: %d %s", page.Status, page.Body)
 			}
-			if got.Target != "/reports/q3?x=1&y=%2F" || "http://"+got.Host != s.url || got.Header.Get("X-Auth-Email") != "alice@example.com" || got.Header.Get("X-Auth-Groups") != "admins,analysts" {
+			if got.Target != "/reports/q3?x=1&y=%2F" || "http://"+got.Host != s.URL || got.Header.Get("X-Auth-Email") != "alice@example.com" || got.Header.Get("X-Auth-Groups") != "admins,analysts" {
 				t.Errorf("%+v", got)
 			}
 			onceEach(t, got)
@@ -47,10 +48,10 @@ func TestPeopleThroughHAProxy(t *testing.T) {
 			for range 8 {
 				many.Go(func() {
 					for range 25 {
-						if got, _ := s.reaches(alice.Client, "GET", "/reports", nil); got.Header.Get("X-Auth-Username") != "alice" {
+						if got, _ := s.Reaches(alice.Client, "GET", "/reports", nil); got.Header.Get("X-Auth-Username") != "alice" {
 							t.Errorf("%v", got.Header)
 						}
-						if got, _ := s.reaches(http.DefaultClient, "GET", "/open", nil); got.Header.Get("X-Auth-Username") != "" {
+						if got, _ := s.Reaches(http.DefaultClient, "GET", "/open", nil); got.Header.Get("X-Auth-Username") != "" {
 							t.Errorf("%v", got.Header)
 						}
 					}
@@ -64,8 +65,8 @@ func TestPeopleThroughHAProxy(t *testing.T) {
 // TestPagesThroughHAProxy: a page comes as its policy says that it is.
 func TestPagesThroughHAProxy(t *testing.T) {
 	s := newSite(t, nil)
-	bob := s.signIn("/", "bob@example.com")
-	page := bob.Open(s.url + "/reports/q3")
+	bob := s.SignIn("/", "bob@example.com")
+	page := bob.Open(s.URL + "/reports/q3")
 	if page.Status != 403 || page.Header.Get("Content-Type") != "text/html; charset=utf-8" || page.Header.Get("Cache-Control") != "no-store" || page.Header.Get("X-Frame-Options") != "DENY" {
 		t.Errorf("refused: %d %v", page.Status, page.Header)
 	}
@@ -80,7 +81,7 @@ func TestPagesThroughHAProxy(t *testing.T) {
 	if strings.Contains(page.Body, "%0A") || strings.Contains(page.Body, "%09") {
 		t.Errorf("escaped: %s", page.Body)
 	}
-	if r, body := s.ask(bob.Client, "HEAD", "/reports/q3", map[string]string{"Accept": "text/html"}); r.StatusCode != 403 || body != "" {
+	if r, body := s.Ask(bob.Client, "HEAD", "/reports/q3", map[string]string{"Accept": "text/html"}); r.StatusCode != 403 || body != "" {
 		t.Errorf("HEAD: %d %q", r.StatusCode, body)
 	}
 }
@@ -89,15 +90,15 @@ func TestNobodyThroughHAProxy(t *testing.T) {
 	s := newSite(t, nil)
 	nobody := codegranttest.NewBrowser(t).Client
 	navigates := map[string]string{"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none"}
-	r, _ := s.ask(nobody, "GET", "/reports/q3?x=1&y=2", navigates)
+	r, _ := s.Ask(nobody, "GET", "/reports/q3?x=1&y=2", navigates)
 	if want := "/auth/login?redirect_uri=" + url.QueryEscape("/reports/q3?x=1&y=2"); r.StatusCode != 302 || r.Header.Get("Location") != want || r.Header.Get("Referrer-Policy") != "no-referrer" {
 		t.Errorf("a browser: %d %v, want %q", r.StatusCode, r.Header, want)
 	}
-	r, body := s.ask(nobody, "GET", "/reports/q3", map[string]string{"Accept": "application/json"})
+	r, body := s.Ask(nobody, "GET", "/reports/q3", map[string]string{"Accept": "application/json"})
 	if r.StatusCode != 401 || !strings.HasPrefix(r.Header.Get("WWW-Authenticate"), "Bearer") || !slices.Equal(r.Header["Content-Type"], []string{"application/problem+json"}) || !json.Valid([]byte(body)) {
 		t.Errorf("a program: %d %v %s", r.StatusCode, r.Header, body)
 	}
-	if got, _ := s.reaches(nobody, "GET", "/open/a", nil); got.Header.Get("X-Auth-Subject") != "" {
+	if got, _ := s.Reaches(nobody, "GET", "/open/a", nil); got.Header.Get("X-Auth-Subject") != "" {
 		t.Errorf("nobody at a public page: %v", got.Header)
 	}
 }
@@ -110,13 +111,13 @@ func TestS090_S091_ForgedHeadersThroughHAProxy(t *testing.T) {
 		"X-Original-Url": "/evil", "X-Rewrite-Url": "/evil", "X-Forwarded-Uri": "/evil", "X-Forwarded-Method": "evil", "X-Original-Method": "evil", "X_Forwarded_For": "evil",
 		"X-Forwarded-Host": "evil", "Forwarded": "for=evil",
 	}
-	bob := s.signIn("/", "bob@example.com")
+	bob := s.SignIn("/", "bob@example.com")
 	for _, tt := range []struct {
 		client  *http.Client
 		path    string
 		subject bool
 	}{{bob.Client, "/rest", true}, {http.DefaultClient, "/open", false}, {bob.Client, "/open", true}} {
-		got, _ := s.reaches(tt.client, "GET", tt.path, forged)
+		got, _ := s.Reaches(tt.client, "GET", tt.path, forged)
 		for name, values := range got.Header {
 			if strings.Contains(strings.Join(values, " "), "evil") || slices.Contains(values, "admins") {
 				t.Errorf("%s: the application saw %s: %v", tt.path, name, values)
@@ -133,31 +134,31 @@ func TestS090_S091_ForgedHeadersThroughHAProxy(t *testing.T) {
 func TestS090_RulesThatAreMissing(t *testing.T) {
 	s := newSite(t, nil, "  http-request del-header ^x[^a-z0-9]auth[^a-z0-9] -m reg\n", "", "(original|rewrite|forwarded)", "(forwarded)")
 	for _, name := range []string{"X-Auth-Subject", "X_Auth_Groups", "X.Auth.Name", "X-Original-Url", "X-Rewrite-Url"} {
-		if r, _ := s.ask(http.DefaultClient, "GET", "/open", map[string]string{name: "evil"}); r.StatusCode != 403 {
+		if r, _ := s.Ask(http.DefaultClient, "GET", "/open", map[string]string{name: "evil"}); r.StatusCode != 403 {
 			t.Errorf("%s: %d", name, r.StatusCode)
 		}
-		if !strings.Contains(s.log.String(), "http-request del-header "+strings.ToLower(name)) {
-			t.Errorf("%s: the log does not say what to do: %s", name, s.log)
+		if !strings.Contains(s.Log.String(), "http-request del-header "+strings.ToLower(name)) {
+			t.Errorf("%s: the log does not say what to do: %s", name, s.Log)
 		}
 	}
-	s.reaches(http.DefaultClient, "GET", "/open", nil)
+	s.Reaches(http.DefaultClient, "GET", "/open", nil)
 }
 
 // raw sends bytes to HAProxy and reads one answer.
 func (s *site) raw(request string) (*http.Response, string) {
-	s.t.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+	s.T.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(15 * time.Second))
 	if _, err := io.WriteString(conn, request); err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	r, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
-		s.t.Fatalf("%.80q: %v", request, err)
+		s.T.Fatalf("%.80q: %v", request, err)
 	}
 	defer r.Body.Close()
 	body, _ := io.ReadAll(r.Body)
@@ -167,14 +168,14 @@ func (s *site) raw(request string) (*http.Response, string) {
 // TestS096_S104_WhatIsAskedAbout is what is sent on, or nothing is.
 func TestS096_S104_WhatIsAskedAbout(t *testing.T) {
 	s := newSite(t, nil)
-	host := "Host: " + strings.TrimPrefix(s.url, "http://") + "\r\n"
+	host := "Host: " + strings.TrimPrefix(s.URL, "http://") + "\r\n"
 	for name, request := range map[string]string{
 		"another Host":                 "GET /open HTTP/1.1\r\n" + host + "Host: evil.example\r\n\r\n",
 		"a list of Hosts":              "GET /open HTTP/1.1\r\nHost: a.example, b.example\r\n\r\n",
 		"no Host":                      "GET /open HTTP/1.0\r\n\r\n",
 		"an empty Host":                "GET /open HTTP/1.1\r\nHost:\r\n\r\n",
 		"a whole URL of another host":  "GET http://evil.example/open HTTP/1.1\r\n" + host + "\r\n",
-		"a whole URL of a page inside": "GET " + s.url + "/reports HTTP/1.1\r\n" + host + "\r\n",
+		"a whole URL of a page inside": "GET " + s.URL + "/reports HTTP/1.1\r\n" + host + "\r\n",
 		"a star":                       "OPTIONS * HTTP/1.1\r\n" + host + "\r\n",
 		"no path":                      "GET open HTTP/1.1\r\n" + host + "\r\n",
 		"TRACE":                        "TRACE /open HTTP/1.1\r\n" + host + "\r\n",
@@ -206,7 +207,7 @@ func TestS096_S104_WhatIsAskedAbout(t *testing.T) {
 	}
 	for name, request := range map[string]string{
 		"a page":                   "GET /open?a=%2F HTTP/1.1\r\n" + host + "\r\n",
-		"a whole URL":              "GET " + s.url + "/open?a=%2F HTTP/1.1\r\n" + host + "\r\n",
+		"a whole URL":              "GET " + s.URL + "/open?a=%2F HTTP/1.1\r\n" + host + "\r\n",
 		"the same Host twice":      "GET /open?a=%2F HTTP/1.1\r\n" + host + host + "\r\n",
 		"a value that is no UTF-8": "GET /open?a=%2F HTTP/1.1\r\n" + host + "X-A: \xff\xfe\r\n\r\n",
 		"two values":               "GET /open?a=%2F HTTP/1.1\r\n" + host + "X-A: 1\r\nX-A: 2\r\n\r\n",
@@ -214,8 +215,8 @@ func TestS096_S104_WhatIsAskedAbout(t *testing.T) {
 		"large cookies":            "GET /open?a=%2F HTTP/1.1\r\n" + host + "Cookie: a=" + strings.Repeat("a", 20<<10) + "\r\n\r\n",
 	} {
 		r, body := s.raw(request)
-		var got seen
-		if err := json.Unmarshal([]byte(body), &got); r.StatusCode != 200 || err != nil || got.Target != "/open?a=%2F" || "http://"+got.Host != s.url {
+		var got gatewaytest.Seen
+		if err := json.Unmarshal([]byte(body), &got); r.StatusCode != 200 || err != nil || got.Target != "/open?a=%2F" || "http://"+got.Host != s.URL {
 			t.Errorf("%s: %d %.200s", name, r.StatusCode, body)
 			continue
 		}
@@ -231,16 +232,16 @@ func TestAnswersThatDoNotFit(t *testing.T) {
 	s := newSite(t, func(g *gateway.Config, _ *codegrant.Config) {
 		g.Routes = append(g.Routes, gateway.Route{Path: "/given", PassAccessToken: true})
 	}, "timeout hello", "max-frame-size 1024\n  timeout hello")
-	alice := s.signIn("/", "alice@example.com").Client
-	s.reaches(alice, "GET", "/rest", nil)
+	alice := s.SignIn("/", "alice@example.com").Client
+	s.Reaches(alice, "GET", "/rest", nil)
 	start := time.Now()
-	if r, _ := s.ask(http.DefaultClient, "GET", "/open", map[string]string{"X-Large": strings.Repeat("a", 1000)}); r.StatusCode != 503 || time.Since(start) > 5*time.Second {
+	if r, _ := s.Ask(http.DefaultClient, "GET", "/open", map[string]string{"X-Large": strings.Repeat("a", 1000)}); r.StatusCode != 503 || time.Since(start) > 5*time.Second {
 		t.Errorf("a question beyond the frame: %d after %v", r.StatusCode, time.Since(start))
 	}
-	if r, _ := s.ask(alice, "GET", "/given", nil); r.StatusCode != 503 || !strings.Contains(s.log.String(), "raise tune.bufsize") {
-		t.Errorf("an answer beyond the frame: %d %.1000s", r.StatusCode, s.log)
+	if r, _ := s.Ask(alice, "GET", "/given", nil); r.StatusCode != 503 || !strings.Contains(s.Log.String(), "raise tune.bufsize") {
+		t.Errorf("an answer beyond the frame: %d %.1000s", r.StatusCode, s.Log)
 	}
-	if r, body := s.ask(http.DefaultClient, "GET", "/rest", nil); r.StatusCode != 401 || r.Header.Get("WWW-Authenticate") == "" || body != "" {
+	if r, body := s.Ask(http.DefaultClient, "GET", "/rest", nil); r.StatusCode != 401 || r.Header.Get("WWW-Authenticate") == "" || body != "" {
 		t.Errorf("a refusal without room for its body: %d %v %q", r.StatusCode, r.Header, body)
 	}
 }
@@ -262,10 +263,10 @@ func TestS107_Arguments(t *testing.T) {
 		t.Run(more, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, nil, "headers=req.hdrs_bin", "headers=req.hdrs_bin "+more)
-			status := func(c *http.Client, path string) int { r, _ := s.ask(c, "GET", path, nil); return r.StatusCode }
+			status := func(c *http.Client, path string) int { r, _ := s.Ask(c, "GET", path, nil); return r.StatusCode }
 			got := [4]int{403, 403, status(http.DefaultClient, "/rest"), status(http.DefaultClient, "/open")}
 			if got[2] == 401 {
-				got[0], got[1] = status(s.signIn("/", "alice@example.com").Client, "/rest"), status(s.signIn("/", "bob@example.com").Client, "/rest")
+				got[0], got[1] = status(s.SignIn("/", "alice@example.com").Client, "/rest"), status(s.SignIn("/", "bob@example.com").Client, "/rest")
 			}
 			if got != want {
 				t.Errorf("alice, bob, nobody, and nobody at a public page: %v, want %v", got, want)
@@ -274,60 +275,27 @@ func TestS107_Arguments(t *testing.T) {
 	}
 }
 
-// accessToken is that of who is signed in.
-func (s *site) accessToken(client *http.Client) string {
-	s.t.Helper()
-	u, err := url.Parse(s.url)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.url, nil)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	for _, c := range client.Jar.Cookies(u) {
-		r.AddCookie(c)
-	}
-	var token string
-	s.auth.Identify(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		if id, ok := codegrant.From(r.Context()); ok {
-			token = id.AccessToken().Reveal()
-		}
-	})).ServeHTTP(nowhere{}, r)
-	if token == "" {
-		s.t.Fatal("nobody is signed in")
-	}
-	return token
-}
-
-// nowhere is a response that nobody reads.
-type nowhere struct{}
-
-func (nowhere) Header() http.Header         { return make(http.Header) }
-func (nowhere) Write(b []byte) (int, error) { return len(b), nil }
-func (nowhere) WriteHeader(int)             {}
-
 func TestBearerTokensThroughHAProxy(t *testing.T) {
 	s := newSite(t, func(g *gateway.Config, _ *codegrant.Config) {
 		g.Routes = append(g.Routes, gateway.Route{Path: "/kept", PassAuthorization: true}, gateway.Route{Path: "/given", PassAccessToken: true})
 	})
-	browser := s.signIn("/", "alice@example.com").Client
-	token := s.accessToken(browser)
+	browser := s.SignIn("/", "alice@example.com").Client
+	token := s.AccessToken(browser)
 	bearer := map[string]string{"Authorization": "Bearer " + token}
-	if got, _ := s.reaches(http.DefaultClient, "GET", "/reports", bearer); got.Header.Get("X-Auth-Username") != "alice" || got.Header.Get("Authorization") != "" {
+	if got, _ := s.Reaches(http.DefaultClient, "GET", "/reports", bearer); got.Header.Get("X-Auth-Username") != "alice" || got.Header.Get("Authorization") != "" {
 		t.Errorf("%v", got.Header)
 	}
-	if got, _ := s.reaches(http.DefaultClient, "GET", "/kept", bearer); got.Header.Get("Authorization") != "Bearer "+token {
+	if got, _ := s.Reaches(http.DefaultClient, "GET", "/kept", bearer); got.Header.Get("Authorization") != "Bearer "+token {
 		t.Errorf("kept: %v", got.Header)
 	}
-	if got, _ := s.reaches(browser, "GET", "/given", nil); got.Header.Get("Authorization") != "Bearer "+token {
+	if got, _ := s.Reaches(browser, "GET", "/given", nil); got.Header.Get("Authorization") != "Bearer "+token {
 		t.Errorf("given: %v", got.Header)
 	}
-	if got, _ := s.reaches(http.DefaultClient, "GET", "/open", map[string]string{"Authorization": "Basic eDp5"}); got.Header.Get("Authorization") != "Basic eDp5" {
+	if got, _ := s.Reaches(http.DefaultClient, "GET", "/open", map[string]string{"Authorization": "Basic eDp5"}); got.Header.Get("Authorization") != "Basic eDp5" {
 		t.Errorf("not for the gateway: %v", got.Header)
 	}
 	for name, value := range map[string]string{"another signature": token[:len(token)-8] + "AAAAAAAA", "two tokens, merged": token + ",Bearer " + token, "none": ""} {
-		r, _ := s.ask(http.DefaultClient, "GET", "/reports", map[string]string{"Authorization": "Bearer " + value})
+		r, _ := s.Ask(http.DefaultClient, "GET", "/reports", map[string]string{"Authorization": "Bearer " + value})
 		if r.StatusCode != 401 || !strings.Contains(r.Header.Get("WWW-Authenticate"), "invalid_token") {
 			t.Errorf("%s: %d %v", name, r.StatusCode, r.Header)
 		}
@@ -336,22 +304,22 @@ func TestBearerTokensThroughHAProxy(t *testing.T) {
 
 func TestRefreshThroughHAProxy(t *testing.T) {
 	s := newSite(t, nil)
-	alice := s.signIn("/", "alice@example.com").Client
+	alice := s.SignIn("/", "alice@example.com").Client
 	calls := s.Calls(localpool.Token)
-	s.now.Advance(61 * time.Minute)
-	if got, r := s.reaches(alice, "GET", "/reports", nil); got.Header.Get("X-Auth-Email") != "alice@example.com" || s.Calls(localpool.Token) != calls+1 || r.Header.Get("Cache-Control") != "public, max-age=60" {
+	s.Now.Advance(61 * time.Minute)
+	if got, r := s.Reaches(alice, "GET", "/reports", nil); got.Header.Get("X-Auth-Email") != "alice@example.com" || s.Calls(localpool.Token) != calls+1 || r.Header.Get("Cache-Control") != "public, max-age=60" {
 		t.Errorf("refreshed %d times: %v %v", s.Calls(localpool.Token)-calls, got.Header, r.Header)
 	}
 	// A pool that does not answer is a 503, and costs nobody the session.
-	s.now.Advance(61 * time.Minute)
+	s.Now.Advance(61 * time.Minute)
 	s.Fault(localpool.Token, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }))
-	r, body := s.ask(alice, "GET", "/reports", map[string]string{"Accept": "application/json"})
+	r, body := s.Ask(alice, "GET", "/reports", map[string]string{"Accept": "application/json"})
 	if r.StatusCode != 503 || r.Header.Get("Retry-After") == "" || len(r.Header["Set-Cookie"]) != 0 || !json.Valid([]byte(body)) {
 		t.Errorf("pool down: %d %v %s", r.StatusCode, r.Header, body)
 	}
 	s.Fault(localpool.Token, nil)
-	s.now.Advance(20 * time.Second)
-	s.reaches(alice, "GET", "/reports", nil)
+	s.Now.Advance(20 * time.Second)
+	s.Reaches(alice, "GET", "/reports", nil)
 }
 
 // TestS057_CookiesThroughHAProxy: sessions in cookies are refreshed in cookies, one by
@@ -361,41 +329,41 @@ func TestS057_CookiesThroughHAProxy(t *testing.T) {
 	for i := range 40 { // more than one cookie holds
 		s.AddUser(fmt.Sprint("in", i), fmt.Sprint("in", i, "@example.com"), fmt.Sprint("a-group-with-a-rather-long-name-", i))
 	}
-	alice := s.signIn("/", "alice@example.com").Client
+	alice := s.SignIn("/", "alice@example.com").Client
 	calls := s.Calls(localpool.Token)
-	s.now.Advance(61 * time.Minute)
-	got, r := s.reaches(alice, "GET", "/reports", map[string]string{"X-Mine": "1"})
+	s.Now.Advance(61 * time.Minute)
+	got, r := s.Reaches(alice, "GET", "/reports", map[string]string{"X-Mine": "1"})
 	var names []string
 	for _, c := range r.Cookies() {
 		names = append(names, c.Name)
 	}
-	if len(names) < 3 || !slices.Contains(names, "theirs") || !slices.ContainsFunc(names, s.auth.OwnsCookie) || !slices.Equal(r.Header["Cache-Control"], []string{"no-store"}) {
+	if len(names) < 3 || !slices.Contains(names, "theirs") || !slices.ContainsFunc(names, s.Auth.OwnsCookie) || !slices.Equal(r.Header["Cache-Control"], []string{"no-store"}) {
 		t.Errorf("cookies %v, %v", names, r.Header["Cache-Control"])
 	}
 	if got.Header.Get("X-Mine") != "1" || strings.Contains(got.Header.Get("Cookie"), "codegrant") {
 		t.Errorf("the application saw %v", got.Header)
 	}
-	if s.reaches(alice, "GET", "/reports", nil); s.Calls(localpool.Token) != calls+1 {
+	if s.Reaches(alice, "GET", "/reports", nil); s.Calls(localpool.Token) != calls+1 {
 		t.Errorf("refreshed %d times", s.Calls(localpool.Token)-calls)
 	}
 }
 
 func TestSignOutThroughHAProxy(t *testing.T) {
 	s := newSite(t, nil)
-	alice := s.signIn("/", "alice@example.com")
-	u, err := url.Parse(s.url)
+	alice := s.SignIn("/", "alice@example.com")
+	u, err := url.Parse(s.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	held := alice.Client.Jar.Cookies(u)
-	alice.Open(s.url + "/auth/logout")
-	if r, _ := s.ask(alice.Client, "GET", "/rest", nil); r.StatusCode != 401 {
+	alice.Open(s.URL + "/auth/logout")
+	if r, _ := s.Ask(alice.Client, "GET", "/rest", nil); r.StatusCode != 401 {
 		t.Errorf("after the sign-out: %d", r.StatusCode)
 	}
 	// A copy of the cookies is worth nothing, and is taken back.
 	alice.Client.Jar.SetCookies(u, held)
-	r, _ := s.ask(alice.Client, "GET", "/rest", nil)
-	if r.StatusCode != 401 || !slices.ContainsFunc(r.Cookies(), func(c *http.Cookie) bool { return s.auth.OwnsCookie(c.Name) && c.MaxAge < 0 }) {
+	r, _ := s.Ask(alice.Client, "GET", "/rest", nil)
+	if r.StatusCode != 401 || !slices.ContainsFunc(r.Cookies(), func(c *http.Cookie) bool { return s.Auth.OwnsCookie(c.Name) && c.MaxAge < 0 }) {
 		t.Errorf("a copy of the cookies: %d %v", r.StatusCode, r.Header)
 	}
 }
@@ -404,7 +372,7 @@ func TestSignOutThroughHAProxy(t *testing.T) {
 // WebSockets.
 func TestS106_CrossOriginThroughHAProxy(t *testing.T) {
 	s := newSite(t, nil)
-	alice := s.signIn("/", "alice@example.com").Client
+	alice := s.SignIn("/", "alice@example.com").Client
 	channel := func(origin, connection string) map[string]string {
 		return map[string]string{"Upgrade": "websocket", "Connection": connection, "Origin": origin, "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version": "13"}
 	}
@@ -413,14 +381,14 @@ func TestS106_CrossOriginThroughHAProxy(t *testing.T) {
 		header map[string]string
 		status int
 	}{
-		"its own form":                        {"POST", map[string]string{"Sec-Fetch-Site": "same-origin", "Origin": s.url}, 200},
+		"its own form":                        {"POST", map[string]string{"Sec-Fetch-Site": "same-origin", "Origin": s.URL}, 200},
 		"another's form":                      {"POST", map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}, 403},
 		"another's link":                      {"GET", map[string]string{"Sec-Fetch-Site": "cross-site"}, 200},
-		"its own channel":                     {"GET", channel(s.url, "keep-alive, Upgrade"), 101},
+		"its own channel":                     {"GET", channel(s.URL, "keep-alive, Upgrade"), 101},
 		"another's channel":                   {"GET", channel("https://evil.example", "Upgrade"), 403},
 		"another's channel that takes a name": {"GET", channel("https://evil.example", "Upgrade, Origin"), 403},
 	} {
-		if r, _ := s.ask(alice, tt.method, "/rest", tt.header); r.StatusCode != tt.status {
+		if r, _ := s.Ask(alice, tt.method, "/rest", tt.header); r.StatusCode != tt.status {
 			t.Errorf("%s: %d, want %d", name, r.StatusCode, tt.status)
 		}
 	}

@@ -238,7 +238,7 @@ func (s *Server) check(ctx context.Context, f *frame, arguments map[string]value
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.config.Timeout)
 	defer cancel()
-	a := &answer{header: make(http.Header)}
+	a := new(answer)
 	pass := s.config.Gateway.CheckOriginal(a, r.WithContext(ctx), narrow)
 	var v *variables
 	if pass != nil {

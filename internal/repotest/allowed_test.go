@@ -76,6 +76,7 @@ var allowed = map[string]map[string]string{
 	},
 	"gateway/extauthz": {
 		"gateway":          "decides; this package brings questions to it, and its answers back",
+		"internal/kept":    "an answer that is told in the proxy's words",
 		"golang.org/x/net": "which names and values a header can have",
 		"github.com/envoyproxy/go-control-plane/envoy": "the messages that Envoy asks in",
 		"google.golang.org/genproto/googleapis/rpc":    "the status that each answer has",
@@ -83,6 +84,7 @@ var allowed = map[string]map[string]string{
 	},
 	"gateway/spoe": {
 		"gateway":          "decides; this package brings questions to it, and its answers back",
+		"internal/kept":    "an answer that is told in the proxy's words",
 		"golang.org/x/net": "which names and values a header can have",
 	},
 	"console": {".": "decides who is asking, and holds what the pages show"},
@@ -160,6 +162,12 @@ var allowed = map[string]map[string]string{
 		"go.opentelemetry.io":    "spans, and the collector that they are sent to",
 		"google.golang.org/grpc": "where a call from Envoy says which trace it belongs to",
 	},
+	"internal/kept": {},
+	"internal/gatewaytest": {
+		".":             "what the gateway stands on",
+		"codegranttest": "a pool and browsers",
+		"gateway":       "what proxies ask",
+	},
 	"internal/testenv":  {},
 	"internal/repotest": {},
 }
@@ -172,7 +180,7 @@ var restricted = map[string]struct {
 }{
 	"testing": {
 		"it adds flags to every program that links it",
-		[]string{"session/sessiontest", "replica/replicatest", "codegranttest", "internal/testenv"},
+		[]string{"session/sessiontest", "replica/replicatest", "codegranttest", "internal/gatewaytest", "internal/testenv"},
 	},
 	"log":            {"write to a *slog.Logger that the caller hands in", nil},
 	"math/rand":      {"secrets come from crypto/rand, jitter from math/rand/v2", nil},

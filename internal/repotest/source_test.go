@@ -140,6 +140,40 @@ func TestS174_FuzzTargetsHaveSeeds(t *testing.T) {
 	}
 }
 
+// TestS177_ContainersHoldLittle: the image is the binary alone, without a shell, and
+// runs as nobody in particular; on Kubernetes it cannot write to its own files either.
+func TestS177_ContainersHoldLittle(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "deploy", "Containerfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, image, ok := strings.Cut(string(text), "\nFROM scratch\n")
+	if !ok || strings.Contains(image, "\nFROM ") || strings.Contains(image, "\nRUN ") || !regexp.MustCompile(`\nUSER [1-9]\d*:[1-9]\d*\n`).MatchString(image) {
+		t.Errorf("the image is more than the binary, or runs as root:\n%s", image)
+	}
+	manifests, err := filepath.Glob(filepath.Join(root, "deploy", "kubernetes", "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	containers := 0
+	for _, manifest := range manifests {
+		text, err := os.ReadFile(manifest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := strings.Count(string(text), " containers:\n")
+		containers += n
+		for _, word := range []string{"runAsNonRoot: true", "readOnlyRootFilesystem: true", "allowPrivilegeEscalation: false", "drop: [ALL]"} {
+			if strings.Count(string(text), word) != n {
+				t.Errorf("%s: %d pods do not all have %s", manifest, n, word)
+			}
+		}
+	}
+	if containers < 2 {
+		t.Errorf("found %d pods: the pattern is broken", containers)
+	}
+}
+
 func firstLine(s string) string {
 	line, _, _ := strings.Cut(s, "\n")
 	return line

@@ -24,9 +24,9 @@ func environment(values map[string]string) func(string) (string, bool) {
 	}
 }
 
-// TestFaults reads files in which each line with faults says which, after #!, and
+// TestS100_S168_Faults reads files in which each line with faults says which, after #!, and
 // each other line has none.
-func TestFaults(t *testing.T) {
+func TestS100_S168_Faults(t *testing.T) {
 	paths, err := filepath.Glob("testdata/faults/*.yaml")
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("found %d files, %v", len(paths), err)

@@ -8,6 +8,10 @@
 package testenv
 
 import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -60,6 +64,23 @@ func PostgresBin(t testing.TB) string {
 	return filepath.Dir(path)
 }
 
+// FreeAddress returns an address of this machine that nobody listens on, for a server
+// whose address must be known before it listens. Its port is below those that the
+// kernel hands out by itself, so that no listener on port 0 comes in between, of which
+// tests beside this one make hundreds.
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	for range 100 {
+		address := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000))
+		if l, err := net.Listen("tcp", address); err == nil {
+			_ = l.Close()
+			return address
+		}
+	}
+	t.Fatal("no port from 10000 to 29999 is free")
+	return ""
+}
+
 // Chromium returns the path of the browser.
 func Chromium(t testing.TB) string {
 	t.Helper()
@@ -103,6 +124,22 @@ func Node(t testing.TB, programs string) (node, folder string) {
 		missing(t, "packages of npm", "let npm reach its registry")
 	}
 	return node, folder
+}
+
+// Module returns the folder of a Go module that a test reads files of. The module in
+// folder names its version and its sum, and the go command brings it.
+func Module(t testing.TB, folder, path string) string {
+	t.Helper()
+	download := exec.CommandContext(t.Context(), "go", "mod", "download", "-json", path)
+	download.Dir = folder
+	download.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=readonly")
+	out, err := download.Output()
+	var module struct{ Dir, Error string }
+	if err2 := json.Unmarshal(out, &module); err != nil || err2 != nil || module.Dir == "" {
+		t.Logf("go mod download: %v %s", err, module.Error)
+		missing(t, path, "let the go command reach a module proxy")
+	}
+	return module.Dir
 }
 
 // Program returns the path of a program, such as nginx, that a package of the same

@@ -31,9 +31,18 @@ type Request struct {
 	span     trace.Span
 	method   string
 	question bool // answers whether another request may pass
-	rpc      bool
+	over     protocol
 	ended    bool
 }
+
+// protocol is what a request or a question came over.
+type protocol int
+
+const (
+	overHTTP protocol = iota
+	overGRPC
+	overSPOE
+)
 
 type requestKey struct{}
 
@@ -56,19 +65,28 @@ func (t *Tracer) StartRequest(r *http.Request, trusted bool) (*http.Request, *Re
 	return r.WithContext(ctx), q
 }
 
-// checkMethod is what Envoy calls.
-const checkMethod = "envoy.service.auth.v3.Authorization/Check"
+// What a proxy's question is to that proxy: the method that Envoy calls, the message
+// that HAProxy sends.
+const (
+	checkMethod  = "envoy.service.auth.v3.Authorization/Check"
+	checkMessage = "SPOE check"
+)
 
-// StartQuestion begins the span of what Envoy asks over gRPC about original. The trace
-// is the one that Envoy's call belongs to: headers of original may be a stranger's.
+// StartQuestion begins the span of what Envoy asks over gRPC, or HAProxy by SPOE, about
+// original. The trace is the one that Envoy's call belongs to: headers of original may
+// be a stranger's. HAProxy cannot name one.
 func (t *Tracer) StartQuestion(original *http.Request, trusted bool) (*http.Request, *Request) {
 	if t == nil {
 		return original, nil
 	}
-	q := &Request{question: true, rpc: true}
-	incoming, _ := metadata.FromIncomingContext(original.Context())
-	ctx := q.start(t, original.Context(), carrier(incoming), trusted, checkMethod,
-		semconv.RPCSystemNameGRPC, semconv.RPCMethod(checkMethod))
+	ctx := original.Context()
+	q := &Request{question: true, over: overSPOE}
+	if call, ok := metadata.FromIncomingContext(ctx); ok {
+		q.over = overGRPC
+		ctx = q.start(t, ctx, carrier(call), trusted, checkMethod, semconv.RPCSystemNameGRPC, semconv.RPCMethod(checkMethod))
+	} else {
+		ctx = q.start(t, ctx, carrier(nil), false, checkMessage, semconv.NetworkProtocolName("spoe"))
+	}
 	return original.WithContext(ctx), q
 }
 
@@ -168,8 +186,11 @@ func (q *Request) Answered(status int) {
 		return
 	}
 	q.ended = true
-	if q.rpc {
+	switch q.over {
+	case overGRPC:
 		q.span.SetAttributes(semconv.RPCResponseStatusCode("OK"))
+		return
+	case overSPOE: // an answer is an answer
 		return
 	}
 	if status == 0 {

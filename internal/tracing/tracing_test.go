@@ -20,6 +20,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/grpc/metadata"
 
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/cognito"
@@ -111,6 +112,39 @@ func FuzzStrangers(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestQuestions: what a proxy asks is named for what it is, whatever headers the request
+// has that it asks about.
+func TestQuestions(t *testing.T) {
+	tracer, recorder := recording(t)
+	const stranger = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	for _, tt := range []struct {
+		name  string
+		ctx   context.Context
+		attrs []string
+	}{
+		{"envoy.service.auth.v3.Authorization/Check", metadata.NewIncomingContext(t.Context(), nil),
+			[]string{"rpc.method=envoy.service.auth.v3.Authorization/Check", "rpc.response.status_code=OK", "rpc.system.name=grpc"}},
+		{"SPOE check", t.Context(), []string{"network.protocol.name=spoe"}},
+	} {
+		recorder.Reset()
+		original := httptest.NewRequest("GET", "/secret?secret", nil).WithContext(tt.ctx)
+		original.Header.Set("Traceparent", stranger)
+		_, q := tracer.StartQuestion(original, true)
+		q.Route("", "/secret/*", "")
+		q.Answered(503)
+		q.End()
+		span := recorder.Ended()[0]
+		var attrs []string
+		for _, a := range span.Attributes() {
+			attrs = append(attrs, string(a.Key)+"="+a.Value.AsString())
+		}
+		slices.Sort(attrs)
+		if span.Name() != tt.name || !slices.Equal(attrs, tt.attrs) || span.Status().Code != codes.Unset || span.Parent().IsValid() || len(span.Links()) > 0 {
+			t.Errorf("%s: %s %q %v %v", tt.name, span.Name(), attrs, span.Status(), span.Links())
+		}
+	}
 }
 
 // TestKinds: faults have one word each, of a list that is closed.

@@ -63,68 +63,66 @@ func (s *Store) changeLocal(ctx context.Context, operation string, id int64, gro
 
 // change reads the user whose ID is selected, and makes what decide says so.
 func (s *Store) change(ctx context.Context, id *statement, decide decision) (replica.Change, error) {
-	var change replica.Change
-	err := s.again(ctx, func() (err error) {
-		change, err = s.changeOnce(ctx, id, decide)
+	var made, lost *plan
+	err := s.again(ctx, func() error {
+		p, err := s.changeOnce(ctx, id, decide)
+		if err == nil {
+			made = p.or(lost)
+		} else if s.isLost(err) {
+			lost = p
+		}
 		return err
 	})
-	return change, err
-}
-
-func (s *Store) changeOnce(ctx context.Context, id *statement, decide decision) (replica.Change, error) {
-	p, err := s.look(ctx, s.db, id, decide)
 	if err != nil {
 		return replica.Change{}, err
 	}
-	if p.nothing() {
-		return p.seen(), nil
+	return made.seen(), nil
+}
+
+// changeOnce returns what it has made, and with an error what it was about to, if it
+// came so far.
+func (s *Store) changeOnce(ctx context.Context, id *statement, decide decision) (*plan, error) {
+	p, err := s.look(ctx, s.db, id, decide)
+	if err != nil || p.nothing() {
+		return p, err
 	}
 	if s.swaps() {
-		if done, err := s.swap(ctx, p); err != nil {
-			return replica.Change{}, err
-		} else if done {
-			return p.seen(), nil
+		if done, err := s.swap(ctx, p); err != nil || done {
+			return p, err
 		}
 	}
 
-	tx, err := s.db.BeginTx(ctx, nil)
+	tx, err := s.db.BeginTx(ctx, s.engine.change)
 	if err != nil {
-		return replica.Change{}, err
+		return nil, err
 	}
 	defer tx.Rollback() // after Commit it does nothing; after a panic of OnChange it matters
 	if p.before == nil {
 		if err := s.adopt(ctx, tx, p, decide); err != nil {
-			return replica.Change{}, err
+			return nil, err
 		}
 	} else {
 		// Decide again, with the row held: what was read may be history.
 		if err := s.engine.sql(s.engine.lock+"id = ").bind(p.before.ID).sql(s.engine.lockEnd).exec(ctx, tx); err != nil {
-			return replica.Change{}, err
+			return nil, err
 		}
-		if p, err = s.look(ctx, tx, s.byID(p.before.ID), decide); err != nil {
-			return replica.Change{}, err
-		}
-		if p.nothing() {
-			return p.seen(), nil
+		if p, err = s.look(ctx, tx, s.byID(p.before.ID), decide); err != nil || p.nothing() {
+			return p, err
 		}
 		if p.before == nil {
-			return replica.Change{}, errAgain // the user was deleted in between
+			return nil, errAgain // the user was deleted in between
 		}
 	}
 	if err := s.write(ctx, tx, p); err != nil {
-		return replica.Change{}, err
+		return nil, err
 	}
 	if err := s.record(ctx, tx, p); err != nil {
-		return replica.Change{}, err
+		return nil, err
 	}
-	change, err := s.tell(ctx, tx, p)
-	if err != nil {
-		return replica.Change{}, err
+	if err := s.tell(ctx, tx, p); err != nil {
+		return nil, err
 	}
-	if err := tx.Commit(); err != nil {
-		return replica.Change{}, err
-	}
-	return change, nil
+	return p, tx.Commit()
 }
 
 // adopt plans anew for a newcomer who has an account already.
@@ -143,15 +141,14 @@ func (s *Store) adopt(ctx context.Context, tx *sql.Tx, p *plan, decide decision)
 }
 
 // tell has the application join the transaction of a change.
-func (s *Store) tell(ctx context.Context, tx *sql.Tx, p *plan) (replica.Change, error) {
-	change := p.seen()
-	if s.onChange == nil || change.Empty() {
-		return change, nil
+func (s *Store) tell(ctx context.Context, tx *sql.Tx, p *plan) error {
+	if s.onChange == nil || p.change.Empty() {
+		return nil
 	}
-	if err := s.onChange(ctx, tx, change); err != nil {
-		return replica.Change{}, &hookError{"OnChange", err}
+	if err := s.onChange(ctx, tx, p.seen()); err != nil {
+		return &hookError{"OnChange", err}
 	}
-	return change, nil
+	return nil
 }
 
 // look reads the user whose ID is selected, nil for nobody, and decides.

@@ -45,15 +45,22 @@ func (s *Store) ApplyBatch(ctx context.Context, snapshots []replica.Snapshot) ([
 		tasks = append(tasks, task{i, snapshot})
 	}
 	for portion := range portions(tasks) {
-		var plans []*plan
+		var plans, lost []*plan
 		err := s.again(ctx, func() (err error) {
 			plans, err = s.applyOnce(ctx, portion)
+			if s.isLost(err) {
+				lost = plans
+			}
 			return err
 		})
 		switch {
 		case err == nil:
 			for i, t := range portion {
-				changes[t.index] = plans[i].seen()
+				p := plans[i]
+				if lost != nil {
+					p = p.or(lost[i])
+				}
+				changes[t.index] = p.seen()
 			}
 		case refuses(err) && ctx.Err() == nil:
 			// One of them is refused. Who it is shows when they come one by one.
@@ -124,6 +131,8 @@ func contentOf(s replica.Snapshot) int {
 	return n
 }
 
+// applyOnce returns what it has made of each, and with an error what it was about to,
+// if it came so far.
 func (s *Store) applyOnce(ctx context.Context, portion []task) ([]*plan, error) {
 	issuer, subjects := portion[0].snapshot.Issuer, make([]string, len(portion))
 	for i, t := range portion {
@@ -165,7 +174,7 @@ func (s *Store) applyOnce(ctx context.Context, portion []task) ([]*plan, error) 
 			known = append(known, head.ID)
 		}
 	}
-	tx, err := s.db.BeginTx(ctx, nil)
+	tx, err := s.db.BeginTx(ctx, s.engine.change)
 	if err != nil {
 		return nil, err
 	}
@@ -310,7 +319,7 @@ func (s *Store) finish(ctx context.Context, tx *sql.Tx, plans []*plan, groups ma
 		return err
 	}
 	for _, p := range plans {
-		if _, err := s.tell(ctx, tx, p); err != nil {
+		if err := s.tell(ctx, tx, p); err != nil {
 			return err
 		}
 	}

@@ -51,11 +51,11 @@
 // without OnChange, either costs two statements and no transaction: the first look,
 // and one that writes everything, the entry of the outbox included, provided that the
 // person is still as they were read. Who joins a group costs a look at it, and a group
-// that is new the transaction. A batch costs about as many statements for
-// a thousand people, in a transaction that holds their rows: keep OnChange short. In
-// Django's tables that is so of those who are as they were; others are written one by
-// one. Look-ups and pages
-// are one statement each, by index. Deadlocks, serialization faults and lost races
+// that is new the transaction, as does a default_transaction_isolation other than READ
+// COMMITTED. A batch costs about as many statements for a thousand people, in a
+// transaction that holds their rows: keep OnChange short. In Django's tables that is so
+// of those who are as they were; others are written one by one. Look-ups and pages are
+// one statement each, by index. Deadlocks, serialization faults and lost races
 // are repeated here, a lost connection once, and not left to the caller.
 //
 // # Versions

@@ -39,9 +39,8 @@ var testEngines = []testEngine{
 // is kept over as well.
 var otherWays = []testEngine{
 	{"SQLite with deferred transactions", SQLite, "sqlite", sqliteDSN("_txlock=deferred")},
-	{"PostgreSQL serializable, as behind a pooler", PostgreSQL, "pgx", postgresDSN(map[string]string{
-		"default_query_exec_mode": "simple_protocol", "default_transaction_isolation": "serializable",
-	})},
+	{"PostgreSQL as behind a pooler", PostgreSQL, "pgx", postgresDSN(map[string]string{"default_query_exec_mode": "simple_protocol"})},
+	{"PostgreSQL serializable", PostgreSQL, "pgx", postgresDSN(map[string]string{"default_transaction_isolation": "serializable"})},
 	{"MySQL with times parsed in another zone", MySQL, "mysql", mysqlDSN(func(c *mysql.Config) {
 		c.ParseTime, c.InterpolateParams, c.Loc = true, true, newYork
 		c.Params = map[string]string{"time_zone": "'-05:00'"}
@@ -96,7 +95,7 @@ func postgresSchema(t testing.TB, options map[string]string) string {
 	for name, value := range options {
 		query.Set(name, value)
 	}
-	u.RawQuery = query.Encode()
+	u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20") // a plus is one to PostgreSQL
 	return u.String()
 }
 

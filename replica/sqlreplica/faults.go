@@ -31,7 +31,7 @@ const (
 	faultTransient       // the engine asks for the transaction to be repeated: deadlock, serialization, lock
 	faultLost            // the connection is of no use any more, another one may be
 	faultRaced           // a row that was about to be written, or referred to, was created or deleted meanwhile
-	faultSchema          // a table or a column is missing
+	faultSchema          // a table, a column or a function is missing
 	faultUnclear         // the engine's code for this and that, a missing table among them
 )
 
@@ -71,6 +71,10 @@ func (s *Store) repeats(err error) int {
 	}
 	return 0
 }
+
+// isLost reports whether an operation ended in err without an answer: what it wrote may
+// be there.
+func (s *Store) isLost(err error) bool { return err != nil && s.repeats(err) == 1 }
 
 // isVerdict reports whether err is an answer, and not the lack of one.
 func isVerdict(err error) bool {
@@ -144,7 +148,7 @@ func classifyPostgreSQL(err error) fault {
 		return faultLost
 	case "23505", "23503":
 		return faultRaced
-	case "42P01", "42703", "3F000":
+	case "42P01", "42703", "42883", "3F000":
 		return faultSchema
 	default:
 		if strings.HasPrefix(code, "08") { // the connection

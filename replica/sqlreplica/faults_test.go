@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -192,6 +193,92 @@ type coded struct{ code int }
 func (c *coded) Error() string { return fmt.Sprint("code ", c.code) }
 func (c *coded) Code() int     { return c.code }
 
+// TestAnswerIsLost loses the connection when a change is made and before anybody says
+// so. It is made once, the outbox has it once, and who asked is told what they have
+// changed: sessions end because of it.
+func TestAnswerIsLost(t *testing.T) {
+	one := func(c replica.Change, err error) ([]replica.Change, error) { return []replica.Change{c}, err }
+	calls := []struct {
+		name string
+		call func(context.Context, *Store) ([]replica.Change, error)
+	}{
+		{"new", func(ctx context.Context, s *Store) ([]replica.Change, error) {
+			return one(s.Apply(ctx, person(2, 0, "a")))
+		}},
+		{"new, with a new group", func(ctx context.Context, s *Store) ([]replica.Change, error) {
+			return one(s.Apply(ctx, person(3, 0, "a", "n")))
+		}},
+		{"disabled", func(ctx context.Context, s *Store) ([]replica.Change, error) {
+			p := person(1, 1, "b")
+			p.Enabled = new(bool)
+			return one(s.Apply(ctx, p))
+		}},
+		{"said again", func(ctx context.Context, s *Store) ([]replica.Change, error) {
+			return one(s.Apply(ctx, person(1, 2, "b")))
+		}},
+		{"grant", func(ctx context.Context, s *Store) ([]replica.Change, error) {
+			return one(s.GrantLocalGroup(ctx, 1, "a"))
+		}},
+		{"revoke", func(ctx context.Context, s *Store) ([]replica.Change, error) {
+			return one(s.RevokeLocalGroup(ctx, 1, "a"))
+		}},
+		{"batch", func(ctx context.Context, s *Store) ([]replica.Change, error) {
+			p := person(1, 3, "a", "b")
+			p.Name = "New"
+			return s.ApplyBatch(ctx, []replica.Snapshot{p, person(2, 3, "a"), person(5, 0, "n")})
+		}},
+		{"sweep", func(ctx context.Context, s *Store) ([]replica.Change, error) {
+			result, err := s.Sweep(ctx, testIssuer, "pass", replica.SweepOptions{Began: stated.Add(time.Hour), MaxShare: 1})
+			return result.Changes, err
+		}},
+	}
+	said := func(changes []replica.Change) string {
+		var b strings.Builder
+		for _, c := range changes {
+			fmt.Fprintf(&b, "%d %s created %t, %v, groups +%v -%v, enabled %t, known before %t\n", c.User.ID, c.User.Subject,
+				c.Created, c.Fields, c.GroupsAdded, c.GroupsRemoved, c.User.Enabled, c.Before != nil)
+		}
+		return b.String()
+	}
+	eachEngine(t, func(t *testing.T, e testEngine) {
+		at := func() func() time.Time {
+			now := stated
+			return func() time.Time { now = now.Add(time.Second); return now }
+		}
+		whole, _ := prepared(t, e, Config{Outbox: &Outbox{}, Now: at()})
+		s, spy := prepared(t, e, Config{Outbox: &Outbox{}, Now: at()})
+		for _, c := range calls {
+			want, err := c.call(t.Context(), whole)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lost := false
+			spy.mu.Lock()
+			spy.lose = func(operation, query string) error {
+				if lost || operation != "commit" && !strings.Contains(query, "changed AS (") {
+					return nil
+				}
+				lost = true
+				return io.ErrUnexpectedEOF
+			}
+			spy.mu.Unlock()
+			got, err := c.call(t.Context(), s)
+			if err != nil || !lost {
+				t.Fatalf("%s: %v, lost %t", c.name, err, lost)
+			}
+			if said(got) != said(want) {
+				t.Errorf("%s:\n%swant\n%s", c.name, said(got), said(want))
+			}
+		}
+		spy.mu.Lock()
+		spy.lose = nil
+		spy.mu.Unlock()
+		if got, want := whatIsSaid(t, s), whatIsSaid(t, whole); got != want {
+			t.Errorf("it ends with\n%swant\n%s", got, want)
+		}
+	})
+}
+
 func TestFaultsThatDoNotPass(t *testing.T) {
 	s, spy := prepared(t, testEngines[0], Config{})
 	attempts := 0
@@ -266,6 +353,7 @@ func TestClassify(t *testing.T) {
 		{"PostgreSQL: unique", classifyPostgreSQL, sqlState("23505"), faultRaced},
 		{"PostgreSQL: foreign key", classifyPostgreSQL, sqlState("23503"), faultRaced},
 		{"PostgreSQL: no table", classifyPostgreSQL, sqlState("42P01"), faultSchema},
+		{"PostgreSQL: no function", classifyPostgreSQL, sqlState("42883"), faultSchema},
 		{"PostgreSQL: full", classifyPostgreSQL, sqlState("53100"), faultOther},
 		{"PostgreSQL: words", classifyPostgreSQL, errors.New("deadlock detected (SQLSTATE 40P01)"), faultLost},
 		{"MySQL: deadlock", classifyMySQL, number(1213), faultTransient},

@@ -36,6 +36,18 @@ func (p *plan) nothing() bool {
 	return p.change.Empty() && !p.change.Confirmed() && !p.tags()
 }
 
+// or returns the plan of an earlier attempt, nil for none, that nobody has answered and
+// that was made all the same: which is why there is nothing left to do, and the row is
+// from when that plan was. Otherwise it returns p.
+func (p *plan) or(lost *plan) *plan {
+	if lost == nil || lost.change.Empty() || !p.nothing() || !p.was().Updated.Equal(lost.change.User.Updated) {
+		return p
+	}
+	made := *lost
+	made.change.User = p.change.User
+	return &made
+}
+
 // tags reports whether a pass has seen the user that is not on record yet.
 func (p *plan) tags() bool {
 	return p.pass != "" && p.pass != p.was().pass && p.pass != p.was().confirmedBy

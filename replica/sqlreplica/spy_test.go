@@ -21,6 +21,7 @@ type spy struct {
 	journal []passed
 	altered bool                                // a statement was about the tables themselves
 	stop    func(operation, query string) error // nil: nothing is stopped
+	lose    func(operation, query string) error // what comes in place of the engine's answer; nil: nothing does
 }
 
 // passed is one thing that went to the engine.
@@ -88,6 +89,16 @@ func (s *spy) pass(operation, query string, args []driver.NamedValue) error {
 	return s.stop(operation, query)
 }
 
+// answered is called when the engine has done something and is about to say so.
+func (s *spy) answered(operation, query string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lose == nil {
+		return nil
+	}
+	return s.lose(operation, query)
+}
+
 // reset forgets what has passed.
 func (s *spy) reset() {
 	s.mu.Lock()
@@ -143,7 +154,14 @@ func (c *spyConn) QueryContext(ctx context.Context, query string, args []driver.
 	if stopped := c.spy.pass("query", query, args); stopped != nil {
 		return nil, stopped
 	}
-	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
+	rows, err := c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
+	if err != nil {
+		return nil, err
+	}
+	if lost := c.spy.answered("query", query); lost != nil {
+		return nil, errors.Join(lost, rows.Close())
+	}
+	return rows, nil
 }
 
 func (c *spyConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
@@ -220,5 +238,8 @@ func (tx *spyTx) Commit() error {
 	if err := tx.spy.pass("commit", "", nil); err != nil {
 		return errors.Join(err, tx.Tx.Rollback())
 	}
-	return tx.Tx.Commit()
+	if err := tx.Tx.Commit(); err != nil {
+		return err
+	}
+	return tx.spy.answered("commit", "")
 }

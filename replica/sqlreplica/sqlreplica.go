@@ -28,7 +28,8 @@ type Config struct {
 	// the method that was called. It may be called again for the same change
 	// where the engine asks for a transaction to be repeated, so its effects
 	// should go through tx alone. It must not call the store, nor wait for the
-	// network: other changes wait for it. Defaults to none.
+	// network: other changes wait for it. On PostgreSQL the transaction is one of
+	// READ COMMITTED, whatever the default is there. Defaults to none.
 	OnChange func(ctx context.Context, tx *sql.Tx, change replica.Change) error
 
 	// Outbox has each change written down for those who want to hear of it

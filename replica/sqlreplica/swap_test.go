@@ -3,7 +3,9 @@ package sqlreplica
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -77,9 +79,20 @@ func TestApply_RoundTrips(t *testing.T) {
 
 // TestApply_SomebodyElseFirst has Apply wait for a row while somebody else writes
 // what makes the snapshot an old one: that they are as they were, or are not, or are
-// gone. It is as if they had come one after the other.
+// gone. It is as if they had come one after the other, whatever isolation the
+// database gives to who asks for none.
 func TestApply_SomebodyElseFirst(t *testing.T) {
-	s, _ := postgres.store(t, Config{})
+	joined := func(context.Context, *sql.Tx, replica.Change) error { return nil }
+	for _, isolation := range []string{"read committed", "repeatable read", "serializable"} {
+		e := postgres
+		e.name, e.create = isolation, postgresDSN(map[string]string{"default_transaction_isolation": isolation})
+		t.Run(isolation, func(t *testing.T) { somebodyElseFirst(t, e, Config{}) })
+		t.Run(isolation+", with OnChange", func(t *testing.T) { somebodyElseFirst(t, e, Config{OnChange: joined}) })
+	}
+}
+
+func somebodyElseFirst(t *testing.T, e testEngine, config Config) {
+	s, _ := e.store(t, config)
 	for i, between := range []struct {
 		name, statement string
 		want            string // the name of the person at the end
@@ -93,7 +106,7 @@ func TestApply_SomebodyElseFirst(t *testing.T) {
 		first := person(i, 0)
 		first.Name = "as before"
 		id := apply(t, s, first).User.ID
-		tx, err := s.db.BeginTx(t.Context(), nil)
+		tx, err := s.db.BeginTx(t.Context(), readCommitted)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +126,7 @@ func TestApply_SomebodyElseFirst(t *testing.T) {
 			done <- err
 		}()
 		for waiting := false; !waiting; {
-			const query = "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE '%codegrant_hold%' AND $1 = ANY (pg_blocking_pids(pid))"
+			const query = "SELECT count(*) > 0 FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))"
 			if err := s.db.QueryRowContext(t.Context(), query, holder).Scan(&waiting); err != nil {
 				t.Fatal(err)
 			}
@@ -141,4 +154,60 @@ func TestApply_SomebodyElseFirst(t *testing.T) {
 			t.Errorf("%s: at the end they are %q, %v, want %q", between.name, u.Name, err, between.want)
 		}
 	}
+}
+
+// TestApply_WithoutItsFunction has the tables, and not the function that was made with
+// them.
+func TestApply_WithoutItsFunction(t *testing.T) {
+	s, _ := postgres.store(t, Config{})
+	apply(t, s, person(1, 0))
+	if _, err := s.db.ExecContext(t.Context(), "DROP FUNCTION codegrant_hold"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Apply(t.Context(), person(1, 1)); !errors.Is(err, ErrNotMigrated) {
+		t.Errorf("Apply: %v, want ErrNotMigrated", err)
+	}
+}
+
+// TestApply_RefusedAtItsEnd has the database refuse a change when it has said all that
+// there is to say: a row comes back, and is not there. Whether the context ends
+// meanwhile makes no difference.
+func TestApply_RefusedAtItsEnd(t *testing.T) {
+	for _, mode := range []string{"cache_statement", "simple_protocol"} {
+		e := postgres
+		e.name, e.create = mode, postgresDSN(map[string]string{"default_query_exec_mode": mode})
+		s, _ := e.store(t, Config{})
+		apply(t, s, person(1, 0, "a"))
+		for _, statement := range []string{
+			"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'refused'; END $$",
+			"CREATE CONSTRAINT TRIGGER refuse AFTER INSERT OR UPDATE ON codegrant_users DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()",
+		} {
+			if _, err := s.db.ExecContext(t.Context(), statement); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range 2 { // known, new
+			if c, err := s.Apply(t.Context(), person(1+i, 1)); err == nil {
+				t.Errorf("%s: told of %+v, which is not so", mode, c)
+			}
+		}
+		for range 5 {
+			ctx, cancel := context.WithCancel(t.Context())
+			err := s.engine.sql("UPDATE codegrant_users SET name = 'x' RETURNING id").scan(ctx, s.db, ends(cancel))
+			if err == nil {
+				t.Fatalf("%s: a statement that was refused as the context ended had been executed", mode)
+			}
+		}
+	}
+}
+
+// ends is where the first value of a statement goes when a context ends.
+type ends context.CancelFunc
+
+func (f ends) Scan(any) error {
+	f()
+	for range 2000 { // whoever waits for that gets to it
+		runtime.Gosched()
+	}
+	return nil
 }

@@ -113,8 +113,14 @@ func (s *Store) sweepUsers(ctx context.Context, issuer, pass string, o replica.S
 		ids[i] = u.id
 	}
 	var gone []*plan
+	lost := make(map[int64]*plan) // by ID
 	err := s.again(ctx, func() (err error) {
-		gone, err = s.sweepOnce(ctx, issuer, pass, o, ids)
+		gone, err = s.sweepOnce(ctx, issuer, pass, o, ids, lost)
+		if s.isLost(err) {
+			for _, p := range gone {
+				lost[p.before.ID] = p
+			}
+		}
 		return err
 	})
 	if err != nil {
@@ -126,8 +132,10 @@ func (s *Store) sweepUsers(ctx context.Context, issuer, pass string, o replica.S
 	return nil
 }
 
-func (s *Store) sweepOnce(ctx context.Context, issuer, pass string, o replica.SweepOptions, ids []int64) ([]*plan, error) {
-	tx, err := s.db.BeginTx(ctx, nil)
+// sweepOnce returns who is gone, with an error who was about to be, and who is because
+// of an earlier attempt.
+func (s *Store) sweepOnce(ctx context.Context, issuer, pass string, o replica.SweepOptions, ids []int64, lost map[int64]*plan) ([]*plan, error) {
+	tx, err := s.db.BeginTx(ctx, s.engine.change)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +145,7 @@ func (s *Store) sweepOnce(ctx context.Context, issuer, pass string, o replica.Sw
 		return nil, err
 	}
 	groups := groupsOf(rows)
-	var gone []*plan
+	var gone, already []*plan
 	for i := range rows {
 		stored := &rows[i]
 		if stored.pass == pass || stored.confirmedBy == pass {
@@ -146,10 +154,12 @@ func (s *Store) sweepOnce(ctx context.Context, issuer, pass string, o replica.Sw
 		p := &plan{before: stored, change: replica.DecideGone(s.policy, stored.User, o.Began, s.now())}
 		if !p.change.Empty() {
 			gone = append(gone, p)
+		} else if made := p.or(lost[stored.ID]); made != p {
+			already = append(already, made)
 		}
 	}
 	if len(gone) == 0 {
-		return nil, nil
+		return already, nil
 	}
-	return gone, s.finish(ctx, tx, gone, groups)
+	return append(already, gone...), s.finish(ctx, tx, gone, groups)
 }

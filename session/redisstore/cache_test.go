@@ -147,7 +147,7 @@ func TestS145_WhatIsMissingTakesNoRoom(t *testing.T) {
 // being made, copies are dropped.
 func copied(t testing.TB, s *Store, id string) {
 	t.Helper()
-	if !until(5*time.Second, func() bool { return !refused(t, s, id) && kept(s, id) }) {
+	if !until(patience, func() bool { return !refused(t, s, id) && kept(s, id) }) {
 		t.Fatal("there is no copy")
 	}
 }
@@ -258,12 +258,12 @@ func TestDeletedElsewhereIsRefusedHere(t *testing.T) {
 						t.Fatal(err)
 					}
 					done := time.Now()
-					seen := until(time.Second, func() bool {
+					seen := until(patience, func() bool {
 						r, err := here.Get(t.Context(), id)
 						return errors.Is(err, session.ErrNotFound) || err == nil && r.Stale
 					})
 					if !seen {
-						t.Fatal("not seen within a second")
+						t.Fatal("not seen")
 					}
 					slowest = max(slowest, time.Since(done))
 				}
@@ -289,21 +289,22 @@ func TestS158_CopiesObeyTheirBoundWhenNoWordArrives(t *testing.T) {
 	// First the copy, then nothing: a server that does not answer is not one that
 	// says no.
 	var last time.Duration
-	gone := until(10*time.Second, func() bool {
+	gone := until(patience, func() bool {
+		begun := time.Since(ended) // after that, the machine may have been busy
 		_, err := here.Get(t.Context(), "a")
 		if err == nil {
-			last = time.Since(ended)
+			last = begun
 		} else if !errors.Is(err, session.ErrUnavailable) || errors.Is(err, session.ErrNotFound) {
 			t.Fatalf("Get = %v", err)
 		}
 		return err != nil
 	})
-	if !gone || last > bound+100*time.Millisecond {
+	if !gone || last > bound {
 		t.Errorf("a copy was used for %v, and %v is the bound", last, bound)
 	}
 	p.mute(false)
 	p.cut()
-	if !until(10*time.Second, func() bool { _, err := here.Get(t.Context(), "a"); return errors.Is(err, session.ErrNotFound) }) {
+	if !until(patience, func() bool { _, err := here.Get(t.Context(), "a"); return errors.Is(err, session.ErrNotFound) }) {
 		t.Error("not refused after the network came back")
 	}
 }
@@ -318,7 +319,7 @@ func TestS158_ASilentConnectionIsGivenUp(t *testing.T) {
 	copied(t, here, "a")
 	p.mute(true)
 	began := time.Now()
-	if !until(10*time.Second, func() bool { return !kept(here, "a") }) {
+	if !until(patience, func() bool { return !kept(here, "a") }) {
 		t.Fatal("the copy stays")
 	}
 	t.Logf("dropped after %v", time.Since(began))
@@ -341,7 +342,7 @@ func TestALostConnectionDropsEveryCopy(t *testing.T) {
 		}
 		return n == 20
 	}
-	if !until(5*time.Second, all) {
+	if !until(patience, all) {
 		t.Fatal("there are no copies")
 	}
 	p.mute(true) // what is said from here on is lost
@@ -355,7 +356,7 @@ func TestALostConnectionDropsEveryCopy(t *testing.T) {
 	}
 	p.mute(false)
 	p.cut()
-	if !until(5*time.Second, func() bool { _, err := here.Get(t.Context(), "none"); return errors.Is(err, session.ErrNotFound) }) {
+	if !until(patience, func() bool { _, err := here.Get(t.Context(), "none"); return errors.Is(err, session.ErrNotFound) }) {
 		t.Fatal("no connection")
 	}
 	for i := range 20 {

@@ -114,7 +114,7 @@ func TestS151_AServerThatHangs(t *testing.T) {
 			wg.Wait()
 			p.mute(false)
 			p.cut()
-			if !until(5*time.Second, func() bool { _, err := s.Get(t.Context(), "there"); return err == nil }) {
+			if !until(patience, func() bool { _, err := s.Get(t.Context(), "there"); return err == nil }) {
 				t.Error("it does not recover")
 			}
 		})
@@ -139,7 +139,7 @@ func TestS152_ADeadlineCostsNoConnection(t *testing.T) {
 				return n
 			}
 			before := connections()
-			must(t, raw, "CLIENT", "PAUSE", "300", "ALL")
+			resume := server.pause(raw)
 			for range 10 {
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 				if _, err := s.Get(ctx, "a"); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, session.ErrUnavailable) {
@@ -147,6 +147,7 @@ func TestS152_ADeadlineCostsNoConnection(t *testing.T) {
 				}
 				cancel()
 			}
+			resume()
 			if !refused(t, s, "a") {
 				t.Error("found")
 			}
@@ -166,7 +167,7 @@ func TestS152_ConnectionsCutOff(t *testing.T) {
 	for i := range 50 {
 		id := fmt.Sprint(i)
 		// What may not be done twice may fail once.
-		if !until(5*time.Second, func() bool { return s.Create(t.Context(), record(id)) == nil }) {
+		if !until(patience, func() bool { return s.Create(t.Context(), record(id)) == nil }) {
 			t.Fatal("it does not recover")
 		}
 		for j, call := range []func() error{
@@ -198,7 +199,7 @@ func TestS152_APrimaryThatBecameAReplica(t *testing.T) {
 				t.Errorf("Create = %v", err)
 			}
 			p.lead(second.address())
-			if !until(5*time.Second, func() bool { return s.Create(t.Context(), record("b")) == nil }) {
+			if !until(patience, func() bool { return s.Create(t.Context(), record("b")) == nil }) {
 				t.Fatal("the connections to a replica are kept")
 			}
 			// Not each write gives them up while there is nothing better.
@@ -228,7 +229,7 @@ func TestS152_KilledAndStartedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	server.kill()
-	if !until(5*time.Second, func() bool { _, err := s.Get(t.Context(), "stays"); return errors.Is(err, session.ErrUnavailable) }) {
+	if !until(patience, func() bool { _, err := s.Get(t.Context(), "stays"); return errors.Is(err, session.ErrUnavailable) }) {
 		t.Fatal("a copy outlives its connection")
 	}
 	wantUnavailable(t, s, 2*time.Second, "")
@@ -236,11 +237,11 @@ func TestS152_KilledAndStartedAgain(t *testing.T) {
 
 	server.restart()
 	began := time.Now()
-	if !until(10*time.Second, func() bool { return other.Delete(t.Context(), "ended meanwhile") == nil }) {
+	if !until(patience, func() bool { return other.Delete(t.Context(), "ended meanwhile") == nil }) {
 		t.Fatal("it does not recover")
 	}
 	t.Logf("served again %v after the server was up", time.Since(began))
-	if !until(10*time.Second, func() bool { _, err := s.Get(t.Context(), "stays"); return err == nil }) {
+	if !until(patience, func() bool { _, err := s.Get(t.Context(), "stays"); return err == nil }) {
 		t.Fatal("it does not recover")
 	}
 	if !refused(t, s, "ended") || !refused(t, s, "ended meanwhile") {
@@ -254,7 +255,7 @@ func TestS152_KilledAndStartedAgain(t *testing.T) {
 	create(t, s, record("forgotten"))
 	copied(t, s, "forgotten")
 	must(t, rawClient(t, server.address()), "FLUSHALL")
-	if !until(time.Second, func() bool { return refused(t, s, "forgotten") }) {
+	if !until(patience, func() bool { return refused(t, s, "forgotten") }) {
 		t.Error("a copy outlives FLUSHALL")
 	}
 	create(t, s, record("forgotten"))
@@ -291,7 +292,7 @@ func TestANodeOfTheClusterIsGone(t *testing.T) {
 		_, err := s.List(t.Context(), session.Query{})
 		return err == nil && s.Create(t.Context(), record(fmt.Sprint("later", time.Now().UnixNano()))) == nil
 	}
-	if !until(30*time.Second, back) {
+	if !until(patience, back) {
 		t.Error("it does not recover")
 	}
 }
@@ -359,7 +360,7 @@ func TestS148_NoGoroutineIsLeft(t *testing.T) {
 		p.Close()
 		p.cut()
 	}
-	if !until(10*time.Second, func() bool { return runtime.NumGoroutine() <= before }) {
+	if !until(patience, func() bool { return runtime.NumGoroutine() <= before }) {
 		b := make([]byte, 1<<20)
 		t.Errorf("%d goroutines, and %d before\n%s", runtime.NumGoroutine(), before, b[:runtime.Stack(b, true)])
 	}

@@ -91,7 +91,7 @@ func (s *redisServer) kill() {
 	s.leash.Close()
 	s.leash = nil
 	_ = s.command.Wait()
-	until(5*time.Second, func() bool {
+	until(patience, func() bool {
 		conn, err := net.Dial("tcp", s.address())
 		if err == nil {
 			conn.Close()
@@ -100,9 +100,27 @@ func (s *redisServer) kill() {
 	})
 }
 
+// pause has the server do nothing, and keep its connections, until resume. The client
+// is one of the server's.
+func (s *redisServer) pause(client rueidis.Client) (resume func()) {
+	s.t.Helper()
+	info := must(s.t, client, "INFO", "server")
+	text, _ := info.ToString()
+	_, text, _ = strings.Cut(text, "process_id:")
+	id, _, _ := strings.Cut(text, "\r\n")
+	signal := func(name string) {
+		s.t.Helper()
+		if out, err := exec.Command("sh", "-c", `kill -s "$0" "$1"`, name, id).CombinedOutput(); err != nil {
+			s.t.Fatalf("signal %s to redis-server: %v: %s", name, err, out)
+		}
+	}
+	signal("STOP")
+	return func() { s.t.Helper(); signal("CONT") }
+}
+
 func (s *redisServer) restart() {
 	s.t.Helper()
-	if !until(10*time.Second, s.start) {
+	if !until(patience, s.start) {
 		s.t.Fatal("redis-server does not start again")
 	}
 }
@@ -127,6 +145,11 @@ func freePort(t testing.TB) int {
 	t.Fatal("no free port")
 	return 0
 }
+
+// patience is how long a test waits for what happens at once, unless the machine is
+// busy, and without which it would not happen at all: copies that no word arrives of
+// are kept for an hour where it matters.
+const patience = time.Minute
 
 // until polls until something is true, or it has taken too long.
 func until(limit time.Duration, true func() bool) bool {
@@ -202,7 +225,7 @@ func startCluster(t testing.TB) []*redisServer {
 		must(t, clients[0], "CLUSTER", "MEET", "127.0.0.1", strconv.Itoa(node.port))
 	}
 	for _, client := range clients {
-		ok := until(30*time.Second, func() bool {
+		ok := until(patience, func() bool {
 			m := must(t, client, "CLUSTER", "INFO")
 			info, _ := m.ToString()
 			return strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_known_nodes:3")
@@ -222,11 +245,15 @@ func clusterURL(nodes []*redisServer) string {
 	return "redis://" + strings.Join(addresses, ",")
 }
 
-// open returns a store with a prefix of its own, unless config has one.
+// open returns a store with a prefix of its own, unless config has one, and with
+// patience, unless config has its own.
 func open(t testing.TB, config Config) *Store {
 	t.Helper()
 	if config.Prefix == "" {
 		config.Prefix = "test:" + rand.Text() + ":"
+	}
+	if config.Timeout == 0 {
+		config.Timeout = patience
 	}
 	s, err := New(config)
 	if err != nil {

@@ -133,7 +133,7 @@ func TestSocketAndDatabase(t *testing.T) {
 		}
 		return err == nil
 	}
-	if !until(10*time.Second, listens) {
+	if !until(patience, listens) {
 		t.Fatal("there is no socket")
 	}
 	works(t, open(t, Config{URL: "unix://" + socket}))
@@ -260,7 +260,7 @@ func TestSentinel(t *testing.T) {
 		replicas, _ := known.ToArray()
 		return state == "connected" && len(replicas) == 1
 	}
-	if !until(30*time.Second, replicating) {
+	if !until(patience, replicating) {
 		t.Fatal("the replica is not one")
 	}
 
@@ -278,7 +278,7 @@ func TestSentinel(t *testing.T) {
 		t.Fatal("the fail-over is not followed")
 	}
 	t.Logf("followed the fail-over after %v", time.Since(began))
-	if !until(5*time.Second, func() bool { _, err := s.Get(t.Context(), "stays"); return err == nil }) {
+	if !until(patience, func() bool { _, err := s.Get(t.Context(), "stays"); return err == nil }) {
 		t.Error("the session did not come along")
 	}
 	if !refused(t, s, "ended") {

@@ -16,10 +16,14 @@ ALTER TABLE codegrant_users
 
 -- Whether somebody is still as they were read, asked while holding their row. Each
 -- statement of a function sees what is committed when it begins, where one statement
--- alone would see what was when it began to wait.
+-- alone would see what was when it began to wait. That is so in READ COMMITTED alone:
+-- elsewhere nobody is told to be as they were, and a transaction has to do.
 -- +goose StatementBegin
 CREATE FUNCTION codegrant_hold(person bigint, version text) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RETURN false;
+    END IF;
     PERFORM 1 FROM codegrant_users WHERE id = person FOR UPDATE;
     RETURN EXISTS (SELECT 1 FROM codegrant_users u LEFT JOIN codegrant_confirmations c ON c.user_id = u.id
         WHERE u.id = person AND u.xmin::text || '/' || coalesce(c.xmin::text, '') = version);
