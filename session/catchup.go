@@ -53,7 +53,7 @@ func (s *EnduringStore) read(flight chan struct{}) {
 	close(flight)
 }
 
-// failed takes note that ends are out of reach for now, and says so once.
+// failed takes note that ends are out of reach, and says so once.
 func (s *EnduringStore) failed(err error) {
 	s.fresh.Store(s.now().UnixNano())
 	if !s.down.Swap(true) {
