@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -36,7 +37,7 @@ type opened struct {
 	db       *database // nil: none
 	close    []io.Closer
 
-	inDatabase *sqlstore.Store // nil: the sessions are elsewhere
+	inDatabase *sqlstore.Store // sessions, or their ends where they are in Redis; nil: neither
 }
 
 func (o *opened) Close() {
@@ -101,7 +102,7 @@ func openInspected(s *settings.Settings) (*opened, error) {
 			o.Close()
 			return nil, err
 		}
-		if s.Sessions == settings.InDatabase {
+		if s.Sessions == settings.InDatabase || s.RedisURL != "" {
 			if o.inDatabase, err = sqlstore.New(db.DB, sqlstore.Config{Dialect: db.sessions}); err != nil {
 				o.Close()
 				return nil, err
@@ -116,6 +117,10 @@ func openInspected(s *settings.Settings) (*opened, error) {
 			return nil, err
 		}
 		o.close, o.sessions = append(o.close, store), store
+		if o.inDatabase != nil {
+			enduring := session.NewEnduringStore(store, o.inDatabase, session.EnduringConfig{})
+			o.close, o.sessions = slices.Insert(o.close, 0, io.Closer(enduring)), enduring
+		}
 	}
 	return o, nil
 }

@@ -110,6 +110,9 @@ func (c serveCommand) serve(ctx context.Context, s *settings.Settings, keys *ses
 	if s.Sessions == settings.Memory && !s.KeysGiven {
 		log.Info("sessions are in memory and end with the process; write sessions: database to keep them")
 	}
+	if s.Sessions == settings.InRedis && s.Database.URL == "" {
+		log.Info("sign-outs are on record in Redis alone: one that restarts from an old snapshot, or fails over, may bring a session back; set database to keep them")
+	}
 	on, err := listenAll(c.Config, s)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,6 +19,7 @@ import (
 	"github.com/codegrant/codegrant/replica/sqlreplica"
 	"github.com/codegrant/codegrant/session"
 	"github.com/codegrant/codegrant/session/redisstore"
+	"github.com/codegrant/codegrant/session/sqlstore"
 )
 
 // checkDatabaseURL says what is wrong with a database's URL. It connects to nothing
@@ -85,6 +87,7 @@ func (p *process) openStores(s *settings.Settings) (_ *stores, err error) {
 			_ = st.release()
 		}
 	}()
+	var ends *sqlstore.Store
 	if s.Database.URL != "" {
 		db, err := openDatabase(s.Database.URL.Reveal())
 		if err != nil {
@@ -101,6 +104,9 @@ func (p *process) openStores(s *settings.Settings) (_ *stores, err error) {
 		}
 		if s.Sessions == settings.InDatabase {
 			st.sessions, st.migrate = measured{p.tracing.Sessions(sessions, db.system(), false), p.metrics}, append(st.migrate, sessions.Migrate)
+		}
+		if s.Sessions == settings.InRedis {
+			ends, st.migrate = sessions, append(st.migrate, sessions.Migrate)
 		}
 		if s.Replica.Enabled {
 			st.replica, st.migrate = p.tracing.Replica(users, db.system()), append(st.migrate, users.Migrate)
@@ -124,7 +130,13 @@ func (p *process) openStores(s *settings.Settings) (_ *stores, err error) {
 		if err != nil {
 			return nil, err
 		}
-		st.sessions, st.closers = measured{p.tracing.Sessions(store, "redis", true), p.metrics}, append(st.closers, store.Close)
+		st.closers = append(st.closers, store.Close)
+		sessions := p.tracing.Sessions(store, "redis", true)
+		if ends != nil { // which Redis may forget
+			enduring := session.NewEnduringStore(sessions, ends, session.EnduringConfig{Logger: p.log})
+			sessions, st.closers = enduring, slices.Insert(st.closers, 0, enduring.Close)
+		}
+		st.sessions = measured{sessions, p.metrics}
 	}
 	return st, nil
 }

@@ -1,16 +1,20 @@
 // Package sqlstore keeps sessions in a SQL database: SQLite, PostgreSQL, MySQL or
 // MariaDB, through database/sql.
 //
-// It owns one table and the statements on it, each of which is a single one. It
+// It owns its tables and the statements on them, each of which is a single one. It
 // refuses to open the database and to import a driver: both are the caller's.
 //
-// # The table
+// # The tables
 //
 // codegrant_sessions holds a row for each session, and in it times as microseconds
 // since 1970, UTC. Names are compared by their bytes, trailing spaces included,
 // whatever the collation of the database is. Rows that have expired are missing to
 // every method and stay until [Store.DeleteExpired] is called, from time to time,
 // by any process. Package codegrant does so beside sign-ins.
+//
+// codegrant_session_ends holds ends of sessions, for a [session.EnduringStore] that
+// keeps the sessions themselves elsewhere. Those that have had their time are removed
+// as others are put there.
 //
 // # Engines
 //

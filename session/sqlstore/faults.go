@@ -12,9 +12,9 @@ import (
 	"github.com/codegrant/codegrant/session"
 )
 
-// ErrNotMigrated: the table is missing, or older than this code. It comes with
+// ErrNotMigrated: a table is missing, or older than this code. It comes with
 // [session.ErrUnavailable].
-var ErrNotMigrated = errors.New("the table of sessions is missing or older than this code: call Store.Migrate first")
+var ErrNotMigrated = errors.New("the tables of sessions are missing or older than this code: call Store.Migrate first")
 
 // fault is what an error of an engine means for a statement.
 type fault int
@@ -68,8 +68,10 @@ func (s *Store) fail(ctx context.Context, operation string, err error) error {
 	}
 	kind := s.engine.classify(err)
 	if kind == faultUnclear {
-		if exists, findErr := s.engine.hasTable(ctx, s.db, "codegrant_sessions"); findErr == nil && !exists {
-			kind = faultSchema
+		for _, table := range []string{"codegrant_sessions", "codegrant_session_ends"} {
+			if exists, findErr := s.engine.hasTable(ctx, s.db, table); findErr == nil && !exists {
+				kind = faultSchema
+			}
 		}
 	}
 	if kind == faultSchema {
