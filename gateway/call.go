@@ -32,13 +32,14 @@ type call struct {
 
 	cancel context.CancelCauseFunc // of requests to upstreams
 
-	mu        sync.Mutex // guards what follows
-	timer     *time.Timer
-	waiting   bool      // for the only server there is to begin its answer
-	slowAt    time.Time // when that has taken too long
-	slow      bool      // it has
-	recheckAt time.Time // when the permission is asked again; zero: never
-	ended     bool
+	mu           sync.Mutex // guards what follows
+	timer        *time.Timer
+	waiting      bool      // for the only server there is to begin its answer
+	slowAt       time.Time // when that has taken too long
+	slow         bool      // it has
+	clientIsSlow bool      // the next piece of its body is waited for, and that is not the server's fault
+	recheckAt    time.Time // when the permission is asked again; zero: never
+	ended        bool
 }
 
 type callKey struct{}
@@ -124,7 +125,10 @@ func (c *call) tick() {
 	}
 	next := time.Time{}
 	if c.waiting {
-		if next = c.slowAt; !now.Before(next) {
+		if next = c.slowAt; c.clientIsSlow {
+			next = now.Add(c.route.servers.Timeout)
+		}
+		if !now.Before(next) {
 			c.slow = true
 			c.mu.Unlock()
 			c.cancel(errSlow)

@@ -72,6 +72,9 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request, c *call) {
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, limit)
 	}
+	if r.Body != nil && r.Body != http.NoBody {
+		r.Body = upload{r.Body, c}
+	}
 	c.recorder.keep(p.cleans)
 	c.begin()
 	defer c.end()

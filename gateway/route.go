@@ -66,8 +66,10 @@ type Upstream struct {
 	Health string
 	// HealthEvery is how often it is asked. Defaults to 5 seconds.
 	HealthEvery time.Duration
-	// Timeout is how long a server may take to begin its answer. Defaults to 30
-	// seconds. Bodies and WebSockets may take as long as they like.
+	// Timeout is how long a server may take to begin its answer, from the end of the
+	// request's body, and to take the next piece of that body. Defaults to 30
+	// seconds. Clients that send, answers and WebSockets may take as long as they
+	// like.
 	Timeout time.Duration
 	// Retries is how many more servers get a request without a body that is safe
 	// to repeat and was not answered. Defaults to 1; negative: none.

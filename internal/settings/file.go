@@ -178,7 +178,7 @@ type upstream struct {
 	URLs        []string      `yaml:"urls" short:"true" help:"Equal servers, such as http://127.0.0.1:9000, without a path. Required."`
 	Health      string        `yaml:"health" help:"Path that answers 2xx while a server is well. Defaults to none: servers are taken to be well."`
 	HealthEvery time.Duration `yaml:"health_every" help:"How often it is asked. Defaults to 5s."`
-	Timeout     time.Duration `yaml:"timeout" help:"How long a server may take to begin its answer. Defaults to 30s."`
+	Timeout     time.Duration `yaml:"timeout" help:"How long a server may take to begin its answer, from the end of the request's body. Defaults to 30s."`
 	Retries     int           `yaml:"retries" help:"How many more servers get a request that is safe to repeat and was not answered. 0: none. Defaults to 1."`
 	MaxBody     size          `yaml:"max_body" help:"Size of request bodies, or unlimited. Defaults to 10MiB."`
 	Host        string        `yaml:"host" help:"Host header that servers see. Defaults to that of the request."`
