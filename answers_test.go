@@ -26,6 +26,28 @@ func TestS057_AnswersVaryByWhoAsks(t *testing.T) {
 	}
 }
 
+// Where nobody says that an answer may be stored, it is not: with a cookie, for who is
+// signed in, for who is not.
+func TestS057_AnswersAreNotStored(t *testing.T) {
+	a := newApp(t, nil)
+	browser := codegranttest.NewBrowser(t)
+	check := func(what string, r *http.Response, status int) {
+		t.Helper()
+		if got := r.Header.Values("Cache-Control"); r.StatusCode != status || !slices.Equal(got, []string{"no-store"}) {
+			t.Errorf("%s: status %d, want %d; Cache-Control %q", what, r.StatusCode, status, got)
+		}
+	}
+	check("a program without a proof", get(t, http.DefaultClient, a.url+"/"), 401)
+	check("a browser without a proof", get(t, http.DefaultClient, a.url+"/", "Accept", "text/html"), 302)
+	check("the start of a sign-in, with a cookie", get(t, http.DefaultClient, a.url+"/auth/login"), 302)
+	check("its end, with a cookie", get(t, browser.Client, callbackOf(t, a, browser, "/")), 303)
+	check("a refused callback, with a cookie", get(t, http.DefaultClient, a.url+"/auth/callback?code=x&state=y", "Cookie", "codegrant-request-y=x"), 400)
+	for path, status := range map[string]int{"/": 200, "/open": 200, "/reports/": 200, "/orders/": 403, "/auth/user": 200} {
+		check(path, get(t, browser.Client, a.url+path), status)
+	}
+	check("a sign-out, with cookies", get(t, browser.Client, a.url+"/auth/logout"), 303)
+}
+
 // A percent sign in a path is no reason to keep a person from signing in.
 func TestPathsWithPercentSigns(t *testing.T) {
 	a := newApp(t, nil)

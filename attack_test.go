@@ -206,6 +206,31 @@ func TestS059_SessionsOfAnotherPool(t *testing.T) {
 	}
 }
 
+// Two app clients of one pool, side by side on one store: the pool's tokens differ in
+// the client alone, and so must the sessions.
+func TestS059_SessionsOfAnotherAppClient(t *testing.T) {
+	a := newApp(t, nil)
+	other := a.Register(a.url)
+	other.ClientID, other.ClientSecret = localpool.DemoPublicID, ""
+	auth, err := codegrant.New(codegrant.Config{Pool: other, BaseURL: a.url, Sessions: a.sessions, Now: a.now.Now, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	auth.Mount(mux, "/auth")
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	browser := codegranttest.NewBrowser(t)
+	browser.SignIn(a.url+"/", "alice@example.com", codegranttest.Password)
+	cookie := sessionOf(t, browser, a.url)
+	if r := withCookies(t, server.URL+"/auth/user", cookie); r.StatusCode != 401 {
+		t.Errorf("a session of another app client: status %d", r.StatusCode)
+	}
+	if r := withCookies(t, a.url+"/auth/user", cookie); r.StatusCode != 200 {
+		t.Errorf("and it ended the session: status %d", r.StatusCode)
+	}
+}
+
 func TestS027_CookiesAreOfDifferentKinds(t *testing.T) {
 	a := newApp(t, func(c *codegrant.Config) { c.ErrorURL = "/open" })
 	browser := codegranttest.NewBrowser(t)

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -130,5 +132,43 @@ func TestS013_ARefreshForSomebodyElse(t *testing.T) {
 				t.Errorf("status %d, want the session to end", r.StatusCode)
 			}
 		})
+	}
+}
+
+// The groups that Cognito makes for identity providers are in tokens, and say where
+// somebody comes from, not what they may do.
+func TestS116_ProviderGroupsOpenNothing(t *testing.T) {
+	a := newApp(t, nil)
+	provider := a.PoolID + "_Google"
+	a.AddUser("carol", "carol@example.com", provider, "other_Google", "analysts")
+	browser := codegranttest.NewBrowser(t)
+	browser.SignIn(a.url+"/", "carol@example.com", codegranttest.Password)
+	var token string
+	handler := func(p codegrant.Permission) http.Handler {
+		return a.auth.Require(p)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			id, _ := codegrant.From(r.Context())
+			token = id.AccessToken().Reveal()
+			if id.InGroup(provider) || slices.Contains(id.Groups, provider) || len(id.Groups) != 2 {
+				t.Errorf("groups %q", id.Groups)
+			}
+		}))
+	}
+	cookie := sessionOf(t, browser, a.url)
+	ask := func(group, header, value string) int {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, a.url+"/", nil)
+		r.Header.Set(header, value)
+		w := httptest.NewRecorder()
+		handler(codegrant.InGroup(group)).ServeHTTP(w, r)
+		return w.Code
+	}
+	for _, proof := range []struct{ header, value string }{{"Cookie", cookie.Name + "=" + cookie.Value}, {"Authorization", ""}} {
+		if proof.value == "" {
+			proof.value = "Bearer " + token // of the session before
+		}
+		for group, want := range map[string]int{"analysts": 200, "other_Google": 200, provider: 403} {
+			if status := ask(group, proof.header, proof.value); status != want {
+				t.Errorf("%s, group %s: status %d, want %d", proof.header, group, status, want)
+			}
+		}
 	}
 }

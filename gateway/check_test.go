@@ -196,7 +196,7 @@ func TestS094_S123_S124_Assertions(t *testing.T) {
 	_, first, _ := ed25519.GenerateKey(nil)
 	_, second, _ := ed25519.GenerateKey(nil)
 	assert := func(keys ...ed25519.PrivateKey) *site {
-		return newSite(t, []gateway.Route{{Name: "reports", Path: "/reports", Assertion: true}, {Name: "plain", Path: "/"}}, func(g *gateway.Config, _ *codegrant.Config) {
+		return newSite(t, []gateway.Route{{Name: "reports", Path: "/reports", Assertion: true}, {Name: "orders", Path: "/orders", Assertion: true}, {Name: "plain", Path: "/"}}, func(g *gateway.Config, _ *codegrant.Config) {
 			g.Assertions = &gateway.Assertions{Keys: keys, Issuer: "https://gate.example.com"}
 		})
 	}
@@ -227,8 +227,16 @@ func TestS094_S123_S124_Assertions(t *testing.T) {
 	if err := standard.Validate(jwt.Expected{Issuer: "https://gate.example.com", AnyAudience: jwt.Audience{"reports"}, Time: time.Now()}); err != nil {
 		t.Error(err)
 	}
-	if err := standard.Validate(jwt.Expected{AnyAudience: jwt.Audience{"plain"}, Time: time.Now()}); err == nil {
-		t.Error("an assertion for one route is good for another")
+	// The other route's is for the other route alone, also for the same person, a moment later.
+	for path, want := range map[string]string{"/orders/1": "orders", "/reports/q4": "reports"} {
+		one, err := jwt.ParseSigned(s.echoed(alice, path, nil).Header.Get("X-Auth-Assertion"), []jose.SignatureAlgorithm{jose.EdDSA})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var claims jwt.Claims
+		if err := one.Claims(set, &claims); err != nil || !slices.Equal(claims.Audience, jwt.Audience{want}) {
+			t.Errorf("%s: an assertion for %q, %v", path, claims.Audience, err)
+		}
 	}
 	if time.Until(standard.Expiry.Time()) > 5*time.Minute+time.Second || own.Email != "alice@example.com" || !slices.Equal(own.Groups, []string{"admins", "analysts"}) || own.Pool == "" {
 		t.Errorf("%+v %+v", standard, own)

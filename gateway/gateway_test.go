@@ -365,18 +365,30 @@ func (anybody) Challenge(error) string { return "" }
 
 func TestS095_ForwardedHeadersOfStrangers(t *testing.T) {
 	s := newSite(t, usual(), func(c *gateway.Config, _ *codegrant.Config) { c.TrustedProxies = nil })
-	forged := map[string]string{
-		"X-Forwarded-For": "6.6.6.6", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https", "X-Forwarded-Port": "1", "X-Forwarded-Prefix": "/evil",
-		"X-Real-Ip": "6.6.6.6", "Forwarded": "for=6.6.6.6", "X-Original-Url": "/admin", "X-Rewrite-Url": "/admin",
+	forged := map[string]string{ // each by itself, and all at once
+		"X-Forwarded-For": "6.6.6.6", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "evil", "X-Forwarded-Port": "evil", "X-Forwarded-Prefix": "/evil",
+		"X-Real-Ip": "6.6.6.6", "Forwarded": "for=6.6.6.6", "X-Original-Url": "/evil", "X-Rewrite-Url": "/evil", "X-Original-Uri": "/evil", "X-Original-Method": "EVIL",
+		"X-Original-Host": "evil.example", "X-Forwarded-Method": "EVIL", "X-Forwarded-Uri": "/evil", "X-Forwarded-Server": "evil", "X-Forwarded-Scheme": "evil",
 	}
-	got := s.echoed(http.DefaultClient, "/open", forged)
-	for name, values := range got.Header {
-		if v := strings.Join(values, " "); strings.Contains(v, "6.6.6.6") || strings.Contains(v, "evil") || strings.Contains(v, "/admin") {
-			t.Errorf("upstream saw %s: %s", name, v)
+	attempts := []map[string]string{forged}
+	for name, value := range forged {
+		attempts = append(attempts, map[string]string{name: value})
+	}
+	host := strings.TrimPrefix(s.url, "http://")
+	for _, attempt := range attempts {
+		got := s.echoed(http.DefaultClient, "/open", attempt)
+		for name, values := range got.Header {
+			if v := strings.ToLower(strings.Join(values, " ")); strings.Contains(v, "6.6.6.6") || strings.Contains(v, "evil") {
+				t.Errorf("of %v, the upstream saw %s: %s", attempt, name, v)
+			}
+		}
+		// What it does see is the gateway's own say.
+		if h := got.Header; got.Target != "/open" || h.Get("X-Forwarded-For") != "127.0.0.1" || h.Get("X-Forwarded-Proto") != "http" || h.Get("X-Forwarded-Host") != host {
+			t.Errorf("of %v, the upstream saw %s with %v", attempt, got.Target, h)
 		}
 	}
 	trusting := newSite(t, usual(), nil)
-	got = trusting.echoed(http.DefaultClient, "/open", map[string]string{"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"})
+	got := trusting.echoed(http.DefaultClient, "/open", map[string]string{"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"})
 	if got.Header.Get("X-Forwarded-For") != "203.0.113.9, 127.0.0.1" || got.Header.Get("X-Forwarded-Proto") != "https" {
 		t.Errorf("of a trusted proxy: %v", got.Header)
 	}

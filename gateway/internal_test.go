@@ -1,8 +1,11 @@
 package gateway
 
 import (
+	"bufio"
 	"context"
 	"crypto/ed25519"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -60,39 +63,75 @@ func FuzzHeaderValue(f *testing.F) {
 	})
 }
 
-// TestS089_S106_ALongRequestEndsWithTheSession: a stream goes on while its permission does.
+// TestS089_S106_ALongRequestEndsWithTheSession: a stream, or a WebSocket, goes on while
+// its permission does: it ends when nobody is signed in any more, and when somebody is
+// who may no longer.
 func TestS089_S106_ALongRequestEndsWithTheSession(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		auth, route := testAuth(t)
-		g, err := New(Config{Tenants: []Tenant{{Auth: auth}}, Routes: []Route{route}, Transport: endless{}})
-		if err != nil {
-			t.Fatal(err)
+	for _, kind := range []string{"stream", "WebSocket"} {
+		for _, loss := range []string{"the session", "the permission"} {
+			t.Run(kind+" without "+loss, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { outlives(t, kind, loss) }) })
 		}
-		r := httptest.NewRequest(http.MethodGet, "/", nil)
-		r.Header.Set("X-Key", "good")
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			defer func() { _ = recover() }() // http.ErrAbortHandler: the answer had begun
-			g.ServeHTTP(httptest.NewRecorder(), r)
-		}()
-		time.Sleep(10*recheckEvery + time.Second)
-		synctest.Wait()
-		select {
-		case <-ended:
-			t.Fatal("it ended while the permission stood")
-		default:
+	}
+}
+
+func outlives(t *testing.T, kind, loss string) {
+	auth, route := testAuth(t)
+	var taken atomic.Bool
+	route.Permissions = []codegrant.Permission{codegrant.PermissionFunc("membership", func(context.Context, *codegrant.Identity, *http.Request) (bool, error) {
+		return !taken.Load(), nil
+	})}
+	g, err := New(Config{Tenants: []Tenant{{Auth: auth}}, Routes: []Route{route}, Transport: endless{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("X-Key", "good")
+	w := http.ResponseWriter(httptest.NewRecorder())
+	if kind == "WebSocket" {
+		for name, value := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="} {
+			r.Header.Set(name, value)
 		}
+		ours, theirs := net.Pipe()
+		defer ours.Close()
+		go func() { _, _ = io.Copy(io.Discard, ours) }()
+		w = hijacked{w, theirs}
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer func() { _ = recover() }() // http.ErrAbortHandler: the answer had begun
+		g.ServeHTTP(w, r)
+	}()
+	time.Sleep(10*recheckEvery + time.Second)
+	synctest.Wait()
+	select {
+	case <-ended:
+		t.Fatal("it ended while the permission stood")
+	default:
+	}
+	if loss == "the session" {
 		revoked.Store(true)
 		defer revoked.Store(false)
-		time.Sleep(recheckEvery + time.Second)
-		synctest.Wait()
-		select {
-		case <-ended:
-		default:
-			t.Fatal("it goes on after the permission is gone")
-		}
-	})
+	} else {
+		taken.Store(true)
+	}
+	time.Sleep(recheckEvery + time.Second)
+	synctest.Wait()
+	select {
+	case <-ended:
+	default:
+		t.Fatal("it goes on after " + loss + " is gone")
+	}
+}
+
+// hijacked is a response whose connection can be had.
+type hijacked struct {
+	http.ResponseWriter
+	conn net.Conn
+}
+
+func (h hijacked) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return h.conn, bufio.NewReadWriter(bufio.NewReader(h.conn), bufio.NewWriter(h.conn)), nil
 }
 
 // TestS164_ALongRequestEndsWithAPanic: asking a permission again, which panics, ends
@@ -146,6 +185,12 @@ func (key) Challenge(error) string { return "" }
 type endless struct{}
 
 func (endless) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Header.Get("Upgrade") != "" {
+		ours, theirs := net.Pipe()
+		go func() { _, _ = io.Copy(io.Discard, ours) }()
+		header := http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Accept": {"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="}}
+		return &http.Response{StatusCode: 101, Header: header, Body: theirs, Request: r}, nil
+	}
 	return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: waiting{r.Context()}, Request: r}, nil
 }
 

@@ -3,11 +3,15 @@ package gateway_test
 import (
 	"bufio"
 	"fmt"
+	"io"
+	"maps"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 
+	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/gateway"
 )
 
@@ -44,16 +48,40 @@ func TestS098_PathsAloneMakeARoutePublic(t *testing.T) {
 // TestS101_S134_NobodyIsExempt: no agent, parameter, address or header opens a route, and
 // what operators look at is not on it.
 func TestS101_S134_NobodyIsExempt(t *testing.T) {
-	s := newSite(t, usual(), nil)
-	for _, agent := range []string{"kube-probe/1.34", "ELB-HealthChecker/2.0", "GoogleHC/1.0", "GoogleStackdriverMonitoring-UptimeChecks", "Amazon-Route53-Health-Check-Service", "Consul Health Check", ""} {
-		for _, target := range []string{"/x", "/x?ready=1", "/healthz", "/readyz", "/ping", "/ready", "/metrics", "/debug/pprof/", "/debug/vars"} {
-			r, body := s.ask(http.DefaultClient, "GET", target, map[string]string{
-				"User-Agent": agent, "X-Forwarded-For": "127.0.0.1", "X-Real-Ip": "127.0.0.1", "X-Forwarded-Host": "localhost",
-			})
-			if r.StatusCode != http.StatusUnauthorized {
-				t.Errorf("%q gets %d of %s: %s", agent, r.StatusCode, target, body)
+	agents := []string{"kube-probe/1.34", "ELB-HealthChecker/2.0", "GoogleHC/1.0", "GoogleStackdriverMonitoring-UptimeChecks", "Amazon-Route53-Health-Check-Service", "Consul Health Check", "curl/8.0", ""}
+	targets := []string{"/x", "/x?ready=1", "/x?health", "/x?healthcheck=true", "/x?token=x&access_token=x&api_key=x", "/x?auth=false&debug=1", "/healthz", "/readyz", "/livez",
+		"/health", "/ping", "/ready", "/status", "/metrics", "/debug/pprof/", "/debug/vars", "/favicon.ico", "/robots.txt", "/.well-known/acme-challenge/x"}
+	headers := []map[string]string{
+		{"X-Forwarded-For": "127.0.0.1", "X-Real-Ip": "127.0.0.1", "X-Forwarded-Host": "localhost"},
+		{"X-Forwarded-For": "10.0.0.1, 169.254.169.254", "Forwarded": "for=127.0.0.1;host=localhost"},
+		{"X-Auth-Subject": "admin", "X-Auth-Groups": "analysts", "X-Remote-User": "admin", "Remote-User": "admin"},
+		{"X-Health-Check": "1", "X-Requested-With": "XMLHttpRequest", "Purpose": "prefetch", "Sec-Purpose": "prefetch"},
+		{"Origin": "https://evil.example", "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization"},
+	}
+	for name, proxies := range map[string][]netip.Prefix{"of a trusted proxy": {netip.MustParsePrefix("127.0.0.0/8")}, "of a stranger": nil} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, usual(), func(c *gateway.Config, _ *codegrant.Config) { c.TrustedProxies = proxies })
+			ask := func(method, target, agent string, header map[string]string) {
+				t.Helper()
+				header = maps.Clone(header)
+				header["User-Agent"] = agent
+				if r, body := s.ask(http.DefaultClient, method, target, header); r.StatusCode != http.StatusUnauthorized {
+					t.Errorf("%s %s with %v: %d: %s", method, target, header, r.StatusCode, body)
+				}
 			}
-		}
+			for _, agent := range agents {
+				for _, target := range targets {
+					ask("GET", target, agent, headers[0])
+				}
+			}
+			for _, header := range headers {
+				for _, method := range []string{"GET", "HEAD", "OPTIONS", "POST", "PROPFIND"} {
+					for _, target := range []string{"/x", "/reports", "/x?ready=1"} {
+						ask(method, target, agents[0], header)
+					}
+				}
+			}
+		})
 	}
 }
 
@@ -77,26 +105,32 @@ func TestS105_UpstreamsAreThoseOfTheConfiguration(t *testing.T) {
 	}
 	other := strings.TrimPrefix(elsewhere, "http://")
 	host := strings.TrimPrefix(s.url, "http://")
-	for _, head := range []string{
-		"GET / HTTP/1.1\r\nHost: " + other,
-		"GET / HTTP/1.1\r\nHost: 169.254.169.254",
-		"GET " + elsewhere + "/ HTTP/1.1\r\nHost: " + host,
-		"GET http://169.254.169.254/latest/meta-data/ HTTP/1.1\r\nHost: 169.254.169.254",
-		"GET @" + other + "/ HTTP/1.1\r\nHost: " + host,
-		"GET /@" + other + "/ HTTP/1.1\r\nHost: " + host,
-		"GET / HTTP/1.1\r\nHost: " + host + "\r\nX-Forwarded-Host: " + other + "\r\nX-Original-Host: " + other + "\r\nForwarded: host=" + other,
-		"CONNECT " + other + " HTTP/1.1\r\nHost: " + other,
+	for _, tt := range []struct {
+		head string
+		want int
+	}{
+		{"GET / HTTP/1.1\r\nHost: " + other, 200}, // a route for every host: the configuration's server answers
+		{"GET / HTTP/1.1\r\nHost: 169.254.169.254", 200},
+		{"GET " + elsewhere + "/ HTTP/1.1\r\nHost: " + host, 400},
+		{"GET http://169.254.169.254/latest/meta-data/ HTTP/1.1\r\nHost: 169.254.169.254", 400},
+		{"GET @" + other + "/ HTTP/1.1\r\nHost: " + host, 400},
+		{"GET /@" + other + "/ HTTP/1.1\r\nHost: " + host, 200},
+		{"GET /" + elsewhere + " HTTP/1.1\r\nHost: " + host, 400},
+		{"GET / HTTP/1.1\r\nHost: " + host + "\r\nX-Forwarded-Host: " + other + "\r\nX-Original-Host: " + other + "\r\nForwarded: host=" + other, 200},
+		{"GET / HTTP/1.1\r\nHost: " + host + "\r\nX-Original-Url: " + elsewhere + "/\r\nX-Rewrite-Url: " + elsewhere + "/\r\nDestination: " + elsewhere + "/", 200},
+		{"CONNECT " + other + " HTTP/1.1\r\nHost: " + other, 400},
 	} {
 		conn, err := net.Dial("tcp", host)
 		if err != nil {
 			t.Fatal(err)
 		}
-		fmt.Fprintf(conn, "%s\r\nConnection: close\r\n\r\n", head)
+		fmt.Fprintf(conn, "%s\r\nConnection: close\r\n\r\n", tt.head)
 		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil {
-			t.Errorf("%q: %v", head, err)
-		} else if response.StatusCode != 200 && response.StatusCode != 400 && response.StatusCode != 404 && response.StatusCode != 405 {
-			t.Errorf("%q: %s", head, response.Status)
+			t.Fatalf("%q: %v", tt.head, err)
+		}
+		if body, _ := io.ReadAll(response.Body); response.StatusCode != tt.want || tt.want == 200 && string(body) != "ours" {
+			t.Errorf("%q: %s %q, want %d", tt.head, response.Status, body, tt.want)
 		}
 		conn.Close()
 	}

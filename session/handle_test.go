@@ -1,6 +1,9 @@
 package session_test
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,10 +38,42 @@ func TestS051_OnlyWhatWasMadeIsAHandle(t *testing.T) {
 	for name, value := range map[string]string{
 		"empty": "", "short": good[:len(good)-1], "long": good + "A", "padding": good + "=", "another version": "B" + good[1:],
 		"standard alphabet": "+" + good[1:], "line break": good[:10] + "\n" + good[11:], "space": " " + good[1:], "record id": session.NewHandle().RecordID(),
+		"a line break more": good + "\n", "bits that mean nothing": good[:len(good)-1] + string(sibling(good[len(good)-1])),
 	} {
 		if _, err := session.ParseHandle(value); !errors.Is(err, session.ErrMalformed) {
 			t.Errorf("%s: ParseHandle() = %v, want %v", name, err, session.ErrMalformed)
 		}
+	}
+}
+
+// sibling is the next character of the base64url alphabet: after the 65 bytes of a
+// handle, one that differs in bits that are cut off.
+func sibling(c byte) byte {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	return alphabet[strings.IndexByte(alphabet, c)+1]
+}
+
+// What lies in a store names sessions, and opens none: no part of a cookie's value can
+// be had from it.
+func TestS051_TheRecordIDIsNoPartOfTheHandle(t *testing.T) {
+	h := session.NewHandle()
+	value, err := base64.RawURLEncoding.DecodeString(h.Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := base64.RawURLEncoding.DecodeString(h.RecordID())
+	if err != nil || len(id) != sha256.Size {
+		t.Fatalf("RecordID() = %q, %v", h.RecordID(), err)
+	}
+	for at := range len(id) - 7 {
+		if bytes.Contains(value, id[at:at+8]) {
+			t.Fatal("the record's id is part of the cookie's value")
+		}
+	}
+	// What somebody makes of an id that leaked, with a key of their own, is another session.
+	made, err := session.ParseHandle(base64.RawURLEncoding.EncodeToString(append(append(value[:1:1], id...), value[33:]...)))
+	if err != nil || made.RecordID() == h.RecordID() {
+		t.Errorf("a leaked id makes a handle to its record: %v", err)
 	}
 }
 

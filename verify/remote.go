@@ -89,9 +89,12 @@ func (r *remote[T]) get(ctx context.Context) (T, error) {
 	return r.current.Load().value, nil
 }
 
+// errNotAsked: what is missing may be there by now, and it is too soon to look.
+var errNotAsked = fmt.Errorf("%w: something is missing that may have been added, and the last time that was looked for is too recent", ErrUnavailable)
+
 // again returns the document after asking for it anew, because something was not
 // in it. It does so once per interval, however often it is called; otherwise the
-// document is the last one, and the error that of the last attempt.
+// error is that of the last attempt, or errNotAsked where that succeeded.
 func (r *remote[T]) again(ctx context.Context) (T, error) {
 	var none T
 	now := r.now()
@@ -103,8 +106,11 @@ func (r *remote[T]) again(ctx context.Context) (T, error) {
 		}
 	}
 	r.mu.Unlock()
-	if f != nil {
+	switch {
+	case f != nil:
 		err = f.wait(ctx)
+	case err == nil:
+		err = errNotAsked
 	}
 	if err != nil {
 		return none, err

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -82,6 +83,15 @@ func TestS147_SignInRate(t *testing.T) {
 		if r := login("/auth/login", fmt.Sprintf("203.0.113.9, 198.51.100.%d", i)); r.StatusCode == 429 {
 			t.Errorf("through a trusted proxy, %d: %d", i, r.StatusCode)
 		}
+	}
+	// One network of IPv6 is one customer's, however many addresses it has.
+	for i, want := range []int{303, 303, 429} {
+		if r := login("/auth/login", fmt.Sprintf("2001:db8:1:2:%x::1", i)); r.StatusCode/100 != want/100 {
+			t.Errorf("of one network, %d: %d, want %d", i, r.StatusCode, want)
+		}
+	}
+	if r := login("/auth/login", "2001:db8:1:3::1"); r.StatusCode == 429 {
+		t.Error("another network is refused")
 	}
 	g.write(oneUpstream + "limits: {sign_in_rate: 0}\n")
 	g.until("it is in use", func() bool { return strings.Count(g.log.String(), "new configuration is in use") == 2 })
@@ -206,9 +216,96 @@ func TestS144_SlowAndLargeRequests(t *testing.T) {
 	if response.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
 		t.Errorf("large headers: %d", response.StatusCode)
 	}
-	server := (&process{log: slog.New(slog.DiscardHandler)}).server(t.Context(), g.settings())
-	if server.ReadHeaderTimeout != 10*time.Second || server.IdleTimeout != 2*time.Minute || server.MaxHeaderBytes != 8<<10 {
-		t.Errorf("%+v", server)
+	large := g.settings()
+	synctest.Test(t, func(t *testing.T) {
+		server := (&process{log: slog.New(slog.DiscardHandler)}).server(t.Context(), large)
+		server.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+		pipes := make(pipeListener)
+		go func() { _ = server.Serve(pipes) }()
+		defer server.Close()
+		// end is after how long the server ends a connection on which it is sent a byte at a
+		// time, or nothing after what is sent at first.
+		end := func(first string, every time.Duration) time.Duration {
+			ours, theirs := net.Pipe()
+			defer ours.Close()
+			pipes <- theirs
+			begun, gone := time.Now(), make(chan struct{})
+			if _, err := io.WriteString(ours, first); err != nil {
+				t.Fatal(err)
+			}
+			go func() { _, _ = io.Copy(io.Discard, ours); close(gone) }()
+			for every > 0 {
+				select {
+				case <-gone:
+					return time.Since(begun)
+				case <-time.After(every):
+				}
+				if time.Since(begun) > time.Hour {
+					t.Fatal("it reads headers for an hour")
+				}
+				_, _ = io.WriteString(ours, "x")
+			}
+			select {
+			case <-gone:
+			case <-time.After(time.Hour):
+				t.Fatal("it waits for an hour")
+			}
+			return time.Since(begun)
+		}
+		for name, tt := range map[string]struct {
+			first       string
+			every, want time.Duration
+		}{
+			"headers a byte a second":   {"GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ", time.Second, 10 * time.Second},
+			"headers that stop":         {"GET / HTTP/1.1\r\nHo", 0, 10 * time.Second},
+			"nothing at all":            {"", 0, 10 * time.Second},
+			"nothing after one request": {"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0, 2 * time.Minute},
+		} {
+			if got := end(tt.first, tt.every); got < tt.want || got > tt.want+5*time.Second {
+				t.Errorf("%s: ended after %v, want %v", name, got, tt.want)
+			}
+		}
+	})
+}
+
+// pipeListener accepts the connections that are sent to it.
+type pipeListener chan net.Conn
+
+func (l pipeListener) Accept() (net.Conn, error) {
+	if conn, ok := <-l; ok {
+		return conn, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (l pipeListener) Close() error   { close(l); return nil }
+func (l pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
+
+// TestS101_S134_TheBinaryExemptsNobody: the listener of the public has no door beside
+// the routes.
+func TestS101_S134_TheBinaryExemptsNobody(t *testing.T) {
+	address := testenv.FreeAddress(t)
+	g := newGate(t, oneUpstream+"ops_listen: "+address+"\ntrusted_proxies: 127.0.0.1\n")
+	g.start()
+	for _, target := range []string{"/healthz", "/readyz", "/livez", "/metrics", "/debug/pprof/", "/debug/pprof/cmdline", "/debug/vars", "/reload", "/version", "/x?ready=1"} {
+		for _, agent := range []string{"kube-probe/1.34", "ELB-HealthChecker/2.0", "Prometheus/3.0"} {
+			r, err := http.NewRequestWithContext(t.Context(), "GET", g.url+target, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("User-Agent", agent)
+			r.Header.Set("X-Forwarded-For", "127.0.0.1")
+			response, err := http.DefaultTransport.RoundTrip(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if response.Body.Close(); response.StatusCode != http.StatusUnauthorized {
+				t.Errorf("%s gets %d of %s", agent, response.StatusCode, target)
+			}
+		}
+	}
+	if status, _ := operations(t, address, "/metrics"); status != 200 {
+		t.Errorf("and operators get %d", status)
 	}
 }
 
