@@ -45,6 +45,8 @@ func TestS057_AnswersAreNotStored(t *testing.T) {
 	for path, status := range map[string]int{"/": 200, "/open": 200, "/reports/": 200, "/orders/": 403, "/auth/user": 200} {
 		check(path, get(t, browser.Client, a.url+path), status)
 	}
+	check("no message", get(t, browser.Client, a.url+"/auth/flash"), 204)
+	check("no endpoint", get(t, browser.Client, a.url+"/auth/nothing"), 404)
 	check("a sign-out, with cookies", get(t, browser.Client, a.url+"/auth/logout"), 303)
 }
 

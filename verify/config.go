@@ -40,7 +40,8 @@ type Config struct {
 	// Defaults to 24 hours; at least a minute.
 	MaxKeyAge time.Duration
 	// RefetchInterval is the least time between two fetches that tokens with an
-	// unknown key cause, however many come. Defaults to 10 s.
+	// unknown key cause, however many come. Until the next one, a token with another
+	// unknown key is [ErrUnavailable]: nobody has looked for that key. Defaults to 10 s.
 	RefetchInterval time.Duration
 
 	// Leeway is how far the clocks here and at the pool may be apart. Defaults to
