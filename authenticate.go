@@ -114,7 +114,16 @@ func (a *Auth) identify(w http.ResponseWriter, r *http.Request) (*request, bool)
 			a.forbidden(w, r, &l.identity, err)
 			return nil, false
 		}
-		req.identity, req.sessionEnd = &l.identity, l.record.Expires
+		id, err := a.current(r.Context(), &l.identity)
+		if isUnavailable(err) {
+			a.unavailable(w, r, err)
+			return nil, false
+		}
+		if err != nil {
+			a.withoutAccount(w, r, l, err)
+			return req, true
+		}
+		req.identity, req.sessionEnd = id, l.record.Expires
 		if a.shared != nil {
 			req.sessionEnd = a.Now().Add(a.sharedLifetime(l.payload))
 		}
@@ -123,6 +132,9 @@ func (a *Auth) identify(w http.ResponseWriter, r *http.Request) (*request, bool)
 
 	for _, authenticator := range a.chain {
 		id, err := authenticator.Authenticate(r)
+		if err == nil && id != nil {
+			id, err = a.current(r.Context(), id)
+		}
 		if isUnavailable(err) {
 			a.unavailable(w, r, err)
 			return nil, false

@@ -29,6 +29,10 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 		a.refuseSignIn(w, r, "", fmt.Errorf("%w: %w", ErrCallbackQuery, err))
 		return
 	}
+	if a.begunElsewhere(r, answer) {
+		a.begin(w, r, a.returnTo(answer.State))
+		return
+	}
 	if answer.Code != "" {
 		// Before the attempt is taken: who is turned away can try again.
 		leave, err := a.enterSignIn(r.Context())
@@ -141,8 +145,9 @@ func (a *Auth) openSession(ctx context.Context, w http.ResponseWriter, r *http.R
 		snapshot.SignIn = true
 		change, err := a.Replica.Apply(ctx, snapshot)
 		if err != nil {
-			return nil, unavailable("update the replica", err)
+			return p, replicaFault("update the replica", err)
 		}
+		a.accounts.saw(change.User)
 		if !change.User.Enabled {
 			return nil, ErrUserDisabled // by the application: the pool has let them in
 		}

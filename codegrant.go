@@ -37,6 +37,7 @@ type Auth struct {
 	revocations atomic.Int64 // under way, or waiting
 
 	signedCookies *cloudfront.Cookies // nil: none
+	accounts      *accountBook        // nil: nobody is looked up again
 }
 
 // New checks the configuration and joins the parts. It reaches out to nothing:
@@ -88,11 +89,13 @@ func New(config Config) (*Auth, error) {
 	a := &Auth{
 		settings: s, client: client, endpoints: endpoints, verifier: verifier, csrf: csrf,
 		used: newUsedStates(s.Now), signIns: make(chan struct{}, maxSignIns), refreshes: newFlights(s.Now),
+		accounts: newAccountBook(&s),
 	}
 	if s.InsecureSharedTokensDomain != "" {
 		a.shared = newCarried(newSharedTokens(&s), s.Now)
 		s.Logger.Warn("tokens are shared in cookies with every host of a domain: each of them can read and use them",
 			"domain", s.InsecureSharedTokensDomain)
+		s.Logger.Warn("turn refresh token rotation off at the app client while a backend with the Python package shares the tokens, and on after it: the package drops a rotated token")
 	}
 	if s.CookieSessions {
 		a.shared = newCarried(newCookieSessions(&s), s.Now)

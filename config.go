@@ -57,8 +57,19 @@ type Config struct {
 
 	// TrustedOrigins are other origins whose pages may send unsafe requests
 	// (POST, PUT …), and open WebSockets, with a session cookie or any other
-	// proof but a bearer token. Defaults to none.
+	// proof but a bearer token. A link of theirs to the sign-out signs out without
+	// asking, as long as they let browsers send Referer. Defaults to none.
 	TrustedOrigins []string
+
+	// MigrationLinks accepts the links of front ends that were made for the Python
+	// package cognito_code_grant. Login and logout then take state where redirect_uri
+	// is missing, as a URL of an allowed origin. A callback of a sign-in that a front
+	// end began by itself is never completed: a new sign-in begins in its place, which
+	// costs one more redirect and asks a person whom the pool knows nothing. A sign-out
+	// goes back to state through the pool where SignOutURLs has this service's own
+	// BaseURL + prefix + "/logout/"; otherwise it ends at the sign-out URL that is
+	// state, or has its origin. Defaults to false.
+	MigrationLinks bool
 
 	// AcceptTokens opens POST /session, which takes a token set that a client
 	// already holds (a single-page or mobile application that signs in by itself,
@@ -121,6 +132,19 @@ type Config struct {
 	// Replica keeps the application's copy of users and groups, which must be
 	// of the same pool. Defaults to none.
 	Replica replica.Store
+
+	// UserMaxAge is how old what this process knows of a person's row in the replica may
+	// be. An account that was turned off or deleted there, and groups that were given
+	// there (see Groups), are seen within it; after a deletion UserID is not handed out
+	// any more. Each person who is active costs one look-up per UserMaxAge and process,
+	// and while the replica does not answer then, requests are answered with 503.
+	// Defaults to 30 seconds where Groups is not GroupsOfToken or others write to the
+	// replica's tables, as Django does, and otherwise to never; a negative value is never.
+	UserMaxAge time.Duration
+
+	// Groups says whose groups an identity is in, and with it InGroup and the headers
+	// of the gateway. Defaults to [GroupsOfToken].
+	Groups GroupSource
 
 	// Keys seal what the browser carries during a sign-in. Processes that share
 	// a session store must share them. Defaults to a random key, and is
@@ -278,6 +302,20 @@ func (c Config) resolve() (settings, error) {
 	}
 	if c.RefreshLeeway < 0 || c.RefreshLeeway > time.Hour {
 		fault("RefreshLeeway", "%v is not between 0 and an hour", c.RefreshLeeway)
+	}
+
+	switch c.Groups {
+	case GroupsOfToken:
+	case GroupsOfReplica, GroupsOfBoth:
+		if c.Replica == nil || c.UserMaxAge < 0 {
+			fault("Groups", "%q needs a Replica that is looked at: set Replica, and UserMaxAge not below 0", c.Groups)
+		}
+		def(&c.UserMaxAge, defaultUserMaxAge)
+	default:
+		fault("Groups", "%q is neither empty, %q nor %q", c.Groups, GroupsOfReplica, GroupsOfBoth)
+	}
+	if others, ok := c.Replica.(interface{ WrittenByOthers() bool }); ok && others.WrittenByOthers() {
+		def(&c.UserMaxAge, defaultUserMaxAge)
 	}
 
 	if c.Now == nil {

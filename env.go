@@ -1,6 +1,7 @@
 package codegrant
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/net/publicsuffix"
 
 	"github.com/codegrant/codegrant/cloudfront"
 	"github.com/codegrant/codegrant/cognito"
@@ -33,7 +36,8 @@ import (
 //	CLOUDFRONT_SIGNED_COOKIES    true: signed cookies for private files (CloudFront), with
 //	  ..._KEY_PAIR_ID            the id of the public key
 //	  ..._PRIVATE_KEY            the key itself, PEM; or ..._PRIVATE_KEY_FILE
-//	  ..._RESOURCE               such as https://assets.example.com/private/*
+//	  ..._RESOURCE               such as https://assets.example.com/private/*; a path such as
+//	                             * is one on the host assets-v2 of the cookies' domain
 //	  ..._DOMAIN                 the cookies' domain; the registrable domain of the site unless set
 //
 // And our own:
@@ -44,11 +48,14 @@ import (
 //	CODEGRANT_SCOPES             scopes, separated by spaces
 //	CODEGRANT_RETURN_ORIGINS     further origins to return to, separated by commas
 //	CODEGRANT_TRUSTED_ORIGINS    further origins whose pages may send unsafe requests, separated by commas
+//	CODEGRANT_MIGRATION_LINKS    true: links made for the Python package go on working (MigrationLinks)
 //	CODEGRANT_ACCEPT_TOKENS      true: POST /session takes tokens that a client holds (AcceptTokens)
 //	CODEGRANT_COOKIE_SESSIONS    true: sessions in cookies alone (CookieSessions)
 //	CODEGRANT_COOKIE_DOMAIN      shares the session cookie with siblings (InsecureCookieDomain)
 //	CODEGRANT_KEYS               sealing keys, 32 bytes each in base64, separated by commas, the newest first
 //	CODEGRANT_KEYS_DIR           or a directory of them, one a file, followed as it changes: see [session.WatchKeys]
+//	CODEGRANT_GROUPS             whose groups count: token, replica or both (Groups)
+//	CODEGRANT_USER_MAX_AGE       such as 30s (UserMaxAge)
 //	CODEGRANT_IDLE_TIMEOUT       such as 12h
 //	CODEGRANT_ABSOLUTE_TIMEOUT   such as 168h
 //
@@ -65,6 +72,8 @@ type environment struct {
 func configFrom(lookup func(string) (string, bool)) (Config, error) {
 	env := &environment{lookup: lookup}
 	c := Config{
+		Groups:               env.groups("CODEGRANT_GROUPS"),
+		UserMaxAge:           env.duration("CODEGRANT_USER_MAX_AGE"),
 		BaseURL:              env.get("CODEGRANT_BASE_URL"),
 		CallbackURL:          env.get("SITE_LOGIN_URL"),
 		DefaultReturnURL:     env.get("AUTH_COGNITO_REDIRECT_URL"),
@@ -73,6 +82,7 @@ func configFrom(lookup func(string) (string, bool)) (Config, error) {
 		Scopes:               env.list("CODEGRANT_SCOPES", " "),
 		AllowedReturnOrigins: env.list("CODEGRANT_RETURN_ORIGINS", ","),
 		TrustedOrigins:       env.list("CODEGRANT_TRUSTED_ORIGINS", ","),
+		MigrationLinks:       env.boolean("CODEGRANT_MIGRATION_LINKS"),
 		AcceptTokens:         env.boolean("CODEGRANT_ACCEPT_TOKENS"),
 		CookieSessions:       env.boolean("CODEGRANT_COOKIE_SESSIONS"),
 		InsecureCookieDomain: env.get("CODEGRANT_COOKIE_DOMAIN"),
@@ -95,7 +105,7 @@ func configFrom(lookup func(string) (string, bool)) (Config, error) {
 		c.InsecureSharedTokensDomain = domain
 	}
 	if env.boolean("CLOUDFRONT_SIGNED_COOKIES") {
-		c.CloudFront = env.cloudFront()
+		c.CloudFront = env.cloudFront(cmp.Or(c.BaseURL, c.CallbackURL))
 	}
 	c.Pool.ClientSecret = cognito.Secret(env.secret("CODEGRANT_CLIENT_SECRET"))
 
@@ -144,6 +154,14 @@ func (e *environment) boolean(name string) bool {
 	return false
 }
 
+func (e *environment) groups(name string) GroupSource {
+	value := e.get(name)
+	if value == "token" {
+		return GroupsOfToken
+	}
+	return GroupSource(value) // which New judges
+}
+
 func (e *environment) list(name, separator string) []string {
 	var items []string
 	for item := range strings.SplitSeq(e.get(name), separator) {
@@ -167,7 +185,7 @@ func (e *environment) duration(name string) time.Duration {
 }
 
 // cloudFront reads the settings of signed cookies.
-func (e *environment) cloudFront() *cloudfront.Config {
+func (e *environment) cloudFront(site string) *cloudfront.Config {
 	const prefix = "CLOUDFRONT_SIGNED_COOKIES"
 	c := &cloudfront.Config{Domain: e.get(prefix + "_DOMAIN")}
 	// One line is how many ways of setting variables pass a PEM text on.
@@ -180,13 +198,32 @@ func (e *environment) cloudFront() *cloudfront.Config {
 		c.Keys = []cloudfront.Key{key}
 	}
 	if target := e.required(prefix + "_RESOURCE"); target != "" {
-		// The package's setting went without the scheme.
-		if !strings.Contains(target, "://") {
-			target = "https://" + target
-		}
-		c.Resources = []cloudfront.Resource{{URL: target}}
+		c.Resources = []cloudfront.Resource{{URL: e.cloudFrontURL(prefix+"_RESOURCE", target, c.Domain, site)}}
 	}
 	return c
+}
+
+// cloudFrontURL makes a URL of what the package takes as a resource. The released one
+// takes a path, such as *, on the host assets-v2 of the cookies' domain; its fork takes
+// a URL without the scheme.
+func (e *environment) cloudFrontURL(name, target, domain, site string) string {
+	if strings.Contains(target, "://") {
+		return target
+	}
+	if first, _, _ := strings.Cut(target, "/"); strings.Contains(first, ".") {
+		return "https://" + target
+	}
+	path := strings.TrimLeft(target, "/")
+	if domain = strings.TrimPrefix(domain, "."); domain == "" {
+		if u, err := url.Parse(site); err == nil {
+			domain, _ = publicsuffix.EffectiveTLDPlusOne(u.Hostname())
+		}
+	}
+	if domain == "" {
+		e.fault(name, fmt.Errorf("%q is a path, and no domain follows from the other settings; write the whole URL, such as %s=https://assets-v2.example.com/%s", target, name, path))
+		domain = "example.com"
+	}
+	return "https://assets-v2." + domain + "/" + path
 }
 
 // secret reads NAME, or the file that NAME_FILE names.

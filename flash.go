@@ -12,12 +12,14 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/replica"
 	"github.com/codegrant/codegrant/session"
 )
 
 // FlashMessage is what a person should be told once about a sign-in that failed.
 type FlashMessage struct {
 	// Code is for programs: "sign_in_refused", "sign_in_expired", "not_admitted",
+	// "email_not_verified", "account_conflict",
 	// "too_many_sign_ins", "temporarily_unavailable", or "trigger" for a message of the pool's
 	// Lambda trigger.
 	Code string `json:"code"`
@@ -129,6 +131,12 @@ func describe(r *http.Request, err error) FlashMessage {
 	}
 	if errors.Is(err, ErrStateExpired) || errors.Is(err, ErrStateUsed) || errors.Is(err, ErrStateUnknown) {
 		return FlashMessage{Code: "sign_in_expired", Message: "This sign-in has expired, was used before, or was started in another browser. Please sign in again."}
+	}
+	if errors.Is(err, replica.ErrEmailNotVerified) {
+		return FlashMessage{Code: "email_not_verified", Message: "The e-mail address of your account is not confirmed, so it is not certain which account here is yours. Confirm your address and sign in again, or contact the people who run this service."}
+	}
+	if errors.Is(err, errAccountConflict) {
+		return FlashMessage{Code: "account_conflict", Message: "You are known, but it is not clear which account here is yours. Please contact the people who run this service, and give them the reference below."}
 	}
 	if errors.Is(err, ErrNotAdmitted) || errors.Is(err, ErrUserDisabled) {
 		return FlashMessage{Code: "not_admitted", Message: "Your account may not use this service. Please contact the people who run it."}

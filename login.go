@@ -27,7 +27,12 @@ func (a *Auth) login(w http.ResponseWriter, r *http.Request) {
 		a.unauthorized(w, r, nil)
 		return
 	}
-	returnTo := a.returnTo(query.Get("redirect_uri"))
+	a.begin(w, r, a.returnTo(a.linkTarget(query)))
+}
+
+// begin sends the browser to the pool, to come back to a target that was checked.
+func (a *Auth) begin(w http.ResponseWriter, r *http.Request, returnTo string) {
+	query := r.URL.Query()
 	if a.loops(w, r) {
 		a.refuseSignIn(w, r, returnTo, ErrSignInLoop)
 		return

@@ -26,9 +26,12 @@ const maxRevocations = 1 << 10
 // the browser to the pool's own sign-out. Each step stands when a later one
 // fails.
 func (a *Auth) logout(w http.ResponseWriter, r *http.Request) {
+	if a.goesOn(w, r) {
+		return
+	}
 	switch r.Method {
 	case http.MethodGet:
-		if background(r) || causedByAnotherSite(r, a.BaseURL) {
+		if background(r) || causedByAnotherSite(r, a.BaseURL) && !a.fromTrustedPage(r) {
 			a.confirmSignOut(w, r)
 			return
 		}
@@ -58,7 +61,7 @@ func (a *Auth) logout(w http.ResponseWriter, r *http.Request) {
 		a.unavailable(w, r, unavailable("end the session", err))
 		return
 	}
-	target := a.client.LogoutURL(a.signOutURL(r.URL.Query().Get("redirect_uri")))
+	target := a.client.LogoutURL(a.leaveThrough(w, a.linkTarget(r.URL.Query())))
 	if wantsJSON(r) || background(r) {
 		// A script cannot follow a redirect to another origin; it can navigate.
 		writeJSON(w, http.StatusOK, map[string]string{"logout_url": target})
@@ -67,18 +70,32 @@ func (a *Auth) logout(w http.ResponseWriter, r *http.Request) {
 	returnto.Redirect(w, target, http.StatusSeeOther)
 }
 
-// signOutURL is the registered sign-out URL that the target names, or the first.
-// Cognito takes no other: an exact comparison, to the trailing slash.
+// signOutURL is the registered sign-out URL that the target names, or else our own
+// endpoint, which leads on, or one of the target's origin, or the first. Cognito takes
+// no other: an exact comparison, to the trailing slash.
 func (a *Auth) signOutURL(target string) string {
+	hop := a.signOutHop()
+	others := slices.DeleteFunc(slices.Clone(a.SignOutURLs), func(u string) bool { return u == hop })
 	if checked, err := a.rules.Check(target); target != "" && err == nil {
 		if checked[0] == '/' {
 			checked = a.BaseURL + checked
 		}
-		if slices.Contains(a.SignOutURLs, checked) {
+		if slices.Contains(others, checked) {
 			return checked
 		}
+		if hop != "" {
+			return hop
+		}
+		for _, u := range others {
+			if a.MigrationLinks && originOf(u) == originOf(checked) {
+				return u
+			}
+		}
 	}
-	return a.SignOutURLs[0]
+	if len(others) == 0 {
+		return hop
+	}
+	return others[0]
 }
 
 // clearCookies takes back everything that a sign-in handed out.

@@ -249,11 +249,13 @@ func (a *Auth) renew(ctx context.Context, l *live) (*live, error) {
 	// does not answer, the digest stays behind and the next refresh tries again.
 	snapshot := a.snapshot(claims)
 	if sum := digest(snapshot); a.Replica != nil && sum != p.tokens.replicated {
+		snapshot.Entering = true
 		change, err := a.Replica.Apply(ctx, snapshot)
 		if err != nil {
 			a.audit(ctx, slog.LevelError, "replica not updated", slog.String("sub", p.identity.Subject), slog.String("reason", err.Error()))
 			return renewed, nil
 		}
+		a.accounts.saw(change.User)
 		if !change.User.Enabled {
 			a.revokeSoon(ctx, l.identity.Subject, tokens.RefreshToken)
 			a.endSession(ctx, renewed, ErrUserDisabled.Error())

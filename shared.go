@@ -232,10 +232,13 @@ func (a *Auth) sharedPerson(ctx context.Context, p *payload, tokens cognito.Toke
 		a.shared.people.put(key, 0)
 		return 0, nil
 	}
-	change, err := a.Replica.Apply(ctx, a.snapshot(claims))
+	snapshot := a.snapshot(claims)
+	snapshot.Entering = true
+	change, err := a.Replica.Apply(ctx, snapshot)
 	if err != nil {
-		return 0, unavailable("update the replica", err)
+		return 0, replicaFault("update the replica", err)
 	}
+	a.accounts.saw(change.User)
 	if !change.User.Enabled {
 		return 0, ErrUserDisabled
 	}

@@ -50,7 +50,8 @@ func (a *Auth) loginURL(returnTo string) string {
 // our own page, which no other site can do.
 func (a *Auth) confirmSignOut(w http.ResponseWriter, r *http.Request) {
 	target := a.path("/logout")
-	if uri := r.URL.Query().Get("redirect_uri"); uri != "" {
+	uri := a.linkTarget(r.URL.Query())
+	if uri != "" {
 		target += "?redirect_uri=" + url.QueryEscape(uri)
 	}
 	status := http.StatusOK
@@ -60,7 +61,7 @@ func (a *Auth) confirmSignOut(w http.ResponseWriter, r *http.Request) {
 	// The answer to the form leads through the pool to a sign-out URL.
 	pages.Render(w, r, status, pages.ConfirmSignOut{
 		Action: target, Stay: a.DefaultReturnURL,
-		Redirects: []string{originOf(a.endpoints.Logout), originOf(a.signOutURL(r.URL.Query().Get("redirect_uri")))},
+		Redirects: []string{originOf(a.endpoints.Logout), originOf(a.signOutURL(uri)), originOf(a.onwards(uri))},
 	})
 }
 

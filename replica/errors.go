@@ -1,6 +1,9 @@
 package replica
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 var (
 	// ErrNotFound means that there is no such user.
@@ -13,6 +16,10 @@ var (
 	// ErrConflict means that rows which exist already stand in the way and a
 	// person has to decide, such as two accounts with the address of a newcomer.
 	ErrConflict = errors.New("conflict")
+
+	// ErrEmailNotVerified is the [ErrConflict] that the person can end: an account may be
+	// theirs, and the pool does not say that its address is.
+	ErrEmailNotVerified = fmt.Errorf("%w: the address is not verified", ErrConflict)
 
 	// ErrSweepTooLarge means that a sweep would mark more users as deleted than it
 	// may, and that it has marked nobody.

@@ -44,6 +44,11 @@ type Snapshot struct {
 	// SignIn counts the snapshot as a sign-in of the person at At.
 	SignIn bool
 
+	// Entering says that the person asks to be let in, as at every SignIn: of one whom
+	// the application keeps out nothing is written, and the change says that they are not
+	// enabled.
+	Entering bool
+
 	// Pass names the reading of the whole pool that the snapshot is part of, for
 	// [BatchStore.Sweep] to know whom it has seen. Empty: none.
 	Pass string

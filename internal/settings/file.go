@@ -108,12 +108,16 @@ type pool struct {
 	ErrorURL             string   `yaml:"error_url" help:"Page of yours that shows sign-in errors. Defaults to a small one of ours."`
 	AllowedReturnOrigins []string `yaml:"allowed_return_origins" help:"Other origins that a sign-in may return to. Defaults to none."`
 	TrustedOrigins       []string `yaml:"trusted_origins" help:"Other origins whose pages may send unsafe requests and open WebSockets with a session. Defaults to none."`
+	MigrationLinks       bool     `yaml:"migration_links" help:"Accepts the links of front ends made for the Python package cognito_code_grant: state as the URL to come back to. Defaults to false."`
 	AcceptTokens         bool     `yaml:"accept_tokens" help:"Opens POST /session, which takes tokens that an app holds already. Defaults to false."`
 
 	BearerClientIDs []string `yaml:"bearer_client_ids" help:"Further app clients whose bearer tokens are accepted. Defaults to none."`
 	BearerIDTokens  bool     `yaml:"bearer_id_tokens" help:"Accepts ID tokens as bearer tokens too. Defaults to false."`
 	BearerResources []string `yaml:"bearer_resources" help:"Audiences (RFC 8707) that access tokens may be bound to. Defaults to none."`
 	LoadBalancers   []string `yaml:"load_balancers" help:"ARNs of AWS load balancers that sign people in themselves and whose word counts. Defaults to none."`
+
+	Groups     string        `yaml:"groups" help:"Whose groups count: token, replica (its own and the pool's), or both (the token's, and those given in the replica). Defaults to token."`
+	UserMaxAge time.Duration `yaml:"user_max_age" help:"How old what is known of a person's row in the replica may be, before it is looked up again. Defaults to 30s where Django's tables are the replica, or groups is not token; otherwise to never."`
 
 	IdleTimeout     time.Duration `yaml:"idle_timeout" help:"Ends a session that was not used for this long. Defaults to 12h."`
 	AbsoluteTimeout time.Duration `yaml:"absolute_timeout" help:"Ends a session this long after sign-in. Defaults to 168h."`

@@ -45,7 +45,7 @@ func (r *reader) pools(f *file, s *Settings) {
 		r.cookies(fmt.Sprintf("pools[%d]", i), &s.Pools[i], s.Pools[:i])
 	}
 	for i := range s.Pools {
-		r.tryPool(fmt.Sprintf("pools[%d]", i), &s.Pools[i])
+		r.tryPool(fmt.Sprintf("pools[%d]", i), &s.Pools[i], s.Replica.Enabled)
 	}
 }
 
@@ -58,7 +58,8 @@ func (r *reader) pool(key string, p pool, f *file, s *Settings) Pool {
 		Config: codegrant.Config{
 			Pool: r.userPool(key, p), BaseURL: p.BaseURL, CallbackURL: p.CallbackURL, SignOutURLs: p.SignOutURLs,
 			DefaultReturnURL: p.DefaultReturnURL, ErrorURL: p.ErrorURL,
-			AllowedReturnOrigins: p.AllowedReturnOrigins, TrustedOrigins: p.TrustedOrigins, AcceptTokens: p.AcceptTokens,
+			AllowedReturnOrigins: p.AllowedReturnOrigins, TrustedOrigins: p.TrustedOrigins, AcceptTokens: p.AcceptTokens, MigrationLinks: p.MigrationLinks,
+			Groups: codegrant.GroupSource(strings.TrimPrefix(p.Groups, "token")), UserMaxAge: p.UserMaxAge,
 			Scopes: p.Scopes, BearerClientIDs: p.BearerClientIDs, BearerIDTokens: p.BearerIDTokens, BearerResources: p.BearerResources,
 			Keys: s.Keys, IdleTimeout: p.IdleTimeout, AbsoluteTimeout: p.AbsoluteTimeout, RefreshLeeway: p.RefreshLeeway,
 			CookieName: p.CookieName, InsecureCookieDomain: p.CookieDomain, SameSiteStrict: p.SameSiteStrict,
@@ -201,7 +202,7 @@ var words = map[string]string{
 	"ErrorURL": "error_url", "AllowedReturnOrigins": "allowed_return_origins", "TrustedOrigins": "trusted_origins", "Scopes": "scopes",
 	"IdleTimeout": "idle_timeout", "AbsoluteTimeout": "absolute_timeout", "RefreshLeeway": "refresh_leeway", "CookieName": "cookie_name",
 	"InsecureCookieDomain": "cookie_domain", "InsecureSharedTokensDomain": "shared_tokens_domain", "LoadBalancer": "load_balancers",
-	"CloudFront": "cloudfront", "CookieSessions": "sessions", "BearerClientIDs": "bearer_client_ids", "BearerResources": "bearer_resources",
+	"CloudFront": "cloudfront", "Groups": "groups", "UserMaxAge": "user_max_age", "CookieSessions": "sessions", "BearerClientIDs": "bearer_client_ids", "BearerResources": "bearer_resources",
 }
 
 var (
@@ -210,7 +211,7 @@ var (
 )
 
 // tryPool asks the packages that a pool is for whether they take it.
-func (r *reader) tryPool(key string, p *Pool) {
+func (r *reader) tryPool(key string, p *Pool, replica bool) {
 	endpoints, err := p.Config.Pool.Endpoints()
 	if err != nil {
 		for _, leaf := range leaves(err) {
@@ -228,6 +229,12 @@ func (r *reader) tryPool(key string, p *Pool) {
 	p.Issuer = endpoints.Issuer
 	config := p.Config
 	config.Logger = slog.New(slog.DiscardHandler)
+	switch config.Groups {
+	case codegrant.GroupsOfReplica, codegrant.GroupsOfBoth:
+		if replica && config.UserMaxAge >= 0 {
+			config.Groups = codegrant.GroupsOfToken // the replica comes later
+		}
+	}
 	_, err = codegrant.New(config)
 	if err == nil {
 		return

@@ -98,8 +98,8 @@ func (s *Store) changeOnce(ctx context.Context, id *statement, decide decision) 
 	}
 	defer tx.Rollback() // after Commit it does nothing; after a panic of OnChange it matters
 	if p.before == nil {
-		if err := s.adopt(ctx, tx, p, decide); err != nil {
-			return nil, err
+		if err := s.adopt(ctx, tx, p, decide); err != nil || p.refused {
+			return p, err
 		}
 	} else {
 		// Decide again, with the row held: what was read may be history.
@@ -136,7 +136,7 @@ func (s *Store) adopt(ctx context.Context, tx *sql.Tx, p *plan, decide decision)
 		return err
 	}
 	*p = *adopted
-	p.change.Adopted = true
+	p.change.Adopted = !p.refused
 	return nil
 }
 

@@ -14,6 +14,10 @@ import (
 	"github.com/codegrant/codegrant/replica"
 )
 
+// WrittenByOthers reports whether another program writes to the tables too, as Django
+// does to its own: what was read from them is soon out of date.
+func (s *Store) WrittenByOthers() bool { return s.tables.view().required != "" }
+
 //go:embed migrations
 var migrations embed.FS
 

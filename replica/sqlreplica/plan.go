@@ -11,6 +11,8 @@ type plan struct {
 	before *row // as stored; nil for nobody
 	change replica.Change
 	pass   string // that has seen the user; empty: none
+
+	refused bool // the account is turned off: nothing is written
 }
 
 // A decision says what is to become of a user, nil for nobody.
@@ -24,6 +26,12 @@ func (s *Store) decide(snapshot replica.Snapshot) decision {
 		}
 		if err := expect(stored.User, snapshot.Issuer, snapshot.Subject); err != nil {
 			return nil, err
+		}
+		if stored.inactive && !stored.deactivated && (snapshot.SignIn || snapshot.Entering) {
+			// The application turned the account off: the person is refused, and what
+			// they came with is nothing that happened.
+			before := stored.User
+			return &plan{before: stored, change: replica.Change{User: stored.User, Before: &before}, refused: true}, nil
 		}
 		change := replica.Decide(s.policy, &stored.User, snapshot, s.now())
 		stored.claim(&change)
