@@ -24,6 +24,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/codegrant/codegrant/codegranttest"
+	"github.com/codegrant/codegrant/internal/proxytest"
 	"github.com/codegrant/codegrant/internal/testenv"
 )
 
@@ -80,7 +81,7 @@ routes: [{path: /, upstream: %q}]
 `, port, base, sessions, events, eventSecret, c.pool.URL, client.Issuer, client.ID, client.Secret, app.URL), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		start(t, "gateway", exec.Command(binary, "serve", "--config", file))
+		proxytest.Run(t, "gateway", exec.Command(binary, "serve", "--config", file))
 		await(t, "http://127.0.0.1:"+port+"/auth/user")
 	}
 	c.events = "http://127.0.0.1:" + events
@@ -232,7 +233,7 @@ func TestFromDisabledToRefused(t *testing.T) {
 			}
 			c.refused(dora)
 
-			start(t, "sync", c.sync("--follow"))
+			proxytest.Run(t, "sync", c.sync("--follow"))
 			await(t, c.events+"/healthz")
 
 			// With: a moment. What another process of this machine does at that time is

@@ -12,13 +12,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/codegrant/codegrant/codegranttest"
 	"github.com/codegrant/codegrant/e2e/browser"
+	"github.com/codegrant/codegrant/internal/proxytest"
 	"github.com/codegrant/codegrant/internal/testenv"
 	"github.com/codegrant/codegrant/localpool"
 )
@@ -45,45 +44,29 @@ func freePort(t *testing.T) string {
 	return port
 }
 
-// startGateway serves examples/gateway/config behind the proxy that proxy starts with
-// the given file. Further files go into the folder of that one, under their own names.
-func startGateway(t *testing.T, config, proxyFile string, further []string, proxy func(file string) *exec.Cmd) *platform {
+// startGateway serves behind a proxy with the files of examples/gateway.
+func startGateway(t *testing.T, proxy proxytest.Proxy) *platform {
 	t.Helper()
+	proxy.Require(t)
 	p := &platform{t: t, pool: codegranttest.NewPool(t, nil)}
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(seen{r.Method, r.RequestURI, r.Header})
 	}))
 	t.Cleanup(app.Close)
-	front, gate, asked := freePort(t), freePort(t), freePort(t)
-	p.url = "http://localhost:" + front
+	addresses := proxytest.NewAddresses(t, app.URL, p.pool.URL)
+	p.url = addresses.URL()
 	client := p.pool.Clients()[0]
 	if err := p.pool.RegisterURLs(client.ID, p.url+"/auth/callback", p.url+"/"); err != nil {
 		t.Fatal(err)
 	}
-	folder := t.TempDir()
-	fill := func(name, as string) string {
-		content, err := os.ReadFile(filepath.Join("../examples/gateway", name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		text := strings.NewReplacer(
-			"http://127.0.0.1:9229", p.pool.URL, "localhost:8000", "localhost:"+front, "127.0.0.1:8000", "127.0.0.1:"+front,
-			"127.0.0.1:8080", "127.0.0.1:"+gate, "127.0.0.1:8081", "127.0.0.1:"+asked, "127.0.0.1:3000", strings.TrimPrefix(app.URL, "http://"),
-			"timeout processing 10s", "timeout processing 2s",
-		).Replace(string(content))
-		file := filepath.Join(folder, as)
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return file
+	file := filepath.Join(t.TempDir(), "codegrant.yaml")
+	if err := os.WriteFile(file, []byte(proxytest.Example(t, proxy.Gateway, addresses)), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	for _, name := range further {
-		fill(name, filepath.Base(name))
-	}
-	p.stop = start(t, "codegrant", exec.Command(buildCodegrant(t), "serve", "--config", fill(config, "codegrant.yaml")))
-	await(t, "http://127.0.0.1:"+gate+"/auth/user")
-	start(t, "proxy", proxy(fill(proxyFile, "proxy"+filepath.Ext(proxyFile))))
+	p.stop = proxytest.Run(t, "codegrant", exec.Command(buildCodegrant(t), "serve", "--config", file))
+	await(t, "http://"+addresses.Gateway+"/auth/user")
+	proxy.Start(t, addresses)
 	await(t, p.url+"/auth/user")
 	return p
 }
@@ -98,30 +81,6 @@ func buildCodegrant(t *testing.T) string {
 		t.Fatalf("build codegrant: %v", err)
 	}
 	return binary
-}
-
-// start runs a program until the test ends, or stop is called, and has it end by itself.
-func start(t *testing.T, what string, program *exec.Cmd) (stop func()) {
-	t.Helper()
-	program.Stdout, program.Stderr = t.Output(), t.Output()
-	program.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := program.Start(); err != nil {
-		t.Fatalf("start %s: %v", what, err)
-	}
-	stop = sync.OnceFunc(func() {
-		_ = program.Process.Signal(syscall.SIGTERM)
-		ended := make(chan struct{})
-		go func() { _ = program.Wait(); close(ended) }()
-		select {
-		case <-ended:
-		case <-time.After(20 * time.Second):
-			t.Errorf("%s does not end when it is told to", what)
-			_ = syscall.Kill(-program.Process.Pid, syscall.SIGKILL)
-			<-ended
-		}
-	})
-	t.Cleanup(stop)
-	return stop
 }
 
 // await returns once something answers.
@@ -169,38 +128,20 @@ func (p *platform) ask(b *codegranttest.Browser, method, path string, header map
 	return response.StatusCode, response.Header, got
 }
 
-// TestBehindProxies runs the proxies that Debian has with the files that people copy.
+// TestBehindProxies runs each proxy with the files that people copy, as they are.
 func TestBehindProxies(t *testing.T) {
-	for _, tt := range []struct {
-		name, config, file string
-		further            []string
-		start              func(t *testing.T, file string) *exec.Cmd
-	}{
-		{"nginx", "codegrant.yaml", "nginx/nginx.conf", nil, func(t *testing.T, file string) *exec.Cmd {
-			return exec.Command(testenv.Program(t, "nginx"), "-p", t.TempDir(), "-e", "stderr", "-g", "daemon off; pid nginx.pid;", "-c", file)
-		}},
-		{"Caddy", "codegrant.yaml", "caddy/Caddyfile", nil, func(t *testing.T, file string) *exec.Cmd {
-			caddy := exec.Command(testenv.Program(t, "caddy"), "run", "--adapter", "caddyfile", "--config", file)
-			caddy.Env = append(os.Environ(), "HOME="+t.TempDir())
-			return caddy
-		}},
-		{"HAProxy as a reverse proxy", "haproxy/reverse-proxy.yaml", "haproxy/reverse-proxy.cfg", nil, func(t *testing.T, file string) *exec.Cmd {
-			return exec.Command(testenv.Program(t, "haproxy"), "-db", "-f", file)
-		}},
-		{"HAProxy", "haproxy/codegrant.yaml", "haproxy/haproxy.cfg", []string{"haproxy/spoe.conf"}, haproxy},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			tt.start(t, "") // is it there?
-			p := startGateway(t, tt.config, tt.file, tt.further, func(file string) *exec.Cmd { return tt.start(t, file) })
+	tried := make(map[string]bool)
+	for _, proxy := range proxytest.All() {
+		if tried[proxy.Example] {
+			continue // one version in a browser is enough
+		}
+		tried[proxy.Example] = true
+		t.Run(proxy.Name, func(t *testing.T) {
+			p := startGateway(t, proxy)
 			p.inABrowser()
 			p.asAProgram()
 		})
 	}
-}
-
-// haproxy asks by SPOE.
-func haproxy(t *testing.T, file string) *exec.Cmd {
-	return exec.Command(testenv.Program(t, "haproxy"), "-db", "-C", filepath.Dir(file), "-f", file)
 }
 
 // inABrowser signs in with Chromium, through the proxy.

@@ -1,16 +1,15 @@
 package e2e
 
 import (
-	"os/exec"
 	"testing"
 
 	"github.com/codegrant/codegrant/codegranttest"
+	"github.com/codegrant/codegrant/internal/proxytest"
 )
 
 // TestHAProxyWithoutTheGateway: nobody passes, to a public page neither.
 func TestHAProxyWithoutTheGateway(t *testing.T) {
-	haproxy(t, "") // is it there?
-	p := startGateway(t, "haproxy/codegrant.yaml", "haproxy/haproxy.cfg", []string{"haproxy/spoe.conf"}, func(file string) *exec.Cmd { return haproxy(t, file) })
+	p := startGateway(t, proxytest.All()[4])
 	alice := codegranttest.NewBrowser(t)
 	alice.SignIn(p.url+"/", "alice@example.com", codegranttest.Password)
 	p.stop()

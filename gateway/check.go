@@ -61,8 +61,9 @@ func (g *Gateway) check(w http.ResponseWriter, r *http.Request, t *tenant) {
 		g.doubt(w, r, err)
 		return
 	}
-	narrow := narrowing{query: r.URL.RawQuery}
+	narrow, pass := narrowing{query: r.URL.RawQuery}, g.passCheck
 	if asked != nil {
+		pass = func(w http.ResponseWriter, r *http.Request, c *call) { g.passAsked(w, r, c, asked) }
 		r = asked.request(r)
 		if asked.below {
 			narrow.query = "" // it is the original's
@@ -71,7 +72,7 @@ func (g *Gateway) check(w http.ResponseWriter, r *http.Request, t *tenant) {
 			w = &forNginx{ResponseWriter: w}
 		}
 	}
-	outcome = g.answer(w, r, t, asked, narrow, g.passCheck)
+	outcome = g.answer(w, r, t, asked, narrow, pass)
 }
 
 // passCheck tells the proxy who may pass.
@@ -131,6 +132,16 @@ func (g *Gateway) doubt(w http.ResponseWriter, r *http.Request, err error) {
 
 func (g *Gateway) unsigned(w http.ResponseWriter, r *http.Request, err error) {
 	g.log.LogAttrs(r.Context(), slog.LevelError, "assertion not signed", slog.String("reason", err.Error()))
+	w.WriteHeader(http.StatusServiceUnavailable)
+}
+
+// untold refuses a request that might pass, because the proxy could not be told all of
+// the answer.
+func (g *Gateway) untold(w http.ResponseWriter, r *http.Request, err error) {
+	g.log.LogAttrs(r.Context(), slog.LevelError, "check not answered", g.poolFor(r), slog.String("reason", err.Error()))
+	for _, name := range append(slices.Clip(proofHeaders), g.headers.all...) {
+		delete(w.Header(), name)
+	}
 	w.WriteHeader(http.StatusServiceUnavailable)
 }
 
@@ -209,6 +220,7 @@ type forNginx struct {
 }
 
 func (w *forNginx) WriteHeader(status int) {
+	_ = numberCookies(w.Header()) // what is refused is so without the rest, too
 	if status >= 300 && status < 400 {
 		h := w.Header()
 		h.Set(RedirectHeader, h.Get("Location"))

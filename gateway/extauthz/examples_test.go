@@ -15,6 +15,7 @@ import (
 	authzv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_authz/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/http/early_header_mutation/header_mutation/v3"
 	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"github.com/goccy/go-yaml"
@@ -96,7 +97,7 @@ func find[M proto.Message](t *testing.T, all []proto.Message) []M {
 }
 
 // TestExamples holds the configurations to Envoy's protos, and to what the gateway
-// needs of them. Envoy itself is not run.
+// needs of them. The tests in e2e run Envoy with them.
 func TestExamples(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(envoyExamples, "*.yaml"))
 	if err != nil {
@@ -119,6 +120,9 @@ func TestExamples(t *testing.T) {
 				manager.GetCommonHttpProtocolOptions().GetHeadersWithUnderscoresAction() != corev3.HttpProtocolOptions_DROP_HEADER {
 				t.Error("paths or headers may come in several forms")
 			}
+			if u := manager.GetUpgradeConfigs(); len(u) != 1 || u[0].GetUpgradeType() != "websocket" {
+				t.Errorf("upgrades %v may pass", u)
+			}
 			filter := find[*authzv3.ExtAuthz](t, all)[0]
 			if filter.GetFailureModeAllow() || filter.GetClearRouteCache() || filter.GetFilterEnabled() != nil || filter.GetStatusOnError().GetCode() != 503 ||
 				filter.GetTransportApiVersion() != corev3.ApiVersion_V3 {
@@ -137,7 +141,7 @@ func TestExamples(t *testing.T) {
 			if name == "grpc.yaml" {
 				checkGRPCExample(t, all, filter)
 			} else {
-				checkHTTPExample(t, manager, filter)
+				checkHTTPExample(t, filter)
 			}
 		})
 	}
@@ -163,14 +167,19 @@ func checkGRPCExample(t *testing.T, all []proto.Message, filter *authzv3.ExtAuth
 	}
 }
 
-func checkHTTPExample(t *testing.T, manager *hcmv3.HttpConnectionManager, filter *authzv3.ExtAuthz) {
+func checkHTTPExample(t *testing.T, filter *authzv3.ExtAuthz) {
 	service := filter.GetHttpService()
-	if service.GetPathPrefix() != "/auth/check" || len(manager.GetUpgradeConfigs()) != 0 {
+	if service.GetPathPrefix() != "/auth/check" {
 		t.Errorf("%v", service)
 	}
 	for _, name := range identityHeaders {
 		if !matches(service.GetAuthorizationResponse().GetAllowedUpstreamHeaders(), name) {
 			t.Errorf("the application does not get %s", name)
+		}
+	}
+	for _, name := range []string{"Cookie", "Authorization"} {
+		if !matches(service.GetAuthorizationResponse().GetAllowedUpstreamHeaders(), name) {
+			t.Errorf("the application gets the %s of the client", name)
 		}
 	}
 	if toClient := service.GetAuthorizationResponse().GetAllowedClientHeadersOnSuccess(); !matches(toClient, "Set-Cookie") || matches(toClient, "X-Auth-Email") {
@@ -181,7 +190,7 @@ func checkHTTPExample(t *testing.T, manager *hcmv3.HttpConnectionManager, filter
 			t.Errorf("a refused browser does not get %s", name)
 		}
 	}
-	for _, name := range []string{"Cookie", "Authorization", "Accept", "Accept-Language", "Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Purpose", "Purpose", "X-Moz", "X-Requested-With"} {
+	for _, name := range []string{"Cookie", "Authorization", "Accept", "Accept-Language", "Origin", "X-Forwarded-For", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-WebSocket-Key", "Sec-Purpose", "Purpose", "X-Moz", "X-Requested-With"} {
 		if !matches(filter.GetAllowedHeaders(), name) {
 			t.Errorf("the gateway does not get %s", name)
 		}

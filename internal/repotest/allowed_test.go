@@ -168,8 +168,9 @@ var allowed = map[string]map[string]string{
 		"codegranttest": "a pool and browsers",
 		"gateway":       "what proxies ask",
 	},
-	"internal/testenv":  {},
-	"internal/repotest": {},
+	"internal/proxytest": {"internal/testenv": "where programs and packages are"},
+	"internal/testenv":   {},
+	"internal/repotest":  {},
 }
 
 // restricted lists packages of the standard library that the product does without,
@@ -180,7 +181,7 @@ var restricted = map[string]struct {
 }{
 	"testing": {
 		"it adds flags to every program that links it",
-		[]string{"session/sessiontest", "replica/replicatest", "codegranttest", "internal/gatewaytest", "internal/testenv"},
+		[]string{"session/sessiontest", "replica/replicatest", "codegranttest", "internal/gatewaytest", "internal/proxytest", "internal/testenv"},
 	},
 	"log":            {"write to a *slog.Logger that the caller hands in", nil},
 	"math/rand":      {"secrets come from crypto/rand, jitter from math/rand/v2", nil},
