@@ -132,7 +132,7 @@ func (a *Auth) enterSignIn(ctx context.Context) (leave func(), err error) {
 // openSession verifies a token set, brings the replica up to date and only then
 // creates a session under a new id.
 func (a *Auth) openSession(ctx context.Context, w http.ResponseWriter, r *http.Request, tokens cognito.TokenSet, nonce string, began time.Time) (*payload, error) {
-	p, claims, err := a.verifyTokens(ctx, tokens, verify.IDExpectations{Nonce: nonce})
+	p, claims, err := a.verifyIssued(ctx, tokens, verify.IDExpectations{Nonce: nonce})
 	if err != nil {
 		return nil, err
 	}

@@ -24,6 +24,7 @@ type Auth struct {
 	client    *cognito.Client
 	endpoints cognito.Endpoints
 	verifier  *verify.Verifier
+	issued    *verify.Verifier // for tokens that the pool has just handed over
 	csrf      *http.CrossOriginProtection
 	chain     []Authenticator
 	prefix    atomic.Pointer[string]
@@ -87,7 +88,7 @@ func New(config Config) (*Auth, error) {
 	s.binding = endpoints.Issuer + " " + s.Pool.ClientID
 
 	a := &Auth{
-		settings: s, client: client, endpoints: endpoints, verifier: verifier, csrf: csrf,
+		settings: s, client: client, endpoints: endpoints, verifier: verifier, issued: verifier.Issued(), csrf: csrf,
 		used: newUsedStates(s.Now), signIns: make(chan struct{}, maxSignIns), refreshes: newFlights(s.Now),
 		accounts: newAccountBook(&s),
 	}

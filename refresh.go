@@ -197,7 +197,7 @@ func (a *Auth) renew(ctx context.Context, l *live) (*live, error) {
 		tokens.RefreshToken = held.refresh
 	}
 
-	p, claims, err := a.verifyTokens(ctx, tokens, verify.IDExpectations{Nonce: held.nonce, NonceOptional: true})
+	p, claims, err := a.verifyIssued(ctx, tokens, verify.IDExpectations{Nonce: held.nonce, NonceOptional: true})
 	switch {
 	case err != nil && ourFault(err):
 		// A rotated token must outlive that.

@@ -287,7 +287,7 @@ func (a *Auth) renewShared(ctx context.Context, held cognito.TokenSet) (cognito.
 	if tokens.RefreshToken == "" {
 		tokens.RefreshToken = held.RefreshToken
 	}
-	p, claims, err := a.verifyTokens(ctx, tokens, verify.IDExpectations{})
+	p, claims, err := a.verifyIssued(ctx, tokens, verify.IDExpectations{})
 	if err != nil && ourFault(err) {
 		held.RefreshToken = tokens.RefreshToken
 		return held, nil, nil, noVerdict("verify the refreshed tokens", err)

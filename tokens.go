@@ -13,12 +13,21 @@ import (
 // verifyTokens checks a token set of our own app client as a whole: both
 // tokens, of one person, bound to one another.
 func (a *Auth) verifyTokens(ctx context.Context, tokens cognito.TokenSet, want verify.IDExpectations) (*payload, *verify.Claims, error) {
+	return a.verifyWith(ctx, a.verifier, tokens, want)
+}
+
+// verifyIssued is verifyTokens for tokens that the pool has just handed over.
+func (a *Auth) verifyIssued(ctx context.Context, tokens cognito.TokenSet, want verify.IDExpectations) (*payload, *verify.Claims, error) {
+	return a.verifyWith(ctx, a.issued, tokens, want)
+}
+
+func (a *Auth) verifyWith(ctx context.Context, verifier *verify.Verifier, tokens cognito.TokenSet, want verify.IDExpectations) (*payload, *verify.Claims, error) {
 	want.AccessToken = tokens.AccessToken.Reveal()
-	id, err := a.verifier.IDToken(ctx, tokens.IDToken.Reveal(), want)
+	id, err := verifier.IDToken(ctx, tokens.IDToken.Reveal(), want)
 	if err != nil {
 		return nil, nil, tokenFault("verify the ID token", err)
 	}
-	access, err := a.verifier.AccessToken(ctx, tokens.AccessToken.Reveal())
+	access, err := verifier.AccessToken(ctx, tokens.AccessToken.Reveal())
 	if err != nil {
 		return nil, nil, tokenFault("verify the access token", err)
 	}

@@ -86,7 +86,7 @@ func (k *albKeys) find(url string) (*albKey, error) {
 		}
 		key = &albKey{remote: &remote[*ecdsa.PublicKey]{
 			url: url, client: k.client, limit: maxALBKeySize,
-			maxAge: maxALBKeyAge, interval: albKeyInterval, parse: parseALBKey, now: k.now,
+			maxAge: maxALBKeyAge, parse: parseALBKey, now: k.now, lane: lane{interval: albKeyInterval},
 		}}
 		k.known[url] = key
 	}

@@ -96,12 +96,22 @@ func FuzzKeySet(f *testing.F) {
 	f.Add(jwks(jwk("a", testKeys()[0].N, 1, ""), jwk("b", testKeys()[0].N, 3, `,"key_ops":["verify"]`)))
 	f.Add(`{"keys":[{}]}`)
 	f.Add(`{"keys":[],"KEYS":[]}`)
+	f.Add(`{"x":[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]}`)
+	f.Add("\"\xff\\\"\",{\"a\":NaN}")
+	good := jwk("good", testKeys()[0].N, 65537, "")
 	f.Fuzz(func(t *testing.T, text string) {
+		// Whatever stands within brackets that match costs no other entry.
+		if _, err := keyEntries(jwks(text)); err == nil {
+			if keys, err := parseKeySet([]byte(jwks(good, text, accessJWK()))); err != nil || keys["good"] == nil || keys[accessKeyID] == nil {
+				t.Errorf("parseKeySet() with %q = %d keys, %v", text, len(keys), err)
+			}
+		}
 		keys, err := parseKeySet([]byte(text))
 		if (len(keys) == 0) == (err == nil) {
 			t.Errorf("parseKeySet(%q) = %d keys, %v", text, len(keys), err)
 		}
-		for keyID, key := range keys {
+		for keyID, same := range keys {
+			key := same[0]
 			if keyID == "" || key.N.BitLen() < 2048 || key.E < 3 || key.E%2 == 0 {
 				t.Errorf("parseKeySet(%q) keeps a bad key, %q", text, keyID)
 			}

@@ -32,17 +32,7 @@ type member struct{ name, raw string }
 // fold to the same. encoding/json takes the last of several such names and other
 // readers the first: what one of them checked, another would not use.
 func readObject(s string) ([]member, error) {
-	return readNames(s, maxDepth)
-}
-
-// readOuterObject is readObject for a text whose inner objects are judged one by
-// one: their names are not compared.
-func readOuterObject(s string) ([]member, error) {
-	return readNames(s, 1)
-}
-
-func readNames(s string, compared int) ([]member, error) {
-	r := reader{s: s, compared: compared}
+	r := reader{s: s, compared: true}
 	r.space()
 	if r.peek() != '{' {
 		return nil, errNotObject
@@ -60,7 +50,7 @@ func readNames(s string, compared int) ([]member, error) {
 
 // checkValue is readObject for a JSON text of any kind.
 func checkValue(s string) error {
-	r := reader{s: s, compared: maxDepth}
+	r := reader{s: s, compared: true}
 	if err := r.value(0); err != nil {
 		return err
 	}
@@ -74,7 +64,7 @@ func checkValue(s string) error {
 type reader struct {
 	s        string
 	i        int
-	compared int      // depth down to which the names of an object are compared
+	compared bool     // the names of an object, with one another
 	names    []uint64 // fold hashes of the names of the objects that are open
 	members  []member // of the outermost object
 }
@@ -106,7 +96,7 @@ func (r *reader) object(depth int) error {
 			return err
 		}
 		name := unquote(r.s[start:r.i])
-		if depth <= r.compared {
+		if r.compared {
 			if err := r.addName(first, name); err != nil {
 				return err
 			}

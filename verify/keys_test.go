@@ -542,6 +542,14 @@ func TestS019_RealServers(t *testing.T) {
 	})
 }
 
+func thousandMembers() string {
+	var b strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&b, `,"%d":%d`, i, i)
+	}
+	return b.String()
+}
+
 func TestS003_UnusableKeys(t *testing.T) {
 	n := testKeys()[0].N
 	short := new(big.Int).SetBit(new(big.Int).Rsh(n, 1), 0, 1) // 2047 bits
@@ -586,6 +594,23 @@ func TestS003_UnusableKeys(t *testing.T) {
 		"a private key":          jwk("bad", n, 65537, `,"d":"AQAB"`),
 		"a name twice":           jwk("bad", n, 65537, `,"n":"AQAB"`),
 		"a name in capitals too": jwk("bad", n, 65537, `,"KID":"x"`),
+		"nested too deeply":      jwk("bad", n, 65537, `,"x":`+strings.Repeat(`[`, 1000)+strings.Repeat(`]`, 1000)),
+		"nested objects":         jwk("bad", n, 65537, `,"x":`+strings.Repeat(`{"a":`, 20)+"1"+strings.Repeat(`}`, 20)),
+		"not UTF-8":              jwk("bad", n, 65537, ",\"x\":\"\xff\""),
+		"a name not in UTF-8":    jwk("bad", n, 65537, ",\"\xff\":1"),
+		"a broken escape":        jwk("bad", n, 65537, `,"x":"\q"`),
+		"half of a pair":         jwk("bad", n, 65537, `,"x":"\ud800"`),
+		"a control character":    jwk("bad", n, 65537, ",\"x\":\"\x00\n\""),
+		"a comma at its end":     jwk("bad", n, 65537, `,`),
+		"two commas":             jwk("bad", n, 65537, `,,"x":1`),
+		"no colon":               jwk("bad", n, 65537, `,"x" 1`),
+		"words of JavaScript":    jwk("bad", n, 65537, `,"x":undefined,"y":NaN,"z":0x1`),
+		"a list":                 `[` + good + `]`,
+		"a set":                  jwks(good),
+		"two values":             good + " " + good,
+		"brackets in a text":     `"]}{[\"]}"`,
+		"a word":                 `keys`,
+		"a thousand members":     jwk("bad", n, 65537, thousandMembers()),
 	}
 	for name, key := range bad {
 		t.Run(name, func(t *testing.T) {
@@ -596,6 +621,15 @@ func TestS003_UnusableKeys(t *testing.T) {
 			}
 			if _, err := parseKeySet([]byte(jwks(key))); err == nil {
 				t.Error("parseKeySet() of the bad one alone = nil")
+			}
+			// Nor is the set lost where that stands beside its list, or commas do.
+			for _, set := range []string{
+				`{"more":` + key + `,"keys":[` + good + `]}`, `{"keys":[` + good + `],"KEYS":` + key + `}`,
+				`{` + key + `,"keys":[` + good + `],}`, `{"keys":[,` + good + `,,` + key + `,]}`,
+			} {
+				if keys, err := parseKeySet([]byte(set)); err != nil || len(keys) != 1 || keys["good"] == nil {
+					t.Errorf("parseKeySet(%.100s) = %d keys, %v, want the good one", set, len(keys), err)
+				}
 			}
 		})
 	}
@@ -616,14 +650,117 @@ func TestS003_UnusableKeys(t *testing.T) {
 	}
 	t.Run("one name for several", func(t *testing.T) {
 		keys, err := parseKeySet([]byte(jwks(good, idJWK(), jwk("good", testKeys()[1].N, 65537, ""), good)))
-		if err != nil || len(keys) != 1 || keys["good"] != nil {
-			t.Errorf("parseKeySet() = %d keys, %v, want neither of the two", len(keys), err)
+		if err != nil || len(keys) != 2 || len(keys["good"]) != 2 || len(keys[idKeyID]) != 1 {
+			t.Errorf("parseKeySet() = %v, %v, want both of that name", keys, err)
 		}
 	})
 	t.Run("one name for a good one and a bad one", func(t *testing.T) {
 		keys, err := parseKeySet([]byte(jwks(good, jwk("good", n, 1, ""))))
 		if err != nil || keys["good"] == nil {
 			t.Errorf("parseKeySet() = %d keys, %v, want the good one", len(keys), err)
+		}
+	})
+}
+
+// Tokens of both keys verify, also from memory, and those of a third do not.
+func TestS003_TwoKeysOfOneID(t *testing.T) {
+	inPool(t, func(t *testing.T, v *Verifier, h *keyHost) {
+		v.cache = newCache(100)
+		h.answer.body = jwks(jwk("same", testKeys()[0].N, 65537, ""), jwk("same", testKeys()[1].N, 65537, ""), accessJWK())
+		payload := string(marshal(t, with(accessClaims(), object{"iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix()})))
+		for i, want := range []error{nil, nil, ErrSignature} {
+			raw := signRaw(t, testKeys()[i], `{"kid":"same","alg":"RS256"}`, payload)
+			for range 2 {
+				if _, err := v.AccessToken(t.Context(), raw); !errors.Is(err, want) {
+					t.Errorf("key %d: AccessToken() = %v, want %v", i, err, want)
+				}
+			}
+		}
+		checkCalls(t, h, 1)
+	})
+}
+
+// Tokens that the pool has just handed over have fetches of their own.
+func TestS310_IssuedTokensAreNotCrowdedOut(t *testing.T) {
+	key := func(t *testing.T, v *Verifier, keyID string, want error) {
+		t.Helper()
+		checkKey(t, v.Issued(), keyID, want)
+	}
+	t.Run("by a flood", func(t *testing.T) {
+		inPool(t, func(t *testing.T, v *Verifier, h *keyHost) {
+			h.answer.body = jwks(idJWK())
+			checkKey(t, v, "nobody's", ErrUnknownKey)
+			h.set(func(a *answer) { a.body = jwks(idJWK(), accessJWK()) })
+			checkKey(t, v, "invented", ErrUnavailable)
+			key(t, v, accessKeyID, nil)
+			checkKey(t, v, accessKeyID, nil) // what one has found is everybody's
+			checkCalls(t, h, 3)
+		})
+	})
+	t.Run("by one that began before the key was there", func(t *testing.T) {
+		inPool(t, func(t *testing.T, v *Verifier, h *keyHost) {
+			checkKey(t, v, idKeyID, nil)
+			h.set(func(a *answer) { a.delay, a.body = 2*time.Second, jwks(idJWK()) })
+			var wg sync.WaitGroup
+			wg.Go(func() { checkKey(t, v, "invented", ErrUnknownKey) })
+			synctest.Wait()
+			time.Sleep(time.Second)
+			h.set(func(a *answer) { *a = answer{body: jwks(idJWK(), jwk("new", testKeys()[1].N, 65537, ""))} })
+			key(t, v, "new", nil)
+			wg.Wait()
+			checkKey(t, v, "new", nil) // the older answer has not replaced the newer one
+			checkCalls(t, h, 3)
+		})
+	})
+	t.Run("by faults", func(t *testing.T) {
+		inPool(t, func(t *testing.T, v *Verifier, h *keyHost) {
+			h.answer.status = 503
+			for range 1000 {
+				checkKey(t, v, "invented", ErrUnavailable)
+				time.Sleep(9 * time.Millisecond)
+			}
+			h.set(func(a *answer) { a.status = 0 })
+			checkKey(t, v, idKeyID, ErrUnavailable)
+			key(t, v, idKeyID, nil)
+		})
+	})
+	t.Run("by one another", func(t *testing.T) {
+		inPool(t, func(t *testing.T, v *Verifier, h *keyHost) {
+			checkKey(t, v, idKeyID, nil)
+			h.set(func(a *answer) { a.delay, a.body = 500*time.Millisecond, jwks(idJWK()) })
+			var wg sync.WaitGroup
+			wg.Go(func() { key(t, v, "new", ErrUnavailable) }) // its pool is behind
+			synctest.Wait()
+			time.Sleep(100 * time.Millisecond)
+			h.set(func(a *answer) { a.body = jwks(idJWK(), jwk("new", testKeys()[1].N, 65537, "")) })
+			for range 100 {
+				wg.Go(func() { key(t, v, "new", nil) })
+			}
+			wg.Wait()
+			checkCalls(t, h, 3)
+		})
+	})
+	t.Run("and are no flood themselves", func(t *testing.T) {
+		inPool(t, func(t *testing.T, v *Verifier, h *keyHost) {
+			checkKey(t, v, idKeyID, nil)
+			for range 10 {
+				key(t, v, "new", ErrUnavailable)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			if _, err := v.Issued().keys.Key(ctx, "new"); !errors.Is(err, ErrUnavailable) {
+				t.Errorf("Key() = %v", err)
+			}
+			checkCalls(t, h, 11)
+			if took := time.Now().Sub(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)); took < 9*time.Second {
+				t.Errorf("ten fetches took %v", took)
+			}
+		})
+	})
+	t.Run("with keys of one's own", func(t *testing.T) {
+		v := testVerifier(t, nil)
+		if v.Issued() != v {
+			t.Error("Issued() is another verifier")
 		}
 	})
 }

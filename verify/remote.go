@@ -27,17 +27,22 @@ const (
 // when it is first needed, by one caller for all, asked for again once it is no
 // longer fresh, and serves on while that fails.
 type remote[T any] struct {
-	url      string
-	client   *http.Client
-	limit    int64                   // of the document, in bytes
-	maxAge   time.Duration           // how long it serves without being confirmed
-	interval time.Duration           // between two fetches by again
-	parse    func([]byte) (T, error) // what it returns is shared and must not change
-	now      func() time.Time
+	url    string
+	client *http.Client
+	limit  int64                   // of the document, in bytes
+	maxAge time.Duration           // how long it serves without being confirmed
+	parse  func([]byte) (T, error) // what it returns is shared and must not change
+	now    func() time.Time
 
 	current atomic.Pointer[edition[T]]
 
-	mu       sync.Mutex // guards the fields below
+	mu   sync.Mutex // guards all lanes, and the order of what goes into current
+	lane lane       // of get
+}
+
+// lane is one budget of fetches. Who uses up one of them takes nothing from another.
+type lane struct {
+	interval time.Duration // between two fetches by again
 	flight   *flight
 	asked    time.Time // when again last began a fetch
 	failures int       // since the last success
@@ -48,6 +53,7 @@ type remote[T any] struct {
 // edition is one answer of the server. It does not change.
 type edition[T any] struct {
 	value   T
+	began   time.Time // the fetch
 	etag    string
 	fetched time.Time
 	fresh   time.Duration
@@ -55,8 +61,9 @@ type edition[T any] struct {
 
 // flight is one fetch. err may be read once done is closed.
 type flight struct {
-	done chan struct{}
-	err  error
+	began time.Time
+	done  chan struct{}
+	err   error
 }
 
 // get returns the document. A fresh one costs a look at the clock. One that is no
@@ -69,8 +76,8 @@ func (r *remote[T]) get(ctx context.Context) (T, error) {
 		return e.value, nil
 	}
 	r.mu.Lock()
-	failing := r.failures > 0
-	f, err := r.begin(ctx, now)
+	failing := r.lane.failures > 0
+	f, err := r.begin(ctx, &r.lane, now)
 	r.mu.Unlock()
 	if e != nil && now.Sub(e.fetched) < r.maxAge {
 		if err == nil && !failing && now.Sub(e.fetched) >= 2*e.fresh {
@@ -89,63 +96,61 @@ func (r *remote[T]) get(ctx context.Context) (T, error) {
 	return r.current.Load().value, nil
 }
 
-// errNotAsked: what is missing may be there by now, and it is too soon to look.
-var errNotAsked = fmt.Errorf("%w: something is missing that may have been added, and the last time that was looked for is too recent", ErrUnavailable)
-
 // again returns the document after asking for it anew, because something was not
-// in it. It does so once per interval, however often it is called; otherwise the
-// error is that of the last attempt, or errNotAsked where that succeeded.
-func (r *remote[T]) again(ctx context.Context) (T, error) {
-	var none T
-	now := r.now()
+// in it. On one lane it does so once per interval, or when told to, however often it
+// is called; otherwise the document is the last one, and the error that of the last
+// attempt. asked reports whether the server was asked after the caller arrived.
+func (r *remote[T]) again(ctx context.Context, l *lane, arrived time.Time, now bool) (value T, asked bool, err error) {
+	at := r.now()
 	r.mu.Lock()
-	f, err := r.flight, r.failure
-	if f == nil && (r.failures > 0 || r.asked.IsZero() || now.Sub(r.asked) >= r.interval) {
-		if f, err = r.begin(ctx, now); err == nil {
-			r.asked = now
+	f, err := l.flight, l.failure
+	if f == nil && (now || l.failures > 0 || l.asked.IsZero() || at.Sub(l.asked) >= l.interval) {
+		if f, err = r.begin(ctx, l, at); err == nil {
+			l.asked = at
 		}
 	}
 	r.mu.Unlock()
-	switch {
-	case f != nil:
+	if f != nil {
 		err = f.wait(ctx)
-	case err == nil:
-		err = errNotAsked
 	}
 	if err != nil {
-		return none, err
+		return value, false, err
 	}
-	return r.current.Load().value, nil
+	return r.current.Load().value, f != nil && !f.began.Before(arrived), nil
 }
 
 // begin joins the fetch that is under way or starts one, unless it is too soon
 // after one that failed. The caller holds mu.
-func (r *remote[T]) begin(ctx context.Context, now time.Time) (*flight, error) {
-	if r.flight != nil {
-		return r.flight, nil
+func (r *remote[T]) begin(ctx context.Context, l *lane, now time.Time) (*flight, error) {
+	if l.flight != nil {
+		return l.flight, nil
 	}
-	if now.Before(r.retry) {
-		return nil, r.failure
+	if now.Before(l.retry) {
+		return nil, l.failure
 	}
-	f := &flight{done: make(chan struct{})}
-	r.flight = f
+	f := &flight{began: now, done: make(chan struct{})}
+	l.flight = f
 	// The fetch is everybody's: it does not end with the request that began it.
-	go r.run(context.WithoutCancel(ctx), f)
+	go r.run(context.WithoutCancel(ctx), l, f)
 	return f, nil
 }
 
-func (r *remote[T]) run(ctx context.Context, f *flight) {
+func (r *remote[T]) run(ctx context.Context, l *lane, f *flight) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
-	err := r.fetch(ctx)
+	next, err := r.fetch(ctx, f.began)
 	r.mu.Lock()
-	if r.failure = err; err == nil {
-		r.failures, r.retry = 0, time.Time{}
+	if l.failure = err; err == nil {
+		l.failures, l.retry = 0, time.Time{}
+		// The fetches of two lanes may overtake each other.
+		if e := r.current.Load(); e == nil || !e.began.After(next.began) {
+			r.current.Store(next)
+		}
 	} else {
-		r.retry = r.now().Add(min(firstRetry<<min(r.failures, 10), r.interval))
-		r.failures++
+		l.retry = r.now().Add(min(firstRetry<<min(l.failures, 10), l.interval))
+		l.failures++
 	}
-	r.flight = nil
+	l.flight = nil
 	r.mu.Unlock()
 	f.err = err
 	close(f.done)
@@ -160,19 +165,19 @@ func (f *flight) wait(ctx context.Context) error {
 	}
 }
 
-// fetch asks the server. An answer that is of no use changes nothing.
-func (r *remote[T]) fetch(ctx context.Context) (err error) {
+// fetch asks the server. An answer that is of no use is an error.
+func (r *remote[T]) fetch(ctx context.Context, began time.Time) (next *edition[T], err error) {
 	defer func() {
 		if p := recover(); p != nil { // of the caller's client: nobody else would catch it here
-			err = fmt.Errorf("fetch %s: %w: panic: %v", r.url, ErrUnavailable, p)
+			next, err = nil, fmt.Errorf("fetch %s: %w: panic: %v", r.url, ErrUnavailable, p)
 		}
 	}()
-	next, err := r.ask(ctx, r.current.Load())
+	next, err = r.ask(ctx, r.current.Load())
 	if err != nil {
-		return fmt.Errorf("fetch %s: %w: %w", r.url, ErrUnavailable, err)
+		return nil, fmt.Errorf("fetch %s: %w: %w", r.url, ErrUnavailable, err)
 	}
-	r.current.Store(next)
-	return nil
+	next.began = began
+	return next, nil
 }
 
 func (r *remote[T]) ask(ctx context.Context, old *edition[T]) (*edition[T], error) {

@@ -64,6 +64,21 @@ func (v *Verifier) AccessToken(ctx context.Context, raw string) (*Claims, error)
 	return &d.Claims, nil
 }
 
+// Issued returns a verifier for tokens that the pool itself has just handed over at
+// its token endpoint. It makes the same checks and shares keys and memory with v. A
+// key that is not known is looked for at once, which tokens in requests cannot get
+// in the way of, however many they are; and one that the pool does not serve yet is
+// [ErrUnavailable]. With Keys of the caller's own it is v.
+func (v *Verifier) Issued() *Verifier {
+	keys, ok := v.keys.(*remoteKeys)
+	if !ok {
+		return v
+	}
+	issued := *v
+	issued.keys = issuedKeys{keys}
+	return &issued
+}
+
 // Warm returns nil once tokens can be verified, and fetches the keys where that
 // takes it. It may be called as often as a readiness check likes.
 func (v *Verifier) Warm(ctx context.Context) error {
@@ -90,7 +105,7 @@ func (v *Verifier) verify(ctx context.Context, raw, use string) (*decoded, error
 		if err != nil {
 			return nil, err
 		}
-		if key == e.key || key.Equal(e.key) {
+		if key == e.key || key.Equal(e.key) || slices.ContainsFunc(v.others(e.keyID), func(k *rsa.PublicKey) bool { return k.Equal(e.key) }) {
 			return e.decoded, nil
 		}
 	}
@@ -113,7 +128,14 @@ func (v *Verifier) verify(ctx context.Context, raw, use string) (*decoded, error
 	if err != nil {
 		return nil, err
 	}
-	if err := t.verifyRS256(key); err != nil {
+	err = t.verifyRS256(key)
+	for _, other := range v.others(t.keyID) {
+		if err == nil {
+			break
+		}
+		key, err = other, t.verifyRS256(other)
+	}
+	if err != nil {
 		return nil, err
 	}
 	d.Custom = d.custom()
@@ -133,6 +155,14 @@ func (v *Verifier) key(ctx context.Context, keyID string) (*rsa.PublicKey, error
 		err = ErrUnknownKey
 	}
 	return key, err
+}
+
+// others returns the keys that a pool serves under the same id besides the first.
+func (v *Verifier) others(keyID string) []*rsa.PublicKey {
+	if k, ok := v.keys.(interface{ others(string) []*rsa.PublicKey }); ok {
+		return k.others(keyID)
+	}
+	return nil
 }
 
 // hash is SHA-256. A token of the usual length costs no memory.

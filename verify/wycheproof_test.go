@@ -93,9 +93,11 @@ func verifyAlone(set, jws string) error {
 	if err != nil {
 		return err
 	}
-	key := keys[token.keyID]
-	if key == nil {
-		return fmt.Errorf("%w: %q", ErrUnknownKey, token.keyID)
+	err = fmt.Errorf("%w: %q", ErrUnknownKey, token.keyID)
+	for _, key := range keys[token.keyID] {
+		if err = token.verifyRS256(key); err == nil {
+			break
+		}
 	}
-	return token.verifyRS256(key)
+	return err
 }
