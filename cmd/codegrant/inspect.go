@@ -33,9 +33,11 @@ type opened struct {
 	issuer   string
 	sessions session.Store
 	bound    string // what sessions of the pool are bound to
-	users    *sqlreplica.Store
-	db       *database // nil: none
-	close    []io.Closer
+
+	replicated bool // the configuration has people copied
+	users      *sqlreplica.Store
+	db         *database // nil: none
+	close      []io.Closer
 
 	inDatabase *sqlstore.Store // sessions, or their ends where they are in Redis; nil: neither
 }
@@ -90,7 +92,7 @@ func (c inspection) open() (*opened, error) {
 
 // openInspected opens the stores of a configuration, for no pool yet.
 func openInspected(s *settings.Settings) (*opened, error) {
-	o := new(opened)
+	o := &opened{replicated: s.Replica.Enabled}
 	if s.Database.URL != "" {
 		db, err := openDatabase(s.Database.URL.Reveal())
 		if err != nil {
@@ -118,7 +120,7 @@ func openInspected(s *settings.Settings) (*opened, error) {
 		}
 		o.close, o.sessions = append(o.close, store), store
 		if o.inDatabase != nil {
-			enduring := session.NewEnduringStore(store, o.inDatabase, session.EnduringConfig{})
+			enduring := session.NewEnduringStore(store, o.inDatabase, session.EnduringConfig{Keep: s.LongestUnused()})
 			o.close, o.sessions = slices.Insert(o.close, 0, io.Closer(enduring)), enduring
 		}
 	}

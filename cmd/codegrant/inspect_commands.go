@@ -242,6 +242,9 @@ func (o *opened) subjectOf(ctx context.Context, who string) (string, error) {
 		return who, nil
 	}
 	u, err := o.find(ctx, who)
+	if err != nil && !o.replicated {
+		return who, nil // nobody keeps people there, perhaps not even tables: it is a sub
+	}
 	return u.Subject, err
 }
 

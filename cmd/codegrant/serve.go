@@ -77,6 +77,11 @@ func (c serveCommand) Run(ctx context.Context, out *streams) error {
 		for _, w := range s.Warnings {
 			fmt.Fprintln(out.stderr, "warning:", w)
 		}
+		if d, ok := certificateState(s.Certificate, time.Now()); ok && !d.OK {
+			return errors.New(d.Error)
+		} else if d.Warning != "" {
+			fmt.Fprintln(out.stderr, "warning:", d.Warning)
+		}
 		fmt.Fprintf(out.stdout, "%s is fine: %s, %s, sessions in %s\n", c.Config, plural(len(s.Pools), "pool"), plural(len(s.Routes), "route"), s.Sessions)
 		return nil
 	}

@@ -112,7 +112,25 @@ func (s state) Collect(to chan<- prometheus.Metric) {
 	if !g.KeysSince.IsZero() {
 		gauge("sealing_key_age_seconds", "Age of the newest sealing key's file.", time.Since(g.KeysSince).Seconds())
 	}
-	for _, d := range s.ready.report().Checks {
+	if c := g.Certificate; c != nil {
+		gauge("certificate_expiry_timestamp_seconds", "When the certificate of tls expires, or the first of its chain.", seconds(c.Expires))
+	}
+	report := s.ready.report()
+	for _, state := range []struct {
+		name, help string
+		is         bool
+	}{
+		{"ready", "Whether requests of people who are signed in can be answered.", report.Ready},
+		{"degraded", "Whether it is ready, and something does not work.", report.Degraded},
+		{"overloaded", "Whether requests were refused in the last ten seconds because too many were under way.", report.Overloaded},
+	} {
+		is := 0.0
+		if state.is {
+			is = 1
+		}
+		gauge(state.name, state.help, is)
+	}
+	for _, d := range report.Checks {
 		up := 0.0
 		if d.OK {
 			up = 1

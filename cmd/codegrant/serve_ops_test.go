@@ -141,7 +141,7 @@ func TestReadinessKeepsSince(t *testing.T) {
 		ok             bool
 		since, changed int
 	}{{true, 0, 0}, {true, 0, 0}, {false, 2, 1}, {false, 2, 0}, {true, 4, 1}} {
-		changed := r.record([]dependency{{Name: "sessions", OK: tt.ok, Since: at(i)}})
+		changed, _ := r.record([]dependency{{Name: "sessions", Needed: true, OK: tt.ok, Since: at(i)}})
 		if got := r.report(); !got.Checks[0].Since.Equal(at(tt.since)) || len(changed) != tt.changed || got.Ready != tt.ok {
 			t.Errorf("at %d: %+v, changed %v", i, got, changed)
 		}
@@ -158,21 +158,27 @@ func TestS154_AFaultOfAllDrainsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r readiness
 		say := func(sessions, replica bool) bool {
-			r.record([]dependency{{Name: "sessions", OK: sessions, Since: time.Now()}, {Name: "replica", OK: replica, Since: time.Now()}})
+			r.record([]dependency{{Name: "sessions", Needed: true, OK: sessions, Since: time.Now()}, {Name: "replica", OK: replica, Since: time.Now()}})
 			return r.report().Ready
 		}
 		for _, step := range []struct {
-			sessions, replica, ready bool
+			sessions, replica, ready, degraded bool
 		}{
-			{true, false, false}, // it may be that it never answers
-			{true, true, true},
-			{false, true, true}, {false, true, true}, {false, true, true}, // for ten seconds
-			{false, true, false}, // for fifteen
-			{true, true, true},
-			{false, true, true},
+			{false, true, false, false}, // it may be that they never answer
+			{true, true, true, false},
+			{false, true, true, true}, {false, true, true, true}, {false, true, true, true}, // for ten seconds
+			{false, true, false, false}, // for fifteen
+			{true, true, true, false},
+			{false, true, true, true},
+			// Of the replica no request needs anything of who is signed in.
+			{true, false, true, true}, {true, false, true, true}, {true, false, true, true}, {true, false, true, true}, {true, false, true, true},
+			{true, true, true, false},
 		} {
 			if got := say(step.sessions, step.replica); got != step.ready {
 				t.Errorf("%+v: ready %t", step, got)
+			}
+			if got := r.report().Degraded; got != step.degraded {
+				t.Errorf("%+v: degraded %t", step, got)
 			}
 			if got := r.report().Checks[0].OK; got != step.sessions {
 				t.Errorf("%+v: the report says %t of the sessions", step, got)

@@ -215,6 +215,11 @@ var errNotReady = errors.New("not ready")
 // replace takes a further configuration, if it would serve as well as the one before.
 func (p *process) replace(ctx context.Context, s *settings.Settings) error {
 	before := p.current.Load()
+	if now, ok := certificateState(s.Certificate, time.Now()); ok && !now.OK {
+		if was, ok := certificateState(before.Certificate, time.Now()); ok && was.OK {
+			return errors.New(now.Error)
+		}
+	}
 	st := before.stores
 	if storesOf(s) == st.storesKey {
 		st.hold()
@@ -226,6 +231,10 @@ func (p *process) replace(ctx context.Context, s *settings.Settings) error {
 		try, cancel := context.WithTimeout(ctx, closeWait)
 		defer cancel()
 		if err := st.prepare(try); err != nil {
+			_ = st.release()
+			return fmt.Errorf("%w: %w", errNotReady, err)
+		}
+		if err := st.answer(try); err != nil {
 			_ = st.release()
 			return fmt.Errorf("%w: %w", errNotReady, err)
 		}

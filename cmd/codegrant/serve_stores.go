@@ -55,10 +55,15 @@ type storesKey struct {
 	database settings.Database
 	redis    settings.Secret
 	replica  settings.Replica
+	keep     time.Duration // ends of sessions, where they are on record beside Redis
 }
 
 func storesOf(s *settings.Settings) storesKey {
-	return storesKey{s.Sessions, s.Database, s.RedisURL, s.Replica}
+	key := storesKey{s.Sessions, s.Database, s.RedisURL, s.Replica, 0}
+	if s.Sessions == settings.InRedis && s.Database.URL != "" {
+		key.keep = s.LongestUnused()
+	}
+	return key
 }
 
 // stores are what configurations keep things in. They are closed when the last
@@ -68,6 +73,7 @@ type stores struct {
 	sessions session.Store                                        // nil: none, or a pool's own
 	replica  replica.Store                                        // nil: none
 	outbox   func(context.Context) (sqlreplica.OutboxSize, error) // nil: none
+	ends     session.Ends                                         // nil: not on record beside Redis
 	db       *sql.DB                                              // nil: none
 	migrate  []func(context.Context) error
 
@@ -106,7 +112,7 @@ func (p *process) openStores(s *settings.Settings) (_ *stores, err error) {
 			st.sessions, st.migrate = measured{p.tracing.Sessions(sessions, db.system(), false), p.metrics}, append(st.migrate, sessions.Migrate)
 		}
 		if s.Sessions == settings.InRedis {
-			ends, st.migrate = sessions, append(st.migrate, sessions.Migrate)
+			ends, st.ends, st.migrate = sessions, sessions, append(st.migrate, sessions.Migrate)
 		}
 		if s.Replica.Enabled {
 			st.replica, st.migrate = p.tracing.Replica(users, db.system()), append(st.migrate, users.Migrate)
@@ -133,13 +139,15 @@ func (p *process) openStores(s *settings.Settings) (_ *stores, err error) {
 		st.closers = append(st.closers, store.Close)
 		sessions := p.tracing.Sessions(store, "redis", true)
 		if ends != nil { // which Redis may forget
-			enduring := session.NewEnduringStore(sessions, ends, session.EnduringConfig{Logger: p.log})
+			enduring := session.NewEnduringStore(sessions, ends, session.EnduringConfig{Logger: p.log, Keep: st.keep})
 			sessions, st.closers = enduring, slices.Insert(st.closers, 0, enduring.Close)
 		}
 		st.sessions = measured{sessions, p.metrics}
 	}
 	return st, nil
 }
+
+func (s *stores) sessionsInDatabase() bool { return s.kind == settings.InDatabase }
 
 // prepare brings the tables up to date.
 func (s *stores) prepare(ctx context.Context) error {

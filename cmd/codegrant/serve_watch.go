@@ -120,7 +120,7 @@ func (w *watcher) reload(ctx context.Context, why string) {
 	}
 	if err := w.process.replace(ctx, s); err != nil {
 		count("not usable")
-		w.pending = errors.Is(err, errNotReady)
+		w.pending = errors.Is(err, errNotReady) && w.command.ReloadEvery > 0
 		log.Error("new configuration cannot be used; the old one stays", "reason", err.Error(), "again", w.pending)
 		return
 	}

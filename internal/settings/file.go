@@ -19,7 +19,7 @@ type file struct {
 	KeysFile       string     `yaml:"keys_file" help:"File of keys, one a line, the newest first; in place of keys."`
 	KeysDir        string     `yaml:"keys_dir" help:"Folder of files of keys, the newest being the last by name; in place of keys."`
 	Sessions       string     `yaml:"sessions" enum:"memory,database,redis,cookies" help:"Where sessions are kept. In memory they end with the process; in cookies nobody but the browser can end one. Defaults to memory."`
-	Database       database   `yaml:"database" help:"Database of sessions and replica, or its URL."`
+	Database       database   `yaml:"database" help:"Database of sessions, of their ends beside Redis, and of the replica, or its URL."`
 	Redis          redis      `yaml:"redis" help:"Redis or Valkey of sessions, or its URL."`
 	Replica        replica    `yaml:"replica" help:"Whether the database gets a copy of the people who sign in, and their groups. Defaults to false."`
 	Events         events     `yaml:"events" help:"Where codegrant sync --follow hears of changes in the pools. The gateway does not look at it."`

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"bytes"
+	"crypto/x509"
 	"github.com/codegrant/codegrant/session"
 )
 
@@ -122,8 +124,23 @@ func assertionKeys(ring *session.Keyring) ([]ed25519.PrivateKey, error) {
 	return keys, nil
 }
 
-// checkPair says what is wrong with a certificate without a word of the key.
+// checkPair says what is wrong with a certificate without a word of the key, and finds
+// out when it expires.
 func checkPair(c *Certificate) error {
-	_, err := cryptotls.X509KeyPair(c.Chain, c.Key)
-	return err
+	pair, err := cryptotls.X509KeyPair(c.Chain, c.Key)
+	if err != nil {
+		return err
+	}
+	for i, der := range pair.Certificate {
+		one, err := x509.ParseCertificate(der)
+		if err != nil {
+			return fmt.Errorf("certificate %d of the chain: %w", i+1, err)
+		}
+		// Clients have roots of their own, and do not look at one that is sent.
+		root := i > 0 && bytes.Equal(one.RawIssuer, one.RawSubject)
+		if !root && (c.Expires.IsZero() || one.NotAfter.Before(c.Expires)) {
+			c.Expires = one.NotAfter
+		}
+	}
+	return nil
 }

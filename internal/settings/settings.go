@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -62,7 +63,10 @@ type Settings struct {
 }
 
 // Certificate is a pair of PEM texts.
-type Certificate struct{ Chain, Key []byte }
+type Certificate struct {
+	Chain, Key []byte
+	Expires    time.Time // the first in the chain to do so
+}
 
 // Log is what is logged, and how.
 type Log struct {
@@ -116,6 +120,21 @@ type Pool struct {
 	Config codegrant.Config
 	// Digest differs where anything about the pool or the keys does.
 	Digest [sha256.Size]byte
+}
+
+// LongestUnused is how long a session of any of the pools can go unused and be good
+// still, and as long as their ends have to be known.
+func (s *Settings) LongestUnused() time.Duration {
+	const (
+		usual   = 12 * time.Hour   // of codegrant.Config
+		atLeast = 25 * time.Hour   // of session.EnduringConfig: an access token lives for a day at most
+		clocks  = 10 * time.Minute // of the processes, and what they do meanwhile
+	)
+	longest := time.Duration(atLeast)
+	for _, p := range s.Pools {
+		longest = max(longest, cmp.Or(p.Config.IdleTimeout, usual)+clocks)
+	}
+	return longest
 }
 
 // Secret is a value that prints as a placeholder.
@@ -292,8 +311,8 @@ func (r *reader) stores(f *file, s *Settings, options Options) {
 	if s.Replica.Enabled && !database {
 		r.fault("replica", "it needs a database and there is none; add database: URL")
 	}
-	if database && s.Sessions != InDatabase && !s.Replica.Enabled {
-		r.fault("database", "nothing is kept in it; write sessions: database or replica: true, or take it away")
+	if database && s.Sessions != InDatabase && s.Sessions != InRedis && !s.Replica.Enabled {
+		r.fault("database", "nothing is kept in it; write sessions: database, or sessions: redis with ends of sessions in the database, or replica: true, or take it away")
 	}
 	if redis && s.Sessions != InRedis {
 		r.fault("redis", "nothing is kept in it; write sessions: redis, or take it away")
