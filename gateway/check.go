@@ -95,7 +95,11 @@ func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, t *tenant, aske
 	if asked != nil {
 		t = g.tenantOf(r, asked.target)
 		if len(g.table.routes) > 0 {
-			found = g.table.findFor(asked.target, asked.method)
+			var err error
+			if found, err = g.table.find(asked.target, asked.method); err != nil {
+				g.doubt(w, r, err)
+				return outcome
+			}
 			if found == nil || !found.takes(asked.method) {
 				outcome.Decision = NotFound
 				g.deny(w) // no route: nobody said that anyone may
@@ -104,6 +108,9 @@ func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, t *tenant, aske
 			if found.tenant != nil {
 				t = found.tenant
 			}
+		} else if asked.target.doubt != nil {
+			g.doubt(w, r, fmt.Errorf("%w: %w", errTarget, asked.target.doubt))
+			return outcome
 		}
 	}
 	outcome.Tenant, outcome.Route = t.Name, found.Name
@@ -160,22 +167,31 @@ func (g *Gateway) originalOf(r *http.Request, t *tenant) (*original, error) {
 		}
 	}
 	read := r.Header.Get
-	below, isBelow := strings.CutPrefix(r.URL.EscapedPath(), t.Prefix+"/check/")
+	path, mark := pathOf(r)
+	below, isBelow := strings.CutPrefix(path, t.Prefix+"/check/")
 	isNginx, isForward := len(r.Header["X-Original-Url"]) > 0, len(r.Header["X-Forwarded-Uri"]) > 0
 	switch {
 	case boolean(isNginx)+boolean(isForward)+boolean(isBelow) > 1:
 		return nil, fmt.Errorf("%w: it is named in two ways", errOriginal)
 	case isNginx:
 		u, err := url.Parse(read("X-Original-Url"))
-		if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
+		if err != nil || u.Host == "" || u.User != nil || (u.Scheme != "https" && u.Scheme != "http") {
 			return nil, fmt.Errorf("%w: X-Original-URL is no URL", errOriginal)
 		}
-		return newOriginal(read("X-Original-Method"), u.Host, u.EscapedPath(), u.RawQuery, true)
+		_, rest, _ := strings.Cut(read("X-Original-Url"), "://")
+		o, err := newOriginal(read("X-Original-Method"), u.Host, strings.TrimPrefix(rest, u.Host))
+		if err == nil {
+			o.nginx = true
+		}
+		return o, err
 	case isForward:
-		path, query, _ := strings.Cut(read("X-Forwarded-Uri"), "?")
-		return newOriginal(read("X-Forwarded-Method"), read("X-Forwarded-Host"), path, query, false)
+		return newOriginal(read("X-Forwarded-Method"), read("X-Forwarded-Host"), read("X-Forwarded-Uri"))
 	case isBelow && g.fromTrusted(r):
-		o, err := newOriginal(r.Method, r.Host, "/"+below, r.URL.RawQuery, false)
+		uri := "/" + below
+		if r.URL.RawQuery != "" || mark {
+			uri += "?" + r.URL.RawQuery
+		}
+		o, err := newOriginal(r.Method, r.Host, uri)
 		if err == nil {
 			o.below = true
 		}
@@ -190,24 +206,34 @@ func (g *Gateway) originalOf(r *http.Request, t *tenant) (*original, error) {
 // to traces, too, which tell of nobody.
 const listIt = "if it is your proxy, list it among the trusted ones"
 
-func newOriginal(method, host, rawPath, query string, nginx bool) (*original, error) {
+// newOriginal takes path and query as the proxy got them.
+func newOriginal(method, host, uri string) (*original, error) {
 	if method == "" || strings.Trim(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != "" {
 		return nil, fmt.Errorf("%w: its method is missing", errOriginal)
 	}
-	target, err := newTarget(method, host, rawPath, query)
+	path, query, mark := strings.Cut(uri, "?")
+	target, err := newTarget(method, host, path, query)
+	if err == nil && disguised(path) {
+		// The proxy has chosen by this path already, and may have read it as it is.
+		err = fmt.Errorf("%w: it has letters or digits escaped in its path", errTarget)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return &original{method: method, target: target, nginx: nginx}, nil
+	target.mark = mark && query == ""
+	return &original{method: method, target: target}, nil
 }
 
 // request is what the proxy got, as far as it told.
 func (o *original) request(r *http.Request) *http.Request {
 	out := r.Clone(r.Context())
 	out.Method, out.Host, out.Body = o.method, o.target.given, http.NoBody
-	out.URL = &url.URL{Path: o.target.path, RawQuery: o.target.query}
+	out.URL = &url.URL{Path: o.target.raw, RawPath: o.target.raw, RawQuery: o.target.query, ForceQuery: o.target.mark}
+	if path, err := url.PathUnescape(o.target.raw); err == nil {
+		out.URL.Path = path
+	}
 	out.RequestURI = o.target.raw
-	if o.target.query != "" {
+	if o.target.query != "" || o.target.mark {
 		out.RequestURI += "?" + o.target.query
 	}
 	return out

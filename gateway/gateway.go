@@ -198,21 +198,31 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := g.now()
 	r = g.withoutIdentity(r)
 	trusted := g.dropForwarded(r)
-	target, err := newTarget(r.Method, r.Host, r.URL.EscapedPath(), r.URL.RawQuery)
+	raw, mark := pathOf(r)
+	target, err := newTarget(r.Method, r.Host, raw, r.URL.RawQuery)
+	target.mark = mark
 	if err == nil && r.URL.IsAbs() {
 		// Which of its two hosts counts, net/http and others see differently.
 		err = fmt.Errorf("%w: it is a whole URL", errTarget)
+	}
+	var route *route
+	if err == nil {
+		switch t := g.endpointOf(target); {
+		case t == nil:
+			route, err = g.table.find(target, r.Method)
+		case target.doubt == nil || strings.HasPrefix(raw, t.Prefix+"/check/"): // there, it is another request's
+			g.serveEndpoint(w, r, t, target)
+			return
+		default:
+			err = fmt.Errorf("%w: %w", errTarget, target.doubt)
+		}
 	}
 	if err != nil {
 		g.refuse(w, r, http.StatusBadRequest, err)
 		g.observe(r, Outcome{Decision: Refused, Status: http.StatusBadRequest, Duration: g.now().Sub(start)})
 		return
 	}
-	if t := g.endpointOf(target); t != nil {
-		g.serveEndpoint(w, r, t, target)
-		return
-	}
-	route, tenant := g.table.findFor(target, r.Method), g.tenantOf(r, target)
+	tenant := g.tenantOf(r, target)
 	outcome := Outcome{Tenant: tenant.Name, Decision: NotFound, Status: http.StatusNotFound}
 	switch {
 	case route == nil:

@@ -28,23 +28,43 @@ func FuzzTarget(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := newTarget(http.MethodGet, got.host, got.raw, got.query)
-		if err != nil || again.path != got.path || again.raw != got.raw || again.host != got.host {
+		if got.raw != raw || got.query != query {
+			t.Fatalf("%q?%q is sent on as %+v", raw, query, got)
+		}
+		if again, err := newTarget(http.MethodGet, got.host, got.raw, got.query); err != nil || again.path != got.path || again.host != got.host {
 			t.Fatalf("not stable: %+v, then %+v, %v", got, again, err)
 		}
 		// What is taken at first sight is what a closer look makes of it.
-		if path, escaped, err := readPath(raw); err != nil || path != got.path || escaped != got.raw {
-			t.Fatalf("%+v, and %q, %q, %v at a closer look", got, path, escaped, err)
+		readings, doubt, err := readingsOf(raw)
+		if err != nil || readings[0] != got.path || (doubt != nil && got.doubt == nil) || len(readings) > 1 && len(got.readings) != len(readings) {
+			t.Fatalf("%+v, and %q, %v, %v at a closer look", got, readings, doubt, err)
 		}
-		for segment := range strings.SplitSeq(got.path, "/") {
-			if segment == ".." || segment == "." {
-				t.Fatalf("dot segment in %q", got.path)
+		if got.settled && (len(readings) > 1 || canonical(raw, foldPlain) != raw || withoutExtension(raw) != "") {
+			t.Fatalf("%q is not settled", raw)
+		}
+		for _, reading := range readings {
+			for segment := range strings.SplitSeq(reading, "/") {
+				if segment == ".." || segment == "." {
+					t.Fatalf("dot segment in %q", reading)
+				}
 			}
 		}
-		if strings.ContainsAny(got.path, "\\;#\x00\r\n") || strings.Contains(got.path, "//") || strings.ContainsAny(got.raw, " \r\n") {
+		if got.doubt == nil && (strings.ContainsAny(got.path, "\\;#\x00\r\n") || strings.Contains(got.path, "//")) || strings.ContainsAny(got.raw, " \r\n") {
 			t.Fatalf("ambiguous %q", got.path)
 		}
+		for _, r := range []*route{{Route: Route{Path: "/"}}, {Route: Route{Path: "/", StripPrefix: true}}} {
+			if u := upstreamURL(got, r); u.RequestURI() != raw+questionMark(query) && !strings.HasPrefix(raw, "//") {
+				t.Fatalf("%q?%q reaches the upstream as %q", raw, query, u.RequestURI())
+			}
+		}
 	})
+}
+
+func questionMark(query string) string {
+	if query == "" {
+		return ""
+	}
+	return "?" + query
 }
 
 func FuzzHeaderValue(f *testing.F) {

@@ -43,7 +43,7 @@ func (n *narrowedGuards) of(t *tenant, r *route, by narrowing) (http.Handler, er
 		return r.guards[t], nil
 	}
 	key := narrowedKey{t, r, by.query}
-	keep := by.query != "" && len(by.query) <= maxNarrowedQuery
+	keep := by.query != "" && len(by.query) <= maxNarrowedQuery && r.because == nil // others come again
 	if keep {
 		n.mu.RLock()
 		guard := n.kept[key]

@@ -47,12 +47,7 @@ func (g *Gateway) CheckOriginal(w http.ResponseWriter, original *http.Request, n
 		g.doubt(w, r, fmt.Errorf("%w: who asks is no trusted proxy; %s", errOriginal, listIt))
 		return nil
 	}
-	path, query, _ := strings.Cut(r.RequestURI, "?")
-	asked, err := newOriginal(r.Method, r.Host, path, query, false)
-	if err == nil && disguised(path) {
-		// The proxy has chosen by this path already, and may have read it as it is.
-		err = fmt.Errorf("%w: it has letters or digits escaped in its path", errTarget)
-	}
+	asked, err := newOriginal(r.Method, r.Host, r.RequestURI)
 	if err != nil {
 		g.doubt(w, r, err)
 		return nil

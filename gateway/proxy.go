@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -88,14 +87,7 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request, c *call) {
 // asking. httputil has removed hop-by-hop headers, and those that Connection names.
 func (p *proxy) rewrite(pr *httputil.ProxyRequest) {
 	c, g := callOf(pr.In), p.gateway
-	path, decoded := c.target.raw, c.target.path
-	if c.route.StripPrefix {
-		stripped := "/" + strings.TrimPrefix(strings.TrimPrefix(path, (&url.URL{Path: strings.TrimSuffix(c.route.Path, "/")}).EscapedPath()), "/")
-		if plain, err := url.PathUnescape(stripped); err == nil { // escaped by ourselves
-			path, decoded = stripped, plain
-		}
-	}
-	*pr.Out.URL = url.URL{Scheme: "http", Host: "upstream.invalid", Path: decoded, RawPath: path, RawQuery: c.target.query}
+	*pr.Out.URL = upstreamURL(c.target, c.route)
 	pr.Out.Host = pr.In.Host
 	if c.route.servers.Host != "" {
 		pr.Out.Host = c.route.servers.Host

@@ -311,7 +311,7 @@ func TestS109_WhatIsPassedOn(t *testing.T) {
 			t.Errorf("%s: upstream saw %s, want %s", path, got.Target, want)
 		}
 	}
-	if got := s.echoed(alice, "/%c3%bc%20a?q=%zz&r=+", nil); got.Target != "/%C3%BC%20a?q=%zz&r=+" {
+	if got := s.echoed(alice, "/%c3%bc%20a?q=%zz&r=+", nil); got.Target != "/%c3%bc%20a?q=%zz&r=+" {
 		t.Errorf("upstream saw %s", got.Target)
 	}
 }

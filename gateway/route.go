@@ -48,6 +48,17 @@ type Route struct {
 	// StripPrefix takes Path off before the upstream sees it.
 	StripPrefix bool
 
+	// EncodedPaths hands on paths that servers read in several ways, byte for byte:
+	// those with encoded slashes, percent signs and the like, with semicolons and
+	// empty segments. The permissions of all routes are asked that one of these
+	// readings leads to. Without it, such requests are refused.
+	EncodedPaths bool
+	// Many servers take paths for one that differ in case, in dots or blanks at the
+	// end of a segment, in a slash at the end, or in an extension. A request whose
+	// path could be taken for another route's so has to have the permissions of both.
+	// Where the server behind either route tells them apart, these say so.
+	CaseSensitive, DotSensitive, SlashSensitive, ExtensionSensitive bool
+
 	// PassAccessToken sends the access token to the upstream, as a bearer token.
 	PassAccessToken bool
 	// PassAuthorization leaves an Authorization header of the client's in place.
@@ -87,6 +98,10 @@ type route struct {
 	permissions []codegrant.Permission
 	guards      map[*tenant]http.Handler // ask the permissions
 	servers     *servers
+
+	keeps     folds                 // that are turned off
+	canonical [foldPlain + 1]string // Path, by folds
+	because   []*route              // whose permissions it asks for beyond its own, for one request
 }
 
 func (r *route) takes(method string) bool {
@@ -94,7 +109,7 @@ func (r *route) takes(method string) bool {
 }
 
 func (r *route) matches(t target) bool {
-	if r.Host != "" && r.Host != t.host {
+	if !r.takesHost(t.host) {
 		return false
 	}
 	if r.Exact {
@@ -105,11 +120,16 @@ func (r *route) matches(t target) bool {
 }
 
 // table is all routes, the most specific first.
-type table struct{ routes []*route }
+type table struct {
+	routes  []*route
+	tenants []*tenant
+	settled bool // the paths of all routes are
+	front   bool // some have a front controller
+}
 
 func newTable(configured []Route, tenants []*tenant, signs bool) (*table, error) {
 	var faults []error
-	t := new(table)
+	t := &table{tenants: tenants, settled: true}
 	for i, c := range configured {
 		r, err := newRoute(c, tenants, signs)
 		if err != nil {
@@ -117,6 +137,8 @@ func newTable(configured []Route, tenants []*tenant, signs bool) (*table, error)
 			continue
 		}
 		t.routes = append(t.routes, r)
+		t.settled = t.settled && isSettled(r.Path)
+		t.front = t.front || indexFold(r.Path, frontController) >= 0
 	}
 	slices.SortStableFunc(t.routes, specific)
 	for i, r := range t.routes {
@@ -209,7 +231,9 @@ func newRoute(c Route, tenants []*tenant, signs bool) (*route, error) {
 
 	if c.Host != "" {
 		host, err := canonicalHost(c.Host)
-		if err != nil {
+		if strings.Contains(c.Host, "*") {
+			fault("host %q is a pattern; a route has one host, or none for all", c.Host)
+		} else if err != nil {
 			fault("host %q: %w", c.Host, err)
 		}
 		r.Host = host
@@ -217,9 +241,17 @@ func newRoute(c Route, tenants []*tenant, signs bool) (*route, error) {
 	escaped := (&url.URL{Path: c.Path}).EscapedPath()
 	if !strings.HasPrefix(c.Path, "/") {
 		fault("path %q does not begin with /", c.Path)
-	} else if _, err := newTarget(http.MethodGet, "host", escaped, ""); err != nil {
+	} else if prefix, ok := patternBefore(c.Path); ok {
+		fault("path %q is a pattern, and is compared letter by letter; write %s, which takes everything below it too", c.Path, prefix)
+	} else if slices.ContainsFunc(strings.Split(c.Path, "/")[1:], func(s string) bool { return s != "" && strings.TrimSpace(s) == "" }) {
+		fault("path %q has a segment that is a blank", c.Path)
+	} else if _, err := plainTarget(http.MethodGet, "host", escaped, ""); err != nil {
 		fault("path %q is one that no request can have: %w", c.Path, err)
 	}
+	if c.EncodedPaths && c.Files != nil {
+		fault("it has encoded paths and files: no file has such a path")
+	}
+	r.fold()
 	for i, m := range c.Methods {
 		r.Methods[i] = strings.ToUpper(m)
 		if m == "" || strings.Trim(r.Methods[i], "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != "" {
@@ -261,4 +293,22 @@ func newRoute(c Route, tenants []*tenant, signs bool) (*route, error) {
 		}
 	}
 	return r, errors.Join(faults...)
+}
+
+// patternBefore finds what other gateways take for a pattern, and the path before it.
+func patternBefore(path string) (prefix string, ok bool) {
+	at := strings.IndexAny(path, "*{}<>[]^|")
+	for _, sign := range [...]string{"/:", "(?", "(.", "(/"} {
+		if i := strings.Index(path, sign); i >= 0 && (at < 0 || i < at) {
+			at = i + 1
+		}
+	}
+	if at < 0 && strings.HasSuffix(path, "$") {
+		at = len(path) - 1
+	}
+	if at < 0 {
+		return "", false
+	}
+	prefix = path[:at]
+	return "/" + strings.Trim(prefix[:strings.LastIndexByte(prefix, '/')+1], "/"), true
 }

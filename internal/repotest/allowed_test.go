@@ -71,8 +71,9 @@ var allowed = map[string]map[string]string{
 	},
 	"directory/sqsqueue/sqstest": {},
 	"gateway": {
-		".":                "decides who is asking; the gateway speaks for it",
-		"golang.org/x/net": "which names a header can have",
+		".":                 "decides who is asking; the gateway speaks for it",
+		"golang.org/x/net":  "which names a header can have",
+		"golang.org/x/text": "letters that servers take for one",
 	},
 	"gateway/extauthz": {
 		"gateway":          "decides; this package brings questions to it, and its answers back",

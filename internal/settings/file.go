@@ -173,6 +173,12 @@ type route struct {
 	Files       string    `yaml:"files" help:"Folder of a single-page application, in place of an upstream: what is not in it gets its index.html."`
 	StripPrefix bool      `yaml:"strip_prefix" help:"Takes path off before the upstream sees it. Defaults to false."`
 
+	EncodedPaths       string `yaml:"encoded_paths" enum:"refuse,pass" help:"pass: hands on paths that servers read in several ways byte for byte (%2F, %25, //, ; and the like), and asks the permissions of every route that a reading leads to. Defaults to refuse."`
+	CaseSensitive      bool   `yaml:"case_sensitive" help:"Says that /Path and /path are two paths to the server. Without it, who asks for one needs the permissions of both. Defaults to false."`
+	DotSensitive       bool   `yaml:"dot_sensitive" help:"Says the same of dots and blanks at the ends of a path's segments. Defaults to false."`
+	SlashSensitive     bool   `yaml:"slash_sensitive" help:"Says the same of a slash at the end, beside exact: true. Defaults to false."`
+	ExtensionSensitive bool   `yaml:"extension_sensitive" help:"Says the same of an extension such as .json. Defaults to false."`
+
 	PassAccessToken   bool `yaml:"pass_access_token" help:"Sends the access token to the upstream, as a bearer token. Defaults to false."`
 	PassAuthorization bool `yaml:"pass_authorization" help:"Leaves the client's Authorization header in place. Defaults to false."`
 	Assertion         bool `yaml:"assertion" help:"Sends a signed token that says who is asking. Defaults to false."`

@@ -36,8 +36,12 @@ func (r *reader) routes(f *file, s *Settings) {
 func (r *reader) route(key string, c route) gateway.Route {
 	out := gateway.Route{
 		Name: c.Name, Host: c.Host, Path: c.Path, Exact: c.Exact, Methods: c.Methods, Tenant: c.Tenant,
-		Public: c.Public, StripPrefix: c.StripPrefix,
+		Public: c.Public, StripPrefix: c.StripPrefix, EncodedPaths: c.EncodedPaths == "pass",
+		CaseSensitive: c.CaseSensitive, DotSensitive: c.DotSensitive, SlashSensitive: c.SlashSensitive, ExtensionSensitive: c.ExtensionSensitive,
 		PassAccessToken: c.PassAccessToken, PassAuthorization: c.PassAuthorization, Assertion: c.Assertion,
+	}
+	if c.EncodedPaths != "" {
+		r.oneOf(key+".encoded_paths", c.EncodedPaths, "refuse", "pass")
 	}
 	out.Permissions = r.permissions(key, c)
 	if c.Public && len(out.Permissions) > 0 {
