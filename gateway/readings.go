@@ -302,7 +302,6 @@ func withoutDots(path string) string {
 	return strings.Join(kept, "/")
 }
 
-
 // isCanonical reports whether a path is canonical at first sight, but for a slash at its
 // end.
 func isCanonical(path string) bool {

@@ -519,7 +519,9 @@ func holdsInEveryReading(t *testing.T, tenants []*tenant, lines []string, raw st
 			continue
 		}
 		_, err := newRoute(r, nil, false)
-		if err == nil && !slices.ContainsFunc(routes, func(o Route) bool { return strings.TrimSuffix(o.Path, "/") == strings.TrimSuffix(path, "/") && o.Exact == exact }) {
+		if err == nil && !slices.ContainsFunc(routes, func(o Route) bool {
+			return strings.TrimSuffix(o.Path, "/") == strings.TrimSuffix(path, "/") && o.Exact == exact
+		}) {
 			routes = append(routes, r)
 		}
 	}
