@@ -31,7 +31,7 @@ func (g *Gateway) passAsked(w http.ResponseWriter, r *http.Request, c *call, ask
 			h[name] = lines[:len(lines):len(lines)]
 		}
 	}
-	if err := g.present(h, c.route, c.id); err != nil {
+	if err := g.present(h, c, false); err != nil {
 		g.unsigned(w, r, err)
 		return
 	}

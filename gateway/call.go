@@ -20,6 +20,7 @@ type call struct {
 	route   *route
 	target  target        // of requests to upstreams
 	trusted bool          // it comes from a listed proxy
+	socket  bool          // it is the handshake of a WebSocket
 	asked   *http.Request // before anybody was found to be asking
 
 	// pass is called with who may pass, where somebody may.

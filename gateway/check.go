@@ -25,6 +25,8 @@ type original struct {
 	target target
 	nginx  bool // it understands 2xx, 401 and 403, and nothing else
 	below  bool // it was the path below the endpoint
+
+	named []string // the headers that said so; nil where none did
 }
 
 // Check answers a proxy's question whether a request may pass: 200 with identity
@@ -44,19 +46,25 @@ func (g *Gateway) Check() http.Handler {
 		if target, err := newTarget(r.Method, r.Host, r.URL.EscapedPath(), r.URL.RawQuery); err == nil {
 			t = g.tenantOf(r, target)
 		}
-		g.check(w, g.withoutIdentity(r), t)
+		claimed, _ := g.admit(r)
+		g.check(w, r, t, claimed)
 	})
 }
 
-func (g *Gateway) check(w http.ResponseWriter, r *http.Request, t *tenant) {
+// check answers a question that was admitted. claimed are the names of the headers that it
+// lost, which the request that is asked about has still: a proxy that asks about such a
+// request has not removed them, and would send them on.
+func (g *Gateway) check(w http.ResponseWriter, r *http.Request, t *tenant, claimed []string) {
 	start := g.now()
-	g.dropForwarded(r)
 	outcome := Outcome{Tenant: t.Name, Decision: Forbidden, Status: http.StatusForbidden}
 	defer func() {
 		outcome.Duration = g.now().Sub(start)
 		g.observe(r, outcome)
 	}()
 	asked, err := g.originalOf(r, t)
+	if err == nil {
+		err = g.carries(asked.methodOr(r.Method), r.Header, claimed)
+	}
 	if err != nil {
 		g.doubt(w, r, err)
 		return
@@ -114,6 +122,12 @@ func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, t *tenant, aske
 		}
 	}
 	outcome.Tenant, outcome.Route = t.Name, found.Name
+	if asked != nil && asked.named != nil {
+		if name := g.stray(r.Header, asked, found); name != "" {
+			g.doubt(w, r, fmt.Errorf("%w: %.64q names something else; have the proxy remove it before it asks, or list it in pass_headers of the route", errOriginal, name))
+			return outcome
+		}
+	}
 	guard, err := g.narrowed.of(t, found, narrow)
 	if err != nil {
 		g.doubt(w, r, err)
@@ -183,9 +197,10 @@ func (g *Gateway) originalOf(r *http.Request, t *tenant) (*original, error) {
 		if err == nil {
 			o.nginx = true
 		}
-		return o, err
+		return o.namedBy(namedByNginx), err
 	case isForward:
-		return newOriginal(read("X-Forwarded-Method"), read("X-Forwarded-Host"), read("X-Forwarded-Uri"))
+		o, err := newOriginal(read("X-Forwarded-Method"), read("X-Forwarded-Host"), read("X-Forwarded-Uri"))
+		return o.namedBy(namedByOthers), err
 	case isBelow && g.fromTrusted(r):
 		uri := "/" + below
 		if r.URL.RawQuery != "" || mark {
@@ -195,11 +210,35 @@ func (g *Gateway) originalOf(r *http.Request, t *tenant) (*original, error) {
 		if err == nil {
 			o.below = true
 		}
-		return o, err
+		return o.namedBy([]string{}), err
 	case len(g.table.routes) > 0:
 		return nil, fmt.Errorf("%w: nothing says what is asked about; %s", errOriginal, listIt)
 	}
 	return nil, nil
+}
+
+// The headers in which proxies name what they ask about.
+var (
+	namedByNginx  = []string{"X-Original-Url", "X-Original-Method"}
+	namedByOthers = []string{"X-Forwarded-Uri", "X-Forwarded-Method"}
+)
+
+func (o *original) namedBy(headers []string) *original {
+	if o != nil {
+		o.named = headers
+	}
+	return o
+}
+
+// stray returns the name of a header by which the request that is asked about names another
+// target or method, and which the proxy would send on; empty where there is none.
+func (g *Gateway) stray(h http.Header, o *original, r *route) string {
+	for name := range h {
+		if m, _ := g.headers.of(name); m == elsewhere && !slices.Contains(o.named, name) && !r.passes(name) {
+			return name
+		}
+	}
+	return ""
 }
 
 // listIt is what helps where the line's from is a proxy. It has no address: reasons go
@@ -222,6 +261,14 @@ func newOriginal(method, host, uri string) (*original, error) {
 	}
 	target.mark = mark && query == ""
 	return &original{method: method, target: target}, nil
+}
+
+// methodOr is the method of what is asked about; that of the question where nobody said.
+func (o *original) methodOr(method string) string {
+	if o == nil {
+		return method
+	}
+	return o.method
 }
 
 // request is what the proxy got, as far as it told.

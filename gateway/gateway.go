@@ -196,8 +196,7 @@ func (g *Gateway) Close(ctx context.Context) error {
 // ServeHTTP is the reverse proxy, with the endpoints of the tenants.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := g.now()
-	r = g.withoutIdentity(r)
-	trusted := g.dropForwarded(r)
+	claimed, trusted := g.admit(r)
 	raw, mark := pathOf(r)
 	target, err := newTarget(r.Method, r.Host, raw, r.URL.RawQuery)
 	target.mark = mark
@@ -205,21 +204,30 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// Which of its two hosts counts, net/http and others see differently.
 		err = fmt.Errorf("%w: it is a whole URL", errTarget)
 	}
+	var endpoints *tenant
 	var route *route
 	if err == nil {
-		switch t := g.endpointOf(target); {
-		case t == nil:
+		switch endpoints = g.endpointOf(target); {
+		case endpoints == nil:
 			route, err = g.table.find(target, r.Method)
-		case target.doubt == nil || strings.HasPrefix(raw, t.Prefix+"/check/"): // there, it is another request's
-			g.serveEndpoint(w, r, t, target)
-			return
-		default:
+		case target.doubt != nil && !strings.HasPrefix(raw, endpoints.Prefix+"/check/"): // there, it is another request's
 			err = fmt.Errorf("%w: %w", errTarget, target.doubt)
+		case isQuestion(endpoints, target):
+			g.check(w, r, endpoints, claimed)
+			return
 		}
+	}
+	if len(claimed) > 0 {
+		g.tellRemoved(r, claimed)
 	}
 	if err != nil {
 		g.refuse(w, r, http.StatusBadRequest, err)
 		g.observe(r, Outcome{Decision: Refused, Status: http.StatusBadRequest, Duration: g.now().Sub(start)})
+		return
+	}
+	socket := withoutUpgrade(r)
+	if endpoints != nil {
+		g.serveEndpoint(w, r, endpoints, target)
 		return
 	}
 	tenant := g.tenantOf(r, target)
@@ -237,7 +245,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		outcome.Tenant, outcome.Route = tenant.Name, route.Name
 		c := &call{
-			Context: r.Context(), gateway: g, tenant: tenant, route: route, target: target, trusted: trusted, asked: r, pass: g.proxy.pass,
+			Context: r.Context(), gateway: g, tenant: tenant, route: route, target: target, trusted: trusted, socket: socket, asked: r, pass: g.proxy.pass,
 		}
 		if route.servers != nil {
 			c.Context, c.cancel = context.WithCancelCause(c.Context)
@@ -292,11 +300,15 @@ func (g *Gateway) tenantOf(r *http.Request, target target) *tenant {
 	return g.tenants[0]
 }
 
+// isQuestion reports whether a proxy asks about another request.
+func isQuestion(t *tenant, target target) bool {
+	endpoint := strings.TrimPrefix(target.path, t.Prefix)
+	return endpoint == "/check" || strings.HasPrefix(endpoint, "/check/")
+}
+
 func (g *Gateway) serveEndpoint(w http.ResponseWriter, r *http.Request, t *tenant, target target) {
 	endpoint := strings.TrimPrefix(target.path, t.Prefix)
 	switch {
-	case endpoint == "/check" || strings.HasPrefix(endpoint, "/check/"):
-		g.check(w, r, t)
 	case strings.TrimSuffix(endpoint, "/") == "/.well-known/jwks.json":
 		g.jwks(w, r)
 	default:

@@ -1,17 +1,11 @@
 package gateway
 
 import (
-	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
-
-	"golang.org/x/net/http/httpguts"
 
 	"github.com/codegrant/codegrant"
 )
@@ -31,92 +25,6 @@ type Headers struct {
 	UserID    string // row of the replica. Defaults to X-Auth-User-Id
 	Issuer    string // Defaults to X-Auth-Issuer
 	Assertion string // signed. Defaults to X-Auth-Assertion
-}
-
-// headerNames is Headers with defaults, in canonical form.
-type headerNames struct {
-	Headers
-	all    []string
-	folded map[string]bool
-	// lengths has a bit for each length of a name, so that most headers of a
-	// request are told from ours by that alone.
-	lengths uint64
-}
-
-// managed reports whether a header could be taken for one of ours.
-func (n *headerNames) managed(name string) bool {
-	if len(name) < 64 && n.lengths&(1<<len(name)) == 0 {
-		return false
-	}
-	return n.folded[fold(name)]
-}
-
-func (h Headers) resolve() (headerNames, error) {
-	n := headerNames{Headers: h, folded: make(map[string]bool)}
-	var faults []error
-	for _, name := range []struct {
-		field    *string
-		fallback string
-	}{
-		{&n.Subject, "X-Auth-Subject"}, {&n.Username, "X-Auth-Username"}, {&n.Email, "X-Auth-Email"}, {&n.Name, "X-Auth-Name"},
-		{&n.Groups, "X-Auth-Groups"}, {&n.Scopes, "X-Auth-Scopes"}, {&n.UserID, "X-Auth-User-Id"}, {&n.Issuer, "X-Auth-Issuer"},
-		{&n.Assertion, "X-Auth-Assertion"},
-	} {
-		if *name.field == "" {
-			*name.field = name.fallback
-		}
-		*name.field = http.CanonicalHeaderKey(*name.field)
-		if !httpguts.ValidHeaderFieldName(*name.field) || slices.Contains(reservedHeaders, *name.field) {
-			faults = append(faults, fmt.Errorf("%q cannot be the name of an identity header", *name.field))
-		}
-		if n.folded[fold(*name.field)] {
-			faults = append(faults, fmt.Errorf("%s is used twice", *name.field))
-		}
-		n.folded[fold(*name.field)] = true
-		if len(*name.field) < 64 {
-			n.lengths |= 1 << len(*name.field)
-		}
-		n.all = append(n.all, *name.field)
-	}
-	return n, errors.Join(faults...)
-}
-
-// reservedHeaders mean something else to everybody.
-var reservedHeaders = []string{"Host", "Cookie", "Set-Cookie", "Authorization", "Connection", "Content-Length", "Content-Type", "Transfer-Encoding", "Upgrade", "Te", "Trailer", "Location"}
-
-// fold makes one name of all that CGI, WSGI and their kin make one variable of.
-func fold(name string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case 'A' <= r && r <= 'Z':
-			return r + 'a' - 'A'
-		case 'a' <= r && r <= 'z', '0' <= r && r <= '9':
-			return r
-		}
-		return '-'
-	}, name)
-}
-
-// withoutIdentity returns the request without headers that could be taken for the
-// gateway's own, and with nothing that could take the gateway's own away. That
-// somebody sent such headers is told: it is an attack, or a proxy that is set up
-// wrongly.
-func (g *Gateway) withoutIdentity(r *http.Request) *http.Request {
-	out := r
-	var removed []string
-	for name := range r.Header {
-		if g.headers.managed(name) {
-			if out == r {
-				out = r.Clone(r.Context())
-			}
-			delete(out.Header, name)
-			removed = append(removed, name)
-		}
-	}
-	if len(removed) > 0 {
-		g.tellRemoved(r, removed)
-	}
-	return out
 }
 
 // poolFor names the tenant that a request is judged by, for the log; empty where its
@@ -242,67 +150,51 @@ func isPlain(s string) bool {
 	return len(s) <= maxHeaderValue-3
 }
 
-// forwardedHeaders say what a request was before a proxy had it.
-var forwardedHeaders = []string{
-	"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Method", "X-Forwarded-Uri", "X-Forwarded-Port",
-	"X-Forwarded-Prefix", "X-Forwarded-Server", "X-Forwarded-Scheme", "X-Original-Url", "X-Original-Uri", "X-Original-Method", "X-Original-Host", "X-Rewrite-Url", "X-Real-Ip",
+// present makes of a client's headers the ones that an upstream sees. asked says that a
+// proxy of another protocol asks about them, which has set few of them itself.
+func (g *Gateway) present(h http.Header, c *call, asked bool) error {
+	for name := range h {
+		m, plain := g.headers.of(name)
+		switch {
+		case m == unknown:
+		case name == "Cookie":
+			withoutCookies(h, g.ownsCookie)
+		case plain && (m == wire || m == proof),
+			plain && m == trail && (!asked || saidByProxies(name)),
+			plain && c.route.passes(name) && (m == elsewhere || c.trusted):
+		default:
+			delete(h, name)
+		}
+	}
+	g.authorize(h, c)
+	g.tell(h, c.id)
+	return g.assert(h, c.route, c.id)
 }
 
-// otherTargets name another target than the request itself, and some servers believe
-// them.
-var otherTargets = []string{"X-Original-Url", "X-Original-Uri", "X-Original-Method", "X-Rewrite-Url", "X-Forwarded-Uri", "X-Forwarded-Method"}
+// saidByProxies: proxies say this themselves of the request that they ask about, and take
+// away what clients say. Nothing here can tell the one from the other.
+func saidByProxies(name string) bool {
+	return strings.HasPrefix(name, "X-Forwarded-") || name == "X-Real-Ip"
+}
 
-// present makes of a client's headers, less those that withoutIdentity takes, the ones
-// that an upstream sees.
-func (g *Gateway) present(h http.Header, route *route, id *codegrant.Identity) error {
-	for _, name := range otherTargets {
-		delete(h, name)
-	}
-	withoutCookies(h, g.ownsCookie)
-	if id != nil && (id.Method == codegrant.MethodBearer || id.Method == codegrant.MethodBasic) && !route.PassAuthorization {
-		delete(h, "Authorization") // it proved who is asking, here
-	}
-	g.tell(h, id)
-	if id != nil && route.PassAccessToken {
+// authorize leaves the Authorization header that an upstream is to see.
+func (g *Gateway) authorize(h http.Header, c *call) {
+	route, id := c.route, c.id
+	switch {
+	case route.PassAccessToken:
+		// An upstream that is told to believe this header gets what was verified, or none.
+		delete(h, "Authorization")
+		if id == nil {
+			return
+		}
 		if token := id.AccessToken().Reveal(); token != "" {
 			h.Set("Authorization", "Bearer "+token)
 		}
+	case id == nil:
+		// It is between the client and the upstream.
+	case !route.PassAuthorization, id.Method == codegrant.MethodSession, id.Method == codegrant.MethodLoadBalancer:
+		delete(h, "Authorization") // it proved who is asking, here, or it proved nothing
 	}
-	return g.assert(h, route, id)
-}
-
-// dropForwarded removes them where nobody who may say so has, and reports whether
-// somebody has.
-func (g *Gateway) dropForwarded(r *http.Request) (trusted bool) {
-	if g.fromTrusted(r) {
-		return true
-	}
-	for _, name := range forwardedHeaders {
-		delete(r.Header, name)
-	}
-	return false
-}
-
-// fromTrusted reports whether a listed proxy sent the request.
-func (g *Gateway) fromTrusted(r *http.Request) bool { return g.Trusts(r.RemoteAddr) }
-
-// Trusts reports whether an address, with its port, is one of the trusted proxies: for
-// servers of protocols that begin with a connection, before they read what it says.
-// [Gateway.CheckOriginal] asks again.
-func (g *Gateway) Trusts(address string) bool {
-	if len(g.trusted) == 0 {
-		return false
-	}
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
-	}
-	ip, err := netip.ParseAddr(host)
-	if err != nil {
-		return false
-	}
-	ip = ip.Unmap().WithZone("")
-	return slices.ContainsFunc(g.trusted, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
 // ownsCookie: also another tenant's on the same host is for no upstream.

@@ -52,11 +52,16 @@ func (g *Gateway) CheckOriginal(w http.ResponseWriter, original *http.Request, n
 		g.doubt(w, r, err)
 		return nil
 	}
-	r = asked.request(g.withoutIdentity(r))
+	if err := g.carries(r.Method, r.Header, g.claims(r.Header)); err != nil {
+		g.doubt(w, r, err)
+		return nil
+	}
+	r = asked.request(r)
 	var pass *Pass
 	outcome = g.answer(w, r, g.tenants[0], asked, narrowing{values: narrow}, func(w http.ResponseWriter, r *http.Request, c *call) {
 		seen := r.Header.Clone()
-		if err := g.present(seen, c.route, c.id); err != nil {
+		c.trusted = true
+		if err := g.present(seen, c, true); err != nil {
 			g.unsigned(w, r, err)
 			return
 		}

@@ -96,12 +96,11 @@ func TestS090_S091_S103_CheckOriginalPresents(t *testing.T) {
 	})
 	header := cookiesOf(t, s, s.signIn("/", "bob@example.com"))
 	header["Cookie"] = append(header["Cookie"], "mine=1; codegrant-flash=x")
-	forged := []string{"X-Auth-Subject", "X_auth_subject", "X.auth.groups", "X-Auth_issuer", "X-Original-Url", "X-Rewrite-Url"}
+	forged := []string{"X-Original-Url", "X-Rewrite-Url", "X_forwarded_for", "X-Client-Ip", "Remote-User", "X-Http-Method-Override", "Authorization"}
 	for _, name := range forged {
 		header[name] = []string{"evil"}
 	}
-	header["X-Auth-Username"], header["X-Auth-Assertion"] = []string{"bob"}, []string{""} // as they would be
-	header["X-Kept"], header["Authorization"] = []string{"1"}, []string{"Digest x"}
+	header["X-Kept"], header["X-Forwarded-For"] = []string{"1"}, []string{"203.0.113.9"}
 	before := header.Clone()
 	pass := s.gateway.CheckOriginal(httptest.NewRecorder(), asOriginal(t, s, "GET", "/rest", header), nil)
 	if pass == nil {
@@ -112,7 +111,7 @@ func TestS090_S091_S103_CheckOriginalPresents(t *testing.T) {
 			t.Errorf("%s: %q", name, values)
 		}
 	}
-	if !slices.Equal(pass.Remove, []string{"X-Auth_issuer", "X-Original-Url", "X-Rewrite-Url", "X.auth.groups", "X_auth_subject"}) {
+	if slices.Sort(forged); !slices.Equal(pass.Remove, forged) {
 		t.Errorf("removed %q", pass.Remove)
 	}
 	if len(pass.Set) != len(identityHeaders)+1 || !slices.Equal(pass.Set["Cookie"], []string{"mine=1"}) {
@@ -127,7 +126,7 @@ func TestS090_S091_S103_CheckOriginalPresents(t *testing.T) {
 		t.Errorf("OnRequest saw %v", observed)
 	}
 	// Nobody, on a public route: every header is there, and says so.
-	pass = s.gateway.CheckOriginal(httptest.NewRecorder(), asOriginal(t, s, "GET", "/open", http.Header{"X-Auth-Email": {"evil"}}), nil)
+	pass = s.gateway.CheckOriginal(httptest.NewRecorder(), asOriginal(t, s, "GET", "/open", nil), nil)
 	for _, name := range identityHeaders {
 		if pass == nil || !slices.Equal(pass.Set[name], []string{""}) {
 			t.Fatalf("%s: %+v", name, pass)

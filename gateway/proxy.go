@@ -113,7 +113,7 @@ func (p *proxy) rewrite(pr *httputil.ProxyRequest) {
 	if host != "" {
 		h.Set("X-Forwarded-Host", host)
 	}
-	if err := g.present(h, c.route, c.id); err != nil {
+	if err := g.present(h, c, false); err != nil {
 		g.log.LogAttrs(pr.In.Context(), slog.LevelError, "assertion not signed", slog.String("reason", err.Error()))
 	}
 }
@@ -122,6 +122,16 @@ func (p *proxy) rewrite(pr *httputil.ProxyRequest) {
 func (p *proxy) modify(response *http.Response) error {
 	c := callOf(response.Request)
 	c.answer = response
+	switch {
+	case response.StatusCode == http.StatusSwitchingProtocols:
+		if err := switches(c, response); err != nil {
+			response.Body.Close()
+			return err
+		}
+	case response.StatusCode < 100:
+		response.Body.Close()
+		return fmt.Errorf("the upstream answered with the status %d, which is none", response.StatusCode)
+	}
 	p.clean(response.Header)
 	// The upstream knows best how its answers may be stored, but that they were
 	// given to somebody.

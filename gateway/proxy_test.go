@@ -221,8 +221,8 @@ func (s *site) handshake(t *testing.T, browser *codegranttest.Browser, origin st
 	}
 	r.Header.Set("Connection", "Upgrade")
 	r.Header.Set("Upgrade", "websocket")
+	r.Header.Set("Sec-WebSocket-Key", webSocketKey)
 	r.Header.Set("Sec-WebSocket-Version", "13")
-	r.Header.Set("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
 	r.Header.Set("Origin", origin)
 	conn, err := net.Dial("tcp", r.URL.Host)
 	if err != nil {

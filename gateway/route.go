@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -63,6 +64,10 @@ type Route struct {
 	PassAccessToken bool
 	// PassAuthorization leaves an Authorization header of the client's in place.
 	PassAuthorization bool
+	// PassHeaders names headers of the client's that the upstream gets although they
+	// name another method or target than was decided on (X-HTTP-Method-Override), or,
+	// from trusted proxies alone, who somebody else says is asking (Remote-User).
+	PassHeaders []string
 	// Assertion sends a signed one.
 	Assertion bool
 }
@@ -97,6 +102,7 @@ type route struct {
 	tenant      *tenant
 	permissions []codegrant.Permission
 	guards      map[*tenant]http.Handler // ask the permissions
+	passed      map[string]bool          // PassHeaders, in canonical form
 	servers     *servers
 
 	keeps     folds                 // that are turned off
@@ -107,6 +113,9 @@ type route struct {
 func (r *route) takes(method string) bool {
 	return len(r.Methods) == 0 || slices.Contains(r.Methods, method) || method == http.MethodHead && slices.Contains(r.Methods, http.MethodGet)
 }
+
+// passes reports whether the upstream gets a header although it means something here.
+func (r *route) passes(name string) bool { return len(r.passed) > 0 && r.passed[name] }
 
 func (r *route) matches(t target) bool {
 	if !r.takesHost(t.host) {
@@ -123,13 +132,14 @@ func (r *route) matches(t target) bool {
 type table struct {
 	routes  []*route
 	tenants []*tenant
-	settled bool // the paths of all routes are
-	front   bool // some have a front controller
+	settled bool            // the paths of all routes are
+	front   bool            // some have a front controller
+	passed  map[string]bool // PassHeaders of any route
 }
 
 func newTable(configured []Route, tenants []*tenant, signs bool) (*table, error) {
 	var faults []error
-	t := &table{tenants: tenants, settled: true}
+	t := &table{tenants: tenants, settled: true, passed: make(map[string]bool)}
 	for i, c := range configured {
 		r, err := newRoute(c, tenants, signs)
 		if err != nil {
@@ -139,6 +149,7 @@ func newTable(configured []Route, tenants []*tenant, signs bool) (*table, error)
 		t.routes = append(t.routes, r)
 		t.settled = t.settled && isSettled(r.Path)
 		t.front = t.front || indexFold(r.Path, frontController) >= 0
+		maps.Copy(t.passed, r.passed)
 	}
 	slices.SortStableFunc(t.routes, specific)
 	for i, r := range t.routes {
@@ -260,6 +271,10 @@ func newRoute(c Route, tenants []*tenant, signs bool) (*route, error) {
 	}
 	if c.Public && len(c.Permissions) > 0 {
 		fault("it is public and has permissions: take one away")
+	}
+	var err error
+	if r.passed, err = passedOf(c.PassHeaders); err != nil {
+		faults = append(faults, err)
 	}
 	r.permissions = slices.Clone(c.Permissions)
 	if slices.Contains(c.Permissions, nil) {

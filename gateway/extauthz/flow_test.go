@@ -72,14 +72,13 @@ func TestNobodyThroughEnvoy(t *testing.T) {
 	}
 }
 
-func TestS090_S091_ForgedHeadersThroughEnvoy(t *testing.T) {
+func TestS090_S091_S201_ForgedHeadersThroughEnvoy(t *testing.T) {
 	inBothForms(t, func(t *testing.T, raw bool) {
 		s := newSite(t, nil)
 		s.envoy.raw = raw
 		forged := map[string]string{
-			"X-Auth-Subject": "evil", "X_Auth_Subject": "evil", "x_auth-groups": "admins", "X.Auth.Groups": "admins", "X-AUTH-EMAIL": "evil@example.com",
-			"x_auth_user_id": "1", "X-Auth-Assertion": "evil", "x-auth-name": "evil", "X_AUTH_SCOPES": "evil", "X-Auth_Issuer": "evil", "x-auth_username": "evil",
 			"X-Original-Url": "/evil", "X-Rewrite-Url": "/evil", "X-Forwarded-Uri": "/evil", "X-Forwarded-Method": "evil", "X-Original-Method": "evil",
+			"X_Forwarded_For": "evil", "X-Client-Ip": "evil", "Remote-User": "evil", "X-Amzn-Oidc-Identity": "evil", "X-Http-Method-Override": "evil", "Forwarded": "for=evil",
 		}
 		bob := s.SignIn("/", "bob@example.com")
 		for _, tt := range []struct {
@@ -89,7 +88,7 @@ func TestS090_S091_ForgedHeadersThroughEnvoy(t *testing.T) {
 		}{{bob.Client, "/rest", true}, {http.DefaultClient, "/open", false}, {bob.Client, "/open", true}} {
 			got, _ := s.Reaches(tt.client, "GET", tt.path, forged)
 			for name, values := range got.Header {
-				if strings.Contains(strings.Join(values, " "), "evil") || slices.Contains(values, "admins") {
+				if strings.Contains(strings.Join(values, " "), "evil") {
 					t.Errorf("%s: the application saw %s: %v", tt.path, name, values)
 				}
 			}
@@ -100,6 +99,12 @@ func TestS090_S091_ForgedHeadersThroughEnvoy(t *testing.T) {
 			}
 			if (got.Header.Get("X-Auth-Subject") != "") != tt.subject {
 				t.Errorf("%s: subject %q", tt.path, got.Header.Get("X-Auth-Subject"))
+			}
+			// Those that could pass for the gateway's own are for Envoy to remove, before it asks.
+			for _, name := range []string{"X-Auth-Subject", "X_Auth_Subject", "x_auth-groups", "X.Auth.Groups", "X-AUTH-EMAIL", "x_auth_user_id", "X-Auth-Assertion", "X~Auth~Name", "X'Auth'Scopes", "X-Auth_Issuer"} {
+				if r, _ := s.Ask(tt.client, "GET", tt.path, map[string]string{name: "evil"}); r.StatusCode != 403 {
+					t.Errorf("%s with %s: %d", tt.path, name, r.StatusCode)
+				}
 			}
 		}
 	})
@@ -235,7 +240,8 @@ func TestS106_CrossOriginThroughEnvoy(t *testing.T) {
 		"its own form":      {"POST", map[string]string{"Sec-Fetch-Site": "same-origin", "Origin": s.URL}, 200},
 		"another's form":    {"POST", map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}, 403},
 		"another's link":    {"GET", map[string]string{"Sec-Fetch-Site": "cross-site"}, 200},
-		"another's channel": {"GET", map[string]string{"Upgrade": "websocket", "Connection": "Upgrade", "Origin": "https://evil.example"}, 403},
+		"another's channel": {"GET", map[string]string{"Upgrade": "websocket", "Connection": "Upgrade", "Origin": "https://evil.example", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}, 403},
+		"another protocol":  {"GET", map[string]string{"Upgrade": "h2c", "Connection": "Upgrade, HTTP2-Settings", "HTTP2-Settings": "AAMAAABkAAQCAAAAAAIAAAAA"}, 403},
 	} {
 		if r, _ := s.Ask(alice, tt.method, "/rest", tt.header); r.StatusCode != tt.status {
 			t.Errorf("%s: %d, want %d", name, r.StatusCode, tt.status)

@@ -130,8 +130,8 @@ func TestS090_S091_ForgedHeadersThroughHAProxy(t *testing.T) {
 	}
 }
 
-// TestS090_RulesThatAreMissing let nobody pass who makes use of it.
-func TestS090_RulesThatAreMissing(t *testing.T) {
+// TestS201_RulesThatAreMissing let nobody pass who makes use of it.
+func TestS201_RulesThatAreMissing(t *testing.T) {
 	s := newSite(t, nil, "  http-request del-header ^x[^a-z0-9]auth[^a-z0-9] -m reg\n", "", "(original|rewrite|forwarded)", "(forwarded)")
 	for _, name := range []string{"X-Auth-Subject", "X_Auth_Groups", "X.Auth.Name", "X-Original-Url", "X-Rewrite-Url"} {
 		if r, _ := s.Ask(http.DefaultClient, "GET", "/open", map[string]string{name: "evil"}); r.StatusCode != 403 {

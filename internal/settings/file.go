@@ -179,9 +179,10 @@ type route struct {
 	SlashSensitive     bool   `yaml:"slash_sensitive" help:"Says the same of a slash at the end, beside exact: true. Defaults to false."`
 	ExtensionSensitive bool   `yaml:"extension_sensitive" help:"Says the same of an extension such as .json. Defaults to false."`
 
-	PassAccessToken   bool `yaml:"pass_access_token" help:"Sends the access token to the upstream, as a bearer token. Defaults to false."`
-	PassAuthorization bool `yaml:"pass_authorization" help:"Leaves the client's Authorization header in place. Defaults to false."`
-	Assertion         bool `yaml:"assertion" help:"Sends a signed token that says who is asking. Defaults to false."`
+	PassAccessToken   bool     `yaml:"pass_access_token" help:"Sends the access token to the upstream, as a bearer token, in place of the client's Authorization header. Defaults to false."`
+	PassAuthorization bool     `yaml:"pass_authorization" help:"Leaves the client's Authorization header in place where that proved who is asking. Defaults to false."`
+	PassHeaders       []string `yaml:"pass_headers" help:"Headers that the upstream gets although they name another method (X-HTTP-Method-Override), or, from trusted proxies alone, who somebody else says is asking (Remote-User). Defaults to none."`
+	Assertion         bool     `yaml:"assertion" help:"Sends a signed token that says who is asking. Defaults to false."`
 }
 
 type upstream struct {
