@@ -33,7 +33,7 @@ type AuthorizationRequest struct {
 func (c *Client) AuthorizeURL(r AuthorizationRequest) string {
 	q := url.Values{
 		"response_type":         {"code"},
-		"client_id":             {c.pool.ClientID},
+		"client_id":             {c.clientID},
 		"redirect_uri":          {r.RedirectURI},
 		"state":                 {r.State},
 		"nonce":                 {r.Nonce},
@@ -64,5 +64,5 @@ func (c *Client) AuthorizeURL(r AuthorizationRequest) string {
 // logoutURI is one of the app client's sign-out URLs, exact to the trailing
 // slash. Cognito does not understand OpenID Connect's post_logout_redirect_uri.
 func (c *Client) LogoutURL(logoutURI string) string {
-	return c.endpoints.Logout + "?" + url.Values{"client_id": {c.pool.ClientID}, "logout_uri": {logoutURI}}.Encode()
+	return c.endpoints.Logout + "?" + url.Values{"client_id": {c.clientID}, "logout_uri": {logoutURI}}.Encode()
 }

@@ -84,7 +84,7 @@ func TestS169_ErrorsDoNotTellSecrets(t *testing.T) {
 			_, refreshed := c.Refresh(t.Context(), canaryToken)
 			var log strings.Builder
 			logger := slog.New(slog.NewJSONHandler(&log, nil))
-			_, revoked := c.once(t.Context(), c.endpoints.Revoke, url.Values{"token": {canaryToken}})
+			_, revoked := c.once(t.Context(), c.endpoints.Revoke, url.Values{"token": {canaryToken}}, canarySecret)
 			for _, err := range []error{exchanged, refreshed, revoked} {
 				if err == nil {
 					continue // what a revocation is answered with does not matter

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"time"
@@ -21,16 +22,20 @@ type Config struct {
 	// the answer. Defaults to 10 s. A call can take longer by the time that it
 	// waits for its turn (at most Timeout) and between tries; ctx bounds it all.
 	Timeout time.Duration
+	// Logger receives which of several client secrets the pool accepts, never a
+	// secret. Defaults to none.
+	Logger *slog.Logger
 }
 
 // Client speaks to one user pool. It is safe for concurrent use.
 type Client struct {
-	pool      Pool
+	clientID  string
 	endpoints Endpoints
 	http      http.Client
 	timeout   time.Duration
 	gate      *gate
 	revokes   *gate // a place of their own: they are not urgent, and can be many
+	secrets   credentials
 }
 
 // TokenSet is what the token endpoint grants. Nothing in it has been verified.
@@ -52,7 +57,11 @@ func New(config Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{pool: config.Pool, endpoints: endpoints, timeout: config.Timeout, gate: newGate(maxCalls), revokes: newGate(maxRevocations)}
+	c := &Client{clientID: config.Pool.ClientID, endpoints: endpoints, timeout: config.Timeout, gate: newGate(maxCalls), revokes: newGate(maxRevocations)}
+	c.secrets.source, c.secrets.log = config.Pool.secrets(), config.Logger
+	if c.secrets.log == nil {
+		c.secrets.log = slog.New(slog.DiscardHandler)
+	}
 	if c.timeout <= 0 {
 		c.timeout = 10 * time.Second
 	}

@@ -214,7 +214,7 @@ func TestS042_ClientAuthentication(t *testing.T) {
 		for _, secret := range []Secret{"", "s/+=ü"} {
 			t.Run(tt.name+map[bool]string{true: ", public client", false: ", confidential client"}[secret == ""], func(t *testing.T) {
 				c, received := serve(t, "", reply(200, "application/json", granted))
-				c.pool.ClientSecret = secret
+				c.secrets.source = Pool{ClientSecret: secret}.secrets()
 				if err := tt.call(t, c); err != nil {
 					t.Fatal(err)
 				}
@@ -285,7 +285,7 @@ func TestCookiesAreNotKept(t *testing.T) {
 		reply(200, "application/json", granted)(w, r)
 	})
 	jar := &countingJar{}
-	own, err := New(Config{Pool: c.pool, HTTPClient: &http.Client{Jar: jar}})
+	own, err := New(Config{Pool: Pool{ID: "eu-west-1_Ab12Cd34E", Domain: strings.TrimSuffix(c.endpoints.Token, "/oauth2/token"), ClientID: c.clientID}, HTTPClient: &http.Client{Jar: jar}})
 	if err != nil {
 		t.Fatal(err)
 	}

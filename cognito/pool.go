@@ -11,7 +11,7 @@ import (
 // Pool names a user pool and the app client to use it with.
 type Pool struct {
 	// Region is the AWS region, such as eu-west-1. Defaults to the part of ID
-	// before the underscore.
+	// before the underscore. Another one, of a pool that is replicated, needs Issuer.
 	Region string
 	// ID is the user pool id, such as eu-west-1_Ab12Cd34E. Required unless
 	// Issuer is set.
@@ -22,8 +22,19 @@ type Pool struct {
 	Domain string
 	// ClientID is the app client's id. Required.
 	ClientID string
-	// ClientSecret is empty for a public client.
+	// ClientSecret is empty for a public client, and where Secrets is set.
 	ClientSecret Secret
+	// SecondSecret is the other of two secrets that the app client has while one
+	// takes the place of the other. When the pool refuses one, the other is sent
+	// once. Defaults to none.
+	SecondSecret Secret
+	// Secrets names the secrets instead, where they change while the process runs.
+	// Defaults to ClientSecret and SecondSecret.
+	Secrets SecretSource
+	// ClientSecretARN is the ARN of a secret in AWS Secrets Manager that holds the
+	// client secret. The library does not read it by itself: a pool that has one
+	// needs Secrets (package secret/awssecret). It is opaque.
+	ClientSecretARN string
 	// Issuer overrides the issuer that follows from ID, for pools of the newer
 	// issuer type (https://issuer-cognito-idp.…), for AWS partitions other than
 	// the standard and the Chinese one, and for local pools. It is compared byte
@@ -59,9 +70,7 @@ func (p Pool) Endpoints() (Endpoints, error) {
 	if !clientIDPattern.MatchString(p.ClientID) {
 		faults.add("client id %q is missing or has characters that no client id has", p.ClientID)
 	}
-	if secret := p.ClientSecret.Reveal(); strings.TrimSpace(secret) != secret || strings.ContainsFunc(secret, unicode.IsControl) {
-		faults.add("client secret has white space around it, such as the newline at the end of a file")
-	}
+	p.checkSecrets(&faults)
 
 	e.Issuer = p.issuer(&faults)
 	e.JWKS = p.JWKSURL
@@ -78,6 +87,32 @@ func (p Pool) Endpoints() (Endpoints, error) {
 		return Endpoints{}, errors.Join(faults...)
 	}
 	return e, nil
+}
+
+func (p Pool) checkSecrets(faults *faultList) {
+	for _, s := range []struct {
+		name  string
+		value Secret
+	}{{"client secret", p.ClientSecret}, {"second client secret", p.SecondSecret}} {
+		if value := s.value.Reveal(); strings.TrimSpace(value) != value || strings.ContainsFunc(value, unicode.IsControl) {
+			faults.add("%s has white space around it, such as the newline at the end of a file", s.name)
+		}
+	}
+	switch {
+	case p.SecondSecret != "" && p.ClientSecret == "" && p.Secrets == nil:
+		faults.add("second client secret is set and the first is not; with one secret, set the first")
+	case p.SecondSecret != "" && p.SecondSecret == p.ClientSecret:
+		faults.add("second client secret is the same as the first")
+	}
+	if p.Secrets != nil && p.ClientSecret+p.SecondSecret != "" {
+		faults.add("client secret is set, and a source of secrets (Secrets) too; set one of them")
+	}
+	if p.ClientSecretARN != "" && p.Secrets == nil {
+		faults.add("client secret ARN is set, and nothing reads it; set Secrets with package secret/awssecret")
+	}
+	if strings.ContainsFunc(p.ClientSecretARN, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		faults.add("client secret ARN has white space in it")
+	}
 }
 
 // issuer returns the one that was set, or the one of type ORIGINAL (AWS,
@@ -107,7 +142,9 @@ func (p Pool) issuer(faults *faultList) string {
 	case !regionPattern.MatchString(region):
 		faults.add("pool id %q does not begin with a region such as eu-west-1", p.ID)
 	case p.Region != "" && p.Region != region:
-		faults.add("region %q is not that of pool id %q", p.Region, p.ID)
+		// AWS, developer guide: a pool with a replica has the newer type of issuer,
+		// in the Region where it was made.
+		faults.add("region %q is not that of pool id %q; for the replica of a pool set its issuer too, https://issuer-cognito-idp.%s.amazonaws.com/%s", p.Region, p.ID, region, p.ID)
 	}
 	suffix := "amazonaws.com"
 	if strings.HasPrefix(region, "cn-") {

@@ -12,14 +12,14 @@ import (
 type scrubber struct{ secrets []string }
 
 // scrub makes a scrubber of everything secret in a request.
-func (c *Client) scrub(form url.Values) scrubber {
+func (c *Client) scrub(form url.Values, secret string) scrubber {
 	var s scrubber
 	for _, name := range [...]string{"code", "code_verifier", "refresh_token", "token"} {
 		s.add(form.Get(name))
 	}
-	if secret := c.pool.ClientSecret.Reveal(); secret != "" {
+	if secret != "" {
 		s.add(secret)
-		s.add(base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(c.pool.ClientID) + ":" + url.QueryEscape(secret))))
+		s.add(base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(c.clientID) + ":" + url.QueryEscape(secret))))
 	}
 	return s
 }

@@ -43,7 +43,7 @@ func NewTransport() *http.Transport {
 // reason in the error, and returns a 200.
 func (c *Client) post(ctx context.Context, endpoint string, form url.Values, tries int, again func(error) bool) (answer, error) {
 	for try := 1; ; try++ {
-		a, err := c.once(ctx, endpoint, form)
+		a, err := c.secrets.authenticate(ctx, func(secret string) (answer, error) { return c.once(ctx, endpoint, form, secret) })
 		if err == nil || try == tries || !again(err) || !pause(ctx, delay(try, err)) {
 			return a, err
 		}
@@ -86,7 +86,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 
 // once makes one request. What it was sent stays out of the error, whatever the
 // other side makes of it.
-func (c *Client) once(ctx context.Context, endpoint string, form url.Values) (answer, error) {
+func (c *Client) once(ctx context.Context, endpoint string, form url.Values, secret string) (answer, error) {
 	gate := c.gate
 	if endpoint == c.endpoints.Revoke {
 		gate = c.revokes
@@ -100,13 +100,13 @@ func (c *Client) once(ctx context.Context, endpoint string, form url.Values) (an
 
 	outcome := undecided // as long as the transport may panic
 	defer func() { gate.leave(outcome) }()
-	a, err := c.roundTrip(ctx, endpoint, form)
+	a, err := c.roundTrip(ctx, endpoint, form, secret)
 	outcome = outcomeOf(err, caller)
 	if err == nil {
 		err = a.fault()
 	}
 	if err != nil {
-		return answer{}, c.scrub(form).clean(err, endpoint)
+		return answer{}, c.scrub(form, secret).clean(err, endpoint)
 	}
 	return a, nil
 }
@@ -122,9 +122,9 @@ func outcomeOf(err error, caller context.Context) outcome {
 	return undecided
 }
 
-func (c *Client) roundTrip(ctx context.Context, endpoint string, form url.Values) (answer, error) {
-	if c.pool.ClientSecret == "" {
-		form.Set("client_id", c.pool.ClientID)
+func (c *Client) roundTrip(ctx context.Context, endpoint string, form url.Values, secret string) (answer, error) {
+	if secret == "" {
+		form.Set("client_id", c.clientID)
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -132,9 +132,9 @@ func (c *Client) roundTrip(ctx context.Context, endpoint string, form url.Values
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Accept", "application/json")
-	if c.pool.ClientSecret != "" {
+	if secret != "" {
 		// RFC 6749, section 2.3.1: both are form-encoded first.
-		r.SetBasicAuth(url.QueryEscape(c.pool.ClientID), url.QueryEscape(c.pool.ClientSecret.Reveal()))
+		r.SetBasicAuth(url.QueryEscape(c.clientID), url.QueryEscape(secret))
 	}
 	response, err := c.http.Do(r)
 	if err != nil {

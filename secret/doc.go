@@ -1,0 +1,13 @@
+// Package secret reads the client secrets of an app client from where they change
+// while the process runs: a file that something else replaces. Package
+// secret/awssecret reads them from AWS Secrets Manager.
+//
+// Both fulfil cognito.SecretSource. Set one as Pool.Secrets:
+//
+//	source, err := secret.NewFile("/run/secrets/client-secret")
+//	pool.Secrets = source
+//
+// It refuses to decide which secret is right: package cognito sends them in the order
+// in which a source returns them, and the pool decides. It imports no other package of
+// the module, and writes no secret anywhere.
+package secret
