@@ -95,6 +95,8 @@ type Client struct {
 	PoolID string
 	Issuer string
 	Name   string
+	// SecretARN names the secret in Secrets Manager, where it is kept there.
+	SecretARN string
 }
 
 // Clients lists the app clients of every pool, in the order of the seed.
@@ -106,7 +108,7 @@ func (s *Server) Clients() []Client {
 			continue
 		}
 		for _, c := range p.Clients {
-			client := Client{ID: c.ID, PoolID: id, Issuer: s.oauth.Issuer(id), Name: c.Name}
+			client := Client{ID: c.ID, PoolID: id, Issuer: s.oauth.Issuer(id), Name: c.Name, SecretARN: c.SecretARN}
 			if len(c.Secrets) > 0 {
 				client.Secret = c.Secrets[0]
 			}
@@ -251,4 +253,18 @@ func (s *Server) LastCode(to string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// KeepSecret has the secret of an app client kept in Secrets Manager, which answers at
+// the server's own address, and which replaces it at once. [Client.SecretARN] names it
+// from then on.
+func (s *Server) KeepSecret(clientID string) error {
+	c, ok := s.state.Client(clientID)
+	if !ok {
+		return fmt.Errorf("local pool: there is no app client %q", clientID)
+	}
+	if _, err := s.state.Manage(c.PoolID, clientID, true); err != nil {
+		return fmt.Errorf("local pool: keep the secret of %s in Secrets Manager: %w", clientID, err)
+	}
+	return nil
 }

@@ -68,7 +68,8 @@ type ClientSeed struct {
 	ID                   string        `yaml:"id"`
 	Name                 string        `yaml:"name"`
 	Secret               string        `yaml:"secret"`
-	SecondSecret         string        `yaml:"second_secret"` // while secrets are rotated
+	SecondSecret         string        `yaml:"second_secret"`   // while secrets are rotated
+	SecretsManager       bool          `yaml:"secrets_manager"` // keeps the secret in Secrets Manager, which answers at the same address; it is made up unless secret is set
 	CallbackURLs         []string      `yaml:"callback_urls"`
 	LogoutURLs           []string      `yaml:"logout_urls"`
 	Scopes               []string      `yaml:"scopes"`                 // default openid, email, profile
@@ -310,6 +311,12 @@ func (c ClientSeed) client(poolID string) *state.Client {
 		if secret != "" {
 			client.Secrets = append(client.Secrets, secret)
 		}
+	}
+	if c.SecretsManager {
+		if len(client.Secrets) == 0 {
+			client.Secrets = []string{state.NewSecret()}
+		}
+		client.Publish()
 	}
 	if len(client.Scopes) == 0 {
 		client.Scopes = []string{"openid", "email", "profile"}

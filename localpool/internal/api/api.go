@@ -64,8 +64,21 @@ const (
 // Operation returns the name of the operation that a request asks for. It is
 // empty for one that is not here.
 func Operation(r *http.Request) string {
-	name, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), target)
-	if _, known := operations[name]; !ok || !known {
+	name := nameOf(r)
+	if _, known := operations[name]; !known {
+		return ""
+	}
+	return name
+}
+
+// nameOf is what a request asks for, whether it is here or not.
+func nameOf(r *http.Request) string {
+	asked := r.Header.Get("X-Amz-Target")
+	if strings.HasPrefix(asked, secretsManager) {
+		return asked
+	}
+	name, ok := strings.CutPrefix(asked, target)
+	if !ok || strings.HasPrefix(name, secretsManager) {
 		return ""
 	}
 	return name
@@ -111,7 +124,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.preflight(w, r)
 		return
 	}
-	name, _ := strings.CutPrefix(r.Header.Get("X-Amz-Target"), target)
+	name := nameOf(r)
 	op, known := operations[Operation(r)]
 	if origin := r.Header.Get("Origin"); origin != "" {
 		if !a.trusts(origin, op.open) {

@@ -167,7 +167,10 @@ func clientType(p state.Pool, c state.Client) any {
 	if !c.TellUnknown {
 		t["PreventUserExistenceErrors"] = "ENABLED"
 	}
-	if len(c.Secrets) > 0 {
+	switch {
+	case c.SecretARN != "":
+		t["ClientSecretArn"] = c.SecretARN // in place of the secret
+	case len(c.Secrets) > 0:
 		t["ClientSecret"] = c.Secrets[0]
 	}
 	var used validityUnits
@@ -197,6 +200,8 @@ type createUserPoolClient struct {
 	clientSettings
 	GenerateSecret bool
 	ClientSecret   string
+	// PublishSecretsInAWSSecretsManager counts only for a secret that is generated.
+	PublishSecretsInAWSSecretsManager bool
 }
 
 func (in *createUserPoolClient) check(c *check) {
@@ -207,6 +212,9 @@ func (in *createUserPoolClient) check(c *check) {
 		c.secret("clientSecret", in.ClientSecret, 24, 64)
 	}
 }
+
+// toBeNamed stands in for the ARN of a client that has no id yet.
+const toBeNamed = "arn"
 
 func (a *API) createUserPoolClient(in *createUserPoolClient) (any, error) {
 	p, err := a.state.Describe(in.UserPoolId)
@@ -227,6 +235,9 @@ func (a *API) createUserPoolClient(in *createUserPoolClient) (any, error) {
 	if secret != "" {
 		c.Secrets = []string{secret}
 	}
+	if in.GenerateSecret && in.PublishSecretsInAWSSecretsManager {
+		c.SecretARN = toBeNamed
+	}
 	if c, err = a.state.CreateClient(in.UserPoolId, c); err != nil {
 		return nil, err
 	}
@@ -235,7 +246,8 @@ func (a *API) createUserPoolClient(in *createUserPoolClient) (any, error) {
 
 type updateUserPoolClient struct {
 	clientSettings
-	ClientId string
+	ClientId                          string
+	PublishSecretsInAWSSecretsManager *bool // nil: as it is
 }
 
 func (in *updateUserPoolClient) check(c *check) {
@@ -258,6 +270,11 @@ func (a *API) updateUserPoolClient(in *updateUserPoolClient) (any, error) {
 	}
 	if c, err = a.state.ReplaceClient(in.UserPoolId, in.ClientId, c); err != nil {
 		return nil, err
+	}
+	if publish := in.PublishSecretsInAWSSecretsManager; publish != nil {
+		if c, err = a.state.Manage(in.UserPoolId, in.ClientId, *publish); err != nil {
+			return nil, err
+		}
 	}
 	return clientType(p, c), nil
 }

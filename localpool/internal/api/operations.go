@@ -14,6 +14,13 @@ var operations = map[string]operation{
 	"UpdateUserPoolClient":   admin((*API).updateUserPoolClient),
 	"DeleteUserPoolClient":   admin((*API).deleteUserPoolClient),
 
+	"AddUserPoolClientSecret":    admin((*API).addUserPoolClientSecret),
+	"ListUserPoolClientSecrets":  admin((*API).listUserPoolClientSecrets),
+	"DeleteUserPoolClientSecret": admin((*API).deleteUserPoolClientSecret),
+
+	secretsManager + "GetSecretValue": admin((*API).getSecretValue),
+	secretsManager + "RotateSecret":   admin((*API).rotateSecret),
+
 	"CreateUserPoolDomain":   admin((*API).createUserPoolDomain),
 	"DescribeUserPoolDomain": admin((*API).describeUserPoolDomain),
 	"DeleteUserPoolDomain":   admin((*API).deleteUserPoolDomain),

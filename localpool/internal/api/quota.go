@@ -23,8 +23,8 @@ var categories = byOperation(map[string]string{
 	quota.UserPoolUpdate:         "CreateUserPool UpdateUserPool DeleteUserPool",
 	quota.UserPoolResourceRead:   "GetGroup ListGroups GetUserPoolMfaConfig DescribeUserPoolDomain DescribeResourceServer ListResourceServers",
 	quota.UserPoolResourceUpdate: "CreateGroup UpdateGroup DeleteGroup SetUserPoolMfaConfig CreateUserPoolDomain DeleteUserPoolDomain CreateResourceServer UpdateResourceServer DeleteResourceServer",
-	quota.UserPoolClientRead:     "DescribeUserPoolClient ListUserPoolClients",
-	quota.UserPoolClientUpdate:   "CreateUserPoolClient UpdateUserPoolClient DeleteUserPoolClient",
+	quota.UserPoolClientRead:     "DescribeUserPoolClient ListUserPoolClients ListUserPoolClientSecrets",
+	quota.UserPoolClientUpdate:   "CreateUserPoolClient UpdateUserPoolClient DeleteUserPoolClient AddUserPoolClientSecret DeleteUserPoolClientSecret",
 })
 
 func byOperation(lists map[string]string) map[string]string {

@@ -67,6 +67,10 @@ type Client struct {
 	Name    string   `json:"name"`
 	PoolID  string   `json:"pool_id"`
 	Secrets []string `json:"secrets"` // none: a public client; two may be live at once
+	// SecretDates are when the secrets were made; none: with the client.
+	SecretDates []time.Time `json:"secret_dates,omitempty"`
+	// SecretARN names the secret in Secrets Manager; empty: it is not kept there.
+	SecretARN string `json:"secret_arn,omitempty"`
 
 	CallbackURLs []string `json:"callback_urls"`
 	LogoutURLs   []string `json:"logout_urls"`

@@ -137,6 +137,9 @@ func (s *State) CreateClient(poolID string, c Client) (Client, error) {
 	}
 	c.ID, c.PoolID = letters("abcdefghijklmnopqrstuvwxyz0123456789", 26), poolID
 	c.Created, c.Modified = s.now(), s.now()
+	if c.SecretARN != "" {
+		c.Publish()
+	}
 	p.Clients = append(p.Clients, &c)
 	return c, s.saveLocked()
 }
@@ -152,7 +155,8 @@ func (s *State) ReplaceClient(poolID, id string, c Client) (Client, error) {
 	if err != nil {
 		return c, err
 	}
-	c.ID, c.PoolID, c.Secrets, c.Created, c.Modified = before.ID, before.PoolID, before.Secrets, before.Created, s.now()
+	c.ID, c.PoolID, c.Created, c.Modified = before.ID, before.PoolID, before.Created, s.now()
+	c.Secrets, c.SecretDates, c.SecretARN = before.Secrets, before.SecretDates, before.SecretARN
 	if c.Name == "" {
 		c.Name = before.Name
 	}
