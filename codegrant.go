@@ -47,7 +47,7 @@ type Auth struct {
 func New(config Config) (*Auth, error) {
 	s, faults := config.resolve()
 
-	client, err := cognito.New(cognito.Config{Pool: s.Pool, HTTPClient: s.HTTPClient})
+	client, err := cognito.New(cognito.Config{Pool: s.Pool, HTTPClient: s.HTTPClient, Logger: s.Logger})
 	if err != nil {
 		return nil, fmt.Errorf("configure codegrant: %w", errors.Join(fmt.Errorf("pool: %w", err), faults))
 	}

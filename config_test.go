@@ -1,6 +1,7 @@
 package codegrant
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"os"
@@ -118,7 +119,11 @@ func TestConfigFromEnv(t *testing.T) {
 		}, func(c Config) bool {
 			return c.CallbackURL == "https://api.example.com/auth/login/" && c.ErrorURL == "https://www.example.com/sign-in" && len(c.AllowedReturnOrigins) == 1
 		}, ""},
-		{"secret from a file", map[string]string{"CODEGRANT_CLIENT_SECRET_FILE": secretFile}, func(c Config) bool { return c.Pool.ClientSecret == "s3cret" }, ""},
+		{"secret from a file", map[string]string{"CODEGRANT_CLIENT_SECRET_FILE": secretFile}, func(c Config) bool { return secretsOf(c) == "s3cret" }, ""},
+		{"two secrets", map[string]string{"CODEGRANT_CLIENT_SECRET": "a", "CODEGRANT_SECOND_CLIENT_SECRET": "b"}, func(c Config) bool { return c.Pool.ClientSecret == "a" && c.Pool.SecondSecret == "b" }, ""},
+		{"the second secret alone", map[string]string{"CODEGRANT_SECOND_CLIENT_SECRET": "b"}, nil, "CODEGRANT_SECOND_CLIENT_SECRET"},
+		{"secret in Secrets Manager", map[string]string{"CODEGRANT_CLIENT_SECRET_ARN": "arn:aws:x"}, func(c Config) bool { return c.Pool.ClientSecretARN == "arn:aws:x" }, ""},
+		{"secret in a file and in Secrets Manager", map[string]string{"CODEGRANT_CLIENT_SECRET_ARN": "arn:aws:x", "CODEGRANT_CLIENT_SECRET_FILE": secretFile}, nil, "set one of"},
 		{"our own", map[string]string{"CODEGRANT_KEYS": key, "CODEGRANT_SCOPES": "openid phone", "CODEGRANT_IDLE_TIMEOUT": "2h", "CODEGRANT_SIGN_OUT_URLS": "https://a.example/, https://b.example/"},
 			func(c Config) bool {
 				return c.Keys != nil && len(c.Scopes) == 2 && c.IdleTimeout == 2*time.Hour && len(c.SignOutURLs) == 2
@@ -126,7 +131,7 @@ func TestConfigFromEnv(t *testing.T) {
 		{"keys of a directory", map[string]string{"CODEGRANT_KEYS_DIR": keys}, func(c Config) bool { return c.Keys != nil }, ""},
 		{"no client", map[string]string{"AUTH_COGNITO_CLIENT_ID": ""}, nil, "AUTH_COGNITO_CLIENT_ID"},
 		{"not a token URL", map[string]string{"AUTH_COGNITO_CODE_GRANT_URL": "https://x.example/login"}, nil, "AUTH_COGNITO_CODE_GRANT_URL"},
-		{"secret twice", map[string]string{"CODEGRANT_CLIENT_SECRET_FILE": secretFile, "CODEGRANT_CLIENT_SECRET": "x"}, nil, "not both"},
+		{"secret twice", map[string]string{"CODEGRANT_CLIENT_SECRET_FILE": secretFile, "CODEGRANT_CLIENT_SECRET": "x"}, nil, "set one of"},
 		{"a file that is not there", map[string]string{"CODEGRANT_CLIENT_SECRET_FILE": secretFile + "x"}, nil, "CODEGRANT_CLIENT_SECRET_FILE"},
 		{"a key that is none", map[string]string{"CODEGRANT_KEYS": "hunter2hunter2!"}, nil, "base64"},
 		{"a short key", map[string]string{"CODEGRANT_KEYS": "aHVudGVyMg=="}, nil, "CODEGRANT_KEYS"},
@@ -157,6 +162,9 @@ func TestConfigFromEnv(t *testing.T) {
 			if err != nil || !tt.check(c) {
 				t.Errorf("configFrom() = %+v, %v", c, err)
 				return
+			}
+			if c.Pool.ClientSecretARN != "" {
+				c.Pool.Secrets = arnSource{} // what the application adds
 			}
 			if _, err := New(c); err != nil {
 				t.Errorf("New() = %v", err)
@@ -192,3 +200,19 @@ func TestEveryVariableIsDocumented(t *testing.T) {
 		t.Errorf("%d variables were asked for", len(asked))
 	}
 }
+
+// secretsOf are the secrets of a source, as it returns them.
+func secretsOf(c Config) string {
+	if c.Pool.Secrets == nil {
+		return ""
+	}
+	secrets, err := c.Pool.Secrets.Secrets(context.Background(), false)
+	if err != nil {
+		return err.Error()
+	}
+	return strings.Join(secrets, " ")
+}
+
+type arnSource struct{}
+
+func (arnSource) Secrets(context.Context, bool) ([]string, error) { return []string{"a"}, nil }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/codegrant/codegrant/cloudfront"
 	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/secret"
 	"github.com/codegrant/codegrant/session"
 )
 
@@ -43,6 +44,8 @@ import (
 // And our own:
 //
 //	CODEGRANT_CLIENT_SECRET      the app client's secret, if it has one
+//	CODEGRANT_SECOND_CLIENT_SECRET  the other of two, while secrets are rotated
+//	CODEGRANT_CLIENT_SECRET_ARN  or the ARN of the secret in Secrets Manager; set Pool.Secrets (package secret/awssecret) too
 //	CODEGRANT_BASE_URL           the origin that browsers see
 //	CODEGRANT_SIGN_OUT_URLS      registered sign-out URLs, separated by commas
 //	CODEGRANT_SCOPES             scopes, separated by spaces
@@ -59,8 +62,9 @@ import (
 //	CODEGRANT_IDLE_TIMEOUT       such as 12h
 //	CODEGRANT_ABSOLUTE_TIMEOUT   such as 168h
 //
-// CODEGRANT_CLIENT_SECRET_FILE and CODEGRANT_KEYS_FILE name files to read the
-// secrets from instead. The error names every fault at once; no value of a
+// CODEGRANT_CLIENT_SECRET_FILE, CODEGRANT_SECOND_CLIENT_SECRET_FILE and
+// CODEGRANT_KEYS_FILE name files to read the secrets from instead; the first is read
+// again for each call of the pool. The error names every fault at once; no value of a
 // secret is part of it.
 func ConfigFromEnv() (Config, error) { return configFrom(os.LookupEnv) }
 
@@ -107,7 +111,7 @@ func configFrom(lookup func(string) (string, bool)) (Config, error) {
 	if env.boolean("CLOUDFRONT_SIGNED_COOKIES") {
 		c.CloudFront = env.cloudFront(cmp.Or(c.BaseURL, c.CallbackURL))
 	}
-	c.Pool.ClientSecret = cognito.Secret(env.secret("CODEGRANT_CLIENT_SECRET"))
+	env.clientSecret(&c.Pool)
 
 	// The package's settings are whole URLs of an application that may live on
 	// another origin than its API; naming them there is allowing them.
@@ -224,6 +228,35 @@ func (e *environment) cloudFrontURL(name, target, domain, site string) string {
 		domain = "example.com"
 	}
 	return "https://assets-v2." + domain + "/" + path
+}
+
+// clientSecret sets where the secrets of the app client come from. What reads Secrets
+// Manager compiles AWS's SDK, so that the application adds it.
+func (e *environment) clientSecret(pool *cognito.Pool) {
+	const name = "CODEGRANT_CLIENT_SECRET"
+	value, path, second := e.get("CODEGRANT_CLIENT_SECRET"), e.get("CODEGRANT_CLIENT_SECRET"+"_FILE"), e.secret("CODEGRANT_SECOND_CLIENT_SECRET")
+	pool.ClientSecretARN = e.get("CODEGRANT_CLIENT_SECRET_ARN")
+	given := 0
+	for _, v := range []string{value, path, pool.ClientSecretARN} {
+		if v != "" {
+			given++
+		}
+	}
+	switch {
+	case given > 1:
+		e.fault(name, fmt.Errorf("set one of it, %s_FILE and %s_ARN", name, name))
+	case second != "" && value == "":
+		e.fault("CODEGRANT_SECOND_CLIENT_SECRET", fmt.Errorf("it goes with %s; a file has the second secret in its second line, and Secrets Manager knows both", name))
+	case path != "":
+		file, err := secret.NewFile(path)
+		if err != nil {
+			e.fault(name+"_FILE", err)
+			return
+		}
+		pool.Secrets = file
+	default:
+		pool.ClientSecret, pool.SecondSecret = cognito.Secret(value), cognito.Secret(second)
+	}
 }
 
 // secret reads NAME, or the file that NAME_FILE names.

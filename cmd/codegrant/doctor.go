@@ -16,6 +16,7 @@ type doctorCommand struct {
 	Database string        `placeholder:"URL" help:"${databaseHelp} Looked at only if given."`
 	Django   bool          `help:"The replica lives in the tables of a Django project."`
 	Timeout  time.Duration `default:"20s" help:"How long to wait for everything together."`
+	AWS      bool          `name:"aws" help:"Ask the AWS API about the app client too, with the credentials of AWS's tools: cognito-idp:DescribeUserPoolClient."`
 	JSON     bool          `name:"json" help:"Print the findings as JSON."`
 }
 
@@ -43,7 +44,10 @@ func (c doctorCommand) Run(ctx context.Context, out *streams) error {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	config, err := codegrant.ConfigFromEnv()
-	e := examination{now: time.Now, client: &http.Client{
+	if err == nil {
+		err = withClientSecret(&config.Pool)
+	}
+	e := examination{now: time.Now, askAWS: c.AWS, client: &http.Client{
 		Timeout:       10 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
@@ -84,6 +88,7 @@ type finding struct {
 type examination struct {
 	now      func() time.Time
 	client   *http.Client
+	askAWS   bool
 	findings []finding
 }
 

@@ -260,49 +260,6 @@ func signOutURLs(config codegrant.Config) []string {
 	}
 }
 
-// secret presents a code that does not exist: the pool says whether it accepts
-// the client before it looks at the code.
-func (e *examination) secret(ctx context.Context, config codegrant.Config, endpoints cognito.Endpoints) {
-	accepted := func(secret cognito.Secret) (bool, error) {
-		form := url.Values{
-			"grant_type": {"authorization_code"}, "client_id": {config.Pool.ClientID}, "code": {"codegrant-doctor"},
-			"redirect_uri":  {orDefault(config.CallbackURL, orDefault(config.BaseURL, "http://localhost:8080")+"/auth/callback")},
-			"code_verifier": {strings.Repeat("codegrant-doctor-", 3)},
-		}
-		a, err := e.ask(ctx, http.MethodPost, endpoints.Token, form, secret)
-		if err != nil {
-			return false, err
-		}
-		var refusal struct {
-			Error string `json:"error"`
-		}
-		if json.Unmarshal(a.body, &refusal) != nil || refusal.Error == "" {
-			return false, fmt.Errorf("status %d without an OAuth error", a.status)
-		}
-		return refusal.Error != "invalid_client", nil
-	}
-	set := config.Pool.ClientSecret != ""
-	with, err := accepted(config.Pool.ClientSecret)
-	without := with
-	if err == nil && set {
-		without, err = accepted("")
-	}
-	switch {
-	case err != nil:
-		e.fault("secret", "check AUTH_COGNITO_CODE_GRANT_URL", "%s cannot be asked: %v", endpoints.Token, withoutURL(err))
-	case set && without:
-		e.fault("secret", "unset CODEGRANT_CLIENT_SECRET, or make an app client that has a secret", "a secret is set and the app client has none")
-	case set && !with:
-		e.fault("secret", "copy the secret from the app client's page; it changes when a new one is made", "the secret is not the app client's")
-	case !set && !with:
-		e.fault("secret", "set CODEGRANT_CLIENT_SECRET, or CODEGRANT_CLIENT_SECRET_FILE", "the app client has a secret and none is set")
-	case set:
-		e.fine("secret", "accepted")
-	default:
-		e.fine("secret", "the app client has none, and none is set")
-	}
-}
-
 // database checks that the tables are there.
 func (e *examination) database(ctx context.Context, raw string, django bool) {
 	db, err := openDatabase(raw)

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -147,6 +148,22 @@ func TestDoctor(t *testing.T) {
 			public := publicClient(t, pool)
 			t.Setenv("AUTH_COGNITO_CLIENT_ID", public.ID)
 		}, nil},
+		{"one of two secrets is not accepted", "secret", warning, "of 2 secrets the pool accepts number 1", "rotated", set("CODEGRANT_SECOND_CLIENT_SECRET", "another-secret-of-24-letters"), nil},
+		{"a secret that stays, and Secrets Manager replaces it", "secret", fault, "every 7 days", "CODEGRANT_CLIENT_SECRET_ARN=arn:aws:secretsmanager", func(t *testing.T, pool *codegranttest.Pool) {
+			if err := pool.KeepSecret(pool.ClientID); err != nil {
+				t.Fatal(err)
+			}
+		}, nil},
+		{"Secrets Manager keeps the secret, and none is set", "secret", fault, "in Secrets Manager, and none is set", "CODEGRANT_CLIENT_SECRET_ARN=arn", func(t *testing.T, pool *codegranttest.Pool) {
+			if err := pool.KeepSecret(pool.ClientID); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("CODEGRANT_CLIENT_SECRET", "")
+		}, nil},
+		{"the ARN is wrong", "secret", fault, "cannot be read", "CODEGRANT_CLIENT_SECRET_ARN", func(t *testing.T, pool *codegranttest.Pool) {
+			t.Setenv("CODEGRANT_CLIENT_SECRET", "")
+			t.Setenv("CODEGRANT_CLIENT_SECRET_ARN", "arn:aws:secretsmanager:local:000000000000:secret:nobodys")
+		}, nil},
 		{"the client is of another pool", "client", fault, "does not know", "AUTH_COGNITO_CLIENT_ID", set("AUTH_COGNITO_CLIENT_ID", "nobodysclient"), nil},
 		{"the domain is something else", "domain", fault, "not as a user pool's domain", "AUTH_COGNITO_CODE_GRANT_URL", set("AUTH_COGNITO_CODE_GRANT_URL", elsewhere.URL+"/oauth2/token"), nil},
 		{"the domain is of another pool", "domain", warning, "the pool says that its domain is", "custom domain", set("AUTH_COGNITO_CODE_GRANT_URL", elsewhere.URL+"/oauth2/token"), nil},
@@ -251,5 +268,20 @@ func TestDoctorSpeaksToPeople(t *testing.T) {
 	}
 	if !strings.Contains(stdout.String(), "FAULT") || !strings.Contains(stdout.String(), "→ set CODEGRANT_CLIENT_SECRET") || !strings.Contains(stderr.String(), "1 of ") {
 		t.Errorf("%s\n%s", &stdout, &stderr)
+	}
+}
+
+// TestDoctorReadsSecretsManager: a pool whose secret Secrets Manager keeps is fine
+// with the ARN in place of the secret.
+func TestDoctorReadsSecretsManager(t *testing.T) {
+	pool := healthy(t)
+	if err := pool.KeepSecret(pool.ClientID); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("CODEGRANT_CLIENT_SECRET", "")
+	t.Setenv("CODEGRANT_CLIENT_SECRET_ARN", pool.Clients()[0].SecretARN)
+	findings, status := examine(t)
+	if status != 0 || !slices.ContainsFunc(findings, func(f finding) bool { return f.Check == "secret" && f.Level == fine }) {
+		t.Errorf("status %d, findings %+v", status, findings)
 	}
 }

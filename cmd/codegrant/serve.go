@@ -91,7 +91,7 @@ func (c serveCommand) Run(ctx context.Context, out *streams) error {
 // load reads the configuration. Keys are those of this process, in case that it has
 // none.
 func (c serveCommand) load(keys *session.Keyring) (*settings.Settings, error) {
-	s, err := settings.Load(c.Config, settings.Options{Keys: keys, Database: checkDatabaseURL, Redis: checkRedisURL})
+	s, err := settings.Load(c.Config, settings.Options{Keys: keys, Database: checkDatabaseURL, Redis: checkRedisURL, Secrets: openClientSecret})
 	if err != nil {
 		return nil, configurationError(err)
 	}

@@ -3,7 +3,7 @@ package repotest
 // The rooms of the product, by folder.
 var (
 	// leaves know one thing each and never one another; the root package joins them.
-	leaves = []string{"cognito", "verify", "session", "replica", "cloudfront"}
+	leaves = []string{"cognito", "verify", "session", "replica", "cloudfront", "secret"}
 
 	// library is what most users import. They compile the standard library with it,
 	// and libraryModules, and nothing else.
@@ -29,6 +29,7 @@ var allowed = map[string]map[string]string{
 		"session":           "what a signed-in browser holds here",
 		"replica":           "the copy of users and groups that a sign-in updates",
 		"cloudfront":        "cookies for private files, given and taken with the sign-in",
+		"secret":            "a client secret in a file, from settings of the environment",
 		"internal/pages":    "its small pages: errors, confirmations",
 		"internal/returnto": "where a person may be sent back to",
 		"golang.org/x/net":  "the list of public suffixes, which no cookie may be set on",
@@ -36,6 +37,10 @@ var allowed = map[string]map[string]string{
 
 	// The leaves.
 	"cognito": {},
+	"secret":  {},
+	"secret/awssecret": {
+		"github.com/aws/aws-sdk-go-v2": "the API of Secrets Manager",
+	},
 	"session": {},
 	"replica": {},
 	"cloudfront": {
@@ -150,6 +155,7 @@ var allowed = map[string]map[string]string{
 		"cloudfront":               "keys of signed cookies, read from PEM",
 		"cognito":                  "the pool as the settings name it",
 		"gateway":                  "routes, and whether it takes them",
+		"secret":                   "client secrets in files",
 		"session":                  "the keys that seal what browsers carry",
 		"verify":                   "the load balancers whose word counts",
 		"github.com/goccy/go-yaml": "the syntax tree of the file, with its lines",

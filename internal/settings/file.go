@@ -90,7 +90,7 @@ type pool struct {
 	Prefix  string   `yaml:"prefix" help:"Path under which its endpoints are: login, callback, logout, check. Defaults to /auth."`
 	BaseURL string   `yaml:"base_url" help:"Origin that its browsers see. Defaults to the base_url above."`
 
-	Region       string `yaml:"region" help:"Region of the pool. Defaults to the first part of id."`
+	Region       string `yaml:"region" help:"Region of the pool. Defaults to the first part of id. The Region of a replica needs issuer."`
 	ID           string `yaml:"id" help:"Pool id, such as eu-west-1_Ab12Cd34E. With domain it says all; code_grant_url and jwks_url stand for both."`
 	Domain       string `yaml:"domain" help:"Host of the login pages, such as acme.auth.eu-west-1.amazoncognito.com."`
 	Issuer       string `yaml:"issuer" help:"Issuer of tokens. Defaults to what follows from id or jwks_url."`
@@ -99,7 +99,9 @@ type pool struct {
 
 	ClientID         string `yaml:"client_id" help:"App client. Required."`
 	ClientSecret     string `yaml:"client_secret" help:"Its secret, if it has one. Better: client_secret_file, or ${NAME}."`
-	ClientSecretFile string `yaml:"client_secret_file" help:"File to read the secret from."`
+	ClientSecretFile string `yaml:"client_secret_file" help:"File to read the secret from. It is read again for each call of the pool. A second line is the second secret."`
+	SecondSecret     string `yaml:"second_client_secret" help:"The other of two secrets, while one takes the place of the other. Defaults to none."`
+	ClientSecretARN  string `yaml:"client_secret_arn" help:"ARN of the secret in AWS Secrets Manager, which is where Cognito keeps it for app clients made in the AWS console."`
 
 	Scopes               []string `yaml:"scopes" help:"Scopes to ask for. Defaults to openid, email, profile."`
 	CallbackURL          string   `yaml:"callback_url" help:"Callback URL as registered at the app client. Defaults to base_url + prefix + /callback."`

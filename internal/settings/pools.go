@@ -52,7 +52,6 @@ func (r *reader) pools(f *file, s *Settings) {
 // pool makes the values of one, without asking whether they fit.
 func (r *reader) pool(key string, p pool, f *file, s *Settings) Pool {
 	p.BaseURL = cmp.Or(p.BaseURL, f.BaseURL)
-	p.ClientSecret = r.secret(key+".client_secret", p.ClientSecret, p.ClientSecretFile)
 	out := Pool{
 		Name: p.Name, Hosts: p.Hosts, Prefix: "/" + strings.Trim(cmp.Or(p.Prefix, "/auth"), "/"),
 		Config: codegrant.Config{
@@ -75,6 +74,7 @@ func (r *reader) pool(key string, p pool, f *file, s *Settings) Pool {
 	if p.CloudFront != nil {
 		out.Config.CloudFront = r.cloudFront(key+".cloudfront", *p.CloudFront)
 	}
+	r.clientSecret(key, p, &out.Config.Pool)
 	if p.BaseURL == "" && p.CallbackURL == "" {
 		r.fault(key, "base_url is missing: the origin that browsers see, here or for the whole file")
 	} else if u, err := url.Parse(p.BaseURL); err == nil && len(p.Hosts) > 0 && p.BaseURL != "" &&
@@ -96,19 +96,18 @@ func (r *reader) pool(key string, p pool, f *file, s *Settings) Pool {
 }
 
 func (r *reader) userPool(key string, p pool) cognito.Pool {
-	secret := cognito.Secret(p.ClientSecret)
 	if p.CodeGrantURL == "" {
 		issuer := p.Issuer
 		if p.ID == "" && issuer == "" && p.JWKSURL != "" {
 			issuer = r.issuerOf(key, p)
 		}
-		return cognito.Pool{Region: p.Region, ID: p.ID, Domain: p.Domain, ClientID: p.ClientID, ClientSecret: secret, Issuer: issuer, JWKSURL: p.JWKSURL}
+		return cognito.Pool{Region: p.Region, ID: p.ID, Domain: p.Domain, ClientID: p.ClientID, Issuer: issuer, JWKSURL: p.JWKSURL}
 	}
 	if p.Domain != "" {
 		r.fault(key+".domain", "it follows from code_grant_url; take one away")
 	}
 	// Whatever else is wrong is told when the pool is tried.
-	out := cognito.Pool{Region: p.Region, ID: p.ID, ClientID: p.ClientID, ClientSecret: secret, Issuer: p.Issuer, JWKSURL: p.JWKSURL}
+	out := cognito.Pool{Region: p.Region, ID: p.ID, ClientID: p.ClientID, Issuer: p.Issuer, JWKSURL: p.JWKSURL}
 	if p.Issuer == "" && p.ID == "" && p.JWKSURL == "" {
 		r.fault(key+".jwks_url", "it is missing; with code_grant_url it says which pool this is")
 	}
@@ -216,10 +215,11 @@ func (r *reader) tryPool(key string, p *Pool, replica bool) {
 	if err != nil {
 		for _, leaf := range leaves(err) {
 			at := key
-			for _, word := range []string{"client id", "client secret", "pool id", "domain", "issuer", "region", "JWKS URL"} {
+			for _, word := range []string{"client id", "client secret ARN", "client secret", "second client secret", "pool id", "domain", "issuer", "region", "JWKS URL"} {
 				if strings.HasPrefix(leaf.Error(), word) {
-					name := map[string]string{"client id": "client_id", "client secret": "client_secret", "pool id": "id", "JWKS URL": "jwks_url"}[word]
+					name := map[string]string{"client id": "client_id", "client secret": "client_secret", "client secret ARN": "client_secret_arn", "second client secret": "second_client_secret", "pool id": "id", "JWKS URL": "jwks_url"}[word]
 					at = join(key, cmp.Or(name, word))
+					break
 				}
 			}
 			r.follow(at, "%w", leaf)

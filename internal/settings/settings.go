@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/gateway"
 	"github.com/codegrant/codegrant/session"
 )
@@ -169,7 +170,13 @@ type Options struct {
 	// Database and Redis say what is wrong with a URL, without connecting to it and
 	// without quoting it. Defaults to nothing.
 	Database, Redis func(url string) error
+	// Secrets makes what reads a client secret from AWS Secrets Manager. It sends
+	// nothing. Defaults to a source that has none, for commands that need no secret.
+	Secrets func(SecretAt) (cognito.SecretSource, error)
 }
+
+// SecretAt says where a client secret is in AWS Secrets Manager, and whose it is.
+type SecretAt struct{ ARN, ClientID, Region, Issuer string }
 
 // Load reads and checks a file. The error is an [*Error] that has every fault.
 func Load(path string, options Options) (*Settings, error) {
@@ -198,10 +205,12 @@ type reader struct {
 	files     []string
 	warnings  []Fault
 	content   []byte // of everything that was read
+
+	secrets func(SecretAt) (cognito.SecretSource, error)
 }
 
 func (r *reader) read(text []byte, options Options) *Settings {
-	r.file, r.lookup = r.path, options.Lookup
+	r.file, r.lookup, r.secrets = r.path, options.Lookup, options.Secrets
 	if r.lookup == nil {
 		r.lookup = os.LookupEnv
 	}

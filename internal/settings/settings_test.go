@@ -258,7 +258,7 @@ func TestDigests(t *testing.T) {
 		{"a comment", "# new\n" + base, "one", nil, false, false, false},
 		{"a limit", base + "limits: {requests: 7}\n", "one", nil, true, false, false},
 		{"one pool", base + "    idle_timeout: 1h\n", "one", nil, true, false, true},
-		{"a secret in a file", base, "two", nil, true, false, true},
+		{"a client secret in a file, which is read again each time", base, "two", nil, true, false, false},
 		{"keys", base + "keys: [" + newKey(t) + "]\n", "one", nil, true, true, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

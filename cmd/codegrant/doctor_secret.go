@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/cognito"
+)
+
+// secret checks the client secrets of the settings against the pool.
+func (e *examination) secret(ctx context.Context, config codegrant.Config, endpoints cognito.Endpoints) {
+	kept := e.keptSecret(ctx, config, endpoints)
+	secrets, err := secretsOf(ctx, config.Pool)
+	if err != nil {
+		e.fault("secret", "check CODEGRANT_CLIENT_SECRET_ARN, the credentials of AWS's tools and their permissions", "the client secret cannot be read: %v", err)
+		return
+	}
+	unset, err := e.accepts(ctx, config, endpoints, "")
+	var good []int
+	for i := 0; i < len(secrets) && err == nil; i++ {
+		var ok bool
+		if ok, err = e.accepts(ctx, config, endpoints, cognito.Secret(secrets[i])); ok {
+			good = append(good, i+1)
+		}
+	}
+	switch {
+	case err != nil:
+		e.fault("secret", "check AUTH_COGNITO_CODE_GRANT_URL", "%s cannot be asked: %v", endpoints.Token, withoutURL(err))
+	case len(secrets) == 0 && unset:
+		e.fine("secret", "the app client has none, and none is set")
+	case len(secrets) == 0 && kept != "":
+		e.fault("secret", "set CODEGRANT_CLIENT_SECRET_ARN="+kept, "the app client keeps its secret in Secrets Manager, and none is set")
+	case len(secrets) == 0:
+		e.fault("secret", "set CODEGRANT_CLIENT_SECRET, CODEGRANT_CLIENT_SECRET_FILE, or CODEGRANT_CLIENT_SECRET_ARN where Secrets Manager keeps it", "the app client has a secret and none is set")
+	case unset:
+		e.fault("secret", "unset CODEGRANT_CLIENT_SECRET, or make an app client that has a secret", "a secret is set and the app client has none")
+	case len(good) == 0:
+		e.fault("secret", "copy the secret from the app client's page; it changes when a new one is made", "the secret is not the app client's")
+	case len(secrets) == 1:
+		e.fine("secret", "accepted")
+	case len(good) == len(secrets):
+		e.fine("secret", "all %d are accepted", len(secrets))
+	default:
+		e.warn("secret", "nothing, while secrets are rotated; afterwards take the others out of the settings", "of %d secrets the pool accepts number %d", len(secrets), good[0])
+	}
+	if kept != "" && config.Pool.ClientSecretARN == "" && len(secrets) > 0 {
+		e.fault("secret", "set CODEGRANT_CLIENT_SECRET_ARN="+kept+" in place of the secret",
+			"the app client keeps its secret in Secrets Manager, which replaces it every 7 days, and the settings have a secret that stays")
+	}
+}
+
+// secretsOf are the secrets of the settings, as they are now.
+func secretsOf(ctx context.Context, pool cognito.Pool) ([]string, error) {
+	if err := withClientSecret(&pool); err != nil {
+		return nil, err
+	}
+	if pool.Secrets != nil {
+		return pool.Secrets.Secrets(ctx, true)
+	}
+	var secrets []string
+	for _, s := range []cognito.Secret{pool.ClientSecret, pool.SecondSecret} {
+		if s != "" {
+			secrets = append(secrets, s.Reveal())
+		}
+	}
+	return secrets, nil
+}
+
+// accepts presents a code that does not exist: the pool says whether it accepts the
+// client before it looks at the code.
+func (e *examination) accepts(ctx context.Context, config codegrant.Config, endpoints cognito.Endpoints, secret cognito.Secret) (bool, error) {
+	form := url.Values{
+		"grant_type": {"authorization_code"}, "client_id": {config.Pool.ClientID}, "code": {"codegrant-doctor"},
+		"redirect_uri":  {orDefault(config.CallbackURL, orDefault(config.BaseURL, "http://localhost:8080")+"/auth/callback")},
+		"code_verifier": {strings.Repeat("codegrant-doctor-", 3)},
+	}
+	a, err := e.ask(ctx, http.MethodPost, endpoints.Token, form, secret)
+	if err != nil {
+		return false, err
+	}
+	var refusal struct {
+		Error string `json:"error"`
+	}
+	if json.Unmarshal(a.body, &refusal) != nil || refusal.Error == "" {
+		return false, fmt.Errorf("status %d without an OAuth error", a.status)
+	}
+	return refusal.Error != "invalid_client", nil
+}
+
+// keptSecret is the ARN of the app client's secret where Secrets Manager keeps it. AWS
+// is asked only where the user wants it, for it takes credentials; a pool of this
+// machine is always asked.
+func (e *examination) keptSecret(ctx context.Context, c codegrant.Config, endpoints cognito.Endpoints) string {
+	instead := localEndpoint(endpoints.Issuer)
+	if instead == "" && !e.askAWS {
+		return ""
+	}
+	arn, err := describeSecret(ctx, c.Pool, endpoints.Issuer, instead)
+	switch {
+	case err != nil && instead == "":
+		e.warn("client", "allow cognito-idp:DescribeUserPoolClient to the credentials of AWS's tools, or leave --aws out", "AWS does not describe the app client: %v", err)
+	case arn != "":
+		e.fine("client", "keeps its secret in Secrets Manager: %s", arn)
+	}
+	return arn
+}
+
+// describeSecret asks for ClientSecretArn, which the SDK's types do not have yet. It is
+// read from the answer before the SDK decodes it.
+func describeSecret(ctx context.Context, pool cognito.Pool, issuer, instead string) (string, error) {
+	id := issuer[strings.LastIndexByte(issuer, '/')+1:]
+	region, _, _ := strings.Cut(id, "_")
+	options := []func(*config.LoadOptions) error{config.WithRegion(orDefault(region, "local"))}
+	if instead != "" {
+		options = append(options, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider("local", "local", "")))
+	}
+	found, err := config.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return "", err
+	}
+	var described struct {
+		UserPoolClient struct {
+			ClientSecretArn string
+		}
+	}
+	client := cognitoidentityprovider.NewFromConfig(found, func(o *cognitoidentityprovider.Options) {
+		o.BaseEndpoint = endpoint(instead)
+		o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
+			return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("ClientSecretArn", func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
+				out, metadata, err := next.HandleDeserialize(ctx, in)
+				response, ok := out.RawResponse.(*smithyhttp.Response)
+				if err != nil || !ok {
+					return out, metadata, err
+				}
+				body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+				_ = response.Body.Close()
+				response.Body = io.NopCloser(bytes.NewReader(body))
+				_ = json.Unmarshal(body, &described) // what is wrong with it, the SDK says
+				return out, metadata, err
+			}), middleware.After)
+		})
+	})
+	_, err = client.DescribeUserPoolClient(ctx, &cognitoidentityprovider.DescribeUserPoolClientInput{UserPoolId: &id, ClientId: aws.String(pool.ClientID)})
+	var response *smithyhttp.ResponseError
+	if errors.As(err, &response) {
+		return "", response.Unwrap()
+	}
+	return described.UserPoolClient.ClientSecretArn, err
+}
