@@ -16,6 +16,12 @@ func (s *Sync) dryRun(ctx context.Context, o Options) (Report, error) {
 	compared.Journal = NewMemoryJournal()
 	p := &pass{Sync: &compared, options: o}
 	p.Limit = o.MaxShare
+	if replicated, ok := s.Source.(*Replicated); ok {
+		var err error
+		if p.Region, _, err = replicated.begin(ctx); err != nil {
+			return Report{}, err
+		}
+	}
 	p.Report = Report{Pass: "dry-run", Full: o.Full, DryRun: true, Phase: phaseGroups, Began: s.now()}
 	t, _, err := p.begin(ctx, "dry run")
 	if err != nil {

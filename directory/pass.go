@@ -21,6 +21,7 @@ type progress struct {
 	Version int
 	Report  Report
 	Saved   time.Time
+	Region  string  `json:",omitempty"` // of a pool that is replicated
 	Limit   float64 // the share of users that the pass may remove, as it was begun
 
 	// Groups up to this one, by name, are read, and those after it are as far as
@@ -86,7 +87,7 @@ type pass struct {
 
 // resume returns the pass that was written last, if it can be gone on with and is
 // what is wanted, and otherwise a new one.
-func (s *Sync) resume(state []byte, o Options) *pass {
+func (s *Sync) resume(ctx context.Context, state []byte, o Options) (*pass, error) {
 	var was progress
 	if len(state) > 0 {
 		if err := json.Unmarshal(state, &was); err != nil || was.Version != progressVersion {
@@ -98,16 +99,25 @@ func (s *Sync) resume(state []byte, o Options) *pass {
 	if dated, ok := s.Source.(interface{ AsOf() time.Time }); ok {
 		began = dated.AsOf().UTC().Truncate(time.Microsecond)
 	}
+	region := ""
+	if replicated, ok := s.Source.(*Replicated); ok {
+		var asOf time.Time
+		var err error
+		if region, asOf, err = replicated.begin(ctx); err != nil {
+			return nil, err
+		}
+		began = asOf.UTC().Truncate(time.Microsecond)
+	}
 	p := &pass{Sync: s, options: o}
 	unfinished := was.Report.Pass != "" && was.Report.Phase != phaseDone
-	if unfinished && !o.Fresh && (was.Report.Full || !o.Full) && now.Sub(was.Saved).Abs() < resumeWithin {
+	if unfinished && !o.Fresh && was.Region == region && (was.Report.Full || !o.Full) && now.Sub(was.Saved).Abs() < resumeWithin {
 		p.progress = was
 		p.Report.Resumed++
 		p.Limit = max(p.Limit, o.MaxShare)
-		return p
+		return p, nil
 	}
 	p.progress = progress{
-		Version: progressVersion, Limit: o.MaxShare, LastFull: was.LastFull,
+		Version: progressVersion, Region: region, Limit: o.MaxShare, LastFull: was.LastFull,
 		Report: Report{Pass: "pass-" + strings.ToLower(rand.Text()), Full: o.Full, Phase: phaseGroups, Began: began, Started: now},
 		// Whom the pass before left undone is still to be done.
 		Pending: was.Pending, Unsettled: was.Unsettled,
@@ -115,7 +125,7 @@ func (s *Sync) resume(state []byte, o Options) *pass {
 	if was.Report.Pass != "" {
 		p.forget(was.Report.Pass)
 	}
-	return p
+	return p, nil
 }
 
 // now is the time as replicas keep it.

@@ -18,6 +18,10 @@ const always = 10
 
 // removeUnseen removes whom the pass has not met and the source does not know.
 func (p *pass) removeUnseen(ctx context.Context) error {
+	if p.Region == secondaryRegion {
+		p.log.Warn("nobody is removed: the secondary Region may not know of everybody")
+		return nil
+	}
 	// A sweep that may take nobody says how many it would take.
 	counted, err := p.sweep(ctx, math.SmallestNonzeroFloat64)
 	if err == nil {

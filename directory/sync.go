@@ -101,7 +101,11 @@ func New(config Config) (*Sync, error) {
 	if config.Issuer == "" {
 		fault("Issuer: is empty")
 	}
-	if c, ok := config.Source.(*Cognito); ok && c != nil && !strings.HasSuffix(config.Issuer, "/"+c.PoolID) {
+	asked := config.Source
+	if r, ok := asked.(*Replicated); ok && r != nil {
+		asked = r.Primary
+	}
+	if c, ok := asked.(*Cognito); ok && c != nil && !strings.HasSuffix(config.Issuer, "/"+c.PoolID) {
 		fault("Issuer: %q is not that of pool %s", config.Issuer, c.PoolID)
 	}
 	if config.Replica == nil {
@@ -241,9 +245,12 @@ func (s *Sync) run(ctx context.Context, o Options) (Report, error) {
 	}
 	defer t.end()
 	for again := false; ; again = true {
-		p := s.resume(state, o)
+		p, err := s.resume(t.ctx, state, o)
+		if err != nil {
+			return Report{}, err
+		}
 		p.term = t
-		err := p.run(t.ctx)
+		err = p.run(t.ctx)
 		if errors.Is(err, ErrStaleCursor) && !again {
 			s.log.Info("the listing cannot be gone on with: the pass begins anew", slog.String("pass", p.Report.Pass))
 			o.Fresh = true

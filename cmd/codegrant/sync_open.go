@@ -124,16 +124,19 @@ func (s *syncing) add(ctx context.Context, pool settings.Pool, journal directory
 	if !ok {
 		return fmt.Errorf("its issuer %s does not end in the id of a pool, such as eu-west-1_Ab12Cd34E", pool.Issuer)
 	}
-	instead := cmp.Or(s.Endpoint, localEndpoint(pool.Issuer))
-	aws, err := s.aws(ctx, region, instead)
+	log := s.log.With("pool", pool.Name)
+	source, err := s.source(ctx, cmp.Or(pool.Config.Pool.Region, region), id, pool.Issuer, log)
 	if err != nil {
 		return err
 	}
-	client := cognitoidentityprovider.NewFromConfig(aws, func(o *cognitoidentityprovider.Options) { o.BaseEndpoint = endpoint(instead) })
-	log := s.log.With("pool", pool.Name)
-	source, err := directory.NewCognito(directory.CognitoConfig{Client: client, PoolID: id, Logger: log})
-	if err != nil {
-		return err
+	if pool.SecondaryRegion != "" {
+		secondary, err := s.source(ctx, pool.SecondaryRegion, id, pool.Issuer, log.With("region", pool.SecondaryRegion))
+		if err != nil {
+			return err
+		}
+		if source, err = directory.NewReplicated(directory.ReplicatedConfig{Primary: source, Secondary: secondary, Logger: log}); err != nil {
+			return err
+		}
 	}
 	configuration := directory.Config{Source: source, Issuer: pool.Issuer, Replica: s.users, Journal: journal, MaxShare: s.MaxShare, BySubject: s.BySubject, Logger: log}
 	if s.sessions != nil {
@@ -145,6 +148,17 @@ func (s *syncing) add(ctx context.Context, pool settings.Pool, journal directory
 	}
 	s.pools = append(s.pools, &syncedPool{sync, pool.Name, id})
 	return nil
+}
+
+// source reads the pool in one Region.
+func (s *syncing) source(ctx context.Context, region, id, issuer string, log *slog.Logger) (directory.Source, error) {
+	instead := cmp.Or(s.Endpoint, localEndpoint(issuer))
+	aws, err := s.aws(ctx, region, instead)
+	if err != nil {
+		return nil, err
+	}
+	client := cognitoidentityprovider.NewFromConfig(aws, func(o *cognitoidentityprovider.Options) { o.BaseEndpoint = endpoint(instead) })
+	return directory.NewCognito(directory.CognitoConfig{Client: client, PoolID: id, Logger: log})
 }
 
 // aws are the settings of AWS's tools. Somebody else than AWS is asked with

@@ -91,6 +91,7 @@ type pool struct {
 	BaseURL string   `yaml:"base_url" help:"Origin that its browsers see. Defaults to the base_url above."`
 
 	Region       string `yaml:"region" help:"Region of the pool. Defaults to the first part of id. The Region of a replica needs issuer."`
+	SecondRegion string `yaml:"secondary_region" help:"Region of the pool's replica. codegrant sync reads it while the first one does not answer. Defaults to none."`
 	ID           string `yaml:"id" help:"Pool id, such as eu-west-1_Ab12Cd34E. With domain it says all; code_grant_url and jwks_url stand for both."`
 	Domain       string `yaml:"domain" help:"Host of the login pages, such as acme.auth.eu-west-1.amazoncognito.com."`
 	Issuer       string `yaml:"issuer" help:"Issuer of tokens. Defaults to what follows from id or jwks_url."`

@@ -17,6 +17,8 @@ import (
 	"github.com/codegrant/codegrant/verify"
 )
 
+var regionPattern = regexp.MustCompile(`^[a-z]{2,}(-[a-z]+)+-[0-9]+$`)
+
 var poolNamePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$`)
 
 func (r *reader) pools(f *file, s *Settings) {
@@ -53,7 +55,7 @@ func (r *reader) pools(f *file, s *Settings) {
 func (r *reader) pool(key string, p pool, f *file, s *Settings) Pool {
 	p.BaseURL = cmp.Or(p.BaseURL, f.BaseURL)
 	out := Pool{
-		Name: p.Name, Hosts: p.Hosts, Prefix: "/" + strings.Trim(cmp.Or(p.Prefix, "/auth"), "/"),
+		Name: p.Name, Hosts: p.Hosts, SecondaryRegion: p.SecondRegion, Prefix: "/" + strings.Trim(cmp.Or(p.Prefix, "/auth"), "/"),
 		Config: codegrant.Config{
 			Pool: r.userPool(key, p), BaseURL: p.BaseURL, CallbackURL: p.CallbackURL, SignOutURLs: p.SignOutURLs,
 			DefaultReturnURL: p.DefaultReturnURL, ErrorURL: p.ErrorURL,
@@ -75,6 +77,9 @@ func (r *reader) pool(key string, p pool, f *file, s *Settings) Pool {
 		out.Config.CloudFront = r.cloudFront(key+".cloudfront", *p.CloudFront)
 	}
 	r.clientSecret(key, p, &out.Config.Pool)
+	if p.SecondRegion != "" && !regionPattern.MatchString(p.SecondRegion) {
+		r.fault(key+".secondary_region", "%q is not a Region such as eu-central-1", p.SecondRegion)
+	}
 	if p.BaseURL == "" && p.CallbackURL == "" {
 		r.fault(key, "base_url is missing: the origin that browsers see, here or for the whole file")
 	} else if u, err := url.Parse(p.BaseURL); err == nil && len(p.Hosts) > 0 && p.BaseURL != "" &&

@@ -117,6 +117,9 @@ type Pool struct {
 	Name, Prefix string
 	Hosts        []string
 	Issuer       string
+	// SecondaryRegion is where the pool is read while its own Region is away; empty:
+	// nowhere.
+	SecondaryRegion string
 	// Config lacks Sessions, Replica and Logger.
 	Config codegrant.Config
 	// Digest differs where anything about the pool or the keys does.
