@@ -20,6 +20,8 @@ import (
 
 const (
 	attemptLifetime = 10 * time.Minute
+	// How far the clocks of two processes may be apart without harm.
+	clockSkew = 2 * time.Minute
 	// All attempts of a browser travel with each of its requests, and proxies
 	// refuse cookie headers beyond 8 KB: the oldest give way.
 	maxAttempts     = 24

@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/session"
-	"github.com/codegrant/codegrant/verify"
 )
 
 // Authenticator is a way to prove who is making a request. An unsafe request that
@@ -42,7 +40,7 @@ func (a *Auth) Identify(next http.Handler) http.Handler {
 		if !ok {
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, req)))
+		next.ServeHTTP(w, r.WithContext(req))
 	})
 }
 
@@ -65,7 +63,7 @@ func (a *Auth) Require(permissions ...Permission) func(http.Handler) http.Handle
 				if req, ok = a.identify(w, r); !ok {
 					return
 				}
-				r = r.WithContext(context.WithValue(r.Context(), contextKey{}, req))
+				r = r.WithContext(req)
 			}
 			if req.identity == nil {
 				a.unauthorized(w, r, req.failure)
@@ -96,9 +94,9 @@ func (a *Auth) identify(w http.ResponseWriter, r *http.Request) (*request, bool)
 	} else {
 		h["Vary"] = varies // also where a handler allows caching
 	}
-	req := &request{auth: a, w: w}
+	req := &request{Context: r.Context(), auth: a, w: w}
 
-	l, err := a.sessionOf(w, r)
+	held, err := a.sessions.Find(w, r)
 	switch {
 	case isUnavailable(err):
 		a.unavailable(w, r, err)
@@ -109,23 +107,12 @@ func (a *Auth) identify(w http.ResponseWriter, r *http.Request) (*request, bool)
 	case errors.Is(err, ErrAmbiguousCookie):
 		a.audit(r.Context(), slog.LevelWarn, "request refused", slog.String("reason", err.Error()))
 		req.failure = err
-	case l != nil:
+	case held != nil:
+		req.own = identityOf(&held.Person, held.Key.Short(), held)
+		req.identity, req.sessionEnd = &req.own, held.Record.Expires
 		if err := a.crossOrigin(r); err != nil {
-			a.forbidden(w, r, &l.identity, err)
+			a.forbidden(w, r, req.identity, err)
 			return nil, false
-		}
-		id, err := a.current(r.Context(), &l.identity)
-		if isUnavailable(err) {
-			a.unavailable(w, r, err)
-			return nil, false
-		}
-		if err != nil {
-			a.withoutAccount(w, r, l, err)
-			return req, true
-		}
-		req.identity, req.sessionEnd = id, l.record.Expires
-		if a.shared != nil {
-			req.sessionEnd = a.Now().Add(a.sharedLifetime(l.payload))
 		}
 		return req, true
 	}
@@ -160,28 +147,13 @@ func (a *Auth) identify(w http.ResponseWriter, r *http.Request) (*request, bool)
 	return req, true
 }
 
-// sessionOf is the session authenticator: cookie, one read of the store, refresh
-// where it is due. A cookie whose session has ended is taken back.
-func (a *Auth) sessionOf(w http.ResponseWriter, r *http.Request) (*live, error) {
-	if a.shared != nil {
-		return a.carriedOf(w, r)
-	}
-	l, err := a.readSession(r)
-	if err == nil && l != nil {
-		if l, err = a.fresh(r.Context(), l); err == nil {
-			a.touch(r.Context(), l)
-		}
-	}
-	if errors.Is(err, ErrSessionEnded) || errors.Is(err, ErrAmbiguousCookie) {
-		a.cookie.Clear(w)
-		if errors.Is(err, ErrSessionEnded) {
-			return nil, nil
-		}
-	}
+// current brings an identity that was proven without a session in line with the replica.
+func (a *Auth) current(ctx context.Context, id *Identity) (*Identity, error) {
+	row, groups, err := a.people.Accounts.Current(ctx, id.Issuer, id.Subject, id.UserID, id.Groups)
 	if err != nil {
 		return nil, err
 	}
-	return l, nil
+	return id.with(row, groups), nil
 }
 
 // crossOrigin refuses an unsafe request that another site made the browser send
@@ -235,30 +207,17 @@ func (a *Auth) Bearer(ctx context.Context, token string) (*Identity, error) {
 	return id, err
 }
 
-func (a *Auth) bearer(ctx context.Context, token string) (*Identity, error) {
-	claims, err := a.verifier.AccessToken(ctx, token)
-	if errors.Is(err, verify.ErrTokenUse) && a.BearerIDTokens {
-		claims, err = a.verifier.IDToken(ctx, token, verify.IDExpectations{})
-	}
+func (a *Auth) bearer(ctx context.Context, raw string) (*Identity, error) {
+	who, isID, err := a.prover.Bearer(ctx, raw)
 	if err != nil {
-		return nil, tokenFault("verify the bearer token", err)
+		return nil, err
 	}
-	if claims.Machine() {
-		return nil, ErrMachineToken
+	proof := &token{Access: cognito.Secret(raw)}
+	if isID {
+		proof = &token{ID: cognito.Secret(raw)}
 	}
-	id := &Identity{
-		Issuer: claims.Issuer, Subject: claims.Subject,
-		Username: claims.Username, Email: claims.Email, EmailVerified: claims.EmailVerified, Name: claims.Name,
-		Groups: a.permissionGroups(claims.Groups), Scopes: slices.Clone(claims.Scopes), ClientID: claims.ClientID,
-		Method: MethodBearer, AuthTime: claims.AuthTime, Expires: claims.ExpiresAt,
-	}
-	id.tokens = func() (cognito.Secret, cognito.Secret) {
-		if claims.TokenUse == "id" {
-			return cognito.Secret(token), ""
-		}
-		return "", cognito.Secret(token)
-	}
-	return id, nil
+	id := identityOf(&who, "", proof)
+	return &id, nil
 }
 
 // Challenge follows RFC 6750, section 3: no error code where no token was sent.

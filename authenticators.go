@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/verify"
 )
 
@@ -35,38 +34,16 @@ type albAuthenticator struct {
 }
 
 func (b albAuthenticator) Authenticate(r *http.Request) (*Identity, error) {
-	values := r.Header["X-Amzn-Oidc-Data"]
-	if len(values) == 0 {
-		return nil, nil
+	who, access, ok, err := b.auth.prover.LoadBalancer(b.alb, r)
+	if !ok || err != nil {
+		return nil, err
 	}
-	if len(values) > 1 || len(r.Header["X-Amzn-Oidc-Accesstoken"]) > 1 {
-		return nil, fmt.Errorf("%w: a load balancer's header is repeated", ErrInvalid)
+	var proof proof
+	if access != "" {
+		proof = &token{Access: access}
 	}
-	claims, err := b.alb.Verify(r.Context(), values[0])
-	if err != nil {
-		return nil, tokenFault("verify the load balancer's header", err)
-	}
-	id := &Identity{
-		Issuer: claims.Issuer, Subject: claims.Subject, ClientID: claims.ClientID,
-		Username: claims.Username, Email: claims.Email, EmailVerified: claims.EmailVerified, Name: claims.Name,
-		Method: MethodLoadBalancer, Expires: claims.ExpiresAt,
-	}
-	// The signed header names no groups. The access token beside it does, and
-	// nobody signed that it belongs there: it counts once it is verified itself.
-	token := r.Header.Get("X-Amzn-Oidc-Accesstoken")
-	if token == "" {
-		return id, nil
-	}
-	access, err := b.auth.verifier.AccessToken(r.Context(), token)
-	if err != nil {
-		return nil, tokenFault("verify the load balancer's access token", err)
-	}
-	if access.Subject != id.Subject || access.ClientID != id.ClientID {
-		return nil, ErrSubjectMismatch
-	}
-	id.Groups, id.Scopes, id.AuthTime, id.Expires = b.auth.permissionGroups(access.Groups), access.Scopes, access.AuthTime, access.ExpiresAt
-	id.tokens = func() (cognito.Secret, cognito.Secret) { return "", cognito.Secret(token) }
-	return id, nil
+	id := identityOf(&who, "", proof)
+	return &id, nil
 }
 
 // Challenge asks for nothing: a client cannot send what only the load balancer can.

@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/internal/keep"
 	"github.com/codegrant/codegrant/internal/pages"
 	"github.com/codegrant/codegrant/internal/returnto"
-	"github.com/codegrant/codegrant/verify"
 )
 
 // signInTimeout bounds the work behind one callback, whatever becomes of the
@@ -47,7 +47,7 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 		if errors.Is(err, ErrStateUnknown) || errors.Is(err, ErrStateUsed) || errors.Is(err, ErrStateExpired) {
 			// A reload, the back button or a doubled click of a sign-in that
 			// succeeded: the person is where they wanted to be.
-			if live, _ := a.heldBy(w, r); live != nil {
+			if held, _ := a.sessions.Look(r); held != nil {
 				a.audit(r.Context(), slog.LevelInfo, "callback repeated by a signed-in browser", slog.String("reason", err.Error()))
 				a.arrive(w, r, at.returnTo)
 				return
@@ -77,19 +77,14 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 		a.refuseSignIn(w, r, at.returnTo, err)
 		return
 	}
-	p, err := a.openSession(ctx, w, r, tokens, at.nonce(), at.created)
+	held, err := a.sessions.Begin(ctx, w, r, keep.Grant{Tokens: tokens, Nonce: at.nonce(), Began: at.created, Ours: true})
 	if err != nil {
-		// Nothing was kept: neither should the pool keep a grant for it.
-		subject := ""
-		if p != nil {
-			subject = p.identity.Subject
-		}
-		a.revokeSoon(ctx, subject, tokens.RefreshToken)
 		a.refuseSignIn(w, r, at.returnTo, err)
 		return
 	}
-	a.audit(ctx, slog.LevelInfo, "signed in", slog.String("sub", p.identity.Subject),
-		slog.String("session", p.identity.sessionID), slog.Any("groups", p.identity.Groups))
+	a.audit(ctx, slog.LevelInfo, "signed in", slog.String("sub", held.Subject),
+		slog.String("session", held.Key.Short()), slog.Any("groups", held.Groups))
+	a.grantSignedCookies(w, r, held.Subject)
 	a.countSignIn(w, r)
 	a.arrive(w, r, at.returnTo)
 }
@@ -127,64 +122,6 @@ func (a *Auth) enterSignIn(ctx context.Context) (leave func(), err error) {
 	case <-ctx.Done():
 		return nil, unavailable("finish the sign-in", errManySignIns)
 	}
-}
-
-// openSession verifies a token set, brings the replica up to date and only then
-// creates a session under a new id.
-func (a *Auth) openSession(ctx context.Context, w http.ResponseWriter, r *http.Request, tokens cognito.TokenSet, nonce string, began time.Time) (*payload, error) {
-	p, claims, err := a.verifyIssued(ctx, tokens, verify.IDExpectations{Nonce: nonce})
-	if err != nil {
-		return nil, err
-	}
-	p.tokens.nonce = nonce
-	if err := a.admit(ctx, p); err != nil {
-		return nil, err
-	}
-	if a.Replica != nil {
-		snapshot := a.snapshot(claims)
-		snapshot.SignIn = true
-		change, err := a.Replica.Apply(ctx, snapshot)
-		if err != nil {
-			return p, replicaFault("update the replica", err)
-		}
-		a.accounts.saw(change.User)
-		if !change.User.Enabled {
-			return nil, ErrUserDisabled // by the application: the pool has let them in
-		}
-		p.identity.UserID = change.User.ID
-		p.tokens.replicated = digest(snapshot)
-	}
-	if a.shared != nil {
-		p.identity.Method = a.shared.method()
-		err = a.shared.write(w, tokens, a.sharedLifetime(p))
-	} else {
-		// Another tab may have signed the same person in since this sign-in began. A
-		// second session would end the first under the requests of that tab.
-		if l, err := a.readSession(r); err == nil && l != nil && !began.IsZero() && l.record.Subject == p.identity.Subject &&
-			l.record.Created.After(began) && !l.identity.AuthTime.Before(p.identity.AuthTime) {
-			a.revokeBehind(ctx, p.identity.Subject, tokens.RefreshToken)
-			a.grantSignedCookies(w, r, l.payload)
-			return l.payload, nil
-		}
-		err = a.createSession(ctx, w, r, p)
-	}
-	if err == nil {
-		a.grantSignedCookies(w, r, p)
-	}
-	return p, err
-}
-
-// admit asks the application about a person whom the pool has let in.
-func (a *Auth) admit(ctx context.Context, p *payload) error {
-	if a.Admit == nil {
-		return nil
-	}
-	id := p.identity // the application may keep it
-	err := a.Admit(ctx, &id)
-	if err != nil && !isUnavailable(err) {
-		err = fmt.Errorf("%w: %w", ErrNotAdmitted, err)
-	}
-	return err
 }
 
 // refuseSignIn ends a sign-in without a session: a reason for the log, a page

@@ -14,6 +14,10 @@ import (
 
 	"github.com/codegrant/codegrant/cloudfront"
 	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/internal/behind"
+	"github.com/codegrant/codegrant/internal/keep"
+	"github.com/codegrant/codegrant/internal/people"
+	"github.com/codegrant/codegrant/internal/prove"
 	"github.com/codegrant/codegrant/verify"
 )
 
@@ -24,21 +28,17 @@ type Auth struct {
 	client    *cognito.Client
 	endpoints cognito.Endpoints
 	verifier  *verify.Verifier
-	issued    *verify.Verifier // for tokens that the pool has just handed over
 	csrf      *http.CrossOriginProtection
 	chain     []Authenticator
 	prefix    atomic.Pointer[string]
 	used      *usedStates
 	signIns   chan struct{} // codes on their way to the pool
-	refreshes *flights
-	shared    *carried     // nil: sessions in the store
-	swept     atomic.Int64 // when the store last let go of expired sessions
-	tasks     tasks        // Close waits for it
-
-	revocations atomic.Int64 // under way, or waiting
+	prover    *prove.Prover
+	people    *people.People
+	sessions  *keep.Sessions
+	behind    *behind.Work // Close waits for it
 
 	signedCookies *cloudfront.Cookies // nil: none
-	accounts      *accountBook        // nil: nobody is looked up again
 }
 
 // New checks the configuration and joins the parts. It reaches out to nothing:
@@ -85,28 +85,25 @@ func New(config Config) (*Auth, error) {
 	if faults != nil {
 		return nil, fmt.Errorf("configure codegrant: %w", faults)
 	}
-	s.binding = endpoints.Issuer + " " + s.Pool.ClientID
+	s.binding = keep.Binding(endpoints.Issuer, s.Pool.ClientID)
 
 	a := &Auth{
-		settings: s, client: client, endpoints: endpoints, verifier: verifier, issued: verifier.Issued(), csrf: csrf,
-		used: newUsedStates(s.Now), signIns: make(chan struct{}, maxSignIns), refreshes: newFlights(s.Now),
-		accounts: newAccountBook(&s),
+		settings: s, client: client, endpoints: endpoints, verifier: verifier, csrf: csrf,
+		used: newUsedStates(s.Now), signIns: make(chan struct{}, maxSignIns),
+		prover: prove.New(verifier, endpoints.Issuer, s.Pool.ClientID, s.BearerIDTokens),
+		behind: behind.New(s.Logger, s.OnWork), people: s.people(endpoints.Issuer),
 	}
-	if s.InsecureSharedTokensDomain != "" {
-		a.shared = newCarried(newSharedTokens(&s), s.Now)
-		s.Logger.Warn("tokens are shared in cookies with every host of a domain: each of them can read and use them",
-			"domain", s.InsecureSharedTokensDomain)
-		s.Logger.Warn("turn refresh token rotation off at the app client while a backend with the Python package shares the tokens, and on after it: the package drops a rotated token")
-	}
-	if s.CookieSessions {
-		a.shared = newCarried(newCookieSessions(&s), s.Now)
-		s.Logger.Warn("sessions are kept in cookies alone: nobody but the browser can end one, and each process refreshes by itself")
-	}
+	lifetimes := keep.Lifetimes{Idle: s.IdleTimeout, Absolute: s.AbsoluteTimeout}
+	a.sessions = keep.New(keep.Config{
+		Keeper: s.keeper(endpoints, a.prover, lifetimes, a.behind), Pool: client, Prover: a.prover, People: a.people, Behind: a.behind,
+		Lifetimes: lifetimes, Leeway: s.RefreshLeeway, Now: s.Now, Logger: s.Logger,
+	})
 	if s.CloudFront != nil {
 		if a.signedCookies, err = a.newSignedCookies(); err != nil {
 			return nil, fmt.Errorf("configure codegrant: CloudFront: %w", err)
 		}
 	}
+	a.logCannot()
 	a.chain = []Authenticator{bearerAuthenticator{a}}
 	if alb != nil {
 		a.chain = append(a.chain, albAuthenticator{a, alb})
@@ -185,7 +182,7 @@ func (a *Auth) Warm(ctx context.Context) error { return a.verifier.Warm(ctx) }
 // Close waits until refreshes and revocations under way are done, or ctx is. It
 // does not close the stores.
 func (a *Auth) Close(ctx context.Context) error {
-	if err := a.tasks.wait(ctx); err != nil {
+	if err := a.behind.Wait(ctx); err != nil {
 		return fmt.Errorf("wait for refreshes and revocations: %w", err)
 	}
 	return nil

@@ -216,12 +216,6 @@ type Config struct {
 	Now func() time.Time
 }
 
-// What Config.OnWork hears of.
-const (
-	WorkRefresh    = "refresh"    // new tokens for a session
-	WorkRevocation = "revocation" // a refresh token that is no longer wanted
-)
-
 // settings is Config with defaults, checked.
 type settings struct {
 	Config

@@ -8,5 +8,5 @@ func (a *Auth) OwnsCookie(name string) bool {
 	if name == a.cookie.Name || name == a.flashCookie().Name || name == a.loopCookie().Name || strings.HasPrefix(name, a.attemptPrefix()) {
 		return true
 	}
-	return a.shared != nil && a.shared.owns(name)
+	return a.sessions.Owns(name)
 }

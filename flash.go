@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/internal/fault"
 	"github.com/codegrant/codegrant/replica"
 	"github.com/codegrant/codegrant/session"
 )
@@ -135,7 +136,7 @@ func describe(r *http.Request, err error) FlashMessage {
 	if errors.Is(err, replica.ErrEmailNotVerified) {
 		return FlashMessage{Code: "email_not_verified", Message: "The e-mail address of your account is not confirmed, so it is not certain which account here is yours. Confirm your address and sign in again, or contact the people who run this service."}
 	}
-	if errors.Is(err, errAccountConflict) {
+	if errors.Is(err, fault.AccountConflict) {
 		return FlashMessage{Code: "account_conflict", Message: "You are known, but it is not clear which account here is yours. Please contact the people who run this service, and give them the reference below."}
 	}
 	if errors.Is(err, ErrNotAdmitted) || errors.Is(err, ErrUserDisabled) {

@@ -12,9 +12,9 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/internal/keep"
 )
 
 // maxHandOver bounds the body: three tokens of the size that verify takes.
@@ -83,7 +83,7 @@ func (a *Auth) handOverSession(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), signInTimeout)
 	defer cancel()
-	p, err := a.openSession(ctx, w, r, tokens, "", time.Time{})
+	held, err := a.sessions.Begin(ctx, w, r, keep.Grant{Tokens: tokens})
 	switch {
 	case errors.Is(err, ErrTooManySignIns):
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfter(err)))
@@ -94,9 +94,11 @@ func (a *Auth) handOverSession(w http.ResponseWriter, r *http.Request) {
 		// The tokens stay the client's own: nothing is revoked.
 		a.refuseHandOver(w, r, http.StatusUnauthorized, err)
 	default:
-		a.audit(ctx, slog.LevelInfo, "signed in", slog.String("sub", p.identity.Subject), slog.String("by", "hand-over"),
-			slog.String("session", p.identity.sessionID), slog.Any("groups", p.identity.Groups))
-		writeJSON(w, http.StatusCreated, newUserInfo(&p.identity))
+		a.audit(ctx, slog.LevelInfo, "signed in", slog.String("sub", held.Subject), slog.String("by", "hand-over"),
+			slog.String("session", held.Key.Short()), slog.Any("groups", held.Groups))
+		a.grantSignedCookies(w, r, held.Subject)
+		id := identityOf(&held.Person, "", held)
+		writeJSON(w, http.StatusCreated, newUserInfo(&id))
 	}
 }
 
@@ -131,7 +133,7 @@ func (a *Auth) refuseHandOver(w http.ResponseWriter, r *http.Request, status int
 		p.Detail = "A page of an origin that is not listed in TrustedOrigins sent them."
 	case errors.Is(err, ErrTooManySignIns):
 		p.Detail = "This person has signed in many times in a row. Try again later."
-	case errors.Is(err, errTokenTooLarge), errors.Is(err, ErrUserDisabled), errors.Is(err, ErrNotAdmitted):
+	case errors.Is(err, keep.ErrTooLarge), errors.Is(err, ErrUserDisabled), errors.Is(err, ErrNotAdmitted):
 		p.Detail = "The tokens are good, and no session can be opened with them. The log says why."
 	case status != http.StatusUnauthorized:
 		p.Detail = `Send application/json: an object with "id_token", "access_token" and perhaps "refresh_token".`

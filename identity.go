@@ -1,6 +1,7 @@
 package codegrant
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/internal/prove"
 )
 
 // Method says how an identity was proven.
@@ -46,9 +48,48 @@ type Identity struct {
 	Expires  time.Time // when the proof (the access token) expires; a session outlives it by refreshing
 
 	sessionID string
-	// tokens opens what the identity was proven with; nil where it was proven
-	// without tokens.
-	tokens func() (id, access cognito.Secret)
+	proof     proof // what the identity was proven with; nil where that was no token
+}
+
+// proof opens the tokens that an identity was proven with.
+type proof interface{ Tokens() (prove.Set, error) }
+
+// token is a bearer token, or that of a load balancer.
+type token prove.Set
+
+func (t *token) Tokens() (prove.Set, error) { return prove.Set(*t), nil }
+
+// tokens returns nothing where they cannot be opened.
+func (id *Identity) tokens() prove.Set {
+	if id == nil || id.proof == nil {
+		return prove.Set{}
+	}
+	set, err := id.proof.Tokens()
+	if err != nil {
+		return prove.Set{} // opened a moment ago under the same key: damaged in memory at most
+	}
+	return set
+}
+
+// identityOf is the one way from what tokens say to an identity.
+func identityOf(who *prove.Person, sessionID string, proof proof) Identity {
+	return Identity{
+		Issuer: who.Issuer, Subject: who.Subject, UserID: who.UserID,
+		Username: who.Username, Email: who.Email, EmailVerified: who.EmailVerified, Name: who.Name,
+		Groups: who.Groups, Scopes: who.Scopes, ClientID: who.ClientID,
+		Method: Method(who.Method), AuthTime: who.AuthTime, Expires: who.Expires,
+		sessionID: sessionID, proof: proof,
+	}
+}
+
+// with returns the identity with another row and other groups.
+func (id *Identity) with(userID int64, groups []string) *Identity {
+	if userID == id.UserID && slices.Equal(groups, id.Groups) {
+		return id
+	}
+	other := *id
+	other.UserID, other.Groups = userID, groups
+	return &other
 }
 
 // InGroup reports whether the identity is in the named group, compared byte for
@@ -68,14 +109,8 @@ func (id *Identity) HasScope(scope string) bool {
 // Do not decide roles by a "custom:" attribute unless the app client cannot
 // write it: by default users can change theirs.
 func (id *Identity) Claim(name string) (json.RawMessage, bool) {
-	if id == nil || id.tokens == nil {
-		return nil, false
-	}
-	idToken, accessToken := id.tokens()
-	token := idToken.Reveal()
-	if token == "" {
-		token = accessToken.Reveal()
-	}
+	set := id.tokens()
+	token := cmp.Or(set.ID, set.Access).Reveal()
 	// The token was verified before it was kept, names are known to be unique.
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
@@ -96,11 +131,7 @@ func (id *Identity) Claim(name string) (json.RawMessage, bool) {
 // AccessToken returns the access token of the request, to call another service
 // on behalf of the person. It is empty for identities proven without one.
 func (id *Identity) AccessToken() cognito.Secret {
-	if id == nil || id.tokens == nil {
-		return ""
-	}
-	_, access := id.tokens()
-	return access
+	return id.tokens().Access
 }
 
 // SessionID returns a name for the session that is safe to log and to show: it
@@ -114,16 +145,27 @@ func (id *Identity) SessionID() string {
 
 type contextKey struct{}
 
-// request is what Require and Identify leave in the context.
+// request is the context of a request that has passed Require or Identify.
 type request struct {
+	context.Context // of the request before
+
 	auth     *Auth
 	w        http.ResponseWriter
-	identity *Identity
-	failure  error // why a request that tried to prove an identity has none
+	identity *Identity // nil: nobody is signed in
+	own      Identity  // where identity is of a session
+	failure  error     // why a request that tried to prove an identity has none
 
 	// sessionEnd is when the browser's session ends; zero for identities that
 	// were proven without cookies.
 	sessionEnd time.Time
+}
+
+// Value finds what is known of the request, and what the context had before.
+func (req *request) Value(key any) any {
+	if key == (contextKey{}) {
+		return req
+	}
+	return req.Context.Value(key)
 }
 
 func fromContext(ctx context.Context) *request {

@@ -1,26 +1,14 @@
 package codegrant
 
 import (
-	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
-	"time"
 
-	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/internal/returnto"
 	"github.com/codegrant/codegrant/session"
 )
-
-// Revocation is tried while the person waits, for this long, and goes on
-// behind their back where the pool is slow.
-const revokeWait = 2 * time.Second
-
-// maxRevocations is how many may be under way or wait: where tokens are shared in
-// cookies, anybody can have invented ones revoked.
-const maxRevocations = 1 << 10
 
 // logout ends the session, then everything that was derived from it, then sends
 // the browser to the pool's own sign-out. Each step stands when a later one
@@ -45,13 +33,8 @@ func (a *Auth) logout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	ended, err := a.endPresented(context.WithoutCancel(r.Context()), r)
-	ended = append(ended, a.endShared(r.Context(), r)...)
+	err := a.sessions.End(r.Context(), w, r)
 	a.clearCookies(w, r)
-	for _, l := range ended {
-		a.audit(r.Context(), slog.LevelInfo, "signed out", slog.String("sub", l.identity.Subject), slog.String("session", shortID(l.record.ID)))
-		a.revokeSoon(r.Context(), l.identity.Subject, l.refreshToken())
-	}
 	if errors.Is(err, session.ErrTooManyCookies) {
 		a.tooManyCookies(w, r, err)
 		return
@@ -100,57 +83,12 @@ func (a *Auth) signOutURL(target string) string {
 
 // clearCookies takes back everything that a sign-in handed out.
 func (a *Auth) clearCookies(w http.ResponseWriter, r *http.Request) {
-	a.cookie.Clear(w)
-	if a.shared != nil {
-		a.shared.clear(w)
-	}
 	if a.signedCookies != nil {
 		a.signedCookies.Clear(w, r)
 	}
 	a.clearAttempts(w, r)
 	a.flashCookie().Clear(w)
 	a.loopCookie().Clear(w)
-}
-
-// revokeSoon revokes a refresh token that is no longer wanted, best effort, and
-// waits a moment for the pool to say so. subject is whose it is, as far as that is
-// known, for the log.
-func (a *Auth) revokeSoon(ctx context.Context, subject string, token cognito.Secret) {
-	select {
-	case <-a.revokeBehind(ctx, subject, token):
-	case <-time.After(revokeWait):
-	}
-}
-
-// revokeBehind revokes a refresh token beside the request, in time of its own: that
-// of the request may be up.
-func (a *Auth) revokeBehind(ctx context.Context, subject string, token cognito.Secret) <-chan struct{} {
-	done := make(chan struct{})
-	if token == "" {
-		close(done)
-		return done
-	}
-	if a.revocations.Add(1) > maxRevocations {
-		a.revocations.Add(-1)
-		a.audit(ctx, slog.LevelWarn, "refresh token not revoked", slog.String("sub", subject), slog.String("reason", "too many others are under way"))
-		close(done)
-		return done
-	}
-	a.behind("revocation", func() {
-		defer close(done)
-		defer a.revocations.Add(-1)
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-		defer cancel()
-		ctx, end := a.work(ctx, WorkRevocation)
-		err := errPanic // unless what follows says otherwise
-		defer func() { end(err) }()
-		if err = a.client.Revoke(ctx, token); err != nil {
-			a.audit(ctx, slog.LevelWarn, "refresh token not revoked", slog.String("sub", subject), slog.String("reason", err.Error()))
-			return
-		}
-		a.audit(ctx, slog.LevelInfo, "refresh token revoked", slog.String("sub", subject))
-	})
-	return done
 }
 
 // causedByAnotherSite reports whether a page of another origin may have made the

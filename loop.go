@@ -57,7 +57,7 @@ func (a *Auth) loops(w http.ResponseWriter, r *http.Request) bool {
 	if a.signInsInARow(r) < maxSignInsInARow {
 		return false
 	}
-	if live, err := a.heldBy(w, r); live != nil || isUnavailable(err) {
+	if held, err := a.sessions.Look(r); held != nil || isUnavailable(err) {
 		return false // it led somewhere
 	}
 	a.loopCookie().Clear(w)

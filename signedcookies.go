@@ -64,11 +64,11 @@ func (a *Auth) withSignedCookies(next http.Handler) http.Handler {
 
 // grantSignedCookies gives the first cookies with the answer that ends a sign-in,
 // so that the page it leads to finds its files.
-func (a *Auth) grantSignedCookies(w http.ResponseWriter, r *http.Request, p *payload) {
+func (a *Auth) grantSignedCookies(w http.ResponseWriter, r *http.Request, subject string) {
 	if a.signedCookies == nil {
 		return
 	}
-	if err := a.signedCookies.Grant(w, r, p.identity.Subject, a.Now().Add(a.AbsoluteTimeout)); err != nil {
+	if err := a.signedCookies.Grant(w, r, subject, a.Now().Add(a.AbsoluteTimeout)); err != nil {
 		a.audit(r.Context(), slog.LevelWarn, "no cookies for CloudFront", slog.String("reason", err.Error()))
 	}
 }

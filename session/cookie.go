@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -109,13 +110,35 @@ func add(w http.ResponseWriter, cookie *http.Cookie) {
 // values, in the order sent. It returns [ErrTooManyCookies] where the cookie is
 // there and net/http gave up reading.
 func (c Cookie) Values(r *http.Request) ([]string, error) {
-	var values []string
-	for _, cookie := range r.CookiesNamed(c.Name) {
-		if cookie.Value != "" && len(values) < maxCandidates {
-			values = append(values, cookie.Value)
-		}
+	values, err := c.Matching(r, nil, maxCandidates)
+	if len(values) > 0 {
+		err = nil
 	}
-	if len(values) == 0 && c.lost(r) {
+	return values, err
+}
+
+// Matching returns the different values under the cookie's name for which wellFormed
+// says yes (nil: all), in the order sent. Others do not count: whoever can plant a
+// cookie cannot hide another one behind it. Where there are more than most, it returns
+// [ErrTooManyCookies] beside the first of them, and so it does where the cookie is
+// there and net/http gave up reading.
+func (c Cookie) Matching(r *http.Request, wellFormed func(value string) bool, most int) ([]string, error) {
+	var values []string
+	read := false
+	for _, cookie := range r.CookiesNamed(c.Name) {
+		if cookie.Value == "" {
+			continue
+		}
+		read = true
+		if wellFormed != nil && (!wellFormed(cookie.Value) || slices.Contains(values, cookie.Value)) {
+			continue
+		}
+		if len(values) == most {
+			return values, fmt.Errorf("read cookie %s: %w: more than %d of them could be ours", c.Name, ErrTooManyCookies, most)
+		}
+		values = append(values, cookie.Value)
+	}
+	if !read && c.lost(r) {
 		return nil, fmt.Errorf("read cookie %s: %w; the browser should delete this site's cookies", c.Name, ErrTooManyCookies)
 	}
 	return values, nil

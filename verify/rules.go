@@ -17,7 +17,7 @@ const (
 // check holds a token to the rules for its use, and settles what the claims mean
 // that depend on it (AWS, developer guide, "Verifying JSON web tokens"; OpenID
 // Connect Core, section 3.1.3.7).
-func (v *Verifier) check(d *decoded, use string) error {
+func (v *Verifier) check(d *decoded, use string, ended bool) error {
 	switch {
 	case d.TokenUse != use:
 		return fmt.Errorf("%w: token_use is not %q", ErrTokenUse, use)
@@ -33,7 +33,7 @@ func (v *Verifier) check(d *decoded, use string) error {
 	if err := settle(d); err != nil {
 		return err
 	}
-	return v.checkTime(d)
+	return v.checkTime(d, ended)
 }
 
 // settleID: an ID token is for one app client, in aud.
@@ -67,14 +67,14 @@ func (v *Verifier) settleAccess(d *decoded) error {
 
 // checkTime is made for every use of a token. Times are whole seconds of four
 // digits' years, so that nothing here can overflow.
-func (v *Verifier) checkTime(d *decoded) error {
+func (v *Verifier) checkTime(d *decoded, ended bool) error {
 	now := v.now()
 	switch {
 	case d.IssuedAt.IsZero() || now.Add(v.leeway).Before(d.IssuedAt):
 		return fmt.Errorf("%w: is the clock of this machine right?", ErrIssuedAt)
 	case now.Add(v.leeway).Before(d.notBefore):
 		return ErrNotYetValid
-	case d.ExpiresAt.IsZero() || !now.Before(d.ExpiresAt.Add(v.leeway)):
+	case d.ExpiresAt.IsZero() || !ended && !now.Before(d.ExpiresAt.Add(v.leeway)):
 		return ErrExpired
 	case d.ExpiresAt.Before(d.IssuedAt) || d.ExpiresAt.Sub(d.IssuedAt) > maxLifetime+v.leeway:
 		return ErrLifetime

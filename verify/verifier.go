@@ -33,6 +33,10 @@ type IDExpectations struct {
 	// at_hash, it must be of this one (OpenID Connect Core, 3.1.3.8). Empty: not
 	// checked.
 	AccessToken string
+	// Ended accepts a token whose time is up, and no other that is refused: it says
+	// who signed in once, not that they may go on. It is for whoever holds the answer
+	// to a refresh against the tokens before.
+	Ended bool
 }
 
 // IDToken verifies an ID token, which says who signed in and is no key to an API.
@@ -41,7 +45,7 @@ type IDExpectations struct {
 // error is [ErrInvalid], with the sentinel of the check that failed, or
 // [ErrUnavailable].
 func (v *Verifier) IDToken(ctx context.Context, raw string, want IDExpectations) (*Claims, error) {
-	d, err := v.verify(ctx, raw, useID)
+	d, err := v.verify(ctx, raw, useID, want.Ended)
 	if err == nil {
 		// What the caller expects is no part of what is remembered.
 		err = want.check(d)
@@ -57,7 +61,7 @@ func (v *Verifier) IDToken(ctx context.Context, raw string, want IDExpectations)
 // [Claims.Machine]. The error is [ErrInvalid], with the sentinel of the check that
 // failed, or [ErrUnavailable].
 func (v *Verifier) AccessToken(ctx context.Context, raw string) (*Claims, error) {
-	d, err := v.verify(ctx, raw, useAccess)
+	d, err := v.verify(ctx, raw, useAccess, false)
 	if err != nil {
 		return nil, fmt.Errorf("verify access token: %w", err)
 	}
@@ -91,14 +95,14 @@ func (v *Verifier) Warm(ctx context.Context) error {
 // verify makes the checks that depend on the token, the keys and the time alone.
 // Those that need no key come first: a hopeless token costs no network, and hardly
 // any time.
-func (v *Verifier) verify(ctx context.Context, raw, use string) (*decoded, error) {
+func (v *Verifier) verify(ctx context.Context, raw, use string, ended bool) (*decoded, error) {
 	if err := checkSize(raw); err != nil {
 		return nil, err
 	}
 	id := cacheID{hash(raw), use == useAccess}
 	if e, ok := v.cache.get(id); ok {
 		// Two things can have changed since: the time, and the pool's keys.
-		if err := v.checkTime(e.decoded); err != nil {
+		if err := v.checkTime(e.decoded, ended); err != nil {
 			return nil, err
 		}
 		key, err := v.key(ctx, e.keyID)
@@ -121,7 +125,7 @@ func (v *Verifier) verify(ctx context.Context, raw, use string) (*decoded, error
 	if err != nil {
 		return nil, err
 	}
-	if err := v.check(d, use); err != nil {
+	if err := v.check(d, use, ended); err != nil {
 		return nil, err
 	}
 	key, err := v.key(ctx, t.keyID)

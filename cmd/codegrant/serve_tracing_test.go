@@ -284,7 +284,7 @@ func TestServeTraces(t *testing.T) {
 	if work := c.parentOf(revoke); work.GetName() != "revocation" || !bytes.Equal(work.GetParentSpanId(), out.GetSpanId()) {
 		t.Errorf("the revocation belongs to %v", work)
 	}
-	if names := c.below(out); !slices.Equal(names, []string{"session get", "session delete", "revocation"}) {
+	if names := c.below(out); !slices.Equal(names, []string{"session get", "session replace", "session delete", "revocation"}) {
 		t.Errorf("signing out has %v", names)
 	}
 	if status := g.end(); status != 0 {

@@ -5,6 +5,9 @@ var (
 	// leaves know one thing each and never one another; the root package joins them.
 	leaves = []string{"cognito", "verify", "session", "replica", "cloudfront", "secret"}
 
+	// rooms are what the root package is made of. They see leaves, and never the root.
+	rooms = []string{"internal/behind", "internal/fault", "internal/keep", "internal/people", "internal/prove"}
+
 	// library is what most users import. They compile the standard library with it,
 	// and libraryModules, and nothing else.
 	library = append([]string{"."}, leaves...)
@@ -30,9 +33,43 @@ var allowed = map[string]map[string]string{
 		"replica":           "the copy of users and groups that a sign-in updates",
 		"cloudfront":        "cookies for private files, given and taken with the sign-in",
 		"secret":            "a client secret in a file, from settings of the environment",
+		"internal/behind":   "work beside requests, that a shutdown waits for",
+		"internal/fault":    "invalid or unavailable, which is what it answers",
+		"internal/keep":     "sign-ins between requests",
 		"internal/pages":    "its small pages: errors, confirmations",
+		"internal/people":   "what the application says of a person",
+		"internal/prove":    "from tokens to a person",
 		"internal/returnto": "where a person may be sent back to",
 		"golang.org/x/net":  "the list of public suffixes, which no cookie may be set on",
+	},
+
+	// The rooms of the root package: below it, above the leaves.
+	"internal/behind": {},
+	"internal/fault": {
+		"cognito": "its fault that says nothing about anybody",
+		"verify":  "the same, and faults of keys and clocks",
+		"session": "the same",
+		"replica": "the same, and what a person has to decide",
+	},
+	"internal/keep": {
+		"cognito":         "tokens, and the pool's refusal of a grant",
+		"verify":          "what the ID token of a sign-in says",
+		"session":         "stores, cookies and the keys that seal them",
+		"internal/behind": "renewals, revocations and sweeps beside requests",
+		"internal/fault":  "what ends a sign-in and what does not",
+		"internal/people": "asks the application as a sign-in begins and is renewed",
+		"internal/prove":  "whose tokens are",
+	},
+	"internal/people": {
+		"replica":        "the copy of users and groups that it tells and asks",
+		"verify":         "what an ID token says of a person",
+		"internal/fault": "refused, or not known",
+		"internal/prove": "the person that it asks about",
+	},
+	"internal/prove": {
+		"cognito":        "tokens as secrets",
+		"verify":         "verifies them",
+		"internal/fault": "refused, or not known",
 	},
 
 	// The leaves.

@@ -71,6 +71,11 @@ func TestStar(t *testing.T) {
 			}
 		}
 	}
+	for _, room := range rooms {
+		if closure(imports, room)["."] {
+			t.Errorf("package %s, a room of the root package, meets the root package", room)
+		}
+	}
 	for pkg := range imports {
 		leaf, _, _ := strings.Cut(pkg, "/")
 		if !slices.Contains(leaves, leaf) && leaf != "localpool" {
@@ -82,6 +87,9 @@ func TestStar(t *testing.T) {
 			}
 			if met == "." {
 				t.Errorf("package %s meets the root package, which joins the leaves and must stay above them", pkg)
+			}
+			if slices.Contains(rooms, met) {
+				t.Errorf("package %s meets %s, a room of the root package, which stands on the leaves", pkg, met)
 			}
 		}
 	}

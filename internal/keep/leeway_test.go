@@ -1,4 +1,4 @@
-package codegrant
+package keep
 
 import (
 	"testing"
@@ -12,15 +12,13 @@ import (
 // ask the pool together, and one that failed waits longer each time.
 func TestS079_SessionsRefreshApart(t *testing.T) {
 	began := time.Date(2026, 11, 26, 8, 0, 0, 0, time.UTC)
-	a := &Auth{settings: settings{Config: Config{RefreshLeeway: time.Minute}}}
+	e := &engine{before: time.Minute}
 	seconds := make(map[time.Duration]int)
 	for range 1000 {
-		l := &live{
-			record:  session.Record{ID: session.NewHandle().RecordID()},
-			payload: &payload{identity: Identity{Expires: began.Add(time.Hour)}, issued: began},
-		}
-		leeway := a.leeway(l)
-		if leeway < 30*time.Second || leeway > time.Minute || leeway != a.leeway(l) {
+		l := &Held{Key: Key(session.NewHandle().RecordID())}
+		l.Issued, l.Expires = began, began.Add(time.Hour)
+		leeway := e.leeway(l)
+		if leeway < 30*time.Second || leeway > time.Minute || leeway != e.leeway(l) {
 			t.Fatalf("refreshed %v before the end", leeway)
 		}
 		seconds[leeway.Truncate(time.Second)]++

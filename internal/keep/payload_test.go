@@ -1,4 +1,4 @@
-package codegrant
+package keep
 
 import (
 	"bytes"
@@ -7,38 +7,38 @@ import (
 	"testing"
 	"time"
 
+	"github.com/codegrant/codegrant/internal/prove"
 	"github.com/codegrant/codegrant/session"
 )
 
-func samplePayload() *payload {
-	p := &payload{
-		identity: Identity{
+func sampleHeld() *Held {
+	return &Held{
+		Person: prove.Person{
 			UserID: -7, Username: "alice", Email: "alice@example.com", EmailVerified: true, Name: "Älice ﬀ",
 			Groups: []string{"admins", "a,b", ""}, Scopes: []string{"openid"},
-			AuthTime: time.Unix(1_700_000_000, 0), Expires: time.Unix(1_700_003_600, 0),
+			AuthTime: time.Unix(1_700_000_000, 0), Expires: time.Unix(1_700_003_600, 0), Issued: time.Unix(1_700_000_000, 0),
 		},
-		issued:    time.Unix(1_700_000_000, 0),
-		refreshes: true,
-		tokens:    tokenPart{id: "id.token.x", access: "access.token.y", refresh: "refresh", nonce: "nonce"},
+		Refreshes: true,
+		set:       &prove.Set{ID: "id.token.x", Access: "access.token.y", Refresh: "refresh", Nonce: "nonce", Replicated: [32]byte{3: 9}},
 	}
-	p.tokens.replicated[3] = 9
-	return p
 }
 
 func TestPayloadRoundTrip(t *testing.T) {
-	empty := &payload{identity: Identity{AuthTime: time.Unix(0, 0), Expires: time.Unix(0, 0)}, issued: time.Unix(0, 0)}
-	for name, want := range map[string]*payload{"full": samplePayload(), "empty": empty} {
+	empty := &Held{Person: prove.Person{AuthTime: time.Unix(0, 0), Expires: time.Unix(0, 0), Issued: time.Unix(0, 0)}, set: new(prove.Set)}
+	for name, want := range map[string]*Held{"full": sampleHeld(), "empty": empty} {
 		t.Run(name, func(t *testing.T) {
 			handle := session.NewHandle()
 			record := session.Record{ID: handle.RecordID(), Pool: "p", Subject: "s"}
 			record.Sealed = want.seal(handle, record)
-			got, err := openPayload(handle, record)
+			got, err := openIdentity(handle, record)
 			if err != nil {
-				t.Fatalf("openPayload() = %v", err)
+				t.Fatalf("openIdentity() = %v", err)
 			}
-			if got.tokens, err = openTokens(handle, record); err != nil {
-				t.Fatalf("openTokens() = %v", err)
+			set, err := openSet(handle, record)
+			if err != nil {
+				t.Fatalf("openSet() = %v", err)
 			}
+			got.set = &set
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("opened %+v, want %+v", got, want)
 			}
@@ -49,7 +49,7 @@ func TestPayloadRoundTrip(t *testing.T) {
 func TestS061_UnreadablePayloadsAreRefused(t *testing.T) {
 	handle := session.NewHandle()
 	record := session.Record{ID: handle.RecordID(), Pool: "p", Subject: "s"}
-	whole := samplePayload().seal(handle, record)
+	whole := sampleHeld().seal(handle, record)
 	identity, tokens, err := splitSealed(whole)
 	if err != nil {
 		t.Fatal(err)
@@ -60,14 +60,14 @@ func TestS061_UnreadablePayloadsAreRefused(t *testing.T) {
 		"nothing": nil, "swapped": swapped, "cut": whole[:len(identity)/2], "lengths": bytes.Repeat([]byte{0xff}, 20), "another": append([]byte{1}, whole...),
 	} {
 		record.Sealed = sealed
-		if _, err := openPayload(handle, record); err == nil {
-			t.Errorf("%s: openPayload succeeded", name)
+		if _, err := openIdentity(handle, record); err == nil {
+			t.Errorf("%s: openIdentity succeeded", name)
 		}
-		if _, err := openTokens(handle, record); err == nil {
-			t.Errorf("%s: openTokens succeeded", name)
+		if _, err := openSet(handle, record); err == nil {
+			t.Errorf("%s: openSet succeeded", name)
 		}
 	}
-	plain := samplePayload().encodeIdentity()
+	plain := sampleHeld().encodeIdentity()
 	for n := range plain {
 		if _, err := decodeIdentity(plain[:n]); err == nil {
 			t.Fatalf("decodeIdentity of the first %d of %d bytes succeeded", n, len(plain))
@@ -79,9 +79,9 @@ func TestS061_UnreadablePayloadsAreRefused(t *testing.T) {
 }
 
 func FuzzPayload(f *testing.F) {
-	f.Add(samplePayload().encodeIdentity())
-	f.Add(samplePayload().tokens.encode())
-	f.Add((&payload{}).encodeIdentity())
+	f.Add(sampleHeld().encodeIdentity())
+	f.Add(encodeSet(sampleHeld().set))
+	f.Add((&Held{}).encodeIdentity())
 	f.Add([]byte{identityVersion, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if p, err := decodeIdentity(b); err == nil {
@@ -89,21 +89,10 @@ func FuzzPayload(f *testing.F) {
 				t.Errorf("a decoded identity does not survive encoding: %v", err)
 			}
 		}
-		if tokens, err := decodeTokens(b); err == nil {
-			if again, err := decodeTokens(tokens.encode()); err != nil || again != tokens {
+		if tokens, err := decodeSet(b); err == nil {
+			if again, err := decodeSet(encodeSet(&tokens)); err != nil || again != tokens {
 				t.Errorf("decoded tokens do not survive encoding: %v", err)
 			}
-		}
-	})
-}
-
-func FuzzAttempt(f *testing.F) {
-	f.Add(newAttempt(time.Unix(1_700_000_000, 0), "/reports?x=1").encode())
-	f.Add([]byte{1})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		at, err := decodeAttempt(b)
-		if err == nil && !bytes.Equal(at.encode(), b) {
-			t.Error("a decoded attempt does not encode to what it was read from")
 		}
 	})
 }

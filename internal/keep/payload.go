@@ -1,33 +1,18 @@
-package codegrant
+package keep
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"time"
 
 	"github.com/codegrant/codegrant/cognito"
-	"github.com/codegrant/codegrant/replica"
+	"github.com/codegrant/codegrant/internal/prove"
 	"github.com/codegrant/codegrant/session"
 )
 
-// payload is what a session record seals, in two parts: who it is, which every
-// signed-in request reads, and the tokens, which few do. It is written by hand
-// because it is on that path: one conversion, no reflection.
-type payload struct {
-	identity  Identity
-	issued    time.Time // of the access token
-	refreshes bool      // there is a refresh token
-	tokens    tokenPart
-}
-
-// tokenPart is opened when a token is needed.
-type tokenPart struct {
-	id, access, refresh cognito.Secret
-	nonce               string   // of the sign-in: a refreshed ID token may repeat it, not change it
-	replicated          [32]byte // digest of the snapshot last applied to the replica
-}
+// A record seals two parts: who it is, which every signed-in request reads, and the
+// tokens, which few do. They are written by hand because the first is on that path:
+// one conversion, no reflection.
 
 // The versions are raised when a layout changes, and differ from each other, so
 // that neither part can pass for the other. A record of another version means
@@ -41,15 +26,15 @@ var errPayload = errors.New("session payload of another version, or damaged")
 
 // seal makes the sealed content of a record: the length of the first part, then
 // both.
-func (p *payload) seal(handle session.Handle, record session.Record) []byte {
-	first := handle.Seal(record, p.encodeIdentity())
+func (h *Held) seal(handle session.Handle, record session.Record) []byte {
+	first := handle.Seal(record, h.encodeIdentity())
 	sealed := binary.AppendUvarint(nil, uint64(len(first)))
 	sealed = append(sealed, first...)
-	return append(sealed, handle.Seal(record, p.tokens.encode())...)
+	return append(sealed, handle.Seal(record, encodeSet(h.set))...)
 }
 
-// openPayload opens the identity alone.
-func openPayload(handle session.Handle, record session.Record) (*payload, error) {
+// openIdentity opens the identity alone.
+func openIdentity(handle session.Handle, record session.Record) (*Held, error) {
 	identity, _, err := splitSealed(record.Sealed)
 	if err != nil {
 		return nil, err
@@ -62,18 +47,18 @@ func openPayload(handle session.Handle, record session.Record) (*payload, error)
 	return decodeIdentity(plain)
 }
 
-// openTokens opens the tokens alone.
-func openTokens(handle session.Handle, record session.Record) (tokenPart, error) {
+// openSet opens the tokens alone.
+func openSet(handle session.Handle, record session.Record) (prove.Set, error) {
 	_, tokens, err := splitSealed(record.Sealed)
 	if err != nil {
-		return tokenPart{}, err
+		return prove.Set{}, err
 	}
 	record.Sealed = tokens
 	plain, err := handle.Open(record)
 	if err != nil {
-		return tokenPart{}, err
+		return prove.Set{}, err
 	}
-	return decodeTokens(plain)
+	return decodeSet(plain)
 }
 
 func splitSealed(sealed []byte) (identity, tokens []byte, err error) {
@@ -109,8 +94,8 @@ func (e *encoder) flag(b bool) {
 	}
 }
 
-func (p *payload) encodeIdentity() []byte {
-	id := &p.identity
+func (h *Held) encodeIdentity() []byte {
+	id := &h.Person
 	e := append(make(encoder, 0, 256), identityVersion)
 	e.varint(id.UserID)
 	e.str(id.Username)
@@ -121,20 +106,20 @@ func (p *payload) encodeIdentity() []byte {
 	e.list(id.Scopes)
 	e.varint(id.AuthTime.Unix())
 	e.varint(id.Expires.Unix())
-	e.varint(p.issued.Unix())
-	e.flag(p.refreshes)
+	e.varint(id.Issued.Unix())
+	e.flag(h.Refreshes)
 	return e
 }
 
 // decodeIdentity reads what encodeIdentity wrote. All strings share one backing
 // string.
-func decodeIdentity(plain []byte) (*payload, error) {
+func decodeIdentity(plain []byte) (*Held, error) {
 	d := decoder{s: string(plain)}
 	if d.byte() != identityVersion {
 		return nil, errPayload
 	}
-	p := new(payload)
-	id := &p.identity
+	h := new(Held)
+	id := &h.Person
 	id.UserID = d.varint()
 	id.Username = d.str()
 	id.Email = d.str()
@@ -144,35 +129,35 @@ func decodeIdentity(plain []byte) (*payload, error) {
 	id.Scopes = d.list()
 	id.AuthTime = time.Unix(d.varint(), 0)
 	id.Expires = time.Unix(d.varint(), 0)
-	p.issued = time.Unix(d.varint(), 0)
-	p.refreshes = d.flag()
+	id.Issued = time.Unix(d.varint(), 0)
+	h.Refreshes = d.flag()
 	if d.bad || d.s != "" {
 		return nil, errPayload
 	}
-	return p, nil
+	return h, nil
 }
 
-func (t *tokenPart) encode() []byte {
-	e := append(make(encoder, 0, 64+len(t.id)+len(t.access)+len(t.refresh)), tokensVersion)
-	e.str(t.id.Reveal())
-	e.str(t.access.Reveal())
-	e.str(t.refresh.Reveal())
-	e.str(t.nonce)
-	return append(e, t.replicated[:]...)
+func encodeSet(t *prove.Set) []byte {
+	e := append(make(encoder, 0, 64+len(t.ID)+len(t.Access)+len(t.Refresh)), tokensVersion)
+	e.str(t.ID.Reveal())
+	e.str(t.Access.Reveal())
+	e.str(t.Refresh.Reveal())
+	e.str(t.Nonce)
+	return append(e, t.Replicated[:]...)
 }
 
-func decodeTokens(plain []byte) (tokenPart, error) {
-	var t tokenPart
+func decodeSet(plain []byte) (prove.Set, error) {
+	var t prove.Set
 	d := decoder{s: string(plain)}
 	if d.byte() != tokensVersion {
 		return t, errPayload
 	}
-	t.id, t.access, t.refresh = cognito.Secret(d.str()), cognito.Secret(d.str()), cognito.Secret(d.str())
-	t.nonce = d.str()
-	if d.bad || len(d.s) != len(t.replicated) {
-		return tokenPart{}, errPayload
+	t.ID, t.Access, t.Refresh = cognito.Secret(d.str()), cognito.Secret(d.str()), cognito.Secret(d.str())
+	t.Nonce = d.str()
+	if d.bad || len(d.s) != len(t.Replicated) {
+		return prove.Set{}, errPayload
 	}
-	copy(t.replicated[:], d.s)
+	copy(t.Replicated[:], d.s)
 	return t, nil
 }
 
@@ -241,14 +226,4 @@ func (d *decoder) list() []string {
 		items[i] = d.str()
 	}
 	return items
-}
-
-// digest identifies what a snapshot says about the person, apart from when.
-func digest(s replica.Snapshot) [32]byte {
-	s.At, s.SignIn = time.Time{}, false
-	b, err := json.Marshal(s)
-	if err != nil {
-		panic(err) // strings, numbers and maps of them
-	}
-	return sha256.Sum256(b)
 }

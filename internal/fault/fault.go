@@ -1,0 +1,49 @@
+package fault
+
+import (
+	"errors"
+	"fmt"
+)
+
+// The two answers.
+var (
+	Invalid     = errors.New("not authenticated")
+	Unavailable = errors.New("temporarily unavailable")
+)
+
+// Why a sign-in or a proof was refused. Each is Invalid, and is what the log names.
+var (
+	CallbackQuery   = refusal("the callback's query is malformed")
+	StateMissing    = refusal("the callback has no state")
+	StateUnknown    = refusal("this browser did not start the sign-in that the callback names")
+	StateExpired    = refusal("the sign-in was started too long ago")
+	StateUsed       = refusal("the callback was used before")
+	IssuerMismatch  = refusal("the callback names another issuer")
+	Denied          = refusal("the pool refused the sign-in")
+	CodeRefused     = refusal("the pool refused the authorization code")
+	TokenRefused    = refusal("a token of the pool did not verify")
+	SubjectMismatch = refusal("the tokens are not of the same person")
+	MachineToken    = refusal("the token is of an app client, not of a person")
+	SessionEnded    = refusal("the session has ended")
+	AmbiguousCookie = refusal("the request carries the sessions of two people")
+	SignInLoop      = refusal("several sign-ins in a row left no session; does the browser keep the cookie, and the store what it is given?")
+	UserDisabled    = refusal("the user is disabled")
+	UserGone        = fmt.Errorf("%w: the application has deleted the user", SessionEnded)
+	// AccountConflict: the application's accounts leave open which one is the person's.
+	// The cause, for the log, says what an operator can do.
+	AccountConflict = refusal("which account is the person's is not clear")
+	NotAdmitted     = refusal("the application does not admit the person")
+)
+
+var (
+	// TooManySignIns is answered with 429.
+	TooManySignIns = errors.New("too many sign-ins of one person")
+	// Forbidden: signed in, without the permission.
+	Forbidden = errors.New("not allowed")
+	// CrossOrigin: another site made the browser send the request.
+	CrossOrigin = errors.New("request made by another site")
+	// Panic stands for what a panic cut off.
+	Panic = errors.New("internal fault")
+)
+
+func refusal(why string) error { return fmt.Errorf("%w: %s", Invalid, why) }

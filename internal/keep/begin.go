@@ -1,0 +1,121 @@
+package keep
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/internal/prove"
+	"github.com/codegrant/codegrant/verify"
+)
+
+// Grant is a token set to begin a sign-in with.
+type Grant struct {
+	Tokens cognito.TokenSet
+	Nonce  string    // that was sent; empty: none was, from here
+	Began  time.Time // when the browser was sent to the pool; zero: it was not, from here
+	// Ours: this service redeemed the tokens, and has the refresh token revoked if
+	// nothing comes of them.
+	Ours bool
+}
+
+// Begin keeps a new sign-in: the tokens are verified, the application and its replica
+// are asked, the sign-ins that the browser presents are ended, and the new one is
+// handed to it. Nothing is kept of one that fails.
+func (s *Sessions) Begin(ctx context.Context, w http.ResponseWriter, r *http.Request, n Grant) (*Held, error) {
+	h, claims, err := s.admitted(ctx, n)
+	if err == nil {
+		held, listErr := s.keeper.All(r)
+		if newer := s.ofAnotherTab(ctx, h, held, n.Began); newer != nil {
+			s.revoke.beside(ctx, h.Subject, n.Tokens.RefreshToken)
+			if newer.handOut {
+				return newer, s.keeper.Hand(w, newer)
+			}
+			return newer, nil
+		}
+		if listErr != nil {
+			s.log.LogAttrs(ctx, slog.LevelWarn, "session not deleted", slog.String("reason", listErr.Error()))
+		}
+		h.claims = claims
+		h, err = s.create(ctx, w, h, held)
+	}
+	if err != nil && n.Ours {
+		// Nothing was kept: neither should the pool keep a grant for it.
+		subject := ""
+		if h != nil {
+			subject = h.Subject
+		}
+		s.revoke.soon(ctx, subject, n.Tokens.RefreshToken)
+	}
+	return h, err
+}
+
+// admitted verifies the tokens and asks the application.
+func (s *Sessions) admitted(ctx context.Context, n Grant) (*Held, *verify.Claims, error) {
+	verified := s.prover.Tokens
+	if n.Ours {
+		verified = s.prover.Issued
+	}
+	who, claims, err := verified(ctx, n.Tokens, verify.IDExpectations{Nonce: n.Nonce})
+	if err != nil {
+		return nil, nil, err
+	}
+	now := s.clock()
+	h := &Held{Person: who, Refreshes: n.Tokens.RefreshToken != "", set: &prove.Set{
+		ID: n.Tokens.IDToken, Access: n.Tokens.AccessToken, Refresh: n.Tokens.RefreshToken, Nonce: cmp.Or(n.Nonce, claims.Nonce),
+	}}
+	h.Record.Created, h.Record.LastSeen = now, now
+	if err := s.people.Admit(ctx, &h.Person); err != nil {
+		return h, nil, err
+	}
+	h.UserID, h.set.Replicated, err = s.people.Tell(ctx, claims, true, h.set.Replicated, 0)
+	return h, claims, err
+}
+
+// ofAnotherTab is the sign-in of the same person that another tab has made since this
+// one began. A second would end the first under the requests of that tab.
+func (s *Sessions) ofAnotherTab(ctx context.Context, h *Held, held []*Held, began time.Time) *Held {
+	if began.IsZero() {
+		return nil
+	}
+	for _, other := range held {
+		now, err := s.keeper.Now(ctx, other)
+		if err == nil && now.Subject == h.Subject && now.Record.Created.After(began) && !now.AuthTime.Before(h.AuthTime) {
+			return now
+		}
+	}
+	return nil
+}
+
+// create makes the row and hands it to the browser. A name from before a sign-in is
+// worth nothing after it.
+func (s *Sessions) create(ctx context.Context, w http.ResponseWriter, h *Held, held []*Held) (*Held, error) {
+	for _, old := range held {
+		last, err := s.keeper.End(ctx, old)
+		if err != nil {
+			s.log.LogAttrs(ctx, slog.LevelError, "session not deleted", slog.String("session", old.Key.Short()), slog.String("reason", err.Error()))
+		}
+		if last != nil && last.refreshToken() != h.set.Refresh {
+			s.revoke.beside(ctx, last.Subject, last.refreshToken())
+		}
+	}
+	made, err := s.keeper.Create(ctx, h)
+	if err != nil {
+		return h, err
+	}
+	if err = s.people.StillEnabled(ctx, made.UserID); err == nil {
+		err = s.keeper.Hand(w, made)
+	}
+	if err != nil {
+		// If it stays, nobody has what opens it.
+		if _, err := s.keeper.End(ctx, made); err != nil {
+			s.log.LogAttrs(ctx, slog.LevelError, "session not deleted", slog.String("session", made.Key.Short()), slog.String("reason", err.Error()))
+		}
+		return made, err
+	}
+	s.remember(digest(made.set.ID), made.UserID)
+	return made, nil
+}

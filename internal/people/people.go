@@ -1,0 +1,117 @@
+package people
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/codegrant/codegrant/internal/fault"
+	"github.com/codegrant/codegrant/internal/prove"
+	"github.com/codegrant/codegrant/replica"
+	"github.com/codegrant/codegrant/verify"
+)
+
+// People asks the application. The zero value admits everybody and keeps no replica.
+type People struct {
+	Replica  replica.Store                                      // nil: none
+	Accounts *Accounts                                          // nil: nobody is looked up again
+	Ask      func(ctx context.Context, who *prove.Person) error // nil: everybody is admitted
+}
+
+// Admit asks the application about a person.
+func (p *People) Admit(ctx context.Context, who *prove.Person) error {
+	if p.Ask == nil {
+		return nil
+	}
+	err := p.Ask(ctx, who)
+	if err != nil && !fault.IsUnavailable(err) {
+		err = fmt.Errorf("%w: %w", fault.NotAdmitted, err)
+	}
+	return err
+}
+
+// Asked reports whether there is anybody to ask.
+func (p *People) Asked() bool { return p.Ask != nil || p.Replica != nil }
+
+// Tell has the replica hear what an ID token says, where that is not what digest
+// stands for. It returns the row of the person and what the next digest is compared
+// with: 0 and digest where there is no replica, or nothing new.
+func (p *People) Tell(ctx context.Context, claims *verify.Claims, signIn bool, digest [32]byte, row int64) (int64, [32]byte, error) {
+	if p.Replica == nil {
+		return row, digest, nil
+	}
+	snapshot := snapshotOf(claims)
+	sum := digestOf(snapshot)
+	if sum == digest {
+		return row, digest, nil
+	}
+	snapshot.SignIn, snapshot.Entering = signIn, !signIn
+	change, err := p.Replica.Apply(ctx, snapshot)
+	switch {
+	case err != nil:
+		return row, digest, fault.OfReplica("update the replica", err)
+	}
+	p.Accounts.saw(change.User)
+	switch {
+	case !change.User.Enabled:
+		return row, digest, fault.UserDisabled // by the application: the pool has let them in
+	}
+	return change.User.ID, sum, nil
+}
+
+// StillEnabled asks the replica once more when a session is there to be found. Whoever
+// disables somebody does that first and then ends their sessions: one that was not
+// there yet is seen to here, and every other one there.
+func (p *People) StillEnabled(ctx context.Context, row int64) error {
+	if p.Replica == nil {
+		return nil
+	}
+	u, err := p.Replica.User(ctx, row)
+	switch {
+	case err != nil:
+		return fault.Away("look at the replica again", err)
+	case !u.Enabled:
+		return fault.UserDisabled
+	}
+	return nil
+}
+
+// snapshotOf is what an ID token says about a person. A token states some of the
+// attributes (scopes and the app client's rights decide which) and all groups.
+func snapshotOf(c *verify.Claims) replica.Snapshot {
+	enabled := true // the pool issues no tokens to a disabled user
+	s := replica.Snapshot{
+		Issuer: c.Issuer, Subject: c.Subject,
+		Username: c.Username, Email: c.Email, EmailVerified: c.EmailVerified,
+		Name: c.Name, GivenName: c.GivenName, FamilyName: c.FamilyName,
+		PhoneNumber: c.PhoneNumber, PhoneNumberVerified: c.PhoneNumberVerified, Locale: c.Locale,
+		GroupsKnown: true, Enabled: &enabled, At: c.IssuedAt,
+	}
+	for _, name := range c.Groups {
+		s.Groups = append(s.Groups, replica.GroupRef{Name: name})
+	}
+	for name, raw := range c.Custom {
+		if s.Custom == nil {
+			s.Custom = make(map[string]string)
+		}
+		// Cognito makes strings of them; a trigger can make anything.
+		var text string
+		if json.Unmarshal(raw, &text) != nil {
+			text = string(raw)
+		}
+		s.Custom[name] = text
+	}
+	return s
+}
+
+// digestOf identifies what a snapshot says about the person, apart from when.
+func digestOf(s replica.Snapshot) [32]byte {
+	s.At, s.SignIn = time.Time{}, false
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // strings, numbers and maps of them
+	}
+	return sha256.Sum256(b)
+}

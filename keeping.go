@@ -1,0 +1,92 @@
+package codegrant
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/internal/behind"
+	"github.com/codegrant/codegrant/internal/keep"
+	"github.com/codegrant/codegrant/internal/people"
+	"github.com/codegrant/codegrant/internal/prove"
+)
+
+// GroupSource says whose groups an identity is in.
+type GroupSource string
+
+// The sources of groups.
+const (
+	// GroupsOfToken are the groups that the pool put in the ID token. The default.
+	GroupsOfToken GroupSource = people.GroupsOfToken
+	// GroupsOfReplica are the groups that the replica has the person in: the pool's as it
+	// last stated them, and those that were given here, by GrantLocalGroup or in Django.
+	GroupsOfReplica GroupSource = people.GroupsOfReplica
+	// GroupsOfBoth are the token's groups, and of the replica's those that were given here.
+	GroupsOfBoth GroupSource = people.GroupsOfBoth
+)
+
+// MethodSharedTokens is the method of identities that the cookies of
+// [Config.InsecureSharedTokensDomain] proved.
+const MethodSharedTokens Method = prove.BySharedTokens
+
+// What Config.OnWork hears of.
+const (
+	WorkRefresh    = keep.WorkRefresh    // new tokens for a session
+	WorkRevocation = keep.WorkRevocation // a refresh token that is no longer wanted
+)
+
+// keeper chooses the way to keep sign-ins. It is the only place that asks which.
+func (s *settings) keeper(endpoints cognito.Endpoints, prover *prove.Prover, lifetimes keep.Lifetimes, work *behind.Work) keep.Keeper {
+	switch {
+	case s.InsecureSharedTokensDomain != "":
+		s.Logger.Warn("tokens are shared in cookies with every host of a domain: each of them can read and use them",
+			"domain", s.InsecureSharedTokensDomain)
+		s.Logger.Warn("turn refresh token rotation off at the app client while a backend with the Python package shares the tokens, and on after it: the package drops a rotated token")
+		return keep.NewShared(keep.SharedConfig{
+			Domain: s.InsecureSharedTokensDomain, Secure: s.secure, SameSite: s.cookie.SameSite,
+			Prover: prover, Lifetimes: lifetimes, Now: s.Now, Logger: s.Logger,
+		})
+	case s.CookieSessions:
+		s.Logger.Warn("sessions are kept in cookies alone: nobody but the browser can end one, and each process refreshes by itself")
+		return keep.NewSealed(keep.SealedConfig{
+			Cookie: s.cookie, Keys: s.Keys, Binding: s.Pool.ClientID + " " + s.Pool.ID + " " + s.Pool.Issuer,
+			Prover: prover, Lifetimes: lifetimes, Now: s.Now, Logger: s.Logger,
+		})
+	}
+	return keep.NewStored(keep.StoredConfig{
+		Store: s.Sessions, Cookie: s.cookie, Issuer: endpoints.Issuer, Client: s.Pool.ClientID,
+		Lifetimes: lifetimes, Now: s.Now, Logger: s.Logger, Behind: work,
+	})
+}
+
+// people is the application's say about persons.
+func (s *settings) people(issuer string) *people.People {
+	p := &people.People{
+		Replica: s.Replica, Accounts: people.NewAccounts(s.Replica, issuer, string(s.Groups), s.UserMaxAge, s.Now),
+	}
+	if s.Admit != nil {
+		p.Ask = func(ctx context.Context, who *prove.Person) error {
+			id := identityOf(who, "", nil) // the application may keep it
+			return s.Admit(ctx, &id)
+		}
+	}
+	return p
+}
+
+// SessionPool is what the records of an app client's sessions say in
+// [session.Record.Pool]: for those who list and end sessions in a store by hand.
+func SessionPool(pool cognito.Pool) (string, error) {
+	endpoints, err := pool.Endpoints()
+	if err != nil {
+		return "", err
+	}
+	return keep.Binding(endpoints.Issuer, pool.ClientID), nil
+}
+
+// logCannot says at the start what the chosen way to keep sign-ins cannot do.
+func (a *Auth) logCannot() {
+	for _, e := range a.sessions.Cannot() {
+		a.Logger.LogAttrs(context.Background(), slog.LevelWarn, "not promised with this way to keep sessions",
+			slog.String("promise", e.Promise), slog.String("reason", e.Why))
+	}
+}
