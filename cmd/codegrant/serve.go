@@ -22,6 +22,7 @@ import (
 )
 
 type serveCommand struct {
+	explainFlags
 	Config       string        `default:"codegrant.yaml" type:"path" placeholder:"FILE" help:"Configuration file."`
 	Check        bool          `env:"-" help:"Say what is wrong with the configuration, and start nothing."`
 	Schema       bool          `env:"-" help:"Print the JSON Schema of the configuration file, for editors."`
@@ -40,6 +41,7 @@ dropping a connection; a wrong one is logged, and the old one stays.
 
 Examples:
   codegrant serve --check --config codegrant.yaml
+  codegrant serve --check --as alice@example.com --groups admins --request 'GET https://app.example.com/admin'
   codegrant serve --config codegrant.yaml
   codegrant serve --schema > codegrant.schema.json
 
@@ -60,7 +62,7 @@ func (c serveCommand) Validate() error {
 	if c.DrainTimeout < 0 || c.DrainDelay < 0 || c.ReloadEvery < 0 {
 		return errors.New("--drain-timeout, --drain-delay and --reload-every cannot be below 0")
 	}
-	return nil
+	return c.validate(c.Check)
 }
 
 func (c serveCommand) Run(ctx context.Context, out *streams) error {
@@ -83,7 +85,7 @@ func (c serveCommand) Run(ctx context.Context, out *streams) error {
 			fmt.Fprintln(out.stderr, "warning:", d.Warning)
 		}
 		fmt.Fprintf(out.stdout, "%s is fine: %s, %s, sessions in %s\n", c.Config, plural(len(s.Pools), "pool"), plural(len(s.Routes), "route"), s.Sessions)
-		return nil
+		return c.explain(ctx, s, out)
 	}
 	return c.serve(ctx, s, keys, out)
 }

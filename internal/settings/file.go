@@ -27,6 +27,7 @@ type file struct {
 	Headers        headers    `yaml:"headers" help:"Names of the headers that tell upstreams who is asking."`
 	Assertions     assertions `yaml:"assertions" help:"Signed tokens that tell upstreams who is asking, for routes with assertion: true."`
 	Routes         []route    `yaml:"routes" help:"Which requests go where, and who may make them; the most specific route decides. Without any, the gateway answers forward-auth questions alone."`
+	Tests          []test     `yaml:"tests" help:"What the rules are to decide. A configuration in which one of them fails is wrong."`
 }
 
 type tls struct {
@@ -186,6 +187,17 @@ type route struct {
 	PassAuthorization bool     `yaml:"pass_authorization" help:"Leaves the client's Authorization header in place where that proved who is asking. Defaults to false."`
 	PassHeaders       []string `yaml:"pass_headers" help:"Headers that the upstream gets although they name another method (X-HTTP-Method-Override), or, from trusted proxies alone, who somebody else says is asking (Remote-User). Defaults to none."`
 	Assertion         bool     `yaml:"assertion" help:"Sends a signed token that says who is asking. Defaults to false."`
+}
+
+type test struct {
+	Name     string   `yaml:"name" help:"What it is about, for readers."`
+	As       string   `yaml:"as" help:"Who asks, such as alice@example.com. Nobody unless set."`
+	Pool     string   `yaml:"pool" help:"Pool that the person is of. Defaults to the one that decides."`
+	Groups   []string `yaml:"groups" help:"Groups that the person is in. Defaults to none."`
+	Scopes   []string `yaml:"scopes" help:"Scopes that the access token has. Defaults to none."`
+	Requests []string `yaml:"requests" help:"Requests, such as GET https://app.example.com/admin, or /admin on the base_url of the first pool. Required."`
+	Expect   string   `yaml:"expect" enum:"pass,sign_in,forbidden,not_found,refused" help:"What becomes of each of them. Required."`
+	Route    string   `yaml:"route" help:"Name of the route that is to decide. Defaults to any."`
 }
 
 type upstream struct {

@@ -14,7 +14,9 @@ import (
 
 func (r *reader) routes(f *file, s *Settings) {
 	for i, c := range f.Routes {
-		s.Routes = append(s.Routes, r.route(fmt.Sprintf("routes[%d]", i), c))
+		key := fmt.Sprintf("routes[%d]", i)
+		s.Routes = append(s.Routes, r.route(key, c))
+		s.RouteLines = append(s.RouteLines, r.line(key))
 	}
 	asserted := slices.ContainsFunc(s.Routes, func(c gateway.Route) bool { return c.Assertion })
 	if asserted || r.has("assertions") {
@@ -116,15 +118,9 @@ func (r *reader) tryGateway(s *Settings) {
 	config := gateway.Config{
 		TrustedProxies: s.TrustedProxies, Logger: slog.New(slog.DiscardHandler), Transport: noTransport{},
 	}
-	for _, p := range s.Pools {
-		// What the real one would refuse has been said.
-		auth, err := codegrant.New(codegrant.Config{
-			Pool: p.Config.Pool, Keys: s.Keys, Logger: slog.New(slog.DiscardHandler),
-		})
-		if err != nil {
-			return
-		}
-		config.Tenants = append(config.Tenants, gateway.Tenant{Name: p.Name, Auth: auth, Prefix: p.Prefix, Hosts: p.Hosts, Issuer: p.Issuer})
+	var err error
+	if config.Tenants, err = s.quietTenants(); err != nil {
+		return // what the real one would refuse has been said
 	}
 	if len(config.Tenants) == 0 {
 		return
@@ -163,14 +159,10 @@ func (r *reader) tryGateway(s *Settings) {
 	var tried []gateway.Route
 	var index []int
 	for i, route := range s.Routes {
-		if route.Upstream != nil {
-			quiet := *route.Upstream
-			if quiet.Health != "" && !strings.HasPrefix(quiet.Health, "/") {
-				r.fault(fmt.Sprintf("routes[%d].upstream.health", i), "it is to begin with a slash")
-			}
-			quiet.Health = "" // nobody is asked while settings are read
-			route.Upstream = &quiet
+		if u := route.Upstream; u != nil && u.Health != "" && !strings.HasPrefix(u.Health, "/") {
+			r.fault(fmt.Sprintf("routes[%d].upstream.health", i), "it is to begin with a slash")
 		}
+		route = quiet(route) // nobody is asked while settings are read
 		good := true
 		try(func(c *gateway.Config) { c.Routes, c.Assertions = []gateway.Route{route}, placeholderAssertions(s) }, func(text string) {
 			good = false

@@ -53,6 +53,7 @@ type Settings struct {
 	Headers    gateway.Headers
 	Assertions *gateway.Assertions // nil: no route asks for them
 	Routes     []gateway.Route
+	RouteLines []int // of the file
 
 	// Files are those that were read; a change to one of them is a change of the
 	// configuration. Folders stand for what is in them.
@@ -259,6 +260,8 @@ func (r *reader) read(text []byte, options Options) *Settings {
 	}
 	r.pools(&f, s)
 	r.routes(&f, s)
+	r.rules(&f, s)
+	r.tests(&f, s)
 	return s
 }
 

@@ -1,0 +1,160 @@
+package settings
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/codegrant/codegrant/gateway"
+)
+
+const ruledPool = `base_url: https://app.example.com
+pools:
+  - {name: customers, id: eu-west-1_Ab12Cd34E, domain: acme.auth.eu-west-1.amazoncognito.com, client_id: c1}
+routes:
+`
+
+// TestS226_WiderRoutesWithAHost: a rule that does not hold on one host is told of.
+func TestS226_WiderRoutesWithAHost(t *testing.T) {
+	for _, tt := range []struct {
+		name, routes string
+		want         string // of the warning; empty: none
+	}{
+		{"wider", "  - {host: b.example.com, public: true}\n  - {path: /admin, groups: admins}\n", ":5: routes[0]: a route with a host goes before one without: at b.example.com it takes the requests for /admin from routes[1] on line 6, and is public;"},
+		{"the other order", "  - {path: /admin, groups: admins}\n  - {host: b.example.com}\n", ":6: routes[1]: a route with a host goes before one without: at b.example.com it takes the requests for /admin from routes[0] on line 5, and does not ask for group admins;"},
+		{"a path of its own", "  - {host: b.example.com, path: /a, groups: staff}\n  - {path: /a/b, groups: [staff, admins], scopes: x/y}\n", "and does not ask for group admins, scope x/y;"},
+		{"signed in is not public", "  - {host: b.example.com, public: true}\n  - {path: /admin}\n", "and is public;"},
+		{"another one with the host is not enough", "  - {host: b.example.com}\n  - {host: b.example.com, path: /admin/x, groups: admins}\n  - {path: /admin, groups: admins}\n", "line 7"},
+		{"exact is not enough", "  - {host: b.example.com}\n  - {host: b.example.com, path: /admin, exact: true, groups: admins}\n  - {path: /admin, groups: admins}\n", "line 7"},
+		{"as strict", "  - {host: b.example.com, groups: [admins, x]}\n  - {path: /admin, groups: admins}\n", ""},
+		{"said for the host", "  - {host: b.example.com}\n  - {host: B.example.com., path: /admin, groups: x}\n  - {path: /admin, groups: admins}\n", ""},
+		{"no wider", "  - {host: b.example.com, path: /admin}\n  - {path: /admin, groups: admins}\n", ""},
+		{"elsewhere", "  - {host: b.example.com, path: /adm}\n  - {path: /admin, groups: admins}\n", ""},
+		{"narrower and open", "  - {host: b.example.com, groups: admins}\n  - {path: /open, public: true}\n", ""},
+		{"no host", "  - {path: /}\n  - {path: /admin, groups: admins}\n", ""},
+	} {
+		s := load(t, write(t, ruledPool+tt.routes, nil), nil)
+		got := ""
+		for _, w := range s.Warnings {
+			got += w.Error() + "\n"
+		}
+		if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) || strings.Count(got, "\n") > 1 {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// faultsOf are those of a configuration.
+func faultsOf(t *testing.T, text string) (all []string) {
+	t.Helper()
+	_, err := Load(write(t, text, nil), Options{Lookup: environment(nil), Keys: processKeys})
+	var found *Error
+	if errors.As(err, &found) {
+		for _, f := range found.Faults {
+			all = append(all, strings.TrimPrefix(f.Error(), f.File))
+		}
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// TestS227_TestsOfRules: a configuration whose rules do not decide as its tests say is
+// wrong, at the line of the test.
+func TestS227_TestsOfRules(t *testing.T) {
+	routes := ruledPool + `  - {path: /, upstream: "http://127.0.0.1:1"}
+  - {name: admin, path: /admin, groups: admins, upstream: "http://127.0.0.1:1"}
+  - {path: /open, public: true, methods: GET}
+  - {path: /orders, any_groups: [a, b], scopes: orders/read, read_only_for_others: true}
+  - {host: only.example.com, path: /x}
+tests:
+`
+	if got := faultsOf(t, routes+`
+  - {requests: [GET https://app.example.com/, /admin, GET http://other.example.com/ADMIN, POST /orders], expect: sign_in}
+  - {as: alice@example.com, groups: admins, requests: [/admin, /Admin, /admin.json, "DELETE /admin/x?y=/open"], expect: pass}
+  - {as: alice@example.com, groups: admins, requests: /admin/x, expect: pass, route: admin, pool: customers}
+  - {as: bob, requests: [/admin, /ADMIN, /admin.], expect: forbidden}
+  - {as: bob, requests: [GET /orders, HEAD /orders], expect: pass}
+  - {as: bob, groups: a, scopes: orders/read, requests: POST /orders, expect: pass}
+  - {as: bob, groups: a, requests: POST /orders, expect: forbidden}
+  - {requests: /open/x, expect: pass}
+  - {requests: [POST /open, /a//b, /a%2fb, /../x, https://app.example.com../], expect: refused}
+  - {requests: "/auth/login", expect: pass}
+`); got != nil {
+		t.Errorf("good tests: %q", got)
+	}
+	for test, want := range map[string]string{
+		"{as: bob, requests: /admin, expect: pass}":                                    ":11: tests[0].requests: /admin is to be pass, and is forbidden, by route admin: the person does not have group admins",
+		"{as: bob, groups: admins, requests: [/, /x,\n    /admin], expect: forbidden}": ":11: tests[0].requests[0]: / is to be forbidden, and is pass, by route /: the person is signed in",
+		"{requests: /x, expect: sign_in, route: admin}":                                ":11: tests[0].requests: /x is to go by route admin, and goes by route /",
+		"{requests: /x}":                                             ":11: tests[0]: expect is missing: pass, sign_in, forbidden, not_found or refused",
+		"{requests: /x, expect: maybe}":                              ":11: tests[0].expect: it is to be one of pass, sign_in, forbidden, not_found, refused",
+		"{expect: pass}":                                             ":11: tests[0]: requests is missing: what to ask for, such as GET https://app.example.com/admin",
+		"{requests: x, expect: pass}":                                `:11: tests[0].requests: "x" is not of the form GET https://app.example.com/path`,
+		"{requests: get /x, expect: pass}":                           `:11: tests[0].requests: "get /x" is not of the form GET https://app.example.com/path`,
+		"{requests: /x, expect: sign_in, groups: admins}":            ":11: tests[0].requests: nobody has no groups, scopes or pool; say as whom",
+		"{as: bob, requests: /x, expect: pass, pool: staff}":         `:11: tests[0].requests: there is no pool "staff"`,
+		"{as: bob, requests: /x, expects: pass}":                     ":11: tests[0]: expect is missing: pass, sign_in, forbidden, not_found or refused",
+		"{as: bob, requests: ftp://app.example.com/x, expect: pass}": `:11: tests[0].requests: "ftp://app.example.com/x" is not of the form GET https://app.example.com/path`,
+	} {
+		if got := faultsOf(t, routes+"  - "+test+"\n"); !slices.Contains(got, want) {
+			t.Errorf("%s: %q, want %q", test, got, want)
+		}
+	}
+}
+
+const twoPools = `base_url: https://app.example.com
+pools:
+  - {name: a, id: eu-west-1_Ab12Cd34E, domain: acme.auth.eu-west-1.amazoncognito.com, client_id: c1%s}
+  - {name: b, id: eu-west-1_Ef56Gh78I, domain: acme2.auth.eu-west-1.amazoncognito.com, client_id: c2, prefix: /staff%s}
+routes:
+`
+
+// TestS228_RoutesOfTwoPools: where nothing says whose people a route is for, nothing
+// starts.
+func TestS228_RoutesOfTwoPools(t *testing.T) {
+	const shared, others = ", hosts: [app.example.com, x.example.com]", ", hosts: b.example.com, base_url: https://b.example.com"
+	for _, tt := range []struct{ name, a, b, routes, want string }{
+		{"no hosts", "", "", "  - {path: /}\n", ":6: routes[0]: pools a and b answer for every other host, and nothing says whose people these are; add tenant:"},
+		{"no hosts, a route with one", "", "", "  - {host: app.example.com}\n", "pools a and b answer for app.example.com"},
+		{"one host", shared, shared, "  - {host: X.example.com}\n", "pools a and b answer for x.example.com"},
+		{"one host among others", shared, shared, "  - {tenant: a, path: /a}\n  - {path: /}\n", ":7: routes[1]: pools a and b answer for app.example.com"},
+		{"public, with an upstream that is told who asks", "", "", "  - {public: true, upstream: \"http://127.0.0.1:1\"}\n", "pools a and b"},
+		{"named", "", "", "  - {path: /, tenant: a}\n  - {path: /b, tenant: b}\n", ""},
+		{"hosts of their own", "", others, "  - {path: /}\n", ""},
+		{"taken before", shared, shared, "  - {host: app.example.com, tenant: a}\n  - {host: x.example.com, tenant: b}\n  - {path: /}\n", ""},
+		{"not all is taken before", shared, shared, "  - {host: app.example.com, tenant: a}\n  - {host: x.example.com, tenant: b, methods: GET}\n  - {path: /}\n", "pools a and b answer for x.example.com"},
+		{"another host", shared, shared, "  - {host: y.example.com}\n", ""},
+		{"files for everybody", "", "", "  - {public: true, files: .}\n", ""},
+	} {
+		text := strings.Replace(strings.Replace(twoPools, "%s", tt.a, 1), "%s", tt.b, 1)
+		got := strings.Join(faultsOf(t, text+tt.routes), "\n")
+		if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestExplain: a person of one pool is nobody to another one.
+func TestExplain(t *testing.T) {
+	text := strings.Replace(strings.Replace(twoPools, "%s", "", 1), "%s", ", hosts: b.example.com, base_url: https://b.example.com", 1) +
+		"  - {path: /, upstream: \"http://127.0.0.1:1\"}\n  - {path: /staff-only, tenant: b, groups: staff}\n"
+	s := load(t, write(t, text, nil), nil)
+	for _, tt := range []struct {
+		q    Question
+		want gateway.Decision
+		pool string
+	}{
+		{Question{Request: "/", As: "alice", Pool: "a"}, gateway.Passed, "a"}, {Question{Request: "/", As: "bob", Pool: "b"}, gateway.Unauthorized, "a"},
+		{Question{Request: "https://b.example.com/", As: "bob", Pool: "b"}, gateway.Passed, "b"}, {Question{Request: "https://b.example.com/", As: "alice", Pool: "a"}, gateway.Unauthorized, "b"},
+		{Question{Request: "/staff-only", As: "bob", Pool: "b", Groups: []string{"staff"}}, gateway.Passed, "b"},
+		{Question{Request: "/staff-only", As: "alice", Pool: "a", Groups: []string{"staff"}}, gateway.Unauthorized, "b"},
+		{Question{Request: "/STAFF-only", As: "bob", Pool: "b", Groups: []string{"staff"}}, gateway.Refused, ""}, // of people of two pools
+	} {
+		got, err := s.Explain(tt.q)
+		if err != nil || got.Decision != tt.want || got.Tenant != tt.pool || got.Reason == "" {
+			t.Errorf("%+v: %+v, %v", tt.q, got, err)
+		}
+	}
+}

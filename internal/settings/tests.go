@@ -1,0 +1,173 @@
+package settings
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/gateway"
+)
+
+// Question is what somebody may want to know of the rules: what becomes of a request of
+// a person.
+type Question struct {
+	Request string // such as GET https://app.example.com/admin; GET unless there is a method
+	As      string // empty: nobody is signed in
+	Pool    string // that the person is of; empty: whichever is asked for
+	Groups  []string
+	Scopes  []string
+}
+
+// Explain answers a question by the rules of the settings, without asking anybody.
+func (s *Settings) Explain(q Question) (gateway.Explanation, error) {
+	g, err := s.rules()
+	if err != nil {
+		return gateway.Explanation{}, err
+	}
+	return s.explain(g, q)
+}
+
+// rules is a gateway that decides, and reaches nobody.
+func (s *Settings) rules() (*gateway.Gateway, error) {
+	tenants, err := s.quietTenants()
+	if err != nil {
+		return nil, err
+	}
+	config := gateway.Config{
+		Tenants: tenants, Assertions: placeholderAssertions(s), Headers: s.Headers, Logger: slog.New(slog.DiscardHandler), Transport: noTransport{},
+	}
+	for _, route := range s.Routes {
+		config.Routes = append(config.Routes, quiet(route))
+	}
+	return gateway.New(config)
+}
+
+func (s *Settings) quietTenants() ([]gateway.Tenant, error) {
+	var all []gateway.Tenant
+	for _, p := range s.Pools {
+		auth, err := codegrant.New(codegrant.Config{Pool: p.Config.Pool, Keys: s.Keys, Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, gateway.Tenant{Name: p.Name, Auth: auth, Prefix: p.Prefix, Hosts: p.Hosts, Issuer: p.Issuer})
+	}
+	return all, nil
+}
+
+// quiet is a route whose servers nobody asks how they are.
+func quiet(route gateway.Route) gateway.Route {
+	if route.Upstream != nil {
+		upstream := *route.Upstream
+		upstream.Health = ""
+		route.Upstream = &upstream
+	}
+	return route
+}
+
+func (s *Settings) explain(g *gateway.Gateway, q Question) (gateway.Explanation, error) {
+	r, err := s.request(q.Request)
+	if err != nil {
+		return gateway.Explanation{}, err
+	}
+	if q.Pool != "" && !slices.ContainsFunc(s.Pools, func(p Pool) bool { return p.Name == q.Pool }) {
+		return gateway.Explanation{}, fmt.Errorf("there is no pool %q", q.Pool)
+	}
+	if q.As == "" {
+		if len(q.Groups) > 0 || len(q.Scopes) > 0 || q.Pool != "" {
+			return gateway.Explanation{}, fmt.Errorf("nobody has no groups, scopes or pool; say as whom")
+		}
+		return g.Explain(r, "", nil), nil
+	}
+	who := &codegrant.Identity{Subject: q.As, Username: q.As, Groups: q.Groups, Scopes: q.Scopes}
+	if strings.Contains(q.As, "@") {
+		who.Email, who.EmailVerified = q.As, true
+	}
+	return g.Explain(r, q.Pool, who), nil
+}
+
+// request reads a method and a URL, byte for byte: the path may be one that net/url would
+// write in another way. Without an origin, it is that of the first pool.
+func (s *Settings) request(text string) (*http.Request, error) {
+	method, target, ok := strings.Cut(text, " ")
+	if target = strings.TrimSpace(target); !ok {
+		method, target = http.MethodGet, text
+	}
+	if strings.HasPrefix(target, "/") && len(s.Pools) > 0 {
+		target = s.Pools[0].Config.BaseURL + target
+	}
+	scheme, rest, ok := strings.Cut(target, "://")
+	if !ok || scheme != "https" && scheme != "http" || method == "" || strings.Trim(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != "" {
+		return nil, fmt.Errorf("%q is not of the form GET https://app.example.com/path", bounded(text))
+	}
+	host, uri := rest, "/"
+	if i := strings.IndexAny(rest, "/?"); i >= 0 {
+		host, uri = rest[:i], rest[i:]
+	}
+	if uri[0] == '?' {
+		uri = "/" + uri
+	}
+	return &http.Request{Method: method, Host: host, RequestURI: uri, URL: &url.URL{Path: uri}, Header: http.Header{}}, nil
+}
+
+// outcomes are what a test may expect, by what the gateway calls them.
+var outcomes = map[string]gateway.Decision{
+	"pass": gateway.Passed, "sign_in": gateway.Unauthorized, "forbidden": gateway.Forbidden, "not_found": gateway.NotFound, "refused": gateway.Refused,
+}
+
+// tests runs those of the file, if there are no other faults.
+func (r *reader) tests(f *file, s *Settings) {
+	for i, t := range f.Tests {
+		key := fmt.Sprintf("tests[%d]", i)
+		if len(t.Requests) == 0 && !r.has(key+".requests") {
+			r.fault(key, "requests is missing: what to ask for, such as GET https://app.example.com/admin")
+		}
+		if t.Expect == "" && !r.has(key+".expect") {
+			r.fault(key, "expect is missing: pass, sign_in, forbidden, not_found or refused")
+		} else if _, ok := outcomes[t.Expect]; !ok {
+			r.follow(key+".expect", "it is to be one of pass, sign_in, forbidden, not_found, refused")
+		}
+	}
+	if len(r.faults) > 0 || len(f.Tests) == 0 {
+		return
+	}
+	g, err := s.rules()
+	if err != nil {
+		r.fault("tests", "%w", err)
+		return
+	}
+	for i, t := range f.Tests {
+		for j, request := range t.Requests {
+			key := fmt.Sprintf("tests[%d].requests[%d]", i, j)
+			if !r.has(key) {
+				key = fmt.Sprintf("tests[%d].requests", i) // one needs no brackets
+			}
+			got, err := s.explain(g, Question{Request: request, As: t.As, Pool: t.Pool, Groups: t.Groups, Scopes: t.Scopes})
+			if err != nil {
+				r.fault(key, "%w", err)
+				continue
+			}
+			by := "no route"
+			if got.Route != "" {
+				by = "route " + got.Route
+			}
+			if got.Decision != outcomes[t.Expect] {
+				r.fault(key, "%s is to be %s, and is %s, by %s: %s", bounded(request), t.Expect, word(got.Decision), by, got.Reason)
+			} else if t.Route != "" && t.Route != got.Route {
+				r.fault(key, "%s is to go by route %s, and goes by %s", bounded(request), t.Route, by)
+			}
+		}
+	}
+}
+
+func word(d gateway.Decision) string {
+	for word, decision := range outcomes {
+		if decision == d {
+			return word
+		}
+	}
+	return string(d)
+}
