@@ -19,7 +19,8 @@ import (
 //   - A person who is new is given an account as cognito_code_grant would make it:
 //     the lower-cased address as username, the name as first name, and a password
 //     that nobody can use. Where the address is not verified, so that somebody
-//     else may own it, the account has the subject as username and no address.
+//     else may own it, see [Unverified]; an account that they are given has the
+//     subject as username and no address.
 //   - A group that was made in Django is one of [replica.OriginLocal], and a
 //     membership that was made in Django is a local one, until the pool states it.
 //     From then on it is the pool's, and ends when the pool no longer states it:
@@ -45,7 +46,35 @@ type Django struct {
 	// trusted to be their owners'. Otherwise, and by default, such a newcomer is
 	// refused with [replica.ErrConflict].
 	AdoptVerifiedEmail bool
+
+	// Unverified says what becomes of a newcomer whose address the pool does not call
+	// verified. Defaults to [RefuseUnverified].
+	Unverified Unverified
 }
+
+// Unverified is what becomes of newcomers with an address that is not verified.
+// cognito_code_grant takes the account with that address all the same. Who is linked
+// already is known by the subject: to them all of this means nothing.
+type Unverified string
+
+const (
+	// RefuseUnverified refuses them with [replica.ErrEmailNotVerified] when they sign in,
+	// or when an account has the address: a second account would be a twin that nobody
+	// knows of. Who comes from a reading of the whole pool, with an address that no
+	// account has, gets an account without an address until it is verified.
+	RefuseUnverified Unverified = ""
+
+	// UnverifiedApart gives them an account of their own, with the subject as username and
+	// without an address.
+	UnverifiedApart Unverified = "apart"
+
+	// InsecureUnverifiedUntilFirstLink treats their address as verified until the account
+	// that has it is linked: who can write any address into their own profile takes the
+	// account of somebody who has not signed in yet. It is for pools where people cannot
+	// do that, such as those of one identity provider that checks addresses and does not
+	// say so. It needs AdoptVerifiedEmail.
+	InsecureUnverifiedUntilFirstLink Unverified = "until_first_link"
+)
 
 var djangoView = view{
 	migrations: "django",
@@ -53,8 +82,10 @@ var djangoView = view{
 	userJoins:  "JOIN auth_user a ON a.id = u.id",
 	inactive:   "NOT a.is_active, u.deactivated",
 	memberJoins: "LEFT JOIN auth_user_groups ug ON ug.user_id = u.id LEFT JOIN auth_group ag ON ag.id = ug.group_id" +
-		" LEFT JOIN codegrant_memberships m ON m.user_id = ug.user_id AND m.group_id = ug.group_id LEFT JOIN codegrant_groups g ON g.id = ag.id",
-	pool: "COALESCE(m.from_pool, FALSE)", local: "COALESCE(m.from_local, TRUE)", unclaimed: "m.user_id IS NULL",
+		" LEFT JOIN codegrant_memberships m ON m.user_id = ug.user_id AND m.group_id = ug.group_id LEFT JOIN codegrant_groups g ON g.id = ag.id" +
+		" LEFT JOIN codegrant_taken x ON x.user_id = ug.user_id AND x.group_id = ug.group_id",
+	// What the pool took away is nobody's word, whoever wrote it there again.
+	pool: "COALESCE(m.from_pool, FALSE)", local: "COALESCE(m.from_local, x.user_id IS NULL)", unclaimed: "m.user_id IS NULL",
 	groups:  "auth_group ag LEFT JOIN codegrant_groups g ON g.id = ag.id",
 	groupID: "ag.id", groupName: "ag.name", groupOrigin: "COALESCE(g.origin, 'local')",
 	owned: "(g.issuer IS NULL OR g.issuer = ", ownedEnd: ")",
@@ -64,7 +95,7 @@ var djangoView = view{
 // djangoTables are Django's, with ours beside them.
 type djangoTables struct {
 	*Store
-	adoptVerifiedEmail bool
+	Django
 }
 
 func (djangoTables) view() *view { return &djangoView }
@@ -151,10 +182,46 @@ func (d djangoTables) addMemberships(ctx context.Context, tx *sql.Tx, userID int
 	if err := insert.exec(ctx, tx); err != nil {
 		return err
 	}
+	if err := d.forgetTaken(ctx, tx, userID, ms); err != nil {
+		return err
+	}
 	return ownTables{d.Store}.addMemberships(ctx, tx, userID, ms)
 }
 
+// forgetTaken: somebody's word is good for the memberships again.
+func (d djangoTables) forgetTaken(ctx context.Context, tx *sql.Tx, userID int64, ms []replica.Membership) error {
+	ids := make([]any, len(ms))
+	for i, m := range ms {
+		ids[i] = m.ID
+	}
+	return d.engine.sql("DELETE FROM codegrant_taken WHERE user_id = ").bind(userID).sql(" AND group_id IN (").bind(ids...).sql(")").exec(ctx, tx)
+}
+
+// rememberTaken notes which memberships the pool took away. A Python backend whose
+// session holds an ID token from before gives them again with each request.
+func (d djangoTables) rememberTaken(ctx context.Context, tx *sql.Tx, userID int64, groupIDs []any) error {
+	if len(groupIDs) == 0 {
+		return nil
+	}
+	ms := make([]replica.Membership, len(groupIDs))
+	insert := d.engine.sql("INSERT INTO codegrant_taken (user_id, group_id, taken_at) VALUES ")
+	for i, id := range groupIDs {
+		ms[i].ID = id.(int64)
+		if i > 0 {
+			insert.sql(", ")
+		}
+		insert.sql("(").bind(userID, id, storedTime(d.now())).sql(")")
+	}
+	if err := d.forgetTaken(ctx, tx, userID, ms); err != nil {
+		return err
+	}
+	return insert.exec(ctx, tx)
+}
+
 func (d djangoTables) setMembership(ctx context.Context, tx *sql.Tx, userID int64, m replica.Membership) error {
+	if err := d.forgetTaken(ctx, tx, userID, []replica.Membership{m}); err != nil {
+		return err
+	}
 	own := ownTables{d.Store} // whose row may not be there yet
 	if err := own.removeMemberships(ctx, tx, userID, []any{m.ID}); err != nil {
 		return err

@@ -58,7 +58,10 @@ func TestDjangoConformance(t *testing.T) {
 	for _, e := range testEngines {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
-			h := harnessOf(func(t *testing.T, config Config) (*Store, *spy) { return djangoStore(t, e, config) })
+			h := harnessOf(func(t *testing.T, config Config) (*Store, *spy) {
+				config.Django = &Django{AdoptVerifiedEmail: true, Unverified: UnverifiedApart}
+				return djangoStore(t, e, config)
+			})
 			h.Except = map[string]string{
 				"groups/shared by members, apart by issuer": "Django has one group of a name; a second pool's claim to it is refused, as TestDjangoGroupsOfTwoPools shows",
 				"equality/issuers (S-113)":                  "its people of many issuers are all in one group",
@@ -173,7 +176,8 @@ func TestDjangoNewUser(t *testing.T) {
 // TestS111_DjangoUnverifiedAddress: who claims somebody's address must not be
 // found by it, by a backend that looks people up by address, when the owner comes.
 func TestS111_DjangoUnverifiedAddress(t *testing.T) {
-	eachDjango(t, func(t *testing.T, s *Store) {
+	eachEngine(t, func(t *testing.T, e testEngine) {
+		s, _ := djangoStore(t, e, Config{Django: &Django{AdoptVerifiedEmail: true, Unverified: UnverifiedApart}})
 		victim := s.createAccount(t, "victim@example.com", "victim@example.com", "admins")
 		for i, edit := range []func(*replica.Snapshot){
 			func(p *replica.Snapshot) { p.Email, p.EmailVerified = "victim@example.com", false },

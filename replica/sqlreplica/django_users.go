@@ -20,13 +20,43 @@ type djangoAccount struct {
 	issuer, other string // of the person who is linked to it; empty: nobody is
 }
 
+// admits implements tables. It is asked before the accounts are looked at, which in
+// tables without an index on the address is the dear part.
+func (d djangoTables) admits(s replica.Snapshot) error {
+	if (s.SignIn || s.Entering) && d.Unverified == RefuseUnverified && s.Email != "" && !s.EmailVerified {
+		return errUnverified(s.Subject, "an account in Django may be theirs, and another backend would take it")
+	}
+	return nil
+}
+
+func errUnverified(subject, cause string) error {
+	return fmt.Errorf("%w: subject %q is new here and %s: have the pool verify the address (for an identity provider, map email_verified), "+
+		"or link them by hand (codegrant users relink), or choose with trust_unverified_email", replica.ErrEmailNotVerified, subject, cause)
+}
+
+// wanted is the address that a newcomer's account is looked for by.
+func (d djangoTables) wanted(newcomer replica.User) string {
+	if d.Unverified != UnverifiedApart {
+		newcomer.EmailVerified = true // or the account that has it is in the way
+	}
+	return address(newcomer)
+}
+
+// known is the address that an account made by us has.
+func (d djangoTables) known(u replica.User) string {
+	if d.Unverified == InsecureUnverifiedUntilFirstLink {
+		u.EmailVerified = true
+	}
+	return address(u)
+}
+
 // adopt implements tables: it looks for accounts with the verified addresses of
 // the newcomers.
 func (d djangoTables) adopt(ctx context.Context, tx *sql.Tx, newcomers []replica.User) ([]*row, error) {
 	adopted := make([]*row, len(newcomers))
 	var emails []string
 	for _, newcomer := range newcomers {
-		if email := address(newcomer); email != "" {
+		if email := d.wanted(newcomer); email != "" {
 			emails = append(emails, email)
 		}
 	}
@@ -35,7 +65,7 @@ func (d djangoTables) adopt(ctx context.Context, tx *sql.Tx, newcomers []replica
 		return nil, err
 	}
 	for i, newcomer := range newcomers {
-		if adopted[i], err = d.adoptOne(ctx, tx, newcomer, withAddress(accounts, address(newcomer))); err != nil {
+		if adopted[i], err = d.adoptOne(ctx, tx, newcomer, withAddress(accounts, d.wanted(newcomer))); err != nil {
 			return nil, err
 		}
 	}
@@ -46,8 +76,11 @@ func (d djangoTables) adoptOne(ctx context.Context, tx *sql.Tx, newcomer replica
 	if len(accounts) == 0 {
 		return nil, nil
 	}
+	if d.known(newcomer) == "" {
+		return nil, errUnverified(newcomer.Subject, fmt.Sprintf("user %d of Django has their address", accounts[0].id))
+	}
 	if len(accounts) > 1 {
-		return nil, fmt.Errorf("%w: the users %d and %d of Django both have the verified address of subject %q: leave it to one of them",
+		return nil, fmt.Errorf("%w: the users %d and %d of Django both have the address of subject %q: leave it to one of them, or say whose it is with codegrant users relink",
 			replica.ErrConflict, accounts[0].id, accounts[1].id, newcomer.Subject)
 	}
 	account := accounts[0]
@@ -55,9 +88,10 @@ func (d djangoTables) adoptOne(ctx context.Context, tx *sql.Tx, newcomer replica
 	case account.issuer == newcomer.Issuer && account.other == newcomer.Subject:
 		return nil, errAgain
 	case account.issuer != "":
-		return nil, fmt.Errorf("%w: user %d of Django has the verified address of subject %q and is linked to subject %q: "+
-			"if both are the same person, delete row %d of codegrant_users", replica.ErrConflict, account.id, newcomer.Subject, account.other, account.id)
-	case !d.adoptVerifiedEmail:
+		return nil, fmt.Errorf("%w: user %d of Django has the address of subject %q and is linked to subject %q: "+
+			"if both are the same person, as after they were made anew in the pool, run codegrant users relink --account %d --subject %s",
+			replica.ErrConflict, account.id, newcomer.Subject, account.other, account.id, newcomer.Subject)
+	case !d.AdoptVerifiedEmail:
 		return nil, fmt.Errorf("%w: user %d of Django has the verified address of subject %q: set Django.AdoptVerifiedEmail to link them",
 			replica.ErrConflict, account.id, newcomer.Subject)
 	}
@@ -134,7 +168,7 @@ func (d djangoTables) writeMany(ctx context.Context, tx *sql.Tx, plans []*plan, 
 }
 
 func (d djangoTables) insertUser(ctx context.Context, tx *sql.Tx, u row) (id int64, err error) {
-	username, email := u.Subject, address(u.User)
+	username, email := u.Subject, d.known(u.User)
 	if lower := strings.ToLower(email); email != "" && len([]rune(lower)) <= maxDjangoName {
 		username = lower
 	}
@@ -148,8 +182,8 @@ func (d djangoTables) insertUser(ctx context.Context, tx *sql.Tx, u row) (id int
 	case err == nil && email != "" && sameAddress(takenBy, email):
 		return 0, errAgain // somebody made the account since we looked for it
 	case err == nil:
-		return 0, fmt.Errorf("%w: user %d of Django has the username that subject %q needs, and another address: rename that user",
-			replica.ErrConflict, taken, u.Subject)
+		return 0, fmt.Errorf("%w: user %d of Django has the username that subject %q needs, and another address: rename that user, or if it is theirs run codegrant users relink --account %d --subject %s",
+			replica.ErrConflict, taken, u.Subject, taken, u.Subject)
 	case !errors.Is(err, sql.ErrNoRows):
 		return 0, err
 	}
@@ -220,7 +254,7 @@ func (d djangoTables) follow(ctx context.Context, tx *sql.Tx, before *row, u row
 			return err
 		}
 		if others := withAddress(accounts, email); len(others) == 0 || len(others) == 1 && others[0].id == u.ID {
-			faults = append(faults, set("email", email, "email IN (", "", address(before.User)))
+			faults = append(faults, set("email", email, "email IN (", "", d.known(before.User)))
 		}
 	}
 	if u.LastSignIn.After(before.LastSignIn) {

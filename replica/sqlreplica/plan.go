@@ -22,6 +22,9 @@ type decision func(stored *row) (*plan, error)
 func (s *Store) decide(snapshot replica.Snapshot) decision {
 	return func(stored *row) (*plan, error) {
 		if stored == nil {
+			if err := s.tables.admits(snapshot); err != nil {
+				return nil, err
+			}
 			return &plan{change: replica.Decide(s.policy, nil, snapshot, s.now()), pass: snapshot.Pass}, nil
 		}
 		if err := expect(stored.User, snapshot.Issuer, snapshot.Subject); err != nil {
@@ -145,8 +148,15 @@ func (r *row) claim(change *replica.Change) {
 func (r row) user() replica.User {
 	u := r.User
 	u.Enabled = u.Enabled && !r.inactive
+	if slices.ContainsFunc(u.Groups, unstated) {
+		u.Groups = slices.DeleteFunc(slices.Clone(u.Groups), unstated)
+	}
 	return u
 }
+
+// unstated reports whether a membership is there that nobody makes so: the pool took it
+// away, and a backend that does not know yet wrote it again.
+func unstated(m replica.Membership) bool { return !m.Pool && !m.Local }
 
 // turned returns the row with the account turned off or on as the pool says. An
 // account that the application turned off by itself stays off.

@@ -81,6 +81,17 @@ func New(db *sql.DB, config Config) (*Store, error) {
 			fault("Outbox", "%w", err)
 		}
 	}
+	if d := config.Django; d != nil {
+		switch d.Unverified {
+		case RefuseUnverified, UnverifiedApart:
+		case InsecureUnverifiedUntilFirstLink:
+			if !d.AdoptVerifiedEmail {
+				fault("Django.Unverified", "%q needs AdoptVerifiedEmail", d.Unverified)
+			}
+		default:
+			fault("Django.Unverified", "%q is neither empty, %q nor %q", d.Unverified, UnverifiedApart, InsecureUnverifiedUntilFirstLink)
+		}
+	}
 	if faults != nil {
 		return nil, fmt.Errorf("configure sqlreplica: %w", errors.Join(faults...))
 	}
@@ -95,7 +106,7 @@ func New(db *sql.DB, config Config) (*Store, error) {
 	}
 	s.tables = ownTables{s}
 	if config.Django != nil {
-		s.tables = djangoTables{s, config.Django.AdoptVerifiedEmail}
+		s.tables = djangoTables{s, *config.Django}
 	}
 	return s, nil
 }

@@ -15,6 +15,9 @@ type tables interface {
 	// view says how to read.
 	view() *view
 
+	// admits says whether a newcomer may come in at all.
+	admits(newcomer replica.Snapshot) error
+
 	// adopt returns, for each newcomer, the account that was there before and that
 	// they are to be linked to, or nil.
 	adopt(ctx context.Context, tx *sql.Tx, newcomers []replica.User) ([]*row, error)
@@ -35,6 +38,9 @@ type tables interface {
 	addMemberships(ctx context.Context, tx *sql.Tx, userID int64, ms []replica.Membership) error
 	setMembership(ctx context.Context, tx *sql.Tx, userID int64, m replica.Membership) error
 	removeMemberships(ctx context.Context, tx *sql.Tx, userID int64, groupIDs []any) error
+
+	// rememberTaken notes which of the memberships that are removed the pool took away.
+	rememberTaken(ctx context.Context, tx *sql.Tx, userID int64, groupIDs []any) error
 }
 
 // view is the SQL that differs between the tables, over the names u (the user), m
@@ -72,6 +78,8 @@ type ownTables struct{ *Store }
 
 func (ownTables) view() *view { return &ownView }
 
+func (ownTables) admits(replica.Snapshot) error { return nil }
+
 func (ownTables) adopt(_ context.Context, _ *sql.Tx, newcomers []replica.User) ([]*row, error) {
 	return make([]*row, len(newcomers)), nil
 }
@@ -93,6 +101,8 @@ func (o ownTables) updateUser(ctx context.Context, tx *sql.Tx, _ *row, u row) er
 	}
 	return o.engine.sql("UPDATE codegrant_users SET ").assign(userColumns, values).sql(" WHERE id = ").bind(u.ID).exec(ctx, tx)
 }
+
+func (ownTables) rememberTaken(context.Context, *sql.Tx, int64, []any) error { return nil }
 
 func (ownTables) groupByName(s *statement, issuer, name string) {
 	s.sql("SELECT id FROM codegrant_groups WHERE issuer = ").bind(issuer).sql(" AND name = ").bind(name)
