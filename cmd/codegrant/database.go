@@ -103,6 +103,8 @@ func mysqlConfig(raw string) (*mysql.Config, error) {
 type migrateCommand struct {
 	Database string `required:"" placeholder:"URL" help:"${databaseHelp}"`
 	Django   bool   `help:"The replica lives in the tables of a Django project."`
+	Undo     bool   `env:"-" help:"With --django: take away all that Codegrant has put beside Django's tables. Says what that is; --yes does it."`
+	Yes      bool   `env:"-" help:"Do what --undo says."`
 }
 
 // Help is shown by codegrant migrate --help.
@@ -113,6 +115,7 @@ version before go on working.
 
 Examples:
   codegrant migrate --database sqlite:app.db
+  codegrant migrate --database postgres://app@db.internal/django --django --undo
   codegrant migrate --database postgres://app@db.internal/app
   CODEGRANT_DATABASE=… codegrant migrate        keeps a password off the command line`
 }
@@ -123,6 +126,12 @@ func (c migrateCommand) Run(ctx context.Context, out *streams) error {
 		return err
 	}
 	defer db.Close()
+	switch {
+	case c.Undo && c.Django:
+		return c.undo(ctx, out, db)
+	case c.Undo, c.Yes:
+		return errors.New("--undo goes with --django, and --yes with --undo: other tables of the replica hold the only copy of what they hold")
+	}
 	sessions, users, err := db.stores(settings.Replica{Django: c.Django})
 	if err != nil {
 		return err
@@ -158,7 +167,7 @@ func (d *database) stores(replica settings.Replica) (*sqlstore.Store, *sqlreplic
 func (d *database) users(replica settings.Replica) (*sqlreplica.Store, error) {
 	config := sqlreplica.Config{Dialect: d.replica}
 	if replica.Django {
-		config.Django = &sqlreplica.Django{AdoptVerifiedEmail: true}
+		config.Django = &sqlreplica.Django{AdoptVerifiedEmail: true, Unverified: sqlreplica.Unverified(replica.Unverified)}
 	}
 	if replica.Outbox {
 		config.Outbox = &sqlreplica.Outbox{}

@@ -15,6 +15,8 @@ import (
 type doctorCommand struct {
 	Database string        `placeholder:"URL" help:"${databaseHelp} Looked at only if given."`
 	Django   bool          `help:"The replica lives in the tables of a Django project."`
+	People   bool          `env:"-" help:"With --django: read the pool's users, which needs the rights of codegrant sync, and list who would not find their account."`
+	Endpoint string        `placeholder:"URL" help:"With --people: where the pool is asked in place of AWS. A pool of this machine needs none."`
 	Timeout  time.Duration `default:"20s" help:"How long to wait for everything together."`
 	AWS      bool          `name:"aws" help:"Ask the AWS API about the app client too, with the credentials of AWS's tools: cognito-idp:DescribeUserPoolClient."`
 	JSON     bool          `name:"json" help:"Print the findings as JSON."`
@@ -37,6 +39,7 @@ Exit status: 0 where all is well, 1 where something is wrong.
 Examples:
   codegrant doctor
   set -a; . ./app.env; codegrant doctor --database postgres://app@db.internal/app
+  codegrant doctor --database postgres://app@db.internal/django --django --people
   codegrant doctor --json | jq '.[] | select(.level == "fault")'`
 }
 
@@ -57,6 +60,12 @@ func (c doctorCommand) Run(ctx context.Context, out *streams) error {
 	}
 	if c.Database != "" {
 		e.database(ctx, c.Database, c.Django)
+	}
+	switch {
+	case c.People && (c.Database == "" || !c.Django):
+		return errors.New("--people goes with --database and --django: it is about the accounts of a Django project")
+	case c.Database != "" && c.Django && err == nil:
+		e.accounts(ctx, c, config)
 	}
 	if err := e.report(out.stdout, c.JSON); err != nil {
 		return err

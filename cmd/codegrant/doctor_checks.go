@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,6 +42,21 @@ func (e *examination) settings(config codegrant.Config, err error) {
 	if domain := config.InsecureSharedTokensDomain; domain != "" {
 		e.warn("cookies", "share a session store and CODEGRANT_COOKIE_DOMAIN instead, once no Django backend needs the tokens",
 			"tokens are shared with every host under %s", domain)
+		e.warn("rotation", "turn refresh token rotation off at the app client while a backend with the Python package lives, and on after it",
+			"the Python package drops a refresh token that the pool has rotated, and each side then loses the other's sign-in")
+	}
+	for _, origin := range config.AllowedReturnOrigins {
+		if !slices.Contains(config.TrustedOrigins, strings.TrimSuffix(origin, "/")) {
+			e.warn("origins", "if its pages send requests, add it to CODEGRANT_TRUSTED_ORIGINS",
+				"%s may be returned to and is not trusted: POST, PUT and DELETE from its pages are 403, and its sign-out links ask", origin)
+		}
+	}
+	if hop := strings.TrimSuffix(config.BaseURL, "/"); config.MigrationLinks && hop != "" && err == nil &&
+		!slices.ContainsFunc(config.SignOutURLs, func(u string) bool {
+			return strings.HasPrefix(u, hop) && strings.HasSuffix(strings.TrimSuffix(u, "/"), "/logout")
+		}) {
+		e.warn("sign-out", "register "+hop+"/auth/logout/ as a sign-out URL and add it to CODEGRANT_SIGN_OUT_URLS",
+			"links of old front ends to the sign-out end at a registered page, not where their state says")
 	}
 }
 

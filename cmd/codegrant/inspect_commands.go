@@ -14,6 +14,9 @@ import (
 type usersCommand struct {
 	List usersList `cmd:"" default:"withargs" help:"List the people in the replica."`
 	Show usersShow `cmd:"" help:"Show one person, with groups and sessions."`
+
+	Duplicates usersDuplicates `cmd:"" help:"List accounts of a Django project that are in people's way."`
+	Relink     usersRelink     `cmd:"" help:"Say whose account one of a Django project is."`
 }
 
 type usersList struct {

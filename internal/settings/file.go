@@ -73,9 +73,10 @@ type redis struct {
 }
 
 type replica struct {
-	Enabled bool `yaml:"enabled" short:"true" help:"Defaults to true where replica has other keys."`
-	Django  bool `yaml:"django" help:"The database is a Django project's: people go into its auth_user. Defaults to false."`
-	Outbox  bool `yaml:"outbox" help:"Whether each change is written down for programs of yours that hear of it later; one of them has to take it out again. Defaults to false."`
+	Enabled              bool   `yaml:"enabled" short:"true" help:"Defaults to true where replica has other keys."`
+	Django               bool   `yaml:"django" help:"The database is a Django project's: people go into its auth_user. Defaults to false."`
+	TrustUnverifiedEmail string `yaml:"trust_unverified_email" help:"Beside Django, whether somebody new whose address the pool does not call verified is taken for whom the address says: never (they are refused), apart (an account of their own), or until_first_link (whoever can write an address into their own profile takes the account that has it). Defaults to never."`
+	Outbox               bool   `yaml:"outbox" help:"Whether each change is written down for programs of yours that hear of it later; one of them has to take it out again. Defaults to false."`
 }
 
 type events struct {

@@ -105,7 +105,10 @@ type Database struct {
 }
 
 // Replica is the copy of the people.
-type Replica struct{ Enabled, Django, Outbox bool }
+type Replica struct {
+	Enabled, Django, Outbox bool
+	Unverified              string // empty, apart or until_first_link
+}
 
 // Events says where changes in the pools are heard of.
 type Events struct {
@@ -296,6 +299,16 @@ func (r *reader) stores(f *file, s *Settings, options Options) {
 	s.Database = Database{Secret(r.secret("database.url", f.Database.URL, f.Database.URLFile)), f.Database.Migrate, f.Database.MaxConnections}
 	s.RedisURL = Secret(r.secret("redis.url", f.Redis.URL, f.Redis.URLFile))
 	s.Replica = Replica{Enabled: f.Replica.Enabled, Django: f.Replica.Django, Outbox: f.Replica.Outbox}
+	switch f.Replica.TrustUnverifiedEmail {
+	case "", "never":
+	case "apart", "until_first_link":
+		s.Replica.Unverified = f.Replica.TrustUnverifiedEmail
+		if !f.Replica.Django {
+			r.fault("replica.trust_unverified_email", "it is for django: true alone: other replicas know people by nothing but the pool's subject")
+		}
+	default:
+		r.fault("replica.trust_unverified_email", "it is to be never, apart or until_first_link")
+	}
 	if (f.Replica.Django || f.Replica.Outbox) && !r.has("replica.enabled") {
 		s.Replica.Enabled = true
 	}

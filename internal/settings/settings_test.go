@@ -132,8 +132,10 @@ func TestRetries(t *testing.T) {
 // TestReplica: whatever is said of the replica says that there is one.
 func TestReplica(t *testing.T) {
 	for said, want := range map[string]Replica{
-		"true": {Enabled: true}, "{outbox: true}": {Enabled: true, Outbox: true}, "{django: true, outbox: true}": {true, true, true},
-		"{enabled: false, outbox: true}": {Outbox: true}, "{enabled: true}": {Enabled: true},
+		"true": {Enabled: true}, "{outbox: true}": {Enabled: true, Outbox: true}, "{django: true, outbox: true}": {Enabled: true, Django: true, Outbox: true},
+		"{django: true, trust_unverified_email: never}":            {Enabled: true, Django: true},
+		"{django: true, trust_unverified_email: until_first_link}": {Enabled: true, Django: true, Unverified: "until_first_link"},
+		"{enabled: false, outbox: true}":                           {Outbox: true}, "{enabled: true}": {Enabled: true},
 	} {
 		s := load(t, write(t, onePool+"keys_file: keys\nsessions: database\ndatabase: sqlite:app.db\nreplica: "+said+"\n", map[string]string{"keys": newKey(t)}), nil)
 		if s.Replica != want {

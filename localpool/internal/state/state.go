@@ -49,6 +49,17 @@ func New(config Config, pools []*Pool) (*State, error) {
 		if p.Created.IsZero() {
 			p.Created, p.Modified = s.now(), s.now()
 		}
+		// What a seed makes, or an older file holds, is as old as the pool.
+		for _, g := range p.Groups {
+			if g.Created.IsZero() {
+				g.Created, g.Modified = p.Created, p.Created
+			}
+		}
+		for _, c := range p.Clients {
+			if c.Created.IsZero() {
+				c.Created, c.Modified = p.Created, p.Created
+			}
+		}
 		if err := p.makeIndex(); err != nil {
 			return nil, fmt.Errorf("read users of pool %s: %w", p.ID, err)
 		}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/replica"
+	"github.com/codegrant/codegrant/replica/sqlreplica"
+)
+
+// djangoInspection opens a replica in Django's tables, of a gateway's configuration or,
+// for services that use the library, of a database and the settings in the environment.
+type djangoInspection struct {
+	inspection
+	Database string `placeholder:"URL" help:"${databaseHelp} In place of --config: the pool is that of the settings in the environment."`
+}
+
+func (c djangoInspection) openDjango() (*opened, error) {
+	if c.Database == "" {
+		return c.openUsers()
+	}
+	config, err := codegrant.ConfigFromEnv()
+	if err != nil {
+		return nil, err
+	}
+	endpoints, err := config.Pool.Endpoints()
+	if err != nil {
+		return nil, err
+	}
+	db, err := openDatabase(c.Database)
+	if err != nil {
+		return nil, err
+	}
+	o := &opened{issuer: endpoints.Issuer, db: db}
+	o.close = append(o.close, db)
+	if o.users, err = db.users(settings.Replica{Django: true}); err != nil {
+		o.Close()
+		return nil, err
+	}
+	return o, nil
+}
+
+type usersDuplicates struct{ djangoInspection }
+
+// Help is shown by codegrant users duplicates --help.
+func (usersDuplicates) Help() string {
+	return `Lists accounts of a Django project that are in people's way: several with one address,
+and people who have one account here and another one at Python backends. It changes
+nothing. codegrant doctor --people finds out before a move.
+
+Exit status: 0 where there are none, 1 where there are some.
+
+Examples:
+  codegrant users duplicates --database postgres://app@db.internal/app
+  codegrant users duplicates --config codegrant.yaml --json`
+}
+
+func (c usersDuplicates) Run(ctx context.Context, out *streams) error {
+	o, err := c.openDjango()
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	accounts, err := o.users.DjangoAccounts(ctx)
+	if err != nil {
+		return notDjango(err)
+	}
+	found := duplicates(accounts, o.issuer)
+	if c.JSON {
+		err = printJSON(out.stdout, map[string]any{"accounts": len(accounts), "duplicates": append([]inTheWay{}, found...)})
+	} else {
+		for _, d := range found {
+			fmt.Fprintf(out.stdout, "%-9s %s\n          → %s\n", d.Kind, printable(d.Found), printable(d.Mend))
+		}
+		_, err = fmt.Fprintf(out.stdout, "%s, %d in somebody's way\n", plural(len(accounts), "account"), len(found))
+	}
+	if err == nil && len(found) > 0 {
+		return exitError{errors.New("accounts are in people's way"), 1}
+	}
+	return err
+}
+
+type usersRelink struct {
+	djangoInspection
+	Account int64  `env:"-" required:"" placeholder:"ID" help:"The account: its id in auth_user."`
+	Subject string `env:"-" required:"" placeholder:"SUB" help:"The person: the sub of the pool's user."`
+	Yes     bool   `env:"-" help:"Do it. Without it, it is said what would be done."`
+}
+
+// Help is shown by codegrant users relink --help.
+func (usersRelink) Help() string {
+	return `Makes an account of a Django project that of a person of the pool, whoever was linked to
+it before: for people who were made anew in the pool, and those whose account only you
+can tell. An account that they leave stays in Django as it is. The log of a sign-in that
+was refused has both ids.
+
+Make sure who the person is: they get whatever the account may do.
+
+Examples:
+  codegrant users relink --account 17 --subject 226f914a-3696-46da-8263-ee9e615dd8b4
+  codegrant users relink --database postgres://app@db.internal/app --account 17 --subject … --yes`
+}
+
+func (c usersRelink) Run(ctx context.Context, out *streams) error {
+	o, err := c.openDjango()
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	accounts, err := o.users.DjangoAccounts(ctx)
+	if err != nil {
+		return notDjango(err)
+	}
+	var account, had *sqlreplica.DjangoAccount
+	for i, a := range accounts {
+		if a.ID == c.Account {
+			account = &accounts[i]
+		} else if a.Issuer == o.issuer && a.Subject == c.Subject {
+			had = &accounts[i]
+		}
+	}
+	if account == nil {
+		return fmt.Errorf("user %d: %w in auth_user", c.Account, replica.ErrNotFound)
+	}
+	say := func(format string, args ...any) { fmt.Fprintln(out.stdout, printable(fmt.Sprintf(format, args...))) }
+	say("User %d of Django, %s, becomes the account of subject %s of %s.", account.ID, account.Username, c.Subject, o.issuer)
+	if account.Subject != "" && (account.Subject != c.Subject || account.Issuer != o.issuer) {
+		say("It is no longer that of subject %s.", account.Subject)
+	}
+	if had != nil {
+		say("They leave user %d, %s, which stays in Django as it is.", had.ID, had.Username)
+	}
+	if !account.Active {
+		say("The account is turned off in Django (is_active), and stays so.")
+	}
+	if !c.Yes {
+		say("Nothing is done yet: add --yes.")
+		return nil
+	}
+	if err := o.users.RelinkDjango(ctx, c.Account, o.issuer, c.Subject); err != nil {
+		return err
+	}
+	say("Done. The person's next sign-in finds the account; sessions see it within the service's UserMaxAge.")
+	return nil
+}
+
+func notDjango(err error) error {
+	if errors.Is(err, replica.ErrInvalid) && strings.Contains(err.Error(), "Django") {
+		return errors.New("the replica of this configuration is not in Django's tables; set replica: {django: true}, or use --database")
+	}
+	return err
+}

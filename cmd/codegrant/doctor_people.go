@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+
+	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/directory"
+	"github.com/codegrant/codegrant/internal/settings"
+)
+
+// maxSplitsShown is how many findings of one kind are listed; codegrant users duplicates
+// and --json list them all.
+const maxSplitsShown = 20
+
+// accounts looks for accounts of a Django project that are in people's way, before a move
+// or after.
+func (e *examination) accounts(ctx context.Context, c doctorCommand, config codegrant.Config) {
+	db, err := openDatabase(c.Database)
+	if err != nil {
+		return // of which the check of the database tells
+	}
+	defer db.Close()
+	users, err := db.users(settings.Replica{Django: true})
+	if err != nil {
+		return
+	}
+	accounts, err := users.DjangoAccounts(ctx)
+	if err != nil {
+		e.warn("accounts", "see whether the user may read auth_user", "cannot be read: %v", err)
+		return
+	}
+	endpoints, err := config.Pool.Endpoints()
+	if err != nil {
+		return
+	}
+	e.inTheWay("accounts", duplicates(accounts, endpoints.Issuer), c.JSON, "no two of %s are in each other's way", plural(len(accounts), "account"))
+	if !c.People {
+		e.warn("people", "run it with --people before the move", "whether everybody of the pool finds their account was not asked")
+		return
+	}
+	people, err := poolPeople(ctx, endpoints.Issuer, c.Endpoint)
+	if err != nil {
+		e.fault("people", "give it the rights of codegrant sync (cognito-idp:ListUsers), by the settings of AWS's tools", "the pool's users cannot be read: %v", err)
+		return
+	}
+	e.inTheWay("people", splits(people, accounts, endpoints.Issuer), c.JSON, "each of %s of the pool finds their account, or gets a first one", plural(len(people), "user"))
+}
+
+func (e *examination) inTheWay(check string, found []inTheWay, all bool, format string, args ...any) {
+	for i, f := range found {
+		if i == maxSplitsShown && !all {
+			e.warn(check, "--json lists them all", "and %d more", len(found)-i)
+			break
+		}
+		e.warn(check, printable(f.Mend), "%s", printable(f.Found))
+	}
+	if len(found) == 0 {
+		e.fine(check, format, args...)
+	}
+}
+
+// poolPeople reads the users of a pool.
+func poolPeople(ctx context.Context, issuer, endpointURL string) ([]poolPerson, error) {
+	id := issuer[strings.LastIndexByte(issuer, '/')+1:]
+	region, _, ok := strings.Cut(id, "_")
+	if !ok {
+		return nil, fmt.Errorf("the issuer %s does not end in the id of a pool", issuer)
+	}
+	if endpointURL == "" {
+		endpointURL = localEndpoint(issuer)
+	}
+	s := &syncing{log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	aws, err := s.aws(ctx, region, endpointURL)
+	if err != nil {
+		return nil, err
+	}
+	client := cognitoidentityprovider.NewFromConfig(aws, func(o *cognitoidentityprovider.Options) { o.BaseEndpoint = endpoint(endpointURL) })
+	source, err := directory.NewCognito(directory.CognitoConfig{Client: client, PoolID: id, Logger: s.log})
+	if err != nil {
+		return nil, err
+	}
+	var people []poolPerson
+	for q := (directory.UserQuery{}); ; {
+		page, err := source.Users(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, u := range page.Users {
+			people = append(people, poolPerson{u.Subject(), u.Attributes["email"], strings.EqualFold(u.Attributes["email_verified"], "true")})
+		}
+		if page.Next == "" {
+			return people, nil
+		}
+		q.After = page.Next
+	}
+}

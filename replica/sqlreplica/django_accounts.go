@@ -1,0 +1,121 @@
+package sqlreplica
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/codegrant/codegrant/replica"
+)
+
+// DjangoAccount is a row of auth_user, and who is linked to it.
+type DjangoAccount struct {
+	ID       int64
+	Username string
+	Email    string
+	Active   bool
+
+	// Of the person who is linked to it; empty: nobody is.
+	Issuer, Subject   string
+	PoolEmail         string // as the pool states it
+	PoolEmailVerified bool
+}
+
+// errNotDjango: only a store in Django's tables knows accounts apart from people.
+var errNotDjango = fmt.Errorf("%w: the replica is not in Django's tables", replica.ErrInvalid)
+
+// DjangoAccounts returns every account of the project, by ID: to find those that are in
+// each other's way. It needs Django's tables and not those beside them, so that it can be
+// asked before [Store.Migrate] is.
+func (s *Store) DjangoAccounts(ctx context.Context) (accounts []DjangoAccount, err error) {
+	if _, ok := s.tables.(djangoTables); !ok {
+		return nil, errNotDjango
+	}
+	columns, join := "a.id, a.username, a.email, a.is_active, NULL, NULL, NULL, NULL", ""
+	var one int
+	switch err := s.engine.sql(s.engine.findTable).bind("codegrant_users").scan(ctx, s.db, &one); {
+	case err == nil:
+		columns = "a.id, a.username, a.email, a.is_active, u.issuer, u.subject, u.email, u.email_verified"
+		join = " LEFT JOIN codegrant_users u ON u.id = a.id AND u.deleted_at IS NULL"
+	case !errors.Is(err, sql.ErrNoRows):
+		return nil, s.fail(ctx, "list the accounts of Django", err)
+	}
+	err = s.again(ctx, func() error {
+		accounts = nil
+		return each(ctx, s.db, s.engine.sql("SELECT "+columns+" FROM auth_user a"+join+" ORDER BY a.id"), "an account of Django", func(rows *sql.Rows) error {
+			var a DjangoAccount
+			var issuer, subject, email sql.NullString
+			var verified sql.NullBool
+			err := rows.Scan(&a.ID, &a.Username, &a.Email, &a.Active, &issuer, &subject, &email, &verified)
+			a.Issuer, a.Subject, a.PoolEmail, a.PoolEmailVerified = issuer.String, subject.String, email.String, verified.Bool
+			accounts = append(accounts, a)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, s.fail(ctx, "list the accounts of Django", err)
+	}
+	return accounts, nil
+}
+
+// RelinkDjango makes an account that of the person whom issuer and subject name, whoever
+// was linked to it before and whatever account they had before: for people whose pool user
+// was made anew, and those whose account nothing but an operator can tell. What the pool
+// last said of either is forgotten, so that its next statement counts. An account that the
+// person leaves stays in Django as it is.
+func (s *Store) RelinkDjango(ctx context.Context, account int64, issuer, subject string) error {
+	d, ok := s.tables.(djangoTables)
+	if !ok {
+		return errNotDjango
+	}
+	now := storedTime(s.now())
+	person := replica.Snapshot{Issuer: issuer, Subject: subject, At: now}
+	if err := person.Validate(); err != nil {
+		return fmt.Errorf("relink user %d of Django: %w", account, err)
+	}
+	err := s.again(ctx, func() error {
+		tx, err := s.db.BeginTx(ctx, s.engine.change)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback() // after Commit it does nothing
+		var a djangoAccount
+		err = s.engine.sql("SELECT id, email, is_active FROM auth_user WHERE id = ").bind(account).scan(ctx, tx, &a.id, &a.email, &a.active)
+		if errors.Is(err, sql.ErrNoRows) {
+			return replica.ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		for _, statement := range []*statement{
+			s.engine.sql("DELETE FROM codegrant_users WHERE issuer = ").bind(issuer).sql(" AND subject = ").bind(subject).sql(" AND id <> ").bind(account),
+			s.engine.sql("DELETE FROM codegrant_confirmations WHERE user_id = ").bind(account),
+			s.engine.sql("UPDATE codegrant_users SET issuer = ").bind(issuer).sql(", subject = ").bind(subject).
+				sql(", enabled = ").bind(true).sql(", deleted_at = NULL, as_of = ").bind(longAgo).sql(", groups_as_of = NULL, updated_at = ").bind(now).sql(" WHERE id = ").bind(account),
+		} {
+			if err := statement.exec(ctx, tx); err != nil {
+				return err
+			}
+		}
+		var one int
+		err = s.engine.sql("SELECT 1 FROM codegrant_users WHERE id = ").bind(account).scan(ctx, tx, &one)
+		if errors.Is(err, sql.ErrNoRows) {
+			err = d.insertBeside(ctx, tx, row{User: replica.User{
+				ID: account, Issuer: issuer, Subject: subject, Email: a.email, Enabled: true, Created: now, Updated: now, AsOf: longAgo,
+			}}, false)
+		}
+		if err != nil {
+			return err
+		}
+		return tx.Commit()
+	})
+	if err != nil {
+		return s.fail(ctx, fmt.Sprintf("relink user %d of Django", account), err)
+	}
+	return nil
+}
+
+// longAgo is before any statement of a pool.
+var longAgo = time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC)
