@@ -20,7 +20,8 @@ type Config struct {
 	HTTPClient *http.Client
 	// Timeout bounds one request to the pool, from its first byte to the last of
 	// the answer. Defaults to 10 s. A call can take longer by the time that it
-	// waits for its turn (at most Timeout) and between tries; ctx bounds it all.
+	// waits for its turn (at most Timeout) and between tries; ctx bounds it all. A
+	// refresh whose ctx has a later deadline waits for the answer until then instead.
 	Timeout time.Duration
 	// Logger receives which of several client secrets the pool accepts, never a
 	// secret. Defaults to none.
@@ -113,7 +114,9 @@ func (c *Client) Exchange(ctx context.Context, e Exchange) (TokenSet, error) {
 // no connection came about. Where one did, do not call it again blindly with the
 // same token: with rotation a token whose answer got lost is spent, and to present
 // it again after the app client's grace period ends the whole family of tokens.
-// Have one caller at a time refresh, and keep what it gets before using it.
+// Have one caller at a time refresh, and keep what it gets before using it. For the
+// same reason the answer is waited for as long as ctx allows, if that has a deadline
+// beyond Config.Timeout.
 func (c *Client) Refresh(ctx context.Context, refreshToken Secret) (TokenSet, error) {
 	tokens, err := c.tokens(ctx, url.Values{
 		"grant_type":    {"refresh_token"},

@@ -479,3 +479,48 @@ func TestS147_RevocationsThatHang(t *testing.T) {
 		wg.Wait()
 	})
 }
+
+// With rotation, the answer to a refresh is the only place that has the new token.
+func TestS312_ARefreshIsWaitedForAsLongAsItMayBe(t *testing.T) {
+	after := func(d time.Duration) roundTripper {
+		return func(r *http.Request) (*http.Response, error) {
+			select {
+			case <-time.After(d):
+				return response(200, `{"id_token":"a.b.c","access_token":"a.b.c","refresh_token":"next","token_type":"Bearer","expires_in":60}`), nil
+			case <-r.Context().Done():
+				return nil, r.Context().Err()
+			}
+		}
+	}
+	for _, tt := range []struct {
+		takes, within time.Duration // 0: without a deadline
+		ok            bool
+	}{
+		{9 * time.Second, 0, true}, {11 * time.Second, 0, false}, {11 * time.Second, 25 * time.Second, true},
+		{24 * time.Second, 25 * time.Second, true}, {26 * time.Second, 25 * time.Second, false}, {4 * time.Second, 3 * time.Second, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx := t.Context()
+			if tt.within > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, tt.within)
+				defer cancel()
+			}
+			c := clientOver(t, after(tt.takes))
+			if tokens, err := c.Refresh(ctx, "old"); (err == nil) != tt.ok || tt.ok && tokens.RefreshToken != "next" || err != nil && !errors.Is(err, ErrUnavailable) {
+				t.Errorf("an answer after %v, within %v: %v", tt.takes, tt.within, err)
+			}
+			// A pool that does not answer at all is still left alone after a while.
+			c = clientOver(t, hang)
+			for range maxTimeouts {
+				ctx, cancel := context.WithTimeout(t.Context(), 25*time.Second)
+				_, _ = c.Refresh(ctx, "old")
+				cancel()
+			}
+			began := time.Now()
+			if _, err := c.Refresh(ctx, "old"); !errors.Is(err, ErrUnavailable) || time.Since(began) > time.Second {
+				t.Errorf("a pool that hangs: %v after %v", err, time.Since(began))
+			}
+		})
+	}
+}

@@ -95,7 +95,7 @@ func (c *Client) once(ctx context.Context, endpoint string, form url.Values, sec
 		return answer{}, err
 	}
 	caller := ctx
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	ctx, cancel := context.WithTimeout(ctx, c.timeoutOf(ctx, form))
 	defer cancel()
 
 	outcome := undecided // as long as the transport may panic
@@ -109,6 +109,17 @@ func (c *Client) once(ctx context.Context, endpoint string, form url.Values, sec
 		return answer{}, c.scrub(form, secret).clean(err, endpoint)
 	}
 	return a, nil
+}
+
+// timeoutOf is how long an answer may take: that to a refresh as long as the caller
+// has, for it may be the only place that has a rotated token. It is a moment less, so
+// that a pool that did not answer is known for one.
+func (c *Client) timeoutOf(ctx context.Context, form url.Values) time.Duration {
+	deadline, ok := ctx.Deadline()
+	if !ok || form.Get("grant_type") != "refresh_token" {
+		return c.timeout
+	}
+	return max(c.timeout, time.Until(deadline)-100*time.Millisecond)
 }
 
 func outcomeOf(err error, caller context.Context) outcome {

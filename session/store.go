@@ -15,6 +15,11 @@ var (
 	ErrExists = errors.New("session exists already")
 	// ErrFull: a bounded store holds as many live sessions as it may.
 	ErrFull = errors.New("session store is full")
+	// ErrDamaged: there is something in the place of the session that cannot be one:
+	// it was damaged, swapped for another, or written by a newer release. It proves
+	// nothing, and trying again does not help; signing in does. It comes with
+	// ErrUnavailable, for those who do not know it.
+	ErrDamaged = errors.New("session record cannot be read")
 	// ErrUnavailable: the store did not answer. It says nothing about any session.
 	ErrUnavailable = errors.New("session store unavailable")
 )

@@ -15,9 +15,10 @@ import (
 
 const (
 	// The lease must outlast everything that its holder does: one call to the
-	// token endpoint, which has a timeout of its own, verifying and storing.
+	// token endpoint, verifying and storing. The call may take most of it: where the
+	// pool rotates without grace, an answer that nobody waits for is a session lost.
 	refreshLease   = 30 * time.Second
-	refreshTimeout = 20 * time.Second
+	refreshTimeout = 25 * time.Second
 	// How long a request waits for a refresh that it cannot do without.
 	refreshWait = 15 * time.Second
 	leasePoll   = 50 * time.Millisecond

@@ -121,26 +121,37 @@ func (s *Shared) Find(r *http.Request) (*Held, error) {
 	return s.rows.now(h)
 }
 
-// All implements [Keeper]. Whose a refresh token is cannot be seen from it: each is
-// revoked, whatever it stands beside.
+// All implements [Keeper]. Which refresh token goes with which ID token cannot be seen
+// from them: each is revoked that stands beside one that the pool has signed, be its
+// time up or not. Of others nobody knows whether they exist.
 func (s *Shared) All(r *http.Request) ([]*Held, error) {
 	var all []*Held
+	var unknown error
 	_, err := s.id.Matching(r, func(value string) bool {
 		h, err := s.held(r.Context(), cognito.TokenSet{IDToken: cognito.Secret(value)})
 		if err == nil && len(all) < maxPresented {
 			all = append(all, h)
 		}
+		if err != nil && fault.IsUnavailable(err) {
+			unknown = err
+		}
 		return err == nil
 	}, maxPresented)
 	tokens, refreshErr := s.refresh.Matching(r, nil, maxPresented)
+	if err == nil {
+		err = refreshErr
+	}
+	if len(all) == 0 {
+		if unknown != nil && len(tokens) > 0 {
+			s.log.LogAttrs(r.Context(), slog.LevelWarn, "refresh token not revoked", slog.String("sub", ""), slog.String("reason", unknown.Error()))
+		}
+		return nil, err
+	}
 	for i, token := range tokens {
 		if i == len(all) {
 			all = append(all, &Held{set: new(prove.Set)})
 		}
 		all[i].set.Refresh = cognito.Secret(token)
-	}
-	if err == nil {
-		err = refreshErr
 	}
 	return all, err
 }

@@ -174,6 +174,9 @@ func (s *Stored) load(ctx context.Context, handle session.Handle) (*Held, error)
 	switch {
 	case errors.Is(err, session.ErrNotFound):
 		return nil, ErrEnded
+	case errors.Is(err, session.ErrDamaged):
+		s.log.LogAttrs(ctx, slog.LevelWarn, "session record unreadable", slog.String("session", Key(id).Short()), slog.String("reason", err.Error()))
+		return nil, errUnreadable
 	case err != nil:
 		return nil, fault.Away("read the session", err)
 	case record.ID != id || record.Pool != s.binding || !s.clock().Before(record.Expires) || len(record.Sealed) == len(ended):
@@ -207,7 +210,7 @@ func (s *Stored) Swap(ctx context.Context, h *Held) (*Held, error) {
 		return s.open(ctx, h.handle, written)
 	case errors.Is(err, session.ErrConflict):
 		return nil, ErrChanged
-	case errors.Is(err, session.ErrNotFound):
+	case errors.Is(err, session.ErrNotFound), errors.Is(err, session.ErrDamaged):
 		return nil, ErrEnded
 	}
 	return nil, fault.Away("write the session", err)

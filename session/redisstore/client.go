@@ -265,6 +265,9 @@ func (s *Store) fail(ctx context.Context, operation string, err error) error {
 		err = fmt.Errorf("the server does not offer client-side caching: set DisableCache, or ?cache=false: %w", err)
 	} else if answer, ok := rueidis.IsRedisErr(err); ok {
 		word, _, _ := strings.Cut(answer.Error(), " ")
+		if word == "WRONGTYPE" {
+			err = fmt.Errorf("%w: %w", session.ErrDamaged, err)
+		}
 		if hint := hints[word]; hint != "" {
 			err = fmt.Errorf("%s: %w", hint, err)
 		}

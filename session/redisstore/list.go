@@ -89,6 +89,9 @@ func (s *Store) heads(ctx context.Context, found []session.Record, ids []string,
 	now := s.now()
 	for i, answer := range answers {
 		value, err := answer.AsBytes()
+		if said, ok := rueidis.IsRedisErr(err); ok && strings.HasPrefix(said.Error(), "WRONGTYPE ") {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -96,6 +99,9 @@ func (s *Store) heads(ctx context.Context, found []session.Record, ids []string,
 			continue
 		}
 		h, err := decodeHead(ids[i], value)
+		if errors.Is(err, session.ErrDamaged) {
+			continue // it hides no other
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -46,8 +46,11 @@ const (
 )
 
 // ErrFormat: a record is damaged, or was written by a release that this one is too
-// old for. It comes with [session.ErrUnavailable].
-var ErrFormat = errors.New("a session is kept in a format that this release does not read: it is damaged, or of a newer release; update this process")
+// old for. It is a [session.ErrDamaged], and comes with [session.ErrUnavailable].
+var ErrFormat = fmt.Errorf("%w: it has a format that this release does not read; if a newer one is in use, update this process", session.ErrDamaged)
+
+// errSwapped: the record is whole, and of another session.
+var errSwapped = fmt.Errorf("%w: it is of another session", session.ErrDamaged)
 
 // errTooLong comes with [session.ErrUnavailable]: no person can do anything.
 var errTooLong = errors.New("it does not fit")
@@ -114,7 +117,7 @@ func decodeHead(id string, b []byte) (head, error) {
 	}
 	number := func(at int) uint64 { return binary.BigEndian.Uint64(b[at:]) }
 	if number(atCheck) != check(id) {
-		return head{}, errors.New("the server answered with another session")
+		return head{}, errSwapped
 	}
 	pool, subject := int(binary.BigEndian.Uint16(b[atPerson:])), int(binary.BigEndian.Uint16(b[atPerson+2:]))
 	h := head{indexed: int64(number(atIndexed)), size: headSize + pool + subject}

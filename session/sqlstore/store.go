@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/codegrant/codegrant/session"
@@ -101,6 +102,9 @@ func (s *Store) Create(ctx context.Context, r session.Record) error {
 	return nil
 }
 
+// scanError is what database/sql begins with where a column holds what it cannot.
+const scanError = "sql: Scan error on column"
+
 // Get implements [session.Store].
 func (s *Store) Get(ctx context.Context, id string) (session.Record, error) {
 	const operation = "get session"
@@ -119,6 +123,8 @@ func (s *Store) Get(ctx context.Context, id string) (session.Record, error) {
 		return err
 	})
 	switch {
+	case err != nil && strings.HasPrefix(err.Error(), scanError):
+		return session.Record{}, s.fail(ctx, operation, fmt.Errorf("%w: %w", session.ErrDamaged, err))
 	case err != nil:
 		return session.Record{}, s.fail(ctx, operation, err)
 	case !found:
