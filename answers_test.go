@@ -47,7 +47,7 @@ func TestS057_AnswersAreNotStored(t *testing.T) {
 	}
 	check("no message", get(t, browser.Client, a.url+"/auth/flash"), 204)
 	check("no endpoint", get(t, browser.Client, a.url+"/auth/nothing"), 404)
-	check("a sign-out, with cookies", get(t, browser.Client, a.url+"/auth/logout"), 303)
+	check("a sign-out, with cookies", get(t, browser.Client, a.url+"/auth/logout", "Sec-Fetch-Site", "none", "Sec-Fetch-Mode", "navigate"), 303)
 }
 
 // A percent sign in a path is no reason to keep a person from signing in.

@@ -163,11 +163,11 @@ func (a *Auth) crossOrigin(r *http.Request) error {
 	if a.InsecureNoCrossOriginProtection {
 		return nil
 	}
-	if r.Header.Get("Upgrade") != "" {
+	if opensWebSocket(r) {
 		r = r.WithContext(r.Context())
 		r.Method = http.MethodPost
 	}
-	if err := a.csrf.Check(r); err != nil {
+	if err := a.checkOrigin(r); err != nil {
 		return fmt.Errorf("%w: %w", ErrCrossOrigin, err)
 	}
 	return nil

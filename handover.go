@@ -64,7 +64,7 @@ func (a *Auth) handOverSession(w http.ResponseWriter, r *http.Request) {
 	}
 	// A page of somebody else must not sign this browser in as that somebody,
 	// whether or not cross-origin requests are let through elsewhere.
-	if err := a.csrf.Check(r); err != nil {
+	if err := a.checkOrigin(r); err != nil {
 		a.refuseHandOver(w, r, http.StatusForbidden, fmt.Errorf("%w: %w", ErrCrossOrigin, err))
 		return
 	}

@@ -19,12 +19,12 @@ func (a *Auth) logout(w http.ResponseWriter, r *http.Request) {
 	}
 	switch r.Method {
 	case http.MethodGet:
-		if background(r) || causedByAnotherSite(r, a.BaseURL) && !a.fromTrustedPage(r) {
+		if !visits(r) || causedByAnotherSite(r, a.BaseURL) && !a.fromTrustedPage(r) {
 			a.confirmSignOut(w, r)
 			return
 		}
 	case http.MethodPost:
-		if err := a.csrf.Check(r); err != nil {
+		if err := a.checkOrigin(r); err != nil {
 			a.confirmSignOut(w, r)
 			return
 		}

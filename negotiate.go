@@ -18,6 +18,16 @@ func navigates(r *http.Request) bool {
 	return accepts(r, "text/html")
 }
 
+// visits reports whether a person goes to this address: the whole window shows what is
+// there, and nothing of another page does.
+func visits(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Dest") {
+	case "", "document":
+		return navigates(r)
+	}
+	return false
+}
+
 // background reports whether the request was surely not made for a person to
 // look at: by a script, for an image, ahead of time.
 func background(r *http.Request) bool {
@@ -25,9 +35,9 @@ func background(r *http.Request) bool {
 	if mode := h.Get("Sec-Fetch-Mode"); mode != "" && mode != "navigate" {
 		return true
 	}
-	// Prefetches look like navigations, and nobody may ever follow them.
-	for _, name := range [...]string{"Sec-Purpose", "Purpose", "X-Moz"} {
-		if strings.HasPrefix(h.Get(name), "prefetch") {
+	// Prefetches and previews look like navigations, and nobody may ever follow them.
+	for _, name := range [...]string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"} {
+		if purpose := strings.ToLower(h.Get(name)); strings.HasPrefix(purpose, "pre") { // prefetch, prerender, preview
 			return true
 		}
 	}

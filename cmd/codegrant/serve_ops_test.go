@@ -239,7 +239,7 @@ func TestS169_LogsHoldNoSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	response.Body.Close()
-	g.get(alice.Client, "/auth/logout")
+	g.signOut(alice.Client)
 	g.end()
 	secrets = append(secrets, codegranttest.Password, "canary-in-a-query", "canary-in-a-header")
 	log := g.log.String()

@@ -191,6 +191,22 @@ func (g *gate) until(what string, done func() bool) {
 	}
 }
 
+// signOut goes to the sign-out as a browser does.
+func (g *gate) signOut(client *http.Client) {
+	g.t.Helper()
+	r, err := http.NewRequestWithContext(g.t.Context(), http.MethodGet, g.url+"/auth/logout", nil)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	r.Header.Set("Sec-Fetch-Site", "none")
+	r.Header.Set("Sec-Fetch-Mode", "navigate")
+	response, err := client.Do(r)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	response.Body.Close()
+}
+
 func (g *gate) get(client *http.Client, path string) (int, string) {
 	g.t.Helper()
 	r, err := client.Get(g.url + path)

@@ -278,7 +278,7 @@ func TestServeTraces(t *testing.T) {
 	c.one("GET", "codegrant.decision=refused", "http.response.status_code=400")
 
 	// Signing out.
-	g.get(alice.Client, "/auth/logout")
+	g.signOut(alice.Client)
 	out := c.one("GET /auth/logout", "codegrant.decision=signed out")
 	revoke := c.one("POST /oauth2/revoke", "codegrant.operation=revoke")
 	if work := c.parentOf(revoke); work.GetName() != "revocation" || !bytes.Equal(work.GetParentSpanId(), out.GetSpanId()) {

@@ -1,0 +1,51 @@
+package codegrant
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+var errOtherScheme = errors.New("the page that sent it came over another protocol than this site does")
+
+// checkOrigin refuses an unsafe request that a page of another origin made the browser
+// send. Where the browser says nothing of the site (Sec-Fetch-Site), net/http compares
+// hosts; the page of an http twin, which anybody on the way can write, is another origin.
+func (a *Auth) checkOrigin(r *http.Request) error {
+	if err := a.csrf.Check(r); err != nil {
+		return err
+	}
+	origin := r.Header.Get("Origin")
+	if isSafe(r.Method) || origin == "" || r.Header.Get("Sec-Fetch-Site") != "" || slices.Contains(a.TrustedOrigins, origin) {
+		return nil
+	}
+	scheme, _, _ := strings.Cut(origin, "://")
+	if want := a.schemeOf(r); want != "" && !strings.EqualFold(scheme, want) {
+		return errOtherScheme
+	}
+	return nil
+}
+
+// schemeOf is that under which browsers know the host of a request; empty where nobody
+// has said so.
+func (a *Auth) schemeOf(r *http.Request) string {
+	host := strings.ToLower(r.Host)
+	for _, origin := range append([]string{a.BaseURL}, a.AllowedReturnOrigins...) {
+		if u, err := url.Parse(origin); err == nil && strings.ToLower(u.Host) == host {
+			return u.Scheme
+		}
+	}
+	if r.TLS != nil || strings.HasPrefix(a.BaseURL, "https:") {
+		return "https"
+	}
+	return ""
+}
+
+// opensWebSocket reports whether a request is the handshake of a WebSocket, also where a
+// proxy that asks about it has taken Upgrade away.
+func opensWebSocket(r *http.Request) bool {
+	h := r.Header
+	return h.Get("Upgrade") != "" || h.Get("Sec-Websocket-Key") != "" || h.Get("Sec-Websocket-Version") != "" || h.Get("Sec-Fetch-Mode") == "websocket"
+}
