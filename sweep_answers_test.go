@@ -3,6 +3,7 @@ package codegrant_test
 import (
 	"bytes"
 	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/url"
@@ -152,6 +153,7 @@ func TestS172_PeopleSeeNoCauses(t *testing.T) {
 	broken.broken.Store(true) // with a cause that no person is to read
 	failing := newApp(t, func(c *codegrant.Config) { c.Sessions = broken })
 	id := regexp.MustCompile(`[A-Za-z0-9_-]{12}`)
+	reason := regexp.MustCompile(` reason=(?:"([^"]+)"|(\S+))`)
 
 	for _, tt := range []struct {
 		name   string
@@ -183,7 +185,18 @@ func TestS172_PeopleSeeNoCauses(t *testing.T) {
 				}
 				log := tt.app.log.String()
 				for _, found := range id.FindAllString(body, -1) {
-					if strings.Contains(log, "correlation="+found) {
+					for line := range strings.Lines(log) {
+						if !strings.Contains(line, "correlation="+found) {
+							continue
+						}
+						// The log has the cause, and the answer no part of it that is for operators.
+						reason := reason.FindStringSubmatch(line)
+						if reason == nil {
+							t.Fatalf("the log says no reason: %s", line)
+						}
+						if why := reason[1] + reason[2]; strings.Contains(html.UnescapeString(body), why) {
+							t.Errorf("the answer says %q: %s", why, body)
+						}
 						return
 					}
 				}

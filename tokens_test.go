@@ -135,6 +135,31 @@ func TestS013_ARefreshForSomebodyElse(t *testing.T) {
 	}
 }
 
+// What an app client got for itself (client_credentials) proves nobody, whatever
+// scopes and groups a trigger put into it.
+func TestS022_AMachineIsNobody(t *testing.T) {
+	a := newApp(t, nil)
+	now := time.Now()
+	for name, tt := range map[string]struct {
+		change map[string]any
+		want   int
+	}{
+		"a person":                 {map[string]any{"sub": "s-1", "username": "carol"}, 200},
+		"the app client":           {map[string]any{"sub": a.ClientID}, 401},
+		"the app client, in group": {map[string]any{"sub": a.ClientID, "cognito:groups": []string{"analysts"}}, 401},
+	} {
+		claims := map[string]any{"iss": a.Clients()[0].Issuer, "token_use": "access", "client_id": a.ClientID, "scope": "orders/read openid", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix()}
+		maps.Copy(claims, tt.change)
+		token, err := a.MintToken(a.PoolID, claims)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := get(t, http.DefaultClient, a.url+"/", "Authorization", "Bearer "+token); r.StatusCode != tt.want {
+			t.Errorf("%s: status %d, want %d", name, r.StatusCode, tt.want)
+		}
+	}
+}
+
 // The groups that Cognito makes for identity providers are in tokens, and say where
 // somebody comes from, not what they may do.
 func TestS116_ProviderGroupsOpenNothing(t *testing.T) {
