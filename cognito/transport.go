@@ -11,11 +11,12 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/codegrant/codegrant/internal/quotas"
 )
 
-// maxAnswer bounds what is read of an answer. A user may be in 100 groups, and
-// both tokens name them.
-const maxAnswer = 1 << 20
+// maxAnswer bounds what is read of an answer: more than the tokens of any user.
+const maxAnswer = quotas.AnswerBytes
 
 // maxWait is the longest that a call waits between two tries.
 const maxWait = 10 * time.Second

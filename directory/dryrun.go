@@ -107,9 +107,9 @@ func (p *pass) preview(ctx context.Context, u User) (replica.Change, error) {
 		}
 		p.stateGroups(&snapshot, groups[u.Subject()])
 	}
-	if snapshot.Validate() != nil {
+	snapshot, err := snapshot.Fit()
+	if err != nil {
 		p.Report.Refused++
-		snapshot = reduce(snapshot)
 	}
 	stored, err := p.Replica.UserBySubject(ctx, snapshot.Issuer, snapshot.Subject)
 	if errors.Is(err, replica.ErrNotFound) {

@@ -299,13 +299,13 @@ func TestSync_RefusedUsers(t *testing.T) {
 	if report.Refused != 0 {
 		t.Errorf("report = %+v", report)
 	}
-	const bad = `,{"Name":"name","Value":"bad\u0007name"},{"Name":"email","Value":"new@example.com"}`
+	bad := `,{"Name":"name","Value":"` + strings.Repeat("x", replica.MaxAttributeBytes+1) + `"},{"Name":"given_name","Value":"a\u0007b"},{"Name":"email","Value":"new@example.com"}`
 	refusing = "b"
 	report = pass(taken.Add(time.Minute), user("a", bad), user("b", `,{"Name":"name","Value":"New"}`), user("c", "disabled"))
 	if report.Refused != 2 || report.Removed != 0 {
 		t.Errorf("report = %+v", report)
 	}
-	if a := known("a"); a.Name != "Good Name" || a.Email != "new@example.com" {
+	if a := known("a"); a.Name != "Good Name" || a.GivenName != "a b" || a.Email != "new@example.com" {
 		t.Errorf("a = %+v", a)
 	}
 	if b := known("b"); b.Name != "Good Name" || !b.Deleted.IsZero() {

@@ -193,9 +193,9 @@ func (s *Sync) applyAll(ctx context.Context, snapshots []replica.Snapshot) ([]re
 	}
 	reduced := 0
 	for i, snapshot := range snapshots {
-		if err := snapshot.Validate(); err != nil {
+		var err error
+		if snapshots[i], err = snapshot.Fit(); err != nil {
 			s.log.Warn("user cannot be taken over whole", slog.String("subject", snapshot.Subject), slog.Any("error", err))
-			snapshots[i] = reduce(snapshot)
 			reduced++
 		}
 	}

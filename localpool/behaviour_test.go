@@ -412,6 +412,26 @@ func TestS143_Claims(t *testing.T) {
 	}
 }
 
+// TestAddressIsAnObject in tokens and userInfo, and one text at the pool; only "true"
+// says that an e-mail address is verified.
+func TestAddressIsAnObject(t *testing.T) {
+	c := newContract(t)
+	if err := c.pool.SetAttributes("local_Shop1", "carol", map[string]string{"address": "1 Main Street\nTown", "email_verified": "True"}); err != nil {
+		t.Fatal(err)
+	}
+	a := c.redeem("web", c.code("web", map[string]string{"scope": "openid"}), url.Values{"client_secret": {"one"}})
+	_, id := c.claims(a.json["id_token"])
+	info := c.do("GET", "/oauth2/userInfo", nil, "Authorization", "Bearer "+a.json["access_token"].(string)).json
+	for from, claim := range map[string]any{"ID token": id["address"], "userInfo": info["address"]} {
+		if address, ok := claim.(map[string]any); !ok || len(address) != 1 || address["formatted"] != "1 Main Street\nTown" {
+			t.Errorf("%s: address %v", from, claim)
+		}
+	}
+	if id["email_verified"] != false {
+		t.Errorf("email_verified %v", id["email_verified"])
+	}
+}
+
 func TestS143_RefreshRotationAndRevocation(t *testing.T) {
 	c := newContract(t)
 	refresh := func(client, token string) answer {

@@ -74,7 +74,7 @@ type GroupRef struct {
 	Precedence *int
 }
 
-// Limits of what a replica takes. Whatever Cognito itself accepts is within them.
+// Limits of what a replica takes. Whatever Cognito's quotas allow is within them.
 const (
 	MaxKeyBytes       = 255  // issuer, subject
 	MaxAttributeBytes = 2048 // one attribute; also a username
@@ -87,7 +87,7 @@ const (
 
 // Validate reports every fault of s in one error that is [ErrInvalid]: what is
 // missing, too long, not UTF-8, or holds control characters. Custom attributes
-// may hold tabs and line breaks.
+// may hold tabs and line breaks. [Snapshot.Fit] mends what can be.
 func (s Snapshot) Validate() error {
 	var faults []error
 	fault := func(err error) {
@@ -116,7 +116,7 @@ func (s Snapshot) Validate() error {
 			fault(errors.New("a custom attribute has no name"))
 		}
 		fault(checkText("name of a custom attribute", key, MaxCustomKeyBytes, ""))
-		fault(checkText(fmt.Sprintf("custom attribute %.64q", key), s.Custom[key], MaxAttributeBytes, "\t\r\n"))
+		fault(checkText(fmt.Sprintf("custom attribute %.64q", key), s.Custom[key], MaxAttributeBytes, allowedInCustom))
 	}
 	if len(s.Groups) > 0 && !s.GroupsKnown {
 		fault(errors.New("groups are listed but not marked as known"))

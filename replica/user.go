@@ -30,8 +30,9 @@ type User struct {
 	PhoneNumberVerified bool
 	Locale              string
 
-	// Custom holds further attributes under the pool's own names, such as
-	// "custom:department". Nil where there are none.
+	// Custom holds further attributes under the pool's own names: those that begin
+	// with "custom:", such as "custom:department", and "address", as one text. Nil
+	// where there are none.
 	Custom map[string]string
 
 	Enabled bool   // the pool lets the person sign in

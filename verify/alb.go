@@ -203,8 +203,8 @@ func (a *ALB) check(t *token) (*ALBClaims, error) {
 		return nil, fmt.Errorf("%w: iss is not %q", ErrIssuer, a.issuer)
 	case header.ClientID != a.clientID:
 		return nil, fmt.Errorf("%w: client is not %q", ErrAudience, a.clientID)
-	case payload.Subject == "" || len(payload.Subject) > maxSubject:
-		return nil, fmt.Errorf("%w: sub is missing or too long", ErrSubject)
+	case checkSubject(payload.Subject) != nil:
+		return nil, checkSubject(payload.Subject)
 	case !now.Before(header.ExpiresAt), !payload.ExpiresAt.IsZero() && !now.Before(payload.ExpiresAt):
 		return nil, ErrExpired
 	}

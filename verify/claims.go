@@ -53,6 +53,7 @@ type Profile struct {
 	PreferredUsername   string // chosen by the person, and changed by them
 	Locale              string
 	Picture             string // a URL
+	Address             string // as one text: "formatted" of the claim (OpenID Connect Core, section 5.1.1)
 
 	// Identities are the accounts at other providers through which the person
 	// signs in.

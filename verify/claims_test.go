@@ -172,7 +172,7 @@ func TestClaimTypes(t *testing.T) {
 
 func TestS114_EmailVerified(t *testing.T) {
 	for raw, want := range map[string]bool{
-		`true`: true, `"true"`: true, `"True"`: true, `"TRUE"`: true,
+		`true`: true, `"true"`: true, `"True"`: false, `"TRUE"`: false, `"tRue"`: false, `"\u0074rue"`: true, `" true"`: false,
 		`false`: false, `"false"`: false, `""`: false, `"1"`: false, `"yes"`: false, `"true "`: false,
 	} {
 		claims := with(idClaims(), object{"email_verified": json.RawMessage(raw), "phone_number_verified": json.RawMessage(raw)})
@@ -185,6 +185,28 @@ func TestS114_EmailVerified(t *testing.T) {
 		{"a number", with(idClaims(), object{"email_verified": 1}), ErrClaim},
 		{"null", with(idClaims(), object{"email_verified": json.RawMessage("null")}), ErrClaim},
 	})
+}
+
+// TestAddress reads the object of a token, and the text that an attribute is.
+func TestAddress(t *testing.T) {
+	for raw, want := range map[string]string{
+		`{"formatted":"1 Main Street\nTown"}`: "1 Main Street\nTown", `"1 Main Street"`: "1 Main Street", `{}`: "", `{"locality":"Town"}`: "",
+		`1`: "refused", `["a"]`: "refused", `{"formatted":1}`: "refused", `{"formatted":"a","formatted":"b"}`: "refused",
+	} {
+		c, err := verifyAs(t, testVerifier(t, nil), with(idClaims(), object{"address": json.RawMessage(raw)}))
+		if want == "refused" {
+			if !errors.Is(err, ErrInvalid) {
+				t.Errorf("address %s: %v", raw, err)
+			}
+			continue
+		}
+		if err != nil || c.Address != want {
+			t.Errorf("address %s: %v, %q, want %q", raw, err, c.Address, want)
+		}
+		if got, ok := c.Raw("address"); !ok || string(got) != raw {
+			t.Errorf("address %s: Raw() = %s", raw, got)
+		}
+	}
 }
 
 // TestIdentities reads both forms that AWS documents, and no others.

@@ -33,7 +33,7 @@ var registered = func() map[string]bool {
 	for name := range strings.FieldsSeq(`iss sub aud client_id token_use username cognito:username cognito:groups cognito:roles
 		cognito:preferred_role scope auth_time iat exp nbf acr amr jti origin_jti event_id nonce at_hash azp
 		email email_verified phone_number phone_number_verified name given_name family_name preferred_username locale picture
-		identities`) {
+		address identities`) {
 		names[name] = true
 	}
 	return names
@@ -150,12 +150,31 @@ func (p *Profile) set(name, raw string) (ok bool) {
 		p.Locale, ok = asText(raw)
 	case "picture":
 		p.Picture, ok = asText(raw)
+	case "address":
+		p.Address, ok = asAddress(raw)
 	case "identities":
 		p.Identities, ok = identities(raw)
 	default:
 		ok = true
 	}
 	return ok
+}
+
+// asAddress takes the object of a token, and the text that the attribute is elsewhere.
+func asAddress(raw string) (string, bool) {
+	if raw[0] != '{' {
+		return asText(raw)
+	}
+	members, err := readObject(raw)
+	if err != nil {
+		return "", false
+	}
+	for _, m := range members {
+		if m.name == "formatted" {
+			return asText(m.raw)
+		}
+	}
+	return "", true
 }
 
 // identities takes the array of an ID token, whose members are strings, and the
@@ -247,8 +266,8 @@ func asTextOrTexts(raw string) ([]string, bool) {
 }
 
 // truth takes the booleans of tokens, and the strings that userInfo and some
-// federated attributes have in their place. Only "true" is true, in any case: an
-// administrator can write "True".
+// federated attributes have in their place. Only "true" is true: whatever else somebody
+// wrote into the attribute, Cognito does not take it for that.
 func asTruth(raw string) (value, ok bool) {
 	switch raw {
 	case "true":
@@ -257,7 +276,7 @@ func asTruth(raw string) (value, ok bool) {
 		return false, true
 	}
 	text, ok := asText(raw)
-	return strings.EqualFold(text, "true"), ok
+	return text == "true", ok
 }
 
 // maxMoment is the end of the year 9999. What is later was stated in another unit.

@@ -6,7 +6,9 @@ import (
 	"encoding/base64"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 )
 
 const (
@@ -23,8 +25,9 @@ func (v *Verifier) check(d *decoded, use string, ended bool) error {
 		return fmt.Errorf("%w: token_use is not %q", ErrTokenUse, use)
 	case d.Issuer != v.issuer:
 		return fmt.Errorf("%w: iss is not %q", ErrIssuer, v.issuer)
-	case d.Subject == "" || len(d.Subject) > maxSubject:
-		return fmt.Errorf("%w: sub is missing or too long", ErrSubject)
+	}
+	if err := checkSubject(d.Subject); err != nil {
+		return err
 	}
 	settle := v.settleAccess
 	if use == useID {
@@ -34,6 +37,17 @@ func (v *Verifier) check(d *decoded, use string, ended bool) error {
 		return err
 	}
 	return v.checkTime(d, ended)
+}
+
+// checkSubject refuses what no pool makes, and what a log or a header could not show.
+func checkSubject(sub string) error {
+	switch {
+	case sub == "" || len(sub) > maxSubject:
+		return fmt.Errorf("%w: sub is missing or too long", ErrSubject)
+	case strings.ContainsFunc(sub, func(r rune) bool { return !unicode.IsPrint(r) || r == ' ' }):
+		return fmt.Errorf("%w: sub has characters that are not printed", ErrSubject)
+	}
+	return nil
 }
 
 // settleID: an ID token is for one app client, in aud.

@@ -194,13 +194,18 @@ func TestS010_Times(t *testing.T) {
 	})
 }
 
-func TestS011_Subject(t *testing.T) {
+func TestS011_S260_Subject(t *testing.T) {
 	checkRules(t, testVerifier(t, nil), []rule{
 		{"as long as may be", with(idClaims(), object{"sub": strings.Repeat("s", 255)}), nil},
 		{"not a UUID", with(idClaims(), object{"sub": "x"}), nil},
 		{"longer", with(idClaims(), object{"sub": strings.Repeat("s", 256)}), ErrSubject},
 		{"longer in bytes", with(idClaims(), object{"sub": strings.Repeat("é", 128)}), ErrSubject},
 		{"empty", with(idClaims(), object{"sub": ""}), ErrSubject},
+		{"a control character", with(idClaims(), object{"sub": "a\x00b"}), ErrSubject},
+		{"a line break", with(accessClaims(), object{"sub": "a\nb"}), ErrSubject},
+		{"U+0085", with(idClaims(), object{"sub": "a\u0085b"}), ErrSubject},
+		{"a direction override", with(idClaims(), object{"sub": "a\u202eb"}), ErrSubject},
+		{"a space", with(idClaims(), object{"sub": "a b"}), ErrSubject},
 		{"missing", with(accessClaims(), object{"sub": gone{}}), ErrSubject},
 		{"a number", with(idClaims(), object{"sub": 1}), ErrClaim},
 		{"null", with(idClaims(), object{"sub": json.RawMessage("null")}), ErrClaim},

@@ -8,19 +8,58 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/codegrant/codegrant/internal/quotas"
 )
 
-// maxToken is how long a token may be, in bytes. A user may be in 100 groups with
-// names of 128 characters, and a trigger may add claims.
-const maxToken = 16 << 10
+// maxToken is how long a token may be, in bytes: whatever a pool can make within its
+// quotas is shorter, and only a trigger can make more of it.
+const maxToken = quotas.TokenBytes
 
 // checkSize comes before anything else is done with a token.
 func checkSize(raw string) error {
 	if len(raw) > maxToken {
-		return fmt.Errorf("%w: more than %d bytes", ErrTooLarge, maxToken)
+		return fmt.Errorf("%w: it has %d bytes, and at most %d are read%s", ErrTooLarge, len(raw), maxToken, mostlyOf(raw))
 	}
 	return nil
+}
+
+// mostlyOf tells what to leave out of a token that is too large, if it is one at all.
+func mostlyOf(raw string) string {
+	if len(raw) > 2*maxToken {
+		return ""
+	}
+	if largest := LargestClaims(raw); largest != "" {
+		return "; most of it are " + largest + ": leave those out of the attributes that the app client may read, or out of what a trigger adds"
+	}
+	return ""
+}
+
+// LargestClaims names the three claims of a token that take the most room, with
+// the bytes that each takes, as in "custom:notes (2050 bytes)": for whoever has to
+// make tokens smaller. The token is not verified. Empty: it is none.
+func LargestClaims(raw string) string {
+	parts := strings.Split(raw, ".")
+	if len(parts) != 3 {
+		return ""
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return ""
+	}
+	members, err := readObject(string(payload))
+	if err != nil {
+		return ""
+	}
+	slices.SortStableFunc(members, func(a, b member) int { return len(b.raw) - len(a.raw) })
+	var names []string
+	for _, m := range members[:min(len(members), 3)] {
+		name := strconv.Quote(m.name[:min(len(m.name), 64)])
+		names = append(names, fmt.Sprintf("%s (%d bytes)", name[1:len(name)-1], len(m.raw)))
+	}
+	return strings.Join(names, ", ")
 }
 
 // shape is what the issuer's tokens look like.

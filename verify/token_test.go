@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/codegrant/codegrant/internal/quotas"
 )
 
 // header is one that Cognito makes, with more members behind.
@@ -256,17 +259,47 @@ func TestS018_Size(t *testing.T) {
 	for name, raw := range map[string]string{
 		"a valid token": sign(t, with(idClaims(), object{"pad": fill(maxToken)})),
 		"dots":          strings.Repeat(".", maxToken+1),
-		"a megabyte":    strings.Repeat("a.", 1<<19),
+		"megabytes":     strings.Repeat("a.", maxToken),
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := v.IDToken(t.Context(), raw, IDExpectations{}); !errors.Is(err, ErrTooLarge) {
 				t.Errorf("IDToken() = %v, want %v", err, ErrTooLarge)
 			}
-			// The errors alone.
-			if allocs := testing.AllocsPerRun(10, func() { _, _ = v.IDToken(t.Context(), raw, IDExpectations{}) }); allocs > 10 {
+			// The errors, and what would help.
+			if allocs := testing.AllocsPerRun(10, func() { _, _ = v.IDToken(t.Context(), raw, IDExpectations{}) }); allocs > 50 {
 				t.Errorf("IDToken() allocates %v times", allocs)
 			}
 		})
+	}
+}
+
+// TestS261_TheLargestPersonIsRead: what a pool can put into a token is read, and of what
+// is beyond that the error names the claim to leave out.
+func TestS261_TheLargestPersonIsRead(t *testing.T) {
+	v := testVerifier(t, nil)
+	groups, roles := []string{}, []string{}
+	for i := range quotas.GroupsPerUser {
+		groups = append(groups, fmt.Sprintf("%03d", i)+strings.Repeat("組", quotas.GroupNameCharacters-3))
+		roles = append(roles, fmt.Sprintf("arn:aws:iam::111122223333:role/%03d", i)+strings.Repeat("r", quotas.RoleBytes-34))
+	}
+	person := with(idClaims(), object{"cognito:groups": groups, "cognito:roles": roles, "cognito:preferred_role": roles[0]})
+	for i := range quotas.CustomAttributes - 1 { // beside the one of every person here
+		person[fmt.Sprintf("custom:%020d", i)] = strings.Repeat("<", quotas.AttributeBytes)
+	}
+	for _, name := range strings.Fields("name given_name family_name middle_name nickname preferred_username profile picture website gender locale zoneinfo") {
+		person[name] = strings.Repeat("&", quotas.AttributeBytes)
+	}
+	raw := sign(t, person)
+	c, err := v.IDToken(t.Context(), raw, IDExpectations{})
+	if err != nil {
+		t.Fatalf("a token of %d bytes: %v", len(raw), err)
+	}
+	if !slices.Equal(c.Groups, groups) || !slices.Equal(c.Roles, roles) || len(c.Custom) != quotas.CustomAttributes || len(c.Name) != quotas.AttributeBytes {
+		t.Errorf("%d groups, %d roles, %d custom attributes, a name of %d bytes", len(c.Groups), len(c.Roles), len(c.Custom), len(c.Name))
+	}
+	_, err = v.IDToken(t.Context(), sign(t, with(person, object{"custom:by a trigger": strings.Repeat("x", maxToken)})), IDExpectations{})
+	if !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), "custom:by a trigger (") || !strings.Contains(err.Error(), "leave") {
+		t.Errorf("beyond the quotas: %v", err)
 	}
 }
 

@@ -92,6 +92,10 @@ func (v *Verifier) Warm(ctx context.Context) error {
 	return nil
 }
 
+// maxRemembered bounds what each place of the cache holds. Tokens that are larger are
+// few, and verified each time.
+const maxRemembered = 16 << 10
+
 // verify makes the checks that depend on the token, the keys and the time alone.
 // Those that need no key come first: a hopeless token costs no network, and hardly
 // any time.
@@ -144,7 +148,9 @@ func (v *Verifier) verify(ctx context.Context, raw, use string, ended bool) (*de
 	}
 	d.Custom = d.custom()
 	d.Groups, d.Roles, d.Scopes, d.AMR = slices.Clip(d.Groups), slices.Clip(d.Roles), slices.Clip(d.Scopes), slices.Clip(d.AMR)
-	v.cache.put(id, entry{d, t.keyID, key})
+	if len(raw) <= maxRemembered {
+		v.cache.put(id, entry{d, t.keyID, key})
+	}
 	return d, nil
 }
 

@@ -78,12 +78,13 @@ var allowed = map[string]map[string]string{
 	"secret/awssecret": {
 		"github.com/aws/aws-sdk-go-v2": "the API of Secrets Manager",
 	},
+	"cognito": {"internal/quotas": "how long an answer with tokens can be"},
 	"session": {},
 	"replica": {},
 	"cloudfront": {
 		"golang.org/x/net": "the public suffix list, against cookies for a whole registry",
 	},
-	"verify": {},
+	"verify": {"internal/quotas": "how long a token of a pool can be"},
 
 	// Implementations and suites of the contracts.
 	"session/sessiontest": {"session": "the contract that the suite holds stores to"},
@@ -206,7 +207,8 @@ var allowed = map[string]map[string]string{
 		"go.opentelemetry.io":    "spans, and the collector that they are sent to",
 		"google.golang.org/grpc": "where a call from Envoy says which trace it belongs to",
 	},
-	"internal/kept": {},
+	"internal/kept":   {},
+	"internal/quotas": {},
 	"internal/gatewaytest": {
 		".":             "what the gateway stands on",
 		"codegranttest": "a pool and browsers",

@@ -48,9 +48,12 @@ func (e *Endpoints) UserInfo(w http.ResponseWriter, r *http.Request) {
 		invalid("Access token is invalid")
 		return
 	}
-	info := map[string]string{"sub": u.Sub(), "username": u.Username}
+	info := map[string]any{"sub": u.Sub(), "username": u.Username}
 	for name, value := range tokens.Readable(u, strings.Fields(c.Scope)) {
 		info[name] = value
+		if name == "address" {
+			info[name] = tokens.Address(value)
+		}
 	}
 	writeJSON(w, http.StatusOK, info)
 }

@@ -133,15 +133,22 @@ func (m *Maker) idClaims(client state.Client, u state.User, t Terms, groups trig
 		scopes = nil // which shows all
 	}
 	for name, value := range Readable(u, scopes) {
-		if name == "email_verified" || name == "phone_number_verified" {
-			id[name] = strings.EqualFold(value, "true") // a boolean here, a string in userInfo
-			continue
+		switch name {
+		case "email_verified", "phone_number_verified":
+			id[name] = value == "true" // a boolean here, a string in userInfo
+		case "address":
+			id[name] = Address(value)
+		default:
+			id[name] = value
 		}
-		id[name] = value
 	}
 	override(id, o, "")
 	return id
 }
+
+// Address is the claim of the attribute, which is one text at the pool (OpenID Connect
+// Core, section 5.1.1).
+func Address(value string) map[string]string { return map[string]string{"formatted": value} }
 
 // profile is what the scope of that name shows.
 var profile = strings.Fields("name family_name given_name middle_name nickname preferred_username profile picture website gender birthdate zoneinfo locale updated_at")
