@@ -15,10 +15,11 @@ import (
 
 	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/internal/keep"
+	"github.com/codegrant/codegrant/internal/quotas"
 )
 
-// maxHandOver bounds the body: three tokens of the size that verify takes.
-const maxHandOver = 64 << 10
+// maxHandOver bounds the body: as much as the token endpoint can have said.
+const maxHandOver = quotas.AnswerBytes
 
 // handOver is what a client sends that already holds tokens: members named as in a
 // token endpoint's answer.

@@ -116,7 +116,7 @@ func TestHandOver(t *testing.T) {
 		{"an unknown member", target, `{"id_token":"a","access_token":"b","roles":["admin"]}`, nil, http.StatusBadRequest},
 		{"two documents", target, good + good, nil, http.StatusBadRequest},
 		{"not JSON", target, "{", nil, http.StatusBadRequest},
-		{"too large", target, `{"id_token":"` + strings.Repeat("a", 70<<10) + `"}`, nil, http.StatusRequestEntityTooLarge},
+		{"too large", target, `{"id_token":"` + strings.Repeat("a", 5<<20) + `"}`, nil, http.StatusRequestEntityTooLarge},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := handOver(t, p.browser().Client, tt.target, tt.body, tt.header...)

@@ -19,7 +19,9 @@ import (
 	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/internal/fault"
 	"github.com/codegrant/codegrant/internal/prove"
+	"github.com/codegrant/codegrant/internal/quotas"
 	"github.com/codegrant/codegrant/session"
+	"github.com/codegrant/codegrant/verify"
 )
 
 // SealedConfig configures a [Sealed].
@@ -56,7 +58,7 @@ const (
 	maxParts = 3
 	partSize = 3800
 	// maxPlain bounds what a sealed value may unfold to.
-	maxPlain = 64 << 10
+	maxPlain = quotas.AnswerBytes
 	// maxJoined bounds how many ways to join parts are tried.
 	maxJoined = 256
 	// sealedVersion begins what is sealed. Version 1 began with the seconds of a time,
@@ -297,8 +299,8 @@ func (s *Sealed) Hand(w http.ResponseWriter, h *Held) error {
 	}
 	value := s.keys.Seal(sealedPurpose, packed.Bytes(), []byte(s.binding))
 	if len(value) > maxParts*partSize {
-		return fmt.Errorf("%w: the session has %d bytes and cookies hold %d; keep sessions in a store, or have the pool put fewer groups or attributes in its tokens",
-			ErrTooLarge, len(value), maxParts*partSize)
+		return fmt.Errorf("%w: the session has %d bytes and cookies hold %d; most of it are %s: leave those out of what the app client may read, or keep sessions in a store",
+			ErrTooLarge, len(value), maxParts*partSize, verify.LargestClaims(h.set.ID.Reveal()))
 	}
 	lifetime := h.Record.Created.Add(s.life.Absolute).Sub(s.clock())
 	for i := range maxParts {

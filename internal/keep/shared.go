@@ -12,6 +12,7 @@ import (
 	"github.com/codegrant/codegrant/internal/fault"
 	"github.com/codegrant/codegrant/internal/prove"
 	"github.com/codegrant/codegrant/session"
+	"github.com/codegrant/codegrant/verify"
 )
 
 // SharedConfig configures a [Shared].
@@ -170,8 +171,8 @@ func (s *Shared) Hand(w http.ResponseWriter, h *Held) error {
 	values := [...]cognito.Secret{h.set.Access, h.set.ID, h.set.Refresh}
 	for i, cookie := range s.cookies() {
 		if size := len(cookie.Name) + len(values[i]); size > maxCookie {
-			return fmt.Errorf("%w: %s has %d bytes and browsers keep %d; have the pool put fewer groups or attributes in it, or share a session store instead",
-				ErrTooLarge, cookie.Name, size, maxCookie)
+			return fmt.Errorf("%w: %s has %d bytes and browsers keep %d; most of it are %s: leave those out of what the app client may read, or share a session store instead",
+				ErrTooLarge, cookie.Name, size, maxCookie, verify.LargestClaims(values[i].Reveal()))
 		}
 	}
 	lifetime := h.Record.Expires.Sub(s.clock())

@@ -18,6 +18,9 @@ type People struct {
 	Replica  replica.Store                                      // nil: none
 	Accounts *Accounts                                          // nil: nobody is looked up again
 	Ask      func(ctx context.Context, who *prove.Person) error // nil: everybody is admitted
+	// Partly hears of people whom the replica cannot hold whole, and of what it leaves
+	// out. nil: nobody does.
+	Partly func(ctx context.Context, subject string, err error)
 }
 
 // Admit asks the application about a person.
@@ -42,7 +45,10 @@ func (p *People) Tell(ctx context.Context, claims *verify.Claims, signIn bool, d
 	if p.Replica == nil {
 		return row, digest, nil
 	}
-	snapshot := snapshotOf(claims)
+	snapshot, err := snapshotOf(claims).Fit()
+	if err != nil && p.Partly != nil {
+		p.Partly(ctx, claims.Subject, err)
+	}
 	sum := digestOf(snapshot)
 	if sum == digest {
 		return row, digest, nil
@@ -102,6 +108,12 @@ func snapshotOf(c *verify.Claims) replica.Snapshot {
 			text = string(raw)
 		}
 		s.Custom[name] = text
+	}
+	if c.Address != "" {
+		if s.Custom == nil {
+			s.Custom = make(map[string]string)
+		}
+		s.Custom["address"] = c.Address
 	}
 	return s
 }

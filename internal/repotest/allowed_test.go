@@ -39,6 +39,7 @@ var allowed = map[string]map[string]string{
 		"internal/pages":    "its small pages: errors, confirmations",
 		"internal/people":   "what the application says of a person",
 		"internal/prove":    "from tokens to a person",
+		"internal/quotas":   "how much a client may hand over",
 		"internal/returnto": "where a person may be sent back to",
 		"golang.org/x/net":  "the list of public suffixes, which no cookie may be set on",
 	},
@@ -59,6 +60,7 @@ var allowed = map[string]map[string]string{
 		"internal/fault":  "what ends a sign-in and what does not",
 		"internal/people": "asks the application as a sign-in begins and is renewed",
 		"internal/prove":  "whose tokens are",
+		"internal/quotas": "how much a sealed value may unfold to",
 	},
 	"internal/people": {
 		"replica":        "the copy of users and groups that it tells and asks",
@@ -73,12 +75,11 @@ var allowed = map[string]map[string]string{
 	},
 
 	// The leaves.
-	"cognito": {},
+	"cognito": {"internal/quotas": "how long an answer with tokens can be"},
 	"secret":  {},
 	"secret/awssecret": {
 		"github.com/aws/aws-sdk-go-v2": "the API of Secrets Manager",
 	},
-	"cognito": {"internal/quotas": "how long an answer with tokens can be"},
 	"session": {},
 	"replica": {},
 	"cloudfront": {
