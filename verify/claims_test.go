@@ -152,6 +152,9 @@ func TestClaimTypes(t *testing.T) {
 	v := testVerifier(t, nil)
 	for name := range registered {
 		for _, bad := range []string{`{}`, `null`, `[1]`, `[[]]`, `[null]`} {
+			if name == "address" && bad == `{}` {
+				continue // an address of which nothing is said
+			}
 			// The check of one claim must not hide behind that of another.
 			if _, err := decode(string(marshal(t, object{name: json.RawMessage(bad)}))); !errors.Is(err, ErrClaim) {
 				t.Errorf("%s %s: decode() = %v, want %v", name, bad, err, ErrClaim)

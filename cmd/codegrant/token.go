@@ -125,7 +125,7 @@ func (c tokenCommand) settings() (codegrant.Config, error) {
 }
 
 // maxTokenFile is more than any token that verify takes.
-const maxTokenFile = 64 << 10
+const maxTokenFile = 4 << 20
 
 func (c tokenCommand) read() (string, error) {
 	in, name := io.Reader(os.Stdin), "the standard input"
@@ -183,7 +183,7 @@ var mends = []struct {
 	mend string
 }{
 	{codegrant.ErrMachineToken, "It comes of the grant client_credentials. Have a person sign in, or use it at an API that takes machines."},
-	{verify.ErrTooLarge, "No token of Cognito is that large: is it one?"},
+	{verify.ErrTooLarge, "The reason names the claims that take the most room: leave them out of what the app client may read, or of what a trigger adds."},
 	{verify.ErrMalformed, "Copy all of it: three parts with a point between each, and nothing else."},
 	{verify.ErrHeader, "Cognito does not make such headers: the token is of somebody else, or was made by hand."},
 	{verify.ErrAlgorithm, "Cognito signs with RS256 alone: the token is of somebody else."},
