@@ -172,7 +172,10 @@ func newDemo(ctx context.Context, dir, siteURL, poolURL string, logger *slog.Log
 
 // listen opens an address and says what to do where that fails.
 func listen(flag, address string) (net.Listener, error) {
-	l, err := net.Listen("tcp", address)
+	// Sockets of Multipath TCP take no filter, which the end of a process needs.
+	var plain net.ListenConfig
+	plain.SetMultipathTCP(false)
+	l, err := plain.Listen(context.Background(), "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w; choose another address with %s", address, errors.Unwrap(err), flag)
 	}

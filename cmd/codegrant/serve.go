@@ -158,7 +158,8 @@ func (c serveCommand) serve(ctx context.Context, s *settings.Settings, keys *ses
 	base, cut := context.WithCancel(context.Background())
 	defer cut()
 	server := p.server(base, s)
-	listening.Go(func() { served <- p.serveOn(server, on.main, s.Certificate != nil) })
+	entrance := newDoor(on.main, on.passed)
+	listening.Go(func() { served <- p.serveOn(server, entrance, s.Certificate != nil) })
 	asked, stopAsking := context.WithCancel(context.Background())
 	defer stopAsking()
 	if on.extAuthz != nil {
@@ -193,7 +194,7 @@ func (c serveCommand) serve(ctx context.Context, s *settings.Settings, keys *ses
 	beside.Wait()
 	stopAsking()
 	drained := time.Now().Add(c.DrainTimeout)
-	c.drain(p, server, cut)
+	c.drain(p, server, entrance, cut)
 	closing, cancel := context.WithTimeout(context.Background(), closeWait+time.Second)
 	defer cancel()
 	if err := p.close(closing); err != nil {
@@ -219,6 +220,7 @@ func (p *process) server(base context.Context, s *settings.Settings) *http.Serve
 		MaxHeaderBytes:    s.Limits.HeaderBytes,
 		ErrorLog:          slog.NewLogLogger(p.log.Handler(), slog.LevelDebug), // what strangers send is no warning
 		BaseContext:       func(net.Listener) context.Context { return base },
+		ConnState:         follow,
 		TLSConfig: &tls.Config{
 			MinVersion: tls.VersionTLS12,
 			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
@@ -244,18 +246,21 @@ func (p *process) serveOn(server *http.Server, listener net.Listener, secure boo
 	if secure {
 		serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
 	}
-	if err := serve(listener); !errors.Is(err, http.ErrServerClosed) {
+	if err := serve(listener); !doorClosed(err) {
 		return fmt.Errorf("serve %s: %w", listener.Addr(), err)
 	}
 	return nil
 }
 
-// drain takes no more connections, and waits for requests under way: WebSockets too,
-// which the server knows nothing of.
-func (c serveCommand) drain(p *process, server *http.Server, cut context.CancelFunc) {
+// drain takes no more connections, answers what has come in, and waits for requests
+// under way: WebSockets too, which the server knows nothing of.
+func (c serveCommand) drain(p *process, server *http.Server, entrance *door, cut context.CancelFunc) {
 	p.log.Info("stopping", "drain", c.DrainTimeout)
 	ctx, cancel := context.WithTimeout(context.Background(), c.DrainTimeout)
 	defer cancel()
+	p.stopping.Store(true)
+	entrance.close(ctx)
+	entrance.empty(ctx)
 	err := server.Shutdown(ctx)
 	for idle := time.NewTicker(20 * time.Millisecond); err == nil && p.inFlight.Load() > 0; {
 		select {

@@ -87,6 +87,7 @@ type process struct {
 	current   atomic.Pointer[generation]
 	open      sync.WaitGroup // generations
 	inFlight  atomic.Int64   // requests
+	stopping  atomic.Bool    // each answer is the last of its connection
 	metrics   *metrics
 	ready     readiness
 	signIns   limiter[netip.Prefix]
@@ -131,6 +132,9 @@ func (p *process) enter() *generation {
 }
 
 func (p *process) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if p.stopping.Load() {
+		last(w, r)
+	}
 	g, ok := p.admit(w)
 	defer p.done(g)
 	if !ok {

@@ -16,6 +16,8 @@ import (
 // sockets are what to listen on.
 type sockets struct {
 	main, ops, extAuthz, spoe net.Listener // all but main may be nil
+
+	passed bool // main, by systemd
 }
 
 func (s sockets) close() {
@@ -122,6 +124,7 @@ func activated() (s sockets, err error) {
 		}
 		*slot = l
 	}
+	s.passed = s.main != nil
 	return s, nil
 }
 
