@@ -1,22 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
-	"github.com/aws/smithy-go/middleware"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/cognito"
@@ -102,63 +92,28 @@ func (e *examination) accepts(ctx context.Context, config codegrant.Config, endp
 	return refusal.Error != "invalid_client", nil
 }
 
-// keptSecret is the ARN of the app client's secret where Secrets Manager keeps it. AWS
-// is asked only where the user wants it, for it takes credentials; a pool of this
-// machine is always asked.
+// keptSecret is the ARN of the app client's secret where Secrets Manager keeps it.
 func (e *examination) keptSecret(ctx context.Context, c codegrant.Config, endpoints cognito.Endpoints) string {
-	instead := localEndpoint(endpoints.Issuer)
-	if instead == "" && !e.askAWS {
+	api, err := e.api(ctx, c, endpoints)
+	if err == nil && api == nil {
 		return ""
 	}
-	arn, err := describeSecret(ctx, c.Pool, endpoints.Issuer, instead)
-	switch {
-	case err != nil && instead == "":
-		e.warn("client", "allow cognito-idp:DescribeUserPoolClient to the credentials of AWS's tools, or leave --aws out", "AWS does not describe the app client: %v", err)
-	case arn != "":
+	var described struct {
+		UserPoolClient struct{ ClientSecretArn string }
+	}
+	if err == nil {
+		err = api.call(ctx, "DescribeUserPoolClient", &described)
+	}
+	if err != nil {
+		if e.askAWS {
+			e.warn("client", "allow cognito-idp:DescribeUserPoolClient to the credentials of AWS's tools, or leave --aws out", "AWS does not describe the app client: %v", err)
+		}
+		return ""
+	}
+	e.ownSession(ctx, c, api)
+	arn := described.UserPoolClient.ClientSecretArn
+	if arn != "" {
 		e.fine("client", "keeps its secret in Secrets Manager: %s", arn)
 	}
 	return arn
-}
-
-// describeSecret asks for ClientSecretArn, which the SDK's types do not have yet. It is
-// read from the answer before the SDK decodes it.
-func describeSecret(ctx context.Context, pool cognito.Pool, issuer, instead string) (string, error) {
-	id := issuer[strings.LastIndexByte(issuer, '/')+1:]
-	region, _, _ := strings.Cut(id, "_")
-	options := []func(*config.LoadOptions) error{config.WithRegion(orDefault(region, "local"))}
-	if instead != "" {
-		options = append(options, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider("local", "local", "")))
-	}
-	found, err := config.LoadDefaultConfig(ctx, options...)
-	if err != nil {
-		return "", err
-	}
-	var described struct {
-		UserPoolClient struct {
-			ClientSecretArn string
-		}
-	}
-	client := cognitoidentityprovider.NewFromConfig(found, func(o *cognitoidentityprovider.Options) {
-		o.BaseEndpoint = endpoint(instead)
-		o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
-			return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("ClientSecretArn", func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
-				out, metadata, err := next.HandleDeserialize(ctx, in)
-				response, ok := out.RawResponse.(*smithyhttp.Response)
-				if err != nil || !ok {
-					return out, metadata, err
-				}
-				body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
-				_ = response.Body.Close()
-				response.Body = io.NopCloser(bytes.NewReader(body))
-				_ = json.Unmarshal(body, &described) // what is wrong with it, the SDK says
-				return out, metadata, err
-			}), middleware.After)
-		})
-	})
-	_, err = client.DescribeUserPoolClient(ctx, &cognitoidentityprovider.DescribeUserPoolClientInput{UserPoolId: &id, ClientId: aws.String(pool.ClientID)})
-	var response *smithyhttp.ResponseError
-	if errors.As(err, &response) {
-		return "", response.Unwrap()
-	}
-	return described.UserPoolClient.ClientSecretArn, err
 }
