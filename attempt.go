@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/codegrant/codegrant/session"
@@ -151,7 +150,7 @@ func (a *Auth) takeAttempt(w http.ResponseWriter, r *http.Request, state string)
 	if age := a.Now().Sub(at.created); age > attemptLifetime || age < -2*clockSkew {
 		return at, ErrStateExpired
 	}
-	if !a.used.take(at.secret) {
+	if !a.sessions.First(r.Context(), at.secret, at.created.Add(attemptLifetime+2*clockSkew)) {
 		return at, ErrStateUsed
 	}
 	return at, nil
@@ -168,41 +167,4 @@ func (a *Auth) clearAttempts(w http.ResponseWriter, r *http.Request) {
 			cleared++
 		}
 	}
-}
-
-// usedStates remembers the attempts that were taken until they would have
-// expired. It is bounded; past the bound, and in other processes, a replay is
-// still refused by the pool, which redeems a code once.
-type usedStates struct {
-	now   func() time.Time
-	mu    sync.Mutex
-	seen  map[[32]byte]bool
-	queue []usedState
-}
-
-type usedState struct {
-	secret [32]byte
-	until  time.Time
-}
-
-const maxUsedStates = 1 << 16
-
-func newUsedStates(now func() time.Time) *usedStates {
-	return &usedStates{now: now, seen: make(map[[32]byte]bool)}
-}
-
-func (u *usedStates) take(secret [32]byte) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	now := u.now()
-	for len(u.queue) > 0 && (len(u.queue) >= maxUsedStates || now.After(u.queue[0].until)) {
-		delete(u.seen, u.queue[0].secret)
-		u.queue = u.queue[1:]
-	}
-	if u.seen[secret] {
-		return false
-	}
-	u.seen[secret] = true
-	u.queue = append(u.queue, usedState{secret, now.Add(attemptLifetime + 2*clockSkew)})
-	return true
 }

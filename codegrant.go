@@ -31,7 +31,6 @@ type Auth struct {
 	csrf      *http.CrossOriginProtection
 	chain     []Authenticator
 	prefix    atomic.Pointer[string]
-	used      *usedStates
 	signIns   chan struct{} // codes on their way to the pool
 	prover    *prove.Prover
 	people    *people.People
@@ -89,9 +88,9 @@ func New(config Config) (*Auth, error) {
 
 	a := &Auth{
 		settings: s, client: client, endpoints: endpoints, verifier: verifier, csrf: csrf,
-		used: newUsedStates(s.Now), signIns: make(chan struct{}, maxSignIns),
-		prover: prove.New(verifier, endpoints.Issuer, s.Pool.ClientID, s.BearerIDTokens),
-		behind: behind.New(s.Logger, s.OnWork), people: s.people(endpoints.Issuer),
+		signIns: make(chan struct{}, maxSignIns),
+		prover:  prove.New(verifier, endpoints.Issuer, s.Pool.ClientID, s.BearerIDTokens),
+		behind:  behind.New(s.Logger, s.OnWork), people: s.people(endpoints.Issuer),
 	}
 	lifetimes := keep.Lifetimes{Idle: s.IdleTimeout, Absolute: s.AbsoluteTimeout}
 	a.sessions = keep.New(keep.Config{

@@ -88,8 +88,11 @@ func SessionPool(pool cognito.Pool) (string, error) {
 
 // logCannot says at the start what the chosen way to keep sign-ins cannot do.
 func (a *Auth) logCannot() {
+	var cannot []any
 	for _, e := range a.sessions.Cannot() {
-		a.Logger.LogAttrs(context.Background(), slog.LevelWarn, "not promised with this way to keep sessions",
-			slog.String("promise", e.Promise), slog.String("reason", e.Why))
+		cannot = append(cannot, slog.String(e.Promise, e.Why))
+	}
+	if len(cannot) > 0 {
+		a.Logger.Warn("promises of docs/security.md that this way to keep sessions cannot keep", cannot...)
 	}
 }

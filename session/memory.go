@@ -31,6 +31,8 @@ type MemoryStore struct {
 	count  atomic.Int64
 	shards [memoryShards]memoryShard
 
+	once onceMemory
+
 	purge  sync.Mutex // one sweep for room at a time
 	purged time.Time  // when the last one began
 }
@@ -73,6 +75,9 @@ func (s *MemoryStore) shard(id string) *memoryShard {
 func (s *MemoryStore) Create(ctx context.Context, record Record) error {
 	if err := alive(ctx); err != nil {
 		return err
+	}
+	if record.Pool == OncePool {
+		return s.once.create(record, s.now())
 	}
 	if s.count.Load() >= s.max {
 		s.makeRoom(ctx)
@@ -193,8 +198,7 @@ func (s *MemoryStore) List(ctx context.Context, query Query) ([]Record, error) {
 		shard := &s.shards[i]
 		shard.mu.RLock()
 		for id, record := range shard.records {
-			if id > query.After && now.Before(record.Expires) &&
-				(query.Pool == "" || record.Pool == query.Pool) && (query.Subject == "" || record.Subject == query.Subject) {
+			if id > query.After && now.Before(record.Expires) && query.Selects(record) {
 				record.Sealed = nil
 				found = append(found, record)
 			}

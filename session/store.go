@@ -76,5 +76,20 @@ type Query struct {
 	Limit   int    // at most this many; 0: 100
 }
 
+// OncePool is the Pool of records that are no sessions: each notes that something, such as
+// a sign-in under way, has happened once for all processes that share the store. Create
+// says whether it had. They have no content, and expire by themselves. A List that is not
+// for this pool leaves them out.
+const OncePool = "codegrant once"
+
+// Selects reports whether the query is for a live record, as far as that does not depend
+// on the page.
+func (q Query) Selects(r Record) bool {
+	if q.Pool == "" && r.Pool == OncePool {
+		return false
+	}
+	return (q.Pool == "" || r.Pool == q.Pool) && (q.Subject == "" || r.Subject == q.Subject)
+}
+
 // DefaultLimit is how many records a query without Limit lists.
 const DefaultLimit = 100

@@ -19,6 +19,7 @@ import (
 // state: its rows are in the memory of this process.
 type carried struct {
 	rows   *recent
+	once   once
 	prover *prove.Prover
 	life   Lifetimes
 	clock  func() time.Time

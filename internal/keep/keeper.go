@@ -137,6 +137,10 @@ type Keeper interface {
 	// Owns reports whether cookies of this name are of this way.
 	Owns(cookie string) bool
 
+	// First reports whether nobody has called it with this secret before, until the
+	// time given.
+	First(ctx context.Context, secret [32]byte, until time.Time) bool
+
 	// Carried reports whether the browser holds the state: a renewal is then waited
 	// for and handed out with the answer, and never made without one.
 	Carried() bool

@@ -37,6 +37,7 @@ type Stored struct {
 	clock          func() time.Time
 	log            *slog.Logger
 	behind         *behind.Work
+	once           once
 	swept          atomic.Int64 // when the store last let go of expired sessions
 }
 

@@ -106,7 +106,7 @@ func (s *Store) heads(ctx context.Context, found []session.Record, ids []string,
 			return nil, err
 		}
 		r := h.record
-		if now.Before(r.Expires) && (q.Pool == "" || r.Pool == q.Pool) && (q.Subject == "" || r.Subject == q.Subject) {
+		if now.Before(r.Expires) && q.Selects(r) {
 			found = append(found, r)
 		}
 	}

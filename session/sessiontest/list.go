@@ -1,6 +1,7 @@
 package sessiontest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -12,6 +13,7 @@ var listCases = []testCase{
 	{"list", "pages follow one another by ID, without content, without expired ones", listPages},
 	{"list of a person", "people see their sessions, and nobody else's", listPerson},
 	{"list without a limit", "a page has an end even where nobody asks for one", listDefault},
+	{"list leaves out what happens once", "a console lists sessions, and a sign-in under way is none", listOnce},
 	{"list is current", "what was ended is not listed, and what was changed is listed as it is", listCurrent},
 }
 
@@ -81,6 +83,19 @@ func listPerson(s *suite) {
 			s.Errorf("List(%+v) = %v", nothing, got)
 		}
 	}
+}
+
+func listOnce(s *suite) {
+	once := s.record("a")
+	once.Pool, once.Subject, once.Sealed = session.OncePool, "a", []byte{0}
+	s.create(once, s.record("b"))
+	s.wantList(session.Query{Limit: 5}, "b")
+	s.wantList(session.Query{Subject: "a", Limit: 5})
+	if err := s.Store.Create(s.Context(), once); !errors.Is(err, session.ErrExists) {
+		s.Errorf("Create a second time = %v, want ErrExists", err)
+	}
+	s.Advance(24 * time.Hour)
+	s.must("Create once it has expired", s.Store.Create(s.Context(), once))
 }
 
 func listDefault(s *suite) {

@@ -44,6 +44,8 @@ func (e *engine) list(q session.Query, now int64) (string, []any) {
 	add("expires > ", now)
 	if q.Pool != "" {
 		add("pool = ", q.Pool)
+	} else {
+		add("pool <> ", session.OncePool)
 	}
 	if q.Subject != "" {
 		add("subject = ", q.Subject)
