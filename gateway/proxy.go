@@ -93,7 +93,7 @@ func (p *proxy) rewrite(pr *httputil.ProxyRequest) {
 		pr.Out.Host = c.route.servers.Host
 	}
 
-	h := make(http.Header, len(pr.Out.Header)+len(g.headers.all)+4) // so that it grows once
+	h := make(http.Header, len(pr.Out.Header)+len(g.headers.all)+6) // so that it grows once
 	maps.Copy(h, pr.Out.Header)
 	pr.Out.Header = h
 	if c.trusted {
@@ -113,6 +113,7 @@ func (p *proxy) rewrite(pr *httputil.ProxyRequest) {
 	if host != "" {
 		h.Set("X-Forwarded-Host", host)
 	}
+	tellPlace(h, c)
 	if err := g.present(h, c, false); err != nil {
 		g.log.LogAttrs(pr.In.Context(), slog.LevelError, "assertion not signed", slog.String("reason", err.Error()))
 	}

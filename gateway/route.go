@@ -105,6 +105,7 @@ type route struct {
 	passed      map[string]bool          // PassHeaders, in canonical form
 	servers     *servers
 
+	prefix    string                // that is taken off, as upstreams are told
 	keeps     folds                 // that are turned off
 	canonical [foldPlain + 1]string // Path, by folds
 	because   []*route              // whose permissions it asks for beyond its own, for one request
@@ -236,7 +237,7 @@ func newRoute(c Route, tenants []*tenant, signs bool) (*route, error) {
 	c.Path = cmp.Or(c.Path, "/")
 	c.Methods = slices.Clone(c.Methods)
 	r := &route{Route: c}
-	r.Name = cmp.Or(c.Name, c.Host+c.Path)
+	r.Name, r.prefix = cmp.Or(c.Name, c.Host+c.Path), prefixOf(&r.Route)
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 
