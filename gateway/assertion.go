@@ -2,7 +2,10 @@ package gateway
 
 import (
 	"cmp"
+	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
@@ -10,20 +13,26 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/codegrant/codegrant"
 )
 
-// Assertions signs who is asking, as a JWT (EdDSA, RFC 8037) that an upstream
-// verifies with any library and the keys at /.well-known/jwks.json under the
-// tenant's prefix. Its audience is the name of the route, so that what one upstream
+// Assertions signs who is asking, as a JWT that an upstream verifies with any library
+// and the keys at /.well-known/jwks.json under the tenant's prefix. Its audience is the name of the route, so that what one upstream
 // is sent is worth nothing at another.
 type Assertions struct {
-	// Keys sign, the first one; all are published. To rotate, put a new one in
-	// front and take the last away after Lifetime. At least one.
+	// Keys sign with EdDSA (RFC 8037), the first one; all are published. To rotate,
+	// put a new one in front and take the last away after Lifetime. At least one,
+	// where they sign.
 	Keys []ed25519.PrivateKey
+	// ECKeys are the same for ES256: keys of P-256.
+	ECKeys []*ecdsa.PrivateKey
+	// Algorithm is EdDSA, the default, or ES256, which more libraries know. Keys of
+	// the other one are published too, so that it can be changed.
+	Algorithm string
 	// Issuer is the claim iss, such as https://app.example.com. Required.
 	Issuer string
 	// Lifetime of a token. Defaults to 5 minutes, at most an hour. Requests of the
@@ -54,40 +63,82 @@ const maxSigned = 8 << 10
 func newSigner(a Assertions, now func() time.Time) (*signer, error) {
 	a.Lifetime = cmp.Or(a.Lifetime, 5*time.Minute)
 	s := &signer{Assertions: a, now: now}
+	a.Algorithm = cmp.Or(a.Algorithm, "EdDSA")
+	s.Algorithm = a.Algorithm
+	signing := len(a.Keys)
+	if a.Algorithm == "ES256" {
+		signing = len(a.ECKeys)
+	}
 	switch {
-	case len(a.Keys) == 0:
-		return nil, errors.New("one key is needed")
+	case a.Algorithm != "EdDSA" && a.Algorithm != "ES256":
+		return nil, fmt.Errorf("the algorithm %q is neither EdDSA nor ES256", a.Algorithm)
+	case signing == 0:
+		return nil, fmt.Errorf("one key is needed for %s", a.Algorithm)
 	case a.Issuer == "":
 		return nil, errors.New("the issuer is missing")
 	case a.Lifetime < time.Second || a.Lifetime > time.Hour:
 		return nil, fmt.Errorf("a lifetime of %v is not between a second and an hour", a.Lifetime)
 	}
-	type jwk struct {
-		Kty string `json:"kty"`
-		Crv string `json:"crv"`
-		Alg string `json:"alg"`
-		Use string `json:"use"`
-		Kid string `json:"kid"`
-		X   string `json:"x"`
-	}
-	var set struct {
-		Keys []jwk `json:"keys"`
-	}
+	var keys []jwk
 	for i, key := range a.Keys {
 		if len(key) != ed25519.PrivateKeySize {
 			return nil, fmt.Errorf("key %d is not an Ed25519 key", i+1)
 		}
 		public := key.Public().(ed25519.PublicKey)
-		sum := sha256.Sum256(public)
-		kid := base64.RawURLEncoding.EncodeToString(sum[:12])
-		set.Keys = append(set.Keys, jwk{"OKP", "Ed25519", "EdDSA", "sig", kid, base64.RawURLEncoding.EncodeToString(public)})
-		if i == 0 {
-			s.header = base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"EdDSA","kid":"` + kid + `","typ":"JWT"}`))
-		}
+		keys = append(keys, jwk{Kty: "OKP", Crv: "Ed25519", Alg: "EdDSA", Use: "sig", Kid: keyID(public), X: encoded(public)})
 	}
+	for i, key := range a.ECKeys {
+		if key == nil || key.Curve != elliptic.P256() {
+			return nil, fmt.Errorf("EC key %d is not a key of P-256", i+1)
+		}
+		point, err := key.PublicKey.Bytes()
+		if err != nil {
+			return nil, fmt.Errorf("EC key %d: %w", i+1, err)
+		}
+		keys = append(keys, jwk{Kty: "EC", Crv: "P-256", Alg: "ES256", Use: "sig", Kid: keyID(point), X: encoded(point[1:33]), Y: encoded(point[33:])})
+	}
+	// Those that sign go first: some verifiers take the first that fits.
+	slices.SortStableFunc(keys, func(x, y jwk) int { return boolean(y.Alg == a.Algorithm) - boolean(x.Alg == a.Algorithm) })
+	s.header = encoded([]byte(`{"alg":"` + a.Algorithm + `","kid":"` + keys[0].Kid + `","typ":"JWT"}`))
 	var err error
-	s.jwks, err = json.Marshal(set)
+	s.jwks, err = json.Marshal(struct {
+		Keys []jwk `json:"keys"`
+	}{keys})
 	return s, err
+}
+
+// jwk is a public key (RFC 7517).
+type jwk struct {
+	Kty string `json:"kty"`
+	Crv string `json:"crv"`
+	Alg string `json:"alg"`
+	Use string `json:"use"`
+	Kid string `json:"kid"`
+	X   string `json:"x"`
+	Y   string `json:"y,omitempty"`
+}
+
+func keyID(public []byte) string {
+	sum := sha256.Sum256(public)
+	return encoded(sum[:12])
+}
+
+func encoded(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+
+// signature is that of a token's first two parts.
+func (s *signer) signature(input string) ([]byte, error) {
+	if s.Algorithm != "ES256" {
+		return ed25519.Sign(s.Keys[0], []byte(input)), nil
+	}
+	sum := sha256.Sum256([]byte(input))
+	r, t, err := ecdsa.Sign(rand.Reader, s.ECKeys[0], sum[:])
+	if err != nil {
+		return nil, err
+	}
+	var both [64]byte // as RFC 7518 has them, section 3.4
+	r.FillBytes(both[:32])
+	t.FillBytes(both[32:])
+	return both[:], nil
 }
 
 // claims of an assertion.
@@ -166,9 +217,12 @@ func (s *signer) signAt(now time.Time, audience string, id *codegrant.Identity) 
 	if err != nil {
 		return "", err
 	}
-	input := s.header + "." + base64.RawURLEncoding.EncodeToString(payload)
-	signature := ed25519.Sign(s.Keys[0], []byte(input))
-	return input + "." + base64.RawURLEncoding.EncodeToString(signature), nil
+	input := s.header + "." + encoded(payload)
+	signature, err := s.signature(input)
+	if err != nil {
+		return "", err
+	}
+	return input + "." + encoded(signature), nil
 }
 
 // assert adds the assertion to what an upstream is told, where the route has one.

@@ -1,7 +1,11 @@
 package gateway_test
 
 import (
+	"cmp"
+	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -246,5 +250,51 @@ func TestS094_S123_S124_Assertions(t *testing.T) {
 	var later jose.JSONWebKeySet
 	if err := json.Unmarshal([]byte(body), &later); err != nil || len(later.Key(parsed.Headers[0].KeyID)) != 0 || len(set.Key(later.Keys[0].KeyID)) != 1 {
 		t.Errorf("%v: %s", err, body)
+	}
+}
+
+// TestS231_AssertionsWithES256: keys of both algorithms are published, and those that
+// sign go first.
+func TestS231_AssertionsWithES256(t *testing.T) {
+	_, ed, _ := ed25519.GenerateKey(nil)
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, algorithm := range []string{"", "EdDSA", "ES256"} {
+		s := newSite(t, []gateway.Route{{Name: "reports", Path: "/", Assertion: true}}, func(c *gateway.Config, _ *codegrant.Config) {
+			c.Assertions = &gateway.Assertions{Keys: []ed25519.PrivateKey{ed}, ECKeys: []*ecdsa.PrivateKey{ec}, Algorithm: algorithm, Issuer: "https://gate.example.com"}
+		})
+		used := cmp.Or(algorithm, "EdDSA")
+		token := s.echoed(s.signIn("/", "alice@example.com").Client, "/x", nil).Header.Get("X-Auth-Assertion")
+		_, body := s.ask(http.DefaultClient, "GET", "/auth/.well-known/jwks.json", nil)
+		var set jose.JSONWebKeySet
+		if err := json.Unmarshal([]byte(body), &set); err != nil || len(set.Keys) != 2 || set.Keys[0].Algorithm != used || set.Keys[0].KeyID == set.Keys[1].KeyID {
+			t.Fatalf("%s: %v: %s", algorithm, err, body)
+		}
+		parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(used)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var claims jwt.Claims
+		if err := parsed.Claims(set, &claims); err != nil || !slices.Equal(claims.Audience, jwt.Audience{"reports"}) {
+			t.Errorf("%s: %v, %v", algorithm, claims, err)
+		}
+	}
+	other, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, a := range map[string]gateway.Assertions{
+		"neither EdDSA nor ES256":     {Keys: []ed25519.PrivateKey{ed}, Algorithm: "RS256"},
+		"one key is needed for ES256": {Keys: []ed25519.PrivateKey{ed}, Algorithm: "ES256"},
+		"one key is needed for EdDSA": {ECKeys: []*ecdsa.PrivateKey{ec}},
+		"EC key 2 is not a key of":    {ECKeys: []*ecdsa.PrivateKey{ec, other}, Algorithm: "ES256"},
+		"EC key 1 is not a key of":    {ECKeys: []*ecdsa.PrivateKey{nil}, Algorithm: "ES256"},
+	} {
+		a.Issuer = "https://gate.example.com"
+		if _, err := gateway.New(gateway.Config{Assertions: &a}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q: %v", want, err)
+		}
 	}
 }

@@ -176,6 +176,11 @@ func TestJavaScript(t *testing.T) {
 		w := newWorld(t, "")
 		w.run(t, node, folder, "verify.mjs", map[string]any{"granted": w.granted(t)})
 	})
+	t.Run("jose", func(t *testing.T) {
+		for _, algorithm := range []string{"EdDSA", "ES256"} {
+			newSigned(t, algorithm).verifies(t, []string{""}, node, filepath.Join(folder, "assertion.mjs"))
+		}
+	})
 	// Its verifier for Cognito takes issuers of Cognito alone.
 	t.Run("aws-jwt-verify, a pool by Cognito's name", func(t *testing.T) {
 		w := newWorld(t, "https://cognito-idp."+region+".amazonaws.com")

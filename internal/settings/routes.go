@@ -20,11 +20,19 @@ func (r *reader) routes(f *file, s *Settings) {
 	}
 	asserted := slices.ContainsFunc(s.Routes, func(c gateway.Route) bool { return c.Assertion })
 	if asserted || r.has("assertions") {
-		keys, err := assertionKeys(s.Keys)
+		keys, ecKeys, err := assertionKeys(s.Keys)
 		if err != nil {
 			r.fault("assertions", "%w", err)
 		}
-		s.Assertions = &gateway.Assertions{Keys: keys, Issuer: f.Assertions.Issuer, Lifetime: f.Assertions.Lifetime}
+		s.Assertions = &gateway.Assertions{
+			Keys: keys, ECKeys: ecKeys, Algorithm: f.Assertions.Algorithm, Issuer: f.Assertions.Issuer, Lifetime: f.Assertions.Lifetime,
+		}
+		if f.Assertions.Algorithm != "" {
+			r.oneOf("assertions.algorithm", f.Assertions.Algorithm, "EdDSA", "ES256")
+			if r.faulty("assertions.algorithm") {
+				s.Assertions.Algorithm = ""
+			}
+		}
 		if s.Assertions.Issuer == "" {
 			s.Assertions.Issuer = f.BaseURL
 		}
