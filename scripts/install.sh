@@ -17,6 +17,7 @@ has_nginx() { have nginx; }
 has_haproxy() { have haproxy; }
 has_caddy() { have caddy; }
 has_node() { have node && have npm; }
+has_java() { have java && have mvn; }
 has_venv() { python3 -c 'import venv, ensurepip' 2>/dev/null; }
 has_django() { /usr/bin/python3 -c 'import django, rest_framework, jose, psycopg2' 2>/dev/null; }
 
@@ -34,6 +35,7 @@ nginx|nginx|forward-auth behind nginx
 haproxy|haproxy|forward-auth behind HAProxy
 caddy|caddy|forward-auth behind Caddy
 node|nodejs npm|AWS's JavaScript clients
+java|default-jdk-headless maven|assertions in Java
 venv|python3 python3-venv|what comes from the Python package index
 django|python3-django python3-djangorestframework python3-jose python3-psycopg2|a Django project beside a Go backend"
 

@@ -6,8 +6,6 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -125,48 +123,7 @@ func TestS231_AssertionsVerify(t *testing.T) {
 		}
 	})
 	t.Run("Java", func(t *testing.T) {
-		java, libraries := javaLibraries(t)
+		java, libraries := testenv.Java(t, "assertions/pom.xml")
 		newSigned(t, "ES256").verifies(t, []string{"spring ", "java-jwt "}, java, "-cp", filepath.Join(libraries, "*"), "assertions/Verify.java")
 	})
-}
-
-// javaLibraries has Maven fetch what assertions/pom.xml names, once on a machine.
-func javaLibraries(t *testing.T) (java, folder string) {
-	t.Helper()
-	var programs [2]string
-	for i, name := range []string{"java", "mvn"} {
-		path, err := exec.LookPath(name)
-		if err != nil {
-			t.Skipf("there is no %s here: install default-jdk and maven to run Spring Security and java-jwt", name)
-		}
-		programs[i] = path
-	}
-	java, mvn := programs[0], programs[1]
-	pom, err := os.ReadFile("assertions/pom.xml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		cache = t.TempDir()
-	}
-	sum := sha256.Sum256(pom)
-	folder = filepath.Join(cache, "codegrant-test", "java-"+hex.EncodeToString(sum[:8]))
-	if _, err := os.Stat(folder); err == nil {
-		return java, folder
-	}
-	if err := os.MkdirAll(filepath.Dir(folder), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	fetched, err := os.MkdirTemp(filepath.Dir(folder), "java-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(fetched)
-	output, err := exec.CommandContext(t.Context(), mvn, "-q", "-B", "-f", "assertions/pom.xml", "dependency:copy-dependencies", "-DoutputDirectory="+fetched).CombinedOutput()
-	if err != nil {
-		t.Skipf("Maven cannot fetch Spring Security, Nimbus and java-jwt: %s", output)
-	}
-	_ = os.Rename(fetched, folder) // or another process was faster
-	return java, folder
 }
