@@ -29,7 +29,9 @@ type call struct {
 	recorder recorder
 	passed   bool
 	id       *codegrant.Identity
-	answer   *http.Response // of the upstream
+	told     *codegrant.Identity // id as the upstream is told of it
+	tooLarge bool                // it cannot be told whole
+	answer   *http.Response      // of the upstream
 
 	cancel context.CancelCauseFunc // of requests to upstreams
 
@@ -73,6 +75,14 @@ func guardOf(t *tenant, route *route) http.Handler {
 		c := callOf(r)
 		c.passed = true
 		c.id, _ = codegrant.From(r.Context())
+		c.told = route.shown(c.id)
+		if c.told != nil && route.Files == nil {
+			if err := c.gateway.fits(c.told, route.Assertion); err != nil {
+				c.tooLarge = true
+				c.gateway.withhold(&c.recorder, r, route, c.id, err)
+				return
+			}
+		}
 		c.pass(&c.recorder, r, c)
 	}))
 }
@@ -82,6 +92,8 @@ func (c *call) decide(w http.ResponseWriter, guard http.Handler) (Decision, *cod
 	c.recorder.ResponseWriter = w
 	guard.ServeHTTP(&c.recorder, c.asked.WithContext(c))
 	switch {
+	case c.tooLarge:
+		return TooLarge, c.id
 	case c.passed:
 		return Passed, c.id
 	case c.recorder.status == http.StatusForbidden:

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/codegrant/codegrant"
 )
 
 // RedirectHeader carries where a sign-in begins, for nginx, which takes no redirect
@@ -85,8 +87,8 @@ func (g *Gateway) check(w http.ResponseWriter, r *http.Request, t *tenant, claim
 
 // passCheck tells the proxy who may pass.
 func (g *Gateway) passCheck(w http.ResponseWriter, r *http.Request, c *call) {
-	g.tell(w.Header(), c.id)
-	if err := g.assert(w.Header(), c.route, c.id); err != nil {
+	g.tell(w.Header(), c.told)
+	if err := g.assert(w.Header(), c.route, c.told); err != nil {
 		g.unsigned(w, r, err)
 		return
 	}
@@ -164,6 +166,15 @@ func (g *Gateway) untold(w http.ResponseWriter, r *http.Request, err error) {
 		delete(w.Header(), name)
 	}
 	w.WriteHeader(http.StatusServiceUnavailable)
+}
+
+// withhold refuses a request of somebody of whom the upstream cannot be told whole:
+// less than all of it would mean something else.
+func (g *Gateway) withhold(w http.ResponseWriter, r *http.Request, route *route, id *codegrant.Identity, err error) {
+	g.log.LogAttrs(r.Context(), slog.LevelError, "identity too large", g.poolFor(r), slog.String("sub", id.Subject), slog.String("route", route.Name),
+		slog.String("reason", err.Error()))
+	w.Header().Set("Cache-Control", "no-store")
+	http.Error(w, "Your account has more groups or a longer name than this service can be told. Please contact the people who run it.", http.StatusForbidden)
 }
 
 // deny refuses without having asked who it is. Where somebody was asked, package

@@ -79,6 +79,7 @@ const (
 	Unavailable  Decision = "unavailable"  // it could not be found out
 	NotFound     Decision = "not found"    // no route
 	Refused      Decision = "refused"      // a target that is not plain, a method that the route does not have
+	TooLarge     Decision = "too large"    // allowed, but the upstream cannot be told whole who is asking
 )
 
 // Outcome is a request as the gateway decided on it.

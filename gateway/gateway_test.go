@@ -14,6 +14,7 @@ import (
 	"net/http/httptrace"
 	"net/netip"
 	"net/textproto"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +23,7 @@ import (
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/codegranttest"
 	"github.com/codegrant/codegrant/gateway"
+	"github.com/codegrant/codegrant/internal/quotas"
 )
 
 // site is a gateway under test, with an upstream that tells what it saw.
@@ -517,5 +519,70 @@ func TestRoutesThatMakeNoSense(t *testing.T) {
 		{Path: "/"}, {Path: "/a", Methods: []string{"GET"}}, {Path: "/a"}, {Path: "/a", Exact: true}, {Host: "x.example", Path: "/a"},
 	}}); err != nil {
 		t.Errorf("good routes: %v", err)
+	}
+}
+
+// TestS264_IdentityIsNeverCut: an upstream is told whole who is asking, or the request
+// is refused with a reason.
+func TestS264_IdentityIsNeverCut(t *testing.T) {
+	routes := []gateway.Route{
+		{Name: "all", Path: "/"}, {Name: "open", Path: "/open", Public: true},
+		{Name: "some", Path: "/some", SendGroups: []string{"banned", "admins"}},
+	}
+	s := newSite(t, routes, nil)
+	named := func(prefix string, n int, fill string) (names []string) {
+		for i := range n {
+			names = append(names, fmt.Sprintf("%s%03d", prefix, i)+strings.Repeat(fill, quotas.GroupNameCharacters-len(prefix)-3))
+		}
+		return names
+	}
+	many := append(named("zz", 61, "g"), "banned") // an upstream that denies by the last one
+	all := named("all", quotas.GroupsPerUser, "g")
+	wide := named("w", quotas.GroupsPerUser, "組")
+	s.AddUser("carol", "carol@example.com", many...)
+	s.AddUser("dave", "dave@example.com", all...)
+	s.AddUser("erin", "erin@example.com", append(wide[:99:99], "admins")...)
+	name := strings.Repeat("ü", quotas.AttributeBytes/2)
+	if err := s.SetAttributes(s.PoolID, "carol", map[string]string{"name": name}); err != nil {
+		t.Fatal(err)
+	}
+	for who, groups := range map[string][]string{"carol": many, "dave": all} {
+		client := s.signIn("/", who+"@example.com").Client
+		h := s.echoed(client, "/x", nil).Header
+		got := strings.Split(h.Get("X-Auth-Groups"), ",")
+		slices.Sort(got)
+		slices.Sort(groups)
+		if !slices.Equal(got, groups) {
+			t.Errorf("%s: %d groups, want %d", who, len(got), len(groups))
+		}
+		if told, err := url.PathUnescape(h.Get("X-Auth-Name")); who == "carol" && (err != nil || told != name) {
+			t.Errorf("a name of %d bytes, want %d: %v", len(told), len(name), err)
+		}
+		want := ""
+		if who == "carol" {
+			want = "banned"
+		}
+		if got := s.echoed(client, "/some/x", nil).Header.Get("X-Auth-Groups"); got != want {
+			t.Errorf("%s: with send_groups, %q", who, got)
+		}
+	}
+	erin := s.signIn("/some", "erin@example.com").Client
+	for _, path := range []string{"/x", "/open"} {
+		if r, _ := s.ask(erin, "GET", path, nil); r.StatusCode != http.StatusForbidden {
+			t.Errorf("more than can be told: %s: %d", path, r.StatusCode)
+		}
+		if o := s.last(); o.Decision != gateway.TooLarge || o.Identity == nil {
+			t.Errorf("outcome %+v", o)
+		}
+		w := httptest.NewRecorder()
+		if pass := s.gateway.CheckOriginal(w, asOriginal(t, s, "GET", path, cookiesIn(t, s, erin)), nil); pass != nil || w.Code != http.StatusForbidden {
+			t.Errorf("a proxy is told %v, %d", pass, w.Code)
+		}
+	}
+	if log := s.log.String(); !strings.Contains(log, "identity too large") || !strings.Contains(log, "X-Auth-Groups") || !strings.Contains(log, "send_groups") {
+		t.Errorf("the log does not say what to do: %.2000s", log)
+	}
+	if got := s.echoed(erin, "/some/x", nil).Header.Get("X-Auth-Groups"); got != "admins" {
+		t.Errorf("with send_groups: %q", got)
 	}
 }

@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -90,9 +92,60 @@ func (g *Gateway) tell(h http.Header, id *codegrant.Identity) {
 // adds to a header gets a copy, as it has no room.
 var nothing = []string{""}[:1:1]
 
-// maxHeaderValue bounds one value: beyond it a server would refuse the request, or
-// cut a list where it means something else.
-const maxHeaderValue = 4 << 10
+// maxIdentity bounds what all identity headers of a request hold, in bytes. Most servers
+// refuse requests with much less; what they would take is never cut to fit, as a list
+// of which the end is missing means something else to whoever denies by it.
+const maxIdentity = 64 << 10
+
+// errIdentity comes with which header takes the most room.
+var errIdentity = errors.New("the identity headers are too large to be sent whole")
+
+// fits reports whether an upstream can be told of somebody whole. What is plainly short
+// costs a look at the lengths.
+func (g *Gateway) fits(id *codegrant.Identity, asserted bool) error {
+	const escaped = 3
+	size := len(id.Subject) + len(id.Username) + len(id.Email) + len(id.Name) + len(id.Issuer)
+	for _, list := range [...][]string{id.Groups, id.Scopes} {
+		for _, item := range list {
+			size += len(item) + 1
+		}
+	}
+	if size*escaped < maxIdentity/2 {
+		return nil
+	}
+	h := make(http.Header)
+	g.tell(h, id)
+	size, largest := 0, ""
+	for _, name := range g.headers.all {
+		value := h[name][0]
+		if size += len(value); largest == "" || len(value) > len(h[largest][0]) {
+			largest = name
+		}
+	}
+	if asserted {
+		size += size*4/3 + 1<<10 // the same once more, signed
+	}
+	if size <= maxIdentity {
+		return nil
+	}
+	return fmt.Errorf("%w: together they have %d bytes, at most %d are sent, and %s has %d of them; with send_groups the route's upstream is told of the groups that matter to it",
+		errIdentity, size, maxIdentity, largest, len(h[largest][0]))
+}
+
+// shown is the person as the route's upstream is told of them.
+func (r *route) shown(id *codegrant.Identity) *codegrant.Identity {
+	if id == nil || r.SendGroups == nil {
+		return id
+	}
+	own := *id
+	own.Groups = nil
+	for _, name := range id.Groups {
+		if slices.Contains(r.SendGroups, name) {
+			own.Groups = append(own.Groups, name)
+		}
+	}
+	return &own
+}
 
 func encodeList(items []string) string {
 	var b strings.Builder
@@ -100,16 +153,12 @@ func encodeList(items []string) string {
 	for _, item := range items {
 		size += len(item) + 1
 	}
-	b.Grow(min(size, maxHeaderValue))
+	b.Grow(size)
 	for i, item := range items {
-		encoded := encode(item, true)
-		if b.Len()+len(encoded)+1 > maxHeaderValue {
-			break // fewer rights, never more
-		}
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		b.WriteString(encoded)
+		b.WriteString(encode(item, true))
 	}
 	return b.String()
 }
@@ -126,11 +175,8 @@ func encode(s string, inList bool) string {
 		plain = func(c byte) bool { return c > 0x20 && c < 0x7f && c != '%' && !(inList && c == ',') }
 	}
 	var b strings.Builder
-	b.Grow(min(len(s), maxHeaderValue))
+	b.Grow(len(s))
 	for i := range len(s) {
-		if b.Len() > maxHeaderValue-3 {
-			break
-		}
 		if c := s[i]; plain(c) {
 			b.WriteByte(c)
 		} else {
@@ -147,7 +193,7 @@ func isPlain(s string) bool {
 			return false
 		}
 	}
-	return len(s) <= maxHeaderValue-3
+	return true
 }
 
 // present makes of a client's headers the ones that an upstream sees. asked says that a
@@ -167,8 +213,8 @@ func (g *Gateway) present(h http.Header, c *call, asked bool) error {
 		}
 	}
 	g.authorize(h, c)
-	g.tell(h, c.id)
-	return g.assert(h, c.route, c.id)
+	g.tell(h, c.told)
+	return g.assert(h, c.route, c.told)
 }
 
 // saidByProxies: proxies say this themselves of the request that they ask about, and take

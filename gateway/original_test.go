@@ -26,12 +26,17 @@ func asOriginal(t *testing.T, s *site, method, target string, header http.Header
 // cookiesOf are the gateway's own, as a browser sends them.
 func cookiesOf(t *testing.T, s *site, b *codegranttest.Browser) http.Header {
 	t.Helper()
+	return cookiesIn(t, s, b.Client)
+}
+
+func cookiesIn(t *testing.T, s *site, client *http.Client) http.Header {
+	t.Helper()
 	u, err := url.Parse(s.url)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var pairs []string
-	for _, c := range b.Client.Jar.Cookies(u) {
+	for _, c := range client.Jar.Cookies(u) {
 		if s.auth.OwnsCookie(c.Name) {
 			pairs = append(pairs, c.Name+"="+c.Value)
 		}

@@ -70,6 +70,9 @@ type Route struct {
 	PassHeaders []string
 	// Assertion sends a signed one.
 	Assertion bool
+	// SendGroups are the groups that the upstream is told of, if the person is in them,
+	// so that headers and assertions stay small. They give no permission. Nil: all.
+	SendGroups []string
 }
 
 // Upstream is where a route's requests go.

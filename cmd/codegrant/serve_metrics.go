@@ -84,6 +84,9 @@ func (m *metrics) handler() http.Handler {
 func (m *metrics) decided(o gateway.Outcome) {
 	m.requests.WithLabelValues(o.Tenant, o.Route, string(o.Decision)).Inc()
 	m.latency.WithLabelValues(o.Route).Observe(o.Duration.Seconds())
+	if o.Decision == gateway.TooLarge {
+		m.refused.WithLabelValues("identity too large").Inc()
+	}
 }
 
 // state is read when it is asked for.

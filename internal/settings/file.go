@@ -189,6 +189,7 @@ type route struct {
 	PassAuthorization bool     `yaml:"pass_authorization" help:"Leaves the client's Authorization header in place where that proved who is asking. Defaults to false."`
 	PassHeaders       []string `yaml:"pass_headers" help:"Headers that the upstream gets although they name another method (X-HTTP-Method-Override), or, from trusted proxies alone, who somebody else says is asking (Remote-User). Defaults to none."`
 	Assertion         bool     `yaml:"assertion" help:"Sends a signed token that says who is asking. Defaults to false."`
+	SendGroups        []string `yaml:"send_groups" help:"Groups that the upstream is told of, for those who are in them, so that headers stay small. They give no permission. Defaults to all."`
 }
 
 type test struct {

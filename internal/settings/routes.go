@@ -48,7 +48,7 @@ func (r *reader) route(key string, c route) gateway.Route {
 		Name: c.Name, Host: c.Host, Path: c.Path, Exact: c.Exact, Methods: c.Methods, Tenant: c.Tenant,
 		Public: c.Public, StripPrefix: c.StripPrefix, EncodedPaths: c.EncodedPaths == "pass",
 		CaseSensitive: c.CaseSensitive, DotSensitive: c.DotSensitive, SlashSensitive: c.SlashSensitive, ExtensionSensitive: c.ExtensionSensitive,
-		PassAccessToken: c.PassAccessToken, PassAuthorization: c.PassAuthorization, PassHeaders: c.PassHeaders, Assertion: c.Assertion,
+		PassAccessToken: c.PassAccessToken, PassAuthorization: c.PassAuthorization, PassHeaders: c.PassHeaders, Assertion: c.Assertion, SendGroups: c.SendGroups,
 	}
 	if c.EncodedPaths != "" {
 		r.oneOf(key+".encoded_paths", c.EncodedPaths, "refuse", "pass")
@@ -84,7 +84,7 @@ func (r *reader) route(key string, c route) gateway.Route {
 		for _, sent := range []struct {
 			name string
 			is   bool
-		}{{"pass_access_token", c.PassAccessToken}, {"pass_authorization", c.PassAuthorization}, {"pass_headers", len(c.PassHeaders) > 0}, {"assertion", c.Assertion}} {
+		}{{"pass_access_token", c.PassAccessToken}, {"pass_authorization", c.PassAuthorization}, {"pass_headers", len(c.PassHeaders) > 0}, {"assertion", c.Assertion}, {"send_groups", c.SendGroups != nil}} {
 			if sent.is {
 				r.fault(key+"."+sent.name, "files take nothing of that kind; take it away")
 			}
