@@ -90,7 +90,7 @@ func (a *Auth) identify(w http.ResponseWriter, r *http.Request) (*request, bool)
 		h["Cache-Control"] = noStore // what follows depends on who asks
 	}
 	if set, ok := h["Vary"]; ok {
-		h["Vary"] = append(set, varies...)
+		h["Vary"] = []string{strings.Join(append(set[:len(set):len(set)], varies...), ", ")} // one line: some caches read no other
 	} else {
 		h["Vary"] = varies // also where a handler allows caching
 	}

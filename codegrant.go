@@ -190,7 +190,7 @@ func (a *Auth) Close(ctx context.Context) error {
 var (
 	noStore    = []string{"no-store"}
 	noReferrer = []string{"no-referrer"}
-	varies     = []string{"Cookie", "Authorization"}
+	varies     = []string{"Cookie, Authorization"}
 )
 
 // correlation returns a short id that a person can read out and an operator can

@@ -3,7 +3,7 @@ package codegrant
 import "strings"
 
 // OwnsCookie reports whether cookies of this name are of this Auth: sessions,
-// sign-ins under way, messages. What forwards requests to others takes them out.
+// sign-ins under way, messages, and those of CloudFront where it gives them. What forwards requests to others takes them out.
 func (a *Auth) OwnsCookie(name string) bool {
 	if name == a.cookie.Name || name == a.flashCookie().Name || name == a.loopCookie().Name || strings.HasPrefix(name, a.attemptPrefix()) {
 		return true

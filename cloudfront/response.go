@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // setCookies adds cookies to a response and keeps shared caches away from it.
@@ -15,7 +17,7 @@ func setCookies(h http.Header, cookies []*http.Cookie) {
 	if !strings.Contains(control, "private") && !strings.Contains(control, "no-store") {
 		h.Add("Cache-Control", "private")
 	}
-	if !slices.ContainsFunc(h.Values("Vary"), func(v string) bool { return strings.EqualFold(v, "Cookie") }) {
+	if !httpguts.HeaderValuesContainsToken(h["Vary"], "Cookie") {
 		h.Add("Vary", "Cookie")
 	}
 }

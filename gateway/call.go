@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/codegrant/codegrant"
@@ -34,6 +35,8 @@ type call struct {
 	answer   *http.Response      // of the upstream
 
 	cancel context.CancelCauseFunc // of requests to upstreams
+
+	broken atomic.Bool // the body that the client sent: no server is at fault
 
 	mu           sync.Mutex // guards what follows
 	timer        *time.Timer

@@ -136,6 +136,11 @@ func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, t *tenant, aske
 		return outcome
 	}
 	c := &call{Context: r.Context(), gateway: g, tenant: t, route: found, asked: r, pass: pass}
+	if asked == nil || asked.named != nil {
+		// A proxy that is told of a path takes it for one here (Traefik), or of its own
+		// site under the port that it listens on (nginx).
+		c.recorder.origin = t.Auth.BaseURL
+	}
 	outcome.Decision, outcome.Identity = c.decide(w, guard)
 	outcome.Status = c.recorder.status
 	return outcome
@@ -334,7 +339,9 @@ type recorder struct {
 	own      []headerLine
 	room     [4]headerLine     // of own, as a rule
 	clean    func(http.Header) // takes what is not for an upstream to say; nil: it says nothing
+	private  bool              // what an upstream says is for one person
 	informed bool
+	origin   string // what a redirect to a path of this site begins with, for a proxy; empty: nothing
 }
 
 type headerLine struct {
@@ -342,9 +349,9 @@ type headerLine struct {
 	values []string
 }
 
-// keep has what is in the header now be there in the end.
-func (w *recorder) keep(clean func(http.Header)) {
-	w.clean, w.own = clean, w.room[:0]
+// keep has what is in the header now be there in the end, beside what an upstream says.
+func (w *recorder) keep(clean func(http.Header), private bool) {
+	w.clean, w.private, w.own = clean, private, w.room[:0]
 	for name, values := range w.Header() {
 		w.own = append(w.own, headerLine{name, values})
 	}
@@ -354,7 +361,11 @@ func (w *recorder) WriteHeader(status int) {
 	if w.status == 0 || w.status < 200 {
 		w.status = status
 	}
-	switch h := w.Header(); {
+	h := w.Header()
+	if location := h["Location"]; w.origin != "" && status >= 300 && status < 400 && len(location) == 1 && strings.HasPrefix(location[0], "/") {
+		h["Location"] = []string{w.origin + location[0]}
+	}
+	switch {
 	case w.clean == nil:
 	case status < 200 && status != http.StatusSwitchingProtocols:
 		if !w.informed {
@@ -372,6 +383,9 @@ func (w *recorder) WriteHeader(status int) {
 		for _, one := range w.own {
 			h[one.name] = append(slices.Clip(one.values), h[one.name]...)
 		}
+		w.settle(h)
+	default:
+		w.settle(h)
 	}
 	w.ResponseWriter.WriteHeader(status)
 }

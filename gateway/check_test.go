@@ -81,11 +81,11 @@ func TestCheckSendsBrowsersToSignIn(t *testing.T) {
 	nobody := codegranttest.NewBrowser(t).Client
 
 	r, _ := s.ask(nobody, "GET", "/auth/check", merge(asked("caddy", "GET", host, "/reports/q3?x=1&y=2"), browser...))
-	if want := "/auth/login?redirect_uri=" + url.QueryEscape("/reports/q3?x=1&y=2"); r.StatusCode != 302 || r.Header.Get("Location") != want {
+	if want := s.url + "/auth/login?redirect_uri=" + url.QueryEscape("/reports/q3?x=1&y=2"); r.StatusCode != 302 || r.Header.Get("Location") != want {
 		t.Errorf("%d %q, want %q", r.StatusCode, r.Header.Get("Location"), want)
 	}
 	r, _ = s.ask(nobody, "GET", "/auth/check", merge(asked("nginx", "GET", host, "/reports/q3"), browser...))
-	if r.StatusCode != 401 || r.Header.Get(gateway.RedirectHeader) != "/auth/login?redirect_uri=%2Freports%2Fq3" || r.Header.Get("Location") != "" {
+	if r.StatusCode != 401 || r.Header.Get(gateway.RedirectHeader) != s.url+"/auth/login?redirect_uri=%2Freports%2Fq3" || r.Header.Get("Location") != "" {
 		t.Errorf("nginx: %d %v", r.StatusCode, r.Header)
 	}
 	r, _ = s.ask(nobody, "GET", "/auth/check", merge(asked("caddy", "GET", "shop.example.com", "/cart"), browser...))

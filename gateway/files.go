@@ -39,8 +39,12 @@ func serveFile(w http.ResponseWriter, r *http.Request, route *route, t target) {
 			return
 		}
 	}
-	if route.Public || name == "index.html" {
-		h.Set("Cache-Control", "no-cache") // ask whether it has changed
+	switch { // no-cache: ask whether it has changed
+	case len(h["Set-Cookie"]) > 0:
+	case route.Public:
+		h.Set("Cache-Control", "no-cache")
+	case name == "index.html":
+		h.Set("Cache-Control", "private, no-cache")
 	}
 	http.ServeFileFS(w, stripped(r), route.Files, name)
 }

@@ -322,7 +322,7 @@ func TestS057_S103_InformationalAnswers(t *testing.T) {
 			}
 		}
 		h := response.Header
-		if !slices.Equal(h["Vary"], []string{"Cookie", "Authorization", "Accept"}) || !slices.Equal(h["Cache-Control"], []string{"no-store", "max-age=60"}) ||
+		if !slices.Equal(h["Vary"], []string{"Cookie, Authorization, Accept"}) || !slices.Equal(h["Cache-Control"], []string{"no-store"}) ||
 			!slices.Equal(h["Set-Cookie"], []string{"mine=1"}) || h.Get("X-Auth-Subject") != "" {
 			t.Errorf("%q: the answer: %v", expect, h)
 		}

@@ -54,7 +54,7 @@ func newProxy(g *Gateway, transport http.RoundTripper) *proxy {
 func (p *proxy) serve(w http.ResponseWriter, r *http.Request, c *call) {
 	route := c.route
 	if route.Public {
-		w.Header().Del("Cache-Control") // no identity stands behind the answer
+		openToCaches(w.Header())
 	}
 	switch {
 	case route.Files != nil:
@@ -74,7 +74,7 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request, c *call) {
 	if r.Body != nil && r.Body != http.NoBody {
 		r.Body = upload{r.Body, c}
 	}
-	c.recorder.keep(p.cleans)
+	c.recorder.keep(p.cleans, !route.Public || c.id != nil)
 	c.begin()
 	defer c.end()
 	p.reverse.ServeHTTP(w, r)
@@ -134,11 +134,6 @@ func (p *proxy) modify(response *http.Response) error {
 		return fmt.Errorf("the upstream answered with the status %d, which is none", response.StatusCode)
 	}
 	p.clean(response.Header)
-	// The upstream knows best how its answers may be stored, but that they were
-	// given to somebody.
-	if response.Header.Get("Cache-Control") == "" && !c.route.Public {
-		response.Header["Cache-Control"] = []string{"no-store"}
-	}
 	return nil
 }
 
@@ -156,12 +151,24 @@ func (p *proxy) clean(h http.Header) {
 	}
 	kept := lines[:0:0]
 	for _, line := range lines {
-		name, _, _ := strings.Cut(line, "=")
-		if !p.gateway.ownsCookie(strings.TrimSpace(name)) {
+		if p.mayBeSet(line) {
 			kept = append(kept, line)
 		}
 	}
 	h["Set-Cookie"] = kept
+}
+
+// mayBeSet reports whether a cookie of an upstream's is none that could come back as one
+// of ours. A browser sends one without a name as its value alone, which reads as any
+// cookie that it is like.
+func (p *proxy) mayBeSet(line string) bool {
+	if strings.ContainsFunc(line, func(r rune) bool { return r < 0x20 && r != '\t' || r == 0x7f }) {
+		return false // where it ends, browsers and servers see differently
+	}
+	pair, _, _ := strings.Cut(line, ";")
+	name, _, ok := strings.Cut(pair, "=")
+	name = strings.TrimSpace(name)
+	return ok && name != "" && !p.gateway.ownsCookie(name)
 }
 
 // cleanTrailers takes identity headers and cookies from what is sent after a body.
@@ -180,7 +187,11 @@ func (p *proxy) failed(w http.ResponseWriter, r *http.Request, err error) {
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
-		status = http.StatusRequestEntityTooLarge
+		p.gateway.refuse(w, r, http.StatusRequestEntityTooLarge, nil)
+		return
+	case callOf(r).broken.Load():
+		p.gateway.refuse(w, r, http.StatusBadRequest, fmt.Errorf("its body cannot be read: %w", err))
+		return
 	case errors.Is(err, errNoServer):
 		status = http.StatusServiceUnavailable
 		w.Header().Set("Retry-After", "2")
@@ -191,11 +202,7 @@ func (p *proxy) failed(w http.ResponseWriter, r *http.Request, err error) {
 		w.WriteHeader(http.StatusBadGateway)
 		return
 	}
-	name := ""
-	if c := callOf(r); c != nil {
-		name = c.route.Name
-	}
-	p.gateway.log.LogAttrs(r.Context(), slog.LevelError, "upstream failed", slog.String("route", name), slog.String("reason", err.Error()))
+	p.gateway.log.LogAttrs(r.Context(), slog.LevelError, "upstream failed", slog.String("route", callOf(r).route.Name), slog.String("reason", err.Error()))
 	p.gateway.refuse(w, r, status, nil)
 }
 
@@ -227,7 +234,7 @@ func (t *retrying) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if tries == 1 {
 		response, err := t.only(r, c, candidates[0])
-		if err != nil && r.Context().Err() == nil || errors.Is(err, errSlow) {
+		if err != nil && r.Context().Err() == nil && !c.broken.Load() || errors.Is(err, errSlow) {
 			candidates[0].rest.Store(t.now().Add(restAfterFault).UnixNano())
 		}
 		return response, err
@@ -239,7 +246,7 @@ func (t *retrying) RoundTrip(r *http.Request) (*http.Response, error) {
 			return response, nil
 		}
 		last = err
-		if r.Context().Err() != nil {
+		if r.Context().Err() != nil || c.broken.Load() {
 			break
 		}
 		one.rest.Store(t.now().Add(restAfterFault).UnixNano())

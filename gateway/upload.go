@@ -18,7 +18,11 @@ type upload struct {
 func (u upload) Read(p []byte) (int, error) {
 	u.call.reading(true)
 	defer u.call.reading(false)
-	return u.ReadCloser.Read(p)
+	n, err := u.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		u.call.broken.Store(true)
+	}
+	return n, err
 }
 
 // reading says whether the client is waited for.
