@@ -252,9 +252,6 @@ func (s *Server) check(ctx context.Context, f *frame, arguments map[string]value
 	if err == nil {
 		ack, err = v.ack(f, limit)
 	}
-	if errors.Is(err, errTooLarge) {
-		return refuse(slog.LevelError, err, http.StatusForbidden) // it will be so the next time
-	}
 	if err != nil {
 		return refuse(slog.LevelError, err, http.StatusServiceUnavailable)
 	}
