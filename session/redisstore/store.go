@@ -29,6 +29,7 @@ type Store struct {
 
 	sessions string // what keys of sessions begin with
 	persons  string // what keys of the index begin with
+	shelves  string // what keys of the cupboard begin with
 }
 
 var _ session.Store = (*Store)(nil)
@@ -42,7 +43,7 @@ func New(config Config) (*Store, error) {
 	}
 	s := &Store{
 		dialer: &dialer{config: c}, timeout: c.Timeout, onAsk: c.OnAsk, now: c.Now,
-		sessions: c.Prefix + "s:", persons: c.Prefix + "u:",
+		sessions: c.Prefix + "s:", persons: c.Prefix + "u:", shelves: c.Prefix + "c:",
 	}
 	if !c.DisableCache {
 		s.cache = newCache(c.CacheFor, c.CacheBytes)

@@ -68,7 +68,7 @@ func (s *Store) fail(ctx context.Context, operation string, err error) error {
 	}
 	kind := s.engine.classify(err)
 	if kind == faultUnclear {
-		for _, table := range []string{"codegrant_sessions", "codegrant_session_ends"} {
+		for _, table := range []string{"codegrant_sessions", "codegrant_session_ends", "codegrant_cupboard"} {
 			if exists, findErr := s.engine.hasTable(ctx, s.db, table); findErr == nil && !exists {
 				kind = faultSchema
 			}
