@@ -15,6 +15,7 @@ import (
 	"github.com/codegrant/codegrant/cloudfront"
 	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/internal/behind"
+	"github.com/codegrant/codegrant/internal/fault"
 	"github.com/codegrant/codegrant/internal/keep"
 	"github.com/codegrant/codegrant/internal/people"
 	"github.com/codegrant/codegrant/internal/prove"
@@ -95,7 +96,7 @@ func New(config Config) (*Auth, error) {
 	lifetimes := keep.Lifetimes{Idle: s.IdleTimeout, Absolute: s.AbsoluteTimeout}
 	a.sessions = keep.New(keep.Config{
 		Keeper: s.keeper(endpoints, a.prover, lifetimes, a.behind), Pool: client, Prover: a.prover, People: a.people, Behind: a.behind,
-		Lifetimes: lifetimes, Leeway: s.RefreshLeeway, Now: s.Now, Logger: s.Logger,
+		Lifetimes: lifetimes, Leeway: s.RefreshLeeway, Now: s.Now, Logger: s.Logger, Owed: s.owed(),
 	})
 	if s.CloudFront != nil {
 		if a.signedCookies, err = a.newSignedCookies(); err != nil {
@@ -177,6 +178,18 @@ func (a *Auth) callbackURL() string {
 // Warm fetches the pool's keys, so that a start can fail, or wait, when the pool
 // is out of reach. Calling it is optional.
 func (a *Auth) Warm(ctx context.Context) error { return a.verifier.Warm(ctx) }
+
+// RevokeKept has the pool revoke the refresh tokens that it did not revoke when it was
+// asked to, and that [Config.Cupboard] has kept, where the next try is due. It says how
+// many are left. Sign-ins and sign-outs see to that as well; call it now and then, every
+// minute say, so that it does not take one of them. codegrant serve does.
+func (a *Auth) RevokeKept(ctx context.Context) (left int, err error) {
+	left, err = a.sessions.RevokeOwed(ctx)
+	if err != nil {
+		err = fault.Away("revoke what was kept", err)
+	}
+	return left, err
+}
 
 // Close waits until refreshes and revocations under way are done, or ctx is. It
 // does not close the stores.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/codegrant/codegrant/cloudfront"
 	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/cupboard"
 	"github.com/codegrant/codegrant/internal/returnto"
 	"github.com/codegrant/codegrant/replica"
 	"github.com/codegrant/codegrant/session"
@@ -145,6 +146,16 @@ type Config struct {
 	// Groups says whose groups an identity is in, and with it InGroup and the headers
 	// of the gateway. Defaults to [GroupsOfToken].
 	Groups GroupSource
+
+	// Cupboard keeps revocations that the pool did not make, because it was down or
+	// slow, sealed under Keys, until it makes them: also beyond a restart. Processes
+	// may share it. It is that of a store of yours: [sqlstore.Store.Cupboard],
+	// [redisstore.Store.Cupboard]. Defaults to none, and without Keys it is not used:
+	// then a revocation is tried for a minute and ends with the process.
+	//
+	// [sqlstore.Store.Cupboard]: https://pkg.go.dev/github.com/codegrant/codegrant/session/sqlstore#Store.Cupboard
+	// [redisstore.Store.Cupboard]: https://pkg.go.dev/github.com/codegrant/codegrant/session/redisstore#Store.Cupboard
+	Cupboard cupboard.Store
 
 	// Keys seal what the browser carries during a sign-in. Processes that share
 	// a session store must share them. Defaults to a random key, and is
@@ -323,6 +334,7 @@ func (c Config) resolve() (settings, error) {
 		c.Sessions = session.NewMemoryStore(session.MemoryConfig{Now: c.Now})
 	}
 	if c.Keys == nil {
+		c.Cupboard = nil // what it has could not be read after a restart
 		if shared, ok := c.Sessions.(interface{ Shared() bool }); ok && shared.Shared() {
 			fault("Keys", "the session store is shared between processes, and so must the keys be; make one with session.NewKeyring")
 		}

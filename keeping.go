@@ -96,3 +96,12 @@ func (a *Auth) logCannot() {
 		a.Logger.Warn("promises of docs/security.md that this way to keep sessions cannot keep", cannot...)
 	}
 }
+
+// owed says where revocations are kept that the pool has not made.
+func (s *settings) owed() keep.Owed {
+	if s.Cupboard == nil {
+		s.Logger.Info("revocations that the pool does not make are not kept: they end with the process; set Cupboard and Keys to keep them")
+		return keep.Owed{}
+	}
+	return keep.Owed{Store: s.Cupboard, Keys: s.Keys, Binding: s.binding}
+}

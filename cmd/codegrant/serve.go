@@ -174,6 +174,7 @@ func (c serveCommand) serve(ctx context.Context, s *settings.Settings, keys *ses
 	defer stopWatching()
 	beside.Go(func() { newWatcher(c, p, s).run(watching, hangUps) })
 	beside.Go(func() { p.watchDependencies(watching) })
+	beside.Go(func() { p.revokeKept(watching) })
 	log.Info("serving", "listen", on.main.Addr().String(), "pools", len(s.Pools), "routes", len(s.Routes), "sessions", s.Sessions)
 	p.tellSystemd("READY=1", "STATUS=serving on "+on.main.Addr().String())
 

@@ -141,6 +141,11 @@ func (s state) Collect(to chan<- prometheus.Metric) {
 		gauge("dependency_up", "Whether a dependency answers.", up, "dependency", d.Name)
 		gauge("dependency_since_timestamp_seconds", "Since when it does, or does not.", seconds(d.Since), "dependency", d.Name)
 	}
+	for name, pool := range g.pools {
+		if n := pool.owed.Load(); n >= 0 {
+			gauge("revocations_owed", "Refresh tokens that the pool has not revoked yet when it was asked to.", float64(n), "pool", name)
+		}
+	}
 	if g.stores.outbox != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 		defer cancel()

@@ -45,6 +45,7 @@ type generation struct {
 type runningPool struct {
 	digest [sha256.Size]byte
 	auth   *codegrant.Auth
+	owed   *atomic.Int64 // revocations that are still to be made; below 0: not known
 }
 
 // closeWait is how long the work of requests that are over may take.
@@ -299,11 +300,15 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 	for _, pool := range s.Pools {
 		running := runningPool{digest: pool.Digest}
 		if before != nil && before.stores == st && before.pools[pool.Name].digest == pool.Digest {
-			running.auth = before.pools[pool.Name].auth
+			running = before.pools[pool.Name]
 		} else {
+			running.owed = new(atomic.Int64)
 			c := pool.Config
 			c.Logger = slog.New(counting{p.log.Handler(), p.metrics.events, pool.Name, p.tracing}).With("pool", pool.Name)
 			c.Replica, c.Admit = st.replica, p.admitPerson
+			if s.KeysGiven {
+				c.Cupboard = st.cupboard
+			}
 			c.HTTPClient, c.OnWork = p.poolClient(pool.Name), p.tracing.Work(pool.Name)
 			if !c.CookieSessions && c.InsecureSharedTokensDomain == "" {
 				c.Sessions = st.sessions

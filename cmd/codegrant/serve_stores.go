@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/codegrant/codegrant/cupboard"
 	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/replica"
 	"github.com/codegrant/codegrant/replica/sqlreplica"
@@ -74,6 +75,7 @@ type stores struct {
 	replica  replica.Store                                        // nil: none
 	outbox   func(context.Context) (sqlreplica.OutboxSize, error) // nil: none
 	ends     session.Ends                                         // nil: not on record beside Redis
+	cupboard cupboard.Store                                       // nil: none
 	db       *sql.DB                                              // nil: none
 	migrate  []func(context.Context) error
 
@@ -108,11 +110,12 @@ func (p *process) openStores(s *settings.Settings) (_ *stores, err error) {
 		if err != nil {
 			return nil, err
 		}
+		st.cupboard, st.migrate = sessions.Cupboard(), append(st.migrate, sessions.Migrate)
 		if s.Sessions == settings.InDatabase {
-			st.sessions, st.migrate = measured{p.tracing.Sessions(sessions, db.system(), false), p.metrics}, append(st.migrate, sessions.Migrate)
+			st.sessions = measured{p.tracing.Sessions(sessions, db.system(), false), p.metrics}
 		}
 		if s.Sessions == settings.InRedis {
-			ends, st.ends, st.migrate = sessions, sessions, append(st.migrate, sessions.Migrate)
+			ends, st.ends = sessions, sessions
 		}
 		if s.Replica.Enabled {
 			st.replica, st.migrate = p.tracing.Replica(users, db.system()), append(st.migrate, users.Migrate)
@@ -137,6 +140,9 @@ func (p *process) openStores(s *settings.Settings) (_ *stores, err error) {
 			return nil, err
 		}
 		st.closers = append(st.closers, store.Close)
+		if st.cupboard == nil { // Redis may forget
+			st.cupboard = store.Cupboard()
+		}
 		sessions := p.tracing.Sessions(store, "redis", true)
 		if ends != nil { // which Redis may forget
 			enduring := session.NewEnduringStore(sessions, ends, session.EnduringConfig{Logger: p.log, Keep: st.keep})

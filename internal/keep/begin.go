@@ -50,6 +50,9 @@ func (s *Sessions) Begin(ctx context.Context, w http.ResponseWriter, r *http.Req
 		}
 		s.revoke.soon(ctx, subject, n.Tokens.RefreshToken)
 	}
+	if err == nil {
+		s.revoke.again() // the pool answers
+	}
 	return h, err
 }
 

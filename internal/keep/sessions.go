@@ -15,7 +15,7 @@ import (
 	"github.com/codegrant/codegrant/internal/prove"
 )
 
-// Config configures [Sessions]. Every field is required.
+// Config configures [Sessions]. Every field but Owed is required.
 type Config struct {
 	Keeper    Keeper
 	Pool      Pool
@@ -23,6 +23,7 @@ type Config struct {
 	People    *people.People
 	Behind    *behind.Work
 	Lifetimes Lifetimes
+	Owed      Owed
 	Leeway    time.Duration // the most that a token is renewed before its end
 	Now       func() time.Time
 	Logger    *slog.Logger
@@ -49,7 +50,7 @@ const maxMet = 1 << 13
 
 // New returns Sessions on a keeper.
 func New(c Config) *Sessions {
-	revoke := &revoker{pool: c.Pool, behind: c.Behind, log: c.Logger}
+	revoke := &revoker{pool: c.Pool, behind: c.Behind, log: c.Logger, owed: newOwed(c.Owed, c.Pool, c.Now, c.Logger)}
 	return &Sessions{
 		keeper: c.Keeper, prover: c.Prover, people: c.People, revoke: revoke, life: c.Lifetimes, clock: c.Now, log: c.Logger,
 		engine: &engine{

@@ -3,7 +3,7 @@ package repotest
 // The rooms of the product, by folder.
 var (
 	// leaves know one thing each and never one another; the root package joins them.
-	leaves = []string{"cognito", "verify", "session", "replica", "cloudfront", "secret"}
+	leaves = []string{"cognito", "verify", "session", "replica", "cloudfront", "secret", "cupboard"}
 
 	// rooms are what the root package is made of. They see leaves, and never the root.
 	rooms = []string{"internal/behind", "internal/fault", "internal/keep", "internal/people", "internal/prove"}
@@ -32,6 +32,7 @@ var allowed = map[string]map[string]string{
 		"session":           "what a signed-in browser holds here",
 		"replica":           "the copy of users and groups that a sign-in updates",
 		"cloudfront":        "cookies for private files, given and taken with the sign-in",
+		"cupboard":          "where revocations are kept that the pool has not made",
 		"secret":            "a client secret in a file, from settings of the environment",
 		"internal/behind":   "work beside requests, that a shutdown waits for",
 		"internal/fault":    "invalid or unavailable, which is what it answers",
@@ -56,6 +57,7 @@ var allowed = map[string]map[string]string{
 		"cognito":         "tokens, and the pool's refusal of a grant",
 		"verify":          "what the ID token of a sign-in says",
 		"session":         "stores, cookies and the keys that seal them",
+		"cupboard":        "revocations that are still to be made",
 		"internal/behind": "renewals, revocations and sweeps beside requests",
 		"internal/fault":  "what ends a sign-in and what does not",
 		"internal/people": "asks the application as a sign-in begins and is renewed",
@@ -80,21 +82,25 @@ var allowed = map[string]map[string]string{
 	"secret/awssecret": {
 		"github.com/aws/aws-sdk-go-v2": "the API of Secrets Manager",
 	},
-	"session": {},
-	"replica": {},
+	"session":  {},
+	"replica":  {},
+	"cupboard": {},
 	"cloudfront": {
 		"golang.org/x/net": "the public suffix list, against cookies for a whole registry",
 	},
 	"verify": {"internal/quotas": "how long a token of a pool can be"},
 
 	// Implementations and suites of the contracts.
-	"session/sessiontest": {"session": "the contract that the suite holds stores to"},
+	"cupboard/cupboardtest": {"cupboard": "the contract that the suite holds stores to"},
+	"session/sessiontest":   {"session": "the contract that the suite holds stores to"},
 	"session/sqlstore": {
 		"session":                     "the contract that it fulfils",
+		"cupboard":                    "the other contract that it fulfils, on the same connections",
 		"github.com/pressly/goose/v3": "migrations, without a global registry",
 	},
 	"session/redisstore": {
 		"session":                  "the contract that it fulfils",
+		"cupboard":                 "the other contract that it fulfils, on the same connections",
 		"github.com/redis/rueidis": "Redis and Valkey, with client-side caching",
 	},
 	"replica/replicatest": {"replica": "the contract that the suite holds stores to"},
@@ -228,7 +234,7 @@ var restricted = map[string]struct {
 }{
 	"testing": {
 		"it adds flags to every program that links it",
-		[]string{"session/sessiontest", "replica/replicatest", "codegranttest", "internal/gatewaytest", "internal/proxytest", "internal/testenv"},
+		[]string{"session/sessiontest", "replica/replicatest", "cupboard/cupboardtest", "codegranttest", "internal/gatewaytest", "internal/proxytest", "internal/testenv"},
 	},
 	"log":            {"write to a *slog.Logger that the caller hands in", nil},
 	"math/rand":      {"secrets come from crypto/rand, jitter from math/rand/v2", nil},

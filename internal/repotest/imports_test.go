@@ -82,6 +82,10 @@ func TestStar(t *testing.T) {
 			continue
 		}
 		for _, met := range slices.Sorted(maps.Keys(closure(imports, pkg))) {
+			// The stores of sessions hold the cupboard as well, on the same connections.
+			if met == "cupboard" && strings.HasPrefix(pkg, "session/") {
+				continue
+			}
 			if met != leaf && slices.Contains(leaves, met) {
 				t.Errorf("package %s meets %s, if not itself then by way of what it imports", pkg, met)
 			}
