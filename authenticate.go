@@ -2,14 +2,12 @@ package codegrant
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
 
 	"github.com/codegrant/codegrant/cognito"
-	"github.com/codegrant/codegrant/session"
 )
 
 // Authenticator is a way to prove who is making a request. An unsafe request that
@@ -28,149 +26,6 @@ type Authenticator interface {
 	// asks for this kind of proof, or empty. err is the failure, nil where
 	// nothing was attempted.
 	Challenge(err error) string
-}
-
-// Identify makes who is asking known to the handler, and refuses nobody: see
-// [From]. A proof that fails is treated as none, but a store that does not
-// answer is a 503.
-func (a *Auth) Identify(next http.Handler) http.Handler {
-	next = a.withSignedCookies(next)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		req, ok := a.identify(w, r)
-		if !ok {
-			return
-		}
-		next.ServeHTTP(w, r.WithContext(req))
-	})
-}
-
-// Require lets a request through when somebody is signed in and has every one of
-// the permissions; see the package comment for what others meet. With no
-// permission, being signed in is enough.
-//
-// It may be nested: an inner Require re-uses the outer one's identity.
-func (a *Auth) Require(permissions ...Permission) func(http.Handler) http.Handler {
-	if len(permissions) == 0 {
-		permissions = []Permission{SignedIn()}
-	}
-	need := All(permissions...)
-	return func(next http.Handler) http.Handler {
-		next = a.withSignedCookies(next)
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			req := fromContext(r.Context())
-			if req == nil || req.auth != a {
-				var ok bool
-				if req, ok = a.identify(w, r); !ok {
-					return
-				}
-				r = r.WithContext(req)
-			}
-			if req.identity == nil {
-				a.unauthorized(w, r, req.failure)
-				return
-			}
-			allowed, err := need.Check(r.Context(), req.identity, r)
-			switch {
-			case err != nil:
-				a.unavailable(w, r, unavailable("check the permission", err))
-			case !allowed:
-				a.forbidden(w, r, req.identity, fmt.Errorf("%w: needs %s", ErrForbidden, need))
-			default:
-				next.ServeHTTP(w, r)
-			}
-		})
-	}
-}
-
-// identify asks the authenticators in turn. It has answered the request itself
-// when it reports false.
-func (a *Auth) identify(w http.ResponseWriter, r *http.Request) (*request, bool) {
-	h := w.Header()
-	if _, set := h["Cache-Control"]; !set {
-		h["Cache-Control"] = noStore // what follows depends on who asks
-	}
-	if set, ok := h["Vary"]; ok {
-		h["Vary"] = []string{strings.Join(append(set[:len(set):len(set)], varies...), ", ")} // one line: some caches read no other
-	} else {
-		h["Vary"] = varies // also where a handler allows caching
-	}
-	req := &request{Context: r.Context(), auth: a, w: w}
-
-	held, err := a.sessions.Find(w, r)
-	switch {
-	case isUnavailable(err):
-		a.unavailable(w, r, err)
-		return nil, false
-	case errors.Is(err, session.ErrTooManyCookies):
-		a.tooManyCookies(w, r, err)
-		return nil, false
-	case errors.Is(err, ErrAmbiguousCookie):
-		a.audit(r.Context(), slog.LevelWarn, "request refused", slog.String("reason", err.Error()))
-		req.failure = err
-	case held != nil:
-		req.own = identityOf(&held.Person, held.Key.Short(), held)
-		req.identity, req.sessionEnd = &req.own, held.Record.Expires
-		if err := a.crossOrigin(r); err != nil {
-			a.forbidden(w, r, req.identity, err)
-			return nil, false
-		}
-		return req, true
-	}
-
-	for _, authenticator := range a.chain {
-		id, err := authenticator.Authenticate(r)
-		if err == nil && id != nil {
-			id, err = a.current(r.Context(), id)
-		}
-		if isUnavailable(err) {
-			a.unavailable(w, r, err)
-			return nil, false
-		}
-		if err != nil {
-			a.audit(r.Context(), slog.LevelWarn, "proof refused", slog.String("reason", err.Error()))
-			req.failure = &proofError{authenticator, err}
-			return req, true
-		}
-		if id != nil {
-			// No page can make a browser send a token that it does not have. Any
-			// other proof may be one that browsers add by themselves.
-			if _, explicit := authenticator.(bearerAuthenticator); !explicit {
-				if err := a.crossOrigin(r); err != nil {
-					a.forbidden(w, r, id, err)
-					return nil, false
-				}
-			}
-			req.identity = id
-			return req, true
-		}
-	}
-	return req, true
-}
-
-// current brings an identity that was proven without a session in line with the replica.
-func (a *Auth) current(ctx context.Context, id *Identity) (*Identity, error) {
-	row, groups, err := a.people.Accounts.Current(ctx, id.Issuer, id.Subject, id.UserID, id.Groups)
-	if err != nil {
-		return nil, err
-	}
-	return id.with(row, groups), nil
-}
-
-// crossOrigin refuses an unsafe request that another site made the browser send
-// with a session cookie or another proof that it adds by itself. A WebSocket
-// handshake is a GET, and opens a channel that is not for reading alone.
-func (a *Auth) crossOrigin(r *http.Request) error {
-	if a.InsecureNoCrossOriginProtection {
-		return nil
-	}
-	if opensWebSocket(r) {
-		r = r.WithContext(r.Context())
-		r.Method = http.MethodPost
-	}
-	if err := a.checkOrigin(r); err != nil {
-		return fmt.Errorf("%w: %w", ErrCrossOrigin, err)
-	}
-	return nil
 }
 
 // bearerAuthenticator takes a token from the Authorization header (RFC 6750).

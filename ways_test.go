@@ -3,6 +3,7 @@ package codegrant_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -399,4 +400,67 @@ func TestS026_ConcurrentCallbacksOfTwoProcesses(t *testing.T) {
 	if records, err := store.List(t.Context(), session.Query{}); err != nil || len(records) != 1 {
 		t.Errorf("%d sessions, %v", len(records), err)
 	}
+}
+
+// recheck asks again about a request with cookies that has lasted.
+func (w *way) recheck(cookies map[string]string, permissions ...codegrant.Permission) error {
+	r := httptest.NewRequest("GET", "https://a.example.test/", nil)
+	for name, value := range cookies {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	return w.auths["a.example.test"].Recheck(r, permissions...)
+}
+
+// A request that lasts has nobody to be handed new tokens: with a store they are in the
+// row, and without one it ends with its own.
+func TestS075_S330_ALongRequestAndItsTokens(t *testing.T) {
+	inEveryWay(t, func(t *testing.T, w *way) {
+		old := w.held(w.browser)
+		if err := w.recheck(old); err != nil {
+			t.Fatalf("at once: %v", err)
+		}
+		w.now.Advance(61 * time.Minute)
+		calls := w.Calls(localpool.Token)
+		stored := strings.HasSuffix(t.Name(), "/store")
+		err := w.recheck(old)
+		if stored && err != nil {
+			t.Errorf("with a store: %v", err)
+		}
+		if n := w.Calls(localpool.Token) - calls; stored == (n != 1) || !stored && n != 0 {
+			t.Errorf("the pool was asked %d times", n)
+		}
+		if !stored && !errors.Is(err, codegrant.ErrInvalid) {
+			t.Errorf("beyond its tokens: %v", err)
+		}
+		// Another request of the browser renews the sign-in, and the long one goes on.
+		if who := w.who(old); who != "alice" {
+			t.Errorf("the browser is %s", who)
+		}
+		if err := w.recheck(old); err != nil {
+			t.Errorf("renewed by another request: %v", err)
+		}
+		if err := w.recheck(old, codegrant.InGroup("editors")); !errors.Is(err, codegrant.ErrForbidden) {
+			t.Errorf("without the permission: %v", err)
+		}
+		w.ask("POST", "/auth/logout", old)
+		if err := w.recheck(old); !errors.Is(err, codegrant.ErrInvalid) || errors.Is(err, codegrant.ErrUnavailable) {
+			t.Errorf("after the sign-out: %v", err)
+		}
+	})
+}
+
+func TestS055_ALongRequestIsNoUse(t *testing.T) {
+	inEveryWay(t, func(t *testing.T, w *way) {
+		old := w.held(w.browser)
+		for range 13 * 6 { // the idle lifetime is 12 hours
+			w.now.Advance(10 * time.Minute)
+			if err := w.recheck(old); err != nil {
+				if errors.Is(err, codegrant.ErrUnavailable) {
+					t.Fatal(err)
+				}
+				return
+			}
+		}
+		t.Error("a request that lasts keeps the session alive")
+	})
 }

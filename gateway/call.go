@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -180,12 +181,9 @@ func (c *call) stands() (stands bool) {
 	}()
 	asked := c.asked.Clone(context.WithoutCancel(c.asked.Context()))
 	asked.Body = http.NoBody
-	again := &call{
-		Context: asked.Context(), gateway: c.gateway, tenant: c.tenant, route: c.route, asked: asked,
-		pass: func(http.ResponseWriter, *http.Request, *call) {},
-	}
-	decision, _ := again.decide(discard{http.Header{}}, c.route.guards[c.tenant])
-	return decision != Unauthorized && decision != Forbidden
+	again := &call{Context: asked.Context(), gateway: c.gateway, tenant: c.tenant, route: c.route, asked: asked}
+	err := c.tenant.Auth.Recheck(asked.WithContext(again), c.route.permissions...)
+	return err == nil || errors.Is(err, codegrant.ErrUnavailable)
 }
 
 // await says that the one server is asked from now on.
@@ -203,10 +201,3 @@ func (c *call) answered() bool {
 	c.waiting = false
 	return !c.slow
 }
-
-// discard is a response that nobody reads.
-type discard struct{ header http.Header }
-
-func (d discard) Header() http.Header         { return d.header }
-func (d discard) Write(b []byte) (int, error) { return len(b), nil }
-func (d discard) WriteHeader(int)             {}

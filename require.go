@@ -1,0 +1,208 @@
+package codegrant
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/codegrant/codegrant/session"
+)
+
+// Identify makes who is asking known to the handler, and refuses nobody: see
+// [From]. A proof that fails is treated as none, but a store that does not
+// answer is a 503.
+func (a *Auth) Identify(next http.Handler) http.Handler {
+	next = a.withSignedCookies(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		req, ok := a.identify(w, r)
+		if !ok {
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(req))
+	})
+}
+
+// Require lets a request through when somebody is signed in and has every one of
+// the permissions; see the package comment for what others meet. With no
+// permission, being signed in is enough.
+//
+// It may be nested: an inner Require re-uses the outer one's identity.
+func (a *Auth) Require(permissions ...Permission) func(http.Handler) http.Handler {
+	need := allOf(permissions)
+	return func(next http.Handler) http.Handler {
+		next = a.withSignedCookies(next)
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			req := fromContext(r.Context())
+			if req == nil || req.auth != a {
+				var ok bool
+				if req, ok = a.identify(w, r); !ok {
+					return
+				}
+				r = r.WithContext(req)
+			}
+			if req.identity == nil {
+				a.unauthorized(w, r, req.failure)
+				return
+			}
+			allowed, err := need.Check(r.Context(), req.identity, r)
+			switch {
+			case err != nil:
+				a.unavailable(w, r, unavailable("check the permission", err))
+			case !allowed:
+				a.forbidden(w, r, req.identity, fmt.Errorf("%w: needs %s", ErrForbidden, need))
+			default:
+				next.ServeHTTP(w, r)
+			}
+		})
+	}
+}
+
+func allOf(permissions []Permission) Permission {
+	if len(permissions) == 0 {
+		return SignedIn()
+	}
+	return All(permissions...)
+}
+
+// Recheck asks again about a request that was let through and lasts: a WebSocket, a
+// stream of events, a download. It returns nil while the request may go on, and otherwise
+// an error that is [ErrInvalid] (its proof is over), [ErrForbidden] (a permission was
+// taken away) or [ErrUnavailable], which says nothing: ask once more later.
+//
+// It never counts as use of a session, so that an open page keeps none alive. Where a
+// store has the session, tokens that have ended are renewed there, and the request may go
+// on until the session ends. Where the browser carries it, nobody would be handed new
+// tokens: the request ends with its own, unless the browser has had them renewed
+// meanwhile, by another request to this process.
+func (a *Auth) Recheck(r *http.Request, permissions ...Permission) error {
+	held, err := a.sessions.Recheck(r)
+	if err != nil {
+		return err
+	}
+	var id *Identity
+	if held != nil {
+		own := identityOf(&held.Person, held.Key.Short(), held)
+		id, err = &own, a.crossOrigin(r)
+	} else {
+		id, _, err = a.offered(r)
+	}
+	switch {
+	case err != nil:
+		return err
+	case id == nil:
+		return ErrSessionEnded
+	}
+	need := allOf(permissions)
+	allowed, err := need.Check(r.Context(), id, r)
+	switch {
+	case err != nil:
+		return unavailable("check the permission", err)
+	case !allowed:
+		return fmt.Errorf("%w: needs %s", ErrForbidden, need)
+	}
+	return nil
+}
+
+// identify finds out who is asking. It has answered the request itself when it reports
+// false.
+func (a *Auth) identify(w http.ResponseWriter, r *http.Request) (*request, bool) {
+	h := w.Header()
+	if _, set := h["Cache-Control"]; !set {
+		h["Cache-Control"] = noStore // what follows depends on who asks
+	}
+	if set, ok := h["Vary"]; ok {
+		h["Vary"] = []string{strings.Join(append(set[:len(set):len(set)], varies...), ", ")} // one line: some caches read no other
+	} else {
+		h["Vary"] = varies // also where a handler allows caching
+	}
+	req := &request{Context: r.Context(), auth: a, w: w}
+
+	held, err := a.sessions.Find(w, r)
+	switch {
+	case isUnavailable(err):
+		a.unavailable(w, r, err)
+		return nil, false
+	case errors.Is(err, session.ErrTooManyCookies):
+		a.tooManyCookies(w, r, err)
+		return nil, false
+	case errors.Is(err, ErrAmbiguousCookie):
+		a.audit(r.Context(), slog.LevelWarn, "request refused", slog.String("reason", err.Error()))
+		req.failure = err
+	case held != nil:
+		req.own = identityOf(&held.Person, held.Key.Short(), held)
+		req.identity, req.sessionEnd = &req.own, held.Record.Expires
+		if err := a.crossOrigin(r); err != nil {
+			a.forbidden(w, r, req.identity, err)
+			return nil, false
+		}
+		return req, true
+	}
+
+	id, by, err := a.offered(r)
+	switch {
+	case isUnavailable(err):
+		a.unavailable(w, r, err)
+		return nil, false
+	case errors.Is(err, ErrCrossOrigin):
+		a.forbidden(w, r, id, err)
+		return nil, false
+	case err != nil:
+		a.audit(r.Context(), slog.LevelWarn, "proof refused", slog.String("reason", err.Error()))
+		req.failure = &proofError{by, err}
+	default:
+		req.identity = id
+	}
+	return req, true
+}
+
+// offered asks the authenticators in turn. by is the one that was offered something.
+func (a *Auth) offered(r *http.Request) (id *Identity, by Authenticator, err error) {
+	for _, authenticator := range a.chain {
+		id, err := authenticator.Authenticate(r)
+		if err == nil && id != nil {
+			id, err = a.current(r.Context(), id)
+		}
+		switch {
+		case err != nil:
+			return nil, authenticator, err
+		case id == nil:
+			continue
+		}
+		// No page can make a browser send a token that it does not have. Any other
+		// proof may be one that browsers add by themselves.
+		if _, explicit := authenticator.(bearerAuthenticator); !explicit {
+			err = a.crossOrigin(r)
+		}
+		return id, authenticator, err
+	}
+	return nil, nil, nil
+}
+
+// current brings an identity that was proven without a session in line with the replica.
+func (a *Auth) current(ctx context.Context, id *Identity) (*Identity, error) {
+	row, groups, err := a.people.Accounts.Current(ctx, id.Issuer, id.Subject, id.UserID, id.Groups)
+	if err != nil {
+		return nil, err
+	}
+	return id.with(row, groups), nil
+}
+
+// crossOrigin refuses an unsafe request that another site made the browser send
+// with a session cookie or another proof that it adds by itself. A WebSocket
+// handshake is a GET, and opens a channel that is not for reading alone.
+func (a *Auth) crossOrigin(r *http.Request) error {
+	if a.InsecureNoCrossOriginProtection {
+		return nil
+	}
+	if opensWebSocket(r) {
+		r = r.WithContext(r.Context())
+		r.Method = http.MethodPost
+	}
+	if err := a.checkOrigin(r); err != nil {
+		return fmt.Errorf("%w: %w", ErrCrossOrigin, err)
+	}
+	return nil
+}
