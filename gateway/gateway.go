@@ -41,6 +41,11 @@ type Config struct {
 	// Transport speaks to upstreams. Defaults to one with timeouts of its own.
 	Transport http.RoundTripper
 
+	// OnPass hears of every request that may pass, before a file or an upstream
+	// answers it, and returns where the answer goes: w, or what it has wrapped w in.
+	// nil: it has answered by itself. Defaults to w. Questions are not among them.
+	OnPass func(w http.ResponseWriter, r *http.Request, p Passing) http.ResponseWriter
+
 	// OnRequest hears of every request that was decided on, after it was
 	// answered. Defaults to nobody.
 	OnRequest func(*http.Request, Outcome)
@@ -82,6 +87,12 @@ const (
 	TooLarge     Decision = "too large"    // allowed, but the upstream cannot be told whole who is asking
 )
 
+// Passing is a request that may pass.
+type Passing struct {
+	Identity *codegrant.Identity // nil: nobody
+	Files    bool                // a file answers it
+}
+
 // Outcome is a request as the gateway decided on it.
 type Outcome struct {
 	Tenant   string
@@ -106,6 +117,7 @@ type Gateway struct {
 	narrowed narrowedGuards
 
 	observe func(*http.Request, Outcome)
+	onPass  func(http.ResponseWriter, *http.Request, Passing) http.ResponseWriter
 	log     *slog.Logger
 	now     func() time.Time
 }
@@ -121,7 +133,7 @@ func New(config Config) (*Gateway, error) {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 
-	g := &Gateway{trusted: slices.Clone(config.TrustedProxies), observe: config.OnRequest, log: config.Logger, now: config.Now}
+	g := &Gateway{trusted: slices.Clone(config.TrustedProxies), observe: config.OnRequest, onPass: config.OnPass, log: config.Logger, now: config.Now}
 	if g.log == nil {
 		g.log = slog.Default()
 	}

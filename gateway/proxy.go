@@ -53,6 +53,11 @@ func newProxy(g *Gateway, transport http.RoundTripper) *proxy {
 // file.
 func (p *proxy) serve(w http.ResponseWriter, r *http.Request, c *call) {
 	route := c.route
+	if p.gateway.onPass != nil {
+		if w = p.gateway.onPass(w, r, Passing{c.id, route.Files != nil}); w == nil {
+			return
+		}
+	}
 	if route.Public {
 		openToCaches(w.Header())
 	}

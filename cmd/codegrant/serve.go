@@ -158,7 +158,7 @@ func (c serveCommand) serve(ctx context.Context, s *settings.Settings, keys *ses
 	base, cut := context.WithCancel(context.Background())
 	defer cut()
 	server := p.server(base, s)
-	entrance := newDoor(on.main, on.passed)
+	entrance := newDoor(on.main, on.passed, p.trustsNow, p.crowded)
 	listening.Go(func() { served <- p.serveOn(server, entrance, s.Certificate != nil) })
 	asked, stopAsking := context.WithCancel(context.Background())
 	defer stopAsking()
@@ -222,6 +222,8 @@ func (p *process) server(base context.Context, s *settings.Settings) *http.Serve
 		ErrorLog:          slog.NewLogLogger(p.log.Handler(), slog.LevelDebug), // what strangers send is no warning
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ConnState:         follow,
+		ConnContext:       withGuest,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 100, SendPingTimeout: time.Minute, PingTimeout: readEach, WriteByteTimeout: writeEach},
 		TLSConfig: &tls.Config{
 			MinVersion: tls.VersionTLS12,
 			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {

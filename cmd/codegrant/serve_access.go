@@ -77,7 +77,7 @@ func (g *generation) endpointOf(r *http.Request) string {
 	return found
 }
 
-// endpointRead is how long the body of a request to login or callback may take.
+// endpointRead is how long the body of a request to an endpoint may take.
 const endpointRead = 30 * time.Second
 
 // serve answers one request under this configuration.
@@ -98,9 +98,9 @@ func (g *generation) serve(w http.ResponseWriter, r *http.Request) {
 			g.ended(r, seen, attrs, start)
 			return
 		}
-		// Their bodies are small: who sends one slowly is up to something.
-		_ = http.NewResponseController(w).SetReadDeadline(start.Add(endpointRead))
 	}
+	// Their bodies are small: who sends one slowly is up to something.
+	seen.ResponseWriter, r = pace(w, r)
 	g.gateway.ServeHTTP(seen, r.WithContext(context.WithValue(r.Context(), endpointKey{}, seen)))
 	if !seen.decided {
 		g.ended(r, seen, attrs, start)

@@ -23,6 +23,7 @@ type caller struct {
 	context.Context
 	from  netip.Addr
 	given string // the id that a trusted proxy gave the request
+	stay  *stay  // nil: a question's
 
 	once sync.Once
 	id   string

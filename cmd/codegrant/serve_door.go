@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,8 +23,11 @@ type door struct {
 	closed   atomic.Bool
 	accepted atomic.Int64 // when the last one came in, Unix nanoseconds
 
+	full func() // is told when somebody is turned away
+
 	mu     sync.Mutex
 	guests map[*guest]struct{}
+	crowd  crowd
 }
 
 // The phases of a connection, as far as the end of the process cares.
@@ -53,29 +57,59 @@ type guest struct {
 	phase atomic.Int32
 	since atomic.Int64 // of the phase, Unix nanoseconds
 	once  sync.Once
+
+	proven atomic.Bool // whose it is, is known
+	place  place       // the door's
 }
 
-func newDoor(l net.Listener, passed bool) *door {
-	return &door{Listener: l, passed: passed, guests: make(map[*guest]struct{})}
+// newDoor makes one. Who is turned away, or has to go, is for full to know.
+func newDoor(l net.Listener, passed bool, trusts func(netip.Addr) bool, full func()) *door {
+	d := &door{Listener: l, passed: passed, guests: make(map[*guest]struct{}), full: full}
+	d.crowd.limit, d.crowd.trusts = connectionsOf(openFiles()), trusts
+	return d
 }
 
 // Accept implements [net.Listener].
 func (d *door) Accept() (net.Conn, error) {
-	c, err := d.Listener.Accept()
-	if err != nil {
-		if d.closed.Load() {
-			return nil, net.ErrClosed
+	for {
+		c, err := d.Listener.Accept()
+		if err != nil {
+			if d.closed.Load() {
+				return nil, net.ErrClosed
+			}
+			return nil, err
 		}
-		return nil, err
+		now := time.Now().UnixNano()
+		d.accepted.Store(now)
+		g := &guest{Conn: c, door: d}
+		g.since.Store(now)
+		d.mu.Lock()
+		ok, goes := d.crowd.seat(g, len(d.guests))
+		if ok {
+			d.guests[g] = struct{}{}
+		}
+		d.mu.Unlock()
+		if goes != nil {
+			_ = goes.Close()
+		}
+		if !ok || goes != nil {
+			d.full()
+		}
+		if ok {
+			return g, nil
+		}
+		_ = c.Close()
 	}
-	now := time.Now().UnixNano()
-	d.accepted.Store(now)
-	g := &guest{Conn: c, door: d}
-	g.since.Store(now)
-	d.mu.Lock()
-	d.guests[g] = struct{}{}
-	d.mu.Unlock()
-	return g, nil
+}
+
+// prove says that it is known whose the connection is: it does not have to go for
+// others.
+func (g *guest) prove() {
+	if g.proven.CompareAndSwap(false, true) {
+		g.door.mu.Lock()
+		g.door.crowd.prove(g)
+		g.door.mu.Unlock()
+	}
 }
 
 // Read implements [net.Conn].
@@ -92,6 +126,7 @@ func (g *guest) Close() error {
 	g.once.Do(func() {
 		g.door.mu.Lock()
 		delete(g.door.guests, g)
+		g.door.crowd.rise(g)
 		g.door.mu.Unlock()
 	})
 	return g.Conn.Close()

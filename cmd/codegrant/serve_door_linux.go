@@ -58,3 +58,12 @@ func onSocket(socket any, do func(fd int)) {
 		_ = raw.Control(func(fd uintptr) { do(int(fd)) })
 	}
 }
+
+// openFiles is how many files may be open.
+func openFiles() int {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return usualFiles
+	}
+	return int(min(limit.Cur, 10_000_000))
+}

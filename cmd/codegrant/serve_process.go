@@ -89,6 +89,10 @@ type process struct {
 	open      sync.WaitGroup // generations
 	inFlight  atomic.Int64   // requests
 	stopping  atomic.Bool    // each answer is the last of its connection
+	room      room           // of requests
+	tunnels   room           // of those that ask to be taken over, such as WebSockets
+	fullAt    atomic.Int64   // when there was last no room, Unix nanoseconds
+	proxyTold atomic.Bool    // the log has named a proxy that is not listed
 	metrics   *metrics
 	ready     readiness
 	signIns   limiter[netip.Prefix]
@@ -136,13 +140,16 @@ func (p *process) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if p.stopping.Load() {
 		last(w, r)
 	}
-	g, ok := p.admit(w)
+	g := p.begin()
 	defer p.done(g)
-	if !ok {
-		return
-	}
 	local(r)
 	r = g.called(r)
+	stay := g.admit(w, r)
+	if stay == nil {
+		return
+	}
+	callerOf(r.Context()).stay = stay
+	defer g.leaveRoom(w, r, stay)
 	if p.tracing != nil {
 		g.traced(w, r)
 		return
@@ -152,11 +159,14 @@ func (p *process) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // CheckOriginal answers what Envoy and HAProxy ask, under the configuration in use.
 func (p *process) CheckOriginal(w http.ResponseWriter, original *http.Request, narrow url.Values) *gateway.Pass {
-	g, ok := p.admit(w)
+	g := p.begin()
 	defer p.done(g)
-	if !ok {
+	stay := p.room.ask()
+	if stay == nil {
+		p.overloaded(w)
 		return nil
 	}
+	defer stay.leave()
 	original = g.called(original)
 	if p.tracing != nil {
 		return g.tracedQuestion(w, original, narrow)
@@ -172,15 +182,10 @@ func (p *process) Trusts(address string) bool {
 	return g.gateway.Trusts(address)
 }
 
-// admit counts a request, and refuses it where there are too many: better some are
-// told to come again than all wait, and memory grows. Call done in any case.
-func (p *process) admit(w http.ResponseWriter) (*generation, bool) {
-	underWay, g := p.inFlight.Add(1), p.enter()
-	if limit := g.Limits.Requests; limit > 0 && underWay > int64(limit) {
-		p.refuse(w, http.StatusServiceUnavailable, "overload", time.Second)
-		return g, false
-	}
-	return g, true
+// begin counts a request. Call done in any case.
+func (p *process) begin() *generation {
+	p.inFlight.Add(1)
+	return p.enter()
 }
 
 func (p *process) done(g *generation) {
@@ -263,6 +268,8 @@ func (p *process) replace(ctx context.Context, s *settings.Settings) error {
 func (p *process) use(g *generation) {
 	p.level.Set(g.Log.Level)
 	p.signIns.set(g.Limits.SignInRate, g.Limits.SignInBurst)
+	p.room.set(g.Limits.Requests)
+	p.tunnels.set(g.Limits.Tunnels)
 	p.people.set(g.Limits.AccountRate, g.Limits.AccountBurst)
 	g.since = time.Now()
 	if before := p.current.Swap(g); before != nil {
@@ -292,7 +299,7 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 	before := p.current.Load()
 	config := gateway.Config{
 		Routes: s.Routes, TrustedProxies: s.TrustedProxies, Headers: s.Headers, Assertions: s.Assertions,
-		Transport: p.tracing.Upstream(p.transport), Logger: p.log, OnRequest: g.decided,
+		Transport: p.tracing.Upstream(p.transport), Logger: p.log, OnRequest: g.decided, OnPass: g.pass,
 	}
 	if p.tracing != nil {
 		g.templates = templatesOf(s.Routes)

@@ -38,12 +38,18 @@ func rounds(t *testing.T) int {
 // does, unless it is nil.
 func (g *gate) spawn(socket *os.File, flags ...string) *exec.Cmd {
 	g.t.Helper()
-	g.log = new(lockedBuffer)
-	script := `exec -a codegrant "$0" "$@"`
+	script := ""
 	if socket != nil {
-		script = "export LISTEN_PID=$$; " + script
+		script = "export LISTEN_PID=$$; "
 	}
-	command := exec.Command("bash", append([]string{"-c", script, os.Args[0], "serve", "--config", g.config, "--reload-every", "0"}, flags...)...)
+	return g.spawnAfter(script, socket, flags...)
+}
+
+// spawnAfter runs it after a line of the shell's.
+func (g *gate) spawnAfter(script string, socket *os.File, flags ...string) *exec.Cmd {
+	g.t.Helper()
+	g.log = new(lockedBuffer)
+	command := exec.Command("bash", append([]string{"-c", script + `exec -a codegrant "$0" "$@"`, os.Args[0], "serve", "--config", g.config, "--reload-every", "0"}, flags...)...)
 	if socket != nil {
 		command.ExtraFiles = []*os.File{socket}
 		command.Env = append(os.Environ(), "LISTEN_FDS=1")

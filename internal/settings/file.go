@@ -51,7 +51,8 @@ type tracing struct {
 }
 
 type limits struct {
-	Requests     int  `yaml:"requests" help:"Requests that may be under way at once, WebSockets among them; further ones get 503. 0: no limit. Defaults to 4096."`
+	Requests     int  `yaml:"requests" help:"Requests that may be under way at once; further ones get 503. Strangers may have three quarters of them. 0: no limit. Defaults to 4096."`
+	Tunnels      int  `yaml:"tunnels" help:"WebSockets and the like that may be open at once; further ones get 503. 0: no limit. Defaults to 4096."`
 	SignInRate   int  `yaml:"sign_in_rate" help:"Requests a minute that one address may make to login and callback in the long run, an IPv6 network of 64 bits counting as one address. 0: no limit. Defaults to 120."`
 	SignInBurst  int  `yaml:"sign_in_burst" help:"Such requests that it may make at once. Defaults to 60."`
 	AccountRate  int  `yaml:"account_sign_in_rate" help:"Sign-ins a minute of one person in the long run; further ones get 429. 0: no limit. Defaults to 30."`
@@ -220,7 +221,7 @@ func defaults() file {
 		Listen:   "127.0.0.1:8080",
 		Sessions: "memory",
 		Log:      log{Level: "info", Format: "text", Access: true},
-		Limits:   limits{Requests: 4096, SignInRate: 120, SignInBurst: 60, AccountRate: 30, AccountBurst: 30, HeaderBytes: 64 << 10, MaxSessions: 1_000_000},
+		Limits:   limits{Requests: 4096, Tunnels: 4096, SignInRate: 120, SignInBurst: 60, AccountRate: 30, AccountBurst: 30, HeaderBytes: 64 << 10, MaxSessions: 1_000_000},
 		Tracing:  tracing{Enabled: true},
 		Database: database{Migrate: true, MaxConnections: 20},
 	}

@@ -79,7 +79,7 @@ type Log struct {
 
 // Limits protect the gateway. Zero means no limit.
 type Limits struct {
-	Requests                  int
+	Requests, Tunnels         int // at once
 	SignInRate, SignInBurst   int // of one address: a minute; at once
 	AccountRate, AccountBurst int // of one person
 	HeaderBytes               int
@@ -230,7 +230,7 @@ func (r *reader) read(text []byte, options Options) *Settings {
 		Listen: f.Listen, OpsListen: f.OpsListen, ExtAuthzListen: f.ExtAuthzListen, SPOEListen: f.SPOEListen,
 		Log: Log{Level: r.level(f.Log.Level), JSON: f.Log.Format == "json", Access: f.Log.Access},
 		Limits: Limits{
-			Requests: f.Limits.Requests, SignInRate: f.Limits.SignInRate, SignInBurst: f.Limits.SignInBurst,
+			Requests: f.Limits.Requests, Tunnels: f.Limits.Tunnels, SignInRate: f.Limits.SignInRate, SignInBurst: f.Limits.SignInBurst,
 			AccountRate: f.Limits.AccountRate, AccountBurst: f.Limits.AccountBurst,
 			HeaderBytes: int(f.Limits.HeaderBytes), MaxSessions: f.Limits.MaxSessions,
 		},

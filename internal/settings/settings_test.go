@@ -110,7 +110,7 @@ func TestDefaults(t *testing.T) {
 	if s.Listen != "127.0.0.1:8080" || s.OpsListen != "" || s.Sessions != Memory || s.KeysGiven || s.Keys != processKeys || s.Replica.Enabled {
 		t.Errorf("Load = %+v", s)
 	}
-	if s.Limits != (Limits{4096, 120, 60, 30, 30, 64 << 10, 1_000_000}) || !s.Log.Access || s.Log.JSON {
+	if s.Limits != (Limits{4096, 4096, 120, 60, 30, 30, 64 << 10, 1_000_000}) || !s.Log.Access || s.Log.JSON {
 		t.Errorf("Limits, Log = %+v, %+v", s.Limits, s.Log)
 	}
 	p := s.Pools[0]
