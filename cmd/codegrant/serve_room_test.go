@@ -14,7 +14,9 @@ import (
 func TestS297_SharesOfTheRoom(t *testing.T) {
 	var r room
 	r.set(1024) // 768 for strangers
-	address := func(i int) netip.Prefix { return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 32) }
+	address := func(i int) netip.Prefix {
+		return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 32)
+	}
 	fill := func(enter func() bool) (n int) {
 		for enter() {
 			n++
