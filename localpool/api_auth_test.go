@@ -88,7 +88,7 @@ func TestAPI_PasswordRefusals(t *testing.T) {
 	c.ok(c.pool.CreateUser(shop, localpool.UserSeed{Username: "erin", Email: "erin@example.com", Password: "Passw0rd!", Status: "UNCONFIRMED"}))
 	c.ok(c.pool.CreateUser(shop, localpool.UserSeed{Username: "fay", Email: "fay@example.com", Password: "Passw0rd!", Status: "RESET_REQUIRED"}))
 	c.ok(c.pool.CreateUser(shop, localpool.UserSeed{Username: "gus", Email: "gus@example.com", Password: "Passw0rd!", Disabled: true}))
-	right := secretHash("carol", "web", "one")
+	right := secretHash("carol", "web", secretOne)
 	for _, tt := range []struct {
 		name, client  string
 		flow          types.AuthFlowType
@@ -109,12 +109,12 @@ func TestAPI_PasswordRefusals(t *testing.T) {
 		{"flow for administrators", "app", types.AuthFlowTypeAdminUserPasswordAuth, map[string]string{"USERNAME": "carol", "PASSWORD": "Passw0rd!"}, "InvalidParameterException", "Initiate Auth method not supported."},
 		{"flow nobody has", "app", "USER_HORSE_AUTH", nil, "InvalidParameterException", "Value 'USER_HORSE_AUTH' at 'authFlow' failed to satisfy constraint: Member must satisfy enum value set"},
 		{"no hash", "web", "", map[string]string{"USERNAME": "carol", "PASSWORD": "Passw0rd!"}, "NotAuthorizedException", "Client web is configured with secret but SECRET_HASH was not received"},
-		{"wrong hash", "web", "", map[string]string{"USERNAME": "carol", "PASSWORD": "Passw0rd!", "SECRET_HASH": secretHash("carol", "web", "three")}, "NotAuthorizedException", "Unable to verify secret hash for client web"},
+		{"wrong hash", "web", "", map[string]string{"USERNAME": "carol", "PASSWORD": "Passw0rd!", "SECRET_HASH": secretHash("carol", "web", secretThree)}, "NotAuthorizedException", "Unable to verify secret hash for client web"},
 		{"hash over another name", "web", "", map[string]string{"USERNAME": "carol@example.com", "PASSWORD": "Passw0rd!", "SECRET_HASH": right}, "NotAuthorizedException", "Unable to verify secret hash for client web"},
 		{"hash of a client without secret", "app", "", map[string]string{"USERNAME": "carol", "PASSWORD": "Passw0rd!", "SECRET_HASH": right}, "NotAuthorizedException", "Unable to verify secret hash for client app"},
 		{"hash", "web", "", map[string]string{"USERNAME": "carol", "PASSWORD": "Passw0rd!", "SECRET_HASH": right}, "", ""},
-		{"hash over the alias", "web", "", map[string]string{"USERNAME": "carol@example.com", "PASSWORD": "Passw0rd!", "SECRET_HASH": secretHash("carol@example.com", "web", "one")}, "", ""},
-		{"hash of the second secret", "web", "", map[string]string{"USERNAME": "carol", "PASSWORD": "Passw0rd!", "SECRET_HASH": secretHash("carol", "web", "two")}, "", ""},
+		{"hash over the alias", "web", "", map[string]string{"USERNAME": "carol@example.com", "PASSWORD": "Passw0rd!", "SECRET_HASH": secretHash("carol@example.com", "web", secretOne)}, "", ""},
+		{"hash of the second secret", "web", "", map[string]string{"USERNAME": "carol", "PASSWORD": "Passw0rd!", "SECRET_HASH": secretHash("carol", "web", secretTwo)}, "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := c.in(t)
@@ -175,7 +175,7 @@ func TestAPI_NewPasswordRequired(t *testing.T) {
 	c := newContract(t)
 	begin := func(client string) *cip.InitiateAuthOutput {
 		t.Helper()
-		out, err := c.initiate(types.AuthFlowTypeUserPasswordAuth, client, map[string]string{"USERNAME": "dave", "PASSWORD": "Temp0rary!", "SECRET_HASH": map[string]string{"web": secretHash("dave", "web", "one")}[client]})
+		out, err := c.initiate(types.AuthFlowTypeUserPasswordAuth, client, map[string]string{"USERNAME": "dave", "PASSWORD": "Temp0rary!", "SECRET_HASH": map[string]string{"web": secretHash("dave", "web", secretOne)}[client]})
 		c.ok(err)
 		if out.AuthenticationResult != nil || out.ChallengeName != types.ChallengeNameTypeNewPasswordRequired || len(aws.ToString(out.Session)) < 20 {
 			t.Fatalf("answer = %+v", out)
@@ -189,7 +189,7 @@ func TestAPI_NewPasswordRequired(t *testing.T) {
 		t.Errorf("parameters = %v", out.ChallengeParameters)
 	}
 	answer := func(session *string, changes map[string]string) (*cip.RespondToAuthChallengeOutput, error) {
-		p := map[string]string{"USERNAME": "dave", "NEW_PASSWORD": "N3w-password", "SECRET_HASH": secretHash("dave", "web", "one"), "userAttributes.name": "Dave D."}
+		p := map[string]string{"USERNAME": "dave", "NEW_PASSWORD": "N3w-password", "SECRET_HASH": secretHash("dave", "web", secretOne), "userAttributes.name": "Dave D."}
 		maps.Copy(p, changes)
 		maps.DeleteFunc(p, func(_, value string) bool { return value == "" })
 		return c.respond("web", out.ChallengeName, session, p)
@@ -205,7 +205,7 @@ func TestAPI_NewPasswordRequired(t *testing.T) {
 		{"weak password", out.Session, map[string]string{"NEW_PASSWORD": "password"}, "InvalidPasswordException", "uppercase"},
 		{"another name", out.Session, map[string]string{"USERNAME": "carol"}, "CodeMismatchException", "Invalid code or auth state for the user."},
 		{"no hash", out.Session, map[string]string{"SECRET_HASH": ""}, "NotAuthorizedException", "SECRET_HASH was not received"},
-		{"hash over another name", out.Session, map[string]string{"SECRET_HASH": secretHash("dave@example.com", "web", "one")}, "NotAuthorizedException", "SecretHash does not match for the client: web"},
+		{"hash over another name", out.Session, map[string]string{"SECRET_HASH": secretHash("dave@example.com", "web", secretOne)}, "NotAuthorizedException", "SecretHash does not match for the client: web"},
 		{"what only a code can say", out.Session, map[string]string{"userAttributes.email_verified": "true"}, "InvalidParameterException", "Cannot modify the non-mutable attribute email_verified"},
 		{"session nobody has", aws.String(strings.Repeat("x", 40)), nil, "NotAuthorizedException", "Invalid session for the user."},
 		{"session of another client", begin("app").Session, nil, "NotAuthorizedException", "Invalid session for the user."},
@@ -276,17 +276,17 @@ func TestAPI_Refresh(t *testing.T) {
 		t.Errorf("refresh at the token endpoint: %s", a.body)
 	}
 
-	out, err = c.initiate(types.AuthFlowTypeUserPasswordAuth, "web", map[string]string{"USERNAME": "carol@example.com", "PASSWORD": "Passw0rd!", "SECRET_HASH": secretHash("carol@example.com", "web", "one")})
+	out, err = c.initiate(types.AuthFlowTypeUserPasswordAuth, "web", map[string]string{"USERNAME": "carol@example.com", "PASSWORD": "Passw0rd!", "SECRET_HASH": secretHash("carol@example.com", "web", secretOne)})
 	c.ok(err)
 	confidential := *out.AuthenticationResult.RefreshToken
-	_, err = refresh("web", map[string]string{"REFRESH_TOKEN": confidential, "SECRET_HASH": secretHash("carol", "web", "one")})
+	_, err = refresh("web", map[string]string{"REFRESH_TOKEN": confidential, "SECRET_HASH": secretHash("carol", "web", secretOne)})
 	c.ok(err)
 	for _, tt := range []struct {
 		name, client  string
 		parameters    map[string]string
 		kind, message string
 	}{
-		{"hash over the alias", "web", map[string]string{"REFRESH_TOKEN": confidential, "SECRET_HASH": secretHash("carol@example.com", "web", "one")}, "NotAuthorizedException", "SecretHash does not match for the client: web"},
+		{"hash over the alias", "web", map[string]string{"REFRESH_TOKEN": confidential, "SECRET_HASH": secretHash("carol@example.com", "web", secretOne)}, "NotAuthorizedException", "SecretHash does not match for the client: web"},
 		{"no hash", "web", map[string]string{"REFRESH_TOKEN": confidential}, "NotAuthorizedException", "SECRET_HASH was not received"},
 		{"another client", "legacy", map[string]string{"REFRESH_TOKEN": *first.RefreshToken}, "NotAuthorizedException", "Invalid Refresh Token"},
 		{"no token", "app", nil, "InvalidParameterException", "Missing required parameter REFRESH_TOKEN"},
@@ -341,15 +341,15 @@ func TestAPI_GetTokensFromRefreshToken(t *testing.T) {
 	_, err = get("rotating", *r.RefreshToken, "")
 	c.ok(err)
 
-	out, err := c.initiate(types.AuthFlowTypeUserPasswordAuth, "web", map[string]string{"USERNAME": "carol", "PASSWORD": "Passw0rd!", "SECRET_HASH": secretHash("carol", "web", "one")})
+	out, err := c.initiate(types.AuthFlowTypeUserPasswordAuth, "web", map[string]string{"USERNAME": "carol", "PASSWORD": "Passw0rd!", "SECRET_HASH": secretHash("carol", "web", secretOne)})
 	c.ok(err)
 	kept := *out.AuthenticationResult.RefreshToken
-	r, err = get("web", kept, "two")
+	r, err = get("web", kept, secretTwo)
 	c.ok(err)
 	if r.RefreshToken != nil {
 		t.Error("a client that does not rotate has another refresh token")
 	}
-	_, err = get("web", kept, "three")
+	_, err = get("web", kept, secretThree)
 	c.refused(err, "NotAuthorizedException", "Client secret does not match")
 	_, err = get("web", kept, "")
 	c.refused(err, "NotAuthorizedException", "Client secret does not match")
@@ -369,7 +369,7 @@ func TestAPI_RevokeToken(t *testing.T) {
 	}
 	r, other := c.tokens(), c.tokens()
 	c.refused(revoke("legacy", *r.RefreshToken, ""), "UnauthorizedException", "")
-	c.refused(revoke("web", *r.RefreshToken, "three"), "UnauthorizedException", "")
+	c.refused(revoke("web", *r.RefreshToken, secretThree), "UnauthorizedException", "")
 	c.refused(revoke("nobody", *r.RefreshToken, ""), "UnauthorizedException", "")
 	c.refused(revoke("app", *r.AccessToken, ""), "UnsupportedTokenTypeException", "")
 	c.refused(revoke("kept", *r.RefreshToken, ""), "UnsupportedOperationException", "")

@@ -227,7 +227,7 @@ func TestAPI_MFASetup(t *testing.T) {
 	c.refused(err, "NotAuthorizedException", "Invalid session for the user.")
 	_, err = client.AssociateSoftwareToken(ctx, &cip.AssociateSoftwareTokenInput{Session: aws.String("nobody's session, and long enough")})
 	c.refused(err, "NotAuthorizedException", "Invalid session for the user.")
-	if a := c.call("AssociateSoftwareToken", `{}`); !strings.Contains(a.body, "Value null at 'accessToken'") {
+	if a := c.call("AssociateSoftwareToken", `{}`); !strings.Contains(a.body, "Value at 'accessToken' failed to satisfy constraint: Member must not be null") {
 		t.Errorf("nobody: %s", a.body)
 	}
 

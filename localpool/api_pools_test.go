@@ -83,7 +83,7 @@ func TestAPI_DescribeUserPoolClient(t *testing.T) {
 	}
 	web, err := describe(shop, "web")
 	c.ok(err)
-	if *web.ClientSecret != "one" || !slices.Equal(web.CallbackURLs, []string{"http://localhost:8080/cb"}) || len(web.AllowedOAuthFlows) != 3 ||
+	if *web.ClientSecret != secretOne || !slices.Equal(web.CallbackURLs, []string{"http://localhost:8080/cb"}) || len(web.AllowedOAuthFlows) != 3 ||
 		!*web.AllowedOAuthFlowsUserPoolClient || *web.AccessTokenValidity != 1 || web.TokenValidityUnits.AccessToken != "hours" || web.RefreshTokenValidity != 30 ||
 		web.TokenValidityUnits.RefreshToken != "days" || !*web.EnableTokenRevocation || web.PreventUserExistenceErrors != "ENABLED" || web.SupportedIdentityProviders[0] != "COGNITO" ||
 		web.CreationDate == nil {

@@ -91,7 +91,7 @@ func TestQuota_OtherFaces(t *testing.T) {
 		t.Fatalf("codes have a rate of their own: status %d, %s", tokens.status, tokens.body)
 	}
 	refresh, _ := tokens.json["refresh_token"].(string)
-	machine := url.Values{"grant_type": {"client_credentials"}, "client_id": {"web"}, "client_secret": {"one"}}
+	machine := url.Values{"grant_type": {"client_credentials"}, "client_id": {"web"}, "client_secret": {secretOne}}
 	for _, tt := range []struct {
 		name   string
 		form   url.Values

@@ -128,7 +128,7 @@ func (c *contract) bySRP(client, poolID, username, password string, changes map[
 	s := newSRPClient(c.T)
 	p := map[string]string{"USERNAME": username, "SRP_A": s.public.Text(16)}
 	if client == "web" {
-		p["SECRET_HASH"] = secretHash(username, "web", "one")
+		p["SECRET_HASH"] = secretHash(username, "web", secretOne)
 	}
 	out, err := c.initiate(types.AuthFlowTypeUserSrpAuth, client, p)
 	if err != nil {
@@ -160,7 +160,7 @@ func TestAPI_SRP(t *testing.T) {
 	if done.AuthenticationResult == nil || len(p["USER_ID_FOR_SRP"]) != 36 {
 		t.Errorf("by address: %+v to %v", done, p)
 	}
-	done, _, err = c.bySRP("web", shop, "carol@example.com", "Passw0rd!", map[string]string{"SECRET_HASH": secretHash("carol", "web", "two")})
+	done, _, err = c.bySRP("web", shop, "carol@example.com", "Passw0rd!", map[string]string{"SECRET_HASH": secretHash("carol", "web", secretTwo)})
 	c.ok(err)
 	if done.AuthenticationResult == nil {
 		t.Errorf("client with a secret: %+v", done)
@@ -201,7 +201,7 @@ func TestAPI_SRPRefusals(t *testing.T) {
 		{"another name", "app", "carol", "Passw0rd!", map[string]string{"USERNAME": "dave"}, "NotAuthorizedException", wrong},
 		{"no signature", "app", "carol", "Passw0rd!", map[string]string{"PASSWORD_CLAIM_SIGNATURE": ""}, "InvalidParameterException", "Missing required parameter PASSWORD_CLAIM_SIGNATURE"},
 		{"no hash", "web", "carol", "Passw0rd!", nil, "NotAuthorizedException", "SECRET_HASH was not received"},
-		{"hash over the alias", "web", "carol@example.com", "Passw0rd!", map[string]string{"SECRET_HASH": secretHash("carol@example.com", "web", "one")}, "NotAuthorizedException", "SecretHash does not match for the client: web"},
+		{"hash over the alias", "web", "carol@example.com", "Passw0rd!", map[string]string{"SECRET_HASH": secretHash("carol@example.com", "web", secretOne)}, "NotAuthorizedException", "SecretHash does not match for the client: web"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := c.in(t)

@@ -35,8 +35,8 @@ pools:
       - {identifier: orders, scopes: [read, write]}
     clients:
       - id: web
-        secret: one
-        second_secret: two
+        secret: one1of2the3secrets4of5web
+        second_secret: two1of2the3secrets4of5web
         callback_urls: [http://localhost:8080/cb]
         logout_urls: [http://localhost:8080/]
         scopes: [openid, email, profile, orders/read]
@@ -64,6 +64,13 @@ pools:
   - id: local_Other1
     clients: [{id: elsewhere, callback_urls: ["http://localhost:8080/cb", "https://app.example.com/cb"]}]
 `
+
+// The secrets of the client web, and one that is not.
+const (
+	secretOne   = "one1of2the3secrets4of5web"
+	secretTwo   = "two1of2the3secrets4of5web"
+	secretThree = "three1is2no3secret4of5web"
+)
 
 // morePools are for tests that need them: keys take a while to make.
 const morePools = `
@@ -303,7 +310,7 @@ func TestS143_TokenRefusals(t *testing.T) {
 	verifier := strings.Repeat("v", 43)
 	sum := sha256.Sum256([]byte(verifier))
 	pkce := map[string]string{"code_challenge": base64.RawURLEncoding.EncodeToString(sum[:]), "code_challenge_method": "S256"}
-	secret := url.Values{"client_secret": {"one"}}
+	secret := url.Values{"client_secret": {secretOne}}
 	with := func(more url.Values) url.Values {
 		all := maps.Clone(secret)
 		maps.Copy(all, more)
@@ -316,10 +323,10 @@ func TestS143_TokenRefusals(t *testing.T) {
 	}{
 		{"secret in the body", func() answer { return c.redeem("web", c.code("web", nil), secret) }, ""},
 		{"secret in the header", func() answer {
-			return c.redeem("web", c.code("web", nil), nil, "Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("web:one")))
+			return c.redeem("web", c.code("web", nil), nil, "Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("web:"+secretOne)))
 		}, ""},
 		{"second secret", func() answer {
-			return c.redeem("web", c.code("web", nil), url.Values{"client_secret": {"two"}})
+			return c.redeem("web", c.code("web", nil), url.Values{"client_secret": {secretTwo}})
 		}, ""},
 		{"public client", func() answer { return c.redeem("spa", c.code("spa", nil), nil) }, ""},
 		{"verifier", func() answer {
@@ -333,7 +340,7 @@ func TestS143_TokenRefusals(t *testing.T) {
 			return c.redeem("web", c.code("web", nil), with(url.Values{"code_verifier": {verifier}}))
 		}, "invalid_grant"},
 		{"wrong secret", func() answer {
-			return c.redeem("web", c.code("web", nil), url.Values{"client_secret": {"three"}})
+			return c.redeem("web", c.code("web", nil), url.Values{"client_secret": {secretThree}})
 		}, "invalid_client invalid_client_secret"},
 		{"no secret", func() answer { return c.redeem("web", c.code("web", nil), nil) }, "invalid_client invalid_client_secret"},
 		{"unknown code", func() answer { return c.redeem("web", "x", secret) }, "invalid_grant"},
@@ -377,7 +384,7 @@ func TestS143_TokenRefusals(t *testing.T) {
 
 func TestS143_Claims(t *testing.T) {
 	c := newContract(t)
-	a := c.redeem("web", c.code("web", map[string]string{"scope": "openid email profile"}), url.Values{"client_secret": {"one"}})
+	a := c.redeem("web", c.code("web", map[string]string{"scope": "openid email profile"}), url.Values{"client_secret": {secretOne}})
 	if keys := slices.Sorted(maps.Keys(a.json)); strings.Join(keys, " ") != "access_token expires_in id_token refresh_token token_type" || a.json["token_type"] != "Bearer" || a.json["expires_in"] != float64(3600) {
 		t.Fatalf("answer %v", a.json)
 	}
@@ -419,7 +426,7 @@ func TestAddressIsAnObject(t *testing.T) {
 	if err := c.pool.SetAttributes("local_Shop1", "carol", map[string]string{"address": "1 Main Street\nTown", "email_verified": "True"}); err != nil {
 		t.Fatal(err)
 	}
-	a := c.redeem("web", c.code("web", map[string]string{"scope": "openid"}), url.Values{"client_secret": {"one"}})
+	a := c.redeem("web", c.code("web", map[string]string{"scope": "openid"}), url.Values{"client_secret": {secretOne}})
 	_, id := c.claims(a.json["id_token"])
 	info := c.do("GET", "/oauth2/userInfo", nil, "Authorization", "Bearer "+a.json["access_token"].(string)).json
 	for from, claim := range map[string]any{"ID token": id["address"], "userInfo": info["address"]} {
@@ -490,7 +497,7 @@ func TestS143_RefreshRotationAndRevocation(t *testing.T) {
 func TestS143_ClientCredentials(t *testing.T) {
 	c := newContract(t)
 	ask := func(client, scope string) answer {
-		return c.do("POST", "/oauth2/token", url.Values{"grant_type": {"client_credentials"}, "client_id": {client}, "client_secret": {"one"}, "scope": {scope}})
+		return c.do("POST", "/oauth2/token", url.Values{"grant_type": {"client_credentials"}, "client_id": {client}, "client_secret": {secretOne}, "scope": {scope}})
 	}
 	a := ask("web", "orders/read")
 	_, claims := c.claims(a.json["access_token"])

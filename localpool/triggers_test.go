@@ -201,7 +201,7 @@ func TestTriggers_Sources(t *testing.T) {
 	expect("a session on the login pages", "TokenGeneration_HostedAuth")
 	c.do("POST", "/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "client_id": {"spa"}, "refresh_token": {granted.json["refresh_token"].(string)}})
 	expect("a refresh at the token endpoint", "TokenGeneration_RefreshTokens")
-	c.do("POST", "/oauth2/token", url.Values{"grant_type": {"client_credentials"}, "client_id": {"web"}, "client_secret": {"one"}, "scope": {"orders/read"}})
+	c.do("POST", "/oauth2/token", url.Values{"grant_type": {"client_credentials"}, "client_id": {"web"}, "client_secret": {secretOne}, "scope": {"orders/read"}})
 	expect("client credentials", "TokenGeneration_ClientCredentials")
 	c.authorize("web", map[string]string{"response_type": "token"})
 	expect("the implicit flow", "TokenGeneration_HostedAuth")
@@ -329,7 +329,7 @@ func TestTriggers_Tokens(t *testing.T) {
 		c.trigger(localpool.PreTokenGeneration, version, responding(map[string]any{"claimsAndScopeOverrideDetails": map[string]any{
 			"accessTokenGeneration": map[string]any{"claimsToAddOrOverride": map[string]any{"tenant": "t3", "sub": "evil"}, "scopesToAdd": []any{"orders/write"}},
 		}}))
-		a := c.do("POST", "/oauth2/token", url.Values{"grant_type": {"client_credentials"}, "client_id": {"web"}, "client_secret": {"one"}, "scope": {"orders/read"}})
+		a := c.do("POST", "/oauth2/token", url.Values{"grant_type": {"client_credentials"}, "client_id": {"web"}, "client_secret": {secretOne}, "scope": {"orders/read"}})
 		_, claims := c.claims(a.json["access_token"])
 		return claims
 	}

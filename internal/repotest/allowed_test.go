@@ -153,7 +153,10 @@ var allowed = map[string]map[string]string{
 		"localpool/internal/triggers": "what they call before and after",
 		"github.com/goccy/go-yaml":    "the seed file, read strictly",
 	},
+	"localpool/internal/model":          {},
+	"localpool/internal/model/generate": {},
 	"localpool/internal/api": {
+		"localpool/internal/model":  "what the API takes",
 		"localpool/internal/quota":  "too many requests",
 		"localpool/internal/state":  "the pool behind the face",
 		"localpool/internal/tokens": "what it issues, and takes from apps",

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/codegrant/codegrant/localpool/internal/events"
+	"github.com/codegrant/codegrant/localpool/internal/model"
 	"github.com/codegrant/codegrant/localpool/internal/quota"
 	"github.com/codegrant/codegrant/localpool/internal/state"
 	"github.com/codegrant/codegrant/localpool/internal/tokens"
@@ -90,21 +91,15 @@ type operation struct {
 	serve func(ctx context.Context, a *API, body []byte) (any, error)
 }
 
-// input is what an operation is given, once decoded.
-type input[T any] interface {
-	*T
-	check(*check)
-}
-
 // admin is an operation that Cognito takes with a signature only.
-func admin[T any, In input[T]](f func(*API, In) (any, error)) operation {
-	return calling(func(a *API, _ context.Context, in In) (any, error) { return f(a, in) })
+func admin[T any](f func(*API, *T) (any, error)) operation {
+	return calling(func(a *API, _ context.Context, in *T) (any, error) { return f(a, in) })
 }
 
 // calling is one in which triggers are called.
-func calling[T any, In input[T]](f func(*API, context.Context, In) (any, error)) operation {
+func calling[T any](f func(*API, context.Context, *T) (any, error)) operation {
 	return operation{serve: func(ctx context.Context, a *API, body []byte) (any, error) {
-		in, err := decode[T, In](body)
+		in, err := decode[T](body)
 		if err != nil {
 			return nil, err
 		}
@@ -148,7 +143,10 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	record := a.recorded(r, id, name, op, body)
-	out, err := op.serve(r.Context(), a, body)
+	var out any
+	if err = fits(name, body); err == nil {
+		out, err = op.serve(r.Context(), a, body)
+	}
 	record(err)
 	if err != nil {
 		a.fail(w, name, err)
@@ -161,6 +159,22 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.Set("Content-Type", contentType)
 	_, _ = w.Write(b)
+}
+
+// fits checks a request against the model of the service: all of its faults are one
+// refusal.
+func fits(name string, body []byte) error {
+	if strings.HasPrefix(name, secretsManager) {
+		return nil // another service's
+	}
+	faults, err := model.Validate(name, body)
+	if err != nil {
+		return &state.Error{Type: "SerializationException", Message: err.Error()}
+	}
+	if len(faults) > 0 {
+		return invalid("%s", model.Message(faults))
+	}
+	return nil
 }
 
 const contentType = "application/x-amz-json-1.1"

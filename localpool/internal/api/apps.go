@@ -15,7 +15,7 @@ import (
 
 // app is an operation that Cognito takes without a signature: from apps, which
 // have a client id, or an access token, instead.
-func app[T any, In input[T]](f func(*API, In) (any, error)) operation {
+func app[T any](f func(*API, *T) (any, error)) operation {
 	return opened(admin(f))
 }
 

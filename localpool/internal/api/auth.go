@@ -35,27 +35,12 @@ type initiateAuth struct {
 	ClientMetadata map[string]string
 }
 
-// authFlows are all that Cognito knows.
-var authFlows = strings.Fields("USER_SRP_AUTH REFRESH_TOKEN_AUTH REFRESH_TOKEN CUSTOM_AUTH ADMIN_NO_SRP_AUTH USER_PASSWORD_AUTH ADMIN_USER_PASSWORD_AUTH USER_AUTH")
-
-func (in *initiateAuth) check(c *check) {
-	if c.present("authFlow", in.AuthFlow != "") {
-		c.oneOf("authFlow", in.AuthFlow, authFlows...)
-	}
-	c.client(in.ClientId)
-}
-
 type adminInitiateAuth struct {
 	UserPoolId     string
 	AuthFlow       string
 	ClientId       string
 	AuthParameters map[string]string
 	ClientMetadata map[string]string
-}
-
-func (in *adminInitiateAuth) check(c *check) {
-	c.pool(in.UserPoolId)
-	(&initiateAuth{AuthFlow: in.AuthFlow, ClientId: in.ClientId}).check(c)
 }
 
 func (a *API) initiateAuth(ctx context.Context, in *initiateAuth) (any, error) {
@@ -248,17 +233,6 @@ type respondToAuthChallenge struct {
 	ClientMetadata     map[string]string
 }
 
-// challengeNames are all that Cognito knows.
-var challengeNames = strings.Fields(`SMS_MFA EMAIL_OTP SOFTWARE_TOKEN_MFA SELECT_MFA_TYPE MFA_SETUP PASSWORD_VERIFIER CUSTOM_CHALLENGE SELECT_CHALLENGE
-	DEVICE_SRP_AUTH DEVICE_PASSWORD_VERIFIER ADMIN_NO_SRP_AUTH NEW_PASSWORD_REQUIRED SMS_OTP PASSWORD WEB_AUTHN PASSWORD_SRP`)
-
-func (in *respondToAuthChallenge) check(c *check) {
-	if c.present("challengeName", in.ChallengeName != "") {
-		c.oneOf("challengeName", in.ChallengeName, challengeNames...)
-	}
-	c.client(in.ClientId)
-}
-
 type adminRespondToAuthChallenge struct {
 	UserPoolId         string
 	ChallengeName      string
@@ -266,11 +240,6 @@ type adminRespondToAuthChallenge struct {
 	Session            string
 	ChallengeResponses map[string]string
 	ClientMetadata     map[string]string
-}
-
-func (in *adminRespondToAuthChallenge) check(c *check) {
-	c.pool(in.UserPoolId)
-	in.respond().check(c)
 }
 
 func (in *adminRespondToAuthChallenge) respond() *respondToAuthChallenge {
@@ -368,11 +337,6 @@ type getTokensFromRefreshToken struct {
 	ClientMetadata map[string]string
 }
 
-func (in *getTokensFromRefreshToken) check(c *check) {
-	c.client(in.ClientId)
-	c.present("refreshToken", in.RefreshToken != "")
-}
-
 func (a *API) getTokensFromRefreshToken(ctx context.Context, in *getTokensFromRefreshToken) (any, error) {
 	c, err := a.client(in.ClientId, "")
 	if err != nil {
@@ -392,11 +356,6 @@ type revokeToken struct {
 	ClientId     string
 	Token        string
 	ClientSecret string
-}
-
-func (in *revokeToken) check(c *check) {
-	c.client(in.ClientId)
-	c.present("token", in.Token != "")
 }
 
 // revokeToken ends a refresh token. One that is unknown is no error.

@@ -19,14 +19,6 @@ type addClientSecret struct {
 	ClientSecret string
 }
 
-func (in *addClientSecret) check(c *check) {
-	in.onClient.check(c)
-	if in.ClientSecret != "" {
-		c.code("clientSecret", in.ClientSecret, 64, secretPattern)
-		c.secret("clientSecret", in.ClientSecret, 24, 64)
-	}
-}
-
 func (a *API) addUserPoolClientSecret(in *addClientSecret) (any, error) {
 	added, err := a.state.AddSecret(in.UserPoolId, in.ClientId, in.ClientSecret)
 	if err != nil {
@@ -56,11 +48,6 @@ type deleteClientSecret struct {
 	ClientSecretId string
 }
 
-func (in *deleteClientSecret) check(c *check) {
-	in.onClient.check(c)
-	c.text("clientSecretId", in.ClientSecretId, 128, nil)
-}
-
 func (a *API) deleteUserPoolClientSecret(in *deleteClientSecret) (any, error) {
 	return empty, a.state.DeleteSecret(in.UserPoolId, in.ClientId, in.ClientSecretId)
 }
@@ -74,8 +61,6 @@ type secretValue struct {
 	VersionId    string
 	VersionStage string
 }
-
-func (in *secretValue) check(c *check) { c.text("secretId", in.SecretId, 2048, nil) }
 
 func (a *API) getSecretValue(in *secretValue) (any, error) {
 	c, secrets, err := a.state.Managed(in.SecretId)
@@ -107,8 +92,6 @@ func versionOf(s state.ClientSecret) string {
 }
 
 type rotateSecret struct{ SecretId string }
-
-func (in *rotateSecret) check(c *check) { c.text("secretId", in.SecretId, 2048, nil) }
 
 func (a *API) rotateSecret(in *rotateSecret) (any, error) {
 	s, err := a.state.Rotate(in.SecretId)

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -44,37 +43,8 @@ type refreshRotation struct {
 const day = 24 * time.Hour
 
 var (
-	units    = map[string]time.Duration{"seconds": time.Second, "minutes": time.Minute, "hours": time.Hour, "days": day}
-	unitSet  = []string{"seconds", "minutes", "hours", "days"}
-	oauthSet = []string{"code", "implicit", "client_credentials"}
-
-	titlePattern  = regexp.MustCompile(`^[\w\s+=,.@-]+$`)
-	secretPattern = regexp.MustCompile(`^[\w+]+$`)
+	units = map[string]time.Duration{"seconds": time.Second, "minutes": time.Minute, "hours": time.Hour, "days": day}
 )
-
-func (in *clientSettings) check(c *check) {
-	c.pool(in.UserPoolId)
-	c.optional("clientName", in.ClientName, 128, titlePattern)
-	c.between("refreshTokenValidity", &in.RefreshTokenValidity, 0, 315360000)
-	c.between("accessTokenValidity", &in.AccessTokenValidity, 0, 86400)
-	c.between("idTokenValidity", &in.IdTokenValidity, 0, 86400)
-	c.oneOf("tokenValidityUnits.accessToken", in.TokenValidityUnits.AccessToken, unitSet...)
-	c.oneOf("tokenValidityUnits.idToken", in.TokenValidityUnits.IdToken, unitSet...)
-	c.oneOf("tokenValidityUnits.refreshToken", in.TokenValidityUnits.RefreshToken, unitSet...)
-	for _, flow := range in.ExplicitAuthFlows {
-		c.oneOf("explicitAuthFlows", flow, append(slices.Clone(state.ExplicitAuthFlows), "ALLOW_USER_AUTH")...)
-	}
-	for _, flow := range in.AllowedOAuthFlows {
-		c.oneOf("allowedOAuthFlows", flow, oauthSet...)
-	}
-	c.oneOf("preventUserExistenceErrors", in.PreventUserExistenceErrors, "LEGACY", "ENABLED")
-	if r := in.RefreshTokenRotation; r != nil {
-		if c.present("refreshTokenRotation.feature", r.Feature != "") {
-			c.oneOf("refreshTokenRotation.feature", r.Feature, "ENABLED", "DISABLED")
-		}
-		c.between("refreshTokenRotation.retryGracePeriodSeconds", r.RetryGracePeriodSeconds, 0, 60)
-	}
-}
 
 // validity reads how long a token lives, in the unit that was named or its own.
 func validity(value int, unit, own string, otherwise, least, most time.Duration) (time.Duration, error) {
@@ -204,15 +174,6 @@ type createUserPoolClient struct {
 	PublishSecretsInAWSSecretsManager bool
 }
 
-func (in *createUserPoolClient) check(c *check) {
-	in.clientSettings.check(c)
-	c.present("clientName", in.ClientName != "")
-	if in.ClientSecret != "" {
-		c.code("clientSecret", in.ClientSecret, 64, secretPattern)
-		c.secret("clientSecret", in.ClientSecret, 24, 64)
-	}
-}
-
 // toBeNamed stands in for the ARN of a client that has no id yet.
 const toBeNamed = "arn"
 
@@ -250,11 +211,6 @@ type updateUserPoolClient struct {
 	PublishSecretsInAWSSecretsManager *bool // nil: as it is
 }
 
-func (in *updateUserPoolClient) check(c *check) {
-	in.clientSettings.check(c)
-	c.client(in.ClientId)
-}
-
 func (a *API) updateUserPoolClient(in *updateUserPoolClient) (any, error) {
 	p, err := a.state.Describe(in.UserPoolId)
 	if err != nil {
@@ -284,11 +240,6 @@ type onClient struct {
 	ClientId   string
 }
 
-func (in *onClient) check(c *check) {
-	c.pool(in.UserPoolId)
-	c.client(in.ClientId)
-}
-
 func (a *API) describeUserPoolClient(in *onClient) (any, error) {
 	p, err := a.state.Describe(in.UserPoolId)
 	if err != nil {
@@ -309,11 +260,6 @@ type listUserPoolClients struct {
 	UserPoolId string
 	MaxResults *int
 	NextToken  string
-}
-
-func (in *listUserPoolClients) check(c *check) {
-	c.pool(in.UserPoolId)
-	c.between("maxResults", in.MaxResults, 1, pageLimit)
 }
 
 func (a *API) listUserPoolClients(in *listUserPoolClients) (any, error) {

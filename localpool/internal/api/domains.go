@@ -9,10 +9,9 @@ import (
 	"github.com/codegrant/codegrant/localpool/internal/state"
 )
 
-var (
-	domainPattern = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?$`)
-	customPattern = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?)+$`)
-)
+// customPattern is that of a domain of one's own. The model has the pattern of a prefix
+// for both.
+var customPattern = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?)+$`)
 
 type customDomainConfig struct{ CertificateArn string }
 
@@ -23,16 +22,6 @@ type createUserPoolDomain struct {
 	ManagedLoginVersion *int
 }
 
-func (in *createUserPoolDomain) check(c *check) {
-	c.pool(in.UserPoolId)
-	pattern := domainPattern
-	if in.CustomDomainConfig != nil {
-		pattern = customPattern
-	}
-	c.text("domain", in.Domain, 63, pattern)
-	c.between("managedLoginVersion", in.ManagedLoginVersion, 1, 2)
-}
-
 // cloudFront is what a custom domain's name would be an alias of.
 func cloudFront(domain string) string {
 	return strings.ReplaceAll(domain, ".", "-") + ".cloudfront.net"
@@ -40,6 +29,9 @@ func cloudFront(domain string) string {
 
 func (a *API) createUserPoolDomain(in *createUserPoolDomain) (any, error) {
 	custom := in.CustomDomainConfig != nil
+	if custom != customPattern.MatchString(in.Domain) {
+		return nil, invalid("Invalid domain: %s", in.Domain)
+	}
 	for _, word := range []string{"aws", "amazon", "cognito"} {
 		if !custom && strings.Contains(in.Domain, word) {
 			return nil, invalid("Domain cannot contain reserved word: %s", word)
@@ -55,8 +47,6 @@ func (a *API) createUserPoolDomain(in *createUserPoolDomain) (any, error) {
 }
 
 type onDomain struct{ Domain string }
-
-func (in *onDomain) check(c *check) { c.text("domain", in.Domain, 63, nil) }
 
 // describeUserPoolDomain describes nothing where there is no such domain.
 func (a *API) describeUserPoolDomain(in *onDomain) (any, error) {
@@ -79,11 +69,6 @@ type deleteUserPoolDomain struct {
 	UserPoolId string
 }
 
-func (in *deleteUserPoolDomain) check(c *check) {
-	c.pool(in.UserPoolId)
-	c.text("domain", in.Domain, 63, nil)
-}
-
 func (a *API) deleteUserPoolDomain(in *deleteUserPoolDomain) (any, error) {
 	pool, custom, ok := a.state.DomainHolder(in.Domain)
 	if !ok || pool != in.UserPoolId {
@@ -104,20 +89,7 @@ type createResourceServer struct {
 	Scopes     []resourceScope
 }
 
-var (
-	identifierPattern = regexp.MustCompile(`^[\x21\x23-\x5B\x5D-\x7E]+$`)
-	scopePattern      = regexp.MustCompile(`^[\x21\x23-\x2E\x30-\x5B\x5D-\x7E]+$`)
-)
-
-func (in *createResourceServer) check(c *check) {
-	(&onResourceServer{in.UserPoolId, in.Identifier}).check(c)
-	c.text("name", in.Name, 256, titlePattern)
-	for i, s := range in.Scopes {
-		at := fmt.Sprintf("scopes.%d.member.", i+1)
-		c.text(at+"scopeName", s.ScopeName, 256, scopePattern)
-		c.text(at+"scopeDescription", s.ScopeDescription, 256, nil)
-	}
-}
+var ()
 
 func (a *API) createResourceServer(in *createResourceServer) (any, error) {
 	server := state.ResourceServer{Identifier: in.Identifier, Name: in.Name, Descriptions: make(map[string]string)}
@@ -163,11 +135,6 @@ type onResourceServer struct {
 	Identifier string
 }
 
-func (in *onResourceServer) check(c *check) {
-	c.pool(in.UserPoolId)
-	c.text("identifier", in.Identifier, 256, identifierPattern)
-}
-
 func (a *API) describeResourceServer(in *onResourceServer) (any, error) {
 	p, err := a.state.Describe(in.UserPoolId)
 	if err != nil {
@@ -185,11 +152,6 @@ type listResourceServers struct {
 	UserPoolId string
 	MaxResults *int
 	NextToken  string
-}
-
-func (in *listResourceServers) check(c *check) {
-	c.pool(in.UserPoolId)
-	c.between("maxResults", in.MaxResults, 1, 50)
 }
 
 func (a *API) listResourceServers(in *listResourceServers) (any, error) {

@@ -10,18 +10,6 @@ type writeGroup struct {
 	Precedence  *int
 }
 
-func (in *writeGroup) check(c *check) {
-	c.pool(in.UserPoolId)
-	c.group(in.GroupName)
-	if in.Description != nil {
-		c.optional("description", *in.Description, 2048, nil)
-	}
-	if in.RoleArn != nil {
-		c.optional("roleArn", *in.RoleArn, 2048, roleARNPattern)
-	}
-	c.between("precedence", in.Precedence, 0, 1<<31-1)
-}
-
 // apply changes what is given and leaves the rest.
 func (in *writeGroup) apply(g *state.Group) {
 	if in.Description != nil {
@@ -57,11 +45,6 @@ type onGroup struct {
 	GroupName  string
 }
 
-func (in *onGroup) check(c *check) {
-	c.pool(in.UserPoolId)
-	c.group(in.GroupName)
-}
-
 func (a *API) getGroup(in *onGroup) (any, error) {
 	g, err := a.state.Group(in.UserPoolId, in.GroupName)
 	if err != nil {
@@ -78,12 +61,6 @@ type onMember struct {
 	UserPoolId string
 	Username   string
 	GroupName  string
-}
-
-func (in *onMember) check(c *check) {
-	c.pool(in.UserPoolId)
-	c.username(in.Username)
-	c.group(in.GroupName)
 }
 
 func (a *API) adminAddUserToGroup(in *onMember) (any, error) {

@@ -13,12 +13,6 @@ type listUsers struct {
 	PaginationToken string
 }
 
-func (in *listUsers) check(c *check) {
-	c.pool(in.UserPoolId)
-	c.limit(in.Limit)
-	c.optional("filter", in.Filter, 256, nil)
-}
-
 func (a *API) listUsers(in *listUsers) (any, error) {
 	filter, err := parseFilter(in.Filter)
 	if err != nil {
@@ -71,12 +65,6 @@ type listUsersInGroup struct {
 	NextToken  string
 }
 
-func (in *listUsersInGroup) check(c *check) {
-	c.pool(in.UserPoolId)
-	c.group(in.GroupName)
-	c.limit(in.Limit)
-}
-
 func (a *API) listUsersInGroup(in *listUsersInGroup) (any, error) {
 	token := in.NextToken
 	in.NextToken = ""
@@ -104,11 +92,6 @@ type listGroups struct {
 	NextToken  string
 }
 
-func (in *listGroups) check(c *check) {
-	c.pool(in.UserPoolId)
-	c.limit(in.Limit)
-}
-
 // groupList is a page of groups.
 type groupList struct {
 	Groups    []groupType
@@ -134,12 +117,6 @@ type listGroupsForUser struct {
 	Username   string
 	Limit      *int
 	NextToken  string
-}
-
-func (in *listGroupsForUser) check(c *check) {
-	c.pool(in.UserPoolId)
-	c.username(in.Username)
-	c.limit(in.Limit)
 }
 
 func (a *API) listGroupsForUser(in *listGroupsForUser) (any, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/codegrant/codegrant/localpool/internal/model"
 	"github.com/codegrant/codegrant/localpool/internal/state"
 	"github.com/codegrant/codegrant/localpool/internal/triggers"
 )
@@ -14,17 +15,14 @@ type withToken struct {
 	Session     string
 }
 
-func (in *withToken) check(c *check) {
-	if in.Session == "" || in.AccessToken != "" {
-		c.token(in.AccessToken)
-	}
-}
-
 // setup finds who sets up an authenticator app: whom an access token is for, or who
 // is asked for one at a sign-in. next, with a session alone, begins the session
 // that takes the place of the one that was used.
 func (a *API) setup(in withToken) (poolID string, u state.User, next func() string, restore func(), err error) {
 	nothing := func() string { return "" }
+	if in.AccessToken == "" && in.Session == "" {
+		return "", u, nil, nil, invalid("%s", model.Message([]string{"Value at 'accessToken' failed to satisfy constraint: Member must not be null"}))
+	}
 	if in.AccessToken != "" {
 		poolID, u, err = a.own(in.AccessToken)
 		return poolID, u, nothing, func() {}, err
@@ -63,11 +61,6 @@ type verifySoftwareToken struct {
 	Session            string
 	UserCode           string
 	FriendlyDeviceName string
-}
-
-func (in *verifySoftwareToken) check(c *check) {
-	(&withToken{in.AccessToken, in.Session}).check(c)
-	c.code("userCode", in.UserCode, 6, tokenCodePattern)
 }
 
 func (a *API) verifySoftwareToken(in *verifySoftwareToken) (any, error) {
@@ -135,8 +128,6 @@ type setUserMFAPreference struct {
 	SoftwareTokenMfaSettings *mfaSettings
 }
 
-func (in *setUserMFAPreference) check(c *check) { c.token(in.AccessToken) }
-
 func (a *API) setUserMFAPreference(in *setUserMFAPreference) (any, error) {
 	pool, u, err := a.own(in.AccessToken)
 	if err != nil {
@@ -151,11 +142,6 @@ type adminSetUserMFAPreference struct {
 	SMSMfaSettings           *mfaSettings
 	EmailMfaSettings         *mfaSettings
 	SoftwareTokenMfaSettings *mfaSettings
-}
-
-func (in *adminSetUserMFAPreference) check(c *check) {
-	c.pool(in.UserPoolId)
-	c.username(in.Username)
 }
 
 func (a *API) adminSetUserMFAPreference(in *adminSetUserMFAPreference) (any, error) {
@@ -203,11 +189,6 @@ type setUserPoolMfaConfig struct {
 	UserPoolId                    string
 	MfaConfiguration              string
 	SoftwareTokenMfaConfiguration *struct{ Enabled bool }
-}
-
-func (in *setUserPoolMfaConfig) check(c *check) {
-	c.pool(in.UserPoolId)
-	c.oneOf("mfaConfiguration", in.MfaConfiguration, state.MFAOff, state.MFARequired, state.MFAOptional)
 }
 
 func (a *API) setUserPoolMfaConfig(in *setUserPoolMfaConfig) (any, error) {

@@ -2,18 +2,10 @@ package api
 
 import (
 	"maps"
-	"regexp"
 	"slices"
 
 	"github.com/codegrant/codegrant/localpool/internal/state"
 	"github.com/codegrant/codegrant/localpool/internal/tokens"
-)
-
-var (
-	tokenPattern = regexp.MustCompile(`^[A-Za-z0-9-_=.]+$`)
-	codePattern  = regexp.MustCompile(`^[\S]+$`)
-
-	tokenCodePattern = regexp.MustCompile(`^[0-9]+$`)
 )
 
 // own finds the user whom an access token lets change their account.
@@ -39,13 +31,7 @@ func (a *API) own(token string) (poolID string, u state.User, err error) {
 	return c.PoolID, u, nil
 }
 
-func (c *check) token(token string) {
-	c.code("accessToken", token, maxBody, tokenPattern)
-}
-
 type onOwn struct{ AccessToken string }
-
-func (in *onOwn) check(c *check) { c.token(in.AccessToken) }
 
 func (a *API) getUser(in *onOwn) (any, error) {
 	_, u, err := a.own(in.AccessToken)
@@ -85,12 +71,6 @@ type changePassword struct {
 	ProposedPassword string
 }
 
-func (in *changePassword) check(c *check) {
-	c.token(in.AccessToken)
-	c.secret("previousPassword", in.PreviousPassword, 1, maxPassword)
-	c.secret("proposedPassword", in.ProposedPassword, 1, maxPassword)
-}
-
 func (a *API) changePassword(in *changePassword) (any, error) {
 	pool, u, err := a.own(in.AccessToken)
 	if err != nil {
@@ -105,12 +85,6 @@ func (a *API) changePassword(in *changePassword) (any, error) {
 type updateUserAttributes struct {
 	AccessToken    string
 	UserAttributes []attribute
-}
-
-func (in *updateUserAttributes) check(c *check) {
-	c.token(in.AccessToken)
-	c.present("userAttributes", in.UserAttributes != nil)
-	c.attributes(in.UserAttributes)
 }
 
 func (a *API) updateUserAttributes(in *updateUserAttributes) (any, error) {
@@ -134,11 +108,6 @@ type deleteUserAttributes struct {
 	UserAttributeNames []string
 }
 
-func (in *deleteUserAttributes) check(c *check) {
-	c.token(in.AccessToken)
-	c.present("userAttributeNames", in.UserAttributeNames != nil)
-}
-
 func (a *API) deleteUserAttributes(in *deleteUserAttributes) (any, error) {
 	pool, u, err := a.own(in.AccessToken)
 	if err != nil {
@@ -150,11 +119,6 @@ func (a *API) deleteUserAttributes(in *deleteUserAttributes) (any, error) {
 type verificationCode struct {
 	AccessToken   string
 	AttributeName string
-}
-
-func (in *verificationCode) check(c *check) {
-	c.token(in.AccessToken)
-	c.text("attributeName", in.AttributeName, 32, namePattern)
 }
 
 func (a *API) getUserAttributeVerificationCode(in *verificationCode) (any, error) {
@@ -173,12 +137,6 @@ type verifyUserAttribute struct {
 	AccessToken   string
 	AttributeName string
 	Code          string
-}
-
-func (in *verifyUserAttribute) check(c *check) {
-	c.token(in.AccessToken)
-	c.text("attributeName", in.AttributeName, 32, namePattern)
-	c.code("code", in.Code, 2048, codePattern)
 }
 
 func (a *API) verifyUserAttribute(in *verifyUserAttribute) (any, error) {

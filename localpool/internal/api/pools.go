@@ -6,12 +6,9 @@ import (
 	"strings"
 
 	"github.com/codegrant/codegrant/localpool/internal/state"
-	"github.com/codegrant/codegrant/localpool/internal/triggers"
 )
 
 type onPool struct{ UserPoolId string }
-
-func (in *onPool) check(c *check) { c.pool(in.UserPoolId) }
 
 func (a *API) describeUserPool(in *onPool) (any, error) {
 	p, err := a.state.Describe(in.UserPoolId)
@@ -32,11 +29,6 @@ func (a *API) deleteUserPool(in *onPool) (any, error) {
 type listUserPools struct {
 	MaxResults *int
 	NextToken  string
-}
-
-func (in *listUserPools) check(c *check) {
-	c.present("maxResults", in.MaxResults != nil)
-	c.between("maxResults", in.MaxResults, 1, pageLimit)
 }
 
 func (a *API) listUserPools(in *listUserPools) (any, error) {
@@ -76,47 +68,6 @@ type poolSettings struct {
 	LambdaConfig          state.LambdaConfig
 }
 
-func (in *poolSettings) check(c *check) {
-	c.optional("poolName", in.PoolName, 128, titlePattern)
-	if policy := in.Policies.PasswordPolicy; policy != nil {
-		c.between("policies.passwordPolicy.minimumLength", policy.MinimumLength, 6, 99)
-	}
-	c.oneOf("mfaConfiguration", in.MfaConfiguration, state.MFAOff, state.MFARequired, state.MFAOptional)
-	c.lambda(in.LambdaConfig)
-}
-
-// lambda checks the functions of a pool. They are ARNs: what stands in for one, the
-// seed says.
-func (c *check) lambda(l state.LambdaConfig) {
-	for name, arn := range map[string]string{
-		"preSignUp": l.PreSignUp, "customMessage": l.CustomMessage, "postConfirmation": l.PostConfirmation,
-		"preAuthentication": l.PreAuthentication, "postAuthentication": l.PostAuthentication,
-		"defineAuthChallenge": l.DefineAuthChallenge, "createAuthChallenge": l.CreateAuthChallenge,
-		"verifyAuthChallengeResponse": l.VerifyAuthChallengeResponse, "preTokenGeneration": l.PreTokenGeneration,
-		"userMigration": l.UserMigration, "kMSKeyID": l.KMSKeyID,
-	} {
-		c.optional("lambdaConfig."+name, arn, 2048, roleARNPattern)
-	}
-	for name, f := range map[string]struct {
-		function *state.LambdaFunction
-		versions []string
-	}{
-		"preTokenGenerationConfig": {l.PreTokenGenerationConfig, triggers.Versions},
-		"inboundFederation":        {l.InboundFederation, []string{triggers.V1}},
-		"customSMSSender":          {l.CustomSMSSender, []string{triggers.V1}},
-		"customEmailSender":        {l.CustomEmailSender, []string{triggers.V1}},
-	} {
-		if f.function == nil {
-			continue
-		}
-		at := "lambdaConfig." + name + "."
-		c.text(at+"lambdaArn", f.function.LambdaArn, 2048, roleARNPattern)
-		if c.present(at+"lambdaVersion", f.function.LambdaVersion != "") {
-			c.oneOf(at+"lambdaVersion", f.function.LambdaVersion, f.versions...)
-		}
-	}
-}
-
 // apply makes a pool's settings what they are here, which is all of them: those
 // that are left out are as in a pool that nobody has changed.
 func (in *poolSettings) apply(p *state.Pool) error {
@@ -139,11 +90,6 @@ type updateUserPool struct {
 	UserPoolId string
 }
 
-func (in *updateUserPool) check(c *check) {
-	c.pool(in.UserPoolId)
-	in.poolSettings.check(c)
-}
-
 func (a *API) updateUserPool(in *updateUserPool) (any, error) {
 	return empty, a.state.UpdatePool(in.UserPoolId, func(p *state.Pool) error {
 		if in.MfaConfiguration != "" {
@@ -157,14 +103,6 @@ type createUserPool struct {
 	poolSettings
 	UsernameAttributes    []string
 	UsernameConfiguration struct{ CaseSensitive *bool }
-}
-
-func (in *createUserPool) check(c *check) {
-	c.present("poolName", in.PoolName != "")
-	in.poolSettings.check(c)
-	for _, name := range in.UsernameAttributes {
-		c.oneOf("usernameAttributes", name, "phone_number", "email")
-	}
 }
 
 func (a *API) createUserPool(in *createUserPool) (any, error) {

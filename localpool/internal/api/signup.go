@@ -38,13 +38,6 @@ type signUp struct {
 	ClientMetadata map[string]string
 }
 
-func (in *signUp) check(c *check) {
-	c.client(in.ClientId)
-	c.username(in.Username)
-	c.secret("password", in.Password, 1, maxPassword)
-	c.attributes(in.UserAttributes)
-}
-
 func (a *API) signUp(ctx context.Context, in *signUp) (any, error) {
 	c, err := a.identify(in.ClientId, in.Username, in.SecretHash)
 	if err != nil {
@@ -77,12 +70,6 @@ type confirmSignUp struct {
 	ClientMetadata     map[string]string
 }
 
-func (in *confirmSignUp) check(c *check) {
-	c.client(in.ClientId)
-	c.username(in.Username)
-	c.code("confirmationCode", in.ConfirmationCode, 2048, codePattern)
-}
-
 func (a *API) confirmSignUp(ctx context.Context, in *confirmSignUp) (any, error) {
 	c, err := a.identify(in.ClientId, in.Username, in.SecretHash)
 	if err != nil {
@@ -102,11 +89,6 @@ type aboutUser struct {
 	ClientId   string
 	Username   string
 	SecretHash string
-}
-
-func (in *aboutUser) check(c *check) {
-	c.client(in.ClientId)
-	c.username(in.Username)
 }
 
 func (a *API) resendConfirmationCode(in *aboutUser) (any, error) {
@@ -155,13 +137,6 @@ type confirmForgotPassword struct {
 	Password         string
 	SecretHash       string
 	ClientMetadata   map[string]string
-}
-
-func (in *confirmForgotPassword) check(c *check) {
-	c.client(in.ClientId)
-	c.username(in.Username)
-	c.code("confirmationCode", in.ConfirmationCode, 2048, codePattern)
-	c.secret("password", in.Password, 1, maxPassword)
 }
 
 func (a *API) confirmForgotPassword(ctx context.Context, in *confirmForgotPassword) (any, error) {

@@ -12,11 +12,6 @@ type onUser struct {
 	Username   string
 }
 
-func (in *onUser) check(c *check) {
-	c.pool(in.UserPoolId)
-	c.username(in.Username)
-}
-
 func (a *API) adminGetUser(in *onUser) (any, error) {
 	u, err := a.state.User(in.UserPoolId, in.Username)
 	if err != nil {
@@ -59,8 +54,6 @@ type adminConfirmSignUp struct {
 	ClientMetadata map[string]string
 }
 
-func (in *adminConfirmSignUp) check(c *check) { (&onUser{in.UserPoolId, in.Username}).check(c) }
-
 func (a *API) adminConfirmSignUp(ctx context.Context, in *adminConfirmSignUp) (any, error) {
 	return empty, a.triggers.ConfirmUser(ctx, in.UserPoolId, in.Username, triggers.Sent{Metadata: in.ClientMetadata})
 }
@@ -79,19 +72,6 @@ type adminCreateUser struct {
 	ForceAliasCreation     bool
 	ValidationData         []attribute
 	ClientMetadata         map[string]string
-}
-
-func (in *adminCreateUser) check(c *check) {
-	c.pool(in.UserPoolId)
-	c.username(in.Username)
-	c.attributes(in.UserAttributes)
-	if in.TemporaryPassword != "" {
-		c.secret("temporaryPassword", in.TemporaryPassword, 1, maxPassword)
-	}
-	c.oneOf("messageAction", in.MessageAction, "RESEND", "SUPPRESS")
-	for _, medium := range in.DesiredDeliveryMediums {
-		c.oneOf("desiredDeliveryMediums", medium, "SMS", "EMAIL")
-	}
 }
 
 func (a *API) adminCreateUser(ctx context.Context, in *adminCreateUser) (any, error) {
@@ -124,12 +104,6 @@ type adminSetUserPassword struct {
 	Permanent  bool
 }
 
-func (in *adminSetUserPassword) check(c *check) {
-	c.pool(in.UserPoolId)
-	c.username(in.Username)
-	c.secret("password", in.Password, 1, maxPassword)
-}
-
 func (a *API) adminSetUserPassword(in *adminSetUserPassword) (any, error) {
 	return empty, a.state.SetPassword(in.UserPoolId, in.Username, in.Password, in.Permanent)
 }
@@ -140,13 +114,6 @@ type adminUpdateUserAttributes struct {
 	UserAttributes []attribute
 }
 
-func (in *adminUpdateUserAttributes) check(c *check) {
-	c.pool(in.UserPoolId)
-	c.username(in.Username)
-	c.present("userAttributes", in.UserAttributes != nil)
-	c.attributes(in.UserAttributes)
-}
-
 func (a *API) adminUpdateUserAttributes(in *adminUpdateUserAttributes) (any, error) {
 	return empty, a.state.UpdateAttributes(in.UserPoolId, in.Username, mapOf(in.UserAttributes))
 }
@@ -155,12 +122,6 @@ type adminDeleteUserAttributes struct {
 	UserPoolId         string
 	Username           string
 	UserAttributeNames []string
-}
-
-func (in *adminDeleteUserAttributes) check(c *check) {
-	c.pool(in.UserPoolId)
-	c.username(in.Username)
-	c.present("userAttributeNames", in.UserAttributeNames != nil)
 }
 
 func (a *API) adminDeleteUserAttributes(in *adminDeleteUserAttributes) (any, error) {

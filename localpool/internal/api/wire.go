@@ -14,10 +14,10 @@ import (
 	"github.com/codegrant/codegrant/localpool/internal/state"
 )
 
-// decode reads the members that an operation knows, by their exact names, and
-// checks them.
-func decode[T any, In input[T]](body []byte) (In, error) {
-	in := In(new(T))
+// decode reads the members that an operation knows, by their exact names. Whether they
+// are as the model has them was asked before.
+func decode[T any](body []byte) (*T, error) {
+	in := new(T)
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(body, &members); err != nil || members == nil {
 		return nil, &state.Error{Type: "SerializationException", Message: "The request is not a JSON object."}
@@ -41,9 +41,7 @@ func decode[T any, In input[T]](body []byte) (In, error) {
 		}
 		return nil, &state.Error{Type: "SerializationException", Message: message}
 	}
-	var c check
-	in.check(&c)
-	return in, c.err()
+	return in, nil
 }
 
 func invalid(format string, args ...any) error {
