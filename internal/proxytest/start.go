@@ -132,9 +132,12 @@ func (p Proxy) Start(t testing.TB, a Addresses) (stop func()) {
 }
 
 // Run runs a program until the test ends, or stop is called, and has it end by itself.
+// What it prints is the test's, unless the command has a place for it.
 func Run(t testing.TB, what string, program *exec.Cmd) (stop func()) {
 	t.Helper()
-	program.Stdout, program.Stderr = t.Output(), t.Output()
+	if program.Stderr == nil {
+		program.Stdout, program.Stderr = t.Output(), t.Output()
+	}
 	program.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := program.Start(); err != nil {
 		t.Fatalf("start %s: %v", what, err)
