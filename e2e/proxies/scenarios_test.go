@@ -52,7 +52,7 @@ func scenarios() []scenario {
 		{"the application sees its own cookies, and none of the gateway's", cookies, false, false},
 		{"the application does not see the token that proved who is asking", bearer, false, false},
 		{"who may not pass gets the gateway's answer", refusals, false, false},
-		{"80 groups of 128 characters, in a session of several cookies, pass", manyGroups, false, false},
+		{"100 groups of 128 characters, in a session of several cookies, pass", manyGroups, false, false},
 		{"a body of 8 MB passes as it is", bodies, true, false},
 		{"a refresh takes a group away, and all of its cookies reach the browser", refresh, true, true},
 		{"the log knows the client's address", address, true, false},
@@ -90,6 +90,9 @@ func (w *world) people() map[string]string { return map[string]string{"nobody": 
 
 // truth is what the gateway says of them.
 func (w *world) truth(cookies string) (map[string]string, error) {
+	if want := w.truths[cookies]; want != nil {
+		return want, nil
+	}
 	_, got, saw, err := w.try(w.clients[0], cookies, get("/public/x"))
 	if err != nil || !saw {
 		return nil, fmt.Errorf("a plain request did not pass: %w", err)
@@ -101,6 +104,7 @@ func (w *world) truth(cookies string) (map[string]string, error) {
 	if (want["x-auth-subject"] == "") != (cookies == "") {
 		return nil, fmt.Errorf("a plain request was of %q", want["x-auth-subject"])
 	}
+	w.truths[cookies] = want
 	return want, nil
 }
 
@@ -245,7 +249,7 @@ func claims(w *world, c client) (string, error) {
 
 func upgrades(w *world, c client) (string, error) {
 	for _, tokens := range [][]string{{"h2c"}, {"H2C"}, {"websocket, h2c"}, {"h2c, websocket"}, {"websocket", "h2c"}, {"h2c", "websocket"}, {"TLS/1.0"}, {"anything"}} {
-		for _, method := range []string{"GET", "POST", "OPTIONS"} {
+		for _, method := range []string{"GET", "POST"} {
 			for who, cookies := range w.people() {
 				r := request{method: method, path: "/public/x"}.with("Connection", "Upgrade, HTTP2-Settings", "HTTP2-Settings", "AAMAAABkAAQCAAAAAAIAAAAA")
 				for _, token := range tokens {

@@ -35,7 +35,9 @@ type world struct {
 	stop      func() // ends the gateway
 	log       *logs
 
-	alone             bool   // there is no proxy
+	alone             bool // there is no proxy
+	asks              bool // there is one that asks, and serves by itself
+	truths            map[string]map[string]string
 	alice, dave, erin string // cookies of somebody with groups, without, with a hundred of them
 	token             string
 	probes            atomic.Int64
@@ -87,7 +89,8 @@ func TestMain(m *testing.M) {
 // newWorld starts one, with proxy nil for the gateway alone.
 func newWorld(t *testing.T, proxy *proxytest.Proxy) *world {
 	t.Helper()
-	w := &world{t: t, pool: codegranttest.NewPool(t, nil), app: newApplication(t), log: new(logs), alone: proxy == nil}
+	w := &world{t: t, pool: codegranttest.NewPool(t, nil), app: newApplication(t), log: new(logs), alone: proxy == nil, truths: make(map[string]map[string]string)}
+	w.asks = proxy != nil && !strings.Contains(proxy.Example, "reverse")
 	w.addresses = proxytest.NewAddresses(t, w.app.URL, w.pool.URL)
 	w.addresses.TLS = true
 	client := w.pool.Clients()[0]
@@ -102,7 +105,7 @@ func newWorld(t *testing.T, proxy *proxytest.Proxy) *world {
 	}
 	key := make([]byte, 32)
 	_, _ = rand.Read(key)
-	config := fmt.Sprintf("sessions: cookies\nkeys: [%s]\n%s", base64.StdEncoding.EncodeToString(key), proxytest.Example(t, example, w.addresses))
+	config := fmt.Sprintf("log: {level: warn}\nsessions: cookies\nkeys: [%s]\n%s", base64.StdEncoding.EncodeToString(key), proxytest.Example(t, example, w.addresses))
 	if proxy == nil {
 		chain, key := proxytest.Certificate(t, folder)
 		config = strings.Replace(config, "listen: "+w.addresses.Gateway, fmt.Sprintf("tls: {certificate_file: %q, key_file: %q}\nlisten: %s", chain, key, w.addresses.Front), 1)

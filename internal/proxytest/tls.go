@@ -38,7 +38,7 @@ func secureHAProxy(s *setup) {
 
 func secureTraefik(s *setup) {
 	chain, key := Certificate(s.t, s.folder)
-	s.replace("traefik.yaml", "address: "+s.addresses.Front+"\n", "address: "+s.addresses.Front+"\n    http: {tls: {}}\n    http3: {}\n")
+	s.replace("traefik.yaml", "    http:\n", "    http3: {}\n    http:\n      tls: {}\n")
 	s.texts["dynamic.yaml"] += fmt.Sprintf("\ntls: {certificates: [{certFile: %q, keyFile: %q}]}\n", chain, key)
 }
 
