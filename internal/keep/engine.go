@@ -179,6 +179,12 @@ func (e *engine) refresh(ctx context.Context, h *Held) (*Held, error) {
 		// However long it took to get the lease, its holder has all of it.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshLease)
 		defer cancel()
+		defer func() {
+			if p := recover(); p != nil {
+				e.release(ctx, l) // whoever comes next need not wait for its end
+				panic(p)
+			}
+		}()
 		return e.renew(ctx, l)
 	}
 }
