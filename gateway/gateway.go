@@ -38,6 +38,10 @@ type Config struct {
 	// Defaults to none.
 	Assertions *Assertions
 
+	// HSTS is said with every answer, in place of what upstreams say of it. Defaults
+	// to nothing.
+	HSTS *HSTS
+
 	// Transport speaks to upstreams. Defaults to one with timeouts of its own.
 	Transport http.RoundTripper
 
@@ -68,8 +72,9 @@ type Tenant struct {
 	// Hosts that it answers for, without a port. Several tenants on one host
 	// need prefixes of their own. Empty: those that no other tenant names.
 	Hosts []string
-	// Issuer of its tokens: a bearer token of this issuer is this tenant's,
-	// whatever the host. Empty: bearer tokens follow the host.
+	// Issuer of its tokens. Of several tenants on one host, a bearer token is judged
+	// by that of its issuer where no route says which. It never chooses another
+	// tenant than those of the host. Empty: bearer tokens follow the host.
 	Issuer string
 }
 
@@ -112,6 +117,7 @@ type Gateway struct {
 	headers headerNames
 	signer  *signer
 	proxy   *proxy
+	hsts    []string // the header's; nil: none
 
 	unrouted *route // what is asked about where there are no routes
 	narrowed narrowedGuards
@@ -177,6 +183,13 @@ func New(config Config) (*Gateway, error) {
 	if g.headers, err = config.Headers.resolve(); err != nil {
 		fault("Headers: %w", err)
 	}
+	if config.HSTS != nil {
+		value, err := config.HSTS.value()
+		if err != nil {
+			fault("HSTS: %w", err)
+		}
+		g.hsts = []string{value}
+	}
 	if config.Assertions != nil {
 		if g.signer, err = newSigner(*config.Assertions, g.now); err != nil {
 			fault("Assertions: %w", err)
@@ -209,6 +222,9 @@ func (g *Gateway) Close(ctx context.Context) error {
 // ServeHTTP is the reverse proxy, with the endpoints of the tenants.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := g.now()
+	if g.hsts != nil {
+		w.Header()["Strict-Transport-Security"] = g.hsts
+	}
 	claimed, trusted := g.admit(r)
 	raw, mark := pathOf(r)
 	target, err := newTarget(r.Method, r.Host, raw, r.URL.RawQuery)
@@ -269,48 +285,6 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	outcome.Duration = g.now().Sub(start)
 	g.observe(r, outcome)
-}
-
-// endpointOf is the tenant whose own endpoint the target is.
-func (g *Gateway) endpointOf(target target) *tenant {
-	under := func(t *tenant) bool { return target.path == t.Prefix || strings.HasPrefix(target.path, t.Prefix+"/") }
-	for _, t := range g.tenants {
-		if slices.Contains(t.Hosts, target.host) && under(t) {
-			return t
-		}
-	}
-	for _, t := range g.tenants {
-		if len(t.Hosts) == 0 && under(t) {
-			return t
-		}
-	}
-	return nil
-}
-
-// tenantOf is the tenant that a request is judged by: by the issuer that a bearer
-// token names, which only selects and proves nothing, then by host.
-func (g *Gateway) tenantOf(r *http.Request, target target) *tenant {
-	if len(g.tenants) == 1 {
-		return g.tenants[0]
-	}
-	if issuer := bearerIssuer(r); issuer != "" {
-		for _, t := range g.tenants {
-			if t.Issuer == issuer {
-				return t
-			}
-		}
-	}
-	for _, t := range g.tenants {
-		if slices.Contains(t.Hosts, target.host) {
-			return t
-		}
-	}
-	for _, t := range g.tenants {
-		if len(t.Hosts) == 0 {
-			return t
-		}
-	}
-	return g.tenants[0]
 }
 
 // isQuestion reports whether a proxy asks about another request.

@@ -139,6 +139,9 @@ func (p *proxy) modify(response *http.Response) error {
 		return fmt.Errorf("the upstream answered with the status %d, which is none", response.StatusCode)
 	}
 	p.clean(response.Header)
+	if p.gateway.hsts != nil {
+		delete(response.Header, "Strict-Transport-Security")
+	}
 	return nil
 }
 

@@ -358,8 +358,11 @@ func TestTenants(t *testing.T) {
 	if got := on("b.localhost", ""); got != 401 {
 		t.Errorf("a session of one tenant at another: %d", got)
 	}
-	if got := on("b.localhost", token); got != 200 || s.last().Tenant != "a" {
-		t.Errorf("a bearer token goes by its issuer: %d by %s", got, s.last().Tenant)
+	if got := on("b.localhost", token); got != 401 || s.last().Tenant != "b" {
+		t.Errorf("a bearer token of one tenant at another: %d by %s", got, s.last().Tenant)
+	}
+	if got := on("a.localhost", token); got != 200 || s.last().Tenant != "a" {
+		t.Errorf("a bearer token at its own tenant: %d by %s", got, s.last().Tenant)
 	}
 }
 

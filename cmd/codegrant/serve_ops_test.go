@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -282,7 +283,7 @@ func TestS170_LogsCannotBeForged(t *testing.T) {
 	}
 }
 
-func TestClientOf(t *testing.T) {
+func TestS211_ClientOf(t *testing.T) {
 	g := &generation{Settings: &settings.Settings{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}}}
 	for _, tt := range []struct {
 		name, remote string
@@ -297,6 +298,16 @@ func TestClientOf(t *testing.T) {
 		{"proxies all the way", "10.0.0.1:1234", []string{"10.0.0.3,10.0.0.2"}, "10.0.0.3"},
 		{"a proxy that says nothing", "10.0.0.1:1234", nil, "10.0.0.1"},
 		{"a proxy that says nonsense", "10.0.0.1:1234", []string{"1.2.3.4, unknown"}, "10.0.0.1"},
+		{"S-211: with a port", "10.0.0.1:1234", []string{"198.51.100.1:51234"}, "198.51.100.1"},
+		{"S-211: a chain with ports", "10.0.0.1:1234", []string{"1.2.3.4:1, 198.51.100.1:2, 10.0.0.2:3", "[fd00::7]:4"}, "198.51.100.1"},
+		{"S-211: IPv6", "10.0.0.1:1234", []string{"2001:db8::1"}, "2001:db8::1"},
+		{"S-211: IPv6 in brackets", "10.0.0.1:1234", []string{"[2001:db8::1]"}, "2001:db8::1"},
+		{"S-211: IPv6 with a port", "10.0.0.1:1234", []string{"[2001:db8::1]:443"}, "2001:db8::1"},
+		{"S-211: a proxy in brackets", "10.0.0.1:1234", []string{"198.51.100.1, [fd00::7]"}, "198.51.100.1"},
+		{"S-211: IPv4 in IPv6 with a port", "10.0.0.1:1234", []string{"[::ffff:198.51.100.1]:443"}, "198.51.100.1"},
+		{"S-211: a port that is none", "10.0.0.1:1234", []string{"198.51.100.1:x"}, "10.0.0.1"},
+		{"S-211: half a bracket", "10.0.0.1:1234", []string{"[2001:db8::1"}, "10.0.0.1"},
+		{"S-211: an empty item", "10.0.0.1:1234", []string{"198.51.100.1,"}, "10.0.0.1"},
 		{"IPv4 in IPv6", "[::ffff:10.0.0.1]:1234", []string{"::ffff:198.51.100.1"}, "198.51.100.1"},
 		{"IPv6 with a zone", "[fe80::1%eth0]:1234", nil, "fe80::1"},
 		{"a socket", "@", []string{"198.51.100.1"}, "::"},
@@ -341,6 +352,44 @@ func TestMeasuredStoreIsAStore(t *testing.T) {
 		return sessiontest.Harness{
 			Store: measured{session.NewMemoryStore(session.MemoryConfig{Now: clock}), m},
 			Now:   clock, Advance: func(d time.Duration) { now.Add(int64(d)) },
+		}
+	})
+}
+
+// FuzzS211_ForwardedFor: whatever stands there, the client is the peer or one who is named,
+// and nobody who stands before the last that is no proxy.
+func FuzzS211_ForwardedFor(f *testing.F) {
+	for _, seed := range []string{"", "198.51.100.1", "1.2.3.4, 198.51.100.1:80, 10.0.0.2", "[2001:db8::1]:443,[fd00::7]", "unknown", ",,", "10.0.0.9", "[", "]:1", "1.2.3.4:70000", "::ffff:10.0.0.1", "fe80::1%eth0"} {
+		f.Add(seed, "10.0.0.1:1")
+		f.Add(seed, "203.0.113.9:1")
+	}
+	g := &generation{Settings: &settings.Settings{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}}}
+	f.Fuzz(func(t *testing.T, forwarded, remote string) {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = remote
+		r.Header["X-Forwarded-For"] = []string{forwarded}
+		got, peer := g.clientOf(r), addressOf(remote)
+		if !got.IsValid() || got.Zone() != "" || got.Is4In6() {
+			t.Fatalf("%q from %q: %v", forwarded, remote, got)
+		}
+		if got == peer {
+			return
+		}
+		if !g.trusts(peer) {
+			t.Fatalf("%q of the stranger %q counts: %v", forwarded, remote, got)
+		}
+		last := netip.Addr{} // the one that the items at the end, as far as they are proxies, lead to
+		for _, item := range slices.Backward(strings.Split(forwarded, ",")) {
+			address, err := parseHop(item)
+			if err != nil {
+				break
+			}
+			if last = address.Unmap().WithZone(""); !g.trusts(last) {
+				break
+			}
+		}
+		if got != last {
+			t.Fatalf("%q from %q: %v, want %v", forwarded, remote, got, last)
 		}
 	})
 }

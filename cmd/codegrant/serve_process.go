@@ -298,7 +298,7 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 	}
 	before := p.current.Load()
 	config := gateway.Config{
-		Routes: s.Routes, TrustedProxies: s.TrustedProxies, Headers: s.Headers, Assertions: s.Assertions,
+		Routes: s.Routes, TrustedProxies: s.TrustedProxies, Headers: s.Headers, Assertions: s.Assertions, HSTS: s.HSTS,
 		Transport: p.tracing.Upstream(p.transport), Logger: p.log, OnRequest: g.decided, OnPass: g.pass,
 	}
 	if p.tracing != nil {

@@ -11,6 +11,7 @@ type file struct {
 	SPOEListen     string     `yaml:"spoe_listen" help:"Address where HAProxy asks by SPOE whether a request may pass, such as 127.0.0.1:9192 or unix:/run/codegrant/spoe.sock. Defaults to none."`
 	BaseURL        string     `yaml:"base_url" help:"Origin that browsers see, such as https://app.example.com, for pools that name none of their own."`
 	TLS            *tls       `yaml:"tls" help:"Certificate to serve https with. Without it, a proxy in front has to."`
+	HSTS           *hsts      `yaml:"hsts" help:"Has browsers come over https alone for as long (Strict-Transport-Security), or just how long, such as 8760h. Defaults to none."`
 	TrustedProxies []string   `yaml:"trusted_proxies" help:"Addresses or networks of proxies whose X-Forwarded-* and X-Original-* headers count. Defaults to none."`
 	Log            log        `yaml:"log" help:"What is logged, and how."`
 	Tracing        tracing    `yaml:"tracing" help:"OpenTelemetry traces, or the URL of their collector. Defaults to what OTEL_EXPORTER_OTLP_ENDPOINT says, else to none."`
@@ -33,6 +34,12 @@ type file struct {
 type tls struct {
 	Certificate string `yaml:"certificate_file" help:"Certificate and its chain, PEM."`
 	Key         string `yaml:"key_file" help:"Private key, PEM."`
+}
+
+type hsts struct {
+	MaxAge            time.Duration `yaml:"max_age" short:"true" help:"How long browsers keep to it; 0s has them forget it. Required."`
+	IncludeSubDomains bool          `yaml:"include_subdomains" help:"All hosts below the site's, too. Defaults to false."`
+	Preload           bool          `yaml:"preload" help:"Agrees to the lists that browsers come with; it takes months to get off them. Defaults to false."`
 }
 
 type log struct {

@@ -161,6 +161,9 @@ func (r *reader) tryGateway(s *Settings) {
 	try(func(c *gateway.Config) { c.Headers = s.Headers }, func(text string) {
 		r.fault("headers", "%s", strings.TrimPrefix(text, "Headers: "))
 	})
+	try(func(c *gateway.Config) { c.HSTS = s.HSTS }, func(text string) {
+		r.fault("hsts", "%s", strings.TrimPrefix(text, "HSTS: "))
+	})
 	try(func(c *gateway.Config) { c.Assertions = s.Assertions }, func(text string) {
 		r.fault("assertions", "%s", strings.TrimPrefix(text, "Assertions: "))
 	})
@@ -179,9 +182,9 @@ func (r *reader) tryGateway(s *Settings) {
 			if _, after, ok := strings.Cut(text, ": "); ok {
 				text = after
 			}
-			for _, word := range []string{"host", "path", "method", "upstream", "there is no tenant"} {
+			for _, word := range []string{"host", "path", "method", "upstream", "there is no tenant", "pass_headers:"} {
 				if strings.HasPrefix(text, word+" ") {
-					key = join(key, map[string]string{"method": "methods", "there is no tenant": "tenant"}[word])
+					key = join(key, map[string]string{"method": "methods", "there is no tenant": "tenant", "pass_headers:": "pass_headers"}[word])
 					if strings.HasSuffix(key, ".") {
 						key += word
 					}

@@ -49,6 +49,8 @@ type Settings struct {
 	Replica  Replica
 	Events   Events
 
+	HSTS *gateway.HSTS // nil: nothing is said
+
 	Pools      []Pool
 	Headers    gateway.Headers
 	Assertions *gateway.Assertions // nil: no route asks for them
@@ -262,6 +264,7 @@ func (r *reader) read(text []byte, options Options) *Settings {
 		s.Events.Secrets = append(s.Events.Secrets, Secret(secret))
 	}
 	r.pools(&f, s)
+	s.HSTS = r.hsts(f.HSTS, s.Pools)
 	r.routes(&f, s)
 	r.rules(&f, s)
 	r.tests(&f, s)
@@ -372,6 +375,23 @@ func (r *reader) proxies(list []string) []netip.Prefix {
 		all = append(all, prefix.Masked())
 	}
 	return all
+}
+
+// hsts is about sites that browsers know under https, or does nothing.
+func (r *reader) hsts(h *hsts, pools []Pool) *gateway.HSTS {
+	if h == nil {
+		return nil
+	}
+	if !r.has("hsts.max_age") && h.MaxAge == 0 {
+		r.fault("hsts", "max_age is missing")
+	}
+	for _, p := range pools {
+		if strings.HasPrefix(p.Config.BaseURL, "http:") {
+			r.fault("hsts", "browsers know %s, which is no https; they take no notice of it there", p.Config.BaseURL)
+			break
+		}
+	}
+	return &gateway.HSTS{MaxAge: h.MaxAge, IncludeSubDomains: h.IncludeSubDomains, Preload: h.Preload}
 }
 
 func (r *reader) certificate(t *tls) *Certificate {
