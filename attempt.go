@@ -1,7 +1,9 @@
 package codegrant
 
 import (
+	"bytes"
 	"cmp"
+	"compress/flate"
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
@@ -9,8 +11,11 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,6 +34,15 @@ const (
 	maxCleared     = 2 * maxAttempts
 	attemptPurpose = "authorization request"
 	attemptVersion = 2
+	// packedVersion is of attempts whose return URL is long, and compressed.
+	packedVersion = 3
+	longReturn    = 1 << 10
+	// A browser keeps 4,096 bytes of one cookie: what does not fit goes into further
+	// ones, which come with the callback alone.
+	attemptPart     = 3600
+	maxAttemptParts = 8
+	// donePurpose seals where a sign-in ended, for a callback that comes again.
+	donePurpose = "finished authorization request"
 )
 
 // attempt is one authorization request: it lives in a sealed cookie of the
@@ -64,17 +78,39 @@ func (at attempt) codeVerifier() string { return at.derive("code verifier") }
 func (at attempt) encode() []byte {
 	b := append([]byte{attemptVersion}, at.secret[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(at.created.UnixMicro()))
-	return append(b, at.returnTo...)
+	if len(at.returnTo) <= longReturn {
+		return append(b, at.returnTo...)
+	}
+	b[0] = packedVersion
+	packed := bytes.NewBuffer(b)
+	deflate, err := flate.NewWriter(packed, flate.BestCompression)
+	if err == nil {
+		_, err = io.WriteString(deflate, at.returnTo)
+	}
+	if err == nil {
+		err = deflate.Close()
+	}
+	if err != nil {
+		panic(err) // into memory
+	}
+	return packed.Bytes()
 }
 
 func decodeAttempt(b []byte) (attempt, error) {
 	var at attempt
-	if len(b) < 1+32+8 || b[0] != attemptVersion {
+	if len(b) < 1+32+8 || b[0] != attemptVersion && b[0] != packedVersion {
 		return at, fmt.Errorf("authorization request of another version")
 	}
 	copy(at.secret[:], b[1:33])
 	at.created = time.UnixMicro(int64(binary.BigEndian.Uint64(b[33:41])))
 	at.returnTo = string(b[41:])
+	if b[0] == packedVersion {
+		plain, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(b[41:])), 1<<20))
+		if err != nil {
+			return attempt{}, fmt.Errorf("authorization request that is damaged: %w", err)
+		}
+		at.returnTo = string(plain)
+	}
 	return at, nil
 }
 
@@ -96,15 +132,61 @@ func (a *Auth) attemptCookieNamed(name string) session.Cookie {
 	return session.Cookie{Name: name, Path: "/", Secure: a.secure, SameSite: http.SameSiteLaxMode}
 }
 
+// attemptPartCookie is that of a further part, which browsers send to the callback alone.
+func (a *Auth) attemptPartCookie(state string, i int) session.Cookie {
+	c := a.attemptCookie(state)
+	c.Name = a.attemptPartPrefix() + strings.TrimPrefix(c.Name, a.attemptPrefix()) + "-" + strconv.Itoa(i)
+	if u, err := url.Parse(a.callbackURL()); err == nil && len(u.Path) > 1 {
+		c.Path = strings.TrimSuffix(u.Path, "/")
+	}
+	return c
+}
+
+func (a *Auth) attemptPartPrefix() string {
+	if a.secure {
+		return "__Secure-codegrant-part-"
+	}
+	return "codegrant-part-"
+}
+
+// setAttempt hands a sealed value to the browser, in as many cookies as it takes. It
+// returns what of it goes along with every request.
+func (a *Auth) setAttempt(w http.ResponseWriter, state, sealed string) (size int) {
+	first := sealed[:min(len(sealed), attemptPart)]
+	a.attemptCookie(state).Set(w, first, attemptLifetime)
+	rest := sealed[len(first):]
+	for i := 1; rest != "" && i < maxAttemptParts; i++ {
+		part := rest[:min(len(rest), attemptPart)]
+		a.attemptPartCookie(state, i).Set(w, part, attemptLifetime)
+		rest = rest[len(part):]
+	}
+	return len(first)
+}
+
+// furtherParts reads, and has the browser forget, what does not fit the first cookie.
+func (a *Auth) furtherParts(w http.ResponseWriter, r *http.Request, state string) string {
+	var all strings.Builder
+	for i := 1; i < maxAttemptParts; i++ {
+		cookie := a.attemptPartCookie(state, i)
+		values, err := cookie.Values(r)
+		if err != nil || len(values) != 1 {
+			break
+		}
+		cookie.Clear(w)
+		all.WriteString(values[0])
+	}
+	return all.String()
+}
+
 // rememberAttempt hands the attempt to the browser, and takes its oldest ones
 // back where they have become too many.
 func (a *Auth) rememberAttempt(w http.ResponseWriter, r *http.Request, at attempt) {
 	state := at.state()
 	sealed := a.Keys.Seal(attemptPurpose, at.encode(), a.attemptBinding(state))
-	a.attemptCookie(state).Set(w, sealed, attemptLifetime)
+	size := a.setAttempt(w, state, sealed)
 
 	var pending []*http.Cookie
-	count, size := 1, len(sealed)
+	count := 1
 	for _, c := range r.Cookies() {
 		if strings.HasPrefix(c.Name, a.attemptPrefix()) {
 			pending = append(pending, c)
@@ -135,8 +217,18 @@ func (a *Auth) takeAttempt(w http.ResponseWriter, r *http.Request, state string)
 	if len(values) == 0 {
 		return attempt{}, ErrStateUnknown
 	}
+	sealed := values[0]
+	if len(sealed) == attemptPart {
+		sealed += a.furtherParts(w, r, state)
+	}
+	if done, err := a.Keys.Open(donePurpose, sealed, a.attemptBinding(state)); err == nil {
+		if at, err := decodeAttempt(done); err == nil {
+			a.setAttempt(w, state, sealed) // for the next time
+			return at, ErrStateUsed
+		}
+	}
 	cookie.Clear(w)
-	plain, err := a.Keys.Open(attemptPurpose, values[0], a.attemptBinding(state))
+	plain, err := a.Keys.Open(attemptPurpose, sealed, a.attemptBinding(state))
 	if err != nil {
 		return attempt{}, fmt.Errorf("%w: %w", ErrStateUnknown, err)
 	}
@@ -154,6 +246,13 @@ func (a *Auth) takeAttempt(w http.ResponseWriter, r *http.Request, state string)
 		return at, ErrStateUsed
 	}
 	return at, nil
+}
+
+// finishAttempt leaves word where the sign-in ended: the same callback may come again,
+// from a prefetch before the visit, or with the back button. It opens nothing.
+func (a *Auth) finishAttempt(w http.ResponseWriter, state string, at attempt) {
+	at.secret = [32]byte{}
+	a.setAttempt(w, state, a.Keys.Seal(donePurpose, at.encode(), a.attemptBinding(state)))
 }
 
 func (a *Auth) attemptBinding(state string) []byte { return []byte(a.binding + " " + state) }

@@ -86,6 +86,7 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 		slog.String("session", held.Key.Short()), slog.Any("groups", held.Groups))
 	a.grantSignedCookies(w, r, held.Subject)
 	a.countSignIn(w, r)
+	a.finishAttempt(w, answer.State, at)
 	a.arrive(w, r, at.returnTo)
 }
 

@@ -176,8 +176,9 @@ type Config struct {
 	// where that is shorter.
 	RefreshLeeway time.Duration
 
-	// CookieName names the session cookie. Defaults to "__Host-codegrant", and
-	// to "codegrant" on http://localhost.
+	// CookieName names the session cookie. Defaults to "__Host-codegrant"; for http on
+	// this machine to "codegrant-" and the port of BaseURL, as cookies of one port reach
+	// every other; and to "codegrant" under InsecureCookieDomain.
 	CookieName string
 
 	// InsecureCookieDomain shares the session cookie with every host under a
@@ -350,6 +351,11 @@ func (c Config) resolve() (settings, error) {
 	}
 	if s.cookie.Name == "" {
 		s.cookie.Name = "codegrant"
+		// Cookies do not tell ports apart: two services on this machine would sign each
+		// other out.
+		if port := base.Port(); port != "" && !s.secure && c.InsecureCookieDomain == "" {
+			s.cookie.Name += "-" + port
+		}
 		if s.secure && c.InsecureCookieDomain == "" {
 			s.cookie.Name = "__Host-codegrant"
 		}

@@ -31,7 +31,7 @@ func TestConfigDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if local.BaseURL != "http://localhost:8080" || local.cookie.Name != "codegrant" || local.cookie.Secure {
+	if local.BaseURL != "http://localhost:8080" || local.cookie.Name != "codegrant-8080" || local.cookie.Secure {
 		t.Errorf("on localhost: %s, cookie %+v", local.BaseURL, local.cookie)
 	}
 	registered, err := New(Config{Pool: goodPool(), CallbackURL: "https://api.example.com/auth/login/"})

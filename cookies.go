@@ -5,7 +5,7 @@ import "strings"
 // OwnsCookie reports whether cookies of this name are of this Auth: sessions,
 // sign-ins under way, messages, and those of CloudFront where it gives them. What forwards requests to others takes them out.
 func (a *Auth) OwnsCookie(name string) bool {
-	if name == a.cookie.Name || name == a.flashCookie().Name || name == a.loopCookie().Name || strings.HasPrefix(name, a.attemptPrefix()) {
+	if name == a.cookie.Name || name == a.flashCookie().Name || name == a.loopCookie().Name || strings.HasPrefix(name, a.attemptPrefix()) || strings.HasPrefix(name, a.attemptPartPrefix()) {
 		return true
 	}
 	return a.sessions.Owns(name)

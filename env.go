@@ -54,6 +54,7 @@ import (
 //	CODEGRANT_MIGRATION_LINKS    true: links made for the Python package go on working (MigrationLinks)
 //	CODEGRANT_ACCEPT_TOKENS      true: POST /session takes tokens that a client holds (AcceptTokens)
 //	CODEGRANT_COOKIE_SESSIONS    true: sessions in cookies alone (CookieSessions)
+//	CODEGRANT_COOKIE_NAME        name of the session cookie (CookieName)
 //	CODEGRANT_COOKIE_DOMAIN      shares the session cookie with siblings (InsecureCookieDomain)
 //	CODEGRANT_KEYS               sealing keys, 32 bytes each in base64, separated by commas, the newest first
 //	CODEGRANT_KEYS_DIR           or a directory of them, one a file, followed as it changes: see [session.WatchKeys]
@@ -89,6 +90,7 @@ func configFrom(lookup func(string) (string, bool)) (Config, error) {
 		MigrationLinks:       env.boolean("CODEGRANT_MIGRATION_LINKS"),
 		AcceptTokens:         env.boolean("CODEGRANT_ACCEPT_TOKENS"),
 		CookieSessions:       env.boolean("CODEGRANT_COOKIE_SESSIONS"),
+		CookieName:           env.get("CODEGRANT_COOKIE_NAME"),
 		InsecureCookieDomain: env.get("CODEGRANT_COOKIE_DOMAIN"),
 		IdleTimeout:          env.duration("CODEGRANT_IDLE_TIMEOUT"),
 		AbsoluteTimeout:      env.duration("CODEGRANT_ABSOLUTE_TIMEOUT"),

@@ -62,6 +62,7 @@ func newApp(t *testing.T, change func(*codegrant.Config)) *app {
 	a.sessions = session.NewMemoryStore(session.MemoryConfig{Now: a.now.Now})
 	a.url = a.App(func(config codegrant.Config) http.Handler {
 		config.Now, config.Sessions = a.now.Now, a.sessions
+		config.CookieName = "codegrant" // the same at every port, so that tests can carry it from one to another
 		config.Logger = slog.New(slog.NewTextHandler(a.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		if change != nil {
 			change(&config)

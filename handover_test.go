@@ -18,6 +18,11 @@ func tokensOf(t *testing.T, p *platform, email string) map[string]string {
 	browser := p.browser()
 	browser.SignIn("https://shared.example.test/", email, codegranttest.Password)
 	held := jarOf(t, browser, "https://shared.example.test/")
+	for name := range held {
+		if strings.Contains(name, "request") { // where the sign-in ended
+			delete(held, name)
+		}
+	}
 	if len(held) != 3 {
 		t.Fatalf("tokens of %s: %d", email, len(held))
 	}

@@ -2,7 +2,10 @@ package codegrant
 
 import (
 	"log/slog"
+	"maps"
 	"net/http"
+	"net/url"
+	"strings"
 
 	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/internal/returnto"
@@ -27,7 +30,51 @@ func (a *Auth) login(w http.ResponseWriter, r *http.Request) {
 		a.unauthorized(w, r, nil)
 		return
 	}
-	a.begin(w, r, a.returnTo(a.linkTarget(query)))
+	returnTo := a.returnTo(a.linkTarget(query))
+	if a.begunOnAnotherHost(w, r, query, returnTo) {
+		return
+	}
+	a.begin(w, r, returnTo)
+}
+
+// begunAt in a link to sign in says that the browser came by another host, once.
+const begunAt = "begun_at"
+
+// begunOnAnotherHost sends a browser to the host of BaseURL that came to /login by
+// another name of this service: the pool sends it back there, and cookies of the one
+// host do not reach the other. A proxy that does not hand on the Host header makes every
+// request look so, so that it is tried once.
+func (a *Auth) begunOnAnotherHost(w http.ResponseWriter, r *http.Request, query url.Values, returnTo string) bool {
+	if query.Has(begunAt) {
+		// Who is signed in there needs no other sign-in.
+		if held, _ := a.sessions.Look(r); held != nil && !query.Has("prompt") {
+			a.arrive(w, r, returnTo)
+			return true
+		}
+		return false
+	}
+	if a.onOwnHost(r) {
+		return false
+	}
+	if origin := a.siblingOrigin(r.Host); origin != "" && strings.HasPrefix(returnTo, "/") {
+		returnTo = origin + returnTo
+	}
+	query = maps.Clone(query)
+	query.Set("redirect_uri", returnTo)
+	query.Set(begunAt, "other")
+	a.audit(r.Context(), slog.LevelDebug, "sign-in begun on another host", slog.String("host", bounded(r.Host)))
+	returnto.Redirect(w, a.BaseURL+a.path("/login")+"?"+query.Encode(), http.StatusFound)
+	return true
+}
+
+// onOwnHost reports whether a request is for the host of BaseURL, as far as it says.
+func (a *Auth) onOwnHost(r *http.Request) bool {
+	host, scheme := strings.ToLower(r.Host), "http"
+	if a.secure {
+		scheme = "https"
+	}
+	host = strings.TrimSuffix(host, map[string]string{"http": ":80", "https": ":443"}[scheme])
+	return host == "" || host == originHost(a.BaseURL)
 }
 
 // begin sends the browser to the pool, to come back to a target that was checked.

@@ -15,6 +15,9 @@ import (
 func (a *Auth) signInFailed(w http.ResponseWriter, r *http.Request, returnTo string, err error, correlation string) {
 	message := describe(r, err)
 	message.Correlation = correlation
+	if message.Code == "sign_in_expired" && !a.onOwnHost(r) {
+		message.Message = "This sign-in came to " + bounded(r.Host) + ", and this service is at " + originHost(a.BaseURL) + ". Please sign in there."
+	}
 	status := http.StatusBadRequest
 	if isUnavailable(err) {
 		status = http.StatusServiceUnavailable

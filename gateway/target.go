@@ -32,6 +32,10 @@ var errTarget = errors.New("the request's target is ambiguous")
 // maxTarget bounds path and query together.
 const maxTarget = 16 << 10
 
+// maxLogin bounds those of a link to sign in, which has a target in its query: escaped
+// once more, each byte can take three.
+const maxLogin = 3*maxTarget + 1<<10
+
 // newTarget refuses targets that no server is to be asked: dot segments in any reading,
 // control characters, what is no UTF-8. Those that two servers could read in two ways
 // have a doubt: empty segments, encoded slashes, backslashes, dots and percent signs,
@@ -42,7 +46,11 @@ func newTarget(method, host, rawPath, query string) (target, error) {
 	if err != nil {
 		return refuse("host: " + err.Error())
 	}
-	if len(rawPath)+len(query) > maxTarget {
+	limit := maxTarget
+	if strings.HasSuffix(rawPath, "/login") {
+		limit = maxLogin
+	}
+	if len(rawPath)+len(query) > limit {
 		return refuse("it is too long")
 	}
 	if !strings.HasPrefix(rawPath, "/") || method == http.MethodConnect || method == http.MethodTrace {

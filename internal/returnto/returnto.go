@@ -13,8 +13,8 @@ import (
 // ErrRefused is in the chain of every refusal.
 var ErrRefused = errors.New("redirect target refused")
 
-// maxTarget is how long a target may be, in bytes.
-const maxTarget = 2 << 10
+// maxTarget is how long a target may be, in bytes: as long as a request of the gateway.
+const maxTarget = 16 << 10
 
 // Rules says which targets are allowed: paths, and URLs of certain origins. The
 // zero value allows paths alone.
