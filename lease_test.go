@@ -116,7 +116,7 @@ func TestS073_ARefreshDuringASlowReplica(t *testing.T) {
 func (a *app) process(t *testing.T, store session.Store, now func() time.Time) string {
 	t.Helper()
 	auth, err := codegrant.New(codegrant.Config{
-		Pool: a.Register(a.url), BaseURL: a.url, Sessions: store, Keys: session.RandomKeyring(), Now: now, Logger: slog.New(slog.DiscardHandler),
+		Pool: a.Register(a.url), BaseURL: a.url, CookieName: "codegrant", Sessions: store, Keys: session.RandomKeyring(), Now: now, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -350,12 +349,4 @@ func withoutURL(err error) error {
 		return u.Err
 	}
 	return err
-}
-
-var control = regexp.MustCompile(`[^\x20-\x7e]+`)
-
-// printable bounds what a server said before it comes to a terminal.
-func printable(s string) string {
-	s = control.ReplaceAllString(s, " ")
-	return s[:min(len(s), 200)]
 }

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/codegrant/codegrant"
@@ -191,19 +190,6 @@ func (o *opened) find(ctx context.Context, name string) (replica.User, error) {
 		return replica.User{}, fmt.Errorf("%d people have the address %s; name one by sub: codegrant users list --search %s", len(all), name, name)
 	}
 	return replica.User{}, fmt.Errorf("%w is called %q; it knows those who signed in here, and all others after codegrant sync", errNobody, name)
-}
-
-// table prints rows in columns.
-func table(w io.Writer, header string, rows [][]string) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, header)
-	for _, row := range rows {
-		for i, cell := range row {
-			row[i] = printable(strings.ReplaceAll(cell, "\t", " "))
-		}
-		fmt.Fprintln(t, strings.Join(row, "\t"))
-	}
-	return t.Flush()
 }
 
 func printJSON(w io.Writer, v any) error {
