@@ -35,6 +35,8 @@ type call struct {
 	tooLarge bool                // it cannot be told whole
 	answer   *http.Response      // of the upstream
 
+	leftover []string // cookies of an application's that are somebody else's
+
 	cancel context.CancelCauseFunc // of requests to upstreams
 
 	broken atomic.Bool // the body that the client sent: no server is at fault
@@ -87,6 +89,7 @@ func guardOf(t *tenant, route *route) http.Handler {
 				return
 			}
 		}
+		c.takeLeftovers(c.recorder.Header(), r)
 		c.pass(&c.recorder, r, c)
 	}))
 }

@@ -298,6 +298,8 @@ func (g *Gateway) serveEndpoint(w http.ResponseWriter, r *http.Request, t *tenan
 	switch {
 	case strings.TrimSuffix(endpoint, "/") == "/.well-known/jwks.json":
 		g.jwks(w, r)
+	case g.table.clears && strings.TrimSuffix(endpoint, "/") == "/logout":
+		t.endpoints.ServeHTTP(&signingOut{ResponseWriter: w, gateway: g, tenant: t, host: target.host}, r)
 	default:
 		t.endpoints.ServeHTTP(w, r)
 	}

@@ -205,6 +205,9 @@ func (g *Gateway) present(h http.Header, c *call, asked bool) error {
 		case m == unknown:
 		case name == "Cookie":
 			withoutCookies(h, g.ownsCookie)
+			if len(c.leftover) > 0 {
+				withoutPairs(h, c.leftover)
+			}
 		case plain && (m == wire || m == proof),
 			plain && m == trail && (!asked || saidByProxies(name)),
 			plain && c.route.passes(name) && (m == elsewhere || c.trusted):
@@ -245,7 +248,7 @@ func (g *Gateway) authorize(h http.Header, c *call) {
 
 // ownsCookie: also another tenant's on the same host is for no upstream.
 func (g *Gateway) ownsCookie(name string) bool {
-	return slices.ContainsFunc(g.tenants, func(t *tenant) bool { return t.Auth.OwnsCookie(name) })
+	return isMark(name) || slices.ContainsFunc(g.tenants, func(t *tenant) bool { return t.Auth.OwnsCookie(name) })
 }
 
 // withoutCookies removes the tenant's own cookies from what an upstream sees.

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/codegrant/codegrant"
 )
 
@@ -73,6 +75,10 @@ type Route struct {
 	// SendGroups are the groups that the upstream is told of, if the person is in them,
 	// so that headers and assertions stay small. They give no permission. Nil: all.
 	SendGroups []string
+	// ClearCookies names cookies of an application's own sessions. They are the
+	// person's who was signed in when they came up: another one's requests are sent
+	// without them, and a browser is told to forget them then and at a sign-out.
+	ClearCookies []string
 }
 
 // Upstream is where a route's requests go.
@@ -138,6 +144,7 @@ type table struct {
 	tenants []*tenant
 	settled bool            // the paths of all routes are
 	front   bool            // some have a front controller
+	clears  bool            // some clear cookies
 	passed  map[string]bool // PassHeaders of any route
 }
 
@@ -152,6 +159,7 @@ func newTable(configured []Route, tenants []*tenant, signs bool) (*table, error)
 		}
 		t.routes = append(t.routes, r)
 		t.settled = t.settled && isSettled(r.Path)
+		t.clears = t.clears || len(r.ClearCookies) > 0
 		t.front = t.front || indexFold(r.Path, frontController) >= 0
 		maps.Copy(t.passed, r.passed)
 	}
@@ -290,6 +298,13 @@ func newRoute(c Route, tenants []*tenant, signs bool) (*route, error) {
 			fault("there is no tenant %q", c.Tenant)
 		} else {
 			r.tenant = tenants[i]
+		}
+	}
+	for _, name := range c.ClearCookies {
+		if !httpguts.ValidHeaderFieldName(name) || isMark(name) {
+			fault("clear_cookies: %q cannot be the name of an application's cookie", name)
+		} else if slices.ContainsFunc(tenants, func(t *tenant) bool { return t.Auth.OwnsCookie(name) }) {
+			fault("clear_cookies: %s is the gateway's own", name)
 		}
 	}
 	if c.Upstream != nil && c.Files != nil {

@@ -198,6 +198,8 @@ type route struct {
 	PassHeaders       []string `yaml:"pass_headers" help:"Headers that the upstream gets although they name another method (X-HTTP-Method-Override), or, from trusted proxies alone, who somebody else says is asking (Remote-User). Defaults to none."`
 	Assertion         bool     `yaml:"assertion" help:"Sends a signed token that says who is asking. Defaults to false."`
 	SendGroups        []string `yaml:"send_groups" help:"Groups that the upstream is told of, for those who are in them, so that headers stay small. They give no permission. Defaults to all."`
+
+	ClearCookies []string `yaml:"clear_cookies" help:"Cookies of the application's own sessions, such as JSESSIONID: forgotten at a sign-out, and never sent with another person's requests. Defaults to none."`
 }
 
 type test struct {
