@@ -217,8 +217,9 @@ var allowed = map[string]map[string]string{
 		"go.opentelemetry.io":    "spans, and the collector that they are sent to",
 		"google.golang.org/grpc": "where a call from Envoy says which trace it belongs to",
 	},
-	"internal/kept":   {},
-	"internal/quotas": {},
+	"internal/kept":       {},
+	"internal/quotas":     {},
+	"internal/peopletest": {"internal/quotas": "the limits that they are made to"},
 	"internal/gatewaytest": {
 		".":             "what the gateway stands on",
 		"codegranttest": "a pool and browsers",
@@ -237,7 +238,7 @@ var restricted = map[string]struct {
 }{
 	"testing": {
 		"it adds flags to every program that links it",
-		[]string{"session/sessiontest", "replica/replicatest", "cupboard/cupboardtest", "codegranttest", "internal/gatewaytest", "internal/proxytest", "internal/testenv"},
+		[]string{"session/sessiontest", "replica/replicatest", "cupboard/cupboardtest", "codegranttest", "internal/gatewaytest", "internal/peopletest", "internal/proxytest", "internal/testenv"},
 	},
 	"log":            {"write to a *slog.Logger that the caller hands in", nil},
 	"math/rand":      {"secrets come from crypto/rand, jitter from math/rand/v2", nil},
