@@ -8,5 +8,10 @@ func (a *Auth) OwnsCookie(name string) bool {
 	if name == a.cookie.Name || name == a.flashCookie().Name || name == a.loopCookie().Name || strings.HasPrefix(name, a.attemptPrefix()) || strings.HasPrefix(name, a.attemptPartPrefix()) {
 		return true
 	}
+	// Cookies of other ports of this machine reach this one: what another service of ours
+	// has there is for nobody here.
+	if !a.secure && (name == "codegrant" || strings.HasPrefix(name, "codegrant-")) {
+		return true
+	}
 	return a.sessions.Owns(name)
 }
