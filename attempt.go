@@ -114,8 +114,8 @@ func decodeAttempt(b []byte) (attempt, error) {
 	return at, nil
 }
 
-func (a *Auth) attemptPrefix() string {
-	if a.secure {
+func (in *signIn) attemptPrefix() string {
+	if in.secure {
 		return "__Host-codegrant-request-"
 	}
 	return "codegrant-request-"
@@ -123,27 +123,27 @@ func (a *Auth) attemptPrefix() string {
 
 // attemptCookie is the cookie of the attempt with this state. Path is / because
 // the __Host- prefix demands it.
-func (a *Auth) attemptCookie(state string) session.Cookie {
+func (in *signIn) attemptCookie(state string) session.Cookie {
 	sum := sha256.Sum256([]byte(state))
-	return a.attemptCookieNamed(a.attemptPrefix() + state[:min(len(state), 8)] + base64.RawURLEncoding.EncodeToString(sum[:9]))
+	return in.attemptCookieNamed(in.attemptPrefix() + state[:min(len(state), 8)] + base64.RawURLEncoding.EncodeToString(sum[:9]))
 }
 
-func (a *Auth) attemptCookieNamed(name string) session.Cookie {
-	return session.Cookie{Name: name, Path: "/", Secure: a.secure, SameSite: http.SameSiteLaxMode}
+func (in *signIn) attemptCookieNamed(name string) session.Cookie {
+	return session.Cookie{Name: name, Path: "/", Secure: in.secure, SameSite: http.SameSiteLaxMode}
 }
 
 // attemptPartCookie is that of a further part, which browsers send to the callback alone.
-func (a *Auth) attemptPartCookie(state string, i int) session.Cookie {
-	c := a.attemptCookie(state)
-	c.Name = a.attemptPartPrefix() + strings.TrimPrefix(c.Name, a.attemptPrefix()) + "-" + strconv.Itoa(i)
-	if u, err := url.Parse(a.callbackURL()); err == nil && len(u.Path) > 1 {
+func (in *signIn) attemptPartCookie(state string, i int) session.Cookie {
+	c := in.attemptCookie(state)
+	c.Name = in.attemptPartPrefix() + strings.TrimPrefix(c.Name, in.attemptPrefix()) + "-" + strconv.Itoa(i)
+	if u, err := url.Parse(in.callbackURL()); err == nil && len(u.Path) > 1 {
 		c.Path = strings.TrimSuffix(u.Path, "/")
 	}
 	return c
 }
 
-func (a *Auth) attemptPartPrefix() string {
-	if a.secure {
+func (in *signIn) attemptPartPrefix() string {
+	if in.secure {
 		return "__Secure-codegrant-part-"
 	}
 	return "codegrant-part-"
@@ -151,23 +151,23 @@ func (a *Auth) attemptPartPrefix() string {
 
 // setAttempt hands a sealed value to the browser, in as many cookies as it takes. It
 // returns what of it goes along with every request.
-func (a *Auth) setAttempt(w http.ResponseWriter, state, sealed string) (size int) {
+func (in *signIn) setAttempt(w http.ResponseWriter, state, sealed string) (size int) {
 	first := sealed[:min(len(sealed), attemptPart)]
-	a.attemptCookie(state).Set(w, first, attemptLifetime)
+	in.attemptCookie(state).Set(w, first, attemptLifetime)
 	rest := sealed[len(first):]
 	for i := 1; rest != "" && i < maxAttemptParts; i++ {
 		part := rest[:min(len(rest), attemptPart)]
-		a.attemptPartCookie(state, i).Set(w, part, attemptLifetime)
+		in.attemptPartCookie(state, i).Set(w, part, attemptLifetime)
 		rest = rest[len(part):]
 	}
 	return len(first)
 }
 
 // furtherParts reads, and has the browser forget, what does not fit the first cookie.
-func (a *Auth) furtherParts(w http.ResponseWriter, r *http.Request, state string) string {
+func (in *signIn) furtherParts(w http.ResponseWriter, r *http.Request, state string) string {
 	var all strings.Builder
 	for i := 1; i < maxAttemptParts; i++ {
-		cookie := a.attemptPartCookie(state, i)
+		cookie := in.attemptPartCookie(state, i)
 		values, err := cookie.Values(r)
 		if err != nil || len(values) != 1 {
 			break
@@ -180,15 +180,15 @@ func (a *Auth) furtherParts(w http.ResponseWriter, r *http.Request, state string
 
 // rememberAttempt hands the attempt to the browser, and takes its oldest ones
 // back where they have become too many.
-func (a *Auth) rememberAttempt(w http.ResponseWriter, r *http.Request, at attempt) {
+func (in *signIn) rememberAttempt(w http.ResponseWriter, r *http.Request, at attempt) {
 	state := at.state()
-	sealed := a.Keys.Seal(attemptPurpose, at.encode(), a.attemptBinding(state))
-	size := a.setAttempt(w, state, sealed)
+	sealed := in.Keys.Seal(attemptPurpose, at.encode(), in.attemptBinding(state))
+	size := in.setAttempt(w, state, sealed)
 
 	var pending []*http.Cookie
 	count := 1
 	for _, c := range r.Cookies() {
-		if strings.HasPrefix(c.Name, a.attemptPrefix()) {
+		if strings.HasPrefix(c.Name, in.attemptPrefix()) {
 			pending = append(pending, c)
 			count, size = count+1, size+len(c.Value)
 		}
@@ -198,18 +198,18 @@ func (a *Auth) rememberAttempt(w http.ResponseWriter, r *http.Request, at attemp
 		if count <= maxAttempts && size <= maxAttemptBytes {
 			return
 		}
-		a.attemptCookieNamed(c.Name).Clear(w)
+		in.attemptCookieNamed(c.Name).Clear(w)
 		count, size = count-1, size-len(c.Value)
 	}
 }
 
 // takeAttempt opens the attempt that the state names, once: a second call with
 // the same state gets ErrStateUsed and where the first one was going.
-func (a *Auth) takeAttempt(w http.ResponseWriter, r *http.Request, state string) (attempt, error) {
+func (in *signIn) takeAttempt(w http.ResponseWriter, r *http.Request, state string) (attempt, error) {
 	if state == "" {
 		return attempt{}, ErrStateMissing
 	}
-	cookie := a.attemptCookie(state)
+	cookie := in.attemptCookie(state)
 	values, err := cookie.Values(r)
 	if err != nil {
 		return attempt{}, fmt.Errorf("%w: %w", ErrStateUnknown, err)
@@ -219,16 +219,16 @@ func (a *Auth) takeAttempt(w http.ResponseWriter, r *http.Request, state string)
 	}
 	sealed := values[0]
 	if len(sealed) == attemptPart {
-		sealed += a.furtherParts(w, r, state)
+		sealed += in.furtherParts(w, r, state)
 	}
-	if done, err := a.Keys.Open(donePurpose, sealed, a.attemptBinding(state)); err == nil {
+	if done, err := in.Keys.Open(donePurpose, sealed, in.attemptBinding(state)); err == nil {
 		if at, err := decodeAttempt(done); err == nil {
-			a.setAttempt(w, state, sealed) // for the next time
+			in.setAttempt(w, state, sealed) // for the next time
 			return at, ErrStateUsed
 		}
 	}
 	cookie.Clear(w)
-	plain, err := a.Keys.Open(attemptPurpose, sealed, a.attemptBinding(state))
+	plain, err := in.Keys.Open(attemptPurpose, sealed, in.attemptBinding(state))
 	if err != nil {
 		return attempt{}, fmt.Errorf("%w: %w", ErrStateUnknown, err)
 	}
@@ -239,10 +239,10 @@ func (a *Auth) takeAttempt(w http.ResponseWriter, r *http.Request, state string)
 	if subtle.ConstantTimeCompare([]byte(at.state()), []byte(state)) != 1 {
 		return attempt{}, ErrStateUnknown
 	}
-	if age := a.Now().Sub(at.created); age > attemptLifetime || age < -2*clockSkew {
+	if age := in.Now().Sub(at.created); age > attemptLifetime || age < -2*clockSkew {
 		return at, ErrStateExpired
 	}
-	if !a.sessions.First(r.Context(), at.secret, at.created.Add(attemptLifetime+2*clockSkew)) {
+	if !in.sessions.First(r.Context(), at.secret, at.created.Add(attemptLifetime+2*clockSkew)) {
 		return at, ErrStateUsed
 	}
 	return at, nil
@@ -250,19 +250,19 @@ func (a *Auth) takeAttempt(w http.ResponseWriter, r *http.Request, state string)
 
 // finishAttempt leaves word where the sign-in ended: the same callback may come again,
 // from a prefetch before the visit, or with the back button. It opens nothing.
-func (a *Auth) finishAttempt(w http.ResponseWriter, state string, at attempt) {
+func (in *signIn) finishAttempt(w http.ResponseWriter, state string, at attempt) {
 	at.secret = [32]byte{}
-	a.setAttempt(w, state, a.Keys.Seal(donePurpose, at.encode(), a.attemptBinding(state)))
+	in.setAttempt(w, state, in.Keys.Seal(donePurpose, at.encode(), in.attemptBinding(state)))
 }
 
-func (a *Auth) attemptBinding(state string) []byte { return []byte(a.binding + " " + state) }
+func (in *signIn) attemptBinding(state string) []byte { return []byte(in.binding + " " + state) }
 
 // clearAttempts forgets every pending sign-in of the browser.
-func (a *Auth) clearAttempts(w http.ResponseWriter, r *http.Request) {
+func (in *signIn) clearAttempts(w http.ResponseWriter, r *http.Request) {
 	cleared := 0
 	for _, c := range r.Cookies() {
-		if cleared < maxCleared && strings.HasPrefix(c.Name, a.attemptPrefix()) {
-			a.attemptCookieNamed(c.Name).Clear(w)
+		if cleared < maxCleared && strings.HasPrefix(c.Name, in.attemptPrefix()) {
+			in.attemptCookieNamed(c.Name).Clear(w)
 			cleared++
 		}
 	}

@@ -28,9 +28,6 @@ type Authenticator interface {
 	Challenge(err error) string
 }
 
-// bearerAuthenticator takes a token from the Authorization header (RFC 6750).
-type bearerAuthenticator struct{ auth *Auth }
-
 func (b bearerAuthenticator) Authenticate(r *http.Request) (*Identity, error) {
 	values := r.Header["Authorization"]
 	if len(values) == 0 {
@@ -43,7 +40,7 @@ func (b bearerAuthenticator) Authenticate(r *http.Request) (*Identity, error) {
 	if len(values) > 1 {
 		return nil, fmt.Errorf("%w: several Authorization headers", ErrInvalid)
 	}
-	return b.auth.bearer(r.Context(), strings.TrimLeft(token, " "))
+	return b.identity(r.Context(), strings.TrimLeft(token, " "))
 }
 
 // Bearer says whom an access token of the pool stands for, by the rules that
@@ -55,15 +52,15 @@ func (b bearerAuthenticator) Authenticate(r *http.Request) (*Identity, error) {
 // [ErrInvalid]. The identity is good until its Expires: who keeps it for longer
 // than one call, as a stream does, has to end with it.
 func (a *Auth) Bearer(ctx context.Context, token string) (*Identity, error) {
-	id, err := a.bearer(ctx, token)
+	id, err := bearerAuthenticator{a.prover}.identity(ctx, token)
 	if err != nil && !isUnavailable(err) {
-		a.audit(ctx, slog.LevelWarn, "proof refused", slog.String("reason", err.Error()))
+		a.gate.audit(ctx, slog.LevelWarn, "proof refused", slog.String("reason", err.Error()))
 	}
 	return id, err
 }
 
-func (a *Auth) bearer(ctx context.Context, raw string) (*Identity, error) {
-	who, isID, err := a.prover.Bearer(ctx, raw)
+func (b bearerAuthenticator) identity(ctx context.Context, raw string) (*Identity, error) {
+	who, isID, err := b.prover.Bearer(ctx, raw)
 	if err != nil {
 		return nil, err
 	}

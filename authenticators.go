@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/codegrant/codegrant/internal/prove"
 	"github.com/codegrant/codegrant/verify"
 )
 
@@ -29,12 +30,12 @@ func (e *proofError) Unwrap() error { return e.err }
 // albAuthenticator takes the headers of an AWS load balancer that signs people in
 // itself (its action authenticate-cognito).
 type albAuthenticator struct {
-	auth *Auth
-	alb  *verify.ALB
+	prover *prove.Prover
+	alb    *verify.ALB
 }
 
 func (b albAuthenticator) Authenticate(r *http.Request) (*Identity, error) {
-	who, access, ok, err := b.auth.prover.LoadBalancer(b.alb, r)
+	who, access, ok, err := b.prover.LoadBalancer(b.alb, r)
 	if !ok || err != nil {
 		return nil, err
 	}

@@ -10,14 +10,11 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync/atomic"
 
-	"github.com/codegrant/codegrant/cloudfront"
 	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/internal/behind"
 	"github.com/codegrant/codegrant/internal/fault"
 	"github.com/codegrant/codegrant/internal/keep"
-	"github.com/codegrant/codegrant/internal/people"
 	"github.com/codegrant/codegrant/internal/prove"
 	"github.com/codegrant/codegrant/verify"
 )
@@ -25,20 +22,13 @@ import (
 // Auth signs people in and says who is making a request. It is safe for
 // concurrent use. Make one with [New].
 type Auth struct {
-	settings
-	client    *cognito.Client
-	endpoints cognito.Endpoints
-	verifier  *verify.Verifier
-	csrf      *http.CrossOriginProtection
-	chain     []Authenticator
-	prefix    atomic.Pointer[string]
-	signIns   chan struct{} // codes on their way to the pool
-	prover    *prove.Prover
-	people    *people.People
-	sessions  *keep.Sessions
-	behind    *behind.Work // Close waits for it
-
-	signedCookies *cloudfront.Cookies // nil: none
+	gate     *gate          // who is asking
+	signIn   *signIn        // from the link to the arrival
+	signOut  *signOut       // and out again
+	sessions *keep.Sessions // what is held between requests
+	prover   *prove.Prover  // from tokens to persons
+	verifier *verify.Verifier
+	behind   *behind.Work // Close waits for it
 }
 
 // New checks the configuration and joins the parts. It reaches out to nothing:
@@ -87,92 +77,98 @@ func New(config Config) (*Auth, error) {
 	}
 	s.binding = keep.Binding(endpoints.Issuer, s.Pool.ClientID)
 
-	a := &Auth{
-		settings: s, client: client, endpoints: endpoints, verifier: verifier, csrf: csrf,
-		signIns: make(chan struct{}, maxSignIns),
-		prover:  prove.New(verifier, endpoints.Issuer, s.Pool.ClientID, s.BearerIDTokens),
-		behind:  behind.New(s.Logger, s.OnWork), people: s.people(endpoints.Issuer),
-	}
+	place := &site{settings: s, endpoints: endpoints, csrf: csrf}
+	place.setPrefix("/auth")
+	prover := prove.New(verifier, endpoints.Issuer, s.Pool.ClientID, s.BearerIDTokens)
+	work, folk := behind.New(s.Logger, s.OnWork), s.people(endpoints.Issuer)
 	lifetimes := keep.Lifetimes{Idle: s.IdleTimeout, Absolute: s.AbsoluteTimeout}
-	a.sessions = keep.New(keep.Config{
-		Keeper: s.keeper(endpoints, a.prover, lifetimes, a.behind), Pool: client, Prover: a.prover, People: a.people, Behind: a.behind,
+	sessions := keep.New(keep.Config{
+		Keeper: s.keeper(endpoints, prover, lifetimes, work), Pool: client, Prover: prover, People: folk, Behind: work,
 		Lifetimes: lifetimes, Leeway: s.RefreshLeeway, Now: s.Now, Logger: s.Logger, Owed: s.owed(),
 	})
+	signed := &files{site: place}
 	if s.CloudFront != nil {
-		if a.signedCookies, err = a.newSignedCookies(); err != nil {
+		if signed.signedCookies, err = place.newSignedCookies(); err != nil {
 			return nil, fmt.Errorf("configure codegrant: CloudFront: %w", err)
 		}
 	}
-	a.logCannot()
-	a.chain = []Authenticator{bearerAuthenticator{a}}
+	chain := []Authenticator{bearerAuthenticator{prover}}
 	if alb != nil {
-		a.chain = append(a.chain, albAuthenticator{a, alb})
+		chain = append(chain, albAuthenticator{prover, alb})
 	}
-	a.chain = append(a.chain, s.Authenticators...)
-	a.setPrefix("/auth")
+	answers, told := &desk{place, append(chain, s.Authenticators...)}, &notes{place}
+	s.logCannot(sessions.Cannot())
 	if s.InsecureCookieDomain != "" {
 		s.Logger.Warn("session cookie is shared with every host of a domain: each of them can read and plant it",
 			"domain", s.InsecureCookieDomain)
 	}
-	return a, nil
+	in := &signIn{desk: answers, client: client, sessions: sessions, files: signed, notes: told, room: make(chan struct{}, maxSignIns)}
+	return &Auth{
+		gate:   &gate{desk: answers, sessions: sessions, people: folk, files: signed, notes: told},
+		signIn: in, signOut: &signOut{desk: answers, client: client, sessions: sessions, files: signed, signIn: in},
+		sessions: sessions, prover: prover, verifier: verifier, behind: work,
+	}, nil
 }
+
+// Origin is the origin that browsers see: [Config.BaseURL], with its default.
+func (a *Auth) Origin() string { return a.gate.BaseURL }
 
 // Mount registers the endpoints under prefix, such as "/auth", with and without
 // a trailing slash. Other routers take [Auth.Handler].
 func (a *Auth) Mount(mux *http.ServeMux, prefix string) {
 	h := a.Handler(prefix)
-	mux.Handle(*a.prefix.Load()+"/", h)
+	mux.Handle(*a.gate.prefix.Load()+"/", h)
 }
 
 // Handler returns the endpoints as one handler for requests whose path begins
 // with prefix. Call it, or [Auth.Mount], once: the callback URL follows from it.
 func (a *Auth) Handler(prefix string) http.Handler {
-	a.setPrefix(prefix)
+	a.gate.setPrefix(prefix)
 	return http.HandlerFunc(a.serve)
 }
 
-func (a *Auth) setPrefix(prefix string) {
+func (s *site) setPrefix(prefix string) {
 	prefix = "/" + strings.Trim(prefix, "/")
 	if prefix == "/" {
 		prefix = ""
 	}
-	a.prefix.Store(&prefix)
+	s.prefix.Store(&prefix)
 }
 
-func (a *Auth) path(endpoint string) string { return *a.prefix.Load() + endpoint }
+func (s *site) path(endpoint string) string { return *s.prefix.Load() + endpoint }
 
 func (a *Auth) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h["Cache-Control"] = noStore
 	h["Referrer-Policy"] = noReferrer
-	path, ok := strings.CutPrefix(r.URL.Path, *a.prefix.Load())
+	path, ok := strings.CutPrefix(r.URL.Path, *a.gate.prefix.Load())
 	if !ok {
 		path = r.URL.Path // a router that strips the prefix itself
 	}
 	switch strings.TrimSuffix(path, "/") {
 	case "/login":
-		a.login(w, r)
+		a.signIn.login(w, r)
 	case "/callback":
-		a.callback(w, r)
+		a.signIn.callback(w, r)
 	case "/logout":
-		a.logout(w, r)
+		a.signOut.logout(w, r)
 	case "/user":
-		a.user(w, r)
+		a.gate.user(w, r)
 	case "/session":
-		a.handOverSession(w, r)
+		a.signIn.handOverSession(w, r)
 	case "/flash":
-		a.flash(w, r)
+		a.signIn.flash(w, r)
 	default:
-		a.problem(w, r, http.StatusNotFound, nil)
+		a.gate.problem(w, r, http.StatusNotFound, nil)
 	}
 }
 
 // callbackURL is the redirect_uri that this service has at the app client.
-func (a *Auth) callbackURL() string {
-	if a.CallbackURL != "" {
-		return a.CallbackURL
+func (s *site) callbackURL() string {
+	if s.CallbackURL != "" {
+		return s.CallbackURL
 	}
-	return a.BaseURL + a.path("/callback")
+	return s.BaseURL + s.path("/callback")
 }
 
 // Warm fetches the pool's keys, so that a start can fail, or wait, when the pool
@@ -215,6 +211,6 @@ func correlation() string {
 }
 
 // audit writes one security event. Attributes never hold a secret.
-func (a *Auth) audit(ctx context.Context, level slog.Level, event string, attrs ...slog.Attr) {
-	a.Logger.LogAttrs(ctx, level, event, attrs...)
+func (s *site) audit(ctx context.Context, level slog.Level, event string, attrs ...slog.Attr) {
+	s.Logger.LogAttrs(ctx, level, event, attrs...)
 }

@@ -23,19 +23,19 @@ func TestConfigDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a.BaseURL != "https://app.example.com" || a.callbackURL() != "https://app.example.com/auth/callback" || a.cookie.Name != "__Host-codegrant" || !a.cookie.Secure ||
-		a.SignOutURLs[0] != "https://app.example.com/" || a.IdleTimeout != 12*time.Hour || a.AbsoluteTimeout != 7*24*time.Hour {
-		t.Errorf("defaults: %+v", a.settings)
+	if a.gate.BaseURL != "https://app.example.com" || a.gate.callbackURL() != "https://app.example.com/auth/callback" || a.gate.cookie.Name != "__Host-codegrant" || !a.gate.cookie.Secure ||
+		a.gate.SignOutURLs[0] != "https://app.example.com/" || a.gate.IdleTimeout != 12*time.Hour || a.gate.AbsoluteTimeout != 7*24*time.Hour {
+		t.Errorf("defaults: %+v", a.gate.settings)
 	}
 	local, err := New(Config{Pool: goodPool()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if local.BaseURL != "http://localhost:8080" || local.cookie.Name != "codegrant-8080" || local.cookie.Secure {
-		t.Errorf("on localhost: %s, cookie %+v", local.BaseURL, local.cookie)
+	if local.gate.BaseURL != "http://localhost:8080" || local.gate.cookie.Name != "codegrant-8080" || local.gate.cookie.Secure {
+		t.Errorf("on localhost: %s, cookie %+v", local.gate.BaseURL, local.gate.cookie)
 	}
 	registered, err := New(Config{Pool: goodPool(), CallbackURL: "https://api.example.com/auth/login/"})
-	if err != nil || registered.BaseURL != "https://api.example.com" || registered.callbackURL() != "https://api.example.com/auth/login/" {
+	if err != nil || registered.gate.BaseURL != "https://api.example.com" || registered.gate.callbackURL() != "https://api.example.com/auth/login/" {
 		t.Errorf("from the callback URL: %v", err)
 	}
 }

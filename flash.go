@@ -38,12 +38,12 @@ const (
 	flashLifetime = 5 * time.Minute
 )
 
-func (a *Auth) flashCookie() session.Cookie {
+func (n *notes) flashCookie() session.Cookie {
 	name := "codegrant-flash"
-	if a.secure {
+	if n.secure {
 		name = "__Host-" + name
 	}
-	return session.Cookie{Name: name, Path: "/", Secure: a.secure, SameSite: http.SameSiteLaxMode}
+	return session.Cookie{Name: name, Path: "/", Secure: n.secure, SameSite: http.SameSiteLaxMode}
 }
 
 type sealedFlash struct {
@@ -51,29 +51,29 @@ type sealedFlash struct {
 	Until int64 `json:"until"`
 }
 
-func (a *Auth) setFlash(w http.ResponseWriter, m FlashMessage) {
+func (n *notes) setFlash(w http.ResponseWriter, m FlashMessage) {
 	var plain bytes.Buffer
 	encoder := json.NewEncoder(&plain)
 	encoder.SetEscapeHTML(false) // six bytes for one, of which a cookie has no room for many
-	if err := encoder.Encode(sealedFlash{m, a.Now().Add(flashLifetime).Unix()}); err != nil {
+	if err := encoder.Encode(sealedFlash{m, n.Now().Add(flashLifetime).Unix()}); err != nil {
 		panic(err) // a struct of strings
 	}
-	a.flashCookie().Set(w, a.Keys.Seal(flashPurpose, plain.Bytes(), []byte(a.binding)), flashLifetime)
+	n.flashCookie().Set(w, n.Keys.Seal(flashPurpose, plain.Bytes(), []byte(n.binding)), flashLifetime)
 }
 
 // takeFlash reads the message of a request and has the browser forget it.
-func (a *Auth) takeFlash(w http.ResponseWriter, r *http.Request) (FlashMessage, bool) {
-	values, err := a.flashCookie().Values(r)
+func (n *notes) takeFlash(w http.ResponseWriter, r *http.Request) (FlashMessage, bool) {
+	values, err := n.flashCookie().Values(r)
 	if err != nil || len(values) == 0 {
 		return FlashMessage{}, false
 	}
-	a.flashCookie().Clear(w)
-	plain, err := a.Keys.Open(flashPurpose, values[0], []byte(a.binding))
+	n.flashCookie().Clear(w)
+	plain, err := n.Keys.Open(flashPurpose, values[0], []byte(n.binding))
 	if err != nil {
 		return FlashMessage{}, false
 	}
 	var m sealedFlash
-	if json.Unmarshal(plain, &m) != nil || a.Now().Unix() > m.Until {
+	if json.Unmarshal(plain, &m) != nil || n.Now().Unix() > m.Until {
 		return FlashMessage{}, false
 	}
 	return m.FlashMessage, true
@@ -87,22 +87,22 @@ func Flash(r *http.Request) (FlashMessage, bool) {
 	if req == nil {
 		return FlashMessage{}, false
 	}
-	return req.auth.takeFlash(req.w, r)
+	return req.gate.notes.takeFlash(req.w, r)
 }
 
 // flash answers with the message as JSON, for single-page applications: 204
 // where there is none.
-func (a *Auth) flash(w http.ResponseWriter, r *http.Request) {
+func (in *signIn) flash(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet {
-		a.methodNotAllowed(w, r, "GET")
+		in.methodNotAllowed(w, r, "GET")
 		return
 	}
 	// The message is for the application's own pages alone.
-	if causedByAnotherSite(r, a.BaseURL) {
+	if causedByAnotherSite(r, in.BaseURL) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	m, ok := a.takeFlash(w, r)
+	m, ok := in.notes.takeFlash(w, r)
 	if !ok {
 		w.WriteHeader(http.StatusNoContent)
 		return

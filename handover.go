@@ -39,14 +39,14 @@ var (
 
 // handOverSession opens a session for a client that signed in by itself and holds
 // the tokens: a single-page or mobile application.
-func (a *Auth) handOverSession(w http.ResponseWriter, r *http.Request) {
-	if !a.AcceptTokens {
-		a.problem(w, r, http.StatusNotFound, nil)
+func (in *signIn) handOverSession(w http.ResponseWriter, r *http.Request) {
+	if !in.AcceptTokens {
+		in.problem(w, r, http.StatusNotFound, nil)
 		return
 	}
 	// Pages of listed origins may send it, and read the answer (Fetch standard,
 	// section 3.3).
-	if origin := r.Header.Get("Origin"); slices.Contains(a.TrustedOrigins, origin) {
+	if origin := r.Header.Get("Origin"); slices.Contains(in.TrustedOrigins, origin) {
 		h := w.Header()
 		h.Set("Access-Control-Allow-Origin", origin)
 		h.Set("Access-Control-Allow-Credentials", "true")
@@ -60,13 +60,13 @@ func (a *Auth) handOverSession(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if r.Method != http.MethodPost {
-		a.methodNotAllowed(w, r, "POST")
+		in.methodNotAllowed(w, r, "POST")
 		return
 	}
 	// A page of somebody else must not sign this browser in as that somebody,
 	// whether or not cross-origin requests are let through elsewhere.
-	if err := a.checkOrigin(r); err != nil {
-		a.refuseHandOver(w, r, http.StatusForbidden, fmt.Errorf("%w: %w", ErrCrossOrigin, err))
+	if err := in.checkOrigin(r); err != nil {
+		in.refuseHandOver(w, r, http.StatusForbidden, fmt.Errorf("%w: %w", ErrCrossOrigin, err))
 		return
 	}
 	tokens, err := readHandOver(w, r)
@@ -79,25 +79,25 @@ func (a *Auth) handOverSession(w http.ResponseWriter, r *http.Request) {
 		case errors.As(err, &large):
 			status = http.StatusRequestEntityTooLarge
 		}
-		a.refuseHandOver(w, r, status, err)
+		in.refuseHandOver(w, r, status, err)
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), signInTimeout)
 	defer cancel()
-	held, err := a.sessions.Begin(ctx, w, r, keep.Grant{Tokens: tokens})
+	held, err := in.sessions.Begin(ctx, w, r, keep.Grant{Tokens: tokens})
 	switch {
 	case errors.Is(err, ErrTooManySignIns):
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfter(err)))
-		a.refuseHandOver(w, r, http.StatusTooManyRequests, err)
+		in.refuseHandOver(w, r, http.StatusTooManyRequests, err)
 	case err != nil && isUnavailable(err):
-		a.unavailable(w, r, err)
+		in.unavailable(w, r, err)
 	case err != nil:
 		// The tokens stay the client's own: nothing is revoked.
-		a.refuseHandOver(w, r, http.StatusUnauthorized, err)
+		in.refuseHandOver(w, r, http.StatusUnauthorized, err)
 	default:
-		a.audit(ctx, slog.LevelInfo, "signed in", slog.String("sub", held.Subject), slog.String("by", "hand-over"),
+		in.audit(ctx, slog.LevelInfo, "signed in", slog.String("sub", held.Subject), slog.String("by", "hand-over"),
 			slog.String("session", held.Key.Short()), slog.Any("groups", held.Groups))
-		a.grantSignedCookies(w, r, held.Subject)
+		in.files.grantSignedCookies(w, r, held.Subject)
 		id := identityOf(&held.Person, "", held)
 		writeJSON(w, http.StatusCreated, newUserInfo(&id))
 	}
@@ -122,9 +122,9 @@ func readHandOver(w http.ResponseWriter, r *http.Request) (cognito.TokenSet, err
 	return cognito.TokenSet{IDToken: in.IDToken, AccessToken: in.AccessToken, RefreshToken: in.RefreshToken}, nil
 }
 
-func (a *Auth) refuseHandOver(w http.ResponseWriter, r *http.Request, status int, err error) {
+func (in *signIn) refuseHandOver(w http.ResponseWriter, r *http.Request, status int, err error) {
 	id := correlation()
-	a.audit(r.Context(), slog.LevelWarn, "sign-in refused", slog.String("by", "hand-over"), slog.String("reason", err.Error()), slog.String("correlation", id))
+	in.audit(r.Context(), slog.LevelWarn, "sign-in refused", slog.String("by", "hand-over"), slog.String("reason", err.Error()), slog.String("correlation", id))
 	p := problemDocument{
 		Type: problemTypes + "hand-over-refused", Title: "Tokens refused", Status: status, Correlation: id,
 		Detail: "The tokens are expired, not of this app client, or not of one person.",
@@ -140,7 +140,7 @@ func (a *Auth) refuseHandOver(w http.ResponseWriter, r *http.Request, status int
 		p.Detail = `Send application/json: an object with "id_token", "access_token" and perhaps "refresh_token".`
 	}
 	if status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", bearerAuthenticator{a}.Challenge(err)) // RFC 9110, section 15.5.2
+		w.Header().Set("WWW-Authenticate", bearerAuthenticator{}.Challenge(err)) // RFC 9110, section 15.5.2
 	}
 	writeProblem(w, p)
 }

@@ -149,7 +149,7 @@ type contextKey struct{}
 type request struct {
 	context.Context // of the request before
 
-	auth     *Auth
+	gate     *gate
 	w        http.ResponseWriter
 	identity *Identity // nil: nobody is signed in
 	own      Identity  // where identity is of a session

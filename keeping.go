@@ -87,13 +87,13 @@ func SessionPool(pool cognito.Pool) (string, error) {
 }
 
 // logCannot says at the start what the chosen way to keep sign-ins cannot do.
-func (a *Auth) logCannot() {
-	var cannot []any
-	for _, e := range a.sessions.Cannot() {
-		cannot = append(cannot, slog.String(e.Promise, e.Why))
+func (s *settings) logCannot(cannot []keep.Exception) {
+	var attrs []any
+	for _, e := range cannot {
+		attrs = append(attrs, slog.String(e.Promise, e.Why))
 	}
-	if len(cannot) > 0 {
-		a.Logger.Warn("promises of docs/security.md that this way to keep sessions cannot keep", cannot...)
+	if len(attrs) > 0 {
+		s.Logger.Warn("promises of docs/security.md that this way to keep sessions cannot keep", attrs...)
 	}
 }
 

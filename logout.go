@@ -13,38 +13,38 @@ import (
 // logout ends the session, then everything that was derived from it, then sends
 // the browser to the pool's own sign-out. Each step stands when a later one
 // fails.
-func (a *Auth) logout(w http.ResponseWriter, r *http.Request) {
-	if a.goesOn(w, r) {
+func (out *signOut) logout(w http.ResponseWriter, r *http.Request) {
+	if out.goesOn(w, r) {
 		return
 	}
 	switch r.Method {
 	case http.MethodGet:
-		if !visits(r) || causedByAnotherSite(r, a.BaseURL) && !a.fromTrustedPage(r) {
-			a.confirmSignOut(w, r)
+		if !visits(r) || causedByAnotherSite(r, out.BaseURL) && !out.fromTrustedPage(r) {
+			out.confirmSignOut(w, r)
 			return
 		}
 	case http.MethodPost:
-		if err := a.checkOrigin(r); err != nil {
-			a.confirmSignOut(w, r)
+		if err := out.checkOrigin(r); err != nil {
+			out.confirmSignOut(w, r)
 			return
 		}
 	default:
-		a.methodNotAllowed(w, r, "GET, POST")
+		out.methodNotAllowed(w, r, "GET, POST")
 		return
 	}
 
-	err := a.sessions.End(r.Context(), w, r)
-	a.clearCookies(w, r)
+	err := out.sessions.End(r.Context(), w, r)
+	out.clearCookies(w, r)
 	if errors.Is(err, session.ErrTooManyCookies) {
-		a.tooManyCookies(w, r, err)
+		out.tooManyCookies(w, r, err)
 		return
 	}
 	if err != nil {
 		// The browser has forgotten the session, the store may not have.
-		a.unavailable(w, r, unavailable("end the session", err))
+		out.unavailable(w, r, unavailable("end the session", err))
 		return
 	}
-	target := a.client.LogoutURL(a.leaveThrough(w, a.linkTarget(r.URL.Query())))
+	target := out.client.LogoutURL(out.leaveThrough(w, out.linkTarget(r.URL.Query())))
 	if wantsJSON(r) || background(r) {
 		// A script cannot follow a redirect to another origin; it can navigate.
 		writeJSON(w, http.StatusOK, map[string]string{"logout_url": target})
@@ -56,12 +56,12 @@ func (a *Auth) logout(w http.ResponseWriter, r *http.Request) {
 // signOutURL is the registered sign-out URL that the target names, or else our own
 // endpoint, which leads on, or one of the target's origin, or the first. Cognito takes
 // no other: an exact comparison, to the trailing slash.
-func (a *Auth) signOutURL(target string) string {
-	hop := a.signOutHop()
-	others := slices.DeleteFunc(slices.Clone(a.SignOutURLs), func(u string) bool { return u == hop })
-	if checked, err := a.rules.Check(target); target != "" && err == nil {
+func (s *site) signOutURL(target string) string {
+	hop := s.signOutHop()
+	others := slices.DeleteFunc(slices.Clone(s.SignOutURLs), func(u string) bool { return u == hop })
+	if checked, err := s.rules.Check(target); target != "" && err == nil {
 		if checked[0] == '/' {
-			checked = a.BaseURL + checked
+			checked = s.BaseURL + checked
 		}
 		if slices.Contains(others, checked) {
 			return checked
@@ -70,7 +70,7 @@ func (a *Auth) signOutURL(target string) string {
 			return hop
 		}
 		for _, u := range others {
-			if a.MigrationLinks && originOf(u) == originOf(checked) {
+			if s.MigrationLinks && originOf(u) == originOf(checked) {
 				return u
 			}
 		}
@@ -82,13 +82,13 @@ func (a *Auth) signOutURL(target string) string {
 }
 
 // clearCookies takes back everything that a sign-in handed out.
-func (a *Auth) clearCookies(w http.ResponseWriter, r *http.Request) {
-	if a.signedCookies != nil {
-		a.signedCookies.Clear(w, r)
+func (out *signOut) clearCookies(w http.ResponseWriter, r *http.Request) {
+	if out.files.signedCookies != nil {
+		out.files.signedCookies.Clear(w, r)
 	}
-	a.clearAttempts(w, r)
-	a.flashCookie().Clear(w)
-	a.loopCookie().Clear(w)
+	out.signIn.clearAttempts(w, r)
+	out.signIn.notes.flashCookie().Clear(w)
+	out.signIn.loopCookie().Clear(w)
 }
 
 // causedByAnotherSite reports whether a page of another origin may have made the

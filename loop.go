@@ -19,47 +19,47 @@ const (
 
 // loopCookie counts finished sign-ins. Who removes it starts at nothing, and goes
 // round in circles for as long as they like to.
-func (a *Auth) loopCookie() session.Cookie {
+func (in *signIn) loopCookie() session.Cookie {
 	name := "codegrant-signins"
-	if a.secure {
+	if in.secure {
 		name = "__Host-" + name
 	}
-	return session.Cookie{Name: name, Path: "/", Secure: a.secure, SameSite: http.SameSiteLaxMode}
+	return session.Cookie{Name: name, Path: "/", Secure: in.secure, SameSite: http.SameSiteLaxMode}
 }
 
 // signInsInARow is how many the browser has finished, the last a moment ago.
-func (a *Auth) signInsInARow(r *http.Request) uint64 {
-	values, err := a.loopCookie().Values(r)
+func (in *signIn) signInsInARow(r *http.Request) uint64 {
+	values, err := in.loopCookie().Values(r)
 	if err != nil || len(values) == 0 {
 		return 0
 	}
-	plain, err := a.Keys.Open(loopPurpose, values[0], []byte(a.binding))
+	plain, err := in.Keys.Open(loopPurpose, values[0], []byte(in.binding))
 	if err != nil || len(plain) != 16 {
 		return 0
 	}
 	last := time.Unix(int64(binary.BigEndian.Uint64(plain[8:])), 0)
-	if a.Now().Sub(last).Abs() > loopWindow {
+	if in.Now().Sub(last).Abs() > loopWindow {
 		return 0
 	}
 	return binary.BigEndian.Uint64(plain)
 }
 
 // countSignIn notes that one more was finished.
-func (a *Auth) countSignIn(w http.ResponseWriter, r *http.Request) {
-	plain := binary.BigEndian.AppendUint64(nil, a.signInsInARow(r)+1)
-	plain = binary.BigEndian.AppendUint64(plain, uint64(a.Now().Unix()))
-	a.loopCookie().Set(w, a.Keys.Seal(loopPurpose, plain, []byte(a.binding)), loopWindow)
+func (in *signIn) countSignIn(w http.ResponseWriter, r *http.Request) {
+	plain := binary.BigEndian.AppendUint64(nil, in.signInsInARow(r)+1)
+	plain = binary.BigEndian.AppendUint64(plain, uint64(in.Now().Unix()))
+	in.loopCookie().Set(w, in.Keys.Seal(loopPurpose, plain, []byte(in.binding)), loopWindow)
 }
 
 // loops reports whether beginning another sign-in would lead nowhere. It forgets
 // the ones before, so that the person can try again.
-func (a *Auth) loops(w http.ResponseWriter, r *http.Request) bool {
-	if a.signInsInARow(r) < maxSignInsInARow {
+func (in *signIn) loops(w http.ResponseWriter, r *http.Request) bool {
+	if in.signInsInARow(r) < maxSignInsInARow {
 		return false
 	}
-	if held, err := a.sessions.Look(r); held != nil || isUnavailable(err) {
+	if held, err := in.sessions.Look(r); held != nil || isUnavailable(err) {
 		return false // it led somewhere
 	}
-	a.loopCookie().Clear(w)
+	in.loopCookie().Clear(w)
 	return true
 }

@@ -13,16 +13,16 @@ var errOtherScheme = errors.New("the page that sent it came over another protoco
 // checkOrigin refuses an unsafe request that a page of another origin made the browser
 // send. Where the browser says nothing of the site (Sec-Fetch-Site), net/http compares
 // hosts; the page of an http twin, which anybody on the way can write, is another origin.
-func (a *Auth) checkOrigin(r *http.Request) error {
-	if err := a.csrf.Check(r); err != nil {
+func (s *site) checkOrigin(r *http.Request) error {
+	if err := s.csrf.Check(r); err != nil {
 		return err
 	}
 	origin := r.Header.Get("Origin")
-	if isSafe(r.Method) || origin == "" || r.Header.Get("Sec-Fetch-Site") != "" || slices.Contains(a.TrustedOrigins, origin) {
+	if isSafe(r.Method) || origin == "" || r.Header.Get("Sec-Fetch-Site") != "" || slices.Contains(s.TrustedOrigins, origin) {
 		return nil
 	}
 	scheme, _, _ := strings.Cut(origin, "://")
-	if want := a.schemeOf(r); want != "" && !strings.EqualFold(scheme, want) {
+	if want := s.schemeOf(r); want != "" && !strings.EqualFold(scheme, want) {
 		return errOtherScheme
 	}
 	return nil
@@ -30,14 +30,14 @@ func (a *Auth) checkOrigin(r *http.Request) error {
 
 // schemeOf is that under which browsers know the host of a request; empty where nobody
 // has said so.
-func (a *Auth) schemeOf(r *http.Request) string {
+func (s *site) schemeOf(r *http.Request) string {
 	host := strings.ToLower(r.Host)
-	for _, origin := range append([]string{a.BaseURL}, a.AllowedReturnOrigins...) {
+	for _, origin := range append([]string{s.BaseURL}, s.AllowedReturnOrigins...) {
 		if u, err := url.Parse(origin); err == nil && strings.ToLower(u.Host) == host {
 			return u.Scheme
 		}
 	}
-	if r.TLS != nil || strings.HasPrefix(a.BaseURL, "https:") {
+	if r.TLS != nil || strings.HasPrefix(s.BaseURL, "https:") {
 		return "https"
 	}
 	return ""

@@ -15,9 +15,9 @@ import (
 // [From]. A proof that fails is treated as none, but a store that does not
 // answer is a 503.
 func (a *Auth) Identify(next http.Handler) http.Handler {
-	next = a.withSignedCookies(next)
+	next = a.gate.files.withSignedCookies(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		req, ok := a.identify(w, r)
+		req, ok := a.gate.identify(w, r)
 		if !ok {
 			return
 		}
@@ -33,26 +33,26 @@ func (a *Auth) Identify(next http.Handler) http.Handler {
 func (a *Auth) Require(permissions ...Permission) func(http.Handler) http.Handler {
 	need := allOf(permissions)
 	return func(next http.Handler) http.Handler {
-		next = a.withSignedCookies(next)
+		next = a.gate.files.withSignedCookies(next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			req := fromContext(r.Context())
-			if req == nil || req.auth != a {
+			if req == nil || req.gate != a.gate {
 				var ok bool
-				if req, ok = a.identify(w, r); !ok {
+				if req, ok = a.gate.identify(w, r); !ok {
 					return
 				}
 				r = r.WithContext(req)
 			}
 			if req.identity == nil {
-				a.unauthorized(w, r, req.failure)
+				a.gate.unauthorized(w, r, req.failure)
 				return
 			}
 			allowed, err := need.Check(r.Context(), req.identity, r)
 			switch {
 			case err != nil:
-				a.unavailable(w, r, unavailable("check the permission", err))
+				a.gate.unavailable(w, r, unavailable("check the permission", err))
 			case !allowed:
-				a.forbidden(w, r, req.identity, fmt.Errorf("%w: needs %s", ErrForbidden, need))
+				a.gate.forbidden(w, r, req.identity, fmt.Errorf("%w: needs %s", ErrForbidden, need))
 			default:
 				next.ServeHTTP(w, r)
 			}
@@ -85,9 +85,9 @@ func (a *Auth) Recheck(r *http.Request, permissions ...Permission) error {
 	var id *Identity
 	if held != nil {
 		own := identityOf(&held.Person, held.Key.Short(), held)
-		id, err = &own, a.crossOrigin(r)
+		id, err = &own, a.gate.crossOrigin(r)
 	} else {
-		id, _, err = a.offered(r)
+		id, _, err = a.gate.offered(r)
 	}
 	switch {
 	case err != nil:
@@ -108,7 +108,7 @@ func (a *Auth) Recheck(r *http.Request, permissions ...Permission) error {
 
 // identify finds out who is asking. It has answered the request itself when it reports
 // false.
-func (a *Auth) identify(w http.ResponseWriter, r *http.Request) (*request, bool) {
+func (g *gate) identify(w http.ResponseWriter, r *http.Request) (*request, bool) {
 	h := w.Header()
 	if _, set := h["Cache-Control"]; !set {
 		h["Cache-Control"] = noStore // what follows depends on who asks
@@ -118,39 +118,39 @@ func (a *Auth) identify(w http.ResponseWriter, r *http.Request) (*request, bool)
 	} else {
 		h["Vary"] = varies // also where a handler allows caching
 	}
-	req := &request{Context: r.Context(), auth: a, w: w}
+	req := &request{Context: r.Context(), gate: g, w: w}
 
-	held, err := a.sessions.Find(w, r)
+	held, err := g.sessions.Find(w, r)
 	switch {
 	case isUnavailable(err):
-		a.unavailable(w, r, err)
+		g.unavailable(w, r, err)
 		return nil, false
 	case errors.Is(err, session.ErrTooManyCookies):
-		a.tooManyCookies(w, r, err)
+		g.tooManyCookies(w, r, err)
 		return nil, false
 	case errors.Is(err, ErrAmbiguousCookie):
-		a.audit(r.Context(), slog.LevelWarn, "request refused", slog.String("reason", err.Error()))
+		g.audit(r.Context(), slog.LevelWarn, "request refused", slog.String("reason", err.Error()))
 		req.failure = err
 	case held != nil:
 		req.own = identityOf(&held.Person, held.Key.Short(), held)
 		req.identity, req.sessionEnd = &req.own, held.Record.Expires
-		if err := a.crossOrigin(r); err != nil {
-			a.forbidden(w, r, req.identity, err)
+		if err := g.crossOrigin(r); err != nil {
+			g.forbidden(w, r, req.identity, err)
 			return nil, false
 		}
 		return req, true
 	}
 
-	id, by, err := a.offered(r)
+	id, by, err := g.offered(r)
 	switch {
 	case isUnavailable(err):
-		a.unavailable(w, r, err)
+		g.unavailable(w, r, err)
 		return nil, false
 	case errors.Is(err, ErrCrossOrigin):
-		a.forbidden(w, r, id, err)
+		g.forbidden(w, r, id, err)
 		return nil, false
 	case err != nil:
-		a.audit(r.Context(), slog.LevelWarn, "proof refused", slog.String("reason", err.Error()))
+		g.audit(r.Context(), slog.LevelWarn, "proof refused", slog.String("reason", err.Error()))
 		req.failure = &proofError{by, err}
 	default:
 		req.identity = id
@@ -159,11 +159,11 @@ func (a *Auth) identify(w http.ResponseWriter, r *http.Request) (*request, bool)
 }
 
 // offered asks the authenticators in turn. by is the one that was offered something.
-func (a *Auth) offered(r *http.Request) (id *Identity, by Authenticator, err error) {
-	for _, authenticator := range a.chain {
+func (g *gate) offered(r *http.Request) (id *Identity, by Authenticator, err error) {
+	for _, authenticator := range g.chain {
 		id, err := authenticator.Authenticate(r)
 		if err == nil && id != nil {
-			id, err = a.current(r.Context(), id)
+			id, err = g.current(r.Context(), id)
 		}
 		switch {
 		case err != nil:
@@ -174,7 +174,7 @@ func (a *Auth) offered(r *http.Request) (id *Identity, by Authenticator, err err
 		// No page can make a browser send a token that it does not have. Any other
 		// proof may be one that browsers add by themselves.
 		if _, explicit := authenticator.(bearerAuthenticator); !explicit {
-			err = a.crossOrigin(r)
+			err = g.crossOrigin(r)
 		}
 		return id, authenticator, err
 	}
@@ -182,8 +182,8 @@ func (a *Auth) offered(r *http.Request) (id *Identity, by Authenticator, err err
 }
 
 // current brings an identity that was proven without a session in line with the replica.
-func (a *Auth) current(ctx context.Context, id *Identity) (*Identity, error) {
-	row, groups, err := a.people.Accounts.Current(ctx, id.Issuer, id.Subject, id.UserID, id.Groups)
+func (g *gate) current(ctx context.Context, id *Identity) (*Identity, error) {
+	row, groups, err := g.people.Accounts.Current(ctx, id.Issuer, id.Subject, id.UserID, id.Groups)
 	if err != nil {
 		return nil, err
 	}
@@ -193,15 +193,15 @@ func (a *Auth) current(ctx context.Context, id *Identity) (*Identity, error) {
 // crossOrigin refuses an unsafe request that another site made the browser send
 // with a session cookie or another proof that it adds by itself. A WebSocket
 // handshake is a GET, and opens a channel that is not for reading alone.
-func (a *Auth) crossOrigin(r *http.Request) error {
-	if a.InsecureNoCrossOriginProtection {
+func (s *site) crossOrigin(r *http.Request) error {
+	if s.InsecureNoCrossOriginProtection {
 		return nil
 	}
 	if opensWebSocket(r) {
 		r = r.WithContext(r.Context())
 		r.Method = http.MethodPost
 	}
-	if err := a.checkOrigin(r); err != nil {
+	if err := s.checkOrigin(r); err != nil {
 		return fmt.Errorf("%w: %w", ErrCrossOrigin, err)
 	}
 	return nil

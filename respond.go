@@ -51,18 +51,18 @@ func write(w http.ResponseWriter, status int, v any) {
 
 // unauthorized answers a request that nobody is signed in on: a browser that
 // navigates is sent to sign in and back to here, anything else is challenged.
-func (a *Auth) unauthorized(w http.ResponseWriter, r *http.Request, failure error) {
-	if !navigates(r) || a.isOwnPath(r.URL.Path) {
-		a.challenge(w, r, failure)
+func (d *desk) unauthorized(w http.ResponseWriter, r *http.Request, failure error) {
+	if !navigates(r) || d.isOwnPath(r.URL.Path) {
+		d.challenge(w, r, failure)
 		return
 	}
-	login, origin := a.path("/login"), a.siblingOrigin(r.Host)
+	login, origin := d.path("/login"), d.siblingOrigin(r.Host)
 	if origin != "" {
-		login = a.BaseURL + login
+		login = d.BaseURL + login
 	}
-	target := a.DefaultReturnURL
+	target := d.DefaultReturnURL
 	if isSafe(r.Method) {
-		target = a.returnTo(origin + r.RequestURI)
+		target = d.returnTo(origin + r.RequestURI)
 	}
 	returnto.Redirect(w, login+"?redirect_uri="+url.QueryEscape(target), http.StatusFound)
 }
@@ -70,12 +70,12 @@ func (a *Auth) unauthorized(w http.ResponseWriter, r *http.Request, failure erro
 // siblingOrigin is the allowed origin on another host than ours that a request is
 // for: people there sign in here, and go back. The Host header selects among what
 // is configured and adds nothing to it.
-func (a *Auth) siblingOrigin(host string) string {
+func (s *site) siblingOrigin(host string) string {
 	host = strings.ToLower(host)
-	if host == originHost(a.BaseURL) {
+	if host == originHost(s.BaseURL) {
 		return ""
 	}
-	for _, origin := range a.AllowedReturnOrigins {
+	for _, origin := range s.AllowedReturnOrigins {
 		if originHost(origin) == host {
 			return strings.TrimSuffix(origin, "/")
 		}
@@ -89,9 +89,9 @@ func originHost(origin string) string {
 }
 
 // challenge answers 401 with what would help.
-func (a *Auth) challenge(w http.ResponseWriter, r *http.Request, failure error) {
+func (d *desk) challenge(w http.ResponseWriter, r *http.Request, failure error) {
 	// The kind of proof that was refused, or else the first in the chain.
-	chain := a.chain
+	chain := d.chain
 	var refused *proofError
 	if errors.As(failure, &refused) {
 		chain = append([]Authenticator{refused.by}, chain...)
@@ -108,7 +108,7 @@ func (a *Auth) challenge(w http.ResponseWriter, r *http.Request, failure error) 
 	}
 	p := problemDocument{
 		Type: problemTypes + "unauthenticated", Title: "Not signed in", Status: http.StatusUnauthorized,
-		Detail: "Sign in at login_url, or send an access token of the user pool as a bearer token.", LoginURL: a.BaseURL + a.path("/login"),
+		Detail: "Sign in at login_url, or send an access token of the user pool as a bearer token.", LoginURL: d.BaseURL + d.path("/login"),
 	}
 	if failure != nil {
 		p.Type, p.Title = problemTypes+"invalid-proof", "Proof of identity refused"
@@ -118,9 +118,9 @@ func (a *Auth) challenge(w http.ResponseWriter, r *http.Request, failure error) 
 }
 
 // forbidden answers 403: signed in, and not allowed.
-func (a *Auth) forbidden(w http.ResponseWriter, r *http.Request, id *Identity, err error) {
+func (d *desk) forbidden(w http.ResponseWriter, r *http.Request, id *Identity, err error) {
 	correlation := correlation()
-	a.audit(r.Context(), slog.LevelWarn, "request refused", slog.String("sub", id.Subject), slog.String("reason", err.Error()),
+	d.audit(r.Context(), slog.LevelWarn, "request refused", slog.String("sub", id.Subject), slog.String("reason", err.Error()),
 		slog.String("method", bounded(r.Method)), slog.String("path", bounded(r.URL.Path)), slog.String("correlation", correlation))
 	p := problemDocument{
 		Type: problemTypes + "forbidden", Title: "Not allowed", Status: http.StatusForbidden,
@@ -134,45 +134,45 @@ func (a *Auth) forbidden(w http.ResponseWriter, r *http.Request, id *Identity, e
 	case !navigates(r):
 		writeProblem(w, p)
 	case errors.Is(err, ErrCrossOrigin):
-		pages.Render(w, r, p.Status, pages.FromElsewhere{Home: a.DefaultReturnURL, Correlation: p.Correlation})
+		pages.Render(w, r, p.Status, pages.FromElsewhere{Home: d.DefaultReturnURL, Correlation: p.Correlation})
 	default:
-		a.showForbidden(w, r, id, p)
+		d.showForbidden(w, r, id, p)
 	}
 }
 
 // unavailable answers 503: it could not be found out who is asking, or whether
 // they may. It never says 401, which would make clients throw their session away.
-func (a *Auth) unavailable(w http.ResponseWriter, r *http.Request, err error) {
+func (d *desk) unavailable(w http.ResponseWriter, r *http.Request, err error) {
 	correlation := correlation()
 	level := slog.LevelError
 	if errors.Is(r.Context().Err(), context.Canceled) {
 		level = slog.LevelDebug // the client has gone; nobody reads the answer
 	}
-	a.audit(r.Context(), level, "request failed", slog.String("reason", err.Error()), slog.String("correlation", correlation))
+	d.audit(r.Context(), level, "request failed", slog.String("reason", err.Error()), slog.String("correlation", correlation))
 	w.Header().Set("Retry-After", strconv.Itoa(retryAfter(err)))
 	p := problemDocument{
 		Type: problemTypes + "unavailable", Title: "Temporarily unavailable", Status: http.StatusServiceUnavailable,
 		Detail: "A service that the answer depends on does not respond. Your session is kept; try again.", Correlation: correlation,
 	}
 	if navigates(r) {
-		a.showUnavailable(w, r, p)
+		d.showUnavailable(w, r, p)
 		return
 	}
 	writeProblem(w, p)
 }
 
-func (a *Auth) tooManyCookies(w http.ResponseWriter, r *http.Request, err error) {
-	a.audit(r.Context(), slog.LevelWarn, "request refused", slog.String("reason", err.Error()))
-	a.problem(w, r, http.StatusRequestHeaderFieldsTooLarge, err)
+func (d *desk) tooManyCookies(w http.ResponseWriter, r *http.Request, err error) {
+	d.audit(r.Context(), slog.LevelWarn, "request refused", slog.String("reason", err.Error()))
+	d.problem(w, r, http.StatusRequestHeaderFieldsTooLarge, err)
 }
 
-func (a *Auth) methodNotAllowed(w http.ResponseWriter, r *http.Request, allow string) {
+func (d *desk) methodNotAllowed(w http.ResponseWriter, r *http.Request, allow string) {
 	w.Header().Set("Allow", allow)
-	a.problem(w, r, http.StatusMethodNotAllowed, nil)
+	d.problem(w, r, http.StatusMethodNotAllowed, nil)
 }
 
 // problem answers with a status that needs no more words than its own.
-func (a *Auth) problem(w http.ResponseWriter, _ *http.Request, status int, err error) {
+func (d *desk) problem(w http.ResponseWriter, _ *http.Request, status int, err error) {
 	p := problemDocument{Type: "about:blank", Title: http.StatusText(status), Status: status}
 	if err != nil {
 		p.Detail = "The request carries more cookies than a browser should hold. Delete this site's cookies and try again."
@@ -182,14 +182,14 @@ func (a *Auth) problem(w http.ResponseWriter, _ *http.Request, status int, err e
 
 // isOwnEndpoint reports whether a checked target is below the mounted prefix, where
 // a sign-in must never end.
-func (a *Auth) isOwnEndpoint(target string) bool {
-	u, err := url.Parse(strings.TrimPrefix(target, a.BaseURL))
-	return err != nil || a.isOwnPath(u.Path)
+func (s *site) isOwnEndpoint(target string) bool {
+	u, err := url.Parse(strings.TrimPrefix(target, s.BaseURL))
+	return err != nil || s.isOwnPath(u.Path)
 }
 
 // isOwnPath is isOwnEndpoint for a path as it is decoded.
-func (a *Auth) isOwnPath(path string) bool {
-	prefix := *a.prefix.Load()
+func (s *site) isOwnPath(path string) bool {
+	prefix := *s.prefix.Load()
 	for _, endpoint := range [...]string{"/login", "/callback", "/logout", "/user", "/flash", "/session", "/check"} {
 		if rest, ok := strings.CutPrefix(path, prefix+endpoint); ok && (rest == "" || rest == "/") {
 			return true

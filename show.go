@@ -12,11 +12,11 @@ import (
 
 // signInFailed tells the person: on the application's page where there is one,
 // else on ours, and a program by a problem document.
-func (a *Auth) signInFailed(w http.ResponseWriter, r *http.Request, returnTo string, err error, correlation string) {
+func (in *signIn) signInFailed(w http.ResponseWriter, r *http.Request, returnTo string, err error, correlation string) {
 	message := describe(r, err)
 	message.Correlation = correlation
-	if message.Code == "sign_in_expired" && !a.onOwnHost(r) {
-		message.Message = "This sign-in came to " + bounded(r.Host) + ", and this service is at " + originHost(a.BaseURL) + ". Please sign in there."
+	if message.Code == "sign_in_expired" && !in.onOwnHost(r) {
+		message.Message = "This sign-in came to " + bounded(r.Host) + ", and this service is at " + originHost(in.BaseURL) + ". Please sign in there."
 	}
 	status := http.StatusBadRequest
 	if isUnavailable(err) {
@@ -31,29 +31,29 @@ func (a *Auth) signInFailed(w http.ResponseWriter, r *http.Request, returnTo str
 		writeProblem(w, problemDocument{
 			Type: problemTypes + "sign-in-failed", Title: "Sign-in failed", Status: status, Detail: message.Message, Correlation: correlation,
 		})
-	case a.ErrorURL != "":
-		a.setFlash(w, message)
-		returnto.Redirect(w, a.ErrorURL, http.StatusSeeOther)
+	case in.ErrorURL != "":
+		in.notes.setFlash(w, message)
+		returnto.Redirect(w, in.ErrorURL, http.StatusSeeOther)
 	default:
 		pages.Render(w, r, status, pages.SignInFailed{
-			Message: message.Message, TryAgain: a.loginURL(returnTo), Correlation: correlation,
+			Message: message.Message, TryAgain: in.loginURL(returnTo), Correlation: correlation,
 		})
 	}
 }
 
 // loginURL is where a person starts over.
-func (a *Auth) loginURL(returnTo string) string {
+func (s *site) loginURL(returnTo string) string {
 	if returnTo == "" {
-		return a.path("/login")
+		return s.path("/login")
 	}
-	return a.path("/login") + "?redirect_uri=" + url.QueryEscape(returnTo)
+	return s.path("/login") + "?redirect_uri=" + url.QueryEscape(returnTo)
 }
 
 // confirmSignOut asks a person whom another site sent here. The form posts from
 // our own page, which no other site can do.
-func (a *Auth) confirmSignOut(w http.ResponseWriter, r *http.Request) {
-	target := a.path("/logout")
-	uri := a.linkTarget(r.URL.Query())
+func (out *signOut) confirmSignOut(w http.ResponseWriter, r *http.Request) {
+	target := out.path("/logout")
+	uri := out.linkTarget(r.URL.Query())
 	if uri != "" {
 		target += "?redirect_uri=" + url.QueryEscape(uri)
 	}
@@ -63,8 +63,8 @@ func (a *Auth) confirmSignOut(w http.ResponseWriter, r *http.Request) {
 	}
 	// The answer to the form leads through the pool to a sign-out URL.
 	pages.Render(w, r, status, pages.ConfirmSignOut{
-		Action: target, Stay: a.DefaultReturnURL,
-		Redirects: []string{originOf(a.endpoints.Logout), originOf(a.signOutURL(uri)), originOf(a.onwards(uri))},
+		Action: target, Stay: out.DefaultReturnURL,
+		Redirects: []string{originOf(out.endpoints.Logout), originOf(out.signOutURL(uri)), originOf(out.onwards(uri))},
 	})
 }
 
@@ -76,20 +76,20 @@ func originOf(raw string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-func (a *Auth) showForbidden(w http.ResponseWriter, r *http.Request, id *Identity, p problemDocument) {
+func (d *desk) showForbidden(w http.ResponseWriter, r *http.Request, id *Identity, p problemDocument) {
 	name := id.Email
 	if name == "" {
 		name = id.Username
 	}
 	pages.Render(w, r, p.Status, pages.Denied{
-		SignedInAs: name, Home: a.DefaultReturnURL, Switch: a.path("/login") + "?prompt=login", Correlation: p.Correlation,
+		SignedInAs: name, Home: d.DefaultReturnURL, Switch: d.path("/login") + "?prompt=login", Correlation: p.Correlation,
 	})
 }
 
-func (a *Auth) showUnavailable(w http.ResponseWriter, r *http.Request, p problemDocument) {
+func (d *desk) showUnavailable(w http.ResponseWriter, r *http.Request, p problemDocument) {
 	page := pages.Unavailable{Correlation: p.Correlation}
 	if isSafe(r.Method) {
-		page.TryAgain = a.returnTo(r.RequestURI)
+		page.TryAgain = d.returnTo(r.RequestURI)
 	}
 	pages.Render(w, r, p.Status, page)
 }

@@ -15,24 +15,24 @@ import (
 
 // newSignedCookies completes the configuration of CloudFront's cookies with what
 // follows from the rest.
-func (a *Auth) newSignedCookies() (*cloudfront.Cookies, error) {
-	config := *a.CloudFront
+func (s *site) newSignedCookies() (*cloudfront.Cookies, error) {
+	config := *s.CloudFront
 	if config.SignedIn != nil {
 		return nil, errors.New("SignedIn is filled in; leave it empty, or use package cloudfront by itself")
 	}
 	config.SignedIn = signedInForCookies
 	if config.Now == nil {
-		config.Now = a.Now
+		config.Now = s.Now
 	}
 	if config.OnError == nil {
 		config.OnError = func(r *http.Request, err error) {
-			a.audit(r.Context(), slog.LevelWarn, "no cookies for CloudFront", slog.String("reason", err.Error()))
+			s.audit(r.Context(), slog.LevelWarn, "no cookies for CloudFront", slog.String("reason", err.Error()))
 		}
 	}
 	if config.Domain == "" && len(config.Domains) == 0 && !config.HostOnly {
-		config.Domain = a.InsecureCookieDomain
+		config.Domain = s.InsecureCookieDomain
 		if config.Domain == "" {
-			base, err := url.Parse(a.BaseURL)
+			base, err := url.Parse(s.BaseURL)
 			if err != nil {
 				return nil, err
 			}
@@ -55,20 +55,20 @@ func signedInForCookies(r *http.Request) (string, time.Time, bool) {
 }
 
 // withSignedCookies lets responses behind an identity carry CloudFront's cookies.
-func (a *Auth) withSignedCookies(next http.Handler) http.Handler {
-	if a.signedCookies == nil {
+func (f *files) withSignedCookies(next http.Handler) http.Handler {
+	if f.signedCookies == nil {
 		return next
 	}
-	return a.signedCookies.Middleware(next)
+	return f.signedCookies.Middleware(next)
 }
 
 // grantSignedCookies gives the first cookies with the answer that ends a sign-in,
 // so that the page it leads to finds its files.
-func (a *Auth) grantSignedCookies(w http.ResponseWriter, r *http.Request, subject string) {
-	if a.signedCookies == nil {
+func (f *files) grantSignedCookies(w http.ResponseWriter, r *http.Request, subject string) {
+	if f.signedCookies == nil {
 		return
 	}
-	if err := a.signedCookies.Grant(w, r, subject, a.Now().Add(a.AbsoluteTimeout)); err != nil {
-		a.audit(r.Context(), slog.LevelWarn, "no cookies for CloudFront", slog.String("reason", err.Error()))
+	if err := f.signedCookies.Grant(w, r, subject, f.Now().Add(f.AbsoluteTimeout)); err != nil {
+		f.audit(r.Context(), slog.LevelWarn, "no cookies for CloudFront", slog.String("reason", err.Error()))
 	}
 }

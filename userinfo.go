@@ -23,12 +23,12 @@ type userInfo struct {
 }
 
 // user answers with the identity as JSON, or 401.
-func (a *Auth) user(w http.ResponseWriter, r *http.Request) {
+func (g *gate) user(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		a.methodNotAllowed(w, r, "GET, HEAD")
+		g.methodNotAllowed(w, r, "GET, HEAD")
 		return
 	}
-	req, ok := a.identify(w, r)
+	req, ok := g.identify(w, r)
 	if !ok {
 		return
 	}
@@ -36,7 +36,7 @@ func (a *Auth) user(w http.ResponseWriter, r *http.Request) {
 	if id == nil {
 		// Also to a browser that navigates: this endpoint is asked who is
 		// signed in, and "nobody" is an answer.
-		a.challenge(w, r, req.failure)
+		g.challenge(w, r, req.failure)
 		return
 	}
 	writeJSON(w, http.StatusOK, newUserInfo(id))

@@ -139,7 +139,7 @@ func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, t *tenant, aske
 	if asked == nil || asked.named != nil {
 		// A proxy that is told of a path takes it for one here (Traefik), or of its own
 		// site under the port that it listens on (nginx).
-		c.recorder.origin = t.Auth.BaseURL
+		c.recorder.origin = t.Auth.Origin()
 	}
 	outcome.Decision, outcome.Identity = c.decide(w, guard)
 	outcome.Status = c.recorder.status

@@ -31,7 +31,7 @@ func isMark(name string) bool {
 // markOf is the name of a route's mark.
 func (r *route) markOf(t *tenant) (name string, secure bool) {
 	name = markName + digest(r.Name)[:8]
-	if secure = strings.HasPrefix(t.Auth.BaseURL, "https:"); secure {
+	if secure = strings.HasPrefix(t.Auth.Origin(), "https:"); secure {
 		name = hostPrefix + name
 	}
 	return name, secure

@@ -112,7 +112,7 @@ func (p *proxy) rewrite(pr *httputil.ProxyRequest) {
 	pr.SetXForwarded()
 	if proto != "" {
 		h.Set("X-Forwarded-Proto", proto)
-	} else if strings.HasPrefix(c.tenant.Auth.BaseURL, "https:") {
+	} else if strings.HasPrefix(c.tenant.Auth.Origin(), "https:") {
 		h.Set("X-Forwarded-Proto", "https")
 	}
 	if host != "" {
