@@ -14,6 +14,9 @@ import (
 // maxLines is how long a file may be that a reader is to take in at one sitting.
 const maxLines = 500
 
+// maxRootLines is the same for a file of the root package, whose rooms are to stay small.
+const maxRootLines = 250
+
 // TestPackageComments demands one comment per package, in one of its files, that
 // says what the package owns: "Package NAME …", or "Command NAME …" for a program.
 func TestPackageComments(t *testing.T) {
@@ -46,6 +49,9 @@ func TestFileSize(t *testing.T) {
 	for _, f := range goFiles(t) {
 		if !f.test && f.lines > maxLines {
 			t.Errorf("%s has %d lines, want at most %d: split it by idea", f.path, f.lines, maxLines)
+		}
+		if !f.test && f.dir() == "." && f.lines > maxRootLines {
+			t.Errorf("%s has %d lines, want at most %d in the root package: split it by room", f.path, f.lines, maxRootLines)
 		}
 	}
 }
