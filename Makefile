@@ -2,7 +2,7 @@
 # it does; run make to list them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt tidy bench fuzz cover
+.PHONY: help demo test full check fmt tidy bench fuzz cover
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -12,6 +12,9 @@ demo: ## run the demo: sign-in, two API backends, replica, on http://localhost:8
 
 test: ## run all tests with the race detector, beside PostgreSQL, MariaDB, Redis and Chromium
 	@scripts/test.sh
+
+full: ## run all tests with the large samples of which make test runs small ones (an hour or more)
+	@CODEGRANT_TEST_STOPS=20 CODEGRANT_TEST_FLOOD=15000 CODEGRANT_PEOPLE=10000 CODEGRANT_TEST_TIMEOUT=60m scripts/test.sh
 
 check: ## check formatting, vet, staticcheck, module files, imports and documentation
 	@scripts/check.sh
