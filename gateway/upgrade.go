@@ -15,7 +15,7 @@ import (
 
 var (
 	errUpgrade    = errors.New("the request asks for another protocol than WebSocket")
-	errConnection = errors.New("Connection would have a server take a header away")
+	errConnection = errors.New("the header Connection would have a server take a header away")
 	errSwitched   = errors.New("the upstream changed to a protocol that the request was not let through for")
 )
 

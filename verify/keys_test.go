@@ -752,7 +752,7 @@ func TestS310_IssuedTokensAreNotCrowdedOut(t *testing.T) {
 				t.Errorf("Key() = %v", err)
 			}
 			checkCalls(t, h, 11)
-			if took := time.Now().Sub(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)); took < 9*time.Second {
+			if took := time.Since(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)); took < 9*time.Second {
 				t.Errorf("ten fetches took %v", took)
 			}
 		})

@@ -71,7 +71,7 @@ func TestServeOperations(t *testing.T) {
 		`codegrant_sign_ins_total{outcome="started",pool="default"} 1`,
 		`codegrant_sign_ins_total{outcome="signed in",pool="default"} 1`,
 		`codegrant_endpoint_requests_total{status="3xx"}`,
-		`codegrant_session_store_duration_seconds_count{operation="create"} 1`,
+		`codegrant_session_store_duration_seconds_count{operation="create"} 2`,
 		`codegrant_request_duration_seconds_count{route="/admin"} 2`,
 		`codegrant_dependency_up{dependency="sessions"} 1`,
 		`codegrant_dependency_up{dependency="keys of pool default"} 1`,

@@ -69,10 +69,10 @@ func New(config Config) (*Source, error) {
 		faults = append(faults, fmt.Errorf("ARN: %q is not the ARN of a secret", config.ARN))
 	}
 	if config.Client == nil {
-		faults = append(faults, errors.New("Client: it is not set"))
+		faults = append(faults, errors.New("no client is set (Client)"))
 	}
 	if config.Lifetime < 0 || config.Timeout < 0 {
-		faults = append(faults, errors.New("Lifetime, Timeout: they are at least 0"))
+		faults = append(faults, errors.New("a duration is below 0 (Lifetime, Timeout)"))
 	}
 	if faults != nil {
 		return nil, fmt.Errorf("configure a client secret in Secrets Manager: %w", errors.Join(faults...))
