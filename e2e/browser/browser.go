@@ -31,8 +31,9 @@ type Browser struct {
 }
 
 // New starts a browser, as wide as a desk's, that ends with the test. Screenshots
-// go to a folder named after the test, under e2e/artifacts.
-func New(t testing.TB) *Browser {
+// go to a folder named after the test, under e2e/artifacts. Flags are Chromium's, such as
+// host-resolver-rules.
+func New(t testing.TB, flags ...map[string]any) *Browser {
 	t.Helper()
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
 		chromedp.ExecPath(testenv.Chromium(t)),
@@ -43,6 +44,11 @@ func New(t testing.TB) *Browser {
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-quic", true),
 	)
+	for _, more := range flags {
+		for name, value := range more {
+			options = append(options, chromedp.Flag(name, value))
+		}
+	}
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // Chromium has no sandbox for root
 	}

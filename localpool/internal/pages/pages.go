@@ -175,11 +175,12 @@ func (p *Pages) show(w http.ResponseWriter, r *http.Request, status int, name, t
 			Name: csrfCookie, Value: v.CSRF, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: strings.HasPrefix(p.base, "https:"),
 		})
 	}
-	// Browsers check the redirects that follow a form against this too.
+	// Browsers check the redirects that follow a form against this too, those from the
+	// callback to a page on another origin among them.
 	action := "'self'"
 	if a := v.authorization; a != nil {
 		if u, err := url.Parse(a.RedirectURI); err == nil && (u.Scheme == "http" || u.Scheme == "https") {
-			action += " " + u.Scheme + "://" + u.Host
+			action += " http: https:"
 		} else if err == nil && u.Scheme != "" {
 			action += " " + u.Scheme + ":"
 		}
