@@ -1,6 +1,7 @@
 package codegrant_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -149,13 +150,21 @@ func (m *moved) status(t *testing.T, browser *codegranttest.Browser) int {
 
 var sharedSettings = map[string]string{"SHARED_TOKENS": "True", "SHARED_TOKENS_DOMAIN": ".example.test"}
 
-// TestBehavioursOfThePythonPackage has a row for everything that cognito_code_grant
-// does. mended says what is different here, and why.
-func TestBehavioursOfThePythonPackage(t *testing.T) {
+const (
+	released = "released, and the fork" // see docs/migrating-from-cognito-code-grant.md
+	fork     = "the fork"
+)
+
+// TestInPlaceOfThePythonPackage has a row for everything that the programs called
+// cognito_code_grant do, and what this package does in its place. mended says what is
+// different here, and why. What the released one does itself is shown in e2e, by running
+// it: TestBehavioursOfThePythonPackage.
+func TestInPlaceOfThePythonPackage(t *testing.T) {
 	for _, tt := range []struct {
-		name, mended string
-		settings     map[string]string
-		show         func(t *testing.T, m *moved)
+		name, of string // of which program; empty: released
+		mended   string
+		settings map[string]string
+		show     func(t *testing.T, m *moved)
 	}{
 		{name: "tokens are taken from the server session", show: func(t *testing.T, m *moved) {
 			browser := m.signedIn(t, "alice@example.com")
@@ -209,7 +218,7 @@ func TestBehavioursOfThePythonPackage(t *testing.T) {
 				t.Errorf("%d refreshes of 1", m.Calls("token")-calls)
 			}
 		}},
-		{name: "401 when no new tokens come", show: func(t *testing.T, m *moved) {
+		{name: "401 when no new tokens come", of: fork, show: func(t *testing.T, m *moved) {
 			browser := m.signedIn(t, "alice@example.com")
 			m.now.Advance(2 * time.Hour)
 			if err := m.DisableUser(m.PoolID, "alice@example.com"); err != nil {
@@ -220,7 +229,7 @@ func TestBehavioursOfThePythonPackage(t *testing.T) {
 			}
 		}},
 		{
-			name:   "401 when Cognito does not answer",
+			name: "401 when Cognito does not answer", of: fork,
 			mended: "503, and the session is kept: the person is no less signed in because a server is down",
 			show: func(t *testing.T, m *moved) {
 				browser := m.signedIn(t, "alice@example.com")
@@ -267,7 +276,7 @@ func TestBehavioursOfThePythonPackage(t *testing.T) {
 				}
 			},
 		},
-		{name: "a new user has the lower-cased e-mail as username, the name as first name, and no usable password", show: func(t *testing.T, m *moved) {
+		{name: "a new user has the lower-cased e-mail as username, the name as first name, and no usable password", of: fork, show: func(t *testing.T, m *moved) {
 			if err := m.CreateUser(m.PoolID, localpool.UserSeed{Username: "Carol", Email: "Carol@Example.com", Password: codegranttest.Password, Attributes: map[string]string{"name": "Carol Jones"}}); err != nil {
 				t.Fatal(err)
 			}
@@ -315,7 +324,7 @@ func TestBehavioursOfThePythonPackage(t *testing.T) {
 				t.Errorf("%d users of 1", users)
 			}
 		}},
-		{name: "GET login/ with a code exchanges it with SITE_LOGIN_URL as redirect_uri", show: func(t *testing.T, m *moved) {
+		{name: "GET login/ with a code exchanges it with SITE_LOGIN_URL as redirect_uri", of: fork, show: func(t *testing.T, m *moved) {
 			var form url.Values
 			inner := m.hosts[movedHost]
 			m.hosts[movedHost] = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -330,7 +339,7 @@ func TestBehavioursOfThePythonPackage(t *testing.T) {
 			}
 		}},
 		{
-			name:     "GET login/ with three tokens signs in",
+			name: "GET login/ with three tokens signs in", of: fork,
 			mended:   "POST /auth/session: tokens in URLs are in histories, logs and Referer headers, and anybody can make a link of theirs",
 			settings: map[string]string{"CODEGRANT_ACCEPT_TOKENS": "true"},
 			show: func(t *testing.T, m *moved) {
@@ -355,23 +364,23 @@ func TestBehavioursOfThePythonPackage(t *testing.T) {
 				}
 			},
 		},
-		{name: "after sign-in the browser goes to redirect_uri", show: func(t *testing.T, m *moved) {
+		{name: "after sign-in the browser goes to redirect_uri", of: fork, show: func(t *testing.T, m *moved) {
 			page := m.browser().SignIn(movedURL+"/auth/login/?redirect_uri="+url.QueryEscape(movedURL+"/boards?id=7"), "alice@example.com", codegranttest.Password)
 			if page.URL.String() != movedURL+"/boards?id=7" {
 				t.Errorf("ended at %s", page.URL)
 			}
 		}},
-		{name: "after sign-in the browser goes to AUTH_COGNITO_REDIRECT_URL", show: func(t *testing.T, m *moved) {
+		{name: "after sign-in the browser goes to AUTH_COGNITO_REDIRECT_URL", of: fork, show: func(t *testing.T, m *moved) {
 			if page := m.browser().SignIn(movedURL+"/auth/login/", "alice@example.com", codegranttest.Password); page.Body != "home" {
 				t.Errorf("ended at %s", page.URL)
 			}
 		}},
-		{name: "a message of a trigger is shown at LOGIN_FORM_VIEW_URL", show: func(t *testing.T, m *moved) {
+		{name: "a message of a trigger is shown at LOGIN_FORM_VIEW_URL", of: fork, show: func(t *testing.T, m *moved) {
 			if got := m.refused(t, `"Use your work address."`, ""); got != "Use your work address." {
 				t.Errorf("shown: %q", got)
 			}
 		}},
-		{name: "a message of a trigger is in the language of the request", show: func(t *testing.T, m *moved) {
+		{name: "a message of a trigger is in the language of the request", of: fork, show: func(t *testing.T, m *moved) {
 			if got := m.refused(t, `{"en":"Use your work address.","de":"Nutzen Sie Ihre Dienstadresse."}`, "fr;q=0.9, en;q=0.3, de-AT;q=0.7"); got != "Nutzen Sie Ihre Dienstadresse." {
 				t.Errorf("shown: %q", got)
 			}
@@ -400,13 +409,13 @@ func TestBehavioursOfThePythonPackage(t *testing.T) {
 				}
 			},
 		},
-		{name: "logout goes to AUTH_COGNITO_REDIRECT_URL", show: func(t *testing.T, m *moved) {
+		{name: "logout goes to AUTH_COGNITO_REDIRECT_URL", of: fork, show: func(t *testing.T, m *moved) {
 			if page := m.signedIn(t, "alice@example.com").Open(movedURL + "/auth/logout/"); page.Body != "home" {
 				t.Errorf("ended at %s", page.URL)
 			}
 		}},
 		{
-			name:     "logout goes to redirect_uri",
+			name: "logout goes to redirect_uri", of: fork,
 			mended:   "only to registered sign-out URLs: Cognito takes no other, and an open redirect serves phishing",
 			settings: map[string]string{"CODEGRANT_SIGN_OUT_URLS": movedURL + "/home," + movedURL + "/bye"},
 			show: func(t *testing.T, m *moved) {
@@ -425,7 +434,7 @@ func TestBehavioursOfThePythonPackage(t *testing.T) {
 		{name: "CloudFront cookies for signed-in users on the registrable domain", settings: cloudFrontSettings(t, ""), show: func(t *testing.T, m *moved) {
 			showCloudFront(t, m, "example.test")
 		}},
-		{name: "CloudFront cookies on a configured domain", settings: cloudFrontSettings(t, movedHost), show: func(t *testing.T, m *moved) {
+		{name: "CloudFront cookies on a configured domain", of: fork, settings: cloudFrontSettings(t, movedHost), show: func(t *testing.T, m *moved) {
 			held := m.signedIn(t, "alice@example.com")
 			if got := jarOf(t, held, "https://assets.example.test/"); len(got) != 0 {
 				t.Errorf("on another host: %v", got)
@@ -479,6 +488,7 @@ func TestBehavioursOfThePythonPackage(t *testing.T) {
 		}},
 	} {
 		t.Run(strings.ReplaceAll(tt.name, "/", ""), func(t *testing.T) {
+			t.Logf("a behaviour of: %s", cmp.Or(tt.of, released))
 			if tt.mended != "" {
 				t.Logf("mended: %s", tt.mended)
 			}

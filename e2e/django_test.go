@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"database/sql"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -19,7 +18,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite"
@@ -229,8 +227,8 @@ func (s *siblings) token(b *codegranttest.Browser) string {
 	return ""
 }
 
-// TestBesideDjango has a Go backend and a Django backend be one platform.
-func TestBesideDjango(t *testing.T) {
+// TestBesideTheFork has a Go backend and a Django backend with the fork be one platform.
+func TestBesideTheFork(t *testing.T) {
 	t.Run("SQLite", func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "platform.db")
 		db, err := sql.Open("sqlite", "file:"+file+"?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=foreign_keys(1)")
@@ -240,38 +238,6 @@ func TestBesideDjango(t *testing.T) {
 		t.Cleanup(func() { db.Close() })
 		testBesideDjango(t, startSiblings(t, sqlreplica.SQLite, db, map[string]any{
 			"ENGINE": "django.db.backends.sqlite3", "NAME": file, "OPTIONS": map[string]any{"timeout": 10},
-		}))
-	})
-	t.Run("PostgreSQL", func(t *testing.T) {
-		server := testenv.Postgres(t)
-		admin, err := sql.Open("pgx", server)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { admin.Close() })
-		name := fmt.Sprintf("platform_%d", time.Now().UnixNano())
-		if _, err := admin.ExecContext(t.Context(), "CREATE DATABASE "+name); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _, _ = admin.Exec("DROP DATABASE " + name + " WITH (FORCE)") })
-		u, err := url.Parse(server)
-		if err != nil {
-			t.Fatal(err)
-		}
-		u.Path = "/" + name
-		db, err := sql.Open("pgx", u.String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { db.Close() })
-		password, _ := u.User.Password()
-		host := u.Hostname()
-		if socket := u.Query().Get("host"); socket != "" {
-			host = socket
-		}
-		testBesideDjango(t, startSiblings(t, sqlreplica.PostgreSQL, db, map[string]any{
-			"ENGINE": "django.db.backends.postgresql", "NAME": name, "HOST": host, "PORT": u.Port(),
-			"USER": u.User.Username(), "PASSWORD": password,
 		}))
 	})
 }

@@ -85,6 +85,7 @@ func startPackage(t *testing.T, packages []string, dialect sqlreplica.Dialect, s
 		t.Fatal(err)
 	}
 	env := map[string]string{
+		"SIGN_IN_URL": p.authorizeURL(djangoURL+"/auth/login/", djangoURL+"/"), "SIBLING_URL": goURL + "/",
 		"PATH": os.Getenv("PATH"), "DATABASE": string(database), "SHARED_TOKENS": "True", "SHARED_TOKENS_DOMAIN": "." + parent,
 		"AUTH_COGNITO_CLIENT_ID": localpool.DemoPublicID, "AUTH_COGNITO_CODE_GRANT_URL": p.pool.URL + "/oauth2/token",
 		"AUTH_COGNITO_JWKS_URL": p.issuer() + "/.well-known/jwks.json",
@@ -188,6 +189,7 @@ func (p *packaged) serve() http.Handler {
 	return &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(target)
 		r.Out.Host = r.In.Host
+		r.Out.Header["X-Forwarded-Proto"] = r.In.Header["X-Forwarded-Proto"] // for a row that tries it
 	}}
 }
 

@@ -1,10 +1,12 @@
-"""A small Django REST API that signs people in as the package cognito_code_grant
-does, for the test that has a Go backend take its place beside it.
+"""A small Django REST API that signs people in as the fork of cognito_code_grant does, which
+no package index has: for the test that has a Go backend beside it. The released package
+itself is run by package_test.go.
 
 usage: site.py settings.json migrate | site.py settings.json serve
 """
 
 import json
+import os
 import socketserver
 import sys
 import threading
@@ -16,6 +18,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 import django
 from django.conf import settings
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../examples/django"))
 with open(sys.argv[1]) as f:
     given = json.load(f)
 
@@ -27,7 +30,9 @@ settings.configure(
     DATABASES={"default": given["database"]},
     DEFAULT_AUTO_FIELD="django.db.models.AutoField",
     INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions", "rest_framework"],
-    MIDDLEWARE=["django.contrib.sessions.middleware.SessionMiddleware", "__main__.keep_tokens", "__main__.follow_siblings"],
+    MIDDLEWARE=["django.contrib.sessions.middleware.SessionMiddleware", "siblings.SharedTokens"],
+    SHARED_TOKENS_DOMAIN=given["domain"],
+    AUTH_COGNITO_CLIENT_ID=given["client_id"],
     SESSION_COOKIE_SECURE=True,
     ROOT_URLCONF="__main__",
     REST_FRAMEWORK={"DEFAULT_AUTHENTICATION_CLASSES": [], "UNAUTHENTICATED_USER": None},
@@ -46,29 +51,6 @@ from rest_framework.response import Response  # noqa: E402
 from rest_framework.views import APIView  # noqa: E402
 
 TOKENS = ("access_token", "id_token", "refresh_token")
-
-
-def keep_tokens(get_response):
-    """Writes tokens that a request has brought to the shared cookies."""
-
-    def middleware(request):
-        response = get_response(request)
-        for name, value in getattr(request, "new_tokens", {}).items():
-            response.set_cookie(name, value, domain=given["domain"], secure=True, httponly=True)
-        return response
-
-    return middleware
-
-
-def follow_siblings(get_response):
-    """Ends the session of a person who has signed out at a sibling: the migration guide's addition."""
-
-    def middleware(request):
-        if "access_token" in request.session and "access_token" not in request.COOKIES:
-            request.session.flush()
-        return get_response(request)
-
-    return middleware
 
 
 def ask_pool(**form):
@@ -100,7 +82,6 @@ class CognitoAuthentication(BaseAuthentication):
             if "access_token" not in fresh:
                 raise AuthenticationFailed("Failed to fetch new tokens")
             tokens.update({name: fresh[name] for name in TOKENS if name in fresh})
-            request._request.new_tokens = tokens
             request.session.update(tokens)
         try:
             person = claims(tokens["id_token"], audience=given["client_id"], access_token=tokens["access_token"])
@@ -135,7 +116,6 @@ def login(request):
         return HttpResponse("no tokens", status=401)
     tokens = {name: tokens[name] for name in TOKENS if name in tokens}
     request.session.update(tokens)
-    request.new_tokens = tokens
     return HttpResponseRedirect(request.GET.get("state") or given["after"])
 
 

@@ -10,6 +10,7 @@ import os
 import socketserver
 import sys
 import threading
+import time
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 import django
@@ -41,10 +42,9 @@ settings.configure(
     SESSION_COOKIE_SECURE=True,
     ROOT_URLCONF="app",
     CACHES={"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}},
-    REST_FRAMEWORK={
-        "DEFAULT_AUTHENTICATION_CLASSES": ["cognito_code_grant.authentication.CognitoAuthentication"],
-        "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    },
+    # Do not have your proxy send this header: the package then makes a redirect_uri that begins with httpss.
+    SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https"),
+    REST_FRAMEWORK={"DEFAULT_AUTHENTICATION_CLASSES": ["cognito_code_grant.authentication.CognitoAuthentication"]},
     # What the package reads.
     SHARED_TOKENS=env.get("SHARED_TOKENS") == "True",
     CLOUDFRONT_SIGNED_COOKIES=bool(env.get("CLOUDFRONT_SIGNED_COOKIES")),
@@ -52,6 +52,8 @@ settings.configure(
     **given("SHARED_TOKENS_DOMAIN"),
     **given(*("CLOUDFRONT_SIGNED_COOKIES_" + name for name in ("DOMAIN", "RESOURCE", "KEY_PAIR_ID", "PRIVATE_KEY"))),
 )
+os.environ["TZ"] = settings.TIME_ZONE  # as Django does for a module of settings
+time.tzset()
 sys.modules["app"] = sys.modules[__name__]
 django.setup()
 
@@ -59,12 +61,15 @@ from cognito_code_grant.views import include_auth_urls  # noqa: E402
 from django.db import connection  # noqa: E402
 from django.http import HttpResponse  # noqa: E402
 from django.urls import path  # noqa: E402
+from rest_framework.permissions import IsAuthenticated  # noqa: E402
 from rest_framework.response import Response  # noqa: E402
 from rest_framework.views import APIView  # noqa: E402
 
 
 class Me(APIView):
     """Who is asking, as Django knows them."""
+
+    permission_classes = [IsAuthenticated]
 
     def get(self, request):
         user = request.user
