@@ -1,0 +1,170 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Growth that a process may show over a soak, from rest to rest.
+const (
+	moreGoroutines = 50
+	moreMemory     = 96 << 20 // 64 MiB of it are copies of sessions
+)
+
+// soak lets people loose on three processes while these, their stores and their keys are
+// restarted, killed and replaced, and holds every answer to a model of what must be true.
+func soak(ctx context.Context, flags *flag.FlagSet, args []string, out io.Writer) error {
+	length := flags.Duration("duration", time.Minute, "how long it goes on")
+	people := flags.Int("people", 24, "how many people there are")
+	every := flags.Duration("every", 4*time.Second, "how long it is from one fault or change to the next")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *people < 1 || *people > 99 || *every <= 0 || *length < 0 {
+		return errors.New("-people is to be 1 to 99, -every and -duration above 0")
+	}
+	head(out, "%d people on three processes over Redis and PostgreSQL for %v, tokens of %v with rotation\n", *people, *length, tokenLife)
+	w, err := newSoakWorld(ctx, *people)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	t := &tally{counts: make(map[string]int)}
+	all := make([]*soakPerson, *people)
+	for i := range all {
+		all[i] = &soakPerson{w: w, t: t, name: username(i)}
+	}
+	// What a process takes at rest, once everybody has been there.
+	work(ctx, all, func() { _ = pause(ctx, 5*time.Second) })
+	before, err := w.atRest(ctx)
+	if err != nil {
+		return err
+	}
+	var broken error
+	work(ctx, all, func() { broken = w.trouble(ctx, t, *length, *every) })
+	if broken != nil {
+		return broken
+	}
+	if err := pause(ctx, after5xx); err != nil {
+		return err
+	}
+	for _, p := range all { // who was signed in is so now
+		if p.signedIn {
+			p.ask(ctx)
+		}
+	}
+	after, err := w.atRest(ctx)
+	if err != nil {
+		return err
+	}
+	for _, what := range slices.Sorted(maps.Keys(t.counts)) {
+		fmt.Fprintf(out, "  %8d  %s\n", t.counts[what], what)
+	}
+	fmt.Fprintf(out, "  the process that was never restarted: %d goroutines at rest, and %d after; %.1f MiB resident, and %.1f after\n",
+		before.goroutines, after.goroutines, mebi(before.resident), mebi(after.resident))
+	if after.goroutines > before.goroutines+moreGoroutines {
+		t.wrong("goroutines grow: from %d to %d", before.goroutines, after.goroutines)
+	}
+	if after.resident > before.resident+moreMemory {
+		t.wrong("memory grows: from %.1f to %.1f MiB", mebi(before.resident), mebi(after.resident))
+	}
+	for _, fault := range t.faults {
+		fmt.Fprintln(out, "  WRONG:", fault)
+	}
+	if n := t.counts["WRONG"]; n > 0 {
+		return fmt.Errorf("%d answers were wrong", n)
+	}
+	fmt.Fprintln(out, "  nothing was lost, came back, or was answered to the wrong person")
+	return nil
+}
+
+// work has everybody do things for as long as during takes.
+func work(ctx context.Context, all []*soakPerson, during func()) {
+	stop := make(chan struct{})
+	var group sync.WaitGroup
+	for _, p := range all {
+		group.Go(func() { p.run(ctx, stop) })
+	}
+	during()
+	close(stop)
+	group.Wait()
+}
+
+// trouble makes changes and faults in turn. The first process is told of changes and
+// never ended: it shows what grows.
+func (w *soakWorld) trouble(ctx context.Context, t *tally, length, every time.Duration) error {
+	within := func(fault func() error) error {
+		w.faults.begin()
+		defer w.faults.end()
+		return fault()
+	}
+	kill := func(s *server) func() error {
+		return func() error {
+			return within(func() error {
+				s.kill()
+				if err := pause(ctx, time.Second); err != nil {
+					return err
+				}
+				return s.start(ctx)
+			})
+		}
+	}
+	steps := []struct {
+		what string
+		do   func() error
+	}{
+		{"sealing keys announced", w.announce},
+		{"configurations replaced", func() error {
+			for _, g := range w.gateways {
+				if err := w.reload(g); err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
+		{"processes restarted", func() error { return w.restart(ctx, w.gateways[1], true) }},
+		{"the pool's keys replaced", func() error { return w.pool.RotateKeys(poolID) }},
+		{"processes killed", func() error { return within(func() error { return w.restart(ctx, w.gateways[2], false) }) }},
+		{"sealing keys replaced", w.promote},
+		{"Redis killed", kill(w.redis)},
+		{"processes restarted", func() error { return w.restart(ctx, w.gateways[2], true) }},
+		{"PostgreSQL killed", kill(w.postgres)},
+		{"processes killed", func() error { return within(func() error { return w.restart(ctx, w.gateways[1], false) }) }},
+	}
+	for end, i := time.Now().Add(length), 0; time.Now().Before(end) || i < len(steps) && length > 0; i++ {
+		step := steps[i%len(steps)]
+		if err := step.do(); err != nil {
+			return fmt.Errorf("%s: %w", step.what, err)
+		}
+		t.count(step.what)
+		if err := pause(ctx, every); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rest is what the first process takes while nobody asks anything.
+type rest struct{ goroutines, resident int64 }
+
+func (w *soakWorld) atRest(ctx context.Context) (r rest, err error) {
+	soakClient.CloseIdleConnections()
+	w.transport.CloseIdleConnections()
+	if err := pause(ctx, 5*time.Second); err != nil {
+		return r, err
+	}
+	if r.goroutines, err = metric(ctx, "http://"+w.gateways[0].ops+"/metrics", "go_goroutines "); err != nil {
+		return r, err
+	}
+	r.resident, err = w.gateways[0].process.resident()
+	return r, err
+}
