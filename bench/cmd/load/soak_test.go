@@ -8,22 +8,18 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/codegrant/codegrant/codegranttest"
+	"github.com/codegrant/codegrant/internal/testenv"
 )
 
 // TestSoak is a soak of a minute. CODEGRANT_TEST_SOAK=60m has it go on for an hour.
 func TestSoak(t *testing.T) {
-	if testing.Short() {
-		t.Skip("-short: it takes a minute and a half")
-	}
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		t.Skip("redis-server is not installed")
-	}
+	testenv.RedisServer(t)
+	testenv.PostgresBin(t)
 	length := os.Getenv("CODEGRANT_TEST_SOAK")
 	if length == "" {
 		length = "60s"
