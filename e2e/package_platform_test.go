@@ -35,10 +35,10 @@ import (
 // What runs beside the package, pinned: the newest Django that runs on Python 3.11, and
 // the oldest that is still in wide use.
 var (
-	packageCommon = []string{"djangorestframework==3.18.3", "python-jose==3.5.0", "requests==2.34.2", "boto3==1.44.8", "cryptography==50.0.2", "psycopg2-binary==2.9.13"}
-	packageNew    = append([]string{"cognito_code_grant==1.0.30", "Django==5.2.19"}, packageCommon...)
-	packageOld    = append([]string{"cognito_code_grant==1.0.30", "Django==4.2.29"}, packageCommon...)
-	packageBefore = append([]string{"cognito_code_grant==1.0.25", "Django==4.2.29"}, packageCommon...)
+	packageCommon = []string{"python-jose==3.5.0", "requests==2.34.2", "boto3==1.44.8", "cryptography==50.0.2", "psycopg2-binary==2.9.13"}
+	packageNew    = append([]string{"cognito_code_grant==1.0.30", "Django==5.2.19", "djangorestframework==3.18.3"}, packageCommon...)
+	packageOld    = append([]string{"cognito_code_grant==1.0.30", "Django==4.2.29", "djangorestframework==3.16.1"}, packageCommon...)
+	packageBefore = append([]string{"cognito_code_grant==1.0.25", "Django==4.2.29", "djangorestframework==3.16.1"}, packageCommon...)
 )
 
 const (

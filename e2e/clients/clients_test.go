@@ -37,7 +37,7 @@ pools:
     mfa: OPTIONAL
     clients:
       - id: web
-        secret: not-a-secret
+        secret: one1of2the3secrets4of5web
         callback_urls: [` + callback + `]
         auth_flows: [ALLOW_USER_PASSWORD_AUTH, ALLOW_ADMIN_USER_PASSWORD_AUTH, ALLOW_USER_SRP_AUTH, ALLOW_REFRESH_TOKEN_AUTH]
       - id: spa

@@ -68,7 +68,7 @@ test("signs in by password, with a secret", async () => {
   const web = { ClientId: "web", AuthFlow: "USER_PASSWORD_AUTH" };
   const USERNAME = "alice@example.com";
   await assert.rejects(send("InitiateAuth", { ...web, AuthParameters: { USERNAME, PASSWORD: "Passw0rd!" } }), cognito.NotAuthorizedException);
-  const SECRET_HASH = secretHash(USERNAME, "web", "not-a-secret");
+  const SECRET_HASH = secretHash(USERNAME, "web", "one1of2the3secrets4of5web");
   const { AuthenticationResult: tokens } = await send("InitiateAuth", { ...web, AuthParameters: { USERNAME, PASSWORD: "Passw0rd!", SECRET_HASH } });
   assert.equal(tokens.TokenType, "Bearer");
   assert.equal(tokens.ExpiresIn, 3600);
@@ -77,11 +77,11 @@ test("signs in by password, with a secret", async () => {
   const refreshed = await send("InitiateAuth", {
     ClientId: "web",
     AuthFlow: "REFRESH_TOKEN_AUTH",
-    AuthParameters: { REFRESH_TOKEN: tokens.RefreshToken, SECRET_HASH: secretHash("alice", "web", "not-a-secret") },
+    AuthParameters: { REFRESH_TOKEN: tokens.RefreshToken, SECRET_HASH: secretHash("alice", "web", "one1of2the3secrets4of5web") },
   });
   assert.ok(refreshed.AuthenticationResult.AccessToken);
   assert.equal(refreshed.AuthenticationResult.RefreshToken, undefined);
-  await send("RevokeToken", { ClientId: "web", ClientSecret: "not-a-secret", Token: tokens.RefreshToken });
+  await send("RevokeToken", { ClientId: "web", ClientSecret: "one1of2the3secrets4of5web", Token: tokens.RefreshToken });
   await assert.rejects(send("GetUser", { AccessToken: tokens.AccessToken }), cognito.NotAuthorizedException);
 });
 
