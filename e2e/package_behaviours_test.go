@@ -299,7 +299,7 @@ var releasedBehaviours = []behaviour{
 	{"P-14", "released", "a pool that does not answer is 500", func(t *testing.T, p *packaged) {
 		held := p.tokens("bob@example.com")
 		held["access_token"] = "spent"
-		p.pool.Fault(localpool.Token, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "later", 503) }))
+		p.pool.Fault(localpool.Token, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "later", http.StatusServiceUnavailable) }))
 		defer p.pool.Fault(localpool.Token, nil)
 		if status, body := p.me(p.carrying(held)); status != 500 {
 			t.Errorf("%d %s", status, body)

@@ -228,7 +228,7 @@ func (a app) serve(ctx context.Context) (_ http.Handler, end func(), err error) 
 	port, err := bufio.NewReader(stdout).ReadString('\n')
 	if err != nil {
 		end()
-		return nil, nil, errors.New("Django did not say where it listens")
+		return nil, nil, errors.New("the Django site did not say where it listens")
 	}
 	target := &url.URL{Scheme: "http", Host: net.JoinHostPort("127.0.0.1", strings.TrimSpace(port))}
 	return &httputil.ReverseProxy{Rewrite: func(p *httputil.ProxyRequest) {
