@@ -66,7 +66,7 @@ type PoolSeed struct {
 // ClientSeed is one app client. With a secret it is confidential.
 type ClientSeed struct {
 	ID                   string        `yaml:"id"`
-	Name                 string        `yaml:"name"`
+	Name                 string        `yaml:"name"` // default the id
 	Secret               string        `yaml:"secret"`
 	SecondSecret         string        `yaml:"second_secret"`   // while secrets are rotated
 	SecretsManager       bool          `yaml:"secrets_manager"` // keeps the secret in Secrets Manager, which answers at the same address; it is made up unless secret is set
@@ -110,11 +110,12 @@ type ResourceServerSeed struct {
 	Scopes     []string `yaml:"scopes"`
 }
 
-// ParseSeed reads a seed from YAML. Unknown keys are errors that name the line,
-// and all other faults are reported at once.
+// ParseSeed reads a seed from YAML. Texts are as the file has them, those that look
+// like numbers too. Unknown keys are errors that name the line, and all other faults are
+// reported at once.
 func ParseSeed(b []byte) (Seed, error) {
 	var seed Seed
-	if err := yaml.UnmarshalWithOptions(b, &seed, yaml.Strict()); err != nil {
+	if err := decodeSeed(b, &seed); err != nil {
 		return Seed{}, fmt.Errorf("parse seed: %s", yaml.FormatError(err, false, true))
 	}
 	if _, err := seed.pools(); err != nil {
@@ -301,7 +302,7 @@ func (c ClientSeed) check() (faults []error) {
 
 func (c ClientSeed) client(poolID string) *state.Client {
 	client := &state.Client{
-		ID: c.ID, Name: c.Name, PoolID: poolID, CallbackURLs: c.CallbackURLs, LogoutURLs: c.LogoutURLs, Scopes: c.Scopes, Flows: c.Flows,
+		ID: c.ID, Name: or(c.Name, c.ID), PoolID: poolID, CallbackURLs: c.CallbackURLs, LogoutURLs: c.LogoutURLs, Scopes: c.Scopes, Flows: c.Flows,
 		IDTokenValidity: or(c.IDTokenValidity, time.Hour), AccessTokenValidity: or(c.AccessTokenValidity, time.Hour),
 		RefreshTokenValidity: or(c.RefreshTokenValidity, 30*24*time.Hour),
 		Revocation:           !c.NoRevocation, Rotation: c.Rotation, RotationGrace: c.RotationGrace,

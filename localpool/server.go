@@ -16,6 +16,7 @@ import (
 	"github.com/codegrant/codegrant/localpool/internal/events"
 	"github.com/codegrant/codegrant/localpool/internal/oauth"
 	"github.com/codegrant/codegrant/localpool/internal/pages"
+	"github.com/codegrant/codegrant/localpool/internal/place"
 	"github.com/codegrant/codegrant/localpool/internal/quota"
 	"github.com/codegrant/codegrant/localpool/internal/state"
 	"github.com/codegrant/codegrant/localpool/internal/tokens"
@@ -39,6 +40,13 @@ type Config struct {
 	// of this machine and that of BaseURL are served, which keeps web pages from
 	// reaching the server by a name of theirs that resolves to this machine.
 	InsecureAnyHost bool
+	// AllowOrigins are origins, such as https://app.example.com, whose pages may call
+	// the OAuth endpoints and the JSON API. Those of this machine may, on any port.
+	AllowOrigins []string
+	// AsAWS has the pools named as Amazon names them, in tokens and in discovery. It
+	// needs pools whose ids begin with a region. Who is to reach them by these names
+	// goes to [Server.ServeAWS].
+	AsAWS bool
 	// Logger receives what Cognito would send by e-mail. Defaults to
 	// [slog.Default].
 	Logger *slog.Logger
@@ -51,8 +59,10 @@ type Config struct {
 type Server struct {
 	state   *state.State
 	base    string
+	place   place.Place
 	host    string
 	anyHost bool
+	origins []string
 	oauth   *oauth.Endpoints
 	api     *api.API
 	mux     *http.ServeMux
@@ -85,6 +95,11 @@ func New(config Config) (*Server, error) {
 	if err != nil || (base.Scheme != "http" && base.Scheme != "https") || base.Host == "" || strings.Trim(base.Path, "/") != "" {
 		return nil, fmt.Errorf("local pool: base URL %q is not of the form http://127.0.0.1:9229", config.BaseURL)
 	}
+	for _, origin := range config.AllowOrigins {
+		if err := checkOrigin(origin); err != nil {
+			return nil, fmt.Errorf("local pool: %w", err)
+		}
+	}
 	pools, err := config.Seed.pools()
 	if err != nil {
 		return nil, fmt.Errorf("local pool: %w", err)
@@ -93,10 +108,20 @@ func New(config Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("local pool: %w", err)
 	}
+	if config.AsAWS {
+		if err := checkAWS(st.Pools()); err != nil {
+			return nil, fmt.Errorf("local pool: %w", err)
+		}
+	}
 	s := &Server{
-		state: st, base: base.Scheme + "://" + base.Host, host: strings.ToLower(base.Hostname()), anyHost: config.InsecureAnyHost,
+		origins: config.AllowOrigins,
+		state:   st, base: base.Scheme + "://" + base.Host, host: strings.ToLower(base.Hostname()), anyHost: config.InsecureAnyHost,
 		calls: make(map[string]int), faults: make(map[string]http.Handler), limiter: quota.New(config.Now), client: newClient(),
 	}
+	s.place = place.Place{Base: s.base, AWS: config.AsAWS, Prefix: func(poolID string) string {
+		p, _ := st.Describe(poolID)
+		return p.Domain
+	}}
 	for category, perSecond := range config.Seed.Quotas {
 		s.limiter.Set(category, perSecond)
 	}
@@ -111,9 +136,9 @@ func New(config Config) (*Server, error) {
 		}
 	}
 	s.trail = events.New(events.Config{Sinks: sinks(config.Seed.Events), Client: s.client, Logger: config.Logger, Now: config.Now, NewID: tokens.NewID})
-	maker := tokens.New(st, s.triggers, s.base)
-	s.oauth = oauth.New(st, maker, s.base, s.limiter)
-	s.api = api.New(api.Config{State: st, Tokens: maker, Logger: config.Logger, Own: s.ownHost, Limiter: s.limiter, Triggers: s.triggers, Trail: s.trail})
+	maker := tokens.New(st, s.triggers, s.place)
+	s.oauth = oauth.New(st, maker, s.place, s.limiter)
+	s.api = api.New(api.Config{State: st, Tokens: maker, Logger: config.Logger, Trusts: s.trusts, Limiter: s.limiter, Triggers: s.triggers, Trail: s.trail})
 	s.route()
 	return s, nil
 }
@@ -144,15 +169,15 @@ func (s *Server) route() {
 	}
 	handle("/oauth2/authorize", Authorize, s.oauth.Authorize)
 	handle("/authorize", Authorize, s.oauth.Authorize)
-	handle("/oauth2/token", Token, s.oauth.Token)
-	handle("/oauth2/userInfo", UserInfo, s.oauth.UserInfo)
-	handle("/oauth2/revoke", Revoke, s.oauth.Revoke)
+	handle("/oauth2/token", Token, s.shared("POST", s.oauth.Token))
+	handle("/oauth2/userInfo", UserInfo, s.shared("GET, POST", s.oauth.UserInfo))
+	handle("/oauth2/revoke", Revoke, s.shared("POST", s.oauth.Revoke))
 	handle("GET /logout", Logout, s.oauth.Logout)
-	handle("GET /{pool}/.well-known/openid-configuration", Discovery, s.oauth.Discovery)
-	handle("GET /{pool}/.well-known/jwks.json", JWKS, s.oauth.Keys)
+	handle("/{pool}/.well-known/openid-configuration", Discovery, s.shared("GET", s.oauth.Discovery))
+	handle("/{pool}/.well-known/jwks.json", JWKS, s.shared("GET", s.oauth.Keys))
 	handle("POST /{$}", API, s.operation)
 	handle("OPTIONS /{$}", API, s.api.ServeHTTP)
-	s.mux.Handle("/", s.counted(Pages, pages.New(s.state, s.oauth, s.triggers, s.base, s.limiter)))
+	s.mux.Handle("/", s.counted(Pages, pages.New(s.state, s.oauth, s.triggers, s.place, s.limiter)))
 }
 
 // operation serves the JSON API, whose operations are counted by name too.

@@ -145,6 +145,7 @@ var allowed = map[string]map[string]string{
 		"localpool/internal/api":    "its face for programs",
 		"localpool/internal/oauth":  "its OAuth face",
 		"localpool/internal/pages":  "its face for people",
+		"localpool/internal/place":  "where it is reached",
 		"localpool/internal/quota":  "request rates, over all faces",
 		"localpool/internal/state":  "what the faces share",
 		"localpool/internal/tokens": "what they issue",
@@ -165,19 +166,23 @@ var allowed = map[string]map[string]string{
 		"localpool/internal/triggers": "what is called before and after its operations",
 	},
 	"localpool/internal/oauth": {
+		"localpool/internal/place":  "the pool's domain and issuer",
 		"localpool/internal/quota":  "too many requests",
 		"localpool/internal/state":  "the pool behind the face",
 		"localpool/internal/tokens": "what it issues, and takes at userInfo",
 
 		"localpool/internal/triggers": "the reasons for which tokens are made",
 	},
+	"localpool/internal/place": {},
 	"localpool/internal/tokens": {
+		"localpool/internal/place":    "the issuer",
 		"localpool/internal/state":    "the keys that sign, and the user that is described",
 		"localpool/internal/triggers": "what is asked about the claims",
 	},
 	"localpool/internal/triggers": {"localpool/internal/state": "the changes that triggers stand around"},
 	"localpool/internal/events":   {"localpool/internal/state": "the refusals that it tells of"},
 	"localpool/internal/pages": {
+		"localpool/internal/place": "where the browser reached it",
 		"localpool/internal/oauth": "checks the request that every page carries, and sends the browser on",
 		"localpool/internal/quota": "too many requests",
 		"localpool/internal/state": "the pool behind the face",

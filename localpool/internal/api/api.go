@@ -7,8 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/codegrant/codegrant/localpool/internal/events"
@@ -25,7 +23,7 @@ type API struct {
 	state  *state.State
 	maker  *tokens.Maker
 	logger *slog.Logger
-	self   func(host string) bool
+	trusts func(origin string, open bool) bool
 
 	limiter  *quota.Limiter
 	triggers *triggers.Triggers
@@ -40,8 +38,9 @@ type Config struct {
 	Tokens *tokens.Maker
 	// Logger receives the names of operations that are not here.
 	Logger *slog.Logger
-	// Own reports whether a host name is one of this machine or of the server.
-	Own func(host string) bool
+	// Trusts reports whether web pages of an origin may call: an operation that is open
+	// to apps, or any.
+	Trusts func(origin string, open bool) bool
 	// Limiter knows how many requests are too many.
 	Limiter *quota.Limiter
 	// Triggers are called before and after what users do.
@@ -52,7 +51,7 @@ type Config struct {
 
 // New returns the API.
 func New(c Config) *API {
-	return &API{state: c.State, maker: c.Tokens, logger: c.Logger, self: c.Own, limiter: c.Limiter, triggers: c.Triggers, trail: c.Trail}
+	return &API{state: c.State, maker: c.Tokens, logger: c.Logger, trusts: c.Trusts, limiter: c.Limiter, triggers: c.Triggers, trail: c.Trail}
 }
 
 const (
@@ -207,21 +206,6 @@ func refuse(w http.ResponseWriter, status int, kind, message string) {
 	h.Set("Content-Type", contentType)
 	w.WriteHeader(status)
 	_, _ = w.Write(b)
-}
-
-// trusts reports whether web pages of an origin may call: those of this machine,
-// and, where no signature is needed, those of apps with a callback URL.
-func (a *API) trusts(origin string, open bool) bool {
-	u, err := url.Parse(origin)
-	if err != nil || u.Host == "" {
-		return false
-	}
-	if a.self(u.Hostname()) {
-		return true
-	}
-	return open && slices.ContainsFunc(a.state.Clients(), func(c state.Client) bool {
-		return slices.ContainsFunc(c.CallbackURLs, func(callback string) bool { return strings.HasPrefix(callback, origin+"/") })
-	})
 }
 
 func allow(h http.Header, origin string) {

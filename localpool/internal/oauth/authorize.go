@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/codegrant/codegrant/localpool/internal/place"
 	"github.com/codegrant/codegrant/localpool/internal/quota"
 	"github.com/codegrant/codegrant/localpool/internal/state"
 	"github.com/codegrant/codegrant/localpool/internal/tokens"
@@ -19,14 +20,14 @@ import (
 type Endpoints struct {
 	state *state.State
 	maker *tokens.Maker
-	base  string // of the domain
+	place place.Place
 
 	limiter *quota.Limiter
 }
 
-// New returns the endpoints under a base URL without a trailing slash.
-func New(s *state.State, maker *tokens.Maker, base string, limiter *quota.Limiter) *Endpoints {
-	return &Endpoints{state: s, maker: maker, base: base, limiter: limiter}
+// New returns the endpoints of a place.
+func New(s *state.State, maker *tokens.Maker, at place.Place, limiter *quota.Limiter) *Endpoints {
+	return &Endpoints{state: s, maker: maker, place: at, limiter: limiter}
 }
 
 // Issuer returns the issuer of a pool.
@@ -146,12 +147,12 @@ func (e *Endpoints) Authorize(w http.ResponseWriter, r *http.Request) {
 	case signedIn && !slices.Contains(a.Prompt, "login"):
 		u, err := e.state.User(x.PoolID, x.Username)
 		if err != nil {
-			redirect(w, e.base+"/login?"+r.URL.RawQuery)
+			redirect(w, e.place.Here(r)+"/login?"+r.URL.RawQuery)
 			return
 		}
 		e.finish(w, r, a, u, x.AuthTime)
 	default:
-		redirect(w, e.base+"/login?"+r.URL.RawQuery)
+		redirect(w, e.place.Here(r)+"/login?"+r.URL.RawQuery)
 	}
 }
 
@@ -170,14 +171,14 @@ func (e *Endpoints) session(r *http.Request, poolID string) (state.Session, bool
 // Complete is where the login pages come back to: it begins the browser's session
 // and sends it to the app with a code.
 func (e *Endpoints) Complete(w http.ResponseWriter, r *http.Request, a *Authorization, u state.User) {
-	http.SetCookie(w, e.cookie(e.state.StartSession(a.Client.PoolID, u), 3600))
+	http.SetCookie(w, e.cookie(r, e.state.StartSession(a.Client.PoolID, u), 3600))
 	e.finish(w, r, a, u, e.state.Now())
 }
 
-func (e *Endpoints) cookie(value string, maxAge int) *http.Cookie {
+func (e *Endpoints) cookie(r *http.Request, value string, maxAge int) *http.Cookie {
 	return &http.Cookie{
 		Name: SessionCookie, Value: value, Path: "/", MaxAge: maxAge, HttpOnly: true,
-		Secure: strings.HasPrefix(e.base, "https:"), SameSite: http.SameSiteLaxMode,
+		Secure: strings.HasPrefix(e.place.Here(r), "https:"), SameSite: http.SameSiteLaxMode,
 	}
 }
 
@@ -241,7 +242,7 @@ func (e *Endpoints) FederatedError(a *Authorization, err error) string {
 
 // Refuse tells the app, or shows the error page where the redirect URI cannot be
 // trusted.
-func (e *Endpoints) Refuse(w http.ResponseWriter, _ *http.Request, f *Refusal) {
+func (e *Endpoints) Refuse(w http.ResponseWriter, r *http.Request, f *Refusal) {
 	if f.RedirectURI == "" {
 		q := "error=" + url.QueryEscape(f.Code)
 		if f.Description != "" {
@@ -250,7 +251,7 @@ func (e *Endpoints) Refuse(w http.ResponseWriter, _ *http.Request, f *Refusal) {
 		if f.ClientID != "" {
 			q += "&client_id=" + url.QueryEscape(f.ClientID)
 		}
-		redirect(w, e.base+"/error?"+q)
+		redirect(w, e.place.Here(r)+"/error?"+q)
 		return
 	}
 	redirect(w, f.location())
@@ -298,7 +299,7 @@ func (e *Endpoints) Logout(w http.ResponseWriter, r *http.Request) {
 	}
 	client, ok := e.state.Client(q.Get("client_id"))
 	if !ok {
-		redirect(w, e.base+"/error?error=invalid_request&error_description=Client+does+not+exist.")
+		redirect(w, e.place.Here(r)+"/error?error=invalid_request&error_description=Client+does+not+exist.")
 		return
 	}
 	target := ""
@@ -307,7 +308,7 @@ func (e *Endpoints) Logout(w http.ResponseWriter, r *http.Request) {
 		target = q.Get("logout_uri")
 	case slices.Contains(client.CallbackURLs, q.Get("redirect_uri")):
 		q.Del("logout_uri")
-		target = e.base + "/login?" + q.Encode()
+		target = e.place.Here(r) + "/login?" + q.Encode()
 	default:
 		// Misleading, and what Cognito says, also of a logout_uri that differs
 		// in a trailing slash.
@@ -317,6 +318,6 @@ func (e *Endpoints) Logout(w http.ResponseWriter, r *http.Request) {
 	for _, c := range r.CookiesNamed(SessionCookie) {
 		e.state.EndSession(c.Value)
 	}
-	http.SetCookie(w, e.cookie("", -1))
+	http.SetCookie(w, e.cookie(r, "", -1))
 	redirect(w, target)
 }

@@ -37,8 +37,8 @@ func (e *Endpoints) Token(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	client, fault := e.authenticate(r, form)
-	if fault != "" {
-		oauthError(w, http.StatusBadRequest, "invalid_client", fault)
+	if fault != nil {
+		oauthError(w, http.StatusBadRequest, fault.code, fault.description)
 		return
 	}
 	if !e.within(form.Get("grant_type")) {
@@ -73,7 +73,6 @@ func (e *Endpoints) within(grant string) bool {
 }
 
 func readForm(w http.ResponseWriter, r *http.Request) (url.Values, bool) {
-	w.Header().Set("Access-Control-Allow-Origin", "*")
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", "POST")
 		oauthError(w, http.StatusMethodNotAllowed, "invalid_request", "")
@@ -89,7 +88,7 @@ func readForm(w http.ResponseWriter, r *http.Request) (url.Values, bool) {
 
 // authenticate finds the client by its secret in the header or the body, or, for
 // a public one, by its id alone. Either of two live secrets will do.
-func (e *Endpoints) authenticate(r *http.Request, form url.Values) (state.Client, string) {
+func (e *Endpoints) authenticate(r *http.Request, form url.Values) (state.Client, *clientFault) {
 	id, secret := form.Get("client_id"), form.Get("client_secret")
 	decoded := secret
 	user, password, basic := r.BasicAuth()
@@ -100,24 +99,30 @@ func (e *Endpoints) authenticate(r *http.Request, form url.Values) (state.Client
 			user = unescaped(user)
 		}
 		if id != "" && id != user {
-			return state.Client{}, "invalid_client_id"
+			return state.Client{}, &clientFault{"invalid_client", ""}
 		}
 		id, secret, decoded = user, password, unescaped(password)
 	}
+	if id == "" {
+		return state.Client{}, &clientFault{"invalid_request", ""}
+	}
 	client, ok := e.state.Client(id)
 	if !ok {
-		return client, "client_not_found"
+		return client, &clientFault{"invalid_client", ""}
 	}
 	if len(client.Secrets) == 0 {
-		return client, ""
+		return client, nil
 	}
 	for _, s := range client.Secrets {
 		if subtle.ConstantTimeCompare([]byte(s), []byte(secret))|subtle.ConstantTimeCompare([]byte(s), []byte(decoded)) == 1 {
-			return client, ""
+			return client, nil
 		}
 	}
-	return client, "invalid_client_secret"
+	return client, &clientFault{"invalid_client", "invalid_client_secret"}
 }
+
+// clientFault is why a client is not the one that it says.
+type clientFault struct{ code, description string }
 
 func unescaped(s string) string {
 	if decoded, err := url.QueryUnescape(s); err == nil {
@@ -281,7 +286,7 @@ func (e *Endpoints) Revoke(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	client, fault := e.authenticate(r, form)
-	if fault != "" {
+	if fault != nil {
 		oauthError(w, http.StatusUnauthorized, "invalid_client", "")
 		return
 	}

@@ -10,7 +10,6 @@ import (
 // UserInfo serves /oauth2/userInfo. It notices revocation, which no JWT does.
 func (e *Endpoints) UserInfo(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h.Set("Access-Control-Allow-Origin", "*")
 	if r.Method != http.MethodGet && r.Method != http.MethodPost {
 		h.Set("Allow", "GET, POST")
 		oauthError(w, http.StatusMethodNotAllowed, "invalid_request", "")
@@ -18,7 +17,8 @@ func (e *Endpoints) UserInfo(w http.ResponseWriter, r *http.Request) {
 	}
 	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !ok || !strings.EqualFold(scheme, "Bearer") {
-		oauthError(w, http.StatusBadRequest, "invalid_request", "")
+		h.Set("WWW-Authenticate", `error="invalid_request", error_description="Bad OAuth2 request at UserInfo Endpoint"`)
+		oauthError(w, http.StatusBadRequest, "invalid_request", "Bad OAuth2 request at UserInfo Endpoint")
 		return
 	}
 	invalid := func(description string) {
@@ -66,20 +66,20 @@ func (e *Endpoints) Discovery(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusNotFound, map[string]string{"message": err.Error()})
 		return
 	}
-	w.Header().Set("Access-Control-Allow-Origin", "*")
+	domain := e.place.Domain(pool)
 	writeJSON(w, http.StatusOK, map[string]any{
-		"authorization_endpoint":                e.base + "/oauth2/authorize",
-		"end_session_endpoint":                  e.base + "/logout",
+		"authorization_endpoint":                domain + "/oauth2/authorize",
+		"end_session_endpoint":                  domain + "/logout",
 		"id_token_signing_alg_values_supported": []string{"RS256"},
 		"issuer":                                e.Issuer(pool),
 		"jwks_uri":                              e.Issuer(pool) + "/.well-known/jwks.json",
 		"response_types_supported":              []string{"code", "token"},
-		"revocation_endpoint":                   e.base + "/oauth2/revoke",
+		"revocation_endpoint":                   domain + "/oauth2/revoke",
 		"scopes_supported":                      []string{"openid", "email", "phone", "profile"},
 		"subject_types_supported":               []string{"public"},
-		"token_endpoint":                        e.base + "/oauth2/token",
+		"token_endpoint":                        domain + "/oauth2/token",
 		"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post"},
-		"userinfo_endpoint":                     e.base + "/oauth2/userInfo",
+		"userinfo_endpoint":                     domain + "/oauth2/userInfo",
 	})
 }
 
@@ -90,6 +90,5 @@ func (e *Endpoints) Keys(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusNotFound, map[string]string{"message": err.Error()})
 		return
 	}
-	w.Header().Set("Access-Control-Allow-Origin", "*")
 	writeJSON(w, http.StatusOK, set)
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant/localpool/internal/oauth"
+	"github.com/codegrant/codegrant/localpool/internal/place"
 	"github.com/codegrant/codegrant/localpool/internal/quota"
 	"github.com/codegrant/codegrant/localpool/internal/state"
 	"github.com/codegrant/codegrant/localpool/internal/triggers"
@@ -47,7 +48,7 @@ func mustRead(name string) string {
 type Pages struct {
 	state *state.State
 	oauth *oauth.Endpoints
-	base  string
+	place place.Place
 	csrf  *http.CrossOriginProtection
 	mux   *http.ServeMux
 
@@ -72,9 +73,9 @@ const (
 )
 
 // New returns the pages.
-func New(s *state.State, endpoints *oauth.Endpoints, t *triggers.Triggers, base string, limiter *quota.Limiter) *Pages {
+func New(s *state.State, endpoints *oauth.Endpoints, t *triggers.Triggers, at place.Place, limiter *quota.Limiter) *Pages {
 	p := &Pages{
-		state: s, oauth: endpoints, triggers: t, base: base, csrf: http.NewCrossOriginProtection(),
+		state: s, oauth: endpoints, triggers: t, place: at, csrf: http.NewCrossOriginProtection(),
 		mux: http.NewServeMux(), challenges: make(map[string]challenge), limiter: limiter,
 	}
 	for path, step := range map[string]struct {
@@ -172,7 +173,7 @@ func (p *Pages) show(w http.ResponseWriter, r *http.Request, status int, name, t
 	} else {
 		v.CSRF = randomValue()
 		http.SetCookie(w, &http.Cookie{
-			Name: csrfCookie, Value: v.CSRF, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: strings.HasPrefix(p.base, "https:"),
+			Name: csrfCookie, Value: v.CSRF, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: strings.HasPrefix(p.place.Here(r), "https:"),
 		})
 	}
 	// Browsers check the redirects that follow a form against this too, those from the

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/codegrant/codegrant/localpool/internal/place"
 	"github.com/codegrant/codegrant/localpool/internal/state"
 	"github.com/codegrant/codegrant/localpool/internal/triggers"
 )
@@ -19,17 +20,16 @@ import (
 type Maker struct {
 	state    *state.State
 	triggers *triggers.Triggers
-	base     string
+	place    place.Place
 }
 
-// New returns a maker for issuers under a base URL without a trailing slash. The
-// triggers are asked about all tokens.
-func New(s *state.State, t *triggers.Triggers, base string) *Maker {
-	return &Maker{state: s, triggers: t, base: base}
+// New returns a maker for issuers of a place. The triggers are asked about all tokens.
+func New(s *state.State, t *triggers.Triggers, at place.Place) *Maker {
+	return &Maker{state: s, triggers: t, place: at}
 }
 
 // Issuer returns the issuer of a pool.
-func (m *Maker) Issuer(poolID string) string { return m.base + "/" + poolID }
+func (m *Maker) Issuer(poolID string) string { return m.place.Issuer(poolID) }
 
 // AdminScope is the scope of the tokens of the JSON API, and what its operations
 // on the own account ask for.

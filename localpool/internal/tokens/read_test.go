@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/codegrant/codegrant/localpool/internal/place"
 	"github.com/codegrant/codegrant/localpool/internal/state"
 	"github.com/codegrant/codegrant/localpool/internal/triggers"
 )
@@ -18,7 +19,7 @@ func newMaker(t testing.TB) *Maker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(s, triggers.New(triggers.Config{State: s, Logger: slog.New(slog.DiscardHandler)}), "http://127.0.0.1:9229")
+	return New(s, triggers.New(triggers.Config{State: s, Logger: slog.New(slog.DiscardHandler)}), place.Place{Base: "http://127.0.0.1:9229"})
 }
 
 func (m *Maker) signed(t testing.TB, claims map[string]any) string {
