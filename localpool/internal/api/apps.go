@@ -85,15 +85,15 @@ type delivery struct {
 	Destination    string
 }
 
-func deliveryTo(attribute, to string) *delivery {
+func deliveryTo(d state.Delivery) *delivery {
 	switch {
-	case to == "":
+	case d.To == "":
 		return nil
-	case attribute == "phone_number":
-		return &delivery{attribute, "SMS", "+" + strings.Repeat("*", 7) + to[max(0, len(to)-4):]}
+	case d.Attribute == "phone_number":
+		return &delivery{d.Attribute, "SMS", "+" + strings.Repeat("*", 7) + d.To[max(0, len(d.To)-4):]}
 	}
-	local, host, _ := strings.Cut(to, "@")
-	return &delivery{attribute, "EMAIL", initial(local) + "***@" + initial(host) + "***"}
+	local, host, _ := strings.Cut(d.To, "@")
+	return &delivery{d.Attribute, "EMAIL", initial(local) + "***@" + initial(host) + "***"}
 }
 
 func initial(s string) string {
@@ -108,5 +108,5 @@ func pretended(username string) *delivery {
 		sum := sha256.Sum256([]byte(username))
 		host = string(rune('a' + sum[0]%26))
 	}
-	return deliveryTo("email", local+"@"+host)
+	return deliveryTo(state.Delivery{Attribute: "email", To: local + "@" + host})
 }

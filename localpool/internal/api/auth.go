@@ -210,7 +210,7 @@ func (a *API) admit(ctx context.Context, c state.Client, u state.User, source st
 
 // ask asks a user of a client something.
 func (a *API) ask(c state.Client, u state.User, name string, parameters map[string]string) (any, error) {
-	session := a.sessions.start(challenge{name: name, clientID: c.ID, poolID: c.PoolID, sub: u.Sub()}, a.state.Now(), sessionLifetime)
+	session := a.sessions.start(challenge{name: name, clientID: c.ID, poolID: c.PoolID, sub: u.Sub()}, a.state.Now(), lifetimeOf(c))
 	parameters["USER_ID_FOR_SRP"] = u.Username
 	return authAnswer{ChallengeName: name, ChallengeParameters: parameters, Session: session}, nil
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -8,8 +9,8 @@ import (
 	"github.com/codegrant/codegrant/localpool/internal/state"
 )
 
-// clientSettings are what an app client is made of. What the local pool does not
-// model is not here.
+// clientSettings are what something follows from of the settings of an app client; all of
+// them are kept.
 type clientSettings struct {
 	UserPoolId                      string
 	ClientName                      string
@@ -27,6 +28,10 @@ type clientSettings struct {
 	PreventUserExistenceErrors      string
 	EnableTokenRevocation           *bool
 	RefreshTokenRotation            *refreshRotation
+	ReadAttributes                  []string
+	WriteAttributes                 []string
+	SupportedIdentityProviders      []string
+	AuthSessionValidity             int
 }
 
 type validityUnits struct {
@@ -42,10 +47,6 @@ type refreshRotation struct {
 
 const day = 24 * time.Hour
 
-var (
-	units = map[string]time.Duration{"seconds": time.Second, "minutes": time.Minute, "hours": time.Hour, "days": day}
-)
-
 // validity reads how long a token lives, in the unit that was named or its own.
 func validity(value int, unit, own string, otherwise, least, most time.Duration) (time.Duration, error) {
 	if unit == "" {
@@ -54,10 +55,56 @@ func validity(value int, unit, own string, otherwise, least, most time.Duration)
 	if value == 0 {
 		return otherwise, nil
 	}
-	if most/units[unit] < time.Duration(value) || time.Duration(value)*units[unit] < least {
+	if most/state.Units[unit] < time.Duration(value) || time.Duration(value)*state.Units[unit] < least {
 		return 0, invalid("Invalid range for token validity.")
 	}
-	return time.Duration(value) * units[unit], nil
+	return time.Duration(value) * state.Units[unit], nil
+}
+
+// checkFlows refuses authentication flows that do not go together: the names of before
+// with those of now, and what stands alone.
+func checkFlows(flows []string) error {
+	older := func(f string) bool { return !strings.HasPrefix(f, "ALLOW_") }
+	switch {
+	case slices.ContainsFunc(flows, older) && slices.ContainsFunc(flows, func(f string) bool { return !older(f) }):
+		return invalid("Legacy ExplicitAuthFlows and new ExplicitAuthFlows cannot be mixed. Use either.")
+	case slices.Contains(flows, "ALLOW_CLIENT_TOKEN_AUTH") && len(flows) > 1:
+		return invalid("ALLOW_CLIENT_TOKEN_AUTH cannot be combined with other ExplicitAuthFlows.")
+	}
+	return nil
+}
+
+// checkClient holds a client to what its pool has.
+func (a *API) checkClient(p state.Pool, in clientSettings) error {
+	rules := p.Rules()
+	for _, name := range append(slices.Clone(in.ReadAttributes), in.WriteAttributes...) {
+		known := slices.ContainsFunc(rules.SchemaAttributes, func(s state.SchemaAttribute) bool { return s.Name == name })
+		if !known && !(p.AnySchema && strings.HasPrefix(name, "custom:")) {
+			return invalid("Invalid read attributes specified while creating a client")
+		}
+	}
+	for _, s := range rules.SchemaAttributes {
+		if s.Required && s.Name != "sub" && in.WriteAttributes != nil && !slices.Contains(in.WriteAttributes, s.Name) {
+			return invalid("Invalid write attributes specified while creating a client")
+		}
+	}
+	for _, name := range in.WriteAttributes {
+		if name == "sub" || strings.HasSuffix(name, "_verified") {
+			return invalid("Invalid write attributes specified while creating a client")
+		}
+	}
+	for _, name := range in.SupportedIdentityProviders {
+		if name == "COGNITO" {
+			continue
+		}
+		if _, ok := p.Documents[state.IdentityProviders][name]; !ok {
+			return invalid("The provider %s does not exist for User Pool %s", name, p.ID)
+		}
+	}
+	if rules.UserPoolTier == "LITE" && slices.Contains(in.ExplicitAuthFlows, "ALLOW_USER_AUTH") {
+		return &state.Error{Type: "FeatureUnavailableInTierException", Message: "ALLOW_USER_AUTH is not available in the LITE pricing tier configured."}
+	}
+	return nil
 }
 
 // client makes a client of the settings, which are all of them: those that are left
@@ -66,7 +113,11 @@ func (in *clientSettings) client(secret bool) (c state.Client, err error) {
 	c = state.Client{
 		Name: in.ClientName, CallbackURLs: in.CallbackURLs, LogoutURLs: in.LogoutURLs, DefaultRedirectURI: in.DefaultRedirectURI,
 		AuthFlows: in.ExplicitAuthFlows, TellUnknown: in.PreventUserExistenceErrors != "ENABLED",
-		Revocation: in.EnableTokenRevocation == nil || *in.EnableTokenRevocation,
+		Revocation:     in.EnableTokenRevocation == nil || *in.EnableTokenRevocation,
+		ReadAttributes: in.ReadAttributes, WriteAttributes: in.WriteAttributes, ChallengeLifetime: time.Duration(in.AuthSessionValidity) * time.Minute,
+	}
+	if err := checkFlows(c.AuthFlows); err != nil {
+		return c, err
 	}
 	if r := in.RefreshTokenRotation; r != nil && r.Feature == "ENABLED" {
 		c.Rotation = true
@@ -107,63 +158,46 @@ func (in *clientSettings) client(secret bool) (c state.Client, err error) {
 	case machine && !secret:
 		return c, invalid("client_credentials flow can not be selected if client does not have a client secret.")
 	case !machine && len(c.CallbackURLs) == 0:
-		return c, invalid("CallbackURLs are required if code flow or implicit flow is selected.")
+		return c, &state.Error{Type: "InvalidOAuthFlowException", Message: "CallbackUrls can not be empty when code flow or implicit flow is selected"}
 	}
 	return c, nil
 }
 
-// written is a validity in a unit of the API's: its own where that leaves nothing
-// over.
-func written(d time.Duration, own string) (int, string) {
-	for _, unit := range []string{own, "days", "hours", "minutes"} {
-		if d%units[unit] == 0 {
-			return int(d / units[unit]), unit
-		}
-	}
-	return int(d / time.Second), "seconds"
-}
-
-// clientType is a client in the API's words.
+// clientType is a client in the API's words: its settings as they were given, and what it
+// is besides.
 func clientType(p state.Pool, c state.Client) any {
 	created, modified := c.Created, c.Modified
 	if created.IsZero() {
 		created, modified = p.Created, p.Created // of the seed
 	}
-	t := map[string]any{
-		"UserPoolId": c.PoolID, "ClientId": c.ID, "ClientName": c.Name, "CreationDate": epoch(created), "LastModifiedDate": epoch(modified),
-		"ExplicitAuthFlows": c.Explicit(), "EnableTokenRevocation": c.Revocation, "EnablePropagateAdditionalUserContextData": false,
-		"AllowedOAuthFlowsUserPoolClient": len(c.Flows) > 0, "AuthSessionValidity": int(sessionLifetime / time.Minute),
-	}
-	if !c.TellUnknown {
-		t["PreventUserExistenceErrors"] = "ENABLED"
-	}
+	t := shown("UserPoolClientType", c.Described())
+	t["UserPoolId"], t["ClientId"], t["CreationDate"], t["LastModifiedDate"] = c.PoolID, c.ID, epoch(created), epoch(modified)
+	delete(t, "ClientSecret")
 	switch {
 	case c.SecretARN != "":
 		t["ClientSecretArn"] = c.SecretARN // in place of the secret
 	case len(c.Secrets) > 0:
 		t["ClientSecret"] = c.Secrets[0]
 	}
-	var used validityUnits
-	t["AccessTokenValidity"], used.AccessToken = written(c.AccessTokenValidity, "hours")
-	t["IdTokenValidity"], used.IdToken = written(c.IDTokenValidity, "hours")
-	t["RefreshTokenValidity"], used.RefreshToken = written(c.RefreshTokenValidity, "days")
-	t["TokenValidityUnits"] = used
-	if len(c.Flows) > 0 {
-		t["AllowedOAuthFlows"], t["AllowedOAuthScopes"], t["SupportedIdentityProviders"] = c.Flows, c.Scopes, []string{"COGNITO"}
-	}
-	for name, list := range map[string][]string{"CallbackURLs": c.CallbackURLs, "LogoutURLs": c.LogoutURLs} {
-		if len(list) > 0 {
-			t[name] = list
+	return map[string]any{"UserPoolClient": t}
+}
+
+// clientDefaults are what a client has that nobody has changed. (What
+// DescribeUserPoolClient of a live pool says of one that was made with a name alone.)
+var clientDefaults = state.Settings{
+	"RefreshTokenValidity": json.RawMessage(`30`), "TokenValidityUnits": json.RawMessage(`{}`), "AllowedOAuthFlowsUserPoolClient": json.RawMessage(`false`),
+	"EnableTokenRevocation": json.RawMessage(`true`), "EnablePropagateAdditionalUserContextData": json.RawMessage(`false`), "AuthSessionValidity": json.RawMessage(`3`),
+}
+
+// complete gives a client's settings what AWS has where nothing was given.
+func complete(kept state.Settings) state.Settings {
+	for name, value := range clientDefaults {
+		if kept[name] == nil || name == "RefreshTokenValidity" && string(kept[name]) == "0" {
+			kept[name] = value
 		}
 	}
-	if c.DefaultRedirectURI != "" {
-		t["DefaultRedirectURI"] = c.DefaultRedirectURI
-	}
-	if c.Rotation {
-		grace := int(c.RotationGrace / time.Second)
-		t["RefreshTokenRotation"] = refreshRotation{"ENABLED", &grace}
-	}
-	return map[string]any{"UserPoolClient": t}
+	delete(kept, "ClientSecret")
+	return kept
 }
 
 type createUserPoolClient struct {
@@ -177,7 +211,7 @@ type createUserPoolClient struct {
 // toBeNamed stands in for the ARN of a client that has no id yet.
 const toBeNamed = "arn"
 
-func (a *API) createUserPoolClient(in *createUserPoolClient) (any, error) {
+func (a *API) createUserPoolClient(in *createUserPoolClient, kept state.Settings) (any, error) {
 	p, err := a.state.Describe(in.UserPoolId)
 	if err != nil {
 		return nil, err
@@ -193,6 +227,10 @@ func (a *API) createUserPoolClient(in *createUserPoolClient) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := a.checkClient(p, in.clientSettings); err != nil {
+		return nil, err
+	}
+	c.Settings = complete(kept)
 	if secret != "" {
 		c.Secrets = []string{secret}
 	}
@@ -211,7 +249,7 @@ type updateUserPoolClient struct {
 	PublishSecretsInAWSSecretsManager *bool // nil: as it is
 }
 
-func (a *API) updateUserPoolClient(in *updateUserPoolClient) (any, error) {
+func (a *API) updateUserPoolClient(in *updateUserPoolClient, kept state.Settings) (any, error) {
 	p, err := a.state.Describe(in.UserPoolId)
 	if err != nil {
 		return nil, err
@@ -224,6 +262,13 @@ func (a *API) updateUserPoolClient(in *updateUserPoolClient) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := a.checkClient(p, in.clientSettings); err != nil {
+		return nil, err
+	}
+	if kept["ClientName"] == nil {
+		kept["ClientName"] = before.Described()["ClientName"]
+	}
+	c.Settings = complete(kept)
 	if c, err = a.state.ReplaceClient(in.UserPoolId, in.ClientId, c); err != nil {
 		return nil, err
 	}

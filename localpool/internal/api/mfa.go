@@ -36,7 +36,8 @@ func (a *API) setup(in withToken) (poolID string, u state.User, next func() stri
 	if err != nil {
 		return "", u, nil, nil, unauthorized("Invalid session for the user.")
 	}
-	next = func() string { return a.sessions.start(taken, a.state.Now(), sessionLifetime) }
+	c, _ := a.state.Client(taken.clientID)
+	next = func() string { return a.sessions.start(taken, a.state.Now(), lifetimeOf(c)) }
 	return taken.poolID, u, next, restore, nil
 }
 

@@ -2,16 +2,17 @@ package api
 
 // operations are those that the API has. Any other is unknown, as at Cognito.
 var operations = map[string]operation{
-	"ListUserPools":    admin((*API).listUserPools),
-	"CreateUserPool":   admin((*API).createUserPool),
-	"DescribeUserPool": admin((*API).describeUserPool),
-	"UpdateUserPool":   admin((*API).updateUserPool),
-	"DeleteUserPool":   admin((*API).deleteUserPool),
+	"ListUserPools":       admin((*API).listUserPools),
+	"CreateUserPool":      keeping("UserPoolType", (*API).createUserPool),
+	"DescribeUserPool":    admin((*API).describeUserPool),
+	"UpdateUserPool":      keeping("UserPoolType", (*API).updateUserPool),
+	"DeleteUserPool":      admin((*API).deleteUserPool),
+	"AddCustomAttributes": admin((*API).addCustomAttributes),
 
 	"ListUserPoolClients":    admin((*API).listUserPoolClients),
-	"CreateUserPoolClient":   admin((*API).createUserPoolClient),
+	"CreateUserPoolClient":   keeping("UserPoolClientType", (*API).createUserPoolClient),
 	"DescribeUserPoolClient": admin((*API).describeUserPoolClient),
-	"UpdateUserPoolClient":   admin((*API).updateUserPoolClient),
+	"UpdateUserPoolClient":   keeping("UserPoolClientType", (*API).updateUserPoolClient),
 	"DeleteUserPoolClient":   admin((*API).deleteUserPoolClient),
 
 	"AddUserPoolClientSecret":    admin((*API).addUserPoolClientSecret),

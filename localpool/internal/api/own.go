@@ -31,6 +31,17 @@ func (a *API) own(token string) (poolID string, u state.User, err error) {
 	return c.PoolID, u, nil
 }
 
+// bearer is the app client of an access token that was read a moment ago. Of a client
+// that is gone nothing is held against its users.
+func (a *API) bearer(token string) state.Client {
+	read, err := a.maker.Read(token)
+	if err != nil {
+		return state.Client{}
+	}
+	c, _ := a.state.Client(read.ClientID)
+	return c
+}
+
 type onOwn struct{ AccessToken string }
 
 func (a *API) getUser(in *onOwn) (any, error) {
@@ -38,7 +49,7 @@ func (a *API) getUser(in *onOwn) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	attributes, err := attributesOf(u, nil)
+	attributes, err := attributesOf(a.bearer(in.AccessToken).Seen(u), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -92,13 +103,13 @@ func (a *API) updateUserAttributes(in *updateUserAttributes) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	sent, err := a.state.UpdateOwn(pool, u.Sub(), mapOf(in.UserAttributes))
+	sent, err := a.state.UpdateOwn(pool, u.Sub(), a.bearer(in.AccessToken), mapOf(in.UserAttributes))
 	if err != nil {
 		return nil, err
 	}
 	deliveries := make([]*delivery, 0, len(sent))
 	for _, name := range slices.Sorted(maps.Keys(sent)) {
-		deliveries = append(deliveries, deliveryTo(name, sent[name]))
+		deliveries = append(deliveries, deliveryTo(state.Delivery{Attribute: name, To: sent[name]}))
 	}
 	return map[string]any{"CodeDeliveryDetailsList": deliveries}, nil
 }
@@ -113,7 +124,7 @@ func (a *API) deleteUserAttributes(in *deleteUserAttributes) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return empty, a.state.DeleteAttributes(pool, u.Sub(), in.UserAttributeNames)
+	return empty, a.state.DeleteOwn(pool, u.Sub(), a.bearer(in.AccessToken), in.UserAttributeNames)
 }
 
 type verificationCode struct {
@@ -130,7 +141,7 @@ func (a *API) getUserAttributeVerificationCode(in *verificationCode) (any, error
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"CodeDeliveryDetails": deliveryTo(in.AttributeName, to)}, nil
+	return map[string]any{"CodeDeliveryDetails": deliveryTo(state.Delivery{Attribute: in.AttributeName, To: to})}, nil
 }
 
 type verifyUserAttribute struct {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,31 +59,137 @@ func (a *API) listUserPools(in *listUserPools) (any, error) {
 	}{list, next}, nil
 }
 
-// poolSettings are what a pool is made of, and can be changed. What the local pool
-// does not model is not here.
+// poolSettings are what is looked at of the settings of a pool; all of them are kept.
 type poolSettings struct {
-	PoolName              string
-	Policies              struct{ PasswordPolicy *struct{ MinimumLength *int } }
-	AdminCreateUserConfig struct{ AllowAdminCreateUserOnly bool }
-	MfaConfiguration      string
-	LambdaConfig          state.LambdaConfig
+	PoolName         string
+	LambdaConfig     state.LambdaConfig
+	MfaConfiguration string
+	UserPoolTier     string
+	Schema           []state.NewAttribute
+	Policies         struct {
+		SignInPolicy *struct{ AllowedFirstAuthFactors []string }
+	}
+	SmsConfiguration *struct{}
+	DcrConfiguration *struct{ EnableStatus string }
+	AcrConfiguration map[string]struct{ AcrValue string }
+	UserPoolAddOns   *struct{ AdvancedSecurityMode string }
+
+	AutoVerifiedAttributes      []string
+	UserAttributeUpdateSettings struct{ AttributesRequireVerificationBeforeUpdate []string }
+	EmailConfiguration          struct{ EmailSendingAccount, SourceArn string }
+	AccountRecoverySetting      struct {
+		RecoveryMechanisms []struct {
+			Priority int
+			Name     string
+		}
+	}
 }
 
-// apply makes a pool's settings what they are here, which is all of them: those
-// that are left out are as in a pool that nobody has changed.
-func (in *poolSettings) apply(p *state.Pool) error {
+// check refuses settings that do not go together.
+func (in *poolSettings) check() error {
 	l := in.LambdaConfig
 	if one := l.PreTokenGenerationConfig; one != nil && l.PreTokenGeneration != "" && l.PreTokenGeneration != one.LambdaArn {
 		return invalid("PreTokenGeneration and PreTokenGenerationConfig must have the same Lambda ARN.")
 	}
-	if in.PoolName != "" {
-		p.Name = in.PoolName
+	if (l.CustomEmailSender != nil || l.CustomSMSSender != nil) && l.KMSKeyID == "" {
+		return invalid("KMSKeyID is required when CustomEmailSender or CustomSMSSender is configured.")
 	}
-	p.PasswordMin, p.SelfSignUp, p.Lambda = 8, !in.AdminCreateUserConfig.AllowAdminCreateUserOnly, l
-	if policy := in.Policies.PasswordPolicy; policy != nil && policy.MinimumLength != nil {
-		p.PasswordMin = *policy.MinimumLength
+	if p := in.Policies.SignInPolicy; p != nil {
+		switch factors := p.AllowedFirstAuthFactors; {
+		case slices.Contains(factors, "SOFTWARE_TOKEN"):
+			return invalid("SOFTWARE_TOKEN is not an allowed first authentication factor.")
+		case !slices.Contains(factors, "PASSWORD") && !slices.Contains(factors, "EMAIL_OTP") && !slices.Contains(factors, "SMS_OTP"):
+			return invalid("WEB_AUTHN cannot be the only allowed first authentication factor.")
+		case in.MfaConfiguration == state.MFARequired && (slices.Contains(factors, "EMAIL_OTP") || slices.Contains(factors, "SMS_OTP")):
+			return invalid("One-time passwords cannot be first authentication factors when MFA is required.")
+		}
+	}
+	if e := in.EmailConfiguration; e.EmailSendingAccount == "DEVELOPER" && e.SourceArn == "" {
+		return invalid("SourceArn is required when EmailSendingAccount is DEVELOPER.")
+	}
+	for _, name := range in.UserAttributeUpdateSettings.AttributesRequireVerificationBeforeUpdate {
+		if !slices.Contains(in.AutoVerifiedAttributes, name) {
+			return invalid("Attributes requiring verification before update must be auto-verified: %s", name)
+		}
+	}
+	mechanisms := in.AccountRecoverySetting.RecoveryMechanisms
+	for i, m := range mechanisms {
+		if m.Name == "admin_only" && len(mechanisms) > 1 {
+			return invalid("admin_only cannot be combined with other recovery mechanisms.")
+		}
+		if i > 0 && m.Priority == mechanisms[0].Priority {
+			return invalid("Recovery mechanisms must have different priorities.")
+		}
+	}
+	return in.levels()
+}
+
+// levels checks that no two levels of AcrConfiguration have one name, with those that are
+// not given as they are by themselves.
+func (in *poolSettings) levels() error {
+	seen := make(map[string]bool)
+	for level := range 4 {
+		name := acrOf(level + 1)
+		if given, ok := in.AcrConfiguration["Level"+strconv.Itoa(level+1)]; ok {
+			name = given.AcrValue
+		}
+		if seen[name] {
+			return invalid("AcrConfiguration values must be unique: %s", name)
+		}
+		seen[name] = true
 	}
 	return nil
+}
+
+func acrOf(level int) string { return "urn:cognito:loa:" + strconv.Itoa(level) }
+
+// tier refuses what the cheapest plan does not have. Its text is a live pool's, where the
+// pool goes down to it; where a feature is turned on in it, none is known.
+func tier(s state.Settings) error {
+	var r struct {
+		UserPoolTier string
+		Policies     struct {
+			SignInPolicy struct{ AllowedFirstAuthFactors []string }
+		}
+		DcrConfiguration struct{ EnableStatus string }
+		AcrConfiguration map[string]any
+		UserPoolAddOns   struct{ AdvancedSecurityMode string }
+
+		IssuerConfiguration struct{ Type string }
+		LambdaConfig        state.LambdaConfig
+	}
+	b, err := json.Marshal(s)
+	if err == nil {
+		err = json.Unmarshal(b, &r)
+	}
+	if err != nil || r.UserPoolTier == "PLUS" || r.UserPoolTier == "" {
+		return err
+	}
+	var on []string
+	if m := r.UserPoolAddOns.AdvancedSecurityMode; m == "AUDIT" || m == "ENFORCED" {
+		on = append(on, "Threat Protection")
+	}
+	if r.UserPoolTier == "LITE" {
+		if slices.ContainsFunc(r.Policies.SignInPolicy.AllowedFirstAuthFactors, func(f string) bool { return f != "PASSWORD" }) {
+			on = append(on, "Passwordless Login")
+		}
+		if r.DcrConfiguration.EnableStatus == "Enabled" {
+			on = append(on, "Dynamic Client Registration")
+		}
+		if len(r.AcrConfiguration) > 0 {
+			on = append(on, "Authentication Context")
+		}
+		if c := r.LambdaConfig.PreTokenGenerationConfig; c != nil && c.LambdaVersion != "V1_0" {
+			on = append(on, "Access Token Customization")
+		}
+	} else {
+		on = nil // threat protection was to be had before there were plans
+	}
+	if len(on) == 0 {
+		return nil
+	}
+	return &state.Error{Type: "FeatureUnavailableInTierException",
+		Message: "The following features need to be disabled for the " + r.UserPoolTier + " pricing tier configured: " + strings.Join(on, ", ")}
 }
 
 type updateUserPool struct {
@@ -90,105 +197,131 @@ type updateUserPool struct {
 	UserPoolId string
 }
 
-func (a *API) updateUserPool(in *updateUserPool) (any, error) {
+// standing are settings that an update which does not name them leaves as they are: those
+// that are made with the pool, those of other operations, and those of which the
+// documentation says so. Any other goes back to what AWS has where nothing is given.
+var standing = []string{
+	"AliasAttributes", "UsernameAttributes", "UsernameConfiguration", "SchemaAttributes",
+	"MfaConfiguration", "SoftwareTokenMfaConfiguration", "SmsMfaConfiguration", "EmailMfaConfiguration", "WebAuthnConfiguration",
+	"UserPoolTags", "UserPoolTier", "DcrConfiguration", "KeyConfiguration", "IssuerConfiguration",
+}
+
+func (a *API) updateUserPool(in *updateUserPool, kept state.Settings) (any, error) {
+	if err := in.check(); err != nil {
+		return nil, err
+	}
 	return empty, a.state.UpdatePool(in.UserPoolId, func(p *state.Pool) error {
-		if in.MfaConfiguration != "" {
-			p.MFA = in.MfaConfiguration
+		for _, name := range standing {
+			if before := p.Settings[name]; before != nil && kept[name] == nil {
+				kept[name] = before
+			}
 		}
-		return in.apply(p)
+		complete, err := kept.Complete()
+		if err != nil {
+			return err
+		}
+		if in.PoolName != "" {
+			p.Name = in.PoolName
+		}
+		p.Settings = complete
+		return tier(complete)
 	})
 }
 
 type createUserPool struct {
 	poolSettings
-	UsernameAttributes    []string
-	UsernameConfiguration struct{ CaseSensitive *bool }
+	AliasAttributes    []string
+	UsernameAttributes []string
 }
 
-func (a *API) createUserPool(in *createUserPool) (any, error) {
-	p := state.Pool{
-		EmailAsUsername: len(in.UsernameAttributes) > 0,
-		CaseSensitive:   in.UsernameConfiguration.CaseSensitive == nil || *in.UsernameConfiguration.CaseSensitive,
+func (a *API) createUserPool(in *createUserPool, kept state.Settings) (any, error) {
+	if len(in.AliasAttributes) > 0 && len(in.UsernameAttributes) > 0 {
+		return nil, invalid("Only one of the aliasAttributes or usernameAttributes can be set in a user pool.")
 	}
-	if slices.Contains(in.UsernameAttributes, "phone_number") {
-		return nil, invalid("The local pool has no phone numbers as usernames.")
-	}
-	if in.MfaConfiguration != "" && in.MfaConfiguration != state.MFAOff {
+	if mode := in.MfaConfiguration; mode != "" && mode != state.MFAOff && in.SmsConfiguration == nil {
 		return nil, invalid("SMS configuration and Auto verification for phone_number are required when MFA is required/optional")
 	}
-	if err := in.apply(&p); err != nil {
+	if err := in.check(); err != nil {
 		return nil, err
 	}
-	p, err := a.state.CreatePool(p)
+	schema, err := schemaOf(in.Schema)
+	if err != nil {
+		return nil, err
+	}
+	if kept["SchemaAttributes"], err = json.Marshal(schema); err != nil {
+		return nil, err
+	}
+	if kept, err = kept.Complete(); err != nil {
+		return nil, err
+	}
+	if err := tier(kept); err != nil {
+		return nil, err
+	}
+	p, err := a.state.CreatePool(state.Pool{Name: in.PoolName, Settings: kept})
 	if err != nil {
 		return nil, err
 	}
 	return map[string]any{"UserPool": poolType(p, 0)}, nil
 }
 
-// poolType is a pool in the API's words. What the local pool does not model is as
-// in a pool that nobody has changed.
+// schemaOf makes the schema of a pool of what was given of it.
+func schemaOf(given []state.NewAttribute) ([]state.SchemaAttribute, error) {
+	own := make([]state.SchemaAttribute, 0, len(given))
+	for _, n := range given {
+		attribute, err := n.Attribute(false)
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(own, func(other state.SchemaAttribute) bool { return other.Name == attribute.Name }) {
+			return nil, invalid("Existing attribute already has name %s.", attribute.Name)
+		}
+		own = append(own, attribute)
+	}
+	return state.Schema(own), nil
+}
+
+// poolType is a pool in the API's words: the settings as they were given, and what the
+// pool is besides.
 func poolType(p state.Pool, users int) map[string]any {
-	region, _, _ := strings.Cut(p.ID, "_")
-	t := map[string]any{
-		"Id": p.ID, "Name": p.Name, "Arn": "arn:aws:cognito-idp:" + region + ":" + account + ":userpool/" + p.ID,
-		"CreationDate": epoch(p.Created), "LastModifiedDate": epoch(p.Modified), "EstimatedNumberOfUsers": users,
-		"Policies": map[string]any{"PasswordPolicy": map[string]any{
-			"MinimumLength": p.PasswordMin, "RequireUppercase": true, "RequireLowercase": true, "RequireNumbers": true, "RequireSymbols": true,
-			"TemporaryPasswordValidityDays": temporaryPasswordDays,
-		}},
-		"DeletionProtection": "INACTIVE", "LambdaConfig": p.Lambda, "SchemaAttributes": schema(p),
-		"AutoVerifiedAttributes":      []string{"email"},
-		"VerificationMessageTemplate": map[string]any{"DefaultEmailOption": "CONFIRM_WITH_CODE"},
-		"MfaConfiguration":            mfaMode(p),
-		"EmailConfiguration":          map[string]any{"EmailSendingAccount": "COGNITO_DEFAULT"},
-		"AdminCreateUserConfig":       map[string]any{"AllowAdminCreateUserOnly": !p.SelfSignUp, "UnusedAccountValidityDays": temporaryPasswordDays},
-		"UsernameConfiguration":       map[string]any{"CaseSensitive": p.CaseSensitive},
-		"AccountRecoverySetting":      map[string]any{"RecoveryMechanisms": []map[string]any{{"Name": "verified_email", "Priority": 1}}},
-		"UserPoolTags":                empty, "UserPoolTier": "ESSENTIALS",
+	t := shown("UserPoolType", p.Settings)
+	t["Id"], t["Name"], t["Arn"] = p.ID, p.Name, poolARN(p.ID)
+	t["CreationDate"], t["LastModifiedDate"], t["EstimatedNumberOfUsers"] = epoch(p.Created), epoch(p.Modified), users
+	if _, ok := t["AcrConfiguration"]; ok {
+		t["AcrConfiguration"] = allLevels(p.Settings["AcrConfiguration"])
 	}
 	for name, domain := range map[string]string{"Domain": p.Domain, "CustomDomain": p.CustomDomain} {
 		if domain != "" {
 			t[name] = domain
 		}
 	}
-	if p.EmailAsUsername {
-		t["UsernameAttributes"] = []string{"email"}
-	} else {
-		t["AliasAttributes"] = []string{"email"}
-	}
 	return t
 }
 
-const (
-	temporaryPasswordDays = 7
-
-	account = "000000000000"
-)
-
-func schema(p state.Pool) []map[string]any {
-	var list []map[string]any
-	for _, name := range state.StandardAttributes {
-		a := map[string]any{
-			"Name": name, "AttributeDataType": "String", "DeveloperOnlyAttribute": false, "Mutable": name != "sub",
-			"Required": name == "sub" || (name == "email" && p.EmailAsUsername),
+// allLevels has all four levels, those that were not given by their own names.
+func allLevels(given json.RawMessage) map[string]any {
+	levels := make(map[string]any)
+	_ = json.Unmarshal(given, &levels) // checked when it was given
+	for level := range 4 {
+		name := "Level" + strconv.Itoa(level+1)
+		if levels[name] == nil {
+			levels[name] = map[string]string{"AcrValue": acrOf(level + 1)}
 		}
-		switch name {
-		case "email_verified", "phone_number_verified":
-			a["AttributeDataType"] = "Boolean"
-		case "updated_at":
-			a["AttributeDataType"], a["NumberAttributeConstraints"] = "Number", map[string]string{"MinValue": "0"}
-		default:
-			least, most := 0, 2048
-			switch name {
-			case "sub":
-				least = 1
-			case "birthdate":
-				least, most = 10, 10
-			}
-			a["StringAttributeConstraints"] = map[string]string{"MinLength": strconv.Itoa(least), "MaxLength": strconv.Itoa(most)}
-		}
-		list = append(list, a)
 	}
-	return list
+	return levels
+}
+
+func poolARN(id string) string {
+	region, _, _ := strings.Cut(id, "_")
+	return "arn:aws:cognito-idp:" + region + ":" + account + ":userpool/" + id
+}
+
+const account = "000000000000"
+
+type addCustomAttributes struct {
+	UserPoolId       string
+	CustomAttributes []state.NewAttribute
+}
+
+func (a *API) addCustomAttributes(in *addCustomAttributes) (any, error) {
+	return empty, a.state.AddAttributes(in.UserPoolId, in.CustomAttributes)
 }

@@ -20,7 +20,7 @@ var categories = byOperation(map[string]string{
 	quota.UserResourceUpdate:     "AdminSetUserMFAPreference SetUserMFAPreference AssociateSoftwareToken VerifySoftwareToken",
 	quota.UserList:               "ListUsers ListUsersInGroup",
 	quota.UserPoolRead:           "DescribeUserPool ListUserPools",
-	quota.UserPoolUpdate:         "CreateUserPool UpdateUserPool DeleteUserPool",
+	quota.UserPoolUpdate:         "CreateUserPool UpdateUserPool DeleteUserPool AddCustomAttributes",
 	quota.UserPoolResourceRead:   "GetGroup ListGroups GetUserPoolMfaConfig DescribeUserPoolDomain DescribeResourceServer ListResourceServers",
 	quota.UserPoolResourceUpdate: "CreateGroup UpdateGroup DeleteGroup SetUserPoolMfaConfig CreateUserPoolDomain DeleteUserPoolDomain CreateResourceServer UpdateResourceServer DeleteResourceServer",
 	quota.UserPoolClientRead:     "DescribeUserPoolClient ListUserPoolClients ListUserPoolClientSecrets",

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/base64"
 	"sync"
@@ -26,6 +27,9 @@ type challenge struct {
 	until    time.Time
 	srp      *exchange // of PASSWORD_VERIFIER, in place of sub
 }
+
+// lifetimeOf is how long a challenge of a client may be answered.
+func lifetimeOf(c state.Client) time.Duration { return cmp.Or(c.ChallengeLifetime, sessionLifetime) }
 
 const (
 	sessionLifetime = 3 * time.Minute // as in a client that nobody has changed

@@ -52,7 +52,7 @@ func (a *API) signUp(ctx context.Context, in *signUp) (any, error) {
 	confirmed := u.Status == state.Confirmed
 	var sentTo *delivery
 	if !confirmed {
-		sentTo = deliveryTo("email", u.Attributes["email"])
+		sentTo = deliveryTo(u.Confirming())
 	}
 	return struct {
 		UserConfirmed       bool
@@ -117,8 +117,8 @@ func (a *API) forgotPassword(in *aboutUser) (any, error) {
 
 // delivered answers where a code was sent to. To a client that is not to be told
 // of users, it pretends that one was sent where it was not.
-func delivered(c state.Client, username, to string, err error, hidden ...string) (any, error) {
-	d := deliveryTo("email", to)
+func delivered(c state.Client, username string, to state.Delivery, err error, hidden ...string) (any, error) {
+	d := deliveryTo(to)
 	switch {
 	case !c.TellUnknown && refusedAs(err, hidden...):
 		d = pretended(username)

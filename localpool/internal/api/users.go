@@ -78,7 +78,7 @@ func (a *API) adminCreateUser(ctx context.Context, in *adminCreateUser) (any, er
 	create := func() (state.User, error) {
 		return a.triggers.Invite(ctx, in.UserPoolId, state.Invitation{
 			Username: in.Username, Attributes: mapOf(in.UserAttributes), Password: in.TemporaryPassword,
-			Quiet: in.MessageAction == "SUPPRESS", ForceAlias: in.ForceAliasCreation,
+			Quiet: in.MessageAction == "SUPPRESS", ForceAlias: in.ForceAliasCreation, Mediums: in.DesiredDeliveryMediums,
 		}, triggers.Sent{Validation: mapOf(in.ValidationData), Metadata: in.ClientMetadata})
 	}
 	if in.MessageAction == "RESEND" {

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"crypto/rand"
 	"fmt"
 	"maps"
@@ -13,13 +14,11 @@ import (
 type Invitation struct {
 	Username   string
 	Attributes map[string]string
-	Password   string // temporary; empty: one is made up
-	Quiet      bool   // sends nothing
-	ForceAlias bool   // takes the address from whoever has it
+	Password   string   // temporary; empty: one is made up
+	Quiet      bool     // sends nothing
+	Mediums    []string // EMAIL, SMS; none: SMS
+	ForceAlias bool     // takes the address from whoever has it
 }
-
-// temporaryPasswords live so long. Then an administrator has to invite again.
-const temporaryPasswords = 7 * 24 * time.Hour
 
 // Invite makes a user who has to change the password at the first sign-in, and
 // sends them the password. ask, unless it is nil, is asked first about the user who
@@ -50,28 +49,30 @@ func (s *State) invite(poolID string, n Invitation, sub string, really bool) (Us
 	if attributes == nil {
 		attributes = make(map[string]string)
 	}
-	if p.EmailAsUsername && attributes["email"] == "" {
-		attributes["email"] = n.Username
-		if !plausibleEmail(n.Username) {
-			return User{}, refuse(InvalidParameter, "Username should be an email.")
+	if p.EmailAsUsername {
+		if err := p.address(n.Username, attributes); err != nil {
+			return User{}, err
 		}
 	}
-	if err := checkAttributes(attributes, byAdmin); err != nil {
+	if err := p.checkAttributes(attributes, nil, byAdmin); err != nil {
 		return User{}, err
 	}
-	if attributes["email"] == "" && attributes["email_verified"] != "" {
-		return User{}, refuse(InvalidParameter, "email is required to verify/un-verify email")
+	for _, name := range addresses {
+		if attributes[name] == "" && attributes[name+"_verified"] != "" {
+			return User{}, refuse(InvalidParameter, fmt.Sprintf("%s is required to verify/un-verify %s", name, name))
+		}
 	}
 	password, err := p.temporary(n.Password)
 	if err != nil {
 		return User{}, err
 	}
 	var before *User
+	var alias string
 	if !p.EmailAsUsername {
-		before = p.holder(nil, attributes["email"], strings.EqualFold(attributes["email_verified"], "true"))
+		before, alias = p.holder(nil, attributes)
 	}
-	if before != nil && !n.ForceAlias {
-		return User{}, errAlias
+	if before != nil && (!n.ForceAlias || alias == "preferred_username") {
+		return User{}, taken(alias)
 	}
 	attributes["sub"] = sub
 	made := NewUser{Username: n.Username, Attributes: attributes, Password: password, Status: ForceChangePassword, Enabled: true}
@@ -88,11 +89,11 @@ func (s *State) invite(poolID string, n Invitation, sub string, really bool) (Us
 		return User{}, err
 	}
 	if before != nil {
-		before.Attributes["email_verified"], before.Modified = "false", s.now()
+		before.Attributes[alias+"_verified"], before.Modified = "false", s.now()
 	}
-	u.PasswordExpires = s.now().Add(temporaryPasswords)
+	u.PasswordExpires = s.now().Add(p.temporaryPassword())
 	if !n.Quiet {
-		s.send(p, u, invitation, password)
+		s.send(p, u, invitation, password, inviteTo(u, n.Mediums))
 	}
 	return u.clone(), s.saveLocked()
 }
@@ -108,8 +109,8 @@ func (s *State) InviteAgain(poolID, name, password string) (User, error) {
 		if err != nil {
 			return err
 		}
-		u.Failures, u.LockedUntil, u.PasswordExpires = 0, time.Time{}, s.now().Add(temporaryPasswords)
-		s.send(p, u, invitation, password)
+		u.Failures, u.LockedUntil, u.PasswordExpires = 0, time.Time{}, s.now().Add(p.temporaryPassword())
+		s.send(p, u, invitation, password, inviteTo(u, nil))
 		err = p.setPassword(u, password)
 		invited = u.clone()
 		return err
@@ -125,7 +126,7 @@ func (p *Pool) temporary(password string) (string, error) {
 	}
 	sets := []string{"ABCDEFGHJKLMNPQRSTUVWXYZ", "abcdefghijkmnopqrstuvwxyz", "23456789", "!#$%&*+-=?@"}
 	sets = append(sets, strings.Join(sets, ""))
-	b := make([]byte, max(p.PasswordMin, 8))
+	b := make([]byte, max(p.PasswordMin, 8)) // of all kinds, whatever the policy asks
 	for i := range b {
 		set := sets[min(i, len(sets)-1)]
 		n, err := rand.Int(rand.Reader, big.NewInt(int64(len(set))))
@@ -135,6 +136,17 @@ func (p *Pool) temporary(password string) (string, error) {
 		b[i] = set[n.Int64()]
 	}
 	return string(b), nil
+}
+
+// inviteTo is where an invitation goes: to the phone number or the e-mail address, the one
+// that there is.
+func inviteTo(u *User, mediums []string) string {
+	for _, m := range mediums {
+		if name := map[string]string{"EMAIL": "email", "SMS": "phone_number"}[m]; u.Attributes[name] != "" {
+			return u.Attributes[name]
+		}
+	}
+	return cmp.Or(u.Attributes["email"], u.Attributes["phone_number"])
 }
 
 // ConfirmUser confirms a user without a code. The address stays unverified.
@@ -155,11 +167,13 @@ func (s *State) ResetPassword(poolID, name string) error {
 		switch {
 		case u.Status != Confirmed && u.Status != ResetRequired:
 			return refuse(NotAuthorized, "User password cannot be reset in the current state.")
-		case !u.verified():
-			return refuse(InvalidParameter, "Cannot reset password for the user as there is no registered/verified email or phone_number")
+		}
+		to, err := p.recovering(u)
+		if err != nil {
+			return err
 		}
 		u.Status = ResetRequired
-		s.sendCode(p, u, resetPassword)
+		s.sendCode(p, u, resetPassword, to)
 		return nil
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/big"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -15,6 +16,9 @@ type pendingCode struct {
 	Code    string    `json:"code"`
 	Expires time.Time `json:"expires"`
 	Tries   int       `json:"tries"`
+	// Attribute is where the code was sent, and Value what it was, or is to be.
+	Attribute string `json:"attribute,omitempty"`
+	Value     string `json:"value,omitempty"`
 }
 
 // Message is what Cognito would have sent by e-mail or text.
@@ -45,8 +49,13 @@ const (
 	maxTries     = 5
 )
 
-// sendCode sends a code that the user is to send back. The caller holds the lock.
-func (s *State) sendCode(p *Pool, u *User, purpose string) {
+// sendCode sends a code that the user is to send back to one of their addresses. The
+// caller holds the lock.
+func (s *State) sendCode(p *Pool, u *User, purpose, attribute string) {
+	s.sendCodeTo(p, u, purpose, attribute, u.Attributes[attribute])
+}
+
+func (s *State) sendCodeTo(p *Pool, u *User, purpose, attribute, to string) {
 	n, err := rand.Int(rand.Reader, big.NewInt(1_000_000))
 	if err != nil {
 		panic(err) // a broken random source
@@ -59,22 +68,58 @@ func (s *State) sendCode(p *Pool, u *User, purpose string) {
 	if u.Pending == nil {
 		u.Pending = make(map[string]pendingCode)
 	}
-	u.Pending[purpose] = pendingCode{Code: code, Expires: s.now().Add(lifetime)}
-	s.send(p, u, purpose, code)
+	u.Pending[purpose] = pendingCode{Code: code, Expires: s.now().Add(lifetime), Attribute: attribute, Value: to}
+	s.send(p, u, purpose, code, to)
 }
 
 // send puts a message into the outbox and the log. The caller holds the lock.
-func (s *State) send(p *Pool, u *User, purpose, code string) {
-	to := u.Attributes["email"]
-	if purpose == verifyPhone {
-		to = u.Attributes["phone_number"]
-	}
+func (s *State) send(p *Pool, u *User, purpose, code, to string) {
 	m := Message{PoolID: p.ID, Username: u.Username, To: to, Purpose: purpose, Code: code, Sent: s.now()}
 	s.outbox = append(s.outbox, m)
 	if len(s.outbox) > keptMessages {
 		s.outbox = slices.Clone(s.outbox[len(s.outbox)-keptMessages:])
 	}
 	s.logger.Info("code that Cognito would send", slog.String("to", m.To), slog.String("for", purpose), slog.String("code", m.Code))
+}
+
+// Delivery is where a code was sent: an attribute, and its value. Its zero value is
+// nowhere.
+type Delivery struct{ Attribute, To string }
+
+// Confirming is where the code was sent that a new user confirms themselves by.
+func (u User) Confirming() Delivery {
+	c := u.Pending[confirmSignUp]
+	return Delivery{c.Attribute, c.Value}
+}
+
+// verifying is the address of a new user that a code is sent to: the phone number, where
+// the pool verifies both.
+func (p *Pool) verifying(attributes map[string]string) string {
+	for _, name := range []string{"phone_number", "email"} {
+		if attributes[name] != "" && slices.Contains(p.rules.AutoVerifiedAttributes, name) {
+			return name
+		}
+	}
+	return ""
+}
+
+// recovering is the address that a user who has forgotten the password gets a code at.
+// Where the pool does not say, it is the phone number, or else the e-mail address.
+func (p *Pool) recovering(u *User) (string, error) {
+	mechanisms := slices.Clone(p.rules.AccountRecoverySetting.RecoveryMechanisms)
+	slices.SortFunc(mechanisms, func(a, b recoveryMechanism) int { return a.Priority - b.Priority })
+	if len(mechanisms) == 0 {
+		mechanisms = []recoveryMechanism{{1, "verified_phone_number"}, {2, "verified_email"}}
+	}
+	for _, m := range mechanisms {
+		if m.Name == "admin_only" {
+			return "", refuse(NotAuthorized, "Contact administrator to reset password.")
+		}
+		if name, ok := strings.CutPrefix(m.Name, "verified_"); ok && u.Attributes[name] != "" && isVerified(u.Attributes, name) {
+			return name, nil
+		}
+	}
+	return "", refuse(InvalidParameter, "Cannot reset password for the user as there is no registered/verified email or phone_number")
 }
 
 // useCode takes a code once. The caller holds the lock.

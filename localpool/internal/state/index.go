@@ -12,13 +12,15 @@ import (
 // page of users takes longer in a large pool. It is kept beside the lists and not
 // saved. Who uses it holds the lock.
 type index struct {
-	next    int64 // the highest order that a user has
-	names   map[string]*User
-	subs    map[string]*User
-	emails  map[string][]*User // in lower case; several users may have one address
-	groups  map[string]*Group
-	sorted  []string           // names of groups
-	members map[string][]*User // by group, in order
+	next  int64 // the highest order that a user has
+	names map[string]*User
+	subs  map[string]*User
+	// addresses are attributes that may stand for a username, by name and by value in
+	// lower case; several users may have one.
+	addresses map[string]map[string][]*User
+	groups    map[string]*Group
+	sorted    []string           // names of groups
+	members   map[string][]*User // by group, in order
 
 	grants   map[string]*Grant   // by hash
 	families map[string][]*Grant // by origin_jti
@@ -30,8 +32,11 @@ const pruneGrants = 1000
 
 // makeIndex makes the index of the pool's lists as they are.
 func (p *Pool) makeIndex() error {
+	if err := p.settle(); err != nil {
+		return err
+	}
 	p.index = &index{
-		names: make(map[string]*User, len(p.Users)), subs: make(map[string]*User, len(p.Users)), emails: make(map[string][]*User),
+		names: make(map[string]*User, len(p.Users)), subs: make(map[string]*User, len(p.Users)), addresses: make(map[string]map[string][]*User),
 		groups: make(map[string]*Group), members: make(map[string][]*User),
 	}
 	for _, g := range p.Groups {
@@ -73,13 +78,14 @@ func (p *Pool) user(name string) *User {
 	return p.addressee(name)
 }
 
-// addressee finds the user whom an e-mail address stands for, the last one where
-// there are several. An alias works once it is verified; where it is the username,
-// from the start.
-func (p *Pool) addressee(email string) *User {
-	for _, u := range slices.Backward(p.index.emails[strings.ToLower(email)]) {
-		if p.key(u.Attributes["email"]) == p.key(email) && (p.EmailAsUsername || u.verified()) {
-			return u
+// addressee finds the user whom an attribute stands for, the last one where there are
+// several.
+func (p *Pool) addressee(value string) *User {
+	for _, name := range p.aliases() {
+		for _, u := range slices.Backward(p.index.addresses[name][strings.ToLower(value)]) {
+			if p.key(u.Attributes[name]) == p.key(value) && p.stands(u.Attributes, name) {
+				return u
+			}
 		}
 	}
 	return nil
@@ -108,7 +114,7 @@ func (x *index) addUser(key string, u *User) error {
 		return fmt.Errorf("user %s is there twice", u.Username)
 	}
 	x.names[key], x.subs[u.Sub()] = u, u
-	x.readdress(u, "")
+	x.readdress(u, nil)
 	for _, g := range u.Groups {
 		x.join(u, g)
 	}
@@ -120,30 +126,42 @@ func (p *Pool) removeUser(u *User) {
 	p.Users = remove(p.Users, u)
 	delete(p.index.names, p.key(u.Username))
 	delete(p.index.subs, u.Sub())
-	p.index.unlist(u, u.Attributes["email"])
+	for _, name := range indexed {
+		p.index.unlist(u, name, u.Attributes[name])
+	}
 	for _, g := range u.Groups {
 		p.index.leave(u, g)
 	}
 }
 
-// readdress notes that a user's e-mail address is another than before.
-func (x *index) readdress(u *User, before string) {
-	now := u.Attributes["email"]
-	if now == before {
-		return
-	}
-	x.unlist(u, before)
-	if key := strings.ToLower(now); key != "" {
-		x.emails[key] = insert(x.emails[key], u)
+// indexed are the attributes that users are found by.
+var indexed = []string{"email", "phone_number", "preferred_username"}
+
+// readdress notes that a user's attributes are others than before.
+func (x *index) readdress(u *User, before map[string]string) {
+	for _, name := range indexed {
+		now := u.Attributes[name]
+		if now == before[name] {
+			continue
+		}
+		x.unlist(u, name, before[name])
+		key := strings.ToLower(now)
+		if key == "" {
+			continue
+		}
+		if x.addresses[name] == nil {
+			x.addresses[name] = make(map[string][]*User)
+		}
+		x.addresses[name][key] = insert(x.addresses[name][key], u)
 	}
 }
 
-func (x *index) unlist(u *User, email string) {
-	key := strings.ToLower(email)
-	if left := remove(x.emails[key], u); len(left) > 0 {
-		x.emails[key] = left
+func (x *index) unlist(u *User, name, value string) {
+	key := strings.ToLower(value)
+	if left := remove(x.addresses[name][key], u); len(left) > 0 {
+		x.addresses[name][key] = left
 	} else {
-		delete(x.emails, key)
+		delete(x.addresses[name], key)
 	}
 }
 

@@ -76,8 +76,8 @@ func (p *Pool) candidates(f Filter) []*User {
 		return one(p.index.names[p.key(f.Value)])
 	case f.Attribute == "sub":
 		return one(cmp.Or(p.index.subs[f.Value], p.index.subs[strings.ToLower(f.Value)]))
-	case f.Attribute == "email":
-		return p.index.emails[strings.ToLower(f.Value)]
+	case slices.Contains(indexed, f.Attribute):
+		return p.index.addresses[f.Attribute][strings.ToLower(f.Value)]
 	}
 	return p.Users
 }

@@ -69,7 +69,7 @@ func TestIndex(t *testing.T) {
 		if err := p.makeIndex(); err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Equal(kept.sorted, p.index.sorted) || len(kept.names) != len(p.index.names) || len(kept.emails) != len(p.index.emails) {
+		if !slices.Equal(kept.sorted, p.index.sorted) || len(kept.names) != len(p.index.names) || len(kept.addresses["email"]) != len(p.index.addresses["email"]) {
 			t.Errorf("the index that was kept is not the one that is made anew")
 		}
 	}
@@ -99,12 +99,12 @@ func checkIndex(t *testing.T, p *Pool) {
 		}
 	}
 	for key, want := range addresses {
-		if !slices.Equal(p.index.emails[key], want) {
+		if !slices.Equal(p.index.addresses["email"][key], want) {
 			t.Errorf("address %s is another's", key)
 		}
 	}
-	if len(p.index.emails) != len(addresses) {
-		t.Errorf("index of %d addresses, want %d", len(p.index.emails), len(addresses))
+	if len(p.index.addresses["email"]) != len(addresses) {
+		t.Errorf("index of %d addresses, want %d", len(p.index.addresses["email"]), len(addresses))
 	}
 	for _, g := range p.Groups {
 		if p.group(g.Name) != g || !slices.Equal(p.index.members[g.Name], members[g.Name]) {

@@ -78,8 +78,7 @@ func (s *State) SetPoolMFA(poolID, mode string) error {
 	if err != nil {
 		return err
 	}
-	p.MFA, p.Modified = mode, s.now()
-	return s.saveLocked()
+	return s.resettle(p, Settings{"MfaConfiguration": mustJSON(mode)})
 }
 
 var secretEncoding = base32.StdEncoding.WithPadding(base32.NoPadding)

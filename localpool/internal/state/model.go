@@ -3,6 +3,7 @@ package state
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -33,6 +34,14 @@ type Pool struct {
 	// Lambda is replaced, never changed.
 	Lambda LambdaConfig `json:"lambda,omitzero"`
 
+	// Settings are all that the pool was given by the API, of which the fields above
+	// follow, and Documents what else it was told.
+	Settings  Settings                       `json:"settings,omitempty"`
+	Documents map[string]map[string]Document `json:"documents,omitempty"` // by kind and key
+	// AnySchema takes custom attributes that the schema does not have: in pools of seeds.
+	AnySchema bool `json:"any_schema,omitempty"`
+
+	rules *Rules
 	index *index
 }
 
@@ -90,6 +99,15 @@ type Client struct {
 	// where PreventUserExistenceErrors is LEGACY.
 	TellUnknown bool `json:"tell_unknown,omitempty"`
 
+	// Attributes that the client may read, and write; nil: all of them.
+	ReadAttributes  []string `json:"read_attributes,omitempty"`
+	WriteAttributes []string `json:"write_attributes,omitempty"`
+	// ChallengeLifetime is AuthSessionValidity; zero: three minutes.
+	ChallengeLifetime time.Duration `json:"challenge_lifetime,omitempty"`
+	// Settings are all that the client was given by the API, of which the fields
+	// above follow.
+	Settings Settings `json:"settings,omitempty"`
+
 	DefaultRedirectURI string    `json:"default_redirect_uri,omitempty"`
 	Created            time.Time `json:"created,omitzero"`
 	Modified           time.Time `json:"modified,omitzero"`
@@ -99,7 +117,7 @@ type Client struct {
 // them are Cognito's default.
 var ExplicitAuthFlows = []string{
 	"ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_USER_SRP_AUTH", "ALLOW_CUSTOM_AUTH",
-	"ALLOW_USER_PASSWORD_AUTH", "ALLOW_ADMIN_USER_PASSWORD_AUTH",
+	"ALLOW_USER_PASSWORD_AUTH", "ALLOW_ADMIN_USER_PASSWORD_AUTH", "ALLOW_USER_AUTH",
 }
 
 // Explicit returns the client's ExplicitAuthFlows. A client that rotates refresh
@@ -115,7 +133,20 @@ func (c Client) Explicit() []string {
 }
 
 // AllowsAuth reports whether the client may use a flow of the JSON API.
-func (c Client) AllowsAuth(flow string) bool { return slices.Contains(c.Explicit(), "ALLOW_"+flow) }
+// Those that have no ALLOW before them are the older names.
+func (c Client) AllowsAuth(flow string) bool {
+	older := map[string]string{"CUSTOM_AUTH": "CUSTOM_AUTH_FLOW_ONLY", "ADMIN_USER_PASSWORD_AUTH": "ADMIN_NO_SRP_AUTH"}[flow]
+	flows := c.Explicit()
+	if legacy(flows) && (flow == "REFRESH_TOKEN_AUTH" || flow == "USER_SRP_AUTH" && !slices.Contains(flows, "CUSTOM_AUTH_FLOW_ONLY")) {
+		return true // which no older name turns on
+	}
+	return slices.Contains(flows, "ALLOW_"+flow) || slices.Contains(flows, flow) || older != "" && slices.Contains(flows, older)
+}
+
+// legacy reports whether flows are named by their older names.
+func legacy(flows []string) bool {
+	return len(flows) > 0 && !strings.HasPrefix(flows[0], "ALLOW_")
+}
 
 // Allows reports whether the client may use a flow.
 func (c Client) Allows(flow string) bool { return slices.Contains(c.Flows, flow) }
@@ -143,6 +174,7 @@ type User struct {
 	Modified   time.Time         `json:"modified"`
 	Password   string            `json:"password"` // hashed
 	SRP        string            `json:"srp,omitempty"`
+	Passwords  []string          `json:"passwords,omitempty"` // of before, hashed, the last first
 	// PasswordExpires is when a temporary password stops working.
 	PasswordExpires time.Time `json:"password_expires,omitzero"`
 
@@ -160,6 +192,7 @@ func (u *User) clone() User {
 	c.Attributes = maps.Clone(u.Attributes)
 	c.Groups = slices.Clone(u.Groups)
 	c.Pending = maps.Clone(u.Pending)
+	c.Passwords = slices.Clone(u.Passwords)
 	return c
 }
 
@@ -224,6 +257,7 @@ const (
 	ResourceNotFound      = "ResourceNotFoundException"
 	GroupExists           = "GroupExistsException"
 	UnsupportedUserState  = "UnsupportedUserStateException"
+	PasswordHistory       = "PasswordHistoryPolicyViolationException"
 
 	// Of triggers.
 	UserLambdaValidation  = "UserLambdaValidationException"
@@ -237,6 +271,5 @@ var (
 	errNoUser   = refuse(UserNotFound, "User does not exist.")
 	errLocked   = refuse(NotAuthorized, "Password attempts exceeded")
 	errDisabled = refuse(NotAuthorized, "User is disabled.")
-	errAlias    = refuse(AliasExists, "An account with the email already exists.")
 	errNoGroup  = refuse(ResourceNotFound, "Group not found.")
 )

@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"slices"
+	"time"
 
 	"fmt"
 	"strings"
@@ -50,31 +52,79 @@ func checkPassword(hashed, password string) bool {
 	return err == nil && subtle.ConstantTimeCompare(got, want) == 1
 }
 
+// setPassword keeps those of before that the pool's history holds against a new one.
 func (p *Pool) setPassword(u *User, password string) (err error) {
+	if size := p.rules.Policies.PasswordPolicy.PasswordHistorySize; size > 0 && u.Password != "" {
+		u.Passwords = append([]string{u.Password}, u.Passwords...)
+		u.Passwords = slices.Clone(u.Passwords[:min(size, len(u.Passwords))])
+	}
 	u.Password, err = hashPassword(password)
 	u.SRP = p.newSRP(u.Username, password)
 	return err
 }
 
-// checkPolicy is Cognito's default policy with a minimum of the pool's own.
+// PasswordPolicy is what a pool asks of passwords.
+type PasswordPolicy struct {
+	MinimumLength                 int
+	RequireUppercase              bool
+	RequireLowercase              bool
+	RequireNumbers                bool
+	RequireSymbols                bool
+	PasswordHistorySize           int
+	TemporaryPasswordValidityDays *int
+}
+
+// temporaryPassword is how long a temporary password works. Then an administrator has to
+// invite again.
+func (p *Pool) temporaryPassword() time.Duration {
+	days := 7
+	if d := p.rules.Policies.PasswordPolicy.TemporaryPasswordValidityDays; d != nil && *d > 0 {
+		days = *d
+	}
+	return time.Duration(days) * 24 * time.Hour
+}
+
+// symbols are what counts as one (AWS, developer guide, password requirements). A space
+// counts inside a password.
+const symbols = "^$*.[]{}()?\"!@#%&/\\,><':;|_~`=+- "
+
+// checkPolicy holds a password to the pool's policy.
 func (p *Pool) checkPolicy(password string) error {
 	no := func(what string) error {
 		return refuse(InvalidPassword, "Password did not conform with policy: "+what)
 	}
+	policy := p.rules.Policies.PasswordPolicy
 	has := func(f func(rune) bool) bool { return strings.ContainsFunc(password, f) }
 	switch {
-	case len([]rune(password)) < p.PasswordMin:
+	case len([]rune(password)) < policy.MinimumLength:
 		return no("Password not long enough")
 	case len(password) > 256:
 		return no("Password too long")
-	case !has(unicode.IsUpper):
+	case policy.RequireUppercase && !has(unicode.IsUpper):
 		return no("Password must have uppercase characters")
-	case !has(unicode.IsLower):
+	case policy.RequireLowercase && !has(unicode.IsLower):
 		return no("Password must have lowercase characters")
-	case !has(unicode.IsDigit):
+	case policy.RequireNumbers && !has(unicode.IsDigit):
 		return no("Password must have numeric characters")
-	case !has(func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }):
+	case policy.RequireSymbols && !has(func(r rune) bool { return strings.ContainsRune(symbols, r) }):
 		return no("Password must have symbol characters")
+	}
+	return nil
+}
+
+// checkNew holds a user's new password to the policy and to those of before.
+func (p *Pool) checkNew(u *User, password string) error {
+	if err := p.checkPolicy(password); err != nil {
+		return err
+	}
+	size := p.rules.Policies.PasswordPolicy.PasswordHistorySize
+	if size == 0 {
+		return nil
+	}
+	for i, before := range append([]string{u.Password}, u.Passwords...) {
+		if i < size && checkPassword(before, password) {
+			return refuse(PasswordHistory, "Password has previously been used")
+		}
 	}
 	return nil
 }

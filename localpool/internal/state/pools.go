@@ -70,12 +70,17 @@ func (s *State) UpdatePool(id string, change func(*Pool) error) error {
 	if err != nil {
 		return err
 	}
-	settings := Pool{Name: p.Name, PasswordMin: p.PasswordMin, SelfSignUp: p.SelfSignUp, MFA: p.MFA, Lambda: p.Lambda}
-	if err := change(&settings); err != nil {
+	changed := Pool{Name: p.Name, Settings: p.Settings}
+	if err := change(&changed); err != nil {
 		return err
 	}
-	p.Name, p.PasswordMin, p.SelfSignUp, p.MFA, p.Lambda = settings.Name, settings.PasswordMin, settings.SelfSignUp, settings.MFA, settings.Lambda
-	p.Modified = s.now()
+	before := p.Settings
+	p.Settings = changed.Settings
+	if err := p.settle(); err != nil {
+		p.Settings = before
+		return err
+	}
+	p.Name, p.Modified = changed.Name, s.now()
 	return s.saveLocked()
 }
 
@@ -113,6 +118,9 @@ func (s *State) DeletePool(id string) error {
 	p, err := s.pool(id)
 	if err != nil {
 		return err
+	}
+	if p.rules.DeletionProtection == "ACTIVE" {
+		return refuse(InvalidParameter, "The user pool cannot be deleted because deletion protection is activated. Deletion protection must be inactivated first.")
 	}
 	if p.Domain != "" || p.CustomDomain != "" {
 		return refuse(InvalidParameter, "User pool cannot be deleted. It has a domain configured that should be deleted first.")

@@ -1,7 +1,7 @@
 package state
 
 import (
-	"strings"
+	"maps"
 	"time"
 )
 
@@ -68,9 +68,6 @@ func (s *State) attempt(poolID, name string, check func(hashed, srp string) bool
 	return u.clone(), nil
 }
 
-// verified: the value may be in any case, as administrators write it.
-func (u *User) verified() bool { return strings.EqualFold(u.Attributes["email_verified"], "true") }
-
 // lockAfter locks a user: Cognito does so after five failures, for a second that
 // doubles with each further one, up to about fifteen minutes.
 func (s *State) lockAfter(u *User, failures int) {
@@ -83,11 +80,11 @@ func (s *State) lockAfter(u *User, failures int) {
 // next sign-in.
 func (s *State) SetPassword(poolID, name, password string, permanent bool) error {
 	return s.change(poolID, name, func(p *Pool, u *User) error {
-		if err := p.checkPolicy(password); err != nil {
+		if err := p.checkNew(u, password); err != nil {
 			return err
 		}
 		u.Status = ForceChangePassword
-		u.PasswordExpires = s.now().Add(temporaryPasswords)
+		u.PasswordExpires = s.now().Add(p.temporaryPassword())
 		if permanent {
 			u.Status, u.PasswordExpires = Confirmed, time.Time{}
 		}
@@ -104,11 +101,18 @@ func (s *State) ChoosePassword(poolID, name, password string, attributes map[str
 		if u.Status != ForceChangePassword {
 			return refuse(NotAuthorized, "User password cannot be changed in the current state.")
 		}
-		if err := p.checkPolicy(password); err != nil {
+		if err := p.checkNew(u, password); err != nil {
 			return err
 		}
-		if p.EmailAsUsername && attributes["email"] != "" {
-			return refuse(NotAuthorized, "Cannot modify an already provided email")
+		for _, name := range addresses {
+			if attributes[name] != "" && p.EmailAsUsername && p.stands(u.Attributes, name) {
+				return refuse(NotAuthorized, "Cannot modify an already provided "+name)
+			}
+		}
+		all := maps.Clone(u.Attributes)
+		maps.Copy(all, attributes)
+		if err := p.missing(all); err != nil {
+			return err
 		}
 		if _, err := s.setAttributes(p, u, attributes, byUser); err != nil {
 			return err

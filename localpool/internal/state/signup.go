@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"time"
@@ -49,22 +50,28 @@ func (s *State) signUp(clientID string, n NewUser, sub string, v *Verdict) (User
 	if err := p.checkPolicy(n.Password); err != nil {
 		return User{}, err
 	}
+	if !c.Writes(n.Attributes) {
+		return User{}, errUnauthorizedWrite
+	}
 	attributes := maps.Clone(n.Attributes)
 	if attributes == nil {
 		attributes = make(map[string]string)
 	}
-	email, given := attributes["email"]
-	if p.EmailAsUsername && !given {
-		email, given = n.Username, true
-		attributes["email"] = email
-	}
-	if given && !plausibleEmail(email) {
+	if email, given := attributes["email"]; given && !plausibleEmail(email) {
 		return User{}, refuse(InvalidParameter, "Invalid email address format.")
 	}
-	if err := checkAttributes(attributes, byUser); err != nil {
+	if p.EmailAsUsername {
+		if err := p.address(n.Username, attributes); err != nil {
+			return User{}, err
+		}
+	}
+	if err := p.checkAttributes(attributes, nil, byUser); err != nil {
 		return User{}, err
 	}
-	for _, a := range []string{"email", "phone_number"} {
+	if err := p.missing(attributes); err != nil {
+		return User{}, err
+	}
+	for _, a := range addresses {
 		if attributes[a] != "" {
 			attributes[a+"_verified"] = "false"
 		}
@@ -89,8 +96,8 @@ func (s *State) signUp(clientID string, n NewUser, sub string, v *Verdict) (User
 	if err != nil {
 		return User{}, err
 	}
-	if email != "" && !v.Confirm {
-		s.sendCode(p, u, confirmSignUp)
+	if to := p.verifying(attributes); to != "" && !v.Confirm {
+		s.sendCode(p, u, confirmSignUp, to)
 	}
 	return u.clone(), s.saveLocked()
 }
@@ -103,10 +110,11 @@ func (p *Pool) verifyAtSignUp(attributes map[string]string, v Verdict) error {
 			continue
 		case attributes[name] == "":
 			return refuse(InvalidLambdaResponse, "Cannot verify "+name+": the user has none.")
-		case name == "email" && !p.EmailAsUsername && p.holder(nil, attributes[name], true) != nil:
-			return errAlias
 		}
 		attributes[name+"_verified"] = "true"
+		if other, alias := p.holder(nil, attributes); other != nil && !p.EmailAsUsername {
+			return taken(alias)
+		}
 	}
 	return nil
 }
@@ -118,30 +126,35 @@ func (s *State) ConfirmSignUp(poolID, name, code string, force bool) error {
 		if u.Status != Unconfirmed {
 			return refuse(NotAuthorized, "User cannot be confirmed. Current status is "+u.Status)
 		}
+		to := cmp.Or(u.Pending[confirmSignUp].Attribute, "email")
 		if err := s.useCode(u, confirmSignUp, code); err != nil {
 			return err
 		}
-		if before := p.holder(u, u.Attributes["email"], true); before != nil {
-			if !force || p.EmailAsUsername {
-				return errAlias
+		after := maps.Clone(u.Attributes)
+		after[to+"_verified"] = "true"
+		if before, alias := p.holder(u, after); before != nil {
+			if !force || p.EmailAsUsername || alias == "preferred_username" {
+				return taken(alias)
 			}
-			before.Attributes["email_verified"], before.Modified = "false", s.now()
+			before.Attributes[alias+"_verified"], before.Modified = "false", s.now()
 		}
-		u.Status, u.Attributes["email_verified"] = Confirmed, "true"
+		u.Status, u.Attributes = Confirmed, after
 		return nil
 	})
 }
 
 // ResendCode sends a new confirmation code, and returns where to.
-func (s *State) ResendCode(poolID, name string) (sentTo string, err error) {
+func (s *State) ResendCode(poolID, name string) (sentTo Delivery, err error) {
 	err = s.change(poolID, name, func(p *Pool, u *User) error {
 		if u.Status != Unconfirmed {
 			return refuse(InvalidParameter, "User is already confirmed.")
 		}
-		if sentTo = u.Attributes["email"]; sentTo == "" {
+		to := p.verifying(u.Attributes)
+		if to == "" {
 			return refuse(InvalidParameter, "Auto verification not turned on.")
 		}
-		s.sendCode(p, u, confirmSignUp)
+		s.sendCode(p, u, confirmSignUp, to)
+		sentTo = u.Confirming()
 		return nil
 	})
 	return sentTo, err
@@ -149,18 +162,20 @@ func (s *State) ResendCode(poolID, name string) (sentTo string, err error) {
 
 // ForgotPassword sends a code to set a new password with, and returns where to.
 // What it refuses tells whether there is such a user: who asked is not to see it.
-func (s *State) ForgotPassword(poolID, name string) (sentTo string, err error) {
+func (s *State) ForgotPassword(poolID, name string) (sentTo Delivery, err error) {
 	err = s.change(poolID, name, func(p *Pool, u *User) error {
 		switch {
 		case !u.Enabled:
 			return errDisabled
 		case u.Status == ForceChangePassword || u.Status == ExternalProvider:
 			return refuse(NotAuthorized, "User password cannot be reset in the current state.")
-		case !u.verified():
-			return refuse(InvalidParameter, "Cannot reset password for the user as there is no registered/verified email or phone_number")
 		}
-		s.sendCode(p, u, resetPassword)
-		sentTo = u.Attributes["email"]
+		to, err := p.recovering(u)
+		if err != nil {
+			return err
+		}
+		s.sendCode(p, u, resetPassword, to)
+		sentTo = Delivery{to, u.Attributes[to]}
 		return nil
 	})
 	return sentTo, err
@@ -169,7 +184,7 @@ func (s *State) ForgotPassword(poolID, name string) (sentTo string, err error) {
 // ConfirmForgotPassword sets a new password by the code that was sent.
 func (s *State) ConfirmForgotPassword(poolID, name, code, password string) error {
 	return s.change(poolID, name, func(p *Pool, u *User) error {
-		if err := p.checkPolicy(password); err != nil {
+		if err := p.checkNew(u, password); err != nil {
 			return err
 		}
 		if !u.Enabled {
@@ -189,7 +204,7 @@ func (s *State) SendVerification(poolID, name, attribute string) (sentTo string,
 		if sentTo = u.Attributes[attribute]; sentTo == "" || verifications[attribute] == "" {
 			return refuse(InvalidParameter, fmt.Sprintf("user.%s: Attribute does not exist.", attribute))
 		}
-		s.sendCode(p, u, verifications[attribute])
+		s.sendCode(p, u, verifications[attribute], attribute)
 		return nil
 	})
 	return sentTo, err
@@ -201,13 +216,16 @@ func (s *State) VerifyAttribute(poolID, name, attribute, code string) error {
 		if verifications[attribute] == "" || u.Attributes[attribute] == "" {
 			return refuse(InvalidParameter, fmt.Sprintf("user.%s: Attribute does not exist.", attribute))
 		}
+		value := cmp.Or(u.Pending[verifications[attribute]].Value, u.Attributes[attribute])
 		if err := s.useCode(u, verifications[attribute], code); err != nil {
 			return err
 		}
-		if attribute == "email" && p.holder(u, u.Attributes["email"], true) != nil {
-			return errAlias
+		after := maps.Clone(u.Attributes)
+		after[attribute], after[attribute+"_verified"] = value, "true"
+		if other, alias := p.holder(u, after); other != nil {
+			return taken(alias)
 		}
-		u.Attributes[attribute+"_verified"] = "true"
+		u.Attributes = after
 		return nil
 	})
 }

@@ -172,7 +172,13 @@ func (s *State) UpdateClient(id string, change func(*Client)) error {
 	if c == nil {
 		return refuse(ResourceNotFound, fmt.Sprintf("User pool client %s does not exist.", id))
 	}
+	before := c.described()
 	change(c)
+	// What was given by the API is not what it is any more.
+	after := c.described()
+	if c.Settings != nil {
+		c.Settings = c.Settings.follow(before, after)
+	}
 	return s.saveLocked()
 }
 
@@ -202,9 +208,12 @@ func (s *State) change(poolID, name string, f func(*Pool, *User) error) error {
 	if u == nil {
 		return errNoUser
 	}
-	email := u.Attributes["email"]
+	before := make(map[string]string, len(indexed))
+	for _, name := range indexed {
+		before[name] = u.Attributes[name]
+	}
 	err = f(p, u)
-	p.index.readdress(u, email)
+	p.index.readdress(u, before)
 	if err != nil {
 		return err
 	}

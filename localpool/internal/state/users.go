@@ -53,15 +53,12 @@ func (s *State) draft(p *Pool, n NewUser) (*User, error) {
 	}
 	username := n.Username
 	if p.EmailAsUsername {
-		if strings.Contains(username, "@") && attributes["email"] == "" {
-			attributes["email"] = username
-		}
-		if attributes["email"] == "" {
-			return nil, refuse(InvalidParameter, "Username should be an email.")
+		if err := p.address(username, attributes); err != nil {
+			return nil, err
 		}
 		username = attributes["sub"]
-	} else if strings.Contains(username, "@") {
-		return nil, refuse(InvalidParameter, "Username cannot be of email format, since user pool is configured for email alias.")
+	} else if err := p.notAnAlias(username); err != nil {
+		return nil, err
 	}
 	if username == "" || len(username) > 128 {
 		return nil, refuse(InvalidParameter, "1 validation error detected: Value at 'username' failed to satisfy constraint: Member must have length between 1 and 128")
@@ -73,8 +70,8 @@ func (s *State) draft(p *Pool, n NewUser) (*User, error) {
 	if p.index.names[p.key(username)] != nil || p.index.subs[attributes["sub"]] != nil {
 		return nil, refuse(UsernameExists, "User already exists")
 	}
-	if p.EmailAsUsername && p.addressee(attributes["email"]) != nil {
-		return nil, refuse(UsernameExists, "An account with the given email already exists.")
+	if other, name := p.holder(nil, attributes); other != nil && p.EmailAsUsername {
+		return nil, refuse(UsernameExists, "An account with the given "+name+" already exists.")
 	}
 	for _, g := range n.Groups {
 		if p.group(g) == nil {
@@ -148,4 +145,35 @@ func (s *State) DeleteUser(poolID, name string) error {
 	s.revokeAll(p, u)
 	p.removeUser(u)
 	return s.saveLocked()
+}
+
+// address gives a user the address that they are called by, where they have it not
+// already.
+func (p *Pool) address(username string, attributes map[string]string) error {
+	email, phone := slices.Contains(p.aliases(), "email"), slices.Contains(p.aliases(), "phone_number")
+	switch {
+	case p.standsElse(attributes):
+	case email && plausibleEmail(username):
+		attributes["email"] = username
+	case phone && phonePattern.MatchString(username):
+		attributes["phone_number"] = username
+	case email && phone:
+		return refuse(InvalidParameter, "Username should be either an email or a phone number.")
+	case phone:
+		return refuse(InvalidParameter, "Username should be a phone number.")
+	default:
+		return refuse(InvalidParameter, "Username should be an email.")
+	}
+	return nil
+}
+
+// notAnAlias refuses a username that looks like an alias of the pool.
+func (p *Pool) notAnAlias(username string) error {
+	switch {
+	case slices.Contains(p.aliases(), "email") && strings.Contains(username, "@"):
+		return refuse(InvalidParameter, "Username cannot be of email format, since user pool is configured for email alias.")
+	case slices.Contains(p.aliases(), "phone_number") && phonePattern.MatchString(username):
+		return refuse(InvalidParameter, "Username cannot be of phone number format, since user pool is configured for phone number alias.")
+	}
+	return nil
 }

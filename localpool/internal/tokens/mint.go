@@ -132,7 +132,7 @@ func (m *Maker) idClaims(client state.Client, u state.User, t Terms, groups trig
 	if t.API {
 		scopes = nil // which shows all
 	}
-	for name, value := range Readable(u, scopes) {
+	for name, value := range Readable(client.Seen(u), scopes) {
 		switch name {
 		case "email_verified", "phone_number_verified":
 			id[name] = value == "true" // a boolean here, a string in userInfo
