@@ -15,6 +15,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"syscall"
 	"testing"
 )
 
@@ -67,15 +69,29 @@ func PostgresBin(t testing.TB) string {
 // FreeAddress returns an address of this machine that nobody listens on, for a server
 // whose address must be known before it listens. Its port is below those that the
 // kernel hands out by itself, so that no listener on port 0 comes in between, of which
-// tests beside this one make hundreds.
+// tests beside this one make hundreds. Until the test ends, no other test on this
+// machine gets it, of this process or another one.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
+	taken := filepath.Join(os.TempDir(), fmt.Sprintf("codegrant-test-ports-%d", os.Getuid()))
+	if err := os.MkdirAll(taken, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	for range 100 {
-		address := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000))
-		if l, err := net.Listen("tcp", address); err == nil {
-			_ = l.Close()
-			return address
+		port := 10_000 + rand.IntN(20_000)
+		lock, err := os.OpenFile(filepath.Join(taken, strconv.Itoa(port)), os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			continue
 		}
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+			if l, err := net.Listen("tcp", address); err == nil {
+				_ = l.Close()
+				t.Cleanup(func() { _ = lock.Close() })
+				return address
+			}
+		}
+		_ = lock.Close()
 	}
 	t.Fatal("no port from 10000 to 29999 is free")
 	return ""

@@ -107,3 +107,15 @@ func TestNode(t *testing.T) {
 		})
 	}
 }
+
+// TestFreeAddress: what one test was given, no other one is, until it ends.
+func TestFreeAddress(t *testing.T) {
+	given := make(map[string]bool)
+	for range 200 {
+		address := testenv.FreeAddress(t)
+		if given[address] {
+			t.Fatalf("%s was given twice, and nobody listens there yet", address)
+		}
+		given[address] = true
+	}
+}
