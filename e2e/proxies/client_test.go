@@ -51,8 +51,8 @@ type answer struct {
 }
 
 // errRefused: the proxy, or the client's own library, ended the stream or connection
-// instead of answering.
-var errRefused = errors.New("refused without an answer")
+// instead of answering, or before the end of its answer.
+var errRefused = errors.New("refused without a whole answer")
 
 // A client speaks one version of HTTP with one proxy.
 type client interface {
@@ -129,8 +129,7 @@ func (c *http1) do(r request) (answer, error) {
 		return answer{status: 101, header: response.Header, tunnel: bufio.NewReadWriter(reader, bufio.NewWriter(conn)), close: func() { _ = conn.Close() }}, nil
 	}
 	defer conn.Close()
-	body, err := io.ReadAll(response.Body)
-	return answer{status: response.StatusCode, header: response.Header, body: body}, err
+	return whole(response)
 }
 
 // http2Client writes frames itself: a library of HTTP/2 would not send such names.
@@ -301,6 +300,16 @@ func (c *http3Client) do(r request) (answer, error) {
 		return answer{}, fmt.Errorf("%w: %w", errRefused, err)
 	}
 	defer response.Body.Close()
-	content, err := io.ReadAll(response.Body)
-	return answer{status: response.StatusCode, header: response.Header, body: content}, err
+	return whole(response)
+}
+
+// whole reads an answer to its end. Who refuses a request before all of it was read may
+// well end the connection before all of the refusal was.
+func whole(response *http.Response) (answer, error) {
+	a := answer{status: response.StatusCode, header: response.Header}
+	var err error
+	if a.body, err = io.ReadAll(response.Body); err != nil {
+		err = fmt.Errorf("%w after the status %d: %w", errRefused, a.status, err)
+	}
+	return a, err
 }

@@ -19,8 +19,15 @@ const alone = "the gateway alone"
 
 // matrix is what was found: by example, and by scenario.
 type matrix struct {
-	mu    sync.Mutex
-	found map[string]map[string][]string
+	mu     sync.Mutex
+	found  map[string]map[string][]string
+	faults []string // in words, with which proxy it was
+}
+
+func (m *matrix) fault(format string, args ...any) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.faults = append(m.faults, fmt.Sprintf(format, args...))
 }
 
 func (m *matrix) say(example, scenario, word string) {
@@ -63,6 +70,11 @@ func TestS242_WhatProxiesLetThrough(t *testing.T) {
 				if proxy != nil {
 					proxy.Require(t)
 				}
+				t.Cleanup(func() {
+					if t.Failed() {
+						found.fault("%s fails", name)
+					}
+				})
 				behind(t, found, example, proxy, busy)
 			})
 		}
@@ -84,6 +96,9 @@ func TestS242_WhatProxiesLetThrough(t *testing.T) {
 	})
 	table := found.table(examples)
 	t.Logf("in %s:\n%s", time.Since(start).Round(time.Second), table)
+	for _, fault := range found.faults { // once more, where the end of a long log has it
+		t.Error(fault)
+	}
 	if t.Failed() || len(found.found) < len(examples) {
 		return // said already, or some were not to be had
 	}
@@ -123,6 +138,7 @@ func behind(t *testing.T, found *matrix, example string, proxy *proxytest.Proxy,
 			word, err := s.run(w, c)
 			if err != nil {
 				t.Errorf("%s, %s: %v", s.name, c.name(), err)
+				found.fault("%s: %s, %s: %v", t.Name(), s.name, c.name(), err)
 				word = "**no**"
 			}
 			found.say(example, s.name, word)

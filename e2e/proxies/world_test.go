@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -187,10 +188,21 @@ func (w *world) try(c client, cookies string, r request) (answer, seen, bool, er
 	return a, got, saw, err
 }
 
-// suspend stops the gateway's process for a while.
+// suspend stops the gateway's process for a while. The signal alone is no more than
+// asked for when it returns: a thread may yet answer.
 func (w *world) suspend() (resume func()) {
 	if err := w.gateway.Process.Signal(syscall.SIGSTOP); err != nil {
 		w.t.Fatal(err)
+	}
+	var status syscall.WaitStatus
+	for {
+		_, err := syscall.Wait4(w.gateway.Process.Pid, &status, syscall.WUNTRACED, nil)
+		if err == nil && status.Stopped() {
+			break
+		}
+		if !errors.Is(err, syscall.EINTR) {
+			w.t.Fatalf("the gateway does not stop: %v, %v", status, err)
+		}
 	}
 	resume = sync.OnceFunc(func() { _ = w.gateway.Process.Signal(syscall.SIGCONT) })
 	w.t.Cleanup(resume)

@@ -60,6 +60,8 @@ func secureEnvoy(s *setup) {
 		if !ok || !ok2 || strings.Count(listener, chains) != 1 {
 			s.t.Fatalf("%s is laid out in another way", name)
 		}
+		// A connection that it ends for what came on it, it would keep for a second.
+		listener = strings.Replace(listener, "stat_prefix: web\n", "stat_prefix: web\n                delayed_close_timeout: 0s\n", 1)
 		second := strings.NewReplacer(
 			"socket_address: { ", "socket_address: { protocol: UDP, ",
 			"      filter_chains:\n", "      udp_listener_config: { quic_options: {} }\n      filter_chains:\n",
