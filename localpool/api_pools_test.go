@@ -20,7 +20,7 @@ func TestAPI_Pools(t *testing.T) {
 	})
 	c.ok(err)
 	id := aws.ToString(made.UserPool.Id)
-	if !strings.HasPrefix(id, "local_") || made.UserPool.UsernameConfiguration != nil || made.UserPool.UsernameAttributes[0] != "email" ||
+	if !strings.HasPrefix(id, "eu-west-1_") || made.UserPool.UsernameConfiguration != nil || made.UserPool.UsernameAttributes[0] != "email" ||
 		*made.UserPool.Policies.PasswordPolicy.MinimumLength != 12 || made.UserPool.CreationDate == nil {
 		t.Errorf("pool = %+v", made.UserPool)
 	}

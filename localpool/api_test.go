@@ -113,8 +113,8 @@ func TestAPI_Transport(t *testing.T) {
 		status                int
 		kind, message         string
 	}{
-		{"unknown operation", "ListHorses", `{}`, 404, "UnknownOperationException", ""},
-		{"no operation", "", `{}`, 404, "UnknownOperationException", ""},
+		{"unknown operation", "ListHorses", `{}`, 404, "UnknownOperationException", `The local pool has no operation "ListHorses". Its log names all that were asked for.`},
+		{"no operation", "", `{}`, 404, "UnknownOperationException", "The request names no operation of Amazon Cognito: its header X-Amz-Target is to be AWSCognitoIdentityProviderService. and a name."},
 		{"no JSON", "ListUsers", `UserPoolId=x`, 400, "SerializationException", ""},
 		{"no object", "ListUsers", `null`, 400, "SerializationException", ""},
 		{"another type", "ListUsers", `{"UserPoolId":7}`, 400, "SerializationException", "userPoolId"},
@@ -155,7 +155,7 @@ func TestAPI_UnknownOperationsAreLogged(t *testing.T) {
 	c := newContract(t)
 	c.handler = pool
 	_, err = c.sdk().StartUserImportJob(t.Context(), &cip.StartUserImportJobInput{UserPoolId: aws.String(shop), JobId: aws.String("import-1")})
-	c.refused(err, "UnknownOperationException", "")
+	c.refused(err, "UnknownOperationException", `The local pool has no operation "StartUserImportJob". Its log names all that were asked for.`)
 	if !strings.Contains(log.String(), "StartUserImportJob") {
 		t.Errorf("log = %q", log.String())
 	}

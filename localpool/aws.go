@@ -78,7 +78,7 @@ func (s *Server) ServeAWS(w http.ResponseWriter, r *http.Request) {
 			http.Error(w, "No pool here has the domain "+name+".", http.StatusNotFound)
 			return
 		}
-		ok = !keys && (!operation || r.Method == http.MethodGet)
+		ok = !keys && !strings.HasPrefix(r.URL.Path, operator) && (!operation || r.Method == http.MethodGet)
 	}
 	if !ok {
 		http.NotFound(w, r)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/codegrant/codegrant/localpool/internal/api"
 	"github.com/codegrant/codegrant/localpool/internal/events"
+	"github.com/codegrant/codegrant/localpool/internal/mail"
 	"github.com/codegrant/codegrant/localpool/internal/oauth"
 	"github.com/codegrant/codegrant/localpool/internal/pages"
 	"github.com/codegrant/codegrant/localpool/internal/place"
@@ -43,6 +44,12 @@ type Config struct {
 	// AllowOrigins are origins, such as https://app.example.com, whose pages may call
 	// the OAuth endpoints and the JSON API. Those of this machine may, on any port.
 	AllowOrigins []string
+	// SMTP is the address of a mail server for tests, such as 127.0.0.1:1025, that is
+	// handed what Cognito would send by e-mail. Defaults to none.
+	SMTP string
+	// Region is that of pools which calls make that are of no region. Defaults to that
+	// of the first pool.
+	Region string
 	// AsAWS has the pools named as Amazon names them, in tokens and in discovery. It
 	// needs pools whose ids begin with a region. Who is to reach them by these names
 	// goes to [Server.ServeAWS].
@@ -62,6 +69,9 @@ type Server struct {
 	place   place.Place
 	host    string
 	anyHost bool
+	seed    Seed
+	clock   *clock
+	mail    *mail.Sender // nil: none
 	origins []string
 	oauth   *oauth.Endpoints
 	api     *api.API
@@ -104,7 +114,14 @@ func New(config Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("local pool: %w", err)
 	}
-	st, err := state.New(state.Config{Now: config.Now, Logger: config.Logger, Path: config.StateFile, Begin: config.Seed.addUsers}, pools)
+	clock := &clock{now: config.Now}
+	var sender *mail.Sender
+	if config.SMTP != "" {
+		if sender, err = mail.New(config.SMTP, config.Logger); err != nil {
+			return nil, fmt.Errorf("local pool: %w", err)
+		}
+	}
+	st, err := state.New(state.Config{Now: clock.time, Sent: mailed(sender), Region: config.Region, Logger: config.Logger, Path: config.StateFile, Begin: config.Seed.addUsers}, pools)
 	if err != nil {
 		return nil, fmt.Errorf("local pool: %w", err)
 	}
@@ -114,9 +131,9 @@ func New(config Config) (*Server, error) {
 		}
 	}
 	s := &Server{
-		origins: config.AllowOrigins,
-		state:   st, base: base.Scheme + "://" + base.Host, host: strings.ToLower(base.Hostname()), anyHost: config.InsecureAnyHost,
-		calls: make(map[string]int), faults: make(map[string]http.Handler), limiter: quota.New(config.Now), client: newClient(),
+		origins: config.AllowOrigins, seed: config.Seed, clock: clock, mail: sender,
+		state: st, base: base.Scheme + "://" + base.Host, host: strings.ToLower(base.Hostname()), anyHost: config.InsecureAnyHost,
+		calls: make(map[string]int), faults: make(map[string]http.Handler), limiter: quota.New(clock.time), client: newClient(),
 	}
 	s.place = place.Place{Base: s.base, AWS: config.AsAWS, Prefix: func(poolID string) string {
 		p, _ := st.Describe(poolID)
@@ -135,7 +152,7 @@ func New(config Config) (*Server, error) {
 			s.setTrigger(p.ID, name, t)
 		}
 	}
-	s.trail = events.New(events.Config{Sinks: sinks(config.Seed.Events), Client: s.client, Logger: config.Logger, Now: config.Now, NewID: tokens.NewID})
+	s.trail = events.New(events.Config{Sinks: sinks(config.Seed.Events), Client: s.client, Logger: config.Logger, Now: clock.time, NewID: tokens.NewID})
 	maker := tokens.New(st, s.triggers, s.place)
 	s.oauth = oauth.New(st, maker, s.place, s.limiter)
 	s.api = api.New(api.Config{State: st, Tokens: maker, Logger: config.Logger, Trusts: s.trusts, Limiter: s.limiter, Triggers: s.triggers, Trail: s.trail})
@@ -156,6 +173,9 @@ func sinks(list []EventsSeed) (out []events.Sink) {
 func (s *Server) Close() error {
 	s.trail.Close()
 	s.client.CloseIdleConnections()
+	if s.mail != nil {
+		s.mail.Close()
+	}
 	if err := s.state.Close(); err != nil {
 		return fmt.Errorf("local pool: %w", err)
 	}
@@ -177,6 +197,7 @@ func (s *Server) route() {
 	handle("/{pool}/.well-known/jwks.json", JWKS, s.shared("GET", s.oauth.Keys))
 	handle("POST /{$}", API, s.operation)
 	handle("OPTIONS /{$}", API, s.api.ServeHTTP)
+	s.operate(s.mux)
 	s.mux.Handle("/", s.counted(Pages, pages.New(s.state, s.oauth, s.triggers, s.place, s.limiter)))
 }
 

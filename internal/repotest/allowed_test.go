@@ -143,6 +143,7 @@ var allowed = map[string]map[string]string{
 	// The local pool shares nothing with what it is used to test.
 	"localpool": {
 		"localpool/internal/api":    "its face for programs",
+		"localpool/internal/mail":   "what is e-mailed to a server for tests",
 		"localpool/internal/oauth":  "its OAuth face",
 		"localpool/internal/pages":  "its face for people",
 		"localpool/internal/place":  "where it is reached",
@@ -175,6 +176,7 @@ var allowed = map[string]map[string]string{
 		"localpool/internal/triggers": "the reasons for which tokens are made",
 	},
 	"localpool/internal/place": {},
+	"localpool/internal/mail":  {},
 	"localpool/internal/tokens": {
 		"localpool/internal/place":    "the issuer",
 		"localpool/internal/state":    "the keys that sign, and the user that is described",

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/codegrant/codegrant/localpool/internal/events"
@@ -129,7 +130,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if !known {
 		a.logger.Warn("operation that the local pool does not have", slog.String("operation", name))
-		refuse(w, http.StatusNotFound, "UnknownOperationException", "")
+		refuse(w, http.StatusNotFound, "UnknownOperationException", unknown(name))
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
@@ -144,7 +145,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	record := a.recorded(r, id, name, op, body)
 	var out any
 	if err = fits(name, body); err == nil {
-		out, err = op.serve(r.Context(), a, body)
+		out, err = op.serve(withRegion(r), a, body)
 	}
 	record(err)
 	if err != nil {
@@ -158,6 +159,14 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.Set("Content-Type", contentType)
 	_, _ = w.Write(b)
+}
+
+// unknown says what is not here. Cognito says nothing.
+func unknown(name string) string {
+	if name == "" {
+		return "The request names no operation of Amazon Cognito: its header X-Amz-Target is to be AWSCognitoIdentityProviderService. and a name."
+	}
+	return "The local pool has no operation " + strconv.Quote(name[:min(len(name), 64)]) + ". Its log names all that were asked for."
 }
 
 // fits checks a request against the model of the service: all of its faults are one

@@ -232,6 +232,8 @@ type createUserPool struct {
 	poolSettings
 	AliasAttributes    []string
 	UsernameAttributes []string
+
+	region string
 }
 
 func (a *API) createUserPool(in *createUserPool, kept state.Settings) (any, error) {
@@ -257,7 +259,7 @@ func (a *API) createUserPool(in *createUserPool, kept state.Settings) (any, erro
 	if err := tier(kept); err != nil {
 		return nil, err
 	}
-	p, err := a.state.CreatePool(state.Pool{Name: in.PoolName, Settings: kept})
+	p, err := a.state.CreatePool(state.Pool{ID: in.region, Name: in.PoolName, Settings: kept})
 	if err != nil {
 		return nil, err
 	}

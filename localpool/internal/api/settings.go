@@ -11,10 +11,13 @@ import (
 // keeping is an operation that is given what it keeps of the request too: the members
 // that one of the model's structures has, as they were written.
 func keeping[T any](shape string, f func(*API, *T, state.Settings) (any, error)) operation {
-	return operation{serve: func(_ context.Context, a *API, body []byte) (any, error) {
+	return operation{serve: func(ctx context.Context, a *API, body []byte) (any, error) {
 		in, err := decode[T](body)
 		if err != nil {
 			return nil, err
+		}
+		if r, ok := any(in).(regional); ok {
+			r.in(regionOf(ctx))
 		}
 		kept, err := keep(shape, body)
 		if err != nil {

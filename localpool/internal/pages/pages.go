@@ -91,6 +91,7 @@ func New(s *state.State, endpoints *oauth.Endpoints, t *triggers.Triggers, at pl
 	}
 	p.mux.HandleFunc("GET /{$}", p.index)
 	p.mux.HandleFunc("GET /codes", p.codes)
+	p.mux.HandleFunc("GET /setup", p.setup)
 	p.mux.HandleFunc("GET /error", p.fault)
 	return p
 }

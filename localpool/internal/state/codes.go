@@ -79,6 +79,9 @@ func (s *State) send(p *Pool, u *User, purpose, code, to string) {
 	if len(s.outbox) > keptMessages {
 		s.outbox = slices.Clone(s.outbox[len(s.outbox)-keptMessages:])
 	}
+	if s.sent != nil {
+		s.sent(m)
+	}
 	s.logger.Info("code that Cognito would send", slog.String("to", m.To), slog.String("for", purpose), slog.String("code", m.Code))
 }
 

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"crypto/rand"
 	"fmt"
 	"net/url"
@@ -27,8 +28,8 @@ func letters(set string, n int) string {
 	return string(b)
 }
 
-// CreatePool makes a pool, with an id and keys. Its id is of the region of the
-// pools that are there.
+// CreatePool makes a pool, with an id and keys. Its id is of the region that it is given
+// in place of an id, or else of the state's, or of the pools that are there.
 func (s *State) CreatePool(p Pool) (Pool, error) {
 	keys, err := makeKeys() // which takes a while
 	if err == nil {
@@ -43,8 +44,8 @@ func (s *State) CreatePool(p Pool) (Pool, error) {
 		if len(s.pools) >= maxPools {
 			return refuse(LimitExceeded, "Maximum number of user pools has been reached.")
 		}
-		region := "local"
-		if len(s.pools) > 0 {
+		region := cmp.Or(p.ID, s.region, "local")
+		if p.ID == "" && s.region == "" && len(s.pools) > 0 {
 			region, _, _ = strings.Cut(s.pools[0].ID, "_")
 		}
 		p.ID = region + "_" + letters("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", 9)

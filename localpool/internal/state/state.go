@@ -16,6 +16,8 @@ type State struct {
 	logger *slog.Logger
 	path   string
 	saver  saver
+	sent   func(Message) // nil: nobody is told
+	region string
 
 	mu       sync.Mutex // guards the fields below, and what they point to
 	pools    []*Pool
@@ -28,6 +30,11 @@ type State struct {
 type Config struct {
 	Now    func() time.Time
 	Logger *slog.Logger
+	// Sent, where it is set, is told of each message. It is called with the state
+	// locked, and returns at once.
+	Sent func(Message)
+	// Region is that of new pools; empty: that of the first.
+	Region string
 	Path   string // of the file to keep the state in; empty: memory
 	// Begin adds what a new state has besides pools. The file is written after
 	// it, so that one that fails leaves none behind.
@@ -38,13 +45,30 @@ type Config struct {
 // pools.
 func New(config Config, pools []*Pool) (*State, error) {
 	s := &State{
-		now: config.Now, logger: config.Logger, path: config.Path, pools: pools,
+		now: config.Now, sent: config.Sent, region: config.Region, logger: config.Logger, path: config.Path, pools: pools,
 		codes: make(map[string]Code), sessions: make(map[string]Session), saver: saver{small: smallFile, write: writeFile},
 	}
 	loaded, err := s.load()
 	if err != nil {
 		return nil, err
 	}
+	if err := s.prepare(); err != nil {
+		return nil, err
+	}
+	if loaded {
+		return s, nil
+	}
+	if s.path = ""; config.Begin != nil {
+		if err := config.Begin(s); err != nil {
+			return nil, err
+		}
+	}
+	s.path = config.Path
+	return s, s.saveLocked()
+}
+
+// prepare completes pools that a seed, a file or a snapshot has.
+func (s *State) prepare() error {
 	for _, p := range s.pools {
 		if p.Created.IsZero() {
 			p.Created, p.Modified = s.now(), s.now()
@@ -61,27 +85,20 @@ func New(config Config, pools []*Pool) (*State, error) {
 			}
 		}
 		if err := p.makeIndex(); err != nil {
-			return nil, fmt.Errorf("read users of pool %s: %w", p.ID, err)
+			return fmt.Errorf("read users of pool %s: %w", p.ID, err)
 		}
 		if p.Keys == nil {
-			if p.Keys, err = s.newKeys(); err != nil {
-				return nil, fmt.Errorf("make keys of pool %s: %w", p.ID, err)
+			keys, err := s.newKeys()
+			if err != nil {
+				return fmt.Errorf("make keys of pool %s: %w", p.ID, err)
 			}
+			p.Keys = keys
 		}
 		if err := p.Keys.parse(); err != nil {
-			return nil, fmt.Errorf("read keys of pool %s: %w", p.ID, err)
+			return fmt.Errorf("read keys of pool %s: %w", p.ID, err)
 		}
 	}
-	if loaded {
-		return s, nil
-	}
-	if s.path = ""; config.Begin != nil {
-		if err := config.Begin(s); err != nil {
-			return nil, err
-		}
-	}
-	s.path = config.Path
-	return s, s.saveLocked()
+	return nil
 }
 
 // Now is the state's clock.
