@@ -247,8 +247,8 @@ func TestAPI_NewPasswordRequired(t *testing.T) {
 	if done.AuthenticationResult == nil {
 		t.Errorf("sign-in with the new password: %+v", done)
 	}
-	_, err = c.respond("app", types.ChallengeNameTypeSmsMfa, out.Session, map[string]string{"USERNAME": "dave"})
-	c.refused(err, "InvalidParameterException", "SMS_MFA")
+	_, err = c.respond("app", types.ChallengeNameTypeAdminNoSrpAuth, out.Session, map[string]string{"USERNAME": "dave"})
+	c.refused(err, "InvalidParameterException", "ADMIN_NO_SRP_AUTH")
 }
 
 func TestAPI_Refresh(t *testing.T) {

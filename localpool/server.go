@@ -195,6 +195,7 @@ func (s *Server) route() {
 	handle("GET /logout", Logout, s.oauth.Logout)
 	handle("/{pool}/.well-known/openid-configuration", Discovery, s.shared("GET", s.oauth.Discovery))
 	handle("/{pool}/.well-known/jwks.json", JWKS, s.shared("GET", s.oauth.Keys))
+	handle("PUT "+api.ImportPattern, API, s.api.Import)
 	handle("POST /{$}", API, s.operation)
 	handle("OPTIONS /{$}", API, s.api.ServeHTTP)
 	s.operate(s.mux)

@@ -192,7 +192,7 @@ var allowed = map[string]map[string]string{
 
 		"localpool/internal/triggers": "what is called before and after its steps",
 	},
-	"localpool/internal/state": {},
+	"localpool/internal/state": {"golang.org/x/crypto": "hashes of passwords that an import brings"},
 	"localpool/internal/quota": {},
 
 	"codegranttest": {

@@ -30,6 +30,7 @@ type API struct {
 	triggers *triggers.Triggers
 	trail    *events.Trail
 	sessions sessions
+	limits   limits
 }
 
 // Config configures an [API]. Every field is required.
@@ -145,7 +146,10 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	record := a.recorded(r, id, name, op, body)
 	var out any
 	if err = fits(name, body); err == nil {
-		out, err = op.serve(withRegion(r), a, body)
+		err = a.stopped(name, body)
+	}
+	if err == nil {
+		out, err = op.serve(withRegion(r.WithContext(withCaller(r))), a, body)
 	}
 	record(err)
 	if err != nil {

@@ -17,7 +17,8 @@ type authAnswer struct {
 	AuthenticationResult *authResult `json:",omitempty"`
 	ChallengeName        string      `json:",omitempty"`
 	ChallengeParameters  map[string]string
-	Session              string `json:",omitempty"`
+	Session              string   `json:",omitempty"`
+	AvailableChallenges  []string `json:",omitempty"`
 }
 
 type authResult struct {
@@ -86,6 +87,8 @@ func (a *API) begin(ctx context.Context, c state.Client, flow string, p, sent ma
 	switch flow {
 	case "USER_SRP_AUTH":
 		return a.bySRP(ctx, c, p, sent)
+	case "USER_AUTH":
+		return a.byChoice(ctx, c, p, sent)
 	case "REFRESH_TOKEN_AUTH", "REFRESH_TOKEN":
 		if !c.AllowsAuth("REFRESH_TOKEN_AUTH") {
 			return nil, invalid("Auth flow not enabled for this client")
@@ -199,8 +202,9 @@ func (a *API) admit(ctx context.Context, c state.Client, u state.User, source st
 	if err != nil {
 		return nil, err
 	}
+	who := callerOf(ctx)
 	refresh, _, err := a.state.NewGrant(c, state.Grant{
-		Username: u.Username, Sub: u.Sub(), Scopes: terms.Scopes, AuthTime: terms.AuthTime, Family: terms.Family, API: true,
+		Device: who.device, IP: who.ip, Username: u.Username, Sub: u.Sub(), Scopes: terms.Scopes, AuthTime: terms.AuthTime, Family: terms.Family, API: true,
 	})
 	if err != nil {
 		return nil, err
@@ -277,6 +281,14 @@ func (a *API) respond(ctx context.Context, c state.Client, in *respondToAuthChal
 		newPasswordRequired: a.choosePassword,
 		softwareTokenMFA:    a.checkCode,
 		mfaSetup:            a.finishSetup,
+		selectMFAType:       a.chooseFactor,
+		selectChallenge:     a.choose,
+		passwordChallenge:   a.givePassword,
+		passwordSRP:         a.beginSRP,
+		emailOTP:            a.checkSent,
+		smsOTP:              a.checkSent,
+		smsMFA:              a.checkSent,
+		passkeyChallenge:    a.checkPasskey,
 	}[in.ChallengeName]
 	if !ok {
 		return nil, invalid("Challenge response for %s is not supported.", in.ChallengeName)
@@ -293,12 +305,17 @@ func (a *API) respond(ctx context.Context, c state.Client, in *respondToAuthChal
 }
 
 // answering takes the answer to one kind of challenge.
-type answering func(ctx context.Context, c state.Client, u state.User, p, metadata map[string]string) (any, error)
+type answering func(ctx context.Context, c state.Client, taken challenge, u state.User, p, metadata map[string]string) (any, error)
 
 func (a *API) answered(ctx context.Context, c state.Client, taken challenge, in *respondToAuthChallenge, answer answering) (any, error) {
 	p := in.ChallengeResponses
 	u, err := a.state.User(taken.poolID, taken.sub)
-	if err != nil {
+	switch {
+	case err != nil && taken.first && taken.sub == "" && sentCodes[taken.name].attribute != "":
+		return nil, errWrongCode // whoever does not exist has no right one
+	case err != nil && taken.first && taken.sub == "":
+		return nil, unauthorized("Incorrect username or password.")
+	case err != nil:
 		return nil, unauthorized("Invalid session for the user.")
 	}
 	if !u.Enabled {
@@ -307,13 +324,14 @@ func (a *API) answered(ctx context.Context, c state.Client, taken challenge, in 
 	if named, err := a.state.User(taken.poolID, p["USERNAME"]); err != nil || named.Sub() != taken.sub {
 		return nil, &state.Error{Type: state.CodeMismatch, Message: "Invalid code or auth state for the user."}
 	}
-	if err := checkHash(c, u.Username, p["SECRET_HASH"], wrongLaterHash); err != nil {
+	// What begins anew takes the hash over the name that was typed too.
+	if err := checkHash(c, u.Username, p["SECRET_HASH"], wrongLaterHash); err != nil && (!taken.first || checkHash(c, p["USERNAME"], p["SECRET_HASH"], wrongLaterHash) != nil) {
 		return nil, err
 	}
-	return answer(ctx, c, u, p, in.ClientMetadata)
+	return answer(ctx, c, taken, u, p, in.ClientMetadata)
 }
 
-func (a *API) choosePassword(ctx context.Context, c state.Client, u state.User, p, metadata map[string]string) (any, error) {
+func (a *API) choosePassword(ctx context.Context, c state.Client, _ challenge, u state.User, p, metadata map[string]string) (any, error) {
 	if err := need(p, "NEW_PASSWORD"); err != nil {
 		return nil, err
 	}

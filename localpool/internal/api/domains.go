@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -27,7 +28,7 @@ func cloudFront(domain string) string {
 	return strings.ReplaceAll(domain, ".", "-") + ".cloudfront.net"
 }
 
-func (a *API) createUserPoolDomain(in *createUserPoolDomain) (any, error) {
+func (a *API) createUserPoolDomain(in *createUserPoolDomain, kept state.Settings) (any, error) {
 	custom := in.CustomDomainConfig != nil
 	if custom != customPattern.MatchString(in.Domain) {
 		return nil, invalid("Invalid domain: %s", in.Domain)
@@ -40,10 +41,45 @@ func (a *API) createUserPoolDomain(in *createUserPoolDomain) (any, error) {
 	if err := a.state.SetDomain(in.UserPoolId, in.Domain, custom); err != nil {
 		return nil, err
 	}
-	if custom {
-		return map[string]any{"CloudFrontDomain": cloudFront(in.Domain), "ManagedLoginVersion": 2}, nil
+	return a.setDomain(in, kept, custom)
+}
+
+const (
+	domainShape = "DomainDescriptionType"
+	domains     = "domain" // kind of document
+)
+
+// setDomain keeps what was said of a domain, and answers with it.
+func (a *API) setDomain(in *createUserPoolDomain, kept state.Settings, custom bool) (any, error) {
+	doc, err := a.state.SetDocument(in.UserPoolId, domains, in.Domain, func(before state.Document, _ bool, _ map[string]state.Document) (state.Settings, error) {
+		after := state.Settings{"ManagedLoginVersion": mustRaw(2)}
+		maps.Copy(after, before.Members)
+		for _, name := range []string{"CustomDomainConfig", "ManagedLoginVersion", "Routing"} {
+			if kept[name] != nil {
+				after[name] = kept[name]
+			}
+		}
+		return after, nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	return map[string]any{"ManagedLoginVersion": 2}, nil
+	answer := shown("CreateUserPoolDomainResponse", doc.Members)
+	if custom {
+		answer["CloudFrontDomain"] = cloudFront(in.Domain)
+	}
+	return answer, nil
+}
+
+func (a *API) updateUserPoolDomain(in *createUserPoolDomain, kept state.Settings) (any, error) {
+	pool, custom, ok := a.state.DomainHolder(in.Domain)
+	if !ok || pool != in.UserPoolId {
+		return nil, invalid("No such domain or user pool exists.")
+	}
+	if in.CustomDomainConfig != nil && !custom {
+		return nil, invalid("Invalid domain: %s", in.Domain)
+	}
+	return a.setDomain(in, kept, custom)
 }
 
 type onDomain struct{ Domain string }
@@ -54,6 +90,10 @@ func (a *API) describeUserPoolDomain(in *onDomain) (any, error) {
 	if !ok {
 		return map[string]any{"DomainDescription": empty}, nil
 	}
+	doc, _, err := a.state.Document(pool, domains, in.Domain)
+	if err != nil {
+		return nil, err
+	}
 	d := map[string]any{
 		"UserPoolId": pool, "AWSAccountId": account, "Domain": in.Domain, "CloudFrontDistribution": cloudFront(in.Domain),
 		"Version": "20260101000000", "Status": "ACTIVE", "ManagedLoginVersion": 2,
@@ -61,6 +101,7 @@ func (a *API) describeUserPoolDomain(in *onDomain) (any, error) {
 	if custom {
 		d["CustomDomainConfig"] = customDomainConfig{"arn:aws:acm:us-east-1:" + account + ":certificate/local"}
 	}
+	maps.Copy(d, shown(domainShape, doc.Members))
 	return map[string]any{"DomainDescription": d}, nil
 }
 
@@ -73,6 +114,9 @@ func (a *API) deleteUserPoolDomain(in *deleteUserPoolDomain) (any, error) {
 	pool, custom, ok := a.state.DomainHolder(in.Domain)
 	if !ok || pool != in.UserPoolId {
 		return nil, invalid("No such domain or user pool exists.")
+	}
+	if _, err := a.state.DeleteDocument(pool, domains, in.Domain); err != nil {
+		return nil, err
 	}
 	return empty, a.state.SetDomain(in.UserPoolId, "", custom)
 }
@@ -89,16 +133,23 @@ type createResourceServer struct {
 	Scopes     []resourceScope
 }
 
-var ()
-
-func (a *API) createResourceServer(in *createResourceServer) (any, error) {
-	server := state.ResourceServer{Identifier: in.Identifier, Name: in.Name, Descriptions: make(map[string]string)}
-	for _, s := range in.Scopes {
+// resourceServerIn is a resource server as a request has it.
+func resourceServerIn(identifier, name string, scopes []resourceScope) (state.ResourceServer, error) {
+	server := state.ResourceServer{Identifier: identifier, Name: name, Descriptions: make(map[string]string)}
+	for _, s := range scopes {
 		if slices.Contains(server.Scopes, s.ScopeName) {
-			return nil, invalid("Scope %s is there twice.", s.ScopeName)
+			return server, invalid("Scope %s is there twice.", s.ScopeName)
 		}
 		server.Scopes = append(server.Scopes, s.ScopeName)
 		server.Descriptions[s.ScopeName] = s.ScopeDescription
+	}
+	return server, nil
+}
+
+func (a *API) createResourceServer(in *createResourceServer) (any, error) {
+	server, err := resourceServerIn(in.Identifier, in.Name, in.Scopes)
+	if err != nil {
+		return nil, err
 	}
 	if err := a.state.CreateResourceServer(in.UserPoolId, server); err != nil {
 		return nil, err

@@ -2,7 +2,8 @@ package api
 
 import (
 	"context"
-	"fmt"
+	"encoding/json"
+	"maps"
 
 	"github.com/codegrant/codegrant/localpool/internal/model"
 	"github.com/codegrant/codegrant/localpool/internal/state"
@@ -81,14 +82,14 @@ func (a *API) verifySoftwareToken(in *verifySoftwareToken) (any, error) {
 
 // finishSetup goes on with a sign-in once an authenticator app is set up. Its code
 // was taken a moment ago.
-func (a *API) finishSetup(ctx context.Context, c state.Client, u state.User, _, metadata map[string]string) (any, error) {
+func (a *API) finishSetup(ctx context.Context, c state.Client, _ challenge, u state.User, _, metadata map[string]string) (any, error) {
 	if u.Token == nil || u.Token.Secret == "" {
 		return nil, unauthorized("Invalid session for the user.")
 	}
 	return a.admit(ctx, c, u, triggers.Authentication, metadata)
 }
 
-func (a *API) checkCode(ctx context.Context, c state.Client, u state.User, p, metadata map[string]string) (any, error) {
+func (a *API) checkCode(ctx context.Context, c state.Client, _ challenge, u state.User, p, metadata map[string]string) (any, error) {
 	if err := need(p, "SOFTWARE_TOKEN_MFA_CODE"); err != nil {
 		return nil, err
 	}
@@ -111,9 +112,27 @@ type preference struct {
 }
 
 func (a *API) prefer(poolID, name string, p preference) (any, error) {
-	for factor, s := range map[string]*mfaSettings{"SMS_MFA": p.SMSMfaSettings, "EMAIL_OTP": p.EmailMfaSettings} {
-		if s != nil && (s.Enabled || s.PreferredMfa) {
-			return nil, invalid("User does not have delivery config set to turn on %s", factor)
+	if _, err := a.state.User(poolID, name); err != nil {
+		return nil, err
+	}
+	preferred := 0
+	for _, s := range []*mfaSettings{p.SMSMfaSettings, p.EmailMfaSettings, p.SoftwareTokenMfaSettings} {
+		if s != nil && s.PreferredMfa {
+			preferred++
+		}
+	}
+	if preferred > 1 {
+		return nil, invalid("Only one MFA type can be set as preferred.")
+	}
+	for _, one := range []struct {
+		factor string
+		set    *mfaSettings
+	}{{state.SMSMFA, p.SMSMfaSettings}, {state.EmailMFA, p.EmailMfaSettings}} {
+		if one.set == nil {
+			continue
+		}
+		if err := a.state.SetFactor(poolID, name, one.factor, one.set.Enabled, one.set.PreferredMfa); err != nil {
+			return nil, err
 		}
 	}
 	if s := p.SoftwareTokenMfaSettings; s != nil {
@@ -163,6 +182,14 @@ func factorsOf(u state.User) factors {
 			f.PreferredMfaSetting = softwareTokenMFA
 		}
 	}
+	for _, name := range []string{state.SMSMFA, state.EmailMFA} {
+		if u.MFA[name].On {
+			f.UserMFASettingList = append(f.UserMFASettingList, name)
+		}
+		if u.MFA[name].Prefer {
+			f.PreferredMfaSetting = name
+		}
+	}
 	return f
 }
 
@@ -174,33 +201,57 @@ func (a *API) getUserPoolMfaConfig(in *onPool) (any, error) {
 	return mfaConfig(p), nil
 }
 
-func mfaConfig(p state.Pool) any {
-	mode := mfaMode(p)
-	return map[string]any{"MfaConfiguration": mode, "SoftwareTokenMfaConfiguration": map[string]any{"Enabled": mode != state.MFAOff}}
-}
+const mfaShape = "GetUserPoolMfaConfigResponse"
 
-func mfaMode(p state.Pool) string {
-	if p.MFA == "" {
-		return state.MFAOff
-	}
-	return p.MFA
-}
+func mfaConfig(p state.Pool) any { return shown(mfaShape, p.Settings) }
 
 type setUserPoolMfaConfig struct {
 	UserPoolId                    string
 	MfaConfiguration              string
 	SoftwareTokenMfaConfiguration *struct{ Enabled bool }
+	SmsMfaConfiguration           *struct{ SmsConfiguration *struct{} }
+	EmailMfaConfiguration         *struct{}
+	WebAuthnConfiguration         *state.WebAuthnConfiguration
 }
 
-func (a *API) setUserPoolMfaConfig(in *setUserPoolMfaConfig) (any, error) {
-	mode := in.MfaConfiguration
-	if mode == "" {
-		mode = state.MFAOff
+func (a *API) setUserPoolMfaConfig(in *setUserPoolMfaConfig, kept state.Settings) (any, error) {
+	p, err := a.state.Describe(in.UserPoolId)
+	if err != nil {
+		return nil, err
 	}
-	if token := in.SoftwareTokenMfaConfiguration; mode != state.MFAOff && (token == nil || !token.Enabled) {
+	if in.MfaConfiguration == "" {
+		kept["MfaConfiguration"] = mustRaw(state.MFAOff)
+	}
+	token := in.SoftwareTokenMfaConfiguration
+	if mode := textOf(kept["MfaConfiguration"]); mode != state.MFAOff && (token == nil || !token.Enabled) && in.SmsMfaConfiguration == nil && in.EmailMfaConfiguration == nil {
 		return nil, invalid("Invalid MFA configuration given, can't turn on MFA when %s is the only factor here and is not enabled.", softwareTokenMFA)
 	}
-	if err := a.state.SetPoolMFA(in.UserPoolId, mode); err != nil {
+	if sms := in.SmsMfaConfiguration; sms != nil {
+		if sms.SmsConfiguration != nil { // one setting with two names
+			var inner map[string]json.RawMessage
+			if err := json.Unmarshal(kept["SmsMfaConfiguration"], &inner); err != nil {
+				return nil, err
+			}
+			kept["SmsConfiguration"] = inner["SmsConfiguration"]
+		} else if p.Settings["SmsConfiguration"] == nil {
+			return nil, invalid("SMS configuration is required when SMS MFA is configured.")
+		}
+	}
+	if w := in.WebAuthnConfiguration; w != nil {
+		if kept["WebAuthnConfiguration"], err = passkeyConfig(p, *w); err != nil {
+			return nil, err
+		}
+	}
+	err = a.state.UpdatePool(p.ID, func(p *state.Pool) error {
+		after := maps.Clone(p.Settings)
+		for _, name := range model.Members(mfaShape) {
+			delete(after, name)
+		}
+		maps.Copy(after, kept)
+		p.Settings = after
+		return nil
+	})
+	if err != nil {
 		return nil, err
 	}
 	return a.getUserPoolMfaConfig(&onPool{in.UserPoolId})
@@ -208,15 +259,18 @@ func (a *API) setUserPoolMfaConfig(in *setUserPoolMfaConfig) (any, error) {
 
 // askFactor asks for what comes after the password, if anything does.
 func (a *API) askFactor(c state.Client, u state.User) (asked any, ok bool, err error) {
-	factor, err := a.state.SecondFactor(c.PoolID, u.Sub())
-	if err != nil {
+	factors, setUp, err := a.state.SecondFactors(c.PoolID, u.Sub())
+	switch {
+	case err != nil:
 		return nil, false, err
+	case len(setUp) > 0:
+		asked, err = a.ask(c, u, mfaSetup, map[string]string{"MFAS_CAN_SETUP": string(mustRaw(setUp))})
+	case len(factors) > 1:
+		asked, err = a.ask(c, u, selectMFAType, map[string]string{"MFAS_CAN_CHOOSE": string(mustRaw(factors))})
+	case len(factors) == 1:
+		asked, err = a.askOne(c, u, factors[0])
+	default:
+		return nil, false, nil
 	}
-	switch factor {
-	case state.SoftwareTokenMFA:
-		asked, err = a.ask(c, u, softwareTokenMFA, map[string]string{"FRIENDLY_DEVICE_NAME": u.Token.Name})
-	case state.MFASetup:
-		asked, err = a.ask(c, u, mfaSetup, map[string]string{"MFAS_CAN_SETUP": fmt.Sprintf("[%q]", softwareTokenMFA)})
-	}
-	return asked, factor != "", err
+	return asked, true, err
 }

@@ -1,7 +1,10 @@
 package api
 
-// operations are those that the API has. Any other is unknown, as at Cognito.
-var operations = map[string]operation{
+import "maps"
+
+// operations are those that the API has, which are all of the model's. Any other is
+// unknown, as at Cognito.
+var operations = merged(map[string]operation{
 	"ListUserPools":       admin((*API).listUserPools),
 	"CreateUserPool":      keeping("UserPoolType", (*API).createUserPool),
 	"DescribeUserPool":    admin((*API).describeUserPool),
@@ -22,7 +25,7 @@ var operations = map[string]operation{
 	secretsManager + "GetSecretValue": admin((*API).getSecretValue),
 	secretsManager + "RotateSecret":   admin((*API).rotateSecret),
 
-	"CreateUserPoolDomain":   admin((*API).createUserPoolDomain),
+	"CreateUserPoolDomain":   keeping(domainShape, (*API).createUserPoolDomain),
 	"DescribeUserPoolDomain": admin((*API).describeUserPoolDomain),
 	"DeleteUserPoolDomain":   admin((*API).deleteUserPoolDomain),
 
@@ -73,7 +76,7 @@ var operations = map[string]operation{
 	"SetUserMFAPreference":      app((*API).setUserMFAPreference),
 	"AdminSetUserMFAPreference": admin((*API).adminSetUserMFAPreference),
 	"GetUserPoolMfaConfig":      admin((*API).getUserPoolMfaConfig),
-	"SetUserPoolMfaConfig":      admin((*API).setUserPoolMfaConfig),
+	"SetUserPoolMfaConfig":      keeping(mfaShape, (*API).setUserPoolMfaConfig),
 
 	"InitiateAuth":                opened(calling((*API).initiateAuth)),
 	"RespondToAuthChallenge":      opened(calling((*API).respondToAuthChallenge)),
@@ -81,4 +84,79 @@ var operations = map[string]operation{
 	"RevokeToken":                 app((*API).revokeToken),
 	"AdminInitiateAuth":           calling((*API).adminInitiateAuth),
 	"AdminRespondToAuthChallenge": calling((*API).adminRespondToAuthChallenge),
+
+	"UpdateUserPoolDomain":   keeping(domainShape, (*API).updateUserPoolDomain),
+	"UpdateResourceServer":   admin((*API).updateResourceServer),
+	"DeleteResourceServer":   admin((*API).deleteResourceServer),
+	"ListTagsForResource":    admin((*API).listTagsForResource),
+	"TagResource":            admin((*API).tagResource),
+	"UntagResource":          admin((*API).untagResource),
+	"GetSigningCertificate":  admin((*API).getSigningCertificate),
+	"GetProvisionedLimit":    admin((*API).getProvisionedLimit),
+	"UpdateProvisionedLimit": admin((*API).updateProvisionedLimit),
+
+	"AdminListUserAuthEvents":      admin((*API).listUserAuthEvents),
+	"AdminUpdateAuthEventFeedback": admin((*API).updateAuthEventFeedback),
+	"UpdateAuthEventFeedback":      app((*API).updateAuthEventFeedback),
+
+	"AdminLinkProviderForUser":    admin((*API).adminLinkProviderForUser),
+	"AdminDisableProviderForUser": admin((*API).adminDisableProviderForUser),
+
+	"ConfirmDevice":           app((*API).confirmDevice),
+	"GetDevice":               app((*API).getDevice),
+	"ListDevices":             app((*API).listDevices),
+	"ForgetDevice":            app((*API).forgetDevice),
+	"UpdateDeviceStatus":      app((*API).updateDeviceStatus),
+	"AdminGetDevice":          admin((*API).getDevice),
+	"AdminListDevices":        admin((*API).listDevices),
+	"AdminForgetDevice":       admin((*API).forgetDevice),
+	"AdminUpdateDeviceStatus": admin((*API).updateDeviceStatus),
+
+	"SetUserSettings":          app((*API).setUserSettings),
+	"AdminSetUserSettings":     admin((*API).setUserSettings),
+	"GetUserAuthFactors":       app((*API).getUserAuthFactors),
+	"AdminGetUserAuthFactors":  admin((*API).adminGetUserAuthFactors),
+	"AdminDeleteSoftwareToken": admin((*API).adminDeleteSoftwareToken),
+
+	"StartWebAuthnRegistration":    app((*API).startWebAuthnRegistration),
+	"CompleteWebAuthnRegistration": app((*API).completeWebAuthnRegistration),
+	"ListWebAuthnCredentials":      app((*API).listWebAuthnCredentials),
+	"DeleteWebAuthnCredential":     app((*API).deleteWebAuthnCredential),
+
+	"SetUserPoolSessionConfiguration":       sessionConfigurations.replace(),
+	"GetUserPoolSessionConfiguration":       sessionConfigurations.one(untracked),
+	"SetUserPoolClientSessionConfiguration": clientSessions.replace(),
+	"GetUserPoolClientSessionConfiguration": clientSessions.one(unlimited),
+
+	"ListUserSessions":       app((*API).listUserSessions),
+	"RevokeUserSession":      app((*API).revokeUserSession),
+	"AdminListUserSessions":  admin((*API).adminListUserSessions),
+	"AdminRevokeUserSession": admin((*API).adminRevokeUserSession),
+
+	"GetCSVHeader":          admin((*API).getCSVHeader),
+	"CreateUserImportJob":   hosted(importJobs.create()),
+	"DescribeUserImportJob": hosted(importJobs.describe()),
+	"ListUserImportJobs":    hosted(importJobs.list("UserImportJobs", "UserImportJobType", "PaginationToken")),
+	"StartUserImportJob":    hosted(admin((*API).startUserImportJob)),
+	"StopUserImportJob":     hosted(admin((*API).stopUserImportJob)),
+
+	"GetClientToken":  opened(calling((*API).getClientToken)),
+	"GetDerivedToken": opened(calling((*API).getDerivedToken)),
+
+	"ListClientMetadataURLs":       admin((*API).listClientMetadataURLs),
+	"UpdateClientMetadataURLState": admin((*API).updateClientMetadataURLState),
+
+	"InitiatePointInTimeRecovery": admin((*API).initiateRecovery),
+	"StartPointInTimeRecovery":    admin((*API).startRecovery),
+	"CancelPointInTimeRecovery":   admin((*API).cancelRecovery),
+	"DescribePointInTimeRecovery": admin((*API).describeRecovery),
+	"ListPointInTimeRecoveries":   admin((*API).listRecoveries),
+}, documented())
+
+func merged(tables ...map[string]operation) map[string]operation {
+	all := make(map[string]operation)
+	for _, table := range tables {
+		maps.Copy(all, table)
+	}
+	return all
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -43,6 +44,11 @@ func pageToken(after string, request any, expires time.Time) string {
 		panic(err) // strings and numbers
 	}
 	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// sortedBy is a list in the order of its keys.
+func sortedBy[T any](list []T, key func(T) string) []T {
+	return slices.SortedFunc(slices.Values(list), func(x, y T) int { return strings.Compare(key(x), key(y)) })
 }
 
 // pageOf cuts a page out of a list that is in the order of its keys.

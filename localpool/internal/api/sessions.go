@@ -26,6 +26,8 @@ type challenge struct {
 	sub      string // a new user of the same name is another person
 	until    time.Time
 	srp      *exchange // of PASSWORD_VERIFIER, in place of sub
+	first    bool      // the user has shown nothing yet
+	session  string    // what it is answered by
 }
 
 // lifetimeOf is how long a challenge of a client may be answered.
@@ -84,6 +86,7 @@ func (s *sessions) take(token, name, clientID string, now time.Time) (challenge,
 		return challenge{}, unauthorized("Invalid session for the user, session is expired.")
 	}
 	taken := *c
+	taken.session = token
 	c.name = "" // used
 	return taken, nil
 }

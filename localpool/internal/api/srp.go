@@ -114,6 +114,11 @@ func (a *API) bySRP(ctx context.Context, c state.Client, p, sent map[string]stri
 	if !c.AllowsAuth("USER_SRP_AUTH") {
 		return nil, invalid("USER_SRP_AUTH is not enabled for the client.")
 	}
+	return a.srp(ctx, c, p, sent)
+}
+
+// srp answers what a client begins with.
+func (a *API) srp(ctx context.Context, c state.Client, p, sent map[string]string) (any, error) {
 	if err := need(p, "USERNAME", "SRP_A"); err != nil {
 		return nil, err
 	}

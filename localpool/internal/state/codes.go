@@ -38,6 +38,7 @@ const (
 	verifyEmail   = "email" // an address that was changed
 	verifyPhone   = "phone"
 	invitation    = "invitation" // the code is a temporary password
+	signInCode    = "sign-in"
 )
 
 // verifications are the attributes that can be verified, and by which code.
@@ -56,7 +57,12 @@ func (s *State) sendCode(p *Pool, u *User, purpose, attribute string) {
 }
 
 func (s *State) sendCodeTo(p *Pool, u *User, purpose, attribute, to string) {
-	n, err := rand.Int(rand.Reader, big.NewInt(1_000_000))
+	// Codes to sign in with have eight digits, others six. (Reports of live pools.)
+	most, form := int64(1_000_000), "%06d"
+	if purpose == signInCode {
+		most, form = 100_000_000, "%08d"
+	}
+	n, err := rand.Int(rand.Reader, big.NewInt(most))
 	if err != nil {
 		panic(err) // a broken random source
 	}
@@ -64,7 +70,7 @@ func (s *State) sendCodeTo(p *Pool, u *User, purpose, attribute, to string) {
 	if purpose == resetPassword {
 		lifetime = time.Hour
 	}
-	code := fmt.Sprintf("%06d", n)
+	code := fmt.Sprintf(form, n)
 	if u.Pending == nil {
 		u.Pending = make(map[string]pendingCode)
 	}

@@ -149,6 +149,7 @@ func (s *State) NewGrant(c Client, g Grant) (string, Grant, error) {
 		g.Family = newID()
 	}
 	g.Expires = s.now().Add(c.RefreshTokenValidity)
+	s.track(p, &g)
 	p.addGrant(&g, s.now())
 	return token, g, s.saveLocked()
 }
@@ -163,6 +164,9 @@ func (s *State) UseGrant(c Client, token string) (granted Granted, rotated strin
 		return granted, "", err
 	}
 	now := s.now()
+	if g.Session != "" {
+		g.Active = now
+	}
 	if c.Rotation {
 		rotated = newRefreshToken()
 		next := *g

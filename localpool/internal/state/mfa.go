@@ -8,6 +8,7 @@ import (
 	"encoding/base32"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"time"
 )
 
@@ -163,6 +164,159 @@ func (s *State) wrongCode(u *User) {
 	s.lockAfter(u, t.Failures)
 }
 
+// Factor is what a user set of a second factor that is a code by SMS or e-mail.
+type Factor struct {
+	On     bool `json:"on,omitempty"`
+	Prefer bool `json:"prefer,omitempty"`
+}
+
+// Codes that are sent as a second factor.
+const (
+	SMSMFA   = "SMS_MFA"
+	EmailMFA = "EMAIL_OTP"
+)
+
+// byCode are the addresses that codes of second factors are sent to.
+var byCode = map[string]string{SMSMFA: "phone_number", EmailMFA: "email"}
+
+// SetFactor turns codes by SMS or e-mail on or off as a second factor of a user.
+func (s *State) SetFactor(poolID, name, factor string, on, prefer bool) error {
+	return s.change(poolID, name, func(_ *Pool, u *User) error {
+		switch {
+		case (on || prefer) && u.Attributes[byCode[factor]] == "":
+			return refuse(InvalidParameter, fmt.Sprintf("User does not have delivery config set to turn on %s", factor))
+		case prefer && !on:
+			return refuse(InvalidParameter, fmt.Sprintf("%s cannot be preferred unless it is enabled", factor))
+		}
+		all := maps.Clone(u.MFA)
+		if all == nil {
+			all = make(map[string]Factor)
+		}
+		if prefer {
+			u.prefer(all)
+		}
+		all[factor] = Factor{on, prefer}
+		u.MFA = all
+		return nil
+	})
+}
+
+// prefer has no factor be preferred any more.
+func (u *User) prefer(all map[string]Factor) {
+	for other, f := range all {
+		f.Prefer = false
+		all[other] = f
+	}
+	if u.Token != nil {
+		t := *u.Token
+		t.Prefer = false
+		u.Token = &t
+	}
+}
+
+// DeleteToken takes a user's authenticator app away.
+func (s *State) DeleteToken(poolID, name string) error {
+	return s.change(poolID, name, func(_ *Pool, u *User) error {
+		if u.Token == nil || u.Token.Secret == "" {
+			return refuse(ResourceNotFound, "Software token does not exist for the user.")
+		}
+		u.Token = nil
+		return nil
+	})
+}
+
+// SecondFactors are what a user who has shown the password may be asked: of several, they
+// choose. With none, setUp are what they have to set up first, where the pool asks for a
+// second factor of everybody.
+func (s *State) SecondFactors(poolID, name string) (factors, setUp []string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := s.pool(poolID)
+	if err != nil {
+		return nil, nil, err
+	}
+	u := p.user(name)
+	switch {
+	case u == nil:
+		return nil, nil, errNoUser
+	case p.mfa() == MFAOff:
+		return nil, nil, nil
+	}
+	required := p.mfa() == MFARequired
+	has := u.Token != nil && u.Token.Secret != ""
+	if has && (required || u.Token.On) {
+		if u.Token.Prefer {
+			return []string{SoftwareTokenMFA}, nil, nil
+		}
+		factors = append(factors, SoftwareTokenMFA)
+	}
+	for _, name := range []string{SMSMFA, EmailMFA} {
+		if !p.sends(name) || u.Attributes[byCode[name]] == "" {
+			continue
+		}
+		switch f := u.MFA[name]; {
+		case f.On && f.Prefer:
+			return []string{name}, nil, nil
+		case f.On:
+			factors = append(factors, name)
+		case required && len(factors) == 0 && !anyOn(u) && isVerified(u.Attributes, byCode[name]):
+			factors = append(factors, name)
+		}
+	}
+	if len(factors) == 0 && required {
+		if p.rules.SoftwareTokenMfaConfiguration.Enabled {
+			setUp = append(setUp, SoftwareTokenMFA)
+		}
+		for _, name := range []string{SMSMFA, EmailMFA} {
+			if p.sends(name) {
+				setUp = append(setUp, name)
+			}
+		}
+		if len(setUp) == 0 {
+			setUp = []string{SoftwareTokenMFA}
+		}
+	}
+	return factors, setUp, nil
+}
+
+func anyOn(u *User) bool {
+	for _, f := range u.MFA {
+		if f.On {
+			return true
+		}
+	}
+	return u.Token != nil && u.Token.On
+}
+
+// sends reports whether the pool has codes by SMS or e-mail as a second factor.
+func (p *Pool) sends(factor string) bool {
+	if factor == SMSMFA {
+		return len(p.rules.SmsMfaConfiguration) > 0 || len(p.rules.SmsConfiguration) > 0
+	}
+	return len(p.rules.EmailMfaConfiguration) > 0
+}
+
+// Factors are what a user can begin a sign-in with, of what the pool allows.
+func (u User) Factors(r Rules) (list []string) {
+	for _, factor := range r.Policies.SignInPolicy.AllowedFirstAuthFactors {
+		has := false
+		switch factor {
+		case "PASSWORD":
+			has = u.Password != ""
+		case EmailMFA:
+			has = u.Attributes["email"] != ""
+		case "SMS_OTP":
+			has = u.Attributes["phone_number"] != ""
+		case "WEB_AUTHN":
+			has = len(u.Passkeys) > 0
+		}
+		if has {
+			list = append(list, factor)
+		}
+	}
+	return list
+}
+
 // SetMFA turns a user's authenticator app on or off.
 func (s *State) SetMFA(poolID, name string, on, prefer bool) error {
 	return s.change(poolID, name, func(_ *Pool, u *User) error {
@@ -174,6 +328,11 @@ func (s *State) SetMFA(poolID, name string, on, prefer bool) error {
 		}
 		if prefer && !on {
 			return refuse(InvalidParameter, fmt.Sprintf("%s cannot be preferred unless it is enabled", SoftwareTokenMFA))
+		}
+		if prefer {
+			all := maps.Clone(u.MFA)
+			u.prefer(all)
+			u.MFA = all
 		}
 		t := *u.Token
 		t.On, t.Prefer = on, prefer

@@ -118,6 +118,7 @@ type Client struct {
 var ExplicitAuthFlows = []string{
 	"ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_USER_SRP_AUTH", "ALLOW_CUSTOM_AUTH",
 	"ALLOW_USER_PASSWORD_AUTH", "ALLOW_ADMIN_USER_PASSWORD_AUTH", "ALLOW_USER_AUTH",
+	"ALLOW_CLIENT_TOKEN_AUTH", "ALLOW_TOKEN_EXCHANGE_IMPERSONATION", "ALLOW_TOKEN_EXCHANGE_DELEGATION",
 }
 
 // Explicit returns the client's ExplicitAuthFlows. A client that rotates refresh
@@ -180,8 +181,11 @@ type User struct {
 
 	Failures    int                    `json:"failures"`
 	LockedUntil time.Time              `json:"locked_until"`
-	Pending     map[string]pendingCode `json:"pending,omitempty"` // by purpose
-	Token       *Token                 `json:"token,omitempty"`   // replaced, never changed
+	Pending     map[string]pendingCode `json:"pending,omitempty"`  // by purpose
+	Token       *Token                 `json:"token,omitempty"`    // replaced, never changed
+	MFA         map[string]Factor      `json:"mfa,omitempty"`      // SMS and e-mail, by name; replaced, never changed
+	Devices     []Device               `json:"devices,omitempty"`  // replaced, never changed
+	Passkeys    []Passkey              `json:"passkeys,omitempty"` // replaced, never changed
 }
 
 // Sub is the one attribute that names the user for ever.
@@ -227,6 +231,14 @@ type Grant struct {
 	AuthTime time.Time `json:"auth_time"`
 	Expires  time.Time `json:"expires"`
 	Revoked  bool      `json:"revoked"`
+	// Of a pool that counts the sessions of its users.
+	Session string    `json:"session,omitempty"`
+	Created time.Time `json:"created,omitzero"`
+	Active  time.Time `json:"active,omitzero"`
+	Device  string    `json:"device,omitempty"`
+	IP      string    `json:"ip,omitempty"`
+	// DeviceKey is of the device that it was issued to, which has to be named again.
+	DeviceKey string `json:"device_key,omitempty"`
 	// Replaced is when a rotated token stops working: at once, or after a grace.
 	Replaced time.Time `json:"replaced,omitzero"`
 }

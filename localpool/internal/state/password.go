@@ -41,6 +41,9 @@ func hashPassword(password string) (string, error) {
 }
 
 func checkPassword(hashed, password string) bool {
+	if check := foreign(hashed); check != nil {
+		return check(password)
+	}
 	enc := base64.RawStdEncoding
 	saltText, sumText, ok := strings.Cut(hashed, "$")
 	salt, err1 := enc.DecodeString(saltText)

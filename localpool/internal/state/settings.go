@@ -58,6 +58,12 @@ type WebAuthnConfiguration struct {
 	FactorConfiguration string
 }
 
+// Texts is a setting that is a list of texts.
+func (s Settings) Texts(name string) (list []string) {
+	_ = json.Unmarshal(s[name], &list) // none, where there are none
+	return list
+}
+
 // standing are the settings of a pool that nobody has changed. (What DescribeUserPool of
 // a live pool says that was made with a name alone; AWS, API reference.)
 var standing = Settings{

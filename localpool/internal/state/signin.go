@@ -8,7 +8,13 @@ import (
 // Authenticate checks a password. The user is to be let in if the status is
 // CONFIRMED, and asked for a new password if it is FORCE_CHANGE_PASSWORD.
 func (s *State) Authenticate(poolID, name, password string) (User, error) {
-	return s.attempt(poolID, name, func(hashed, _ string) bool { return checkPassword(hashed, password) })
+	u, err := s.attempt(poolID, name, func(hashed, _ string) bool { return checkPassword(hashed, password) })
+	if err != nil || foreign(u.Password) == nil {
+		return u, err
+	}
+	// Only now is the password known, which the other way to sign in is made of.
+	err = s.change(poolID, name, func(p *Pool, u *User) error { return p.setPassword(u, password) })
+	return u, err
 }
 
 // attempt counts wrong passwords, and says who may sign in with a right one. check

@@ -14,6 +14,7 @@ type NewUser struct {
 	Status     string // empty: CONFIRMED where there is a password
 	Groups     []string
 	Enabled    bool
+	Hash       string // of an import: the algorithm, a colon, and a hash made elsewhere
 }
 
 // CreateUser makes a user as an administrator does.

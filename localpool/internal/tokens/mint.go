@@ -31,6 +31,9 @@ func New(s *state.State, t *triggers.Triggers, at place.Place) *Maker {
 // Issuer returns the issuer of a pool.
 func (m *Maker) Issuer(poolID string) string { return m.place.Issuer(poolID) }
 
+// Base is the address of the server, without a trailing slash.
+func (m *Maker) Base() string { return m.place.Base }
+
 // AdminScope is the scope of the tokens of the JSON API, and what its operations
 // on the own account ask for.
 const AdminScope = "aws.cognito.signin.user.admin"
@@ -43,6 +46,9 @@ type Terms struct {
 	AuthTime time.Time
 	Family   string // origin_jti; empty: a new one
 	API      bool   // of a sign-in by the JSON API, which has an ID token always
+
+	Actor  map[string]any // who acts in the person's place; nil: nobody
+	Device string         // the key of a device that is remembered
 
 	Source   string            // why, in the words of triggers
 	Metadata map[string]string // what the app sent for the trigger
@@ -88,6 +94,12 @@ func (m *Maker) Mint(ctx context.Context, client state.Client, u state.User, t T
 	access["exp"] = now.Add(client.AccessTokenValidity).Unix()
 	if t.Resource != "" {
 		access["aud"] = t.Resource
+	}
+	if t.Actor != nil {
+		access["act"] = t.Actor
+	}
+	if t.Device != "" {
+		access["device_key"] = t.Device
 	}
 	// A client whose tokens can be neither revoked nor rotated has no use for ids.
 	if !client.Revocation && !client.Rotation {

@@ -22,6 +22,8 @@ type Claims struct {
 	Scope    string `json:"scope"`
 	Family   string `json:"origin_jti"`
 	Expires  int64  `json:"exp"`
+	AuthTime int64  `json:"auth_time"`
+	Audience any    `json:"aud"` // of an ID token the client
 	PoolID   string `json:"-"`
 }
 
@@ -34,16 +36,30 @@ func (c Claims) Expired(now time.Time) bool { return now.Unix() >= c.Expires }
 // ErrForeign is what Read says of a token that none of the pools signed.
 var ErrForeign = errors.New("not an access token of these pools")
 
+// SignedIn is when the person signed in.
+func (c Claims) SignedIn() time.Time { return time.Unix(c.AuthTime, 0) }
+
+// Client is the app client that the token was issued to.
+func (c Claims) Client() string {
+	if audience, ok := c.Audience.(string); ok && c.Use == "id" {
+		return audience
+	}
+	return c.ClientID
+}
+
 // Read reads an access token that one of the pools signed. It may have expired, or
 // be revoked.
-func (m *Maker) Read(token string) (Claims, error) {
+func (m *Maker) Read(token string) (Claims, error) { return m.ReadAs(token, "access") }
+
+// ReadAs reads a token of a use, access or id.
+func (m *Maker) ReadAs(token, use string) (Claims, error) {
 	var c Claims
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
 		return c, ErrForeign
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil || json.Unmarshal(payload, &c) != nil || c.Use != "access" {
+	if err != nil || json.Unmarshal(payload, &c) != nil || c.Use != use {
 		return c, ErrForeign
 	}
 	signature, err := base64.RawURLEncoding.DecodeString(parts[2])
@@ -54,7 +70,7 @@ func (m *Maker) Read(token string) (Claims, error) {
 		if m.Issuer(id) != c.Issuer {
 			continue
 		}
-		key, err := m.state.PublicKey(id, "access")
+		key, err := m.state.PublicKey(id, use)
 		if err != nil {
 			return c, err
 		}

@@ -1,0 +1,264 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/codegrant/codegrant/localpool/internal/model"
+	"github.com/codegrant/codegrant/localpool/internal/state"
+)
+
+// The kinds of documents.
+var (
+	identityProviders = document{
+		kind: state.IdentityProviders, called: "Identity provider", member: "IdentityProvider", shape: "IdentityProviderType", key: "ProviderName",
+		most: 300, exists: "DuplicateProviderException", check: checkProvider,
+	}
+	brandings = document{
+		kind: "branding", called: "Managed login branding", member: "ManagedLoginBranding", shape: "ManagedLoginBrandingType", key: "ManagedLoginBrandingId",
+		name: uuid, unique: []string{"ClientId"}, exists: "ManagedLoginBrandingExistsException", check: checkBranding,
+	}
+	terms = document{
+		kind: "terms", called: "Terms", member: "Terms", shape: "TermsType", key: "TermsId",
+		name: uuid, most: 40, unique: []string{"ClientId", "TermsName"}, exists: "TermsExistsException",
+		check: func(_ state.Pool, in, _ state.Settings) error {
+			if in["Links"] == nil {
+				in["Links"] = json.RawMessage(`{}`)
+			}
+			return nil
+		},
+	}
+	metadataPolicies = document{
+		kind: "cimd_policy", called: "CIMD policy", member: "CIMDPolicy", shape: "CIMDPolicyType", key: "CIMDPolicyId",
+		name: newID, unique: []string{"PolicyName"}, exists: state.InvalidParameter, plans: true,
+		check: func(_ state.Pool, in, _ state.Settings) error {
+			if in["CacheDuration"] == nil {
+				in["CacheDuration"] = json.RawMessage(`86400`)
+			}
+			return nil
+		},
+	}
+	riskConfigurations = document{kind: "risk", called: "Risk configuration", member: "RiskConfiguration", shape: "RiskConfigurationType"}
+	logDeliveries      = document{
+		kind: "logs", called: "Log delivery configuration", member: "LogDeliveryConfiguration", shape: "LogDeliveryConfigurationType",
+		check: checkLogs,
+	}
+	customizations = document{
+		kind: "customization", called: "UI customization", member: "UICustomization", shape: "UICustomizationType", check: checkCustomization,
+	}
+	replicas = document{
+		kind: "replica", called: "User pool replica", member: "UserPoolReplica", shape: "UserPoolReplicaType", key: "RegionName",
+		most: 1, exists: state.InvalidParameter, plans: true, check: checkReplica,
+	}
+)
+
+// providerDetails are what AWS adds to the details of providers that it knows (their
+// endpoints, as they read in a described pool).
+var providerDetails = map[string]map[string]string{
+	"Google": {
+		"attributes_url": "https://people.googleapis.com/v1/people/me?personFields=", "attributes_url_add_attributes": "true",
+		"authorize_url": "https://accounts.google.com/o/oauth2/v2/auth", "oidc_issuer": "https://accounts.google.com",
+		"token_request_method": "POST", "token_url": "https://www.googleapis.com/oauth2/v4/token",
+	},
+	"Facebook": {
+		"attributes_url": "https://graph.facebook.com/v17.0/me?fields=", "attributes_url_add_attributes": "true",
+		"authorize_url": "https://www.facebook.com/v17.0/dialog/oauth", "token_request_method": "GET",
+		"token_url": "https://graph.facebook.com/v17.0/oauth/access_token",
+	},
+	"LoginWithAmazon": {
+		"attributes_url": "https://api.amazon.com/user/profile", "attributes_url_add_attributes": "false",
+		"authorize_url": "https://www.amazon.com/ap/oa", "token_request_method": "POST", "token_url": "https://api.amazon.com/auth/o2/token",
+	},
+	"SignInWithApple": {
+		"attributes_url_add_attributes": "false", "authorize_url": "https://appleid.apple.com/auth/authorize", "oidc_issuer": "https://appleid.apple.com",
+		"token_request_method": "POST", "token_url": "https://appleid.apple.com/auth/token",
+	},
+	"OIDC": {"attributes_url_add_attributes": "false"},
+}
+
+// providerSubjects are what a provider calls its users by.
+var providerSubjects = map[string]string{"Google": "sub", "SignInWithApple": "sub", "OIDC": "sub", "Facebook": "id", "LoginWithAmazon": "user_id"}
+
+func checkProvider(p state.Pool, in, before state.Settings) error {
+	name, kind := textOf(in["ProviderName"]), textOf(in["ProviderType"])
+	if kind != "SAML" && kind != "OIDC" && name != kind {
+		return invalid("Provider name must be %s for provider type %s", kind, kind)
+	}
+	if name == "COGNITO" {
+		return invalid("Provider name COGNITO is reserved.")
+	}
+	var details, mapping map[string]string
+	var identifiers []string
+	for member, into := range map[string]any{"ProviderDetails": &details, "AttributeMapping": &mapping, "IdpIdentifiers": &identifiers} {
+		if in[member] != nil {
+			if err := json.Unmarshal(in[member], into); err != nil {
+				return err
+			}
+		}
+	}
+	if kind == "SAML" && details["MetadataURL"] == "" && details["MetadataFile"] == "" {
+		return invalid("Either MetadataURL or MetadataFile is required for SAML identity providers.")
+	}
+	all := maps.Clone(providerDetails[kind])
+	if all == nil {
+		all = make(map[string]string)
+	}
+	maps.Copy(all, details)
+	if mapping == nil {
+		mapping = make(map[string]string)
+	}
+	rules := p.Rules()
+	for attribute := range mapping {
+		known := attribute == "username" || p.AnySchema || slices.ContainsFunc(rules.SchemaAttributes, func(s state.SchemaAttribute) bool { return s.Name == attribute })
+		if !known {
+			return invalid("Attribute mapping contains an attribute that is not in the schema of the user pool: %s", attribute)
+		}
+	}
+	if subject := providerSubjects[kind]; subject != "" && mapping["username"] == "" {
+		mapping["username"] = subject
+	}
+	for other, doc := range p.Documents[state.IdentityProviders] {
+		var theirs []string
+		_ = json.Unmarshal(doc.Members["IdpIdentifiers"], &theirs) // none, where there are none
+		for _, id := range identifiers {
+			if other != name && slices.Contains(theirs, id) {
+				return invalid("Identifier %s is already used by another identity provider.", id)
+			}
+		}
+	}
+	in["ProviderDetails"], in["AttributeMapping"] = mustRaw(all), mustRaw(mapping)
+	if in["IdpIdentifiers"] == nil {
+		in["IdpIdentifiers"] = json.RawMessage(`[]`)
+	}
+	return nil
+}
+
+func checkBranding(_ state.Pool, in, _ state.Settings) error {
+	switch {
+	case string(in["UseCognitoProvidedValues"]) == "true" && (in["Settings"] != nil || in["Assets"] != nil):
+		return invalid("Settings and Assets cannot be specified when UseCognitoProvidedValues is true.")
+	case in["UseCognitoProvidedValues"] == nil:
+		in["UseCognitoProvidedValues"] = mustRaw(in["Settings"] == nil && in["Assets"] == nil)
+	}
+	return nil
+}
+
+func checkLogs(p state.Pool, in, _ state.Settings) error {
+	var configurations []struct {
+		LogLevel, EventSource                                               string
+		CloudWatchLogsConfiguration, S3Configuration, FirehoseConfiguration *struct{}
+	}
+	if err := json.Unmarshal(in["LogConfigurations"], &configurations); err != nil {
+		return err
+	}
+	for _, c := range configurations {
+		switch {
+		case c.EventSource == "userAuthEvents" && p.Rules().UserPoolTier != "PLUS" && p.Rules().UserPoolAddOns.AdvancedSecurityMode == "":
+			return &state.Error{Type: "FeatureUnavailableInTierException", Message: "Log delivery of userAuthEvents is not available in the pricing tier configured."}
+		case c.EventSource == "userNotification" && c.CloudWatchLogsConfiguration == nil:
+			return invalid("userNotification logs are delivered to CloudWatch Logs only.")
+		case c.CloudWatchLogsConfiguration == nil && c.S3Configuration == nil && c.FirehoseConfiguration == nil:
+			return invalid("A log configuration needs a destination.")
+		}
+	}
+	return nil
+}
+
+func checkCustomization(p state.Pool, in, before state.Settings) error {
+	if p.Domain == "" && p.CustomDomain == "" {
+		return invalid("There has to be an existing domain associated with this user pool")
+	}
+	in["CSSVersion"] = mustRaw("20190128172214")
+	return nil
+}
+
+func checkReplica(p state.Pool, in, before state.Settings) error {
+	r := p.Rules()
+	switch {
+	case before == nil && r.IssuerConfiguration.Type != "UPDATED":
+		return invalid("A user pool with replicas needs the issuer type UPDATED.")
+	case before == nil && r.KeyConfiguration.KeyType != "CUSTOMER_MANAGED_KEY":
+		return invalid("A user pool with replicas needs a multi-Region customer managed key.")
+	}
+	if in["Status"] == nil {
+		in["Status"] = mustRaw("ACTIVE") // there is nothing that takes a while
+	}
+	in["Role"], in["UserPoolArn"] = mustRaw("SECONDARY"), mustRaw(fmt.Sprintf("arn:aws:cognito-idp:%s:%s:userpool/%s", textOf(in["RegionName"]), account, p.ID))
+	return nil
+}
+
+// customize is SetUICustomization: the picture that was sent is a URL from then on.
+func customize() operation {
+	set := customizations.replace()
+	set.serve = customizing(set.serve)
+	return set
+}
+
+// documented are the operations on documents.
+func documented() map[string]operation {
+	of := func(in about, members map[string]any) map[string]any {
+		t := map[string]any{"UserPoolId": in.UserPoolId}
+		if in.ClientId != "" && in.ClientId != allClients {
+			t["ClientId"] = in.ClientId
+		}
+		maps.Copy(t, members)
+		return t
+	}
+	same := func(members ...string) func(state.Document, map[string]json.RawMessage) bool {
+		return func(doc state.Document, named map[string]json.RawMessage) bool {
+			for _, m := range members {
+				if textOf(doc.Members[m]) != textOf(named[m]) {
+					return false
+				}
+			}
+			return true
+		}
+	}
+	return map[string]operation{
+		"CreateIdentityProvider":   identityProviders.create(),
+		"DescribeIdentityProvider": identityProviders.describe(),
+		"UpdateIdentityProvider":   identityProviders.update(),
+		"DeleteIdentityProvider":   identityProviders.remove(false),
+		"ListIdentityProviders":    identityProviders.list("Providers", "ProviderDescription", "NextToken"),
+		"GetIdentityProviderByIdentifier": identityProviders.by(func(doc state.Document, named map[string]json.RawMessage) bool {
+			var identifiers []string
+			_ = json.Unmarshal(doc.Members["IdpIdentifiers"], &identifiers) // none, where there are none
+			return slices.Contains(identifiers, textOf(named["IdpIdentifier"]))
+		}),
+
+		"CreateManagedLoginBranding":           brandings.create(),
+		"DescribeManagedLoginBranding":         brandings.describe(),
+		"DescribeManagedLoginBrandingByClient": brandings.by(same("ClientId")),
+		"UpdateManagedLoginBranding":           brandings.update(),
+		"DeleteManagedLoginBranding":           brandings.remove(false),
+
+		"CreateTerms":           terms.create(),
+		"DescribeTerms":         terms.describe(),
+		"DescribeTermsByClient": terms.by(same("ClientId", "TermsName")),
+		"UpdateTerms":           terms.update(),
+		"DeleteTerms":           terms.remove(false),
+		"ListTerms":             terms.list("Terms", model.ShapeOf("TermsDescriptionListType").Item, "NextToken"),
+
+		"CreateCIMDPolicy":   metadataPolicies.create(),
+		"DescribeCIMDPolicy": metadataPolicies.describe(),
+		"UpdateCIMDPolicy":   metadataPolicies.update(),
+		"DeleteCIMDPolicy":   metadataPolicies.remove(false),
+		"ListCIMDPolicies":   metadataPolicies.list("CIMDPolicies", model.ShapeOf("CIMDPolicySummaryListType").Item, "NextToken"),
+
+		"SetRiskConfiguration":      riskConfigurations.replace(),
+		"DescribeRiskConfiguration": riskConfigurations.one(func(in about) map[string]any { return of(in, nil) }),
+
+		"SetLogDeliveryConfiguration": logDeliveries.replace(),
+		"GetLogDeliveryConfiguration": logDeliveries.one(func(in about) map[string]any { return of(in, map[string]any{"LogConfigurations": []any{}}) }),
+
+		"SetUICustomization": customize(),
+		"GetUICustomization": customizations.one(func(about) map[string]any { return map[string]any{} }),
+
+		"CreateUserPoolReplica": replicas.create(),
+		"UpdateUserPoolReplica": replicas.update(),
+		"DeleteUserPoolReplica": replicas.remove(true),
+		"ListUserPoolReplicas":  replicas.list("UserPoolReplicas", "UserPoolReplicaType", "NextToken"),
+	}
+}
