@@ -27,13 +27,19 @@ type authResult struct {
 	RefreshToken string `json:",omitempty"`
 	ExpiresIn    int
 	TokenType    string
+
+	NewDeviceMetadata *newDevice `json:",omitempty"`
 }
+
+// newDevice is a device that was not seen before.
+type newDevice struct{ DeviceKey, DeviceGroupKey string }
 
 type initiateAuth struct {
 	AuthFlow       string
 	ClientId       string
 	AuthParameters map[string]string
 	ClientMetadata map[string]string
+	Session        string
 }
 
 type adminInitiateAuth struct {
@@ -42,6 +48,7 @@ type adminInitiateAuth struct {
 	ClientId       string
 	AuthParameters map[string]string
 	ClientMetadata map[string]string
+	Session        string
 }
 
 func (a *API) initiateAuth(ctx context.Context, in *initiateAuth) (any, error) {
@@ -58,7 +65,7 @@ func (a *API) initiateAuth(ctx context.Context, in *initiateAuth) (any, error) {
 	case "ADMIN_NO_SRP_AUTH", "ADMIN_USER_PASSWORD_AUTH":
 		return nil, invalid("Initiate Auth method not supported.")
 	}
-	return a.begin(ctx, c, in.AuthFlow, in.AuthParameters, in.ClientMetadata)
+	return a.begin(ctx, c, in.AuthFlow, in.Session, in.AuthParameters, in.ClientMetadata)
 }
 
 func (a *API) adminInitiateAuth(ctx context.Context, in *adminInitiateAuth) (any, error) {
@@ -78,16 +85,19 @@ func (a *API) adminInitiateAuth(ctx context.Context, in *adminInitiateAuth) (any
 	case "USER_PASSWORD_AUTH":
 		return nil, invalid("Initiate Auth method not supported.")
 	}
-	return a.begin(ctx, c, in.AuthFlow, in.AuthParameters, in.ClientMetadata)
+	return a.begin(ctx, c, in.AuthFlow, in.Session, in.AuthParameters, in.ClientMetadata)
 }
 
 // begin is what administrators and apps begin in the same way. What the app sends
 // along is for the trigger before the sign-in alone.
-func (a *API) begin(ctx context.Context, c state.Client, flow string, p, sent map[string]string) (any, error) {
+func (a *API) begin(ctx context.Context, c state.Client, flow, session string, p, sent map[string]string) (any, error) {
 	switch flow {
 	case "USER_SRP_AUTH":
 		return a.bySRP(ctx, c, p, sent)
 	case "USER_AUTH":
+		if session != "" {
+			return a.bySession(ctx, c, session, p)
+		}
 		return a.byChoice(ctx, c, p, sent)
 	case "REFRESH_TOKEN_AUTH", "REFRESH_TOKEN":
 		if !c.AllowsAuth("REFRESH_TOKEN_AUTH") {
@@ -95,10 +105,7 @@ func (a *API) begin(ctx context.Context, c state.Client, flow string, p, sent ma
 		}
 		return a.byRefresh(ctx, c, p)
 	case "CUSTOM_AUTH":
-		if !c.AllowsAuth(flow) {
-			return nil, invalid("CUSTOM_AUTH is not enabled for the client.")
-		}
-		return nil, invalid("Custom auth lambda trigger is not configured for the user pool.")
+		return a.byCustom(ctx, c, p, sent)
 	}
 	return nil, invalid("%s is not enabled for the client.", flow)
 }
@@ -120,8 +127,14 @@ func (a *API) byPassword(ctx context.Context, c state.Client, p, sent map[string
 	if err := checkHash(c, p["USERNAME"], p["SECRET_HASH"], wrongHash); err != nil {
 		return nil, err
 	}
-	if _, err := a.state.User(c.PoolID, p["USERNAME"]); err != nil && c.TellUnknown {
-		return nil, err
+	if _, err := a.state.User(c.PoolID, p["USERNAME"]); err != nil {
+		known, failed := a.triggers.Migrate(ctx, c, p["USERNAME"], p["PASSWORD"], triggers.Sent{Validation: sent})
+		if failed != nil {
+			return nil, failed
+		}
+		if !known && c.TellUnknown {
+			return nil, err
+		}
 	}
 	if err := a.triggers.Begin(ctx, c, p["USERNAME"], triggers.Sent{Validation: sent}); err != nil {
 		return nil, err
@@ -130,7 +143,7 @@ func (a *API) byPassword(ctx context.Context, c state.Client, p, sent map[string
 	if err != nil {
 		return nil, err
 	}
-	return a.proceed(ctx, c, u, triggers.Authentication, nil)
+	return a.proceed(ctx, c, u, triggers.Authentication, nil, p["DEVICE_KEY"])
 }
 
 func (a *API) byRefresh(ctx context.Context, c state.Client, p map[string]string) (any, error) {
@@ -158,7 +171,7 @@ func (a *API) refresh(ctx context.Context, c state.Client, token, source string,
 		return nil, err
 	}
 	set, err := a.maker.Mint(ctx, c, g.User, tokens.Terms{
-		Scopes: g.Scopes, Resource: g.Resource, AuthTime: g.AuthTime, Family: g.Family, API: g.API, Source: source, Metadata: metadata,
+		Device: g.DeviceKey, Scopes: g.Scopes, Resource: g.Resource, AuthTime: g.AuthTime, Family: g.Family, API: g.API, Source: source, Metadata: metadata,
 	})
 	if err != nil {
 		return nil, err
@@ -177,11 +190,14 @@ func resultOf(set tokens.Set, refresh string) *authResult {
 
 // proceed asks a user who has shown the password for what is left, or lets them
 // in.
-func (a *API) proceed(ctx context.Context, c state.Client, u state.User, source string, metadata map[string]string) (any, error) {
+func (a *API) proceed(ctx context.Context, c state.Client, u state.User, source string, metadata map[string]string, device string) (any, error) {
 	if u.Status == state.ForceChangePassword {
 		return a.ask(c, u, newPasswordRequired, map[string]string{
 			"requiredAttributes": "[]", "userAttributes": attributesJSON(u),
 		})
+	}
+	if d, ok := deviceOfUser(u, device); ok {
+		return a.ask(c, u, deviceSRP, map[string]string{"USERNAME": u.Username, "DEVICE_KEY": d.Key})
 	}
 	if asked, ok, err := a.askFactor(c, u); ok || err != nil {
 		return asked, err
@@ -191,6 +207,11 @@ func (a *API) proceed(ctx context.Context, c state.Client, u state.User, source 
 
 // admit lets a user in, unless a trigger refuses.
 func (a *API) admit(ctx context.Context, c state.Client, u state.User, source string, metadata map[string]string) (any, error) {
+	return a.admitWith(ctx, c, u, source, metadata, "")
+}
+
+// admitWith is admit with a device that is known; empty: a new one.
+func (a *API) admitWith(ctx context.Context, c state.Client, u state.User, source string, metadata map[string]string, device string) (any, error) {
 	about := triggers.About{PoolID: c.PoolID, ClientID: c.ID, User: u, Metadata: metadata}
 	if err := a.triggers.PostAuthentication(ctx, about); err != nil {
 		return nil, err
@@ -198,18 +219,31 @@ func (a *API) admit(ctx context.Context, c state.Client, u state.User, source st
 	terms := tokens.Terms{
 		Scopes: []string{tokens.AdminScope}, AuthTime: a.state.Now(), Family: tokens.NewID(), API: true, Source: source, Metadata: metadata,
 	}
+	who := callerOf(ctx)
+	var made *newDevice
+	if device == "" {
+		d, err := a.state.NewDevice(c.PoolID, u.Sub(), who.ip)
+		if err != nil {
+			return nil, err
+		}
+		if d != nil {
+			made, device = &newDevice{d.Key, d.Group}, d.Key
+		}
+	}
+	terms.Device = device
 	set, err := a.maker.Mint(ctx, c, u, terms)
 	if err != nil {
 		return nil, err
 	}
-	who := callerOf(ctx)
 	refresh, _, err := a.state.NewGrant(c, state.Grant{
-		Device: who.device, IP: who.ip, Username: u.Username, Sub: u.Sub(), Scopes: terms.Scopes, AuthTime: terms.AuthTime, Family: terms.Family, API: true,
+		Device: who.device, IP: who.ip, DeviceKey: device, Username: u.Username, Sub: u.Sub(), Scopes: terms.Scopes, AuthTime: terms.AuthTime, Family: terms.Family, API: true,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return authAnswer{AuthenticationResult: resultOf(set, refresh), ChallengeParameters: map[string]string{}}, nil
+	result := resultOf(set, refresh)
+	result.NewDeviceMetadata = made
+	return authAnswer{AuthenticationResult: result, ChallengeParameters: map[string]string{}}, nil
 }
 
 // ask asks a user of a client something.
@@ -277,6 +311,9 @@ func (a *API) respond(ctx context.Context, c state.Client, in *respondToAuthChal
 	if in.ChallengeName == passwordVerifier {
 		return a.verifyPassword(ctx, c, in.ChallengeResponses, in.ClientMetadata)
 	}
+	if in.ChallengeName == deviceVerifier {
+		return a.checkDevice(ctx, c, in.ChallengeResponses, in.ClientMetadata)
+	}
 	answer, ok := map[string]answering{
 		newPasswordRequired: a.choosePassword,
 		softwareTokenMFA:    a.checkCode,
@@ -289,6 +326,8 @@ func (a *API) respond(ctx context.Context, c state.Client, in *respondToAuthChal
 		smsOTP:              a.checkSent,
 		smsMFA:              a.checkSent,
 		passkeyChallenge:    a.checkPasskey,
+		deviceSRP:           a.beginDevice,
+		customChallenge:     a.answerCustom,
 	}[in.ChallengeName]
 	if !ok {
 		return nil, invalid("Challenge response for %s is not supported.", in.ChallengeName)
@@ -298,7 +337,7 @@ func (a *API) respond(ctx context.Context, c state.Client, in *respondToAuthChal
 		return nil, err
 	}
 	out, err := a.answered(ctx, c, taken, in, answer)
-	if err != nil {
+	if err != nil && taken.name != customChallenge { // whose functions decide about another try
 		a.sessions.restore(in.Session, taken)
 	}
 	return out, err
@@ -313,6 +352,8 @@ func (a *API) answered(ctx context.Context, c state.Client, taken challenge, in 
 	switch {
 	case err != nil && taken.first && taken.sub == "" && sentCodes[taken.name].attribute != "":
 		return nil, errWrongCode // whoever does not exist has no right one
+	case err != nil && taken.custom != nil && taken.sub == "":
+		return answer(ctx, c, taken, state.User{}, p, in.ClientMetadata)
 	case err != nil && taken.first && taken.sub == "":
 		return nil, unauthorized("Incorrect username or password.")
 	case err != nil:
@@ -345,7 +386,7 @@ func (a *API) choosePassword(ctx context.Context, c state.Client, _ challenge, u
 	if err != nil {
 		return nil, err
 	}
-	return a.proceed(ctx, c, u, triggers.NewPassword, metadata)
+	return a.proceed(ctx, c, u, triggers.NewPassword, metadata, "")
 }
 
 type getTokensFromRefreshToken struct {

@@ -246,3 +246,39 @@ func (a *API) checkPasskey(ctx context.Context, c state.Client, taken challenge,
 	}
 	return a.admit(ctx, c, u, triggers.Authentication, metadata)
 }
+
+// The sessions that lead from a sign-up to a sign-in.
+const (
+	signedUp    = "SIGNED_UP"
+	confirmedUp = "CONFIRMED_UP"
+)
+
+// following begins such a session, for clients that let people choose.
+func (a *API) following(c state.Client, u state.User, name string) string {
+	if !c.AllowsAuth("USER_AUTH") {
+		return ""
+	}
+	return a.sessions.start(challenge{name: name, clientID: c.ID, poolID: c.PoolID, sub: u.Sub()}, a.state.Now(), lifetimeOf(c))
+}
+
+// bySession signs in a user who has just confirmed themselves, without another factor.
+func (a *API) bySession(ctx context.Context, c state.Client, session string, p map[string]string) (any, error) {
+	if !c.AllowsAuth("USER_AUTH") {
+		return nil, invalid("USER_AUTH is not enabled for the client.")
+	}
+	if err := checkHash(c, p["USERNAME"], p["SECRET_HASH"], wrongHash); err != nil {
+		return nil, err
+	}
+	taken, err := a.sessions.take(session, confirmedUp, c.ID, a.state.Now())
+	if err != nil {
+		return nil, err
+	}
+	u, err := a.state.User(c.PoolID, taken.sub)
+	if err != nil || !u.Enabled || u.Status != state.Confirmed {
+		return nil, unauthorized("Invalid session for the user.")
+	}
+	if asked, ok, err := a.askFactor(c, u); ok || err != nil {
+		return asked, err
+	}
+	return a.admit(ctx, c, u, triggers.Authentication, nil)
+}

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/codegrant/codegrant/localpool/internal/model"
 	"github.com/codegrant/codegrant/localpool/internal/state"
 	"github.com/codegrant/codegrant/localpool/internal/tokens"
 )
@@ -86,6 +87,12 @@ func (a *API) changePassword(in *changePassword) (any, error) {
 	pool, u, err := a.own(in.AccessToken)
 	if err != nil {
 		return nil, err
+	}
+	if in.PreviousPassword == "" && u.Password == "" { // a first password
+		return empty, a.state.SetPassword(pool, u.Sub(), in.ProposedPassword, true)
+	}
+	if in.PreviousPassword == "" {
+		return nil, invalid("%s", model.Message([]string{"Value at 'previousPassword' failed to satisfy constraint: Member must not be null"}))
 	}
 	if _, err := a.state.Authenticate(pool, u.Sub(), in.PreviousPassword); err != nil {
 		return nil, err

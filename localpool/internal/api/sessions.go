@@ -25,9 +25,11 @@ type challenge struct {
 	poolID   string
 	sub      string // a new user of the same name is another person
 	until    time.Time
-	srp      *exchange // of PASSWORD_VERIFIER, in place of sub
-	first    bool      // the user has shown nothing yet
-	session  string    // what it is answered by
+	srp      *exchange    // of PASSWORD_VERIFIER, in place of sub
+	device   string       // the key that the sign-in began with
+	custom   *customRound // of CUSTOM_CHALLENGE, and of a custom sign-in that begins with the password
+	first    bool         // the user has shown nothing yet
+	session  string       // what it is answered by
 }
 
 // lifetimeOf is how long a challenge of a client may be answered.

@@ -58,7 +58,8 @@ func (a *API) signUp(ctx context.Context, in *signUp) (any, error) {
 		UserConfirmed       bool
 		UserSub             string
 		CodeDeliveryDetails *delivery `json:",omitempty"`
-	}{confirmed, u.Sub(), sentTo}, nil
+		Session             string    `json:",omitempty"`
+	}{confirmed, u.Sub(), sentTo, a.following(c, u, map[bool]string{true: confirmedUp, false: signedUp}[confirmed])}, nil
 }
 
 type confirmSignUp struct {
@@ -67,6 +68,7 @@ type confirmSignUp struct {
 	ConfirmationCode   string
 	SecretHash         string
 	ForceAliasCreation bool
+	Session            string
 	ClientMetadata     map[string]string
 }
 
@@ -82,7 +84,18 @@ func (a *API) confirmSignUp(ctx context.Context, in *confirmSignUp) (any, error)
 			err = errNoCode
 		}
 	}
-	return empty, err
+	if err != nil || in.Session == "" {
+		return empty, err
+	}
+	taken, err := a.sessions.take(in.Session, signedUp, c.ID, a.state.Now())
+	if err != nil {
+		return empty, nil // the user is confirmed all the same
+	}
+	u, err := a.state.User(c.PoolID, in.Username)
+	if err != nil || u.Sub() != taken.sub {
+		return empty, nil
+	}
+	return map[string]any{"Session": a.following(c, u, confirmedUp)}, nil
 }
 
 type aboutUser struct {

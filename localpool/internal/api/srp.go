@@ -68,10 +68,17 @@ func newExchange(begin state.SRP, a *big.Int) (*exchange, error) {
 	if err != nil {
 		return nil, err
 	}
-	verifier := new(big.Int).Exp(srpG, begin.Hash, srpN)
-	b := new(big.Int).Mul(srpK, verifier)
+	b := new(big.Int).Mul(srpK, verifierOf(begin))
 	b.Add(b, new(big.Int).Exp(srpG, secret, srpN)).Mod(b, srpN)
 	return &exchange{SRP: begin, a: a, b: b, secret: secret}, nil
+}
+
+// verifierOf is what stands for a password on this side.
+func verifierOf(s state.SRP) *big.Int {
+	if s.Verifier != nil {
+		return s.Verifier
+	}
+	return new(big.Int).Exp(srpG, s.Hash, srpN)
 }
 
 // proves checks a signature that only who knows the password can make.
@@ -82,8 +89,7 @@ func (x *exchange) proves(timestamp, signature string) bool {
 	if err != nil || err2 != nil || u.Sign() == 0 {
 		return false
 	}
-	verifier := new(big.Int).Exp(srpG, x.Hash, srpN)
-	shared := verifier.Exp(verifier, u, srpN)
+	shared := new(big.Int).Exp(verifierOf(x.SRP), u, srpN)
 	shared.Mul(shared, x.a).Exp(shared, x.secret, srpN)
 	key := mac(mac(padded(u), padded(shared)), []byte("Caldera Derived Key"), []byte{1})[:16]
 	return hmac.Equal(given, mac(key, []byte(x.PoolName+x.UserID), block, []byte(timestamp)))
@@ -144,7 +150,7 @@ func (a *API) srp(ctx context.Context, c state.Client, p, sent map[string]string
 		return nil, err
 	}
 	// Here the block stands in the session's place, and clients take it for base64.
-	x.block = a.sessions.start(challenge{name: passwordVerifier, clientID: c.ID, poolID: c.PoolID, srp: x}, a.state.Now(), srpLifetime)
+	x.block = a.sessions.start(challenge{name: passwordVerifier, clientID: c.ID, poolID: c.PoolID, srp: x, device: p["DEVICE_KEY"], custom: customOf(p)}, a.state.Now(), srpLifetime)
 	return authAnswer{ChallengeName: passwordVerifier, ChallengeParameters: map[string]string{
 		"SALT": x.Salt.Text(16), "SRP_B": x.b.Text(16), "SECRET_BLOCK": x.block, "USERNAME": x.UserID, "USER_ID_FOR_SRP": x.UserID,
 	}}, nil
@@ -170,5 +176,12 @@ func (a *API) verifyPassword(ctx context.Context, c state.Client, p, metadata ma
 	if err != nil {
 		return nil, err
 	}
-	return a.proceed(ctx, c, u, triggers.Authentication, metadata)
+	if taken.custom != nil { // the functions are told that the password was right
+		if u.Status != state.Confirmed {
+			return a.proceed(ctx, c, u, triggers.Authentication, metadata, "")
+		}
+		rounds := []triggers.Round{{Name: "SRP_A", Result: true}, {Name: passwordVerifier, Result: true}}
+		return a.custom(ctx, c, u, rounds, metadata)
+	}
+	return a.proceed(ctx, c, u, triggers.Authentication, metadata, taken.device)
 }

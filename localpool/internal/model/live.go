@@ -17,4 +17,8 @@ func (t table) correct() {
 	if s := t.Shapes["PasswordType"]; s != nil {
 		s.Pattern = `^[\S]+.*[\S]+$`
 	}
+	// The documentation of GetClientToken names a flow that no model has.
+	if s := t.Shapes["ExplicitAuthFlowsType"]; s != nil {
+		s.Enum = append(s.Enum, "ALLOW_CLIENT_TOKEN_AUTH")
+	}
 }

@@ -62,8 +62,13 @@ func (s *State) invite(poolID string, n Invitation, sub string, really bool) (Us
 			return User{}, refuse(InvalidParameter, fmt.Sprintf("%s is required to verify/un-verify %s", name, name))
 		}
 	}
-	password, err := p.temporary(n.Password)
-	if err != nil {
+	without := n.Password == "" && p.passwordless()
+	password := ""
+	if without {
+		if err := p.missing(attributes); err != nil {
+			return User{}, err
+		}
+	} else if password, err = p.temporary(n.Password); err != nil {
 		return User{}, err
 	}
 	var before *User
@@ -76,6 +81,9 @@ func (s *State) invite(poolID string, n Invitation, sub string, really bool) (Us
 	}
 	attributes["sub"] = sub
 	made := NewUser{Username: n.Username, Attributes: attributes, Password: password, Status: ForceChangePassword, Enabled: true}
+	if without {
+		made.Status = Confirmed
+	}
 	if !really {
 		made.Password = "" // which takes a while
 		u, err := s.draft(p, made)
@@ -91,7 +99,9 @@ func (s *State) invite(poolID string, n Invitation, sub string, really bool) (Us
 	if before != nil {
 		before.Attributes[alias+"_verified"], before.Modified = "false", s.now()
 	}
-	u.PasswordExpires = s.now().Add(p.temporaryPassword())
+	if !without {
+		u.PasswordExpires = s.now().Add(p.temporaryPassword())
+	}
 	if !n.Quiet {
 		s.send(p, u, invitation, password, inviteTo(u, n.Mediums))
 	}

@@ -103,6 +103,14 @@ func (s *State) Trigger(poolID, name string) (arn, version string) {
 		return l.PreAuthentication, ""
 	case "PostAuthentication":
 		return l.PostAuthentication, ""
+	case "DefineAuthChallenge":
+		return l.DefineAuthChallenge, ""
+	case "CreateAuthChallenge":
+		return l.CreateAuthChallenge, ""
+	case "VerifyAuthChallengeResponse":
+		return l.VerifyAuthChallengeResponse, ""
+	case "UserMigration":
+		return l.UserMigration, ""
 	case "PreTokenGeneration":
 		if c := l.PreTokenGenerationConfig; c != nil {
 			return c.LambdaArn, c.LambdaVersion

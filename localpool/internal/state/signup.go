@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 )
 
@@ -47,8 +48,10 @@ func (s *State) signUp(clientID string, n NewUser, sub string, v *Verdict) (User
 	if !p.SelfSignUp {
 		return User{}, refuse(NotAuthorized, "SignUp is not permitted for this user pool")
 	}
-	if err := p.checkPolicy(n.Password); err != nil {
-		return User{}, err
+	if n.Password != "" || !p.passwordless() {
+		if err := p.checkPolicy(n.Password); err != nil {
+			return User{}, err
+		}
 	}
 	if !c.Writes(n.Attributes) {
 		return User{}, errUnauthorizedWrite
@@ -100,6 +103,12 @@ func (s *State) signUp(clientID string, n NewUser, sub string, v *Verdict) (User
 		s.sendCode(p, u, confirmSignUp, to)
 	}
 	return u.clone(), s.saveLocked()
+}
+
+// passwordless reports whether users need no password.
+func (p *Pool) passwordless() bool {
+	allowed := p.rules.Policies.SignInPolicy.AllowedFirstAuthFactors
+	return slices.Contains(allowed, EmailMFA) || slices.Contains(allowed, "SMS_OTP")
 }
 
 // verifyAtSignUp verifies the addresses of a verdict, which have to be there.

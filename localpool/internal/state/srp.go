@@ -49,6 +49,7 @@ type SRP struct {
 	UserID   string
 	Salt     *big.Int
 	Hash     *big.Int // x; of a user who does not exist it fits no password
+	Verifier *big.Int // of a device, in the place of Hash; nil: of a user
 }
 
 // SRP returns how a user begins to sign in. Of one who does not exist, and of one

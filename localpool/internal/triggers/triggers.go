@@ -26,7 +26,10 @@ const (
 )
 
 // Names are all triggers that are called.
-var Names = []string{PreSignUp, PostConfirmation, PreAuthentication, PostAuthentication, PreTokenGeneration}
+var Names = []string{
+	PreSignUp, PostConfirmation, PreAuthentication, PostAuthentication, PreTokenGeneration,
+	DefineAuthChallenge, CreateAuthChallenge, VerifyAuthChallengeResponse, UserMigration,
+}
 
 // Versions of the event that PreTokenGeneration is given.
 const (
