@@ -384,7 +384,7 @@ func addressChanges(t *testing.T, p *packaged, users *sqlreplica.Store) {
 
 func flushed(t *testing.T, p *packaged, users *sqlreplica.Store) {
 	p.manage("flush", "--no-input", "--verbosity", "0")
-	for _, table := range []string{"auth_user", "codegrant_users", "codegrant_groups", "codegrant_memberships", "codegrant_taken", "codegrant_confirmations"} {
+	for _, table := range []string{"auth_user", "codegrant_users", "codegrant_groups", "codegrant_memberships", "codegrant_stated", "codegrant_confirmations"} {
 		var rows int
 		if p.row("SELECT count(*) FROM "+table, &rows); rows != 0 {
 			t.Errorf("after flush, %s has %d rows", table, rows)

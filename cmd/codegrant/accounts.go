@@ -134,7 +134,10 @@ func (c usersRelink) Run(ctx context.Context, out *streams) error {
 	if had != nil {
 		say("They leave user %d, %s, which stays in Django as it is.", had.ID, had.Username)
 	}
-	if !account.Active {
+	switch {
+	case account.TurnedOff:
+		say("The account is turned off, because the pool disabled or deleted whoever it was of. It is on with the person's next sign-in.")
+	case !account.Active:
 		say("The account is turned off in Django (is_active), and stays so.")
 	}
 	if !c.Yes {

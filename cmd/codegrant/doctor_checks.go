@@ -291,7 +291,11 @@ func (e *examination) database(ctx context.Context, raw string, django bool) {
 		e.fault("database", "check --database", "%v", err)
 		return
 	}
-	mend := "run codegrant migrate --database … (or Migrate of both stores at the start of the application)"
+	command := "codegrant migrate --database …"
+	if django {
+		command = "codegrant migrate --django --database …"
+	}
+	mend := "run " + command + " (or Migrate of both stores at the start of the application)"
 	if err := users.Check(ctx); errors.Is(err, sqlreplica.ErrNotMigrated) {
 		e.fault("database", mend, "the replica's tables have not been migrated")
 	} else if err != nil {

@@ -85,7 +85,7 @@ func duplicates(accounts []sqlreplica.DjangoAccount, issuer string) []inTheWay {
 				Mend: "leave it to one of them, or say whose account it is: codegrant users relink --account ID --subject SUB",
 			})
 		}
-		if a.Issuer != issuer || a.PoolEmail == "" {
+		if a.Issuer != issuer || a.PoolEmail == "" || a.Gone {
 			continue
 		}
 		for _, other := range index.byAddress[foldASCII(a.PoolEmail)] {

@@ -302,7 +302,7 @@ func (s *Store) adoptMany(ctx context.Context, tx *sql.Tx, plans []*plan, tasks 
 		if err != nil {
 			return err
 		}
-		adopted.change.Adopted = true
+		adopted.change.Adopted = !adopted.refused
 		plans[places[i]] = adopted
 	}
 	return nil

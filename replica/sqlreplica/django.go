@@ -24,8 +24,9 @@ import (
 //   - A group that was made in Django is one of [replica.OriginLocal], and a
 //     membership that was made in Django is a local one, until the pool states it.
 //     From then on it is the pool's, and ends when the pool no longer states it:
-//     another backend may have written it from the pool's word before us. What is
-//     to outlive the pool's word is granted with [Store.GrantLocalGroup].
+//     another backend may have written it from the pool's word before us. Once the
+//     pool has stated it and it is gone, nobody but the pool and a grant make it count
+//     again. What is to outlive the pool's word is granted with [Store.GrantLocalGroup].
 //   - An account that was turned off in Django (is_active) is not enabled, whatever
 //     the pool says. One that the pool disables, or that a sweep finds deleted from
 //     it, is turned off, and on again when the pool enables or has it again.
@@ -58,10 +59,9 @@ type Django struct {
 type Unverified string
 
 const (
-	// RefuseUnverified refuses them with [replica.ErrEmailNotVerified] when they sign in,
-	// or when an account has the address: a second account would be a twin that nobody
-	// knows of. Who comes from a reading of the whole pool, with an address that no
-	// account has, gets an account without an address until it is verified.
+	// RefuseUnverified refuses them with [replica.ErrEmailNotVerified], when they sign in and
+	// in a reading of the whole pool: an account beside the one that has the address, or will
+	// be given it by another backend, would be a twin that nobody knows of.
 	RefuseUnverified Unverified = ""
 
 	// UnverifiedApart gives them an account of their own, with the subject as username and
@@ -83,8 +83,8 @@ var djangoView = view{
 	inactive:   "NOT a.is_active, u.deactivated",
 	memberJoins: "LEFT JOIN auth_user_groups ug ON ug.user_id = u.id LEFT JOIN auth_group ag ON ag.id = ug.group_id" +
 		" LEFT JOIN codegrant_memberships m ON m.user_id = ug.user_id AND m.group_id = ug.group_id LEFT JOIN codegrant_groups g ON g.id = ag.id" +
-		" LEFT JOIN codegrant_taken x ON x.user_id = ug.user_id AND x.group_id = ug.group_id",
-	// What the pool took away is nobody's word, whoever wrote it there again.
+		" LEFT JOIN codegrant_stated x ON x.user_id = ug.user_id AND x.group_id = ug.group_id",
+	// What the pool stated once, and nobody does now, is nobody's word, whoever wrote it there again.
 	pool: "COALESCE(m.from_pool, FALSE)", local: "COALESCE(m.from_local, x.user_id IS NULL)", unclaimed: "m.user_id IS NULL",
 	groups:  "auth_group ag LEFT JOIN codegrant_groups g ON g.id = ag.id",
 	groupID: "ag.id", groupName: "ag.name", groupOrigin: "COALESCE(g.origin, 'local')",
@@ -182,44 +182,39 @@ func (d djangoTables) addMemberships(ctx context.Context, tx *sql.Tx, userID int
 	if err := insert.exec(ctx, tx); err != nil {
 		return err
 	}
-	if err := d.forgetTaken(ctx, tx, userID, ms); err != nil {
+	if err := d.rememberStated(ctx, tx, userID, ms); err != nil {
 		return err
 	}
 	return ownTables{d.Store}.addMemberships(ctx, tx, userID, ms)
 }
 
-// forgetTaken: somebody's word is good for the memberships again.
-func (d djangoTables) forgetTaken(ctx context.Context, tx *sql.Tx, userID int64, ms []replica.Membership) error {
-	ids := make([]any, len(ms))
-	for i, m := range ms {
-		ids[i] = m.ID
-	}
-	return d.engine.sql("DELETE FROM codegrant_taken WHERE user_id = ").bind(userID).sql(" AND group_id IN (").bind(ids...).sql(")").exec(ctx, tx)
-}
-
-// rememberTaken notes which memberships the pool took away. A Python backend whose
-// session holds an ID token from before gives them again with each request.
-func (d djangoTables) rememberTaken(ctx context.Context, tx *sql.Tx, userID int64, groupIDs []any) error {
-	if len(groupIDs) == 0 {
-		return nil
-	}
-	ms := make([]replica.Membership, len(groupIDs))
-	insert := d.engine.sql("INSERT INTO codegrant_taken (user_id, group_id, taken_at) VALUES ")
-	for i, id := range groupIDs {
-		ms[i].ID = id.(int64)
-		if i > 0 {
+// rememberStated notes which memberships the pool has stated, for as long as there are
+// the user and the group. When one is gone, taken away by the pool or deleted in Django, a
+// Python backend whose session holds an ID token from before makes it again with each
+// request: what has a row here, and nothing beside it, is nobody's word.
+func (d djangoTables) rememberStated(ctx context.Context, tx *sql.Tx, userID int64, ms []replica.Membership) error {
+	insert, first := d.engine.sql("INSERT INTO codegrant_stated (user_id, group_id) VALUES "), true
+	for _, m := range ms {
+		if !m.Pool {
+			continue
+		}
+		if !first {
 			insert.sql(", ")
 		}
-		insert.sql("(").bind(userID, id, storedTime(d.now())).sql(")")
+		insert.sql("(").bind(userID, m.ID).sql(")")
+		first = false
 	}
-	if err := d.forgetTaken(ctx, tx, userID, ms); err != nil {
-		return err
+	if first {
+		return nil
 	}
-	return insert.exec(ctx, tx)
+	if d.engine.returning {
+		return insert.sql(" ON CONFLICT DO NOTHING").exec(ctx, tx)
+	}
+	return insert.sql(" ON DUPLICATE KEY UPDATE user_id = VALUES(user_id)").exec(ctx, tx)
 }
 
 func (d djangoTables) setMembership(ctx context.Context, tx *sql.Tx, userID int64, m replica.Membership) error {
-	if err := d.forgetTaken(ctx, tx, userID, []replica.Membership{m}); err != nil {
+	if err := d.rememberStated(ctx, tx, userID, []replica.Membership{m}); err != nil {
 		return err
 	}
 	own := ownTables{d.Store} // whose row may not be there yet
@@ -244,7 +239,7 @@ func (d djangoTables) removeMemberships(ctx context.Context, tx *sql.Tx, userID 
 func address(u replica.User) string {
 	local, domain, ok := strings.Cut(u.Email, "@")
 	if !u.EmailVerified || !ok || local == "" || domain == "" || strings.Contains(domain, "@") ||
-		strings.ContainsAny(u.Email, " ,;:<>()[]\"'`\\") || len([]rune(u.Email)) > maxDjangoEmail {
+		strings.ContainsAny(u.Email, " ,;:<>()[]\"\\") || len([]rune(u.Email)) > maxDjangoEmail {
 		return ""
 	}
 	return u.Email

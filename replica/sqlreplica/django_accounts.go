@@ -17,8 +17,13 @@ type DjangoAccount struct {
 	Email    string
 	Active   bool
 
+	// TurnedOff: it is not active because the pool disabled or deleted the person, and is
+	// again when the pool enables or has them.
+	TurnedOff bool
+
 	// Of the person who is linked to it; empty: nobody is.
 	Issuer, Subject   string
+	Gone              bool   // the pool has the person no longer
 	PoolEmail         string // as the pool states it
 	PoolEmailVerified bool
 }
@@ -33,12 +38,12 @@ func (s *Store) DjangoAccounts(ctx context.Context) (accounts []DjangoAccount, e
 	if _, ok := s.tables.(djangoTables); !ok {
 		return nil, errNotDjango
 	}
-	columns, join := "a.id, a.username, a.email, a.is_active, NULL, NULL, NULL, NULL", ""
+	columns, join := "a.id, a.username, a.email, a.is_active, NULL, NULL, NULL, NULL, NULL, NULL", ""
 	var one int
 	switch err := s.engine.sql(s.engine.findTable).bind("codegrant_users").scan(ctx, s.db, &one); {
 	case err == nil:
-		columns = "a.id, a.username, a.email, a.is_active, u.issuer, u.subject, u.email, u.email_verified"
-		join = " LEFT JOIN codegrant_users u ON u.id = a.id AND u.deleted_at IS NULL"
+		columns = "a.id, a.username, a.email, a.is_active, u.deactivated, u.issuer, u.subject, u.deleted_at IS NOT NULL, u.email, u.email_verified"
+		join = " LEFT JOIN codegrant_users u ON u.id = a.id"
 	case !errors.Is(err, sql.ErrNoRows):
 		return nil, s.fail(ctx, "list the accounts of Django", err)
 	}
@@ -47,8 +52,9 @@ func (s *Store) DjangoAccounts(ctx context.Context) (accounts []DjangoAccount, e
 		return each(ctx, s.db, s.engine.sql("SELECT "+columns+" FROM auth_user a"+join+" ORDER BY a.id"), "an account of Django", func(rows *sql.Rows) error {
 			var a DjangoAccount
 			var issuer, subject, email sql.NullString
-			var verified sql.NullBool
-			err := rows.Scan(&a.ID, &a.Username, &a.Email, &a.Active, &issuer, &subject, &email, &verified)
+			var verified, turnedOff, gone sql.NullBool
+			err := rows.Scan(&a.ID, &a.Username, &a.Email, &a.Active, &turnedOff, &issuer, &subject, &gone, &email, &verified)
+			a.TurnedOff, a.Gone = turnedOff.Bool && !a.Active, gone.Bool
 			a.Issuer, a.Subject, a.PoolEmail, a.PoolEmailVerified = issuer.String, subject.String, email.String, verified.Bool
 			accounts = append(accounts, a)
 			return err

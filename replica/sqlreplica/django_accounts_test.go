@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/codegrant/codegrant/replica"
 )
@@ -42,6 +43,39 @@ func TestRelinkDjango(t *testing.T) {
 			t.Errorf("user %d in %q, want %d", c.User.ID, membershipsOf(c.User), other)
 		}
 
+		// The pool deleted somebody, and has them anew.
+		off := s.createAccount(t, "dave", "user-4@example.com")
+		apply(t, s, person(4, 0))
+		if _, err := s.Sweep(t.Context(), testIssuer, "p", replica.SweepOptions{Began: stated.Add(time.Second), MaxShare: 1}); err != nil {
+			t.Fatal(err)
+		}
+		find := func() DjangoAccount {
+			t.Helper()
+			accounts, err := s.DjangoAccounts(t.Context())
+			i := slices.IndexFunc(accounts, func(a DjangoAccount) bool { return a.ID == off })
+			if err != nil || i < 0 {
+				t.Fatalf("DjangoAccounts = %+v, %v", accounts, err)
+			}
+			return accounts[i]
+		}
+		if a := find(); a.Active || !a.TurnedOff || !a.Gone || a.Subject != "subject-4" {
+			t.Errorf("of somebody whom the pool deleted: %+v", a)
+		}
+		again := person(5, 120)
+		again.Email, again.SignIn = "user-4@example.com", true
+		if _, err := s.Apply(t.Context(), again); !errors.Is(err, replica.ErrConflict) {
+			t.Errorf("Apply = %v, want a conflict", err)
+		}
+		if err := s.RelinkDjango(t.Context(), off, testIssuer, again.Subject); err != nil {
+			t.Fatal(err)
+		}
+		if c := apply(t, s, again); c.User.ID != off || !c.User.Enabled {
+			t.Errorf("user %d, enabled %v, want %d", c.User.ID, c.User.Enabled, off)
+		}
+		if a := find(); !a.Active || a.TurnedOff || a.Gone || a.Subject != again.Subject {
+			t.Errorf("after the sign-in: %+v", a)
+		}
+
 		if err := s.RelinkDjango(t.Context(), 9999, testIssuer, "subject-3"); !errors.Is(err, replica.ErrNotFound) {
 			t.Errorf("no such account: %v", err)
 		}
@@ -49,7 +83,7 @@ func TestRelinkDjango(t *testing.T) {
 			t.Errorf("nobody: %v", err)
 		}
 		accounts, err := s.DjangoAccounts(t.Context())
-		if err != nil || len(accounts) != 3 {
+		if err != nil || len(accounts) != 4 {
 			t.Fatalf("DjangoAccounts = %+v, %v", accounts, err)
 		}
 		i := slices.IndexFunc(accounts, func(a DjangoAccount) bool { return a.ID == id })

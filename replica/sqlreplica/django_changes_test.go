@@ -70,7 +70,7 @@ func TestDjangoLongName(t *testing.T) {
 			t.Errorf("a group whose name Django cannot hold: %v, want ErrInvalid", err)
 		}
 		p = person(3, 0)
-		p.Subject, p.EmailVerified = strings.Repeat("x", 151), false
+		p.Subject, p.Email = strings.Repeat("x", 151), ""
 		if _, err := s.Apply(t.Context(), p); !errors.Is(err, replica.ErrInvalid) {
 			t.Errorf("a username that Django cannot hold: %v, want ErrInvalid", err)
 		}
@@ -162,11 +162,11 @@ func TestDjangoMemberships(t *testing.T) {
 		s.exec(t, s.engine.sql("DELETE FROM auth_user_groups WHERE user_id = ").bind(id).sql(" AND group_id = ").bind(groupID("taken away")))
 		expect("after Django's changes", "given in django(l) pool(p)")
 
-		// What Django took away and gave back is Django's.
+		// What the pool has stated is the pool's: it may be an old session that gives it back.
 		s.django(t, "INSERT INTO auth_user_groups (user_id, group_id) VALUES (", id, groupID("taken away"))
-		expect("given back in Django", "given in django(l) pool(p) taken away(l)")
+		expect("given back in Django", "given in django(l) pool(p)")
 		apply(t, s, person(1, 1))
-		expect("after the pool removed all", "given in django(l) taken away(l)")
+		expect("after the pool removed all", "given in django(l)")
 
 		apply(t, s, person(1, 2, "pool", "taken away"))
 		expect("after the pool stated them again", "given in django(l) pool(p) taken away(p)")

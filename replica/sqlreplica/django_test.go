@@ -209,6 +209,26 @@ func TestS111_DjangoUnverifiedAddress(t *testing.T) {
 	})
 }
 
+// TestDjangoFindsEveryAddress: what may be in an address is no reason to make somebody a
+// second account.
+func TestDjangoFindsEveryAddress(t *testing.T) {
+	eachDjango(t, func(t *testing.T, s *Store) {
+		for i, email := range []string{"o'brien@example.com", "back`tick@example.com", "a+tag@example.com", "a.b-c_d=e/f?g&h%i@sub.example.com", "{x}|y~z^#$*!@example.com", "ü@example.com", "a@xn--bcher-kva.example"} {
+			id := s.createAccount(t, fmt.Sprint("account ", i), strings.ReplaceAll(email, "example", "EXAMPLE"))
+			p := person(i, 0)
+			p.Email, p.SignIn = email, true
+			if c := apply(t, s, p); c.User.ID != id || !c.Adopted {
+				t.Errorf("%s: user %d, adopted %v; want %d", email, c.User.ID, c.Adopted, id)
+			}
+			p = person(100+i, 0)
+			p.Email = "new." + email
+			if a := s.account(t, apply(t, s, p).User.ID); a.email != p.Email || a.username != strings.ToLower(p.Email) {
+				t.Errorf("a new account for %s: %+v", p.Email, a)
+			}
+		}
+	})
+}
+
 func TestDjangoAdoption(t *testing.T) {
 	eachDjango(t, func(t *testing.T, s *Store) {
 		id := s.createAccount(t, "alice", "Alice@Example.com", "from django", "both")

@@ -22,9 +22,9 @@ func TestS285_NobodyIsSplitInSilence(t *testing.T) {
 		{RefuseUnverified, taken, true, "refused"},
 		{RefuseUnverified, "USER-1@example.com", true, "refused"},
 		{RefuseUnverified, taken, false, "refused"},
-		{RefuseUnverified, free, true, "refused"}, // another backend would make a twin
-		{RefuseUnverified, free, false, "apart"},
-		{RefuseUnverified, "", true, "apart"}, // nobody has that one
+		{RefuseUnverified, free, true, "refused"},  // another backend would make a twin
+		{RefuseUnverified, free, false, "refused"}, // and then let them in
+		{RefuseUnverified, "", true, "apart"},      // nobody has that one
 		{UnverifiedApart, taken, true, "apart"},
 		{UnverifiedApart, free, true, "apart"},
 		{InsecureUnverifiedUntilFirstLink, taken, true, "adopted"},
@@ -90,6 +90,64 @@ func TestS285_NobodyIsSplitInSilence(t *testing.T) {
 			t.Errorf("New(%+v) = %v", d, err)
 		}
 	}
+}
+
+// TestS286_WhatDjangoDeletedIsThePoolsStill: a membership that the pool stated, that
+// Django's administrators deleted, and that an old session gives again, ends with the
+// pool's word like any other.
+func TestS286_WhatDjangoDeletedIsThePoolsStill(t *testing.T) {
+	eachDjango(t, func(t *testing.T, s *Store) {
+		adopted := s.createAccount(t, "alice", "user-1@example.com", "admins", "given in django")
+		for _, first := range []func() int64{
+			func() int64 { return apply(t, s, person(2, 0, "admins")).User.ID },
+			func() int64 { return apply(t, s, person(1, 0, "admins")).User.ID }, // who was in it before
+			func() int64 {
+				id := apply(t, s, person(3, -1)).User.ID
+				s.join(t, id, "admins")
+				return apply(t, s, person(3, 0, "admins")).User.ID
+			},
+		} {
+			id := first()
+			expect := func(what, want string) {
+				t.Helper()
+				if id == adopted {
+					want = strings.TrimSpace(want + " given in django(l)")
+				}
+				if got := membershipsOf(mustUser(t, s, id)); got != want {
+					t.Errorf("user %d, %s: in %q, want %q", id, what, got, want)
+				}
+			}
+			subject := mustUser(t, s, id).Subject
+			state := func(second int, groups ...string) {
+				t.Helper()
+				p := person(map[string]int{"subject-1": 1, "subject-2": 2, "subject-3": 3}[subject], second, groups...)
+				apply(t, s, p)
+			}
+			leave := func() {
+				t.Helper()
+				s.django(t, "DELETE FROM auth_user_groups WHERE group_id IN (SELECT id FROM auth_group WHERE name = 'admins') AND user_id IN (", id)
+			}
+			leave()
+			expect("deleted in Django", "")
+			s.join(t, id, "admins")
+			expect("given again by an old session", "")
+			state(1, "admins")
+			expect("and stated", "admins(p)")
+			leave()
+			s.join(t, id, "admins")
+			state(2)
+			expect("and no longer stated", "")
+			if got := strings.Join(s.account(t, id).groups, " "); strings.Contains(got, "admins") {
+				t.Errorf("Django has %q", got)
+			}
+			s.join(t, id, "admins")
+			expect("given once more", "")
+			if _, err := s.GrantLocalGroup(t.Context(), id, "admins"); err != nil {
+				t.Fatal(err)
+			}
+			expect("granted", "admins(l)")
+		}
+	})
 }
 
 // TestS286_WhatThePoolTookAwayStaysAway: an old session of a Python backend gives a group

@@ -23,7 +23,7 @@ type djangoAccount struct {
 // admits implements tables. It is asked before the accounts are looked at, which in
 // tables without an index on the address is the dear part.
 func (d djangoTables) admits(s replica.Snapshot) error {
-	if (s.SignIn || s.Entering) && d.Unverified == RefuseUnverified && s.Email != "" && !s.EmailVerified {
+	if d.Unverified == RefuseUnverified && s.Email != "" && !s.EmailVerified {
 		return errUnverified(s.Subject, "an account in Django may be theirs, and another backend would take it")
 	}
 	return nil

@@ -117,7 +117,7 @@ func (e testEngine) empty(ctx context.Context, s *Store) error {
 	tables := []string{"codegrant_memberships", "codegrant_confirmations", "codegrant_outbox", "codegrant_groups", "codegrant_users"}
 	numbered := []string{"codegrant_outbox", "codegrant_groups", "codegrant_users"}
 	if s.tables.view() == &djangoView {
-		tables = append([]string{"codegrant_taken"}, tables...)
+		tables = append([]string{"codegrant_stated"}, tables...)
 		tables = append(tables, "auth_user_groups", "auth_group", "auth_user")
 		numbered = []string{"codegrant_outbox", "auth_group", "auth_user"}
 	}

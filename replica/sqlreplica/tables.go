@@ -38,9 +38,6 @@ type tables interface {
 	addMemberships(ctx context.Context, tx *sql.Tx, userID int64, ms []replica.Membership) error
 	setMembership(ctx context.Context, tx *sql.Tx, userID int64, m replica.Membership) error
 	removeMemberships(ctx context.Context, tx *sql.Tx, userID int64, groupIDs []any) error
-
-	// rememberTaken notes which of the memberships that are removed the pool took away.
-	rememberTaken(ctx context.Context, tx *sql.Tx, userID int64, groupIDs []any) error
 }
 
 // view is the SQL that differs between the tables, over the names u (the user), m
@@ -101,8 +98,6 @@ func (o ownTables) updateUser(ctx context.Context, tx *sql.Tx, _ *row, u row) er
 	}
 	return o.engine.sql("UPDATE codegrant_users SET ").assign(userColumns, values).sql(" WHERE id = ").bind(u.ID).exec(ctx, tx)
 }
-
-func (ownTables) rememberTaken(context.Context, *sql.Tx, int64, []any) error { return nil }
 
 func (ownTables) groupByName(s *statement, issuer, name string) {
 	s.sql("SELECT id FROM codegrant_groups WHERE issuer = ").bind(issuer).sql(" AND name = ").bind(name)

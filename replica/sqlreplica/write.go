@@ -195,15 +195,9 @@ func (s *Store) writeMemberships(ctx context.Context, tx *sql.Tx, userID int64, 
 	if len(was) == 0 {
 		return nil
 	}
-	var gone, taken []any
-	for id, m := range was {
+	var gone []any
+	for id := range was {
 		gone = append(gone, id)
-		if m.Pool || unstated(m) {
-			taken = append(taken, id)
-		}
-	}
-	if err := s.tables.rememberTaken(ctx, tx, userID, taken); err != nil {
-		return err
 	}
 	return s.tables.removeMemberships(ctx, tx, userID, gone)
 }

@@ -1,14 +1,15 @@
 -- +goose Up
 
--- Memberships that the pool took away. A Python backend whose session holds an ID token
--- from before gives them again with each request: they are nobody's word then.
-CREATE TABLE codegrant_taken (
+-- Memberships that the pool has stated, as long as there are the user and the group. When
+-- one is gone, a Python backend whose session holds an ID token from before makes it again
+-- with each request: it is nobody's word then.
+CREATE TABLE codegrant_stated (
     user_id  bigint NOT NULL,
     group_id bigint NOT NULL,
-    taken_at timestamptz NOT NULL,
     PRIMARY KEY (user_id, group_id)
 );
-CREATE INDEX codegrant_taken_group ON codegrant_taken (group_id);
+CREATE INDEX codegrant_stated_group ON codegrant_stated (group_id);
+INSERT INTO codegrant_stated (user_id, group_id) SELECT user_id, group_id FROM codegrant_memberships WHERE from_pool;
 
 -- TRUNCATE refuses a table that another one refers to, and Django's flush and its tests
 -- truncate. So triggers do what the references did, as their owner and in this schema.
@@ -46,10 +47,10 @@ END $$;
 CREATE FUNCTION codegrant_user_gone() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN
-        DELETE FROM codegrant_taken;
+        DELETE FROM codegrant_stated;
         DELETE FROM codegrant_users;
     ELSE
-        DELETE FROM codegrant_taken WHERE user_id = OLD.id;
+        DELETE FROM codegrant_stated WHERE user_id = OLD.id;
         DELETE FROM codegrant_users WHERE id = OLD.id;
     END IF;
     RETURN NULL;
@@ -59,10 +60,10 @@ END $$;
 CREATE FUNCTION codegrant_group_gone() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN
-        DELETE FROM codegrant_taken;
+        DELETE FROM codegrant_stated;
         DELETE FROM codegrant_groups;
     ELSE
-        DELETE FROM codegrant_taken WHERE group_id = OLD.id;
+        DELETE FROM codegrant_stated WHERE group_id = OLD.id;
         DELETE FROM codegrant_groups WHERE id = OLD.id;
     END IF;
     RETURN NULL;
