@@ -26,6 +26,12 @@ func TestCloudFrontResourceOfThePackage(t *testing.T) {
 		{"/private/*", "example.com", "", "https://assets-v2.example.com/private/*"},
 		{"assets.example.com/private/*", "", "https://api.example.com", "https://assets.example.com/private/*"},
 		{"https://assets.example.com/private/*", "", "https://api.example.com", "https://assets.example.com/private/*"},
+		{"*.jpg", "example.com", "", "https://assets-v2.example.com/*.jpg"},
+		{"v1.0/*", ".Example.com", "", "https://assets-v2.example.com/v1.0/*"},
+		{"private.pdf", "", "https://api.example.com", "https://assets-v2.example.com/private.pdf"},
+		{"release-2.1/files/*", "", "https://api.example.com", "https://assets-v2.example.com/release-2.1/files/*"},
+		{"files.example.test/private/*", ".example.test", "https://api.example.test", "https://files.example.test/private/*"},
+		{"Assets.example.com/private/*", "", "https://api.example.com", "https://assets.example.com/private/*"},
 		{"*", "", "", "CLOUDFRONT_SIGNED_COOKIES_RESOURCE=https://assets-v2.example.com/*"},
 	} {
 		for name, value := range map[string]string{

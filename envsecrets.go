@@ -43,20 +43,31 @@ func (e *environment) cloudFrontURL(name, target, domain, site string) string {
 	if strings.Contains(target, "://") {
 		return target
 	}
-	if first, _, _ := strings.Cut(target, "/"); strings.Contains(first, ".") {
-		return "https://" + target
-	}
 	path := strings.TrimLeft(target, "/")
-	if domain = strings.TrimPrefix(domain, "."); domain == "" {
+	if domain = strings.ToLower(strings.Trim(domain, ".")); domain == "" {
 		if u, err := url.Parse(site); err == nil {
 			domain, _ = publicsuffix.EffectiveTLDPlusOne(u.Hostname())
 		}
+	}
+	if first, rest, below := strings.Cut(target, "/"); below && isHost(first, domain) {
+		return "https://" + strings.ToLower(first) + "/" + rest
 	}
 	if domain == "" {
 		e.fault(name, fmt.Errorf("%q is a path, and no domain follows from the other settings; write the whole URL, such as %s=https://assets-v2.example.com/%s", target, name, path))
 		domain = "example.com"
 	}
 	return "https://assets-v2." + domain + "/" + path
+}
+
+// isHost tells a host from a folder whose name has a dot in it, such as v1.0: hosts are
+// below the domain of the cookies, or else below a suffix that somebody registers names under.
+func isHost(name, domain string) bool {
+	name = strings.ToLower(name)
+	if domain != "" && (name == domain || strings.HasSuffix(name, "."+domain)) {
+		return true
+	}
+	suffix, managed := publicsuffix.PublicSuffix(name)
+	return managed && name != suffix && !strings.ContainsAny(name, "*?")
 }
 
 // clientSecret sets where the secrets of the app client come from. What reads Secrets

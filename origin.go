@@ -28,6 +28,27 @@ func (s *site) checkOrigin(r *http.Request) error {
 	return nil
 }
 
+// asBrowsersWrite returns origins in the one form that browsers write into Origin, which is
+// what they are compared with. What is no origin stays as it is.
+func asBrowsersWrite(origins []string) []string {
+	written := slices.Clone(origins)
+	for i, origin := range origins {
+		u, err := url.Parse(origin)
+		if err != nil || u.Host == "" || u.User != nil || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
+			continue
+		}
+		host := strings.ToLower(u.Host)
+		switch u.Scheme {
+		case "https":
+			host = strings.TrimSuffix(host, ":443")
+		case "http":
+			host = strings.TrimSuffix(host, ":80")
+		}
+		written[i] = u.Scheme + "://" + host
+	}
+	return written
+}
+
 // schemeOf is that under which browsers know the host of a request; empty where nobody
 // has said so.
 func (s *site) schemeOf(r *http.Request) string {

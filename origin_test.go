@@ -25,7 +25,7 @@ func (ambientAlice) Challenge(error) string { return "" }
 func TestS203_OriginsAreComparedWhole(t *testing.T) {
 	auth, err := codegrant.New(codegrant.Config{
 		Pool:    cognito.Pool{ID: "eu-west-1_Ab12Cd34E", Domain: "acme.auth.eu-west-1.amazoncognito.com", ClientID: "c1"},
-		BaseURL: "https://app.example.com", AllowedReturnOrigins: []string{"https://shop.example.com"}, TrustedOrigins: []string{"http://kiosk.example.com"},
+		BaseURL: "https://app.example.com", AllowedReturnOrigins: []string{"https://shop.example.com"}, TrustedOrigins: []string{"http://kiosk.example.com", "https://Partner.example.com:443/"},
 		Authenticators: []codegrant.Authenticator{ambientAlice{}}, AcceptTokens: true,
 	})
 	if err != nil {
@@ -54,6 +54,7 @@ func TestS203_OriginsAreComparedWhole(t *testing.T) {
 		{"shop.example.com", "https://shop.example.com", true}, {"shop.example.com", "http://shop.example.com", false}, {"shop.example.com", "https://app.example.com", false},
 		{"other.example.com", "https://other.example.com", true}, {"other.example.com", "http://other.example.com", false},
 		{"app.example.com", "http://kiosk.example.com", true}, {"app.example.com", "https://kiosk.example.com", false}, {"kiosk.example.com", "http://kiosk.example.com", true},
+		{"app.example.com", "https://partner.example.com", true}, {"app.example.com", "http://partner.example.com", false}, {"app.example.com", "https://partner.example.com:8443", false},
 	} {
 		want := map[bool]int{true: 200, false: 403}[tt.good]
 		for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "BREW"} {

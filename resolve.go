@@ -51,6 +51,7 @@ func (c Config) resolve() (settings, error) {
 	if c.CallbackURL != "" && !onOrigin(c.CallbackURL, c.BaseURL) {
 		fault("CallbackURL", "%q is not on BaseURL %s; the callback must come back to this service", c.CallbackURL, c.BaseURL)
 	}
+	c.TrustedOrigins = asBrowsersWrite(c.TrustedOrigins)
 	s.rules, err = returnto.New(c.BaseURL, c.AllowedReturnOrigins)
 	if err != nil {
 		fault("AllowedReturnOrigins", "%w", err)
