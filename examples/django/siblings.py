@@ -21,6 +21,7 @@ import logging
 from time import time
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.http import JsonResponse
 from jose import JWTError, jwt
 
@@ -46,6 +47,11 @@ def read(token, use):
 
 class SharedTokens:
     def __init__(self, get_response):
+        if not getattr(settings, "SHARED_TOKENS", False) or not getattr(settings, "SHARED_TOKENS_DOMAIN", ""):
+            raise ImproperlyConfigured(
+                "siblings.SharedTokens needs SHARED_TOKENS = True, without which the package reads no cookies, "
+                "and SHARED_TOKENS_DOMAIN, what your hosts have in common"
+            )
         self.get_response = get_response
         self.domain = settings.SHARED_TOKENS_DOMAIN
         self.lifetime = getattr(settings, "SHARED_TOKENS_LIFETIME", 7 * 24 * 60 * 60)
