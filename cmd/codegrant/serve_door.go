@@ -21,6 +21,8 @@ type door struct {
 	passed bool // by systemd, which goes on listening: who waits is the next process's
 
 	closed   atomic.Bool
+	shut     chan struct{} // is closed when the server has each whom it will ever have
+	shutOnce sync.Once
 	accepted atomic.Int64 // when the last one came in, Unix nanoseconds
 
 	full func() // is told when somebody is turned away
@@ -48,6 +50,10 @@ const (
 	silence = time.Second
 	// speech is how long one may then take over the headers of a request.
 	speech = 2 * time.Second
+	// patience is how long the server is not told to end for the sake of answers that
+	// began before it was known that they are the last. What goes on for longer, such as
+	// a stream, is waited for by the server, which closes its connection right after it.
+	patience = 5 * time.Second
 )
 
 // guest is a connection. It is the server's, which reads and closes it.
@@ -56,6 +62,7 @@ type guest struct {
 	door  *door
 	phase atomic.Int32
 	since atomic.Int64 // of the phase, Unix nanoseconds
+	told  atomic.Bool  // that the answer under way is the last
 	once  sync.Once
 
 	proven atomic.Bool // whose it is, is known
@@ -64,7 +71,7 @@ type guest struct {
 
 // newDoor makes one. Who is turned away, or has to go, is for full to know.
 func newDoor(l net.Listener, passed bool, trusts func(netip.Addr) bool, full func()) *door {
-	d := &door{Listener: l, passed: passed, guests: make(map[*guest]struct{}), full: full}
+	d := &door{Listener: l, passed: passed, guests: make(map[*guest]struct{}), full: full, shut: make(chan struct{})}
 	d.crowd.limit, d.crowd.trusts = connectionsOf(openFiles()), trusts
 	return d
 }
@@ -75,6 +82,7 @@ func (d *door) Accept() (net.Conn, error) {
 		c, err := d.Listener.Accept()
 		if err != nil {
 			if d.closed.Load() {
+				d.shutOnce.Do(func() { close(d.shut) })
 				return nil, net.ErrClosed
 			}
 			return nil, err
@@ -119,6 +127,15 @@ func (g *guest) Read(p []byte) (int, error) {
 		g.since.Store(time.Now().UnixNano())
 	}
 	return n, err
+}
+
+// CloseWrite lets the server say that nothing more comes, and wait a moment before it
+// closes: with what was not read, closing takes an answer back that is on its way.
+func (g *guest) CloseWrite() error {
+	if half, ok := g.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
 }
 
 // Close implements [net.Conn].
@@ -179,22 +196,29 @@ func (d *door) close(ctx context.Context) {
 	d.closed.Store(true)
 	if timed, ok := d.Listener.(interface{ SetDeadline(time.Time) error }); ok && d.passed {
 		_ = timed.SetDeadline(time.Unix(1, 0)) // nobody else is disturbed
-		return
+	} else {
+		_ = d.Listener.Close()
 	}
-	_ = d.Listener.Close()
+	select { // who was let in just now is known to the server then, and to empty
+	case <-d.shut:
+	case <-time.After(patience): // the server takes nobody any more
+	case <-ctx.Done():
+	}
 }
 
 // empty waits until nobody is left who may be about to send a request that would get
 // no answer. The server can end the others: HTTP/2 says which requests were not taken,
 // and those under way are waited for.
 func (d *door) empty(ctx context.Context) {
-	suspects := make(map[*guest]bool)
+	suspects, begin := make(map[*guest]bool), time.Now()
 	for tick := time.NewTicker(20 * time.Millisecond); ctx.Err() == nil; <-tick.C {
 		d.mu.Lock()
 		var left []*guest
 		for g := range d.guests {
 			age := time.Since(time.Unix(0, g.since.Load()))
-			if phase := g.phase.Load(); phase == silent || phase == spoken && age < speech {
+			switch phase := g.phase.Load(); {
+			case phase == silent, phase == spoken && age < speech,
+				phase == served && !g.told.Load() && time.Since(begin) < patience:
 				left = append(left, g)
 			}
 		}
@@ -217,6 +241,9 @@ func (d *door) empty(ctx context.Context) {
 func last(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Upgrade") == "" { // which stands in Connection
 		w.Header()["Connection"] = []string{"close"}
+		if g, ok := r.Context().Value(guestKey{}).(*guest); ok {
+			g.told.Store(true)
+		}
 	}
 }
 

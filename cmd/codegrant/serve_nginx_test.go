@@ -75,8 +75,8 @@ http {
 	all := stop()
 	stopProcess(t, command)
 	// nginx may send a request on a connection that it has kept just as the process closes it:
-	// of a request that is not idempotent it then says 502. Seen once in 429 on a busy machine.
-	if all.lost.Load() > all.answered.Load()/100 || all.refused.Load() > 0 || all.answered.Load() == 0 {
+	// of a request that is not idempotent it then says 502. It was not seen in 60 restarts.
+	if all.lost.Load() > 1 || all.refused.Load() > 0 || all.answered.Load() == 0 {
 		t.Errorf("%v", all)
 	}
 	t.Logf("%v", all)

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"strconv"
@@ -19,6 +20,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // rounds is how often a process is stopped: CODEGRANT_TEST_STOPS, or a few.
@@ -83,7 +86,7 @@ func stopProcess(t *testing.T, command *exec.Cmd) time.Duration {
 
 // losses counts what became of requests.
 type losses struct {
-	answered, refused, lost atomic.Int64
+	answered, refused, again, lost atomic.Int64
 
 	mu  sync.Mutex
 	why map[string]int
@@ -104,14 +107,97 @@ func (l *losses) note(what string, err error) {
 }
 
 func (l *losses) String() string {
-	return fmt.Sprintf("%d answered, %d found nobody, %d lost %v", l.answered.Load(), l.refused.Load(), l.lost.Load(), l.why)
+	return fmt.Sprintf("%d answered, %d of them sent again, %d found nobody, %d lost %v", l.answered.Load(), l.again.Load(), l.refused.Load(), l.lost.Load(), l.why)
+}
+
+// wire is a connection of a client's that does what clients have to: it goes on with a
+// connection for as long as its answers allow, looks whether it was closed before it
+// writes, and sends what is idempotent once more where a connection that it had used
+// before ended without a word (RFC 9112, section 9.3.1). Nothing else is sent again.
+type wire struct {
+	address, method string
+	keep            bool
+
+	conn net.Conn // nil: none is open
+	in   *bufio.Reader
+}
+
+func (w *wire) close() {
+	if w.conn != nil {
+		w.conn.Close()
+		w.conn = nil
+	}
+}
+
+// ask sends a request; again says that it did so for the second time.
+func (w *wire) ask() (again bool, err error) {
+	if w.conn != nil && closedByPeer(w.conn) {
+		w.close()
+	}
+	reused := w.conn != nil
+	silent, err := w.try()
+	if err != nil && silent && reused && w.method == http.MethodGet {
+		_, err = w.try()
+		return true, err
+	}
+	return false, err
+}
+
+// try sends it once; silent says that nothing of an answer came.
+func (w *wire) try() (silent bool, err error) {
+	if w.conn == nil {
+		if w.conn, err = net.DialTimeout("tcp", w.address, 30*time.Second); err != nil {
+			w.conn = nil
+			return true, err
+		}
+		w.in = bufio.NewReader(w.conn)
+	}
+	last := true
+	defer func() {
+		if last {
+			w.close()
+		}
+	}()
+	_ = w.conn.SetDeadline(time.Now().Add(time.Minute))
+	if _, err := io.WriteString(w.conn, w.method+" /open HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi"); err != nil {
+		return true, err
+	}
+	if _, err := w.in.Peek(1); err != nil {
+		return true, err
+	}
+	response, err := http.ReadResponse(w.in, nil)
+	if err != nil {
+		return false, err
+	}
+	if _, err := io.Copy(io.Discard, response.Body); err != nil {
+		return false, err
+	}
+	if response.StatusCode != 200 {
+		return false, fmt.Errorf("status %d", response.StatusCode)
+	}
+	last = response.Close || !w.keep
+	return false, nil
+}
+
+// closedByPeer reports whether the other end has closed a connection that is not in use.
+func closedByPeer(c net.Conn) bool {
+	raw, err := c.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		return true
+	}
+	closed := true
+	_ = raw.Control(func(fd uintptr) {
+		_, _, err := unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		closed = !errors.Is(err, unix.EAGAIN)
+	})
+	return closed
 }
 
 // onWire sends requests as plain as can be, on a connection for as long as its answers
-// allow, or on one each. Nothing is sent again by itself.
+// allow, or on one each.
 func (l *losses) onWire(address, method string, keep bool, pace time.Duration, done <-chan struct{}) {
-	var conn net.Conn
-	var in *bufio.Reader
+	w := &wire{address: address, method: method, keep: keep}
+	defer w.close()
 	what := method + ", a connection each"
 	if keep {
 		what = method + ", on one connection"
@@ -119,38 +205,14 @@ func (l *losses) onWire(address, method string, keep bool, pace time.Duration, d
 	for tick := time.NewTicker(pace); ; {
 		select {
 		case <-done:
-			if conn != nil {
-				conn.Close()
-			}
 			return
 		case <-tick.C:
 		}
-		l.note(what, func() error {
-			if conn == nil {
-				c, err := net.DialTimeout("tcp", address, 30*time.Second)
-				if err != nil {
-					return err
-				}
-				conn, in = c, bufio.NewReader(c)
-			}
-			_ = conn.SetDeadline(time.Now().Add(time.Minute))
-			_, err := io.WriteString(conn, method+" /open HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi")
-			var response *http.Response
-			if err == nil {
-				response, err = http.ReadResponse(in, nil)
-			}
-			if err == nil {
-				_, err = io.Copy(io.Discard, response.Body)
-			}
-			if err == nil && response.StatusCode != 200 {
-				err = fmt.Errorf("status %d", response.StatusCode)
-			}
-			if err != nil || response.Close || !keep {
-				conn.Close()
-				conn = nil
-			}
-			return err
-		}())
+		again, err := w.ask()
+		if again {
+			l.again.Add(1)
+		}
+		l.note(what, err)
 	}
 }
 
@@ -268,4 +330,89 @@ func TestS295_ARestartUnderSystemdLosesNothing(t *testing.T) {
 		t.Errorf("%v", all)
 	}
 	t.Logf("%v", all)
+}
+
+// TestS295_AnAnswerThatBeganBeforeTheStop did not say that it is the last of its
+// connection: the next request there is answered.
+func TestS295_AnAnswerThatBeganBeforeTheStop(t *testing.T) {
+	g := newGate(t, oneUpstream)
+	g.start()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(g.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(time.Minute))
+	in := bufio.NewReader(conn)
+	ask := func(target string) *http.Response {
+		t.Helper()
+		if _, err := io.WriteString(conn, "GET "+target+" HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.ReadResponse(in, nil)
+		if err != nil {
+			t.Fatalf("%s: %v", target, err)
+		}
+		return response
+	}
+	first := ask("/open?hold")
+	g.stop()
+	g.logged("stopping")
+	time.Sleep(2 * doorQuiet) // in which the server would be told to end
+	g.release()
+	if body, err := io.ReadAll(first.Body); err != nil || first.Close {
+		t.Fatalf("the first answer: %q, %v, the last one %t", body, err, first.Close)
+	}
+	next := ask("/open")
+	if body, err := io.ReadAll(next.Body); err != nil || next.StatusCode != 200 || !next.Close {
+		t.Errorf("the next answer: %d %q, %v, the last one %t", next.StatusCode, body, err, next.Close)
+	}
+	if status := g.end(); status != 0 {
+		t.Errorf("status %d", status)
+	}
+}
+
+// lateListener hands out a connection that it was about to when it was closed.
+type lateListener struct {
+	net.Listener
+	closed, hand chan struct{}
+	late         net.Conn
+}
+
+func (l *lateListener) Accept() (net.Conn, error) {
+	<-l.hand
+	if c := l.late; c != nil {
+		l.late = nil
+		return c, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (l *lateListener) Close() error { close(l.closed); return nil }
+
+// TestS295_WhoIsLetInWhileTheDoorCloses is known to the server before it is told to end.
+func TestS295_WhoIsLetInWhileTheDoorCloses(t *testing.T) {
+	ours, theirs := net.Pipe()
+	defer theirs.Close()
+	l := &lateListener{closed: make(chan struct{}), hand: make(chan struct{}), late: ours}
+	d := newDoor(l, false, func(netip.Addr) bool { return false }, func() {})
+	var let atomic.Int64
+	go func() {
+		for {
+			c, err := d.Accept()
+			if err != nil {
+				return
+			}
+			defer c.Close()
+			let.Add(1)
+		}
+	}()
+	shut := make(chan int64)
+	go func() { d.close(t.Context()); shut <- let.Load() }()
+	<-l.closed
+	time.Sleep(20 * time.Millisecond) // it is about to be let in
+	close(l.hand)
+	if n := <-shut; n != 1 {
+		t.Errorf("the door was closed when %d had been let in", n)
+	}
 }
