@@ -8,8 +8,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 )
@@ -19,6 +17,9 @@ const (
 	moreGoroutines = 50
 	moreMemory     = 96 << 20 // 64 MiB of it are copies of sessions
 )
+
+// progressEach is how often a long soak says how far it is.
+const progressEach = 5 * time.Minute
 
 // soak lets people loose on three processes while these, their stores and their keys are
 // restarted, killed and replaced, and holds every answer to a model of what must be true.
@@ -38,7 +39,7 @@ func soak(ctx context.Context, flags *flag.FlagSet, args []string, out io.Writer
 		return err
 	}
 	defer w.close()
-	t := &tally{counts: make(map[string]int)}
+	t := &tally{counts: make(map[string]int), out: out}
 	all := make([]*soakPerson, *people)
 	for i := range all {
 		all[i] = &soakPerson{w: w, t: t, name: username(i)}
@@ -66,9 +67,7 @@ func soak(ctx context.Context, flags *flag.FlagSet, args []string, out io.Writer
 	if err != nil {
 		return err
 	}
-	for _, what := range slices.Sorted(maps.Keys(t.counts)) {
-		fmt.Fprintf(out, "  %8d  %s\n", t.counts[what], what)
-	}
+	t.print(out)
 	fmt.Fprintf(out, "  the process that was never restarted: %d goroutines at rest, and %d after; %.1f MiB resident, and %.1f after\n",
 		before.goroutines, after.goroutines, mebi(before.resident), mebi(after.resident))
 	if after.goroutines > before.goroutines+moreGoroutines {
@@ -76,9 +75,6 @@ func soak(ctx context.Context, flags *flag.FlagSet, args []string, out io.Writer
 	}
 	if after.resident > before.resident+moreMemory {
 		t.wrong("memory grows: from %.1f to %.1f MiB", mebi(before.resident), mebi(after.resident))
-	}
-	for _, fault := range t.faults {
-		fmt.Fprintln(out, "  WRONG:", fault)
 	}
 	if n := t.counts["WRONG"]; n > 0 {
 		return fmt.Errorf("%d answers were wrong", n)
@@ -140,7 +136,13 @@ func (w *soakWorld) trouble(ctx context.Context, t *tally, length, every time.Du
 		{"PostgreSQL killed", kill(w.postgres)},
 		{"processes killed", func() error { return within(func() error { return w.restart(ctx, w.gateways[1], false) }) }},
 	}
-	for end, i := time.Now().Add(length), 0; time.Now().Before(end) || i < len(steps) && length > 0; i++ {
+	begin, told := time.Now(), time.Now()
+	for i := 0; time.Since(begin) < length || i < len(steps) && length > 0; i++ {
+		if time.Since(told) > progressEach {
+			told = time.Now()
+			fmt.Fprintf(t.out, "after %v\n", time.Since(begin).Round(time.Second))
+			t.print(t.out)
+		}
 		step := steps[i%len(steps)]
 		if err := step.do(); err != nil {
 			return fmt.Errorf("%s: %w", step.what, err)

@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/cookiejar"
@@ -56,6 +57,7 @@ func (w *windows) excuse(began time.Time) bool {
 
 // tally is what was done, and what was wrong.
 type tally struct {
+	out    io.Writer // is told of what is wrong at once; nil: nobody
 	mu     sync.Mutex
 	counts map[string]int
 	faults []string
@@ -72,7 +74,20 @@ func (t *tally) wrong(format string, args ...any) {
 	defer t.mu.Unlock()
 	t.counts["WRONG"]++
 	if len(t.faults) < 20 {
-		t.faults = append(t.faults, time.Now().UTC().Format("15:04:05.000 ")+fmt.Sprintf(format, args...))
+		fault := time.Now().UTC().Format("15:04:05.000 ") + fmt.Sprintf(format, args...)
+		t.faults = append(t.faults, fault)
+		if t.out != nil {
+			fmt.Fprintln(t.out, "  WRONG:", fault)
+		}
+	}
+}
+
+// print says what was done so far.
+func (t *tally) print(out io.Writer) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, what := range slices.Sorted(maps.Keys(t.counts)) {
+		fmt.Fprintf(out, "  %8d  %s\n", t.counts[what], what)
 	}
 }
 
