@@ -212,6 +212,31 @@ func TestAPI_Documents(t *testing.T) {
 	c.ask("ListUserImportJobs", `{`+id+`,"MaxResults":10}`)
 }
 
+// TestAPI_DocumentsThatAreNotThere: each kind says so, whatever is asked of it.
+func TestAPI_DocumentsThatAreNotThere(t *testing.T) {
+	c := newContract(t)
+	pool := c.made("")
+	app := c.app(pool, "")
+	const id = "12345678-1234-4234-8234-123456789012"
+	for _, tt := range []struct{ operation, members string }{
+		{"DescribeIdentityProvider", `"ProviderName":"X"`}, {"UpdateIdentityProvider", `"ProviderName":"X"`}, {"DeleteIdentityProvider", `"ProviderName":"X"`},
+		{"GetIdentityProviderByIdentifier", `"IdpIdentifier":"x"`},
+		{"DescribeTerms", `"TermsId":"` + id + `"`}, {"UpdateTerms", `"TermsId":"` + id + `"`}, {"DeleteTerms", `"TermsId":"` + id + `"`},
+		{"DescribeTermsByClient", app + `,"TermsName":"terms-of-use"`},
+		{"DescribeManagedLoginBranding", `"ManagedLoginBrandingId":"` + id + `"`}, {"UpdateManagedLoginBranding", `"ManagedLoginBrandingId":"` + id + `"`},
+		{"DeleteManagedLoginBranding", `"ManagedLoginBrandingId":"` + id + `"`}, {"DescribeManagedLoginBrandingByClient", app},
+		{"DescribeCIMDPolicy", `"CIMDPolicyId":"x"`}, {"DeleteCIMDPolicy", `"CIMDPolicyId":"x"`}, {"ListClientMetadataURLs", `"CIMDPolicyId":"x"`},
+		{"UpdateCIMDPolicy", app + `,"CIMDPolicyId":"x","URLPatterns":["https://a.example.com/*"]`},
+		{"UpdateUserPoolReplica", `"RegionName":"eu-west-1","Status":"ACTIVE"`}, {"DeleteUserPoolReplica", `"RegionName":"eu-west-1"`},
+		{"DescribeUserImportJob", `"JobId":"import-x"`}, {"StartUserImportJob", `"JobId":"import-x"`}, {"StopUserImportJob", `"JobId":"import-x"`},
+		{"DescribePointInTimeRecovery", `"RestoreId":"` + id + `"`}, {"StartPointInTimeRecovery", `"RestoreId":"` + id + `"`}, {"CancelPointInTimeRecovery", `"RestoreId":"` + id + `"`},
+		{"UpdateResourceServer", `"Identifier":"x","Name":"x"`}, {"DeleteResourceServer", `"Identifier":"x"`},
+	} {
+		c.no(tt.operation, `{`+pool+`,`+tt.members+`}`, "ResourceNotFoundException", "does not exist")
+		c.no(tt.operation, `{"UserPoolId":"local_Gone1",`+tt.members+`}`, "ResourceNotFoundException", "does not exist")
+	}
+}
+
 // values are the values of attributes.
 func values(list any) (out []string) {
 	attributes, _ := list.([]any)

@@ -114,7 +114,8 @@ func TestAPI_SecondFactors(t *testing.T) {
 	}
 	c.no("AdminSetUserMFAPreference", `{`+pool+`,"Username":"nobody"}`, "UserNotFoundException", "")
 	c.no("AdminDeleteSoftwareToken", `{`+user+`}`, "ResourceNotFoundException", "")
-	c.no("SetUserPoolMfaConfig", `{`+pool+`,"MfaConfiguration":"ON"}`, "InvalidParameterException", "can't turn on MFA")
+	c.no("SetUserPoolMfaConfig", `{`+pool+`,"MfaConfiguration":"ON"}`, "InvalidParameterException", "At least one of [SmsMfaConfiguration] or [SoftwareTokenMfaConfiguration] must be provided.")
+	c.no("SetUserPoolMfaConfig", `{`+pool+`,"MfaConfiguration":"ON","SoftwareTokenMfaConfiguration":{"Enabled":false}}`, "InvalidParameterException", "can't turn on MFA")
 }
 
 // key is an authenticator: what it answers is made by the rules of WebAuthn.

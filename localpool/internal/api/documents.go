@@ -194,12 +194,12 @@ func (d document) update() operation {
 		delete(kept, "UserPoolId")
 		key := textOf(kept[d.key])
 		return d.set(a, in.UserPoolId, key, kept, func(before state.Document, exists bool, all map[string]state.Document) error {
+			if !exists {
+				return d.missing(key)
+			}
 			after := maps.Clone(before.Members)
 			maps.Copy(after, kept)
-			switch {
-			case !exists:
-				return d.missing(key)
-			case d.twice(after, key, all):
+			if d.twice(after, key, all) {
 				return &state.Error{Type: d.exists, Message: d.called + " already exists."}
 			}
 			return nil

@@ -161,7 +161,7 @@ type resourceServer struct {
 	UserPoolId string
 	Identifier string
 	Name       string
-	Scopes     []resourceScope
+	Scopes     []resourceScope `json:",omitempty"`
 }
 
 // resourceServerOf is one in the API's words. Those of a seed have no more than an

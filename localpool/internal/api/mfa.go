@@ -223,6 +223,9 @@ func (a *API) setUserPoolMfaConfig(in *setUserPoolMfaConfig, kept state.Settings
 		kept["MfaConfiguration"] = mustRaw(state.MFAOff)
 	}
 	token := in.SoftwareTokenMfaConfiguration
+	if textOf(kept["MfaConfiguration"]) != state.MFAOff && token == nil && in.SmsMfaConfiguration == nil && in.EmailMfaConfiguration == nil {
+		return nil, invalid("At least one of [SmsMfaConfiguration] or [SoftwareTokenMfaConfiguration] must be provided.")
+	}
 	if mode := textOf(kept["MfaConfiguration"]); mode != state.MFAOff && (token == nil || !token.Enabled) && in.SmsMfaConfiguration == nil && in.EmailMfaConfiguration == nil {
 		return nil, invalid("Invalid MFA configuration given, can't turn on MFA when %s is the only factor here and is not enabled.", softwareTokenMFA)
 	}

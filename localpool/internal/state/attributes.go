@@ -113,9 +113,9 @@ func (n NewAttribute) Attribute(custom bool) (SchemaAttribute, error) {
 	case is(n.Required):
 		return no("Required custom attributes are not supported currently.")
 	}
-	// A custom attribute that is not said to be mutable is not.
 	a := SchemaAttribute{
-		Name: "custom:" + n.Name, AttributeDataType: n.AttributeDataType, DeveloperOnlyAttribute: is(n.DeveloperOnlyAttribute), Mutable: is(n.Mutable),
+		Name: "custom:" + n.Name, AttributeDataType: n.AttributeDataType, DeveloperOnlyAttribute: is(n.DeveloperOnlyAttribute),
+		Mutable: n.Mutable == nil || *n.Mutable,
 	}
 	if a.DeveloperOnlyAttribute {
 		a.Name = "dev:" + a.Name
@@ -138,22 +138,30 @@ func (a SchemaAttribute) bounds() error {
 	no := func(what string) error {
 		return refuse(InvalidParameter, fmt.Sprintf("Invalid %s for schema attribute %s", what, a.Name))
 	}
+	less := func(what string) error {
+		return refuse(InvalidParameter, fmt.Sprintf("user.%s: Max %s cannot be less than min %s.", a.Name, what, what))
+	}
 	if c := a.StringAttributeConstraints; c != nil {
 		least, ok1 := bound(c.MinLength, 0)
 		most, ok2 := bound(c.MaxLength, maxAttribute)
-		if !ok1 || !ok2 || least < 0 || most < least {
-			return no("minLength/maxLength")
-		}
-		if most > maxAttribute || least > maxAttribute {
-			return refuse(InvalidParameter, fmt.Sprintf("user.%s: String maxlength cannot be higher than %d", a.Name, maxAttribute))
+		switch {
+		case !ok1 || !ok2 || least < 0:
+			return no("StringAttributeConstraints")
+		case most > maxAttribute || least > maxAttribute:
+			return refuse(InvalidParameter, fmt.Sprintf("user.%s: String attributes cannot have a length of more than %d", a.Name, maxAttribute))
+		case most < least:
+			return less("length")
 		}
 	}
 	if c := a.NumberAttributeConstraints; c != nil {
 		const far = 1 << 62
 		least, ok1 := bound(c.MinValue, -far)
 		most, ok2 := bound(c.MaxValue, far)
-		if !ok1 || !ok2 || most < least {
-			return no("minValue/maxValue")
+		switch {
+		case !ok1 || !ok2:
+			return no("NumberAttributeConstraints")
+		case most < least:
+			return less("value")
 		}
 	}
 	return nil
@@ -258,7 +266,7 @@ func (s *State) AddAttributes(poolID string, added []NewAttribute) error {
 			return err
 		}
 		if slices.ContainsFunc(list, func(other SchemaAttribute) bool { return other.Name == a.Name }) {
-			return refuse(InvalidParameter, fmt.Sprintf("%s: Existing attribute already has name %s.", a.Name, a.Name))
+			return refuse(InvalidParameter, fmt.Sprintf("custom:%s: Existing attribute already has name %s.", n.Name, a.Name))
 		}
 		list = append(list, a)
 	}

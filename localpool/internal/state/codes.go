@@ -122,7 +122,7 @@ func (p *Pool) recovering(u *User) (string, error) {
 	}
 	for _, m := range mechanisms {
 		if m.Name == "admin_only" {
-			return "", refuse(NotAuthorized, "Contact administrator to reset password.")
+			return "", errAdminOnly
 		}
 		if name, ok := strings.CutPrefix(m.Name, "verified_"); ok && u.Attributes[name] != "" && isVerified(u.Attributes, name) {
 			return name, nil

@@ -217,7 +217,26 @@ func (s *State) DeleteAttributes(poolID, name string, names []string) error {
 	if err != nil {
 		return err
 	}
+	if err := s.known(poolID, names); err != nil {
+		return err
+	}
 	return s.UpdateAttributes(poolID, name, gone)
+}
+
+// known refuses attributes to delete that the schema does not have.
+func (s *State) known(poolID string, names []string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := s.pool(poolID)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if _, ok := p.attribute(name); !ok {
+			return refuse(InvalidParameter, fmt.Sprintf("Invalid user attributes: user.%s: Attribute does not exist in the schema.\n", name))
+		}
+	}
+	return nil
 }
 
 // DeleteOwn removes attributes as the user does, by an app client.

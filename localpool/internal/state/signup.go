@@ -172,6 +172,9 @@ func (s *State) ResendCode(poolID, name string) (sentTo Delivery, err error) {
 // ForgotPassword sends a code to set a new password with, and returns where to.
 // What it refuses tells whether there is such a user: who asked is not to see it.
 func (s *State) ForgotPassword(poolID, name string) (sentTo Delivery, err error) {
+	if s.adminOnly(poolID) {
+		return sentTo, errAdminOnly
+	}
 	err = s.change(poolID, name, func(p *Pool, u *User) error {
 		switch {
 		case !u.Enabled:
@@ -189,6 +192,16 @@ func (s *State) ForgotPassword(poolID, name string) (sentTo Delivery, err error)
 	})
 	return sentTo, err
 }
+
+// adminOnly reports whether people of a pool cannot recover their passwords themselves.
+func (s *State) adminOnly(poolID string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := s.pool(poolID)
+	return err == nil && slices.ContainsFunc(p.rules.AccountRecoverySetting.RecoveryMechanisms, func(m recoveryMechanism) bool { return m.Name == "admin_only" })
+}
+
+var errAdminOnly = refuse(NotAuthorized, "Contact administrator to reset password.")
 
 // ConfirmForgotPassword sets a new password by the code that was sent.
 func (s *State) ConfirmForgotPassword(poolID, name, code, password string) error {
