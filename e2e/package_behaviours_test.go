@@ -75,19 +75,19 @@ func TestBehavioursOfThePythonPackage(t *testing.T) {
 	}
 }
 
-// TestGuideHasEveryBehaviour holds the guide and the rows together.
+// TestGuideHasEveryBehaviour holds the guide and the rows together, word by word.
 func TestGuideHasEveryBehaviour(t *testing.T) {
 	guide, err := os.ReadFile("../docs/migrating-from-cognito-code-grant.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var said []string
-	for _, found := range regexp.MustCompile(`(?m)^\| ([PO]-\d\d) \| (\w+) \|`).FindAllStringSubmatch(string(guide), -1) {
-		said = append(said, found[1]+" "+found[2])
+	for _, found := range regexp.MustCompile(`(?m)^\| ([PO]-\d\d) \| (\w+) \| (.*) \|$`).FindAllStringSubmatch(string(guide), -1) {
+		said = append(said, found[1]+" "+found[2]+" "+strings.ReplaceAll(found[3], "`", ""))
 	}
 	var shown []string
 	for _, row := range slices.Concat(releasedBehaviours, releasedAlone, releasedCloudFront, olderBehaviours) {
-		shown = append(shown, row.id+" "+row.program)
+		shown = append(shown, row.id+" "+row.program+" "+row.name)
 	}
 	slices.Sort(shown)
 	if slices.Sort(said); !slices.Equal(said, shown) {
@@ -169,7 +169,7 @@ var releasedBehaviours = []behaviour{
 		status, body := p.me(b)
 		wants(t, status, body, 200, `"email":"alice@example.com"`)
 	}},
-	{"P-02", "released", "redirect_uri is the request's own URL with http replaced by https; a Django that knows it is https gets 401", func(t *testing.T, p *packaged) {
+	{"P-02", "released", "redirect_uri is the request's own URL with http replaced by https; a Django that knows that it is https gets 401", func(t *testing.T, p *packaged) {
 		sent := p.sentToToken(func() {
 			status, _, body := p.ask(p.client(), "GET", djangoURL+"/auth/login/?code=x&state=/", "X-Forwarded-Proto", "https")
 			wants(t, status, body, 401, "Unauthorized")
@@ -187,7 +187,7 @@ var releasedBehaviours = []behaviour{
 			t.Errorf("sent %v", sent)
 		}
 	}},
-	{"P-04", "released", "state is wherever it says: any site, and anybody's code", func(t *testing.T, p *packaged) {
+	{"P-04", "released", "state may be any site's, and the code anybody's", func(t *testing.T, p *packaged) {
 		b := p.client()
 		b.Client.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
 			if r.URL.Host == "evil.example" {
@@ -200,7 +200,7 @@ var releasedBehaviours = []behaviour{
 			t.Errorf("sent to %q", got)
 		}
 	}},
-	{"P-05", "released", "logout/ ends the session, deletes the cookies, goes to state, and asks the pool nothing", func(t *testing.T, p *packaged) {
+	{"P-05", "released", "logout/ ends the session, deletes the cookies, goes to state, and calls nothing at the pool", func(t *testing.T, p *packaged) {
 		b := p.client()
 		p.signInAtDjango(b, "alice@example.com")
 		revoked := p.pool.Calls(localpool.Revoke)
@@ -227,7 +227,7 @@ var releasedBehaviours = []behaviour{
 			}
 		}
 	}},
-	{"P-07", "released", "the cookie domain is .stitch.fashion there, else .stitchdesignlab.com: on any other site browsers drop the cookies", func(t *testing.T, p *packaged) {
+	{"P-07", "released", "the cookie domain is .stitch.fashion there, else .stitchdesignlab.com; on any other site browsers drop the cookies", func(t *testing.T, p *packaged) {
 		b := p.client()
 		p.signInAtDjango(b, "alice@example.com")
 		c, _ := http.ParseSetCookie(p.lastSet(djangoHost, "access_token"))
@@ -239,6 +239,14 @@ var releasedBehaviours = []behaviour{
 			if strings.HasSuffix(held.Name, "_token") {
 				t.Errorf("the browser holds %s", held.Name)
 			}
+		}
+		const there = "api.stitch.fashion"
+		p.mu.Lock()
+		p.hosts[there] = p.hosts[djangoHost]
+		p.mu.Unlock()
+		p.ask(p.client(), "GET", "https://"+there+"/auth/logout/?state=/")
+		if c, _ := http.ParseSetCookie(p.lastSet(there, "access_token")); c == nil || c.Domain != ".stitch.fashion" {
+			t.Errorf("domain at %s: %+v", there, c)
 		}
 	}},
 	{"P-08", "released", "tokens of the session win over cookies: a sign-out and another person at a sibling are not seen", func(t *testing.T, p *packaged) {
@@ -285,7 +293,7 @@ var releasedBehaviours = []behaviour{
 		status, body = p.me(p.carrying(held)) // as a sibling with the same cookies
 		wants(t, status, body, 403, "Failed to fetch new tokens")
 	}},
-	{"P-12", "released", "nobody is 403 without a challenge, not 401", func(t *testing.T, p *packaged) {
+	{"P-12", "released", "nobody is 403 without a challenge", func(t *testing.T, p *packaged) {
 		status, header, body := p.ask(p.client(), "GET", djangoURL+"/api/me")
 		wants(t, status, body, 403, "not provided")
 		if header.Get("WWW-Authenticate") != "" {
@@ -373,7 +381,7 @@ var releasedBehaviours = []behaviour{
 		status, body := p.me(p.carrying(map[string]string{"access_token": other["access_token"], "id_token": p.tokens("bob@example.com")["id_token"]}))
 		wants(t, status, body, 200, "bob@example.com")
 	}},
-	{"P-22", "released", "tokens of two people are taken: the ID token's", func(t *testing.T, p *packaged) {
+	{"P-22", "released", "tokens of two people are taken: the ID token says who", func(t *testing.T, p *packaged) {
 		status, body := p.me(p.carrying(map[string]string{"access_token": p.tokens("alice@example.com")["access_token"], "id_token": p.tokens("bob@example.com")["id_token"]}))
 		wants(t, status, body, 200, "bob@example.com")
 	}},
@@ -419,7 +427,7 @@ var releasedAlone = []behaviour{
 }
 
 var releasedCloudFront = []behaviour{
-	{"P-25", "released", "CloudFront's cookies go with each answer to somebody who is signed in, below assets-v2 of a fixed domain, on the last two labels of the host, without flags", func(t *testing.T, p *packaged) {
+	{"P-25", "released", "CloudFront's cookies go with each answer to somebody who is signed in: below assets-v2 of a fixed domain, on the last two labels of the host, without flags", func(t *testing.T, p *packaged) {
 		status, header, _ := p.ask(p.client(), "GET", djangoURL+"/api/me")
 		if status != 403 || len(header["Set-Cookie"]) != 0 {
 			t.Errorf("nobody: %d, %v", status, header["Set-Cookie"])
@@ -478,8 +486,17 @@ var olderBehaviours = []behaviour{
 		if status != 500 {
 			t.Errorf("%d", status)
 		}
+		without, env := p.hosts[djangoHost], p.env
+		defer func() { p.hosts[djangoHost], p.env = without, env }()
+		p.env = append(slices.Clone(env), "SHARED_TOKENS_DOMAIN=.example.test", "WITHOUT_SIBLINGS=1")
+		p.hosts[djangoHost] = p.serve()
+		p.signInAtDjango(p.client(), "alice@example.com")
+		if c, _ := http.ParseSetCookie(p.lastSet(djangoHost, "access_token")); c == nil || c.Domain != ".example.test" {
+			t.Errorf("cookie %+v", c)
+		}
 	}},
-	{"O-02", "older", "the user is found by cognito:username and address together, and made with cognito:username", func(t *testing.T, p *packaged) {
+	{"O-02", "older", "the user is found by cognito:username and address together, and made with cognito:username as username", func(t *testing.T, p *packaged) {
+		p.exec(`INSERT INTO auth_user (password, is_superuser, username, first_name, last_name, email, is_staff, is_active, date_joined) VALUES ('', 0, 'address alone', '', '', 'bob@example.com', 0, 1, '2026-01-01 00:00:00')`)
 		status, body := p.me(p.carrying(p.tokens("bob@example.com")))
 		wants(t, status, body, 200, `"username":"bob"`)
 	}},

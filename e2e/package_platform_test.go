@@ -49,14 +49,15 @@ const (
 // packaged is the released package on its own: examples/django, on a database of its own,
 // behind a TLS proxy, with a pool.
 type packaged struct {
-	t        *testing.T
+	t, whole *testing.T // the row, and what all rows of this platform are part of
 	pool     *codegranttest.Pool
 	python   string
 	env      []string
 	database map[string]any
 	dialect  sqlreplica.Dialect
 	db       *sql.DB
-	dbURL    string // as codegrant's commands take it
+	dbURL    string           // as codegrant's commands take it
+	chromium *browser.Browser // of all windows
 	tls      *httptest.Server
 
 	mu    sync.Mutex
@@ -69,7 +70,7 @@ type packaged struct {
 func startPackage(t *testing.T, packages []string, dialect sqlreplica.Dialect, settings map[string]string) *packaged {
 	t.Helper()
 	p := &packaged{
-		t: t, pool: codegranttest.NewPool(t, nil), python: filepath.Join(testenv.Python(t, packages...), "python"),
+		t: t, whole: t, pool: codegranttest.NewPool(t, nil), python: filepath.Join(testenv.Python(t, packages...), "python"),
 		dialect: dialect, hosts: make(map[string]http.Handler), set: make(map[string][]string),
 	}
 	p.openDatabase()
@@ -407,9 +408,12 @@ type window struct {
 }
 
 func (p *packaged) window(t *testing.T) *window {
-	return &window{browser.New(t, map[string]any{
-		"host-resolver-rules": "MAP *." + parent + " " + p.tls.Listener.Addr().String(), "ignore-certificate-errors": true,
-	}), p}
+	if p.chromium == nil {
+		p.chromium = browser.New(p.whole, map[string]any{
+			"host-resolver-rules": "MAP *." + parent + " " + p.tls.Listener.Addr().String(), "ignore-certificate-errors": true,
+		})
+	}
+	return &window{p.chromium.Profile(t), p}
 }
 
 var answered = regexp.MustCompile(`^(\d{3}) (?s:(.*))$`)

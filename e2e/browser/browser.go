@@ -63,6 +63,13 @@ func (b *Browser) Tab() *Browser {
 	return open(b.t, b.tab)
 }
 
+// Profile opens an empty profile in the same browser for a test: it shares no cookies, and
+// takes less time to start than a browser.
+func (b *Browser) Profile(t testing.TB) *Browser {
+	t.Helper()
+	return open(t, b.tab, chromedp.WithNewBrowserContext())
+}
+
 func open(t testing.TB, parent context.Context, options ...chromedp.ContextOption) *Browser {
 	t.Helper()
 	tab, _ := chromedp.NewContext(parent, options...)

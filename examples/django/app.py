@@ -25,7 +25,7 @@ def given(*names):
 
 
 middleware = ["django.contrib.sessions.middleware.SessionMiddleware"]
-if env.get("SHARED_TOKENS_DOMAIN"):
+if env.get("SHARED_TOKENS_DOMAIN") and not env.get("WITHOUT_SIBLINGS"):
     middleware.append("siblings.SharedTokens")
 if env.get("CLOUDFRONT_SIGNED_COOKIES"):
     middleware.append("cognito_code_grant.signed_cookies.SignedCookiesMiddleware")
