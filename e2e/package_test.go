@@ -4,8 +4,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,6 +39,7 @@ func TestBesideThePackage(t *testing.T) {
 				show func(*testing.T, *packaged, *sqlreplica.Store)
 			}{
 				{"sign-ins, refreshes and sign-outs", signInsAndOuts},
+				{"sessions", sessionsOfOthers},
 				{"groups", groupsOfBothSides},
 				{"addresses that are not verified", unverifiedAddresses},
 				{"accounts in the way", accountsInTheWay},
@@ -139,6 +142,43 @@ func tokenOf(t *testing.T, b *codegranttest.Browser, name string) string {
 	}
 	t.Fatalf("no cookie %s", name)
 	return ""
+}
+
+// sessionsOfOthers: what Django's session holds of tokens counts for nothing, and of
+// somebody else is not kept.
+func sessionsOfOthers(t *testing.T, p *packaged, _ *sqlreplica.Store) {
+	host := func(h http.Handler) (was http.Handler) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		was, p.hosts[djangoHost] = p.hosts[djangoHost], h
+		return was
+	}
+	env := p.env
+	p.env = append(slices.Clone(env), "WITHOUT_SIBLINGS=1")
+	before := host(p.serve())
+	p.env = env
+	b := p.client()
+	p.signInAtDjango(b, "alice@example.com")
+	status, body := p.me(b)
+	wants(t, status, body, 200, "alice@example.com")
+	host(before)
+	status, body = p.me(b)
+	wants(t, status, body, 403, "not provided") // the session is from before the middleware
+
+	b.Open(p.authorizeURL(djangoURL+"/auth/login/", djangoURL+"/")) // the pool knows her
+	status, body = p.me(b)
+	wants(t, status, body, 200, "alice@example.com")
+	u, _ := url.Parse(djangoURL)
+	key := tokenOf(t, b, "sessionid")
+	for name, value := range p.tokens("bob@example.com") { // who signed in at a sibling
+		b.Client.Jar.SetCookies(u, []*http.Cookie{{Name: name, Value: value, Domain: parent, Path: "/", Secure: true}})
+	}
+	status, body = p.me(b)
+	wants(t, status, body, 200, "bob@example.com")
+	var kept int
+	if p.row("SELECT count(*) FROM django_session WHERE session_key = '"+key+"'", &kept); kept != 0 {
+		t.Error("the session of whoever was there before is kept")
+	}
 }
 
 func groupsOfBothSides(t *testing.T, p *packaged, _ *sqlreplica.Store) {
