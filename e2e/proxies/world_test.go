@@ -127,14 +127,18 @@ func newWorld(t *testing.T, proxy *proxytest.Proxy) *world {
 		proxy.Start(t, w.addresses)
 	}
 	w.clients = clients(t, w.addresses, http3)
-	eventually(t, "the gateway answers", func() bool {
-		r, err := w.browser().Client.Get(w.url("/auth/user"))
-		if err != nil {
-			return false
-		}
-		r.Body.Close()
-		return r.StatusCode < 500
-	})
+	// Its endpoints, and then its questions: HAProxy asks at another address, which it may
+	// still take for one where nobody is.
+	for _, path := range []string{"/auth/user", "/public/ready"} {
+		eventually(t, "the gateway answers for "+path, func() bool {
+			r, err := w.browser().Client.Get(w.url(path))
+			if err != nil {
+				return false
+			}
+			r.Body.Close()
+			return r.StatusCode < 500
+		})
+	}
 	w.alice, _ = w.signIn("alice@example.com", "/")
 	w.dave, _ = w.signIn("dave@example.com", "/")
 	return w
