@@ -47,6 +47,12 @@ type Config struct {
 	// as https://www.example.com. Defaults to none but BaseURL.
 	AllowedReturnOrigins []string
 
+	// EncodedReturnPaths has people come back from a sign-in, too, to paths that servers
+	// read in several ways: with encoded slashes (%2F) and percent signs, or with empty
+	// segments (//). One that could be read as another host, or that has dot segments,
+	// is refused in any case. Defaults to false: such a sign-in ends at DefaultReturnURL.
+	EncodedReturnPaths bool
+
 	// TrustedOrigins are other origins whose pages may send unsafe requests
 	// (POST, PUT …), and open WebSockets, with a session cookie or any other
 	// proof but a bearer token. A link of theirs to the sign-out signs out without

@@ -55,6 +55,8 @@ func (c Config) resolve() (settings, error) {
 	s.rules, err = returnto.New(c.BaseURL, c.AllowedReturnOrigins)
 	if err != nil {
 		fault("AllowedReturnOrigins", "%w", err)
+	} else {
+		s.rules.Encoded = c.EncodedReturnPaths
 	}
 	if c.DefaultReturnURL == "" {
 		c.DefaultReturnURL = "/"

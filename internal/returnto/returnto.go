@@ -19,6 +19,11 @@ const maxTarget = 16 << 10
 // Rules says which targets are allowed: paths, and URLs of certain origins. The
 // zero value allows paths alone.
 type Rules struct {
+	// Encoded allows paths, too, that servers read in several ways: with encoded
+	// slashes, backslashes and percent signs, and with empty segments, but for the
+	// first one, which would name a host.
+	Encoded bool
+
 	origins map[string]bool
 }
 
@@ -64,7 +69,7 @@ func (rules *Rules) Check(target string) (string, error) {
 		}
 	}
 	if target[0] == '/' {
-		if err := checkPath(target); err != nil {
+		if err := rules.checkPath(target); err != nil {
 			return "", err
 		}
 		return target, nil
@@ -79,7 +84,7 @@ func (rules *Rules) Check(target string) (string, error) {
 	if rest == "" || rest[0] != '/' {
 		rest = "/" + rest
 	}
-	if err := checkPath(rest); err != nil {
+	if err := rules.checkPath(rest); err != nil {
 		return "", err
 	}
 	if target = origin + rest; len(target) > maxTarget {
@@ -88,21 +93,39 @@ func (rules *Rules) Check(target string) (string, error) {
 	return target, nil
 }
 
-// encodedTwice finds what is left of an encoding after one decoding.
+// encodedTwice finds an escape, such as is left of an encoding after one decoding.
 var encodedTwice = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
 
 // checkPath takes a path with query and fragment. A second slash at the front
 // would name a host, and anything that a server or proxy may resolve, decode or
-// collapse could make one appear, so none of it is allowed anywhere in the path.
-func checkPath(target string) error {
+// collapse could make one appear: none of it is allowed anywhere in the path, or
+// with Encoded none that could.
+func (rules *Rules) checkPath(target string) error {
 	path := target
 	if i := strings.IndexAny(path, "?#"); i >= 0 {
 		path = path[:i]
 	}
 	decoded, err := url.PathUnescape(path)
-	switch {
-	case err != nil:
+	if err != nil {
 		return refused("its path has a broken percent-encoding")
+	}
+	if rules.Encoded {
+		err = checkReadings(path)
+	} else {
+		err = checkPlain(path, decoded)
+	}
+	if err != nil {
+		return err
+	}
+	if u, err := url.Parse(target); err != nil || u.Host != "" || u.Scheme != "" || u.Path != decoded {
+		return refused("it does not parse as a path")
+	}
+	return nil
+}
+
+// checkPlain refuses a path that can be read in several ways.
+func checkPlain(path, decoded string) error {
+	switch {
 	case !utf8.ValidString(decoded):
 		return refused("its path is not UTF-8")
 	case strings.Contains(path, "//"):
@@ -114,14 +137,45 @@ func checkPath(target string) error {
 	case encodedTwice.MatchString(decoded):
 		return refused("its path is encoded twice")
 	}
-	for segment := range strings.SplitSeq(decoded, "/") {
+	return checkSegments(decoded)
+}
+
+// maxDecoded is how often a path may be encoded.
+const maxDecoded = 8
+
+// checkReadings refuses a path that leads elsewhere however often it is decoded.
+func checkReadings(path string) error {
+	for range maxDecoded {
+		switch {
+		case len(path) > 1 && (path[1] == '/' || path[1] == '\\'):
+			return refused("its path hides two slashes at the front")
+		case !utf8.ValidString(path):
+			return refused("its path is not UTF-8")
+		case strings.ContainsFunc(path, unicode.IsControl):
+			return refused("its path hides a control character")
+		}
+		if err := checkSegments(strings.ReplaceAll(path, `\`, "/")); err != nil {
+			return err
+		}
+		decoded := encodedTwice.ReplaceAllStringFunc(path, func(escape string) string {
+			one, _ := url.PathUnescape(escape) // it is well-formed
+			return one
+		})
+		if decoded == path {
+			return nil
+		}
+		path = decoded
+	}
+	return refused("its path is encoded too often")
+}
+
+// checkSegments refuses those that are resolved away.
+func checkSegments(path string) error {
+	for segment := range strings.SplitSeq(path, "/") {
 		// Some servers set parameters aside before they resolve: /..;x/.
 		if segment, _, _ = strings.Cut(segment, ";"); segment == "." || segment == ".." {
 			return refused("its path has a dot segment")
 		}
-	}
-	if u, err := url.Parse(target); err != nil || u.Host != "" || u.Scheme != "" || u.Path != decoded {
-		return refused("it does not parse as a path")
 	}
 	return nil
 }

@@ -34,6 +34,42 @@ func TestS043_HostileTargetsAreRefused(t *testing.T) {
 	}
 }
 
+// TestS375_EncodedPaths: where people may come back to paths that servers read in several
+// ways, what is hostile stays so, but for these.
+func TestS375_EncodedPaths(t *testing.T) {
+	rules := testRules(t)
+	rules.Encoded = true
+	for _, target := range []string{
+		"/api/queues/%2F/orders", "/group%2Fproject/-/blob", "/wiki/Special//x", "/a;v=1/b%3Bc", "/a%252Fb", "/a%5Cb", "/a%2Bb'c", "/a//b?", "/dashboard//evil.example", "/dashboard//",
+		base + "/a//b", base + "/a%2fb?x=%2F#y",
+	} {
+		if got, err := rules.Check(target); err != nil || got != target {
+			t.Errorf("Check(%q) = %q, %v", target, got, err)
+		}
+	}
+	for _, target := range []string{
+		"/%2f%2F/x", "/a/%2e%2e%2f%2fevil.example", "/a%2F..%2F%2Fevil.example", "/a/..%5cb", "/a%2f..;x%2fb", "/%25252525252525252525252fevil.example", "/a%2f%0d%0ab", "/a%2f%ff",
+	} {
+		if got, err := rules.Check(target); !errors.Is(err, ErrRefused) {
+			t.Errorf("Check(%q) = %q, %v", target, got, err)
+		}
+	}
+	allowed := map[string]bool{
+		"two slashes later": true, "two slashes at the end": true, "two slashes deep in a URL of ours": true, "encoded slash later": true,
+	}
+	for _, tt := range hostile {
+		got, err := rules.Check(tt.target)
+		if allowed[tt.name] != (err == nil) {
+			t.Errorf("%s: Check(%q) = %q, %v", tt.name, tt.target, got, err)
+		}
+	}
+	for _, tt := range harmless {
+		if _, err := rules.Check(tt.target); err != nil {
+			t.Errorf("%s: Check(%q): %v", tt.name, tt.target, err)
+		}
+	}
+}
+
 func TestS044_TheLocationIsWhatWasChecked(t *testing.T) {
 	rules := testRules(t)
 	for _, tt := range harmless {
