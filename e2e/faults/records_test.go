@@ -11,6 +11,7 @@ import (
 
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/localpool"
+	"github.com/codegrant/codegrant/session"
 	"github.com/codegrant/codegrant/session/redisstore"
 	"github.com/codegrant/codegrant/session/sqlstore"
 )
@@ -39,9 +40,14 @@ func TestS311_ADamagedRecord(t *testing.T) {
 			t.Helper()
 			return strings.Fields(strings.Trim(server.do(t, "KEYS", "*s:*"), "[]"))
 		}
-		bobs := keys(t)[0]
 		do := func(t *testing.T, words ...string) { t.Helper(); server.do(t, words...) }
 		text := func(t *testing.T, key string) string { t.Helper(); return server.do(t, "GET", key) }
+		var bobs string
+		for _, key := range keys(t) {
+			if !strings.Contains(text(t, key), session.OncePool) { // which is the mark of a callback
+				bobs = key
+			}
+		}
 		for name, damage := range map[string]func(t *testing.T, key string){
 			"empty":           func(t *testing.T, key string) { do(t, "SET", key, "") },
 			"text":            func(t *testing.T, key string) { do(t, "SET", key, "{}") },
@@ -80,7 +86,7 @@ func TestS311_ADamagedRecord(t *testing.T) {
 		})
 		bob := w.signIn("bob")
 		var bobs string
-		if err := db.QueryRow("SELECT id FROM codegrant_sessions").Scan(&bobs); err != nil {
+		if err := db.QueryRow("SELECT id FROM codegrant_sessions WHERE pool <> ?1", session.OncePool).Scan(&bobs); err != nil {
 			t.Fatal(err)
 		}
 		for name, change := range map[string]string{
