@@ -177,6 +177,12 @@ func (l *logs) Write(p []byte) (int, error) {
 	return l.b.Write(p)
 }
 
+func (l *logs) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.b.Reset()
+}
+
 func (l *logs) tail() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

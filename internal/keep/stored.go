@@ -1,6 +1,7 @@
 package keep
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -180,7 +181,7 @@ func (s *Stored) load(ctx context.Context, handle session.Handle) (*Held, error)
 		return nil, errUnreadable
 	case err != nil:
 		return nil, fault.Away("read the session", err)
-	case record.ID != id || record.Pool != s.binding || !s.clock().Before(record.Expires) || len(record.Sealed) == len(ended):
+	case record.ID != id || record.Pool != s.binding || !s.clock().Before(record.Expires) || bytes.Equal(record.Sealed, ended):
 		return nil, ErrEnded
 	}
 	return s.open(ctx, handle, record)
