@@ -20,6 +20,7 @@ const (
 	PreAuthentication  = triggers.PreAuthentication
 	PostAuthentication = triggers.PostAuthentication
 	PreTokenGeneration = triggers.PreTokenGeneration
+	InboundFederation  = triggers.InboundFederation
 )
 
 // Trigger stands in for the Lambda function of a trigger: a URL or a Go function.
@@ -116,13 +117,14 @@ type TriggersSeed struct {
 	PreTokenGeneration string `yaml:"pre_token_generation"`
 	// PreTokenGenerationVersion is V1_0, V2_0 or V3_0; default V1_0.
 	PreTokenGenerationVersion string `yaml:"pre_token_generation_version"`
+	InboundFederation         string `yaml:"inbound_federation"`
 }
 
 func (t TriggersSeed) triggers() map[string]Trigger {
 	return map[string]Trigger{
 		PreSignUp: {URL: t.PreSignUp}, PostConfirmation: {URL: t.PostConfirmation},
 		PreAuthentication: {URL: t.PreAuthentication}, PostAuthentication: {URL: t.PostAuthentication},
-		PreTokenGeneration: {URL: t.PreTokenGeneration, Version: t.PreTokenGenerationVersion},
+		PreTokenGeneration: {URL: t.PreTokenGeneration, Version: t.PreTokenGenerationVersion}, InboundFederation: {URL: t.InboundFederation},
 	}
 }
 

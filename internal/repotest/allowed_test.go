@@ -185,6 +185,7 @@ var allowed = map[string]map[string]string{
 	"localpool/internal/triggers": {"localpool/internal/state": "the changes that triggers stand around"},
 	"localpool/internal/events":   {"localpool/internal/state": "the refusals that it tells of"},
 	"localpool/internal/pages": {
+		"rsc.io/qr":                "the picture that authenticator apps scan",
 		"localpool/internal/place": "where the browser reached it",
 		"localpool/internal/oauth": "checks the request that every page carries, and sends the browser on",
 		"localpool/internal/quota": "too many requests",

@@ -48,6 +48,8 @@ type Authorization struct {
 	Prompt       []string
 	LoginHint    string
 	MaxAge       time.Duration // negative: not given
+	// Provider is the identity provider that was asked for; empty: the login page.
+	Provider string
 }
 
 // Refusal is an authorization request that cannot go on. With RedirectURI, the
@@ -66,6 +68,7 @@ type Refusal struct {
 // ParseAuthorization reads the query of /oauth2/authorize, /login and the pages
 // between. Exactly one of its results is nil.
 func (e *Endpoints) ParseAuthorization(q url.Values) (*Authorization, *Refusal) {
+	var err error
 	client, ok := e.state.Client(q.Get("client_id"))
 	if !ok {
 		return nil, &Refusal{Code: "invalid_request", Description: "Client does not exist."}
@@ -120,6 +123,9 @@ func (e *Endpoints) ParseAuthorization(q url.Values) (*Authorization, *Refusal) 
 		}
 		a.MaxAge = time.Duration(age) * time.Second
 	}
+	if a.Provider, err = e.provider(client, q); err != nil {
+		return refuse("invalid_request", err.Error())
+	}
 	return a, nil
 }
 
@@ -151,6 +157,8 @@ func (e *Endpoints) Authorize(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		e.finish(w, r, a, u, x.AuthTime)
+	case a.Provider != "":
+		redirect(w, e.place.Here(r)+"/idp?"+r.URL.RawQuery)
 	default:
 		redirect(w, e.place.Here(r)+"/login?"+r.URL.RawQuery)
 	}

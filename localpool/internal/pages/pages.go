@@ -33,6 +33,9 @@ var (
 		"style": func() template.CSS { return template.CSS(css) },
 		"clock": func(t time.Time) string { return t.Format("15:04:05") },
 		"join":  strings.Join,
+
+		"authenticator": authenticator,
+		"qr":            qrCode,
 	}).ParseFS(files, "*.html"))
 )
 
@@ -64,6 +67,7 @@ type challenge struct {
 	poolID, sub string // a new user of the same name is another person
 	until       time.Time
 	factor      string // asked for; empty: a new password
+	at          atProvider
 }
 
 const (
@@ -85,11 +89,12 @@ func New(s *state.State, endpoints *oauth.Endpoints, t *triggers.Triggers, at pl
 		"/login": {quota.UserAuthentication, p.login}, "/mfa": {quota.UserAuthentication, p.mfa},
 		"/signup": {quota.UserCreation, p.signUp}, "/confirm": {quota.UserCreation, p.confirm}, "/resendcode": {quota.UserResourceRead, p.resend},
 		"/forgotPassword": {quota.UserAccountRecovery, p.forgot}, "/confirmforgotPassword": {quota.UserAccountRecovery, p.reset},
-		"/newpassword": {quota.UserAccountRecovery, p.newPassword},
+		"/newpassword": {quota.UserAccountRecovery, p.newPassword}, "/idp": {quota.UserAuthentication, p.idp},
 	} {
 		p.mux.HandleFunc(path, p.authorized(step.category, step.serve))
 	}
 	p.mux.HandleFunc("GET /{$}", p.index)
+	p.mux.HandleFunc("GET /oauth2/idpresponse", p.idpResponse)
 	p.mux.HandleFunc("GET /codes", p.codes)
 	p.mux.HandleFunc("GET /setup", p.setup)
 	p.mux.HandleFunc("GET /error", p.fault)
@@ -111,6 +116,9 @@ type view struct {
 	Name   string
 	Token  string
 	Data   any
+
+	Choices []choice // identity providers
+	Own     bool     // the pool's own users sign in here
 
 	authorization *oauth.Authorization
 }
@@ -187,6 +195,9 @@ func (p *Pages) show(w http.ResponseWriter, r *http.Request, status int, name, t
 			action += " " + u.Scheme + ":"
 		}
 	}
+	if v.authorization != nil && name == "login.html" {
+		v.Choices, v.Own = p.choices(v.authorization, r.URL.Query())
+	}
 	var body bytes.Buffer
 	if err := templates.ExecuteTemplate(&body, name, v); err != nil {
 		http.Error(w, "Internal Server Error", http.StatusInternalServerError)
@@ -236,6 +247,10 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request, v *view) {
 
 // challenge remembers a person who is asked for more.
 func (p *Pages) challenge(poolID, sub, factor string) string {
+	return p.remember(challenge{poolID: poolID, sub: sub, until: p.state.Now().Add(challengeLifetime), factor: factor})
+}
+
+func (p *Pages) remember(asked challenge) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.state.Now()
@@ -245,7 +260,7 @@ func (p *Pages) challenge(poolID, sub, factor string) string {
 		}
 	}
 	token := randomValue()
-	p.challenges[token] = challenge{poolID, sub, now.Add(challengeLifetime), factor}
+	p.challenges[token] = asked
 	return token
 }
 

@@ -116,6 +116,10 @@ func (s *State) Trigger(poolID, name string) (arn, version string) {
 			return c.LambdaArn, c.LambdaVersion
 		}
 		return l.PreTokenGeneration, ""
+	case "InboundFederation":
+		if c := l.InboundFederation; c != nil {
+			return c.LambdaArn, ""
+		}
 	}
 	return "", ""
 }

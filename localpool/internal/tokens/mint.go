@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -150,12 +151,27 @@ func (m *Maker) idClaims(client state.Client, u state.User, t Terms, groups trig
 			id[name] = value == "true" // a boolean here, a string in userInfo
 		case "address":
 			id[name] = Address(value)
+		case "identities":
 		default:
 			id[name] = value
 		}
 	}
+	if list := u.Identities(); len(list) > 0 {
+		id["identities"] = identities(list)
+	}
 	override(id, o, "")
 	return id
+}
+
+// identities are texts here, and of other types in the attribute.
+func identities(list []state.Identity) (out []map[string]any) {
+	for _, i := range list {
+		out = append(out, map[string]any{
+			"userId": i.UserID, "providerName": i.Provider, "providerType": i.Type, "issuer": i.Issuer,
+			"primary": strconv.FormatBool(i.Primary), "dateCreated": strconv.FormatInt(i.Created, 10),
+		})
+	}
+	return out
 }
 
 // Address is the claim of the attribute, which is one text at the pool (OpenID Connect
@@ -172,6 +188,8 @@ func Readable(u state.User, scopes []string) map[string]string {
 	for name, value := range u.Attributes {
 		show := all || strings.HasPrefix(name, "custom:")
 		switch {
+		case name == "identities":
+			show = true
 		case name == "sub":
 			show = false // not an attribute among others
 		case name == "email" || name == "email_verified":

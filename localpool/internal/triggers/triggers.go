@@ -28,7 +28,7 @@ const (
 // Names are all triggers that are called.
 var Names = []string{
 	PreSignUp, PostConfirmation, PreAuthentication, PostAuthentication, PreTokenGeneration,
-	DefineAuthChallenge, CreateAuthChallenge, VerifyAuthChallengeResponse, UserMigration,
+	DefineAuthChallenge, CreateAuthChallenge, VerifyAuthChallengeResponse, UserMigration, InboundFederation,
 }
 
 // Versions of the event that PreTokenGeneration is given.
