@@ -43,6 +43,8 @@ pools:
       - id: spa
         callback_urls: [` + callback + `]
         auth_flows: [ALLOW_USER_PASSWORD_AUTH, ALLOW_USER_SRP_AUTH, ALLOW_REFRESH_TOKEN_AUTH]
+      - id: amplify
+        scopes: [openid, email, profile, aws.cognito.signin.user.admin]
       - id: rotating
         auth_flows: [ALLOW_USER_PASSWORD_AUTH, ALLOW_USER_SRP_AUTH]
         refresh_token_rotation: true
