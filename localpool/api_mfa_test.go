@@ -286,7 +286,7 @@ func TestPages_MFA(t *testing.T) {
 	}
 	page := c.signIn("spa", "carol", "Passw0rd!", nil)
 	secret := shownSecret.FindStringSubmatch(page.body)
-	if secret == nil || !strings.Contains(page.body, "otpauth://totp/Local%20pool?secret="+secret[1]) {
+	if secret == nil || !strings.Contains(page.body, "otpauth://totp/Local%20pool:") || !strings.Contains(page.body, "secret="+secret[1]) || !strings.Contains(page.body, `<svg role="img"`) {
 		t.Fatalf("no secret: %d %s", page.status, page.body)
 	}
 	if again := send(page, differs(c.totp(secret[1]))); again.to != nil || !strings.Contains(again.body, secret[1]) || !strings.Contains(again.body, "Code mismatch") {
