@@ -124,7 +124,7 @@ func (e *Endpoints) ParseAuthorization(q url.Values) (*Authorization, *Refusal) 
 		a.MaxAge = time.Duration(age) * time.Second
 	}
 	if a.Provider, err = e.provider(client, q); err != nil {
-		return refuse("invalid_request", err.Error())
+		return nil, a.Fault(err)
 	}
 	return a, nil
 }

@@ -36,7 +36,7 @@ func (e *Endpoints) provider(client state.Client, q url.Values) (string, error) 
 		return "", nil
 	case name != "":
 		if !slices.ContainsFunc(list, func(p state.Provider) bool { return p.Name == name }) {
-			return "", fmt.Errorf("Identity provider %s is not enabled for the client", name) //nolint:staticcheck // Cognito's form
+			return "", &state.Error{Type: state.InvalidParameter, Message: fmt.Sprintf("Identity provider %s is not enabled for the client", name)}
 		}
 		return name, nil
 	case identifier != "":

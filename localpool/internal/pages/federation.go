@@ -73,7 +73,7 @@ func (p *Pages) idp(w http.ResponseWriter, r *http.Request, v *view) {
 	}
 	claims, err := claimsOf(r.PostForm, provider)
 	if err != nil {
-		v.Error = err.Error()
+		v.Error = message(err)
 		p.show(w, r, http.StatusOK, "idp.html", "Sign in with "+provider.Name, v)
 		return
 	}
@@ -106,7 +106,7 @@ func claimsOf(form url.Values, provider state.Provider) (map[string]string, erro
 	if more := strings.TrimSpace(form.Get("claims")); more != "" {
 		var given map[string]any
 		if err := json.Unmarshal([]byte(more), &given); err != nil {
-			return nil, errors.New("The claims are not a JSON object.") //nolint:staticcheck // people read it
+			return nil, &state.Error{Type: state.InvalidParameter, Message: "The claims are not a JSON object."}
 		}
 		for name, value := range given {
 			claims[name] = claimText(value)
@@ -114,7 +114,7 @@ func claimsOf(form url.Values, provider state.Provider) (map[string]string, erro
 	}
 	subject := strings.TrimSpace(form.Get("subject"))
 	if subject == "" || len(subject) > 100 {
-		return nil, errors.New("Say who you are at the provider, in 1 to 100 characters.") //nolint:staticcheck // people read it
+		return nil, &state.Error{Type: state.InvalidParameter, Message: "Say who you are at the provider, in 1 to 100 characters."}
 	}
 	claims[provider.Source()] = subject
 	for _, name := range []string{"email", "name"} {
@@ -170,7 +170,7 @@ func (p *Pages) idpResponse(w http.ResponseWriter, r *http.Request) {
 	provider, ok := p.providerOf(a)
 	switch {
 	case !ok:
-		p.oauth.Refuse(w, r, a.Fault(errors.New("The identity provider is gone"))) //nolint:staticcheck // people read it
+		p.oauth.Refuse(w, r, a.Fault(&state.Error{Type: state.InvalidParameter, Message: "The identity provider is gone"}))
 	case q.Get("code") == "":
 		p.oauth.Refuse(w, r, a.Fault(fmt.Errorf("%s Error - %s", provider.Name, strings.TrimSpace(q.Get("error")+" "+q.Get("error_description")))))
 	default:
