@@ -36,7 +36,7 @@ func (c djangoInspection) openDjango() (*opened, error) {
 		return nil, err
 	}
 	o := &opened{issuer: endpoints.Issuer, db: db}
-	o.close = append(o.close, db)
+	o.closers = append(o.closers, db)
 	if o.users, err = db.users(settings.Replica{Django: true}); err != nil {
 		o.Close()
 		return nil, err
@@ -79,7 +79,7 @@ func (c usersDuplicates) Run(ctx context.Context, out *streams) error {
 		_, err = fmt.Fprintf(out.stdout, "%s, %d in somebody's way\n", plural(len(accounts), "account"), len(found))
 	}
 	if err == nil && len(found) > 0 {
-		return exitError{errors.New("accounts are in people's way"), 1}
+		return exitWith(1, errors.New("accounts are in people's way"))
 	}
 	return err
 }

@@ -48,7 +48,7 @@ func djangoProject(t *testing.T, addresses ...string) (url string, db *database)
 func kindsOf(found []inTheWay) string {
 	var kinds []string
 	for _, f := range found {
-		kinds = append(kinds, f.Kind+" "+listIDs(f.Accounts))
+		kinds = append(kinds, f.Kind+" "+fmt.Sprint(f.Accounts))
 	}
 	slices.Sort(kinds)
 	return strings.Join(kinds, "; ")
@@ -124,7 +124,7 @@ func TestUsersDuplicatesAndRelink(t *testing.T) {
 		}
 		return answer.Duplicates, status
 	}
-	if found, status := duplicates(); status != 1 || kindsOf(found) != "twin 3, 1" || found[0].Subject != "sub-of-alice" {
+	if found, status := duplicates(); status != 1 || kindsOf(found) != "twin [3 1]" || found[0].Subject != "sub-of-alice" {
 		t.Errorf("duplicates: %d, %+v", status, found)
 	}
 	stdout, _, status := say(t, "users", "relink", "--database", url, "--account", "1", "--subject", "sub-of-alice")

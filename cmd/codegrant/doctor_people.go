@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 
@@ -75,13 +74,13 @@ func poolPeople(ctx context.Context, issuer, endpointURL string) ([]poolPerson, 
 	if endpointURL == "" {
 		endpointURL = localEndpoint(issuer)
 	}
-	s := &syncing{log: slog.New(slog.NewTextHandler(io.Discard, nil))}
-	aws, err := s.aws(ctx, region, endpointURL)
+	log := slog.New(slog.DiscardHandler)
+	aws, err := awsSettings(ctx, region, endpointURL, log)
 	if err != nil {
 		return nil, err
 	}
 	client := cognitoidentityprovider.NewFromConfig(aws, func(o *cognitoidentityprovider.Options) { o.BaseEndpoint = endpoint(endpointURL) })
-	source, err := directory.NewCognito(directory.CognitoConfig{Client: client, PoolID: id, Logger: s.log})
+	source, err := directory.NewCognito(directory.CognitoConfig{Client: client, PoolID: id, Logger: log})
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +91,7 @@ func poolPeople(ctx context.Context, issuer, endpointURL string) ([]poolPerson, 
 			return nil, err
 		}
 		for _, u := range page.Users {
-			people = append(people, poolPerson{u.Subject(), u.Attributes["email"], strings.EqualFold(u.Attributes["email_verified"], "true")})
+			people = append(people, poolPerson{subject: u.Subject(), email: u.Attributes["email"], verified: strings.EqualFold(u.Attributes["email_verified"], "true")})
 		}
 		if page.Next == "" {
 			return people, nil

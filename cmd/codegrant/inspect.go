@@ -36,13 +36,13 @@ type opened struct {
 	replicated bool // the configuration has people copied
 	users      *sqlreplica.Store
 	db         *database // nil: none
-	close      []io.Closer
+	closers    []io.Closer
 
 	inDatabase *sqlstore.Store // sessions, or their ends where they are in Redis; nil: neither
 }
 
 func (o *opened) Close() {
-	for _, c := range o.close {
+	for _, c := range o.closers {
 		_ = c.Close()
 	}
 }
@@ -97,7 +97,7 @@ func openInspected(s *settings.Settings) (*opened, error) {
 		if err != nil {
 			return nil, err
 		}
-		o.close = append(o.close, db)
+		o.closers = append(o.closers, db)
 		o.db = db
 		if o.users, err = db.users(s.Replica); err != nil {
 			o.Close()
@@ -117,10 +117,10 @@ func openInspected(s *settings.Settings) (*opened, error) {
 			o.Close()
 			return nil, err
 		}
-		o.close, o.sessions = append(o.close, store), store
+		o.closers, o.sessions = append(o.closers, store), store
 		if o.inDatabase != nil {
 			enduring := session.NewEnduringStore(store, o.inDatabase, session.EnduringConfig{Keep: s.LongestUnused()})
-			o.close, o.sessions = slices.Insert(o.close, 0, io.Closer(enduring)), enduring
+			o.closers, o.sessions = slices.Insert(o.closers, 0, io.Closer(enduring)), enduring
 		}
 	}
 	return o, nil

@@ -119,7 +119,7 @@ func (c usersShow) Run(ctx context.Context, out *streams) error {
 	}
 	p, sessions := newPerson(u), []held{}
 	if o.sessions != nil {
-		if sessions, err = o.list(ctx, u.Subject, maxListed); err != nil {
+		if sessions, err = listSessions(ctx, o, u.Subject, maxListed); err != nil {
 			return err
 		}
 	}
@@ -227,7 +227,7 @@ func heldRows(sessions []held) (rows [][]string) {
 // maxListed bounds what is listed of one person.
 const maxListed = 1000
 
-func (o *opened) list(ctx context.Context, subject string, limit int) ([]held, error) {
+func listSessions(ctx context.Context, o *opened, subject string, limit int) ([]held, error) {
 	records, err := o.sessions.List(ctx, session.Query{Pool: o.bound, Subject: subject, Limit: limit})
 	if err != nil {
 		return nil, err
@@ -240,7 +240,7 @@ func (o *opened) list(ctx context.Context, subject string, limit int) ([]held, e
 }
 
 // subjectOf is the person whom a flag names, also one whom no replica knows.
-func (o *opened) subjectOf(ctx context.Context, who string) (string, error) {
+func subjectOf(ctx context.Context, o *opened, who string) (string, error) {
 	if who == "" || o.users == nil {
 		return who, nil
 	}
@@ -257,11 +257,11 @@ func (c sessionsList) Run(ctx context.Context, out *streams) error {
 		return err
 	}
 	defer o.Close()
-	subject, err := o.subjectOf(ctx, c.User)
+	subject, err := subjectOf(ctx, o, c.User)
 	if err != nil {
 		return err
 	}
-	sessions, err := o.list(ctx, subject, c.Limit)
+	sessions, err := listSessions(ctx, o, subject, c.Limit)
 	if err != nil {
 		return err
 	}
@@ -308,7 +308,7 @@ func (c sessionsEnd) Run(ctx context.Context, out *streams) error {
 		fmt.Fprintln(out.stdout, "ended 1 session")
 		return nil
 	}
-	subject, err := o.subjectOf(ctx, c.User)
+	subject, err := subjectOf(ctx, o, c.User)
 	if err != nil {
 		return err
 	}

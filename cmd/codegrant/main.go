@@ -13,7 +13,7 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// cli is the command line. Each command's Run is a file of its own.
+// cli is the table of commands. Each is a package of its own.
 type cli struct {
 	Demo     demoCommand     `cmd:"" help:"Run everything on this machine: a local Cognito, a small site and two API backends."`
 	Serve    serveCommand    `cmd:"" help:"Sign people in for services in any language: a reverse proxy, or the answer to another one's question."`
@@ -39,18 +39,23 @@ const description = `Sign-in with Amazon Cognito for Go services and the backend
 Every command has --help with examples.`
 
 func main() {
+	programMain(new(cli), kong.Description(description))
+}
+
+// programMain runs a program, and ends the process.
+func programMain(commands any, options ...kong.Option) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal ends the process at once.
 	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(runCommand(ctx, os.Args[1:], os.Stdout, os.Stderr, commands, options...))
 }
 
-// run is main without the process: it returns the exit status.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	var c cli
+// runCommand runs the command that the arguments name, out of a table: a struct whose
+// fields are commands. It returns the exit status.
+func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer, commands any, options ...kong.Option) int {
 	exit := -1
-	parser, err := kong.New(&c,
-		kong.Name("codegrant"), kong.Description(description),
+	parser, err := kong.New(commands, append(options,
+		kong.Name("codegrant"),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(status int) { exit = status }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
@@ -58,7 +63,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.DefaultEnvars("CODEGRANT"),
 		kong.Vars{"databaseHelp": databaseHelp},
-	)
+	)...)
 	if err != nil {
 		fmt.Fprintln(stderr, "codegrant:", err)
 		return 1
@@ -94,6 +99,9 @@ type exitError struct {
 }
 
 func (e exitError) Unwrap() error { return e.error }
+
+// exitWith is a fault that ends the program with a status.
+func exitWith(status int, err error) error { return exitError{err, status} }
 
 // streams is where a command speaks.
 type streams struct{ stdout, stderr io.Writer }

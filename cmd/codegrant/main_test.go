@@ -11,8 +11,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/alecthomas/kong"
 	"github.com/rogpeppe/go-internal/testscript"
 )
+
+// run runs a command of the program.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	return runCommand(ctx, args, stdout, stderr, new(cli), kong.Description(description))
+}
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"codegrant": main})

@@ -27,7 +27,7 @@ var (
 )
 
 // besideDjango returns which of ours are there, with how many rows.
-func (d *database) besideDjango(ctx context.Context) (tables []string, rows map[string]int64, functions []string, err error) {
+func besideDjango(ctx context.Context, d *database) (tables []string, rows map[string]int64, functions []string, err error) {
 	named := map[sqlreplica.Dialect]string{
 		sqlreplica.SQLite:     "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'codegrant%'",
 		sqlreplica.PostgreSQL: "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tablename LIKE 'codegrant%'",
@@ -63,6 +63,7 @@ func (d *database) besideDjango(ctx context.Context) (tables []string, rows map[
 	return tables, rows, functions, nil
 }
 
+// names returns what a query names.
 func (d *database) names(ctx context.Context, query string) (names []string, err error) {
 	rows, err := d.QueryContext(ctx, query)
 	if err != nil {
@@ -81,7 +82,7 @@ func (d *database) names(ctx context.Context, query string) (names []string, err
 
 // undo takes ours away, or says what that would be.
 func (c migrateCommand) undo(ctx context.Context, out *streams, db *database) error {
-	tables, rows, functions, err := db.besideDjango(ctx)
+	tables, rows, functions, err := besideDjango(ctx, db)
 	if err != nil {
 		return err
 	}
@@ -100,14 +101,14 @@ func (c migrateCommand) undo(ctx context.Context, out *streams, db *database) er
 		fmt.Fprintln(out.stdout, "Nothing is done yet: add --yes.")
 		return nil
 	}
-	if err := db.drop(ctx, tables, functions); err != nil {
+	if err := drop(ctx, db, tables, functions); err != nil {
 		return err
 	}
 	fmt.Fprintf(out.stdout, "Done. Codegrant has nothing in this %s database any more.\n", db.engine)
 	return nil
 }
 
-func (d *database) drop(ctx context.Context, tables, functions []string) (err error) {
+func drop(ctx context.Context, d *database, tables, functions []string) (err error) {
 	conn, err := d.Conn(ctx)
 	if err != nil {
 		return err

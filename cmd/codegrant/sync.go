@@ -155,9 +155,9 @@ type passed struct {
 func (s *syncing) tell(p *syncedPool, r directory.Report, err error) error {
 	switch {
 	case errors.Is(err, directory.ErrTooManyRemovals):
-		err = exitError{fmt.Errorf("pool %s: %w; see with --dry-run whether they are gone from the pool, and allow it with --max-share", p.name, err), exitTooMany}
+		err = exitWith(exitTooMany, fmt.Errorf("pool %s: %w; see with --dry-run whether they are gone from the pool, and allow it with --max-share", p.name, err))
 	case errors.Is(err, directory.ErrRunning):
-		err = exitError{fmt.Errorf("pool %s: %w; one that was killed is gone on with a minute later", p.name, err), exitRunning}
+		err = exitWith(exitRunning, fmt.Errorf("pool %s: %w; one that was killed is gone on with a minute later", p.name, err))
 	case err != nil:
 		err = fmt.Errorf("pool %s: %w", p.name, err)
 	}
@@ -196,8 +196,8 @@ func difference(w io.Writer) func(replica.Change) {
 	}
 }
 
-// terminal reports whether a person is watching.
-func terminal(w io.Writer) bool {
+// isTerminal reports whether a person is watching.
+func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {
 		return false

@@ -124,7 +124,7 @@ func (s *syncing) passAll(ctx context.Context, all *sync.WaitGroup, every time.D
 // worker takes events from SQS. That the queue can be used is asked first: whoever
 // starts the process hears of it, and not the log alone.
 func (s *syncing) worker(ctx context.Context, url string, pools directory.Pools) (*directory.Worker, error) {
-	settings, err := s.aws(ctx, sqsqueue.Region(url), s.QueueEndpoint)
+	settings, err := awsSettings(ctx, sqsqueue.Region(url), s.QueueEndpoint, s.log)
 	if err != nil {
 		return nil, err
 	}

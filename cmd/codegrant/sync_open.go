@@ -49,7 +49,7 @@ func (c syncCommand) openSync(ctx context.Context, out *streams) (_ *syncing, er
 	if err != nil {
 		return nil, err
 	}
-	s.progress = terminal(out.stderr) && !c.Follow
+	s.progress = isTerminal(out.stderr) && !c.Follow
 	level := s.settings.Log.Level
 	if s.progress || len(c.User) > 0 {
 		level = max(level, slog.LevelWarn)
@@ -153,7 +153,7 @@ func (s *syncing) add(ctx context.Context, pool settings.Pool, journal directory
 // source reads the pool in one Region.
 func (s *syncing) source(ctx context.Context, region, id, issuer string, log *slog.Logger) (directory.Source, error) {
 	instead := cmp.Or(s.Endpoint, localEndpoint(issuer))
-	aws, err := s.aws(ctx, region, instead)
+	aws, err := awsSettings(ctx, region, instead, s.log)
 	if err != nil {
 		return nil, err
 	}
@@ -161,9 +161,9 @@ func (s *syncing) source(ctx context.Context, region, id, issuer string, log *sl
 	return directory.NewCognito(directory.CognitoConfig{Client: client, PoolID: id, Logger: log})
 }
 
-// aws are the settings of AWS's tools. Somebody else than AWS is asked with
+// awsSettings are the settings of AWS's tools. Somebody else than AWS is asked with
 // credentials that are nobody's.
-func (s *syncing) aws(ctx context.Context, region, instead string) (aws.Config, error) {
+func awsSettings(ctx context.Context, region, instead string, log *slog.Logger) (aws.Config, error) {
 	if instead != "" {
 		region = cmp.Or(region, "local")
 	}
@@ -174,7 +174,7 @@ func (s *syncing) aws(ctx context.Context, region, instead string) (aws.Config, 
 		if c == logging.Warn {
 			level = slog.LevelWarn
 		}
-		s.log.Log(ctx, level, fmt.Sprintf(format, v...), slog.String("by", "AWS SDK"))
+		log.Log(ctx, level, fmt.Sprintf(format, v...), slog.String("by", "AWS SDK"))
 	})))
 	if region != "" {
 		options = append(options, config.WithRegion(region))
