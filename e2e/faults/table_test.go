@@ -62,7 +62,7 @@ func TestTable(t *testing.T) {
 	}
 	// Faults of one process are shown beside the command, or the library.
 	var beside []string
-	for _, folder := range []string{"../..", "../../cmd/codegrant"} {
+	for _, folder := range []string{"../..", "../../cmd/codegrant/internal/serve"} {
 		found, err := filepath.Glob(folder + "/*_test.go")
 		if err != nil || len(found) == 0 {
 			t.Fatalf("%s: %d files of tests, %v", folder, len(found), err)

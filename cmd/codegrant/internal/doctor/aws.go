@@ -1,0 +1,142 @@
+package doctor
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
+	"github.com/codegrant/codegrant/cognito"
+)
+
+// cognitoAPI calls operations of the AWS API by name. The SDK's types lack what the
+// service has gained since: ClientSecretArn, and sessions.
+type cognitoAPI struct {
+	client      *http.Client
+	url, region string
+	credentials aws.CredentialsProvider
+	poolID      string
+	clientID    string
+}
+
+// errNotOffered: the pool does not have what is asked for, or the account may not know.
+var errNotOffered = errors.New("not offered")
+
+// api returns the AWS API of the pool; nil where it is not to be asked. AWS is asked only
+// where the user wants it, for it takes credentials; a pool of this machine is always.
+func (e *examination) api(ctx context.Context, c codegrant.Config, endpoints cognito.Endpoints) (*cognitoAPI, error) {
+	instead := parts.LocalEndpoint(endpoints.Issuer)
+	if instead == "" && !e.askAWS {
+		return nil, nil
+	}
+	a := &cognitoAPI{client: e.client, poolID: endpoints.Issuer[strings.LastIndexByte(endpoints.Issuer, '/')+1:], clientID: c.Pool.ClientID}
+	ofID, _, _ := strings.Cut(a.poolID, "_")
+	a.region = orDefault(c.Pool.Region, ofID)
+	options := []func(*config.LoadOptions) error{config.WithRegion(orDefault(a.region, "local"))}
+	if instead != "" {
+		a.url = instead + "/"
+		options = append(options, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider("local", "local", "")))
+	} else {
+		a.url = "https://cognito-idp." + a.region + ".amazonaws.com/"
+		if strings.HasPrefix(a.region, "cn-") {
+			a.url = "https://cognito-idp." + a.region + ".amazonaws.com.cn/"
+		}
+	}
+	found, err := config.LoadDefaultConfig(ctx, options...)
+	a.credentials = found.Credentials
+	return a, err
+}
+
+// call sends an operation about the app client, and reads the answer into out.
+func (a *cognitoAPI) call(ctx context.Context, operation string, out any) error {
+	body, err := json.Marshal(map[string]string{"UserPoolId": a.poolID, "ClientId": a.clientID})
+	if err != nil {
+		return err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, a.url, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", "application/x-amz-json-1.1")
+	r.Header.Set("X-Amz-Target", "AWSCognitoIdentityProviderService."+operation)
+	who, err := a.credentials.Retrieve(ctx)
+	if err != nil {
+		return fmt.Errorf("find the credentials of AWS's tools: %w", err)
+	}
+	sum := sha256.Sum256(body)
+	if err := v4.NewSigner().SignHTTP(ctx, who, r, hex.EncodeToString(sum[:]), "cognito-idp", a.region, time.Now()); err != nil {
+		return err
+	}
+	response, err := a.client.Do(r)
+	if err != nil {
+		return withoutURL(err)
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return err
+	}
+	if response.StatusCode == http.StatusOK {
+		return json.Unmarshal(answer, out)
+	}
+	var refusal struct {
+		Type    string `json:"__type"`
+		Message string `json:"message"`
+	}
+	_ = json.Unmarshal(answer, &refusal) // a page of something in between has neither
+	switch kind := refusal.Type[strings.LastIndexByte(refusal.Type, '#')+1:]; kind {
+	case "UnknownOperationException", "OperationNotEnabledException", "ResourceNotFoundException", "FeatureUnavailableInTierException":
+		return fmt.Errorf("%w: %s", errNotOffered, kind)
+	default:
+		return fmt.Errorf("status %d, %s %s", response.StatusCode, terminal.Printable(kind), terminal.Printable(refusal.Message))
+	}
+}
+
+// defaultSession is how long Cognito's own login session lasts where a pool does not
+// track sessions (AWS, developer guide, "Managing user sessions").
+const defaultSession = time.Hour
+
+// ownSession says how long the pool signs a person in again without asking.
+func (e *examination) ownSession(ctx context.Context, c codegrant.Config, api *cognitoAPI) {
+	var found struct {
+		SSOSession struct{ MaxValidityMinutes *int }
+	}
+	err := api.call(ctx, "GetUserPoolClientSessionConfiguration", &found)
+	switch {
+	case errors.Is(err, errNotOffered):
+		e.fine("sessions", "the pool's own login session lasts one hour: within it, a sign-in asks for nothing")
+		return
+	case err != nil:
+		e.warn("sessions", "allow cognito-idp:GetUserPoolClientSessionConfiguration to the credentials of AWS's tools, or leave --aws out", "AWS does not say how long the pool's own login session lasts: %v", err)
+		return
+	}
+	lasts := defaultSession
+	if minutes := found.SSOSession.MaxValidityMinutes; minutes != nil {
+		lasts = time.Duration(*minutes) * time.Minute
+	}
+	absolute := c.AbsoluteTimeout
+	if absolute == 0 {
+		absolute = 7 * 24 * time.Hour
+	}
+	if lasts > absolute {
+		e.warn("sessions", "where a fresh sign-in is meant, link to the sign-in with prompt=login; or lower SSOSession.MaxValidityMinutes of the app client",
+			"the pool's own login session lasts %v: after the absolute end of a session (%v) a person is signed in again without a question", lasts, absolute)
+		return
+	}
+	e.fine("sessions", "the pool's own login session lasts %v: within it, a sign-in asks for nothing", lasts)
+}

@@ -1,0 +1,358 @@
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
+	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/replica/sqlreplica"
+	"github.com/codegrant/codegrant/session"
+)
+
+// settings checks what can be told without asking anybody.
+func (e *examination) settings(config codegrant.Config, err error) {
+	if err == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+		_, err = codegrant.New(config)
+	}
+	for _, f := range faultsOf(err) {
+		e.fault("settings", "correct the setting that is named; codegrant doctor --help lists them", "%v", f)
+	}
+	if err == nil {
+		e.fine("settings", "complete, and they agree with one another")
+	}
+	if u, parseErr := url.Parse(config.CallbackURL); config.CallbackURL != "" && parseErr == nil {
+		if path := strings.TrimSuffix(u.Path, "/"); !strings.HasSuffix(path, "/login") && !strings.HasSuffix(path, "/callback") {
+			e.warn("callback", "register a URL that ends in /auth/callback or /auth/login/ and set SITE_LOGIN_URL to it",
+				"SITE_LOGIN_URL has the path %q, which is none that Codegrant answers under its prefix", u.Path)
+		}
+	}
+	if domain := config.InsecureSharedTokensDomain; domain != "" {
+		e.warn("cookies", "share a session store and CODEGRANT_COOKIE_DOMAIN instead, once no Django backend needs the tokens",
+			"tokens are shared with every host under %s", domain)
+		e.warn("rotation", "turn refresh token rotation off at the app client while a backend with the Python package lives, and on after it",
+			"the Python package drops a refresh token that the pool has rotated, and each side then loses the other's sign-in")
+	}
+	for _, origin := range config.AllowedReturnOrigins {
+		if !slices.Contains(config.TrustedOrigins, strings.TrimSuffix(origin, "/")) {
+			e.warn("origins", "if its pages send requests, add it to CODEGRANT_TRUSTED_ORIGINS",
+				"%s may be returned to and is not trusted: POST, PUT and DELETE from its pages are 403, and its sign-out links ask", origin)
+		}
+	}
+	if hop := strings.TrimSuffix(config.BaseURL, "/"); config.MigrationLinks && hop != "" && err == nil &&
+		!slices.ContainsFunc(config.SignOutURLs, func(u string) bool {
+			return strings.HasPrefix(u, hop) && strings.HasSuffix(strings.TrimSuffix(u, "/"), "/logout")
+		}) {
+		e.warn("sign-out", "register "+hop+"/auth/logout/ as a sign-out URL and add it to CODEGRANT_SIGN_OUT_URLS",
+			"links of old front ends to the sign-out end at a registered page, not where their state says")
+	}
+}
+
+// discovery is what of a pool's metadata is of interest here (OpenID Connect
+// Discovery, section 3).
+type discovery struct {
+	Issuer string `json:"issuer"`
+	JWKS   string `json:"jwks_uri"`
+	Token  string `json:"token_endpoint"`
+}
+
+// pool checks the settings against the pool itself.
+func (e *examination) pool(ctx context.Context, config codegrant.Config) {
+	endpoints, err := config.Pool.Endpoints()
+	if err != nil {
+		return // said with the settings
+	}
+	e.keys(ctx, endpoints)
+	e.metadata(ctx, endpoints)
+	if e.authorize(ctx, config, endpoints) {
+		e.signOut(ctx, config, endpoints)
+		e.secret(ctx, config, endpoints)
+	}
+}
+
+// answer is what came back, read.
+type answer struct {
+	status   int
+	location *url.URL // nil: none
+	date     time.Time
+	body     []byte
+}
+
+const maxAnswer = 1 << 20
+
+func (e *examination) ask(ctx context.Context, method, target string, form url.Values, secret cognito.Secret) (answer, error) {
+	var body io.Reader
+	if form != nil {
+		body = strings.NewReader(form.Encode())
+	}
+	r, err := http.NewRequestWithContext(ctx, method, target, body)
+	if err != nil {
+		return answer{}, err
+	}
+	r.Header.Set("User-Agent", "codegrant doctor")
+	if form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if secret != "" {
+			r.SetBasicAuth(form.Get("client_id"), secret.Reveal())
+		}
+	}
+	response, err := e.client.Do(r)
+	if err != nil {
+		return answer{}, err
+	}
+	defer response.Body.Close()
+	a := answer{status: response.StatusCode}
+	if a.body, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer)); err != nil {
+		return answer{}, err
+	}
+	a.location, _ = response.Location()
+	a.date, _ = http.ParseTime(response.Header.Get("Date"))
+	return a, nil
+}
+
+// keys checks the JWKS, and the clock by the way.
+func (e *examination) keys(ctx context.Context, endpoints cognito.Endpoints) {
+	before := e.now()
+	a, err := e.ask(ctx, http.MethodGet, endpoints.JWKS, nil, "")
+	if err != nil {
+		e.fault("keys", "check AUTH_COGNITO_JWKS_URL, and that this machine may reach it (DNS, proxy, firewall)", "%s does not answer: %v", endpoints.JWKS, withoutURL(err))
+		return
+	}
+	var set struct {
+		Keys []struct {
+			Kty, Alg, Use string
+		} `json:"keys"`
+	}
+	usable := 0
+	if json.Unmarshal(a.body, &set) == nil {
+		for _, k := range set.Keys {
+			if k.Kty == "RSA" && (k.Use == "" || k.Use == "sig") {
+				usable++
+			}
+		}
+	}
+	if a.status != http.StatusOK || usable == 0 {
+		e.fault("keys", "the pool's id or region in AUTH_COGNITO_JWKS_URL is wrong: copy the URL from the pool's page (Token signing key URL)",
+			"%s has no keys that sign tokens (status %d)", endpoints.JWKS, a.status)
+	} else {
+		e.fine("keys", "%d at %s", usable, endpoints.JWKS)
+	}
+	if a.date.IsZero() {
+		return
+	}
+	// The header has whole seconds, and the answer took a while.
+	skew := before.Sub(a.date)
+	if skew < 0 {
+		skew = min(0, e.now().Sub(a.date)+time.Second)
+	} else {
+		skew = max(0, skew-time.Second)
+	}
+	const mend = "have the clock set by NTP (systemctl status systemd-timesyncd, chronyc tracking)"
+	switch {
+	case skew.Abs() > time.Minute:
+		e.fault("clock", mend, "this machine's clock is off by %v: tokens will be refused as expired or not yet valid", skew.Round(time.Second))
+	case skew.Abs() > 10*time.Second:
+		e.warn("clock", mend, "this machine's clock is off by %v", skew.Round(time.Second))
+	default:
+		e.fine("clock", "agrees with the pool's")
+	}
+}
+
+// metadata checks that issuer, keys and domain are of one pool.
+func (e *examination) metadata(ctx context.Context, endpoints cognito.Endpoints) {
+	a, err := e.ask(ctx, http.MethodGet, endpoints.Issuer+"/.well-known/openid-configuration", nil, "")
+	var found discovery
+	if err != nil || a.status != http.StatusOK || json.Unmarshal(a.body, &found) != nil {
+		e.fault("issuer", "check the pool's id and region in AUTH_COGNITO_JWKS_URL", "%s is not the issuer of a user pool: it has no metadata", endpoints.Issuer)
+		return
+	}
+	switch {
+	case found.Issuer != endpoints.Issuer:
+		e.fault("issuer", fmt.Sprintf("set AUTH_COGNITO_JWKS_URL to %s/.well-known/jwks.json", found.Issuer),
+			"tokens will say that they are of %s, and %s is expected", found.Issuer, endpoints.Issuer)
+	case found.JWKS != endpoints.JWKS:
+		e.fault("issuer", "set AUTH_COGNITO_JWKS_URL to "+found.JWKS, "issuer and keys do not belong together: the issuer's keys are at %s", found.JWKS)
+	default:
+		e.fine("issuer", "%s", found.Issuer)
+	}
+	// A pool can have a custom domain beside Cognito's own; metadata names one.
+	if found.Token != "" && hostOf(found.Token) != hostOf(endpoints.Token) {
+		e.warn("domain", "if this is not the pool's custom domain, set AUTH_COGNITO_CODE_GRANT_URL to "+found.Token,
+			"the pool says that its domain is %s, and the settings say %s", hostOf(found.Token), hostOf(endpoints.Token))
+	}
+}
+
+// authorize starts a sign-in that nobody will finish, as a browser would.
+func (e *examination) authorize(ctx context.Context, config codegrant.Config, endpoints cognito.Endpoints) bool {
+	callback := config.CallbackURL
+	if callback == "" {
+		callback = strings.TrimSuffix(orDefault(config.BaseURL, "http://localhost:8080"), "/") + "/auth/callback"
+	}
+	scopes := config.Scopes
+	if len(scopes) == 0 {
+		scopes = []string{"openid", "email", "profile"}
+	}
+	query := url.Values{
+		"response_type": {"code"}, "client_id": {config.Pool.ClientID}, "redirect_uri": {callback}, "scope": {strings.Join(scopes, " ")},
+		"state": {"codegrant-doctor"}, "code_challenge_method": {"S256"}, "code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"},
+	}
+	a, err := e.ask(ctx, http.MethodGet, endpoints.Authorize+"?"+query.Encode(), nil, "")
+	if err != nil {
+		e.fault("domain", "check AUTH_COGNITO_CODE_GRANT_URL, and that this machine may reach it (DNS, proxy, firewall)",
+			"%s does not answer: %v", endpoints.Authorize, withoutURL(err))
+		return false
+	}
+	if a.location == nil {
+		e.fault("domain", "check AUTH_COGNITO_CODE_GRANT_URL: it is https://<the pool's domain>/oauth2/token",
+			"%s answers with status %d and not as a user pool's domain does", endpoints.Authorize, a.status)
+		return false
+	}
+	code, description := a.location.Query().Get("error"), terminal.Printable(a.location.Query().Get("error_description"))
+	back := strings.HasPrefix(a.location.String(), callback)
+	switch {
+	case code == "" && !back:
+		e.fine("client", "known at %s", hostOf(endpoints.Authorize))
+		e.fine("callback", "%s is registered", callback)
+		e.fine("scopes", "%s are allowed", strings.Join(scopes, ", "))
+	case code == "redirect_mismatch":
+		e.fault("callback", fmt.Sprintf("add %s, to the letter and the trailing slash, to the app client's allowed callback URLs", callback), "%s is not registered", callback)
+	case code == "invalid_scope", description == "invalid_scope":
+		e.fault("scopes", "allow the scopes at the app client, or set CODEGRANT_SCOPES to those that it has", "the app client does not have all of: %s", strings.Join(scopes, ", "))
+	case code == "unauthorized_client":
+		e.fault("client", "turn on the authorization code grant for the app client", "the app client may not use the authorization code grant")
+	case !back:
+		e.fault("client", "check AUTH_COGNITO_CLIENT_ID, and that it is of the pool that AUTH_COGNITO_CODE_GRANT_URL names", "%s does not know the app client: %s %s", hostOf(endpoints.Authorize), code, description)
+		return false
+	default:
+		e.fault("client", "read what the pool says, and the app client's page", "the pool refuses to sign in: %s %s", code, description)
+	}
+	return true
+}
+
+// signOut asks for the redirect at the end of a sign-out.
+func (e *examination) signOut(ctx context.Context, config codegrant.Config, endpoints cognito.Endpoints) {
+	for _, target := range signOutURLs(config) {
+		query := url.Values{"client_id": {config.Pool.ClientID}, "logout_uri": {target}}
+		a, err := e.ask(ctx, http.MethodGet, endpoints.Logout+"?"+query.Encode(), nil, "")
+		switch {
+		case err != nil:
+			e.warn("sign-out", "try again", "%s does not answer: %v", endpoints.Logout, withoutURL(err))
+		case a.location == nil || a.location.String() != target:
+			e.fault("sign-out", fmt.Sprintf("add %s, to the letter and the trailing slash, to the app client's allowed sign-out URLs", target), "%s is not registered: people who sign out will see an error of Cognito's", target)
+		default:
+			e.fine("sign-out", "%s is registered", target)
+		}
+	}
+}
+
+func signOutURLs(config codegrant.Config) []string {
+	if len(config.SignOutURLs) > 0 {
+		return config.SignOutURLs
+	}
+	base := config.BaseURL
+	if u, err := url.Parse(config.CallbackURL); base == "" && err == nil && u.Host != "" {
+		base = u.Scheme + "://" + u.Host
+	}
+	base = strings.TrimSuffix(orDefault(base, "http://localhost:8080"), "/")
+	switch target := config.DefaultReturnURL; {
+	case target == "":
+		return []string{base + "/"}
+	case strings.HasPrefix(target, "/"):
+		return []string{base + target}
+	default:
+		return []string{target}
+	}
+}
+
+// database checks that the tables are there.
+func (e *examination) database(ctx context.Context, raw string, django bool) {
+	db, err := parts.OpenDatabase(raw)
+	if err == nil {
+		defer db.Close()
+		err = db.PingContext(ctx)
+	}
+	if err != nil {
+		e.fault("database", "check --database: host, name, user and password, and that the server runs", "cannot be reached: %v", err)
+		return
+	}
+	sessions, users, err := db.Stores(settings.Replica{Django: django})
+	if err != nil {
+		e.fault("database", "check --database", "%v", err)
+		return
+	}
+	command := "codegrant migrate --database …"
+	if django {
+		command = "codegrant migrate --django --database …"
+	}
+	mend := "run " + command + " (or Migrate of both stores at the start of the application)"
+	if err := users.Check(ctx); errors.Is(err, sqlreplica.ErrNotMigrated) {
+		e.fault("database", mend, "the replica's tables have not been migrated")
+	} else if err != nil {
+		e.fault("database", mend, "%v", err)
+	} else {
+		e.fine("database", "the replica's tables in %s are up to date", db.Engine)
+		e.outbox(ctx, users)
+	}
+	if _, err := sessions.Get(ctx, strings.Repeat("0", 64)); err != nil && !errors.Is(err, session.ErrNotFound) {
+		e.warn("database", mend+"; of no matter where sessions are kept elsewhere", "the table of sessions is not there, or not as it should be")
+	} else {
+		e.fine("database", "the table of sessions is there")
+	}
+}
+
+// maxOutboxAge is how long an entry waits where somebody takes them.
+const maxOutboxAge = time.Hour
+
+// outbox checks that somebody takes what is put into it. One that is not used is empty,
+// and not worth a word.
+func (e *examination) outbox(ctx context.Context, users *sqlreplica.Store) {
+	size, err := users.OutboxSize(ctx)
+	switch age := e.now().Sub(size.Oldest).Round(time.Second); {
+	case errors.Is(err, sqlreplica.ErrNotMigrated): // of before there was one
+	case err != nil:
+		e.warn("outbox", "see whether the user may read codegrant_outbox", "cannot be read: %v", err)
+	case size.Entries == 0:
+	case age > maxOutboxAge:
+		e.warn("outbox", "see that the program that takes from codegrant_outbox runs, or turn the outbox off and empty the table: docs/changes.md",
+			"%d changes wait in the outbox, the oldest for %s: nobody takes them", size.Entries, age)
+	default:
+		e.fine("outbox", "%d changes wait in the outbox, the oldest for %s", size.Entries, age)
+	}
+}
+
+func hostOf(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
+func orDefault(s, fallback string) string {
+	if s == "" {
+		return fallback
+	}
+	return s
+}
+
+// withoutURL drops what net/http puts before a cause: the URL, already named.
+func withoutURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}

@@ -1,0 +1,161 @@
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
+)
+
+type Command struct {
+	Database string        `placeholder:"URL" help:"${databaseHelp} Looked at only if given."`
+	Django   bool          `help:"The replica lives in the tables of a Django project."`
+	People   bool          `env:"-" help:"With --django: read the pool's users, which needs the rights of codegrant sync, and list who would not find their account."`
+	Endpoint string        `placeholder:"URL" help:"With --people: where the pool is asked in place of AWS. A pool of this machine needs none."`
+	Timeout  time.Duration `default:"20s" help:"How long to wait for everything together."`
+	AWS      bool          `name:"aws" help:"Ask the AWS API about the app client too, with the credentials of AWS's tools: cognito-idp:DescribeUserPoolClient."`
+	JSON     bool          `name:"json" help:"Print the findings as JSON."`
+}
+
+// Help is shown by codegrant doctor --help.
+func (Command) Help() string {
+	return `Reads the settings from the environment, asks the pool about them as a browser
+and a service would, and says what is wrong and how to mend it. It signs nobody in
+and changes nothing.
+
+The three settings:
+  AUTH_COGNITO_CLIENT_ID       the app client
+  AUTH_COGNITO_CODE_GRANT_URL  https://<domain>/oauth2/token
+  AUTH_COGNITO_JWKS_URL        <issuer>/.well-known/jwks.json
+docs/library.md lists all others, under "Settings from the environment".
+
+Exit status: 0 where all is well, 1 where something is wrong.
+
+Examples:
+  codegrant doctor
+  set -a; . ./app.env; codegrant doctor --database postgres://app@db.internal/app
+  codegrant doctor --database postgres://app@db.internal/django --django --people
+  codegrant doctor --json | jq '.[] | select(.level == "fault")'`
+}
+
+func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	config, err := codegrant.ConfigFromEnv()
+	if err == nil {
+		err = parts.WithClientSecret(&config.Pool)
+	}
+	e := examination{now: time.Now, askAWS: c.AWS, client: &http.Client{
+		Timeout:       10 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+	e.settings(config, err)
+	if err == nil {
+		e.pool(ctx, config)
+	}
+	if c.Database != "" {
+		e.database(ctx, c.Database, c.Django)
+	}
+	switch {
+	case c.People && (c.Database == "" || !c.Django):
+		return errors.New("--people goes with --database and --django: it is about the accounts of a Django project")
+	case c.Database != "" && c.Django && err == nil:
+		e.accounts(ctx, c, config)
+	}
+	if err := e.report(out.Stdout, c.JSON); err != nil {
+		return err
+	}
+	if n := e.count(fault); n > 0 {
+		return fmt.Errorf("%d of %d checks found a fault", n, len(e.findings))
+	}
+	return nil
+}
+
+// level of a finding.
+type level string
+
+const (
+	fine    level = "ok"
+	warning level = "warning"
+	fault   level = "fault"
+)
+
+// finding is what one check says.
+type finding struct {
+	Check string `json:"check"` // a stable name
+	Level level  `json:"level"`
+	Found string `json:"found"`
+	Mend  string `json:"mend,omitempty"`
+}
+
+// examination collects findings.
+type examination struct {
+	now      func() time.Time
+	client   *http.Client
+	askAWS   bool
+	findings []finding
+}
+
+func (e *examination) fine(check, format string, args ...any) {
+	e.findings = append(e.findings, finding{check, fine, fmt.Sprintf(format, args...), ""})
+}
+
+func (e *examination) warn(check, mend, format string, args ...any) {
+	e.findings = append(e.findings, finding{check, warning, fmt.Sprintf(format, args...), mend})
+}
+
+func (e *examination) fault(check, mend, format string, args ...any) {
+	e.findings = append(e.findings, finding{check, fault, fmt.Sprintf(format, args...), mend})
+}
+
+func (e *examination) count(l level) (n int) {
+	for _, f := range e.findings {
+		if f.Level == l {
+			n++
+		}
+	}
+	return n
+}
+
+func (e *examination) report(w io.Writer, asJSON bool) error {
+	if asJSON {
+		encoder := json.NewEncoder(w)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(e.findings)
+	}
+	marks := map[level]string{fine: "  ok     ", warning: "  warning", fault: "  FAULT  "}
+	for _, f := range e.findings {
+		fmt.Fprintf(w, "%s  %-10s  %s\n", marks[f.Level], f.Check, f.Found)
+		if f.Mend != "" {
+			fmt.Fprintf(w, "             %-10s  → %s\n", "", f.Mend)
+		}
+	}
+	_, err := fmt.Fprintf(w, "\n%d checks, %d faults, %d warnings\n", len(e.findings), e.count(fault), e.count(warning))
+	return err
+}
+
+// faultsOf takes errors that were joined apart, so that each gets a line.
+func faultsOf(err error) []error {
+	for err != nil {
+		if joined, ok := err.(interface{ Unwrap() []error }); ok {
+			var all []error
+			for _, one := range joined.Unwrap() {
+				all = append(all, faultsOf(one)...)
+			}
+			return all
+		}
+		inner := errors.Unwrap(err)
+		if _, ok := inner.(interface{ Unwrap() []error }); !ok {
+			return []error{err}
+		}
+		err = inner
+	}
+	return nil
+}

@@ -1,0 +1,120 @@
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
+	"github.com/codegrant/codegrant/cognito"
+)
+
+// secret checks the client secrets of the settings against the pool.
+func (e *examination) secret(ctx context.Context, config codegrant.Config, endpoints cognito.Endpoints) {
+	kept := e.keptSecret(ctx, config, endpoints)
+	secrets, err := secretsOf(ctx, config.Pool)
+	if err != nil {
+		e.fault("secret", "check CODEGRANT_CLIENT_SECRET_ARN, the credentials of AWS's tools and their permissions", "the client secret cannot be read: %v", err)
+		return
+	}
+	unset, err := e.accepts(ctx, config, endpoints, "")
+	var good []int
+	for i := 0; i < len(secrets) && err == nil; i++ {
+		var ok bool
+		if ok, err = e.accepts(ctx, config, endpoints, cognito.Secret(secrets[i])); ok {
+			good = append(good, i+1)
+		}
+	}
+	switch {
+	case err != nil:
+		e.fault("secret", "check AUTH_COGNITO_CODE_GRANT_URL", "%s cannot be asked: %v", endpoints.Token, withoutURL(err))
+	case len(secrets) == 0 && unset:
+		e.fine("secret", "the app client has none, and none is set")
+	case len(secrets) == 0 && kept != "":
+		e.fault("secret", "set CODEGRANT_CLIENT_SECRET_ARN="+kept, "the app client keeps its secret in Secrets Manager, and none is set")
+	case len(secrets) == 0:
+		e.fault("secret", "set CODEGRANT_CLIENT_SECRET, CODEGRANT_CLIENT_SECRET_FILE, or CODEGRANT_CLIENT_SECRET_ARN where Secrets Manager keeps it", "the app client has a secret and none is set")
+	case unset:
+		e.fault("secret", "unset CODEGRANT_CLIENT_SECRET, or make an app client that has a secret", "a secret is set and the app client has none")
+	case len(good) == 0:
+		e.fault("secret", "copy the secret from the app client's page; it changes when a new one is made", "the secret is not the app client's")
+	case len(secrets) == 1:
+		e.fine("secret", "accepted")
+	case len(good) == len(secrets):
+		e.fine("secret", "all %d are accepted", len(secrets))
+	default:
+		e.warn("secret", "nothing, while secrets are rotated; afterwards take the others out of the settings", "of %d secrets the pool accepts number %d", len(secrets), good[0])
+	}
+	if kept != "" && config.Pool.ClientSecretARN == "" && len(secrets) > 0 {
+		e.fault("secret", "set CODEGRANT_CLIENT_SECRET_ARN="+kept+" in place of the secret",
+			"the app client keeps its secret in Secrets Manager, which replaces it every 7 days, and the settings have a secret that stays")
+	}
+}
+
+// secretsOf are the secrets of the settings, as they are now.
+func secretsOf(ctx context.Context, pool cognito.Pool) ([]string, error) {
+	if err := parts.WithClientSecret(&pool); err != nil {
+		return nil, err
+	}
+	if pool.Secrets != nil {
+		return pool.Secrets.Secrets(ctx, true)
+	}
+	var secrets []string
+	for _, s := range []cognito.Secret{pool.ClientSecret, pool.SecondSecret} {
+		if s != "" {
+			secrets = append(secrets, s.Reveal())
+		}
+	}
+	return secrets, nil
+}
+
+// accepts presents a code that does not exist: the pool says whether it accepts the
+// client before it looks at the code.
+func (e *examination) accepts(ctx context.Context, config codegrant.Config, endpoints cognito.Endpoints, secret cognito.Secret) (bool, error) {
+	form := url.Values{
+		"grant_type": {"authorization_code"}, "client_id": {config.Pool.ClientID}, "code": {"codegrant-doctor"},
+		"redirect_uri":  {orDefault(config.CallbackURL, orDefault(config.BaseURL, "http://localhost:8080")+"/auth/callback")},
+		"code_verifier": {strings.Repeat("codegrant-doctor-", 3)},
+	}
+	a, err := e.ask(ctx, http.MethodPost, endpoints.Token, form, secret)
+	if err != nil {
+		return false, err
+	}
+	var refusal struct {
+		Error string `json:"error"`
+	}
+	if json.Unmarshal(a.body, &refusal) != nil || refusal.Error == "" {
+		return false, fmt.Errorf("status %d without an OAuth error", a.status)
+	}
+	return refusal.Error != "invalid_client", nil
+}
+
+// keptSecret is the ARN of the app client's secret where Secrets Manager keeps it.
+func (e *examination) keptSecret(ctx context.Context, c codegrant.Config, endpoints cognito.Endpoints) string {
+	api, err := e.api(ctx, c, endpoints)
+	if err == nil && api == nil {
+		return ""
+	}
+	var described struct {
+		UserPoolClient struct{ ClientSecretArn string }
+	}
+	if err == nil {
+		err = api.call(ctx, "DescribeUserPoolClient", &described)
+	}
+	if err != nil {
+		if e.askAWS {
+			e.warn("client", "allow cognito-idp:DescribeUserPoolClient to the credentials of AWS's tools, or leave --aws out", "AWS does not describe the app client: %v", err)
+		}
+		return ""
+	}
+	e.ownSession(ctx, c, api)
+	arn := described.UserPoolClient.ClientSecretArn
+	if arn != "" {
+		e.fine("client", "keeps its secret in Secrets Manager: %s", arn)
+	}
+	return arn
+}

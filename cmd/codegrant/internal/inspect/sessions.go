@@ -1,0 +1,146 @@
+package inspect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
+	"github.com/codegrant/codegrant/session"
+)
+
+type Sessions struct {
+	List sessionsList `cmd:"" default:"withargs" help:"List live sessions."`
+	End  sessionsEnd  `cmd:"" help:"End one session, or all of a person's."`
+}
+
+type sessionsList struct {
+	parts.Inspection
+	User  string `env:"-" placeholder:"WHO" help:"Of one person: row, sub, username or e-mail address."`
+	Limit int    `env:"-" default:"100" help:"How many at most."`
+}
+
+// Help is shown by codegrant sessions --help.
+func (sessionsList) Help() string {
+	return `Examples:
+  codegrant sessions --user alice@example.com
+  codegrant sessions end --user alice@example.com     signs alice out everywhere
+  codegrant sessions end 3q2-7wAAAAAA`
+}
+
+// held is a session as programs get it. Its id is a hash: of no use to take it over.
+type held struct {
+	ID       string    `json:"id"`
+	Subject  string    `json:"sub"`
+	Created  time.Time `json:"created"`
+	LastSeen time.Time `json:"last_seen"`
+	Expires  time.Time `json:"expires"`
+	Stale    bool      `json:"stale"`
+}
+
+const heldHeader = "SESSION\tSUBJECT\tSIGNED IN\tLAST SEEN\tENDS"
+
+func heldRows(sessions []held) (rows [][]string) {
+	for _, s := range sessions {
+		rows = append(rows, []string{s.ID, s.Subject, terminal.ShortTime(s.Created), terminal.ShortTime(s.LastSeen), terminal.ShortTime(s.Expires)})
+	}
+	return rows
+}
+
+// maxListed bounds what is listed of one person.
+const maxListed = 1000
+
+func listSessions(ctx context.Context, o *parts.Opened, subject string, limit int) ([]held, error) {
+	records, err := o.Sessions.List(ctx, session.Query{Pool: o.Bound, Subject: subject, Limit: limit})
+	if err != nil {
+		return nil, err
+	}
+	sessions := []held{}
+	for _, r := range records {
+		sessions = append(sessions, held{r.ID, r.Subject, r.Created, r.LastSeen, r.Expires, r.Stale})
+	}
+	return sessions, nil
+}
+
+// subjectOf is the person whom a flag names, also one whom no replica knows.
+func subjectOf(ctx context.Context, o *parts.Opened, who string) (string, error) {
+	if who == "" || o.Users == nil {
+		return who, nil
+	}
+	u, err := o.Find(ctx, who)
+	if err != nil && !o.Replicated {
+		return who, nil // nobody keeps people there, perhaps not even tables: it is a sub
+	}
+	return u.Subject, err
+}
+
+func (c sessionsList) Run(ctx context.Context, out *terminal.Streams) error {
+	o, err := c.OpenSessions()
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	subject, err := subjectOf(ctx, o, c.User)
+	if err != nil {
+		return err
+	}
+	sessions, err := listSessions(ctx, o, subject, c.Limit)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return terminal.PrintJSON(out.Stdout, sessions)
+	}
+	return terminal.Table(out.Stdout, heldHeader, heldRows(sessions))
+}
+
+type sessionsEnd struct {
+	parts.Inspection
+	ID   string `arg:"" optional:"" help:"Session, as it is listed."`
+	User string `env:"-" placeholder:"WHO" help:"All sessions of one person."`
+}
+
+// Help is shown by codegrant sessions end --help.
+func (sessionsEnd) Help() string {
+	return `Examples:
+  codegrant sessions end --user alice@example.com
+  codegrant sessions end 3q2-7wAAAAAA
+  codegrant sessions end -- -q27wAAAAAAA      where the session begins with a dash`
+}
+
+func (c sessionsEnd) Run(ctx context.Context, out *terminal.Streams) error {
+	if (c.ID == "") == (c.User == "") {
+		return fmt.Errorf("name a session, or a person with --user")
+	}
+	o, err := c.OpenSessions()
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	if c.ID != "" {
+		record, err := o.Sessions.Get(ctx, c.ID)
+		if errors.Is(err, session.ErrNotFound) || err == nil && record.Pool != o.Bound {
+			return fmt.Errorf("there is no live session %s; codegrant sessions lists them", terminal.Printable(c.ID))
+		}
+		if err != nil {
+			return err
+		}
+		if err := o.Sessions.Delete(ctx, c.ID); err != nil {
+			return err
+		}
+		fmt.Fprintln(out.Stdout, "ended 1 session")
+		return nil
+	}
+	subject, err := subjectOf(ctx, o, c.User)
+	if err != nil {
+		return err
+	}
+	n, err := o.Sessions.DeleteBySubject(ctx, o.Bound, subject)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out.Stdout, "ended %s\n", terminal.Plural(n, "session"))
+	return nil
+}

@@ -1,0 +1,107 @@
+package inspect
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
+	"github.com/codegrant/codegrant/replica"
+)
+
+type Users struct {
+	List usersList `cmd:"" default:"withargs" help:"List the people in the replica."`
+	Show usersShow `cmd:"" help:"Show one person, with groups and sessions."`
+
+	Duplicates usersDuplicates `cmd:"" help:"List accounts of a Django project that are in people's way."`
+	Relink     usersRelink     `cmd:"" help:"Say whose account one of a Django project is."`
+}
+
+type usersList struct {
+	parts.Inspection
+	Search  string `env:"-" placeholder:"TEXT" help:"Whose username, e-mail address or name begins with it."`
+	Group   string `env:"-" placeholder:"NAME" help:"Members of a group."`
+	Deleted bool   `env:"-" help:"Deleted people, too."`
+	Limit   int    `env:"-" default:"50" help:"How many at most."`
+	After   string `env:"-" placeholder:"CURSOR" help:"Go on after a page, with the cursor that it ended with."`
+}
+
+// Help is shown by codegrant users list --help.
+func (usersList) Help() string {
+	return `Examples:
+  codegrant users
+  codegrant users --group admins
+  codegrant users --search ali --json
+  codegrant users show alice@example.com`
+}
+
+func (c usersList) Run(ctx context.Context, out *terminal.Streams) error {
+	o, err := c.OpenUsers()
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	page, err := o.Users.Users(ctx, replica.UserQuery{Issuer: o.Issuer, Search: c.Search, Group: c.Group, Deleted: c.Deleted, After: c.After, Limit: c.Limit})
+	if err != nil {
+		return err
+	}
+	people := make([]parts.Person, 0, len(page.Users))
+	var rows [][]string
+	for _, u := range page.Users {
+		p := parts.NewPerson(u)
+		people = append(people, p)
+		rows = append(rows, []string{fmt.Sprint(p.ID), p.Username, p.Email, p.State(), strings.Join(p.Groups, " "), terminal.ShortTime(p.LastSignIn)})
+	}
+	if c.JSON {
+		return terminal.PrintJSON(out.Stdout, map[string]any{"users": people, "next": page.Next})
+	}
+	if err := terminal.Table(out.Stdout, "ID\tUSERNAME\tEMAIL\tSTATE\tGROUPS\tLAST SIGN-IN", rows); err != nil {
+		return err
+	}
+	if page.Next != "" {
+		fmt.Fprintf(out.Stdout, "\nmore: --after %s\n", page.Next)
+	}
+	return nil
+}
+
+type usersShow struct {
+	parts.Inspection
+	Who string `arg:"" help:"Row, sub, username or e-mail address."`
+}
+
+func (c usersShow) Run(ctx context.Context, out *terminal.Streams) error {
+	o, err := c.OpenUsers()
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	u, err := o.Find(ctx, c.Who)
+	if err != nil {
+		return err
+	}
+	p, sessions := parts.NewPerson(u), []held{}
+	if o.Sessions != nil {
+		if sessions, err = listSessions(ctx, o, u.Subject, maxListed); err != nil {
+			return err
+		}
+	}
+	if c.JSON {
+		return terminal.PrintJSON(out.Stdout, map[string]any{"user": p, "sessions": sessions})
+	}
+	verified := ""
+	if !p.EmailVerified {
+		verified = " (not verified)"
+	}
+	for _, line := range [][2]string{
+		{"ID", fmt.Sprint(p.ID)}, {"Subject", p.Subject}, {"Username", p.Username}, {"E-mail", p.Email + verified}, {"Name", p.Name},
+		{"State", strings.TrimSpace(p.State() + " " + p.Status)}, {"Groups", strings.Join(p.Groups, ", ")}, {"Last sign-in", terminal.ShortTime(p.LastSignIn)},
+	} {
+		fmt.Fprintf(out.Stdout, "%-13s %s\n", line[0], terminal.Printable(line[1]))
+	}
+	if len(sessions) > 0 {
+		fmt.Fprintln(out.Stdout)
+		return terminal.Table(out.Stdout, heldHeader, heldRows(sessions))
+	}
+	return nil
+}

@@ -1,0 +1,147 @@
+package listen
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/codegrant/codegrant/internal/settings"
+)
+
+// Sockets are what to listen on.
+type Sockets struct {
+	Main, Ops, ExtAuthz, SPOE net.Listener // all but main may be nil
+
+	Passed bool // main, by systemd
+}
+
+func (s Sockets) Close() {
+	for _, l := range []net.Listener{s.Main, s.Ops, s.ExtAuthz, s.SPOE} {
+		if l != nil {
+			_ = l.Close()
+		}
+	}
+}
+
+// All takes the sockets that systemd passes, and opens those that it does not.
+func All(file string, c *settings.Settings) (s Sockets, err error) {
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	if s, err = activated(); err != nil {
+		return s, err
+	}
+	for _, one := range []struct {
+		key, address string
+		slot         *net.Listener
+	}{{"listen", c.Listen, &s.Main}, {"ops_listen", c.OpsListen, &s.Ops}, {"ext_authz_listen", c.ExtAuthzListen, &s.ExtAuthz}, {"spoe_listen", c.SPOEListen, &s.SPOE}} {
+		if *one.slot != nil || one.address == "" {
+			continue
+		}
+		open := On
+		if one.slot == &s.SPOE {
+			open = Here
+		}
+		l, err := open(one.key+" in "+file, one.address)
+		if err != nil {
+			return s, err
+		}
+		*one.slot = l
+	}
+	return s, nil
+}
+
+// Here listens on an address, or on a Unix socket as unix:/path. The socket is for
+// the user and the group of this process.
+func Here(key, address string) (net.Listener, error) {
+	path, ok := strings.CutPrefix(address, "unix:")
+	if !ok {
+		return On(key, address)
+	}
+	// What a process left that did not end by itself. One that lives is left alone.
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == os.ModeSocket {
+		if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
+			_ = conn.Close()
+			return nil, fmt.Errorf("listen on %s: another process does; choose another path with %s", path, key)
+		}
+		if err := os.Remove(path); err != nil {
+			return nil, fmt.Errorf("listen on %s: %w", path, err)
+		}
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w; choose another path with %s", path, errors.Unwrap(err), key)
+	}
+	if err := os.Chmod(path, 0o660); err != nil {
+		_ = l.Close()
+		return nil, fmt.Errorf("listen on %s: %w", path, err)
+	}
+	return l, nil
+}
+
+// activated takes sockets from systemd (sd_listen_fds(3)): the one named ops, or the
+// second one, is for operations.
+func activated() (s Sockets, err error) {
+	const first = 3
+	pid, count := os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS")
+	names := strings.Split(os.Getenv("LISTEN_FDNAMES"), ":")
+	for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
+		_ = os.Unsetenv(name) // they are for this process alone
+	}
+	if pid != strconv.Itoa(os.Getpid()) {
+		return s, nil
+	}
+	n, err := strconv.Atoi(count)
+	if err != nil || n < 1 || n > 2 {
+		return s, fmt.Errorf("systemd passes %q sockets; it is to be one, and perhaps one named ops", count)
+	}
+	named := slices.Contains(names, "ops")
+	for i := range n {
+		name := ""
+		if i < len(names) {
+			name = names[i]
+		}
+		file := os.NewFile(uintptr(first+i), "systemd socket "+name)
+		l, err := net.FileListener(file) // a copy
+		file.Close()
+		if err != nil {
+			return s, fmt.Errorf("use socket %d of systemd's: %w", i+1, err)
+		}
+		slot := &s.Main
+		if name == "ops" || !named && i == 1 {
+			slot = &s.Ops
+		}
+		if *slot != nil {
+			l.Close()
+			return s, errors.New("systemd passes two sockets; name one of them ops (FileDescriptorName=ops)")
+		}
+		*slot = l
+	}
+	s.Passed = s.Main != nil
+	return s, nil
+}
+
+// Notify tells systemd what this process is up to (sd_notify(3)); nothing where it
+// does not run under systemd.
+func Notify(lines ...string) error {
+	address := os.Getenv("NOTIFY_SOCKET")
+	if address == "" {
+		return nil
+	}
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: address, Net: "unixgram"})
+	if err != nil {
+		return fmt.Errorf("tell systemd: %w", err)
+	}
+	defer conn.Close()
+	if _, err := conn.Write([]byte(strings.Join(lines, "\n"))); err != nil {
+		return fmt.Errorf("tell systemd: %w", err)
+	}
+	return nil
+}

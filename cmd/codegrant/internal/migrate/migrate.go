@@ -1,0 +1,65 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
+	"github.com/codegrant/codegrant/directory"
+	"github.com/codegrant/codegrant/internal/settings"
+)
+
+type Command struct {
+	Database string `required:"" placeholder:"URL" help:"${databaseHelp}"`
+	Django   bool   `help:"The replica lives in the tables of a Django project."`
+	Undo     bool   `env:"-" help:"With --django: take away all that Codegrant has put beside Django's tables. Says what that is; --yes does it."`
+	Yes      bool   `env:"-" help:"Do what --undo says."`
+}
+
+// Help is shown by codegrant migrate --help.
+func (Command) Help() string {
+	return `Brings the tables of sessions, of the replica and of its passes to the version that
+this program needs. Any number of processes may do so at once, and programs of the
+version before go on working.
+
+Examples:
+  codegrant migrate --database sqlite:app.db
+  codegrant migrate --database postgres://app@db.internal/django --django --undo
+  codegrant migrate --database postgres://app@db.internal/app
+  CODEGRANT_DATABASE=… codegrant migrate        keeps a password off the command line`
+}
+
+func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
+	db, err := parts.OpenDatabase(c.Database)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	switch {
+	case c.Undo && c.Django:
+		return c.undo(ctx, out, db)
+	case c.Undo, c.Yes:
+		return errors.New("--undo goes with --django, and --yes with --undo: other tables of the replica hold the only copy of what they hold")
+	}
+	sessions, users, err := db.Stores(settings.Replica{Django: c.Django})
+	if err != nil {
+		return err
+	}
+	if err := sessions.Migrate(ctx); err != nil {
+		return err
+	}
+	if err := users.Migrate(ctx); err != nil {
+		return err
+	}
+	journal, err := directory.NewSQLJournal(db.DB, db.Journal)
+	if err != nil {
+		return err
+	}
+	if err := journal.Migrate(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintf(out.Stdout, "The tables in %s are up to date.\n", db.Engine)
+	return nil
+}

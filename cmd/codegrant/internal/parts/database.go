@@ -1,0 +1,138 @@
+package parts
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/codegrant/codegrant/directory"
+	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/replica/sqlreplica"
+	"github.com/codegrant/codegrant/session/sqlstore"
+)
+
+// Database is one that --database names, with what the stores call its engine.
+type Database struct {
+	*sql.DB
+	Engine   string
+	sessions sqlstore.Dialect
+	Replica  sqlreplica.Dialect
+	Journal  directory.Dialect
+}
+
+// System is what OpenTelemetry calls the engine.
+func (d *Database) System() string { return strings.ToLower(d.Engine) }
+
+var errDatabaseURL = errors.New("is not of the form sqlite:FILE, postgres://user:password@host/name or mysql://user:password@host/name")
+
+// OpenDatabase opens what a URL names. It need not answer yet. The error never has
+// the URL in it, which may hold a password.
+func OpenDatabase(raw string) (*Database, error) {
+	scheme, rest, ok := strings.Cut(raw, ":")
+	if !ok || rest == "" {
+		return nil, fmt.Errorf("database URL %w", errDatabaseURL)
+	}
+	switch scheme {
+	case "sqlite", "sqlite3", "file":
+		db, err := OpenSQLite(strings.TrimPrefix(rest, "//"))
+		if err != nil {
+			return nil, err
+		}
+		return &Database{db, "SQLite", sqlstore.SQLite, sqlreplica.SQLite, directory.SQLite}, nil
+	case "postgres", "postgresql":
+		config, err := pgx.ParseConfig(raw)
+		if err != nil {
+			return nil, errors.New("database URL is not one that PostgreSQL's clients understand")
+		}
+		return &Database{stdlib.OpenDB(*config), "PostgreSQL", sqlstore.PostgreSQL, sqlreplica.PostgreSQL, directory.PostgreSQL}, nil
+	case "mysql", "mariadb":
+		config, err := mysqlConfig(raw)
+		if err != nil {
+			return nil, err
+		}
+		connector, err := mysql.NewConnector(config)
+		if err != nil {
+			return nil, errors.New("database URL is not one that MySQL's clients understand")
+		}
+		return &Database{sql.OpenDB(connector), "MySQL", sqlstore.MySQL, sqlreplica.MySQL, directory.MySQL}, nil
+	}
+	return nil, fmt.Errorf("database URL %w", errDatabaseURL)
+}
+
+// mysqlConfig reads mysql://user:password@host:3306/name?option=value, or
+// …@unix(/path)/name as the driver writes it.
+func mysqlConfig(raw string) (*mysql.Config, error) {
+	if _, dsn, ok := strings.Cut(raw, "://"); ok && strings.Contains(dsn, "(") {
+		config, err := mysql.ParseDSN(dsn)
+		if err != nil {
+			return nil, fmt.Errorf("database URL %w", errDatabaseURL)
+		}
+		return config, nil
+	}
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || strings.Trim(u.Path, "/") == "" {
+		return nil, fmt.Errorf("database URL %w", errDatabaseURL)
+	}
+	options := ""
+	if u.RawQuery != "" {
+		options = "?" + u.RawQuery
+	}
+	config, err := mysql.ParseDSN("/" + strings.Trim(u.Path, "/") + options)
+	if err != nil {
+		return nil, fmt.Errorf("database URL: an option of it is unknown to MySQL's driver")
+	}
+	config.User = u.User.Username()
+	config.Passwd, _ = u.User.Password()
+	config.Net, config.Addr = "tcp", u.Host
+	if u.Port() == "" {
+		config.Addr = u.Host + ":3306"
+	}
+	config.InterpolateParams, config.RejectReadOnly = true, true
+	return config, nil
+}
+
+// Stores returns both stores in the database.
+func (d *Database) Stores(replica settings.Replica) (*sqlstore.Store, *sqlreplica.Store, error) {
+	sessions, err := sqlstore.New(d.DB, sqlstore.Config{Dialect: d.sessions})
+	if err != nil {
+		return nil, nil, err
+	}
+	users, err := d.Users(replica)
+	return sessions, users, err
+}
+
+// Users returns the replica in the database.
+func (d *Database) Users(replica settings.Replica) (*sqlreplica.Store, error) {
+	config := sqlreplica.Config{Dialect: d.Replica}
+	if replica.Django {
+		config.Django = &sqlreplica.Django{AdoptVerifiedEmail: true, Unverified: sqlreplica.Unverified(replica.Unverified)}
+	}
+	if replica.Outbox {
+		config.Outbox = &sqlreplica.Outbox{}
+	}
+	return sqlreplica.New(d.DB, config)
+}
+
+// Names returns what a query names.
+func (d *Database) Names(ctx context.Context, query string) (names []string, err error) {
+	rows, err := d.QueryContext(ctx, query)
+	if err != nil {
+		return nil, fmt.Errorf("list what is in the database: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	return names, rows.Err()
+}

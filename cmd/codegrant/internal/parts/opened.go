@@ -1,0 +1,149 @@
+package parts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+
+	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/replica"
+	"github.com/codegrant/codegrant/replica/sqlreplica"
+	"github.com/codegrant/codegrant/session"
+	"github.com/codegrant/codegrant/session/redisstore"
+	"github.com/codegrant/codegrant/session/sqlstore"
+)
+
+// Opened are the stores of a configuration.
+type Opened struct {
+	Issuer   string
+	Sessions session.Store
+	Bound    string // what sessions of the pool are bound to
+
+	Replicated bool // the configuration has people copied
+	Users      *sqlreplica.Store
+	DB         *Database // nil: none
+	Closers    []io.Closer
+
+	InDatabase *sqlstore.Store // sessions, or their ends where they are in Redis; nil: neither
+}
+
+func (o *Opened) Close() {
+	for _, c := range o.Closers {
+		_ = c.Close()
+	}
+}
+
+// Open opens what the configuration names: the database, and Redis where sessions
+// are there, to look at one pool.
+func (c Inspection) Open() (*Opened, error) {
+	s, err := c.Load()
+	if err != nil {
+		return nil, err
+	}
+	pool, err := ChoosePool(s, c.Pool)
+	if err != nil {
+		return nil, err
+	}
+	o, err := OpenStores(s)
+	if err != nil {
+		return nil, err
+	}
+	o.Issuer = pool.Issuer
+	if o.Bound, err = codegrant.SessionPool(pool.Config.Pool); err != nil {
+		o.Close()
+		return nil, err
+	}
+	return o, nil
+}
+
+// OpenStores opens the stores of a configuration, for no pool yet.
+func OpenStores(s *settings.Settings) (*Opened, error) {
+	o := &Opened{Replicated: s.Replica.Enabled}
+	if s.Database.URL != "" {
+		db, err := OpenDatabase(s.Database.URL.Reveal())
+		if err != nil {
+			return nil, err
+		}
+		o.Closers = append(o.Closers, db)
+		o.DB = db
+		if o.Users, err = db.Users(s.Replica); err != nil {
+			o.Close()
+			return nil, err
+		}
+		if s.Sessions == settings.InDatabase || s.RedisURL != "" {
+			if o.InDatabase, err = sqlstore.New(db.DB, sqlstore.Config{Dialect: db.sessions}); err != nil {
+				o.Close()
+				return nil, err
+			}
+			o.Sessions = o.InDatabase
+		}
+	}
+	if s.RedisURL != "" {
+		store, err := redisstore.New(redisstore.Config{URL: s.RedisURL.Reveal(), DisableCache: true})
+		if err != nil {
+			o.Close()
+			return nil, err
+		}
+		o.Closers, o.Sessions = append(o.Closers, store), store
+		if o.InDatabase != nil {
+			enduring := session.NewEnduringStore(store, o.InDatabase, session.EnduringConfig{Keep: s.LongestUnused()})
+			o.Closers, o.Sessions = slices.Insert(o.Closers, 0, io.Closer(enduring)), enduring
+		}
+	}
+	return o, nil
+}
+
+var (
+	ErrNoReplica  = errors.New("the configuration has no database, and so no replica; set database and replica")
+	ErrNobody     = errors.New("nobody in the replica")
+	errNoSessions = errors.New("the configuration keeps sessions where other processes cannot see them; set sessions to database or redis")
+)
+
+// OpenUsers is open for commands that cannot do without the replica.
+func (c Inspection) OpenUsers() (*Opened, error) {
+	o, err := c.Open()
+	if err == nil && o.Users == nil {
+		o.Close()
+		err = ErrNoReplica
+	}
+	return o, err
+}
+
+func (c Inspection) OpenSessions() (*Opened, error) {
+	o, err := c.Open()
+	if err == nil && o.Sessions == nil {
+		o.Close()
+		err = errNoSessions
+	}
+	return o, err
+}
+
+// Find returns the one user whom a name stands for: row, sub, username or e-mail.
+func (o *Opened) Find(ctx context.Context, name string) (replica.User, error) {
+	if id, err := strconv.ParseInt(name, 10, 64); err == nil {
+		if u, err := o.Users.User(ctx, id); err == nil || !errors.Is(err, replica.ErrNotFound) {
+			return u, err
+		}
+	}
+	u, err := o.Users.UserBySubject(ctx, o.Issuer, name)
+	if errors.Is(err, replica.ErrNotFound) {
+		u, err = o.Users.UserByUsername(ctx, o.Issuer, name)
+	}
+	if !errors.Is(err, replica.ErrNotFound) {
+		return u, err
+	}
+	all, err := o.Users.UsersByEmail(ctx, o.Issuer, name)
+	switch {
+	case err != nil:
+		return replica.User{}, err
+	case len(all) == 1:
+		return all[0], nil
+	case len(all) > 1:
+		return replica.User{}, fmt.Errorf("%d people have the address %s; name one by sub: codegrant users list --search %s", len(all), name, name)
+	}
+	return replica.User{}, fmt.Errorf("%w is called %q; it knows those who signed in here, and all others after codegrant sync", ErrNobody, name)
+}

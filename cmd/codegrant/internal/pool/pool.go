@@ -1,0 +1,208 @@
+package pool
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/listen"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
+	"github.com/codegrant/codegrant/localpool"
+)
+
+// poolAddress is where a pool listens that is told nothing.
+const poolAddress = "127.0.0.1:9229"
+
+type Command struct {
+	State       string   `type:"path" placeholder:"FILE" help:"Keep users, keys and tokens in this file. Without one they end with the process."`
+	Seed        string   `type:"path" placeholder:"FILE" help:"YAML file of pools, clients, users and groups. Without one: the demo's."`
+	Listen      string   `default:"127.0.0.1:9229" help:"Address to listen on; this machine only."`
+	App         string   `default:"http://localhost:8080" placeholder:"URL" help:"Application that the clients of the built-in seed belong to."`
+	BaseURL     string   `placeholder:"URL" help:"URL that browsers and services reach the pool under. Defaults to the address listened on."`
+	HTTPS       bool     `help:"Serve https with a certificate made on the spot."`
+	Quotas      bool     `help:"Refuse requests beyond the rates that Cognito allows an account. The seed can set rates of its own."`
+	Region      string   `placeholder:"NAME" help:"Region of the built-in seed's pool, such as eu-west-1, and of pools that are made by calls that name none."`
+	AllowOrigin []string `placeholder:"ORIGIN" help:"Let scripts of pages at this origin, such as https://app.example.com, call the pool. Those of this machine may."`
+	SMTP        string   `placeholder:"HOST:PORT" help:"Send what Cognito would e-mail to this mail server for tests, such as Mailpit at 127.0.0.1:1025."`
+	AsAWS       bool     `name:"as-aws" help:"Stand in for Amazon's own hosts: an HTTPS proxy for programs that know no other."`
+	Pass        []string `placeholder:"HOST" help:"With --as-aws, also pass on to this host, to *.name, or to * for all."`
+
+	Command []string `arg:"" optional:"" passthrough:"" name:"run -- COMMAND" help:"Run one command for which the pool stands in for Amazon, and end with it."`
+
+	InsecureListen bool `help:"Allow an address that other machines reach. Everybody who does can sign in as anybody."`
+	Quiet          bool `short:"q" help:"Log faults only. Codes that Cognito would send are then only shown on the page /codes."`
+}
+
+// Help is shown by codegrant pool --help.
+func (Command) Help() string {
+	return `Serves OAuth endpoints, login pages and keys as Amazon Cognito does, for as many
+pools as the seed has. Codes that Cognito would e-mail are shown on the page
+/codes and in the log. Triggers are URLs of the seed that Cognito's events are
+posted to in place of Lambda functions, and events are posted to whoever is to be
+told of changes: docs/local-pool.md says how.
+
+Examples:
+  codegrant pool --state pool.json        keep what happens
+  codegrant pool --seed pool.yaml --state pool.json
+  codegrant pool --app http://localhost:3000
+  codegrant pool --https                  for SDKs that insist on it
+  codegrant pool --as-aws --state pool.json
+  codegrant pool run -- aws cognito-idp list-user-pools --max-results 10
+
+With --as-aws, programs reach cognito-idp.<region>.amazonaws.com,
+issuer-cognito-idp.<region>…, secretsmanager.<region>… and
+<prefix>.auth.<region>.amazoncognito.com here, and tokens have Amazon's own issuer.
+It prints the lines to paste; run sets them for one command.
+
+A seed:
+  pools:
+    - id: local_Shop1
+      name: shop
+      clients:
+        - id: web
+          secret: not-a-secret
+          callback_urls: [http://localhost:8080/auth/callback]
+          logout_urls: [http://localhost:8080/]
+          refresh_token_rotation: true
+      groups:
+        - name: admins
+      users:
+        - {username: carol, email: carol@example.com, password: Passw0rd!, groups: [admins]}`
+}
+
+// realPool returns the name of a setting in the environment that is about a pool of
+// Amazon's, or nothing.
+func realPool(environment []string) string {
+	for _, variable := range environment {
+		name, value, _ := strings.Cut(variable, "=")
+		ours := strings.HasPrefix(name, "CODEGRANT_") || strings.HasPrefix(name, "AUTH_COGNITO_")
+		if ours && (strings.Contains(value, ".amazonaws.com/") || strings.Contains(value, ".amazoncognito.com")) {
+			return name
+		}
+	}
+	return ""
+}
+
+func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
+	level := slog.LevelInfo
+	if c.Quiet {
+		level = slog.LevelWarn
+	}
+	logger := slog.New(slog.NewTextHandler(out.Stderr, &slog.HandlerOptions{Level: level}))
+	if len(c.Command) > 1 && c.Command[1] == "--" {
+		c.Command = slices.Delete(slices.Clone(c.Command), 1, 2)
+	}
+	if len(c.Command) > 0 {
+		if c.Command[0] != "run" || len(c.Command) == 1 {
+			return errors.New("to run a command, write codegrant pool run -- COMMAND")
+		}
+		c.AsAWS = true
+		if c.Listen == poolAddress {
+			c.Listen = "127.0.0.1:0" // beside another pool
+		}
+	}
+	if c.AsAWS && c.Region == "" {
+		c.Region = "eu-west-1"
+	}
+	if c.AsAWS && (c.HTTPS || c.InsecureListen) {
+		return errors.New("with --as-aws the pool is on this machine alone, and has its own certificates: leave out --https and --insecure-listen")
+	}
+	seed := localpool.DefaultSeed(c.App)
+	if c.Region != "" {
+		seed.Pools[0].ID = strings.Replace(seed.Pools[0].ID, "local", c.Region, 1)
+	}
+	if c.Seed != "" {
+		content, err := os.ReadFile(c.Seed)
+		if err != nil {
+			return fmt.Errorf("read the seed: %w", pathError(err))
+		}
+		if seed, err = localpool.ParseSeed(content); err != nil {
+			return fmt.Errorf("%s: %w", c.Seed, err)
+		}
+	}
+	if c.Quotas {
+		quotas := localpool.DefaultQuotas()
+		maps.Copy(quotas, seed.Quotas)
+		seed.Quotas = quotas
+	}
+	if err := localpool.CheckListen(c.Listen); err != nil {
+		if !c.InsecureListen {
+			return err
+		}
+		if name := realPool(os.Environ()); name != "" {
+			return fmt.Errorf("%s names a pool of Amazon's: where services of that pool run, no local pool is reached by other machines; unset it, or listen on 127.0.0.1", name)
+		}
+	}
+	listener, err := listen.On("--listen", c.Listen)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	scheme := "http"
+	served := listener
+	if c.HTTPS {
+		certificate, err := listen.OwnCertificate()
+		if err != nil {
+			return fmt.Errorf("make a certificate: %w", err)
+		}
+		scheme = "https"
+		served = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12})
+	}
+	base := strings.TrimSuffix(c.BaseURL, "/")
+	if base == "" {
+		base = scheme + "://" + listener.Addr().String()
+	}
+	pool, err := localpool.New(localpool.Config{
+		Seed: seed, StateFile: c.State, BaseURL: base, Logger: logger, InsecureAnyHost: c.InsecureListen,
+		AllowOrigins: c.AllowOrigin, SMTP: c.SMTP, Region: c.Region, AsAWS: c.AsAWS,
+	})
+	if err != nil {
+		return err
+	}
+	if c.AsAWS {
+		err = c.standIn(ctx, out, logger, pool, listener)
+	} else {
+		show(out.Stdout, pool, base)
+		fmt.Fprint(out.Stdout, "\n  Ctrl-C stops it.\n\n")
+		err = listen.Serve(ctx, logger, map[net.Listener]http.Handler{served: pool})
+	}
+	if fault := pool.Close(); fault != nil {
+		return fault // changes that are not in the file
+	}
+	return err
+}
+
+// show prints the pool and the settings of its clients.
+func show(w io.Writer, pool *localpool.Server, base string) {
+	fmt.Fprintf(w, "\n  Local pool  %s\n  Set up      %s/setup\n\n", base, base)
+	for _, client := range pool.Clients() {
+		name := ""
+		if client.Name != client.ID {
+			name = " (" + client.Name + ")"
+		}
+		fmt.Fprintf(w, "    client %s%s of pool %s\n", client.ID, name, client.PoolID)
+		fmt.Fprintf(w, "      AUTH_COGNITO_CLIENT_ID=%s\n      AUTH_COGNITO_CODE_GRANT_URL=%s/oauth2/token\n      AUTH_COGNITO_JWKS_URL=%s/.well-known/jwks.json\n",
+			client.ID, pool.Domain(client.PoolID), client.Issuer)
+		if client.Secret != "" {
+			fmt.Fprintf(w, "      CODEGRANT_CLIENT_SECRET=%s\n", client.Secret)
+		}
+	}
+}
+
+func pathError(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return fmt.Errorf("%s: %w", path.Path, path.Err)
+	}
+	return err
+}

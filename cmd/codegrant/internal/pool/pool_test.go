@@ -1,0 +1,64 @@
+package pool
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestPoolOverHTTPS: SDKs for browsers insist on https for the domain.
+func TestPoolOverHTTPS(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	read, write := io.Pipe()
+	ended := make(chan int)
+	go func() {
+		ended <- run(ctx, []string{"pool", "--https", "--listen", "127.0.0.1:0", "--quiet", "--quotas"}, write, t.Output())
+		write.Close()
+	}()
+	address := ""
+	for lines := bufio.NewScanner(read); lines.Scan(); {
+		if m := regexp.MustCompile(`Local pool\s+(https://\S+)`).FindStringSubmatch(lines.Text()); m != nil {
+			address = m[1]
+		}
+		if strings.Contains(lines.Text(), "Ctrl-C") {
+			break
+		}
+	}
+	go func() { _, _ = io.Copy(io.Discard, read) }()
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} // made on the spot
+	response, err := client.Get(address + "/local_Demo12345/.well-known/openid-configuration")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var discovery struct {
+		Issuer string `json:"issuer"`
+	}
+	if err := json.NewDecoder(response.Body).Decode(&discovery); err != nil || discovery.Issuer != address+"/local_Demo12345" {
+		t.Errorf("discovery names issuer %s, %v", discovery.Issuer, err)
+	}
+	for status := http.StatusOK; status != http.StatusBadRequest; { // --quotas: five a second
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address, strings.NewReader(`{"UserPoolId":"local_Demo12345"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Amz-Target", "AWSCognitoIdentityProviderService.ListGroups")
+		response, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		status = response.StatusCode
+	}
+	client.CloseIdleConnections()
+	cancel()
+	if status := <-ended; status != 0 {
+		t.Errorf("status %d after Ctrl-C, want 0", status)
+	}
+}

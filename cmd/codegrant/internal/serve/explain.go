@@ -1,0 +1,146 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
+	"github.com/codegrant/codegrant/gateway"
+	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/replica"
+)
+
+// explainFlags ask what the rules decide.
+type explainFlags struct {
+	Request []string `env:"-" placeholder:"REQUEST" sep:"none" help:"With --check: say what becomes of this request, and why, such as 'GET https://app.example.com/admin'. May be repeated."`
+	As      string   `env:"-" placeholder:"WHO" help:"Who asks for --request: e-mail address, username or sub. Nobody unless set."`
+	Groups  []string `env:"-" placeholder:"GROUP" help:"Groups that the person is in, separated by commas. Without it, those of the replica, if the configuration has one."`
+	Scopes  []string `env:"-" placeholder:"SCOPE" help:"Scopes that the person's access token has."`
+	Pool    string   `env:"-" placeholder:"NAME" help:"Pool that the person is of. Defaults to the one that decides."`
+}
+
+func (f explainFlags) validate(check bool) error {
+	switch {
+	case len(f.Request) > 0 && !check:
+		return errors.New("--request goes with --check: it asks what the rules decide, and starts nothing")
+	case len(f.Request) == 0 && (f.As != "" || len(f.Groups) > 0 || len(f.Scopes) > 0 || f.Pool != ""):
+		return errors.New("--as, --groups, --scopes and --pool say who asks for --request, which is missing")
+	}
+	return nil
+}
+
+// explain answers every --request.
+func (c Command) explain(ctx context.Context, s *settings.Settings, out *terminal.Streams) error {
+	for _, request := range c.Request {
+		q := settings.Question{Request: request, As: c.As, Pool: c.Pool, Groups: c.Groups, Scopes: c.Scopes}
+		e, err := s.Explain(q)
+		if err != nil {
+			return fmt.Errorf("--request: %w", err)
+		}
+		from := ""
+		if c.As != "" && len(c.Groups) == 0 && s.Replica.Enabled && len(e.Asked) > 0 {
+			if from, q.Groups, err = groupsInReplica(ctx, s, e.Tenant, c.As); err != nil {
+				return fmt.Errorf("groups of %s: %w; say them with --groups", c.As, err)
+			}
+			if e, err = s.Explain(q); err != nil {
+				return fmt.Errorf("--request: %w", err)
+			}
+		}
+		c.print(out.Stdout, s, q, e, from)
+	}
+	return nil
+}
+
+func (c Command) print(w io.Writer, s *settings.Settings, q settings.Question, e gateway.Explanation, from string) {
+	who := "nobody signed in"
+	if q.As != "" {
+		who = fmt.Sprintf("%s, in %s%s", terminal.Printable(q.As), terminal.Printable(listed(q.Groups, "no group")), from)
+		if len(q.Scopes) > 0 {
+			who += ", with " + terminal.Printable(strings.Join(q.Scopes, ", "))
+		}
+	}
+	fmt.Fprintf(w, "%s, %s\n", terminal.Printable(q.Request), who)
+	line := func(label, text string) { fmt.Fprintf(w, "  %-10s %s\n", label, terminal.Printable(text)) }
+	at := func(route string) string {
+		for i, r := range s.Routes {
+			if name := r.Name; name == route || name == "" && r.Host+orRoot(r.Path) == route {
+				return fmt.Sprintf("%s (%s:%d)", route, c.Config, s.RouteLines[i])
+			}
+		}
+		return route
+	}
+	if e.Route != "" {
+		line("route", at(e.Route))
+	}
+	for _, also := range e.Also {
+		line("and", at(also)+", for whose path a server could take this one")
+	}
+	if e.Tenant != "" {
+		line("pool", e.Tenant)
+	}
+	for _, asked := range e.Asked {
+		has := "no"
+		if asked.Has {
+			has = "yes"
+		}
+		line("asks for", asked.Permission+": "+has)
+	}
+	line(string(e.Decision), e.Reason)
+	if e.Decision == gateway.Passed && len(e.Servers) > 0 {
+		line("goes to", strings.Join(e.Servers, ", "))
+	}
+}
+
+func orRoot(path string) string {
+	if path == "" {
+		return "/"
+	}
+	return path
+}
+
+func listed(list []string, none string) string {
+	if len(list) == 0 {
+		return none
+	}
+	return strings.Join(list, ", ")
+}
+
+// groupsInReplica are those that the copy of the people says, and words for where they
+// come from.
+func groupsInReplica(ctx context.Context, s *settings.Settings, pool, who string) (from string, groups []string, err error) {
+	i := slices.IndexFunc(s.Pools, func(p settings.Pool) bool { return p.Name == pool })
+	if i < 0 {
+		return "", nil, nil
+	}
+	if path, ok := strings.CutPrefix(s.Database.URL.Reveal(), "sqlite:"); ok {
+		if _, err := os.Stat(strings.TrimPrefix(path, "//")); err != nil {
+			return "", nil, errors.New("the replica is not there yet") // and is not to be made
+		}
+	}
+	db, err := parts.OpenDatabase(s.Database.URL.Reveal())
+	if err != nil {
+		return "", nil, err
+	}
+	defer db.Close()
+	users, err := db.Users(s.Replica)
+	if err != nil {
+		return "", nil, err
+	}
+	o := &parts.Opened{Issuer: s.Pools[i].Issuer, Users: users}
+	u, err := o.Find(ctx, who)
+	if err != nil {
+		return "", nil, err
+	}
+	for _, m := range u.Groups {
+		if m.Origin != replica.OriginProvider && u.InGroup(m.Name) {
+			groups = append(groups, m.Name)
+		}
+	}
+	return " as the replica says", groups, nil
+}

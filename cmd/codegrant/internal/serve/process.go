@@ -1,0 +1,354 @@
+package serve
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/gateway"
+	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/internal/tracing"
+	"github.com/codegrant/codegrant/session"
+)
+
+// generation is one configuration in use. Requests hold it while they are under way,
+// so that a new one takes nothing from under them.
+type generation struct {
+	*settings.Settings
+	gateway *gateway.Gateway
+	stores  *stores
+	pools   map[string]runningPool
+	cert    *tls.Certificate
+	since   time.Time
+
+	templates map[string]string // paths of routes, by name, for spans
+
+	users   atomic.Int64
+	retired atomic.Bool
+	once    sync.Once
+	process *process
+}
+
+// runningPool is kept over configurations that do not change it: it has the pool's
+// keys, and tokens that it verified.
+type runningPool struct {
+	digest [sha256.Size]byte
+	auth   *codegrant.Auth
+	owed   *atomic.Int64 // revocations that are still to be made; below 0: not known
+}
+
+// closeWait is how long the work of requests that are over may take.
+const closeWait = 10 * time.Second
+
+func (g *generation) leave() {
+	if g.users.Add(-1) == 0 && g.retired.Load() {
+		g.close()
+	}
+}
+
+// retire has the generation closed once no request holds it.
+func (g *generation) retire() {
+	g.retired.Store(true)
+	if g.users.Load() == 0 {
+		g.close()
+	}
+}
+
+func (g *generation) close() {
+	g.once.Do(func() {
+		g.process.open.Go(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), closeWait)
+			defer cancel()
+			if err := errors.Join(g.gateway.Close(ctx), g.stores.release()); err != nil {
+				g.process.log.Warn("configuration not closed cleanly", "reason", err.Error())
+			}
+			g.process.open.Done()
+		})
+	})
+}
+
+// process is what outlives configurations.
+type process struct {
+	log       *slog.Logger
+	level     *slog.LevelVar
+	keys      *session.Keyring // for configurations without
+	memory    session.Store
+	transport *http.Transport
+	current   atomic.Pointer[generation]
+	open      sync.WaitGroup // generations
+	inFlight  atomic.Int64   // requests
+	stopping  atomic.Bool    // each answer is the last of its connection
+	room      room           // of requests
+	tunnels   room           // of those that ask to be taken over, such as WebSockets
+	fullAt    atomic.Int64   // when there was last no room, Unix nanoseconds
+	proxyTold atomic.Bool    // the log has named a proxy that is not listed
+	metrics   *metrics
+	ready     readiness
+	signIns   limiter[netip.Prefix]
+	people    limiter[account]
+	tracing   *tracing.Tracer // nil: nothing is traced
+	replaced  chan struct{}   // told of a new configuration
+}
+
+func newProcess(s *settings.Settings, keys *session.Keyring, log *slog.Logger, level *slog.LevelVar, traces *tracing.Tracer) *process {
+	p := &process{
+		replaced: make(chan struct{}, 1),
+		log:      log, level: level, keys: keys, tracing: traces,
+		memory: session.NewMemoryStore(session.MemoryConfig{MaxSessions: s.Limits.MaxSessions}),
+		// One for all configurations, so that a new one finds connections open.
+		transport: &http.Transport{
+			DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+			TLSHandshakeTimeout:   10 * time.Second,
+			ExpectContinueTimeout: time.Second,
+			MaxIdleConns:          1024,
+			MaxIdleConnsPerHost:   256,
+			IdleConnTimeout:       90 * time.Second,
+			DisableCompression:    true, // what upstream and client agree on is theirs
+			ForceAttemptHTTP2:     true,
+		},
+	}
+	p.metrics = newMetrics(p)
+	return p
+}
+
+// enter returns the generation that a request belongs to, held.
+func (p *process) enter() *generation {
+	for {
+		g := p.current.Load()
+		g.users.Add(1)
+		// A generation that is still the current one now cannot have been closed:
+		// retire comes after the swap, and counts this user.
+		if p.current.Load() == g {
+			return g
+		}
+		g.leave()
+	}
+}
+
+func (p *process) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if p.stopping.Load() {
+		last(w, r)
+	}
+	g := p.begin()
+	defer p.done(g)
+	local(r)
+	r = g.called(r)
+	stay := g.admit(w, r)
+	if stay == nil {
+		return
+	}
+	callerOf(r.Context()).stay = stay
+	defer g.leaveRoom(w, r, stay)
+	if p.tracing != nil {
+		g.traced(w, r)
+		return
+	}
+	g.serve(w, r)
+}
+
+// CheckOriginal answers what Envoy and HAProxy ask, under the configuration in use.
+func (p *process) CheckOriginal(w http.ResponseWriter, original *http.Request, narrow url.Values) *gateway.Pass {
+	g := p.begin()
+	defer p.done(g)
+	stay := p.room.ask()
+	if stay == nil {
+		p.overloaded(w)
+		return nil
+	}
+	defer stay.leave()
+	original = g.called(original)
+	if p.tracing != nil {
+		return g.tracedQuestion(w, original, narrow)
+	}
+	return g.gateway.CheckOriginal(w, original, narrow)
+}
+
+// Trusts reports whether an address is one of the trusted proxies, under the
+// configuration in use.
+func (p *process) Trusts(address string) bool {
+	g := p.enter()
+	defer g.leave()
+	return g.gateway.Trusts(address)
+}
+
+// begin counts a request. Call done in any case.
+func (p *process) begin() *generation {
+	p.inFlight.Add(1)
+	return p.enter()
+}
+
+func (p *process) done(g *generation) {
+	g.leave()
+	p.inFlight.Add(-1)
+}
+
+// start takes the first configuration. Who does not answer yet may do so later.
+func (p *process) start(ctx context.Context, s *settings.Settings) error {
+	st, err := p.openStores(s)
+	if err != nil {
+		return err
+	}
+	g, err := p.build(s, st)
+	if err != nil {
+		return err
+	}
+	try, cancel := context.WithTimeout(ctx, closeWait)
+	defer cancel()
+	if err := st.prepare(try); err != nil {
+		p.log.Error("tables not brought up to date; trying again", "reason", err.Error())
+		st.prepareBeside(p.log)
+	}
+	for name, pool := range g.pools {
+		if err := pool.auth.Warm(try); err != nil {
+			p.log.Error("keys of the pool not fetched; trying again when they are needed", "pool", name, "reason", err.Error())
+		}
+	}
+	p.use(g)
+	return nil
+}
+
+// errNotReady: a new configuration may be right, and needs somebody who does not
+// answer.
+var errNotReady = errors.New("not ready")
+
+// replace takes a further configuration, if it would serve as well as the one before.
+func (p *process) replace(ctx context.Context, s *settings.Settings) error {
+	before := p.current.Load()
+	if now, ok := certificateState(s.Certificate, time.Now()); ok && !now.OK {
+		if was, ok := certificateState(before.Certificate, time.Now()); ok && was.OK {
+			return errors.New(now.Error)
+		}
+	}
+	st := before.stores
+	if storesOf(s) == st.storesKey {
+		st.hold()
+	} else {
+		var err error
+		if st, err = p.openStores(s); err != nil {
+			return err
+		}
+		try, cancel := context.WithTimeout(ctx, closeWait)
+		defer cancel()
+		if err := st.prepare(try); err != nil {
+			_ = st.release()
+			return fmt.Errorf("%w: %w", errNotReady, err)
+		}
+		if err := st.answer(try); err != nil {
+			_ = st.release()
+			return fmt.Errorf("%w: %w", errNotReady, err)
+		}
+	}
+	g, err := p.build(s, st)
+	if err != nil {
+		return err
+	}
+	try, cancel := context.WithTimeout(ctx, closeWait)
+	defer cancel()
+	for name, pool := range g.pools {
+		if err := pool.auth.Warm(try); err != nil {
+			g.retire()
+			return fmt.Errorf("%w: keys of pool %s: %w", errNotReady, name, err)
+		}
+	}
+	p.use(g)
+	return nil
+}
+
+func (p *process) use(g *generation) {
+	p.level.Set(g.Log.Level)
+	p.signIns.set(g.Limits.SignInRate, g.Limits.SignInBurst)
+	p.room.set(g.Limits.Requests)
+	p.tunnels.set(g.Limits.Tunnels)
+	p.people.set(g.Limits.AccountRate, g.Limits.AccountBurst)
+	g.since = time.Now()
+	if before := p.current.Swap(g); before != nil {
+		before.retire()
+	}
+	select {
+	case p.replaced <- struct{}{}:
+	default: // it has been told of another one
+	}
+}
+
+// build joins the parts of a configuration. It takes over the stores.
+func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err error) {
+	defer func() {
+		if err != nil {
+			_ = st.release()
+		}
+	}()
+	g := &generation{Settings: s, stores: st, pools: make(map[string]runningPool), process: p}
+	if s.Certificate != nil {
+		pair, err := tls.X509KeyPair(s.Certificate.Chain, s.Certificate.Key)
+		if err != nil {
+			return nil, fmt.Errorf("certificate: %w", err)
+		}
+		g.cert = &pair
+	}
+	before := p.current.Load()
+	config := gateway.Config{
+		Routes: s.Routes, TrustedProxies: s.TrustedProxies, Headers: s.Headers, Assertions: s.Assertions, HSTS: s.HSTS,
+		Transport: p.tracing.Upstream(p.transport), Logger: p.log, OnRequest: g.decided, OnPass: g.pass,
+	}
+	if p.tracing != nil {
+		g.templates = templatesOf(s.Routes)
+	}
+	for _, pool := range s.Pools {
+		running := runningPool{digest: pool.Digest}
+		if before != nil && before.stores == st && before.pools[pool.Name].digest == pool.Digest {
+			running = before.pools[pool.Name]
+		} else {
+			running.owed = new(atomic.Int64)
+			c := pool.Config
+			c.Logger = slog.New(counting{p.log.Handler(), p.metrics.events, pool.Name, p.tracing}).With("pool", pool.Name)
+			c.Replica, c.Admit = st.replica, p.admitPerson
+			if s.KeysGiven {
+				c.Cupboard = st.cupboard
+			}
+			c.HTTPClient, c.OnWork = p.poolClient(pool.Name), p.tracing.Work(pool.Name)
+			if !c.CookieSessions && c.InsecureSharedTokensDomain == "" {
+				c.Sessions = st.sessions
+			}
+			if running.auth, err = codegrant.New(c); err != nil {
+				return nil, fmt.Errorf("pool %s: %w", pool.Name, err)
+			}
+		}
+		g.pools[pool.Name] = running
+		config.Tenants = append(config.Tenants, gateway.Tenant{
+			Name: pool.Name, Auth: running.auth, Prefix: pool.Prefix, Hosts: pool.Hosts, Issuer: pool.Issuer,
+		})
+	}
+	if g.gateway, err = gateway.New(config); err != nil {
+		return nil, err
+	}
+	p.open.Add(1)
+	return g, nil
+}
+
+// close ends the last configuration, and waits for all of them.
+func (p *process) close(ctx context.Context) error {
+	p.current.Load().retire()
+	defer p.transport.CloseIdleConnections()
+	closed := make(chan struct{})
+	go func() {
+		p.open.Wait()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,157 @@
+package syncing
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+
+	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
+	"github.com/codegrant/codegrant/directory"
+	"github.com/codegrant/codegrant/internal/settings"
+)
+
+// syncing is a run of codegrant sync.
+type syncing struct {
+	Command
+	*parts.Opened
+	settings *settings.Settings
+	pools    []*syncedPool
+	log      *slog.Logger
+	progress bool // somebody watches
+	out      *terminal.Streams
+}
+
+// syncedPool is a pool that is kept in line. Several of a configuration may be one:
+// app clients of the same pool.
+type syncedPool struct {
+	*directory.Sync
+	name string
+	id   string
+}
+
+func (c Command) openSync(ctx context.Context, out *terminal.Streams) (_ *syncing, err error) {
+	s := &syncing{Command: c, out: out}
+	if s.settings, err = c.Load(); err != nil {
+		return nil, err
+	}
+	chosen, err := c.Choose(s.settings)
+	if err != nil {
+		return nil, err
+	}
+	s.progress = isTerminal(out.Stderr) && !c.Follow
+	level := s.settings.Log.Level
+	if s.progress || len(c.User) > 0 {
+		level = max(level, slog.LevelWarn)
+	}
+	options := &slog.HandlerOptions{Level: level}
+	s.log = slog.New(slog.NewTextHandler(out.Stderr, options))
+	if s.settings.Log.JSON {
+		s.log = slog.New(slog.NewJSONHandler(out.Stderr, options))
+	}
+	if s.Opened, err = parts.OpenStores(s.settings); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	if s.Users == nil {
+		return nil, parts.ErrNoReplica
+	}
+	journal, err := directory.NewSQLJournal(s.DB.DB, s.DB.Journal)
+	if err != nil {
+		return nil, err
+	}
+	if s.settings.Database.Migrate && !c.DryRun {
+		if err := s.migrate(ctx, journal); err != nil {
+			return nil, err
+		}
+	}
+	for _, pool := range chosen {
+		if err := s.add(ctx, pool, journal); err != nil {
+			return nil, fmt.Errorf("pool %s: %w", pool.Name, err)
+		}
+	}
+	return s, nil
+}
+
+// migrate brings the tables up to date, as the gateway does.
+func (s *syncing) migrate(ctx context.Context, journal *directory.SQLJournal) error {
+	if err := s.Users.Migrate(ctx); err != nil {
+		return err
+	}
+	if s.InDatabase != nil {
+		if err := s.InDatabase.Migrate(ctx); err != nil {
+			return err
+		}
+	}
+	return journal.Migrate(ctx)
+}
+
+// add adds a pool, or nothing where it is there for another app client.
+func (s *syncing) add(ctx context.Context, pool settings.Pool, journal directory.Journal) error {
+	for _, p := range s.pools {
+		if p.Issuer == pool.Issuer {
+			return nil
+		}
+	}
+	// Whatever app client they signed in at, their sessions end.
+	var bound []string
+	for _, p := range s.settings.Pools {
+		if p.Issuer != pool.Issuer {
+			continue
+		}
+		b, err := codegrant.SessionPool(p.Config.Pool)
+		if err != nil {
+			return err
+		}
+		bound = append(bound, b)
+	}
+	id := pool.Issuer[strings.LastIndexByte(pool.Issuer, '/')+1:]
+	region, _, ok := strings.Cut(id, "_")
+	if !ok {
+		return fmt.Errorf("its issuer %s does not end in the id of a pool, such as eu-west-1_Ab12Cd34E", pool.Issuer)
+	}
+	log := s.log.With("pool", pool.Name)
+	source, err := s.source(ctx, cmp.Or(pool.Config.Pool.Region, region), id, pool.Issuer, log)
+	if err != nil {
+		return err
+	}
+	if pool.SecondaryRegion != "" {
+		secondary, err := s.source(ctx, pool.SecondaryRegion, id, pool.Issuer, log.With("region", pool.SecondaryRegion))
+		if err != nil {
+			return err
+		}
+		if source, err = directory.NewReplicated(directory.ReplicatedConfig{Primary: source, Secondary: secondary, Logger: log}); err != nil {
+			return err
+		}
+	}
+	configuration := directory.Config{Source: source, Issuer: pool.Issuer, Replica: s.Users, Journal: journal, MaxShare: s.MaxShare, BySubject: s.BySubject, Logger: log}
+	if s.Sessions != nil {
+		configuration.Sessions, configuration.SessionPools = s.Sessions, bound
+	}
+	sync, err := directory.New(configuration)
+	if err != nil {
+		return err
+	}
+	s.pools = append(s.pools, &syncedPool{sync, pool.Name, id})
+	return nil
+}
+
+// source reads the pool in one Region.
+func (s *syncing) source(ctx context.Context, region, id, issuer string, log *slog.Logger) (directory.Source, error) {
+	instead := cmp.Or(s.Endpoint, parts.LocalEndpoint(issuer))
+	aws, err := parts.AWS(ctx, region, instead, s.log)
+	if err != nil {
+		return nil, err
+	}
+	client := cognitoidentityprovider.NewFromConfig(aws, func(o *cognitoidentityprovider.Options) { o.BaseEndpoint = parts.Endpoint(instead) })
+	return directory.NewCognito(directory.CognitoConfig{Client: client, PoolID: id, Logger: log})
+}

@@ -1,0 +1,209 @@
+package syncing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
+	"github.com/codegrant/codegrant/directory"
+	"github.com/codegrant/codegrant/replica"
+)
+
+type Command struct {
+	parts.Inspection
+	Full      bool          `help:"Read the members of every group, not of new and changed ones alone."`
+	DryRun    bool          `help:"Change nothing, and print what a pass would change."`
+	User      []string      `env:"-" placeholder:"WHO" sep:"none" help:"Look these people up and bring them in line, and nobody else: sub, or username, e-mail address or row of the replica. May be repeated. With --full, their groups too."`
+	Follow    bool          `help:"Make a pass, then follow events, and go on making passes in case that some were lost."`
+	BySubject bool          `help:"Read the listing of people in sixteen parts at once, by the first digit of their sub: for large pools, where the time of an answer would decide how long a pass takes."`
+	MaxShare  float64       `placeholder:"SHARE" help:"Share of the people, from 0 to 1, that a pass may remove; a pass that misses more removes nobody."`
+	Every     time.Duration `placeholder:"TIME" help:"Go on making passes, one begun this long after the last has ended. Defaults to 1h with --follow."`
+	Endpoint  string        `placeholder:"URL" help:"Ask this in place of AWS. Defaults to the pool itself where its issuer is on this machine."`
+
+	Queue           string `group:"Events, with --follow" placeholder:"URL" help:"Queue of Amazon SQS that EventBridge puts events in."`
+	QueueEndpoint   string `group:"Events, with --follow" placeholder:"URL" help:"Ask this in place of Amazon SQS."`
+	Listen          string `group:"Events, with --follow" env:"CODEGRANT_EVENT_LISTEN" placeholder:"ADDRESS" help:"Address where events are posted to, at /events."`
+	EventSecretFile string `group:"Events, with --follow" type:"path" placeholder:"FILE" help:"Secrets of those who post there, one a line; or in the variable CODEGRANT_EVENT_SECRETS."`
+}
+
+// Help is shown by codegrant sync --help.
+func (Command) Help() string {
+	return `Brings the replica in line with the pool: people who were changed, disabled,
+deleted or regrouped while they did not sign in. Whoever may no longer sign in
+loses every session, and whoever was regrouped has theirs refreshed before the next
+use. All pools of the configuration are read, or the one that --pool names.
+
+It needs the credentials of AWS's tools, with cognito-idp:ListUsers, ListGroups and
+ListUsersInGroup on the pool, and calls nothing that counts people as active for the
+month. Any number of processes may run it: one of them makes passes at a time, and a
+pass that was killed is gone on with by the next.
+
+With --follow, changes take a moment: events of CloudTrail come through a queue, or
+are posted, and whom they name is looked up. See docs/sync.md for what to deploy.
+
+Exit status: 0 done; 1 failed, run it again; 2 a mistake on the command line; 3 done,
+but that too many people were missing and nobody was removed; 4 another process is
+making a pass.
+
+Examples:
+  codegrant sync --dry-run --full
+  codegrant sync --full
+  codegrant sync --every 5m
+  codegrant sync --user alice@example.com
+  codegrant sync --follow --queue https://sqs.eu-west-1.amazonaws.com/111122223333/codegrant
+  codegrant sync --follow --listen 127.0.0.1:9081 --event-secret-file secrets
+  codegrant sync --endpoint https://pool.test:9229     in place of AWS
+
+A local pool on this machine (codegrant pool) is asked by itself, at the address
+that its issuer has.`
+}
+
+// Exit statuses of their own.
+const (
+	exitTooMany = 3
+	exitRunning = 4
+)
+
+// Validate is called with the flags.
+func (c Command) Validate() error {
+	switch {
+	case len(c.User) > 0 && (c.Follow || c.DryRun || c.Every != 0):
+		return errors.New("--user looks people up once: it goes with neither --follow, --dry-run nor --every")
+	case c.Follow && c.DryRun:
+		return errors.New("--follow changes things: it does not go with --dry-run")
+	case c.Every < 0:
+		return errors.New("--every cannot be below 0")
+	}
+	return nil
+}
+
+func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
+	s, err := c.openSync(ctx, out)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	switch {
+	case len(c.User) > 0:
+		return s.lookUp(ctx, c.User)
+	case c.Follow:
+		return s.follow(ctx)
+	case c.Every > 0:
+		return s.keepPassing(ctx)
+	}
+	var faults []error
+	for _, p := range s.pools {
+		report, err := p.Run(ctx, s.options(p.name, c.Full))
+		s.endProgress()
+		faults = append(faults, s.tell(p, report, err))
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// options are those of one pass.
+func (s *syncing) options(pool string, full bool) directory.Options {
+	o := directory.Options{Full: full, DryRun: s.DryRun, MaxShare: s.MaxShare, Difference: difference(s.out.Stdout)}
+	if s.JSON {
+		o.Difference = nil
+	}
+	if s.progress {
+		o.Progress = func(r directory.Report) {
+			fmt.Fprintf(s.out.Stderr, "\r%s: %-9s %s, %s \x1b[K", pool, r.Phase, terminal.Plural(r.Groups, "group"), terminal.Plural(r.Users, "user"))
+		}
+	}
+	return o
+}
+
+func (s *syncing) endProgress() {
+	if s.progress {
+		fmt.Fprint(s.out.Stderr, "\r\x1b[K")
+	}
+}
+
+// passed is a pass as programs get it.
+type passed struct {
+	Pool          string    `json:"pool"`
+	Pass          string    `json:"pass,omitempty"`
+	Full          bool      `json:"full"`
+	DryRun        bool      `json:"dry_run"`
+	Done          bool      `json:"done"`
+	Started       time.Time `json:"started,omitzero"`
+	Finished      time.Time `json:"finished,omitzero"`
+	Resumed       int       `json:"resumed"`
+	Groups        int       `json:"groups"`
+	Members       int       `json:"members"`
+	Users         int       `json:"users"`
+	Created       int       `json:"created"`
+	Changed       int       `json:"changed"`
+	Disabled      int       `json:"disabled"`
+	Regrouped     int       `json:"regrouped"`
+	Removed       int       `json:"removed"`
+	Kept          int       `json:"kept"`
+	Refused       int       `json:"refused"`
+	SessionsEnded int       `json:"sessions_ended"`
+	SessionsStale int       `json:"sessions_stale"`
+	Error         string    `json:"error,omitempty"`
+}
+
+// tell prints what a pass has done, and returns what is to be done where it failed.
+func (s *syncing) tell(p *syncedPool, r directory.Report, err error) error {
+	switch {
+	case errors.Is(err, directory.ErrTooManyRemovals):
+		err = terminal.Exit(exitTooMany, fmt.Errorf("pool %s: %w; see with --dry-run whether they are gone from the pool, and allow it with --max-share", p.name, err))
+	case errors.Is(err, directory.ErrRunning):
+		err = terminal.Exit(exitRunning, fmt.Errorf("pool %s: %w; one that was killed is gone on with a minute later", p.name, err))
+	case err != nil:
+		err = fmt.Errorf("pool %s: %w", p.name, err)
+	}
+	if s.JSON {
+		out := passed{
+			Pool: p.name, Pass: r.Pass, Full: r.Full, DryRun: r.DryRun, Done: r.Phase == "done", Started: r.Started, Finished: r.Finished, Resumed: r.Resumed,
+			Groups: r.Groups, Members: r.Members, Users: r.Users, Created: r.Created, Changed: r.Changed, Disabled: r.Disabled, Regrouped: r.Regrouped,
+			Removed: r.Removed, Kept: r.Kept, Refused: r.Refused, SessionsEnded: r.SessionsEnded, SessionsStale: r.SessionsStale,
+		}
+		if err != nil {
+			out.Error = err.Error()
+		}
+		return errors.Join(err, terminal.PrintJSON(s.out.Stdout, out))
+	}
+	if r.Phase != "" {
+		if len(s.pools) > 1 {
+			fmt.Fprintf(s.out.Stdout, "%s: ", p.name)
+		}
+		fmt.Fprintf(s.out.Stdout, "%s, %s read: %d new, %d changed (%d disabled, %d regrouped), %d removed; %s ended, %d to be refreshed\n",
+			terminal.Plural(r.Groups, "group"), terminal.Plural(r.Users, "user"), r.Created, r.Changed, r.Disabled, r.Regrouped, r.Removed, terminal.Plural(r.SessionsEnded, "session"), r.SessionsStale)
+	}
+	return err
+}
+
+// difference prints what a dry run finds.
+func difference(w io.Writer) func(replica.Change) {
+	return func(c replica.Change) {
+		what := "change"
+		switch {
+		case c.Created:
+			what = "add"
+		case !c.User.Deleted.IsZero():
+			what = "remove"
+		}
+		fmt.Fprintf(w, "%-6s  %s %s\n", what, terminal.Printable(c.User.Username), terminal.Printable(c.User.Email))
+	}
+}
+
+// isTerminal reports whether a person is watching.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

@@ -1,0 +1,79 @@
+package terminal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+const databaseHelp = `Database as a URL: sqlite:app.db, postgres://user:password@host/name or mysql://user:password@host/name.`
+
+// Main runs a program, and ends the process.
+func Main(commands any, options ...kong.Option) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second signal ends the process at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(Run(ctx, os.Args[1:], os.Stdout, os.Stderr, commands, options...))
+}
+
+// Run runs the command that the arguments name, out of a table: a struct whose
+// fields are commands. It returns the exit status.
+func Run(ctx context.Context, args []string, stdout, stderr io.Writer, commands any, options ...kong.Option) int {
+	exit := -1
+	parser, err := kong.New(commands, append(options,
+		kong.Name("codegrant"),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(status int) { exit = status }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.Bind(&Streams{stdout, stderr}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.DefaultEnvars("CODEGRANT"),
+		kong.Vars{"databaseHelp": databaseHelp},
+	)...)
+	if err != nil {
+		fmt.Fprintln(stderr, "codegrant:", err)
+		return 1
+	}
+	command, err := parser.Parse(args)
+	if exit >= 0 {
+		return exit // help or version was asked for
+	}
+	if err != nil {
+		// The command's own help is the one that has the flag, and examples.
+		path := "codegrant"
+		if parse, ok := errors.AsType[*kong.ParseError](err); ok && parse.Context.Selected() != nil {
+			path = parse.Context.Selected().FullPath()
+		}
+		fmt.Fprintf(stderr, "codegrant: %v; see %s --help\n", err, path)
+		return 2
+	}
+	if err := command.Run(); err != nil && !errors.Is(err, context.Canceled) {
+		fmt.Fprintln(stderr, "codegrant:", err)
+		var status exitError
+		if errors.As(err, &status) {
+			return status.status
+		}
+		return 1
+	}
+	return 0
+}
+
+// exitError is a fault with an exit status of its own.
+type exitError struct {
+	error
+	status int
+}
+
+func (e exitError) Unwrap() error { return e.error }
+
+// Exit is a fault that ends the program with a status.
+func Exit(status int, err error) error { return exitError{err, status} }
+
+// Streams is where a command speaks.
+type Streams struct{ Stdout, Stderr io.Writer }
