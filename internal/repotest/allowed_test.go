@@ -294,6 +294,7 @@ var allowed = map[string]map[string]string{
 		"cmd/codegrant/internal/listen":   "addresses, and their end",
 		"cmd/codegrant/internal/terminal": "where it speaks",
 		"localpool":                       "the pool",
+		"localpool/standin":               "the pool in place of Amazon's hosts",
 	},
 	"cmd/codegrant/internal/serve": {
 		".":                                   "who is asking",
