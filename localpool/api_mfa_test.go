@@ -313,3 +313,49 @@ func TestPages_MFA(t *testing.T) {
 		t.Errorf("out of the blue: %d %s", stray.status, stray.body)
 	}
 }
+
+// TestPages_SecondFactors: codes by e-mail and SMS are asked for on the pages, too, and
+// who has several factors chooses.
+func TestPages_SecondFactors(t *testing.T) {
+	c := newContract(t)
+	pool := `"UserPoolId":"` + shop + `"`
+	c.ask("SetUserPoolMfaConfig", `{`+pool+`,"MfaConfiguration":"OPTIONAL","EmailMfaConfiguration":{"Message":"Code {####}","Subject":"Code"},
+		"SmsMfaConfiguration":{"SmsAuthenticationMessage":"Code {####}","SmsConfiguration":{"SnsCallerArn":"arn:aws:iam::123456789012:role/sms"}}}`)
+	user := pool + `,"Username":"carol"`
+	c.ask("AdminUpdateUserAttributes", `{`+user+`,"UserAttributes":[{"Name":"phone_number","Value":"+15550100"},{"Name":"phone_number_verified","Value":"true"}]}`)
+	c.ask("AdminSetUserMFAPreference", `{`+user+`,"EmailMfaSettings":{"Enabled":true}}`)
+	send := func(page answer, field, value string) answer {
+		t.Helper()
+		token, csrf := challengeField.FindStringSubmatch(page.body), csrfField.FindStringSubmatch(page.body)
+		if token == nil || csrf == nil {
+			t.Fatalf("no form: %d %s", page.status, page.body)
+		}
+		return c.do("POST", "/mfa?"+query("spa", nil).Encode(), url.Values{"challenge": {token[1]}, "_csrf": {csrf[1]}, field: {value}})
+	}
+	in := func(a answer) bool { return a.to != nil && a.to.Query().Get("code") != "" }
+
+	page := c.signIn("spa", "carol", "Passw0rd!", nil)
+	if in(page) || !strings.Contains(page.body, "sent to you") {
+		t.Fatalf("with a code by e-mail: %d %s", page.status, page.body)
+	}
+	code := c.lastCode("carol@example.com")
+	if again := send(page, "code", differs(code)); in(again) || !strings.Contains(again.body, "sent to you") {
+		t.Errorf("a wrong code: %d %s", again.status, again.body)
+	}
+	if done := send(page, "code", code); !in(done) {
+		t.Errorf("the code: %d %s", done.status, done.body)
+	}
+
+	c.ask("AdminSetUserMFAPreference", `{`+user+`,"SMSMfaSettings":{"Enabled":true}}`)
+	page = c.signIn("spa", "carol", "Passw0rd!", nil)
+	if in(page) || !strings.Contains(page.body, "Code by e-mail") || !strings.Contains(page.body, "Code by SMS") {
+		t.Fatalf("with two factors: %d %s", page.status, page.body)
+	}
+	if other := send(page, "factor", "SOFTWARE_TOKEN_MFA"); in(other) || !strings.Contains(other.body, "Code by SMS") {
+		t.Errorf("a factor that carol lacks: %d %s", other.status, other.body)
+	}
+	page = send(c.signIn("spa", "carol", "Passw0rd!", nil), "factor", "SMS_MFA")
+	if in(page) || !in(send(page, "code", c.lastCode("+15550100"))) {
+		t.Errorf("by SMS: %d %s", page.status, page.body)
+	}
+}

@@ -2,31 +2,74 @@ package pages
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/codegrant/codegrant/localpool/internal/state"
 	"github.com/codegrant/codegrant/localpool/internal/triggers"
 )
 
-// second asks a person who has shown the password for a code of their
-// authenticator app, or to set one up, where the pool wants that.
+// chooseFactor is the factor of a challenge for who has several, and has not chosen.
+const chooseFactor = "SELECT_MFA_TYPE"
+
+var errNoFactor error = &state.Error{Type: state.InvalidParameter, Message: "This pool asks everybody for a code by e-mail or SMS, and you have no verified address. Ask an administrator to set one."}
+
+// addresses are the attributes that codes of a factor are sent to.
+var addresses = map[string]string{state.EmailMFA: "email", state.SMSMFA: "phone_number"}
+
+// second asks a person who has shown the password for another factor, or to set one up,
+// where the pool or they themselves want that.
 func (p *Pages) second(w http.ResponseWriter, r *http.Request, v *view, u state.User) {
-	poolID := v.authorization.Client.PoolID
-	factor, err := p.state.SecondFactor(poolID, u.Sub())
-	if err == nil && factor == "" {
+	factors, setUp, err := p.state.SecondFactors(v.authorization.Client.PoolID, u.Sub())
+	switch {
+	case err != nil:
+	case len(factors) > 1:
+		v.Error, v.Data = "", factors
+		v.Token = p.challenge(v.authorization.Client.PoolID, u.Sub(), chooseFactor)
+		p.show(w, r, http.StatusOK, "factors.html", "Sign in", v)
+		return
+	case len(factors) == 1:
+		p.ask(w, r, v, u, factors[0])
+		return
+	case slices.Contains(setUp, state.SoftwareTokenMFA):
+		p.ask(w, r, v, u, state.MFASetup)
+		return
+	case len(setUp) > 0:
+		err = errNoFactor
+	default:
 		p.complete(w, r, v, u)
 		return
 	}
-	if factor == state.MFASetup {
-		v.Data, err = p.state.AssociateToken(poolID, u.Sub())
+	v.Error = message(err)
+	p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
+}
+
+// ask asks for one factor.
+func (p *Pages) ask(w http.ResponseWriter, r *http.Request, v *view, u state.User, factor string) {
+	poolID := v.authorization.Client.PoolID
+	asked := askedCode{Username: u.Username}
+	var err error
+	switch factor {
+	case state.MFASetup:
+		asked.Secret, err = p.state.AssociateToken(poolID, u.Sub())
+	case state.EmailMFA, state.SMSMFA:
+		asked.Sent = true
+		_, err = p.state.SendSignIn(poolID, u.Sub(), addresses[factor])
 	}
 	if err != nil {
 		v.Error = message(err)
 		p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
 		return
 	}
-	v.Error, v.Token = "", p.challenge(poolID, u.Sub(), factor)
+	v.Error, v.Data, v.Token = "", asked, p.challenge(poolID, u.Sub(), factor)
 	p.show(w, r, http.StatusOK, "mfa.html", "Sign in", v)
+}
+
+// askedCode is what the page shows that asks for a code.
+type askedCode struct {
+	Username string
+	Secret   string // of an authenticator app that is being set up
+	Sent     bool   // by e-mail or SMS
 }
 
 func (p *Pages) mfa(w http.ResponseWriter, r *http.Request, v *view) {
@@ -37,18 +80,33 @@ func (p *Pages) mfa(w http.ResponseWriter, r *http.Request, v *view) {
 		p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
 		return
 	}
+	if c.factor == chooseFactor {
+		factors, _, err := p.state.SecondFactors(c.poolID, c.sub)
+		p.end(token)
+		if factor := r.PostFormValue("factor"); err == nil && slices.Contains(factors, factor) {
+			p.ask(w, r, v, u, factor)
+			return
+		}
+		p.second(w, r, v, u)
+		return
+	}
 	code := strings.TrimSpace(r.PostFormValue("code"))
+	asked := askedCode{Username: u.Username}
 	var err error
-	if c.factor == state.MFASetup {
+	switch c.factor {
+	case state.MFASetup:
+		if u.Token != nil {
+			asked.Secret = u.Token.Pending
+		}
 		err = p.state.VerifyToken(c.poolID, c.sub, code, "")
-	} else {
+	case state.EmailMFA, state.SMSMFA:
+		asked.Sent = true
+		_, err = p.state.CheckSignIn(c.poolID, c.sub, code, false)
+	default:
 		err = p.state.CheckToken(c.poolID, c.sub, code)
 	}
 	if err != nil {
-		if c.factor == state.MFASetup && u.Token != nil {
-			v.Data = u.Token.Pending
-		}
-		v.Error, v.Token = message(err), token
+		v.Error, v.Data, v.Token = message(err), asked, token
 		p.show(w, r, http.StatusOK, "mfa.html", "Sign in", v)
 		return
 	}

@@ -48,29 +48,6 @@ func (p *Pool) mfa() string {
 	return p.MFA
 }
 
-// SecondFactor says what a user is to be asked who has shown the password: nothing,
-// a code of their authenticator app, or to set one up.
-func (s *State) SecondFactor(poolID, name string) (string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p, err := s.pool(poolID)
-	if err != nil {
-		return "", err
-	}
-	u := p.user(name)
-	if u == nil {
-		return "", errNoUser
-	}
-	has := u.Token != nil && u.Token.Secret != ""
-	switch mode := p.mfa(); {
-	case mode == MFAOptional && has && u.Token.On, mode == MFARequired && has:
-		return SoftwareTokenMFA, nil
-	case mode == MFARequired:
-		return MFASetup, nil
-	}
-	return "", nil
-}
-
 // SetPoolMFA sets what MFA a pool has.
 func (s *State) SetPoolMFA(poolID, mode string) error {
 	s.mu.Lock()
