@@ -90,7 +90,7 @@ func TestUnchanged(t *testing.T) {
 			t.Log("only with CODEGRANT_TEST_CLIENTS=all")
 			return
 		}
-		bin := testenv.Python(t, "awscli==1.46.3", "boto3==1.44.3", "cognitojwt==1.4.1", "chalice-cognito-auth==2.5.1.post3", "flask-cognito-lib==1.9.7",
+		bin := testenv.Python(t, "awscli==1.46.3", "boto3==1.44.3", "cognitojwt==1.4.1", "chalice==1.34.0", "chalice-cognito-auth==2.5.1.post3", "flask-cognito-lib==1.9.7",
 			"aws-cognito-validation==0.1.0", "django-cognito-jwt2==0.2.0")
 		env := amazon(t)
 		if out := unchanged(t, env, ".", filepath.Join(bin, "python"), "unchanged.py"); strings.Count(out, " verifies\n") != 5 {
