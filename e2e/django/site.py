@@ -31,6 +31,7 @@ settings.configure(
     DEFAULT_AUTO_FIELD="django.db.models.AutoField",
     INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions", "rest_framework"],
     MIDDLEWARE=["django.contrib.sessions.middleware.SessionMiddleware", "siblings.SharedTokens"],
+    SHARED_TOKENS=True,
     SHARED_TOKENS_DOMAIN=given["domain"],
     AUTH_COGNITO_CLIENT_ID=given["client_id"],
     SESSION_COOKIE_SECURE=True,

@@ -179,7 +179,9 @@ func TestAProcessIsKilledWithTheLease(t *testing.T) {
 				wg.Wait()
 			}, other)
 			t.Logf("%v, after %v by their clocks", all, passed)
-			if all.statuses[200] != 100 || passed > lease+9*time.Second {
+			// A little passes with each look, and a busy machine looks again while the
+			// answer is on its way. Who waited for two leases would be past this.
+			if all.statuses[200] != 100 || passed > lease+24*time.Second {
 				t.Errorf("%d answers with 200, want 100; after %v, want no more than the lease", all.statuses[200], passed)
 			}
 			if n := w.Calls(localpool.Token) - before; n != 2 {
