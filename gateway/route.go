@@ -54,7 +54,8 @@ type Route struct {
 	// EncodedPaths hands on paths that servers read in several ways, byte for byte:
 	// those with encoded slashes, percent signs and the like, with semicolons and
 	// empty segments. The permissions of all routes are asked that one of these
-	// readings leads to. Without it, such requests are refused.
+	// readings leads to. Without it, such requests are refused. People come back to
+	// such a path from a sign-in where [codegrant.Config] has EncodedReturnPaths.
 	EncodedPaths bool
 	// Many servers take paths for one that differ in case, in dots or blanks at the
 	// end of a segment, in a slash at the end, or in an extension. A request whose
