@@ -28,6 +28,7 @@ var tunnels = map[string]string{
 	"h2c":                     "GET %s\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n",
 	"h2c in capitals":         "GET %s\r\nConnection: UPGRADE, HTTP2-SETTINGS\r\nUPGRADE: H2C\r\nHTTP2-SETTINGS: AAMAAABkAAQCAAAAAAIAAAAA\r\n",
 	"h2c, settings unnamed":   "GET %s\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n",
+	"settings alone":          "GET %s\r\nConnection: HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n",
 	"h2c by POST":             "POST %s\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\nContent-Length: 0\r\n",
 	"h2c with a body":         "POST %s\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\nContent-Length: 2\r\n",
 	"h2c and WebSocket":       "GET %s\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: websocket, h2c\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + webSocketKey + "\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n",
@@ -140,7 +141,7 @@ func TestS200_QuestionsAboutTunnels(t *testing.T) {
 				header.Add(key, value)
 			}
 		}
-		if header.Get("Upgrade") == "" || name == "WebSocket with a body" { // nobody asks for anything, or nobody says that there is a body
+		if header.Get("Upgrade") == "" && header.Get("Http2-Settings") == "" || name == "WebSocket with a body" { // nobody asks for anything, or nobody says that there is a body
 			continue
 		}
 		w := httptest.NewRecorder()
