@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/codegrant/codegrant/internal/quotas"
 )
 
 // target is what a request asks for in the one form that routes are matched
@@ -204,7 +206,7 @@ func canonicalHost(host string) (string, error) {
 // bearerIssuer reads, without believing it, whose token a request carries.
 func bearerIssuer(r *http.Request) string {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") || len(token) > 16<<10 {
+	if !strings.EqualFold(scheme, "Bearer") || len(token) > quotas.TokenBytes {
 		return ""
 	}
 	parts := strings.Split(strings.TrimSpace(token), ".")

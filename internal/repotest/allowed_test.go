@@ -122,6 +122,7 @@ var allowed = map[string]map[string]string{
 	"directory/sqsqueue/sqstest": {},
 	"gateway": {
 		".":                 "decides who is asking; the gateway speaks for it",
+		"internal/quotas":   "how long a token of a pool can be",
 		"golang.org/x/net":  "which names a header can have",
 		"golang.org/x/text": "letters that servers take for one",
 	},
