@@ -195,7 +195,7 @@ async def app(scope, receive, send):
 	}
 	address := testenv.FreeAddress(t)
 	ctx, cancel := context.WithCancel(context.Background())
-	server := exec.CommandContext(ctx, filepath.Join(bin, "hypercorn"), "--bind", address, "app:app")
+	server := exec.CommandContext(ctx, filepath.Join(bin, "hypercorn"), "--workers", "0", "--bind", address, "app:app") // no process of its own that would outlive it
 	server.Dir = folder
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
