@@ -10,7 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/codegrant/codegrant/internal/testenv"
 )
@@ -65,15 +64,7 @@ http {
 
 	behind := *g
 	behind.url = "http://" + front
-	stop := behind.clients()
-	for range rounds(t) {
-		time.Sleep(300 * time.Millisecond) // of requests
-		stopProcess(t, command)
-		command = g.spawn(socket)
-	}
-	time.Sleep(300 * time.Millisecond)
-	all := stop()
-	stopProcess(t, command)
+	all := behind.restarted(t, command, socket)
 	// nginx may send a request on a connection that it has kept just as the process closes it:
 	// of a request that is not idempotent it then says 502. It was not seen in 60 restarts.
 	if all.lost.Load() > 1 || all.refused.Load() > 0 || all.answered.Load() == 0 {

@@ -302,6 +302,21 @@ func TestS163_S295_AStopLosesNothing(t *testing.T) {
 	}
 }
 
+// restarted has clients ask while one process after another takes the socket over.
+func (g *gate) restarted(t *testing.T, command *exec.Cmd, socket *os.File) *losses {
+	t.Helper()
+	stop := g.clients()
+	for range rounds(t) {
+		time.Sleep(300 * time.Millisecond) // of requests
+		stopProcess(t, command)
+		command = g.spawn(socket)
+	}
+	time.Sleep(300 * time.Millisecond)
+	all := stop()
+	stopProcess(t, command)
+	return all
+}
+
 // TestS295_ARestartUnderSystemdLosesNothing: systemd holds the socket, and who comes
 // while nobody is there waits.
 func TestS295_ARestartUnderSystemdLosesNothing(t *testing.T) {
@@ -316,16 +331,7 @@ func TestS295_ARestartUnderSystemdLosesNothing(t *testing.T) {
 	}
 	l.Close()
 	defer socket.Close()
-	command := g.spawn(socket)
-	stop := g.clients()
-	for range rounds(t) {
-		time.Sleep(300 * time.Millisecond) // of requests
-		stopProcess(t, command)
-		command = g.spawn(socket)
-	}
-	time.Sleep(300 * time.Millisecond)
-	all := stop()
-	stopProcess(t, command)
+	all := g.restarted(t, g.spawn(socket), socket)
 	if all.lost.Load() > 0 || all.refused.Load() > 0 || all.answered.Load() == 0 {
 		t.Errorf("%v", all)
 	}
