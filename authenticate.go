@@ -48,11 +48,17 @@ func (b bearerAuthenticator) Authenticate(r *http.Request) (*Identity, error) {
 // the metadata of a gRPC call or the first message on a socket. token is without
 // the word Bearer; an empty one is refused like any other that is none.
 //
+// A token by which somebody acts for the person is refused unless Config.BearerActors
+// names them.
+//
 // An error that is [ErrUnavailable] says nothing about the token. Any other is an
 // [ErrInvalid]. The identity is good until its Expires: who keeps it for longer
 // than one call, as a stream does, has to end with it.
 func (a *Auth) Bearer(ctx context.Context, token string) (*Identity, error) {
 	id, err := bearerAuthenticator{a.prover}.identity(ctx, token)
+	if err == nil && !a.gate.mayAct(id) {
+		id, err = nil, delegated(id)
+	}
 	if err != nil && !isUnavailable(err) {
 		a.gate.audit(ctx, slog.LevelWarn, "proof refused", slog.String("reason", err.Error()))
 	}

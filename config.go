@@ -95,6 +95,11 @@ type Config struct {
 	// that an access token may be bound to. Defaults to none.
 	BearerResources []string
 
+	// BearerActors are those who may act for people everywhere, by a bearer token that
+	// says so (act, RFC 8693): as in [AllowActors], which allows them in one place.
+	// Defaults to none.
+	BearerActors []string
+
 	// LoadBalancer accepts what an AWS load balancer says about people whom it
 	// has signed in itself. Signers is required; issuer, client, clock and HTTP
 	// client default to those of this configuration. See [verify.ALB] for what

@@ -43,6 +43,10 @@ type Identity struct {
 	Scopes        []string // of the access token
 	ClientID      string   // the app client that the tokens were issued to
 
+	// Actor is who acts for the person, by a token that says so; nil: the person. A
+	// handler sees one where [AllowActors] or Config.BearerActors does.
+	Actor *Actor
+
 	Method   Method
 	AuthTime time.Time // when the person last proved who they are
 	Expires  time.Time // when the proof (the access token) expires; a session outlives it by refreshing
@@ -76,7 +80,7 @@ func identityOf(who *prove.Person, sessionID string, proof proof) Identity {
 	return Identity{
 		Issuer: who.Issuer, Subject: who.Subject, UserID: who.UserID,
 		Username: who.Username, Email: who.Email, EmailVerified: who.EmailVerified, Name: who.Name,
-		Groups: who.Groups, Scopes: who.Scopes, ClientID: who.ClientID,
+		Groups: who.Groups, Scopes: who.Scopes, ClientID: who.ClientID, Actor: who.Actor,
 		Method: Method(who.Method), AuthTime: who.AuthTime, Expires: who.Expires,
 		sessionID: sessionID, proof: proof,
 	}
@@ -152,6 +156,7 @@ type request struct {
 	gate     *gate
 	w        http.ResponseWriter
 	identity *Identity // nil: nobody is signed in
+	acted    *Identity // in its place where somebody acts for the person who may not everywhere
 	own      Identity  // where identity is of a session
 	failure  error     // why a request that tried to prove an identity has none
 
@@ -166,6 +171,13 @@ func (req *request) Value(key any) any {
 		return req
 	}
 	return req.Context.Value(key)
+}
+
+// as is the request once it is known that who acts for the person may.
+func (req *request) as(id *Identity) *request {
+	own := *req
+	own.identity, own.acted = id, nil
+	return &own
 }
 
 func fromContext(ctx context.Context) *request {

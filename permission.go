@@ -66,7 +66,7 @@ func HasScope(scope string) Permission {
 // panics when there is none.
 func All(permissions ...Permission) Permission {
 	mustHaveSome("All", permissions)
-	return permission{join(permissions, " and "), func(ctx context.Context, id *Identity, r *http.Request) (bool, error) {
+	all := permission{join(permissions, " and "), func(ctx context.Context, id *Identity, r *http.Request) (bool, error) {
 		for _, p := range permissions {
 			if ok, err := p.Check(ctx, id, r); !ok || err != nil {
 				return false, err
@@ -74,6 +74,10 @@ func All(permissions ...Permission) Permission {
 		}
 		return true, nil
 	}}
+	if admitsActors(permissions) {
+		return actorPermission{all}
+	}
+	return all
 }
 
 // Any allows what at least one of the permissions allows, asked in order. One

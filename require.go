@@ -1,6 +1,7 @@
 package codegrant
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ func (a *Auth) Identify(next http.Handler) http.Handler {
 //
 // It may be nested: an inner Require re-uses the outer one's identity.
 func (a *Auth) Require(permissions ...Permission) func(http.Handler) http.Handler {
-	need := allOf(permissions)
+	need, actors := allOf(permissions), admitsActors(permissions)
 	return func(next http.Handler) http.Handler {
 		next = a.gate.files.withSignedCookies(next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -43,16 +44,23 @@ func (a *Auth) Require(permissions ...Permission) func(http.Handler) http.Handle
 				}
 				r = r.WithContext(req)
 			}
-			if req.identity == nil {
+			id := cmp.Or(req.identity, req.acted)
+			switch {
+			case id == nil:
 				a.gate.unauthorized(w, r, req.failure)
 				return
+			case !actors && !a.gate.mayAct(id):
+				a.gate.forbidden(w, r, id, errActor(id))
+				return
+			case id != req.identity:
+				r = r.WithContext(req.as(id))
 			}
-			allowed, err := need.Check(r.Context(), req.identity, r)
+			allowed, err := need.Check(r.Context(), id, r)
 			switch {
 			case err != nil:
 				a.gate.unavailable(w, r, unavailable("check the permission", err))
 			case !allowed:
-				a.gate.forbidden(w, r, req.identity, fmt.Errorf("%w: needs %s", ErrForbidden, need))
+				a.gate.forbidden(w, r, id, fmt.Errorf("%w: needs %s", ErrForbidden, need))
 			default:
 				next.ServeHTTP(w, r)
 			}
@@ -94,6 +102,8 @@ func (a *Auth) Recheck(r *http.Request, permissions ...Permission) error {
 		return err
 	case id == nil:
 		return ErrSessionEnded
+	case !admitsActors(permissions) && !a.gate.mayAct(id):
+		return errActor(id)
 	}
 	need := allOf(permissions)
 	allowed, err := need.Check(r.Context(), id, r)
@@ -152,6 +162,8 @@ func (g *gate) identify(w http.ResponseWriter, r *http.Request) (*request, bool)
 	case err != nil:
 		g.audit(r.Context(), slog.LevelWarn, "proof refused", slog.String("reason", err.Error()))
 		req.failure = &proofError{by, err}
+	case id != nil && !g.mayAct(id):
+		req.acted = id
 	default:
 		req.identity = id
 	}

@@ -133,6 +133,9 @@ func (c Config) resolve() (settings, error) {
 		}
 		c.Keys = session.RandomKeyring()
 	}
+	if err := checkActors(c.BearerActors); err != nil {
+		fault("BearerActors", "%w", err)
+	}
 	if slices.Contains(c.Authenticators, nil) {
 		fault("Authenticators", "one of them is nil")
 	}

@@ -120,8 +120,8 @@ func (d *desk) challenge(w http.ResponseWriter, r *http.Request, failure error) 
 // forbidden answers 403: signed in, and not allowed.
 func (d *desk) forbidden(w http.ResponseWriter, r *http.Request, id *Identity, err error) {
 	correlation := correlation()
-	d.audit(r.Context(), slog.LevelWarn, "request refused", slog.String("sub", id.Subject), slog.String("reason", err.Error()),
-		slog.String("method", bounded(r.Method)), slog.String("path", bounded(r.URL.Path)), slog.String("correlation", correlation))
+	d.audit(r.Context(), slog.LevelWarn, "request refused", append(actorAttrs(id), slog.String("sub", id.Subject), slog.String("reason", err.Error()),
+		slog.String("method", bounded(r.Method)), slog.String("path", bounded(r.URL.Path)), slog.String("correlation", correlation))...)
 	p := problemDocument{
 		Type: problemTypes + "forbidden", Title: "Not allowed", Status: http.StatusForbidden,
 		Detail: "You are signed in, but lack the permission.", Correlation: correlation,

@@ -16,6 +16,7 @@ type userInfo struct {
 	Name          string   `json:"name,omitempty"`
 	Groups        []string `json:"groups"`
 	Scopes        []string `json:"scopes"`
+	Actor         string   `json:"actor,omitempty"` // who acts for the person
 	Issuer        string   `json:"iss"`
 	Method        Method   `json:"method"`
 	AuthTime      int64    `json:"auth_time,omitempty"` // epoch seconds, as the claim
@@ -33,6 +34,10 @@ func (g *gate) user(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	id := req.identity
+	if req.acted != nil {
+		g.forbidden(w, r, req.acted, errActor(req.acted))
+		return
+	}
 	if id == nil {
 		// Also to a browser that navigates: this endpoint is asked who is
 		// signed in, and "nobody" is an answer.
@@ -46,7 +51,7 @@ func newUserInfo(id *Identity) userInfo {
 	info := userInfo{
 		Subject: id.Subject, ID: id.UserID, Username: id.Username,
 		Email: id.Email, EmailVerified: id.EmailVerified, Name: id.Name,
-		Groups: orEmpty(id.Groups), Scopes: orEmpty(id.Scopes), Issuer: id.Issuer, Method: id.Method,
+		Groups: orEmpty(id.Groups), Scopes: orEmpty(id.Scopes), Actor: id.Actor.String(), Issuer: id.Issuer, Method: id.Method,
 		Expires: id.Expires.UTC().Format(time.RFC3339),
 	}
 	if !id.AuthTime.IsZero() {

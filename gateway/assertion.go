@@ -156,7 +156,24 @@ type claims struct {
 	Groups        []string `json:"groups"`
 	Scopes        []string `json:"scopes"`
 	UserID        int64    `json:"user_id,omitempty"`
+	Actor         *actor   `json:"act,omitempty"`
 	Session       string   `json:"sid,omitempty"`
+}
+
+// actor is who acts for the person, as RFC 8693 has it.
+type actor struct {
+	Issuer   string `json:"iss,omitempty"`
+	Subject  string `json:"sub,omitempty"`
+	ClientID string `json:"client_id,omitempty"`
+	Before   *actor `json:"act,omitempty"`
+}
+
+// actorOf names the issuer with each actor: an assertion has another one than the token.
+func actorOf(a *codegrant.Actor, issuer string) *actor {
+	if a == nil {
+		return nil
+	}
+	return &actor{Issuer: cmp.Or(a.Issuer, issuer), Subject: a.Subject, ClientID: a.ClientID, Before: actorOf(a.Before, issuer)}
 }
 
 // sign returns a token for an audience, which may be one that was signed before.
@@ -201,6 +218,13 @@ func appendSaid(b []byte, audience string, id *codegrant.Identity) []byte {
 			add(s)
 		}
 	}
+	for a := id.Actor; a != nil; a = a.Before {
+		b = append(b, 1)
+		for _, s := range [...]string{a.Issuer, a.Subject, a.ClientID} {
+			add(s)
+		}
+	}
+	b = append(b, 0)
 	b = binary.AppendVarint(b, id.UserID)
 	if id.EmailVerified {
 		b = append(b, 1)
@@ -212,7 +236,7 @@ func (s *signer) signAt(now time.Time, audience string, id *codegrant.Identity) 
 	payload, err := json.Marshal(claims{
 		Issuer: s.Issuer, Audience: audience, Subject: id.Subject, IssuedAt: now.Unix(), Expires: now.Add(s.Lifetime).Unix(),
 		PoolIssuer: id.Issuer, Username: id.Username, Email: id.Email, EmailVerified: id.EmailVerified, Name: id.Name,
-		Groups: orEmpty(id.Groups), Scopes: orEmpty(id.Scopes), UserID: id.UserID, Session: id.SessionID(),
+		Groups: orEmpty(id.Groups), Scopes: orEmpty(id.Scopes), UserID: id.UserID, Session: id.SessionID(), Actor: actorOf(id.Actor, id.Issuer),
 	})
 	if err != nil {
 		return "", err

@@ -3,6 +3,7 @@ package gateway
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/codegrant/codegrant"
@@ -85,6 +86,9 @@ func (g *Gateway) Explain(r *http.Request, tenant string, id *codegrant.Identity
 	} else if tenant != "" && tenant != t.Name {
 		out.Decision, out.Reason = Unauthorized, "the person is of another pool"
 		id = nil
+	}
+	if id != nil && id.Actor != nil && !slices.ContainsFunc(append(found.because, found), func(r *route) bool { return len(r.Actors) > 0 }) {
+		out.Decision, out.Reason = Forbidden, id.Actor.String()+" acts for the person, and the route allows no actor"
 	}
 	missing := []string(nil)
 	own := len(found.permissions)

@@ -26,6 +26,7 @@ type Headers struct {
 	Scopes    string // separated by commas. Defaults to X-Auth-Scopes
 	UserID    string // row of the replica. Defaults to X-Auth-User-Id
 	Issuer    string // Defaults to X-Auth-Issuer
+	Actor     string // who acts for them; empty: nobody. Defaults to X-Auth-Actor
 	Assertion string // signed. Defaults to X-Auth-Assertion
 }
 
@@ -85,6 +86,7 @@ func (g *Gateway) tell(h http.Header, id *codegrant.Identity) {
 	set(n.Groups, encodeList(id.Groups))
 	set(n.Scopes, encodeList(id.Scopes))
 	set(n.UserID, userID)
+	set(n.Actor, encode(id.Actor.String(), false))
 	set(n.Assertion, "")
 }
 
@@ -104,7 +106,7 @@ var errIdentity = errors.New("the identity headers are too large to be sent whol
 // costs a look at the lengths.
 func (g *Gateway) fits(id *codegrant.Identity, asserted bool) error {
 	const escaped = 3
-	size := len(id.Subject) + len(id.Username) + len(id.Email) + len(id.Name) + len(id.Issuer)
+	size := len(id.Subject) + len(id.Username) + len(id.Email) + len(id.Name) + len(id.Issuer) + len(id.Actor.String())
 	for _, list := range [...][]string{id.Groups, id.Scopes} {
 		for _, item := range list {
 			size += len(item) + 1

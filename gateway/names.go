@@ -97,6 +97,7 @@ func (h Headers) resolve() (headerNames, error) {
 	}{
 		{&n.Subject, "X-Auth-Subject"}, {&n.Username, "X-Auth-Username"}, {&n.Email, "X-Auth-Email"}, {&n.Name, "X-Auth-Name"},
 		{&n.Groups, "X-Auth-Groups"}, {&n.Scopes, "X-Auth-Scopes"}, {&n.UserID, "X-Auth-User-Id"}, {&n.Issuer, "X-Auth-Issuer"},
+		{&n.Actor, "X-Auth-Actor"},
 		{&n.Assertion, "X-Auth-Assertion"},
 	} {
 		if *name.field == "" {

@@ -42,6 +42,10 @@ type Route struct {
 	// signed in is enough.
 	Permissions []codegrant.Permission
 
+	// Actors are those who may act for people on the route, by a token that says so (act,
+	// RFC 8693): see [codegrant.AllowActors]. None: such tokens are refused.
+	Actors []string
+
 	// Upstream serves the route. Exactly one of Upstream and Files is set; none
 	// on routes that only forward-auth asks about.
 	Upstream *Upstream
@@ -282,6 +286,9 @@ func newRoute(c Route, tenants []*tenant, signs bool) (*route, error) {
 			fault("method %q is none", m)
 		}
 	}
+	if c.Public && len(c.Actors) > 0 {
+		fault("actors: it is public, and whoever acts for somebody is nobody there: take them away")
+	}
 	if c.Public && len(c.Permissions) > 0 {
 		fault("it is public and has permissions: take one away")
 	}
@@ -292,6 +299,11 @@ func newRoute(c Route, tenants []*tenant, signs bool) (*route, error) {
 	r.permissions = slices.Clone(c.Permissions)
 	if slices.Contains(c.Permissions, nil) {
 		fault("a permission is nil")
+	}
+	if any := slices.Contains(c.Actors, codegrant.AnyActor); slices.Contains(c.Actors, "") || any && len(c.Actors) > 1 {
+		fault("actors: name each, or %s alone", codegrant.AnyActor)
+	} else if len(c.Actors) > 0 {
+		r.permissions = append(r.permissions, codegrant.AllowActors(c.Actors...))
 	}
 	if c.Tenant != "" {
 		i := slices.IndexFunc(tenants, func(t *tenant) bool { return t.Name == c.Tenant })

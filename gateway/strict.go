@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/codegrant/codegrant"
 )
 
 // find returns the route of a request, and has it ask for what every other route asks
@@ -151,6 +153,15 @@ var errPeople = errors.New("its path can be read as that of people of another po
 func (t *table) joined(found *route, others []*route, method string) (*route, error) {
 	out, changed := *found, false
 	out.permissions = slices.Clip(out.permissions)
+	some, none := false, false
+	for _, o := range append([]*route{found}, others...) {
+		if !o.Public && o.takes(method) {
+			some, none = some || len(o.Actors) > 0, none || len(o.Actors) == 0
+		}
+	}
+	if some && none {
+		out.permissions = append(out.permissions, codegrant.AllowActors()) // what one does not allow, nor do they together
+	}
 	for _, o := range others {
 		switch {
 		case !o.takes(method):

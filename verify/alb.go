@@ -190,6 +190,9 @@ func (a *ALB) check(t *token) (*ALBClaims, error) {
 		return nil, err
 	}
 	for _, m := range members {
+		if m.name == "act" {
+			return nil, ErrActor // whoever signs in at a load balancer is there in person
+		}
 		if !payload.set(m.name, m.raw) {
 			return nil, fmt.Errorf("%w: %s", ErrClaim, m.name)
 		}

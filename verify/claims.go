@@ -32,6 +32,10 @@ type Claims struct {
 	ACR       string    // acr: the class of authentication that took place, if stated
 	AMR       []string  // amr: its methods, if stated
 
+	// Actor is who acts for the person by an exchanged token; nil: the person. Whoever
+	// acts in the person's name, and not for them, leaves no trace in a token.
+	Actor *Actor // act
+
 	ID       string // jti
 	OriginID string // origin_jti: one for all tokens of a sign-in
 	EventID  string // event_id

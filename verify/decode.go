@@ -31,7 +31,7 @@ type decoded struct {
 var registered = func() map[string]bool {
 	names := make(map[string]bool)
 	for name := range strings.FieldsSeq(`iss sub aud client_id token_use username cognito:username cognito:groups cognito:roles
-		cognito:preferred_role scope auth_time iat exp nbf acr amr jti origin_jti event_id nonce at_hash azp
+		cognito:preferred_role scope auth_time iat exp nbf acr amr act jti origin_jti event_id nonce at_hash azp
 		email email_verified phone_number phone_number_verified name given_name family_name preferred_username locale picture
 		address identities`) {
 		names[name] = true
@@ -109,6 +109,8 @@ func (d *decoded) set(name, raw string) (ok bool) {
 		d.ACR, ok = asText(raw)
 	case "amr":
 		d.AMR, ok = asTexts(raw)
+	case "act":
+		d.Actor, ok = asActor(raw, 1)
 	case "jti":
 		d.ID, ok = asText(raw)
 	case "origin_jti":

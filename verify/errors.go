@@ -31,6 +31,7 @@ var (
 	ErrIssuer          error = refusal("token is of another issuer")
 	ErrAudience        error = refusal("token is for another audience")
 	ErrSubject         error = refusal("token names no subject")
+	ErrActor           error = refusal("token is for somebody else to act with in the person's place")
 	ErrIssuedAt        error = refusal("token was issued in the future, or at no stated time")
 	ErrNotYetValid     error = refusal("token is not valid yet")
 	ErrExpired         error = refusal("token has expired, or never does")

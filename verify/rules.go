@@ -19,7 +19,7 @@ const (
 // check holds a token to the rules for its use, and settles what the claims mean
 // that depend on it (AWS, developer guide, "Verifying JSON web tokens"; OpenID
 // Connect Core, section 3.1.3.7).
-func (v *Verifier) check(d *decoded, use string, ended bool) error {
+func (v *Verifier) check(d *decoded, use string, also accepted) error {
 	switch {
 	case d.TokenUse != use:
 		return fmt.Errorf("%w: token_use is not %q", ErrTokenUse, use)
@@ -36,7 +36,22 @@ func (v *Verifier) check(d *decoded, use string, ended bool) error {
 	if err := settle(d); err != nil {
 		return err
 	}
-	return v.checkTime(d, ended)
+	d.Actor.settle(v.issuer)
+	return v.checkUse(d, also)
+}
+
+// accepted is what one caller takes beside what every caller does.
+type accepted struct {
+	ended bool // a token whose time is up
+	actor bool // one by which somebody acts for the person
+}
+
+// checkUse is made for every use of a token, also of one that is remembered.
+func (v *Verifier) checkUse(d *decoded, also accepted) error {
+	if d.Actor != nil && !also.actor {
+		return ErrActor
+	}
+	return v.checkTime(d, also.ended)
 }
 
 // checkSubject refuses what no pool makes, and what a log or a header could not show.
@@ -79,8 +94,8 @@ func (v *Verifier) settleAccess(d *decoded) error {
 	return nil
 }
 
-// checkTime is made for every use of a token. Times are whole seconds of four
-// digits' years, so that nothing here can overflow.
+// checkTime: times are whole seconds of four digits' years, so that nothing here can
+// overflow.
 func (v *Verifier) checkTime(d *decoded, ended bool) error {
 	now := v.now()
 	switch {

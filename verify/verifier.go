@@ -37,6 +37,15 @@ type IDExpectations struct {
 	// who signed in once, not that they may go on. It is for whoever holds the answer
 	// to a refresh against the tokens before.
 	Ended bool
+	// Actor accepts a token by which somebody acts for the person (act, RFC 8693):
+	// who it is, and whether they may, is for the caller to see to in [Claims.Actor].
+	Actor bool
+}
+
+// AccessExpectations are what an access token is held against besides the rules.
+type AccessExpectations struct {
+	// Actor is as in [IDExpectations].
+	Actor bool
 }
 
 // IDToken verifies an ID token, which says who signed in and is no key to an API.
@@ -45,7 +54,7 @@ type IDExpectations struct {
 // error is [ErrInvalid], with the sentinel of the check that failed, or
 // [ErrUnavailable].
 func (v *Verifier) IDToken(ctx context.Context, raw string, want IDExpectations) (*Claims, error) {
-	d, err := v.verify(ctx, raw, useID, want.Ended)
+	d, err := v.verify(ctx, raw, useID, accepted{ended: want.Ended, actor: want.Actor})
 	if err == nil {
 		// What the caller expects is no part of what is remembered.
 		err = want.check(d)
@@ -58,10 +67,15 @@ func (v *Verifier) IDToken(ctx context.Context, raw string, want IDExpectations)
 
 // AccessToken verifies an access token, which is a key to an API and does not say
 // much about the person. It accepts an app client's own token too: see
-// [Claims.Machine]. The error is [ErrInvalid], with the sentinel of the check that
+// [Claims.Machine]. One by which somebody acts for the person is refused. The error is [ErrInvalid], with the sentinel of the check that
 // failed, or [ErrUnavailable].
 func (v *Verifier) AccessToken(ctx context.Context, raw string) (*Claims, error) {
-	d, err := v.verify(ctx, raw, useAccess, false)
+	return v.AccessTokenFor(ctx, raw, AccessExpectations{})
+}
+
+// AccessTokenFor is AccessToken for callers that take more, or less.
+func (v *Verifier) AccessTokenFor(ctx context.Context, raw string, want AccessExpectations) (*Claims, error) {
+	d, err := v.verify(ctx, raw, useAccess, accepted{actor: want.Actor})
 	if err != nil {
 		return nil, fmt.Errorf("verify access token: %w", err)
 	}
@@ -99,14 +113,14 @@ const maxRemembered = 16 << 10
 // verify makes the checks that depend on the token, the keys and the time alone.
 // Those that need no key come first: a hopeless token costs no network, and hardly
 // any time.
-func (v *Verifier) verify(ctx context.Context, raw, use string, ended bool) (*decoded, error) {
+func (v *Verifier) verify(ctx context.Context, raw, use string, also accepted) (*decoded, error) {
 	if err := checkSize(raw); err != nil {
 		return nil, err
 	}
 	id := cacheID{hash(raw), use == useAccess}
 	if e, ok := v.cache.get(id); ok {
-		// Two things can have changed since: the time, and the pool's keys.
-		if err := v.checkTime(e.decoded, ended); err != nil {
+		// Three things can have changed since: the time, the pool's keys, and who asks.
+		if err := v.checkUse(e.decoded, also); err != nil {
 			return nil, err
 		}
 		key, err := v.key(ctx, e.keyID)
@@ -129,7 +143,7 @@ func (v *Verifier) verify(ctx context.Context, raw, use string, ended bool) (*de
 	if err != nil {
 		return nil, err
 	}
-	if err := v.check(d, use, ended); err != nil {
+	if err := v.check(d, use, also); err != nil {
 		return nil, err
 	}
 	key, err := v.key(ctx, t.keyID)

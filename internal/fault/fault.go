@@ -24,6 +24,7 @@ var (
 	TokenRefused    = refusal("a token of the pool did not verify")
 	SubjectMismatch = refusal("the tokens are not of the same person")
 	MachineToken    = refusal("the token is of an app client, not of a person")
+	Delegated       = refusal("the token is for somebody else to act with, whom nobody has allowed here")
 	SessionEnded    = refusal("the session has ended")
 	AmbiguousCookie = refusal("the request carries the sessions of two people")
 	SignInLoop      = refusal("several sign-ins in a row left no session; does the browser keep the cookie, and the store what it is given?")

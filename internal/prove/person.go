@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/verify"
 )
 
 // Person is who it is, as the newest tokens say. Requests of one session share it:
@@ -17,6 +18,7 @@ type Person struct {
 	Name            string
 	Groups, Scopes  []string
 	ClientID        string
+	Actor           *verify.Actor // who acts for them, by a bearer token; nil: nobody
 	Method          string
 	AuthTime        time.Time // when the person last proved who they are
 	Issued, Expires time.Time // of the access token; the sooner end where the ID token ends before

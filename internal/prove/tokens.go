@@ -101,11 +101,12 @@ func (p *Prover) Of(ctx context.Context, idToken cognito.Secret) (*verify.Claims
 	return claims, nil
 }
 
-// Bearer says whom a bearer token stands for, and whether it is an ID token.
+// Bearer says whom a bearer token stands for, and whether it is an ID token. Whether
+// somebody may act for them is for the caller to see to: see Person.Actor.
 func (p *Prover) Bearer(ctx context.Context, token string) (who Person, isID bool, err error) {
-	claims, err := p.verifier.AccessToken(ctx, token)
+	claims, err := p.verifier.AccessTokenFor(ctx, token, verify.AccessExpectations{Actor: true})
 	if p.idTokens && isTokenUse(err) {
-		claims, err = p.verifier.IDToken(ctx, token, verify.IDExpectations{})
+		claims, err = p.verifier.IDToken(ctx, token, verify.IDExpectations{Actor: true})
 	}
 	if err != nil {
 		return Person{}, false, fault.OfToken("verify the bearer token", err)
@@ -116,7 +117,7 @@ func (p *Prover) Bearer(ctx context.Context, token string) (who Person, isID boo
 	return Person{
 		Issuer: claims.Issuer, Subject: claims.Subject,
 		Username: claims.Username, Email: claims.Email, EmailVerified: claims.EmailVerified, Name: claims.Name,
-		Groups: p.groups(claims.Groups), Scopes: slices.Clone(claims.Scopes), ClientID: claims.ClientID,
+		Groups: p.groups(claims.Groups), Scopes: slices.Clone(claims.Scopes), ClientID: claims.ClientID, Actor: claims.Actor,
 		Method: ByBearer, AuthTime: claims.AuthTime, Issued: claims.IssuedAt, Expires: claims.ExpiresAt,
 	}, claims.TokenUse == "id", nil
 }

@@ -160,6 +160,7 @@ type headers struct {
 	Scopes    string `yaml:"scopes" help:"Separated by commas. Defaults to X-Auth-Scopes."`
 	UserID    string `yaml:"user_id" help:"Row of the replica. Defaults to X-Auth-User-Id."`
 	Issuer    string `yaml:"issuer" help:"Of the pool. Defaults to X-Auth-Issuer."`
+	Actor     string `yaml:"actor" help:"Who acts for them. Defaults to X-Auth-Actor."`
 	Assertion string `yaml:"assertion" help:"Signed. Defaults to X-Auth-Assertion."`
 }
 
@@ -181,6 +182,7 @@ type route struct {
 	Groups            []string `yaml:"groups" help:"Groups that a person must be in, all of them."`
 	AnyGroups         []string `yaml:"any_groups" help:"Groups of which a person must be in one."`
 	Scopes            []string `yaml:"scopes" help:"Scopes that the access token must have, all of them."`
+	Actors            []string `yaml:"actors" help:"Who may act for people with a token that says so (act, RFC 8693): sub or client_id of each, or any. Defaults to none: such tokens are refused."`
 	ReadOnlyForOthers bool     `yaml:"read_only_for_others" help:"Lets others who are signed in read (GET, HEAD, OPTIONS). Defaults to false."`
 
 	Upstream    *upstream `yaml:"upstream" help:"Servers that the requests go to, or their URLs."`
@@ -208,6 +210,7 @@ type test struct {
 	Pool     string   `yaml:"pool" help:"Pool that the person is of. Defaults to the one that decides."`
 	Groups   []string `yaml:"groups" help:"Groups that the person is in. Defaults to none."`
 	Scopes   []string `yaml:"scopes" help:"Scopes that the access token has. Defaults to none."`
+	Actor    string   `yaml:"actor" help:"Who acts for the person, by a token that says so. Defaults to nobody."`
 	Requests []string `yaml:"requests" help:"Requests, such as GET https://app.example.com/admin, or /admin on the base_url of the first pool. Required."`
 	Expect   string   `yaml:"expect" enum:"pass,sign_in,forbidden,not_found,refused" help:"What becomes of each of them. Required."`
 	Route    string   `yaml:"route" help:"Name of the route that is to decide. Defaults to any."`

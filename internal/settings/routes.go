@@ -46,7 +46,7 @@ func (r *reader) routes(f *file, s *Settings) {
 func (r *reader) route(key string, c route) gateway.Route {
 	out := gateway.Route{
 		Name: c.Name, Host: c.Host, Path: c.Path, Exact: c.Exact, Methods: c.Methods, Tenant: c.Tenant,
-		Public: c.Public, StripPrefix: c.StripPrefix, EncodedPaths: c.EncodedPaths == "pass",
+		Public: c.Public, Actors: c.Actors, StripPrefix: c.StripPrefix, EncodedPaths: c.EncodedPaths == "pass",
 		ClearCookies:  c.ClearCookies,
 		CaseSensitive: c.CaseSensitive, DotSensitive: c.DotSensitive, SlashSensitive: c.SlashSensitive, ExtensionSensitive: c.ExtensionSensitive,
 		PassAccessToken: c.PassAccessToken, PassAuthorization: c.PassAuthorization, PassHeaders: c.PassHeaders, Assertion: c.Assertion, SendGroups: c.SendGroups,
@@ -183,10 +183,10 @@ func (r *reader) tryGateway(s *Settings) {
 			if _, after, ok := strings.Cut(text, ": "); ok {
 				text = after
 			}
-			for _, word := range []string{"host", "path", "method", "upstream", "there is no tenant", "pass_headers:", "clear_cookies:"} {
+			for _, word := range []string{"host", "path", "method", "upstream", "there is no tenant", "pass_headers:", "clear_cookies:", "actors:"} {
 				if strings.HasPrefix(text, word+" ") {
 					key = join(key, map[string]string{
-						"method": "methods", "there is no tenant": "tenant", "pass_headers:": "pass_headers", "clear_cookies:": "clear_cookies",
+						"method": "methods", "there is no tenant": "tenant", "pass_headers:": "pass_headers", "clear_cookies:": "clear_cookies", "actors:": "actors",
 					}[word])
 					if strings.HasSuffix(key, ".") {
 						key += word

@@ -68,6 +68,7 @@ func TestS227_TestsOfRules(t *testing.T) {
   - {path: /open, public: true, methods: GET}
   - {path: /orders, any_groups: [a, b], scopes: orders/read, read_only_for_others: true}
   - {host: only.example.com, path: /x}
+  - {path: /agents, actors: [agent-1, agent-2]}
 tests:
 `
 	if got := faultsOf(t, routes+`
@@ -78,6 +79,9 @@ tests:
   - {as: bob, requests: [GET /orders, HEAD /orders], expect: pass}
   - {as: bob, groups: a, scopes: orders/read, requests: POST /orders, expect: pass}
   - {as: bob, groups: a, requests: POST /orders, expect: forbidden}
+  - {as: bob, actor: agent-2, requests: /agents, expect: pass}
+  - {as: bob, actor: agent-3, requests: [/agents, /Agents], expect: forbidden}
+  - {as: bob, actor: agent-2, requests: [/, /Agents], expect: forbidden}
   - {requests: /open/x, expect: pass}
   - {requests: [POST /open, /a//b, /a%2fb, /../x, https://app.example.com../], expect: refused}
   - {requests: "/auth/login", expect: pass}

@@ -20,6 +20,7 @@ type Question struct {
 	Pool    string // that the person is of; empty: whichever is asked for
 	Groups  []string
 	Scopes  []string
+	Actor   string // who acts for them; empty: nobody
 }
 
 // Explain answers a question by the rules of the settings, without asking anybody.
@@ -77,12 +78,15 @@ func (s *Settings) explain(g *gateway.Gateway, q Question) (gateway.Explanation,
 		return gateway.Explanation{}, fmt.Errorf("there is no pool %q", q.Pool)
 	}
 	if q.As == "" {
-		if len(q.Groups) > 0 || len(q.Scopes) > 0 || q.Pool != "" {
-			return gateway.Explanation{}, fmt.Errorf("nobody has no groups, scopes or pool; say as whom")
+		if len(q.Groups) > 0 || len(q.Scopes) > 0 || q.Pool != "" || q.Actor != "" {
+			return gateway.Explanation{}, fmt.Errorf("nobody has no groups, scopes, pool or actor; say as whom")
 		}
 		return g.Explain(r, "", nil), nil
 	}
 	who := &codegrant.Identity{Subject: q.As, Username: q.As, Groups: q.Groups, Scopes: q.Scopes}
+	if q.Actor != "" {
+		who.Actor = &codegrant.Actor{Subject: q.Actor}
+	}
 	if strings.Contains(q.As, "@") {
 		who.Email, who.EmailVerified = q.As, true
 	}
@@ -145,7 +149,7 @@ func (r *reader) tests(f *file, s *Settings) {
 			if !r.has(key) {
 				key = fmt.Sprintf("tests[%d].requests", i) // one needs no brackets
 			}
-			got, err := s.explain(g, Question{Request: request, As: t.As, Pool: t.Pool, Groups: t.Groups, Scopes: t.Scopes})
+			got, err := s.explain(g, Question{Request: request, As: t.As, Pool: t.Pool, Groups: t.Groups, Scopes: t.Scopes, Actor: t.Actor})
 			if err != nil {
 				r.fault(key, "%w", err)
 				continue

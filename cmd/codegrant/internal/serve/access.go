@@ -32,6 +32,9 @@ func (g *generation) decided(r *http.Request, o gateway.Outcome) {
 		slog.String("pool", o.Tenant), slog.String("route", o.Route), slog.String("decision", string(o.Decision)))
 	if o.Identity != nil {
 		attrs = append(attrs, slog.String("sub", o.Identity.Subject))
+		if o.Identity.Actor != nil {
+			attrs = append(attrs, slog.String("actor", clip(o.Identity.Actor.String(), 256)))
+		}
 	}
 	g.process.log.LogAttrs(r.Context(), slog.LevelInfo, tracing.AccessLine, attrs...)
 }

@@ -22,6 +22,7 @@ type explainFlags struct {
 	As      string   `env:"-" placeholder:"WHO" help:"Who asks for --request: e-mail address, username or sub. Nobody unless set."`
 	Groups  []string `env:"-" placeholder:"GROUP" help:"Groups that the person is in, separated by commas. Without it, those of the replica, if the configuration has one."`
 	Scopes  []string `env:"-" placeholder:"SCOPE" help:"Scopes that the person's access token has."`
+	Actor   string   `env:"-" placeholder:"WHO" help:"Who acts for the person, by a token that says so: sub or client_id. Nobody unless set."`
 	Pool    string   `env:"-" placeholder:"NAME" help:"Pool that the person is of. Defaults to the one that decides."`
 }
 
@@ -29,8 +30,8 @@ func (f explainFlags) validate(check bool) error {
 	switch {
 	case len(f.Request) > 0 && !check:
 		return errors.New("--request goes with --check: it asks what the rules decide, and starts nothing")
-	case len(f.Request) == 0 && (f.As != "" || len(f.Groups) > 0 || len(f.Scopes) > 0 || f.Pool != ""):
-		return errors.New("--as, --groups, --scopes and --pool say who asks for --request, which is missing")
+	case len(f.Request) == 0 && (f.As != "" || len(f.Groups) > 0 || len(f.Scopes) > 0 || f.Actor != "" || f.Pool != ""):
+		return errors.New("--as, --groups, --scopes, --actor and --pool say who asks for --request, which is missing")
 	}
 	return nil
 }
@@ -38,7 +39,7 @@ func (f explainFlags) validate(check bool) error {
 // explain answers every --request.
 func (c Command) explain(ctx context.Context, s *settings.Settings, out *terminal.Streams) error {
 	for _, request := range c.Request {
-		q := settings.Question{Request: request, As: c.As, Pool: c.Pool, Groups: c.Groups, Scopes: c.Scopes}
+		q := settings.Question{Request: request, As: c.As, Pool: c.Pool, Groups: c.Groups, Scopes: c.Scopes, Actor: c.Actor}
 		e, err := s.Explain(q)
 		if err != nil {
 			return fmt.Errorf("--request: %w", err)
@@ -63,6 +64,9 @@ func (c Command) print(w io.Writer, s *settings.Settings, q settings.Question, e
 		who = fmt.Sprintf("%s, in %s%s", terminal.Printable(q.As), terminal.Printable(listed(q.Groups, "no group")), from)
 		if len(q.Scopes) > 0 {
 			who += ", with " + terminal.Printable(strings.Join(q.Scopes, ", "))
+		}
+		if q.Actor != "" {
+			who += ", for whom " + terminal.Printable(q.Actor) + " acts"
 		}
 	}
 	fmt.Fprintf(w, "%s, %s\n", terminal.Printable(q.Request), who)

@@ -80,9 +80,9 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 	_ = json.Unmarshal(v.Claims["token_use"], &v.Use) // of another type: of no use
 	var claims *verify.Claims
 	if v.Use == "id" {
-		claims, err = verifier.IDToken(ctx, raw, verify.IDExpectations{})
+		claims, err = verifier.IDToken(ctx, raw, verify.IDExpectations{Actor: true})
 	} else {
-		claims, err = verifier.AccessToken(ctx, raw)
+		claims, err = verifier.AccessTokenFor(ctx, raw, verify.AccessExpectations{Actor: true})
 	}
 	v.Verified = err == nil
 	if err == nil && claims.Machine() {
@@ -90,6 +90,9 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 	}
 	if v.Good = err == nil; v.Good && v.Use == "id" && !config.BearerIDTokens {
 		v.Mend = "It says who signed in. As a bearer token APIs take the access token, unless bearer_id_tokens (BearerIDTokens) is set."
+	}
+	if v.Good && claims.Actor != nil && !slices.ContainsFunc(config.BearerActors, func(name string) bool { return name == codegrant.AnyActor || claims.Actor.Is(name) }) {
+		v.Mend = claims.Actor.String() + " acts for the person with it: it is refused but on routes whose actors name that, or any (AllowActors)."
 	}
 	if err != nil {
 		v.Reason = err.Error()
