@@ -34,9 +34,9 @@ func TestRefusedTokens(t *testing.T) {
 		{"S009 an access token for an ID token", claims{"token_use": "access"}, nil, "use"},
 		{"S010 expired", claims{"exp": time.Now().Add(-time.Hour).Unix()}, nil, "expired"},
 		{"S022 a token of the app client itself", nil, claims{"sub": localpool.DemoClientID, "username": nil}, codegrant.ErrMachineToken.Error()},
-		{"S613 an ID token for somebody else to act with", claims{"act": claims{"sub": "agent-1"}}, nil, "to act with"},
-		{"S613 an access token for somebody else to act with", nil, claims{"act": claims{"sub": "agent-1"}}, "to act with"},
-		{"S613 an act that names nobody", nil, claims{"act": claims{}}, "wrong type: act"},
+		{"S-613 an ID token for somebody else to act with", claims{"act": claims{"sub": "agent-1"}}, nil, "to act with"},
+		{"S-613 an access token for somebody else to act with", nil, claims{"act": claims{"sub": "agent-1"}}, "to act with"},
+		{"S-613 an act that names nobody", nil, claims{"act": claims{}}, "wrong type: act"},
 		{"S011 an access token swapped for another", claims{"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"}, nil, "access token"},
 	}
 	for _, tt := range tests {

@@ -68,7 +68,6 @@ func TestS227_TestsOfRules(t *testing.T) {
   - {path: /open, public: true, methods: GET}
   - {path: /orders, any_groups: [a, b], scopes: orders/read, read_only_for_others: true}
   - {host: only.example.com, path: /x}
-  - {path: /agents, actors: [agent-1, agent-2]}
 tests:
 `
 	if got := faultsOf(t, routes+`
@@ -79,9 +78,6 @@ tests:
   - {as: bob, requests: [GET /orders, HEAD /orders], expect: pass}
   - {as: bob, groups: a, scopes: orders/read, requests: POST /orders, expect: pass}
   - {as: bob, groups: a, requests: POST /orders, expect: forbidden}
-  - {as: bob, actor: agent-2, requests: /agents, expect: pass}
-  - {as: bob, actor: agent-3, requests: [/agents, /Agents], expect: forbidden}
-  - {as: bob, actor: agent-2, requests: [/, /Agents], expect: forbidden}
   - {requests: /open/x, expect: pass}
   - {requests: [POST /open, /a//b, /a%2fb, /../x, https://app.example.com../], expect: refused}
   - {requests: "/auth/login", expect: pass}
@@ -97,7 +93,7 @@ tests:
 		"{expect: pass}":                                             ":11: tests[0]: requests is missing: what to ask for, such as GET https://app.example.com/admin",
 		"{requests: x, expect: pass}":                                `:11: tests[0].requests: "x" is not of the form GET https://app.example.com/path`,
 		"{requests: get /x, expect: pass}":                           `:11: tests[0].requests: "get /x" is not of the form GET https://app.example.com/path`,
-		"{requests: /x, expect: sign_in, groups: admins}":            ":11: tests[0].requests: nobody has no groups, scopes or pool; say as whom",
+		"{requests: /x, expect: sign_in, groups: admins}":            ":11: tests[0].requests: nobody has no groups, scopes, pool or actor; say as whom",
 		"{as: bob, requests: /x, expect: pass, pool: staff}":         `:11: tests[0].requests: there is no pool "staff"`,
 		"{as: bob, requests: /x, expects: pass}":                     ":11: tests[0]: expect is missing: pass, sign_in, forbidden, not_found or refused",
 		"{as: bob, requests: ftp://app.example.com/x, expect: pass}": `:11: tests[0].requests: "ftp://app.example.com/x" is not of the form GET https://app.example.com/path`,
@@ -177,5 +173,29 @@ func TestAssertionKeys(t *testing.T) {
 	}
 	if got := faultsOf(t, ruledPool+"  - {path: /, assertion: true}\nassertions: {algorithm: RS256}\n"); len(got) != 1 || !strings.Contains(got[0], ":6: assertions.algorithm: it is to be one of EdDSA, ES256") {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestS610_TestsOfActors: rules can be tested for those who act for somebody.
+func TestS610_TestsOfActors(t *testing.T) {
+	if got := faultsOf(t, ruledPool+`  - {path: /}
+  - {path: /agents, actors: [agent-1, agent-2]}
+  - {path: /any, actors: any}
+tests:
+  - {as: bob, actor: agent-2, requests: [/agents, /any], expect: pass}
+  - {as: bob, actor: agent-3, requests: /any, expect: pass}
+  - {as: bob, actor: agent-3, requests: [/agents, /Agents], expect: forbidden}
+  - {as: bob, actor: agent-2, requests: [/, /Agents], expect: forbidden}
+  - {as: bob, requests: [/agents, /Agents, /any], expect: pass}
+`); got != nil {
+		t.Errorf("%q", got)
+	}
+	for routes, want := range map[string]string{
+		"  - {path: /a, actors: [any, agent-1]}\n":  ":5: routes[0].actors: actors: name each, or any alone",
+		"  - {path: /a, public: true, actors: x}\n": ":5: routes[0].actors: actors: it is public",
+	} {
+		if got := faultsOf(t, ruledPool+routes); len(got) != 1 || !strings.HasPrefix(got[0], want) {
+			t.Errorf("%s: %q, want %q", routes, got, want)
+		}
 	}
 }
