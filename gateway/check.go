@@ -37,8 +37,9 @@ type original struct {
 //
 // The request asked about comes from a trusted proxy in X-Original-URL and
 // X-Original-Method (nginx), or in X-Forwarded-Method, -Proto, -Host and -Uri (Caddy,
-// Traefik), or as the path below /check (Envoy). Two of them, or a part missing, is
-// 403: deciding about another request than the one that is served is worse.
+// Traefik), or as the path below /check (Envoy). Two of them, a part missing, or another
+// header that names a target or method (X-Rewrite-URL), is 403: deciding about another
+// request than the one that is served is worse.
 //
 // In the query, group=, any_group= and scope= may be repeated, and each of them asks
 // for more than the route does, never less.
@@ -48,15 +49,13 @@ func (g *Gateway) Check() http.Handler {
 		if target, err := newTarget(r.Method, r.Host, r.URL.EscapedPath(), r.URL.RawQuery); err == nil {
 			t = g.tenantOf(r, target)
 		}
-		claimed, _ := g.admit(r)
-		g.check(w, r, t, claimed)
+		g.check(w, r, t, g.admit(r))
 	})
 }
 
-// check answers a question that was admitted. claimed are the names of the headers that it
-// lost, which the request that is asked about has still: a proxy that asks about such a
-// request has not removed them, and would send them on.
-func (g *Gateway) check(w http.ResponseWriter, r *http.Request, t *tenant, claimed []string) {
+// check answers a question that was admitted. A proxy that asks about a request which has
+// what admit took away has not removed it, and would send it on.
+func (g *Gateway) check(w http.ResponseWriter, r *http.Request, t *tenant, said admitted) {
 	start := g.now()
 	outcome := Outcome{Tenant: t.Name, Decision: Forbidden, Status: http.StatusForbidden}
 	defer func() {
@@ -65,7 +64,7 @@ func (g *Gateway) check(w http.ResponseWriter, r *http.Request, t *tenant, claim
 	}()
 	asked, err := g.originalOf(r, t)
 	if err == nil {
-		err = g.carries(asked.methodOr(r.Method), r.Header, claimed)
+		err = g.carries(asked.methodOr(r.Method), r.Header, said.claimed)
 	}
 	if err != nil {
 		g.doubt(w, r, err)
@@ -82,7 +81,7 @@ func (g *Gateway) check(w http.ResponseWriter, r *http.Request, t *tenant, claim
 			w = &forNginx{ResponseWriter: w}
 		}
 	}
-	outcome = g.answer(w, r, t, asked, narrow, pass)
+	outcome = g.answer(w, r, t, asked, said, narrow, pass)
 }
 
 // passCheck tells the proxy who may pass.
@@ -98,7 +97,7 @@ func (g *Gateway) passCheck(w http.ResponseWriter, r *http.Request, c *call) {
 // answer asks the permission of the route of what a proxy asks about, and that which
 // the proxy adds; pass is called with whom they allow. r is the request asked about,
 // or the question itself where nobody said.
-func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, t *tenant, asked *original, narrow narrowing,
+func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, t *tenant, asked *original, said admitted, narrow narrowing,
 	pass func(http.ResponseWriter, *http.Request, *call)) Outcome {
 	outcome := Outcome{Tenant: t.Name, Decision: Forbidden, Status: http.StatusForbidden}
 	found := g.unrouted
@@ -124,11 +123,9 @@ func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, t *tenant, aske
 		}
 	}
 	outcome.Tenant, outcome.Route = t.Name, found.Name
-	if asked != nil && asked.named != nil {
-		if name := g.stray(r.Header, asked, found); name != "" {
-			g.doubt(w, r, fmt.Errorf("%w: %.64q names something else; have the proxy remove it before it asks, or list it in pass_headers of the route", errOriginal, name))
-			return outcome
-		}
+	if err := g.strays(r.Header, asked, said, found); err != nil {
+		g.doubt(w, r, err)
+		return outcome
 	}
 	guard, err := g.narrowed.of(t, found, narrow)
 	if err != nil {
@@ -246,15 +243,34 @@ func (o *original) namedBy(headers []string) *original {
 	return o
 }
 
-// stray returns the name of a header by which the request that is asked about names another
-// target or method, and which the proxy would send on; empty where there is none.
-func (g *Gateway) stray(h http.Header, o *original, r *route) string {
+// strays refuses a question with a header by which the request that is asked about names
+// another target or method, in any spelling, and which the proxy would send on: whoever
+// asks, and whether or not anything else names the request. Of the headers that do, those
+// that came alone say what is asked about; what a route passes may come too.
+func (g *Gateway) strays(h http.Header, o *original, said admitted, r *route) error {
+	var named []string
+	if o != nil {
+		if o.named == nil {
+			return nil // CheckOriginal has the proxy remove them
+		}
+		named = o.named
+	}
+	help := "have the proxy remove it before it asks, or list it in pass_headers of the route"
+	stray := func(name string) error {
+		return fmt.Errorf("%w: %.64q names something else; %s", errOriginal, name, help)
+	}
+	if len(said.strays) > 0 {
+		if !said.trusted {
+			help += "; " + listIt
+		}
+		return stray(said.strays[0])
+	}
 	for name := range h {
-		if m, _ := g.headers.of(name); m == elsewhere && !slices.Contains(o.named, name) && !r.passes(name) {
-			return name
+		if m, _ := g.headers.of(name); m == elsewhere && !slices.Contains(named, name) && !r.passes(name) {
+			return stray(name)
 		}
 	}
-	return ""
+	return nil
 }
 
 // listIt is what helps where the line's from is a proxy. It has no address: reasons go

@@ -225,7 +225,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if g.hsts != nil {
 		w.Header()["Strict-Transport-Security"] = g.hsts
 	}
-	claimed, trusted := g.admit(r)
+	said := g.admit(r)
 	raw, mark := pathOf(r)
 	target, err := newTarget(r.Method, r.Host, raw, r.URL.RawQuery)
 	target.mark = mark
@@ -242,12 +242,12 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		case target.doubt != nil && !strings.HasPrefix(raw, endpoints.Prefix+"/check/"): // there, it is another request's
 			err = fmt.Errorf("%w: %w", errTarget, target.doubt)
 		case isQuestion(endpoints, target):
-			g.check(w, r, endpoints, claimed)
+			g.check(w, r, endpoints, said)
 			return
 		}
 	}
-	if len(claimed) > 0 {
-		g.tellRemoved(r, claimed)
+	if len(said.claimed) > 0 {
+		g.tellRemoved(r, said.claimed)
 	}
 	if err != nil {
 		g.refuse(w, r, http.StatusBadRequest, err)
@@ -274,7 +274,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		outcome.Tenant, outcome.Route = tenant.Name, route.Name
 		c := &call{
-			Context: r.Context(), gateway: g, tenant: tenant, route: route, target: target, trusted: trusted, socket: socket, asked: r, pass: g.proxy.pass,
+			Context: r.Context(), gateway: g, tenant: tenant, route: route, target: target, trusted: said.trusted, socket: socket, asked: r, pass: g.proxy.pass,
 		}
 		if route.servers != nil {
 			c.Context, c.cancel = context.WithCancelCause(c.Context)

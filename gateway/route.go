@@ -33,7 +33,8 @@ type Route struct {
 	Exact bool
 	// Methods that the route takes; HEAD goes with GET. Empty: all.
 	Methods []string
-	// Tenant names whose people these are. Empty: by host.
+	// Tenant names whose people these are. Empty: by host. Where two tenants answer for a
+	// host, and not each of them has an Issuer of its own, it is needed.
 	Tenant string
 
 	// Public lets everybody through. Upstreams learn who is asking, if anybody.
@@ -170,6 +171,9 @@ func newTable(configured []Route, tenants []*tenant, signs bool) (*table, error)
 	}
 	slices.SortStableFunc(t.routes, specific)
 	for i, r := range t.routes {
+		if err := t.undecided(r); err != nil {
+			faults = append(faults, err)
+		}
 		for _, before := range t.routes[:i] {
 			if before.covers(r) {
 				faults = append(faults, fmt.Errorf("%s can never match: %s takes all of its requests", r.Name, before.Name))

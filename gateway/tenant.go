@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"cmp"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -53,6 +54,49 @@ func (g *Gateway) tenantOf(r *http.Request, target target) *tenant {
 		}
 	}
 	return first
+}
+
+// undecided says of a route that names no tenant at which host two of them answer, with
+// nothing that chooses between them: the first one's people would pass, and nobody has said
+// that it is theirs. Of tenants that each have an issuer of their own, a bearer token's
+// chooses, which is what [Tenant.Issuer] is for; sessions are the first one's then. The
+// configuration file of codegrant serve has no such choice, and asks for a name there, too.
+func (t *table) undecided(r *route) error {
+	if r.tenant != nil || r.Public && r.Files != nil {
+		return nil
+	}
+	hosts := []string{hostOf(t.tenants, r.Host)}
+	if r.Host == "" {
+		for _, one := range t.tenants {
+			for _, host := range one.Hosts {
+				if !slices.ContainsFunc(t.routes, func(o *route) bool { return o.Host == host && o.takesAllOf(r) }) {
+					hosts = append(hosts, host)
+				}
+			}
+		}
+	}
+	for _, host := range hosts {
+		var names []string
+		issuers := make(map[string]bool)
+		for _, one := range t.tenants {
+			if one.isOf(host) {
+				names = append(names, one.Name)
+				issuers[one.Issuer] = true
+			}
+		}
+		if len(names) > 1 && (len(issuers) < len(names) || issuers[""]) {
+			return fmt.Errorf("%s: tenants %s answer for %s, and nothing says whose people these are; set Tenant to one of them, or Issuer of each",
+				r.Name, strings.Join(names, " and "), cmp.Or(r.Host, host, "every other host"))
+		}
+	}
+	return nil
+}
+
+// takesAllOf reports whether no request for the paths of another route comes to that one,
+// at the hosts that this one is for.
+func (r *route) takesAllOf(o *route) bool {
+	rest, ok := strings.CutPrefix(strings.TrimSuffix(o.Path, "/"), strings.TrimSuffix(r.Path, "/"))
+	return ok && (rest == "" || rest[0] == '/') && !r.Exact && len(r.Methods) == 0
 }
 
 // hostOf is a host that tenants name, or empty, which stands for all others.

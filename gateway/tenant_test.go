@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/codegranttest"
@@ -121,6 +122,51 @@ func TestS209_TheHostDecidesWhosePeopleMayPass(t *testing.T) {
 		both.ServeHTTP(httptest.NewRecorder(), r)
 		if got := s.last().Tenant; got != want {
 			t.Errorf("a token of %q: judged by %s, want %s", issuer, got, want)
+		}
+	}
+}
+
+// TestS228_RoutesOfTwoTenants: the library, too, refuses a route of which nothing says whose
+// people it is for. Issuers say so for bearer tokens.
+func TestS228_RoutesOfTwoTenants(t *testing.T) {
+	auth := newSite(t, nil, nil).auth
+	a, b := gateway.Tenant{Name: "a", Auth: auth, Prefix: "/a"}, gateway.Tenant{Name: "b", Auth: auth, Prefix: "/b"}
+	at := func(t gateway.Tenant, issuer string, hosts ...string) gateway.Tenant {
+		t.Issuer, t.Hosts = issuer, hosts
+		return t
+	}
+	here, two := "app.example.com", []string{"app.example.com", "x.example.com"}
+	up := &gateway.Upstream{URLs: []string{"http://127.0.0.1:1"}}
+	for _, tt := range []struct {
+		name   string
+		a, b   gateway.Tenant
+		routes []gateway.Route
+		want   string // at the host; empty: it starts
+	}{
+		{"no hosts", a, b, []gateway.Route{{Path: "/"}}, "every other host"},
+		{"no hosts, a route with one", a, b, []gateway.Route{{Host: here}}, here},
+		{"public, with an upstream that is told who asks", a, b, []gateway.Route{{Public: true, Upstream: up}}, "every other host"},
+		{"one issuer of two", at(a, "https://a.example.com"), b, []gateway.Route{{Path: "/"}}, "every other host"},
+		{"one issuer for two", at(a, "https://a.example.com"), at(b, "https://a.example.com"), []gateway.Route{{Path: "/"}}, "every other host"},
+		{"one host", at(a, "", two...), at(b, "", two...), []gateway.Route{{Host: "X.example.com."}}, "x.example.com"},
+		{"one host among others", at(a, "", two...), at(b, "", here), []gateway.Route{{Path: "/a", Tenant: "a"}, {Path: "/"}}, here},
+		{"not all is taken before", at(a, "", here), at(b, "", here), []gateway.Route{{Host: here, Tenant: "a", Methods: []string{"GET"}}, {Path: "/"}}, here},
+		{"nor by an exact path", at(a, "", here), at(b, "", here), []gateway.Route{{Host: here, Tenant: "a", Exact: true}, {Path: "/"}}, here},
+		{"nor by one below", at(a, "", here), at(b, "", here), []gateway.Route{{Host: here, Tenant: "a", Path: "/x"}, {Path: "/"}}, here},
+		{"taken before", at(a, "", here), at(b, "", here), []gateway.Route{{Host: here, Tenant: "a"}, {Path: "/"}}, ""},
+		{"issuers of their own", at(a, "https://a.example.com"), at(b, "https://b.example.com"), []gateway.Route{{Path: "/"}}, ""},
+		{"named", a, b, []gateway.Route{{Path: "/", Tenant: "a"}, {Path: "/b", Tenant: "b"}}, ""},
+		{"hosts of their own", a, at(b, "", here), []gateway.Route{{Path: "/"}, {Host: here}}, ""},
+		{"another host", at(a, "", here), at(b, "", here), []gateway.Route{{Host: "y.example.com"}}, ""},
+		{"files for everybody", a, b, []gateway.Route{{Public: true, Files: fstest.MapFS{}}}, ""},
+		{"no routes", a, b, nil, ""},
+	} {
+		g, err := gateway.New(gateway.Config{Tenants: []gateway.Tenant{tt.a, tt.b}, Routes: tt.routes})
+		if want := "tenants a and b answer for " + tt.want + ", and nothing says whose people these are; set Tenant"; (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", tt.name, err, tt.want)
+		}
+		if g != nil {
+			_ = g.Close(t.Context())
 		}
 	}
 }

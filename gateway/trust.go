@@ -12,22 +12,33 @@ import (
 // through.
 var errClaimed = errors.New("the request carries a header that only the gateway may set")
 
+// admitted is what admit found in a request. The names are of headers that it took away,
+// which the request has still that a proxy asks about.
+type admitted struct {
+	trusted bool     // a listed proxy sent it
+	claimed []string // that could be taken for the gateway's own
+	strays  []string // that name another target or method
+}
+
 // admit takes from a request what its sender may not say: headers that could be taken for
-// the gateway's own, whose names it returns, other spellings of names that mean something,
-// and where the request was, or what else it is about, unless a trusted proxy says so.
-func (g *Gateway) admit(r *http.Request) (claimed []string, trusted bool) {
-	trusted = g.fromTrusted(r)
+// the gateway's own, other spellings of names that mean something, and where the request
+// was, or what else it is about, unless a trusted proxy says so.
+func (g *Gateway) admit(r *http.Request) admitted {
+	a := admitted{trusted: g.fromTrusted(r)}
 	for name := range r.Header {
 		switch m, plain := g.headers.of(name); {
 		case m == unknown:
 		case m == own:
-			claimed = append(claimed, name)
+			a.claimed = append(a.claimed, name)
 			delete(r.Header, name)
-		case !plain, !trusted && (m == trail || m == elsewhere && !g.table.passed[name]):
+		case !plain, !a.trusted && (m == trail || m == elsewhere && !g.table.passed[name]):
+			if m == elsewhere {
+				a.strays = append(a.strays, name)
+			}
 			delete(r.Header, name)
 		}
 	}
-	return claimed, trusted
+	return a
 }
 
 // claims are the names of headers that could be taken for the gateway's own.

@@ -46,9 +46,9 @@ func withoutUpgrade(r *http.Request) bool {
 }
 
 // switches refuses an answer that makes a tunnel of a request that was not let through
-// as a WebSocket.
+// as a WebSocket. Of one that was, httputil refuses an answer that names another protocol.
 func switches(c *call, response *http.Response) error {
-	if c.socket && strings.EqualFold(response.Header.Get("Upgrade"), "websocket") {
+	if c.socket {
 		return nil
 	}
 	return fmt.Errorf("%w: %.64q", errSwitched, response.Header.Get("Upgrade"))

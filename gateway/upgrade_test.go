@@ -56,7 +56,10 @@ func switching(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Query().Has("as") {
 		protocol = r.URL.Query().Get("as")
 	}
-	fmt.Fprint(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n")
+	fmt.Fprint(conn, "HTTP/1.1 101 Switching Protocols\r\n")
+	if !r.URL.Query().Has("unsaid") { // which httputil takes for no upgrade, and lets be one
+		fmt.Fprint(conn, "Connection: Upgrade\r\n")
+	}
 	if protocol != "" {
 		fmt.Fprintf(conn, "Upgrade: %s\r\n", protocol)
 	}
@@ -99,7 +102,7 @@ func TestS200_NoRequestBecomesATunnel(t *testing.T) {
 		{Path: "/", Public: true, Upstream: &agreeing}, {Path: "/two", Public: true, Upstream: &two}, {Path: "/seen", Public: true, Upstream: &gateway.Upstream{URLs: []string{seeing}}},
 	}, nil)
 	for name, head := range tunnels {
-		for _, target := range []string{"/", "/?as=h2c", "/?as=websocket", "/?as=", "/two"} {
+		for _, target := range []string{"/", "/?as=h2c", "/?as=websocket", "/?as=", "/?as=websocket&unsaid", "/?as=h2c&unsaid", "/two"} {
 			if r, _ := send(t, s.url, head, target); r.StatusCode != http.StatusBadGateway {
 				t.Errorf("%s: %s: %s", name, target, r.Status)
 			}
@@ -115,7 +118,7 @@ func TestS200_NoRequestBecomesATunnel(t *testing.T) {
 	}
 	// A handshake that passes becomes a WebSocket, and nothing else.
 	const handshake = "GET %s\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + webSocketKey + "\r\n"
-	for target, want := range map[string]int{"/": 101, "/?as=websocket": 101, "/?as=h2c": 502, "/?as=": 502, "/?as=websocket,%20h2c": 502, "/two": 101} {
+	for target, want := range map[string]int{"/": 101, "/?as=websocket": 101, "/?as=h2c": 502, "/?as=": 502, "/?as=websocket&unsaid": 502, "/?as=&unsaid": 502, "/?as=websocket,%20h2c": 502, "/two": 101} {
 		r, reader := send(t, s.url, handshake, target)
 		if r.StatusCode != want {
 			t.Errorf("a WebSocket: %s: %s", target, r.Status)

@@ -76,7 +76,9 @@ func difference(strict, loose gateway.Route) string {
 }
 
 // onePool finds routes that could be for the people of two pools. The host says which
-// pool, where one alone answers for it.
+// pool, where one alone answers for it. Package gateway refuses those of tenants without
+// issuers; here, pools always have one, and that chooses for bearer tokens alone: a person
+// of the second pool who signs in would be nobody at the route.
 func (r *reader) onePool(key string, route gateway.Route, s *Settings) {
 	if route.Tenant != "" || route.Public && route.Files != nil {
 		return
