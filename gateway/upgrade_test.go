@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/codegranttest"
 	"github.com/codegrant/codegrant/gateway"
 	"github.com/codegrant/codegrant/internal/testenv"
@@ -57,7 +58,7 @@ func switching(w http.ResponseWriter, r *http.Request) {
 		protocol = r.URL.Query().Get("as")
 	}
 	fmt.Fprint(conn, "HTTP/1.1 101 Switching Protocols\r\n")
-	if !r.URL.Query().Has("unsaid") { // which httputil takes for no upgrade, and lets be one
+	if !r.URL.Query().Has("unsaid") {
 		fmt.Fprint(conn, "Connection: Upgrade\r\n")
 	}
 	if protocol != "" {
@@ -116,6 +117,13 @@ func TestS200_NoRequestBecomesATunnel(t *testing.T) {
 			t.Errorf("%s: at an endpoint: %s", name, r.Status)
 		}
 	}
+	// Nor where a transport of the program's own says less of a connection than net/http's.
+	silent := newSite(t, public(agreeing), func(c *gateway.Config, _ *codegrant.Config) { c.Transport = unsaid{} })
+	for name, head := range tunnels {
+		if r, _ := send(t, silent.url, head, "/"); r.StatusCode != http.StatusBadGateway {
+			t.Errorf("%s: through a transport that says nothing: %s", name, r.Status)
+		}
+	}
 	// A handshake that passes becomes a WebSocket, and nothing else.
 	const handshake = "GET %s\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + webSocketKey + "\r\n"
 	for target, want := range map[string]int{"/": 101, "/?as=websocket": 101, "/?as=h2c": 502, "/?as=": 502, "/?as=websocket&unsaid": 502, "/?as=&unsaid": 502, "/?as=websocket,%20h2c": 502, "/two": 101} {
@@ -129,6 +137,15 @@ func TestS200_NoRequestBecomesATunnel(t *testing.T) {
 			}
 		}
 	}
+}
+
+// unsaid makes a connection of every request, and does not say to which protocol.
+type unsaid struct{}
+
+func (unsaid) RoundTrip(r *http.Request) (*http.Response, error) {
+	near, far := net.Pipe()
+	go func() { _, _ = io.WriteString(far, "tunnel\n"); _ = far.Close() }()
+	return &http.Response{StatusCode: http.StatusSwitchingProtocols, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}, Body: near, Request: r}, nil
 }
 
 // TestS200_QuestionsAboutTunnels are refused: a proxy that asks may let its upstream agree.
