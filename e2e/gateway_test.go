@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -47,6 +48,12 @@ func freePort(t *testing.T) string {
 // startGateway serves behind a proxy with the files of examples/gateway.
 func startGateway(t *testing.T, proxy proxytest.Proxy) *platform {
 	t.Helper()
+	return startGatewayAt(t, proxy, "", func(config string) string { return config })
+}
+
+// startGatewayAt does so under a host of this machine, with some of codegrant.yaml changed.
+func startGatewayAt(t *testing.T, proxy proxytest.Proxy, host string, change func(config string) string) *platform {
+	t.Helper()
 	proxy.Require(t)
 	p := &platform{t: t, pool: codegranttest.NewPool(t, nil)}
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -55,32 +62,55 @@ func startGateway(t *testing.T, proxy proxytest.Proxy) *platform {
 	}))
 	t.Cleanup(app.Close)
 	addresses := proxytest.NewAddresses(t, app.URL, p.pool.URL)
+	addresses.Host = host
 	p.url = addresses.URL()
 	client := p.pool.Clients()[0]
 	if err := p.pool.RegisterURLs(client.ID, p.url+"/auth/callback", p.url+"/"); err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "codegrant.yaml")
-	if err := os.WriteFile(file, []byte(proxytest.Example(t, proxy.Gateway, addresses)), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(change(proxytest.Example(t, proxy.Gateway, addresses))), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	p.stop = proxytest.Run(t, "codegrant", exec.Command(buildCodegrant(t), "serve", "--config", file))
 	await(t, "http://"+addresses.Gateway+"/auth/user")
 	proxy.Start(t, addresses)
-	await(t, p.url+"/auth/user")
+	if host == "" {
+		await(t, p.url+"/auth/user")
+	}
 	return p
+}
+
+// binary is built once, for all tests.
+var binary = sync.OnceValues(func() (string, error) {
+	folder, err := os.MkdirTemp("", "codegrant-e2e")
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(folder, "codegrant")
+	build := exec.Command("go", "build", "-o", file, "./cmd/codegrant")
+	build.Dir = ".."
+	if output, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build codegrant: %w\n%s", err, output)
+	}
+	return file, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if file, err := binary(); err == nil {
+		_ = os.RemoveAll(filepath.Dir(file))
+	}
+	os.Exit(code)
 }
 
 func buildCodegrant(t *testing.T) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "codegrant")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./cmd/codegrant")
-	build.Dir = ".."
-	build.Stdout, build.Stderr = t.Output(), t.Output()
-	if err := build.Run(); err != nil {
-		t.Fatalf("build codegrant: %v", err)
+	file, err := binary()
+	if err != nil {
+		t.Fatal(err)
 	}
-	return binary
+	return file
 }
 
 // await returns once something answers.

