@@ -56,6 +56,7 @@ type PoolSeed struct {
 	NoSelfSignUp    bool                 `yaml:"no_self_sign_up"`
 	PasswordLength  int                  `yaml:"password_length"` // least; default 8
 	MFA             string               `yaml:"mfa"`             // OFF, OPTIONAL or ON; default OFF
+	StepUp          StepUp               `yaml:"step_up"`         // on, ignored or absent; default on
 	Clients         []ClientSeed         `yaml:"clients"`
 	Groups          []GroupSeed          `yaml:"groups"`
 	Users           []UserSeed           `yaml:"users"`
@@ -102,6 +103,10 @@ type UserSeed struct {
 	Disabled   bool              `yaml:"disabled"`
 	Groups     []string          `yaml:"groups"`
 	Attributes map[string]string `yaml:"attributes"`
+	// Authenticator is the key of an authenticator app, in base32. With AuthenticatorAlways
+	// it is asked for at each sign-in, and not only where the app asks for a level.
+	Authenticator       string `yaml:"authenticator"`
+	AuthenticatorAlways bool   `yaml:"authenticator_always"`
 }
 
 // ResourceServerSeed defines scopes of the form identifier/scope.
@@ -131,6 +136,13 @@ func (s Seed) addUsers(st *state.State) error {
 		for _, u := range p.Users {
 			if _, err := st.CreateUser(p.ID, u.user()); err != nil {
 				faults = append(faults, fmt.Errorf("seed: pool %q: user %q: %w", p.ID, or(u.Username, u.Email), err))
+				continue
+			}
+			if u.Authenticator == "" {
+				continue
+			}
+			if err := st.AddToken(p.ID, or(u.Username, u.Email), authenticatorKey(u.Authenticator), u.AuthenticatorAlways); err != nil {
+				faults = append(faults, fmt.Errorf("seed: pool %q: user %q: authenticator: %w", p.ID, or(u.Username, u.Email), err))
 			}
 		}
 	}
@@ -213,7 +225,10 @@ func (s Seed) pools() ([]*state.Pool, error) {
 		}
 		p := &state.Pool{
 			ID: ps.ID, Name: ps.Name, EmailAsUsername: ps.EmailAsUsername, CaseSensitive: ps.CaseSensitive,
-			SelfSignUp: !ps.NoSelfSignUp, PasswordMin: or(ps.PasswordLength, 8), MFA: ps.MFA,
+			SelfSignUp: !ps.NoSelfSignUp, PasswordMin: or(ps.PasswordLength, 8), MFA: ps.MFA, StepUp: ps.StepUp.kept(),
+		}
+		if err := ps.StepUp.check(); err != nil {
+			fault("%s: %w", where, err)
 		}
 		if !slices.Contains([]string{"", state.MFAOff, state.MFAOptional, state.MFARequired}, ps.MFA) {
 			fault("%s: mfa is OFF, OPTIONAL or ON, not %q", where, ps.MFA)

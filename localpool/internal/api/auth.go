@@ -61,7 +61,7 @@ func (a *API) initiateAuth(ctx context.Context, in *initiateAuth) (any, error) {
 		if !c.AllowsAuth(in.AuthFlow) {
 			return nil, invalid("USER_PASSWORD_AUTH flow not enabled for this client")
 		}
-		return a.byPassword(ctx, c, in.AuthParameters, in.ClientMetadata)
+		return a.byPassword(ctx, c, in.AuthParameters, in.ClientMetadata, progress{})
 	case "ADMIN_NO_SRP_AUTH", "ADMIN_USER_PASSWORD_AUTH":
 		return nil, invalid("Initiate Auth method not supported.")
 	}
@@ -81,7 +81,7 @@ func (a *API) adminInitiateAuth(ctx context.Context, in *adminInitiateAuth) (any
 		if !c.AllowsAuth("ADMIN_USER_PASSWORD_AUTH") {
 			return nil, invalid("Auth flow not enabled for this client")
 		}
-		return a.byPassword(ctx, c, in.AuthParameters, in.ClientMetadata)
+		return a.byPassword(ctx, c, in.AuthParameters, in.ClientMetadata, progress{})
 	case "USER_PASSWORD_AUTH":
 		return nil, invalid("Initiate Auth method not supported.")
 	}
@@ -98,7 +98,11 @@ func (a *API) begin(ctx context.Context, c state.Client, flow, session string, p
 		if session != "" {
 			return a.bySession(ctx, c, session, p)
 		}
-		return a.byChoice(ctx, c, p, sent)
+		at, err := a.target(c, p)
+		if err != nil {
+			return nil, err
+		}
+		return a.byChoice(ctx, c, p, sent, at)
 	case "REFRESH_TOKEN_AUTH", "REFRESH_TOKEN":
 		if !c.AllowsAuth("REFRESH_TOKEN_AUTH") {
 			return nil, invalid("Auth flow not enabled for this client")
@@ -120,7 +124,7 @@ func need(p map[string]string, names ...string) error {
 	return nil
 }
 
-func (a *API) byPassword(ctx context.Context, c state.Client, p, sent map[string]string) (any, error) {
+func (a *API) byPassword(ctx context.Context, c state.Client, p, sent map[string]string, at progress) (any, error) {
 	if err := need(p, "USERNAME", "PASSWORD"); err != nil {
 		return nil, err
 	}
@@ -143,7 +147,7 @@ func (a *API) byPassword(ctx context.Context, c state.Client, p, sent map[string
 	if err != nil {
 		return nil, err
 	}
-	return a.proceed(ctx, c, u, triggers.Authentication, nil, p["DEVICE_KEY"])
+	return a.proceed(ctx, c, u, triggers.Authentication, nil, p["DEVICE_KEY"], at.with(state.ByPassword))
 }
 
 func (a *API) byRefresh(ctx context.Context, c state.Client, p map[string]string) (any, error) {
@@ -171,7 +175,8 @@ func (a *API) refresh(ctx context.Context, c state.Client, token, source string,
 		return nil, err
 	}
 	set, err := a.maker.Mint(ctx, c, g.User, tokens.Terms{
-		Device: g.DeviceKey, Scopes: g.Scopes, Resource: g.Resource, AuthTime: g.AuthTime, Family: g.Family, API: g.API, Source: source, Metadata: metadata,
+		Device: g.DeviceKey, Scopes: g.Scopes, Resource: g.Resource, AuthTime: g.AuthTime, ACR: g.ACR, AMR: g.AMR, Family: g.Family, API: g.API, Source: source,
+		Metadata: metadata,
 	})
 	if err != nil {
 		return nil, err
@@ -190,28 +195,28 @@ func resultOf(set tokens.Set, refresh string) *authResult {
 
 // proceed asks a user who has shown the password for what is left, or lets them
 // in.
-func (a *API) proceed(ctx context.Context, c state.Client, u state.User, source string, metadata map[string]string, device string) (any, error) {
+func (a *API) proceed(ctx context.Context, c state.Client, u state.User, source string, metadata map[string]string, device string, at progress) (any, error) {
 	if u.Status == state.ForceChangePassword {
 		return a.ask(c, u, newPasswordRequired, map[string]string{
 			"requiredAttributes": "[]", "userAttributes": attributesJSON(u),
-		})
+		}, at)
 	}
-	if d, ok := deviceOfUser(u, device); ok {
-		return a.ask(c, u, deviceSRP, map[string]string{"USERNAME": u.Username, "DEVICE_KEY": d.Key})
+	if d, ok := deviceOfUser(u, device); ok && at.level <= 1 {
+		return a.ask(c, u, deviceSRP, map[string]string{"USERNAME": u.Username, "DEVICE_KEY": d.Key}, at)
 	}
-	if asked, ok, err := a.askFactor(c, u); ok || err != nil {
+	if asked, ok, err := a.askFactor(c, u, at); ok || err != nil {
 		return asked, err
 	}
-	return a.admit(ctx, c, u, source, metadata)
+	return a.admit(ctx, c, u, source, metadata, at.shown)
 }
 
 // admit lets a user in, unless a trigger refuses.
-func (a *API) admit(ctx context.Context, c state.Client, u state.User, source string, metadata map[string]string) (any, error) {
-	return a.admitWith(ctx, c, u, source, metadata, "")
+func (a *API) admit(ctx context.Context, c state.Client, u state.User, source string, metadata map[string]string, shown state.Shown) (any, error) {
+	return a.admitWith(ctx, c, u, source, metadata, "", shown)
 }
 
 // admitWith is admit with a device that is known; empty: a new one.
-func (a *API) admitWith(ctx context.Context, c state.Client, u state.User, source string, metadata map[string]string, device string) (any, error) {
+func (a *API) admitWith(ctx context.Context, c state.Client, u state.User, source string, metadata map[string]string, device string, shown state.Shown) (any, error) {
 	about := triggers.About{PoolID: c.PoolID, ClientID: c.ID, User: u, Metadata: metadata}
 	if err := a.triggers.PostAuthentication(ctx, about); err != nil {
 		return nil, err
@@ -231,12 +236,14 @@ func (a *API) admitWith(ctx context.Context, c state.Client, u state.User, sourc
 		}
 	}
 	terms.Device = device
+	terms.ACR, terms.AMR = a.state.Context(c.PoolID, shown)
 	set, err := a.maker.Mint(ctx, c, u, terms)
 	if err != nil {
 		return nil, err
 	}
 	refresh, _, err := a.state.NewGrant(c, state.Grant{
-		Device: who.device, IP: who.ip, DeviceKey: device, Username: u.Username, Sub: u.Sub(), Scopes: terms.Scopes, AuthTime: terms.AuthTime, Family: terms.Family, API: true,
+		Device: who.device, IP: who.ip, DeviceKey: device, Username: u.Username, Sub: u.Sub(), Scopes: terms.Scopes, AuthTime: terms.AuthTime,
+		ACR: terms.ACR, AMR: terms.AMR, Family: terms.Family, API: true,
 	})
 	if err != nil {
 		return nil, err
@@ -247,8 +254,8 @@ func (a *API) admitWith(ctx context.Context, c state.Client, u state.User, sourc
 }
 
 // ask asks a user of a client something.
-func (a *API) ask(c state.Client, u state.User, name string, parameters map[string]string) (any, error) {
-	session := a.sessions.start(challenge{name: name, clientID: c.ID, poolID: c.PoolID, sub: u.Sub()}, a.state.Now(), lifetimeOf(c))
+func (a *API) ask(c state.Client, u state.User, name string, parameters map[string]string, at progress) (any, error) {
+	session := a.sessions.start(challenge{name: name, clientID: c.ID, poolID: c.PoolID, sub: u.Sub(), progress: at}, a.state.Now(), lifetimeOf(c))
 	parameters["USER_ID_FOR_SRP"] = u.Username
 	return authAnswer{ChallengeName: name, ChallengeParameters: parameters, Session: session}, nil
 }
@@ -372,7 +379,7 @@ func (a *API) answered(ctx context.Context, c state.Client, taken challenge, in 
 	return answer(ctx, c, taken, u, p, in.ClientMetadata)
 }
 
-func (a *API) choosePassword(ctx context.Context, c state.Client, _ challenge, u state.User, p, metadata map[string]string) (any, error) {
+func (a *API) choosePassword(ctx context.Context, c state.Client, taken challenge, u state.User, p, metadata map[string]string) (any, error) {
 	if err := need(p, "NEW_PASSWORD"); err != nil {
 		return nil, err
 	}
@@ -386,7 +393,7 @@ func (a *API) choosePassword(ctx context.Context, c state.Client, _ challenge, u
 	if err != nil {
 		return nil, err
 	}
-	return a.proceed(ctx, c, u, triggers.NewPassword, metadata, "")
+	return a.proceed(ctx, c, u, triggers.NewPassword, metadata, "", taken.progress)
 }
 
 type getTokensFromRefreshToken struct {
@@ -415,6 +422,8 @@ type revokeToken struct {
 	ClientId     string
 	Token        string
 	ClientSecret string
+
+	RevokeAssociatedSessions string
 }
 
 // revokeToken ends a refresh token. One that is unknown is no error.
@@ -433,7 +442,7 @@ func (a *API) revokeToken(in *revokeToken) (any, error) {
 	case strings.Count(in.Token, ".") == 2:
 		return fail("UnsupportedTokenTypeException", "Only refresh tokens can be revoked.")
 	}
-	if err := a.state.Revoke(c, in.Token); refusedAs(err, state.NotAuthorized) {
+	if err := a.state.Revoke(c, in.Token, in.RevokeAssociatedSessions == linked); refusedAs(err, state.NotAuthorized) {
 		return fail("UnauthorizedException", "The token belongs to another client.")
 	} else if err != nil {
 		return nil, err

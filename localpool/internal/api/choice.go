@@ -44,7 +44,7 @@ func challengesOf(r state.Rules, u state.User) (names []string) {
 
 // byChoice begins a sign-in with what the user prefers, or lets them choose where there is
 // a choice.
-func (a *API) byChoice(ctx context.Context, c state.Client, p, sent map[string]string) (any, error) {
+func (a *API) byChoice(ctx context.Context, c state.Client, p, sent map[string]string, at progress) (any, error) {
 	if !c.AllowsAuth("USER_AUTH") {
 		return nil, invalid("USER_AUTH is not enabled for the client.")
 	}
@@ -65,7 +65,12 @@ func (a *API) byChoice(ctx context.Context, c state.Client, p, sent map[string]s
 		}
 		return a.pretendChoice(c, pool, p)
 	}
-	available := challengesOf(pool.Rules(), u)
+	if at.shown.Has(state.ByPassword) { // which an access token stands for
+		if asked, ok, err := a.askFactor(c, u, at); ok || err != nil {
+			return asked, err
+		}
+	}
+	available := a.reaching(pool, u, at.level)
 	name := p["PREFERRED_CHALLENGE"]
 	if !slices.Contains(available, name) {
 		switch {
@@ -78,10 +83,10 @@ func (a *API) byChoice(ctx context.Context, c state.Client, p, sent map[string]s
 				name = passwordSRP
 			}
 		default:
-			return a.offer(c, u, available)
+			return a.offer(c, u, available, at)
 		}
 	}
-	answer, err := a.challenge(ctx, c, u, name, p, sent)
+	answer, err := a.challenge(ctx, c, u, name, p, sent, progress{level: at.level})
 	if asked, ok := answer.(authAnswer); ok && asked.AuthenticationResult == nil {
 		asked.AvailableChallenges = available
 		answer = asked
@@ -90,8 +95,8 @@ func (a *API) byChoice(ctx context.Context, c state.Client, p, sent map[string]s
 }
 
 // offer lets the user choose.
-func (a *API) offer(c state.Client, u state.User, available []string) (any, error) {
-	session := a.sessions.start(challenge{name: selectChallenge, clientID: c.ID, poolID: c.PoolID, sub: u.Sub()}, a.state.Now(), lifetimeOf(c))
+func (a *API) offer(c state.Client, u state.User, available []string, at progress) (any, error) {
+	session := a.sessions.start(challenge{name: selectChallenge, clientID: c.ID, poolID: c.PoolID, sub: u.Sub(), progress: progress{level: at.level}}, a.state.Now(), lifetimeOf(c))
 	return authAnswer{ChallengeName: selectChallenge, ChallengeParameters: map[string]string{}, Session: session, AvailableChallenges: available}, nil
 }
 
@@ -115,14 +120,14 @@ func (a *API) pretendChoice(c state.Client, pool state.Pool, p map[string]string
 }
 
 // challenge begins one way to sign in. What it needs may be there already.
-func (a *API) challenge(ctx context.Context, c state.Client, u state.User, name string, p, sent map[string]string) (any, error) {
+func (a *API) challenge(ctx context.Context, c state.Client, u state.User, name string, p, sent map[string]string, at progress) (any, error) {
 	switch {
 	case name == passwordChallenge && p["PASSWORD"] != "":
-		return a.byPassword(ctx, c, p, sent)
+		return a.byPassword(ctx, c, p, sent, at)
 	case name == passwordSRP && p["SRP_A"] != "":
-		return a.srp(ctx, c, p, sent)
+		return a.srp(ctx, c, p, sent, at)
 	case name == passwordChallenge, name == passwordSRP:
-		return a.asked(c, u, name, map[string]string{}, true), nil
+		return a.asked(c, u, name, map[string]string{}, true, at), nil
 	}
 	if err := a.triggers.Begin(ctx, c, u.Username, triggers.Sent{Validation: sent}); err != nil {
 		return nil, err
@@ -135,21 +140,21 @@ func (a *API) challenge(ctx context.Context, c state.Client, u state.User, name 
 		if err != nil {
 			return nil, err
 		}
-		answer := a.asked(c, u, name, map[string]string{}, true)
+		answer := a.asked(c, u, name, map[string]string{}, true, at)
 		answer.ChallengeParameters["CREDENTIAL_REQUEST_OPTIONS"] = passkeyOptions(w, u, answer.Session)
 		return answer, nil
 	}
-	return a.askCode(c, u, name, true)
+	return a.askCode(c, u, name, true, at)
 }
 
 // asked asks a user something; first says that they have shown nothing yet.
-func (a *API) asked(c state.Client, u state.User, name string, parameters map[string]string, first bool) authAnswer {
-	session := a.sessions.start(challenge{name: name, clientID: c.ID, poolID: c.PoolID, sub: u.Sub(), first: first}, a.state.Now(), lifetimeOf(c))
+func (a *API) asked(c state.Client, u state.User, name string, parameters map[string]string, first bool, at progress) authAnswer {
+	session := a.sessions.start(challenge{name: name, clientID: c.ID, poolID: c.PoolID, sub: u.Sub(), first: first, progress: at}, a.state.Now(), lifetimeOf(c))
 	return authAnswer{ChallengeName: name, ChallengeParameters: parameters, Session: session}
 }
 
 // askCode sends a code and asks for it.
-func (a *API) askCode(c state.Client, u state.User, name string, first bool) (any, error) {
+func (a *API) askCode(c state.Client, u state.User, name string, first bool, at progress) (any, error) {
 	to, err := a.state.SendSignIn(c.PoolID, u.Sub(), sentCodes[name].attribute)
 	if err != nil {
 		return nil, err
@@ -159,15 +164,15 @@ func (a *API) askCode(c state.Client, u state.User, name string, first bool) (an
 	if !first {
 		parameters["USER_ID_FOR_SRP"] = u.Username
 	}
-	return a.asked(c, u, name, parameters, first), nil
+	return a.asked(c, u, name, parameters, first, at), nil
 }
 
 // askOne asks for one second factor.
-func (a *API) askOne(c state.Client, u state.User, factor string) (any, error) {
+func (a *API) askOne(c state.Client, u state.User, factor string, at progress) (any, error) {
 	if factor == softwareTokenMFA {
-		return a.ask(c, u, softwareTokenMFA, map[string]string{"FRIENDLY_DEVICE_NAME": u.Token.Name})
+		return a.ask(c, u, softwareTokenMFA, map[string]string{"FRIENDLY_DEVICE_NAME": u.Token.Name}, at)
 	}
-	return a.askCode(c, u, factor, false)
+	return a.askCode(c, u, factor, false, at)
 }
 
 // checkSent takes the code of a challenge that one was sent for.
@@ -179,26 +184,26 @@ func (a *API) checkSent(ctx context.Context, c state.Client, taken challenge, u 
 	if err != nil {
 		return nil, err
 	}
-	return a.admit(ctx, c, u, triggers.Authentication, metadata)
+	return a.admit(ctx, c, u, triggers.Authentication, metadata, taken.shown.With(state.Method(taken.name)))
 }
 
 // chooseFactor goes on with the second factor that was chosen.
-func (a *API) chooseFactor(_ context.Context, c state.Client, _ challenge, u state.User, p, _ map[string]string) (any, error) {
+func (a *API) chooseFactor(_ context.Context, c state.Client, taken challenge, u state.User, p, _ map[string]string) (any, error) {
 	if err := need(p, "ANSWER"); err != nil {
 		return nil, err
 	}
-	factors, _, err := a.state.SecondFactors(c.PoolID, u.Sub())
+	factors, _, err := a.state.SecondFactors(c.PoolID, u.Sub(), taken.level)
 	if err != nil {
 		return nil, err
 	}
 	if !slices.Contains(factors, p["ANSWER"]) {
 		return nil, invalid("The selected MFA type is not available for the user.")
 	}
-	return a.askOne(c, u, p["ANSWER"])
+	return a.askOne(c, u, p["ANSWER"], taken.progress)
 }
 
 // choose goes on with the challenge that was chosen.
-func (a *API) choose(ctx context.Context, c state.Client, _ challenge, u state.User, p, _ map[string]string) (any, error) {
+func (a *API) choose(ctx context.Context, c state.Client, taken challenge, u state.User, p, _ map[string]string) (any, error) {
 	if err := need(p, "ANSWER"); err != nil {
 		return nil, err
 	}
@@ -206,19 +211,19 @@ func (a *API) choose(ctx context.Context, c state.Client, _ challenge, u state.U
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Contains(challengesOf(pool.Rules(), u), p["ANSWER"]) {
+	if !slices.Contains(a.reaching(pool, u, taken.level), p["ANSWER"]) {
 		return nil, invalid("Selected challenge is not available.")
 	}
-	return a.challenge(ctx, c, u, p["ANSWER"], p, nil)
+	return a.challenge(ctx, c, u, p["ANSWER"], p, nil, taken.progress)
 }
 
 // givePassword takes the password of a challenge that asked for it alone.
-func (a *API) givePassword(ctx context.Context, c state.Client, _ challenge, _ state.User, p, _ map[string]string) (any, error) {
-	return a.byPassword(ctx, c, p, nil)
+func (a *API) givePassword(ctx context.Context, c state.Client, taken challenge, _ state.User, p, _ map[string]string) (any, error) {
+	return a.byPassword(ctx, c, p, nil, taken.progress)
 }
 
-func (a *API) beginSRP(ctx context.Context, c state.Client, _ challenge, _ state.User, p, _ map[string]string) (any, error) {
-	return a.srp(ctx, c, p, nil)
+func (a *API) beginSRP(ctx context.Context, c state.Client, taken challenge, _ state.User, p, _ map[string]string) (any, error) {
+	return a.srp(ctx, c, p, nil, taken.progress)
 }
 
 // checkPasskey takes the answer of an authenticator.
@@ -244,7 +249,7 @@ func (a *API) checkPasskey(ctx context.Context, c state.Client, taken challenge,
 	if u.Status == state.Unconfirmed {
 		return nil, &state.Error{Type: state.UserNotConfirmed, Message: "User is not confirmed."}
 	}
-	return a.admit(ctx, c, u, triggers.Authentication, metadata)
+	return a.admit(ctx, c, u, triggers.Authentication, metadata, taken.shown.With(k.Method()))
 }
 
 // The sessions that lead from a sign-up to a sign-in.
@@ -277,8 +282,11 @@ func (a *API) bySession(ctx context.Context, c state.Client, session string, p m
 	if err != nil || !u.Enabled || u.Status != state.Confirmed {
 		return nil, unauthorized("Invalid session for the user.")
 	}
-	if asked, ok, err := a.askFactor(c, u); ok || err != nil {
+	// The code that confirmed them is what they showed. (Which level that is at a live pool
+	// is unconfirmed.)
+	at := progress{shown: state.Showed(state.ByEmail)}
+	if asked, ok, err := a.askFactor(c, u, at); ok || err != nil {
 		return asked, err
 	}
-	return a.admit(ctx, c, u, triggers.Authentication, nil)
+	return a.admit(ctx, c, u, triggers.Authentication, nil, at.shown)
 }

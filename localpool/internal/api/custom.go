@@ -38,13 +38,14 @@ func (a *API) byCustom(ctx context.Context, c state.Client, p, sent map[string]s
 		return nil, err
 	}
 	if p["CHALLENGE_NAME"] == "SRP_A" && p["SRP_A"] != "" {
-		return a.srp(ctx, c, p, sent)
+		return a.srp(ctx, c, p, sent, progress{})
 	}
-	return a.custom(ctx, c, u, nil, sent)
+	// What functions ask is not among the methods that tokens name. (Unconfirmed.)
+	return a.custom(ctx, c, u, nil, sent, state.Showed())
 }
 
 // custom asks the functions what comes next: tokens, a refusal, or a challenge of theirs.
-func (a *API) custom(ctx context.Context, c state.Client, u state.User, session []triggers.Round, metadata map[string]string) (any, error) {
+func (a *API) custom(ctx context.Context, c state.Client, u state.User, session []triggers.Round, metadata map[string]string, shown state.Shown) (any, error) {
 	about := triggers.About{PoolID: c.PoolID, ClientID: c.ID, User: u, Metadata: metadata}
 	next, err := a.triggers.DefineChallenge(ctx, about, session)
 	switch {
@@ -55,7 +56,7 @@ func (a *API) custom(ctx context.Context, c state.Client, u state.User, session 
 	case next.Tokens && u.Sub() == "":
 		return nil, unauthorized("Incorrect username or password.")
 	case next.Tokens:
-		return a.admit(ctx, c, u, triggers.Authentication, metadata)
+		return a.admit(ctx, c, u, triggers.Authentication, metadata, shown)
 	case next.Challenge != customChallenge:
 		return nil, &state.Error{Type: state.InvalidLambdaResponse, Message: "Unrecognizable lambda output"}
 	}
@@ -64,7 +65,7 @@ func (a *API) custom(ctx context.Context, c state.Client, u state.User, session 
 		return nil, err
 	}
 	token := a.sessions.start(challenge{
-		name: customChallenge, clientID: c.ID, poolID: c.PoolID, sub: u.Sub(), custom: &customRound{session, made.Private, made.Metadata, u.Username},
+		name: customChallenge, clientID: c.ID, poolID: c.PoolID, sub: u.Sub(), custom: &customRound{session, made.Private, made.Metadata, u.Username}, progress: progress{shown: shown},
 	}, a.state.Now(), lifetimeOf(c))
 	parameters := made.Public
 	if parameters == nil {
@@ -96,7 +97,7 @@ func (a *API) answerCustom(ctx context.Context, c state.Client, taken challenge,
 		return nil, err
 	}
 	rounds := append(append([]triggers.Round(nil), taken.custom.before...), triggers.Round{Name: customChallenge, Result: right, Metadata: taken.custom.metadata})
-	return a.custom(ctx, c, u, rounds, metadata)
+	return a.custom(ctx, c, u, rounds, metadata, taken.shown)
 }
 
 // customOf marks a custom sign-in that begins with the password.

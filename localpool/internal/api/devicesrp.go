@@ -28,7 +28,7 @@ func deviceOfUser(u state.User, key string) (state.Device, bool) {
 }
 
 // beginDevice answers the A of a device.
-func (a *API) beginDevice(_ context.Context, c state.Client, _ challenge, u state.User, p, _ map[string]string) (any, error) {
+func (a *API) beginDevice(_ context.Context, c state.Client, taken challenge, u state.User, p, _ map[string]string) (any, error) {
 	if err := need(p, "DEVICE_KEY", "SRP_A"); err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func (a *API) beginDevice(_ context.Context, c state.Client, _ challenge, u stat
 	if err != nil {
 		return nil, err
 	}
-	x.block = a.sessions.start(challenge{name: deviceVerifier, clientID: c.ID, poolID: c.PoolID, sub: u.Sub(), srp: x}, a.state.Now(), srpLifetime)
+	x.block = a.sessions.start(challenge{name: deviceVerifier, clientID: c.ID, poolID: c.PoolID, sub: u.Sub(), srp: x, progress: taken.progress}, a.state.Now(), srpLifetime)
 	return authAnswer{ChallengeName: deviceVerifier, Session: x.block, ChallengeParameters: map[string]string{
 		"SALT": x.Salt.Text(16), "SRP_B": x.b.Text(16), "SECRET_BLOCK": x.block, "DEVICE_KEY": d.Key, "USERNAME": u.Username,
 	}}, nil
@@ -76,5 +76,5 @@ func (a *API) checkDevice(ctx context.Context, c state.Client, p, metadata map[s
 	if err := a.state.UseDevice(c.PoolID, u.Sub(), taken.srp.UserID); err != nil {
 		return nil, err
 	}
-	return a.admitWith(ctx, c, u, triggers.Authentication, metadata, taken.srp.UserID)
+	return a.admitWith(ctx, c, u, triggers.Authentication, metadata, taken.srp.UserID, taken.shown)
 }

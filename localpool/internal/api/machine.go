@@ -112,6 +112,7 @@ func (a *API) getDerivedToken(ctx context.Context, in *getDerivedToken) (any, er
 	if subject.AuthTime != 0 {
 		terms.AuthTime = subject.SignedIn()
 	}
+	terms.ACR, terms.AMR = subject.ACR, subject.AMR
 	if in.ActorToken != "" {
 		actor, _, err := a.presented(c, in.ActorToken, in.ActorTokenType)
 		if err != nil {

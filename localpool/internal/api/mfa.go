@@ -82,21 +82,21 @@ func (a *API) verifySoftwareToken(in *verifySoftwareToken) (any, error) {
 
 // finishSetup goes on with a sign-in once an authenticator app is set up. Its code
 // was taken a moment ago.
-func (a *API) finishSetup(ctx context.Context, c state.Client, _ challenge, u state.User, _, metadata map[string]string) (any, error) {
+func (a *API) finishSetup(ctx context.Context, c state.Client, taken challenge, u state.User, _, metadata map[string]string) (any, error) {
 	if u.Token == nil || u.Token.Secret == "" {
 		return nil, unauthorized("Invalid session for the user.")
 	}
-	return a.admit(ctx, c, u, triggers.Authentication, metadata)
+	return a.admit(ctx, c, u, triggers.Authentication, metadata, taken.shown.With(state.ByApp))
 }
 
-func (a *API) checkCode(ctx context.Context, c state.Client, _ challenge, u state.User, p, metadata map[string]string) (any, error) {
+func (a *API) checkCode(ctx context.Context, c state.Client, taken challenge, u state.User, p, metadata map[string]string) (any, error) {
 	if err := need(p, "SOFTWARE_TOKEN_MFA_CODE"); err != nil {
 		return nil, err
 	}
 	if err := a.state.CheckToken(c.PoolID, u.Sub(), p["SOFTWARE_TOKEN_MFA_CODE"]); err != nil {
 		return nil, err
 	}
-	return a.admit(ctx, c, u, triggers.Authentication, metadata)
+	return a.admit(ctx, c, u, triggers.Authentication, metadata, taken.shown.With(state.ByApp))
 }
 
 // mfaSettings are what a user, or an administrator, sets of one factor.
@@ -261,17 +261,17 @@ func (a *API) setUserPoolMfaConfig(in *setUserPoolMfaConfig, kept state.Settings
 }
 
 // askFactor asks for what comes after the password, if anything does.
-func (a *API) askFactor(c state.Client, u state.User) (asked any, ok bool, err error) {
-	factors, setUp, err := a.state.SecondFactors(c.PoolID, u.Sub())
+func (a *API) askFactor(c state.Client, u state.User, at progress) (asked any, ok bool, err error) {
+	factors, setUp, err := a.state.SecondFactors(c.PoolID, u.Sub(), at.level)
 	switch {
 	case err != nil:
 		return nil, false, err
 	case len(setUp) > 0:
-		asked, err = a.ask(c, u, mfaSetup, map[string]string{"MFAS_CAN_SETUP": string(mustRaw(setUp))})
+		asked, err = a.ask(c, u, mfaSetup, map[string]string{"MFAS_CAN_SETUP": string(mustRaw(setUp))}, at)
 	case len(factors) > 1:
-		asked, err = a.ask(c, u, selectMFAType, map[string]string{"MFAS_CAN_CHOOSE": string(mustRaw(factors))})
+		asked, err = a.ask(c, u, selectMFAType, map[string]string{"MFAS_CAN_CHOOSE": string(mustRaw(factors))}, at)
 	case len(factors) == 1:
-		asked, err = a.askOne(c, u, factors[0])
+		asked, err = a.askOne(c, u, factors[0], at)
 	default:
 		return nil, false, nil
 	}

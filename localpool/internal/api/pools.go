@@ -288,6 +288,9 @@ func poolType(p state.Pool, users int) map[string]any {
 	t := shown("UserPoolType", p.Settings)
 	t["Id"], t["Name"], t["Arn"] = p.ID, p.Name, poolARN(p.ID)
 	t["CreationDate"], t["LastModifiedDate"], t["EstimatedNumberOfUsers"] = epoch(p.Created), epoch(p.Modified), users
+	if p.StepUp == state.StepUpAbsent {
+		delete(t, "AcrConfiguration")
+	}
 	if _, ok := t["AcrConfiguration"]; ok {
 		t["AcrConfiguration"] = allLevels(p.Settings["AcrConfiguration"])
 	}

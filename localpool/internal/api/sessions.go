@@ -29,7 +29,20 @@ type challenge struct {
 	device   string       // the key that the sign-in began with
 	custom   *customRound // of CUSTOM_CHALLENGE, and of a custom sign-in that begins with the password
 	first    bool         // the user has shown nothing yet
-	session  string       // what it is answered by
+	progress
+	session string // what it is answered by
+}
+
+// progress is what a user has shown at a sign-in so far, and the level that it is to reach.
+type progress struct {
+	shown state.Shown
+	level int // zero: any
+}
+
+// with is progress with one method more.
+func (at progress) with(method string) progress {
+	at.shown = at.shown.With(method)
+	return at
 }
 
 // lifetimeOf is how long a challenge of a client may be answered.

@@ -120,11 +120,11 @@ func (a *API) bySRP(ctx context.Context, c state.Client, p, sent map[string]stri
 	if !c.AllowsAuth("USER_SRP_AUTH") {
 		return nil, invalid("USER_SRP_AUTH is not enabled for the client.")
 	}
-	return a.srp(ctx, c, p, sent)
+	return a.srp(ctx, c, p, sent, progress{})
 }
 
 // srp answers what a client begins with.
-func (a *API) srp(ctx context.Context, c state.Client, p, sent map[string]string) (any, error) {
+func (a *API) srp(ctx context.Context, c state.Client, p, sent map[string]string, at progress) (any, error) {
 	if err := need(p, "USERNAME", "SRP_A"); err != nil {
 		return nil, err
 	}
@@ -150,7 +150,7 @@ func (a *API) srp(ctx context.Context, c state.Client, p, sent map[string]string
 		return nil, err
 	}
 	// Here the block stands in the session's place, and clients take it for base64.
-	x.block = a.sessions.start(challenge{name: passwordVerifier, clientID: c.ID, poolID: c.PoolID, srp: x, device: p["DEVICE_KEY"], custom: customOf(p)}, a.state.Now(), srpLifetime)
+	x.block = a.sessions.start(challenge{name: passwordVerifier, clientID: c.ID, poolID: c.PoolID, srp: x, device: p["DEVICE_KEY"], custom: customOf(p), progress: at}, a.state.Now(), srpLifetime)
 	return authAnswer{ChallengeName: passwordVerifier, ChallengeParameters: map[string]string{
 		"SALT": x.Salt.Text(16), "SRP_B": x.b.Text(16), "SECRET_BLOCK": x.block, "USERNAME": x.UserID, "USER_ID_FOR_SRP": x.UserID,
 	}}, nil
@@ -176,12 +176,13 @@ func (a *API) verifyPassword(ctx context.Context, c state.Client, p, metadata ma
 	if err != nil {
 		return nil, err
 	}
+	so := taken.with(state.ByPassword)
 	if taken.custom != nil { // the functions are told that the password was right
 		if u.Status != state.Confirmed {
-			return a.proceed(ctx, c, u, triggers.Authentication, metadata, "")
+			return a.proceed(ctx, c, u, triggers.Authentication, metadata, "", so)
 		}
 		rounds := []triggers.Round{{Name: "SRP_A", Result: true}, {Name: passwordVerifier, Result: true}}
-		return a.custom(ctx, c, u, rounds, metadata)
+		return a.custom(ctx, c, u, rounds, metadata, so.shown)
 	}
-	return a.proceed(ctx, c, u, triggers.Authentication, metadata, taken.device)
+	return a.proceed(ctx, c, u, triggers.Authentication, metadata, taken.device, so)
 }

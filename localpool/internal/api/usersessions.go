@@ -49,6 +49,7 @@ type sessionType struct {
 	DeviceType       string
 	LastIPAddress    string `json:",omitempty"`
 	LastLocation     struct{ City, Country string }
+	OriginSessionId  string `json:",omitempty"`
 	IsCurrentSession bool
 }
 
@@ -58,7 +59,12 @@ type onSession struct {
 	AccessToken string
 	SessionId   string
 	NextToken   string
+
+	RevokeAssociatedSessions string
 }
+
+// linked has sessions end that others came out of, or that came out of them.
+const linked = "LINKED"
 
 const sessionPage = 125
 
@@ -78,7 +84,10 @@ func (a *API) listSessions(pool, name, current string, in onSession) (any, error
 	for _, s := range page {
 		t := sessionType{
 			SessionId: s.ID, SessionType: "TOKEN", ClientId: s.ClientID, CreateDate: epoch(s.Created), LastActiveDate: epoch(s.Active),
-			DeviceType: cmp.Or(s.Device, "unknown"), LastIPAddress: s.IP, IsCurrentSession: current != "" && s.Family == current,
+			DeviceType: cmp.Or(s.Device, "unknown"), LastIPAddress: s.IP, OriginSessionId: s.Origin, IsCurrentSession: current != "" && s.Family == current,
+		}
+		if s.Browser {
+			t.SessionType = "SSO"
 		}
 		t.LastLocation.City, t.LastLocation.Country = "unknown", "unknown"
 		list = append(list, t)
@@ -123,9 +132,9 @@ func (a *API) revokeUserSession(in *onSession) (any, error) {
 			return nil, invalid("The current session cannot be revoked.")
 		}
 	}
-	return empty, a.state.EndUserSession(pool, u.Sub(), in.SessionId)
+	return empty, a.state.EndUserSession(pool, u.Sub(), in.SessionId, in.RevokeAssociatedSessions == linked)
 }
 
 func (a *API) adminRevokeUserSession(in *onSession) (any, error) {
-	return empty, a.state.EndUserSession(in.UserPoolId, in.Username, in.SessionId)
+	return empty, a.state.EndUserSession(in.UserPoolId, in.Username, in.SessionId, in.RevokeAssociatedSessions == linked)
 }

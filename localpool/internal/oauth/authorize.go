@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"errors"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -46,6 +47,7 @@ type Authorization struct {
 	Challenge    string
 	Resource     string
 	Prompt       []string
+	ACRValues    []string
 	LoginHint    string
 	MaxAge       time.Duration // negative: not given
 	// Provider is the identity provider that was asked for; empty: the login page.
@@ -68,7 +70,6 @@ type Refusal struct {
 // ParseAuthorization reads the query of /oauth2/authorize, /login and the pages
 // between. Exactly one of its results is nil.
 func (e *Endpoints) ParseAuthorization(q url.Values) (*Authorization, *Refusal) {
-	var err error
 	client, ok := e.state.Client(q.Get("client_id"))
 	if !ok {
 		return nil, &Refusal{Code: "invalid_request", Description: "Client does not exist."}
@@ -76,7 +77,7 @@ func (e *Endpoints) ParseAuthorization(q url.Values) (*Authorization, *Refusal) 
 	a := &Authorization{
 		Client: client, RedirectURI: q.Get("redirect_uri"), ResponseType: q.Get("response_type"),
 		State: q.Get("state"), HasState: q.Has("state"), Nonce: q.Get("nonce"), Challenge: q.Get("code_challenge"),
-		Resource: q.Get("resource"), Prompt: strings.Fields(q.Get("prompt")), LoginHint: q.Get("login_hint"), MaxAge: -1,
+		Resource: q.Get("resource"), LoginHint: q.Get("login_hint"), MaxAge: -1,
 	}
 	if a.RedirectURI == "" {
 		a.RedirectURI = client.DefaultRedirectURI
@@ -116,12 +117,22 @@ func (e *Endpoints) ParseAuthorization(q url.Values) (*Authorization, *Refusal) 
 			return refuse("invalid_request", "invalid_scope") // as live pools say it
 		}
 	}
-	if raw := q.Get("max_age"); raw != "" {
+	pool, err := e.state.Describe(client.PoolID)
+	if err != nil {
+		return refuse("server_error", "")
+	}
+	if pool.Managed() {
+		a.Prompt = strings.Fields(q.Get("prompt"))
+	}
+	if raw := q.Get("max_age"); raw != "" && pool.StepsUp() {
 		age, err := strconv.ParseUint(raw, 10, 31)
 		if err != nil {
 			return refuse("invalid_request", "")
 		}
 		a.MaxAge = time.Duration(age) * time.Second
+	}
+	if pool.StepsUp() {
+		a.ACRValues = strings.Fields(q.Get("acr_values"))
 	}
 	if a.Provider, err = e.provider(client, q); err != nil {
 		return nil, a.Fault(err)
@@ -143,20 +154,16 @@ func (e *Endpoints) Authorize(w http.ResponseWriter, r *http.Request) {
 		e.Refuse(w, r, refusal)
 		return
 	}
-	x, signedIn := e.session(r, a.Client.PoolID)
-	if signedIn && a.MaxAge >= 0 && e.state.Now().Sub(x.AuthTime) > a.MaxAge {
-		signedIn = false
-	}
+	x, u, signedIn := e.SignedIn(r, a)
+	met := signedIn && x.Shown.Level >= e.Level(a, u)
+	fresh := slices.Contains(a.Prompt, "login")
 	switch {
-	case slices.Contains(a.Prompt, "none") && !signedIn:
+	case slices.Contains(a.Prompt, "none") && !met:
 		e.Refuse(w, r, &Refusal{RedirectURI: a.RedirectURI, Fragment: a.ResponseType == "token", Code: "login_required", State: a.State, HasState: a.HasState})
-	case signedIn && !slices.Contains(a.Prompt, "login"):
-		u, err := e.state.User(x.PoolID, x.Username)
-		if err != nil {
-			redirect(w, e.place.Here(r)+"/login?"+r.URL.RawQuery)
-			return
-		}
-		e.finish(w, r, a, u, x.AuthTime)
+	case met && !fresh:
+		e.finish(w, r, a, u, x)
+	case signedIn && !fresh && x.Shown.Has(state.ByPassword):
+		redirect(w, e.place.Here(r)+"/stepup?"+r.URL.RawQuery)
 	case a.Provider != "":
 		redirect(w, e.place.Here(r)+"/idp?"+r.URL.RawQuery)
 	default:
@@ -167,20 +174,52 @@ func (e *Endpoints) Authorize(w http.ResponseWriter, r *http.Request) {
 // SessionCookie is Cognito's name for the browser's session on the login pages.
 const SessionCookie = "cognito"
 
-func (e *Endpoints) session(r *http.Request, poolID string) (state.Session, bool) {
+// SignedIn finds the browser's session, if the app client takes it over: one that is older
+// than max_age counts for nothing.
+func (e *Endpoints) SignedIn(r *http.Request, a *Authorization) (x state.Session, u state.User, ok bool) {
 	for _, c := range r.CookiesNamed(SessionCookie) {
-		if x, ok := e.state.Session(c.Value, poolID); ok {
-			return x, true
+		if x, ok = e.state.Session(c.Value, a.Client); !ok {
+			continue
 		}
+		if a.MaxAge >= 0 && e.state.Now().Sub(x.AuthTime) > a.MaxAge {
+			break
+		}
+		u, err := e.state.User(x.PoolID, x.Sub)
+		return x, u, err == nil
 	}
-	return state.Session{}, false
+	return state.Session{}, state.User{}, false
+}
+
+// Level is the one that a request asks for and a user can reach: the first of acr_values.
+// Zero: any. (What a live pool does where none can be reached is unconfirmed: here the
+// sign-in goes on, and the app is to look at acr.)
+func (e *Endpoints) Level(a *Authorization, u state.User) int {
+	level, _ := e.state.Asked(a.Client.PoolID, u.Sub(), a.ACRValues)
+	return level
 }
 
 // Complete is where the login pages come back to: it begins the browser's session
 // and sends it to the app with a code.
-func (e *Endpoints) Complete(w http.ResponseWriter, r *http.Request, a *Authorization, u state.User) {
-	http.SetCookie(w, e.cookie(r, e.state.StartSession(a.Client.PoolID, u), 3600))
-	e.finish(w, r, a, u, e.state.Now())
+func (e *Endpoints) Complete(w http.ResponseWriter, r *http.Request, a *Authorization, u state.User, shown state.Shown) {
+	begin := state.Session{PoolID: a.Client.PoolID, Username: u.Username, Sub: u.Sub(), ClientID: a.Client.ID, Shown: shown, Device: r.UserAgent(), IP: addressOf(r)}
+	begin.Device = begin.Device[:min(len(begin.Device), maxDevice)]
+	for _, c := range r.CookiesNamed(SessionCookie) { // whose place it takes
+		if before := e.state.EndSession(c.Value); before.PoolID == begin.PoolID && before.Sub == begin.Sub {
+			begin.ID = before.ID
+		}
+	}
+	value, x, lifetime := e.state.StartSession(begin)
+	http.SetCookie(w, e.cookie(r, value, seconds(lifetime)))
+	e.finish(w, r, a, u, x)
+}
+
+const maxDevice = 1024
+
+func addressOf(r *http.Request) string {
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		return host
+	}
+	return r.RemoteAddr
 }
 
 func (e *Endpoints) cookie(r *http.Request, value string, maxAge int) *http.Cookie {
@@ -191,14 +230,16 @@ func (e *Endpoints) cookie(r *http.Request, value string, maxAge int) *http.Cook
 }
 
 // finish answers a request that a signed-in person made.
-func (e *Endpoints) finish(w http.ResponseWriter, r *http.Request, a *Authorization, u state.User, authTime time.Time) {
+func (e *Endpoints) finish(w http.ResponseWriter, r *http.Request, a *Authorization, u state.User, x state.Session) {
 	if a.ResponseType == "token" {
-		e.finishImplicit(w, r, a, u, authTime)
+		e.finishImplicit(w, r, a, u, x)
 		return
 	}
+	acr, amr := e.state.Context(a.Client.PoolID, x.Shown)
 	code := e.state.IssueCode(state.Code{
 		ClientID: a.Client.ID, Username: u.Username, Sub: u.Sub(), RedirectURI: a.RedirectURI,
-		Scopes: a.Scopes, Nonce: a.Nonce, Challenge: a.Challenge, Resource: a.Resource, AuthTime: authTime,
+		Scopes: a.Scopes, Nonce: a.Nonce, Challenge: a.Challenge, Resource: a.Resource, AuthTime: x.AuthTime,
+		ACR: acr, AMR: amr, Origin: x.ID, Device: x.Device, IP: x.IP,
 	})
 	q := "code=" + url.QueryEscape(code)
 	if a.HasState {
@@ -207,9 +248,10 @@ func (e *Endpoints) finish(w http.ResponseWriter, r *http.Request, a *Authorizat
 	redirect(w, join(a.RedirectURI, "?", q))
 }
 
-func (e *Endpoints) finishImplicit(w http.ResponseWriter, r *http.Request, a *Authorization, u state.User, authTime time.Time) {
+func (e *Endpoints) finishImplicit(w http.ResponseWriter, r *http.Request, a *Authorization, u state.User, x state.Session) {
+	acr, amr := e.state.Context(a.Client.PoolID, x.Shown)
 	t, err := e.maker.Mint(r.Context(), a.Client, u, tokens.Terms{
-		Scopes: a.Scopes, Nonce: a.Nonce, Resource: a.Resource, AuthTime: authTime, Source: triggers.HostedAuth,
+		Scopes: a.Scopes, Nonce: a.Nonce, Resource: a.Resource, AuthTime: x.AuthTime, ACR: acr, AMR: amr, Source: triggers.HostedAuth,
 	})
 	var refusal *state.Error
 	if errors.As(err, &refusal) {

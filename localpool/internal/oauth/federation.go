@@ -89,6 +89,9 @@ func (e *Endpoints) Identify(p state.Provider, poolID, code, callback string) (m
 	}
 	claims := tokens.Readable(u, c.Scopes)
 	claims["sub"], claims["username"], claims["cognito:username"] = u.Sub(), u.Username, u.Username
+	if c.ACR != "" {
+		claims["acr"], claims["amr"] = c.ACR, "["+strings.Join(c.AMR, ",")+"]"
+	}
 	return claims, nil
 }
 

@@ -158,7 +158,8 @@ func (e *Endpoints) redeem(ctx context.Context, w http.ResponseWriter, client st
 		return
 	}
 	terms := tokens.Terms{
-		Scopes: code.Scopes, Nonce: code.Nonce, Resource: code.Resource, AuthTime: code.AuthTime, Family: tokens.NewID(), Source: triggers.HostedAuth,
+		Scopes: code.Scopes, Nonce: code.Nonce, Resource: code.Resource, AuthTime: code.AuthTime, ACR: code.ACR, AMR: code.AMR, Family: tokens.NewID(),
+		Source: triggers.HostedAuth,
 	}
 	// A trigger that refuses has cost the code, and nothing was granted.
 	set, err := e.maker.Mint(ctx, client, u, terms)
@@ -167,7 +168,8 @@ func (e *Endpoints) redeem(ctx context.Context, w http.ResponseWriter, client st
 		return
 	}
 	refresh, _, err := e.state.NewGrant(client, state.Grant{
-		Username: u.Username, Sub: u.Sub(), Scopes: code.Scopes, Resource: code.Resource, AuthTime: code.AuthTime, Family: terms.Family,
+		Username: u.Username, Sub: u.Sub(), Scopes: code.Scopes, Resource: code.Resource, AuthTime: code.AuthTime, ACR: code.ACR, AMR: code.AMR,
+		Family: terms.Family, Origin: code.Origin, Device: code.Device, IP: code.IP,
 	})
 	if err != nil {
 		refused(w, err)
@@ -217,7 +219,7 @@ func (e *Endpoints) refresh(ctx context.Context, w http.ResponseWriter, client s
 	}
 	// Tokens of a refresh say how the person is now, and have no nonce.
 	set, err := e.maker.Mint(ctx, client, g.User, tokens.Terms{
-		Scopes: g.Scopes, Resource: g.Resource, AuthTime: g.AuthTime, Family: g.Family, API: g.API, Source: triggers.RefreshTokens,
+		Scopes: g.Scopes, Resource: g.Resource, AuthTime: g.AuthTime, ACR: g.ACR, AMR: g.AMR, Family: g.Family, API: g.API, Source: triggers.RefreshTokens,
 	})
 	if err != nil {
 		refused(w, err)
@@ -299,7 +301,7 @@ func (e *Endpoints) Revoke(w http.ResponseWriter, r *http.Request) {
 		oauthError(w, http.StatusBadRequest, "unsupported_token_type", "")
 		return
 	}
-	if err := e.state.Revoke(client, token); err != nil {
+	if err := e.state.Revoke(client, token, false); err != nil {
 		oauthError(w, http.StatusBadRequest, "invalid_request", "")
 		return
 	}

@@ -97,7 +97,7 @@ func (p *Pages) federate(w http.ResponseWriter, r *http.Request, a *oauth.Author
 		p.oauth.Refuse(w, r, a.Fault(err))
 		return
 	}
-	p.oauth.Complete(w, r, a, u)
+	p.oauth.Complete(w, r, a, u, provider.ShownAt(claims))
 }
 
 // claimsOf are what the page of a provider says of a person.

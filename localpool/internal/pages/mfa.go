@@ -18,34 +18,51 @@ var errNoFactor error = &state.Error{Type: state.InvalidParameter, Message: "Thi
 var addresses = map[string]string{state.EmailMFA: "email", state.SMSMFA: "phone_number"}
 
 // second asks a person who has shown the password for another factor, or to set one up,
-// where the pool or they themselves want that.
-func (p *Pages) second(w http.ResponseWriter, r *http.Request, v *view, u state.User) {
-	factors, setUp, err := p.state.SecondFactors(v.authorization.Client.PoolID, u.Sub())
+// where the pool, they themselves, or the app want that.
+func (p *Pages) second(w http.ResponseWriter, r *http.Request, v *view, u state.User, shown state.Shown) {
+	factors, setUp, err := p.secondFactors(v, u)
 	switch {
 	case err != nil:
 	case len(factors) > 1:
 		v.Error, v.Data = "", factors
-		v.Token = p.challenge(v.authorization.Client.PoolID, u.Sub(), chooseFactor)
+		v.Token = p.challenge(v.authorization.Client.PoolID, u.Sub(), chooseFactor, shown)
 		p.show(w, r, http.StatusOK, "factors.html", "Sign in", v)
 		return
 	case len(factors) == 1:
-		p.ask(w, r, v, u, factors[0])
+		p.ask(w, r, v, u, factors[0], shown)
 		return
 	case slices.Contains(setUp, state.SoftwareTokenMFA):
-		p.ask(w, r, v, u, state.MFASetup)
+		p.ask(w, r, v, u, state.MFASetup, shown)
 		return
 	case len(setUp) > 0:
 		err = errNoFactor
 	default:
-		p.complete(w, r, v, u)
+		p.complete(w, r, v, u, shown)
 		return
 	}
 	v.Error = message(err)
 	p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
 }
 
+func (p *Pages) secondFactors(v *view, u state.User) (factors, setUp []string, err error) {
+	return p.state.SecondFactors(v.authorization.Client.PoolID, u.Sub(), p.oauth.Level(v.authorization, u))
+}
+
+// stepUp asks a person who is signed in for the factor that the app wants besides, and who
+// is not, to sign in.
+func (p *Pages) stepUp(w http.ResponseWriter, r *http.Request, v *view) {
+	x, u, ok := p.oauth.SignedIn(r, v.authorization)
+	factors, _, err := p.secondFactors(v, u)
+	missing := ok && err == nil && len(factors) > 0 && x.Shown.Level < p.oauth.Level(v.authorization, u)
+	if !missing || !x.Shown.Has(state.ByPassword) || slices.Contains(v.authorization.Prompt, "login") {
+		p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
+		return
+	}
+	p.second(w, r, v, u, x.Shown)
+}
+
 // ask asks for one factor.
-func (p *Pages) ask(w http.ResponseWriter, r *http.Request, v *view, u state.User, factor string) {
+func (p *Pages) ask(w http.ResponseWriter, r *http.Request, v *view, u state.User, factor string, shown state.Shown) {
 	poolID := v.authorization.Client.PoolID
 	asked := askedCode{Username: u.Username}
 	var err error
@@ -61,7 +78,7 @@ func (p *Pages) ask(w http.ResponseWriter, r *http.Request, v *view, u state.Use
 		p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
 		return
 	}
-	v.Error, v.Data, v.Token = "", asked, p.challenge(poolID, u.Sub(), factor)
+	v.Error, v.Data, v.Token = "", asked, p.challenge(poolID, u.Sub(), factor, shown)
 	p.show(w, r, http.StatusOK, "mfa.html", "Sign in", v)
 }
 
@@ -81,20 +98,22 @@ func (p *Pages) mfa(w http.ResponseWriter, r *http.Request, v *view) {
 		return
 	}
 	if c.factor == chooseFactor {
-		factors, _, err := p.state.SecondFactors(c.poolID, c.sub)
+		factors, _, err := p.secondFactors(v, u)
 		p.end(token)
 		if factor := r.PostFormValue("factor"); err == nil && slices.Contains(factors, factor) {
-			p.ask(w, r, v, u, factor)
+			p.ask(w, r, v, u, factor, c.shown)
 			return
 		}
-		p.second(w, r, v, u)
+		p.second(w, r, v, u, c.shown)
 		return
 	}
 	code := strings.TrimSpace(r.PostFormValue("code"))
 	asked := askedCode{Username: u.Username}
+	method := state.Method(c.factor)
 	var err error
 	switch c.factor {
 	case state.MFASetup:
+		method = state.ByApp
 		if u.Token != nil {
 			asked.Secret = u.Token.Pending
 		}
@@ -111,18 +130,18 @@ func (p *Pages) mfa(w http.ResponseWriter, r *http.Request, v *view) {
 		return
 	}
 	p.end(token)
-	p.complete(w, r, v, u)
+	p.complete(w, r, v, u, c.shown.With(method))
 }
 
 // complete sends a person on who has shown all that they were asked for.
-func (p *Pages) complete(w http.ResponseWriter, r *http.Request, v *view, u state.User) {
+func (p *Pages) complete(w http.ResponseWriter, r *http.Request, v *view, u state.User, shown state.Shown) {
 	c := v.authorization.Client
 	if err := p.triggers.PostAuthentication(r.Context(), triggers.About{PoolID: c.PoolID, ClientID: c.ID, User: u}); err != nil {
 		p.refuse(v, err)
 		p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
 		return
 	}
-	p.oauth.Complete(w, r, v.authorization, u)
+	p.oauth.Complete(w, r, v.authorization, u, shown)
 }
 
 // challenged finds who is asked for more by a challenge that a form carries.

@@ -68,6 +68,7 @@ type challenge struct {
 	until       time.Time
 	factor      string // asked for; empty: a new password
 	at          atProvider
+	shown       state.Shown // so far
 }
 
 const (
@@ -90,6 +91,7 @@ func New(s *state.State, endpoints *oauth.Endpoints, t *triggers.Triggers, at pl
 		"/signup": {quota.UserCreation, p.signUp}, "/confirm": {quota.UserCreation, p.confirm}, "/resendcode": {quota.UserResourceRead, p.resend},
 		"/forgotPassword": {quota.UserAccountRecovery, p.forgot}, "/confirmforgotPassword": {quota.UserAccountRecovery, p.reset},
 		"/newpassword": {quota.UserAccountRecovery, p.newPassword}, "/idp": {quota.UserAuthentication, p.idp},
+		"/stepup": {quota.UserAuthentication, p.stepUp},
 	} {
 		p.mux.HandleFunc(path, p.authorized(step.category, step.serve))
 	}
@@ -238,16 +240,16 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request, v *view) {
 		v.Error = message(err)
 		p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
 	case u.Status == state.ForceChangePassword:
-		v.Token = p.challenge(c.PoolID, u.Sub(), "")
+		v.Token = p.challenge(c.PoolID, u.Sub(), "", state.Showed(state.ByPassword))
 		p.show(w, r, http.StatusOK, "newpassword.html", "Choose a new password", v)
 	default:
-		p.second(w, r, v, u)
+		p.second(w, r, v, u, state.Showed(state.ByPassword))
 	}
 }
 
 // challenge remembers a person who is asked for more.
-func (p *Pages) challenge(poolID, sub, factor string) string {
-	return p.remember(challenge{poolID: poolID, sub: sub, until: p.state.Now().Add(challengeLifetime), factor: factor})
+func (p *Pages) challenge(poolID, sub, factor string, shown state.Shown) string {
+	return p.remember(challenge{poolID: poolID, sub: sub, until: p.state.Now().Add(challengeLifetime), factor: factor, shown: shown})
 }
 
 func (p *Pages) remember(asked challenge) string {
@@ -284,7 +286,7 @@ func (p *Pages) newPassword(w http.ResponseWriter, r *http.Request, v *view) {
 		return
 	}
 	p.end(token)
-	p.second(w, r, v, u)
+	p.second(w, r, v, u, c.shown)
 }
 
 var errDifferent error = &state.Error{Type: state.InvalidPassword, Message: "The passwords are not the same."}

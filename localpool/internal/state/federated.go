@@ -15,6 +15,7 @@ type Provider struct {
 	Details     map[string]string `json:"ProviderDetails"`
 	Mapping     map[string]string `json:"AttributeMapping"` // from claims, by attribute
 	Identifiers []string          `json:"IdpIdentifiers"`
+	AcrMapping  map[string]string // what it calls a level, by Level1 to Level4
 }
 
 // Providers are the identity providers of a pool, in the order of their names.

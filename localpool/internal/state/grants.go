@@ -19,15 +19,25 @@ type Code struct {
 	Challenge   string // S256
 	Resource    string
 	AuthTime    time.Time
+	ACR         string
+	AMR         []string
+	Origin      string // the browser's session
+	Device, IP  string
 	expires     time.Time
 }
 
-// Session is a browser's session on the login pages.
+// Session is a browser's session on the login pages, for all app clients of its pool.
 type Session struct {
+	ID       string
 	PoolID   string
 	Username string
 	Sub      string
+	ClientID string // that it began with
 	AuthTime time.Time
+	Shown    Shown
+	Active   time.Time
+	Device   string
+	IP       string
 	expires  time.Time
 }
 
@@ -35,6 +45,10 @@ const (
 	authorizationCodeLifetime = 5 * time.Minute
 	sessionLifetime           = time.Hour // and not extended by use
 	maxShortLived             = 10_000
+
+	// LongestSession is how long a browser's session may last in a pool that counts
+	// sessions, whatever a client takes.
+	LongestSession = 90 * 24 * time.Hour
 )
 
 // IssueCode issues an authorization code.
@@ -57,37 +71,57 @@ func (s *State) TakeCode(code string) (Code, bool) {
 	return c, ok && s.now().Before(c.expires)
 }
 
-// StartSession begins a browser's session and returns its cookie.
-func (s *State) StartSession(poolID string, u User) string {
+// StartSession begins a browser's session, of which PoolID, Username, Sub, ClientID, Shown,
+// Device and IP are given, and ID where it goes on with one. It returns its cookie and how
+// long a browser is to keep it.
+func (s *State) StartSession(x Session) (cookie string, begun Session, lifetime time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	prune(s.sessions, func(x Session) bool { return !s.now().Before(x.expires) })
-	cookie := randomToken(32)
-	s.sessions[cookie] = Session{PoolID: poolID, Username: u.Username, Sub: u.Sub(), AuthTime: s.now(), expires: s.now().Add(sessionLifetime)}
-	return cookie
+	lifetime = sessionLifetime
+	if p, err := s.pool(x.PoolID); err == nil {
+		if _, on := p.tracking(); on {
+			lifetime = LongestSession
+		}
+	}
+	if x.ID == "" {
+		x.ID = "sso" + letters(idLetters, 25)
+	}
+	x.AuthTime, x.Active, x.expires = s.now(), s.now(), s.now().Add(lifetime)
+	cookie = randomToken(32)
+	s.sessions[cookie] = x
+	return cookie, x, lifetime
 }
 
-// Session returns a live session in a pool, of a user who may still sign in.
-func (s *State) Session(cookie, poolID string) (Session, bool) {
+// Session returns a live session in a pool, of a user who may still sign in, that an app
+// client may take over.
+func (s *State) Session(cookie string, c Client) (Session, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	x, ok := s.sessions[cookie]
-	if !ok || x.PoolID != poolID || !s.now().Before(x.expires) {
+	if !ok || x.PoolID != c.PoolID || !s.now().Before(x.expires) {
 		return Session{}, false
 	}
-	p, err := s.pool(poolID)
-	if err != nil {
+	p, err := s.pool(c.PoolID)
+	if err != nil || !s.now().Before(x.AuthTime.Add(p.takeOver(c.ID))) {
 		return Session{}, false
 	}
 	u := p.user(x.Username)
-	return x, u != nil && u.Sub() == x.Sub && u.Enabled
+	if u == nil || u.Sub() != x.Sub || !u.Enabled {
+		return Session{}, false
+	}
+	x.Active = s.now()
+	s.sessions[cookie] = x
+	return x, true
 }
 
-// EndSession forgets a browser's session.
-func (s *State) EndSession(cookie string) {
+// EndSession forgets a browser's session, and returns what it was.
+func (s *State) EndSession(cookie string) Session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	x := s.sessions[cookie]
 	delete(s.sessions, cookie)
+	return x
 }
 
 // prune drops what has expired, and anything where that is not enough.
@@ -221,9 +255,10 @@ func (s *State) Holder(c Client, token string) (Granted, error) {
 
 func (p *Pool) grant(token string) *Grant { return p.index.grants[hashToken(token)] }
 
-// Revoke ends a refresh token and every one of its family. One that is unknown is
-// no error.
-func (s *State) Revoke(c Client, token string) error {
+// Revoke ends a refresh token and every one of its family; linked: with the session of the
+// browser that it came out of, where the pool counts sessions. One that is unknown is no
+// error.
+func (s *State) Revoke(c Client, token string, linked bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, err := s.pool(c.PoolID)
@@ -237,8 +272,9 @@ func (s *State) Revoke(c Client, token string) error {
 	if g.ClientID != c.ID {
 		return refuse(NotAuthorized, "Invalid Refresh Token")
 	}
-	for _, other := range p.index.families[g.Family] {
-		other.Revoked = true
+	p.endFamily(g.Family)
+	if _, on := p.tracking(); on && linked {
+		s.endBrowser(p.ID, g.Origin)
 	}
 	return s.saveLocked()
 }

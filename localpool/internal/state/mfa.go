@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 )
 
@@ -61,6 +62,12 @@ func (s *State) SetPoolMFA(poolID, mode string) error {
 
 var secretEncoding = base32.StdEncoding.WithPadding(base32.NoPadding)
 
+func newTokenKey() string {
+	b := make([]byte, 32)
+	rand.Read(b)
+	return secretEncoding.EncodeToString(b)
+}
+
 // AssociateToken makes a secret for an authenticator app. One that the user has
 // works until a code of the new one was right.
 func (s *State) AssociateToken(poolID, name string) (secret string, err error) {
@@ -68,9 +75,7 @@ func (s *State) AssociateToken(poolID, name string) (secret string, err error) {
 		if p.mfa() == MFAOff {
 			return refuse(SoftwareTokenMFANotFound, errTokenOff)
 		}
-		b := make([]byte, 32)
-		rand.Read(b)
-		secret = secretEncoding.EncodeToString(b)
+		secret = newTokenKey()
 		t := Token{}
 		if u.Token != nil {
 			t = *u.Token
@@ -204,8 +209,8 @@ func (s *State) DeleteToken(poolID, name string) error {
 
 // SecondFactors are what a user who has shown the password may be asked: of several, they
 // choose. With none, setUp are what they have to set up first, where the pool asks for a
-// second factor of everybody.
-func (s *State) SecondFactors(poolID, name string) (factors, setUp []string, err error) {
+// second factor of everybody. level is one that the sign-in is to reach; zero: none.
+func (s *State) SecondFactors(poolID, name string, level int) (factors, setUp []string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, err := s.pool(poolID)
@@ -219,11 +224,27 @@ func (s *State) SecondFactors(poolID, name string) (factors, setUp []string, err
 	case p.mfa() == MFAOff:
 		return nil, nil, nil
 	}
+	factors = p.factorsOf(u)
+	if level > 1 {
+		reaching := p.stepFactors(u, level)
+		enough := slices.DeleteFunc(slices.Clone(factors), func(f string) bool { return !slices.Contains(reaching, f) })
+		if factors = enough; len(enough) == 0 {
+			factors = reaching
+		}
+	}
+	if len(factors) == 0 && p.mfa() == MFARequired {
+		setUp = p.factorsToSetUp()
+	}
+	return factors, setUp, nil
+}
+
+// factorsOf are the second factors that a user is asked for at each sign-in.
+func (p *Pool) factorsOf(u *User) (factors []string) {
 	required := p.mfa() == MFARequired
 	has := u.Token != nil && u.Token.Secret != ""
 	if has && (required || u.Token.On) {
 		if u.Token.Prefer {
-			return []string{SoftwareTokenMFA}, nil, nil
+			return []string{SoftwareTokenMFA}
 		}
 		factors = append(factors, SoftwareTokenMFA)
 	}
@@ -233,27 +254,30 @@ func (s *State) SecondFactors(poolID, name string) (factors, setUp []string, err
 		}
 		switch f := u.MFA[name]; {
 		case f.On && f.Prefer:
-			return []string{name}, nil, nil
+			return []string{name}
 		case f.On:
 			factors = append(factors, name)
 		case required && len(factors) == 0 && !anyOn(u) && isVerified(u.Attributes, byCode[name]):
 			factors = append(factors, name)
 		}
 	}
-	if len(factors) == 0 && required {
-		if p.rules.SoftwareTokenMfaConfiguration.Enabled {
-			setUp = append(setUp, SoftwareTokenMFA)
-		}
-		for _, name := range []string{SMSMFA, EmailMFA} {
-			if p.sends(name) {
-				setUp = append(setUp, name)
-			}
-		}
-		if len(setUp) == 0 {
-			setUp = []string{SoftwareTokenMFA}
+	return factors
+}
+
+// factorsToSetUp are those that a user without any is to set up.
+func (p *Pool) factorsToSetUp() (names []string) {
+	if p.rules.SoftwareTokenMfaConfiguration.Enabled {
+		names = append(names, SoftwareTokenMFA)
+	}
+	for _, name := range []string{SMSMFA, EmailMFA} {
+		if p.sends(name) {
+			names = append(names, name)
 		}
 	}
-	return factors, setUp, nil
+	if len(names) == 0 {
+		names = []string{SoftwareTokenMFA}
+	}
+	return names
 }
 
 func anyOn(u *User) bool {

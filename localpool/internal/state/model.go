@@ -38,6 +38,8 @@ type Pool struct {
 	// follow, and Documents what else it was told.
 	Settings  Settings                       `json:"settings,omitempty"`
 	Documents map[string]map[string]Document `json:"documents,omitempty"` // by kind and key
+	// StepUp is what the pool makes of acr_values and max_age; see StepUpOn.
+	StepUp string `json:"step_up,omitempty"`
 	// AnySchema takes custom attributes that the schema does not have: in pools of seeds.
 	AnySchema bool `json:"any_schema,omitempty"`
 
@@ -229,10 +231,13 @@ type Grant struct {
 	Family   string    `json:"family"`        // origin_jti
 	API      bool      `json:"api,omitempty"` // of a sign-in by the JSON API
 	AuthTime time.Time `json:"auth_time"`
+	ACR      string    `json:"acr,omitempty"` // of the sign-in, for all of the grant's life
+	AMR      []string  `json:"amr,omitempty"`
 	Expires  time.Time `json:"expires"`
 	Revoked  bool      `json:"revoked"`
 	// Of a pool that counts the sessions of its users.
 	Session string    `json:"session,omitempty"`
+	Origin  string    `json:"origin,omitempty"` // the session of the browser that it came out of
 	Created time.Time `json:"created,omitzero"`
 	Active  time.Time `json:"active,omitzero"`
 	Device  string    `json:"device,omitempty"`

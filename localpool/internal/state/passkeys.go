@@ -62,3 +62,11 @@ func (s *State) UsePasskey(poolID, name string, k Passkey, count uint32) error {
 		return nil
 	})
 }
+
+// Method is what the passkey is in amr: of the device, or of a key that one carries.
+func (k Passkey) Method() string {
+	if k.Attachment == "cross-platform" {
+		return ByRoaming
+	}
+	return ByPlatform
+}

@@ -37,6 +37,7 @@ type Rules struct {
 	KeyConfiguration       struct{ KeyType string }
 
 	IssuerConfiguration struct{ Type string }
+	AcrConfiguration    map[string]struct{ AcrValue string }
 
 	// Of SetUserPoolMfaConfig.
 	SmsConfiguration              json.RawMessage

@@ -45,6 +45,8 @@ type Terms struct {
 	Nonce    string
 	Resource string
 	AuthTime time.Time
+	ACR      string // what the sign-in came to; empty: tokens do not say
+	AMR      []string
 	Family   string // origin_jti; empty: a new one
 	API      bool   // of a sign-in by the JSON API, which has an ID token always
 
@@ -82,6 +84,9 @@ func (m *Maker) Mint(ctx context.Context, client state.Client, u state.User, t T
 	common := map[string]any{
 		"sub": u.Sub(), "iss": m.Issuer(client.PoolID), "iat": now.Unix(), "auth_time": t.AuthTime.Unix(),
 		"event_id": NewID(), "origin_jti": t.Family,
+	}
+	if t.ACR != "" {
+		common["acr"], common["amr"] = t.ACR, t.AMR
 	}
 	if len(groups.Names) > 0 {
 		common["cognito:groups"] = groups.Names
