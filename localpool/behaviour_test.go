@@ -398,10 +398,10 @@ func TestS143_Claims(t *testing.T) {
 	if idHeader["kid"] == accessHeader["kid"] {
 		t.Error("both tokens are signed with one key")
 	}
-	if got, want := strings.Join(slices.Sorted(maps.Keys(id)), " "), "at_hash aud auth_time cognito:groups cognito:username custom:team email email_verified event_id exp iat iss jti name nonce origin_jti sub token_use"; got != want {
+	if got, want := strings.Join(slices.Sorted(maps.Keys(id)), " "), "acr amr at_hash aud auth_time cognito:groups cognito:username custom:team email email_verified event_id exp iat iss jti name nonce origin_jti sub token_use"; got != want {
 		t.Errorf("ID token has %s\nwant %s", got, want)
 	}
-	if got, want := strings.Join(slices.Sorted(maps.Keys(access)), " "), "auth_time client_id cognito:groups event_id exp iat iss jti origin_jti scope sub token_use username version"; got != want {
+	if got, want := strings.Join(slices.Sorted(maps.Keys(access)), " "), "acr amr auth_time client_id cognito:groups event_id exp iat iss jti origin_jti scope sub token_use username version"; got != want {
 		t.Errorf("access token has %s\nwant %s", got, want)
 	}
 	if id["aud"] != "web" || id["email_verified"] != true || id["token_use"] != "id" || id["nonce"] != "n" || id["iss"] != c.url+"/local_Shop1" || id["custom:team"] != "blue" {
