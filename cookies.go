@@ -1,11 +1,21 @@
 package codegrant
 
-import "strings"
+import (
+	"strings"
 
-// OwnsCookie reports whether cookies of this name are of this Auth: sessions,
-// sign-ins under way, messages, and those of CloudFront where it gives them. What forwards requests to others takes them out.
+	"github.com/codegrant/codegrant/internal/keep"
+)
+
+// OwnsCookie reports whether cookies of this name are of this Auth: sessions, sign-ins
+// under way, messages, ways back from the pool, and those of CloudFront where it gives
+// them. What forwards requests to others takes them out.
 func (a *Auth) OwnsCookie(name string) bool {
-	if name == a.gate.cookie.Name || name == a.gate.notes.flashCookie().Name || name == a.signIn.loopCookie().Name || strings.HasPrefix(name, a.signIn.attemptPrefix()) || strings.HasPrefix(name, a.signIn.attemptPartPrefix()) {
+	in, out := a.signIn, a.signOut
+	switch name {
+	case in.notes.flashCookie().Name, in.loopCookie().Name, out.afterSignOutCookie().Name:
+		return true
+	}
+	if strings.HasPrefix(name, in.attemptPrefix()) || strings.HasPrefix(name, in.attemptPartPrefix()) {
 		return true
 	}
 	// Cookies of other ports of this machine reach this one: what another service of ours
@@ -13,5 +23,9 @@ func (a *Auth) OwnsCookie(name string) bool {
 	if !a.gate.secure && (name == "codegrant" || strings.HasPrefix(name, "codegrant-")) {
 		return true
 	}
-	return a.sessions.Owns(name)
+	if signed := a.gate.files.signedCookies; signed != nil && signed.Owns(name) {
+		return true
+	}
+	// Also what browsers have of another way to keep sessions, of before.
+	return keep.IsPart(a.gate.cookie, name) || a.sessions.Owns(name)
 }

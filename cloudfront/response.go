@@ -22,15 +22,23 @@ func setCookies(h http.Header, cookies []*http.Cookie) {
 	}
 }
 
+func isCookie(name string) bool {
+	switch name {
+	case policyCookie, expiresCookie, signatureCookie, keyPairCookie, hashCookie, markerCookie:
+		return true
+	}
+	return false
+}
+
+// Owns reports whether cookies of this name are given here. They are for CloudFront: what
+// forwards requests to others takes them out.
+func (c *Cookies) Owns(name string) bool { return isCookie(name) }
+
 // dropCookies takes back what was set on this response before, so that it never sets and clears a cookie.
 func dropCookies(h http.Header) {
 	lines := slices.DeleteFunc(h.Values("Set-Cookie"), func(line string) bool {
 		name, _, _ := strings.Cut(line, "=")
-		switch name {
-		case policyCookie, expiresCookie, signatureCookie, keyPairCookie, hashCookie, markerCookie:
-			return true
-		}
-		return false
+		return isCookie(name)
 	})
 	if len(lines) == 0 {
 		h.Del("Set-Cookie")

@@ -95,8 +95,12 @@ func (s *Sealed) part(i int) session.Cookie {
 }
 
 // Owns implements [Keeper].
-func (s *Sealed) Owns(name string) bool {
-	rest, ok := strings.CutPrefix(name, s.cookie.Name)
+func (s *Sealed) Owns(name string) bool { return IsPart(s.cookie, name) }
+
+// IsPart reports whether the name is that of a session's cookie, or of one of the parts
+// that [Sealed] splits it into.
+func IsPart(cookie session.Cookie, name string) bool {
+	rest, ok := strings.CutPrefix(name, cookie.Name)
 	return ok && (rest == "" || (len(rest) == 2 && rest[0] == '-' && rest[1] >= '1' && rest[1] < '0'+maxParts))
 }
 
