@@ -109,7 +109,10 @@ func (o *owed) due() bool {
 		return false
 	}
 	now, seen := o.clock().UnixNano(), o.seen.Load()
-	return now-seen >= int64(owedPause) && o.seen.CompareAndSwap(seen, now)
+	if ago := now - seen; ago >= 0 && ago < int64(owedPause) { // below 0: the clock was set back
+		return false
+	}
+	return o.seen.CompareAndSwap(seen, now)
 }
 
 // retry has the pool make what is owed and due, until it is unavailable once more.
@@ -141,7 +144,7 @@ func (o *owed) once(ctx context.Context, r cupboard.Record) error {
 		return nil
 	}
 	now := o.clock()
-	if now.Unix() < d.Next {
+	if wait := d.Next - now.Unix(); wait > 0 && wait <= int64(owedMost/time.Second) { // more: the clock was set back
 		return nil
 	}
 	d.Tries++

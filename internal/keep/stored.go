@@ -150,7 +150,8 @@ const (
 // Processes that share a store may do so at the same time.
 func (s *Stored) sweepSometimes() {
 	now, last := s.clock().UnixNano(), s.swept.Load()
-	if now-last < int64(sweepInterval) || !s.swept.CompareAndSwap(last, now) {
+	ago := now - last // below 0: the clock was set back
+	if ago >= 0 && ago < int64(sweepInterval) || !s.swept.CompareAndSwap(last, now) {
 		return
 	}
 	s.behind.Go("sweep of sessions", func() {
