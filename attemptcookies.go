@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/codegrant/codegrant/internal/fault"
 	"github.com/codegrant/codegrant/session"
 )
 
@@ -105,18 +106,18 @@ func (in *signIn) rememberAttempt(w http.ResponseWriter, r *http.Request, at att
 }
 
 // takeAttempt opens the attempt that the state names, once: a second call with
-// the same state gets ErrStateUsed and where the first one was going.
+// the same state gets fault.StateUsed and where the first one was going.
 func (in *signIn) takeAttempt(w http.ResponseWriter, r *http.Request, state string) (attempt, error) {
 	if state == "" {
-		return attempt{}, ErrStateMissing
+		return attempt{}, fault.StateMissing
 	}
 	cookie := in.attemptCookie(state)
 	values, err := cookie.Values(r)
 	if err != nil {
-		return attempt{}, fmt.Errorf("%w: %w", ErrStateUnknown, err)
+		return attempt{}, fmt.Errorf("%w: %w", fault.StateUnknown, err)
 	}
 	if len(values) == 0 {
-		return attempt{}, ErrStateUnknown
+		return attempt{}, fault.StateUnknown
 	}
 	sealed := values[0]
 	if len(sealed) == attemptPart {
@@ -125,26 +126,26 @@ func (in *signIn) takeAttempt(w http.ResponseWriter, r *http.Request, state stri
 	if done, err := in.Keys.Open(donePurpose, sealed, in.attemptBinding(state)); err == nil {
 		if at, err := decodeAttempt(done); err == nil {
 			in.setAttempt(w, state, sealed) // for the next time
-			return at, ErrStateUsed
+			return at, fault.StateUsed
 		}
 	}
 	cookie.Clear(w)
 	plain, err := in.Keys.Open(attemptPurpose, sealed, in.attemptBinding(state))
 	if err != nil {
-		return attempt{}, fmt.Errorf("%w: %w", ErrStateUnknown, err)
+		return attempt{}, fmt.Errorf("%w: %w", fault.StateUnknown, err)
 	}
 	at, err := decodeAttempt(plain)
 	if err != nil {
-		return attempt{}, fmt.Errorf("%w: %w", ErrStateUnknown, err)
+		return attempt{}, fmt.Errorf("%w: %w", fault.StateUnknown, err)
 	}
 	if subtle.ConstantTimeCompare([]byte(at.state()), []byte(state)) != 1 {
-		return attempt{}, ErrStateUnknown
+		return attempt{}, fault.StateUnknown
 	}
 	if age := in.Now().Sub(at.created); age > attemptLifetime || age < -2*clockSkew {
-		return at, ErrStateExpired
+		return at, fault.StateExpired
 	}
 	if !in.sessions.First(r.Context(), at.secret, at.created.Add(attemptLifetime+2*clockSkew)) {
-		return at, ErrStateUsed
+		return at, fault.StateUsed
 	}
 	return at, nil
 }

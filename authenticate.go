@@ -59,6 +59,9 @@ func (a *Auth) Bearer(ctx context.Context, token string) (*Identity, error) {
 	if err == nil && !a.gate.mayAct(id) {
 		id, err = nil, delegated(id)
 	}
+	if err == nil {
+		id, err = a.gate.current(ctx, id)
+	}
 	if err != nil && !isUnavailable(err) {
 		a.gate.audit(ctx, slog.LevelWarn, "proof refused", slog.String("reason", err.Error()))
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/internal/fault"
 	"github.com/codegrant/codegrant/internal/keep"
 	"github.com/codegrant/codegrant/internal/pages"
 	"github.com/codegrant/codegrant/internal/returnto"
@@ -26,7 +27,7 @@ func (in *signIn) callback(w http.ResponseWriter, r *http.Request) {
 	}
 	answer, err := cognito.ParseCallback(r.URL.Query())
 	if err != nil {
-		in.refuseSignIn(w, r, "", fmt.Errorf("%w: %w", ErrCallbackQuery, err))
+		in.refuseSignIn(w, r, "", fmt.Errorf("%w: %w", fault.CallbackQuery, err))
 		return
 	}
 	if in.begunElsewhere(r, answer) {
@@ -44,7 +45,7 @@ func (in *signIn) callback(w http.ResponseWriter, r *http.Request) {
 	}
 	at, err := in.takeAttempt(w, r, answer.State)
 	if err != nil {
-		if errors.Is(err, ErrStateUnknown) || errors.Is(err, ErrStateUsed) || errors.Is(err, ErrStateExpired) {
+		if errors.Is(err, fault.StateUnknown) || errors.Is(err, fault.StateUsed) || errors.Is(err, fault.StateExpired) {
 			// A reload, the back button or a doubled click of a sign-in that
 			// succeeded: the person is where they wanted to be.
 			if held, _ := in.sessions.Look(r); held != nil {
@@ -57,11 +58,11 @@ func (in *signIn) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if answer.Issuer != "" && answer.Issuer != in.endpoints.Issuer {
-		in.refuseSignIn(w, r, at.returnTo, ErrIssuerMismatch) // RFC 9207, section 2.4
+		in.refuseSignIn(w, r, at.returnTo, fault.IssuerMismatch) // RFC 9207, section 2.4
 		return
 	}
 	if answer.Err != nil {
-		in.refuseSignIn(w, r, at.returnTo, fmt.Errorf("%w: %w", ErrDenied, answer.Err))
+		in.refuseSignIn(w, r, at.returnTo, fmt.Errorf("%w: %w", fault.Denied, answer.Err))
 		return
 	}
 
@@ -72,7 +73,7 @@ func (in *signIn) callback(w http.ResponseWriter, r *http.Request) {
 	})
 	if err != nil {
 		if !isUnavailable(err) {
-			err = fmt.Errorf("%w: %w", ErrCodeRefused, err)
+			err = fmt.Errorf("%w: %w", fault.CodeRefused, err)
 		}
 		in.refuseSignIn(w, r, at.returnTo, err)
 		return
@@ -130,7 +131,7 @@ func (in *signIn) enterSignIn(ctx context.Context) (leave func(), err error) {
 func (in *signIn) refuseSignIn(w http.ResponseWriter, r *http.Request, returnTo string, err error) {
 	id := correlation()
 	level, event := slog.LevelWarn, "sign-in refused"
-	if isUnavailable(err) && !errors.Is(err, ErrTooManySignIns) {
+	if isUnavailable(err) && !errors.Is(err, fault.TooManySignIns) {
 		level, event = slog.LevelError, "sign-in failed"
 	}
 	in.audit(r.Context(), level, event, slog.String("reason", err.Error()), slog.String("correlation", id))

@@ -15,7 +15,16 @@ import (
 )
 
 // Config is what [New] needs to know. Pool is required, BaseURL is wherever the
-// service does not run on this machine; everything else has a safe default.
+// service does not run on this machine; everything else has a safe default. In order,
+// the fields say
+//
+//   - which pool, and where this service is: Pool to Scopes
+//   - where a browser may be sent: DefaultReturnURL to MigrationLinks
+//   - how a sign-in is kept between requests: Sessions to RefreshLeeway, and its cookie: CookieName to SameSiteStrict
+//   - who may sign in, and what is known of them: Admit to Groups
+//   - which other proofs count: BearerClientIDs to AcceptTokens
+//   - what pages of other sites may do, and which files CloudFront keeps: TrustedOrigins to CloudFront
+//   - what this process has for all of it: HTTPClient to Now
 type Config struct {
 	// Pool is the user pool and the app client to sign in with. Required.
 	Pool cognito.Pool
@@ -30,18 +39,12 @@ type Config struct {
 	// BaseURL. Defaults to BaseURL + the mounted prefix + "/callback".
 	CallbackURL string
 
-	// SignOutURLs are the sign-out URLs registered at the app client; Cognito
-	// sends the browser to one of them when its own session is over, the first
-	// by default. Defaults to DefaultReturnURL.
-	SignOutURLs []string
+	// Scopes to ask for. Defaults to openid, email and profile.
+	Scopes []string
 
 	// DefaultReturnURL is where a sign-in ends that did not begin at a page: a
 	// path, or a URL of an allowed origin. Defaults to "/".
 	DefaultReturnURL string
-
-	// ErrorURL is the application's page for sign-in errors; it reads them with
-	// [Flash] or from the flash endpoint. Defaults to a small page of ours.
-	ErrorURL string
 
 	// AllowedReturnOrigins are other origins that a sign-in may return to, such
 	// as https://www.example.com. Defaults to none but BaseURL.
@@ -53,11 +56,14 @@ type Config struct {
 	// is refused in any case. Defaults to false: such a sign-in ends at DefaultReturnURL.
 	EncodedReturnPaths bool
 
-	// TrustedOrigins are other origins whose pages may send unsafe requests
-	// (POST, PUT …), and open WebSockets, with a session cookie or any other
-	// proof but a bearer token. A link of theirs to the sign-out signs out without
-	// asking, as long as they let browsers send Referer. Defaults to none.
-	TrustedOrigins []string
+	// SignOutURLs are the sign-out URLs registered at the app client; Cognito
+	// sends the browser to one of them when its own session is over, the first
+	// by default. Defaults to DefaultReturnURL.
+	SignOutURLs []string
+
+	// ErrorURL is the application's page for sign-in errors; it reads them with
+	// [Flash] or from the flash endpoint. Defaults to a small page of ours.
+	ErrorURL string
 
 	// MigrationLinks accepts the links of front ends that were made for the Python
 	// package cognito_code_grant. Login and logout then take state where redirect_uri
@@ -69,19 +75,99 @@ type Config struct {
 	// state, or has its origin. Defaults to false.
 	MigrationLinks bool
 
-	// AcceptTokens opens POST /session, which takes a token set that a client
-	// already holds (a single-page or mobile application that signs in by itself,
-	// with the same app client), verifies it, and opens a session for it. Pages
-	// of TrustedOrigins may call it from elsewhere. Defaults to false.
-	AcceptTokens bool
+	// Sessions keeps the sessions. Defaults to the memory of this process.
+	Sessions session.Store
 
-	// InsecureNoCrossOriginProtection turns off the refusal of unsafe requests
-	// that other sites make a signed-in browser send. Whoever sets it must
-	// protect every handler against CSRF in another way.
-	InsecureNoCrossOriginProtection bool
+	// CookieSessions keeps sessions in the browser, sealed with Keys and split over
+	// as many cookies as they need, for services that have no store. What a store
+	// gives is then missing: nobody but the browser can end a session, a copy of
+	// the cookies outlives a sign-out by the access token's life in other processes,
+	// and each process refreshes by itself, so that rotation of refresh tokens
+	// needs a grace period. Set Keys, or a restart signs everybody out. Defaults to
+	// false.
+	CookieSessions bool
 
-	// Scopes to ask for. Defaults to openid, email and profile.
-	Scopes []string
+	// InsecureSharedTokensDomain keeps a sign-in in the cookies access_token,
+	// id_token and refresh_token of this domain, where backends that run the
+	// Python package cognito_code_grant with SHARED_TOKENS read and write them.
+	// Sessions is then not used, and with it goes what it gives: the tokens are
+	// readable by every host under the domain, nobody can end a sign-in but the
+	// browser that holds it, and there is no idle timeout. Siblings that can all
+	// use one session store should share that instead: see InsecureCookieDomain.
+	// Defaults to none.
+	InsecureSharedTokensDomain string
+
+	// Keys seal what the browser carries during a sign-in. Processes that share
+	// a session store must share them. Defaults to a random key, and is
+	// required when Sessions says that several processes use it.
+	Keys *session.Keyring
+
+	// Cupboard keeps revocations that the pool did not make, because it was down or
+	// slow, sealed under Keys, until it makes them: also beyond a restart. Processes
+	// may share it. It is that of a store of yours: [sqlstore.Store.Cupboard],
+	// [redisstore.Store.Cupboard]. Defaults to none, and without Keys it is not used:
+	// then a revocation is tried for a minute and ends with the process.
+	//
+	// [sqlstore.Store.Cupboard]: https://pkg.go.dev/github.com/codegrant/codegrant/session/sqlstore#Store.Cupboard
+	// [redisstore.Store.Cupboard]: https://pkg.go.dev/github.com/codegrant/codegrant/session/redisstore#Store.Cupboard
+	Cupboard cupboard.Store
+
+	// IdleTimeout ends a session that was not used for this long. Defaults to
+	// 12 hours; at least one minute.
+	IdleTimeout time.Duration
+
+	// AbsoluteTimeout ends a session this long after sign-in, used or not.
+	// Defaults to 7 days; at least IdleTimeout. The refresh token's lifetime at
+	// the app client (30 days unless changed) is a limit of its own.
+	AbsoluteTimeout time.Duration
+
+	// RefreshLeeway is how long before the access token's end a new one is
+	// fetched. Defaults to one minute, and to a fifth of the token's lifetime
+	// where that is shorter.
+	RefreshLeeway time.Duration
+
+	// CookieName names the session cookie. Defaults to "__Host-codegrant"; for http on
+	// this machine to "codegrant-" and the port of BaseURL, as cookies of one port reach
+	// every other; and to "codegrant" under InsecureCookieDomain.
+	CookieName string
+
+	// InsecureCookieDomain shares the session cookie with every host under a
+	// domain. Each of those hosts can then read it and plant one; the hosts
+	// must share Sessions. It needs a CookieName without the __Host- prefix.
+	// Defaults to the one host of BaseURL.
+	InsecureCookieDomain string
+
+	// SameSiteStrict keeps the session cookie from every request that another
+	// site causes, also from following a link to a page of ours. A sign-in then
+	// ends on a page that leads on, instead of a redirect.
+	SameSiteStrict bool
+
+	// Admit is asked at every sign-in, once the pool's tokens are verified and before
+	// anything is kept. An error refuses the sign-in, and has its tokens revoked unless
+	// an app handed them over: of [TooManySignIns] for a while, one that wraps
+	// [ErrUnavailable] because it could not be found out, any other for good. Its text
+	// is for the log; the person never sees it. Where tokens are shared in cookies it is
+	// also asked about those that come from a sibling or a refresh, with
+	// [MethodSharedTokens]; else not at refreshes, and never about bearer tokens and
+	// other proofs that need no sign-in. Defaults to whomever the pool lets in.
+	Admit func(ctx context.Context, id *Identity) error
+
+	// Replica keeps the application's copy of users and groups, which must be
+	// of the same pool. Defaults to none.
+	Replica replica.Store
+
+	// UserMaxAge is how old what this process knows of a person's row in the replica may
+	// be. An account that was turned off or deleted there, and groups that were given
+	// there (see Groups), are seen within it; after a deletion UserID is not handed out
+	// any more. Each person who is active costs one look-up per UserMaxAge and process,
+	// and while the replica does not answer then, requests are answered with 503.
+	// Defaults to 30 seconds where Groups is not GroupsOfToken or others write to the
+	// replica's tables, as Django does, and otherwise to never; a negative value is never.
+	UserMaxAge time.Duration
+
+	// Groups says whose groups an identity is in, and with it InGroup and the headers
+	// of the gateway. Defaults to [GroupsOfToken].
+	Groups GroupSource
 
 	// BearerClientIDs are further app clients of the pool whose bearer tokens
 	// are accepted. Defaults to none but Pool.ClientID.
@@ -110,94 +196,22 @@ type Config struct {
 	// the load balancer, in order. Defaults to none.
 	Authenticators []Authenticator
 
-	// Admit is asked at every sign-in, once the pool's tokens are verified and before
-	// anything is kept. An error refuses the sign-in, and has its tokens revoked unless
-	// an app handed them over: of [TooManySignIns] for a while, one that wraps
-	// [ErrUnavailable] because it could not be found out, any other for good. Its text
-	// is for the log; the person never sees it. Where tokens are shared in cookies it is
-	// also asked about those that come from a sibling or a refresh, with
-	// [MethodSharedTokens]; else not at refreshes, and never about bearer tokens and
-	// other proofs that need no sign-in. Defaults to whomever the pool lets in.
-	Admit func(ctx context.Context, id *Identity) error
+	// AcceptTokens opens POST /session, which takes a token set that a client
+	// already holds (a single-page or mobile application that signs in by itself,
+	// with the same app client), verifies it, and opens a session for it. Pages
+	// of TrustedOrigins may call it from elsewhere. Defaults to false.
+	AcceptTokens bool
 
-	// Sessions keeps the sessions. Defaults to the memory of this process.
-	Sessions session.Store
+	// TrustedOrigins are other origins whose pages may send unsafe requests
+	// (POST, PUT …), and open WebSockets, with a session cookie or any other
+	// proof but a bearer token. A link of theirs to the sign-out signs out without
+	// asking, as long as they let browsers send Referer. Defaults to none.
+	TrustedOrigins []string
 
-	// CookieSessions keeps sessions in the browser, sealed with Keys and split over
-	// as many cookies as they need, for services that have no store. What a store
-	// gives is then missing: nobody but the browser can end a session, a copy of
-	// the cookies outlives a sign-out by the access token's life in other processes,
-	// and each process refreshes by itself, so that rotation of refresh tokens
-	// needs a grace period. Set Keys, or a restart signs everybody out. Defaults to
-	// false.
-	CookieSessions bool
-
-	// Replica keeps the application's copy of users and groups, which must be
-	// of the same pool. Defaults to none.
-	Replica replica.Store
-
-	// UserMaxAge is how old what this process knows of a person's row in the replica may
-	// be. An account that was turned off or deleted there, and groups that were given
-	// there (see Groups), are seen within it; after a deletion UserID is not handed out
-	// any more. Each person who is active costs one look-up per UserMaxAge and process,
-	// and while the replica does not answer then, requests are answered with 503.
-	// Defaults to 30 seconds where Groups is not GroupsOfToken or others write to the
-	// replica's tables, as Django does, and otherwise to never; a negative value is never.
-	UserMaxAge time.Duration
-
-	// Groups says whose groups an identity is in, and with it InGroup and the headers
-	// of the gateway. Defaults to [GroupsOfToken].
-	Groups GroupSource
-
-	// Cupboard keeps revocations that the pool did not make, because it was down or
-	// slow, sealed under Keys, until it makes them: also beyond a restart. Processes
-	// may share it. It is that of a store of yours: [sqlstore.Store.Cupboard],
-	// [redisstore.Store.Cupboard]. Defaults to none, and without Keys it is not used:
-	// then a revocation is tried for a minute and ends with the process.
-	//
-	// [sqlstore.Store.Cupboard]: https://pkg.go.dev/github.com/codegrant/codegrant/session/sqlstore#Store.Cupboard
-	// [redisstore.Store.Cupboard]: https://pkg.go.dev/github.com/codegrant/codegrant/session/redisstore#Store.Cupboard
-	Cupboard cupboard.Store
-
-	// Keys seal what the browser carries during a sign-in. Processes that share
-	// a session store must share them. Defaults to a random key, and is
-	// required when Sessions says that several processes use it.
-	Keys *session.Keyring
-
-	// IdleTimeout ends a session that was not used for this long. Defaults to
-	// 12 hours; at least one minute.
-	IdleTimeout time.Duration
-
-	// AbsoluteTimeout ends a session this long after sign-in, used or not.
-	// Defaults to 7 days; at least IdleTimeout. The refresh token's lifetime at
-	// the app client (30 days unless changed) is a limit of its own.
-	AbsoluteTimeout time.Duration
-
-	// RefreshLeeway is how long before the access token's end a new one is
-	// fetched. Defaults to one minute, and to a fifth of the token's lifetime
-	// where that is shorter.
-	RefreshLeeway time.Duration
-
-	// CookieName names the session cookie. Defaults to "__Host-codegrant"; for http on
-	// this machine to "codegrant-" and the port of BaseURL, as cookies of one port reach
-	// every other; and to "codegrant" under InsecureCookieDomain.
-	CookieName string
-
-	// InsecureCookieDomain shares the session cookie with every host under a
-	// domain. Each of those hosts can then read it and plant one; the hosts
-	// must share Sessions. It needs a CookieName without the __Host- prefix.
-	// Defaults to the one host of BaseURL.
-	InsecureCookieDomain string
-
-	// InsecureSharedTokensDomain keeps a sign-in in the cookies access_token,
-	// id_token and refresh_token of this domain, where backends that run the
-	// Python package cognito_code_grant with SHARED_TOKENS read and write them.
-	// Sessions is then not used, and with it goes what it gives: the tokens are
-	// readable by every host under the domain, nobody can end a sign-in but the
-	// browser that holds it, and there is no idle timeout. Siblings that can all
-	// use one session store should share that instead: see InsecureCookieDomain.
-	// Defaults to none.
-	InsecureSharedTokensDomain string
+	// InsecureNoCrossOriginProtection turns off the refusal of unsafe requests
+	// that other sites make a signed-in browser send. Whoever sets it must
+	// protect every handler against CSRF in another way.
+	InsecureNoCrossOriginProtection bool
 
 	// CloudFront gives signed-in browsers signed cookies for private files, with
 	// the responses of [Auth.Require] and [Auth.Identify] and of a sign-in, and
@@ -206,11 +220,6 @@ type Config struct {
 	// domain of BaseURL, unless one of the three fields for it is set. Defaults to
 	// none.
 	CloudFront *cloudfront.Config
-
-	// SameSiteStrict keeps the session cookie from every request that another
-	// site causes, also from following a link to a page of ours. A sign-in then
-	// ends on a page that leads on, instead of a redirect.
-	SameSiteStrict bool
 
 	// HTTPClient speaks to Cognito. Defaults to one with timeouts of its own.
 	HTTPClient *http.Client

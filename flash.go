@@ -113,7 +113,7 @@ func (in *signIn) flash(w http.ResponseWriter, r *http.Request) {
 // describe puts the reason of a failed sign-in in words for the person: never
 // the error itself, which is for the log.
 func describe(r *http.Request, err error) FlashMessage {
-	if errors.Is(err, ErrTooManySignIns) {
+	if errors.Is(err, fault.TooManySignIns) {
 		return FlashMessage{Code: "too_many_sign_ins", Message: "You have signed in many times in a row. Please wait a moment and try again."}
 	}
 	if isUnavailable(err) {
@@ -130,7 +130,7 @@ func describe(r *http.Request, err error) FlashMessage {
 		}
 		return FlashMessage{Code: "sign_in_refused", Message: "The sign-in was not completed. Please try again."}
 	}
-	if errors.Is(err, ErrStateExpired) || errors.Is(err, ErrStateUsed) || errors.Is(err, ErrStateUnknown) {
+	if errors.Is(err, fault.StateExpired) || errors.Is(err, fault.StateUsed) || errors.Is(err, fault.StateUnknown) {
 		return FlashMessage{Code: "sign_in_expired", Message: "This sign-in has expired, was used before, or was started in another browser. Please sign in again."}
 	}
 	if errors.Is(err, replica.ErrEmailNotVerified) {
@@ -139,7 +139,7 @@ func describe(r *http.Request, err error) FlashMessage {
 	if errors.Is(err, fault.AccountConflict) {
 		return FlashMessage{Code: "account_conflict", Message: "You are known, but it is not clear which account here is yours. Please contact the people who run this service, and give them the reference below."}
 	}
-	if errors.Is(err, ErrNotAdmitted) || errors.Is(err, ErrUserDisabled) {
+	if errors.Is(err, fault.NotAdmitted) || errors.Is(err, fault.UserDisabled) {
 		return FlashMessage{Code: "not_admitted", Message: "Your account may not use this service. Please contact the people who run it."}
 	}
 	return FlashMessage{Code: "sign_in_refused", Message: "The sign-in could not be completed. Please try again."}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/codegranttest"
+	"github.com/codegrant/codegrant/internal/fault"
 	"github.com/codegrant/codegrant/localpool"
 	"github.com/codegrant/codegrant/session"
 )
@@ -312,34 +313,34 @@ func TestS025_S029_RefusedCallbacks(t *testing.T) {
 	}{
 		{"S-025: a state of another browser", func(t *testing.T, a *app, _ *codegranttest.Browser, callback string) *codegranttest.Page {
 			return codegranttest.NewBrowser(t).Open(callback)
-		}, codegrant.ErrStateUnknown},
+		}, fault.StateUnknown},
 		{"S-025: an empty state", func(_ *testing.T, a *app, b *codegranttest.Browser, callback string) *codegranttest.Page {
 			return b.Open(a.url + "/auth/callback?code=c&state=")
-		}, codegrant.ErrStateMissing},
+		}, fault.StateMissing},
 		{"S-025: no state", func(_ *testing.T, a *app, b *codegranttest.Browser, callback string) *codegranttest.Page {
 			return b.Open(a.url + "/auth/callback?code=c")
-		}, codegrant.ErrStateMissing},
+		}, fault.StateMissing},
 		{"S-025: an invented state", func(_ *testing.T, a *app, b *codegranttest.Browser, callback string) *codegranttest.Page {
 			return b.Open(a.url + "/auth/callback?code=c&state=0123456789")
-		}, codegrant.ErrStateUnknown},
+		}, fault.StateUnknown},
 		{"S-028: two codes", func(_ *testing.T, a *app, b *codegranttest.Browser, callback string) *codegranttest.Page {
 			return b.Open(callback + "&code=other")
-		}, codegrant.ErrCallbackQuery},
+		}, fault.CallbackQuery},
 		{"S-029: another issuer", func(_ *testing.T, a *app, b *codegranttest.Browser, callback string) *codegranttest.Page {
 			return b.Open(callback + "&iss=https%3A%2F%2Fevil.example")
-		}, codegrant.ErrIssuerMismatch},
+		}, fault.IssuerMismatch},
 		{"S-026: too late", func(_ *testing.T, a *app, b *codegranttest.Browser, callback string) *codegranttest.Page {
 			a.now.Advance(11 * time.Minute)
 			return b.Open(callback)
-		}, codegrant.ErrStateExpired},
+		}, fault.StateExpired},
 		{"a code of nobody", func(_ *testing.T, a *app, b *codegranttest.Browser, callback string) *codegranttest.Page {
 			u, _ := url.Parse(callback)
 			return b.Open(a.url + "/auth/callback?code=invented&state=" + url.QueryEscape(u.Query().Get("state")))
-		}, codegrant.ErrCodeRefused},
+		}, fault.CodeRefused},
 		{"the pool says no", func(_ *testing.T, a *app, b *codegranttest.Browser, callback string) *codegranttest.Page {
 			u, _ := url.Parse(callback)
 			return b.Open(a.url + "/auth/callback?error=invalid_request&error_description=%3Cscript%3Ealert(1)%3C/script%3E&state=" + url.QueryEscape(u.Query().Get("state")))
-		}, codegrant.ErrDenied},
+		}, fault.Denied},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

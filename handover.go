@@ -14,6 +14,7 @@ import (
 	"strconv"
 
 	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/internal/fault"
 	"github.com/codegrant/codegrant/internal/keep"
 	"github.com/codegrant/codegrant/internal/quotas"
 )
@@ -66,7 +67,7 @@ func (in *signIn) handOverSession(w http.ResponseWriter, r *http.Request) {
 	// A page of somebody else must not sign this browser in as that somebody,
 	// whether or not cross-origin requests are let through elsewhere.
 	if err := in.checkOrigin(r); err != nil {
-		in.refuseHandOver(w, r, http.StatusForbidden, fmt.Errorf("%w: %w", ErrCrossOrigin, err))
+		in.refuseHandOver(w, r, http.StatusForbidden, fmt.Errorf("%w: %w", fault.CrossOrigin, err))
 		return
 	}
 	tokens, err := readHandOver(w, r)
@@ -86,7 +87,7 @@ func (in *signIn) handOverSession(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	held, err := in.sessions.Begin(ctx, w, r, keep.Grant{Tokens: tokens})
 	switch {
-	case errors.Is(err, ErrTooManySignIns):
+	case errors.Is(err, fault.TooManySignIns):
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfter(err)))
 		in.refuseHandOver(w, r, http.StatusTooManyRequests, err)
 	case err != nil && isUnavailable(err):
@@ -130,11 +131,11 @@ func (in *signIn) refuseHandOver(w http.ResponseWriter, r *http.Request, status 
 		Detail: "The tokens are expired, not of this app client, or not of one person.",
 	}
 	switch {
-	case errors.Is(err, ErrCrossOrigin):
+	case errors.Is(err, fault.CrossOrigin):
 		p.Detail = "A page of an origin that is not listed in TrustedOrigins sent them."
-	case errors.Is(err, ErrTooManySignIns):
+	case errors.Is(err, fault.TooManySignIns):
 		p.Detail = "This person has signed in many times in a row. Try again later."
-	case errors.Is(err, keep.ErrTooLarge), errors.Is(err, ErrUserDisabled), errors.Is(err, ErrNotAdmitted):
+	case errors.Is(err, keep.ErrTooLarge), errors.Is(err, fault.UserDisabled), errors.Is(err, fault.NotAdmitted):
 		p.Detail = "The tokens are good, and no session can be opened with them. The log says why."
 	case status != http.StatusUnauthorized:
 		p.Detail = `Send application/json: an object with "id_token", "access_token" and perhaps "refresh_token".`

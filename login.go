@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/internal/fault"
 	"github.com/codegrant/codegrant/internal/returnto"
 )
 
@@ -81,7 +82,7 @@ func (s *site) onOwnHost(r *http.Request) bool {
 func (in *signIn) begin(w http.ResponseWriter, r *http.Request, returnTo string) {
 	query := r.URL.Query()
 	if in.loops(w, r) {
-		in.refuseSignIn(w, r, returnTo, ErrSignInLoop)
+		in.refuseSignIn(w, r, returnTo, fault.SignInLoop)
 		return
 	}
 	at := newAttempt(in.Now(), returnTo)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/codegrant/codegrant/internal/fault"
 	"github.com/codegrant/codegrant/session"
 )
 
@@ -86,6 +87,10 @@ func allOf(permissions []Permission) Permission {
 // tokens: the request ends with its own, unless the browser has had them renewed
 // meanwhile, by another request to this process.
 func (a *Auth) Recheck(r *http.Request, permissions ...Permission) error {
+	return verdict(a.recheck(r, permissions))
+}
+
+func (a *Auth) recheck(r *http.Request, permissions []Permission) error {
 	held, err := a.sessions.Recheck(r)
 	if err != nil {
 		return err
@@ -138,7 +143,7 @@ func (g *gate) identify(w http.ResponseWriter, r *http.Request) (*request, bool)
 	case errors.Is(err, session.ErrTooManyCookies):
 		g.tooManyCookies(w, r, err)
 		return nil, false
-	case errors.Is(err, ErrAmbiguousCookie):
+	case errors.Is(err, fault.AmbiguousCookie):
 		g.audit(r.Context(), slog.LevelWarn, "request refused", slog.String("reason", err.Error()))
 		req.failure = err
 	case held != nil:
@@ -156,7 +161,7 @@ func (g *gate) identify(w http.ResponseWriter, r *http.Request) (*request, bool)
 	case isUnavailable(err):
 		g.unavailable(w, r, err)
 		return nil, false
-	case errors.Is(err, ErrCrossOrigin):
+	case errors.Is(err, fault.CrossOrigin):
 		g.forbidden(w, r, id, err)
 		return nil, false
 	case err != nil:
@@ -214,7 +219,7 @@ func (s *site) crossOrigin(r *http.Request) error {
 		r.Method = http.MethodPost
 	}
 	if err := s.checkOrigin(r); err != nil {
-		return fmt.Errorf("%w: %w", ErrCrossOrigin, err)
+		return fmt.Errorf("%w: %w", fault.CrossOrigin, err)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/codegrant/codegrant/internal/fault"
 	"github.com/codegrant/codegrant/internal/pages"
 	"github.com/codegrant/codegrant/internal/returnto"
 )
@@ -126,14 +127,14 @@ func (d *desk) forbidden(w http.ResponseWriter, r *http.Request, id *Identity, e
 		Type: problemTypes + "forbidden", Title: "Not allowed", Status: http.StatusForbidden,
 		Detail: "You are signed in, but lack the permission.", Correlation: correlation,
 	}
-	if errors.Is(err, ErrCrossOrigin) {
+	if errors.Is(err, fault.CrossOrigin) {
 		p.Type, p.Title = problemTypes+"cross-origin", "Request from another site"
 		p.Detail = "Another site made this browser send the request. If it is one of yours, list its origin in TrustedOrigins."
 	}
 	switch {
 	case !navigates(r):
 		writeProblem(w, p)
-	case errors.Is(err, ErrCrossOrigin):
+	case errors.Is(err, fault.CrossOrigin):
 		pages.Render(w, r, p.Status, pages.FromElsewhere{Home: d.DefaultReturnURL, Correlation: p.Correlation})
 	default:
 		d.showForbidden(w, r, id, p)

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"github.com/codegrant/codegrant/internal/fault"
 	"github.com/codegrant/codegrant/internal/pages"
 	"github.com/codegrant/codegrant/internal/returnto"
 )
@@ -21,7 +22,7 @@ func (in *signIn) signInFailed(w http.ResponseWriter, r *http.Request, returnTo 
 	status := http.StatusBadRequest
 	if isUnavailable(err) {
 		status = http.StatusServiceUnavailable
-		if errors.Is(err, ErrTooManySignIns) {
+		if errors.Is(err, fault.TooManySignIns) {
 			status = http.StatusTooManyRequests
 		}
 		w.Header().Set("Retry-After", strconv.Itoa(max(5, retryAfter(err))))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/codegranttest"
+	"github.com/codegrant/codegrant/internal/fault"
 	"github.com/codegrant/codegrant/localpool"
 )
 
@@ -30,7 +31,7 @@ func TestRefusedTokens(t *testing.T) {
 		{"S008 an ID token of another client", claims{"aud": "other"}, nil, "audience"},
 		{"S008 an access token of another client", nil, claims{"client_id": "other"}, "audience"},
 		{"S007 another pool", claims{"iss": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Other1"}, nil, "issuer"},
-		{"S011 tokens of two people", nil, claims{"sub": "mallory"}, codegrant.ErrSubjectMismatch.Error()},
+		{"S011 tokens of two people", nil, claims{"sub": "mallory"}, fault.SubjectMismatch.Error()},
 		{"S009 an access token for an ID token", claims{"token_use": "access"}, nil, "use"},
 		{"S010 expired", claims{"exp": time.Now().Add(-time.Hour).Unix()}, nil, "expired"},
 		{"S022 a token of the app client itself", nil, claims{"sub": localpool.DemoClientID, "username": nil}, codegrant.ErrMachineToken.Error()},

@@ -41,10 +41,19 @@ var (
 	TooManySignIns = errors.New("too many sign-ins of one person")
 	// Forbidden: signed in, without the permission.
 	Forbidden = errors.New("not allowed")
-	// CrossOrigin: another site made the browser send the request.
-	CrossOrigin = errors.New("request made by another site")
+	// CrossOrigin is Forbidden: another site made the browser send the request.
+	CrossOrigin error = &kind{"request made by another site", Forbidden}
 	// Panic stands for what a panic cut off.
 	Panic = errors.New("internal fault")
 )
+
+// kind is a fault of a kind that its text does not name.
+type kind struct {
+	text string
+	of   error
+}
+
+func (k *kind) Error() string { return k.text }
+func (k *kind) Unwrap() error { return k.of }
 
 func refusal(why string) error { return fmt.Errorf("%w: %s", Invalid, why) }

@@ -35,8 +35,8 @@ func (e *away) Unwrap() []error { return []error{Unavailable, e.cause} }
 
 // NoVerdict makes a fault one that says nothing about the person, whatever it was.
 func NoVerdict(what string, err error) error {
-	if errors.Is(err, Invalid) || !IsUnavailable(err) {
-		err = errors.New(err.Error()) // no longer Invalid
+	if errors.Is(err, Invalid) || errors.Is(err, Forbidden) || !IsUnavailable(err) {
+		err = errors.New(err.Error()) // no longer either
 	}
 	return Away(what, err)
 }
@@ -74,8 +74,7 @@ func AskedWait(err error) time.Duration {
 // Seconds is how long a client should wait, in whole seconds.
 func Seconds(err error) int {
 	after := AskedWait(err)
-	var u *away
-	if errors.As(err, &u) {
+	for u := (*away)(nil); errors.As(err, &u); err = u.cause {
 		after = max(after, u.after)
 	}
 	if after <= 0 {
