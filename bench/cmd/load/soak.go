@@ -8,6 +8,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 )
@@ -27,6 +29,7 @@ func soak(ctx context.Context, flags *flag.FlagSet, args []string, out io.Writer
 	length := flags.Duration("duration", time.Minute, "how long it goes on")
 	people := flags.Int("people", 24, "how many people there are")
 	every := flags.Duration("every", 4*time.Second, "how long it is from one fault or change to the next")
+	list := flags.String("wrong", filepath.Join(os.TempDir(), fmt.Sprintf("codegrant-soak-wrong-%d.txt", os.Getpid())), "the file that lists all answers that were wrong")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -34,12 +37,12 @@ func soak(ctx context.Context, flags *flag.FlagSet, args []string, out io.Writer
 		return errors.New("-people is to be 1 to 99, -every and -duration above 0")
 	}
 	head(out, "%d people on three processes over Redis and PostgreSQL for %v, tokens of %v with rotation\n", *people, *length, tokenLife)
-	w, err := newSoakWorld(ctx, *people)
+	t := &tally{counts: make(map[string]int), out: out, list: *list}
+	w, err := newSoakWorld(ctx, *people, t)
 	if err != nil {
 		return err
 	}
 	defer w.close()
-	t := &tally{counts: make(map[string]int), out: out}
 	all := make([]*soakPerson, *people)
 	for i := range all {
 		all[i] = &soakPerson{w: w, t: t, name: username(i)}
@@ -71,13 +74,13 @@ func soak(ctx context.Context, flags *flag.FlagSet, args []string, out io.Writer
 	fmt.Fprintf(out, "  the process that was never restarted: %d goroutines at rest, and %d after; %.1f MiB resident, and %.1f after\n",
 		before.goroutines, after.goroutines, mebi(before.resident), mebi(after.resident))
 	if after.goroutines > before.goroutines+moreGoroutines {
-		t.wrong("goroutines grow: from %d to %d", before.goroutines, after.goroutines)
+		t.wrong(growth, "goroutines grow: from %d to %d", before.goroutines, after.goroutines)
 	}
 	if after.resident > before.resident+moreMemory {
-		t.wrong("memory grows: from %.1f to %.1f MiB", mebi(before.resident), mebi(after.resident))
+		t.wrong(growth, "memory grows: from %.1f to %.1f MiB", mebi(before.resident), mebi(after.resident))
 	}
-	if n := t.counts["WRONG"]; n > 0 {
-		return fmt.Errorf("%d answers were wrong", n)
+	if n := len(t.faults); n > 0 {
+		return errors.Join(fmt.Errorf("%d answers were wrong, listed in %s; the logs of the processes are beside it", n, *list), w.keepLogs(*list))
 	}
 	fmt.Fprintln(out, "  nothing was lost, came back, or was answered to the wrong person")
 	return nil
@@ -128,7 +131,10 @@ func (w *soakWorld) trouble(ctx context.Context, t *tally, length, every time.Du
 			return nil
 		}},
 		{"processes restarted", func() error { return w.restart(ctx, w.gateways[1], true) }},
-		{"the pool's keys replaced", func() error { return w.pool.RotateKeys(poolID) }},
+		{"the pool's keys replaced", func() error {
+			defer w.faults.rekeyed()
+			return w.pool.RotateKeys(poolID)
+		}},
 		{"processes killed", func() error { return within(func() error { return w.restart(ctx, w.gateways[2], false) }) }},
 		{"sealing keys replaced", w.promote},
 		{"Redis killed", kill(w.redis)},

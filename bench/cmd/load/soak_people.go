@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -13,6 +14,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -27,9 +29,10 @@ func newReader(b []byte) io.Reader { return bytes.NewReader(b) }
 // windows are the times in which a request may fail because of a fault that was made.
 // They never excuse a session that is lost, or back, or another person's.
 type windows struct {
-	mu   sync.Mutex
-	open int
-	last time.Time // when the last one was over
+	mu    sync.Mutex
+	open  int
+	last  time.Time // when the last one was over
+	rekey time.Time // when the pool replaced its keys last
 }
 
 // after is how long a window lasts beyond the fault: until everybody has noticed.
@@ -48,16 +51,40 @@ func (w *windows) end() {
 	w.last = time.Now()
 }
 
-// excuse reports whether a request that began then may have failed.
-func (w *windows) excuse(began time.Time) bool {
+// rekeyed is that the pool has replaced its keys. The local one serves the old ones no
+// more at once: who was given tokens just before finds nobody to prove them.
+func (w *windows) rekeyed() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.open > 0 || !w.last.IsZero() && began.Before(w.last.Add(after5xx))
+	w.rekey = time.Now()
 }
+
+// excuse says why a request that began then may have failed; empty: it may not.
+func (w *windows) excuse(began time.Time) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.open > 0, !w.last.IsZero() && began.Before(w.last.Add(after5xx)):
+		return "a fault"
+	case began.Before(w.rekey):
+		return "new keys of the pool"
+	}
+	return ""
+}
+
+// Kinds of what must not be.
+const (
+	lost        = "WRONG: sessions lost"
+	resurrected = "WRONG: sessions that came back"
+	someoneElse = "WRONG: answers to the wrong person"
+	failure     = "WRONG: failures outside the time of a fault"
+	growth      = "WRONG: growth"
+)
 
 // tally is what was done, and what was wrong.
 type tally struct {
-	out    io.Writer // is told of what is wrong at once; nil: nobody
+	out    io.Writer // is told at once of the first 20 that are wrong; nil: nobody
+	list   string    // the file that names all of them; "": none
 	mu     sync.Mutex
 	counts map[string]int
 	faults []string
@@ -69,17 +96,31 @@ func (t *tally) count(what string) {
 	t.counts[what]++
 }
 
-func (t *tally) wrong(format string, args ...any) {
+func (t *tally) wrong(kind, format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.counts["WRONG"]++
-	if len(t.faults) < 20 {
-		fault := time.Now().UTC().Format("15:04:05.000 ") + fmt.Sprintf(format, args...)
-		t.faults = append(t.faults, fault)
-		if t.out != nil {
-			fmt.Fprintln(t.out, "  WRONG:", fault)
-		}
+	t.counts[kind]++
+	fault := time.Now().UTC().Format("15:04:05.000 ") + kind + ": " + fmt.Sprintf(format, args...)
+	t.faults = append(t.faults, fault)
+	if t.out != nil && len(t.faults) <= 20 {
+		fmt.Fprintln(t.out, "  "+fault)
 	}
+	if t.list == "" {
+		return
+	}
+	err := appendLine(t.list, fault)
+	if err != nil && t.out != nil {
+		fmt.Fprintln(t.out, "  cannot list it:", err)
+	}
+}
+
+func appendLine(path, line string) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(file, line)
+	return errors.Join(err, file.Close())
 }
 
 // print says what was done so far.
@@ -159,8 +200,8 @@ func (p *soakPerson) signIn(ctx context.Context) {
 			if _, ours := why.(failed); !ours {
 				panic(why)
 			}
-			if ctx.Err() == nil && !p.w.faults.excuse(began) {
-				p.t.wrong("%s cannot sign in: %v", p.name, why)
+			if ctx.Err() == nil && p.w.faults.excuse(began) == "" {
+				p.t.wrong(failure, "%s cannot sign in: %v", p.name, why)
 			}
 		}
 	}()
@@ -168,16 +209,17 @@ func (p *soakPerson) signIn(ctx context.Context) {
 	defer cancel()
 	p.browser = codegranttest.NewBrowser(standIn{ctx: call})
 	page := p.browser.SignIn(p.w.url+"/hello", p.name, password)
+	excuse := p.w.faults.excuse(began)
 	switch {
 	case page.Status == http.StatusOK && strings.TrimSpace(page.Body) == p.name:
 		p.signedIn = true
 		p.t.count("sign-ins")
 	case page.Status == http.StatusOK:
-		p.t.wrong("%s signed in and is taken for %q", p.name, page.Body)
-	case !p.w.faults.excuse(began):
-		p.t.wrong("%s cannot sign in: status %d at %s: %.300s", p.name, page.Status, page.URL, strings.Join(strings.Fields(page.Body), " "))
+		p.t.wrong(someoneElse, "%s signed in and is taken for %q", p.name, page.Body)
+	case excuse == "":
+		p.t.wrong(failure, "%s cannot sign in: status %d at %s: %s", p.name, page.Status, page.URL, oneLine(page.Body))
 	default:
-		p.t.count("sign-ins that a fault cost")
+		p.t.count("sign-ins that " + excuse + " cost")
 	}
 }
 
@@ -215,20 +257,26 @@ var soakClient = &http.Client{
 
 // judge holds an answer to a signed-in person against the model. It reports whether
 // there is a body to look at.
-func (p *soakPerson) judge(what string, began time.Time, status int, err error) bool {
+func (p *soakPerson) judge(what string, began time.Time, status int, body []byte, err error) bool {
+	excuse := p.w.faults.excuse(began)
 	switch {
 	case err == nil && status == http.StatusOK:
 		p.t.count(what)
 		return true
 	case err == nil && status == http.StatusUnauthorized:
-		p.t.wrong("%s: the session of %s is lost", what, p.name)
+		p.t.wrong(lost, "%s: the session of %s is lost", what, p.name)
 		p.signedIn = false
-	case p.w.faults.excuse(began):
-		p.t.count("answers that a fault cost")
+	case excuse != "":
+		p.t.count("answers that " + excuse + " cost")
 	default:
-		p.t.wrong("%s of %s: status %d, %v", what, p.name, status, err)
+		p.t.wrong(failure, "%s of %s: status %d, %v: %s", what, p.name, status, err, oneLine(string(body)))
 	}
 	return false
+}
+
+// oneLine is an answer in one line of the list.
+func oneLine(body string) string {
+	return fmt.Sprintf("%.400s", strings.Join(strings.Fields(body), " "))
 }
 
 func (p *soakPerson) ask(ctx context.Context) {
@@ -241,8 +289,8 @@ func (p *soakPerson) ask(ctx context.Context) {
 		body, err = io.ReadAll(response.Body)
 		response.Body.Close()
 	}
-	if ctx.Err() == nil && p.judge("requests", began, status, err) && string(body) != p.name {
-		p.t.wrong("%s was taken for %q", p.name, body)
+	if ctx.Err() == nil && p.judge("requests", began, status, body, err) && string(body) != p.name {
+		p.t.wrong(someoneElse, "%s was taken for %q", p.name, body)
 	}
 }
 
@@ -257,7 +305,7 @@ func (p *soakPerson) stream(ctx context.Context) {
 		lines := bufio.NewScanner(response.Body)
 		for status == http.StatusOK && lines.Scan() {
 			if lines.Text() != p.name {
-				p.t.wrong("a stream of %s is of %q", p.name, lines.Text())
+				p.t.wrong(someoneElse, "a stream of %s is of %q", p.name, lines.Text())
 			}
 			ticks++
 		}
@@ -266,7 +314,7 @@ func (p *soakPerson) stream(ctx context.Context) {
 		}
 	}
 	if ctx.Err() == nil {
-		p.judge("streams", began, status, err)
+		p.judge("streams", began, status, nil, err)
 	}
 }
 
@@ -276,6 +324,7 @@ func (p *soakPerson) signOut(ctx context.Context) {
 	began, held := time.Now(), p.cookies()
 	response, err := p.send(call, http.MethodPost, "/auth/logout", held)
 	p.signedIn = false
+	excuse := p.w.faults.excuse(began)
 	switch {
 	case err == nil && response.StatusCode < 400:
 		response.Body.Close()
@@ -284,14 +333,14 @@ func (p *soakPerson) signOut(ctx context.Context) {
 		if len(p.dead) > maxDead {
 			p.dead = slices.Delete(p.dead, 0, 1)
 		}
-	case err == nil && !p.w.faults.excuse(began):
+	case err == nil && excuse == "":
 		response.Body.Close()
-		p.t.wrong("%s cannot sign out: status %d", p.name, response.StatusCode)
+		p.t.wrong(failure, "%s cannot sign out: status %d", p.name, response.StatusCode)
 	case err == nil:
 		response.Body.Close()
-		p.t.count("sign-outs that a fault cost") // nobody has said that it has ended
-	case ctx.Err() == nil && !p.w.faults.excuse(began):
-		p.t.wrong("%s cannot sign out: %v", p.name, err)
+		p.t.count("sign-outs that " + excuse + " cost") // nobody has said that it has ended
+	case ctx.Err() == nil && p.w.faults.excuse(began) == "":
+		p.t.wrong(failure, "%s cannot sign out: %v", p.name, err)
 	}
 }
 
@@ -318,8 +367,8 @@ func (p *soakPerson) cameBack(ctx context.Context, dead deadSession) {
 	case err == nil && response.StatusCode == http.StatusOK && began.Sub(dead.since) < copiesFor:
 		p.t.count("answers from a copy, within 6 s of a sign-out")
 	case err == nil && response.StatusCode == http.StatusOK:
-		p.t.wrong("a session that %s has signed out of is back", p.name)
-	case ctx.Err() == nil && !p.w.faults.excuse(began):
-		p.t.wrong("asked with an ended session of %s: %v", p.name, err)
+		p.t.wrong(resurrected, "a session that %s has signed out of is back", p.name)
+	case ctx.Err() == nil && p.w.faults.excuse(began) == "":
+		p.t.wrong(failure, "asked with an ended session of %s: %v", p.name, err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
@@ -41,6 +42,7 @@ type soakWorld struct {
 	keys            int
 	transport       *http.Transport
 	faults          windows
+	tally           *tally
 }
 
 // soakGateway is one of the processes.
@@ -53,8 +55,8 @@ type soakGateway struct {
 	changes int
 }
 
-func newSoakWorld(ctx context.Context, people int) (_ *soakWorld, err error) {
-	w := &soakWorld{transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+func newSoakWorld(ctx context.Context, people int, t *tally) (_ *soakWorld, err error) {
+	w := &soakWorld{tally: t, transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	defer func() {
 		if err != nil {
 			w.close()
@@ -140,9 +142,38 @@ func (w *soakWorld) startPool(people int) error {
 	if w.pool, err = localpool.New(localpool.Config{BaseURL: w.poolURL, Logger: slog.New(slog.DiscardHandler), Seed: localpool.Seed{Pools: []localpool.PoolSeed{seed}}}); err != nil {
 		return err
 	}
-	w.poolServer = &http.Server{Handler: w.pool, ReadHeaderTimeout: 10 * time.Second}
+	w.poolServer = &http.Server{Handler: http.HandlerFunc(w.askPool), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = w.poolServer.Serve(listener) }()
 	return nil
+}
+
+// askPool passes a question to the pool, and counts refreshes that it answers.
+func (w *soakWorld) askPool(rw http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != "/oauth2/token" {
+		w.pool.ServeHTTP(rw, r)
+		return
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+	if err != nil {
+		return
+	}
+	r.Body = io.NopCloser(newReader(body))
+	answer := &statusWriter{ResponseWriter: rw, status: http.StatusOK}
+	w.pool.ServeHTTP(answer, r)
+	form, err := url.ParseQuery(string(body))
+	if err == nil && form.Get("grant_type") == "refresh_token" && answer.status == http.StatusOK {
+		w.tally.count("refreshes")
+	}
+}
+
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (s *statusWriter) WriteHeader(status int) {
+	s.status = status
+	s.ResponseWriter.WriteHeader(status)
 }
 
 func username(i int) string { return fmt.Sprintf("person%02d", i) }
@@ -284,6 +315,19 @@ func (w *soakWorld) pass(r *http.Request, g *soakGateway, body []byte) (*http.Re
 	out.Header.Set("X-Forwarded-Proto", "http")
 	out.Header.Set("X-Forwarded-Host", r.Host)
 	return w.transport.RoundTrip(out)
+}
+
+// keepLogs copies what the processes said to files beside another one.
+func (w *soakWorld) keepLogs(beside string) error {
+	var faults []error
+	for i, g := range w.gateways {
+		said, err := os.ReadFile(filepath.Join(g.dir, "log"))
+		if err == nil {
+			err = os.WriteFile(fmt.Sprintf("%s.gateway%d.log", beside, i), said, 0o600)
+		}
+		faults = append(faults, err)
+	}
+	return errors.Join(faults...)
 }
 
 func (w *soakWorld) close() {
