@@ -3,6 +3,8 @@
 package faults
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -47,6 +49,48 @@ func TestRedisIsGone(t *testing.T) {
 			w.signIn("alice")
 		})
 	}
+}
+
+// TestRedisReadsItsData: Redis is back, and refuses everything until it has its data.
+func TestRedisReadsItsData(t *testing.T) {
+	server := startRedis(t, "--appendonly", "no", "--rdbcompression", "no", "--loading-process-events-interval-bytes", "1024")
+	w := newWorld(t, func(c *codegrant.Config, clock *clock) {
+		store := redisSessions(t, redisstore.Config{URL: server.url(), Now: clock.Now})
+		t.Cleanup(func() { store.Close() })
+		c.Sessions, c.Cupboard = store, store.Cupboard()
+	})
+	alice, bob, leaving := w.signIn("alice"), w.signIn("bob"), w.signIn("bob")
+	server.do(t, "EVAL", "for i = 1, 1000 do redis.call('SET', 'filler' .. i, string.rep('x', 2000)) end return 1", "0")
+	server.do(t, "SAVE")
+	stop := w.traffic(alice, bob)
+	server.kill()
+	args, ready := server.args, server.ready
+	server.args = func(port int) []string { return append(args(port), "--key-load-delay", "60000") } // a minute for all of it
+	server.ready = func() error {
+		if err := ready(); err == nil || !strings.Contains(err.Error(), `"-LOAD"`) {
+			return fmt.Errorf("it does not read its data: %w", errors.Join(err, errors.New("or has")))
+		}
+		return nil
+	}
+	server.restart(t)
+	alice.want(503)
+	if page := w.trySignIn("alice"); page.Status != 503 || !strings.Contains(page.Body, "/auth/login") {
+		t.Errorf("sign-in: status %d: %s", page.Status, page.Body)
+	}
+	w.clock.advance(61 * time.Minute) // the tokens have ended
+	before := w.Calls(localpool.Token)
+	alice.want(503)
+	if n := w.Calls(localpool.Token) - before; n != 0 {
+		t.Errorf("the pool was asked %d times for tokens that could not be kept", n)
+	}
+	if page := leaving.browser.Open(w.url + "/auth/logout"); page.Status != 503 {
+		t.Errorf("sign-out: status %d: %s", page.Status, page.Body)
+	}
+	server.do(t, "CONFIG", "SET", "key-load-delay", "0")
+	alice.recovers(time.Minute)
+	bob.recovers(time.Minute)
+	stop()
+	w.signIn("alice")
 }
 
 func TestRedisIsSlow(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -33,7 +34,10 @@ type world struct {
 	addresses proxytest.Addresses
 	clients   []client
 	gateway   *exec.Cmd
-	stop      func() // ends the gateway
+	file      string     // its configuration
+	sockets   []*os.File // that it is passed, as by systemd; nil: it opens its own
+	names     string     // of them
+	stop      func()     // ends the gateway
 	log       *logs
 
 	alone             bool // there is no proxy
@@ -90,6 +94,12 @@ func TestMain(m *testing.M) {
 // newWorld starts one, with proxy nil for the gateway alone.
 func newWorld(t *testing.T, proxy *proxytest.Proxy) *world {
 	t.Helper()
+	return newWorldOn(t, proxy, false)
+}
+
+// newWorldOn has the gateway take over sockets, where held.
+func newWorldOn(t *testing.T, proxy *proxytest.Proxy, held bool) *world {
+	t.Helper()
 	w := &world{t: t, pool: codegranttest.NewPool(t, nil), app: newApplication(t), log: new(logs), alone: proxy == nil, truths: make(map[string]map[string]string)}
 	w.asks = proxy != nil && !strings.Contains(proxy.Example, "reverse")
 	w.addresses = proxytest.NewAddresses(t, w.app.URL, w.pool.URL)
@@ -112,17 +122,19 @@ func newWorld(t *testing.T, proxy *proxytest.Proxy) *world {
 		config = strings.Replace(config, "listen: "+w.addresses.Gateway, fmt.Sprintf("tls: {certificate_file: %q, key_file: %q}\nlisten: %s", chain, key, w.addresses.Front), 1)
 		config = strings.Replace(config, "trusted_proxies: [127.0.0.1]\n", "", 1)
 	}
-	file := filepath.Join(folder, "codegrant.yaml")
-	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+	w.file = filepath.Join(folder, "codegrant.yaml")
+	if err := os.WriteFile(w.file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	program, err := binary()
-	if err != nil {
-		t.Fatal(err)
+	if held {
+		w.hold("web", w.addresses.Gateway)
+		for _, name := range []string{"ext_authz", "spoe"} {
+			if strings.Contains(config, "\n"+name+"_listen: ") {
+				w.hold(name, w.addresses.Asked)
+			}
+		}
 	}
-	w.gateway = exec.Command(program, "serve", "--config", file)
-	w.gateway.Stderr = io.MultiWriter(w.log, t.Output())
-	w.stop = proxytest.Run(t, "codegrant", w.gateway)
+	w.launch()
 	if proxy != nil {
 		proxy.Start(t, w.addresses)
 	}
@@ -142,6 +154,39 @@ func newWorld(t *testing.T, proxy *proxytest.Proxy) *world {
 	w.alice, _ = w.signIn("alice@example.com", "/")
 	w.dave, _ = w.signIn("dave@example.com", "/")
 	return w
+}
+
+// hold opens a socket that outlives processes of the gateway, as systemd does.
+func (w *world) hold(name, address string) {
+	w.t.Helper()
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer l.Close()
+	socket, err := l.(*net.TCPListener).File()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { socket.Close() })
+	w.sockets, w.names = append(w.sockets, socket), strings.TrimPrefix(w.names+":"+name, ":")
+}
+
+// launch starts the gateway.
+func (w *world) launch() {
+	w.t.Helper()
+	program, err := binary()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.gateway = exec.Command(program, "serve", "--config", w.file)
+	if w.sockets != nil {
+		w.gateway = exec.Command("sh", "-c", `export LISTEN_PID=$$; exec "$0" serve --config "$1"`, program, w.file)
+		w.gateway.ExtraFiles = w.sockets
+		w.gateway.Env = append(os.Environ(), fmt.Sprint("LISTEN_FDS=", len(w.sockets)), "LISTEN_FDNAMES="+w.names)
+	}
+	w.gateway.Stderr = io.MultiWriter(w.log, w.t.Output())
+	w.stop = proxytest.Run(w.t, "codegrant", w.gateway)
 }
 
 func (w *world) url(path string) string { return w.addresses.URL() + path }

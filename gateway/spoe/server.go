@@ -96,7 +96,8 @@ func New(config Config) (*Server, error) {
 }
 
 // Serve answers on a listener until ctx ends, and closes it. Then each connection gets
-// the answers to what it has asked already, and a DISCONNECT.
+// the answers to what it has asked already, also where that was not read yet, and a
+// DISCONNECT once it asks nothing more.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	base, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
@@ -128,10 +129,7 @@ func (s *Server) accept(ctx, base context.Context, l net.Listener, open *connect
 	wait := shortest
 	for {
 		conn, err := l.Accept()
-		if ctx.Err() != nil {
-			if err == nil {
-				_ = conn.Close()
-			}
+		if err != nil && ctx.Err() != nil {
 			return nil
 		}
 		if errors.Is(err, net.ErrClosed) {

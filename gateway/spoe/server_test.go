@@ -463,6 +463,57 @@ func TestServeEnds(t *testing.T) {
 	}
 }
 
+// TestS295_QuestionsThatWereNotRead when the agent is told to end are answered, and
+// those that come meanwhile.
+func TestS295_QuestionsThatWereNotRead(t *testing.T) {
+	const many = 3 * 64 // more than may be under way
+	first, release := make(chan struct{}), make(chan struct{})
+	address, stop := serve(t, spoe.Config{Gateway: asGateway(func(_ http.ResponseWriter, r *http.Request) *gateway.Pass {
+		if r.RequestURI == "/first" {
+			close(first)
+		}
+		<-release
+		return &gateway.Pass{}
+	})})
+	p := dial(t, address)
+	p.hello()
+	p.notify(1, "/first")
+	<-first
+	for i := byte(2); i <= many; i++ {
+		p.notify(i, "/")
+	}
+	ended := make(chan struct{})
+	go func() { stop(); close(ended) }()
+	// It listens no more: it has been told.
+	for deadline := time.Now().Add(time.Minute); ; {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			break
+		}
+		_ = conn.Close()
+		if time.Now().After(deadline) {
+			t.Fatal("it goes on listening")
+		}
+	}
+	p.notify(many+1, "/")
+	close(release)
+	answered := make(map[byte]bool)
+	for got := p.receive(); !strings.HasPrefix(got, goodbye+"\x00"); got = p.receive() {
+		if got == "" {
+			t.Fatalf("the connection ended after %d answers of %d", len(answered), many+1)
+		}
+		for i := byte(1); i <= many+1; i++ {
+			if status(got, i) == 200 {
+				answered[i] = true
+			}
+		}
+	}
+	if len(answered) != many+1 {
+		t.Errorf("%d answers of %d", len(answered), many+1)
+	}
+	<-ended
+}
+
 // TestAnswers are those that no gateway of ours gives, and that must do no harm.
 func TestAnswers(t *testing.T) {
 	var decide asGateway

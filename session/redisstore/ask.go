@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/redis/rueidis"
 )
@@ -16,6 +17,14 @@ type repeat bool
 const (
 	once  repeat = false
 	again repeat = true
+)
+
+// A server that reads its data back refuses everything. One that has little is waited
+// for, since somebody may stand in the middle of a sign-in; for the others there are
+// answers at once.
+const (
+	startingTries = 2
+	startingPause = 100 * time.Millisecond
 )
 
 // ask runs one round trip within the time it may take. Answers are there if there is
@@ -35,6 +44,11 @@ func (s *Store) ask(ctx context.Context, commands func(b rueidis.Builder) []ruei
 				continue
 			}
 			return answers, nil
+		case err == nil && tries < startingTries && slices.ContainsFunc(answers, starting): // nothing was done
+			if pause(ctx, startingPause) != nil {
+				return answers, nil
+			}
+			continue
 		case err == nil:
 			return answers, nil
 		case context.Cause(ctx) == errTimeout:
@@ -55,6 +69,24 @@ func (s *Store) ask(ctx context.Context, commands func(b rueidis.Builder) []ruei
 func readOnly(answer rueidis.RedisResult) bool {
 	said, ok := rueidis.IsRedisErr(answer.Error())
 	return ok && strings.Contains(said.Error(), "READONLY ")
+}
+
+// starting reports whether the server does not have its data yet.
+func starting(answer rueidis.RedisResult) bool {
+	said, ok := rueidis.IsRedisErr(answer.Error())
+	return ok && said.IsLoading()
+}
+
+// pause waits, unless ctx ends before.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (s *Store) try(ctx context.Context, commands func(b rueidis.Builder) []rueidis.Completed) ([]rueidis.RedisResult, error) {

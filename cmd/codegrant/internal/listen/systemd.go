@@ -17,8 +17,11 @@ import (
 type Sockets struct {
 	Main, Ops, ExtAuthz, SPOE net.Listener // all but main may be nil
 
-	Passed bool // main, by systemd
+	passed map[net.Listener]bool
 }
+
+// Passed reports whether systemd has passed a socket, and goes on listening.
+func (s Sockets) Passed(l net.Listener) bool { return s.passed[l] }
 
 func (s Sockets) Close() {
 	for _, l := range []net.Listener{s.Main, s.Ops, s.ExtAuthz, s.SPOE} {
@@ -86,8 +89,8 @@ func Here(key, address string) (net.Listener, error) {
 	return l, nil
 }
 
-// activated takes sockets from systemd (sd_listen_fds(3)): the one named ops, or the
-// second one, is for operations.
+// activated takes sockets from systemd (sd_listen_fds(3)), by their names: ops,
+// ext_authz, spoe, and any other for requests. Without names, a second one is ops.
 func activated() (s Sockets, err error) {
 	const first = 3
 	pid, count := os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS")
@@ -98,11 +101,13 @@ func activated() (s Sockets, err error) {
 	if pid != strconv.Itoa(os.Getpid()) {
 		return s, nil
 	}
+	slots := map[string]*net.Listener{"ops": &s.Ops, "ext_authz": &s.ExtAuthz, "spoe": &s.SPOE}
 	n, err := strconv.Atoi(count)
-	if err != nil || n < 1 || n > 2 {
-		return s, fmt.Errorf("systemd passes %q sockets; it is to be one, and perhaps one named ops", count)
+	if err != nil || n < 1 || n > len(slots)+1 {
+		return s, fmt.Errorf("systemd passes %q sockets; it is to be one, and perhaps others named ops, ext_authz and spoe", count)
 	}
-	named := slices.Contains(names, "ops")
+	named := slices.ContainsFunc(names, func(name string) bool { return slots[name] != nil })
+	s.passed = make(map[net.Listener]bool)
 	for i := range n {
 		name := ""
 		if i < len(names) {
@@ -114,17 +119,19 @@ func activated() (s Sockets, err error) {
 		if err != nil {
 			return s, fmt.Errorf("use socket %d of systemd's: %w", i+1, err)
 		}
-		slot := &s.Main
-		if name == "ops" || !named && i == 1 {
-			slot = &s.Ops
+		slot := slots[name]
+		if slot == nil {
+			slot = &s.Main
+			if !named && i == 1 {
+				slot = &s.Ops
+			}
 		}
 		if *slot != nil {
 			l.Close()
-			return s, errors.New("systemd passes two sockets; name one of them ops (FileDescriptorName=ops)")
+			return s, errors.New("systemd passes two sockets for the same; name them ops, ext_authz and spoe, all but that for requests (FileDescriptorName=)")
 		}
-		*slot = l
+		*slot, s.passed[l] = l, true
 	}
-	s.Passed = s.Main != nil
 	return s, nil
 }
 

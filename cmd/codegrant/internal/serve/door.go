@@ -176,22 +176,28 @@ func follow(c net.Conn, state http.ConnState) {
 	}
 }
 
+// letIn waits until everybody is in who has begun to connect, and has the kernel take
+// no others. accepted is when the last one came in.
+func letIn(ctx context.Context, l net.Listener, accepted *atomic.Int64) {
+	refuseNew(l)
+	begin := time.Now()
+	for tick := time.NewTicker(10 * time.Millisecond); ctx.Err() == nil; <-tick.C {
+		since := time.Since(begin)
+		if last := accepted.Load(); last > begin.UnixNano() {
+			since = time.Since(time.Unix(0, last))
+		}
+		if since >= doorQuiet && waiting(l) == 0 || time.Since(begin) > 10*doorQuiet {
+			return
+		}
+	}
+}
+
 // close lets nobody in any more, and has let in everybody who waited: closing the
 // socket resets their connections. Those that begin to connect meanwhile are not
 // answered, and find the next process, or nobody, when they try again.
 func (d *door) close(ctx context.Context) {
 	if !d.passed {
-		refuseNew(d.Listener)
-		begin := time.Now()
-		for tick := time.NewTicker(10 * time.Millisecond); ctx.Err() == nil; <-tick.C {
-			since := time.Since(begin)
-			if last := d.accepted.Load(); last > begin.UnixNano() {
-				since = time.Since(time.Unix(0, last))
-			}
-			if since >= doorQuiet && waiting(d.Listener) == 0 || time.Since(begin) > 10*doorQuiet {
-				break
-			}
-		}
+		letIn(ctx, d.Listener, &d.accepted)
 	}
 	d.closed.Store(true)
 	if timed, ok := d.Listener.(interface{ SetDeadline(time.Time) error }); ok && d.passed {

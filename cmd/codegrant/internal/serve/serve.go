@@ -156,16 +156,16 @@ func (c Command) serve(ctx context.Context, s *settings.Settings, keys *session.
 	base, cut := context.WithCancel(context.Background())
 	defer cut()
 	server := p.server(base, s)
-	entrance := newDoor(on.Main, on.Passed, p.trustsNow, p.crowded)
+	entrance := newDoor(on.Main, on.Passed(on.Main), p.trustsNow, p.crowded)
 	listening.Go(func() { served <- p.serveOn(server, entrance, s.Certificate != nil) })
-	asked, stopAsking := context.WithCancel(context.Background())
-	defer stopAsking()
+	questions := newQuestions()
+	defer questions.cut()
 	if on.ExtAuthz != nil {
-		listening.Go(func() { served <- envoy.Serve(asked, on.ExtAuthz) })
+		questions.serve(newHatch(on.ExtAuthz, on.Passed(on.ExtAuthz)), envoy.Serve, served)
 		log.Info("serving ext_authz", "listen", on.ExtAuthz.Addr().String())
 	}
 	if on.SPOE != nil {
-		listening.Go(func() { served <- haproxy.Serve(asked, on.SPOE) })
+		questions.serve(newHatch(on.SPOE, on.Passed(on.SPOE)), haproxy.Serve, served)
 		log.Info("serving SPOE", "listen", on.SPOE.Addr().String())
 	}
 	watching, stopWatching := context.WithCancel(ctx)
@@ -191,9 +191,12 @@ func (c Command) serve(ctx context.Context, s *settings.Settings, keys *session.
 	}
 	stopWatching()
 	beside.Wait()
-	stopAsking()
 	drained := time.Now().Add(c.DrainTimeout)
+	late := time.AfterFunc(patience, questions.end)
 	c.drain(p, server, entrance, cut)
+	late.Stop()
+	questions.end()
+	questions.wait()
 	closing, cancel := context.WithTimeout(context.Background(), closeWait+time.Second)
 	defer cancel()
 	if err := p.close(closing); err != nil {

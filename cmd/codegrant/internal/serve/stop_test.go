@@ -51,12 +51,19 @@ func (g *gate) spawn(socket *os.File, flags ...string) *exec.Cmd {
 // spawnAfter runs it after a line of the shell's.
 func (g *gate) spawnAfter(script string, socket *os.File, flags ...string) *exec.Cmd {
 	g.t.Helper()
+	if socket == nil {
+		return g.spawnWith(script, nil, nil, flags...)
+	}
+	return g.spawnWith(script, []*os.File{socket}, []string{"LISTEN_FDS=1"}, flags...)
+}
+
+// spawnWith runs it with sockets, and with variables of the environment.
+func (g *gate) spawnWith(script string, sockets []*os.File, environment []string, flags ...string) *exec.Cmd {
+	g.t.Helper()
 	g.log = new(lockedBuffer)
 	command := exec.Command("bash", append([]string{"-c", script + `exec -a codegrant "$0" "$@"`, os.Args[0], "serve", "--config", g.config, "--reload-every", "0"}, flags...)...)
-	if socket != nil {
-		command.ExtraFiles = []*os.File{socket}
-		command.Env = append(os.Environ(), "LISTEN_FDS=1")
-	}
+	command.ExtraFiles = sockets
+	command.Env = append(os.Environ(), environment...)
 	command.Stderr, command.Stdout = g.log, g.log
 	if err := command.Start(); err != nil {
 		g.t.Fatal(err)
