@@ -48,8 +48,14 @@ type runningPool struct {
 	owed   *atomic.Int64 // revocations that are still to be made; below 0: not known
 }
 
-// closeWait is how long the work of requests that are over may take.
-const closeWait = 10 * time.Second
+const (
+	// closeWait is how long stores and pools may take to answer before they are used.
+	closeWait = 10 * time.Second
+	// leaveWait is how long the work of requests that are over may take: as long as a
+	// lease. Until then a refresh may have in its hands, and nowhere else, what the pool
+	// has rotated.
+	leaveWait = 30 * time.Second
+)
 
 func (g *generation) leave() {
 	if g.users.Add(-1) == 0 && g.retired.Load() {
@@ -68,7 +74,7 @@ func (g *generation) retire() {
 func (g *generation) close() {
 	g.once.Do(func() {
 		g.process.open.Go(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), closeWait)
+			ctx, cancel := context.WithTimeout(context.Background(), leaveWait)
 			defer cancel()
 			if err := errors.Join(g.gateway.Close(ctx), g.stores.release()); err != nil {
 				g.process.log.Warn("configuration not closed cleanly", "reason", err.Error())

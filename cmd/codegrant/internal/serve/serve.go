@@ -197,7 +197,7 @@ func (c Command) serve(ctx context.Context, s *settings.Settings, keys *session.
 	late.Stop()
 	questions.end()
 	questions.wait()
-	closing, cancel := context.WithTimeout(context.Background(), closeWait+time.Second)
+	closing, cancel := context.WithTimeout(context.Background(), leaveWait+time.Second)
 	defer cancel()
 	if err := p.close(closing); err != nil {
 		log.Warn("not everything was closed in time", "reason", err.Error())
