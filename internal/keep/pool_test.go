@@ -45,7 +45,7 @@ func (oneKey) Key(context.Context, string) (*rsa.PublicKey, error) {
 // any call.
 type pool struct {
 	now   func() time.Time
-	point func(string) // called before each call has its effect; may block
+	point func(step) // called before each call has its effect; may block
 
 	mu      sync.Mutex
 	drawn   int
@@ -62,7 +62,7 @@ type grant struct {
 }
 
 func newPool(now func() time.Time) *pool {
-	return &pool{now: now, point: func(string) {}, grants: make(map[string]*grant)}
+	return &pool{now: now, point: func(step) {}, grants: make(map[string]*grant)}
 }
 
 // signIn grants tokens to a person.
@@ -96,10 +96,16 @@ func (p *pool) tokens(g *grant, change map[string]any) cognito.TokenSet {
 	}
 }
 
+// signatures are kept: orders are run by the thousand, and most claims are the same in all.
+var signatures sync.Map
+
 func sign(claims map[string]any) string {
 	body, err := json.Marshal(claims)
 	if err != nil {
 		panic(err)
+	}
+	if token, ok := signatures.Load(string(body)); ok {
+		return token.(string)
 	}
 	signed := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"RS256","kid":"1"}`)) + "." + base64.RawURLEncoding.EncodeToString(body)
 	sum := sha256.Sum256([]byte(signed))
@@ -107,11 +113,13 @@ func sign(claims map[string]any) string {
 	if err != nil {
 		panic(err)
 	}
-	return signed + "." + base64.RawURLEncoding.EncodeToString(signature)
+	token := signed + "." + base64.RawURLEncoding.EncodeToString(signature)
+	signatures.Store(string(body), token)
+	return token
 }
 
-func (p *pool) Refresh(_ context.Context, token cognito.Secret) (cognito.TokenSet, error) {
-	p.point("pool refresh")
+func (p *pool) Refresh(ctx context.Context, token cognito.Secret) (cognito.TokenSet, error) {
+	p.point(stepOf(ctx, "pool refresh", token.Reveal()))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.asked++
@@ -128,8 +136,8 @@ func (p *pool) Refresh(_ context.Context, token cognito.Secret) (cognito.TokenSe
 	return p.tokens(g, change), nil
 }
 
-func (p *pool) Revoke(_ context.Context, token cognito.Secret) error {
-	p.point("pool revoke")
+func (p *pool) Revoke(ctx context.Context, token cognito.Secret) error {
+	p.point(stepOf(ctx, "pool revoke", token.Reveal()))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.revoked++
@@ -155,32 +163,6 @@ func (p *pool) refreshes() int {
 	return p.asked
 }
 
-// pointed is a store that can be stopped at any call.
-type pointed struct {
-	session.Store
-	point func(string)
-}
-
-func (s *pointed) Get(ctx context.Context, id string) (session.Record, error) {
-	s.point("store get")
-	return s.Store.Get(ctx, id)
-}
-
-func (s *pointed) CompareAndSwap(ctx context.Context, r session.Record) (session.Record, error) {
-	s.point("store swap")
-	return s.Store.CompareAndSwap(ctx, r)
-}
-
-func (s *pointed) Create(ctx context.Context, r session.Record) error {
-	s.point("store create")
-	return s.Store.Create(ctx, r)
-}
-
-func (s *pointed) Delete(ctx context.Context, id string) error {
-	s.point("store delete")
-	return s.Store.Delete(ctx, id)
-}
-
 // way is one way to keep sign-ins, as the suite opens it.
 type way struct {
 	name string
@@ -197,7 +179,7 @@ type house struct {
 	now   func() time.Time
 	life  keep.Lifetimes
 	work  []*behind.Work
-	point func(string)
+	point func(step)
 }
 
 // process is what one of them has for itself.
@@ -227,11 +209,11 @@ var ways = []way{
 func newHouse(t *testing.T, w way, now func() time.Time) *house {
 	h := &house{
 		t: t, way: w, now: now, keys: session.RandomKeyring(), life: keep.Lifetimes{Idle: 12 * time.Hour, Absolute: 7 * 24 * time.Hour},
-		point: func(string) {},
+		point: func(step) {},
 	}
 	h.pool = newPool(now)
-	h.store = &pointed{session.NewMemoryStore(session.MemoryConfig{Now: now}), func(name string) { h.point(name) }}
-	h.pool.point = func(name string) { h.point(name) }
+	h.store = &pointed{Store: session.NewMemoryStore(session.MemoryConfig{Now: now}), point: func(s step) { h.point(s) }}
+	h.pool.point = func(s step) { h.point(s) }
 	return h
 }
 
@@ -246,6 +228,9 @@ func (h *house) begin() (*keep.Sessions, keep.Keeper) {
 	p := process{prove.New(v, issuer, client, false), behind.New(log, nil), log}
 	h.work = append(h.work, p.work)
 	keeper := h.way.open(h, p)
+	if keeper.Carried() {
+		keeper = &pointedKeeper{keeper, func(s step) { h.point(s) }}
+	}
 	return keep.New(keep.Config{
 		Keeper: keeper, Pool: h.pool, Prover: p.prover, People: &people.People{}, Behind: p.work,
 		Lifetimes: h.life, Leeway: time.Minute, Now: h.now, Logger: log,

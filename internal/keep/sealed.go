@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/codegrant/codegrant/cognito"
@@ -276,6 +277,15 @@ func (s *Sealed) Refused(ctx context.Context, h *Held, why error) (*Held, error)
 	return s.carried.Refused(ctx, h, why)
 }
 
+// deflaters are used again: each has more memory than a hundred sign-ins have cookies.
+var deflaters = sync.Pool{New: func() any {
+	w, err := flate.NewWriter(io.Discard, flate.BestSpeed)
+	if err != nil {
+		panic(err) // of a level that does not exist
+	}
+	return w
+}}
+
 // Hand implements [Keeper].
 func (s *Sealed) Hand(w http.ResponseWriter, h *Held) error {
 	packed := bytes.NewBuffer([]byte{sealedVersion})
@@ -291,10 +301,10 @@ func (s *Sealed) Hand(w http.ResponseWriter, h *Held) error {
 	tokens.str(h.set.ID.Reveal())
 	tokens.str(h.set.Refresh.Reveal())
 	// Tokens are base64 of text: a fourth of them is air.
-	deflate, err := flate.NewWriter(packed, flate.BestSpeed)
-	if err == nil {
-		_, err = deflate.Write(tokens)
-	}
+	deflate := deflaters.Get().(*flate.Writer)
+	defer deflaters.Put(deflate)
+	deflate.Reset(packed)
+	_, err := deflate.Write(tokens)
 	if err == nil {
 		err = deflate.Close()
 	}

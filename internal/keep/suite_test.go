@@ -254,15 +254,15 @@ func outlivesAPanic(t *testing.T, h *house) {
 	s, _ := h.begin()
 	alice := h.signIn(s, "alice", nil)
 	time.Sleep(61 * time.Minute)
-	h.point = func(name string) {
-		if name == "pool refresh" {
+	h.point = func(s step) {
+		if s.kind == "pool refresh" {
 			panic("out of order")
 		}
 	}
 	if who, _, err := find(s, alice); who != "" || !fault.IsUnavailable(err) {
 		t.Errorf("%q, %v", who, err)
 	}
-	h.point = func(string) {}
+	h.point = func(step) {}
 	time.Sleep(time.Minute)
 	h.wantFound(s, alice, "alice")
 }
