@@ -41,13 +41,18 @@ func (e *engine) renew(ctx context.Context, l *Held) (*Held, error) {
 		return e.unproven(ctx, l, held, tokens, rotated, err)
 	case err != nil:
 		e.revoke.soon(ctx, l.Subject, tokens.RefreshToken)
-		return e.refused(ctx, l, err)
+		return e.refused(ctx, l, strange{err})
 	}
 	next := l.renewed(held, tokens)
 	next.Person, next.claims = who, claims
 	next.UserID, next.Method = l.UserID, l.Method
 	return e.keep(ctx, l, next)
 }
+
+// strange is why an answer of the pool is not of the sign-in that was to be renewed.
+type strange struct{ error }
+
+func (s strange) Unwrap() error { return s.error }
 
 // renewed is the sign-in with other tokens, and whatever else stays as it is.
 func (h *Held) renewed(held prove.Set, tokens cognito.TokenSet) *Held {

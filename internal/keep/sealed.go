@@ -271,7 +271,7 @@ func (s *Sealed) Create(_ context.Context, h *Held) (*Held, error) {
 // Refused implements [Keeper]. The tokens were sealed together: an answer that is of
 // another sign-in ends this one.
 func (s *Sealed) Refused(ctx context.Context, h *Held, why error) (*Held, error) {
-	if errors.Is(why, fault.TokenRefused) || errors.Is(why, fault.SubjectMismatch) {
+	if of := new(strange); errors.As(why, of) || h.set.Refresh == "" {
 		return nil, ErrEnded
 	}
 	return s.carried.Refused(ctx, h, why)
