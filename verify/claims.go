@@ -112,7 +112,10 @@ func newDocument(members []member) document {
 	return document{members, slices.ContainsFunc(members, isCustom)}
 }
 
-func isCustom(m member) bool { return strings.HasPrefix(m.name, "custom:") }
+// customPrefix begins the names of attributes that the pool's owner defined.
+const customPrefix = "custom:"
+
+func isCustom(m member) bool { return strings.HasPrefix(m.name, customPrefix) }
 
 // Raw returns one claim as it was signed.
 func (d document) Raw(name string) (json.RawMessage, bool) {

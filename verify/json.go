@@ -29,7 +29,7 @@ type member struct{ name, raw string }
 
 // readObject reads one JSON object (RFC 8259) and nothing else: valid UTF-8, no
 // broken surrogate, and no name twice in one object, also not with letters that
-// fold to the same. encoding/json takes the last of several such names and other
+// fold to the same, apart from those of custom attributes. encoding/json takes the last of several such names and other
 // readers the first: what one of them checked, another would not use.
 func readObject(s string) ([]member, error) {
 	r := reader{s: s, compared: true}
@@ -162,6 +162,9 @@ func (r *reader) comma(end byte) (more bool, err error) {
 // that Cognito makes no two have one, and who looks for others finds a refusal.
 func (r *reader) addName(first int, name string) error {
 	hash := foldHash(name)
+	if strings.HasPrefix(name, customPrefix) {
+		hash = exactHash(name) // a pool may have custom:Team and custom:team
+	}
 	for _, other := range r.names[first:] {
 		if other == hash {
 			return errRepeatedName

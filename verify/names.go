@@ -26,6 +26,15 @@ func foldHash(name string) uint64 {
 	return hash
 }
 
+// exactHash is foldHash of a name that is compared as it is.
+func exactHash(name string) uint64 {
+	hash := uint64(14695981039346656037)
+	for i := range len(name) {
+		hash = (hash ^ uint64(name[i])) * 1099511628211
+	}
+	return hash
+}
+
 // fold returns the one form that all names have which differ in case alone.
 func fold(name string) string {
 	for i := range len(name) {
