@@ -20,7 +20,7 @@ import (
 // FlashMessage is what a person should be told once about a sign-in that failed.
 type FlashMessage struct {
 	// Code is for programs: "sign_in_refused", "sign_in_expired", "not_admitted",
-	// "email_not_verified", "account_conflict",
+	// "email_not_verified", "account_conflict", "account_too_large",
 	// "too_many_sign_ins", "temporarily_unavailable", or "trigger" for a message of the pool's
 	// Lambda trigger.
 	Code string `json:"code"`
@@ -138,6 +138,9 @@ func describe(r *http.Request, err error) FlashMessage {
 	}
 	if errors.Is(err, fault.AccountConflict) {
 		return FlashMessage{Code: "account_conflict", Message: "You are known, but it is not clear which account here is yours. Please contact the people who run this service, and give them the reference below."}
+	}
+	if errors.Is(err, fault.AccountTooLarge) {
+		return FlashMessage{Code: "account_too_large", Message: "You are known, but your account has more, or longer groups than this service can hold. Please contact the people who run it, and give them the reference below."}
 	}
 	if errors.Is(err, fault.NotAdmitted) || errors.Is(err, fault.UserDisabled) {
 		return FlashMessage{Code: "not_admitted", Message: "Your account may not use this service. Please contact the people who run it."}

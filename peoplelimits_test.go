@@ -193,3 +193,41 @@ func TestS262_CookiesThatUnfold(t *testing.T) {
 		t.Errorf("%d %s", page.Status, page.Body)
 	}
 }
+
+// TestS515_APersonWhomTheReplicaCannotHold is refused with a word on whom to ask, as trying
+// again is no help, and the log says what is too much.
+func TestS515_APersonWhomTheReplicaCannotHold(t *testing.T) {
+	users := &narrowReplica{strictReplica{users: make(map[string]replica.User)}}
+	a := newApp(t, func(c *codegrant.Config) { c.Replica = users })
+	a.AddUser("carol", "carol@example.com", strings.Repeat("g", 101))
+	a.AddUser("dave", "dave@example.com", "admins")
+	page := codegranttest.NewBrowser(t).SignIn(a.url+"/", "carol@example.com", codegranttest.Password)
+	if page.Status/100 != 4 || !strings.Contains(page.Body, "contact the people") || strings.Contains(page.Body, "in a moment") || !strings.Contains(a.log.String(), "101 characters") {
+		t.Errorf("%d %s\n%s", page.Status, page.Body, a.log)
+	}
+	// Grown meanwhile, somebody stays signed in, as they were to the application.
+	browser := codegranttest.NewBrowser(t)
+	browser.SignIn(a.url+"/", "dave@example.com", codegranttest.Password)
+	if err := a.CreateGroup(a.PoolID, strings.Repeat("h", 101)); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.AddToGroup(a.PoolID, "dave", strings.Repeat("h", 101)); err != nil {
+		t.Fatal(err)
+	}
+	a.now.Advance(61 * time.Minute)
+	if r := get(t, browser.Client, a.url+"/auth/user"); r.StatusCode != 200 || !strings.Contains(a.log.String(), "replica not updated") {
+		t.Errorf("grown meanwhile: %d\n%s", r.StatusCode, a.log)
+	}
+}
+
+// narrowReplica has room for names of 100 characters.
+type narrowReplica struct{ strictReplica }
+
+func (r *narrowReplica) Apply(ctx context.Context, s replica.Snapshot) (replica.Change, error) {
+	for _, g := range s.Groups {
+		if len(g.Name) > 100 {
+			return replica.Change{}, fmt.Errorf("%w group: the name has %d characters", replica.ErrInvalid, len(g.Name))
+		}
+	}
+	return r.strictReplica.Apply(ctx, s)
+}

@@ -33,6 +33,9 @@ var (
 	// AccountConflict: the application's accounts leave open which one is the person's.
 	// The cause, for the log, says what an operator can do.
 	AccountConflict = refusal("which account is the person's is not clear")
+	// AccountTooLarge: the replica can hold some of the person only. The cause, for the log,
+	// says what is too much.
+	AccountTooLarge = refusal("the replica cannot hold the person whole")
 	NotAdmitted     = refusal("the application does not admit the person")
 )
 

@@ -52,8 +52,12 @@ func OfToken(what string, err error) error {
 // OfReplica is a refusal where a person has to decide, and otherwise a fault that says
 // nothing about anybody.
 func OfReplica(what string, err error) error {
-	if errors.Is(err, replica.ErrConflict) && !errors.Is(err, replica.ErrUnavailable) {
+	switch {
+	case errors.Is(err, replica.ErrUnavailable):
+	case errors.Is(err, replica.ErrConflict):
 		return fmt.Errorf("%w: %w", AccountConflict, err)
+	case errors.Is(err, replica.ErrInvalid): // as it will be the next time
+		return fmt.Errorf("%w: %w", AccountTooLarge, err)
 	}
 	return Away(what, err)
 }
