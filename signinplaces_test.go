@@ -143,3 +143,52 @@ func TestS268_ServicesOnOtherPorts(t *testing.T) {
 		}
 	}
 }
+
+// TestS267_NamesOfTheHost: which of them are another place to browsers, so that cookies of
+// the one do not reach the other.
+func TestS267_NamesOfTheHost(t *testing.T) {
+	pool := codegranttest.NewPool(t, nil)
+	for _, tt := range []struct {
+		base, host string
+		same       bool
+	}{
+		{"https://app.example.com", "app.example.com", true},
+		{"https://app.example.com", "APP.Example.com", true},
+		{"https://app.example.com", "app.example.com:443", true},
+		{"https://app.example.com", "app.example.com:80", false},
+		{"https://app.example.com", "app.example.com.", false},
+		{"https://app.example.com", "app.example.com:8443", false},
+		{"https://app.example.com", "www.app.example.com", false},
+		{"https://app.example.com", "example.com", false},
+		{"https://app.example.com", "10.0.0.7", false},
+		{"https://app.example.com:8443", "app.example.com:8443", true},
+		{"https://app.example.com:8443", "app.example.com", false},
+		{"http://localhost:8000", "localhost:8000", true},
+		{"http://localhost:8000", "LOCALHOST:8000", true},
+		{"http://localhost:8000", "127.0.0.1:8000", false},
+		{"http://localhost:8000", "[::1]:8000", false},
+		{"http://localhost:8000", "localhost.:8000", false},
+		{"http://localhost:8000", "app.localhost:8000", false},
+		{"http://localhost:8000", "localhost:9000", false},
+		{"http://localhost", "localhost:80", true},
+		{"http://[::1]:8000", "[::1]:8000", true},
+		{"http://[::1]:8000", "localhost:8000", false},
+	} {
+		auth, err := codegrant.New(codegrant.Config{Pool: pool.Register(tt.base), BaseURL: tt.base})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "/auth/login?redirect_uri=/x", nil)
+		r.Host = tt.host
+		w := httptest.NewRecorder()
+		auth.Handler("/auth").ServeHTTP(w, r)
+		to, err := url.Parse(w.Header().Get("Location"))
+		if err != nil || w.Code != 302 {
+			t.Errorf("%s of %s: %d", tt.host, tt.base, w.Code)
+			continue
+		}
+		if begins := strings.HasPrefix(to.Path, "/oauth2/"); begins != tt.same || !begins && !strings.HasPrefix(to.String(), tt.base+"/auth/login?") {
+			t.Errorf("%s of %s: sent to %s", tt.host, tt.base, to)
+		}
+	}
+}
