@@ -80,6 +80,8 @@ func (r *reader) pool(key string, p pool, f *file, s *Settings) Pool {
 	r.clientSecret(key, p, &out.Config.Pool)
 	if p.SecondRegion != "" && !regionPattern.MatchString(p.SecondRegion) {
 		r.fault(key+".secondary_region", "%q is not a Region such as eu-central-1", p.SecondRegion)
+	} else if first, _, _ := strings.Cut(p.ID, "_"); p.SecondRegion != "" && p.SecondRegion == cmp.Or(p.Region, first) {
+		r.fault(key+".secondary_region", "it is the pool's own Region; give that of its replica, or leave it out")
 	}
 	if p.BaseURL == "" && p.CallbackURL == "" {
 		r.fault(key, "base_url is missing: the origin that browsers see, here or for the whole file")

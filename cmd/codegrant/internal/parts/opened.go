@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/internal/settings"
@@ -124,8 +125,14 @@ func (c Inspection) OpenSessions() (*Opened, error) {
 
 // Find returns the one user whom a name stands for: row, sub, username or e-mail.
 func (o *Opened) Find(ctx context.Context, name string) (replica.User, error) {
-	if id, err := strconv.ParseInt(name, 10, 64); err == nil {
-		if u, err := o.Users.User(ctx, id); err == nil || !errors.Is(err, replica.ErrNotFound) {
+	if id, err := strconv.ParseInt(name, 10, 64); err == nil && !strings.HasPrefix(name, "+") { // which begins a telephone number
+		u, err := o.Users.User(ctx, id)
+		if err == nil {
+			if other, err := o.Users.UserByUsername(ctx, o.Issuer, name); err == nil && other.ID != u.ID {
+				return replica.User{}, fmt.Errorf("%s is the row of %s, and the username of %s; name one by sub", name, u.Subject, other.Subject)
+			}
+		}
+		if err == nil || !errors.Is(err, replica.ErrNotFound) {
 			return u, err
 		}
 	}
