@@ -83,7 +83,7 @@ func guardOf(t *tenant, route *route) http.Handler {
 		c.id, _ = codegrant.From(r.Context())
 		c.told = route.shown(c.id)
 		if c.told != nil && route.Files == nil {
-			if err := c.gateway.fits(c.told, route.Assertion); err != nil {
+			if err := c.gateway.fits(c.told, route); err != nil {
 				c.tooLarge = true
 				c.gateway.withhold(&c.recorder, r, route, c.id, err)
 				return

@@ -102,14 +102,17 @@ const maxIdentity = 64 << 10
 // errIdentity comes with which header takes the most room.
 var errIdentity = errors.New("the identity headers are too large to be sent whole")
 
-// fits reports whether an upstream can be told of somebody whole. What is plainly short
-// costs a look at the lengths.
-func (g *Gateway) fits(id *codegrant.Identity, asserted bool) error {
-	const escaped = 3
+// fits reports whether a route's upstream can be told of somebody whole. What is plainly
+// short costs a look at the lengths.
+func (g *Gateway) fits(id *codegrant.Identity, r *route) error {
+	escaped := 3 // a byte in a header
+	if r.Assertion {
+		escaped += 6 * 4 / 3 // and once more in JSON, as base64url
+	}
 	size := len(id.Subject) + len(id.Username) + len(id.Email) + len(id.Name) + len(id.Issuer) + len(id.Actor.String())
 	for _, list := range [...][]string{id.Groups, id.Scopes} {
 		for _, item := range list {
-			size += len(item) + 1
+			size += len(item) + 3
 		}
 	}
 	if size*escaped < maxIdentity/2 {
@@ -117,15 +120,15 @@ func (g *Gateway) fits(id *codegrant.Identity, asserted bool) error {
 	}
 	h := make(http.Header)
 	g.tell(h, id)
+	if err := g.assert(h, r, id); err != nil {
+		return nil // who presents the headers finds out, and says so
+	}
 	size, largest := 0, ""
 	for _, name := range g.headers.all {
 		value := h[name][0]
-		if size += len(value); largest == "" || len(value) > len(h[largest][0]) {
+		if size += len(value); name != g.headers.Assertion && (largest == "" || len(value) > len(h[largest][0])) {
 			largest = name
 		}
-	}
-	if asserted {
-		size += size*4/3 + 1<<10 // the same once more, signed
 	}
 	if size <= maxIdentity {
 		return nil

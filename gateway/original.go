@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -19,6 +20,43 @@ type Pass struct {
 	// could take for identity headers once it has folded their names, and what is
 	// for nobody but the gateway.
 	Remove []string
+}
+
+type roomKey struct{}
+
+// WithRoom bounds what a [Pass] sets, in bytes, for a proxy that can be told no more. Who
+// needs more of it is refused by [Gateway.CheckOriginal], with [TooLarge].
+func WithRoom(ctx context.Context, bytes int) context.Context {
+	return context.WithValue(ctx, roomKey{}, bytes)
+}
+
+// perHeader is what a header takes beside its name and value.
+const perHeader = 16
+
+// fits reports whether the proxy has room for all of a pass.
+func (p *Pass) fits(ctx context.Context) error {
+	room, bounded := ctx.Value(roomKey{}).(int)
+	if !bounded {
+		return nil
+	}
+	size, largest, most := 0, "", 0
+	for name, values := range p.Set {
+		if name == "Cookie" {
+			continue // it is there already, and gets shorter
+		}
+		own := len(name) + perHeader
+		for _, value := range values {
+			own += len(value)
+		}
+		if size += own; own > most {
+			largest, most = name, own
+		}
+	}
+	if size <= room {
+		return nil
+	}
+	return fmt.Errorf("%w: they take %d bytes, the proxy has room for %d, and %s takes %d of them; raise the proxy's buffers (HAProxy: tune.bufsize, and max-frame-size if spoe.conf has it), "+
+		"or have the route's upstream told of the groups that matter to it, with send_groups", errIdentity, size, max(room, 0), largest, most)
 }
 
 // CheckOriginal answers a question as [Gateway.Check] does, for proxies that ask in a
@@ -66,6 +104,10 @@ func (g *Gateway) CheckOriginal(w http.ResponseWriter, original *http.Request, n
 			return
 		}
 		pass = g.changes(original.Header, seen)
+		if err := pass.fits(r.Context()); err != nil && c.id != nil {
+			pass, c.tooLarge = nil, true
+			g.withhold(w, r, c.route, c.id, err)
+		}
 	})
 	if outcome.Status == 0 {
 		outcome.Status = http.StatusOK

@@ -94,11 +94,17 @@ func TestMain(m *testing.M) {
 // newWorld starts one, with proxy nil for the gateway alone.
 func newWorld(t *testing.T, proxy *proxytest.Proxy) *world {
 	t.Helper()
-	return newWorldOn(t, proxy, false)
+	return newWorldWith(t, proxy, false, "sessions: cookies\n", nil)
 }
 
 // newWorldOn has the gateway take over sockets, where held.
 func newWorldOn(t *testing.T, proxy *proxytest.Proxy, held bool) *world {
+	t.Helper()
+	return newWorldWith(t, proxy, held, "sessions: cookies\n", nil)
+}
+
+// newWorldWith starts one with settings of its own, and changes to the example's.
+func newWorldWith(t *testing.T, proxy *proxytest.Proxy, held bool, settings string, change *strings.Replacer) *world {
 	t.Helper()
 	w := &world{t: t, pool: codegranttest.NewPool(t, nil), app: newApplication(t), log: new(logs), alone: proxy == nil, truths: make(map[string]map[string]string)}
 	w.asks = proxy != nil && !strings.Contains(proxy.Example, "reverse")
@@ -116,7 +122,10 @@ func newWorldOn(t *testing.T, proxy *proxytest.Proxy, held bool) *world {
 	}
 	key := make([]byte, 32)
 	_, _ = rand.Read(key)
-	config := fmt.Sprintf("log: {level: warn}\nsessions: cookies\nkeys: [%s]\n%s", base64.StdEncoding.EncodeToString(key), proxytest.Example(t, example, w.addresses))
+	config := fmt.Sprintf("log: {level: warn}\n%skeys: [%s]\n%s", settings, base64.StdEncoding.EncodeToString(key), proxytest.Example(t, example, w.addresses))
+	if change != nil {
+		config = change.Replace(config)
+	}
 	if proxy == nil {
 		chain, key := proxytest.Certificate(t, folder)
 		config = strings.Replace(config, "listen: "+w.addresses.Gateway, fmt.Sprintf("tls: {certificate_file: %q, key_file: %q}\nlisten: %s", chain, key, w.addresses.Front), 1)

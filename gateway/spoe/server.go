@@ -236,6 +236,9 @@ func (s *Server) check(ctx context.Context, f *frame, arguments map[string]value
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.config.Timeout)
 	defer cancel()
+	// With what is set, the request has to fit a buffer of HAProxy's, which needs a part of
+	// it for itself, and so does the answer.
+	ctx = gateway.WithRoom(ctx, limit-limit/16-len(f.payload))
 	a := new(answer)
 	pass := s.config.Gateway.CheckOriginal(a, r.WithContext(ctx), narrow)
 	var v *variables

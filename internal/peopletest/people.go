@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/codegrant/codegrant/internal/quotas"
 )
@@ -21,6 +22,7 @@ type Person struct {
 type Maker struct {
 	random *rand.Rand
 	count  int
+	groups []string // of the pool: no more than it may have
 }
 
 // New returns a maker whose people follow from the seed.
@@ -59,12 +61,7 @@ func (m *Maker) name() string {
 func (m *Maker) value() string {
 	switch m.random.IntN(20) {
 	case 0:
-		s := strings.Repeat(m.text(16), 300)
-		for len(s) > quotas.AttributeBytes {
-			r := []rune(s)
-			s = string(r[:len(r)-1-(len(s)-quotas.AttributeBytes)/4])
-		}
-		return s
+		return m.long(quotas.AttributeBytes)
 	case 1:
 		return m.text(3) + string([]rune("\n\t\r\u0085\x1b\x00\x7f")[m.random.IntN(7)]) + m.text(3)
 	case 2:
@@ -92,14 +89,44 @@ func (m *Maker) Next() Person {
 		Subject:  fmt.Sprintf("%08x-%04x-4000-8000-%012x", m.random.Uint32(), m.count&0xffff, m.random.Uint64()>>16),
 		Username: m.username(),
 	}
-	p.Attributes = map[string]string{"email": fmt.Sprintf("p%d@example.com", m.count), "email_verified": []string{"true", "false"}[m.random.IntN(2)]}
+	p.Attributes = map[string]string{
+		"email": fmt.Sprintf("%s%d@example.com", []string{"p", "P", "o'neill+", "ü", "😀"}[m.random.IntN(5)], m.count), "email_verified": []string{"true", "false"}[m.random.IntN(2)],
+		"phone_number": fmt.Sprintf("+%d", 10_000_000+m.random.Uint32()), "phone_number_verified": []string{"true", "false"}[m.random.IntN(2)],
+	}
 	m.Change(&p)
 	return p
 }
 
+// Largest makes a person with as much as a pool allows, apart from roles.
+func (m *Maker) Largest() Person {
+	p := m.Next()
+	p.Username = m.text(quotas.UsernameCharacters)
+	for _, name := range strings.Fields("name given_name family_name middle_name nickname profile picture website gender birthdate zoneinfo locale address") {
+		p.Attributes[name] = m.long(quotas.AttributeBytes)
+	}
+	for i := range quotas.CustomAttributes {
+		p.Attributes[fmt.Sprintf("custom:%d", i)] = m.long(quotas.AttributeBytes)
+	}
+	p.Groups = nil
+	for i := range quotas.GroupsPerUser {
+		p.Groups = append(p.Groups, fmt.Sprintf("%03d", i)+m.text(quotas.GroupNameCharacters-3))
+	}
+	return p
+}
+
+// long is a text of up to so many bytes.
+func (m *Maker) long(bytes int) string {
+	s := strings.Repeat(m.text(16), bytes/16)
+	for len(s) > bytes {
+		_, last := utf8.DecodeLastRuneInString(s[:bytes+1])
+		s = strings.ToValidUTF8(s[:bytes+1-last], "")
+	}
+	return s
+}
+
 // Change makes another of a person, as between two sign-ins: attributes and groups.
 func (m *Maker) Change(p *Person) {
-	for _, name := range []string{"name", "given_name", "family_name", "locale"} {
+	for _, name := range []string{"name", "given_name", "family_name", "locale", "address"} {
 		if delete(p.Attributes, name); m.random.IntN(2) == 0 {
 			p.Attributes[name] = m.value()
 		}
@@ -108,13 +135,16 @@ func (m *Maker) Change(p *Person) {
 		p.Attributes[fmt.Sprintf("custom:%d", m.random.IntN(quotas.CustomAttributes))] = m.value()
 	}
 	groups := m.random.IntN(4)
-	if m.random.IntN(50) == 0 {
+	switch m.random.IntN(50) {
+	case 0:
 		groups = quotas.GroupsPerUser
+	case 1:
+		groups = m.random.IntN(quotas.GroupsPerUser + 1)
 	}
 	p.Groups = nil
 	has := make(map[string]bool)
 	for len(p.Groups) < groups {
-		name := m.name()
+		name := m.group()
 		if len(p.Groups) > 0 && m.random.IntN(6) == 0 {
 			name = twin(p.Groups[m.random.IntN(len(p.Groups))])
 		}
@@ -123,6 +153,15 @@ func (m *Maker) Change(p *Person) {
 			p.Groups = append(p.Groups, name)
 		}
 	}
+}
+
+// group is one of the pool's.
+func (m *Maker) group() string {
+	if known := len(m.groups); known > quotas.GroupsPerPool/2 || known > 0 && m.random.IntN(3) > 0 {
+		return m.groups[m.random.IntN(known)]
+	}
+	m.groups = append(m.groups, m.name())
+	return m.groups[len(m.groups)-1]
 }
 
 // twin is another name that looks or sorts like the one, where a collation folds case

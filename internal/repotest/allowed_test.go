@@ -92,7 +92,10 @@ var allowed = map[string]map[string]string{
 
 	// Implementations and suites of the contracts.
 	"cupboard/cupboardtest": {"cupboard": "the contract that the suite holds stores to"},
-	"session/sessiontest":   {"session": "the contract that the suite holds stores to"},
+	"session/sessiontest": {
+		"session":         "the contract that the suite holds stores to",
+		"internal/quotas": "how large a session can become",
+	},
 	"session/sqlstore": {
 		"session":                     "the contract that it fulfils",
 		"cupboard":                    "the other contract that it fulfils, on the same connections",

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/codegrant/codegrant/internal/quotas"
 	"github.com/codegrant/codegrant/session"
 )
 
@@ -136,7 +137,8 @@ func largeContent(s *suite) {
 	r.Sealed = bytes.Repeat([]byte{0, 0xff, '\'', '\\'}, 16<<10)
 	want := s.create(r)
 	s.wantEqual(s.get("a"), want)
-	want.Sealed = bytes.Repeat([]byte{'\n', 0x80, 0, '"'}, 32<<10)
+	// Two tokens with all that a pool can put into them.
+	want.Sealed = bytes.Repeat([]byte{'\n', 0x80, 0, '"'}, quotas.AnswerBytes/4)
 	s.swap(want)
 	want.Version = 2
 	s.wantEqual(s.get("a"), want)
