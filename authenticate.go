@@ -29,18 +29,27 @@ type Authenticator interface {
 }
 
 func (b bearerAuthenticator) Authenticate(r *http.Request) (*Identity, error) {
+	token, ok, err := bearerToken(r)
+	if !ok || err != nil {
+		return nil, err
+	}
+	return b.identity(r.Context(), token)
+}
+
+// bearerToken is that of the Authorization header. It reports false where there is none.
+func bearerToken(r *http.Request) (token string, ok bool, err error) {
 	values := r.Header["Authorization"]
 	if len(values) == 0 {
-		return nil, nil
+		return "", false, nil
 	}
 	scheme, token, _ := strings.Cut(values[0], " ")
 	if !strings.EqualFold(scheme, "Bearer") {
-		return nil, nil
+		return "", false, nil
 	}
 	if len(values) > 1 {
-		return nil, fmt.Errorf("%w: several Authorization headers", ErrInvalid)
+		return "", false, fmt.Errorf("%w: several Authorization headers", ErrInvalid)
 	}
-	return b.identity(r.Context(), strings.TrimLeft(token, " "))
+	return strings.TrimLeft(token, " "), true, nil
 }
 
 // Bearer says whom an access token of the pool stands for, by the rules that

@@ -74,23 +74,29 @@ const recheckEvery = time.Minute
 // guardOf asks the permissions of a route, and calls pass with whom they allow.
 func guardOf(t *tenant, route *route) http.Handler {
 	guard := t.Auth.Identify
-	if !route.Public {
+	switch {
+	case route.Guard != nil:
+		guard = route.Guard.Require(t.Auth, route.permissions...)
+	case !route.Public:
 		guard = t.Auth.Require(route.permissions...)
 	}
-	return guard(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	return guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := callOf(r)
+		if route.Guard == nil {
+			w = &c.recorder
+		}
 		c.passed = true
 		c.id, _ = codegrant.From(r.Context())
 		c.told = route.shown(c.id)
 		if c.told != nil && route.Files == nil {
 			if err := c.gateway.fits(c.told, route); err != nil {
 				c.tooLarge = true
-				c.gateway.withhold(&c.recorder, r, route, c.id, err)
+				c.gateway.withhold(w, r, route, c.id, err)
 				return
 			}
 		}
 		c.takeLeftovers(c.recorder.Header(), r)
-		c.pass(&c.recorder, r, c)
+		c.pass(w, r, c)
 	}))
 }
 
@@ -107,6 +113,10 @@ func (c *call) decide(w http.ResponseWriter, guard http.Handler) (Decision, *cod
 		return Forbidden, nil
 	case c.recorder.status >= http.StatusInternalServerError:
 		return Unavailable, nil
+	case c.route.Guard != nil && c.recorder.status < http.StatusMultipleChoices:
+		return Passed, nil // it has answered by itself
+	case c.route.Guard != nil && c.recorder.status != http.StatusUnauthorized:
+		return Refused, nil
 	default:
 		return Unauthorized, nil
 	}
@@ -119,7 +129,7 @@ func (c *call) begin() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.slowAt = now.Add(timeout)
-	if !c.route.Public {
+	if !c.route.Public && c.route.Guard == nil {
 		c.recheckAt = now.Add(recheckEvery)
 		timeout = min(timeout, recheckEvery)
 	}

@@ -123,6 +123,10 @@ func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, t *tenant, aske
 		}
 	}
 	outcome.Tenant, outcome.Route = t.Name, found.Name
+	if found.Guard != nil {
+		g.doubt(w, r, fmt.Errorf("%w: what the route asks about, no proxy shows; send its requests through the gateway", errOriginal))
+		return outcome
+	}
 	if err := g.strays(r.Header, asked, said, found); err != nil {
 		g.doubt(w, r, err)
 		return outcome

@@ -95,7 +95,7 @@ const (
 // Passing is a request that may pass.
 type Passing struct {
 	Identity *codegrant.Identity // nil: nobody
-	Files    bool                // a file answers it
+	Files    bool                // a file answers it, or a handler
 }
 
 // Outcome is a request as the gateway decided on it.

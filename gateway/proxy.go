@@ -54,7 +54,7 @@ func newProxy(g *Gateway, transport http.RoundTripper) *proxy {
 func (p *proxy) serve(w http.ResponseWriter, r *http.Request, c *call) {
 	route := c.route
 	if p.gateway.onPass != nil {
-		if w = p.gateway.onPass(w, r, Passing{c.id, route.Files != nil}); w == nil {
+		if w = p.gateway.onPass(w, r, Passing{c.id, route.Files != nil || route.Handler != nil}); w == nil {
 			return
 		}
 	}
@@ -64,6 +64,9 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request, c *call) {
 	switch {
 	case route.Files != nil:
 		serveFile(w, r, route, c.target)
+		return
+	case route.Handler != nil:
+		route.Handler.ServeHTTP(w, r)
 		return
 	case route.servers == nil:
 		p.gateway.refuse(w, r, http.StatusNotFound, nil)

@@ -47,9 +47,16 @@ type Route struct {
 	// RFC 8693): see [codegrant.AllowActors]. None: such tokens are refused.
 	Actors []string
 
-	// Upstream serves the route. Exactly one of Upstream and Files is set; none
+	// Guard asks who is asking, in place of [codegrant.Auth.Require], for resources that
+	// have a protocol of their own. It ends by itself what lasts. No proxy can ask about
+	// its requests: what it looks at, no proxy shows.
+	Guard Guard
+
+	// Upstream serves the route. At most one of Upstream, Files and Handler is set; none
 	// on routes that only forward-auth asks about.
 	Upstream *Upstream
+	// Handler answers by itself.
+	Handler http.Handler
 	// Files serves a folder: what is not in it gets index.html where a page is
 	// asked for, as single-page applications need.
 	Files fs.FS
@@ -85,6 +92,12 @@ type Route struct {
 	// person's who was signed in when they came up: another one's requests are sent
 	// without them, and a browser is told to forget them then and at a sign-out.
 	ClearCookies []string
+}
+
+// Guard lets requests through that may pass, with who it is in their context, as
+// [codegrant.From] finds it, and answers all others.
+type Guard interface {
+	Require(auth *codegrant.Auth, permissions ...codegrant.Permission) func(http.Handler) http.Handler
 }
 
 // Upstream is where a route's requests go.
@@ -326,6 +339,12 @@ func newRoute(c Route, tenants []*tenant, signs bool) (*route, error) {
 	}
 	if c.Upstream != nil && c.Files != nil {
 		fault("it has an upstream and files: take one away")
+	}
+	if c.Handler != nil && (c.Upstream != nil || c.Files != nil) {
+		fault("it has a handler beside an upstream or files: take one away")
+	}
+	if c.Guard != nil && c.Public {
+		fault("it is public and has a guard: take one away")
 	}
 	if c.Assertion && !signs {
 		fault("it asks for an assertion and Assertions is not set")

@@ -149,6 +149,8 @@ func (r *route) fold() {
 
 var errPeople = errors.New("its path can be read as that of people of another pool")
 
+var errGuarded = errors.New("its path can be read as that of a route with a guard of its own")
+
 // joined is the route found, which asks for what the others ask for, too.
 func (t *table) joined(found *route, others []*route, method string) (*route, error) {
 	out, changed := *found, false
@@ -168,6 +170,8 @@ func (t *table) joined(found *route, others []*route, method string) (*route, er
 			out.Methods, changed = o.Methods, true // which do not have it
 			out.because = append(out.because, o)
 			continue
+		case o.Guard != nil && o.Guard != found.Guard:
+			return nil, fmt.Errorf("%w: %w", errTarget, errGuarded)
 		case o.Public:
 			continue
 		case out.Public:

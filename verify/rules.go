@@ -44,10 +44,16 @@ func (v *Verifier) check(d *decoded, use string, also accepted) error {
 type accepted struct {
 	ended bool // a token whose time is up
 	actor bool // one by which somebody acts for the person
+
+	resource string // one that is bound to this
+	unbound  bool   // or to nothing
 }
 
 // checkUse is made for every use of a token, also of one that is remembered.
 func (v *Verifier) checkUse(d *decoded, also accepted) error {
+	if err := v.checkAudience(d, also); err != nil {
+		return err
+	}
 	if d.Actor != nil && !also.actor {
 		return ErrActor
 	}
@@ -65,6 +71,26 @@ func checkSubject(sub string) error {
 	return nil
 }
 
+// checkAudience: an access token has an audience only where it is bound to a resource
+// server, or a trigger added its app client.
+func (v *Verifier) checkAudience(d *decoded, also accepted) error {
+	if d.TokenUse != useAccess {
+		return nil
+	}
+	bound := also.resource == "" || also.unbound && !slices.ContainsFunc(d.audience, func(aud string) bool { return aud != d.clientID })
+	for _, audience := range d.audience {
+		this := also.resource != "" && audience == also.resource
+		if !this && audience != d.clientID && !slices.Contains(v.resources, audience) {
+			return fmt.Errorf("%w: aud is not one of the configured resources", ErrAudience)
+		}
+		bound = bound || this
+	}
+	if !bound {
+		return fmt.Errorf("%w: aud is not the resource %q", ErrAudience, also.resource)
+	}
+	return nil
+}
+
 // settleID: an ID token is for one app client, in aud.
 func (v *Verifier) settleID(d *decoded) error {
 	switch {
@@ -77,17 +103,10 @@ func (v *Verifier) settleID(d *decoded) error {
 	return nil
 }
 
-// settleAccess: an access token is from one app client, in client_id. It has an
-// audience only where it is bound to a resource server, or a trigger added its
-// app client.
+// settleAccess: an access token is from one app client, in client_id.
 func (v *Verifier) settleAccess(d *decoded) error {
 	if !slices.Contains(v.clients, d.clientID) {
 		return fmt.Errorf("%w: client_id is not one of the configured app clients", ErrAudience)
-	}
-	for _, audience := range d.audience {
-		if audience != d.clientID && !slices.Contains(v.resources, audience) {
-			return fmt.Errorf("%w: aud is not one of the configured resources", ErrAudience)
-		}
 	}
 	d.ClientID, d.Username, d.Scopes = d.clientID, d.username, d.scopes
 	d.Nonce = "" // means something beside an authorization request alone

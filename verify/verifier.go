@@ -46,6 +46,11 @@ type IDExpectations struct {
 type AccessExpectations struct {
 	// Actor is as in [IDExpectations].
 	Actor bool
+	// Resource is what the token has to be bound to (aud, RFC 8707), whether or not
+	// Config.Resources has it. Empty: nothing, or any of those.
+	Resource string
+	// Unbound accepts a token that is bound to nothing, beside those bound to Resource.
+	Unbound bool
 }
 
 // IDToken verifies an ID token, which says who signed in and is no key to an API.
@@ -75,7 +80,7 @@ func (v *Verifier) AccessToken(ctx context.Context, raw string) (*Claims, error)
 
 // AccessTokenFor is AccessToken for callers that take more, or less.
 func (v *Verifier) AccessTokenFor(ctx context.Context, raw string, want AccessExpectations) (*Claims, error) {
-	d, err := v.verify(ctx, raw, useAccess, accepted{actor: want.Actor})
+	d, err := v.verify(ctx, raw, useAccess, accepted{actor: want.Actor, resource: want.Resource, unbound: want.Unbound})
 	if err != nil {
 		return nil, fmt.Errorf("verify access token: %w", err)
 	}

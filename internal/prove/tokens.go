@@ -111,15 +111,36 @@ func (p *Prover) Bearer(ctx context.Context, token string) (who Person, isID boo
 	if err != nil {
 		return Person{}, false, fault.OfToken("verify the bearer token", err)
 	}
+	who, err = p.bearer(claims)
+	return who, claims.TokenUse == "id", err
+}
+
+// Resource is what a token has to be bound to. Without a URL it is as for any other bearer
+// token.
+type Resource struct {
+	URL     string
+	Unbound bool // one that is bound to nothing will do
+}
+
+// Token says whom an access token stands for that is for a resource.
+func (p *Prover) Token(ctx context.Context, token string, of Resource) (Person, error) {
+	claims, err := p.verifier.AccessTokenFor(ctx, token, verify.AccessExpectations{Actor: true, Resource: of.URL, Unbound: of.Unbound})
+	if err != nil {
+		return Person{}, fault.OfToken("verify the bearer token", err)
+	}
+	return p.bearer(claims)
+}
+
+func (p *Prover) bearer(claims *verify.Claims) (Person, error) {
 	if claims.Machine() {
-		return Person{}, false, fault.MachineToken
+		return Person{}, fault.MachineToken
 	}
 	return Person{
 		Issuer: claims.Issuer, Subject: claims.Subject,
 		Username: claims.Username, Email: claims.Email, EmailVerified: claims.EmailVerified, Name: claims.Name,
 		Groups: p.groups(claims.Groups), Scopes: slices.Clone(claims.Scopes), ClientID: claims.ClientID, Actor: claims.Actor,
 		Method: ByBearer, AuthTime: claims.AuthTime, Issued: claims.IssuedAt, Expires: claims.ExpiresAt,
-	}, claims.TokenUse == "id", nil
+	}, nil
 }
 
 // groups leaves out those that Cognito makes by itself for each identity provider,

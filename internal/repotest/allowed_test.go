@@ -142,6 +142,10 @@ var allowed = map[string]map[string]string{
 		"internal/kept":    "an answer that is told in the proxy's words",
 		"golang.org/x/net": "which names and values a header can have",
 	},
+	"mcp": {
+		".":       "decides whose a token is; it stands on that as an application would",
+		"session": "keys that bind sessions of the protocol to people",
+	},
 	"console": {".": "decides who is asking, and holds what the pages show"},
 
 	// The local pool shares nothing with what it is used to test.
@@ -301,6 +305,7 @@ var allowed = map[string]map[string]string{
 		"localpool/standin":               "the pool in place of Amazon's hosts",
 	},
 	"cmd/codegrant/internal/serve": {
+		"mcp":                                 "its calls are counted",
 		".":                                   "who is asking",
 		"cmd/codegrant/internal/listen":       "addresses and sockets",
 		"cmd/codegrant/internal/parts":        "databases and secrets",
@@ -344,6 +349,7 @@ var allowed = map[string]map[string]string{
 	"internal/pages":    {},
 	"internal/returnto": {},
 	"internal/settings": {
+		"mcp":                      "what a route says of an MCP server",
 		".":                        "what a pool's settings become, and whether it takes them",
 		"cloudfront":               "keys of signed cookies, read from PEM",
 		"cognito":                  "the pool as the settings name it",

@@ -18,6 +18,7 @@ var face = map[string]string{
 	"to add a proof":                   "Authenticator BasicAuth",
 	"to say who may":                   "All Any HasScope InAnyGroup InGroup Not Permission PermissionFunc ReadOnly SignedIn",
 	"to say who may act for others":    "Actor AllowActors AnyActor",
+	"to guard in words of its own":     "TokenRules",
 	"to choose whose groups count":     "GroupSource GroupsOfBoth GroupsOfReplica GroupsOfToken",
 	"to tell people of a sign-in":      "Flash FlashMessage",
 	"to refuse a sign-in for a while":  "TooManySignIns",

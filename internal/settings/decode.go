@@ -201,6 +201,8 @@ func (d *decoder) decode(key string, node ast.Node, into reflect.Value, depth in
 	case into.Kind() == reflect.Pointer:
 		into.Set(reflect.New(into.Type().Elem()))
 		d.decode(key, node, into.Elem(), depth+1)
+	case into.Kind() == reflect.Map:
+		d.decodeMap(key, node, into, depth)
 	case into.Kind() == reflect.Struct:
 		d.decodeStruct(key, node, into, depth)
 	case into.Kind() == reflect.Slice:
@@ -210,14 +212,49 @@ func (d *decoder) decode(key string, node ast.Node, into reflect.Value, depth in
 	}
 }
 
-func (d *decoder) decodeStruct(key string, node ast.Node, into reflect.Value, depth int) {
-	var values []*ast.MappingValueNode
+// pairs are those of a mapping.
+func pairs(node ast.Node) (values []*ast.MappingValueNode, ok bool) {
 	switch n := node.(type) {
 	case *ast.MappingNode:
-		values = n.Values
+		return n.Values, true
 	case *ast.MappingValueNode:
-		values = []*ast.MappingValueNode{n}
-	default:
+		return []*ast.MappingValueNode{n}, true
+	}
+	return nil, false
+}
+
+// decodeMap is for mappings whose keys are names that the file gives.
+func (d *decoder) decodeMap(key string, node ast.Node, into reflect.Value, depth int) {
+	values, ok := pairs(node)
+	if !ok {
+		d.fault(key, "it is to be a mapping, with a name and a colon before each value")
+		return
+	}
+	if len(values) == 0 {
+		d.fault(key, "it is empty; give it an item, or take the key away")
+	}
+	into.Set(reflect.MakeMap(into.Type()))
+	for _, value := range values {
+		at := value.Key.GetToken()
+		full := join(key, label(at.Value))
+		if _, ok := value.Key.(*ast.StringNode); !ok || at.Value == "" {
+			d.faults = append(d.faults, Fault{d.file, at.Position.Line, full, errors.New("the name is to be a text; quote it")})
+			continue
+		}
+		if into.MapIndex(reflect.ValueOf(at.Value)).IsValid() {
+			d.faults = append(d.faults, Fault{d.file, at.Position.Line, full, errors.New("it is there twice")})
+			continue
+		}
+		d.lines[full] = at.Position.Line
+		item := reflect.New(into.Type().Elem()).Elem()
+		d.decode(full, value.Value, item, depth+1)
+		into.SetMapIndex(reflect.ValueOf(at.Value), item)
+	}
+}
+
+func (d *decoder) decodeStruct(key string, node ast.Node, into reflect.Value, depth int) {
+	values, ok := pairs(node)
+	if !ok {
 		if field, ok := shortOf(into); ok {
 			d.decode(key, node, field, depth+1)
 			return

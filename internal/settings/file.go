@@ -185,6 +185,8 @@ type route struct {
 	Actors            []string `yaml:"actors" help:"Who may act for people with a token that says so (act, RFC 8693): sub or client_id of each, or any. Defaults to none: such tokens are refused."`
 	ReadOnlyForOthers bool     `yaml:"read_only_for_others" help:"Lets others who are signed in read (GET, HEAD, OPTIONS). Defaults to false."`
 
+	MCP *mcpServer `yaml:"mcp" help:"The upstream is an MCP server: true, or its settings. Tokens alone open it, never a session; see docs/mcp.md. Defaults to false."`
+
 	Upstream    *upstream `yaml:"upstream" help:"Servers that the requests go to, or their URLs."`
 	Files       string    `yaml:"files" help:"Folder of a single-page application, in place of an upstream: what is not in it gets its index.html."`
 	StripPrefix bool      `yaml:"strip_prefix" help:"Takes path off before the upstream sees it. Defaults to false."`
@@ -202,6 +204,25 @@ type route struct {
 	SendGroups        []string `yaml:"send_groups" help:"Groups that the upstream is told of, for those who are in them, so that headers stay small. They give no permission. Defaults to all."`
 
 	ClearCookies []string `yaml:"clear_cookies" help:"Cookies of the application's own sessions, such as JSESSIONID: forgotten at a sign-out, and never sent with another person's requests. Defaults to none."`
+}
+
+type mcpServer struct {
+	Enabled       bool               `yaml:"enabled" short:"true" help:"Defaults to true where mcp has other keys."`
+	URL           string             `yaml:"url" help:"What people give to their client, and what tokens are bound to. Defaults to base_url + path."`
+	Servers       []string           `yaml:"authorization_servers" help:"Issuers that clients are sent to. Defaults to the pool's."`
+	Title         string             `yaml:"title" help:"What people are told it is. Defaults to nothing."`
+	Documentation string             `yaml:"documentation" help:"URL of a page about it. Defaults to none."`
+	Tools         map[string]mcpTool `yaml:"tools" help:"Who may call which tool, by its name or a pattern such as delete_*. With any, a tool that none of them is for is nobody's. Defaults to all for everybody whom the route lets through."`
+	Origins       []string           `yaml:"origins" help:"Further origins whose pages may send requests, or *. Defaults to none."`
+	NoAudience    bool               `yaml:"insecure_no_audience" help:"Accepts tokens that are bound to nothing, as pools of the Lite plan issue them. Defaults to false."`
+	MaxMessage    size               `yaml:"max_message" help:"Size of a message. Defaults to 4MiB."`
+}
+
+type mcpTool struct {
+	Groups    []string `yaml:"groups" help:"Groups that a person must be in, all of them."`
+	AnyGroups []string `yaml:"any_groups" help:"Groups of which a person must be in one."`
+	Scopes    []string `yaml:"scopes" help:"Scopes that the access token must have, all of them. A client that lacks some is told which."`
+	Listed    bool     `yaml:"listed" help:"Lists the tool also to those who lack its scopes alone, so that their client can ask for these. Defaults to false."`
 }
 
 type test struct {

@@ -17,6 +17,7 @@ func (r *reader) routes(f *file, s *Settings) {
 		key := fmt.Sprintf("routes[%d]", i)
 		s.Routes = append(s.Routes, r.route(key, c))
 		s.RouteLines = append(s.RouteLines, r.line(key))
+		s.MCP = append(s.MCP, r.mcp(key+".mcp", c, s))
 	}
 	asserted := slices.ContainsFunc(s.Routes, func(c gateway.Route) bool { return c.Assertion })
 	if asserted || r.has("assertions") {

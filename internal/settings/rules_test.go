@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/codegrant/codegrant/gateway"
+	"github.com/codegrant/codegrant/mcp"
 )
 
 const ruledPool = `base_url: https://app.example.com
@@ -195,6 +196,60 @@ tests:
 		"  - {path: /a, public: true, actors: x}\n": ":5: routes[0].actors: actors: it is public",
 	} {
 		if got := faultsOf(t, ruledPool+routes); len(got) != 1 || !strings.HasPrefix(got[0], want) {
+			t.Errorf("%s: %q, want %q", routes, got, want)
+		}
+	}
+}
+
+// TestMCP: an MCP server is a few lines, and what is wrong with them is said at its line.
+func TestMCP(t *testing.T) {
+	s := load(t, write(t, ruledPool+`  - {name: docs, path: /mcp, scopes: docs/read, mcp: true, upstream: "http://127.0.0.1:1"}
+  - path: /tools
+    upstream: http://127.0.0.1:1
+    mcp:
+      url: https://mcp.example.com/tools
+      tools: {delete_*: {groups: admins}, search: {scopes: [docs/read], listed: true}, "*": {}}
+  - {path: /plain, mcp: false, upstream: "http://127.0.0.1:1"}
+`, nil), nil)
+	docs, tools := s.MCP[0], s.MCP[1]
+	if docs.URL != "https://app.example.com/mcp" || !slices.Equal(docs.Scopes, []string{"docs/read"}) || docs.AuthorizationServers[0] != s.Pools[0].Issuer || docs.Tools != nil || s.MCP[2] != nil {
+		t.Errorf("%+v", s.MCP)
+	}
+	if tools.URL != "https://mcp.example.com/tools" || len(tools.Tools) != 3 {
+		t.Errorf("%+v", tools)
+	}
+	routes, err := s.AllRoutes(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var paths []string
+	for _, r := range routes[3:] {
+		paths = append(paths, r.Path)
+	}
+	// The root is for the one server of a host.
+	if want := []string{"/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource/tools"}; !slices.Equal(paths, want) {
+		t.Errorf("%q", paths)
+	}
+	s = load(t, write(t, ruledPool+"  - {path: /mcp, mcp: true, upstream: \"http://127.0.0.1:1\"}\n  - {host: b.example.com, path: /mcp, mcp: {url: \"https://b.example.com/mcp\"}, upstream: \"http://127.0.0.1:1\"}\n", nil), nil)
+	if routes, err = s.AllRoutes(nil); err != nil || len(routes) != 6 || routes[3].Path != mcp.RootMetadataPath || routes[5].Path != mcp.RootMetadataPath || routes[5].Host != "b.example.com" {
+		t.Errorf("%v, %+v", err, routes)
+	}
+	if _, err := s.rules(); err != nil {
+		t.Error(err)
+	}
+	for routes, want := range map[string]string{
+		"  - {path: /a, upstream: \"http://127.0.0.1:1\", mcp: true}\n  - {path: /b, upstream: \"http://127.0.0.1:1\", mcp: {url: \"https://app.example.com/a\"}}\n": ":6: routes[1].mcp: its url",
+		"  - {path: /a, public: true, upstream: \"http://127.0.0.1:1\", mcp: true}\n":                                                                                ":5: routes[0].mcp: the route is public",
+		"  - {path: /a, mcp: true}\n": ":5: routes[0].mcp: the route has no upstream",
+		"  - {path: /a, upstream: \"http://127.0.0.1:1\", mcp: {url: \"http://app.example.com/a\"}}\n":                     ":5: routes[0].mcp: URL: ",
+		"  - {path: /a, upstream: \"http://127.0.0.1:1\", mcp: {tools: {}}}\n":                                             ":5: routes[0].mcp.tools: it is empty",
+		"  - {path: /a, upstream: \"http://127.0.0.1:1\", mcp: {tools: {a: {group: x}}}}\n":                                ":5: routes[0].mcp.tools.a.group: there is no such key",
+		"  - path: /a\n    upstream: http://127.0.0.1:1\n    mcp:\n      tools:\n        a: {}\n        a: {scopes: x}\n":  ":10: routes[0].mcp.tools.a: it is there twice",
+		"  - {path: /a, upstream: \"http://127.0.0.1:1\", mcp: {tools: [a]}}\n":                                            ":5: routes[0].mcp.tools: it is to be a mapping",
+		"  - {path: /a, upstream: \"http://127.0.0.1:1\", scopes: [docs/read], mcp: {tools: {a: {scopes: \"x y\"}}}}\n":    ":5: routes[0].mcp: Tools[a].Scopes",
+		"  - {path: /a, upstream: \"http://127.0.0.1:1\", groups: x, read_only_for_others: true, mcp: {origins: \"*\"}}\n": ":5: routes[0].mcp: read_only_for_others",
+	} {
+		if got := faultsOf(t, ruledPool+routes); len(got) == 0 || !strings.HasPrefix(got[0], want) {
 			t.Errorf("%s: %q, want %q", routes, got, want)
 		}
 	}

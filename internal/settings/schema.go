@@ -44,6 +44,8 @@ func schemaOf(t reflect.Type) map[string]any {
 			return list
 		}
 		return anyOf(list, item)
+	case reflect.Map:
+		return map[string]any{"type": "object", "additionalProperties": schemaOf(t.Elem()), "minProperties": 1}
 	case reflect.Bool:
 		return anyOf(map[string]any{"type": "boolean"}, variable)
 	case reflect.Int:

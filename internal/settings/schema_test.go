@@ -38,7 +38,7 @@ func TestSchema(t *testing.T) {
 
 // each calls f with every key of the file and its field.
 func each(t reflect.Type, key string, f func(string, reflect.StructField)) {
-	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
 		if t.Kind() == reflect.Slice {
 			key += "[]"
 		}

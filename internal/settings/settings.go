@@ -20,6 +20,7 @@ import (
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/gateway"
+	"github.com/codegrant/codegrant/mcp"
 	"github.com/codegrant/codegrant/session"
 )
 
@@ -57,6 +58,8 @@ type Settings struct {
 	Routes     []gateway.Route
 	RouteLines []int // of the file
 
+	// MCP is by route: the MCP server that it is for, or nil. It lacks OnCall and Logger.
+	MCP []*mcp.Config
 	// Files are those that were read; a change to one of them is a change of the
 	// configuration. Folders stand for what is in them.
 	Files []string

@@ -41,7 +41,11 @@ func (s *Settings) rules() (*gateway.Gateway, error) {
 	config := gateway.Config{
 		Tenants: tenants, Assertions: placeholderAssertions(s), Headers: s.Headers, Logger: slog.New(slog.DiscardHandler), Transport: noTransport{},
 	}
-	for _, route := range s.Routes {
+	all, err := s.AllRoutes(nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, route := range all {
 		config.Routes = append(config.Routes, quiet(route))
 	}
 	return gateway.New(config)

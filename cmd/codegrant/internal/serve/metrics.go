@@ -29,6 +29,7 @@ type metrics struct {
 	faults    *prometheus.CounterVec
 	reloads   *prometheus.CounterVec
 	refused   *prometheus.CounterVec
+	tools     *prometheus.CounterVec
 }
 
 func newMetrics(p *process) *metrics {
@@ -49,6 +50,7 @@ func newMetrics(p *process) *metrics {
 		}, []string{"operation"}),
 		faults:  counter("session_store_faults_total", "Operations that the session store did not answer.", "operation"),
 		reloads: counter("configurations_total", "New configurations, by what became of them.", "outcome"),
+		tools:   counter("mcp_calls_total", "Calls of tools of MCP servers, by the rule for the tool.", "route", "tool", "decision"),
 		refused: counter("refused_total", "Requests that were refused before anything was decided.", "reason"),
 	}
 	signIns := counter("sign_ins_total", "Sign-ins, by outcome.", "pool", "outcome")
@@ -71,7 +73,7 @@ func newMetrics(p *process) *metrics {
 		"proof refused":     of(proofs),
 	}
 	m.registry.MustRegister(
-		m.requests, m.endpoints, m.latency, m.stores, m.faults, m.reloads, m.refused, signIns, signOuts, refreshes, ended, proofs,
+		m.requests, m.endpoints, m.latency, m.stores, m.faults, m.reloads, m.refused, m.tools, signIns, signOuts, refreshes, ended, proofs,
 		state{p}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m

@@ -303,12 +303,16 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 		g.cert = &pair
 	}
 	before := p.current.Load()
+	routes, err := s.AllRoutes(p.hearCalls)
+	if err != nil {
+		return nil, err
+	}
 	config := gateway.Config{
-		Routes: s.Routes, TrustedProxies: s.TrustedProxies, Headers: s.Headers, Assertions: s.Assertions, HSTS: s.HSTS,
+		Routes: routes, TrustedProxies: s.TrustedProxies, Headers: s.Headers, Assertions: s.Assertions, HSTS: s.HSTS,
 		Transport: p.tracing.Upstream(p.transport), Logger: p.log, OnRequest: g.decided, OnPass: g.pass,
 	}
 	if p.tracing != nil {
-		g.templates = templatesOf(s.Routes)
+		g.templates = templatesOf(routes)
 	}
 	for _, pool := range s.Pools {
 		running := runningPool{digest: pool.Digest}

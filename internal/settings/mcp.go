@@ -1,0 +1,139 @@
+package settings
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/gateway"
+	"github.com/codegrant/codegrant/mcp"
+)
+
+// mcp makes a protected resource of a route's settings; nil: it is none.
+func (r *reader) mcp(key string, c route, s *Settings) *mcp.Config {
+	m := c.MCP
+	if m == nil || !m.Enabled && (r.has(key+".enabled") || !r.hasBelow(key)) {
+		return nil
+	}
+	switch {
+	case c.Public:
+		r.fault(key, "the route is public, and an MCP server is not")
+	case c.Upstream == nil:
+		r.fault(key, "the route has no upstream, which is to be the MCP server")
+	case c.ReadOnlyForOthers:
+		r.fault(key, "read_only_for_others has no meaning here: all calls come by POST")
+	}
+	config := &mcp.Config{
+		URL: m.URL, AuthorizationServers: m.Servers, Name: m.Title, Documentation: m.Documentation, Scopes: c.Scopes,
+		Origins: m.Origins, InsecureNoAudience: m.NoAudience, MaxMessage: int64(m.MaxMessage), Keys: s.Keys,
+	}
+	if pool := poolOf(s, c); pool != nil {
+		if config.URL == "" {
+			config.URL = pool.Config.BaseURL + strings.TrimSuffix(c.Path, "/")
+		}
+		if len(config.AuthorizationServers) == 0 {
+			config.AuthorizationServers = []string{pool.Issuer}
+		}
+	}
+	for name, t := range m.Tools {
+		tool := mcp.Tool{Name: name, Scopes: t.Scopes, Listed: t.Listed}
+		for _, group := range t.Groups {
+			if group != "" { // it has a fault already
+				tool.Permissions = append(tool.Permissions, codegrant.InGroup(group))
+			}
+		}
+		if len(t.AnyGroups) > 0 && !slices.Contains(t.AnyGroups, "") {
+			tool.Permissions = append(tool.Permissions, codegrant.InAnyGroup(t.AnyGroups...))
+		}
+		config.Tools = append(config.Tools, tool)
+	}
+	if r.faulty(key) {
+		return nil
+	}
+	for i, other := range s.MCP {
+		if other != nil && other.URL == config.URL {
+			r.fault(key, "its url %s is that of routes[%d] too; give each its own", config.URL, i)
+		}
+	}
+	if _, err := mcp.New(*config); err != nil {
+		for _, leaf := range leaves(err) {
+			r.fault(key, "%s", strings.TrimPrefix(leaf.Error(), "configure MCP resource: "))
+		}
+		return nil
+	}
+	return config
+}
+
+// hasBelow reports whether the file has a key below this one.
+func (r *reader) hasBelow(key string) bool {
+	for line := range r.lines {
+		if strings.HasPrefix(line, key+".") {
+			return true
+		}
+	}
+	return false
+}
+
+// poolOf is the pool whose people a route is for: the one that it names, that of its host,
+// or the first that names no host.
+func poolOf(s *Settings, c route) *Pool {
+	var found *Pool
+	for i := range s.Pools {
+		p := &s.Pools[i]
+		named := slices.ContainsFunc(p.Hosts, func(h string) bool { return hostOf(h) == hostOf(c.Host) })
+		switch {
+		case c.Tenant != "" && p.Name == c.Tenant, c.Tenant == "" && c.Host != "" && named:
+			return p
+		case c.Tenant == "" && found == nil && len(p.Hosts) == 0:
+			found = p
+		}
+	}
+	if found == nil && c.Tenant == "" && len(s.Pools) > 0 {
+		found = &s.Pools[0]
+	}
+	return found
+}
+
+// AllRoutes are those of the file, with what follows from them: guards of MCP servers, and
+// where their metadata are. hear completes what a server's guard tells of its calls; it may
+// be nil.
+func (s *Settings) AllRoutes(hear func(route string, config *mcp.Config)) ([]gateway.Route, error) {
+	all := slices.Clone(s.Routes)
+	hosts := make(map[string]int) // of routes, with how many servers
+	for i, c := range s.MCP {
+		if c != nil {
+			hosts[hostOf(all[i].Host)]++
+		}
+	}
+	for i, c := range s.MCP {
+		if c == nil {
+			continue
+		}
+		route, config := &all[i], *c
+		if hear != nil {
+			hear(nameOf(*route), &config)
+		}
+		resource, err := mcp.New(config)
+		if err != nil {
+			return nil, err
+		}
+		route.Guard = resource
+		paths := []string{resource.MetadataPath()}
+		if hosts[hostOf(route.Host)] == 1 && paths[0] != mcp.RootMetadataPath {
+			paths = append(paths, mcp.RootMetadataPath)
+		}
+		for _, path := range paths {
+			all = append(all, gateway.Route{
+				Name: nameOf(*route) + " metadata", Host: route.Host, Path: path, Exact: true, Tenant: route.Tenant, Public: true, Handler: resource.Metadata(),
+			})
+		}
+	}
+	return all, nil
+}
+
+func nameOf(route gateway.Route) string {
+	if route.Name != "" {
+		return route.Name
+	}
+	return hostOf(route.Host) + pathOf(route)
+}

@@ -1,0 +1,16 @@
+// Package mcp puts a server of the Model Context Protocol behind a user pool, as the
+// protocol's authorization specification and RFC 9728 have it: a protected resource.
+//
+// It owns the resource's metadata, the challenges by which a client finds the pool and
+// learns which scopes it lacks, what browsers of other origins may do, and who may call
+// which tool: read from the JSON-RPC message that the server gets, byte for byte. It tells
+// of each call, by whom and who acted for them, and never of its arguments. Streams end
+// with the token, and a session of the protocol is the person's who began it.
+//
+// It refuses every proof but a token in the Authorization header: no cookie makes a page of
+// somebody else's an MCP client. It refuses tokens for another resource, batches, and
+// messages that another reader could take for another call.
+//
+// It issues no tokens and registers no clients. It knows the authorization server as a URL,
+// by default the pool's issuer; and it stands on package codegrant as an application would.
+package mcp
