@@ -113,8 +113,8 @@ func New(config Config) (*Auth, error) {
 // Origin is the origin that browsers see: [Config.BaseURL], with its default.
 func (a *Auth) Origin() string { return a.gate.BaseURL }
 
-// Issuer is that of the pool's tokens, and where its metadata are found.
-func (a *Auth) Issuer() string { return a.gate.endpoints.Issuer }
+// Endpoints are those of the pool.
+func (a *Auth) Endpoints() cognito.Endpoints { return a.gate.endpoints }
 
 // Mount registers the endpoints under prefix, such as "/auth", with and without
 // a trailing slash. Other routers take [Auth.Handler].

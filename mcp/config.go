@@ -14,17 +14,26 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/session"
 )
 
-// Config is what [New] needs. URL and AuthorizationServers are required.
+// Config is what [New] needs. URL is required, and Endpoints or AuthorizationServers.
 type Config struct {
 	// URL is the resource: exactly what people give to their client, such as
 	// https://app.example.com/mcp. https, or http on this machine; without query and
 	// fragment. It is the audience of tokens.
 	URL string
-	// AuthorizationServers are the issuers that clients are sent to:
-	// [codegrant.Auth.Issuer], or an authorization server in front of the pool.
+	// Endpoints are those of the pool, see [codegrant.Auth.Endpoints]: clients learn of
+	// them from metadata that the resource has of its own, with URL as the issuer.
+	Endpoints cognito.Endpoints
+	// RegistrationEndpoint is where clients register themselves, and ClientDocuments says
+	// that a URL of a document will do as a client id: where the pool has these on.
+	RegistrationEndpoint string
+	ClientDocuments      bool
+	// AuthorizationServers are issuers that clients are sent to in place of that: the
+	// pool's own, whose metadata some clients refuse, or an authorization server in front
+	// of the pool.
 	AuthorizationServers []string
 	// Name and Documentation, a URL, tell people what it is. Default to nothing.
 	Name, Documentation string
@@ -90,6 +99,7 @@ type Resource struct {
 	origin    string // of URL
 	path      string // of URL
 	metadata  []byte
+	server    []byte // metadata of the pool; nil: others are
 	challenge string // the parameters that every challenge has
 	keys      [][]byte
 	rules     []rule // the most specific one first
@@ -114,8 +124,13 @@ func New(config Config) (*Resource, error) {
 		fault("URL: %q has a query", config.URL)
 	}
 	res.origin, res.path = u.Scheme+"://"+u.Host, u.EscapedPath()
-	if len(config.AuthorizationServers) == 0 {
-		fault("AuthorizationServers: one is needed")
+	if len(config.AuthorizationServers) == 0 && config.Endpoints.Token == "" {
+		fault("Endpoints, AuthorizationServers: clients have to be sent to one of them")
+	}
+	if config.RegistrationEndpoint != "" {
+		if _, err := parseURL(config.RegistrationEndpoint); err != nil {
+			fault("RegistrationEndpoint: %w", err)
+		}
 	}
 	for _, server := range config.AuthorizationServers {
 		if _, err := parseURL(server); err != nil {
@@ -158,6 +173,12 @@ func New(config Config) (*Resource, error) {
 		return nil, fmt.Errorf("configure MCP resource: %w", err)
 	}
 	res.challenge = `resource_metadata="` + res.MetadataURL() + `"`
+	if len(res.AuthorizationServers) == 0 {
+		res.AuthorizationServers = []string{res.URL}
+		if res.server, err = res.serverMetadata(config.Endpoints); err != nil {
+			return nil, err
+		}
+	}
 	res.metadata, err = json.Marshal(struct {
 		Resource      string   `json:"resource"`
 		Servers       []string `json:"authorization_servers"`
@@ -175,7 +196,9 @@ func (res *Resource) MetadataURL() string { return res.origin + res.MetadataPath
 // MetadataPath is the path of MetadataURL: the well-known one with that of the resource
 // behind (RFC 9728, section 3.1). A host with one resource alone serves the metadata at
 // [RootMetadataPath] too.
-func (res *Resource) MetadataPath() string { return wellKnown + strings.TrimSuffix(res.path, "/") }
+func (res *Resource) MetadataPath() string { return wellKnown + res.wellKnownTail() }
+
+func (res *Resource) wellKnownTail() string { return strings.TrimSuffix(res.path, "/") }
 
 // RootMetadataPath is where clients look for the metadata of the one resource of a host.
 const RootMetadataPath = wellKnown
@@ -213,7 +236,9 @@ func checkScopes(field string, scopes []string) error {
 }
 
 // Metadata answers with the resource's metadata, to whoever asks.
-func (res *Resource) Metadata() http.Handler {
+func (res *Resource) Metadata() http.Handler { return document(res.metadata) }
+
+func document(text []byte) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Access-Control-Allow-Origin", "*") // it is public
@@ -233,7 +258,7 @@ func (res *Resource) Metadata() http.Handler {
 		h.Set("Content-Type", "application/json")
 		h.Set("Cache-Control", "public, max-age=300")
 		h.Set("X-Content-Type-Options", "nosniff")
-		_, _ = w.Write(append(slices.Clip(res.metadata), '\n'))
+		_, _ = w.Write(append(slices.Clip(text), '\n'))
 	})
 }
 
@@ -249,5 +274,8 @@ func (res *Resource) Mount(mux *http.ServeMux, auth *codegrant.Auth, server http
 	mux.Handle(RootMetadataPath, res.Metadata())
 	if own := res.MetadataPath(); own != RootMetadataPath {
 		mux.Handle(own, res.Metadata())
+	}
+	if server := res.ServerMetadata(); server != nil {
+		mux.Handle(res.ServerMetadataPath(), server)
 	}
 }

@@ -11,6 +11,7 @@
 // somebody else's an MCP client. It refuses tokens for another resource, batches, and
 // messages that another reader could take for another call.
 //
-// It issues no tokens and registers no clients. It knows the authorization server as a URL,
-// by default the pool's issuer; and it stands on package codegrant as an application would.
+// It issues no tokens and registers no clients: the pool does, whose endpoints clients are
+// told, or an authorization server that it knows as a URL. It stands on package codegrant
+// as an application would.
 package mcp

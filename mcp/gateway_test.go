@@ -45,7 +45,7 @@ func TestS618_S623_BehindTheGateway(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		resource, err := mcp.New(mcp.Config{URL: config.BaseURL + "/mcp", AuthorizationServers: []string{auth.Issuer()}, Tools: []mcp.Tool{{Name: "search"}}, Logger: config.Logger})
+		resource, err := mcp.New(mcp.Config{URL: config.BaseURL + "/mcp", Endpoints: auth.Endpoints(), Tools: []mcp.Tool{{Name: "search"}}, Logger: config.Logger})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -58,6 +58,10 @@ func (x *exchange) serve() {
 		x.log("request refused", "another site's page sent it")
 		return
 	}
+	if len(x.r.Header["Upgrade"]) > 0 {
+		x.refuse(http.StatusBadRequest, codeRequest, "what is sent after a change of protocol, nobody looks at")
+		return
+	}
 	switch x.r.Method {
 	case http.MethodPost, http.MethodGet, http.MethodDelete:
 	case http.MethodOptions:

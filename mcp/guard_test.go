@@ -120,9 +120,7 @@ func newSite(t *testing.T, change func(*mcp.Config, *codegrant.Config), permissi
 		if s.auth, err = codegrant.New(config); err != nil {
 			t.Fatal(err)
 		}
-		if c.AuthorizationServers == nil {
-			c.AuthorizationServers = []string{s.auth.Issuer()}
-		}
+		c.Endpoints = s.auth.Endpoints()
 		resource, err := mcp.New(c)
 		if err != nil {
 			t.Fatal(err)
@@ -205,7 +203,7 @@ func TestMetadata(t *testing.T) {
 			Methods  []string `json:"bearer_methods_supported"`
 			Name     string   `json:"resource_name"`
 		}
-		if err := json.Unmarshal([]byte(body), &got); err != nil || got.Resource != s.url || !slices.Equal(got.Servers, []string{s.auth.Issuer()}) ||
+		if err := json.Unmarshal([]byte(body), &got); err != nil || got.Resource != s.url || !slices.Equal(got.Servers, []string{s.url}) ||
 			!slices.Equal(got.Scopes, []string{"docs/read"}) || !slices.Equal(got.Methods, []string{"header"}) || got.Name != "Docs" {
 			t.Errorf("%s: %s", path, body)
 		}
@@ -218,6 +216,31 @@ func TestMetadata(t *testing.T) {
 		if r, _ := s.ask("POST", origin+path, "", ""); r.StatusCode != 405 {
 			t.Errorf("POST: %d", r.StatusCode)
 		}
+	}
+}
+
+// TestMetadataOfThePool: what clients need, and nothing that a pool cannot do.
+func TestMetadataOfThePool(t *testing.T) {
+	s := newSite(t, nil)
+	_, body := s.ask("GET", strings.TrimSuffix(s.url, "/mcp")+"/.well-known/oauth-authorization-server/mcp", "", "")
+	var got map[string]any
+	if err := json.Unmarshal([]byte(body), &got); err != nil {
+		t.Fatal(err, body)
+	}
+	e := s.auth.Endpoints()
+	for name, want := range map[string]string{
+		"issuer": s.url, "authorization_endpoint": e.Authorize, "token_endpoint": e.Token, "jwks_uri": e.JWKS, "revocation_endpoint": e.Revoke, "code_challenge_methods_supported": "[S256]",
+		"response_types_supported": "[code]", "registration_endpoint": "<nil>", "client_id_metadata_document_supported": "<nil>", "scopes_supported": "[docs/read]",
+	} {
+		if fmt.Sprint(got[name]) != want {
+			t.Errorf("%s is %v, want %s", name, got[name], want)
+		}
+	}
+	other := newSite(t, func(c *mcp.Config, _ *codegrant.Config) {
+		c.AuthorizationServers = []string{"https://auth.example.com"}
+	})
+	if r, _ := other.ask("GET", strings.TrimSuffix(other.url, "/mcp")+"/.well-known/oauth-authorization-server/mcp", "", ""); r.StatusCode != 404 {
+		t.Errorf("beside another authorization server: %d", r.StatusCode)
 	}
 }
 
@@ -409,6 +432,9 @@ func TestS618_Tools(t *testing.T) {
 	if r, _ := s.ask("POST", s.url, s.token(nil), strings.Repeat(" ", 5<<20)+call("search")); r.StatusCode != 413 {
 		t.Errorf("too large: %d", r.StatusCode)
 	}
+	if r, _ := s.ask("GET", s.url, s.token(nil), "", "Upgrade", "websocket", "Connection", "Upgrade"); r.StatusCode != 400 {
+		t.Errorf("a WebSocket: %d", r.StatusCode)
+	}
 	if r, _ := s.ask("PUT", s.url, s.token(nil), call("search")); r.StatusCode != 405 {
 		t.Errorf("PUT: %d", r.StatusCode)
 	}
@@ -497,7 +523,7 @@ func TestConfigurations(t *testing.T) {
 		URL: "http://app.example.com/mcp?x", Scopes: []string{"a b"}, Origins: []string{"https://x.example.com/"}, Documentation: "x",
 		Tools: []mcp.Tool{{Name: ""}, {Name: "a", Scopes: []string{`"`}}, {Name: "a"}, {Name: "b", Permissions: []codegrant.Permission{nil}}},
 	})
-	for _, want := range []string{"URL: ", "AuthorizationServers: one", "Scopes: ", "Origins: ", "Documentation: ", "Tools: the name", "Tools[a].Scopes", "Tools[a]: it is there twice", "Tools[b]: a permission"} {
+	for _, want := range []string{"URL: ", "Endpoints, AuthorizationServers: ", "Scopes: ", "Origins: ", "Documentation: ", "Tools: the name", "Tools[a].Scopes", "Tools[a]: it is there twice", "Tools[b]: a permission"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v lacks %s", err, want)
 		}
@@ -522,7 +548,7 @@ func TestConfigurations(t *testing.T) {
 // requests are what a library's user sees of a recorder: an answer without a server works.
 func TestWithoutAServer(t *testing.T) {
 	s := newSite(t, nil)
-	resource, err := mcp.New(mcp.Config{URL: s.url, AuthorizationServers: []string{s.auth.Issuer()}})
+	resource, err := mcp.New(mcp.Config{URL: s.url, Endpoints: s.auth.Endpoints()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -144,6 +144,7 @@ var allowed = map[string]map[string]string{
 	},
 	"mcp": {
 		".":       "decides whose a token is; it stands on that as an application would",
+		"cognito": "the pool's endpoints, which clients are told",
 		"session": "keys that bind sessions of the protocol to people",
 	},
 	"console": {".": "decides who is asking, and holds what the pages show"},

@@ -207,15 +207,17 @@ type route struct {
 }
 
 type mcpServer struct {
-	Enabled       bool               `yaml:"enabled" short:"true" help:"Defaults to true where mcp has other keys."`
-	URL           string             `yaml:"url" help:"What people give to their client, and what tokens are bound to. Defaults to base_url + path."`
-	Servers       []string           `yaml:"authorization_servers" help:"Issuers that clients are sent to. Defaults to the pool's."`
-	Title         string             `yaml:"title" help:"What people are told it is. Defaults to nothing."`
-	Documentation string             `yaml:"documentation" help:"URL of a page about it. Defaults to none."`
-	Tools         map[string]mcpTool `yaml:"tools" help:"Who may call which tool, by its name or a pattern such as delete_*. With any, a tool that none of them is for is nobody's. Defaults to all for everybody whom the route lets through."`
-	Origins       []string           `yaml:"origins" help:"Further origins whose pages may send requests, or *. Defaults to none."`
-	NoAudience    bool               `yaml:"insecure_no_audience" help:"Accepts tokens that are bound to nothing, as pools of the Lite plan issue them. Defaults to false."`
-	MaxMessage    size               `yaml:"max_message" help:"Size of a message. Defaults to 4MiB."`
+	Enabled         bool               `yaml:"enabled" short:"true" help:"Defaults to true where mcp has other keys."`
+	URL             string             `yaml:"url" help:"What people give to their client, and what tokens are bound to. Defaults to base_url + path."`
+	Servers         []string           `yaml:"authorization_servers" help:"Issuers that clients are sent to. Defaults to url, where the gateway serves metadata of the pool that are complete."`
+	Registration    string             `yaml:"registration_endpoint" help:"Where clients register themselves, if the pool has that on. Defaults to nowhere."`
+	ClientDocuments bool               `yaml:"client_id_documents" help:"Says that the pool takes URLs of client ID metadata documents as client ids. Defaults to false."`
+	Title           string             `yaml:"title" help:"What people are told it is. Defaults to nothing."`
+	Documentation   string             `yaml:"documentation" help:"URL of a page about it. Defaults to none."`
+	Tools           map[string]mcpTool `yaml:"tools" help:"Who may call which tool, by its name or a pattern such as delete_*. With any, a tool that none of them is for is nobody's. Defaults to all for everybody whom the route lets through."`
+	Origins         []string           `yaml:"origins" help:"Further origins whose pages may send requests, or *. Defaults to none."`
+	NoAudience      bool               `yaml:"insecure_no_audience" help:"Accepts tokens that are bound to nothing, as pools of the Lite plan issue them. Defaults to false."`
+	MaxMessage      size               `yaml:"max_message" help:"Size of a message. Defaults to 4MiB."`
 }
 
 type mcpTool struct {

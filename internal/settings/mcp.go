@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 
@@ -25,15 +26,13 @@ func (r *reader) mcp(key string, c route, s *Settings) *mcp.Config {
 	}
 	config := &mcp.Config{
 		URL: m.URL, AuthorizationServers: m.Servers, Name: m.Title, Documentation: m.Documentation, Scopes: c.Scopes,
-		Origins: m.Origins, InsecureNoAudience: m.NoAudience, MaxMessage: int64(m.MaxMessage), Keys: s.Keys,
+		RegistrationEndpoint: m.Registration, ClientDocuments: m.ClientDocuments, Origins: m.Origins, InsecureNoAudience: m.NoAudience, MaxMessage: int64(m.MaxMessage), Keys: s.Keys,
 	}
 	if pool := poolOf(s, c); pool != nil {
 		if config.URL == "" {
 			config.URL = pool.Config.BaseURL + strings.TrimSuffix(c.Path, "/")
 		}
-		if len(config.AuthorizationServers) == 0 {
-			config.AuthorizationServers = []string{pool.Issuer}
-		}
+		config.Endpoints, _ = pool.Config.Pool.Endpoints() // its faults are the pool's
 	}
 	for name, t := range m.Tools {
 		tool := mcp.Tool{Name: name, Scopes: t.Scopes, Listed: t.Listed}
@@ -118,14 +117,17 @@ func (s *Settings) AllRoutes(hear func(route string, config *mcp.Config)) ([]gat
 			return nil, err
 		}
 		route.Guard = resource
-		paths := []string{resource.MetadataPath()}
-		if hosts[hostOf(route.Host)] == 1 && paths[0] != mcp.RootMetadataPath {
-			paths = append(paths, mcp.RootMetadataPath)
-		}
-		for _, path := range paths {
+		serve := func(what, path string, h http.Handler) {
 			all = append(all, gateway.Route{
-				Name: nameOf(*route) + " metadata", Host: route.Host, Path: path, Exact: true, Tenant: route.Tenant, Public: true, Handler: resource.Metadata(),
+				Name: nameOf(s.Routes[i]) + " " + what, Host: s.Routes[i].Host, Path: path, Exact: true, Tenant: s.Routes[i].Tenant, Public: true, Handler: h,
 			})
+		}
+		serve("metadata", resource.MetadataPath(), resource.Metadata())
+		if hosts[hostOf(s.Routes[i].Host)] == 1 && resource.MetadataPath() != mcp.RootMetadataPath {
+			serve("metadata", mcp.RootMetadataPath, resource.Metadata())
+		}
+		if server := resource.ServerMetadata(); server != nil {
+			serve("pool metadata", resource.ServerMetadataPath(), server)
 		}
 	}
 	return all, nil

@@ -212,7 +212,7 @@ func TestMCP(t *testing.T) {
   - {path: /plain, mcp: false, upstream: "http://127.0.0.1:1"}
 `, nil), nil)
 	docs, tools := s.MCP[0], s.MCP[1]
-	if docs.URL != "https://app.example.com/mcp" || !slices.Equal(docs.Scopes, []string{"docs/read"}) || docs.AuthorizationServers[0] != s.Pools[0].Issuer || docs.Tools != nil || s.MCP[2] != nil {
+	if docs.URL != "https://app.example.com/mcp" || !slices.Equal(docs.Scopes, []string{"docs/read"}) || docs.Endpoints.Issuer != s.Pools[0].Issuer || docs.Tools != nil || s.MCP[2] != nil {
 		t.Errorf("%+v", s.MCP)
 	}
 	if tools.URL != "https://mcp.example.com/tools" || len(tools.Tools) != 3 {
@@ -227,11 +227,11 @@ func TestMCP(t *testing.T) {
 		paths = append(paths, r.Path)
 	}
 	// The root is for the one server of a host.
-	if want := []string{"/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource/tools"}; !slices.Equal(paths, want) {
+	if want := []string{"/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-authorization-server/mcp", "/.well-known/oauth-protected-resource/tools", "/.well-known/oauth-authorization-server/tools"}; !slices.Equal(paths, want) {
 		t.Errorf("%q", paths)
 	}
 	s = load(t, write(t, ruledPool+"  - {path: /mcp, mcp: true, upstream: \"http://127.0.0.1:1\"}\n  - {host: b.example.com, path: /mcp, mcp: {url: \"https://b.example.com/mcp\"}, upstream: \"http://127.0.0.1:1\"}\n", nil), nil)
-	if routes, err = s.AllRoutes(nil); err != nil || len(routes) != 6 || routes[3].Path != mcp.RootMetadataPath || routes[5].Path != mcp.RootMetadataPath || routes[5].Host != "b.example.com" {
+	if routes, err = s.AllRoutes(nil); err != nil || len(routes) != 8 || routes[3].Path != mcp.RootMetadataPath || routes[6].Path != mcp.RootMetadataPath || routes[6].Host != "b.example.com" {
 		t.Errorf("%v, %+v", err, routes)
 	}
 	if _, err := s.rules(); err != nil {
