@@ -180,6 +180,8 @@ type house struct {
 	life  keep.Lifetimes
 	work  []*behind.Work
 	point func(step)
+
+	client string // the app client of processes that begin
 }
 
 // process is what one of them has for itself.
@@ -192,13 +194,13 @@ type process struct {
 var ways = []way{
 	{"store", func(h *house, p process) keep.Keeper {
 		return keep.NewStored(keep.StoredConfig{
-			Store: h.store, Cookie: session.Cookie{Name: "codegrant"}, Issuer: issuer, Client: client,
+			Store: h.store, Cookie: session.Cookie{Name: "codegrant"}, Issuer: issuer, Client: h.client,
 			Lifetimes: h.life, Now: h.now, Logger: p.log, Behind: p.work,
 		})
 	}},
 	{"sealed", func(h *house, p process) keep.Keeper {
 		return keep.NewSealed(keep.SealedConfig{
-			Cookie: session.Cookie{Name: "codegrant"}, Keys: h.keys, Binding: client, Prover: p.prover, Lifetimes: h.life, Now: h.now, Logger: p.log,
+			Cookie: session.Cookie{Name: "codegrant"}, Keys: h.keys, Binding: h.client, Prover: p.prover, Lifetimes: h.life, Now: h.now, Logger: p.log,
 		})
 	}},
 	{"shared", func(h *house, p process) keep.Keeper {
@@ -209,7 +211,7 @@ var ways = []way{
 func newHouse(t *testing.T, w way, now func() time.Time) *house {
 	h := &house{
 		t: t, way: w, now: now, keys: session.RandomKeyring(), life: keep.Lifetimes{Idle: 12 * time.Hour, Absolute: 7 * 24 * time.Hour},
-		point: func(step) {},
+		point: func(step) {}, client: client,
 	}
 	h.pool = newPool(now)
 	h.store = &pointed{Store: session.NewMemoryStore(session.MemoryConfig{Now: now}), point: func(s step) { h.point(s) }}
@@ -220,12 +222,12 @@ func newHouse(t *testing.T, w way, now func() time.Time) *house {
 // begin starts a process.
 func (h *house) begin() (*keep.Sessions, keep.Keeper) {
 	h.t.Helper()
-	v, err := verify.New(verify.Config{Issuer: issuer, ClientIDs: []string{client}, Keys: oneKey{}, Now: h.now})
+	v, err := verify.New(verify.Config{Issuer: issuer, ClientIDs: []string{h.client}, Keys: oneKey{}, Now: h.now})
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	p := process{prove.New(v, issuer, client, false), behind.New(log, nil), log}
+	p := process{prove.New(v, issuer, h.client, false), behind.New(log, nil), log}
 	h.work = append(h.work, p.work)
 	keeper := h.way.open(h, p)
 	if keeper.Carried() {

@@ -27,6 +27,9 @@ var suite = []struct {
 }{
 	{"find", "a browser is who signed in, and nobody without cookies", "", finds, nil},
 	{"junk", "S-054: cookies that somebody planted hide no sign-in", "", ignoresJunk, nil},
+	{"two people", "S-054: cookies of two people are nobody's", "", twoPeople, nil},
+	{"another client", "S-059: a sign-in with one app client is none with another", "", anotherClient, nil},
+	{"version", "a row is written by whoever read it last", "", swapsOnce, nil},
 	{"idle", "S-055: a sign-in that is not used ends", "S-055", idles, neverIdles},
 	{"absolute", "S-055: and every other one ends some time", "", ends, nil},
 	{"again", "S-032: a sign-in ends those that the browser had, and their grants", "", endsThoseBefore, nil},
@@ -119,6 +122,55 @@ func ignoresJunk(t *testing.T, h *house) {
 		if _, ok := keeper.(*keep.Stored); ok && err != nil {
 			t.Errorf("%d in front: %v", n, err)
 		}
+	}
+}
+
+func twoPeople(t *testing.T, h *house) {
+	s, _ := h.begin()
+	alice, bob := h.signIn(s, "alice", nil), h.signIn(s, "bob", nil)
+	var before []*http.Cookie
+	for name, value := range bob {
+		before = append(before, &http.Cookie{Name: name, Value: value})
+	}
+	if who, _, err := find(s, alice, before...); who != "" || !errors.Is(err, fault.AmbiguousCookie) {
+		t.Errorf("a request with both is of %q, %v", who, err)
+	}
+}
+
+func anotherClient(t *testing.T, h *house) {
+	s, _ := h.begin()
+	alice := h.signIn(s, "alice", nil)
+	h.client = "another"
+	other, _ := h.begin()
+	if who, _, _ := find(other, alice); who != "" {
+		t.Errorf("with another app client the request is of %q", who)
+	}
+	h.client = client
+	h.wantFound(s, alice, "alice")
+}
+
+func swapsOnce(t *testing.T, h *house) {
+	s, keeper := h.begin()
+	alice := h.signIn(s, "alice", nil)
+	held, err := keeper.Find(alice.request())
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := keeper.Swap(t.Context(), held)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := keeper.Swap(t.Context(), held); !errors.Is(err, keep.ErrChanged) {
+		t.Errorf("written twice from one version: %v", err)
+	}
+	if _, err := keeper.Swap(t.Context(), next); err != nil {
+		t.Errorf("written from the newest version: %v", err)
+	}
+	if _, err := keeper.End(t.Context(), next); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := keeper.Swap(t.Context(), next); !errors.Is(err, fault.SessionEnded) {
+		t.Errorf("written after its end: %v", err)
 	}
 }
 
