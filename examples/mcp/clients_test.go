@@ -1,0 +1,72 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/codegrant/codegrant/codegranttest"
+	"github.com/codegrant/codegrant/internal/testenv"
+)
+
+// TestPythonClient does what TestOfficialClient does, with the Python SDK.
+func TestPythonClient(t *testing.T) {
+	if os.Getenv("CODEGRANT_TEST_CLIENTS") != "all" {
+		t.Log("only with CODEGRANT_TEST_CLIENTS=all")
+		return
+	}
+	python := filepath.Join(testenv.Python(t, "mcp==2.3.0"), "python")
+	d := newDemo(t)
+	got := d.drive(t, exec.CommandContext(t.Context(), python, "testdata/client.py", d.url, agentClientID, d.callback))
+	for step, want := range map[string]string{
+		"list": "= search,write", "search": "there are 1: handbook", "delete": "you may not call delete_document", "write": "wrote notes", "again": "there are 2: handbook, notes",
+	} {
+		if !strings.HasSuffix(got[step], want) {
+			t.Errorf("%s: %q, want %q", step, got[step], want)
+		}
+	}
+	if len(d.scopes) != 2 {
+		t.Errorf("bob was asked to sign in %d times", len(d.scopes))
+	}
+}
+
+// drive runs a client that prints what to open, and reads where that ended. It returns what
+// the client says of each step.
+func (d *demo) drive(t *testing.T, c *exec.Cmd) map[string]string {
+	t.Helper()
+	in, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Stderr = t.Output()
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	browser, steps := codegranttest.NewBrowser(t), make(map[string]string)
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		step, text, _ := strings.Cut(lines.Text(), " ")
+		if step != "open" {
+			steps[step] = text
+			continue
+		}
+		page := browser.Open(text)
+		if form, ok := page.Form("password"); ok {
+			browser.Submit(page, form, map[string]string{"username": "bob@example.com", "password": codegranttest.Password})
+		}
+		arrived := <-d.arrived
+		d.scopes = append(d.scopes, arrived.URL.Query().Get("error"))
+		fmt.Fprintln(in, d.callback+"?"+arrived.URL.RawQuery)
+	}
+	if err := c.Wait(); err != nil {
+		t.Error(err)
+	}
+	return steps
+}

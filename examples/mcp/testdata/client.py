@@ -1,0 +1,68 @@
+# A client made with the Python SDK. It asks whoever runs it to open a URL and to say where
+# that ended, as a person's browser would, and prints what became of each step.
+import asyncio
+import sys
+from urllib.parse import parse_qs, urlparse
+
+from mcp import ClientSession
+from mcp.client.auth import AuthorizationCodeResult, OAuthClientProvider
+from mcp.client.streamable_http import create_mcp_http_client, streamable_http_client
+from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata
+
+url, client_id, callback = sys.argv[1:4]
+
+
+class Storage:
+    tokens = None
+
+    async def get_tokens(self):
+        return self.tokens
+
+    async def set_tokens(self, tokens):
+        self.tokens = tokens
+
+    async def get_client_info(self):
+        return OAuthClientInformationFull(client_id=client_id, redirect_uris=[callback], token_endpoint_auth_method="none")
+
+    async def set_client_info(self, info):
+        raise RuntimeError("it registers, although it has an id")
+
+
+async def opened(target):
+    print("open", target, flush=True)
+
+
+async def ended():
+    q = parse_qs(urlparse((await asyncio.to_thread(sys.stdin.readline)).strip()).query)
+    return AuthorizationCodeResult(code=q["code"][0], state=q["state"][0])
+
+
+async def step(name, work):
+    try:
+        print(name, "=", await work, flush=True)
+    except Exception as error:
+        print(name, "!", str(error).replace("\n", " "), flush=True)
+
+
+async def main():
+    metadata = OAuthClientMetadata(client_name="test", redirect_uris=[callback], token_endpoint_auth_method="none")
+    auth = OAuthClientProvider(url, metadata, Storage(), opened, ended)
+    async with create_mcp_http_client(auth=auth) as http:
+        async with streamable_http_client(url, http_client=http) as streams:
+            async with ClientSession(streams[0], streams[1]) as session:
+                await session.initialize()
+
+                async def listed():
+                    return ",".join(sorted(t.name for t in (await session.list_tools()).tools))
+
+                async def call(tool, **arguments):
+                    return (await session.call_tool(tool, arguments)).content[0].text
+
+                await step("list", listed())
+                await step("search", call("search", text="holidays"))
+                await step("delete", call("delete_document", name="handbook"))
+                await step("write", call("write", name="notes", text="holidays, too"))
+                await step("again", call("search", text="holidays"))
+
+
+asyncio.run(main())
