@@ -26,6 +26,7 @@ import (
 
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/cupboard"
 	"github.com/codegrant/codegrant/replica"
 	"github.com/codegrant/codegrant/replica/sqlreplica"
 	"github.com/codegrant/codegrant/session"
@@ -46,6 +47,7 @@ type order struct {
 	DieAt   int           // the step to be killed at; 0: none
 	DieOn   string        // or what the step is called
 	Stores  stores
+	Keeps   bool // revocations that are not made, in the cupboard of the sessions' store
 }
 
 // stores say where sessions and users are. Sessions are in Redis where it is set, else
@@ -102,6 +104,17 @@ func (s stores) open(t fataler, now func() time.Time, h *hooks) (session.Store, 
 		sessions, users = hookedSessions{sessions, h}, hookedUsers{users, h}
 	}
 	return sessions, users, db
+}
+
+// cupboardOf is the one beside some sessions.
+func cupboardOf(sessions session.Store) cupboard.Store {
+	switch s := sessions.(type) {
+	case hookedSessions:
+		return cupboardOf(s.Store)
+	case countedSessions:
+		return cupboardOf(s.Store)
+	}
+	return sessions.(interface{ Cupboard() cupboard.Store }).Cupboard()
 }
 
 // hooks count the steps of a process, and kill it at one of them.
@@ -201,8 +214,12 @@ func runChild() {
 		panic(err)
 	}
 	sessions, users, _ := o.Stores.open(panics{}, clock.Now, h)
+	var shelves cupboard.Store
+	if o.Keeps {
+		shelves = cupboardOf(sessions)
+	}
 	_, handler := application(panics{}, codegrant.Config{
-		Pool: o.Pool, BaseURL: o.BaseURL, Keys: ring, Now: clock.Now, Sessions: sessions, Replica: users,
+		Cupboard: shelves, Pool: o.Pool, BaseURL: o.BaseURL, Keys: ring, Now: clock.Now, Sessions: sessions, Replica: users,
 		HTTPClient: &http.Client{Transport: h}, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	})
 	mux := http.NewServeMux()

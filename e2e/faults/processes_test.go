@@ -323,3 +323,63 @@ func TestKilledWithTheOnlyRefreshToken(t *testing.T) {
 		t.Errorf("%d sessions", n)
 	}
 }
+
+// TestS314_RevocationsOutliveAKill: a process that could not have a refresh token revoked
+// at a sign-out is killed, and another one does it.
+func TestS314_RevocationsOutliveAKill(t *testing.T) {
+	for name, open := range sharedStores {
+		t.Run(name, func(t *testing.T) {
+			w := shared(t, open(t))
+			config := w.config
+			config.Cupboard = cupboardOf(config.Sessions)
+			other, _ := application(t, config)
+			t.Cleanup(func() { _ = other.Close(context.Background()) })
+			left := func() int {
+				t.Helper()
+				n, err := other.RevokeKept(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				return n
+			}
+			alice := w.signIn("alice")
+			w.Fault(localpool.Revoke, http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(503) }))
+			c := w.startChild(order{Keeps: true})
+			if status := alice.signOutAt(c.url); status >= 400 {
+				t.Fatalf("sign-out: status %d", status)
+			}
+			if !until(time.Minute, func() bool { return left() == 1 }) {
+				t.Fatal("the revocation is not kept")
+			}
+			c.kill()
+			w.Fault(localpool.Revoke, nil)
+			before := w.Calls(localpool.Revoke)
+			w.clock.advance(time.Minute)
+			if n := left(); n != 0 {
+				t.Errorf("%d are left", n)
+			}
+			if n := w.Calls(localpool.Revoke) - before; n != 1 {
+				t.Errorf("revoked %d times", n)
+			}
+		})
+	}
+}
+
+// signOutAt signs a person out at one process, as a page does.
+func (p *person) signOutAt(origin string) int {
+	p.w.t.Helper()
+	r, err := http.NewRequest(http.MethodPost, origin+"/auth/logout", nil)
+	if err != nil {
+		p.w.t.Fatal(err)
+	}
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	for _, c := range p.cookies() {
+		r.AddCookie(c)
+	}
+	response, err := client.Do(r)
+	if err != nil {
+		p.w.t.Fatal(err)
+	}
+	response.Body.Close()
+	return response.StatusCode
+}
