@@ -105,6 +105,31 @@ func TestS292_ReadyMeansSignedInRequestsAreAnswered(t *testing.T) {
 	g.logged("no longer degraded")
 }
 
+// TestS292_WhoseSilenceCounts: who is needed may be silent for a moment, if they answered
+// before; who is not may be for ever.
+func TestS292_WhoseSilenceCounts(t *testing.T) {
+	now, long := time.Now(), time.Now().Add(-readyGrace)
+	for name, tt := range map[string]struct {
+		check           dependency
+		ready, degraded bool
+	}{
+		"well":                        {dependency{OK: true, Needed: true, Since: long}, true, false},
+		"needed, for a moment":        {dependency{Needed: true, answered: true, Since: now}, true, true},
+		"needed, for long":            {dependency{Needed: true, answered: true, Since: long}, false, false},
+		"needed, and not there yet":   {dependency{Needed: true, Since: now}, false, false},
+		"not needed, for long":        {dependency{answered: true, Since: long}, true, true},
+		"not needed, and never there": {dependency{Since: long}, true, true},
+	} {
+		r := readiness{checks: []dependency{{OK: true, Needed: true, Since: long}, tt.check}}
+		if got := r.report(); got.Ready != tt.ready || got.Degraded != tt.degraded {
+			t.Errorf("%s: ready %t, degraded %t", name, got.Ready, got.Degraded)
+		}
+	}
+	if (&readiness{}).report().Ready {
+		t.Error("ready before anybody was asked")
+	}
+}
+
 // TestS293_EndsBesideRedisWithoutAReplica: they are kept for as long as a session can
 // go unused, whoever puts them on record.
 func TestS293_EndsBesideRedisWithoutAReplica(t *testing.T) {
@@ -189,7 +214,7 @@ func TestS294_CertificatesExpireAloud(t *testing.T) {
 		status int
 		says   string
 	}{
-		{fine, 0, ""}, {time.Now().Add(21*day + time.Hour), 0, ""}, {soon, 0, "warning: the certificate in tls expires at " + soon.UTC().Format(time.RFC3339)},
+		{fine, 0, ""}, {time.Now().Add(21*day + time.Hour), 0, ""}, {time.Now().Add(21*day - time.Minute), 0, "warning: the certificate in tls expires at "}, {soon, 0, "warning: the certificate in tls expires at " + soon.UTC().Format(time.RFC3339)},
 		{past, 1, "the certificate in tls expired at "},
 	} {
 		if text, status := check(tt.at); status != tt.status || !strings.Contains(text, tt.says) || tt.says == "" && strings.Contains(text, "certificate") {
