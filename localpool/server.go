@@ -66,6 +66,7 @@ type Config struct {
 type Server struct {
 	state   *state.State
 	base    string
+	scheme  string
 	place   place.Place
 	host    string
 	anyHost bool
@@ -132,7 +133,7 @@ func New(config Config) (*Server, error) {
 	}
 	s := &Server{
 		origins: config.AllowOrigins, seed: config.Seed, clock: clock, mail: sender,
-		state: st, base: base.Scheme + "://" + base.Host, host: strings.ToLower(base.Hostname()), anyHost: config.InsecureAnyHost,
+		state: st, scheme: base.Scheme, base: base.Scheme + "://" + base.Host, host: strings.ToLower(base.Hostname()), anyHost: config.InsecureAnyHost,
 		calls: make(map[string]int), faults: make(map[string]http.Handler), limiter: quota.New(clock.time), client: newClient(),
 	}
 	s.place = place.Place{Base: s.base, AWS: config.AsAWS, Prefix: func(poolID string) string {
@@ -187,19 +188,19 @@ func (s *Server) route() {
 	handle := func(pattern, name string, h http.HandlerFunc) {
 		s.mux.Handle(pattern, s.counted(name, h))
 	}
-	handle("/oauth2/authorize", Authorize, s.oauth.Authorize)
-	handle("/authorize", Authorize, s.oauth.Authorize)
+	handle("/oauth2/authorize", Authorize, s.atLocalhost(http.HandlerFunc(s.oauth.Authorize)).ServeHTTP)
+	handle("/authorize", Authorize, s.atLocalhost(http.HandlerFunc(s.oauth.Authorize)).ServeHTTP)
 	handle("/oauth2/token", Token, s.shared("POST", s.oauth.Token))
 	handle("/oauth2/userInfo", UserInfo, s.shared("GET, POST", s.oauth.UserInfo))
 	handle("/oauth2/revoke", Revoke, s.shared("POST", s.oauth.Revoke))
-	handle("GET /logout", Logout, s.oauth.Logout)
+	handle("GET /logout", Logout, s.atLocalhost(http.HandlerFunc(s.oauth.Logout)).ServeHTTP)
 	handle("/{pool}/.well-known/openid-configuration", Discovery, s.shared("GET", s.oauth.Discovery))
 	handle("/{pool}/.well-known/jwks.json", JWKS, s.shared("GET", s.oauth.Keys))
 	handle("PUT "+api.ImportPattern, API, s.api.Import)
 	handle("POST /{$}", API, s.operation)
 	handle("OPTIONS /{$}", API, s.api.ServeHTTP)
 	s.operate(s.mux)
-	s.mux.Handle("/", s.counted(Pages, pages.New(s.state, s.oauth, s.triggers, s.place, s.limiter)))
+	s.mux.Handle("/", s.counted(Pages, s.atLocalhost(pages.New(s.state, s.oauth, s.triggers, s.place, s.limiter))))
 }
 
 // operation serves the JSON API, whose operations are counted by name too.
@@ -217,7 +218,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "This is a local pool. It answers to names of this machine alone.", http.StatusMisdirectedRequest)
 		return
 	}
-	s.mux.ServeHTTP(w, r)
+	s.mux.ServeHTTP(w, s.named(r))
 }
 
 func (s *Server) ownHost(hostport string) bool {

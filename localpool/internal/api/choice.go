@@ -2,11 +2,11 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 
 	"github.com/codegrant/codegrant/localpool/internal/state"
 	"github.com/codegrant/codegrant/localpool/internal/triggers"
+	"github.com/codegrant/codegrant/localpool/internal/webauthn"
 )
 
 // Challenges of a sign-in in which the user chooses.
@@ -26,18 +26,13 @@ var sentCodes = map[string]struct{ attribute, answer string }{
 	emailOTP: {"email", "EMAIL_OTP_CODE"}, smsOTP: {"phone_number", "SMS_OTP_CODE"}, smsMFA: {"phone_number", "SMS_MFA_CODE"},
 }
 
-// challengesOf are what a user may begin a sign-in with. With a second factor it is the
-// password alone, unless a passkey counts as both.
+// challengesOf are what a user may begin a sign-in with.
 func challengesOf(r state.Rules, u state.User) (names []string) {
-	second := r.MfaConfiguration == state.MFARequired || r.MfaConfiguration == state.MFAOptional && len(factorsOf(u).UserMFASettingList) > 0
-	both := r.WebAuthnConfiguration != nil && r.WebAuthnConfiguration.FactorConfiguration == "MULTI_FACTOR_WITH_USER_VERIFICATION"
-	for _, factor := range u.Factors(r) {
-		switch {
-		case factor == passwordChallenge:
-			names = append(names, passwordSRP, passwordChallenge)
-		case !second, factor == passkeyChallenge && both:
-			names = append(names, factor)
+	for _, factor := range u.FirstFactors(r) {
+		if factor == passwordChallenge {
+			names = append(names, passwordSRP)
 		}
+		names = append(names, factor)
 	}
 	return names
 }
@@ -141,7 +136,7 @@ func (a *API) challenge(ctx context.Context, c state.Client, u state.User, name 
 			return nil, err
 		}
 		answer := a.asked(c, u, name, map[string]string{}, true, at)
-		answer.ChallengeParameters["CREDENTIAL_REQUEST_OPTIONS"] = passkeyOptions(w, u, answer.Session)
+		answer.ChallengeParameters["CREDENTIAL_REQUEST_OPTIONS"] = webauthn.Request(w, u, answer.Session)
 		return answer, nil
 	}
 	return a.askCode(c, u, name, true, at)
@@ -235,11 +230,11 @@ func (a *API) checkPasskey(ctx context.Context, c state.Client, taken challenge,
 	if err != nil {
 		return nil, err
 	}
-	var given credential
-	if json.Unmarshal([]byte(p["CREDENTIAL"]), &given) != nil {
-		return nil, invalid("CREDENTIAL is not valid JSON.")
+	given, err := webauthn.Parse(p["CREDENTIAL"])
+	if err != nil {
+		return nil, err
 	}
-	k, count, err := given.signedBy(w, u, taken.session)
+	k, count, err := given.SignedBy(w, u, taken.session)
 	if err != nil {
 		return nil, err
 	}

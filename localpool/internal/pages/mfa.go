@@ -92,8 +92,8 @@ type askedCode struct {
 func (p *Pages) mfa(w http.ResponseWriter, r *http.Request, v *view) {
 	token := r.PostFormValue("challenge")
 	c, u, ok := p.challenged(r, v, token)
-	if !ok || c.factor == "" {
-		v.Error = "Your session has expired. Please sign in again."
+	if !ok || c.factor == "" || c.factor == byPasskey || c.factor == registering {
+		v.Error = errExpired
 		p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
 		return
 	}
@@ -118,9 +118,13 @@ func (p *Pages) mfa(w http.ResponseWriter, r *http.Request, v *view) {
 			asked.Secret = u.Token.Pending
 		}
 		err = p.state.VerifyToken(c.poolID, c.sub, code, "")
-	case state.EmailMFA, state.SMSMFA:
+	case state.EmailMFA, state.SMSMFA, bySMS:
 		asked.Sent = true
-		_, err = p.state.CheckSignIn(c.poolID, c.sub, code, false)
+		if c.sub == "" {
+			err = errNoCode // nobody was sent one
+			break
+		}
+		u, err = p.state.CheckSignIn(c.poolID, c.sub, code, c.first)
 	default:
 		err = p.state.CheckToken(c.poolID, c.sub, code)
 	}
@@ -150,6 +154,9 @@ func (p *Pages) challenged(r *http.Request, v *view, token string) (challenge, s
 	c, ok := p.challenges[token]
 	p.mu.Unlock()
 	u, err := p.state.User(c.poolID, c.sub)
+	if c.first && c.sub == "" { // somebody who does not exist, and is not told
+		u, err = state.User{Username: v.Email, Enabled: true}, nil
+	}
 	ok = ok && r.Method == http.MethodPost && c.poolID == v.authorization.Client.PoolID && p.state.Now().Before(c.until) && err == nil && u.Enabled
 	return c, u, ok
 }

@@ -11,6 +11,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -22,7 +23,7 @@ import (
 	"github.com/codegrant/codegrant/localpool/internal/triggers"
 )
 
-//go:embed *.html style.css
+//go:embed *.html *.js *.txt style.css
 var files embed.FS
 
 var (
@@ -36,6 +37,7 @@ var (
 
 		"authenticator": authenticator,
 		"qr":            qrCode,
+		"script":        script,
 	}).ParseFS(files, "*.html"))
 )
 
@@ -69,6 +71,7 @@ type challenge struct {
 	factor      string // asked for; empty: a new password
 	at          atProvider
 	shown       state.Shown // so far
+	first       bool        // that they show something
 }
 
 const (
@@ -91,7 +94,8 @@ func New(s *state.State, endpoints *oauth.Endpoints, t *triggers.Triggers, at pl
 		"/signup": {quota.UserCreation, p.signUp}, "/confirm": {quota.UserCreation, p.confirm}, "/resendcode": {quota.UserResourceRead, p.resend},
 		"/forgotPassword": {quota.UserAccountRecovery, p.forgot}, "/confirmforgotPassword": {quota.UserAccountRecovery, p.reset},
 		"/newpassword": {quota.UserAccountRecovery, p.newPassword}, "/idp": {quota.UserAuthentication, p.idp},
-		"/stepup": {quota.UserAuthentication, p.stepUp},
+		"/stepup": {quota.UserAuthentication, p.stepUp}, "/choose": {quota.UserAuthentication, p.choose},
+		"/passkey": {quota.UserAuthentication, p.passkey}, "/passkeys/add": {quota.UserAuthentication, p.addPasskey},
 	} {
 		p.mux.HandleFunc(path, p.authorized(step.category, step.serve))
 	}
@@ -119,10 +123,32 @@ type view struct {
 	Token  string
 	Data   any
 
+	Lang    language
+	Looks   looks
 	Choices []choice // identity providers
 	Own     bool     // the pool's own users sign in here
+	Chooses bool     // people say who they are before they choose how to sign in
+	Known   bool     // and have said so
 
 	authorization *oauth.Authorization
+	policy        state.PasswordPolicy
+}
+
+// T is a text in the language of the page.
+func (v *view) T(english string, value ...string) string { return v.Lang.text(english, value...) }
+
+// Policy says what the pool asks of passwords.
+func (v *view) Policy() string {
+	texts := []string{v.T("At least {} characters", strconv.Itoa(v.policy.MinimumLength))}
+	for _, one := range []struct {
+		on   bool
+		text string
+	}{{v.policy.RequireUppercase, "upper case"}, {v.policy.RequireLowercase, "lower case"}, {v.policy.RequireNumbers, "a number"}, {v.policy.RequireSymbols, "a symbol"}} {
+		if one.on {
+			texts = append(texts, v.T(one.text))
+		}
+	}
+	return strings.Join(texts, ", ")
 }
 
 // authorized wraps the pages of a sign-in: each carries a whole authorization
@@ -134,7 +160,12 @@ func (p *Pages) authorized(category string, h func(http.ResponseWriter, *http.Re
 			http.Error(w, "Method Not Allowed", http.StatusMethodNotAllowed)
 			return
 		}
-		a, refusal := p.oauth.ParseAuthorization(r.URL.Query())
+		q := r.URL.Query()
+		if r.URL.Path == "/passkeys/add" { // which is no authorization, and is on the way to none
+			q.Set("response_type", "code")
+			r = withQuery(r, q)
+		}
+		a, refusal := p.oauth.ParseAuthorization(q)
 		if refusal != nil {
 			p.oauth.Refuse(w, r, refusal)
 			return
@@ -179,6 +210,7 @@ func randomValue() string {
 // show renders a page.
 func (p *Pages) show(w http.ResponseWriter, r *http.Request, status int, name, title string, v *view) {
 	v.Title = title
+	p.clothe(w, r, v)
 	if c, err := r.Cookie(csrfCookie); err == nil && len(c.Value) == 32 {
 		v.CSRF = c.Value
 	} else {
@@ -199,6 +231,9 @@ func (p *Pages) show(w http.ResponseWriter, r *http.Request, status int, name, t
 	}
 	if v.authorization != nil && name == "login.html" {
 		v.Choices, v.Own = p.choices(v.authorization, r.URL.Query())
+		if _, ok := p.choosing(v.authorization); ok {
+			v.Chooses = !v.Known
+		}
 	}
 	var body bytes.Buffer
 	if err := templates.ExecuteTemplate(&body, name, v); err != nil {
@@ -207,7 +242,7 @@ func (p *Pages) show(w http.ResponseWriter, r *http.Request, status int, name, t
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src "+stylePin+"; form-action "+action+"; frame-ancestors 'none'; base-uri 'none'")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src "+stylePin+stylePinOf(v.Looks.Style)+pictureSource(v.Looks.Logo)+scripts(name)+"; form-action "+action+"; frame-ancestors 'none'; base-uri 'none'")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -222,6 +257,12 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request, v *view) {
 		return
 	}
 	c := v.authorization.Client
+	rules, chooses := p.choosing(v.authorization)
+	if chooses && r.PostFormValue("password") == "" {
+		p.begin(w, r, v, rules)
+		return
+	}
+	v.Known = chooses
 	if err := p.triggers.Begin(r.Context(), c, r.PostFormValue("username"), triggers.Sent{}); err != nil {
 		p.refuse(v, err)
 		p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
@@ -270,7 +311,7 @@ func (p *Pages) newPassword(w http.ResponseWriter, r *http.Request, v *view) {
 	token := r.PostFormValue("challenge")
 	c, u, ok := p.challenged(r, v, token)
 	if !ok || c.factor != "" || u.Status != state.ForceChangePassword {
-		v.Error = "Your session has expired. Please sign in again."
+		v.Error = errExpired
 		p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
 		return
 	}
@@ -288,6 +329,8 @@ func (p *Pages) newPassword(w http.ResponseWriter, r *http.Request, v *view) {
 	p.end(token)
 	p.second(w, r, v, u, c.shown)
 }
+
+const errExpired = "Your session has expired. Please sign in again."
 
 var errDifferent error = &state.Error{Type: state.InvalidPassword, Message: "The passwords are not the same."}
 

@@ -318,6 +318,19 @@ func (u User) Factors(r Rules) (list []string) {
 	return list
 }
 
+// FirstFactors are what a user may begin a sign-in with, in a pool's order. With a second
+// factor it is the password alone, unless a passkey counts as both.
+func (u User) FirstFactors(r Rules) (list []string) {
+	second := r.MfaConfiguration == MFARequired || r.MfaConfiguration == MFAOptional && anyOn(&u)
+	both := r.WebAuthnConfiguration != nil && r.WebAuthnConfiguration.FactorConfiguration == "MULTI_FACTOR_WITH_USER_VERIFICATION"
+	for _, factor := range u.Factors(r) {
+		if factor == "PASSWORD" || !second || factor == "WEB_AUTHN" && both {
+			list = append(list, factor)
+		}
+	}
+	return list
+}
+
 // SetMFA turns a user's authenticator app on or off.
 func (s *State) SetMFA(poolID, name string, on, prefer bool) error {
 	return s.change(poolID, name, func(_ *Pool, u *User) error {

@@ -1,4 +1,4 @@
-package api
+package webauthn
 
 import (
 	"encoding/binary"
