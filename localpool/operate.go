@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -124,11 +123,11 @@ func (s *Server) operate(mux *http.ServeMux) {
 		return tell(w)
 	})
 	handle("GET "+operator+"/messages", func(w http.ResponseWriter, r *http.Request) error {
-		type message struct{ To, For, Code, Sent string }
+		type message struct{ To, For, Code, Sent, Subject, Text, Function string }
 		list := []message{}
 		for _, m := range s.state.Messages() {
 			if to := r.FormValue("to"); to == "" || to == m.To {
-				list = append(list, message{m.To, m.Purpose, m.Code, m.Sent.UTC().Format(time.RFC3339)})
+				list = append(list, message{m.To, m.Purpose, m.Code, m.Sent.UTC().Format(time.RFC3339), m.Subject, m.Text, m.Function})
 			}
 		}
 		w.Header().Set("Content-Type", "application/json")
@@ -136,22 +135,15 @@ func (s *Server) operate(mux *http.ServeMux) {
 	})
 }
 
-// mailed has messages sent by e-mail, in the words of Cognito's own.
+// mailed has messages sent by e-mail.
 func mailed(sender *mail.Sender) func(state.Message) {
 	if sender == nil {
 		return nil
 	}
 	return func(m state.Message) {
-		if !strings.Contains(m.To, "@") {
+		if !m.Mail() {
 			return // a text message
 		}
-		subject, text := "Your verification code", "Your confirmation code is "+m.Code
-		switch m.Purpose {
-		case "invitation":
-			subject, text = "Your temporary password", "Your username is "+m.Username+" and temporary password is "+m.Code
-		case "password":
-			text = "Your password reset code is " + m.Code
-		}
-		sender.Send(mail.Message{To: m.To, Subject: subject, Text: text, At: m.Sent})
+		sender.Send(mail.Message{To: m.To, Subject: m.Subject, Text: m.Text, At: m.Sent})
 	}
 }

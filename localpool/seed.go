@@ -24,6 +24,9 @@ type Seed struct {
 	// where LambdaConfig names it: for pools that the JSON API makes. Like Quotas and
 	// the triggers of pools, they are no part of the state.
 	Functions map[string]string `yaml:"functions"`
+	// SenderKey seals the codes that functions are given which send messages: base64 of 16, 24
+	// or 32 bytes, for AES-GCM. Defaults to none: they are given codes as they are.
+	SenderKey string `yaml:"sender_key"`
 	// Events are told when users or groups change, as EventBridge tells of what
 	// CloudTrail records. They are no part of the state either.
 	Events []EventsSeed `yaml:"events"`
@@ -56,6 +59,7 @@ type PoolSeed struct {
 	NoSelfSignUp    bool                 `yaml:"no_self_sign_up"`
 	PasswordLength  int                  `yaml:"password_length"` // least; default 8
 	MFA             string               `yaml:"mfa"`             // OFF, OPTIONAL or ON; default OFF
+	FirstFactors    []string             `yaml:"first_factors"`   // of PASSWORD, EMAIL_OTP, SMS_OTP and WEB_AUTHN; default PASSWORD
 	StepUp          StepUp               `yaml:"step_up"`         // on, ignored or absent; default on
 	Clients         []ClientSeed         `yaml:"clients"`
 	Groups          []GroupSeed          `yaml:"groups"`
@@ -208,6 +212,9 @@ func (s Seed) pools() ([]*state.Pool, error) {
 			fault("function %q: that is not an ARN", arn)
 		}
 	}
+	if err := s.checkSenderKey(); err != nil {
+		faults = append(faults, err)
+	}
 	for _, e := range s.Events {
 		if err := e.check(); err != nil {
 			fault("events: %w", err)
@@ -226,6 +233,11 @@ func (s Seed) pools() ([]*state.Pool, error) {
 		p := &state.Pool{
 			ID: ps.ID, Name: ps.Name, EmailAsUsername: ps.EmailAsUsername, CaseSensitive: ps.CaseSensitive,
 			SelfSignUp: !ps.NoSelfSignUp, PasswordMin: or(ps.PasswordLength, 8), MFA: ps.MFA, StepUp: ps.StepUp.kept(),
+		}
+		if p.FirstFactors = ps.FirstFactors; len(ps.FirstFactors) > 0 {
+			if err := checkFirst(ps.FirstFactors, ps.MFA); err != nil {
+				fault("%s: first_factors: %w", where, err)
+			}
 		}
 		if err := ps.StepUp.check(); err != nil {
 			fault("%s: %w", where, err)
@@ -258,6 +270,12 @@ func (s Seed) pools() ([]*state.Pool, error) {
 			for _, err := range cs.check() {
 				fault("%s: client %q: %w", where, cs.ID, err)
 			}
+			if cs.AuthFlows == nil && len(ps.FirstFactors) > 0 {
+				cs.AuthFlows = []string{"ALLOW_USER_AUTH", "ALLOW_USER_SRP_AUTH"}
+				if !cs.Rotation {
+					cs.AuthFlows = append(cs.AuthFlows, "ALLOW_REFRESH_TOKEN_AUTH")
+				}
+			}
 			p.Clients = append(p.Clients, cs.client(ps.ID))
 		}
 		for _, us := range ps.Users {
@@ -279,6 +297,22 @@ func (s Seed) pools() ([]*state.Pool, error) {
 		return nil, fmt.Errorf("seed: %w", errors.Join(faults...))
 	}
 	return pools, nil
+}
+
+// checkFirst refuses what CreateUserPool does of SignInPolicy.
+func checkFirst(factors []string, mfa string) error {
+	for i, f := range factors {
+		if !slices.Contains([]string{"PASSWORD", "EMAIL_OTP", "SMS_OTP", "WEB_AUTHN"}, f) || slices.Contains(factors[:i], f) {
+			return fmt.Errorf("%q is not one of PASSWORD, EMAIL_OTP, SMS_OTP and WEB_AUTHN, or there twice", f)
+		}
+		if mfa == state.MFARequired && (f == "EMAIL_OTP" || f == "SMS_OTP") {
+			return errors.New("codes are no first factor where mfa is ON")
+		}
+	}
+	if len(factors) == 1 && factors[0] == "WEB_AUTHN" {
+		return errors.New("WEB_AUTHN is not the only one")
+	}
+	return nil
 }
 
 func (c ClientSeed) check() (faults []error) {

@@ -147,7 +147,7 @@ func New(config Config) (*Server, error) {
 	for arn, u := range config.Seed.Functions {
 		functions[arn] = triggers.Remote(s.client, u)
 	}
-	s.triggers = triggers.New(triggers.Config{State: st, Logger: config.Logger, ARNs: functions})
+	s.triggers = triggers.New(triggers.Config{State: st, Logger: config.Logger, ARNs: functions, SenderKey: config.Seed.senderKey(), Link: s.confirmation})
 	for _, p := range config.Seed.Pools {
 		for name, t := range p.Triggers.triggers() {
 			s.setTrigger(p.ID, name, t)

@@ -2,6 +2,7 @@ package localpool
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/codegrant/codegrant/localpool/internal/state"
 	"github.com/codegrant/codegrant/localpool/internal/triggers"
 )
 
@@ -21,6 +23,15 @@ const (
 	PostAuthentication = triggers.PostAuthentication
 	PreTokenGeneration = triggers.PreTokenGeneration
 	InboundFederation  = triggers.InboundFederation
+
+	DefineAuthChallenge         = triggers.DefineAuthChallenge
+	CreateAuthChallenge         = triggers.CreateAuthChallenge
+	VerifyAuthChallengeResponse = triggers.VerifyAuthChallengeResponse
+	UserMigration               = triggers.UserMigration
+
+	CustomMessage     = triggers.CustomMessage
+	CustomEmailSender = triggers.CustomEmailSender
+	CustomSMSSender   = triggers.CustomSMSSender
 )
 
 // Trigger stands in for the Lambda function of a trigger: a URL or a Go function.
@@ -118,14 +129,50 @@ type TriggersSeed struct {
 	// PreTokenGenerationVersion is V1_0, V2_0 or V3_0; default V1_0.
 	PreTokenGenerationVersion string `yaml:"pre_token_generation_version"`
 	InboundFederation         string `yaml:"inbound_federation"`
+	DefineAuthChallenge       string `yaml:"define_auth_challenge"`
+	CreateAuthChallenge       string `yaml:"create_auth_challenge"`
+	VerifyAuthChallenge       string `yaml:"verify_auth_challenge_response"`
+	UserMigration             string `yaml:"user_migration"`
+	CustomMessage             string `yaml:"custom_message"`
+	// Senders are given codes sealed by Seed.SenderKey, in the place of KMS.
+	CustomEmailSender string `yaml:"custom_email_sender"`
+	CustomSMSSender   string `yaml:"custom_sms_sender"`
 }
 
 func (t TriggersSeed) triggers() map[string]Trigger {
-	return map[string]Trigger{
-		PreSignUp: {URL: t.PreSignUp}, PostConfirmation: {URL: t.PostConfirmation},
-		PreAuthentication: {URL: t.PreAuthentication}, PostAuthentication: {URL: t.PostAuthentication},
-		PreTokenGeneration: {URL: t.PreTokenGeneration, Version: t.PreTokenGenerationVersion}, InboundFederation: {URL: t.InboundFederation},
+	all := map[string]Trigger{PreTokenGeneration: {URL: t.PreTokenGeneration, Version: t.PreTokenGenerationVersion}}
+	for name, u := range map[string]string{
+		PreSignUp: t.PreSignUp, PostConfirmation: t.PostConfirmation, PreAuthentication: t.PreAuthentication, PostAuthentication: t.PostAuthentication,
+		InboundFederation: t.InboundFederation, DefineAuthChallenge: t.DefineAuthChallenge, CreateAuthChallenge: t.CreateAuthChallenge,
+		VerifyAuthChallengeResponse: t.VerifyAuthChallenge, UserMigration: t.UserMigration, CustomMessage: t.CustomMessage,
+		CustomEmailSender: t.CustomEmailSender, CustomSMSSender: t.CustomSMSSender,
+	} {
+		all[name] = Trigger{URL: u}
 	}
+	return all
+}
+
+// senderKey is the key of codes; a fault was reported where it is none.
+func (s Seed) senderKey() []byte {
+	key, _ := base64.StdEncoding.DecodeString(s.SenderKey)
+	return key
+}
+
+func (s Seed) checkSenderKey() error {
+	key, err := base64.StdEncoding.DecodeString(s.SenderKey)
+	if n := len(key); err != nil || n != 0 && n != 16 && n != 24 && n != 32 {
+		return errors.New("sender_key is the base64 of 16, 24 or 32 bytes, as of openssl rand -base64 32")
+	}
+	return nil
+}
+
+// confirmation is the link by which a new user confirms themselves.
+func (s *Server) confirmation(m state.Message, clientID string) string {
+	if m.Purpose != "confirm" || !m.Mail() || clientID == "" {
+		return ""
+	}
+	q := url.Values{"client_id": {clientID}, "user_name": {m.Username}, "confirmation_code": {m.Code}}
+	return s.place.Domain(m.PoolID) + "/confirmUser?" + q.Encode()
 }
 
 // newClient posts to what a developer runs beside the pool. It follows no

@@ -151,6 +151,9 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		out, err = op.serve(withRegion(r.WithContext(withCaller(r))), a, body)
 	}
+	if failed := a.deliver(r.Context(), body); err == nil {
+		err = failed
+	}
 	record(err)
 	if err != nil {
 		a.fail(w, name, err)
@@ -163,6 +166,20 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.Set("Content-Type", contentType)
 	_, _ = w.Write(b)
+}
+
+// deliver delivers what an operation has sent.
+func (a *API) deliver(ctx context.Context, body []byte) error {
+	var in struct {
+		ClientId       string
+		ClientMetadata map[string]string
+		AccessToken    string
+	}
+	_ = json.Unmarshal(body, &in) // the model said what it is
+	if in.ClientId == "" && in.AccessToken != "" {
+		in.ClientId = a.bearer(in.AccessToken).ID
+	}
+	return a.triggers.Deliver(ctx, in.ClientId, in.ClientMetadata)
 }
 
 // unknown says what is not here. Cognito says nothing.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/codegrant/codegrant/localpool/internal/state"
@@ -162,17 +163,21 @@ func (a *API) byRefresh(ctx context.Context, c state.Client, p map[string]string
 	if err := checkHash(c, g.User.Username, p["SECRET_HASH"], wrongLaterHash); err != nil {
 		return nil, err
 	}
-	r, err := a.refresh(ctx, c, p["REFRESH_TOKEN"], triggers.RefreshTokens, nil)
+	r, err := a.refresh(ctx, c, p["REFRESH_TOKEN"], p["DEVICE_KEY"], triggers.RefreshTokens, nil)
 	if err != nil {
 		return nil, err
 	}
 	return authAnswer{AuthenticationResult: r, ChallengeParameters: map[string]string{}}, nil
 }
 
-func (a *API) refresh(ctx context.Context, c state.Client, token, source string, metadata map[string]string) (*authResult, error) {
+func (a *API) refresh(ctx context.Context, c state.Client, token, device, source string, metadata map[string]string) (*authResult, error) {
 	g, err := a.state.Holder(c, token)
 	if err != nil {
 		return nil, err
+	}
+	// A token that a device was given which the user has confirmed is of no use without it.
+	if d := slices.IndexFunc(g.User.Devices, func(d state.Device) bool { return d.Key == g.DeviceKey && d.Verifier != "" }); d >= 0 && device != g.DeviceKey {
+		return nil, unauthorized("Invalid Refresh Token")
 	}
 	set, err := a.maker.Mint(ctx, c, g.User, tokens.Terms{
 		Device: g.DeviceKey, Scopes: g.Scopes, Resource: g.Resource, AuthTime: g.AuthTime, ACR: g.ACR, AMR: g.AMR, Family: g.Family, API: g.API, Source: source,
@@ -400,6 +405,7 @@ type getTokensFromRefreshToken struct {
 	ClientId       string
 	RefreshToken   string
 	ClientSecret   string
+	DeviceKey      string
 	ClientMetadata map[string]string
 }
 
@@ -411,7 +417,7 @@ func (a *API) getTokensFromRefreshToken(ctx context.Context, in *getTokensFromRe
 	if !hasSecret(c, in.ClientSecret) {
 		return nil, unauthorized("Client secret does not match for the client: %s", c.ID)
 	}
-	r, err := a.refresh(ctx, c, in.RefreshToken, triggers.Authentication, in.ClientMetadata)
+	r, err := a.refresh(ctx, c, in.RefreshToken, in.DeviceKey, triggers.Authentication, in.ClientMetadata)
 	if err != nil {
 		return nil, err
 	}

@@ -7,12 +7,13 @@ import (
 	"mime"
 	"net"
 	"net/smtp"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
 )
 
-// Message is a mail in plain text.
+// Message is a mail.
 type Message struct {
 	To, Subject, Text string
 	At                time.Time
@@ -124,9 +125,19 @@ func (s *Sender) deliver(m Message) error {
 	return c.Quit()
 }
 
+var tag = regexp.MustCompile(`(?i)<(a|p|br|div|html|b|strong|table|span|h[1-6])[ />]`)
+
+// kind is plain text, unless the text is HTML, which pools' own words may be.
+func (m Message) kind() string {
+	if tag.MatchString(m.Text) {
+		return "text/html"
+	}
+	return "text/plain"
+}
+
 // bytes is the message as mail servers take it (RFC 5322).
 func (m Message) bytes() []byte {
 	lines := strings.ReplaceAll(strings.ReplaceAll(m.Text, "\r\n", "\n"), "\n", "\r\n")
 	return []byte("From: " + from + "\r\nTo: " + m.To + "\r\nSubject: " + mime.QEncoding.Encode("utf-8", m.Subject) +
-		"\r\nDate: " + m.At.Format(time.RFC1123Z) + "\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" + lines + "\r\n")
+		"\r\nDate: " + m.At.Format(time.RFC1123Z) + "\r\nMIME-Version: 1.0\r\nContent-Type: " + m.kind() + "; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" + lines + "\r\n")
 }

@@ -48,8 +48,9 @@ func (e *Endpoints) UserInfo(w http.ResponseWriter, r *http.Request) {
 		invalid("Access token is invalid")
 		return
 	}
+	client, _ := e.state.Client(c.ClientID) // of one that is gone nothing is held against its users
 	info := map[string]any{"sub": u.Sub(), "username": u.Username}
-	for name, value := range tokens.Readable(u, strings.Fields(c.Scope)) {
+	for name, value := range tokens.Readable(client.Seen(u), strings.Fields(c.Scope)) {
 		info[name] = value
 		if name == "address" {
 			info[name] = tokens.Address(value)

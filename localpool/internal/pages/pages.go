@@ -101,6 +101,7 @@ func New(s *state.State, endpoints *oauth.Endpoints, t *triggers.Triggers, at pl
 	}
 	p.mux.HandleFunc("GET /{$}", p.index)
 	p.mux.HandleFunc("GET /oauth2/idpresponse", p.idpResponse)
+	p.mux.HandleFunc("GET /confirmUser", p.confirmUser)
 	p.mux.HandleFunc("GET /codes", p.codes)
 	p.mux.HandleFunc("GET /setup", p.setup)
 	p.mux.HandleFunc("GET /error", p.fault)
@@ -210,6 +211,11 @@ func randomValue() string {
 // show renders a page.
 func (p *Pages) show(w http.ResponseWriter, r *http.Request, status int, name, title string, v *view) {
 	v.Title = title
+	if v.authorization != nil {
+		if err := p.triggers.Deliver(r.Context(), v.authorization.Client.ID, nil); err != nil {
+			p.refuse(v, err)
+		}
+	}
 	p.clothe(w, r, v)
 	if c, err := r.Cookie(csrfCookie); err == nil && len(c.Value) == 32 {
 		v.CSRF = c.Value
@@ -379,6 +385,22 @@ func (p *Pages) confirm(w http.ResponseWriter, r *http.Request, v *view) {
 		p.refuse(v, err)
 	}
 	p.show(w, r, http.StatusOK, "confirm.html", "Confirm your account", v)
+}
+
+// confirmUser is where the link of a message leads to, for pools that send one.
+func (p *Pages) confirmUser(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	v := &view{Notice: "Your registration has been confirmed!"}
+	c, ok := p.state.Client(q.Get("client_id"))
+	if !ok || !p.limiter.Take(quota.UserCreation) {
+		v.Notice, v.Error = "", "An error was encountered with the requested page."
+	} else if err := p.triggers.ConfirmSignUp(r.Context(), c, q.Get("user_name"), q.Get("confirmation_code"), false, triggers.Sent{}); err != nil {
+		v.Notice, v.Error = "", message(err)
+		if refused(err, state.UserNotFound) {
+			v.Error = message(errNoCode)
+		}
+	}
+	p.show(w, r, http.StatusOK, "confirmed.html", "Confirm your account", v)
 }
 
 func (p *Pages) resend(w http.ResponseWriter, r *http.Request, v *view) {

@@ -103,7 +103,7 @@ func (s *State) invite(poolID string, n Invitation, sub string, really bool) (Us
 		u.PasswordExpires = s.now().Add(p.temporaryPassword())
 	}
 	if !n.Quiet {
-		s.send(p, u, invitation, password, inviteTo(u, n.Mediums))
+		s.send(p, u, invitation, forInvitation, password, inviteTo(u, n.Mediums))
 	}
 	return u.clone(), s.saveLocked()
 }
@@ -120,7 +120,7 @@ func (s *State) InviteAgain(poolID, name, password string) (User, error) {
 			return err
 		}
 		u.Failures, u.LockedUntil, u.PasswordExpires = 0, time.Time{}, s.now().Add(p.temporaryPassword())
-		s.send(p, u, invitation, password, inviteTo(u, nil))
+		s.send(p, u, invitation, forInvitation, password, inviteTo(u, nil))
 		err = p.setPassword(u, password)
 		invited = u.clone()
 		return err
@@ -183,7 +183,7 @@ func (s *State) ResetPassword(poolID, name string) error {
 			return err
 		}
 		u.Status = ResetRequired
-		s.sendCode(p, u, resetPassword, to)
+		s.sendCode(p, u, resetPassword, forForgotten, to)
 		return nil
 	})
 }

@@ -23,13 +23,25 @@ type pendingCode struct {
 
 // Message is what Cognito would have sent by e-mail or text.
 type Message struct {
+	ID       int64
 	PoolID   string
 	Username string
+	Sub      string
 	To       string
-	Purpose  string // confirm, password, email, phone, invitation
+	Purpose  string // confirm, password, email, phone, invitation, sign-in
+	Reason   string // in the words of triggers, such as SignUp
 	Code     string
 	Sent     time.Time
+
+	// Subject and Text are the pool's words, with marks in the places of the code and the
+	// username until the message is delivered. Function is what it was handed to instead.
+	Subject  string
+	Text     string
+	Function string
 }
+
+// Mail reports whether the message goes by e-mail.
+func (m Message) Mail() bool { return strings.Contains(m.To, "@") }
 
 // What messages are sent for.
 const (
@@ -50,13 +62,24 @@ const (
 	maxTries     = 5
 )
 
+// Why messages are sent, in the words of triggers.
+const (
+	forSignUp         = "SignUp"
+	forResending      = "ResendCode"
+	forForgotten      = "ForgotPassword"
+	forInvitation     = "AdminCreateUser"
+	forUpdate         = "UpdateUserAttribute"
+	forVerification   = "VerifyUserAttribute"
+	forAuthentication = "Authentication"
+)
+
 // sendCode sends a code that the user is to send back to one of their addresses. The
 // caller holds the lock.
-func (s *State) sendCode(p *Pool, u *User, purpose, attribute string) {
-	s.sendCodeTo(p, u, purpose, attribute, u.Attributes[attribute])
+func (s *State) sendCode(p *Pool, u *User, purpose, reason, attribute string) {
+	s.sendCodeTo(p, u, purpose, reason, attribute, u.Attributes[attribute])
 }
 
-func (s *State) sendCodeTo(p *Pool, u *User, purpose, attribute, to string) {
+func (s *State) sendCodeTo(p *Pool, u *User, purpose, reason, attribute, to string) {
 	// Codes to sign in with have eight digits, others six. (Reports of live pools.)
 	most, form := int64(1_000_000), "%06d"
 	if purpose == signInCode {
@@ -75,18 +98,18 @@ func (s *State) sendCodeTo(p *Pool, u *User, purpose, attribute, to string) {
 		u.Pending = make(map[string]pendingCode)
 	}
 	u.Pending[purpose] = pendingCode{Code: code, Expires: s.now().Add(lifetime), Attribute: attribute, Value: to}
-	s.send(p, u, purpose, code, to)
+	s.send(p, u, purpose, reason, code, to)
 }
 
-// send puts a message into the outbox and the log. The caller holds the lock.
-func (s *State) send(p *Pool, u *User, purpose, code, to string) {
-	m := Message{PoolID: p.ID, Username: u.Username, To: to, Purpose: purpose, Code: code, Sent: s.now()}
+// send puts a message into the outbox and the log. It is delivered when the functions were
+// asked that have a say in it. The caller holds the lock.
+func (s *State) send(p *Pool, u *User, purpose, reason, code, to string) {
+	s.lastMessage++
+	m := Message{ID: s.lastMessage, PoolID: p.ID, Username: u.Username, Sub: u.Sub(), To: to, Purpose: purpose, Reason: reason, Code: code, Sent: s.now()}
+	m.Subject, m.Text = p.words(m)
 	s.outbox = append(s.outbox, m)
 	if len(s.outbox) > keptMessages {
 		s.outbox = slices.Clone(s.outbox[len(s.outbox)-keptMessages:])
-	}
-	if s.sent != nil {
-		s.sent(m)
 	}
 	s.logger.Info("code that Cognito would send", slog.String("to", m.To), slog.String("for", purpose), slog.String("code", m.Code))
 }

@@ -8,7 +8,7 @@ func (s *State) SendSignIn(poolID, name, attribute string) (sentTo Delivery, err
 		if u.Attributes[attribute] == "" {
 			return refuse(InvalidParameter, fmt.Sprintf("User does not have delivery config set to turn on %s", attribute))
 		}
-		s.sendCode(p, u, signInCode, attribute)
+		s.sendCode(p, u, signInCode, forAuthentication, attribute)
 		sentTo = Delivery{attribute, u.Attributes[attribute]}
 		return nil
 	})

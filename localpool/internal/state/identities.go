@@ -20,8 +20,12 @@ type Identity struct {
 const maxIdentities = 5
 
 // Identities are those of a user at identity providers.
-func (u User) Identities() (list []Identity) {
-	_ = json.Unmarshal([]byte(u.Attributes["identities"]), &list) // none, where there are none
+func (u User) Identities() []Identity { return identitiesOf(u.Attributes[identitiesAttribute]) }
+
+func identitiesOf(text string) (list []Identity) {
+	if text != "" {
+		_ = json.Unmarshal([]byte(text), &list) // none, where it is no list
+	}
 	return list
 }
 
@@ -40,12 +44,29 @@ func (s *State) Linked(poolID, provider, userID string) (User, bool) {
 }
 
 func (p *Pool) linked(provider, userID string) *User {
-	for _, u := range p.Users {
-		if u.Attributes["identities"] != "" && slices.ContainsFunc(u.Identities(), func(i Identity) bool { return i.Provider == provider && i.UserID == userID }) {
-			return u
+	return p.index.linked[identity{provider, userID}]
+}
+
+const identitiesAttribute = "identities"
+
+// identity names somebody at a provider.
+type identity struct{ provider, userID string }
+
+// relink notes that a user's identities are others than before.
+func (x *index) relink(u *User, before, now string) {
+	if before == now {
+		return
+	}
+	for _, i := range identitiesOf(before) {
+		if key := (identity{i.Provider, i.UserID}); x.linked[key] == u {
+			delete(x.linked, key)
 		}
 	}
-	return nil
+	for _, i := range identitiesOf(now) {
+		if key := (identity{i.Provider, i.UserID}); x.linked[key] == nil {
+			x.linked[key] = u
+		}
+	}
 }
 
 // Link gives a user an identity at a provider, which nobody has.

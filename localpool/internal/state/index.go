@@ -18,6 +18,7 @@ type index struct {
 	// addresses are attributes that may stand for a username, by name and by value in
 	// lower case; several users may have one.
 	addresses map[string]map[string][]*User
+	linked    map[identity]*User // by what they are at identity providers
 	groups    map[string]*Group
 	sorted    []string           // names of groups
 	members   map[string][]*User // by group, in order
@@ -37,6 +38,7 @@ func (p *Pool) makeIndex() error {
 	}
 	p.index = &index{
 		names: make(map[string]*User, len(p.Users)), subs: make(map[string]*User, len(p.Users)), addresses: make(map[string]map[string][]*User),
+		linked: make(map[identity]*User),
 		groups: make(map[string]*Group), members: make(map[string][]*User),
 	}
 	for _, g := range p.Groups {
@@ -129,6 +131,7 @@ func (p *Pool) removeUser(u *User) {
 	for _, name := range indexed {
 		p.index.unlist(u, name, u.Attributes[name])
 	}
+	p.index.relink(u, u.Attributes[identitiesAttribute], "")
 	for _, g := range u.Groups {
 		p.index.leave(u, g)
 	}
@@ -139,6 +142,7 @@ var indexed = []string{"email", "phone_number", "preferred_username"}
 
 // readdress notes that a user's attributes are others than before.
 func (x *index) readdress(u *User, before map[string]string) {
+	x.relink(u, before[identitiesAttribute], u.Attributes[identitiesAttribute])
 	for _, name := range indexed {
 		now := u.Attributes[name]
 		if now == before[name] {

@@ -40,6 +40,9 @@ type Pool struct {
 	Documents map[string]map[string]Document `json:"documents,omitempty"` // by kind and key
 	// StepUp is what the pool makes of acr_values and max_age; see StepUpOn.
 	StepUp string `json:"step_up,omitempty"`
+	// FirstFactors are what people of a seed's pool may begin a sign-in with; none: the
+	// password.
+	FirstFactors []string `json:"first_factors,omitempty"`
 	// AnySchema takes custom attributes that the schema does not have: in pools of seeds.
 	AnySchema bool `json:"any_schema,omitempty"`
 

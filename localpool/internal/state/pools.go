@@ -3,6 +3,7 @@ package state
 import (
 	"cmp"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"slices"
@@ -86,7 +87,8 @@ func (s *State) UpdatePool(id string, change func(*Pool) error) error {
 }
 
 // Trigger returns the ARN of the function that LambdaConfig has for a trigger, and
-// the version of its event where there are several.
+// the version of its event where there are several. A function is its ARN, or a structure
+// of both, which goes by the name with Config where there was an ARN before.
 func (s *State) Trigger(poolID, name string) (arn, version string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -94,34 +96,18 @@ func (s *State) Trigger(poolID, name string) (arn, version string) {
 	if err != nil {
 		return "", ""
 	}
-	switch l := p.Lambda; name {
-	case "PreSignUp":
-		return l.PreSignUp, ""
-	case "PostConfirmation":
-		return l.PostConfirmation, ""
-	case "PreAuthentication":
-		return l.PreAuthentication, ""
-	case "PostAuthentication":
-		return l.PostAuthentication, ""
-	case "DefineAuthChallenge":
-		return l.DefineAuthChallenge, ""
-	case "CreateAuthChallenge":
-		return l.CreateAuthChallenge, ""
-	case "VerifyAuthChallengeResponse":
-		return l.VerifyAuthChallengeResponse, ""
-	case "UserMigration":
-		return l.UserMigration, ""
-	case "PreTokenGeneration":
-		if c := l.PreTokenGenerationConfig; c != nil {
-			return c.LambdaArn, c.LambdaVersion
-		}
-		return l.PreTokenGeneration, ""
-	case "InboundFederation":
-		if c := l.InboundFederation; c != nil {
-			return c.LambdaArn, ""
+	config, err := p.Settings.structure("LambdaConfig")
+	if err != nil {
+		return "", ""
+	}
+	for _, member := range []string{name + "Config", name} {
+		var f LambdaFunction
+		if raw := config[member]; len(raw) > 0 && json.Unmarshal(raw, &f) == nil && f.LambdaArn != "" {
+			return f.LambdaArn, f.LambdaVersion
 		}
 	}
-	return "", ""
+	_ = json.Unmarshal(config[name], &arn) // none, where it is no text
+	return arn, ""
 }
 
 // DeletePool removes a pool and all that is in it. One with a domain stays.

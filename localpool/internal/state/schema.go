@@ -196,7 +196,7 @@ func (s *State) setAttributes(p *Pool, u *User, attributes map[string]string, by
 		if value == "" || !slices.Contains(p.rules.AutoVerifiedAttributes, name) {
 			continue
 		}
-		s.sendCodeTo(p, u, verifications[name], name, value)
+		s.sendCodeTo(p, u, verifications[name], forUpdate, name, value)
 		if sent == nil {
 			sent = make(map[string]string)
 		}

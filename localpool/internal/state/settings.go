@@ -39,6 +39,8 @@ type Rules struct {
 	IssuerConfiguration struct{ Type string }
 	AcrConfiguration    map[string]struct{ AcrValue string }
 
+	messages messages
+
 	// Of SetUserPoolMfaConfig.
 	SmsConfiguration              json.RawMessage
 	SoftwareTokenMfaConfiguration struct{ Enabled bool }
@@ -233,6 +235,10 @@ func (p *Pool) seeded() (Settings, error) {
 		}},
 		"SoftwareTokenMfaConfiguration": map[string]any{"Enabled": p.mfa() != MFAOff},
 	}
+	if p.FirstFactors != nil {
+		policies, _ := given["Policies"].(map[string]any)
+		policies["SignInPolicy"] = map[string]any{"AllowedFirstAuthFactors": p.FirstFactors}
+	}
 	schema := Schema(nil)
 	if p.EmailAsUsername {
 		given["UsernameAttributes"] = []string{"email"}
@@ -267,8 +273,10 @@ func (p *Pool) settle() (err error) {
 		return fmt.Errorf("read the settings of a pool: %w", err)
 	}
 	r := &Rules{}
-	if err := json.Unmarshal(b, r); err != nil {
-		return fmt.Errorf("read the settings of a pool: %w", err)
+	for _, into := range []any{r, &r.messages} {
+		if err := json.Unmarshal(b, into); err != nil {
+			return fmt.Errorf("read the settings of a pool: %w", err)
+		}
 	}
 	p.rules = r
 	p.EmailAsUsername = len(r.UsernameAttributes) > 0

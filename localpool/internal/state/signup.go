@@ -100,7 +100,7 @@ func (s *State) signUp(clientID string, n NewUser, sub string, v *Verdict) (User
 		return User{}, err
 	}
 	if to := p.verifying(attributes); to != "" && !v.Confirm {
-		s.sendCode(p, u, confirmSignUp, to)
+		s.sendCode(p, u, confirmSignUp, forSignUp, to)
 	}
 	return u.clone(), s.saveLocked()
 }
@@ -162,7 +162,7 @@ func (s *State) ResendCode(poolID, name string) (sentTo Delivery, err error) {
 		if to == "" {
 			return refuse(InvalidParameter, "Auto verification not turned on.")
 		}
-		s.sendCode(p, u, confirmSignUp, to)
+		s.sendCode(p, u, confirmSignUp, forResending, to)
 		sentTo = u.Confirming()
 		return nil
 	})
@@ -186,7 +186,7 @@ func (s *State) ForgotPassword(poolID, name string) (sentTo Delivery, err error)
 		if err != nil {
 			return err
 		}
-		s.sendCode(p, u, resetPassword, to)
+		s.sendCode(p, u, resetPassword, forForgotten, to)
 		sentTo = Delivery{to, u.Attributes[to]}
 		return nil
 	})
@@ -226,7 +226,7 @@ func (s *State) SendVerification(poolID, name, attribute string) (sentTo string,
 		if sentTo = u.Attributes[attribute]; sentTo == "" || verifications[attribute] == "" {
 			return refuse(InvalidParameter, fmt.Sprintf("user.%s: Attribute does not exist.", attribute))
 		}
-		s.sendCode(p, u, verifications[attribute], attribute)
+		s.sendCode(p, u, verifications[attribute], forVerification, attribute)
 		return nil
 	})
 	return sentTo, err

@@ -24,6 +24,8 @@ type State struct {
 	codes    map[string]Code    // authorization codes, by the code
 	sessions map[string]Session // browser sessions, by the cookie
 	outbox   []Message
+
+	lastMessage, delivered int64 // ids
 }
 
 // Config configures a State.
@@ -225,7 +227,8 @@ func (s *State) change(poolID, name string, f func(*Pool, *User) error) error {
 	if u == nil {
 		return errNoUser
 	}
-	before := make(map[string]string, len(indexed))
+	before := make(map[string]string, len(indexed)+1)
+	before[identitiesAttribute] = u.Attributes[identitiesAttribute]
 	for _, name := range indexed {
 		before[name] = u.Attributes[name]
 	}

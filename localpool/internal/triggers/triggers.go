@@ -29,6 +29,7 @@ const (
 var Names = []string{
 	PreSignUp, PostConfirmation, PreAuthentication, PostAuthentication, PreTokenGeneration,
 	DefineAuthChallenge, CreateAuthChallenge, VerifyAuthChallengeResponse, UserMigration, InboundFederation,
+	CustomMessage, CustomEmailSender, CustomSMSSender,
 }
 
 // Versions of the event that PreTokenGeneration is given.
@@ -79,6 +80,11 @@ type Config struct {
 	Logger *slog.Logger
 	// ARNs maps functions that LambdaConfig names to what is called for them.
 	ARNs map[string]Function
+	// SenderKey is what codes are sealed with for functions that send messages: 16, 24 or 32
+	// bytes. None: they are given as they are.
+	SenderKey []byte
+	// Link is where a code that the user confirms by a link leads to.
+	Link func(m state.Message, clientID string) string
 }
 
 // Triggers calls the triggers of every pool of a state. It is safe for concurrent
@@ -87,6 +93,8 @@ type Triggers struct {
 	state   *state.State
 	logger  *slog.Logger
 	arns    map[string]Function
+	key     []byte
+	link    func(state.Message, string) string
 	timeout time.Duration // of one attempt
 
 	mu      sync.Mutex // guards the fields below
@@ -107,7 +115,7 @@ const (
 // New returns triggers that call nothing but what LambdaConfig names and ARNs has.
 func New(c Config) *Triggers {
 	return &Triggers{
-		state: c.State, logger: c.Logger, arns: c.ARNs, timeout: timeout,
+		state: c.State, logger: c.Logger, arns: c.ARNs, key: c.SenderKey, link: c.Link, timeout: timeout,
 		hooks: make(map[place]Hook), unknown: make(map[string]bool),
 	}
 }
