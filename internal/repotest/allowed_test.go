@@ -160,6 +160,8 @@ var allowed = map[string]map[string]string{
 		"localpool/internal/state":  "what the faces share",
 		"localpool/internal/tokens": "what they issue",
 
+		"localpool/internal/webauthn": "which browsers are led to localhost",
+
 		"localpool/internal/events":   "who is told of what was changed",
 		"localpool/internal/triggers": "what they call before and after",
 		"github.com/goccy/go-yaml":    "the seed file, read strictly",
@@ -175,6 +177,7 @@ var allowed = map[string]map[string]string{
 
 		"localpool/internal/events":   "who is told of its operations",
 		"localpool/internal/triggers": "what is called before and after its operations",
+		"localpool/internal/webauthn": "what authenticators are asked and answer",
 	},
 	"localpool/internal/oauth": {
 		"localpool/internal/place":  "the pool's domain and issuer",
@@ -201,9 +204,11 @@ var allowed = map[string]map[string]string{
 		"localpool/internal/state": "the pool behind the face",
 
 		"localpool/internal/triggers": "what is called before and after its steps",
+		"localpool/internal/webauthn": "what authenticators are asked and answer",
 	},
-	"localpool/internal/state": {"golang.org/x/crypto": "hashes of passwords that an import brings"},
-	"localpool/internal/quota": {},
+	"localpool/internal/webauthn": {"localpool/internal/state": "the passkeys and their settings"},
+	"localpool/internal/state":    {"golang.org/x/crypto": "hashes of passwords that an import brings"},
+	"localpool/internal/quota":    {},
 
 	"codegranttest": {
 		".":                "the configuration that fits the pool",
