@@ -9,8 +9,8 @@ import (
 	"github.com/codegrant/codegrant/localpool/internal/state"
 )
 
-// Point-in-time recovery. The local pool keeps no history of its users: a recovery has its
-// states, and pauses writes, and there is nothing that it would change.
+// Point-in-time recovery. What users and groups were is known from the start of the server
+// on: a recovery pauses writes, says what it would change, and changes it.
 const (
 	recoveries = "recovery"
 
@@ -36,8 +36,8 @@ type restoration struct {
 	RestoreId        string
 	RestoreStatus    string
 	RestoreTimestamp float64
-	TriggerTimestamp float64 `json:",omitempty"`
-	RestorePreview   []any   `json:",omitempty"`
+	TriggerTimestamp float64         `json:",omitempty"`
+	RestorePreview   []state.Changes `json:",omitempty"`
 }
 
 func (r restoration) settings() state.Settings {
@@ -76,7 +76,7 @@ func (a *API) initiateRecovery(in *onRecovery) (any, error) {
 	if p.Rules().UserPoolTier == "PLUS" {
 		back *= 14
 	}
-	now, to := a.state.Now(), time.UnixMilli(int64(in.RestoreTimestamp*1000))
+	now, to := a.state.Now(), timeOf(in.RestoreTimestamp)
 	switch {
 	case a.paused(p.ID):
 		return nil, &state.Error{Type: state.LimitExceeded, Message: "A point-in-time recovery is already in progress for the user pool."}
@@ -87,9 +87,9 @@ func (a *API) initiateRecovery(in *onRecovery) (any, error) {
 	case to.Before(p.Created):
 		return nil, invalid("RestoreTimestamp is earlier than the creation of the user pool.")
 	}
-	var preview []any
-	for _, what := range []string{"Users", "Groups", "User MFAs", "Passkeys"} {
-		preview = append(preview, map[string]any{"Entity": what, "CreateCount": 0, "UpdateCount": 0, "DeleteCount": 0})
+	preview, err := a.state.Preview(p.ID, to)
+	if err != nil {
+		return nil, err
 	}
 	r := restoration{uuid(), previewGenerated, in.RestoreTimestamp, float64(now.UnixMilli()) / 1000, preview}
 	_, err = a.state.SetDocument(p.ID, recoveries, r.RestoreId, func(state.Document, bool, map[string]state.Document) (state.Settings, error) {
@@ -120,7 +120,20 @@ func (a *API) finish(in *onRecovery, status string) (any, error) {
 	return map[string]any{"Restoration": r}, nil
 }
 
-func (a *API) startRecovery(in *onRecovery) (any, error)  { return a.finish(in, restoreCompleted) }
+func (a *API) startRecovery(in *onRecovery) (any, error) {
+	done, err := a.finish(in, restoreCompleted)
+	if err != nil {
+		return nil, err
+	}
+	d, _, err := a.state.Document(in.UserPoolId, recoveries, in.RestoreId)
+	if err != nil {
+		return nil, err
+	}
+	return done, a.state.GoBack(in.UserPoolId, timeOf(a.restorationOf(d).RestoreTimestamp))
+}
+
+func timeOf(seconds float64) time.Time { return time.UnixMilli(int64(seconds * 1000)) }
+
 func (a *API) cancelRecovery(in *onRecovery) (any, error) { return a.finish(in, previewCancelled) }
 
 func (a *API) describeRecovery(in *onRecovery) (any, error) {

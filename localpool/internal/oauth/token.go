@@ -52,6 +52,8 @@ func (e *Endpoints) Token(w http.ResponseWriter, r *http.Request) {
 		e.refresh(r.Context(), w, client, form)
 	case "client_credentials":
 		e.machine(r.Context(), w, client, form)
+	case tokenExchange:
+		e.exchange(r.Context(), w, client, form)
 	case "":
 		oauthError(w, http.StatusBadRequest, "invalid_request", "")
 	default:
@@ -64,7 +66,7 @@ func (e *Endpoints) within(grant string) bool {
 	switch grant {
 	case "authorization_code":
 		return e.limiter.TakeCode()
-	case "refresh_token":
+	case "refresh_token", tokenExchange:
 		return e.limiter.Take(quota.UserAuthentication)
 	case "client_credentials":
 		return e.limiter.Take(quota.ClientAuthentication)

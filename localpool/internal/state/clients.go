@@ -97,3 +97,11 @@ func (s Settings) follow(before, after Settings) Settings {
 	}
 	return s
 }
+
+// Given are the scopes of a client, whether or not it may use the OAuth flows.
+func (c Client) Given() []string {
+	if len(c.Scopes) > 0 {
+		return c.Scopes
+	}
+	return c.Described().Texts("AllowedOAuthScopes")
+}

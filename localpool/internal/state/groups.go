@@ -19,6 +19,7 @@ func (s *State) CreateGroup(poolID string, g Group) error {
 		return refuse(GroupExists, "A group with the name already exists.")
 	}
 	g.Created, g.Modified = s.now(), s.now()
+	s.noteGroup(p, g.Name)
 	p.Groups = append(p.Groups, &g)
 	p.index.addGroup(&g)
 	return s.saveLocked()
@@ -50,6 +51,7 @@ func (s *State) UpdateGroup(poolID, name string, change func(*Group)) (Group, er
 	if g == nil {
 		return Group{}, errNoGroup
 	}
+	s.noteGroup(p, name)
 	change(g)
 	g.Name, g.Modified = name, s.now()
 	return *g, s.saveLocked()
@@ -66,8 +68,11 @@ func (s *State) DeleteGroup(poolID, name string) error {
 	if p.group(name) == nil {
 		return errNoGroup
 	}
+	s.noteGroup(p, name)
 	p.Groups = slices.DeleteFunc(p.Groups, func(g *Group) bool { return g.Name == name })
 	for _, u := range p.index.removeGroup(name) {
+		was := u.clone()
+		s.noteUser(p, u.Sub(), &was)
 		u.Groups = slices.DeleteFunc(u.Groups, func(g string) bool { return g == name })
 	}
 	return s.saveLocked()

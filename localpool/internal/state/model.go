@@ -46,8 +46,9 @@ type Pool struct {
 	// AnySchema takes custom attributes that the schema does not have: in pools of seeds.
 	AnySchema bool `json:"any_schema,omitempty"`
 
-	rules *Rules
-	index *index
+	rules   *Rules
+	index   *index
+	history []past
 }
 
 // LambdaConfig is what the JSON API was told of a pool's triggers, all of it.

@@ -228,6 +228,7 @@ func (s *State) change(poolID, name string, f func(*Pool, *User) error) error {
 		return errNoUser
 	}
 	before := make(map[string]string, len(indexed)+1)
+	was := u.clone()
 	before[identitiesAttribute] = u.Attributes[identitiesAttribute]
 	for _, name := range indexed {
 		before[name] = u.Attributes[name]
@@ -237,6 +238,7 @@ func (s *State) change(poolID, name string, f func(*Pool, *User) error) error {
 	if err != nil {
 		return err
 	}
+	s.noteUser(p, u.Sub(), &was)
 	u.Modified = s.now()
 	return s.saveLocked()
 }

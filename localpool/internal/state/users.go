@@ -40,6 +40,7 @@ func (s *State) addUser(p *Pool, n NewUser) (*User, error) {
 	p.index.next++
 	u.Order = p.index.next
 	p.Users = append(p.Users, u)
+	s.noteUser(p, u.Sub(), nil)
 	return u, p.index.addUser(p.key(u.Username), u)
 }
 
@@ -144,6 +145,8 @@ func (s *State) DeleteUser(poolID, name string) error {
 		return errNoUser
 	}
 	s.revokeAll(p, u)
+	was := u.clone()
+	s.noteUser(p, u.Sub(), &was)
 	p.removeUser(u)
 	return s.saveLocked()
 }
