@@ -24,6 +24,7 @@ const (
 	Token     = "token"
 	UserInfo  = "userInfo"
 	Revoke    = "revoke"
+	Register  = "register"
 	Logout    = "logout"
 	Discovery = "discovery"
 	JWKS      = "jwks"

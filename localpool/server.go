@@ -192,6 +192,7 @@ func (s *Server) route() {
 	handle("/authorize", Authorize, s.atLocalhost(http.HandlerFunc(s.oauth.Authorize)).ServeHTTP)
 	handle("/oauth2/token", Token, s.shared("POST", s.oauth.Token))
 	handle("/oauth2/userInfo", UserInfo, s.shared("GET, POST", s.oauth.UserInfo))
+	handle("/oauth2/register", Register, s.shared("POST", s.oauth.Register))
 	handle("/oauth2/revoke", Revoke, s.shared("POST", s.oauth.Revoke))
 	handle("GET /logout", Logout, s.atLocalhost(http.HandlerFunc(s.oauth.Logout)).ServeHTTP)
 	handle("/{pool}/.well-known/openid-configuration", Discovery, s.shared("GET", s.oauth.Discovery))

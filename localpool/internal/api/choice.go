@@ -277,8 +277,8 @@ func (a *API) bySession(ctx context.Context, c state.Client, session string, p m
 	if err != nil || !u.Enabled || u.Status != state.Confirmed {
 		return nil, unauthorized("Invalid session for the user.")
 	}
-	// The code that confirmed them is what they showed. (Which level that is at a live pool
-	// is unconfirmed.)
+	// The code that confirmed them is what they showed.
+	// (Unconfirmed: "`acr` and `amr` of the sign-in that follows a confirmation".)
 	at := progress{shown: state.Showed(state.ByEmail)}
 	if asked, ok, err := a.askFactor(c, u, at); ok || err != nil {
 		return asked, err

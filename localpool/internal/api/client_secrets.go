@@ -20,6 +20,9 @@ type addClientSecret struct {
 }
 
 func (a *API) addUserPoolClientSecret(in *addClientSecret) (any, error) {
+	if c, ok := a.state.Client(in.ClientId); ok && c.Dynamic {
+		return nil, invalid("The client registered itself, and keeps the secret that it was given.")
+	}
 	added, err := a.state.AddSecret(in.UserPoolId, in.ClientId, in.ClientSecret)
 	if err != nil {
 		return nil, err

@@ -172,6 +172,7 @@ func clientType(p state.Pool, c state.Client) any {
 	}
 	t := shown("UserPoolClientType", c.Described())
 	t["UserPoolId"], t["ClientId"], t["CreationDate"], t["LastModifiedDate"] = c.PoolID, c.ID, epoch(created), epoch(modified)
+	t["ClientType"] = kindOf(c)
 	delete(t, "ClientSecret")
 	switch {
 	case c.SecretARN != "":
@@ -180,6 +181,13 @@ func clientType(p state.Pool, c state.Client) any {
 		t["ClientSecret"] = c.Secrets[0]
 	}
 	return map[string]any{"UserPoolClient": t}
+}
+
+func kindOf(c state.Client) string {
+	if c.Dynamic {
+		return "DCR"
+	}
+	return "REGULAR"
 }
 
 // clientDefaults are what a client has that nobody has changed. (What
@@ -302,6 +310,7 @@ func (a *API) deleteUserPoolClient(in *onClient) (any, error) {
 }
 
 type listUserPoolClients struct {
+	ClientType string
 	UserPoolId string
 	MaxResults *int
 	NextToken  string
@@ -314,6 +323,9 @@ func (a *API) listUserPoolClients(in *listUserPoolClients) (any, error) {
 	}
 	token := in.NextToken
 	in.NextToken = ""
+	if in.ClientType != "" {
+		p.Clients = slices.DeleteFunc(p.Clients, func(c *state.Client) bool { return kindOf(*c) != in.ClientType })
+	}
 	slices.SortFunc(p.Clients, func(x, y *state.Client) int { return strings.Compare(x.ID, y.ID) })
 	clients, next, err := pageOf(a, token, in, p.Clients, limitOf(in.MaxResults), func(c *state.Client) string { return c.ID })
 	if err != nil {

@@ -40,7 +40,8 @@ func (a *API) byCustom(ctx context.Context, c state.Client, p, sent map[string]s
 	if p["CHALLENGE_NAME"] == "SRP_A" && p["SRP_A"] != "" {
 		return a.srp(ctx, c, p, sent, progress{})
 	}
-	// What functions ask is not among the methods that tokens name. (Unconfirmed.)
+	// What functions ask is not among the methods that tokens name.
+	// (Unconfirmed: "`acr` and `amr` of a custom challenge".)
 	return a.custom(ctx, c, u, nil, sent, state.Showed())
 }
 

@@ -171,7 +171,8 @@ func (a *API) listRecoveries(in *onRecovery) (any, error) {
 }
 
 // writing are the beginnings of the names of operations that change users. While a
-// recovery is looked at they are stopped. (Which exception says so is unconfirmed.)
+// recovery is looked at they are stopped.
+// (Unconfirmed: "the exception of a write during a recovery".)
 var writing = []string{
 	"SignUp", "ConfirmSignUp", "ConfirmForgotPassword", "ChangePassword", "UpdateUserAttributes", "DeleteUser", "VerifyUserAttribute", "SetUser", "AssociateSoftwareToken",
 	"VerifySoftwareToken", "AdminCreate", "AdminUpdate", "AdminDelete", "AdminSet", "AdminReset", "AdminConfirm", "AdminAdd", "AdminRemove", "AdminEnable", "AdminDisable",

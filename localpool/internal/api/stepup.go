@@ -11,8 +11,8 @@ import (
 )
 
 // target reads what a sign-in by choice is to reach, and what an access token counts for
-// on the way. (AWS, developer guide; that these refusals are of InvalidParameterException
-// and NotAuthorizedException, and their texts, is unconfirmed.)
+// on the way. (AWS, developer guide.)
+// (Unconfirmed: "refusals of `TARGET_ACR_VALUES`, `MAX_AGE` and `ACCESS_TOKEN`".)
 func (a *API) target(c state.Client, p map[string]string) (at progress, err error) {
 	values, age, token := strings.Fields(p["TARGET_ACR_VALUES"]), p["MAX_AGE"], p["ACCESS_TOKEN"]
 	if len(values) == 0 && age == "" && token == "" {

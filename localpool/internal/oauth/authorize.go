@@ -191,8 +191,8 @@ func (e *Endpoints) SignedIn(r *http.Request, a *Authorization) (x state.Session
 }
 
 // Level is the one that a request asks for and a user can reach: the first of acr_values.
-// Zero: any. (What a live pool does where none can be reached is unconfirmed: here the
-// sign-in goes on, and the app is to look at acr.)
+// Zero: any. Where none can be reached the sign-in goes on, and the app is to look at acr.
+// (Unconfirmed: "acr_values that nobody can reach".)
 func (e *Endpoints) Level(a *Authorization, u state.User) int {
 	level, _ := e.state.Asked(a.Client.PoolID, u.Sub(), a.ACRValues)
 	return level

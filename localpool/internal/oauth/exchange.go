@@ -11,8 +11,8 @@ import (
 	"github.com/codegrant/codegrant/localpool/internal/tokens"
 )
 
-// tokenExchange is the grant by which a token is had for another (RFC 8693). Which members
-// the form has at AWS could not be read: these are the RFC's.
+// tokenExchange is the grant by which a token is had for another (RFC 8693).
+// (Unconfirmed: "the form fields of token exchange at `/oauth2/token`".)
 const tokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange"
 
 const tokenType = "urn:ietf:params:oauth:token-type:"

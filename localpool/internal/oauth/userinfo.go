@@ -63,12 +63,13 @@ func (e *Endpoints) UserInfo(w http.ResponseWriter, r *http.Request) {
 // that Cognito sends and no others.
 func (e *Endpoints) Discovery(w http.ResponseWriter, r *http.Request) {
 	pool := r.PathValue("pool")
-	if _, err := e.state.Describe(pool); err != nil {
+	p, err := e.state.Describe(pool)
+	if err != nil {
 		writeJSON(w, http.StatusNotFound, map[string]string{"message": err.Error()})
 		return
 	}
 	domain := e.place.Domain(pool)
-	writeJSON(w, http.StatusOK, map[string]any{
+	metadata := map[string]any{
 		"authorization_endpoint":                domain + "/oauth2/authorize",
 		"end_session_endpoint":                  domain + "/logout",
 		"id_token_signing_alg_values_supported": []string{"RS256"},
@@ -81,7 +82,11 @@ func (e *Endpoints) Discovery(w http.ResponseWriter, r *http.Request) {
 		"token_endpoint":                        domain + "/oauth2/token",
 		"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post"},
 		"userinfo_endpoint":                     domain + "/oauth2/userInfo",
-	})
+	}
+	if endpoint := e.registrationEndpoint(p); endpoint != "" {
+		metadata["registration_endpoint"] = endpoint
+	}
+	writeJSON(w, http.StatusOK, metadata)
 }
 
 // Keys serves {issuer}/.well-known/jwks.json.

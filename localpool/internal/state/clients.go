@@ -98,6 +98,34 @@ func (s Settings) follow(before, after Settings) Settings {
 	return s
 }
 
+// Registration is what a pool was told of clients that register themselves.
+type Registration struct {
+	EnableStatus            string
+	OpenDcrEnabled          bool
+	AuthenticatedGrantTypes *[]string // of code, implicit and client_credentials; nil: the first and the last
+	OpenDcrGrantTypes       *[]string // nil: code
+	AllowedScopes           []string  // beside openid, email, phone and profile
+}
+
+// RegisterScope is the scope of access tokens that register clients.
+const RegisterScope = "aws.cognito/dcr/register"
+
+// On reports whether clients can register.
+func (r *Registration) On() bool { return r != nil && r.EnableStatus != "Disabled" }
+
+// Grants are the flows that a registration may ask for, with a token or without.
+func (r *Registration) Grants(open bool) []string {
+	switch {
+	case open && r.OpenDcrGrantTypes != nil:
+		return *r.OpenDcrGrantTypes
+	case open:
+		return []string{"code"}
+	case r.AuthenticatedGrantTypes != nil:
+		return *r.AuthenticatedGrantTypes
+	}
+	return []string{"code", "client_credentials"}
+}
+
 // Given are the scopes of a client, whether or not it may use the OAuth flows.
 func (c Client) Given() []string {
 	if len(c.Scopes) > 0 {

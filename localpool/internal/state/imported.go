@@ -113,7 +113,8 @@ func foreignArgon2(text string) func(string) bool {
 }
 
 // foreignPBKDF2 reads iterations$salt$hash, or $pbkdf2-sha256$iterations$salt$hash, in
-// base64 or hexadecimal digits. (AWS's own form could not be read: unconfirmed.)
+// base64 or hexadecimal digits.
+// (Unconfirmed: "the form of PBKDF2 hashes in an import".)
 func foreignPBKDF2(text string) func(string) bool {
 	for _, prefix := range []string{"$pbkdf2-sha256$", "pbkdf2_sha256$"} {
 		text = strings.TrimPrefix(text, prefix)

@@ -114,6 +114,9 @@ type Client struct {
 	// above follow.
 	Settings Settings `json:"settings,omitempty"`
 
+	// Dynamic: it registered itself.
+	Dynamic bool `json:"dynamic,omitempty"`
+
 	DefaultRedirectURI string    `json:"default_redirect_uri,omitempty"`
 	Created            time.Time `json:"created,omitzero"`
 	Modified           time.Time `json:"modified,omitzero"`

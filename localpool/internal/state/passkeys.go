@@ -64,6 +64,7 @@ func (s *State) UsePasskey(poolID, name string, k Passkey, count uint32) error {
 }
 
 // Method is what the passkey is in amr: of the device, or of a key that one carries.
+// (Unconfirmed: "`amr` of a passkey that counts as both factors".)
 func (k Passkey) Method() string {
 	if k.Attachment == "cross-platform" {
 		return ByRoaming

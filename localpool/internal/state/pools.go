@@ -211,6 +211,9 @@ func (p *Pool) checkScopes(c Client) error {
 
 // defines reports whether a scope is of one of the pool's resource servers.
 func (p *Pool) defines(scope string) bool {
+	if scope == RegisterScope {
+		return p.rules != nil && p.rules.DcrConfiguration.On()
+	}
 	return slices.ContainsFunc(p.ResourceServer, func(server ResourceServer) bool {
 		name, ok := strings.CutPrefix(scope, server.Identifier+"/")
 		return ok && slices.Contains(server.Scopes, name)

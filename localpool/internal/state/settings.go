@@ -38,6 +38,7 @@ type Rules struct {
 
 	IssuerConfiguration struct{ Type string }
 	AcrConfiguration    map[string]struct{ AcrValue string }
+	DcrConfiguration    *Registration
 
 	messages messages
 

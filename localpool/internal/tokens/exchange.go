@@ -26,6 +26,7 @@ type Exchanged struct {
 
 // Exchange exchanges the token of a person for another: for fewer scopes, for another
 // audience, or for who acts in their place. What AWS does not say of it is as in RFC 8693.
+// (Unconfirmed: "`act`, `sub`, lifetime and `aud` of derived tokens".)
 // Its refusals are of the type [*state.Error].
 func (m *Maker) Exchange(ctx context.Context, c state.Client, in Exchange) (out Exchanged, err error) {
 	refuse := func(kind, message string) (Exchanged, error) {

@@ -69,7 +69,8 @@ func (t *Triggers) deliver(ctx context.Context, m state.Message, clientID string
 }
 
 // reword asks the function of CustomMessage for the words of a message. Those that lack the
-// code are not taken. (What a live pool does with these is unconfirmed.)
+// code are not taken.
+// (Unconfirmed: "words of `CustomMessage` without the code".)
 func (t *Triggers) reword(ctx context.Context, m *state.Message, about About) error {
 	request := map[string]any{
 		"userAttributes": attributesOf(about.User), "codeParameter": state.CodeMark, "linkParameter": state.LinkMark, "usernameParameter": nil,

@@ -238,6 +238,7 @@ func (c Credential) Registered(w state.WebAuthnConfiguration, begun func(challen
 }
 
 // SignedBy checks the answer of an authenticator at a sign-in, and returns the passkey.
+// (Unconfirmed: "errors of passkeys at a sign-in".)
 func (c Credential) SignedBy(w state.WebAuthnConfiguration, u state.User, session string) (state.Passkey, uint32, error) {
 	wrong := &state.Error{Type: state.NotAuthorized, Message: "Incorrect username or password."}
 	data, raw, answered, err := c.read("webauthn.get")

@@ -1,0 +1,19 @@
+package localpool
+
+// unconfirmed is what the local pool does of its own choice, as nobody has read or seen what
+// Amazon does. Where a choice can be liberal in what it takes, it is. docs/local-pool.md has
+// the same rows; comments at the places name them.
+var unconfirmed = []struct{ where, here string }{
+	{"acr_values that nobody can reach", "the sign-in goes on at the level that is reached; look at `acr`"},
+	{"refusals of `TARGET_ACR_VALUES`, `MAX_AGE` and `ACCESS_TOKEN`", "`InvalidParameterException` for what is asked wrongly, `NotAuthorizedException` for who cannot"},
+	{"`acr` and `amr` of a custom challenge", "the lowest level, and no method but the password, if that was shown"},
+	{"`acr` and `amr` of the sign-in that follows a confirmation", "as by a code by e-mail"},
+	{"`amr` of a passkey that counts as both factors", "`swk` or `hwk` alone"},
+	{"the exception of a write during a recovery", "`OperationNotEnabledException`"},
+	{"the form of PBKDF2 hashes in an import", "`iterations$salt$hash`, also behind `$pbkdf2-sha256$`, in base64 or hexadecimal digits"},
+	{"words of `CustomMessage` without the code", "not taken: the template's are sent"},
+	{"the form fields of token exchange at `/oauth2/token`", "those of RFC 8693; errors as RFC 6749 has them"},
+	{"`act`, `sub`, lifetime and `aud` of derived tokens", "`act` has `sub` and `client_id`; the person's `sub`, the client's lifetime, the audience or resource"},
+	{"what `/oauth2/register` takes and answers", "as in RFC 7591; no RFC 7592"},
+	{"errors of passkeys at a sign-in", "`NotAuthorizedException`, as of a wrong password"},
+}
