@@ -250,6 +250,9 @@ func FuzzParseAnswer(f *testing.F) {
 		if v, err := parseVerdict(m); err != nil && v != (state.Verdict{}) {
 			t.Errorf("%+v beside an error", v)
 		}
+		if w, err := parseWords(m); err != nil && w != (words{}) {
+			t.Errorf("%+v beside an error", w)
+		}
 		for _, parse := range []func(members) (Overrides, error){parseClaims, parseClaimsAndScopes} {
 			o, err := parse(m)
 			if err != nil && !reflect.DeepEqual(o, Overrides{}) {
