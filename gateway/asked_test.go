@@ -2,6 +2,8 @@ package gateway_test
 
 import (
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -53,6 +55,18 @@ func TestS240_WhatTheApplicationSees(t *testing.T) {
 				t.Errorf("%s, %s: cookie %q, authorization %q", kind, tt.name, r.Header["Cookie"], r.Header["Authorization"])
 			}
 		}
+	}
+	// Two lines of cookies are all of them; of two that prove something, neither is handed on.
+	ask := httptest.NewRequestWithContext(t.Context(), "GET", "/auth/check", nil)
+	ask.Host, ask.RemoteAddr = host, "127.0.0.1:1"
+	for name, value := range asked("caddy", "GET", host, "/open") {
+		ask.Header.Set(name, value)
+	}
+	ask.Header["Cookie"], ask.Header["Authorization"] = []string{"theirs=1", "also=2"}, []string{"Basic YTpi", "Basic Yzpk"}
+	w := httptest.NewRecorder()
+	s.gateway.ServeHTTP(w, ask)
+	if got := w.Header(); w.Code != 200 || !slices.Equal(got["Cookie"], []string{"theirs=1; also=2"}) || !slices.Equal(got["Authorization"], []string{""}) {
+		t.Errorf("of several lines: %d, cookie %q, authorization %q", w.Code, got["Cookie"], got["Authorization"])
 	}
 	// Scripts of a page can read an answer, and must not read cookies with it.
 	plain := newSite(t, nil, nil)

@@ -192,7 +192,7 @@ func TestS206_CookiesOfUpstreams(t *testing.T) {
 		"theirs=1": true, "theirs=codegrant=1": true, "theirs=1; codegrant=1": true, "Codegrant=1": true, "codegrants=1": true, "a[b]=1": true,
 		"codegrant=1": false, " codegrant=1": false, "\tcodegrant =1": false, "codegrant\t=1": false, "codegrant-flash=1": false, "codegrant-request-x=1": false, "codegrant=": false, "codegrant=; Max-Age=0": false,
 		"=codegrant=1": false, "= codegrant=1": false, "codegrant": false, "theirs": false, "": false, "=": false, "; codegrant=1": false, " =codegrant=1; Path=/": false, "=1": false,
-		"a\x01=codegrant=1": false, "\x7fcodegrant=1": false,
+		"a\x01=codegrant=1": false, "\x7fcodegrant=1": false, "codegrant-for-x=1": false, "__Host-codegrant-for-x=1": false,
 	}
 	for line, kept := range lines {
 		server := raw(t, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: "+line+"\r\n\r\nok")
@@ -202,6 +202,38 @@ func TestS206_CookiesOfUpstreams(t *testing.T) {
 			t.Errorf("%q: %d %q", line, r.StatusCode, r.Header["Set-Cookie"])
 		}
 	}
+	// Nor where a transport of the program's own lets through what net/http does not, nor as
+	// one of another tenant's on the host, nor as a trailer.
+	planted := http.Header{"Set-Cookie": {"a\x01=codegrant=1", "\x7fcodegrant=1", "theirs=1", "staff=1", "x=\ncodegrant=1"}}
+	s := newSite(t, public(gateway.Upstream{URLs: []string{"http://127.0.0.1:1"}}), func(g *gateway.Config, c *codegrant.Config) {
+		g.Transport = answering{planted}
+		own, err := codegrant.New(*c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.CookieName = "staff"
+		other, err := codegrant.New(*c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.Tenants = []gateway.Tenant{{Name: "a", Auth: own, Issuer: "a"}, {Name: "b", Auth: other, Issuer: "b", Prefix: "/staff"}}
+	})
+	r, _ := s.ask(http.DefaultClient, "GET", "/", nil)
+	if got := r.Header["Set-Cookie"]; !slices.Equal(got, []string{"theirs=1"}) {
+		t.Errorf("of %q, %q is kept", planted["Set-Cookie"], got)
+	}
+	trailing := raw(t, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: Set-Cookie, X-Theirs\r\n\r\n2\r\nok\r\n0\r\nSet-Cookie: codegrant=1\r\nX-Theirs: 1\r\n\r\n")
+	s = newSite(t, public(gateway.Upstream{URLs: []string{trailing}}), nil)
+	if r, _ := s.ask(http.DefaultClient, "GET", "/", nil); r.Trailer["Set-Cookie"] != nil || r.Trailer.Get("X-Theirs") != "1" {
+		t.Errorf("as a trailer: %v", r.Trailer)
+	}
+}
+
+// answering is a transport that answers by itself.
+type answering struct{ header http.Header }
+
+func (a answering) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, ProtoMajor: 1, ProtoMinor: 1, Header: a.header.Clone(), Body: http.NoBody, Request: r}, nil
 }
 
 // raw answers each request with the same bytes.
@@ -263,8 +295,8 @@ func TestS208_MalformedBodiesAreNoFaultOfServers(t *testing.T) {
 	for _, body := range []string{"zz\r\nok\r\n0\r\n\r\n", "2\r\nokX\r\n0\r\n\r\n", "-1\r\nok\r\n0\r\n\r\n", "ffffffffffffffffff\r\nok\r\n", "800\r\n" + strings.Repeat("x", 0x800) + "\r\n0\r\n\r\n"} {
 		for range 2 { // one for each server
 			r, _ := send(t, s.url, "POST %s\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"+body, "/")
-			if r.StatusCode != 400 && r.StatusCode != 413 {
-				t.Errorf("%.20q: %s", body, r.Status)
+			if want := map[bool]int{true: 413, false: 400}[strings.HasPrefix(body, "800")]; r.StatusCode != want {
+				t.Errorf("%.20q: %s, want %d", body, r.Status, want)
 			}
 		}
 		calls[0].Store(0)
@@ -280,5 +312,14 @@ func TestS208_MalformedBodiesAreNoFaultOfServers(t *testing.T) {
 	}
 	if strings.Contains(s.log.String(), "upstream failed") {
 		t.Error("the log says that an upstream failed")
+	}
+	// A server that hangs up once it has read a whole body is at fault, and is.
+	rude := upstream(t, func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		panic(http.ErrAbortHandler)
+	})
+	s = newSite(t, public(gateway.Upstream{URLs: []string{rude}}), nil)
+	if r, _ := send(t, s.url, "POST %s\r\nContent-Length: 2\r\n", "/"); r.StatusCode != 502 || !strings.Contains(s.log.String(), "upstream failed") {
+		t.Errorf("of a server that hangs up: %s", r.Status)
 	}
 }

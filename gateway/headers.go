@@ -215,7 +215,7 @@ func (g *Gateway) present(h http.Header, c *call, asked bool) error {
 			}
 		case plain && (m == wire || m == proof),
 			plain && m == trail && (!asked || saidByProxies(name)),
-			plain && c.route.passes(name) && (m == elsewhere || c.trusted):
+			c.route.passes(name) && (m == elsewhere || c.trusted): // which no other spelling is
 		default:
 			delete(h, name)
 		}

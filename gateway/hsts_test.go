@@ -27,6 +27,12 @@ func TestS212_HSTS(t *testing.T) {
 			t.Errorf("%s: %d, want %d", path, r.StatusCode, status)
 		}
 	}
+	for want, h := range map[string]gateway.HSTS{"max-age=3600": {MaxAge: time.Hour}, "max-age=60; includeSubDomains": {MaxAge: time.Minute, IncludeSubDomains: true}, "max-age=0": {}} {
+		less := newSite(t, routes, func(c *gateway.Config, _ *codegrant.Config) { c.HSTS = &h })
+		if r, _ := less.ask(http.DefaultClient, "GET", "/open", nil); !slices.Equal(r.Header["Strict-Transport-Security"], []string{want}) {
+			t.Errorf("%+v: %q, want %q", h, r.Header["Strict-Transport-Security"], want)
+		}
+	}
 	plain := newSite(t, routes, nil)
 	if r, _ := plain.ask(http.DefaultClient, "GET", "/open", nil); !slices.Equal(r.Header["Strict-Transport-Security"], []string{"max-age=0"}) {
 		t.Errorf("an upstream's own: %q", r.Header["Strict-Transport-Security"])

@@ -69,10 +69,12 @@ func TestS230_ApplicationsForgetWithTheGateway(t *testing.T) {
 			t.Errorf("a sign-out that is not confirmed: %q", r.Header["Set-Cookie"])
 		}
 		r, _ = s.ask(b.Client, "GET", "/auth/logout", map[string]string{"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Accept": "text/html"})
-		forgotten := slices.ContainsFunc(r.Header["Set-Cookie"], func(line string) bool {
-			return strings.HasPrefix(line, "JSESSIONID=;") && strings.Contains(line, "Path=/app;") && strings.Contains(line, "Max-Age=0")
-		})
-		if r.StatusCode != 303 || !forgotten {
+		forgotten := func(where string) bool {
+			return slices.ContainsFunc(r.Header["Set-Cookie"], func(line string) bool {
+				return strings.HasPrefix(line, "JSESSIONID=;") && strings.Contains(line, "Path="+where+";") && strings.Contains(line, "Max-Age=0")
+			})
+		}
+		if r.StatusCode != 303 || !forgotten("/") || !forgotten("/app") || !forgotten("/app/") {
 			t.Errorf("sign-out: %d %q", r.StatusCode, r.Header["Set-Cookie"])
 		}
 		says("/app/deep/open", "nobody")
@@ -80,6 +82,74 @@ func TestS230_ApplicationsForgetWithTheGateway(t *testing.T) {
 		says("/app/deep/x", "bob")
 		says("/app/deep/open", "bob")
 	}
+}
+
+// TestS230_MarksAndWhatIsForgotten: a mark is for the gateway alone and goes with nobody who
+// left none; a sign-out forgets cookies of the routes that people of its tenant have there.
+func TestS230_MarksAndWhatIsForgotten(t *testing.T) {
+	app := &gateway.Upstream{URLs: []string{remembering(t, "/")}}
+	s := newSite(t, []gateway.Route{
+		{Path: "/", Upstream: app, ClearCookies: []string{"JSESSIONID", "__Secure-x"}, Public: true},
+		{Path: "/elsewhere", Host: "elsewhere.example", Upstream: app, ClearCookies: []string{"elsewhere"}},
+		{Path: "/others", Tenant: "others", Upstream: app, ClearCookies: []string{"others"}},
+	}, func(g *gateway.Config, c *codegrant.Config) {
+		own, err := codegrant.New(*c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.Tenants = []gateway.Tenant{{Name: "own", Auth: own}, {Name: "others", Auth: own, Hosts: []string{"others.example"}}}
+	})
+	mark := func(r *http.Response) (line string) {
+		for _, one := range r.Header["Set-Cookie"] {
+			if strings.HasPrefix(one, "codegrant-for-") {
+				line = one
+			}
+		}
+		return line
+	}
+	b := s.signIn("/auth/login", "alice@example.com")
+	r, _ := s.ask(b.Client, "GET", "/x", nil)
+	if line := mark(r); line != "" && !strings.Contains(line, "HttpOnly") {
+		t.Errorf("scripts read the mark: %q", line)
+	}
+	if r, _ := s.ask(b.Client, "GET", "/x", nil); mark(r) != "" {
+		t.Errorf("the same person is marked again: %q", mark(r))
+	}
+	// A second mark, which somebody has planted for a path below, changes nothing.
+	cookies := cookiesOf(t, s, b).Get("Cookie")
+	if r, body := s.ask(http.DefaultClient, "GET", "/x", map[string]string{"Cookie": cookies + "; " + markIn(cookies) + "=x.y"}); mark(r) != "" || body != "alice" {
+		t.Errorf("beside a second mark: %q, %q", mark(r), body)
+	}
+	// Junk in a mark is not remembered, and no more than there is room for.
+	junk := markIn(cookies) + "=somebody" + strings.Repeat(".0123456789abcdef", 40) + ".junk"
+	r, _ = s.ask(http.DefaultClient, "GET", "/x", map[string]string{"Cookie": "JSESSIONID=of-bob; " + junk})
+	if line := mark(r); line == "" || strings.Contains(line, "junk") || strings.Count(line, ".") != 16 {
+		t.Errorf("the mark is now %q", line)
+	}
+	// Nobody who has left nothing has no mark.
+	if r, _ := s.ask(http.DefaultClient, "GET", "/x", map[string]string{"Cookie": markIn(cookies) + "=somebody"}); !strings.Contains(mark(r), "Max-Age=0") {
+		t.Errorf("nobody's mark: %q", mark(r))
+	}
+	r, _ = s.ask(b.Client, "GET", "/auth/logout", map[string]string{"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Accept": "text/html"})
+	all := strings.Join(r.Header["Set-Cookie"], "\n")
+	if !strings.Contains(all, "JSESSIONID=;") || strings.Contains(all, "elsewhere=;") || strings.Contains(all, "others=;") {
+		t.Errorf("the sign-out forgets %q", r.Header["Set-Cookie"])
+	}
+	for _, line := range r.Header["Set-Cookie"] {
+		if strings.HasPrefix(line, "__Secure-x=") && !strings.Contains(line, "Secure;") && !strings.HasSuffix(line, "Secure") {
+			t.Errorf("a browser takes no notice of %q", line)
+		}
+	}
+}
+
+// markIn is the name of the mark among cookies.
+func markIn(cookies string) string {
+	for pair := range strings.SplitSeq(cookies, ";") {
+		if name, _, _ := strings.Cut(strings.TrimSpace(pair), "="); strings.HasPrefix(name, "codegrant-for-") {
+			return name
+		}
+	}
+	return "codegrant-for-none"
 }
 
 // TestS230_OneAfterTheOther: also without a sign-out, and where the cookie's path is one

@@ -136,6 +136,11 @@ func TestS202_HeadersOfOthers(t *testing.T) {
 			t.Errorf("%s: Envoy is told %+v", name, pass)
 		}
 	}
+	// What proxies say themselves of a request that they ask about, they say in its own words.
+	forged := http.Header{"True-Client-Ip": {"evil"}, "X-Forwarded-Client_Ip": {"evil"}, "Forwarded": {"evil"}, "X-Forwarded_Host": {"evil"}, "Content_Length": {"evil"}, "X_http-Method-Override": {"evil"}, "Sec_Fetch_Site": {"evil"}}
+	if pass := trusting.gateway.CheckOriginal(httptest.NewRecorder(), asOriginal(t, trusting, "GET", "/open", forged.Clone()), nil); pass == nil || len(pass.Remove) != len(forged) {
+		t.Errorf("of %v, Envoy is told %+v", forged, pass)
+	}
 	// HTTP's own names in other spellings are nobody's.
 	for _, name := range []string{"Content_Length", "Transfer_Encoding", "transfer.encoding", "Content_Type", "Http2_Settings", "Sec_WebSocket_Key", "Sec_Fetch_Site"} {
 		evil(t, name, strangers.echoed(http.DefaultClient, "/open", map[string]string{name: "evil"}).Header)

@@ -48,8 +48,5 @@ func prefixOf(r *Route) string {
 func splitPort(host string) (port string, ok bool) {
 	host = strings.TrimSpace(host)
 	i := strings.LastIndexByte(host, ':')
-	if i < 0 || strings.IndexByte(host[i:], ']') >= 0 {
-		return "", false
-	}
-	return host[i+1:], isPort(host[i+1:])
+	return host[i+1:], i >= 0 && isPort(host[i+1:]) // what ends in a bracket is none
 }

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,6 +36,7 @@ func TestS229_UpstreamsAreToldTheirPlace(t *testing.T) {
 			{"/x", "app.example.com", map[string]string{"X-Forwarded-Proto": "https"}, "", "443", "80"},
 			{"/x", "app.example.com", map[string]string{"X-Forwarded-Proto": "https", "X-Forwarded-Host": "www.example.com:8443"}, "", "8443", "80"},
 			{"/x", "app.example.com", map[string]string{"X-Forwarded-Port": "8444"}, "", "8444", "80"}, {"/x", "app.example.com", map[string]string{"X-Forwarded-Port": "1;x"}, "", "80", "80"},
+			{"/x", "app.example.com", map[string]string{"X-Forwarded-Host": "a.example.com:8445, b.example.com"}, "", "8445", "80"},
 			{"/app/x", "app.example.com", map[string]string{"X-Forwarded-Prefix": "/outer/"}, "/outer/app", "80", "80"}, {"/app/x", "app.example.com", map[string]string{"X-Forwarded-Prefix": "//evil.example"}, "/app", "80", "80"},
 		} {
 			r, err := http.NewRequestWithContext(t.Context(), "GET", s.url+tt.path, nil)
@@ -50,12 +52,34 @@ func TestS229_UpstreamsAreToldTheirPlace(t *testing.T) {
 			if !trusted {
 				prefix, port = strings.TrimPrefix(tt.prefix, "/outer"), tt.alone
 			}
-			if got.Header.Get("X-Forwarded-Prefix") != prefix || len(got.Header["X-Forwarded-Port"]) != 1 || got.Header.Get("X-Forwarded-Port") != port {
+			if got.Header.Get("X-Forwarded-Prefix") != prefix || len(got.Header["X-Forwarded-Prefix"]) != boolean(prefix != "") || len(got.Header["X-Forwarded-Port"]) != 1 || got.Header.Get("X-Forwarded-Port") != port {
 				t.Errorf("%s at %q, %v, trusted %t: prefix %q, port %q; want %q, %q", tt.path, tt.host, tt.says, trusted,
 					got.Header["X-Forwarded-Prefix"], got.Header["X-Forwarded-Port"], prefix, port)
 			}
 		}
 	}
+}
+
+// TestS229_SaidTwice: of what a trusted proxy says twice, nothing counts.
+func TestS229_SaidTwice(t *testing.T) {
+	s := newSite(t, []gateway.Route{{Path: "/app", Public: true, StripPrefix: true}}, nil)
+	r, err := http.NewRequestWithContext(t.Context(), "GET", s.url+"/app/x", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Host = "app.example.com"
+	r.Header["X-Forwarded-Prefix"], r.Header["X-Forwarded-Port"] = []string{"/outer", "/evil"}, []string{"8444", "666"}
+	got := s.seenBy(http.DefaultClient, r)
+	if !slices.Equal(got.Header["X-Forwarded-Prefix"], []string{"/app"}) || !slices.Equal(got.Header["X-Forwarded-Port"], []string{"80"}) {
+		t.Errorf("prefix %q, port %q", got.Header["X-Forwarded-Prefix"], got.Header["X-Forwarded-Port"])
+	}
+}
+
+func boolean(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // seenBy is what the upstream saw of a request.

@@ -257,7 +257,7 @@ func (t *retrying) RoundTrip(r *http.Request) (*http.Response, error) {
 			return response, nil
 		}
 		last = err
-		if r.Context().Err() != nil || c.broken.Load() {
+		if r.Context().Err() != nil {
 			break
 		}
 		one.rest.Store(t.now().Add(restAfterFault).UnixNano())

@@ -222,7 +222,7 @@ func TestS222_HostsThatAreNone(t *testing.T) {
 		"internal.example": 403, "INTERNAL.example": 403, "internal.example.": 403, "internal.example:8443": 403, "internal.example.:80": 403, "internal.example:": 403,
 		"internal.example..": 400, "internal.example...": 400, ".internal.example": 400, "internal..example": 400, "[internal.example]": 400, "[internal.example]:80": 400, "internal.example]": 400,
 		"internal.example:http": 400, "internal.example:80:80": 400, "internal.example,x": 400, "x@internal.example": 400, "internal.example%00": 400, "internal.example/": 400, "": 400, ".": 400, "..": 400,
-		"[::1]": 403, "[0:0:0:0:0:0:0:1]:80": 403, "[::0001]": 403, "10.0.0.1": 403, "10.0.0.1.": 403, "10.0.0.1..": 400, "[10.0.0.1]": 400, "other.example": 200,
+		"[::1": 400, "::1]": 400, "[::1%25eth0]": 400, "[::1%eth0]": 400, strings.Repeat("a", 254): 400, "[::1]": 403, "[0:0:0:0:0:0:0:1]:80": 403, "[::0001]": 403, "10.0.0.1": 403, "10.0.0.1.": 403, "10.0.0.1..": 400, "[10.0.0.1]": 400, "other.example": 200,
 	} {
 		r := request("GET", "/")
 		r.Host = host
@@ -292,6 +292,7 @@ func TestS224_EncodedPaths(t *testing.T) {
 		{"/rabbit/" + "%" + strings.Repeat("25", 100), 400, ""}, {"/rabbit/" + strings.Repeat("/", 5000), 400, ""}, {"/rabbit/\\x", 400, ""}, {"/rabbit/x#y", 400, ""},
 		// Where the route does not say so.
 		{"//rabbit/x", 400, ""}, {"/x%2Frabbit", 400, ""}, {"/x;y", 400, ""}, {"/x?a;b", 400, ""}, {"/%2F", 400, ""}, {"/admin%2F", 400, ""},
+		{"/x%2Fy", 400, ""}, {"/x%5Cy", 400, ""}, {"/x%3By", 400, ""}, {"/x%25", 400, ""}, {"/x%23", 400, ""}, {"/x%3Fy", 400, ""}, {"/x%2Ey", 400, ""}, {"/rabbit/...%2Fx", 400, ""}, {"/rabbit/..%20%2Fadmin", 400, ""},
 		{"/auth/check%2F", 400, ""}, {"/auth/login;x", 400, ""}, {"/auth//login", 400, ""},
 	} {
 		upstream.target = ""
@@ -364,6 +365,39 @@ func TestS225_BytesAreSentOnAsTheyCame(t *testing.T) {
 			if err != nil || u.Query().Get("redirect_uri") != target {
 				t.Errorf("%s, %v: %d to %q", target, headers, w.Code, location)
 			}
+		}
+	}
+}
+
+// TestS224_WithoutARoute: a path that can be read in several ways is refused where no route
+// is for it, and where there are none.
+func TestS224_WithoutARoute(t *testing.T) {
+	g, _ := gateOf(t, Route{Path: "/rabbit", EncodedPaths: true})
+	for _, target := range []string{"/other//x", "/x%2Fy", "/x;y"} {
+		if got := ask(g, "GET", target); got != http.StatusBadRequest {
+			t.Errorf("%s: %d", target, got)
+		}
+	}
+	bare, _ := gateOf(t)
+	for _, target := range []string{"/x%2Fy", "/x//y", "/x;y", "/x%252Fy"} {
+		for way, status := range checkWays(bare, "GET", target) {
+			if status == http.StatusOK {
+				t.Errorf("%s: passes without routes, %s", target, way)
+			}
+		}
+	}
+}
+
+// TestS225_BehindAnotherHandler: where a handler in front of the gateway has changed the
+// path, that is what is decided on and sent on.
+func TestS225_BehindAnotherHandler(t *testing.T) {
+	g, upstream := gateOf(t, Route{Path: "/"}, Route{Path: "/outer", Permissions: nobodys})
+	for target, want := range map[string]string{"/outer/a%20b": "/a%20b", "/outer/it%27s": "/it%27s", "/outer/x?y=%2F": "/x?y=%2F"} {
+		r := request("GET", target)
+		w := httptest.NewRecorder()
+		http.StripPrefix("/outer", g).ServeHTTP(w, r)
+		if w.Code != http.StatusOK || upstream.target != want {
+			t.Errorf("%s: %d, the upstream was asked for %s, want %s", target, w.Code, upstream.target, want)
 		}
 	}
 }
