@@ -34,6 +34,17 @@ var others = []string{
 	"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Method", "X-Forwarded-Uri", "X-Forwarded-Port", "X-Forwarded-Prefix",
 	"X-Forwarded-Server", "X-Forwarded-Scheme", "X-Forwarded-Ssl", "X-Original-Url", "X-Original-Uri", "X-Original-Method", "X-Original-Host", "X-Rewrite-Url",
 	"X-Real-Ip", "X-Client-Ip", "X-Http-Method", "X-Http-Method-Override", "X-Method-Override", "Remote-User",
+	"Remote-Name", "Remote-Email", "Remote-Groups", "Remote-Addr", "Auth-User", "X-Remote-User", "X-Remote-Ip", "X-Remote-Addr", "X-Forwarded",
+	"X-Forwarded-User", "X-Forwarded-Email", "X-Forwarded-Groups", "X-Forwarded-Preferred-Username", "X-Forwarded-Access-Token",
+	"X-Forwarded-Client-Cert", "X-Forwarded-Path", "Forwarded-For", "X-Auth-Request-User", "X-Auth-Request-Email", "X-Auth-Request-Groups",
+	"X-Auth-Request-Preferred-Username", "X-Auth-Request-Access-Token", "X-Webauth-User", "X-Authenticated-User", "X-Consumer-Username", "X-Userinfo",
+	"X-Amzn-Oidc-Data", "X-Amzn-Oidc-Identity", "X-Amzn-Oidc-Accesstoken", "X-Amzn-Mtls-Clientcert", "X-Goog-Authenticated-User-Email",
+	"X-Goog-Iap-Jwt-Assertion", "Cf-Access-Jwt-Assertion", "Cf-Access-Authenticated-User-Email", "X-Ms-Client-Principal", "X-Ms-Client-Principal-Name",
+	"X-Ms-Client-Principal-Id", "Tailscale-User-Login", "Client-Cert", "X-Client-Cert", "X-Client-Dn", "X-Client-Verify", "X-Ssl-Client-Cert",
+	"X-Ssl-Client-Verify", "X-Ssl-Client-S-Dn", "Ssl-Client-Cert", "Ssl-Client-Verify", "Client-Ip", "True-Client-Ip", "X-Cluster-Client-Ip",
+	"Cf-Connecting-Ip", "Fastly-Client-Ip", "X-Originating-Ip", "X-Host", "X-Http-Host-Override", "X-Script-Name", "X-Url-Scheme", "X-Scheme",
+	"Front-End-Https", "Proxy", "Request-Uri", "X-Http-Path-Override", "X-Http-Destinationurl", "X-Proxy-Url", "X-Original-Forwarded-For",
+	"X-Envoy-Original-Path",
 }
 
 func scenarios() []scenario {
