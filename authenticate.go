@@ -2,6 +2,7 @@ package codegrant
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -95,5 +96,8 @@ func (b bearerAuthenticator) Challenge(err error) string {
 	if err == nil {
 		return `Bearer realm="codegrant"`
 	}
-	return `Bearer realm="codegrant", error="invalid_token", error_description="the token is expired, revoked or not for this service"`
+	if errors.Is(err, ErrRevoked) { // the one thing that was checked of all that revokes a token
+		return `Bearer realm="codegrant", error="invalid_token", error_description="the token was revoked; sign in again"`
+	}
+	return `Bearer realm="codegrant", error="invalid_token", error_description="the token is expired or not for this service"`
 }

@@ -77,9 +77,11 @@ func New(config Config) (*Auth, error) {
 	}
 	s.binding = keep.Binding(endpoints.Issuer, s.Pool.ClientID)
 
+	marks := s.marks()
 	place := &site{settings: s, endpoints: endpoints, csrf: csrf}
 	place.setPrefix("/auth")
 	prover := prove.New(verifier, endpoints.Issuer, s.Pool.ClientID, s.BearerIDTokens)
+	prover.Marks = marks
 	work, folk := behind.New(s.Logger, s.OnWork), s.people(endpoints.Issuer)
 	lifetimes := keep.Lifetimes{Idle: s.IdleTimeout, Absolute: s.AbsoluteTimeout}
 	sessions := keep.New(keep.Config{
@@ -190,9 +192,12 @@ func (a *Auth) RevokeKept(ctx context.Context) (left int, err error) {
 	return left, err
 }
 
-// Close waits until refreshes and revocations under way are done, or ctx is. It
-// does not close the stores.
+// Close waits until refreshes and revocations under way are done, or ctx is, and has
+// nothing read any more. It does not close the stores.
 func (a *Auth) Close(ctx context.Context) error {
+	if a.gate.ownMarks {
+		_ = a.gate.Marks.Close()
+	}
 	if err := a.behind.Wait(ctx); err != nil {
 		return fmt.Errorf("wait for refreshes and revocations: %w", err)
 	}

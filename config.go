@@ -9,6 +9,7 @@ import (
 	"github.com/codegrant/codegrant/cloudfront"
 	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/cupboard"
+	"github.com/codegrant/codegrant/cupboard/notbefore"
 	"github.com/codegrant/codegrant/replica"
 	"github.com/codegrant/codegrant/session"
 	"github.com/codegrant/codegrant/verify"
@@ -102,15 +103,23 @@ type Config struct {
 	// required when Sessions says that several processes use it.
 	Keys *session.Keyring
 
-	// Cupboard keeps revocations that the pool did not make, because it was down or
-	// slow, sealed under Keys, until it makes them: also beyond a restart. Processes
-	// may share it. It is that of a store of yours: [sqlstore.Store.Cupboard],
-	// [redisstore.Store.Cupboard]. Defaults to none, and without Keys it is not used:
-	// then a revocation is tried for a minute and ends with the process.
+	// Cupboard keeps small records beyond a restart, for all processes that share it:
+	// revocations that the pool did not make, because it was down or slow, sealed
+	// under Keys, and the marks of people who were signed out everywhere, disabled or
+	// deleted (see [Auth.NotBefore]). It is that of a store of yours:
+	// [sqlstore.Store.Cupboard], [redisstore.Store.Cupboard]. Defaults to that of
+	// Sessions, or of its ends on record, where it has one. Without any, marks hold in
+	// this process alone, and a revocation is tried for a minute and ends with the
+	// process, as it does without Keys.
 	//
 	// [sqlstore.Store.Cupboard]: https://pkg.go.dev/github.com/codegrant/codegrant/session/sqlstore#Store.Cupboard
 	// [redisstore.Store.Cupboard]: https://pkg.go.dev/github.com/codegrant/codegrant/session/redisstore#Store.Cupboard
 	Cupboard cupboard.Store
+
+	// Marks say whose tokens of before count no longer. Several Auths of a process,
+	// and what ends sessions beside them, may share them. Closing them is then the
+	// caller's. Defaults to marks on Cupboard, which [Auth.Close] closes.
+	Marks *notbefore.Marks
 
 	// IdleTimeout ends a session that was not used for this long. Defaults to
 	// 12 hours; at least one minute.

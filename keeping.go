@@ -5,10 +5,12 @@ import (
 	"log/slog"
 
 	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/cupboard"
 	"github.com/codegrant/codegrant/internal/behind"
 	"github.com/codegrant/codegrant/internal/keep"
 	"github.com/codegrant/codegrant/internal/people"
 	"github.com/codegrant/codegrant/internal/prove"
+	"github.com/codegrant/codegrant/session"
 )
 
 // GroupSource says whose groups an identity is in.
@@ -86,6 +88,22 @@ func SessionPool(pool cognito.Pool) (string, error) {
 	return keep.Binding(endpoints.Issuer, pool.ClientID), nil
 }
 
+// shelved is a store that has a cupboard.
+type shelved interface{ Cupboard() cupboard.Store }
+
+// cupboardOf is that of a session store, or of what keeps its ends; nil: it has none.
+func cupboardOf(sessions session.Store) cupboard.Store {
+	if enduring, ok := sessions.(*session.EnduringStore); ok {
+		if s, ok := enduring.Ends().(shelved); ok {
+			return s.Cupboard()
+		}
+	}
+	if s, ok := sessions.(shelved); ok {
+		return s.Cupboard()
+	}
+	return nil
+}
+
 // logCannot says at the start what the chosen way to keep sign-ins cannot do.
 func (s *settings) logCannot(cannot []keep.Exception) {
 	var attrs []any
@@ -99,7 +117,7 @@ func (s *settings) logCannot(cannot []keep.Exception) {
 
 // owed says where revocations are kept that the pool has not made.
 func (s *settings) owed() keep.Owed {
-	if s.Cupboard == nil {
+	if s.Cupboard == nil || s.unkeyed {
 		s.Logger.Info("revocations that the pool does not make are not kept: they end with the process; set Cupboard and Keys to keep them")
 		return keep.Owed{}
 	}

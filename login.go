@@ -80,6 +80,11 @@ func (s *site) onOwnHost(r *http.Request) bool {
 
 // begin sends the browser to the pool, to come back to a target that was checked.
 func (in *signIn) begin(w http.ResponseWriter, r *http.Request, returnTo string) {
+	in.beginWith(w, r, returnTo, r.URL.Query().Get("prompt"))
+}
+
+// beginWith is begin with a prompt of our own.
+func (in *signIn) beginWith(w http.ResponseWriter, r *http.Request, returnTo, prompt string) {
 	query := r.URL.Query()
 	if in.loops(w, r) {
 		in.refuseSignIn(w, r, returnTo, fault.SignInLoop)
@@ -97,7 +102,7 @@ func (in *signIn) begin(w http.ResponseWriter, r *http.Request, returnTo string)
 		IDPIdentifier:    passOn(query.Get("idp_identifier")),
 		Lang:             passOn(query.Get("lang")),
 		LoginHint:        passOn(query.Get("login_hint")),
-		Prompt:           passOn(query.Get("prompt")),
+		Prompt:           passOn(prompt),
 	}), http.StatusFound)
 	in.audit(r.Context(), slog.LevelDebug, "sign-in started")
 }

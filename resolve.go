@@ -20,10 +20,12 @@ import (
 // settings is Config with defaults, checked.
 type settings struct {
 	Config
-	secure  bool // https, or any cookie rule that follows from it
-	rules   *returnto.Rules
-	cookie  session.Cookie // the session's
-	binding string         // what a session record is bound to
+	secure   bool // https, or any cookie rule that follows from it
+	rules    *returnto.Rules
+	cookie   session.Cookie // the session's
+	binding  string         // what a session record is bound to
+	unkeyed  bool           // Keys are of this process
+	ownMarks bool           // Marks were made here
 }
 
 func (c Config) resolve() (settings, error) {
@@ -123,11 +125,14 @@ func (c Config) resolve() (settings, error) {
 		c.Logger = slog.Default()
 	}
 	stored := c.Sessions != nil
+	if c.Cupboard == nil {
+		c.Cupboard = cupboardOf(c.Sessions)
+	}
 	if !stored {
 		c.Sessions = session.NewMemoryStore(session.MemoryConfig{Now: c.Now})
 	}
 	if c.Keys == nil {
-		c.Cupboard = nil // what it has could not be read after a restart
+		s.unkeyed = true // what is sealed could not be read after a restart
 		if shared, ok := c.Sessions.(interface{ Shared() bool }); ok && shared.Shared() {
 			fault("Keys", "the session store is shared between processes, and so must the keys be; make one with session.NewKeyring")
 		}

@@ -88,21 +88,33 @@ func (s *Sync) consequences(ctx context.Context, changes []replica.Change) (effe
 // maxFaults is how many faults of the session store it takes to give up.
 const maxFaults = 3
 
-func (s *Sync) endSessions(ctx context.Context, subject string, e *effects) error {
-	if s.Sessions == nil {
+// mark has tokens of a person prove nothing that are of a sign-in before at.
+func (s *Sync) mark(ctx context.Context, subject string, at time.Time) error {
+	if s.Marks == nil {
 		return nil
+	}
+	if err := s.Marks.Leave(ctx, s.Issuer, subject, at, "the pool"); err != nil {
+		return fmt.Errorf("refuse the tokens of subject %.64q: %w", subject, err)
+	}
+	return nil
+}
+
+func (s *Sync) endSessions(ctx context.Context, subject string, e *effects) error {
+	fault := s.mark(ctx, subject, s.now()) // whatever becomes of it, sessions end
+	if s.Sessions == nil {
+		return fault
 	}
 	for _, pool := range s.SessionPools {
 		n, err := s.Sessions.DeleteBySubject(ctx, pool, subject)
 		e.sessionsEnded += n
 		if err != nil {
-			return fmt.Errorf("end the sessions of subject %.64q: %w", subject, err)
+			return errors.Join(fault, fmt.Errorf("end the sessions of subject %.64q: %w", subject, err))
 		}
 		if n > 0 {
 			s.log.Info("sessions ended: the pool no longer lets the person sign in", slog.String("subject", subject), slog.Int("sessions", n))
 		}
 	}
-	return nil
+	return fault
 }
 
 func (s *Sync) staleSessions(ctx context.Context, subject string, e *effects) error {
@@ -122,7 +134,7 @@ func (s *Sync) staleSessions(ctx context.Context, subject string, e *effects) er
 // settleSubject does for one person what a change would have led to that may have
 // been the last act of a process.
 func (s *Sync) settleSubject(ctx context.Context, subject string, e *effects) error {
-	if s.Sessions == nil {
+	if s.Sessions == nil && s.Marks == nil {
 		return nil
 	}
 	u, err := s.Replica.UserBySubject(ctx, s.Issuer, subject)
@@ -157,7 +169,7 @@ func (p *pass) settle(ctx context.Context) error {
 			return err
 		}
 	}
-	if !p.Unsettled.IsZero() && p.Sessions != nil {
+	if !p.Unsettled.IsZero() && (p.Sessions != nil || p.Marks != nil) {
 		err := p.eachUser(ctx, true, func(u replica.User) error {
 			if !u.Deleted.IsZero() && u.AsOf.Equal(p.Unsettled) {
 				return p.endSessions(ctx, u.Subject, &e)

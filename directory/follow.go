@@ -110,14 +110,18 @@ func (s *Sync) UserAndGroups(ctx context.Context, subject string) (replica.User,
 
 // look is what to look at, for some events together.
 type look struct {
-	users   map[string][]kind          // by subject
-	members map[string]map[string]bool // subjects by group
-	groups  map[string]bool            // wholly
+	users     map[string][]kind          // by subject
+	signedOut map[string]time.Time       // everywhere, by subject: when, as the sender says
+	members   map[string]map[string]bool // subjects by group
+	groups    map[string]bool            // wholly
 }
 
 func newLook(events []Event) *look {
-	l := &look{users: make(map[string][]kind), members: make(map[string]map[string]bool), groups: make(map[string]bool)}
+	l := &look{users: make(map[string][]kind), members: make(map[string]map[string]bool), groups: make(map[string]bool), signedOut: make(map[string]time.Time)}
 	for _, e := range events {
+		if at := l.signedOut[e.Subject]; e.kind == signedOut && e.Time.After(at) {
+			l.signedOut[e.Subject] = e.Time
+		}
 		if e.Subject != "" {
 			l.users[e.Subject] = append(l.users[e.Subject], e.kind)
 		}
@@ -186,6 +190,12 @@ func (s *Sync) lookAtUsers(ctx context.Context, subjects []string, l *look, e *e
 			err = errors.Join(err, unknown)
 		case !u.Enabled || !u.Deleted.IsZero():
 			err = errors.Join(err, s.endSessions(ctx, subject, e))
+		case !l.signedOut[subject].IsZero():
+			at := l.signedOut[subject]
+			if now := s.now(); at.After(now) {
+				at = now // a sender's clock refuses nobody in days to come
+			}
+			err = errors.Join(err, s.mark(ctx, subject, at), s.staleSessions(ctx, subject, e))
 		case slices.Contains(l.users[subject], signedOut) || slices.Contains(l.users[subject], aboutMember):
 			err = errors.Join(err, s.staleSessions(ctx, subject, e))
 		}

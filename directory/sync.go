@@ -23,6 +23,12 @@ type Sessions interface {
 	MarkStale(ctx context.Context, pool, subject string) (int, error)
 }
 
+// Marks are left of people whose tokens of before are to prove nothing any more.
+// *notbefore.Marks fulfils it.
+type Marks interface {
+	Leave(ctx context.Context, issuer, subject string, at time.Time, by string) error
+}
+
 // Config configures a [Sync]. Source, Issuer, Replica and Journal are required.
 type Config struct {
 	// Source is the pool to read.
@@ -42,6 +48,11 @@ type Config struct {
 	// Sessions are ended and marked stale as the replica changes. Defaults to
 	// none.
 	Sessions Sessions
+
+	// Marks are left of those whom the pool has disabled, deleted, or signed out
+	// everywhere. Without them, a bearer token of theirs is good until it expires.
+	// Defaults to none.
+	Marks Marks
 
 	// SessionPools are what the sessions are bound to: for each app client whose
 	// sessions are there, the issuer, a space and the app client's ID. Required

@@ -39,6 +39,7 @@ type cluster struct {
 	events   string // URL
 	admin    *cip.Client
 	sync     func(args ...string) *exec.Cmd
+	run      func(args ...string) *exec.Cmd // another command, with the configuration
 }
 
 // startCluster starts it with sessions in the given place of the configuration.
@@ -90,6 +91,9 @@ routes: [{path: /, upstream: %q}]
 		program.Stdout, program.Stderr = t.Output(), t.Output()
 		return program
 	}
+	c.run = func(args ...string) *exec.Cmd {
+		return exec.Command(binary, append(args, "--config", filepath.Join(folder, "gateway0.yaml"))...)
+	}
 	return c
 }
 
@@ -126,6 +130,31 @@ func (c *cluster) signIn(name string) *codegranttest.Browser {
 		}
 	}
 	return b
+}
+
+// bearer is a program that has got an access token of its own, and got through with it.
+func (c *cluster) bearer(name string) *codegranttest.Browser {
+	c.Helper()
+	p := &platform{t: c.T, pool: c.pool, url: c.gateways[0]}
+	token := p.accessToken(name)
+	b := codegranttest.NewBrowser(c.T)
+	b.Client.Jar = nil
+	b.Client.Transport = withToken(token)
+	for _, gateway := range c.gateways {
+		if status, _ := c.ask(b, gateway); status != 200 {
+			c.Fatalf("the token of %s at %s: status %d", name, gateway, status)
+		}
+	}
+	return b
+}
+
+// withToken sends a bearer token with each request.
+type withToken string
+
+func (token withToken) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer "+string(token))
+	return http.DefaultTransport.RoundTrip(r)
 }
 
 // ask makes a request as a program does, with the cookies of a browser.
@@ -227,11 +256,30 @@ func TestFromDisabledToRefused(t *testing.T) {
 
 			// Without events: one pass.
 			dora := c.signIn("dora")
+			token := c.bearer("dora")
 			c.disable("dora")
 			if err := c.sync().Run(); err != nil {
 				t.Fatal(err)
 			}
+			known := time.Now() // another process has left the mark, and is gone
 			c.refused(dora)
+			c.refused(token)
+			t.Logf("from the end of the pass to tokens refused on %d gateways: %s", len(c.gateways), time.Since(known))
+
+			// An operator signs somebody out everywhere, who is not disabled.
+			gina := c.signIn("gina")
+			token = c.bearer("gina")
+			if out, err := c.run("sessions", "end", "--user", "gina").CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			known = time.Now()
+			c.refused(gina)
+			c.refused(token)
+			if took := time.Since(known); took > 10*time.Second { // a second, and what a busy machine takes
+				t.Errorf("the last gateway took a token for %s", took)
+			}
+			time.Sleep(time.Until(known.Add(time.Second))) // a token says no more of its time than the second
+			c.bearer("gina")
 
 			proxytest.Run(t, "sync", c.sync("--follow"))
 			await(t, c.events+"/healthz")

@@ -117,6 +117,9 @@ func (s *EnduringStore) Shared() bool {
 	return ok && shared.Shared()
 }
 
+// Ends is where ends are on record.
+func (s *EnduringStore) Ends() Ends { return s.ends }
+
 // Close has nothing read any more, and waits for a read under way. It closes neither
 // the store that this one is made of nor its Ends: that comes after.
 func (s *EnduringStore) Close() error {

@@ -159,6 +159,14 @@ func TestBearerTokensThroughEnvoy(t *testing.T) {
 			t.Errorf("%s: %d %v", name, r.StatusCode, r.Header)
 		}
 	}
+	// S-583: a token of before a mark.
+	got, _ := s.Reaches(http.DefaultClient, "GET", "/reports", bearer)
+	if err := s.Auth.NotBefore(t.Context(), got.Header.Get("X-Auth-Subject"), s.Now.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if r, body := s.Ask(http.DefaultClient, "GET", "/reports", bearer); r.StatusCode != 401 || !strings.Contains(r.Header.Get("WWW-Authenticate"), "revoked") || !strings.Contains(body, "#revoked") {
+		t.Errorf("a token of before a mark: %d %v %s", r.StatusCode, r.Header, body)
+	}
 }
 
 func TestRefreshThroughEnvoy(t *testing.T) {

@@ -71,6 +71,9 @@ func (s *Sessions) admitted(ctx context.Context, n Grant) (*Held, *verify.Claims
 		ID: n.Tokens.IDToken, Access: n.Tokens.AccessToken, Refresh: n.Tokens.RefreshToken, Nonce: cmp.Or(n.Nonce, claims.Nonce),
 	}}
 	h.Record.Created, h.Record.LastSeen = now, now
+	if err := s.countsSince(ctx, h, n.Ours && !s.keeper.Carried()); err != nil {
+		return h, nil, err
+	}
 	if err := s.people.Admit(ctx, &h.Person); err != nil {
 		return h, nil, err
 	}

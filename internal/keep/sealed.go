@@ -84,7 +84,7 @@ var withoutStore = []Exception{
 	{"S-062", "no operator can list or end sign-ins"},
 	{"S-071", "each process refreshes by itself, so that rotation of refresh tokens needs a grace period"},
 	{"S-082", "a copy of the cookies works in other processes until its access token ends"},
-	{"S-085", "the sign-ins of a person cannot be ended all at once"},
+	{"S-085", "the sign-ins of a person end by a not-before mark, which other processes know of where they share a cupboard"},
 }
 
 func (s *Sealed) part(i int) session.Cookie {

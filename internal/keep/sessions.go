@@ -73,6 +73,13 @@ func (s *Sessions) Owns(cookie string) bool { return s.keeper.Owns(cookie) }
 func (s *Sessions) Find(w http.ResponseWriter, r *http.Request) (*Held, error) {
 	h, err := s.keeper.Find(r)
 	if err == nil && h != nil {
+		if err = s.counts(r.Context(), h); errors.Is(err, fault.Revoked) {
+			s.keeper.Forget(w)
+			s.marked(r.Context(), h, err)
+			return nil, nil
+		}
+	}
+	if err == nil && h != nil {
 		if h, err = s.engine.fresh(r.Context(), h); err == nil {
 			h = s.touch(r.Context(), h)
 		}
@@ -134,10 +141,16 @@ func (s *Sessions) withoutAccount(ctx context.Context, h *Held, why error) {
 // nothing.
 func (s *Sessions) Look(r *http.Request) (*Held, error) {
 	h, err := s.keeper.Find(r)
-	if errors.Is(err, fault.SessionEnded) {
+	if err == nil && h != nil {
+		err = s.counts(r.Context(), h)
+	}
+	if errors.Is(err, fault.SessionEnded) || errors.Is(err, fault.Revoked) {
 		return nil, nil
 	}
-	return h, err
+	if err != nil {
+		return nil, err
+	}
+	return h, nil
 }
 
 // Recheck is Look for a request that lasts, and whose answer has begun: where a store

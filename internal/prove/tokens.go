@@ -14,8 +14,10 @@ import (
 
 // Prover verifies tokens for one app client.
 type Prover struct {
+	Marks    Marks // nil: nobody has one
 	verifier *verify.Verifier
 	issued   *verify.Verifier // for tokens that the pool has just handed over
+	issuer   string
 	client   string
 	provider string // how the groups begin that Cognito makes for identity providers
 	idTokens bool   // an ID token is taken as a bearer token, too
@@ -23,7 +25,7 @@ type Prover struct {
 
 // New returns a Prover for an app client of the issuer.
 func New(v *verify.Verifier, issuer, client string, bearerIDTokens bool) *Prover {
-	return &Prover{verifier: v, issued: v.Issued(), client: client, provider: path.Base(issuer) + "_", idTokens: bearerIDTokens}
+	return &Prover{verifier: v, issued: v.Issued(), issuer: issuer, client: client, provider: path.Base(issuer) + "_", idTokens: bearerIDTokens}
 }
 
 // Tokens checks a token set of our own app client as a whole: both tokens, of one
@@ -134,6 +136,9 @@ func (p *Prover) Token(ctx context.Context, token string, of Resource) (Person, 
 func (p *Prover) bearer(claims *verify.Claims) (Person, error) {
 	if claims.Machine() {
 		return Person{}, fault.MachineToken
+	}
+	if err := p.Counts(ctx, claims.Subject, beganAt(claims.AuthTime, claims.IssuedAt), Strictly); err != nil {
+		return Person{}, false, err
 	}
 	return Person{
 		Issuer: claims.Issuer, Subject: claims.Subject,

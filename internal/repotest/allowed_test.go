@@ -27,22 +27,23 @@ const anything = "*"
 // also be about to do somebody else's work.
 var allowed = map[string]map[string]string{
 	".": {
-		"cognito":           "the pool as its OAuth client sees it",
-		"verify":            "what the pool's tokens say",
-		"session":           "what a signed-in browser holds here",
-		"replica":           "the copy of users and groups that a sign-in updates",
-		"cloudfront":        "cookies for private files, given and taken with the sign-in",
-		"cupboard":          "where revocations are kept that the pool has not made",
-		"secret":            "a client secret in a file, from settings of the environment",
-		"internal/behind":   "work beside requests, that a shutdown waits for",
-		"internal/fault":    "invalid or unavailable, which is what it answers",
-		"internal/keep":     "sign-ins between requests",
-		"internal/pages":    "its small pages: errors, confirmations",
-		"internal/people":   "what the application says of a person",
-		"internal/prove":    "from tokens to a person",
-		"internal/quotas":   "how much a client may hand over",
-		"internal/returnto": "where a person may be sent back to",
-		"golang.org/x/net":  "the list of public suffixes, which no cookie may be set on",
+		"cognito":            "the pool as its OAuth client sees it",
+		"verify":             "what the pool's tokens say",
+		"session":            "what a signed-in browser holds here",
+		"replica":            "the copy of users and groups that a sign-in updates",
+		"cloudfront":         "cookies for private files, given and taken with the sign-in",
+		"cupboard":           "where revocations are kept that the pool has not made",
+		"cupboard/notbefore": "whose tokens of before count no longer",
+		"secret":             "a client secret in a file, from settings of the environment",
+		"internal/behind":    "work beside requests, that a shutdown waits for",
+		"internal/fault":     "invalid or unavailable, which is what it answers",
+		"internal/keep":      "sign-ins between requests",
+		"internal/pages":     "its small pages: errors, confirmations",
+		"internal/people":    "what the application says of a person",
+		"internal/prove":     "from tokens to a person",
+		"internal/quotas":    "how much a client may hand over",
+		"internal/returnto":  "where a person may be sent back to",
+		"golang.org/x/net":   "the list of public suffixes, which no cookie may be set on",
 	},
 
 	// The rooms of the root package: below it, above the leaves.
@@ -91,6 +92,7 @@ var allowed = map[string]map[string]string{
 	"verify": {"internal/quotas": "how long a token of a pool can be"},
 
 	// Implementations and suites of the contracts.
+	"cupboard/notbefore":    {"cupboard": "the shelf that marks are on"},
 	"cupboard/cupboardtest": {"cupboard": "the contract that the suite holds stores to"},
 	"session/sessiontest": {
 		"session":         "the contract that the suite holds stores to",
@@ -224,6 +226,8 @@ var allowed = map[string]map[string]string{
 	"cmd/codegrant/internal/parts": {
 		".":                              "the pool that sessions are bound to",
 		"cognito":                        "client secrets, as the pool asks for them",
+		"cupboard":                       "the one that marks are kept in",
+		"cupboard/notbefore":             "whose tokens of before count no longer",
 		"directory":                      "the dialect of its journal",
 		"internal/settings":              "what names the parts",
 		"replica":                        "people, as commands print them",
@@ -318,6 +322,7 @@ var allowed = map[string]map[string]string{
 		"cmd/codegrant/internal/terminal":     "where it speaks",
 		"cognito":                             "client secrets",
 		"cupboard":                            "revocations that are owed",
+		"cupboard/notbefore":                  "whose tokens of before count no longer",
 		"gateway":                             "decides who may pass",
 		"gateway/extauthz":                    "answers Envoy",
 		"gateway/spoe":                        "answers HAProxy",

@@ -137,8 +137,9 @@ func (c sessionsEnd) Run(ctx context.Context, out *terminal.Streams) error {
 	if err != nil {
 		return err
 	}
+	markErr := o.Marks.Leave(ctx, o.Issuer, subject, time.Now(), operator())
 	n, err := o.Sessions.DeleteBySubject(ctx, o.Bound, subject)
-	if err != nil {
+	if err = errors.Join(err, markErr); err != nil {
 		return err
 	}
 	fmt.Fprintf(out.Stdout, "ended %s\n", terminal.Plural(n, "session"))

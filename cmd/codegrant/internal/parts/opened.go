@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/cupboard"
+	"github.com/codegrant/codegrant/cupboard/notbefore"
 	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/replica"
 	"github.com/codegrant/codegrant/replica/sqlreplica"
@@ -29,7 +31,9 @@ type Opened struct {
 	DB         *Database // nil: none
 	Closers    []io.Closer
 
-	InDatabase *sqlstore.Store // sessions, or their ends where they are in Redis; nil: neither
+	InDatabase *sqlstore.Store  // sessions, or their ends where they are in Redis; nil: neither
+	Tables     *sqlstore.Store  // of sessions and small records in the database, whether or not sessions are there; nil: no database
+	Marks      *notbefore.Marks // of people; those of this process alone where there are no stores
 }
 
 func (o *Opened) Close() {
@@ -64,6 +68,7 @@ func (c Inspection) Open() (*Opened, error) {
 // OpenStores opens the stores of a configuration, for no pool yet.
 func OpenStores(s *settings.Settings) (*Opened, error) {
 	o := &Opened{Replicated: s.Replica.Enabled}
+	var shelves cupboard.Store // the one that the gateway chooses
 	if s.Database.URL != "" {
 		db, err := OpenDatabase(s.Database.URL.Reveal())
 		if err != nil {
@@ -75,12 +80,14 @@ func OpenStores(s *settings.Settings) (*Opened, error) {
 			o.Close()
 			return nil, err
 		}
+		sessions, err := sqlstore.New(db.DB, sqlstore.Config{Dialect: db.sessions})
+		if err != nil {
+			o.Close()
+			return nil, err
+		}
+		o.Tables, shelves = sessions, sessions.Cupboard()
 		if s.Sessions == settings.InDatabase || s.RedisURL != "" {
-			if o.InDatabase, err = sqlstore.New(db.DB, sqlstore.Config{Dialect: db.sessions}); err != nil {
-				o.Close()
-				return nil, err
-			}
-			o.Sessions = o.InDatabase
+			o.InDatabase, o.Sessions = sessions, sessions
 		}
 	}
 	if s.RedisURL != "" {
@@ -90,11 +97,16 @@ func OpenStores(s *settings.Settings) (*Opened, error) {
 			return nil, err
 		}
 		o.Closers, o.Sessions = append(o.Closers, store), store
+		if shelves == nil {
+			shelves = store.Cupboard()
+		}
 		if o.InDatabase != nil {
 			enduring := session.NewEnduringStore(store, o.InDatabase, session.EnduringConfig{Keep: s.LongestUnused()})
 			o.Closers, o.Sessions = slices.Insert(o.Closers, 0, io.Closer(enduring)), enduring
 		}
 	}
+	o.Marks = notbefore.New(notbefore.Config{Store: shelves})
+	o.Closers = slices.Insert(o.Closers, 0, io.Closer(o.Marks))
 	return o, nil
 }
 

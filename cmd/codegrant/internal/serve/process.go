@@ -322,7 +322,7 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 			running.owed = new(atomic.Int64)
 			c := pool.Config
 			c.Logger = slog.New(counting{p.log.Handler(), p.metrics.events, pool.Name, p.tracing}).With("pool", pool.Name)
-			c.Replica, c.Admit = st.replica, p.admitPerson
+			c.Replica, c.Admit, c.Marks = st.replica, p.admitPerson, st.marks
 			if s.KeysGiven {
 				c.Cupboard = st.cupboard
 			}

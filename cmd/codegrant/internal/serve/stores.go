@@ -12,6 +12,7 @@ import (
 
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/cupboard"
+	"github.com/codegrant/codegrant/cupboard/notbefore"
 	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/replica"
 	"github.com/codegrant/codegrant/replica/sqlreplica"
@@ -47,6 +48,7 @@ type stores struct {
 	outbox   func(context.Context) (sqlreplica.OutboxSize, error) // nil: none
 	ends     session.Ends                                         // nil: not on record beside Redis
 	cupboard cupboard.Store                                       // nil: none
+	marks    *notbefore.Marks                                     // of people, for all pools
 	db       *sql.DB                                              // nil: none
 	migrate  []func(context.Context) error
 
@@ -121,6 +123,8 @@ func (p *process) openStores(s *settings.Settings) (_ *stores, err error) {
 		}
 		st.sessions = measured{sessions, p.metrics}
 	}
+	st.marks = notbefore.New(notbefore.Config{Store: st.cupboard, Logger: p.log})
+	st.closers = slices.Insert(st.closers, 0, st.marks.Close)
 	return st, nil
 }
 

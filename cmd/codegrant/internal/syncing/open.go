@@ -87,10 +87,8 @@ func (s *syncing) migrate(ctx context.Context, journal *directory.SQLJournal) er
 	if err := s.Users.Migrate(ctx); err != nil {
 		return err
 	}
-	if s.InDatabase != nil {
-		if err := s.InDatabase.Migrate(ctx); err != nil {
-			return err
-		}
+	if err := s.Tables.Migrate(ctx); err != nil {
+		return err
 	}
 	return journal.Migrate(ctx)
 }
@@ -133,7 +131,7 @@ func (s *syncing) add(ctx context.Context, pool settings.Pool, journal directory
 			return err
 		}
 	}
-	configuration := directory.Config{Source: source, Issuer: pool.Issuer, Replica: s.Users, Journal: journal, MaxShare: s.MaxShare, BySubject: s.BySubject, Logger: log}
+	configuration := directory.Config{Source: source, Issuer: pool.Issuer, Replica: s.Users, Journal: journal, Marks: s.Marks, MaxShare: s.MaxShare, BySubject: s.BySubject, Logger: log}
 	if s.Sessions != nil {
 		configuration.Sessions, configuration.SessionPools = s.Sessions, bound
 	}

@@ -1,0 +1,20 @@
+package inspect
+
+import (
+	"cmp"
+	"os"
+	"os/user"
+)
+
+// operator is who runs this command, for the logs of all who hear of what it does.
+func operator() string {
+	name := "somebody"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	if before := os.Getenv("SUDO_USER"); before != "" && before != name {
+		name += ", by sudo of " + before
+	}
+	host, _ := os.Hostname()
+	return "operator " + name + " at " + cmp.Or(host, "an unnamed host")
+}

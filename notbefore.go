@@ -1,0 +1,50 @@
+package codegrant
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/codegrant/codegrant/cupboard/notbefore"
+	"github.com/codegrant/codegrant/internal/fault"
+)
+
+// ErrRevoked: the proof is of a sign-in from before the person was signed out
+// everywhere, disabled or deleted. It is an [ErrInvalid].
+var ErrRevoked = fault.Revoked
+
+// NotBefore has what the pool gave a person for a sign-in before at, or in the same
+// second, prove nothing any more: access tokens that have not expired, what a refresh
+// brings later, and sessions that browsers carry. Call it for whom the application
+// disables, deletes or signs out everywhere; sessions in a store are ended there
+// ([session.Store], DeleteBySubject). Every process that shares [Config.Cupboard] knows
+// within a second, this one at once, also where the error, an [ErrUnavailable], says
+// that others do not know yet.
+//
+// The pool's clock and ours are compared: a sign-in right after it may be refused, or
+// one right before it taken, by as much as they differ.
+func (a *Auth) NotBefore(ctx context.Context, subject string, at time.Time) error {
+	err := a.gate.Marks.Leave(ctx, a.gate.endpoints.Issuer, subject, at, "the application")
+	if errors.Is(err, notbefore.ErrUnavailable) {
+		err = unavailable("refuse a person's tokens", err)
+	}
+	if err != nil {
+		return fmt.Errorf("not before: %w", err)
+	}
+	return nil
+}
+
+// marks are those of the configuration, or else made on its cupboard.
+func (s *settings) marks() *notbefore.Marks {
+	if s.Marks == nil {
+		s.ownMarks = true
+		s.Marks = notbefore.New(notbefore.Config{
+			Store: s.Cupboard, Keep: max(31*24*time.Hour, s.AbsoluteTimeout), Now: s.Now, Logger: s.Logger,
+		})
+	}
+	if !s.Marks.Shared() {
+		s.Logger.Info("tokens of people who are signed out everywhere, disabled or deleted are refused by this process alone, and until it ends; set Cupboard (database, or redis) so that every process refuses them")
+	}
+	return s.Marks
+}
