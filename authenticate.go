@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/internal/fault"
 )
 
 // Authenticator is a way to prove who is making a request. An unsafe request that
@@ -96,7 +97,7 @@ func (b bearerAuthenticator) Challenge(err error) string {
 	if err == nil {
 		return `Bearer realm="codegrant"`
 	}
-	if errors.Is(err, ErrRevoked) { // the one thing that was checked of all that revokes a token
+	if errors.Is(err, fault.Revoked) { // the one thing that was checked of all that revokes a token
 		return `Bearer realm="codegrant", error="invalid_token", error_description="the token was revoked; sign in again"`
 	}
 	return `Bearer realm="codegrant", error="invalid_token", error_description="the token is expired or not for this service"`

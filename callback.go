@@ -79,7 +79,7 @@ func (in *signIn) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	held, err := in.sessions.Begin(ctx, w, r, keep.Grant{Tokens: tokens, Nonce: at.nonce(), Began: at.created, Ours: true})
-	if errors.Is(err, ErrRevoked) {
+	if errors.Is(err, fault.Revoked) {
 		// The pool's own session is from before the person was signed out everywhere.
 		in.audit(ctx, slog.LevelInfo, "sign-in begun again: the pool did not ask who it is", slog.String("reason", err.Error()))
 		in.countSignIn(w, r)

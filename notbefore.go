@@ -7,12 +7,7 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant/cupboard/notbefore"
-	"github.com/codegrant/codegrant/internal/fault"
 )
-
-// ErrRevoked: the proof is of a sign-in from before the person was signed out
-// everywhere, disabled or deleted. It is an [ErrInvalid].
-var ErrRevoked = fault.Revoked
 
 // NotBefore has what the pool gave a person for a sign-in before at, or in the same
 // second, prove nothing any more: access tokens that have not expired, what a refresh

@@ -13,6 +13,7 @@ import (
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/codegranttest"
 	"github.com/codegrant/codegrant/cupboard"
+	"github.com/codegrant/codegrant/internal/fault"
 )
 
 // access mints an access token of a person who signed in ago.
@@ -65,12 +66,12 @@ func TestS583_TokensOfBeforeAMarkAreRefused(t *testing.T) {
 			t.Errorf("%s: challenge %s", name, c)
 		}
 		id, err := a.auth.Bearer(t.Context(), token) // as for gRPC
-		if id != nil || !errors.Is(err, codegrant.ErrRevoked) || !errors.Is(err, codegrant.ErrInvalid) || errors.Is(err, codegrant.ErrUnavailable) {
+		if id != nil || !errors.Is(err, fault.Revoked) || !errors.Is(err, codegrant.ErrInvalid) || errors.Is(err, codegrant.ErrUnavailable) {
 			t.Errorf("%s: Bearer = %v, %v", name, id, err)
 		}
 		request, _ := http.NewRequest(http.MethodGet, a.url+"/x", nil) // a stream that was let through before
 		request.Header.Set("Authorization", "Bearer "+token)
-		if err := a.auth.Recheck(request); !errors.Is(err, codegrant.ErrRevoked) {
+		if err := a.auth.Recheck(request); !errors.Is(err, fault.Revoked) {
 			t.Errorf("%s: Recheck = %v", name, err)
 		}
 	}

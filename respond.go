@@ -114,7 +114,7 @@ func (d *desk) challenge(w http.ResponseWriter, r *http.Request, failure error) 
 	if failure != nil {
 		p.Type, p.Title = problemTypes+"invalid-proof", "Proof of identity refused"
 		p.Detail = "The credentials that the request carries are expired or not for this service."
-		if errors.Is(failure, ErrRevoked) {
+		if errors.Is(failure, fault.Revoked) {
 			p.Type, p.Title = problemTypes+"revoked", "Signed out everywhere"
 			p.Detail = "The person was signed out everywhere, disabled or deleted after the sign-in that the credentials are of. Sign in again."
 		}
