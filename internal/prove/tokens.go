@@ -113,7 +113,7 @@ func (p *Prover) Bearer(ctx context.Context, token string) (who Person, isID boo
 	if err != nil {
 		return Person{}, false, fault.OfToken("verify the bearer token", err)
 	}
-	who, err = p.bearer(claims)
+	who, err = p.bearer(ctx, claims)
 	return who, claims.TokenUse == "id", err
 }
 
@@ -130,15 +130,15 @@ func (p *Prover) Token(ctx context.Context, token string, of Resource) (Person, 
 	if err != nil {
 		return Person{}, fault.OfToken("verify the bearer token", err)
 	}
-	return p.bearer(claims)
+	return p.bearer(ctx, claims)
 }
 
-func (p *Prover) bearer(claims *verify.Claims) (Person, error) {
+func (p *Prover) bearer(ctx context.Context, claims *verify.Claims) (Person, error) {
 	if claims.Machine() {
 		return Person{}, fault.MachineToken
 	}
 	if err := p.Counts(ctx, claims.Subject, beganAt(claims.AuthTime, claims.IssuedAt), Strictly); err != nil {
-		return Person{}, false, err
+		return Person{}, err
 	}
 	return Person{
 		Issuer: claims.Issuer, Subject: claims.Subject,
