@@ -190,3 +190,22 @@ func TestPoolSecrets(t *testing.T) {
 		})
 	}
 }
+
+// TestS350_ASecretThatIsTakenAway is not sent any more, though it was the one that worked.
+func TestS350_ASecretThatIsTakenAway(t *testing.T) {
+	pool := &accepting{secret: []string{"b", "c"}}
+	source := &turning{cached: []string{"a", "b"}, now: []string{"a", "b"}}
+	c, _ := serve(t, "", pool.ServeHTTP)
+	c.secrets.source = source
+	for _, want := range [][]string{{"a", "b"}, {"b"}, {"c"}} {
+		if want[0] == "c" {
+			source.cached = []string{"c"}
+		}
+		if _, err := c.Exchange(t.Context(), exchange); err != nil {
+			t.Fatal(err)
+		}
+		if sent := pool.seen(); !slices.Equal(sent, want) {
+			t.Errorf("sent %v, want %v", sent, want)
+		}
+	}
+}
