@@ -37,13 +37,10 @@ func AllowActors(names ...string) Permission {
 	if len(names) > 0 {
 		text = "the person, or as actor " + strings.Join(names, " or ")
 	}
-	return actorPermission{permission{text, func(_ context.Context, id *Identity, _ *http.Request) (bool, error) {
+	return permission{name: text, check: func(_ context.Context, id *Identity, _ *http.Request) (bool, error) {
 		return id != nil && (id.Actor == nil || isActor(names, id.Actor)), nil
-	}}}
+	}, actors: true}
 }
-
-// actorPermission says who may act for people, among other things.
-type actorPermission struct{ permission }
 
 func checkActors(names []string) error {
 	switch {
@@ -62,8 +59,8 @@ func isActor(names []string, a *Actor) bool {
 // admitsActors reports whether one of the permissions says who may act for people.
 func admitsActors(permissions []Permission) bool {
 	return slices.ContainsFunc(permissions, func(p Permission) bool {
-		_, ok := p.(actorPermission)
-		return ok
+		own, _ := p.(permission)
+		return own.actors
 	})
 }
 

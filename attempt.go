@@ -27,7 +27,10 @@ const (
 	attemptVersion = 2
 	// packedVersion is of attempts whose return URL is long, and compressed.
 	packedVersion = 3
-	longReturn    = 1 << 10
+	// These are the same of a sign-in that is to bring something.
+	demandingVersion       = 4
+	demandingPackedVersion = 5
+	longReturn             = 1 << 10
 	// A browser keeps 4,096 bytes of one cookie: what does not fit goes into further
 	// ones, which come with the callback alone.
 	attemptPart     = 3600
@@ -44,10 +47,11 @@ type attempt struct {
 	secret   [32]byte
 	created  time.Time
 	returnTo string
+	demand   demand // what the sign-in is to bring
 }
 
-func newAttempt(now time.Time, returnTo string) attempt {
-	at := attempt{created: now.Truncate(time.Microsecond), returnTo: returnTo}
+func newAttempt(now time.Time, returnTo string, wanted demand) attempt {
+	at := attempt{created: now.Truncate(time.Microsecond), returnTo: returnTo, demand: wanted}
 	rand.Read(at.secret[:])
 	return at
 }
@@ -69,12 +73,18 @@ func (at attempt) codeVerifier() string { return at.derive("code verifier") }
 func (at attempt) encode() []byte {
 	b := append([]byte{attemptVersion}, at.secret[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(at.created.UnixMicro()))
+	packed, plain := byte(packedVersion), byte(attemptVersion)
+	if !at.demand.isNothing() {
+		packed, plain = demandingPackedVersion, demandingVersion
+		b = at.demand.append(b)
+	}
+	b[0] = plain
 	if len(at.returnTo) <= longReturn {
 		return append(b, at.returnTo...)
 	}
-	b[0] = packedVersion
-	packed := bytes.NewBuffer(b)
-	deflate, err := flate.NewWriter(packed, flate.BestCompression)
+	b[0] = packed
+	out := bytes.NewBuffer(b)
+	deflate, err := flate.NewWriter(out, flate.BestCompression)
 	if err == nil {
 		_, err = io.WriteString(deflate, at.returnTo)
 	}
@@ -84,19 +94,26 @@ func (at attempt) encode() []byte {
 	if err != nil {
 		panic(err) // into memory
 	}
-	return packed.Bytes()
+	return out.Bytes()
 }
 
 func decodeAttempt(b []byte) (attempt, error) {
 	var at attempt
-	if len(b) < 1+32+8 || b[0] != attemptVersion && b[0] != packedVersion {
+	if len(b) < 1+32+8 || b[0] < attemptVersion || b[0] > demandingPackedVersion {
 		return at, fmt.Errorf("authorization request of another version")
 	}
 	copy(at.secret[:], b[1:33])
 	at.created = time.UnixMicro(int64(binary.BigEndian.Uint64(b[33:41])))
-	at.returnTo = string(b[41:])
-	if b[0] == packedVersion {
-		plain, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(b[41:])), 1<<20))
+	rest := b[41:]
+	if b[0] >= demandingVersion {
+		var err error
+		if at.demand, rest, err = cutDemand(rest); err != nil {
+			return attempt{}, err
+		}
+	}
+	at.returnTo = string(rest)
+	if b[0] == packedVersion || b[0] == demandingPackedVersion {
+		plain, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(rest)), 1<<20))
 		if err != nil {
 			return attempt{}, fmt.Errorf("authorization request that is damaged: %w", err)
 		}

@@ -66,7 +66,7 @@ func bearerToken(r *http.Request) (token string, ok bool, err error) {
 // [ErrInvalid]. The identity is good until its Expires: who keeps it for longer
 // than one call, as a stream does, has to end with it.
 func (a *Auth) Bearer(ctx context.Context, token string) (*Identity, error) {
-	id, err := bearerAuthenticator{a.prover}.identity(ctx, token)
+	id, err := a.bearer.identity(ctx, token)
 	if err == nil && !a.gate.mayAct(id) {
 		id, err = nil, delegated(id)
 	}
@@ -88,7 +88,7 @@ func (b bearerAuthenticator) identity(ctx context.Context, raw string) (*Identit
 	if isID {
 		proof = &token{ID: cognito.Secret(raw)}
 	}
-	id := identityOf(&who, "", proof)
+	id := b.identityOf(&who, "", proof)
 	return &id, nil
 }
 

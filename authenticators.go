@@ -30,6 +30,7 @@ func (e *proofError) Unwrap() error { return e.err }
 // albAuthenticator takes the headers of an AWS load balancer that signs people in
 // itself (its action authenticate-cognito).
 type albAuthenticator struct {
+	*site
 	prover *prove.Prover
 	alb    *verify.ALB
 }
@@ -43,7 +44,7 @@ func (b albAuthenticator) Authenticate(r *http.Request) (*Identity, error) {
 	if access != "" {
 		proof = &token{Access: access}
 	}
-	id := identityOf(&who, "", proof)
+	id := b.identityOf(&who, "", proof)
 	return &id, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/codegrant/codegrant/internal/fault"
 	"github.com/codegrant/codegrant/internal/keep"
 	"github.com/codegrant/codegrant/internal/pages"
+	"github.com/codegrant/codegrant/internal/prove"
 	"github.com/codegrant/codegrant/internal/returnto"
 )
 
@@ -50,7 +51,9 @@ func (in *signIn) callback(w http.ResponseWriter, r *http.Request) {
 			// succeeded: the person is where they wanted to be.
 			if held, _ := in.sessions.Look(r); held != nil {
 				in.audit(r.Context(), slog.LevelInfo, "callback repeated by a signed-in browser", slog.String("reason", err.Error()))
-				in.arrive(w, r, at.returnTo)
+				if in.met(w, r, at, held) {
+					in.arrive(w, r, at.returnTo)
+				}
 				return
 			}
 		}
@@ -62,6 +65,9 @@ func (in *signIn) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if answer.Err != nil {
+		if in.deniedStepUp(w, r, at, answer.Err) {
+			return
+		}
 		in.refuseSignIn(w, r, at.returnTo, fmt.Errorf("%w: %w", fault.Denied, answer.Err))
 		return
 	}
@@ -78,7 +84,12 @@ func (in *signIn) callback(w http.ResponseWriter, r *http.Request) {
 		in.refuseSignIn(w, r, at.returnTo, err)
 		return
 	}
-	held, err := in.sessions.Begin(ctx, w, r, keep.Grant{Tokens: tokens, Nonce: at.nonce(), Began: at.created, Ours: true})
+	held, err := in.sessions.Begin(ctx, w, r, keep.Grant{
+		Tokens: tokens, Nonce: at.nonce(), Began: at.created, Ours: true,
+		Enough: func(who prove.Person) bool {
+			return at.demand.missing(in.standards, who.ACR, who.AuthTime).isNothing()
+		},
+	})
 	if errors.Is(err, fault.Revoked) {
 		// The pool's own session is from before the person was signed out everywhere.
 		in.audit(ctx, slog.LevelInfo, "sign-in begun again: the pool did not ask who it is", slog.String("reason", err.Error()))
@@ -95,7 +106,9 @@ func (in *signIn) callback(w http.ResponseWriter, r *http.Request) {
 	in.files.grantSignedCookies(w, r, held.Subject)
 	in.countSignIn(w, r)
 	in.finishAttempt(w, answer.State, at)
-	in.arrive(w, r, at.returnTo)
+	if in.met(w, r, at, held) {
+		in.arrive(w, r, at.returnTo)
+	}
 }
 
 // arrive sends the browser to where a sign-in ends. Browsers keep a strict cookie

@@ -26,8 +26,8 @@ type Auth struct {
 	signIn   *signIn        // from the link to the arrival
 	signOut  *signOut       // and out again
 	sessions *keep.Sessions // what is held between requests
-	prover   *prove.Prover  // from tokens to persons
 	verifier *verify.Verifier
+	bearer   bearerAuthenticator
 	behind   *behind.Work // Close waits for it
 }
 
@@ -82,7 +82,7 @@ func New(config Config) (*Auth, error) {
 	place.setPrefix("/auth")
 	prover := prove.New(verifier, endpoints.Issuer, s.Pool.ClientID, s.BearerIDTokens)
 	prover.Marks = marks
-	work, folk := behind.New(s.Logger, s.OnWork), s.people(endpoints.Issuer)
+	work, folk := behind.New(s.Logger, s.OnWork), place.people(endpoints.Issuer)
 	lifetimes := keep.Lifetimes{Idle: s.IdleTimeout, Absolute: s.AbsoluteTimeout}
 	sessions := keep.New(keep.Config{
 		Keeper: s.keeper(endpoints, prover, lifetimes, work), Pool: client, Prover: prover, People: folk, Behind: work,
@@ -94,9 +94,10 @@ func New(config Config) (*Auth, error) {
 			return nil, fmt.Errorf("configure codegrant: CloudFront: %w", err)
 		}
 	}
-	chain := []Authenticator{bearerAuthenticator{prover}}
+	bearer := bearerAuthenticator{place, prover}
+	chain := []Authenticator{bearer}
 	if alb != nil {
-		chain = append(chain, albAuthenticator{prover, alb})
+		chain = append(chain, albAuthenticator{place, prover, alb})
 	}
 	answers, told := &desk{place, append(chain, s.Authenticators...)}, &notes{place}
 	s.logCannot(sessions.Cannot())
@@ -108,7 +109,7 @@ func New(config Config) (*Auth, error) {
 	return &Auth{
 		gate:   &gate{desk: answers, sessions: sessions, people: folk, files: signed, notes: told},
 		signIn: in, signOut: &signOut{desk: answers, client: client, sessions: sessions, files: signed, signIn: in},
-		sessions: sessions, prover: prover, verifier: verifier, behind: work,
+		sessions: sessions, verifier: verifier, bearer: bearer, behind: work,
 	}, nil
 }
 
@@ -163,6 +164,8 @@ func (a *Auth) serve(w http.ResponseWriter, r *http.Request) {
 		a.signIn.handOverSession(w, r)
 	case "/flash":
 		a.signIn.flash(w, r)
+	case "/step-up":
+		a.signIn.stepUpPage(w, r)
 	default:
 		a.gate.problem(w, r, http.StatusNotFound, nil)
 	}

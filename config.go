@@ -211,6 +211,11 @@ type Config struct {
 	// of TrustedOrigins may call it from elsewhere. Defaults to false.
 	AcceptTokens bool
 
+	// Levels are the values of the claim acr, the lowest first: how well people can prove
+	// who they are, as the pool's AcrConfiguration calls it. [MinimumLevel] goes by their
+	// order. Defaults to urn:cognito:loa:1 up to urn:cognito:loa:4.
+	Levels []string
+
 	// TrustedOrigins are other origins whose pages may send unsafe requests
 	// (POST, PUT …), and open WebSockets, with a session cookie or any other
 	// proof but a bearer token. A link of theirs to the sign-out signs out without

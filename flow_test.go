@@ -81,6 +81,7 @@ func newApp(t *testing.T, change func(*codegrant.Config)) *app {
 		})
 		mux.Handle("/reports/", auth.Require(codegrant.InGroup("analysts"))(hello))
 		mux.Handle("/orders/", auth.Require(codegrant.InGroup("editors"))(hello))
+		mux.Handle("/payments/", auth.Require(codegrant.MinimumLevel("urn:cognito:loa:3"), codegrant.SignedInWithin(5*time.Minute))(hello))
 		mux.Handle("/open", auth.Identify(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if m, ok := codegrant.Flash(r); ok {
 				fmt.Fprintf(w, "flash %s: %s", m.Code, m.Message)

@@ -99,7 +99,7 @@ func (in *signIn) handOverSession(w http.ResponseWriter, r *http.Request) {
 		in.audit(ctx, slog.LevelInfo, "signed in", slog.String("sub", held.Subject), slog.String("by", "hand-over"),
 			slog.String("session", held.Key.Short()), slog.Any("groups", held.Groups))
 		in.files.grantSignedCookies(w, r, held.Subject)
-		id := identityOf(&held.Person, "", held)
+		id := in.identityOf(&held.Person, "", held)
 		writeJSON(w, http.StatusCreated, newUserInfo(&id))
 	}
 }

@@ -48,11 +48,14 @@ type Identity struct {
 	Actor *Actor
 
 	Method   Method
-	AuthTime time.Time // when the person last proved who they are
+	AuthTime time.Time // when the person last proved who they are; see [SignedInWithin]
+	ACR      string    // how well, as the pool calls it; empty where it does not say; see [MinimumLevel]
+	AMR      []string  // by what, such as pwd, otp, mfa
 	Expires  time.Time // when the proof (the access token) expires; a session outlives it by refreshing
 
 	sessionID string
-	proof     proof // what the identity was proven with; nil where that was no token
+	standards *standards // what levels and ages are measured by; nil: the usual
+	proof     proof      // what the identity was proven with; nil where that was no token
 }
 
 // proof opens the tokens that an identity was proven with.
@@ -76,13 +79,13 @@ func (id *Identity) tokens() prove.Set {
 }
 
 // identityOf is the one way from what tokens say to an identity.
-func identityOf(who *prove.Person, sessionID string, proof proof) Identity {
+func (s *site) identityOf(who *prove.Person, sessionID string, proof proof) Identity {
 	return Identity{
 		Issuer: who.Issuer, Subject: who.Subject, UserID: who.UserID,
 		Username: who.Username, Email: who.Email, EmailVerified: who.EmailVerified, Name: who.Name,
 		Groups: who.Groups, Scopes: who.Scopes, ClientID: who.ClientID, Actor: who.Actor,
-		Method: Method(who.Method), AuthTime: who.AuthTime, Expires: who.Expires,
-		sessionID: sessionID, proof: proof,
+		Method: Method(who.Method), AuthTime: who.AuthTime, ACR: who.ACR, AMR: who.AMR, Expires: who.Expires,
+		sessionID: sessionID, standards: s.standards, proof: proof,
 	}
 }
 

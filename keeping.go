@@ -62,7 +62,7 @@ func (s *settings) keeper(endpoints cognito.Endpoints, prover *prove.Prover, lif
 }
 
 // people is the application's say about persons.
-func (s *settings) people(issuer string) *people.People {
+func (s *site) people(issuer string) *people.People {
 	p := &people.People{
 		Replica: s.Replica, Accounts: people.NewAccounts(s.Replica, issuer, string(s.Groups), s.UserMaxAge, s.Now),
 		Partly: func(ctx context.Context, subject string, err error) {
@@ -71,7 +71,7 @@ func (s *settings) people(issuer string) *people.People {
 	}
 	if s.Admit != nil {
 		p.Ask = func(ctx context.Context, who *prove.Person) error {
-			id := identityOf(who, "", nil) // the application may keep it
+			id := s.identityOf(who, "", nil) // the application may keep it
 			return s.Admit(ctx, &id)
 		}
 	}

@@ -48,7 +48,7 @@ const begunAt = "begun_at"
 func (in *signIn) begunOnAnotherHost(w http.ResponseWriter, r *http.Request, query url.Values, returnTo string) bool {
 	if query.Has(begunAt) {
 		// Who is signed in there needs no other sign-in.
-		if held, _ := in.sessions.Look(r); held != nil && !query.Has("prompt") {
+		if held, _ := in.sessions.Look(r); held != nil && !query.Has("prompt") && in.demandOf(query).isNothing() {
 			in.arrive(w, r, returnTo)
 			return true
 		}
@@ -90,9 +90,9 @@ func (in *signIn) beginWith(w http.ResponseWriter, r *http.Request, returnTo, pr
 		in.refuseSignIn(w, r, returnTo, fault.SignInLoop)
 		return
 	}
-	at := newAttempt(in.Now(), returnTo)
+	at := newAttempt(in.Now(), returnTo, in.demandOf(query))
 	in.rememberAttempt(w, r, at)
-	returnto.Redirect(w, in.client.AuthorizeURL(cognito.AuthorizationRequest{
+	request := cognito.AuthorizationRequest{
 		RedirectURI:      in.callbackURL(),
 		State:            at.state(),
 		Nonce:            at.nonce(),
@@ -103,7 +103,9 @@ func (in *signIn) beginWith(w http.ResponseWriter, r *http.Request, returnTo, pr
 		Lang:             passOn(query.Get("lang")),
 		LoginHint:        passOn(query.Get("login_hint")),
 		Prompt:           passOn(prompt),
-	}), http.StatusFound)
+	}
+	at.demand.request(&request, in.standards)
+	returnto.Redirect(w, in.client.AuthorizeURL(request), http.StatusFound)
 	in.audit(r.Context(), slog.LevelDebug, "sign-in started")
 }
 

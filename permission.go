@@ -21,6 +21,21 @@ type Permission interface {
 type permission struct {
 	name  string
 	check func(context.Context, *Identity, *http.Request) (bool, error)
+	wants demand // what it asks of the sign-in, and nothing else
+	// remedy is what a sign-in would have to bring to somebody whom check refuses. nil:
+	// wants, or no sign-in helps.
+	remedy func(context.Context, *Identity, *http.Request) (demand, bool)
+	actors bool // it says who may act for people, among other things
+}
+
+// remedyOf is what a sign-in would have to bring to somebody whom a permission refuses.
+// It reports false where none would help.
+func remedyOf(ctx context.Context, p Permission, id *Identity, r *http.Request) (demand, bool) {
+	own, _ := p.(permission)
+	if own.remedy != nil {
+		return own.remedy(ctx, id, r)
+	}
+	return own.wants, !own.wants.isNothing()
 }
 
 func (p permission) Check(ctx context.Context, id *Identity, r *http.Request) (bool, error) {
@@ -31,7 +46,7 @@ func (p permission) String() string { return p.name }
 
 // SignedIn allows everybody who is signed in.
 func SignedIn() Permission {
-	return permission{"signed in", func(_ context.Context, id *Identity, _ *http.Request) (bool, error) {
+	return permission{name: "signed in", check: func(_ context.Context, id *Identity, _ *http.Request) (bool, error) {
 		return id != nil, nil
 	}}
 }
@@ -46,7 +61,7 @@ func InAnyGroup(names ...string) Permission {
 		panic("codegrant: a group permission needs at least one group name, and no empty one")
 	}
 	names = slices.Clone(names)
-	return permission{"group " + strings.Join(names, " or "), func(_ context.Context, id *Identity, _ *http.Request) (bool, error) {
+	return permission{name: "group " + strings.Join(names, " or "), check: func(_ context.Context, id *Identity, _ *http.Request) (bool, error) {
 		return slices.ContainsFunc(names, id.InGroup), nil
 	}}
 }
@@ -57,7 +72,7 @@ func HasScope(scope string) Permission {
 	if scope == "" {
 		panic("codegrant: HasScope needs a scope")
 	}
-	return permission{"scope " + scope, func(_ context.Context, id *Identity, _ *http.Request) (bool, error) {
+	return permission{name: "scope " + scope, check: func(_ context.Context, id *Identity, _ *http.Request) (bool, error) {
 		return id.HasScope(scope), nil
 	}}
 }
@@ -66,18 +81,30 @@ func HasScope(scope string) Permission {
 // panics when there is none.
 func All(permissions ...Permission) Permission {
 	mustHaveSome("All", permissions)
-	all := permission{join(permissions, " and "), func(ctx context.Context, id *Identity, r *http.Request) (bool, error) {
+	return permission{name: join(permissions, " and "), check: func(ctx context.Context, id *Identity, r *http.Request) (bool, error) {
 		for _, p := range permissions {
 			if ok, err := p.Check(ctx, id, r); !ok || err != nil {
 				return false, err
 			}
 		}
 		return true, nil
-	}}
-	if admitsActors(permissions) {
-		return actorPermission{all}
-	}
-	return all
+	}, remedy: func(ctx context.Context, id *Identity, r *http.Request) (demand, bool) {
+		var all demand
+		for _, p := range permissions {
+			own, _ := p.(permission)
+			wanted := own.wants // also where it is met: the next sign-in is to meet it, too
+			if ok, err := p.Check(ctx, id, r); err != nil {
+				return demand{}, false
+			} else if !ok {
+				helps := false
+				if wanted, helps = remedyOf(ctx, p, id, r); !helps {
+					return demand{}, false
+				}
+			}
+			all = all.and(wanted, id.measuredBy())
+		}
+		return all, true
+	}, actors: admitsActors(permissions)}
 }
 
 // Any allows what at least one of the permissions allows, asked in order. One
@@ -85,7 +112,7 @@ func All(permissions ...Permission) Permission {
 // when there is none.
 func Any(permissions ...Permission) Permission {
 	mustHaveSome("Any", permissions)
-	return permission{join(permissions, " or "), func(ctx context.Context, id *Identity, r *http.Request) (bool, error) {
+	return permission{name: join(permissions, " or "), check: func(ctx context.Context, id *Identity, r *http.Request) (bool, error) {
 		var failed error
 		for _, p := range permissions {
 			ok, err := p.Check(ctx, id, r)
@@ -97,13 +124,20 @@ func Any(permissions ...Permission) Permission {
 			}
 		}
 		return false, failed
+	}, remedy: func(ctx context.Context, id *Identity, r *http.Request) (demand, bool) {
+		for _, p := range permissions {
+			if wanted, helps := remedyOf(ctx, p, id, r); helps {
+				return wanted, true
+			}
+		}
+		return demand{}, false
 	}}
 }
 
 // Not allows what the permission refuses. Nobody who is not signed in passes it.
 func Not(p Permission) Permission {
 	mustHaveSome("Not", []Permission{p})
-	return permission{"not " + p.String(), func(ctx context.Context, id *Identity, r *http.Request) (bool, error) {
+	return permission{name: "not " + p.String(), check: func(ctx context.Context, id *Identity, r *http.Request) (bool, error) {
 		ok, err := p.Check(ctx, id, r)
 		return id != nil && !ok && err == nil, err
 	}}
@@ -111,7 +145,7 @@ func Not(p Permission) Permission {
 
 // ReadOnly allows GET, HEAD and OPTIONS.
 func ReadOnly() Permission {
-	return permission{"reading", func(_ context.Context, _ *Identity, r *http.Request) (bool, error) {
+	return permission{name: "reading", check: func(_ context.Context, _ *Identity, r *http.Request) (bool, error) {
 		return isSafe(r.Method), nil
 	}}
 }
@@ -123,7 +157,7 @@ func PermissionFunc(name string, check func(context.Context, *Identity, *http.Re
 	if check == nil {
 		panic("codegrant: PermissionFunc needs a function")
 	}
-	return permission{name, check}
+	return permission{name: name, check: check}
 }
 
 func mustHaveSome(name string, permissions []Permission) {

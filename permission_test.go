@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 )
 
 func TestPermissions(t *testing.T) {
@@ -74,6 +75,8 @@ func TestS100_PermissionsThatMakeNoSensePanic(t *testing.T) {
 		"any of nothing": func() { Any() },
 		"nil permission": func() { All(SignedIn(), nil) },
 		"not nil":        func() { Not(nil) },
+		"no level":       func() { MinimumLevel("") },
+		"no time":        func() { SignedInWithin(time.Second - 1) },
 		"no function":    func() { PermissionFunc("x", nil) },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -33,7 +33,7 @@ func (a *Auth) Identify(next http.Handler) http.Handler {
 //
 // It may be nested: an inner Require re-uses the outer one's identity.
 func (a *Auth) Require(permissions ...Permission) func(http.Handler) http.Handler {
-	need, actors := allOf(permissions), admitsActors(permissions)
+	need := allOf(permissions)
 	return func(next http.Handler) http.Handler {
 		next = a.gate.files.withSignedCookies(next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -50,21 +50,14 @@ func (a *Auth) Require(permissions ...Permission) func(http.Handler) http.Handle
 			case id == nil:
 				a.gate.unauthorized(w, r, req.failure)
 				return
-			case !actors && !a.gate.mayAct(id):
-				a.gate.forbidden(w, r, id, errActor(id))
-				return
 			case id != req.identity:
 				r = r.WithContext(req.as(id))
 			}
-			allowed, err := need.Check(r.Context(), id, r)
-			switch {
-			case err != nil:
-				a.gate.unavailable(w, r, unavailable("check the permission", err))
-			case !allowed:
-				a.gate.forbidden(w, r, id, fmt.Errorf("%w: needs %s", ErrForbidden, need))
-			default:
-				next.ServeHTTP(w, r)
+			if err := a.gate.authorize(r.Context(), id, r, need); err != nil {
+				a.gate.refuse(w, r, id, err)
+				return
 			}
+			next.ServeHTTP(w, r)
 		})
 	}
 }
@@ -97,7 +90,7 @@ func (a *Auth) recheck(r *http.Request, permissions []Permission) error {
 	}
 	var id *Identity
 	if held != nil {
-		own := identityOf(&held.Person, held.Key.Short(), held)
+		own := a.gate.identityOf(&held.Person, held.Key.Short(), held)
 		id, err = &own, a.gate.crossOrigin(r)
 	} else {
 		id, _, err = a.gate.offered(r)
@@ -107,18 +100,8 @@ func (a *Auth) recheck(r *http.Request, permissions []Permission) error {
 		return err
 	case id == nil:
 		return ErrSessionEnded
-	case !admitsActors(permissions) && !a.gate.mayAct(id):
-		return errActor(id)
 	}
-	need := allOf(permissions)
-	allowed, err := need.Check(r.Context(), id, r)
-	switch {
-	case err != nil:
-		return unavailable("check the permission", err)
-	case !allowed:
-		return fmt.Errorf("%w: needs %s", ErrForbidden, need)
-	}
-	return nil
+	return a.gate.authorize(r.Context(), id, r, allOf(permissions))
 }
 
 // identify finds out who is asking. It has answered the request itself when it reports
@@ -147,7 +130,7 @@ func (g *gate) identify(w http.ResponseWriter, r *http.Request) (*request, bool)
 		g.audit(r.Context(), slog.LevelWarn, "request refused", slog.String("reason", err.Error()))
 		req.failure = err
 	case held != nil:
-		req.own = identityOf(&held.Person, held.Key.Short(), held)
+		req.own = g.identityOf(&held.Person, held.Key.Short(), held)
 		req.identity, req.sessionEnd = &req.own, held.Record.Expires
 		if err := g.crossOrigin(r); err != nil {
 			g.forbidden(w, r, req.identity, err)
@@ -204,7 +187,7 @@ func (g *gate) current(ctx context.Context, id *Identity) (*Identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	return id.with(row, groups), nil
+	return g.measured(id.with(row, groups)), nil
 }
 
 // crossOrigin refuses an unsafe request that another site made the browser send

@@ -20,12 +20,13 @@ import (
 // settings is Config with defaults, checked.
 type settings struct {
 	Config
-	secure   bool // https, or any cookie rule that follows from it
-	rules    *returnto.Rules
-	cookie   session.Cookie // the session's
-	binding  string         // what a session record is bound to
-	unkeyed  bool           // Keys are of this process
-	ownMarks bool           // Marks were made here
+	secure    bool // https, or any cookie rule that follows from it
+	rules     *returnto.Rules
+	cookie    session.Cookie // the session's
+	binding   string         // what a session record is bound to
+	unkeyed   bool           // Keys are of this process
+	ownMarks  bool           // Marks were made here
+	standards *standards     // what levels and ages are measured by
 }
 
 func (c Config) resolve() (settings, error) {
@@ -118,8 +119,20 @@ func (c Config) resolve() (settings, error) {
 		def(&c.UserMaxAge, defaultUserMaxAge)
 	}
 
+	if s.standards = usual; len(c.Levels) > 0 || c.Now != nil {
+		own := *usual
+		if s.standards = &own; len(c.Levels) > 0 {
+			own.levels = slices.Clone(c.Levels)
+		}
+		if c.Now != nil {
+			own.now = c.Now
+		}
+	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if err := checkLevels(c.Levels); err != nil {
+		fault("Levels", "%w", err)
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

@@ -26,6 +26,10 @@ type problemDocument struct {
 	Detail      string `json:"detail,omitempty"`
 	LoginURL    string `json:"login_url,omitempty"`
 	Correlation string `json:"correlation,omitempty"`
+
+	// What a sign-in is to bring, where one is not enough (RFC 9470).
+	ACRValues []string `json:"acr_values,omitempty"`
+	MaxAge    int64    `json:"max_age,omitempty"` // seconds
 }
 
 func writeProblem(w http.ResponseWriter, p problemDocument) {
@@ -122,6 +126,19 @@ func (d *desk) challenge(w http.ResponseWriter, r *http.Request, failure error) 
 	writeProblem(w, p)
 }
 
+// refuse answers somebody who is signed in, and whom a permission does not allow.
+func (d *desk) refuse(w http.ResponseWriter, r *http.Request, id *Identity, err error) {
+	var again *StepUpError
+	switch {
+	case isUnavailable(err):
+		d.unavailable(w, r, err)
+	case errors.As(err, &again):
+		d.stepUp(w, r, id, again)
+	default:
+		d.forbidden(w, r, id, err)
+	}
+}
+
 // forbidden answers 403: signed in, and not allowed.
 func (d *desk) forbidden(w http.ResponseWriter, r *http.Request, id *Identity, err error) {
 	correlation := correlation()
@@ -195,7 +212,7 @@ func (s *site) isOwnEndpoint(target string) bool {
 // isOwnPath is isOwnEndpoint for a path as it is decoded.
 func (s *site) isOwnPath(path string) bool {
 	prefix := *s.prefix.Load()
-	for _, endpoint := range [...]string{"/login", "/callback", "/logout", "/user", "/flash", "/session", "/check"} {
+	for _, endpoint := range [...]string{"/login", "/callback", "/logout", "/user", "/flash", "/session", "/step-up", "/check"} {
 		if rest, ok := strings.CutPrefix(path, prefix+endpoint); ok && (rest == "" || rest == "/") {
 			return true
 		}

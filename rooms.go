@@ -66,4 +66,7 @@ type signOut struct {
 }
 
 // bearerAuthenticator takes a token from the Authorization header (RFC 6750).
-type bearerAuthenticator struct{ prover *prove.Prover }
+type bearerAuthenticator struct {
+	*site
+	prover *prove.Prover
+}

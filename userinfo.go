@@ -20,7 +20,9 @@ type userInfo struct {
 	Issuer        string   `json:"iss"`
 	Method        Method   `json:"method"`
 	AuthTime      int64    `json:"auth_time,omitempty"` // epoch seconds, as the claim
-	Expires       string   `json:"token_expires"`       // RFC 3339; a session outlives it
+	ACR           string   `json:"acr,omitempty"`
+	AMR           []string `json:"amr,omitempty"`
+	Expires       string   `json:"token_expires"` // RFC 3339; a session outlives it
 }
 
 // user answers with the identity as JSON, or 401.
@@ -52,6 +54,7 @@ func newUserInfo(id *Identity) userInfo {
 		Subject: id.Subject, ID: id.UserID, Username: id.Username,
 		Email: id.Email, EmailVerified: id.EmailVerified, Name: id.Name,
 		Groups: orEmpty(id.Groups), Scopes: orEmpty(id.Scopes), Actor: id.Actor.String(), Issuer: id.Issuer, Method: id.Method,
+		ACR: id.ACR, AMR: id.AMR,
 		Expires: id.Expires.UTC().Format(time.RFC3339),
 	}
 	if !id.AuthTime.IsZero() {

@@ -163,6 +163,9 @@ type claims struct {
 	UserID        int64    `json:"user_id,omitempty"`
 	Actor         *actor   `json:"act,omitempty"`
 	Session       string   `json:"sid,omitempty"`
+	ACR           string   `json:"acr,omitempty"`
+	AMR           []string `json:"amr,omitempty"`
+	AuthTime      int64    `json:"auth_time,omitempty"`
 }
 
 // actor is who acts for the person, as RFC 8693 has it.
@@ -217,10 +220,10 @@ func appendSaid(b []byte, audience string, id *codegrant.Identity) []byte {
 		b = binary.AppendUvarint(b, uint64(len(s)))
 		b = append(b, s...)
 	}
-	for _, s := range [...]string{audience, id.Subject, id.Issuer, id.Username, id.Email, id.Name, id.SessionID()} {
+	for _, s := range [...]string{audience, id.Subject, id.Issuer, id.Username, id.Email, id.Name, id.SessionID(), id.ACR} {
 		add(s)
 	}
-	for _, list := range [...][]string{id.Groups, id.Scopes} {
+	for _, list := range [...][]string{id.Groups, id.Scopes, id.AMR} {
 		b = binary.AppendUvarint(b, uint64(len(list)))
 		for _, s := range list {
 			add(s)
@@ -234,10 +237,19 @@ func appendSaid(b []byte, audience string, id *codegrant.Identity) []byte {
 	}
 	b = append(b, 0)
 	b = binary.AppendVarint(b, id.UserID)
+	b = binary.AppendVarint(b, secondsOf(id.AuthTime))
 	if id.EmailVerified {
 		b = append(b, 1)
 	}
 	return b
+}
+
+// secondsOf is a time in seconds since 1970, 0 where it is not known.
+func secondsOf(at time.Time) int64 {
+	if at.IsZero() {
+		return 0
+	}
+	return at.Unix()
 }
 
 func (s *signer) signAt(now time.Time, audience string, id *codegrant.Identity) (string, error) {
@@ -248,6 +260,7 @@ func (s *signer) signAt(now time.Time, audience string, id *codegrant.Identity) 
 		Issuer: s.Issuer, Audience: audience, Subject: id.Subject, IssuedAt: now.Unix(), Expires: now.Add(s.Lifetime).Unix(),
 		PoolIssuer: id.Issuer, Username: id.Username, Email: id.Email, EmailVerified: id.EmailVerified, Name: id.Name,
 		Groups: orEmpty(id.Groups), Scopes: orEmpty(id.Scopes), UserID: id.UserID, Session: id.SessionID(), Actor: actorOf(id.Actor, id.Issuer),
+		ACR: id.ACR, AMR: id.AMR, AuthTime: secondsOf(id.AuthTime),
 	})
 	if err != nil {
 		return "", err

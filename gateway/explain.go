@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -101,23 +102,26 @@ func (g *Gateway) Explain(r *http.Request, tenant string, id *codegrant.Identity
 		for _, p := range permissions {
 			has := false
 			if id != nil {
-				has, err = p.Check(r.Context(), id, r)
-				if err != nil {
+				err := t.Auth.Authorize(r.Context(), id, r, p)
+				if errors.Is(err, codegrant.ErrUnavailable) {
 					out.Decision, out.Reason = Unavailable, err.Error()
 				}
-				if !has {
+				if has = err == nil; !has {
 					missing = append(missing, p.String())
 				}
 			}
-			out.Asked = append(out.Asked, Asked{route, p.String(), has && err == nil})
+			out.Asked = append(out.Asked, Asked{route, p.String(), has})
 		}
 	}
 	ask(found.Name, found.permissions[:own])
 	for _, other := range found.because {
 		ask(other.Name, other.permissions)
 	}
+	var again *codegrant.StepUpError
 	switch {
 	case out.Decision != "":
+	case len(missing) > 0 && errors.As(t.Auth.Authorize(r.Context(), id, r, found.permissions...), &again):
+		out.Decision, out.Reason = Unauthorized, "the person is to sign in again, for "+strings.Join(missing, " and ")
 	case len(missing) > 0:
 		out.Decision, out.Reason = Forbidden, "the person does not have "+strings.Join(missing, ", nor ")
 	case len(out.Asked) > 0:

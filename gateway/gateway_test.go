@@ -220,7 +220,7 @@ func TestS090_S091_S092_ForgedIdentityHeaders(t *testing.T) {
 	bob := s.signIn("/", "bob@example.com")
 	forged := map[string]string{
 		"X-Auth-Subject": "evil", "x-auth-subject": "evil", "X_Auth_Subject": "evil", "x_auth-groups": "admins", "X.Auth.Groups": "admins", "X-AUTH-EMAIL": "evil@example.com",
-		"x_auth_user_id": "1", "X-Auth-Assertion": "evil", "x-auth-name": "evil", "X_AUTH_SCOPES": "evil", "X-Auth_Issuer": "evil", "x-auth_username": "evil",
+		"x_auth_user_id": "1", "X-Auth-Assertion": "evil", "x-auth-name": "evil", "X_AUTH_SCOPES": "evil", "X-Auth_Issuer": "evil", "x-auth_username": "evil", "X-Auth-Acr": "evil", "x_auth_amr": "evil", "X-Auth_Time": "1",
 		"Connection": "X-Auth-Subject, X-Auth-Groups, X-Auth-Email",
 	}
 	for _, tt := range []struct {
@@ -234,7 +234,7 @@ func TestS090_S091_S092_ForgedIdentityHeaders(t *testing.T) {
 				t.Errorf("%s: upstream saw %s: %v", tt.path, name, values)
 			}
 		}
-		for _, name := range []string{"X-Auth-Subject", "X-Auth-Groups", "X-Auth-Email", "X-Auth-Username", "X-Auth-Name", "X-Auth-Scopes", "X-Auth-User-Id", "X-Auth-Issuer", "X-Auth-Actor", "X-Auth-Assertion"} {
+		for _, name := range []string{"X-Auth-Subject", "X-Auth-Groups", "X-Auth-Email", "X-Auth-Username", "X-Auth-Name", "X-Auth-Scopes", "X-Auth-User-Id", "X-Auth-Issuer", "X-Auth-Acr", "X-Auth-Amr", "X-Auth-Time", "X-Auth-Actor", "X-Auth-Assertion"} {
 			if len(got.Header[name]) != 1 {
 				t.Errorf("%s: %s is there %d times", tt.path, name, len(got.Header[name]))
 			}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/codegrant/codegrant"
 )
@@ -16,7 +17,7 @@ import (
 // every request, empty where there is nothing to tell, so that a value of the
 // client's can never stand in its place. Values are ASCII: other characters, and
 // percent signs and control characters, are percent-encoded as UTF-8; within
-// Groups and Scopes a comma too.
+// Groups, Scopes and AMR a comma too.
 type Headers struct {
 	Subject   string // sub. Defaults to X-Auth-Subject
 	Username  string // Defaults to X-Auth-Username
@@ -27,6 +28,9 @@ type Headers struct {
 	UserID    string // row of the replica. Defaults to X-Auth-User-Id
 	Issuer    string // Defaults to X-Auth-Issuer
 	Actor     string // who acts for them; empty: nobody. Defaults to X-Auth-Actor
+	ACR       string // level of the sign-in. Defaults to X-Auth-Acr
+	AMR       string // by what, separated by commas. Defaults to X-Auth-Amr
+	AuthTime  string // of the sign-in, in seconds since 1970. Defaults to X-Auth-Time
 	Assertion string // signed. Defaults to X-Auth-Assertion
 }
 
@@ -83,10 +87,15 @@ func (g *Gateway) tell(h http.Header, id *codegrant.Identity) {
 	set(n.Email, encode(email, false))
 	set(n.Name, encode(id.Name, false))
 	set(n.Issuer, encode(id.Issuer, false))
-	set(n.Groups, encodeList(id.Groups))
-	set(n.Scopes, encodeList(id.Scopes))
+	var lists lister
+	lists.grow(id.Groups, id.Scopes, id.AMR)
+	set(n.Groups, lists.encode(id.Groups))
+	set(n.Scopes, lists.encode(id.Scopes))
 	set(n.UserID, userID)
 	set(n.Actor, encode(id.Actor.String(), false))
+	set(n.ACR, encode(id.ACR, false))
+	set(n.AMR, lists.encode(id.AMR))
+	set(n.AuthTime, lists.seconds(id.AuthTime))
 	set(n.Assertion, "")
 }
 
@@ -109,8 +118,8 @@ func (g *Gateway) fits(id *codegrant.Identity, r *route) error {
 	if r.Assertion {
 		escaped += 6 * 4 / 3 // and once more in JSON, as base64url
 	}
-	size := len(id.Subject) + len(id.Username) + len(id.Email) + len(id.Name) + len(id.Issuer) + len(id.Actor.String())
-	for _, list := range [...][]string{id.Groups, id.Scopes} {
+	size := len(id.Subject) + len(id.Username) + len(id.Email) + len(id.Name) + len(id.Issuer) + len(id.Actor.String()) + len(id.ACR)
+	for _, list := range [...][]string{id.Groups, id.Scopes, id.AMR} {
 		for _, item := range list {
 			size += len(item) + 3
 		}
@@ -152,20 +161,42 @@ func (r *route) shown(id *codegrant.Identity) *codegrant.Identity {
 	return &own
 }
 
-func encodeList(items []string) string {
-	var b strings.Builder
-	size := 0
-	for _, item := range items {
-		size += len(item) + 1
+// lister writes lists one behind the other, into one piece of memory as a rule.
+type lister struct{ strings.Builder }
+
+// maxSeconds is how long a time is in seconds, at most.
+const maxSeconds = 20
+
+func (l *lister) grow(lists ...[]string) {
+	size := maxSeconds
+	for _, list := range lists {
+		for _, item := range list {
+			size += len(item) + 1
+		}
 	}
-	b.Grow(size)
+	l.Grow(size)
+}
+
+func (l *lister) encode(items []string) string {
+	begin := l.Len()
 	for i, item := range items {
 		if i > 0 {
-			b.WriteByte(',')
+			l.WriteByte(',')
 		}
-		b.WriteString(encode(item, true))
+		l.WriteString(encode(item, true))
 	}
-	return b.String()
+	return l.String()[begin:]
+}
+
+// seconds is a time in seconds since 1970; empty where it is not known.
+func (l *lister) seconds(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	begin := l.Len()
+	var room [maxSeconds]byte
+	l.Write(strconv.AppendInt(room[:0], at.Unix(), 10))
+	return l.String()[begin:]
 }
 
 func encode(s string, inList bool) string {

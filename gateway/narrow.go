@@ -5,8 +5,10 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/codegrant/codegrant"
 )
@@ -81,7 +83,7 @@ func (n *narrowedGuards) of(t *tenant, r *route, by narrowing) (http.Handler, er
 	return guard, nil
 }
 
-// permissionsOf reads group=, any_group= and scope=.
+// permissionsOf reads group=, any_group=, scope=, acr= and max_age=.
 func permissionsOf(query url.Values) ([]codegrant.Permission, error) {
 	var all []codegrant.Permission
 	var either []string
@@ -99,6 +101,14 @@ func permissionsOf(query url.Values) ([]codegrant.Permission, error) {
 					either = append(either, item)
 				case "scope":
 					all = append(all, codegrant.HasScope(item))
+				case "acr":
+					all = append(all, codegrant.MinimumLevel(item))
+				case "max_age":
+					age, err := strconv.ParseUint(item, 10, 31)
+					if err != nil || age == 0 {
+						return nil, fmt.Errorf("%w: max_age is no number of seconds", errQuery)
+					}
+					all = append(all, codegrant.SignedInWithin(time.Duration(age)*time.Second))
 				default:
 					return nil, fmt.Errorf("%w: %q is not known", errQuery, name)
 				}

@@ -64,7 +64,7 @@ func (p *Pass) fits(ctx context.Context) error {
 // RequestURI and headers, and as RemoteAddr the address and port of the proxy, which
 // has to be a trusted one.
 //
-// The keys group, any_group and scope of narrow ask for more than the route does, as in
+// The keys group, any_group, scope, acr and max_age of narrow ask for more than the route does, as in
 // the query of Check, never less.
 //
 // It returns nil where the request may not pass: what the client is to get instead is

@@ -92,11 +92,16 @@ func (g guard) admit(ctx context.Context, method string) (*codegrant.Identity, e
 	}
 	// Permissions ask about a request of HTTP, and a call is one.
 	r := (&http.Request{Method: http.MethodPost, URL: &url.URL{Path: method}, Header: http.Header{}}).WithContext(ctx)
-	allowed, err := rule.Check(ctx, id, r)
+	err = g.auth.Authorize(ctx, id, r, rule)
+	var again *codegrant.StepUpError
 	switch {
-	case err != nil:
+	case errors.Is(err, codegrant.ErrUnavailable):
 		return nil, unavailable(ctx, method, err)
-	case !allowed:
+	case errors.As(err, &again):
+		// A token of another sign-in would do; RFC 9470 has words for it.
+		_ = grpc.SetTrailer(ctx, metadata.Pairs("www-authenticate", again.Challenge()))
+		return nil, status.Error(codes.Unauthenticated, "sign in again: needs "+rule.String())
+	case err != nil:
 		slog.WarnContext(ctx, "call refused", "sub", id.Subject, "reason", "needs "+rule.String(), "method", method)
 		return nil, status.Error(codes.PermissionDenied, "needs "+rule.String())
 	}

@@ -53,6 +53,7 @@ func TestGuard(t *testing.T) {
 		"/shop.v1.Orders/Watch":   codegrant.InGroup("analysts"),
 		"/shop.v1.Orders/Read":    codegrant.Any(codegrant.InGroup("analysts"), codegrant.ReadOnly()),
 		"/shop.v1.Orders/Chancy":  broken,
+		"/shop.v1.Orders/Refund":  codegrant.MinimumLevel("urn:cognito:loa:4"),
 		"/shop.v1.OrdersArchive/": codegrant.InGroup("analysts"),
 	})
 	good := token(time.Now().Add(time.Hour))
@@ -68,6 +69,7 @@ func TestGuard(t *testing.T) {
 		{"no rule", "/shop.v1.Other/Place", []string{"authorization", "Bearer " + good}, codes.PermissionDenied},
 		{"a service of a longer name", "/shop.v1.OrdersArchive/Place", []string{"authorization", "Bearer " + good}, codes.PermissionDenied},
 		{"a rule that cannot tell", "/shop.v1.Orders/Chancy", []string{"authorization", "Bearer " + good}, codes.Unavailable},
+		{"a sign-in that is not enough", "/shop.v1.Orders/Refund", []string{"authorization", "Bearer " + good}, codes.Unauthenticated},
 		{"nothing", "/shop.v1.Orders/Place", nil, codes.Unauthenticated},
 		{"no token", "/shop.v1.Orders/Place", []string{"authorization", "Bearer "}, codes.Unauthenticated},
 		{"no scheme", "/shop.v1.Orders/Place", []string{"authorization", good}, codes.Unauthenticated},

@@ -107,7 +107,7 @@ func TestS090_S091_ForgedHeadersThroughHAProxy(t *testing.T) {
 	s := newSite(t, nil)
 	forged := map[string]string{
 		"X-Auth-Subject": "evil", "X_Auth_Subject": "evil", "x_auth-groups": "admins", "X.Auth.Groups": "admins", "X-AUTH-EMAIL": "evil@example.com", "X~Auth^Groups": "admins",
-		"x_auth_user_id": "1", "X-Auth-Assertion": "evil", "x-auth-name": "evil", "X_AUTH_SCOPES": "evil", "X-Auth_Issuer": "evil", "x-auth_username": "evil",
+		"x_auth_user_id": "1", "X-Auth-Assertion": "evil", "x-auth-name": "evil", "X_AUTH_SCOPES": "evil", "X-Auth_Issuer": "evil", "x-auth_username": "evil", "X-Auth-Acr": "evil", "x_auth_amr": "evil", "X-Auth_Time": "1",
 		"X-Original-Url": "/evil", "X-Rewrite-Url": "/evil", "X-Forwarded-Uri": "/evil", "X-Forwarded-Method": "evil", "X-Original-Method": "evil", "X_Forwarded_For": "evil",
 		"X-Forwarded-Host": "evil", "Forwarded": "for=evil",
 	}

@@ -17,6 +17,9 @@ type Grant struct {
 	Tokens cognito.TokenSet
 	Nonce  string    // that was sent; empty: none was, from here
 	Began  time.Time // when the browser was sent to the pool; zero: it was not, from here
+	// Enough reports whether somebody has what the browser was sent to the pool for. nil:
+	// whoever it is.
+	Enough func(prove.Person) bool
 	// Ours: this service redeemed the tokens, and has the refresh token revoked if
 	// nothing comes of them.
 	Ours bool
@@ -29,7 +32,7 @@ func (s *Sessions) Begin(ctx context.Context, w http.ResponseWriter, r *http.Req
 	h, claims, err := s.admitted(ctx, n)
 	if err == nil {
 		held, listErr := s.keeper.All(r)
-		if newer := s.ofAnotherTab(ctx, h, held, n.Began); newer != nil {
+		if newer := s.ofAnotherTab(ctx, h, held, n); newer != nil {
 			s.revoke.beside(ctx, h.Subject, n.Tokens.RefreshToken)
 			if newer.handOut {
 				return newer, s.keeper.Hand(w, newer)
@@ -83,13 +86,14 @@ func (s *Sessions) admitted(ctx context.Context, n Grant) (*Held, *verify.Claims
 
 // ofAnotherTab is the sign-in of the same person that another tab has made since this
 // one began. A second would end the first under the requests of that tab.
-func (s *Sessions) ofAnotherTab(ctx context.Context, h *Held, held []*Held, began time.Time) *Held {
-	if began.IsZero() {
+func (s *Sessions) ofAnotherTab(ctx context.Context, h *Held, held []*Held, n Grant) *Held {
+	if n.Began.IsZero() {
 		return nil
 	}
 	for _, other := range held {
 		now, err := s.keeper.Now(ctx, other)
-		if err == nil && now.Subject == h.Subject && now.Record.Created.After(began) && !now.AuthTime.Before(h.AuthTime) {
+		if err == nil && now.Subject == h.Subject && now.Record.Created.After(n.Began) && !now.AuthTime.Before(h.AuthTime) &&
+			(n.Enough == nil || n.Enough(now.Person)) {
 			return now
 		}
 	}

@@ -59,13 +59,18 @@ func (c *carried) presented(ctx context.Context, tokens cognito.TokenSet, of pro
 				return nil, h.why
 			}
 			h.Issued = claims.IssuedAt
+		} else if claims, err := c.prover.Of(ctx, tokens.IDToken); err == nil && claims.Subject == of.Subject {
+			of.ACR, of.AMR = claims.ACR, claims.AMR
 		}
 	}
 	if of.Subject == "" {
-		of = prove.Sign{Subject: claims.Subject, AuthTime: claims.AuthTime, Nonce: claims.Nonce, Origin: claims.OriginID}
+		of = prove.Sign{Subject: claims.Subject, AuthTime: claims.AuthTime, ACR: claims.ACR, AMR: claims.AMR, Nonce: claims.Nonce, Origin: claims.OriginID}
 	}
 	if h.Subject != "" && h.Subject != of.Subject {
 		return nil, fault.SubjectMismatch
+	}
+	if h.ACR == "" && len(h.AMR) == 0 {
+		h.ACR, h.AMR = of.ACR, of.AMR
 	}
 	h.Subject, h.AuthTime, h.set.Nonce, h.origin = of.Subject, of.AuthTime, of.Nonce, of.Origin
 	return h, nil

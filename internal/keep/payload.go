@@ -19,7 +19,10 @@ import (
 // "not signed in", never a fault.
 const (
 	identityVersion = 0x12
-	tokensVersion   = 0x21
+	// levelVersion has besides how well and by what the person proved who they are. It
+	// is written where the pool says so, so that processes of before read the others.
+	levelVersion  = 0x13
+	tokensVersion = 0x21
 )
 
 var errPayload = errors.New("session payload of another version, or damaged")
@@ -96,7 +99,14 @@ func (e *encoder) flag(b bool) {
 
 func (h *Held) encodeIdentity() []byte {
 	id := &h.Person
-	e := append(make(encoder, 0, 256), identityVersion)
+	version := byte(identityVersion)
+	if id.ACR != "" || len(id.AMR) > 0 {
+		version = levelVersion
+	}
+	e := append(make(encoder, 0, 256), version)
+	if version == levelVersion {
+		e = binary.AppendUvarint(e, uint64(len(id.Groups)+len(id.Scopes)+len(id.AMR)))
+	}
 	e.varint(id.UserID)
 	e.str(id.Username)
 	e.str(id.Email)
@@ -108,6 +118,10 @@ func (h *Held) encodeIdentity() []byte {
 	e.varint(id.Expires.Unix())
 	e.varint(id.Issued.Unix())
 	e.flag(h.Refreshes)
+	if version == levelVersion {
+		e.str(id.ACR)
+		e.list(id.AMR)
+	}
 	return e
 }
 
@@ -115,8 +129,12 @@ func (h *Held) encodeIdentity() []byte {
 // string.
 func decodeIdentity(plain []byte) (*Held, error) {
 	d := decoder{s: string(plain)}
-	if d.byte() != identityVersion {
+	version := d.byte()
+	if version != identityVersion && version != levelVersion {
 		return nil, errPayload
+	}
+	if version == levelVersion {
+		d.reserve()
 	}
 	h := new(Held)
 	id := &h.Person
@@ -131,6 +149,10 @@ func decodeIdentity(plain []byte) (*Held, error) {
 	id.Expires = time.Unix(d.varint(), 0)
 	id.Issued = time.Unix(d.varint(), 0)
 	h.Refreshes = d.flag()
+	if version == levelVersion {
+		id.ACR, id.AMR = d.str(), d.list()
+		d.bad = d.bad || id.ACR == "" && len(id.AMR) == 0
+	}
 	if d.bad || d.s != "" {
 		return nil, errPayload
 	}
@@ -162,8 +184,20 @@ func decodeSet(plain []byte) (prove.Set, error) {
 }
 
 type decoder struct {
-	s   string
-	bad bool
+	s    string
+	bad  bool
+	room []string // for the items of lists, all in one
+}
+
+// reserve reads how many items the lists have together, and makes room for them.
+func (d *decoder) reserve() {
+	n := d.uvarint()
+	// As in list.
+	if d.bad || n > uint64(len(d.s)) {
+		d.bad = true
+		return
+	}
+	d.room = make([]string, n)
 }
 
 func (d *decoder) byte() byte {
@@ -221,7 +255,12 @@ func (d *decoder) list() []string {
 	if n == 0 {
 		return nil
 	}
-	items := make([]string, n)
+	var items []string
+	if n <= uint64(len(d.room)) {
+		items, d.room = d.room[:n:n], d.room[n:]
+	} else {
+		items = make([]string, n)
+	}
 	for i := range items {
 		items[i] = d.str()
 	}

@@ -25,7 +25,10 @@ func sampleHeld() *Held {
 
 func TestPayloadRoundTrip(t *testing.T) {
 	empty := &Held{Person: prove.Person{AuthTime: time.Unix(0, 0), Expires: time.Unix(0, 0), Issued: time.Unix(0, 0)}, set: new(prove.Set)}
-	for name, want := range map[string]*Held{"full": sampleHeld(), "empty": empty} {
+	leveled, onlyHow := sampleHeld(), sampleHeld()
+	leveled.ACR, leveled.AMR = "urn:cognito:loa:4", []string{"pwd", "otp", "mfa"}
+	onlyHow.Groups, onlyHow.AMR = nil, []string{"fed"}
+	for name, want := range map[string]*Held{"full": sampleHeld(), "empty": empty, "with a level": leveled, "with methods alone": onlyHow} {
 		t.Run(name, func(t *testing.T) {
 			handle := session.NewHandle()
 			record := session.Record{ID: handle.RecordID(), Pool: "p", Subject: "s"}
@@ -80,6 +83,10 @@ func TestS061_UnreadablePayloadsAreRefused(t *testing.T) {
 
 func FuzzPayload(f *testing.F) {
 	f.Add(sampleHeld().encodeIdentity())
+	leveled := sampleHeld()
+	leveled.ACR, leveled.AMR = "urn:cognito:loa:4", []string{"pwd"}
+	f.Add(leveled.encodeIdentity())
+	f.Add([]byte{levelVersion, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01})
 	f.Add(encodeSet(sampleHeld().set))
 	f.Add((&Held{}).encodeIdentity())
 	f.Add([]byte{identityVersion, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01})

@@ -35,7 +35,7 @@ func (e *engine) renew(ctx context.Context, l *Held) (*Held, error) {
 	if !rotated {
 		tokens.RefreshToken = held.Refresh
 	}
-	who, claims, err := e.prover.Renewal(ctx, tokens, prove.Sign{Subject: l.Subject, AuthTime: l.AuthTime, Nonce: held.Nonce, Origin: l.origin})
+	who, claims, err := e.prover.Renewal(ctx, tokens, prove.Sign{Subject: l.Subject, AuthTime: l.AuthTime, ACR: l.ACR, AMR: l.AMR, Nonce: held.Nonce, Origin: l.origin})
 	switch {
 	case err != nil && fault.Ours(err):
 		return e.unproven(ctx, l, held, tokens, rotated, err)

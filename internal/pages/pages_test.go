@@ -30,6 +30,8 @@ func views(value, link string) map[string]pages.View {
 		"confirm sign-out": pages.ConfirmSignOut{Action: link, Stay: link, Redirects: []string{"https://pool.example.com"}},
 		"unavailable":      pages.Unavailable{TryAgain: link, Correlation: value},
 		"denied":           pages.Denied{SignedInAs: value, Home: link, Switch: link, Correlation: value},
+		"step-up first":    pages.StepUpFirst{SignIn: link, Home: link},
+		"step-up failed":   pages.StepUpFailed{Details: []string{value}, TryAgain: link, Home: link, Correlation: value},
 		"from elsewhere":   pages.FromElsewhere{Home: link, Correlation: value},
 	}
 }

@@ -101,6 +101,37 @@ func (v Denied) layout() layout {
 	}
 }
 
+// StepUpFirst tells somebody who is signed in that what they have sent asks for another
+// sign-in, before it is lost on the way to one.
+type StepUpFirst struct {
+	SignIn string // URL to sign in again at
+	Home   string // URL for those who change their mind
+}
+
+func (v StepUpFirst) layout() layout {
+	return layout{
+		Mark: shutDoor, Title: "Please sign in again first", Message: "What you have sent needs a stronger or more recent sign-in. Nothing has been changed.",
+		Details: []string{"Sign in again, and then send it once more."},
+		Links:   []action{{v.SignIn, "Sign in again"}, {v.Home, "Go to the start page"}},
+	}
+}
+
+// StepUpFailed tells somebody who has signed in again that it was not enough.
+type StepUpFailed struct {
+	Details     []string // what is missing
+	TryAgain    string   // URL to sign in once more at
+	Home        string   // URL of a page that they may see
+	Correlation string
+}
+
+func (v StepUpFailed) layout() layout {
+	return layout{
+		Mark: shutDoor, Title: "Signing in again was not enough", Message: "You are signed in, but not as the page asks for.",
+		Details: v.Details, Correlation: v.Correlation,
+		Links: []action{{v.TryAgain, "Sign in again"}, {v.Home, "Go to the start page"}},
+	}
+}
+
 // FromElsewhere tells that another site made the browser send a request that
 // changes something.
 type FromElsewhere struct {

@@ -46,5 +46,6 @@ func (p *Prover) LoadBalancer(alb *verify.ALB, r *http.Request) (who Person, acc
 		return who, "", true, fault.SubjectMismatch
 	}
 	who.Groups, who.Scopes, who.AuthTime, who.Issued, who.Expires = p.groups(own.Groups), own.Scopes, own.AuthTime, own.IssuedAt, own.ExpiresAt
+	who.ACR, who.AMR = own.ACR, own.AMR
 	return who, cognito.Secret(token), true, p.Counts(r.Context(), who.Subject, who.Began(), Strictly)
 }

@@ -21,6 +21,8 @@ type Person struct {
 	Actor           *verify.Actor // who acts for them, by a bearer token; nil: nobody
 	Method          string
 	AuthTime        time.Time // when the person last proved who they are
+	ACR             string    // how well, as the pool calls it; empty where it does not say
+	AMR             []string  // by what
 	Issued, Expires time.Time // of the access token; the sooner end where the ID token ends before
 }
 
@@ -43,6 +45,8 @@ type Set struct {
 type Sign struct {
 	Subject  string
 	AuthTime time.Time
+	ACR      string
+	AMR      []string
 	Nonce    string
 	Origin   string // origin_jti; empty where it is not known
 }

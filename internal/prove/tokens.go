@@ -61,7 +61,7 @@ func (p *Prover) tokens(ctx context.Context, verifier *verify.Verifier, tokens c
 		Issuer: id.Issuer, Subject: id.Subject,
 		Username: id.Username, Email: id.Email, EmailVerified: id.EmailVerified, Name: id.Name,
 		Groups: p.groups(id.Groups), Scopes: access.Scopes, ClientID: id.ClientID,
-		Method: BySession, AuthTime: id.AuthTime, Issued: access.IssuedAt, Expires: access.ExpiresAt,
+		Method: BySession, AuthTime: id.AuthTime, ACR: id.ACR, AMR: id.AMR, Issued: access.IssuedAt, Expires: access.ExpiresAt,
 	}
 	if id.ExpiresAt.Before(access.ExpiresAt) {
 		who.Expires = id.ExpiresAt
@@ -84,6 +84,10 @@ func (p *Prover) Renewal(ctx context.Context, tokens cognito.TokenSet, of Sign) 
 		who.AuthTime = of.AuthTime
 	case !who.AuthTime.Equal(of.AuthTime):
 		return Person{}, nil, fmt.Errorf("%w: auth_time changed in a refresh", fault.TokenRefused)
+	}
+	if who.ACR == "" && len(who.AMR) == 0 {
+		// Like auth_time, they are of the sign-in, which is the same.
+		who.ACR, who.AMR = of.ACR, of.AMR
 	}
 	if of.Origin != "" && claims.OriginID != "" && claims.OriginID != of.Origin {
 		return Person{}, nil, fmt.Errorf("%w: origin_jti changed in a refresh", fault.TokenRefused)
@@ -144,7 +148,7 @@ func (p *Prover) bearer(ctx context.Context, claims *verify.Claims) (Person, err
 		Issuer: claims.Issuer, Subject: claims.Subject,
 		Username: claims.Username, Email: claims.Email, EmailVerified: claims.EmailVerified, Name: claims.Name,
 		Groups: p.groups(claims.Groups), Scopes: slices.Clone(claims.Scopes), ClientID: claims.ClientID, Actor: claims.Actor,
-		Method: ByBearer, AuthTime: claims.AuthTime, Issued: claims.IssuedAt, Expires: claims.ExpiresAt,
+		Method: ByBearer, AuthTime: claims.AuthTime, ACR: claims.ACR, AMR: claims.AMR, Issued: claims.IssuedAt, Expires: claims.ExpiresAt,
 	}, nil
 }
 

@@ -124,6 +124,8 @@ type pool struct {
 	MigrationLinks       bool     `yaml:"migration_links" help:"Accepts the links of front ends made for the Python package cognito_code_grant: state as the URL to come back to. Defaults to false."`
 	AcceptTokens         bool     `yaml:"accept_tokens" help:"Opens POST /session, which takes tokens that an app holds already. Defaults to false."`
 
+	Levels []string `yaml:"levels" help:"Values of acr, the lowest first, as the pool's AcrConfiguration has them. Defaults to urn:cognito:loa:1 up to urn:cognito:loa:4."`
+
 	BearerClientIDs []string `yaml:"bearer_client_ids" help:"Further app clients whose bearer tokens are accepted. Defaults to none."`
 	BearerIDTokens  bool     `yaml:"bearer_id_tokens" help:"Accepts ID tokens as bearer tokens too. Defaults to false."`
 	BearerResources []string `yaml:"bearer_resources" help:"Audiences (RFC 8707) that access tokens may be bound to. Defaults to none."`
@@ -161,6 +163,9 @@ type headers struct {
 	UserID    string `yaml:"user_id" help:"Row of the replica. Defaults to X-Auth-User-Id."`
 	Issuer    string `yaml:"issuer" help:"Of the pool. Defaults to X-Auth-Issuer."`
 	Actor     string `yaml:"actor" help:"Who acts for them. Defaults to X-Auth-Actor."`
+	ACR       string `yaml:"acr" help:"Level of the sign-in, as the pool calls it. Defaults to X-Auth-Acr."`
+	AMR       string `yaml:"amr" help:"By what somebody has signed in, separated by commas. Defaults to X-Auth-Amr."`
+	AuthTime  string `yaml:"auth_time" help:"When, in seconds since 1970. Defaults to X-Auth-Time."`
 	Assertion string `yaml:"assertion" help:"Signed. Defaults to X-Auth-Assertion."`
 }
 
@@ -178,12 +183,14 @@ type route struct {
 	Methods []string `yaml:"methods" help:"Methods that the route takes; HEAD goes with GET. Defaults to all."`
 	Tenant  string   `yaml:"tenant" help:"Name of the pool whose people these are. Defaults to that of the host."`
 
-	Public            bool     `yaml:"public" help:"Lets everybody through. Defaults to false."`
-	Groups            []string `yaml:"groups" help:"Groups that a person must be in, all of them."`
-	AnyGroups         []string `yaml:"any_groups" help:"Groups of which a person must be in one."`
-	Scopes            []string `yaml:"scopes" help:"Scopes that the access token must have, all of them."`
-	Actors            []string `yaml:"actors" help:"Who may act for people with a token that says so (act, RFC 8693): sub or client_id of each, or any. Defaults to none: such tokens are refused."`
-	ReadOnlyForOthers bool     `yaml:"read_only_for_others" help:"Lets others who are signed in read (GET, HEAD, OPTIONS). Defaults to false."`
+	Public            bool          `yaml:"public" help:"Lets everybody through. Defaults to false."`
+	Groups            []string      `yaml:"groups" help:"Groups that a person must be in, all of them."`
+	AnyGroups         []string      `yaml:"any_groups" help:"Groups of which a person must be in one."`
+	Scopes            []string      `yaml:"scopes" help:"Scopes that the access token must have, all of them."`
+	Actors            []string      `yaml:"actors" help:"Who may act for people with a token that says so (act, RFC 8693): sub or client_id of each, or any. Defaults to none: such tokens are refused."`
+	ACR               string        `yaml:"acr" help:"Level that a person must have signed in at, at least. Who has not is sent to sign in again. Defaults to any."`
+	MaxAge            time.Duration `yaml:"max_age" help:"How long ago a person may have signed in, such as 15m. Who has not is sent to sign in again. Defaults to any time."`
+	ReadOnlyForOthers bool          `yaml:"read_only_for_others" help:"Lets others who are signed in read (GET, HEAD, OPTIONS). Defaults to false."`
 
 	MCP *mcpServer `yaml:"mcp" help:"The upstream is an MCP server: true, or its settings. Tokens alone open it, never a session; see docs/mcp.md. Defaults to false."`
 
@@ -228,15 +235,17 @@ type mcpTool struct {
 }
 
 type test struct {
-	Name     string   `yaml:"name" help:"What it is about, for readers."`
-	As       string   `yaml:"as" help:"Who asks, such as alice@example.com. Nobody unless set."`
-	Pool     string   `yaml:"pool" help:"Pool that the person is of. Defaults to the one that decides."`
-	Groups   []string `yaml:"groups" help:"Groups that the person is in. Defaults to none."`
-	Scopes   []string `yaml:"scopes" help:"Scopes that the access token has. Defaults to none."`
-	Actor    string   `yaml:"actor" help:"Who acts for the person, by a token that says so. Defaults to nobody."`
-	Requests []string `yaml:"requests" help:"Requests, such as GET https://app.example.com/admin, or /admin on the base_url of the first pool. Required."`
-	Expect   string   `yaml:"expect" enum:"pass,sign_in,forbidden,not_found,refused" help:"What becomes of each of them. Required."`
-	Route    string   `yaml:"route" help:"Name of the route that is to decide. Defaults to any."`
+	Name     string        `yaml:"name" help:"What it is about, for readers."`
+	As       string        `yaml:"as" help:"Who asks, such as alice@example.com. Nobody unless set."`
+	Pool     string        `yaml:"pool" help:"Pool that the person is of. Defaults to the one that decides."`
+	Groups   []string      `yaml:"groups" help:"Groups that the person is in. Defaults to none."`
+	Scopes   []string      `yaml:"scopes" help:"Scopes that the access token has. Defaults to none."`
+	ACR      string        `yaml:"acr" help:"Level that the person has signed in at. Defaults to none."`
+	SignedIn time.Duration `yaml:"signed_in" help:"How long ago the person has signed in. Defaults to just now."`
+	Actor    string        `yaml:"actor" help:"Who acts for the person, by a token that says so. Defaults to nobody."`
+	Requests []string      `yaml:"requests" help:"Requests, such as GET https://app.example.com/admin, or /admin on the base_url of the first pool. Required."`
+	Expect   string        `yaml:"expect" enum:"pass,sign_in,forbidden,not_found,refused" help:"What becomes of each of them. Required."`
+	Route    string        `yaml:"route" help:"Name of the route that is to decide. Defaults to any."`
 }
 
 type upstream struct {

@@ -62,7 +62,7 @@ func (r *reader) pool(key string, p pool, f *file, s *Settings) Pool {
 			AllowedReturnOrigins: p.AllowedReturnOrigins, TrustedOrigins: p.TrustedOrigins, AcceptTokens: p.AcceptTokens, MigrationLinks: p.MigrationLinks,
 			EncodedReturnPaths: slices.ContainsFunc(f.Routes, func(c route) bool { return c.EncodedPaths == "pass" }),
 			Groups:             codegrant.GroupSource(strings.TrimPrefix(p.Groups, "token")), UserMaxAge: p.UserMaxAge,
-			Scopes: p.Scopes, BearerClientIDs: p.BearerClientIDs, BearerIDTokens: p.BearerIDTokens, BearerResources: p.BearerResources,
+			Scopes: p.Scopes, Levels: p.Levels, BearerClientIDs: p.BearerClientIDs, BearerIDTokens: p.BearerIDTokens, BearerResources: p.BearerResources,
 			Keys: s.Keys, IdleTimeout: p.IdleTimeout, AbsoluteTimeout: p.AbsoluteTimeout, RefreshLeeway: p.RefreshLeeway,
 			CookieName: p.CookieName, InsecureCookieDomain: p.CookieDomain, SameSiteStrict: p.SameSiteStrict,
 			InsecureSharedTokensDomain: p.SharedTokensDomain, CookieSessions: s.Sessions == InCookies,
@@ -209,7 +209,7 @@ var words = map[string]string{
 	"ErrorURL": "error_url", "AllowedReturnOrigins": "allowed_return_origins", "TrustedOrigins": "trusted_origins", "Scopes": "scopes",
 	"IdleTimeout": "idle_timeout", "AbsoluteTimeout": "absolute_timeout", "RefreshLeeway": "refresh_leeway", "CookieName": "cookie_name",
 	"InsecureCookieDomain": "cookie_domain", "InsecureSharedTokensDomain": "shared_tokens_domain", "LoadBalancer": "load_balancers",
-	"CloudFront": "cloudfront", "Groups": "groups", "UserMaxAge": "user_max_age", "CookieSessions": "sessions", "BearerClientIDs": "bearer_client_ids", "BearerResources": "bearer_resources",
+	"CloudFront": "cloudfront", "Groups": "groups", "UserMaxAge": "user_max_age", "CookieSessions": "sessions", "BearerClientIDs": "bearer_client_ids", "Levels": "levels", "BearerResources": "bearer_resources",
 }
 
 var (

@@ -42,6 +42,7 @@ func (r *reader) routes(f *file, s *Settings) {
 		}
 	}
 	r.tryGateway(s)
+	r.levels(f, s)
 }
 
 func (r *reader) route(key string, c route) gateway.Route {
@@ -55,7 +56,7 @@ func (r *reader) route(key string, c route) gateway.Route {
 	if c.EncodedPaths != "" {
 		r.oneOf(key+".encoded_paths", c.EncodedPaths, "refuse", "pass")
 	}
-	out.Permissions = r.permissions(key, c)
+	out.Permissions = append(r.permissions(key, c), r.stepUp(key, c)...)
 	if c.Public && len(out.Permissions) > 0 {
 		r.fault(key+".public", "it is public and has permissions: take one away")
 		out.Permissions = nil

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/gateway"
@@ -21,6 +22,8 @@ type Question struct {
 	Groups  []string
 	Scopes  []string
 	Actor   string // who acts for them; empty: nobody
+	ACR     string        // level that the person has signed in at
+	Ago     time.Duration // since they have
 }
 
 // Explain answers a question by the rules of the settings, without asking anybody.
@@ -54,7 +57,7 @@ func (s *Settings) rules() (*gateway.Gateway, error) {
 func (s *Settings) quietTenants() ([]gateway.Tenant, error) {
 	var all []gateway.Tenant
 	for _, p := range s.Pools {
-		auth, err := codegrant.New(codegrant.Config{Pool: p.Config.Pool, Keys: s.Keys, Logger: slog.New(slog.DiscardHandler)})
+		auth, err := codegrant.New(codegrant.Config{Pool: p.Config.Pool, Levels: p.Config.Levels, Keys: s.Keys, Logger: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			return nil, err
 		}
@@ -82,12 +85,12 @@ func (s *Settings) explain(g *gateway.Gateway, q Question) (gateway.Explanation,
 		return gateway.Explanation{}, fmt.Errorf("there is no pool %q", q.Pool)
 	}
 	if q.As == "" {
-		if len(q.Groups) > 0 || len(q.Scopes) > 0 || q.Pool != "" || q.Actor != "" {
+		if len(q.Groups) > 0 || len(q.Scopes) > 0 || q.Pool != "" || q.ACR != "" || q.Ago != 0 || q.Actor != "" {
 			return gateway.Explanation{}, fmt.Errorf("nobody has no groups, scopes, pool or actor; say as whom")
 		}
 		return g.Explain(r, "", nil), nil
 	}
-	who := &codegrant.Identity{Subject: q.As, Username: q.As, Groups: q.Groups, Scopes: q.Scopes}
+	who := &codegrant.Identity{Subject: q.As, Username: q.As, Groups: q.Groups, Scopes: q.Scopes, ACR: q.ACR, AuthTime: time.Now().Add(-q.Ago)}
 	if q.Actor != "" {
 		who.Actor = &codegrant.Actor{Subject: q.Actor}
 	}
@@ -153,7 +156,7 @@ func (r *reader) tests(f *file, s *Settings) {
 			if !r.has(key) {
 				key = fmt.Sprintf("tests[%d].requests", i) // one needs no brackets
 			}
-			got, err := s.explain(g, Question{Request: request, As: t.As, Pool: t.Pool, Groups: t.Groups, Scopes: t.Scopes, Actor: t.Actor})
+			got, err := s.explain(g, Question{Request: request, As: t.As, Pool: t.Pool, Groups: t.Groups, Scopes: t.Scopes, ACR: t.ACR, Ago: t.SignedIn, Actor: t.Actor})
 			if err != nil {
 				r.fault(key, "%w", err)
 				continue

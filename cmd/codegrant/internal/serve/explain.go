@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
@@ -18,20 +19,22 @@ import (
 
 // explainFlags ask what the rules decide.
 type explainFlags struct {
-	Request []string `env:"-" placeholder:"REQUEST" sep:"none" help:"With --check: say what becomes of this request, and why, such as 'GET https://app.example.com/admin'. May be repeated."`
-	As      string   `env:"-" placeholder:"WHO" help:"Who asks for --request: e-mail address, username or sub. Nobody unless set."`
-	Groups  []string `env:"-" placeholder:"GROUP" help:"Groups that the person is in, separated by commas. Without it, those of the replica, if the configuration has one."`
-	Scopes  []string `env:"-" placeholder:"SCOPE" help:"Scopes that the person's access token has."`
-	Actor   string   `env:"-" placeholder:"WHO" help:"Who acts for the person, by a token that says so: sub or client_id. Nobody unless set."`
-	Pool    string   `env:"-" placeholder:"NAME" help:"Pool that the person is of. Defaults to the one that decides."`
+	Request  []string      `env:"-" placeholder:"REQUEST" sep:"none" help:"With --check: say what becomes of this request, and why, such as 'GET https://app.example.com/admin'. May be repeated."`
+	As       string        `env:"-" placeholder:"WHO" help:"Who asks for --request: e-mail address, username or sub. Nobody unless set."`
+	Groups   []string      `env:"-" placeholder:"GROUP" help:"Groups that the person is in, separated by commas. Without it, those of the replica, if the configuration has one."`
+	Scopes   []string      `env:"-" placeholder:"SCOPE" help:"Scopes that the person's access token has."`
+	ACR      string        `env:"-" placeholder:"LEVEL" help:"Level that the person has signed in at, such as urn:cognito:loa:4."`
+	SignedIn time.Duration `env:"-" placeholder:"AGO" help:"How long ago the person has signed in, such as 20m. Just now unless set."`
+	Actor    string        `env:"-" placeholder:"WHO" help:"Who acts for the person, by a token that says so: sub or client_id. Nobody unless set."`
+	Pool     string        `env:"-" placeholder:"NAME" help:"Pool that the person is of. Defaults to the one that decides."`
 }
 
 func (f explainFlags) validate(check bool) error {
 	switch {
 	case len(f.Request) > 0 && !check:
 		return errors.New("--request goes with --check: it asks what the rules decide, and starts nothing")
-	case len(f.Request) == 0 && (f.As != "" || len(f.Groups) > 0 || len(f.Scopes) > 0 || f.Actor != "" || f.Pool != ""):
-		return errors.New("--as, --groups, --scopes, --actor and --pool say who asks for --request, which is missing")
+	case len(f.Request) == 0 && (f.As != "" || len(f.Groups) > 0 || len(f.Scopes) > 0 || f.ACR != "" || f.SignedIn != 0 || f.Actor != "" || f.Pool != ""):
+		return errors.New("--as, --groups, --scopes, --acr, --signed-in, --actor and --pool say who asks for --request, which is missing")
 	}
 	return nil
 }
@@ -39,7 +42,7 @@ func (f explainFlags) validate(check bool) error {
 // explain answers every --request.
 func (c Command) explain(ctx context.Context, s *settings.Settings, out *terminal.Streams) error {
 	for _, request := range c.Request {
-		q := settings.Question{Request: request, As: c.As, Pool: c.Pool, Groups: c.Groups, Scopes: c.Scopes, Actor: c.Actor}
+		q := settings.Question{Request: request, As: c.As, Pool: c.Pool, Groups: c.Groups, Scopes: c.Scopes, ACR: c.ACR, Ago: c.SignedIn, Actor: c.Actor}
 		e, err := s.Explain(q)
 		if err != nil {
 			return fmt.Errorf("--request: %w", err)
@@ -64,6 +67,12 @@ func (c Command) print(w io.Writer, s *settings.Settings, q settings.Question, e
 		who = fmt.Sprintf("%s, in %s%s", terminal.Printable(q.As), terminal.Printable(listed(q.Groups, "no group")), from)
 		if len(q.Scopes) > 0 {
 			who += ", with " + terminal.Printable(strings.Join(q.Scopes, ", "))
+		}
+		if q.ACR != "" {
+			who += ", at " + terminal.Printable(q.ACR)
+		}
+		if q.Ago > 0 {
+			who += ", " + q.Ago.String() + " ago"
 		}
 		if q.Actor != "" {
 			who += ", for whom " + terminal.Printable(q.Actor) + " acts"

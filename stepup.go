@@ -1,0 +1,266 @@
+package codegrant
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/internal/keep"
+	"github.com/codegrant/codegrant/internal/pages"
+	"github.com/codegrant/codegrant/internal/returnto"
+)
+
+// StepUpError says that somebody is signed in, and not at the level, or not as lately, as
+// a permission asks for. It is an [ErrForbidden] that signing in again may mend.
+//
+// [Auth.Require] answers it by itself: it sends a browser to sign in again and back to
+// the page, and gives a program 401 with the challenge. Others get it from
+// [Auth.Authorize], to tell it in words of theirs.
+type StepUpError struct {
+	// Levels are values of acr of which one is needed, the lowest first. Empty: any.
+	Levels []string
+	// MaxAge is how old the sign-in may be. 0: of any age.
+	MaxAge time.Duration
+
+	demand demand
+	needs  string
+}
+
+// Error says what is needed.
+func (e *StepUpError) Error() string { return ErrForbidden.Error() + ": needs " + e.needs }
+
+// Unwrap returns [ErrForbidden].
+func (e *StepUpError) Unwrap() error { return ErrForbidden }
+
+// Challenge is the WWW-Authenticate value that asks for a token of another sign-in (RFC
+// 9470, section 3).
+func (e *StepUpError) Challenge() string {
+	var b strings.Builder
+	b.WriteString(`Bearer realm="codegrant", error="insufficient_user_authentication", error_description="`)
+	switch {
+	case len(e.Levels) > 0 && e.MaxAge > 0:
+		b.WriteString("a higher level of authentication is needed, and a more recent one")
+	case e.MaxAge > 0:
+		b.WriteString("a more recent authentication is needed")
+	default:
+		b.WriteString("a higher level of authentication is needed")
+	}
+	b.WriteByte('"')
+	if len(e.Levels) > 0 {
+		b.WriteString(`, acr_values="` + strings.Join(e.Levels, " ") + `"`)
+	}
+	if e.MaxAge > 0 {
+		b.WriteString(`, max_age="` + seconds(e.MaxAge) + `"`)
+	}
+	return b.String()
+}
+
+func seconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) }
+
+// Authorize says whether somebody has every one of the permissions, as [Auth.Require]
+// decides it: for what is not HTTP, such as gRPC. With no permission, being signed in is
+// enough. r is what permissions are shown as the request.
+//
+// The error is a [*StepUpError] where signing in again may help, otherwise an
+// [ErrForbidden], or an [ErrUnavailable] where it could not be found out.
+func (a *Auth) Authorize(ctx context.Context, id *Identity, r *http.Request, permissions ...Permission) error {
+	return a.gate.authorize(ctx, a.gate.measured(id), r, allOf(permissions))
+}
+
+// authorize asks a permission.
+func (s *site) authorize(ctx context.Context, id *Identity, r *http.Request, need Permission) error {
+	allowed, err := need.Check(ctx, id, r)
+	switch {
+	case err != nil:
+		return unavailable("check the permission", err)
+	case allowed:
+		return nil
+	}
+	return s.refusal(ctx, id, r, need)
+}
+
+// refusal says why a permission refused somebody.
+func (s *site) refusal(ctx context.Context, id *Identity, r *http.Request, need Permission) error {
+	if id != nil {
+		if wanted, ok := remedyOf(ctx, need, id, r); ok && !wanted.isNothing() {
+			return s.stepUpTo(wanted, need)
+		}
+	}
+	return fmt.Errorf("%w: needs %s", ErrForbidden, need)
+}
+
+func (s *site) stepUpTo(wanted demand, need Permission) *StepUpError {
+	return &StepUpError{Levels: slices.Clone(s.standards.from(wanted.level)), MaxAge: wanted.maxAge, demand: wanted, needs: need.String()}
+}
+
+// measured holds an identity that the application has made to what is configured here.
+func (s *site) measured(id *Identity) *Identity {
+	if id == nil || id.measuredBy() == s.standards {
+		return id
+	}
+	own := *id
+	own.standards = s.standards
+	return &own
+}
+
+// stepUp answers somebody who is signed in, and not well enough or not lately enough: a
+// browser that navigates is sent to sign in again and back to here, anything else is
+// challenged. What a form has sent would be lost on the way: a page says so first.
+func (d *desk) stepUp(w http.ResponseWriter, r *http.Request, id *Identity, need *StepUpError) {
+	d.audit(r.Context(), slog.LevelInfo, "step-up asked for", slog.String("sub", id.Subject), slog.String("reason", need.Error()),
+		slog.String("method", bounded(r.Method)), slog.String("path", bounded(r.URL.Path)))
+	query := need.demand.query(d.standards)
+	login, origin := d.path("/login"), d.siblingOrigin(r.Host)
+	if origin != "" {
+		login = d.BaseURL + login
+	}
+	switch {
+	case !navigates(r) || d.isOwnPath(r.URL.Path):
+		d.challengeStepUp(w, need, d.BaseURL+d.path("/login")+"?"+query.Encode())
+	case isSafe(r.Method):
+		query.Set("redirect_uri", d.returnTo(origin+r.RequestURI))
+		returnto.Redirect(w, login+"?"+query.Encode(), http.StatusFound)
+	default:
+		query.Set("redirect_uri", d.returnTo(r.Header.Get("Referer"))) // the form's page, where it is one of ours
+		w.Header().Set("WWW-Authenticate", need.Challenge())
+		w.Header().Set(redirectHeader, d.BaseURL+d.path("/step-up")+"?"+query.Encode())
+		d.showStepUpFirst(w, r, http.StatusUnauthorized, login+"?"+query.Encode())
+	}
+}
+
+// redirectHeader carries where a page of ours is shown, for proxies that can pass on no
+// page: nginx takes none from a server that it asks.
+const redirectHeader = "X-Auth-Redirect"
+
+func (d *desk) challengeStepUp(w http.ResponseWriter, need *StepUpError, login string) {
+	w.Header().Set("WWW-Authenticate", need.Challenge())
+	p := problemDocument{
+		Type: problemTypes + "step-up", Title: "Sign in again", Status: http.StatusUnauthorized,
+		Detail:   "You are signed in, but not as this asks for. Sign in again at login_url, or send a token of a sign-in that has acr_values and max_age.",
+		LoginURL: login, ACRValues: need.Levels,
+	}
+	if need.MaxAge > 0 {
+		p.MaxAge = int64(need.MaxAge / time.Second)
+	}
+	writeProblem(w, p)
+}
+
+// query is what a link to sign in says of the demand.
+func (d demand) query(by *standards) url.Values {
+	q := url.Values{}
+	if levels := by.from(d.level); len(levels) > 0 {
+		q.Set("acr_values", strings.Join(levels, " "))
+	}
+	if d.aged {
+		q.Set("max_age", seconds(d.maxAge))
+	}
+	return q
+}
+
+// maxMaxAge is beyond every sign-in.
+const maxMaxAge = 10 * 365 * 24 * time.Hour
+
+// demandOf reads what a link asks for. Levels that are not known here, and ages that are
+// none, ask for nothing, as at the pool: whatever is to be met is checked where it counts.
+func (s *site) demandOf(query url.Values) demand {
+	var d demand
+	for level := range strings.FieldsSeq(passOn(query.Get("acr_values"))) {
+		if rank := s.standards.rank(level); rank >= 0 && (d.level == "" || rank < s.standards.rank(d.level)) {
+			d.level = level
+		}
+	}
+	if n, err := strconv.ParseUint(query.Get("max_age"), 10, 31); err == nil && time.Duration(n)*time.Second <= maxMaxAge {
+		d.maxAge, d.aged = time.Duration(n)*time.Second, true
+	}
+	return d
+}
+
+// request puts the demand into an authorization request.
+func (d demand) request(into *cognito.AuthorizationRequest, by *standards) {
+	into.ACRValues = by.from(d.level)
+	if d.aged {
+		into.MaxAge = &d.maxAge
+	}
+}
+
+// met reports whether a sign-in has brought what it was to. Where it has not, the person
+// is told, here and now: sending them to the page would send them to the pool again.
+func (in *signIn) met(w http.ResponseWriter, r *http.Request, at attempt, held *keep.Held) bool {
+	missing := at.demand.missing(in.standards, held.ACR, held.AuthTime)
+	if missing.isNothing() {
+		return true
+	}
+	in.withoutEffect(w, r, at, missing, held)
+	return false
+}
+
+// deniedStepUp answers somebody who has come back from the pool with nothing, and is
+// signed in as before: they did not finish, or have no factor for the level.
+func (in *signIn) deniedStepUp(w http.ResponseWriter, r *http.Request, at attempt, denied *cognito.CallbackError) bool {
+	if _, ok := cognito.ParseTriggerError(denied.Description); ok || at.demand.isNothing() {
+		return false
+	}
+	held, _ := in.sessions.Look(r)
+	if held == nil {
+		return false
+	}
+	in.audit(r.Context(), slog.LevelInfo, "step-up not finished", slog.String("sub", held.Subject), slog.String("reason", denied.Error()))
+	if in.met(w, r, at, held) {
+		in.arrive(w, r, at.returnTo)
+	}
+	return true
+}
+
+func (in *signIn) withoutEffect(w http.ResponseWriter, r *http.Request, at attempt, missing demand, held *keep.Held) {
+	id := correlation()
+	var reasons []string
+	view := pages.StepUpFailed{Home: in.DefaultReturnURL, Correlation: id}
+	if missing.level != "" {
+		stated := "states no level (acr)"
+		view.Details = append(view.Details, "The page asks for the level "+missing.level+" or a higher one. The sign-in service did not say at which level you have signed in.")
+		if held.ACR != "" {
+			stated = "states the level " + held.ACR
+			view.Details[0] = "The page asks for the level " + missing.level + " or a higher one. You have signed in at the level " + held.ACR + "."
+		}
+		reasons = append(reasons, "needs level "+missing.level+" and the token "+stated)
+	}
+	if missing.aged {
+		view.Details = append(view.Details, "The page asks for a sign-in that is not older than "+inWords(missing.maxAge)+", and the sign-in service did not ask you again.")
+		reasons = append(reasons, "needs a sign-in within "+inWords(missing.maxAge)+" and the token is of one of "+held.AuthTime.UTC().Format(time.RFC3339))
+	}
+	in.audit(r.Context(), slog.LevelWarn, "step-up without effect", slog.String("sub", held.Subject), slog.String("reason", strings.Join(reasons, "; ")), slog.String("correlation", id))
+	if background(r) {
+		writeProblem(w, problemDocument{
+			Type: problemTypes + "step-up-failed", Title: "Signing in again was not enough", Status: http.StatusForbidden,
+			Detail: strings.Join(view.Details, " "), Correlation: id,
+		})
+		return
+	}
+	query := at.demand.query(in.standards)
+	query.Set("redirect_uri", in.returnTo(at.returnTo))
+	query.Set("prompt", "login")
+	view.TryAgain = in.path("/login") + "?" + query.Encode()
+	pages.Render(w, r, http.StatusForbidden, view)
+}
+
+// stepUpPage shows what a proxy could not pass on.
+func (in *signIn) stepUpPage(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		in.methodNotAllowed(w, r, "GET, HEAD")
+		return
+	}
+	query := in.demandOf(r.URL.Query()).query(in.standards)
+	query.Set("redirect_uri", in.returnTo(r.URL.Query().Get("redirect_uri")))
+	in.showStepUpFirst(w, r, http.StatusOK, in.path("/login")+"?"+query.Encode())
+}
+
+func (d *desk) showStepUpFirst(w http.ResponseWriter, r *http.Request, status int, login string) {
+	pages.Render(w, r, status, pages.StepUpFirst{SignIn: login, Home: d.DefaultReturnURL})
+}
