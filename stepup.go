@@ -1,12 +1,9 @@
 package codegrant
 
 import (
-	"context"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,99 +13,6 @@ import (
 	"github.com/codegrant/codegrant/internal/pages"
 	"github.com/codegrant/codegrant/internal/returnto"
 )
-
-// StepUpError says that somebody is signed in, and not at the level, or not as lately, as
-// a permission asks for. It is an [ErrForbidden] that signing in again may mend.
-//
-// [Auth.Require] answers it by itself: it sends a browser to sign in again and back to
-// the page, and gives a program 401 with the challenge. Others get it from
-// [Auth.Authorize], to tell it in words of theirs.
-type StepUpError struct {
-	// Levels are values of acr of which one is needed, the lowest first. Empty: any.
-	Levels []string
-	// MaxAge is how old the sign-in may be. 0: of any age.
-	MaxAge time.Duration
-
-	demand demand
-	needs  string
-}
-
-// Error says what is needed.
-func (e *StepUpError) Error() string { return ErrForbidden.Error() + ": needs " + e.needs }
-
-// Unwrap returns [ErrForbidden].
-func (e *StepUpError) Unwrap() error { return ErrForbidden }
-
-// Challenge is the WWW-Authenticate value that asks for a token of another sign-in (RFC
-// 9470, section 3).
-func (e *StepUpError) Challenge() string {
-	var b strings.Builder
-	b.WriteString(`Bearer realm="codegrant", error="insufficient_user_authentication", error_description="`)
-	switch {
-	case len(e.Levels) > 0 && e.MaxAge > 0:
-		b.WriteString("a higher level of authentication is needed, and a more recent one")
-	case e.MaxAge > 0:
-		b.WriteString("a more recent authentication is needed")
-	default:
-		b.WriteString("a higher level of authentication is needed")
-	}
-	b.WriteByte('"')
-	if len(e.Levels) > 0 {
-		b.WriteString(`, acr_values="` + strings.Join(e.Levels, " ") + `"`)
-	}
-	if e.MaxAge > 0 {
-		b.WriteString(`, max_age="` + seconds(e.MaxAge) + `"`)
-	}
-	return b.String()
-}
-
-func seconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) }
-
-// Authorize says whether somebody has every one of the permissions, as [Auth.Require]
-// decides it: for what is not HTTP, such as gRPC. With no permission, being signed in is
-// enough. r is what permissions are shown as the request.
-//
-// The error is a [*StepUpError] where signing in again may help, otherwise an
-// [ErrForbidden], or an [ErrUnavailable] where it could not be found out.
-func (a *Auth) Authorize(ctx context.Context, id *Identity, r *http.Request, permissions ...Permission) error {
-	return a.gate.authorize(ctx, a.gate.measured(id), r, allOf(permissions))
-}
-
-// authorize asks a permission.
-func (s *site) authorize(ctx context.Context, id *Identity, r *http.Request, need Permission) error {
-	allowed, err := need.Check(ctx, id, r)
-	switch {
-	case err != nil:
-		return unavailable("check the permission", err)
-	case allowed:
-		return nil
-	}
-	return s.refusal(ctx, id, r, need)
-}
-
-// refusal says why a permission refused somebody.
-func (s *site) refusal(ctx context.Context, id *Identity, r *http.Request, need Permission) error {
-	if id != nil {
-		if wanted, ok := remedyOf(ctx, need, id, r); ok && !wanted.isNothing() {
-			return s.stepUpTo(wanted, need)
-		}
-	}
-	return fmt.Errorf("%w: needs %s", ErrForbidden, need)
-}
-
-func (s *site) stepUpTo(wanted demand, need Permission) *StepUpError {
-	return &StepUpError{Levels: slices.Clone(s.standards.from(wanted.level)), MaxAge: wanted.maxAge, demand: wanted, needs: need.String()}
-}
-
-// measured holds an identity that the application has made to what is configured here.
-func (s *site) measured(id *Identity) *Identity {
-	if id == nil || id.measuredBy() == s.standards {
-		return id
-	}
-	own := *id
-	own.standards = s.standards
-	return &own
-}
 
 // stepUp answers somebody who is signed in, and not well enough or not lately enough: a
 // browser that navigates is sent to sign in again and back to here, anything else is

@@ -69,6 +69,7 @@ func TestS227_TestsOfRules(t *testing.T) {
   - {path: /open, public: true, methods: GET}
   - {path: /orders, any_groups: [a, b], scopes: orders/read, read_only_for_others: true}
   - {host: only.example.com, path: /x}
+  - {path: /pay, acr: "urn:cognito:loa:3", max_age: 15m, groups: payers, read_only_for_others: true}
 tests:
 `
 	if got := faultsOf(t, routes+`
@@ -82,26 +83,61 @@ tests:
   - {requests: /open/x, expect: pass}
   - {requests: [POST /open, /a//b, /a%2fb, /../x, https://app.example.com../], expect: refused}
   - {requests: "/auth/login", expect: pass}
+  - {as: bob, groups: payers, acr: "urn:cognito:loa:4", signed_in: 14m, requests: [GET /pay, POST /pay], expect: pass}
+  - {as: bob, groups: payers, acr: "urn:cognito:loa:2", requests: [GET /pay, POST /pay], expect: sign_in}
+  - {as: bob, groups: payers, acr: "urn:cognito:loa:3", signed_in: 16m, requests: POST /pay, expect: sign_in}
+  - {as: bob, groups: payers, requests: /PAY, expect: sign_in}
+  - {as: bob, acr: "urn:cognito:loa:1", requests: POST /pay, expect: forbidden}
+  - {as: bob, acr: "urn:cognito:loa:1", requests: GET /pay, expect: sign_in}
 `); got != nil {
 		t.Errorf("good tests: %q", got)
 	}
 	for test, want := range map[string]string{
-		"{as: bob, requests: /admin, expect: pass}":                                    ":11: tests[0].requests: /admin is to be pass, and is forbidden, by route admin: the person does not have group admins",
-		"{as: bob, groups: admins, requests: [/, /x,\n    /admin], expect: forbidden}": ":11: tests[0].requests[0]: / is to be forbidden, and is pass, by route /: the person is signed in",
-		"{requests: /x, expect: sign_in, route: admin}":                                ":11: tests[0].requests: /x is to go by route admin, and goes by route /",
-		"{requests: /x}":                                             ":11: tests[0]: expect is missing: pass, sign_in, forbidden, not_found or refused",
-		"{requests: /x, expect: maybe}":                              ":11: tests[0].expect: it is to be one of pass, sign_in, forbidden, not_found, refused",
-		"{expect: pass}":                                             ":11: tests[0]: requests is missing: what to ask for, such as GET https://app.example.com/admin",
-		"{requests: x, expect: pass}":                                `:11: tests[0].requests: "x" is not of the form GET https://app.example.com/path`,
-		"{requests: get /x, expect: pass}":                           `:11: tests[0].requests: "get /x" is not of the form GET https://app.example.com/path`,
-		"{requests: /x, expect: sign_in, groups: admins}":            ":11: tests[0].requests: nobody has no groups, scopes, pool or actor; say as whom",
-		"{as: bob, requests: /x, expect: pass, pool: staff}":         `:11: tests[0].requests: there is no pool "staff"`,
-		"{as: bob, requests: /x, expects: pass}":                     ":11: tests[0]: expect is missing: pass, sign_in, forbidden, not_found or refused",
-		"{as: bob, requests: ftp://app.example.com/x, expect: pass}": `:11: tests[0].requests: "ftp://app.example.com/x" is not of the form GET https://app.example.com/path`,
+		"{as: bob, requests: /admin, expect: pass}":                                           ":12: tests[0].requests: /admin is to be pass, and is forbidden, by route admin: the person does not have group admins",
+		"{as: bob, groups: admins, requests: [/, /x,\n    /admin], expect: forbidden}":        ":12: tests[0].requests[0]: / is to be forbidden, and is pass, by route /: the person is signed in",
+		"{as: bob, acr: x, signed_in: 1h, groups: payers, requests: POST /pay, expect: pass}": ":12: tests[0].requests: POST /pay is to be pass, and is sign_in, by route /pay: the person is to sign in again, for level urn:cognito:loa:3 or higher and signed in within 15m",
+		"{requests: /x, expect: sign_in, signed_in: 1h}":                                      ":12: tests[0].requests: nobody has no groups, scopes, pool or actor; say as whom",
+		"{requests: /x, expect: sign_in, route: admin}":                                       ":12: tests[0].requests: /x is to go by route admin, and goes by route /",
+		"{requests: /x}":                                             ":12: tests[0]: expect is missing: pass, sign_in, forbidden, not_found or refused",
+		"{requests: /x, expect: maybe}":                              ":12: tests[0].expect: it is to be one of pass, sign_in, forbidden, not_found, refused",
+		"{expect: pass}":                                             ":12: tests[0]: requests is missing: what to ask for, such as GET https://app.example.com/admin",
+		"{requests: x, expect: pass}":                                `:12: tests[0].requests: "x" is not of the form GET https://app.example.com/path`,
+		"{requests: get /x, expect: pass}":                           `:12: tests[0].requests: "get /x" is not of the form GET https://app.example.com/path`,
+		"{requests: /x, expect: sign_in, groups: admins}":            ":12: tests[0].requests: nobody has no groups, scopes, pool or actor; say as whom",
+		"{as: bob, requests: /x, expect: pass, pool: staff}":         `:12: tests[0].requests: there is no pool "staff"`,
+		"{as: bob, requests: /x, expects: pass}":                     ":12: tests[0]: expect is missing: pass, sign_in, forbidden, not_found or refused",
+		"{as: bob, requests: ftp://app.example.com/x, expect: pass}": `:12: tests[0].requests: "ftp://app.example.com/x" is not of the form GET https://app.example.com/path`,
 	} {
 		if got := faultsOf(t, routes+"  - "+test+"\n"); !slices.Contains(got, want) {
 			t.Errorf("%s: %q, want %q", test, got, want)
 		}
+	}
+}
+
+// TestLevelsOfRoutes: a level that a pool does not have would let nobody pass.
+func TestLevelsOfRoutes(t *testing.T) {
+	for _, tt := range []struct{ name, pool, route, want string }{
+		{"usual", "", "acr: urn:cognito:loa:4", ""},
+		{"unknown", "", "acr: gold", ":5: routes[0].acr: pool customers has no such level"},
+		{"in the pool's words", ", levels: [silver, gold]", "acr: gold", ""},
+		{"no longer the usual", ", levels: [silver, gold]", "acr: urn:cognito:loa:1", ":5: routes[0].acr: pool customers has no such level"},
+		{"twice", ", levels: [gold, gold]", "max_age: 1m", ":3: pools[0].levels: gold is there twice"},
+		{"no level", ", levels: \"a b\"", "max_age: 1m", "cannot be a level"},
+		{"less than a second", "", "max_age: 1500ms", ":5: routes[0].max_age: the pool counts whole seconds"},
+		{"for everybody", "", "max_age: 1m, public: true", ":5: routes[0].public: it is public and has permissions"},
+	} {
+		text := strings.Replace(ruledPool, "client_id: c1", "client_id: c1"+tt.pool, 1)
+		got := strings.Join(faultsOf(t, text+"  - {path: /, "+tt.route+"}\n"), "\n")
+		if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+	others := strings.Replace(strings.Replace(twoPools, "%s", ", levels: [silver, gold], hosts: app.example.com", 1), "%s", ", hosts: b.example.com, base_url: https://b.example.com", 1)
+	if got := faultsOf(t, others+"  - {tenant: a, path: /a, acr: gold}\n  - {host: app.example.com, path: /b, acr: gold}\n  - {host: b.example.com, acr: urn:cognito:loa:2}\n"); got != nil {
+		t.Errorf("%q", got)
+	}
+	if got := strings.Join(faultsOf(t, others+"  - {path: /, acr: gold}\n"), "\n"); !strings.Contains(got, "routes[0].acr: pool b has no such level") {
+		t.Errorf("%q", got)
 	}
 }
 

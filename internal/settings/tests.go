@@ -21,7 +21,7 @@ type Question struct {
 	Pool    string // that the person is of; empty: whichever is asked for
 	Groups  []string
 	Scopes  []string
-	Actor   string // who acts for them; empty: nobody
+	Actor   string        // who acts for them; empty: nobody
 	ACR     string        // level that the person has signed in at
 	Ago     time.Duration // since they have
 }
