@@ -17,6 +17,7 @@ var face = map[string]string{
 	"to tell proofs apart":             "Method MethodBasic MethodBearer MethodLoadBalancer MethodSession MethodSharedTokens",
 	"to add a proof":                   "Authenticator BasicAuth",
 	"to say who may":                   "All Any HasScope InAnyGroup InGroup Not Permission PermissionFunc ReadOnly SignedIn",
+	"to have people sign in again":     "MinimumLevel SignedInWithin StepUpError",
 	"to say who may act for others":    "Actor AllowActors AnyActor",
 	"to guard in words of its own":     "TokenRules",
 	"to choose whose groups count":     "GroupSource GroupsOfBoth GroupsOfReplica GroupsOfToken",
