@@ -35,16 +35,12 @@ func (a *Auth) Token(r *http.Request, rules TokenRules, permissions ...Permissio
 		return nil, err
 	case err != nil:
 		return nil, err
-	case !admitsActors(permissions) && !a.gate.mayAct(id):
-		return id, errActor(id)
 	}
-	need := allOf(permissions)
-	allowed, err := need.Check(r.Context(), id, r)
-	switch {
-	case err != nil:
-		return nil, unavailable("check the permission", err)
-	case !allowed:
-		return id, fmt.Errorf("%w: needs %s", ErrForbidden, need)
+	if err := a.gate.authorize(r.Context(), id, r, allOf(permissions)); err != nil {
+		if isUnavailable(err) {
+			return nil, err
+		}
+		return id, err
 	}
 	return id, nil
 }
@@ -57,11 +53,11 @@ func (a *Auth) tokenOf(r *http.Request, rules TokenRules) (*Identity, error) {
 	case !ok:
 		return nil, fmt.Errorf("%w: no bearer token", ErrInvalid)
 	}
-	who, err := a.prover.Token(r.Context(), raw, prove.Resource{URL: rules.Resource, Unbound: rules.InsecureNoAudience})
+	who, err := a.bearer.prover.Token(r.Context(), raw, prove.Resource{URL: rules.Resource, Unbound: rules.InsecureNoAudience})
 	if err != nil {
 		return nil, err
 	}
-	id := identityOf(&who, "", &token{Access: cognito.Secret(raw)})
+	id := a.gate.identityOf(&who, "", &token{Access: cognito.Secret(raw)})
 	return a.gate.current(r.Context(), &id)
 }
 
