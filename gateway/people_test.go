@@ -211,7 +211,7 @@ func (d *door) check(p peopletest.Person, cookies []*http.Cookie) (refused bool)
 }
 
 func encodedSize(p peopletest.Person) int {
-	return len(encode(p.Attributes["name"], false)) + len(encode(p.Username, false)) + len(encodeList(p.Groups))
+	return len(encode(p.Attributes["name"], false)) + len(encode(p.Username, false)) + len(new(lister).encode(p.Groups))
 }
 
 func (d *door) headers(h http.Header) (s said) {
