@@ -84,8 +84,7 @@ type Config struct {
 	// gives is then missing: nobody but the browser can end a session, a copy of
 	// the cookies outlives a sign-out by the access token's life in other processes,
 	// and each process refreshes by itself, so that rotation of refresh tokens
-	// needs a grace period. Set Keys, or a restart signs everybody out. Defaults to
-	// false.
+	// needs a grace period. Set Keys, or a restart signs everybody out. Defaults to false.
 	CookieSessions bool
 
 	// InsecureSharedTokensDomain keeps a sign-in in the cookies access_token,
@@ -94,8 +93,7 @@ type Config struct {
 	// Sessions is then not used, and with it goes what it gives: the tokens are
 	// readable by every host under the domain, nobody can end a sign-in but the
 	// browser that holds it, and there is no idle timeout. Siblings that can all
-	// use one session store should share that instead: see InsecureCookieDomain.
-	// Defaults to none.
+	// use one session store should share that instead: see InsecureCookieDomain. Defaults to none.
 	InsecureSharedTokensDomain string
 
 	// Keys seal what the browser carries during a sign-in. Processes that share
@@ -121,8 +119,7 @@ type Config struct {
 	// caller's. Defaults to marks on Cupboard, which [Auth.Close] closes.
 	Marks *notbefore.Marks
 
-	// IdleTimeout ends a session that was not used for this long. Defaults to
-	// 12 hours; at least one minute.
+	// IdleTimeout ends a session that was not used for this long. Defaults to 12 hours; at least one minute.
 	IdleTimeout time.Duration
 
 	// AbsoluteTimeout ends a session this long after sign-in, used or not.
@@ -131,8 +128,7 @@ type Config struct {
 	AbsoluteTimeout time.Duration
 
 	// RefreshLeeway is how long before the access token's end a new one is
-	// fetched. Defaults to one minute, and to a fifth of the token's lifetime
-	// where that is shorter.
+	// fetched. Defaults to one minute, and to a fifth of the token's lifetime where that is shorter.
 	RefreshLeeway time.Duration
 
 	// CookieName names the session cookie. Defaults to "__Host-codegrant"; for http on
@@ -211,9 +207,8 @@ type Config struct {
 	// of TrustedOrigins may call it from elsewhere. Defaults to false.
 	AcceptTokens bool
 
-	// Levels are the values of the claim acr, the lowest first: how well people can prove
-	// who they are, as the pool's AcrConfiguration calls it. [MinimumLevel] goes by their
-	// order. Defaults to urn:cognito:loa:1 up to urn:cognito:loa:4.
+	// Levels are the values of the claim acr, the lowest first, as the pool has them. See
+	// [MinimumLevel]. Defaults to urn:cognito:loa:1 up to urn:cognito:loa:4.
 	Levels []string
 
 	// TrustedOrigins are other origins whose pages may send unsafe requests
