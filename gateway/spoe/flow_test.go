@@ -231,11 +231,11 @@ func TestS096_S104_WhatIsAskedAbout(t *testing.T) {
 func TestAnswersThatDoNotFit(t *testing.T) {
 	s := newSite(t, func(g *gateway.Config, _ *codegrant.Config) {
 		g.Routes = append(g.Routes, gateway.Route{Path: "/given", PassAccessToken: true})
-	}, "timeout hello", "max-frame-size 1024\n  timeout hello")
+	}, "timeout hello", "max-frame-size 1280\n  timeout hello")
 	alice := s.SignIn("/", "alice@example.com").Client
 	s.Reaches(alice, "GET", "/rest", nil)
 	start := time.Now()
-	if r, _ := s.Ask(http.DefaultClient, "GET", "/open", map[string]string{"X-Large": strings.Repeat("a", 1000)}); r.StatusCode != 503 || time.Since(start) > 5*time.Second {
+	if r, _ := s.Ask(http.DefaultClient, "GET", "/open", map[string]string{"X-Large": strings.Repeat("a", 1400)}); r.StatusCode != 503 || time.Since(start) > 5*time.Second {
 		t.Errorf("a question beyond the frame: %d after %v", r.StatusCode, time.Since(start))
 	}
 	if r, _ := s.Ask(alice, "GET", "/given", nil); r.StatusCode != 403 || !strings.Contains(s.Log.String(), "tune.bufsize") || !strings.Contains(s.Log.String(), "identity too large") {
