@@ -523,7 +523,7 @@ func TestConfigurations(t *testing.T) {
 		URL: "http://app.example.com/mcp?x", Scopes: []string{"a b"}, Origins: []string{"https://x.example.com/"}, Documentation: "x",
 		Tools: []mcp.Tool{{Name: ""}, {Name: "a", Scopes: []string{`"`}}, {Name: "a"}, {Name: "b", Permissions: []codegrant.Permission{nil}}},
 	})
-	for _, want := range []string{"URL: ", "Endpoints, AuthorizationServers: ", "Scopes: ", "Origins: ", "Documentation: ", "Tools: the name", "Tools[a].Scopes", "Tools[a]: it is there twice", "Tools[b]: a permission"} {
+	for _, want := range []string{"URL: ", "Endpoints, AuthorizationServers: ", "Scopes: ", "Origins: ", "Documentation: ", "Tools[]: the name", "Tools[a].Scopes", "Tools[a]: it is there twice", "Tools[b]: a permission"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v lacks %s", err, want)
 		}

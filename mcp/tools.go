@@ -23,10 +23,10 @@ func newRules(tools []Tool) ([]rule, error) {
 	var rules []rule
 	for _, tool := range tools {
 		r := rule{Tool: tool, parts: strings.Split(tool.Name, "*")}
-		field := fmt.Sprintf("Tools[%s]", tool.Name)
+		field := fmt.Sprintf("Tools[%.32s]", tool.Name)
 		switch {
 		case tool.Name == "" || len(tool.Name) > maxName:
-			faults = append(faults, fmt.Errorf("Tools: the name %.32q is empty or too long", tool.Name))
+			faults = append(faults, fmt.Errorf("%s: the name is empty or too long", field))
 		case slices.ContainsFunc(rules, func(o rule) bool { return o.Name == tool.Name }):
 			faults = append(faults, fmt.Errorf("%s: it is there twice", field))
 		case slices.Contains(tool.Permissions, nil):
