@@ -150,6 +150,20 @@ func (s *Settings) LongestUnused() time.Duration {
 	return longest
 }
 
+// LongestSignIn is how long what a pool gave at a sign-in can be used at most: as long as
+// it has to be known that it counts no longer.
+func (s *Settings) LongestSignIn() time.Duration {
+	const (
+		refreshTokens = 31 * 24 * time.Hour // of notbefore.Config
+		clocks        = 10 * time.Minute
+	)
+	longest := time.Duration(refreshTokens)
+	for _, p := range s.Pools {
+		longest = max(longest, p.Config.AbsoluteTimeout+clocks)
+	}
+	return longest
+}
+
 // Secret is a value that prints as a placeholder.
 type Secret string
 

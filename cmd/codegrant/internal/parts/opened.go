@@ -106,7 +106,7 @@ func OpenStores(s *settings.Settings) (*Opened, error) {
 			o.Closers, o.Sessions = slices.Insert(o.Closers, 0, io.Closer(enduring)), enduring
 		}
 	}
-	o.Marks = notbefore.New(notbefore.Config{Store: shelves, Logger: slog.New(slog.DiscardHandler)})
+	o.Marks = notbefore.New(notbefore.Config{Store: shelves, Keep: s.LongestSignIn(), Logger: slog.New(slog.DiscardHandler)})
 	o.Closers = slices.Insert(o.Closers, 0, io.Closer(o.Marks))
 	return o, nil
 }

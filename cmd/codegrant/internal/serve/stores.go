@@ -29,10 +29,11 @@ type storesKey struct {
 	redis    settings.Secret
 	replica  settings.Replica
 	keep     time.Duration // ends of sessions, where they are on record beside Redis
+	given    time.Duration // how long marks of people count
 }
 
 func storesOf(s *settings.Settings) storesKey {
-	key := storesKey{s.Sessions, s.Database, s.RedisURL, s.Replica, 0}
+	key := storesKey{s.Sessions, s.Database, s.RedisURL, s.Replica, 0, s.LongestSignIn()}
 	if s.Sessions == settings.InRedis && s.Database.URL != "" {
 		key.keep = s.LongestUnused()
 	}
@@ -123,7 +124,7 @@ func (p *process) openStores(s *settings.Settings) (_ *stores, err error) {
 		}
 		st.sessions = measured{sessions, p.metrics}
 	}
-	st.marks = notbefore.New(notbefore.Config{Store: st.cupboard, Logger: p.log})
+	st.marks = notbefore.New(notbefore.Config{Store: st.cupboard, Keep: st.given, Logger: p.log})
 	st.closers = slices.Insert(st.closers, 0, st.marks.Close)
 	return st, nil
 }
