@@ -213,7 +213,7 @@ func fill(t *testing.T, s *Store, n int) {
 // analyze has the engine look at what is in the tables.
 func analyze(t *testing.T, s *Store) {
 	t.Helper()
-	tables := []string{"codegrant_users", "codegrant_groups", "codegrant_memberships", "codegrant_confirmations", "codegrant_outbox"}
+	tables := []string{"codegrant_users", "codegrant_groups", "codegrant_memberships", "codegrant_outbox"}
 	if s.tables.view() == &djangoView {
 		tables = append(tables, "codegrant_stated", "auth_user", "auth_group", "auth_user_groups")
 	}
