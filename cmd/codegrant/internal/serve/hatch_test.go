@@ -180,20 +180,7 @@ func TestS295_ARestartLosesNoQuestion(t *testing.T) {
 	grpcAddress := testenv.FreeAddress(t)
 	g.write(oneUpstream + "trusted_proxies: 127.0.0.1\n")
 	g.url = a.URL()
-	var sockets []*os.File
-	for _, address := range []string{a.Gateway, grpcAddress, a.Asked} {
-		l, err := net.Listen("tcp", address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		socket, err := l.(*net.TCPListener).File()
-		if err != nil {
-			t.Fatal(err)
-		}
-		l.Close()
-		defer socket.Close()
-		sockets = append(sockets, socket)
-	}
+	sockets := []*os.File{socketAt(t, a.Gateway), socketAt(t, grpcAddress), socketAt(t, a.Asked)}
 	spawn := func() *exec.Cmd {
 		return g.spawnWith("export LISTEN_PID=$$; ", sockets, []string{"LISTEN_FDS=3", "LISTEN_FDNAMES=web:ext_authz:spoe"})
 	}

@@ -3,7 +3,6 @@
 package serve
 
 import (
-	"net"
 	"net/http"
 	"os/exec"
 	"path/filepath"
@@ -20,16 +19,7 @@ func TestS295_ARestartBehindNginxLosesNothing(t *testing.T) {
 	nginx := testenv.Program(t, "nginx")
 	g := newGate(t, oneUpstream)
 	address := strings.TrimPrefix(g.url, "http://")
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	socket, err := l.(*net.TCPListener).File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
-	defer socket.Close()
+	socket := socketAt(t, address)
 	command := g.spawn(socket)
 
 	front := testenv.FreeAddress(t)

@@ -24,6 +24,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// socketAt listens at an address, as systemd does for a service, until the test ends.
+func socketAt(t *testing.T, address string) *os.File {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	socket, err := l.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { socket.Close() })
+	return socket
+}
+
 // rounds is how often a process is stopped: CODEGRANT_TEST_STOPS, or a few.
 func rounds(t *testing.T) int {
 	text := os.Getenv("CODEGRANT_TEST_STOPS")
@@ -328,16 +344,7 @@ func (g *gate) restarted(t *testing.T, command *exec.Cmd, socket *os.File) *loss
 // while nobody is there waits.
 func TestS295_ARestartUnderSystemdLosesNothing(t *testing.T) {
 	g := newGate(t, oneUpstream)
-	l, err := net.Listen("tcp", strings.TrimPrefix(g.url, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	socket, err := l.(*net.TCPListener).File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
-	defer socket.Close()
+	socket := socketAt(t, strings.TrimPrefix(g.url, "http://"))
 	all := g.restarted(t, g.spawn(socket), socket)
 	if all.lost.Load() > 0 || all.refused.Load() > 0 || all.answered.Load() == 0 {
 		t.Errorf("%v", all)
