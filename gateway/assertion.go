@@ -1,24 +1,19 @@
 package gateway
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
+	"crypto/rsa"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/internal/sign"
 )
 
 // Assertions signs who is asking, as a JWT that an upstream verifies with any library
@@ -31,8 +26,10 @@ type Assertions struct {
 	Keys []ed25519.PrivateKey
 	// ECKeys are the same for ES256: keys of P-256.
 	ECKeys []*ecdsa.PrivateKey
-	// Algorithm is EdDSA, the default, or ES256, which more libraries know. Keys of
-	// the other one are published too, so that it can be changed.
+	// RSAKeys are the same for RS256: keys of 2048 bits or more.
+	RSAKeys []*rsa.PrivateKey
+	// Algorithm is EdDSA, the default, or ES256, which more libraries know, or RS256,
+	// which all do. Keys of the others are published too, so that it can be changed.
 	Algorithm string
 	// Issuer is the claim iss, such as https://app.example.com. Required.
 	Issuer string
@@ -44,9 +41,8 @@ type Assertions struct {
 
 type signer struct {
 	Assertions
-	now    func() time.Time
-	header string // of tokens, encoded
-	jwks   []byte
+	keys *sign.Signer
+	now  func() time.Time
 
 	mu         sync.Mutex // guards the fields below
 	young, old map[string]signedToken
@@ -68,82 +64,15 @@ const maxKept = 8 << 10
 func newSigner(a Assertions, now func() time.Time) (*signer, error) {
 	a.Lifetime = cmp.Or(a.Lifetime, 5*time.Minute)
 	s := &signer{Assertions: a, now: now}
-	a.Algorithm = cmp.Or(a.Algorithm, "EdDSA")
-	s.Algorithm = a.Algorithm
-	signing := len(a.Keys)
-	if a.Algorithm == "ES256" {
-		signing = len(a.ECKeys)
-	}
 	switch {
-	case a.Algorithm != "EdDSA" && a.Algorithm != "ES256":
-		return nil, fmt.Errorf("the algorithm %q is neither EdDSA nor ES256", a.Algorithm)
-	case signing == 0:
-		return nil, fmt.Errorf("one key is needed for %s", a.Algorithm)
 	case a.Issuer == "":
 		return nil, errors.New("the issuer is missing")
 	case a.Lifetime < time.Second || a.Lifetime > time.Hour:
 		return nil, fmt.Errorf("a lifetime of %v is not between a second and an hour", a.Lifetime)
 	}
-	var keys []jwk
-	for i, key := range a.Keys {
-		if len(key) != ed25519.PrivateKeySize {
-			return nil, fmt.Errorf("key %d is not an Ed25519 key", i+1)
-		}
-		public := key.Public().(ed25519.PublicKey)
-		keys = append(keys, jwk{Kty: "OKP", Crv: "Ed25519", Alg: "EdDSA", Use: "sig", Kid: keyID(public), X: encoded(public)})
-	}
-	for i, key := range a.ECKeys {
-		if key == nil || key.Curve != elliptic.P256() {
-			return nil, fmt.Errorf("EC key %d is not a key of P-256", i+1)
-		}
-		point, err := key.PublicKey.Bytes()
-		if err != nil {
-			return nil, fmt.Errorf("EC key %d: %w", i+1, err)
-		}
-		keys = append(keys, jwk{Kty: "EC", Crv: "P-256", Alg: "ES256", Use: "sig", Kid: keyID(point), X: encoded(point[1:33]), Y: encoded(point[33:])})
-	}
-	// Those that sign go first: some verifiers take the first that fits.
-	slices.SortStableFunc(keys, func(x, y jwk) int { return boolean(y.Alg == a.Algorithm) - boolean(x.Alg == a.Algorithm) })
-	s.header = encoded([]byte(`{"alg":"` + a.Algorithm + `","kid":"` + keys[0].Kid + `","typ":"JWT"}`))
 	var err error
-	s.jwks, err = json.Marshal(struct {
-		Keys []jwk `json:"keys"`
-	}{keys})
+	s.keys, err = sign.New(sign.Keys{Ed25519: a.Keys, EC: a.ECKeys, RSA: a.RSAKeys, Algorithm: a.Algorithm})
 	return s, err
-}
-
-// jwk is a public key (RFC 7517).
-type jwk struct {
-	Kty string `json:"kty"`
-	Crv string `json:"crv"`
-	Alg string `json:"alg"`
-	Use string `json:"use"`
-	Kid string `json:"kid"`
-	X   string `json:"x"`
-	Y   string `json:"y,omitempty"`
-}
-
-func keyID(public []byte) string {
-	sum := sha256.Sum256(public)
-	return encoded(sum[:12])
-}
-
-func encoded(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
-
-// signature is that of a token's first two parts.
-func (s *signer) signature(input string) ([]byte, error) {
-	if s.Algorithm != "ES256" {
-		return ed25519.Sign(s.Keys[0], []byte(input)), nil
-	}
-	sum := sha256.Sum256([]byte(input))
-	r, t, err := ecdsa.Sign(rand.Reader, s.ECKeys[0], sum[:])
-	if err != nil {
-		return nil, err
-	}
-	var both [64]byte // as RFC 7518 has them, section 3.4
-	r.FillBytes(both[:32])
-	t.FillBytes(both[32:])
-	return both[:], nil
 }
 
 // claims of an assertion.
@@ -253,24 +182,12 @@ func secondsOf(at time.Time) int64 {
 }
 
 func (s *signer) signAt(now time.Time, audience string, id *codegrant.Identity) (string, error) {
-	var payload bytes.Buffer
-	plain := json.NewEncoder(&payload)
-	plain.SetEscapeHTML(false) // which would make six bytes of one
-	err := plain.Encode(claims{
+	return s.keys.Token("JWT", claims{
 		Issuer: s.Issuer, Audience: audience, Subject: id.Subject, IssuedAt: now.Unix(), Expires: now.Add(s.Lifetime).Unix(),
 		PoolIssuer: id.Issuer, Username: id.Username, Email: id.Email, EmailVerified: id.EmailVerified, Name: id.Name,
 		Groups: orEmpty(id.Groups), Scopes: orEmpty(id.Scopes), UserID: id.UserID, Session: id.SessionID(), Actor: actorOf(id.Actor, id.Issuer),
 		ACR: id.ACR, AMR: id.AMR, AuthTime: secondsOf(id.AuthTime),
 	})
-	if err != nil {
-		return "", err
-	}
-	input := s.header + "." + encoded(bytes.TrimSpace(payload.Bytes()))
-	signature, err := s.signature(input)
-	if err != nil {
-		return "", err
-	}
-	return input + "." + encoded(signature), nil
 }
 
 // assert adds the assertion to what an upstream is told, where the route has one.
@@ -295,7 +212,7 @@ func (g *Gateway) jwks(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", "application/jwk-set+json")
 	h.Set("Cache-Control", "public, max-age=300")
-	_, _ = w.Write(g.signer.jwks)
+	_, _ = w.Write(g.signer.keys.JWKS())
 }
 
 func orEmpty(list []string) []string {

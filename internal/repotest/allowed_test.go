@@ -128,6 +128,7 @@ var allowed = map[string]map[string]string{
 	"gateway": {
 		".":                 "decides who is asking; the gateway speaks for it",
 		"internal/quotas":   "how long a token of a pool can be",
+		"internal/sign":     "assertions",
 		"golang.org/x/net":  "which names a header can have",
 		"golang.org/x/text": "letters that servers take for one",
 	},
@@ -365,6 +366,7 @@ var allowed = map[string]map[string]string{
 		"cloudfront":               "keys of signed cookies, read from PEM",
 		"cognito":                  "the pool as the settings name it",
 		"gateway":                  "routes, and whether it takes them",
+		"internal/sign":            "keys that follow from those that seal",
 		"secret":                   "client secrets in files",
 		"session":                  "the keys that seal what browsers carry",
 		"verify":                   "the load balancers whose word counts",
@@ -380,6 +382,7 @@ var allowed = map[string]map[string]string{
 		"google.golang.org/grpc": "where a call from Envoy says which trace it belongs to",
 	},
 	"internal/kept":       {},
+	"internal/sign":       {"session": "the keys that signing keys follow from"},
 	"internal/quotas":     {},
 	"internal/peopletest": {"internal/quotas": "the limits that they are made to"},
 	"internal/gatewaytest": {

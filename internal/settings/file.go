@@ -171,7 +171,7 @@ type headers struct {
 
 type assertions struct {
 	Issuer    string        `yaml:"issuer" help:"Claim iss. Defaults to base_url."`
-	Algorithm string        `yaml:"algorithm" enum:"EdDSA,ES256" help:"What they are signed with; keys of both are published. ES256 is what Java's libraries know. Defaults to EdDSA."`
+	Algorithm string        `yaml:"algorithm" enum:"EdDSA,ES256,RS256" help:"What they are signed with; keys of the others are published, too, but for RS256. ES256 is what Java's libraries know. Defaults to EdDSA."`
 	Lifetime  time.Duration `yaml:"lifetime" help:"At most 1h. Defaults to 5m."`
 }
 

@@ -1,10 +1,6 @@
 package settings
 
 import (
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/sha256"
 	cryptotls "crypto/tls"
 	"encoding/base64"
 	"errors"
@@ -109,33 +105,6 @@ func (r *reader) keyDir(at, dir string) (keys []string, since time.Time) {
 		keys = append(keys, found...)
 	}
 	return keys, since
-}
-
-// assertionKeys are made of the sealing keys, and rotate with them.
-func assertionKeys(ring *session.Keyring) (ed []ed25519.PrivateKey, ec []*ecdsa.PrivateKey, err error) {
-	seeds, err := ring.Derive("assertion")
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, seed := range seeds {
-		if len(seed) != ed25519.SeedSize {
-			return nil, nil, fmt.Errorf("a seed has %d bytes", len(seed))
-		}
-		ed = append(ed, ed25519.NewKeyFromSeed(seed))
-	}
-	if seeds, err = ring.Derive("assertion ES256"); err != nil {
-		return nil, nil, err
-	}
-	for _, seed := range seeds {
-		key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), seed)
-		for err != nil { // one of four billion is none
-			next := sha256.Sum256(seed)
-			seed = next[:]
-			key, err = ecdsa.ParseRawPrivateKey(elliptic.P256(), seed)
-		}
-		ec = append(ec, key)
-	}
-	return ed, ec, nil
 }
 
 // checkPair says what is wrong with a certificate without a word of the key, and finds

@@ -10,6 +10,7 @@ import (
 
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/gateway"
+	"github.com/codegrant/codegrant/internal/sign"
 )
 
 func (r *reader) routes(f *file, s *Settings) {
@@ -21,15 +22,15 @@ func (r *reader) routes(f *file, s *Settings) {
 	}
 	asserted := slices.ContainsFunc(s.Routes, func(c gateway.Route) bool { return c.Assertion })
 	if asserted || r.has("assertions") {
-		keys, ecKeys, err := assertionKeys(s.Keys)
+		keys, err := sign.Derive(s.Keys, "assertion", f.Assertions.Algorithm)
 		if err != nil {
 			r.fault("assertions", "%w", err)
 		}
 		s.Assertions = &gateway.Assertions{
-			Keys: keys, ECKeys: ecKeys, Algorithm: f.Assertions.Algorithm, Issuer: f.Assertions.Issuer, Lifetime: f.Assertions.Lifetime,
+			Keys: keys.Ed25519, ECKeys: keys.EC, RSAKeys: keys.RSA, Algorithm: f.Assertions.Algorithm, Issuer: f.Assertions.Issuer, Lifetime: f.Assertions.Lifetime,
 		}
 		if f.Assertions.Algorithm != "" {
-			r.oneOf("assertions.algorithm", f.Assertions.Algorithm, "EdDSA", "ES256")
+			r.oneOf("assertions.algorithm", f.Assertions.Algorithm, sign.EdDSA, sign.ES256, sign.RS256)
 			if r.faulty("assertions.algorithm") {
 				s.Assertions.Algorithm = ""
 			}
