@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -253,7 +254,7 @@ func TestS094_S123_S124_Assertions(t *testing.T) {
 	}
 }
 
-// TestS231_AssertionsWithES256: keys of both algorithms are published, and those that
+// TestS231_AssertionsWithES256: keys of all algorithms are published, and those that
 // sign go first.
 func TestS231_AssertionsWithES256(t *testing.T) {
 	_, ed, _ := ed25519.GenerateKey(nil)
@@ -261,15 +262,19 @@ func TestS231_AssertionsWithES256(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, algorithm := range []string{"", "EdDSA", "ES256"} {
+	rs, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, algorithm := range []string{"", "ES256", "RS256"} {
 		s := newSite(t, []gateway.Route{{Name: "reports", Path: "/", Assertion: true}}, func(c *gateway.Config, _ *codegrant.Config) {
-			c.Assertions = &gateway.Assertions{Keys: []ed25519.PrivateKey{ed}, ECKeys: []*ecdsa.PrivateKey{ec}, Algorithm: algorithm, Issuer: "https://gate.example.com"}
+			c.Assertions = &gateway.Assertions{Keys: []ed25519.PrivateKey{ed}, ECKeys: []*ecdsa.PrivateKey{ec}, RSAKeys: []*rsa.PrivateKey{rs}, Algorithm: algorithm, Issuer: "https://gate.example.com"}
 		})
 		used := cmp.Or(algorithm, "EdDSA")
 		token := s.echoed(s.signIn("/", "alice@example.com").Client, "/x", nil).Header.Get("X-Auth-Assertion")
 		_, body := s.ask(http.DefaultClient, "GET", "/auth/.well-known/jwks.json", nil)
 		var set jose.JSONWebKeySet
-		if err := json.Unmarshal([]byte(body), &set); err != nil || len(set.Keys) != 2 || set.Keys[0].Algorithm != used || set.Keys[0].KeyID == set.Keys[1].KeyID {
+		if err := json.Unmarshal([]byte(body), &set); err != nil || len(set.Keys) != 3 || set.Keys[0].Algorithm != used || set.Keys[0].KeyID == set.Keys[1].KeyID {
 			t.Fatalf("%s: %v: %s", algorithm, err, body)
 		}
 		parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(used)})
@@ -286,7 +291,8 @@ func TestS231_AssertionsWithES256(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, a := range map[string]gateway.Assertions{
-		"neither EdDSA nor ES256":     {Keys: []ed25519.PrivateKey{ed}, Algorithm: "RS256"},
+		"none of EdDSA, ES256 and":    {Keys: []ed25519.PrivateKey{ed}, Algorithm: "HS256"},
+		"one key is needed for RS256": {Keys: []ed25519.PrivateKey{ed}, Algorithm: "RS256"},
 		"one key is needed for ES256": {Keys: []ed25519.PrivateKey{ed}, Algorithm: "ES256"},
 		"one key is needed for EdDSA": {ECKeys: []*ecdsa.PrivateKey{ec}},
 		"EC key 2 is not a key of":    {ECKeys: []*ecdsa.PrivateKey{ec, other}, Algorithm: "ES256"},

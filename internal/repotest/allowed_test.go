@@ -128,7 +128,7 @@ var allowed = map[string]map[string]string{
 	"gateway": {
 		".":                 "decides who is asking; the gateway speaks for it",
 		"internal/quotas":   "how long a token of a pool can be",
-		"internal/sign":     "assertions",
+		"internal/sign":     "assertions of who is asking",
 		"golang.org/x/net":  "which names a header can have",
 		"golang.org/x/text": "letters that servers take for one",
 	},
