@@ -9,6 +9,7 @@ import (
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/demo"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/doctor"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/inspect"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/manual"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/migrate"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/pool"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/serve"
@@ -19,17 +20,19 @@ import (
 
 // cli is the table of commands. Each is a package of its own.
 type cli struct {
-	Demo     demo.Command     `cmd:"" help:"Run everything on this machine: a local Cognito, a small site and two API backends."`
-	Serve    serve.Command    `cmd:"" help:"Sign people in for services in any language: a reverse proxy, or the answer to another one's question."`
-	Pool     pool.Command     `cmd:"" help:"Run a Cognito user pool on this machine, for development and tests."`
-	Doctor   doctor.Command   `cmd:"" help:"Say what is wrong with the settings, the pool and the database, and how to mend it."`
-	Migrate  migrate.Command  `cmd:"" help:"Bring a database's tables of sessions and of the replica up to date."`
-	Sync     syncing.Command  `cmd:"" help:"Bring the replica in line with the pool."`
-	Users    inspect.Users    `cmd:"" help:"Look at the people in the replica."`
-	Groups   inspect.Groups   `cmd:"" help:"Look at the groups in the replica."`
-	Sessions inspect.Sessions `cmd:"" help:"Look at live sessions, and end them."`
-	Token    token.Command    `cmd:"" help:"Say whether a token is good, and if not, why."`
-	Version  versionFlag      `env:"-" help:"Print the version and exit."`
+	Demo       demo.Command      `cmd:"" help:"Run everything on this machine: a local Cognito, a small site and two API backends."`
+	Serve      serve.Command     `cmd:"" help:"Sign people in for services in any language: a reverse proxy, or the answer to another one's question."`
+	Pool       pool.Command      `cmd:"" help:"Run a Cognito user pool on this machine, for development and tests."`
+	Doctor     doctor.Command    `cmd:"" help:"Say what is wrong with the settings, the pool and the database, and how to mend it."`
+	Migrate    migrate.Command   `cmd:"" help:"Bring a database's tables of sessions and of the replica up to date."`
+	Sync       syncing.Command   `cmd:"" help:"Bring the replica in line with the pool."`
+	Users      inspect.Users     `cmd:"" help:"Look at the people in the replica."`
+	Groups     inspect.Groups    `cmd:"" help:"Look at the groups in the replica."`
+	Sessions   inspect.Sessions  `cmd:"" help:"Look at live sessions, and end them."`
+	Token      token.Command     `cmd:"" help:"Say whether a token is good, and if not, why."`
+	Completion manual.Completion `cmd:"" help:"Print completions for a shell: bash, zsh or fish."`
+	Man        manual.Man        `cmd:"" help:"Write man pages."`
+	Version    versionFlag       `env:"-" help:"Print the version and exit."`
 }
 
 const description = `Sign-in with Amazon Cognito for Go services and the backends behind them.

@@ -256,10 +256,15 @@ var allowed = map[string]map[string]string{
 		"replica":                         "the people that it puts there",
 		"session":                         "their sessions",
 	},
+	"cmd/codegrant/internal/manual": {
+		"cmd/codegrant/internal/terminal": "where it speaks",
+		"github.com/alecthomas/kong":      "the table of commands, which it describes",
+	},
 	"cmd/codegrant": {
 		"cmd/codegrant/internal/demo":     "the command",
 		"cmd/codegrant/internal/doctor":   "the command",
 		"cmd/codegrant/internal/inspect":  "the command",
+		"cmd/codegrant/internal/manual":   "the command",
 		"cmd/codegrant/internal/migrate":  "the command",
 		"cmd/codegrant/internal/pool":     "the command",
 		"cmd/codegrant/internal/serve":    "the command",
