@@ -8,6 +8,7 @@ import (
 
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/demo"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/doctor"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/health"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/inspect"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/manual"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/migrate"
@@ -24,6 +25,7 @@ type cli struct {
 	Serve      serve.Command     `cmd:"" help:"Sign people in for services in any language: a reverse proxy, or the answer to another one's question."`
 	Pool       pool.Command      `cmd:"" help:"Run a Cognito user pool on this machine, for development and tests."`
 	Doctor     doctor.Command    `cmd:"" help:"Say what is wrong with the settings, the pool and the database, and how to mend it."`
+	Health     health.Command    `cmd:"" help:"Say whether a codegrant serve on this machine is ready; for health checks of containers."`
 	Migrate    migrate.Command   `cmd:"" help:"Bring a database's tables of sessions and of the replica up to date."`
 	Sync       syncing.Command   `cmd:"" help:"Bring the replica in line with the pool."`
 	Users      inspect.Users     `cmd:"" help:"Look at the people in the replica."`

@@ -256,6 +256,10 @@ var allowed = map[string]map[string]string{
 		"replica":                         "the people that it puts there",
 		"session":                         "their sessions",
 	},
+	"cmd/codegrant/internal/health": {
+		"cmd/codegrant/internal/terminal": "where it speaks",
+		"internal/settings":               "where operations are",
+	},
 	"cmd/codegrant/internal/manual": {
 		"cmd/codegrant/internal/terminal": "where it speaks",
 		"github.com/alecthomas/kong":      "the table of commands, which it describes",
@@ -263,6 +267,7 @@ var allowed = map[string]map[string]string{
 	"cmd/codegrant": {
 		"cmd/codegrant/internal/demo":     "the command",
 		"cmd/codegrant/internal/doctor":   "the command",
+		"cmd/codegrant/internal/health":   "the command",
 		"cmd/codegrant/internal/inspect":  "the command",
 		"cmd/codegrant/internal/manual":   "the command",
 		"cmd/codegrant/internal/migrate":  "the command",

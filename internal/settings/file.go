@@ -5,10 +5,11 @@ import "time"
 // file is the configuration as it is written. Its help tags are what editors show,
 // and the schema is made of it.
 type file struct {
-	Listen         string     `yaml:"listen" help:"Address to serve on, such as :8080 or 127.0.0.1:8080. A socket that systemd passes goes before it. Defaults to 127.0.0.1:8080."`
-	OpsListen      string     `yaml:"ops_listen" help:"Address of /healthz, /readyz and /metrics, which are not for the public. Defaults to none."`
+	Listen         string     `yaml:"listen" help:"Address to serve on, such as :8080 or 127.0.0.1:8080, or a Unix socket for a proxy on this machine, as unix:/run/codegrant/http.sock. A socket that systemd passes goes before it. Defaults to 127.0.0.1:8080."`
+	OpsListen      string     `yaml:"ops_listen" help:"Address of /healthz, /readyz and /metrics, which are not for the public, or a Unix socket as unix:/path. Defaults to none."`
 	ExtAuthzListen string     `yaml:"ext_authz_listen" help:"Address where Envoy asks over gRPC (ext_authz) whether a request may pass. Defaults to none."`
 	SPOEListen     string     `yaml:"spoe_listen" help:"Address where HAProxy asks by SPOE whether a request may pass, such as 127.0.0.1:9192 or unix:/run/codegrant/spoe.sock. Defaults to none."`
+	SocketMode     string     `yaml:"socket_mode" enum:"0600,0660,0666" help:"Who may connect to the Unix sockets that are listened on: the user of this process, its group too, or everybody on this machine. Defaults to 0660."`
 	BaseURL        string     `yaml:"base_url" help:"Origin that browsers see, such as https://app.example.com, for pools that name none of their own."`
 	TLS            *tls       `yaml:"tls" help:"Certificate to serve https with. Without it, a proxy in front has to."`
 	HSTS           *hsts      `yaml:"hsts" help:"Has browsers come over https alone for as long (Strict-Transport-Security), or just how long, such as 8760h. Defaults to none."`
@@ -262,7 +263,7 @@ type upstream struct {
 // package that it is for.
 func defaults() file {
 	return file{
-		Listen:   "127.0.0.1:8080",
+		Listen: "127.0.0.1:8080", SocketMode: "0660",
 		Sessions: "memory",
 		Log:      log{Level: "info", Format: "text", Access: true},
 		Limits:   limits{Requests: 4096, Tunnels: 4096, SignInRate: 120, SignInBurst: 60, AccountRate: 30, AccountBurst: 30, HeaderBytes: 64 << 10, MaxSessions: 1_000_000},

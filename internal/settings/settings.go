@@ -30,6 +30,8 @@ type Settings struct {
 	// Where Envoy and HAProxy ask; empty: nowhere.
 	ExtAuthzListen, SPOEListen string
 
+	SocketMode fs.FileMode // of Unix sockets among these
+
 	Certificate    *Certificate // nil: no https
 	TrustedProxies []netip.Prefix
 	Log            Log
@@ -230,6 +232,7 @@ func (r *reader) read(text []byte, options Options) *Settings {
 	r.oneOf("log.format", f.Log.Format, "text", "json")
 	r.oneOf("sessions", f.Sessions, "memory", "database", "redis", "cookies")
 	r.limits(f.Limits)
+	r.sockets(&f, s)
 	s.Tracing = r.tracing(f.Tracing)
 	if f.ExtAuthzListen != "" && len(f.TrustedProxies) == 0 {
 		r.fault("ext_authz_listen", "nobody may ask there; list Envoy's address in trusted_proxies")

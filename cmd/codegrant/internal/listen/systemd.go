@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/codegrant/codegrant/internal/settings"
 )
@@ -48,45 +47,13 @@ func All(file string, c *settings.Settings) (s Sockets, err error) {
 		if *one.slot != nil || one.address == "" {
 			continue
 		}
-		open := On
-		if one.slot == &s.SPOE {
-			open = Here
-		}
-		l, err := open(one.key+" in "+file, one.address)
+		l, err := Here(one.key+" in "+file, one.address, c.SocketMode)
 		if err != nil {
 			return s, err
 		}
 		*one.slot = l
 	}
 	return s, nil
-}
-
-// Here listens on an address, or on a Unix socket as unix:/path. The socket is for
-// the user and the group of this process.
-func Here(key, address string) (net.Listener, error) {
-	path, ok := strings.CutPrefix(address, "unix:")
-	if !ok {
-		return On(key, address)
-	}
-	// What a process left that did not end by itself. One that lives is left alone.
-	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == os.ModeSocket {
-		if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
-			_ = conn.Close()
-			return nil, fmt.Errorf("listen on %s: another process does; choose another path with %s", path, key)
-		}
-		if err := os.Remove(path); err != nil {
-			return nil, fmt.Errorf("listen on %s: %w", path, err)
-		}
-	}
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w; choose another path with %s", path, errors.Unwrap(err), key)
-	}
-	if err := os.Chmod(path, 0o660); err != nil {
-		_ = l.Close()
-		return nil, fmt.Errorf("listen on %s: %w", path, err)
-	}
-	return l, nil
 }
 
 // activated takes sockets from systemd (sd_listen_fds(3)), by their names: ops,

@@ -400,7 +400,7 @@ func TestServeAnswersHAProxy(t *testing.T) {
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o660 {
 		t.Errorf("the socket: %v %v", info, err)
 	}
-	if _, err := listen.Here("spoe_listen", "unix:"+path); err == nil || !strings.Contains(err.Error(), "another process") {
+	if _, err := listen.Here("spoe_listen", "unix:"+path, 0); err == nil || !strings.Contains(err.Error(), "another process") {
 		t.Errorf("a second process: %v", err)
 	}
 	conn, err := net.Dial("unix", path)
