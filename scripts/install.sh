@@ -19,6 +19,7 @@ has_caddy() { have caddy; }
 has_node() { have node && have npm; }
 has_java() { have java && have mvn; }
 has_venv() { python3 -c 'import venv, ensurepip' 2>/dev/null; }
+has_systemd() { have systemd-analyze; }
 has_django() { /usr/bin/python3 -c 'import django, rest_framework, jose, psycopg2' 2>/dev/null; }
 
 # Ubuntu's package is a doorway to a snap of the browser under its own name.
@@ -37,6 +38,7 @@ caddy|caddy|forward-auth behind Caddy
 node|nodejs npm|AWS's JavaScript clients
 java|default-jdk-headless maven|assertions in Java
 venv|python3 python3-venv|what comes from the Python package index
+systemd|systemd|the units of deploy/systemd
 django|python3-django python3-djangorestframework python3-jose python3-psycopg2|a Django project beside a Go backend"
 
 # missing prints the rows of the table above that this machine does not meet.
