@@ -35,9 +35,13 @@ var signingKey = sync.OnceValue(func() *rsa.PrivateKey {
 	return key
 })
 
-type oneKey struct{}
+// oneKey is the only key of the pool. It cannot be had while away says so.
+type oneKey struct{ away *bool }
 
-func (oneKey) Key(context.Context, string) (*rsa.PublicKey, error) {
+func (k oneKey) Key(context.Context, string) (*rsa.PublicKey, error) {
+	if *k.away {
+		return nil, verify.ErrUnavailable
+	}
 	return &signingKey().PublicKey, nil
 }
 
@@ -46,6 +50,10 @@ func (oneKey) Key(context.Context, string) (*rsa.PublicKey, error) {
 type pool struct {
 	now   func() time.Time
 	point func(step) // called before each call has its effect; may block
+
+	keeps    bool // a refresh token lives on, and a refresh brings none
+	barren   bool // a sign-in brings none
+	nameless bool // tokens have no origin_jti
 
 	mu      sync.Mutex
 	drawn   int
@@ -70,7 +78,16 @@ func (p *pool) signIn(sub string) cognito.TokenSet {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.drawn++
-	return p.tokens(&grant{sub, fmt.Sprintf("origin-%d", p.drawn), p.now()}, nil)
+	g := &grant{sub, fmt.Sprintf("origin-%d", p.drawn), p.now()}
+	if p.nameless {
+		g.origin = ""
+	}
+	tokens := p.tokens(g, nil)
+	if p.barren {
+		delete(p.grants, tokens.RefreshToken.Reveal())
+		tokens.RefreshToken = ""
+	}
+	return tokens
 }
 
 func (p *pool) tokens(g *grant, change map[string]any) cognito.TokenSet {
@@ -130,10 +147,16 @@ func (p *pool) Refresh(ctx context.Context, token cognito.Secret) (cognito.Token
 	if !ok {
 		return cognito.TokenSet{}, fmt.Errorf("spent or revoked: %w", cognito.ErrInvalidGrant)
 	}
-	delete(p.grants, token.Reveal())
 	change := p.claims
 	p.claims = nil
-	return p.tokens(g, change), nil
+	tokens := p.tokens(g, change)
+	if p.keeps {
+		delete(p.grants, tokens.RefreshToken.Reveal())
+		tokens.RefreshToken = ""
+	} else {
+		delete(p.grants, token.Reveal())
+	}
+	return tokens, nil
 }
 
 func (p *pool) Revoke(ctx context.Context, token cognito.Secret) error {
@@ -182,6 +205,7 @@ type house struct {
 	point func(step)
 
 	client string // the app client of processes that begin
+	noKeys bool   // the pool's keys cannot be had
 }
 
 // process is what one of them has for itself.
@@ -222,7 +246,7 @@ func newHouse(t *testing.T, w way, now func() time.Time) *house {
 // begin starts a process.
 func (h *house) begin() (*keep.Sessions, keep.Keeper) {
 	h.t.Helper()
-	v, err := verify.New(verify.Config{Issuer: issuer, ClientIDs: []string{h.client}, Keys: oneKey{}, Now: h.now})
+	v, err := verify.New(verify.Config{Issuer: issuer, ClientIDs: []string{h.client}, Keys: oneKey{&h.noKeys}, Now: h.now})
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -47,6 +47,16 @@ var suite = []struct {
 	{"sign-out twice", "ending twice is no error", "", endsTwice, nil},
 	{"look", "who only asks changes nothing", "", looks, nil},
 	{"recheck", "S-330: a request that lasts is no use", "", rechecks, nil},
+	{"part", "S-088: who holds a part of what proves a sign-in, is given and costs its owner nothing", "", givesNothingForAPart, nil},
+	{"handed once", "S-075: what the browser has is not handed to it again", "", handsOutOnce, nil},
+	{"unproven", "S-075: nor is a rotated token lost whose tokens cannot be verified yet", "", keepsWhatItCannotProve, nil},
+	{"far behind", "S-075: nor to a browser that is many renewals behind", "", findsWhoIsFarBehind, nil},
+	{"mixed", "S-075: a browser that has kept some of the new cookies is who it was", "", findsMixedCookies, nil},
+	{"name", "S-032: a sign-in is its own, be its name one that ended", "", beginsAgain, nil},
+	{"refused for a while", "S-058: what the pool refuses is not refused here for ever", "", asksAgain, nil},
+	{"stale mark", "S-080: tokens that are marked are renewed before they count", "", renewsWhatIsMarked, nil},
+	{"no refresh token", "a sign-in without one lasts as long as its tokens", "", lastsWithoutRefreshToken, nil},
+	{"no rotation", "a refresh token that lives on is good to the end, and revoked then", "", renewsWithoutRotation, nil},
 	{"owns", "S-103: nobody behind us sees the cookies", "", owns, nil},
 }
 
