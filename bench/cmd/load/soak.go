@@ -106,6 +106,14 @@ func (w *soakWorld) trouble(ctx context.Context, t *tally, length, every time.Du
 		defer w.faults.end()
 		return fault()
 	}
+	crash := func(g *soakGateway) func() error {
+		return func() error {
+			return within(func() error {
+				w.faults.killed()
+				return w.restart(ctx, g, false)
+			})
+		}
+	}
 	kill := func(s *server) func() error {
 		return func() error {
 			return within(func() error {
@@ -135,12 +143,12 @@ func (w *soakWorld) trouble(ctx context.Context, t *tally, length, every time.Du
 			defer w.faults.rekeyed()
 			return w.pool.RotateKeys(poolID)
 		}},
-		{"processes killed", func() error { return within(func() error { return w.restart(ctx, w.gateways[2], false) }) }},
+		{"processes killed", crash(w.gateways[2])},
 		{"sealing keys replaced", w.promote},
 		{"Redis killed", kill(w.redis)},
 		{"processes restarted", func() error { return w.restart(ctx, w.gateways[2], true) }},
 		{"PostgreSQL killed", kill(w.postgres)},
-		{"processes killed", func() error { return within(func() error { return w.restart(ctx, w.gateways[1], false) }) }},
+		{"processes killed", crash(w.gateways[1])},
 	}
 	begin, told := time.Now(), time.Now()
 	for i := 0; time.Since(begin) < length || i < len(steps) && length > 0; i++ {

@@ -42,18 +42,30 @@ func TestTheModelSeesIt(t *testing.T) {
 		window  bool // a fault is under way
 		isWrong bool
 	}{
-		"as it should be":                     {200, "person00", func(p *soakPerson) { p.ask(t.Context()) }, false, false},
-		"another person":                      {200, "person01", func(p *soakPerson) { p.ask(t.Context()) }, false, true},
-		"another person, within a fault":      {200, "person01", func(p *soakPerson) { p.ask(t.Context()) }, true, true},
-		"a lost session":                      {401, "", func(p *soakPerson) { p.ask(t.Context()) }, false, true},
-		"a lost session, within a fault":      {401, "", func(p *soakPerson) { p.ask(t.Context()) }, true, true},
-		"a fault of nobody's":                 {503, "", func(p *soakPerson) { p.ask(t.Context()) }, false, true},
-		"a fault within one":                  {503, "", func(p *soakPerson) { p.ask(t.Context()) }, true, false},
-		"a stream cut off":                    {200, "person00\n", func(p *soakPerson) { p.stream(t.Context()) }, false, true},
-		"a stream of another person":          {200, strings.Repeat("person01\n", streamTicks), func(p *soakPerson) { p.stream(t.Context()) }, true, true},
-		"a session that is back":              {200, "person00", func(p *soakPerson) { p.cameBack(t.Context(), deadSession{}) }, true, true},
-		"a session that is not back":          {401, "", func(p *soakPerson) { p.cameBack(t.Context(), deadSession{}) }, false, false},
-		"a copy that does not know yet":       {200, "person00", func(p *soakPerson) { p.cameBack(t.Context(), deadSession{since: time.Now()}) }, false, false},
+		"as it should be":                {200, "person00", func(p *soakPerson) { p.ask(t.Context()) }, false, false},
+		"another person":                 {200, "person01", func(p *soakPerson) { p.ask(t.Context()) }, false, true},
+		"another person, within a fault": {200, "person01", func(p *soakPerson) { p.ask(t.Context()) }, true, true},
+		"a lost session":                 {401, "", func(p *soakPerson) { p.ask(t.Context()) }, false, true},
+		"a lost session, within a fault": {401, "", func(p *soakPerson) { p.ask(t.Context()) }, true, true},
+		"a fault of nobody's":            {503, "", func(p *soakPerson) { p.ask(t.Context()) }, false, true},
+		"a fault within one":             {503, "", func(p *soakPerson) { p.ask(t.Context()) }, true, false},
+		"a stream cut off":               {200, "person00\n", func(p *soakPerson) { p.stream(t.Context()) }, false, true},
+		"a stream of another person":     {200, strings.Repeat("person01\n", streamTicks), func(p *soakPerson) { p.stream(t.Context()) }, true, true},
+		"a session that is back":         {200, "person00", func(p *soakPerson) { p.cameBack(t.Context(), deadSession{}) }, true, true},
+		"a session that is not back":     {401, "", func(p *soakPerson) { p.cameBack(t.Context(), deadSession{}) }, false, false},
+		"a copy that does not know yet":  {200, "person00", func(p *soakPerson) { p.cameBack(t.Context(), deadSession{since: time.Now()}) }, false, false},
+		"no answer while a lease may last": {503, "", func(p *soakPerson) {
+			p.w.faults.killed()
+			p.judge("requests", time.Now().Add(-waitForRefresh), http.StatusServiceUnavailable, nil, nil)
+		}, false, false},
+		"no answer at once, while one may last": {503, "", func(p *soakPerson) {
+			p.w.faults.killed()
+			p.ask(t.Context())
+		}, false, true},
+		"no answer after it has ended": {503, "", func(p *soakPerson) {
+			p.w.faults.kill, p.w.faults.rekey = time.Now().Add(-time.Minute), time.Time{}
+			p.judge("requests", time.Now().Add(-waitForRefresh), http.StatusServiceUnavailable, nil, nil)
+		}, false, true},
 		"a sign-out that is not taken":        {503, "", func(p *soakPerson) { p.signOut(t.Context()) }, false, true},
 		"a sign-out that a fault came across": {503, "", func(p *soakPerson) { p.signOut(t.Context()) }, true, false},
 	} {
