@@ -1,6 +1,7 @@
 package codegrant
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -18,6 +19,12 @@ type TokenRules struct {
 	// InsecureNoAudience accepts tokens that are bound to nothing, too: who holds one for
 	// another service of the pool's can then use it here.
 	InsecureNoAudience bool
+	// Issued says whom a token of another issuer than the pool stands for: of an
+	// authorization server in front of it, which has verified the token for the resource.
+	// Issuer and Subject are the pool's, AuthTime is when the person signed in there. nil
+	// and no error: it is no token of that issuer, and is verified as the pool's. Defaults
+	// to none.
+	Issued func(ctx context.Context, token string) (*Identity, error)
 }
 
 // Token says whom the access token in the Authorization header stands for, and whether
@@ -52,6 +59,17 @@ func (a *Auth) tokenOf(r *http.Request, rules TokenRules) (*Identity, error) {
 		return nil, err
 	case !ok:
 		return nil, fmt.Errorf("%w: no bearer token", ErrInvalid)
+	}
+	if rules.Issued != nil {
+		id, err := rules.Issued(r.Context(), raw)
+		if err != nil {
+			return nil, verdict(err)
+		}
+		if id != nil {
+			own := *id
+			own.Method, own.sessionID, own.proof = MethodBearer, "", nil
+			return a.current(r.Context(), &own)
+		}
 	}
 	who, err := a.bearer.prover.Token(r.Context(), raw, prove.Resource{URL: rules.Resource, Unbound: rules.InsecureNoAudience})
 	if err != nil {

@@ -10,7 +10,7 @@ type layout struct {
 	Message     string
 	Details     []string
 	SignedInAs  string
-	Form        action // a POST without fields
+	Form        action // a POST
 	Links       []action
 	Correlation string
 
@@ -18,7 +18,12 @@ type layout struct {
 }
 
 // action is something to do on a page.
-type action struct{ URL, Text string }
+type action struct {
+	URL, Text string
+
+	// Of a form that is a question: what it is, and how to say no.
+	Question, Other string
+}
 
 // mark names the drawing above the title.
 type mark string
@@ -39,7 +44,7 @@ type SignInFailed struct {
 func (v SignInFailed) layout() layout {
 	return layout{
 		Mark: warning, Title: "You are not signed in", Message: v.Message,
-		Links: []action{{v.TryAgain, "Sign in again"}}, Correlation: v.Correlation,
+		Links: []action{{URL: v.TryAgain, Text: "Sign in again"}}, Correlation: v.Correlation,
 	}
 }
 
@@ -51,7 +56,7 @@ type SignedIn struct {
 func (v SignedIn) layout() layout {
 	return layout{
 		Title: "You are signed in", Message: "You will be at your page in a moment.",
-		Links: []action{{v.Next, "Continue"}},
+		Links: []action{{URL: v.Next, Text: "Continue"}},
 	}
 }
 
@@ -67,7 +72,7 @@ type ConfirmSignOut struct {
 func (v ConfirmSignOut) layout() layout {
 	return layout{
 		Mark: leaving, Title: "Sign out?", Message: "You came here from another site. Nothing has happened yet.",
-		Form: action{v.Action, "Sign out"}, Links: []action{{v.Stay, "Stay signed in"}}, redirects: v.Redirects,
+		Form: action{URL: v.Action, Text: "Sign out"}, Links: []action{{URL: v.Stay, Text: "Stay signed in"}}, redirects: v.Redirects,
 	}
 }
 
@@ -81,7 +86,7 @@ func (v Unavailable) layout() layout {
 	return layout{
 		Mark: warning, Title: "Temporarily unavailable", Message: "Something that this service depends on does not respond.",
 		Details: []string{"You have not been signed out. Please try again in a moment."},
-		Links:   []action{{v.TryAgain, "Try again"}}, Correlation: v.Correlation,
+		Links:   []action{{URL: v.TryAgain, Text: "Try again"}}, Correlation: v.Correlation,
 	}
 }
 
@@ -97,7 +102,7 @@ func (v Denied) layout() layout {
 	return layout{
 		Mark: shutDoor, Title: "Not allowed", Message: "Your account lacks the permission that this page asks for.",
 		SignedInAs: v.SignedInAs, Correlation: v.Correlation,
-		Links: []action{{v.Home, "Go to the start page"}, {v.Switch, "Sign in as someone else"}},
+		Links: []action{{URL: v.Home, Text: "Go to the start page"}, {URL: v.Switch, Text: "Sign in as someone else"}},
 	}
 }
 
@@ -112,7 +117,7 @@ func (v StepUpFirst) layout() layout {
 	return layout{
 		Mark: shutDoor, Title: "Please sign in again first", Message: "What you have sent needs a stronger or more recent sign-in. Nothing has been changed.",
 		Details: []string{"Sign in again, and then send it once more."},
-		Links:   []action{{v.SignIn, "Sign in again"}, {v.Home, "Go to the start page"}},
+		Links:   []action{{URL: v.SignIn, Text: "Sign in again"}, {URL: v.Home, Text: "Go to the start page"}},
 	}
 }
 
@@ -128,7 +133,7 @@ func (v StepUpFailed) layout() layout {
 	return layout{
 		Mark: shutDoor, Title: "Signing in again was not enough", Message: "You are signed in, but not as the page asks for.",
 		Details: v.Details, Correlation: v.Correlation,
-		Links: []action{{v.TryAgain, "Sign in again"}, {v.Home, "Go to the start page"}},
+		Links: []action{{URL: v.TryAgain, Text: "Sign in again"}, {URL: v.Home, Text: "Go to the start page"}},
 	}
 }
 
@@ -142,6 +147,53 @@ type FromElsewhere struct {
 func (v FromElsewhere) layout() layout {
 	return layout{
 		Mark: shutDoor, Title: "Request from another site", Message: "A page of another site made your browser send this. Nothing has been changed.",
-		Links: []action{{v.Home, "Go to the start page"}}, Correlation: v.Correlation,
+		Links: []action{{URL: v.Home, Text: "Go to the start page"}}, Correlation: v.Correlation,
+	}
+}
+
+// AskForAgent asks somebody whether a client, such as an agent, may act for them.
+type AskForAgent struct {
+	Client     string   // what it calls itself; it may come from strangers
+	Document   string   // host that vouches for the client; empty: none
+	Place      string   // where the answer goes
+	Resource   string   // what it asks for
+	Scopes     []string // and how far
+	SignedInAs string
+	Action     string // URL that takes the answer
+	Question   string // what the answer is to
+	Origin     string // that the answer leads to: browsers hold it to the page's policy
+}
+
+func (v AskForAgent) layout() layout {
+	name := "A program"
+	if v.Client != "" {
+		name = "“" + v.Client + "”"
+	}
+	details := []string{"If you allow it, you go on to: " + v.Place + "."}
+	if v.Document != "" {
+		details = append(details, "Who says what the program is: "+v.Document+".")
+	} else {
+		details = append(details, "The program has chosen its name by itself, and nobody has checked it.")
+	}
+	for _, s := range v.Scopes {
+		details = append(details, "It may: "+s)
+	}
+	details = append(details, "Allow this only if you have just started it yourself. It ends when you sign out.")
+	return layout{
+		Mark: shutDoor, Title: "Let a program act for you?", Message: name + " asks to use " + v.Resource + " in your name.",
+		Details: details, SignedInAs: v.SignedInAs, redirects: []string{v.Origin},
+		Form: action{URL: v.Action, Text: "Allow", Other: "Do not allow", Question: v.Question},
+	}
+}
+
+// AgentRefused tells somebody whom a client has sent here why that leads nowhere.
+type AgentRefused struct {
+	Reason string // as plain text
+}
+
+func (v AgentRefused) layout() layout {
+	return layout{
+		Mark: warning, Title: "This cannot go on", Message: "The program that sent you here asks for something that is not possible.",
+		Details: []string{v.Reason, "You can close this window. Nothing has been changed."},
 	}
 }

@@ -1,0 +1,245 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Bounds of a fetch, and of how long what it brought is used.
+const (
+	fetchTime    = 5 * time.Second
+	maxDocument  = 16 << 10
+	fetches      = 8 // at once
+	usualAge     = 5 * time.Minute
+	longestAge   = 24 * time.Hour
+	failureAge   = 10 * time.Second
+	maxDocuments = 1024
+)
+
+// documents are those that were fetched a while ago. Memory is bounded: the oldest half
+// goes first.
+type documents struct {
+	client     *http.Client
+	slots      chan struct{}
+	mu         sync.Mutex // guards the fields below
+	young, old map[string]fetched
+}
+
+type fetched struct {
+	client client
+	err    error
+	until  time.Time
+}
+
+func (d *documents) init(given *http.Client) {
+	d.slots, d.young = make(chan struct{}, fetches), make(map[string]fetched)
+	own := http.Client{}
+	if given != nil {
+		own = *given
+	} else {
+		dialer := &net.Dialer{Timeout: fetchTime, Control: publicAlone}
+		own.Transport = &http.Transport{ // without a proxy, which would dial for us
+			DialContext: dialer.DialContext, TLSHandshakeTimeout: fetchTime, MaxResponseHeaderBytes: 16 << 10,
+			DisableKeepAlives: true, ForceAttemptHTTP2: true,
+		}
+	}
+	own.Timeout, own.Jar = fetchTime, nil
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	d.client = &own
+}
+
+var (
+	errNotPublic = errors.New("the address is not a public one of https")
+	// errAway says nothing about the document.
+	errAway = errors.New("the document could not be fetched")
+)
+
+// publicAlone is asked with the address itself, when names have been looked up.
+func publicAlone(_, address string, _ syscall.RawConn) error {
+	at, err := netip.ParseAddrPort(address)
+	if err != nil || at.Port() != 443 || !isPublic(at.Addr()) {
+		return fmt.Errorf("%w: %s", errNotPublic, address)
+	}
+	return nil
+}
+
+// special are networks that are nobody's on the internet, or lead to others of them
+// (the registries of special-purpose addresses, RFC 6890).
+var special = func() (all []netip.Prefix) {
+	for _, s := range strings.Fields(`0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24
+		192.31.196.0/24 192.52.193.0/24 192.88.99.0/24 192.168.0.0/16 192.175.48.0/24 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/3
+		2001::/23 2001:db8::/32 2002::/16 3fff::/20`) {
+		all = append(all, netip.MustParsePrefix(s))
+	}
+	return all
+}()
+
+var unicast = netip.MustParsePrefix("2000::/3") // all of IPv6 that is given out
+
+func isPublic(addr netip.Addr) bool {
+	addr = addr.Unmap()
+	if addr.Zone() != "" || addr.Is6() && !unicast.Contains(addr) {
+		return false
+	}
+	for _, p := range special {
+		if p.Contains(addr) {
+			return false
+		}
+	}
+	return true
+}
+
+// isDocument reports whether a client id is the URL of a document.
+func isDocument(id string) bool { return strings.HasPrefix(id, "https:") }
+
+// documentURL holds a URL to what client ID metadata documents are: https on the usual
+// port, with a path, and read in one way by everybody.
+func documentURL(id string) error {
+	u, err := url.Parse(id)
+	if err != nil || u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.ContainsAny(id, "#\\\"<>%") || !isVisible(id) || len(id) > 512 ||
+		u.Port() != "" || u.Host == "" || u.Host != strings.ToLower(u.Host) || len(u.Path) < 2 || strings.Contains(u.Path+"/", "/./") || strings.Contains(u.Path+"/", "/../") || strings.Contains(u.Path, "//") {
+		return faulty("invalid_client", "the client's id is no URL of a client ID metadata document: https, a path, and neither port, query nor fragment")
+	}
+	return nil
+}
+
+// described finds what the document of a client says.
+func (b *Broker) described(ctx context.Context, id string, fetch *http.Request) (client, error) {
+	if err := documentURL(id); err != nil {
+		return client{}, err
+	}
+	if f, ok := b.documents.known(id, b.Now()); ok {
+		return f.client, f.err
+	}
+	if fetch != nil && b.Wait(fetch) > 0 {
+		return client{}, faulty("temporarily_unavailable", "too many requests from this address; try again later")
+	}
+	select {
+	case b.documents.slots <- struct{}{}:
+		defer func() { <-b.documents.slots }()
+	case <-ctx.Done():
+		return client{}, fmt.Errorf("fetch the client's document: %w", ctx.Err())
+	}
+	c, age, err := b.fetch(ctx, id)
+	if err != nil {
+		if ctx.Err() != nil {
+			return client{}, fmt.Errorf("fetch the client's document: %w", ctx.Err())
+		}
+		b.Logger.LogAttrs(ctx, slog.LevelWarn, "client document refused", slog.String("client", id), slog.String("reason", err.Error()))
+		age = failureAge
+		if !errors.Is(err, errAway) {
+			err = faulty("invalid_client", "the document of the client is not there, or not as it has to be")
+		}
+	}
+	b.documents.learn(id, fetched{c, err, b.Now().Add(age)})
+	return c, err
+}
+
+func (d *documents) known(id string, now time.Time) (fetched, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f, ok := d.young[id]
+	if !ok {
+		f, ok = d.old[id]
+	}
+	return f, ok && now.Before(f.until)
+}
+
+func (d *documents) learn(id string, f fetched) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.young) >= maxDocuments/2 {
+		d.young, d.old = make(map[string]fetched), d.young
+	}
+	d.young[id] = f
+}
+
+// fetch asks for a document, and says how long it counts.
+func (b *Broker) fetch(ctx context.Context, id string) (client, time.Duration, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, id, nil)
+	if err != nil {
+		return client{}, 0, err
+	}
+	r.Header.Set("Accept", "application/json")
+	r.Header.Set("User-Agent", "codegrant")
+	response, err := b.documents.client.Do(r)
+	if err != nil {
+		if errors.Is(err, errNotPublic) {
+			return client{}, 0, err
+		}
+		return client{}, 0, fmt.Errorf("%w: %w", errAway, err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode >= http.StatusInternalServerError || response.StatusCode == http.StatusTooManyRequests {
+		return client{}, 0, fmt.Errorf("%w: status %d", errAway, response.StatusCode)
+	}
+	kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	if response.StatusCode != http.StatusOK || kind != "application/json" && !(strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json")) {
+		return client{}, 0, fmt.Errorf("status %d, type %.64q", response.StatusCode, kind)
+	}
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxDocument+1))
+	if err != nil {
+		return client{}, 0, fmt.Errorf("%w: %w", errAway, err)
+	}
+	c, err := b.readDocument(id, text)
+	return c, ageOf(response.Header), err
+}
+
+// readDocument is what a document says, if it is that of the URL.
+func (b *Broker) readDocument(id string, text []byte) (client, error) {
+	var said struct {
+		registration
+		ID     string `json:"client_id"`
+		Method string `json:"token_endpoint_auth_method"`
+		Secret string `json:"client_secret"`
+	}
+	if len(text) > maxDocument {
+		return client{}, errors.New("it is too long")
+	}
+	if err := json.Unmarshal(text, &said); err != nil {
+		return client{}, err
+	}
+	switch {
+	case said.ID != id:
+		return client{}, fmt.Errorf("its client_id is %.512q", said.ID)
+	case said.Method != "" && said.Method != "none" || said.Secret != "":
+		return client{}, errors.New("its client has a secret")
+	case !offers(said.GrantTypes, "authorization_code") || !offers(said.ResponseTypes, "code"):
+		return client{}, errors.New("its client takes no authorization codes")
+	}
+	if f := b.checkRedirects(said.Redirects); f != nil {
+		return client{}, f
+	}
+	return client{id: id, Name: nameOf(said.Name), Redirects: said.Redirects, document: true}, nil
+}
+
+// ageOf reads Cache-Control (RFC 9111), within bounds.
+func ageOf(h http.Header) time.Duration {
+	age := usualAge
+	for part := range strings.SplitSeq(strings.ToLower(strings.Join(h["Cache-Control"], ",")), ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
+		switch name {
+		case "no-store", "no-cache":
+			return 0
+		case "max-age":
+			if n, err := strconv.Atoi(strings.Trim(value, `"`)); err == nil && n >= 0 {
+				age = min(time.Duration(min(n, int(longestAge/time.Second)))*time.Second, longestAge)
+			}
+		}
+	}
+	return age
+}

@@ -1,0 +1,62 @@
+package codegrant
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/codegrant/codegrant/internal/fault"
+	"github.com/codegrant/codegrant/internal/keep"
+	"github.com/codegrant/codegrant/internal/prove"
+	"github.com/codegrant/codegrant/session"
+)
+
+// StillSignedIn says whether somebody is still signed in by a session (see
+// [Identity.SessionID]) in which they let another party act, such as an agent that has been
+// given tokens of its own: for whoever gave these, before they go on. It returns the person
+// with the row and the groups of now, as far as the replica has these.
+//
+// An error is [ErrInvalid] where the session has ended, or is to be renewed first because
+// something about the person has changed, or where the person was signed out everywhere,
+// disabled or deleted. It is [ErrUnavailable] where that cannot be found out, which is
+// always so where the browser carries sessions.
+func (a *Auth) StillSignedIn(ctx context.Context, id *Identity, sessionID string) (*Identity, error) {
+	if a.gate.CookieSessions || a.gate.InsecureSharedTokensDomain != "" {
+		return nil, unavailable("look for the session", errors.New("browsers carry sessions here: set Sessions, so that their end can be seen"))
+	}
+	if id == nil || sessionID == "" {
+		return nil, fmt.Errorf("%w: no session is named", ErrInvalid)
+	}
+	now, err := a.current(ctx, id)
+	if err != nil {
+		return nil, verdict(err)
+	}
+	query := session.Query{Pool: a.gate.binding, Subject: id.Subject, Limit: session.DefaultLimit}
+	for {
+		records, err := a.gate.Sessions.List(ctx, query)
+		if err != nil {
+			return nil, unavailable("look for the session", err)
+		}
+		for _, r := range records {
+			if keep.Key(r.ID).Short() == sessionID && !r.Stale {
+				return now, nil
+			}
+		}
+		if len(records) < query.Limit {
+			return nil, fault.SessionEnded
+		}
+		query.After = records[len(records)-1].ID
+	}
+}
+
+// current brings somebody who was known by a proof of before, or of another issuer, in line
+// with what is known now.
+func (a *Auth) current(ctx context.Context, id *Identity) (*Identity, error) {
+	if id.Issuer != a.gate.endpoints.Issuer || id.Subject == "" {
+		return nil, fmt.Errorf("%w: it is of nobody in the pool", ErrInvalid)
+	}
+	if err := a.bearer.prover.Counts(ctx, id.Subject, id.AuthTime, prove.Strictly); err != nil {
+		return nil, err
+	}
+	return a.gate.current(ctx, id)
+}
