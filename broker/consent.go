@@ -68,6 +68,10 @@ func (b *Broker) consent(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
 		return
 	}
+	b.Auth.Require()(http.HandlerFunc(b.answered)).ServeHTTP(w, r)
+}
+
+func (b *Broker) answered(w http.ResponseWriter, r *http.Request) {
 	id, ok := b.inPerson(w, r)
 	if !ok {
 		return

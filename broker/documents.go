@@ -92,7 +92,7 @@ var unicast = netip.MustParsePrefix("2000::/3") // all of IPv6 that is given out
 
 func isPublic(addr netip.Addr) bool {
 	addr = addr.Unmap()
-	if addr.Zone() != "" || addr.Is6() && !unicast.Contains(addr) {
+	if !addr.IsValid() || addr.Zone() != "" || addr.Is6() && !unicast.Contains(addr) {
 		return false
 	}
 	for _, p := range special {

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -70,7 +71,7 @@ func (b *Broker) Handlers() map[string]http.Handler {
 		path + openidWellKnown:  openid,
 		b.Prefix + "/jwks.json": http.HandlerFunc(b.jwks),
 		b.Prefix + "/authorize": http.HandlerFunc(b.authorize),
-		b.Prefix + "/consent":   b.Auth.Require()(http.HandlerFunc(b.consent)),
+		b.Prefix + "/consent":   http.HandlerFunc(b.consent),
 		b.Prefix + "/token":     b.api(b.token),
 		b.Prefix + "/revoke":    b.api(b.revoke),
 	}
@@ -78,6 +79,15 @@ func (b *Broker) Handlers() map[string]http.Handler {
 		all[b.Prefix+"/register"] = b.api(b.register)
 	}
 	return all
+}
+
+// Paths are those of [Broker.Handlers].
+func (c Config) Paths() ([]string, error) {
+	b, err := c.build()
+	if err != nil {
+		return nil, err
+	}
+	return slices.Sorted(maps.Keys(b.Handlers())), nil
 }
 
 // Mount serves [Broker.Handlers].

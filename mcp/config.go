@@ -35,6 +35,9 @@ type Config struct {
 	// pool's own, whose metadata some clients refuse, or an authorization server in front
 	// of the pool.
 	AuthorizationServers []string
+	// Issued says whom a token stands for that such an authorization server has issued for
+	// URL: see [codegrant.TokenRules]. Defaults to none: tokens are the pool's.
+	Issued func(ctx context.Context, token string) (*codegrant.Identity, error)
 	// Name and Documentation, a URL, tell people what it is. Default to nothing.
 	Name, Documentation string
 

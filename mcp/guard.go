@@ -46,7 +46,7 @@ type exchange struct {
 
 // tokenRules are which tokens are for the resource.
 func (res *Resource) tokenRules() codegrant.TokenRules {
-	return codegrant.TokenRules{Resource: res.URL, InsecureNoAudience: res.InsecureNoAudience}
+	return codegrant.TokenRules{Resource: res.URL, InsecureNoAudience: res.InsecureNoAudience, Issued: res.Issued}
 }
 
 func (x *exchange) serve() {

@@ -150,6 +150,13 @@ var allowed = map[string]map[string]string{
 		"cognito": "the pool's endpoints, which clients are told",
 		"session": "keys that bind sessions of the protocol to people",
 	},
+	"broker": {
+		".":              "signs people in; it stands on that as an application would",
+		"cupboard":       "where it keeps what people have agreed to",
+		"internal/pages": "the page that asks, and the one that says why not",
+		"internal/sign":  "the tokens that it issues",
+		"session":        "keys that seal what it keeps and gives",
+	},
 	"console": {".": "decides who is asking, and holds what the pages show"},
 
 	// The local pool shares nothing with what it is used to test.
@@ -327,6 +334,7 @@ var allowed = map[string]map[string]string{
 	},
 	"cmd/codegrant/internal/serve": {
 		"mcp":                                 "its calls are counted",
+		"broker":                              "the authorization server in front of a pool",
 		".":                                   "who is asking",
 		"cmd/codegrant/internal/listen":       "addresses and sockets",
 		"cmd/codegrant/internal/parts":        "databases and secrets",
@@ -372,6 +380,7 @@ var allowed = map[string]map[string]string{
 	"internal/returnto": {},
 	"internal/settings": {
 		"mcp":                      "what a route says of an MCP server",
+		"broker":                   "what the file says of an authorization server",
 		".":                        "what a pool's settings become, and whether it takes them",
 		"cloudfront":               "keys of signed cookies, read from PEM",
 		"cognito":                  "the pool as the settings name it",

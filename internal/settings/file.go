@@ -28,6 +28,7 @@ type file struct {
 	Pools          []pool     `yaml:"pools" help:"User pools and app clients to sign in with. The first one answers for hosts that no other one names."`
 	Headers        headers    `yaml:"headers" help:"Names of the headers that tell upstreams who is asking."`
 	Assertions     assertions `yaml:"assertions" help:"Signed tokens that tell upstreams who is asking, for routes with assertion: true."`
+	Broker         *brokering `yaml:"broker" help:"An authorization server in front of a pool, for clients of MCP servers: true, or its settings; see docs/mcp.md. Routes with mcp send their clients there. Defaults to false."`
 	Routes         []route    `yaml:"routes" help:"Which requests go where, and who may make them; the most specific route decides. Without any, the gateway answers forward-auth questions alone."`
 	Tests          []test     `yaml:"tests" help:"What the rules are to decide. A configuration in which one of them fails is wrong."`
 }
@@ -212,6 +213,25 @@ type route struct {
 	SendGroups        []string `yaml:"send_groups" help:"Groups that the upstream is told of, for those who are in them, so that headers stay small. They give no permission. Defaults to all."`
 
 	ClearCookies []string `yaml:"clear_cookies" help:"Cookies of the application's own sessions, such as JSESSIONID: forgotten at a sign-out, and never sent with another person's requests. Defaults to none."`
+}
+
+type brokering struct {
+	Enabled         bool                    `yaml:"enabled" short:"true" help:"Defaults to true where broker has other keys."`
+	Pool            string                  `yaml:"pool" help:"Name of the pool whose people sign in. Defaults to the first."`
+	Issuer          string                  `yaml:"issuer" help:"Who issues tokens, on the origin of the pool's base_url. Defaults to that."`
+	Prefix          string                  `yaml:"prefix" help:"Path of its endpoints. Defaults to /oauth."`
+	Registration    bool                    `yaml:"registration" help:"Whether clients may register themselves. Defaults to true."`
+	ClientDocuments bool                    `yaml:"client_id_documents" help:"Whether the URL of a client ID metadata document is a client id. Defaults to true."`
+	RedirectHosts   []string                `yaml:"redirect_hosts" help:"Hosts that such clients may have people sent to, such as claude.ai or *.example.com. Programs on the person's own machine may always. Defaults to no other."`
+	Clients         map[string]brokerClient `yaml:"clients" help:"Clients that need not register, by their ids. They have no secret. Defaults to none."`
+	Algorithm       string                  `yaml:"algorithm" enum:"RS256,ES256,EdDSA" help:"What tokens are signed with. Defaults to RS256."`
+	TokenLifetime   time.Duration           `yaml:"token_lifetime" help:"Of access tokens, up to 1h. Defaults to 10m."`
+	GrantLifetime   time.Duration           `yaml:"grant_lifetime" help:"How long a client may refresh at most, before the person is asked again. Defaults to 24h."`
+}
+
+type brokerClient struct {
+	Name         string   `yaml:"name" help:"What people are told it is. Defaults to nothing."`
+	RedirectURIs []string `yaml:"redirect_uris" short:"true" help:"Where people are sent back to. Those on this machine (http://localhost/callback) hold for any port. Required."`
 }
 
 type mcpServer struct {

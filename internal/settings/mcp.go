@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/broker"
 	"github.com/codegrant/codegrant/gateway"
 	"github.com/codegrant/codegrant/mcp"
 )
@@ -93,10 +94,11 @@ func poolOf(s *Settings, c route) *Pool {
 	return found
 }
 
-// AllRoutes are those of the file, with what follows from them: guards of MCP servers, and
-// where their metadata are. hear completes what a server's guard tells of its calls; it may
-// be nil.
-func (s *Settings) AllRoutes(hear func(route string, config *mcp.Config)) ([]gateway.Route, error) {
+// AllRoutes are those of the file, with what follows from them: guards of MCP servers,
+// where their metadata are, and the endpoints of the broker. hear completes what a
+// server's guard tells of its calls; it may be nil. So may b be, where nobody is to be
+// answered.
+func (s *Settings) AllRoutes(hear func(route string, config *mcp.Config), b *broker.Broker) ([]gateway.Route, error) {
 	all := slices.Clone(s.Routes)
 	hosts := make(map[string]int) // of routes, with how many servers
 	for i, c := range s.MCP {
@@ -109,6 +111,9 @@ func (s *Settings) AllRoutes(hear func(route string, config *mcp.Config)) ([]gat
 			continue
 		}
 		route, config := &all[i], *c
+		if b != nil && s.brokered(config) {
+			config.Issued = b.Issued(config.URL)
+		}
 		if hear != nil {
 			hear(nameOf(*route), &config)
 		}
@@ -130,7 +135,8 @@ func (s *Settings) AllRoutes(hear func(route string, config *mcp.Config)) ([]gat
 			serve("pool metadata", resource.ServerMetadataPath(), server)
 		}
 	}
-	return all, nil
+	brokers, err := s.brokerRoutes(b)
+	return append(all, brokers...), err
 }
 
 func nameOf(route gateway.Route) string {

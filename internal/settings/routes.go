@@ -42,6 +42,7 @@ func (r *reader) routes(f *file, s *Settings) {
 			s.Assertions.Issuer = s.Pools[0].Config.BaseURL
 		}
 	}
+	r.broker(f, s)
 	r.tryGateway(s)
 	r.levels(f, s)
 }

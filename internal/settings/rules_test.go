@@ -252,7 +252,7 @@ func TestMCP(t *testing.T) {
 	if tools.URL != "https://mcp.example.com/tools" || len(tools.Tools) != 3 {
 		t.Errorf("%+v", tools)
 	}
-	routes, err := s.AllRoutes(nil)
+	routes, err := s.AllRoutes(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,7 +265,7 @@ func TestMCP(t *testing.T) {
 		t.Errorf("%q", paths)
 	}
 	s = load(t, write(t, ruledPool+"  - {path: /mcp, mcp: true, upstream: \"http://127.0.0.1:1\"}\n  - {host: b.example.com, path: /mcp, mcp: {url: \"https://b.example.com/mcp\"}, upstream: \"http://127.0.0.1:1\"}\n", nil), nil)
-	if routes, err = s.AllRoutes(nil); err != nil || len(routes) != 8 || routes[3].Path != mcp.RootMetadataPath || routes[6].Path != mcp.RootMetadataPath || routes[6].Host != "b.example.com" {
+	if routes, err = s.AllRoutes(nil, nil); err != nil || len(routes) != 8 || routes[3].Path != mcp.RootMetadataPath || routes[6].Path != mcp.RootMetadataPath || routes[6].Host != "b.example.com" {
 		t.Errorf("%v, %+v", err, routes)
 	}
 	if _, err := s.rules(); err != nil {
@@ -286,5 +286,52 @@ func TestMCP(t *testing.T) {
 		if got := faultsOf(t, ruledPool+routes); len(got) == 0 || !strings.HasPrefix(got[0], want) {
 			t.Errorf("%s: %q, want %q", routes, got, want)
 		}
+	}
+}
+
+// TestBroker: an authorization server is one line, MCP servers of its pool send their clients
+// there, and what is wrong with it is said at its line.
+func TestBroker(t *testing.T) {
+	const server = "  - {path: /mcp, scopes: docs/read, mcp: {title: Docs, tools: {w: {scopes: docs/write}}}, upstream: \"http://127.0.0.1:1\"}\n"
+	s := load(t, write(t, ruledPool+server+"  - {path: /own, mcp: {authorization_servers: \"https://id.example.com\"}, upstream: \"http://127.0.0.1:1\"}\nbroker: true\n", nil), nil)
+	if s.Broker == nil || s.BrokerPool != "customers" || s.Broker.Issuer != "https://app.example.com" || len(s.Broker.Resources) != 1 ||
+		!slices.Equal(s.Broker.Resources[0].Scopes, []string{"docs/read", "docs/write"}) || !slices.Equal(s.Broker.Resources[0].Default, []string{"docs/read"}) {
+		t.Fatalf("%+v", s.Broker)
+	}
+	if !slices.Equal(s.MCP[0].AuthorizationServers, []string{"https://app.example.com"}) || !slices.Equal(s.MCP[1].AuthorizationServers, []string{"https://id.example.com"}) {
+		t.Errorf("%q, %q", s.MCP[0].AuthorizationServers, s.MCP[1].AuthorizationServers)
+	}
+	routes, err := s.AllRoutes(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var paths []string
+	for _, r := range routes {
+		if strings.HasPrefix(r.Name, "broker ") {
+			paths = append(paths, r.Path)
+		}
+	}
+	if want := []string{"/.well-known/oauth-authorization-server", "/.well-known/openid-configuration", "/oauth/authorize", "/oauth/consent", "/oauth/jwks.json", "/oauth/register", "/oauth/revoke", "/oauth/token"}; !slices.Equal(paths, want) {
+		t.Errorf("%q", paths)
+	}
+	for broker, want := range map[string]string{
+		"broker: {pool: x}\n":                                        ":6: broker.pool: there is no pool",
+		"broker: {prefix: /auth}\n":                                  ":6: broker.prefix: it is that of",
+		"broker: {issuer: \"https://x.example.com\"}\n":              ":6: broker.issuer: it is not on",
+		"broker: {redirect_hosts: \"https://x\"}\n":                  ":6: broker: RedirectHosts[0]",
+		"broker: {algorithm: HS256}\n":                               ":6: broker.algorithm: it is to be one of",
+		"broker: {token_lifetime: 2h}\n":                             ":6: broker: TokenLifetime",
+		"broker: {clients: {a: \"http://x.example\"}}\n":             ":6: broker: Clients[0]",
+		"broker: true\nsessions: cookies\nkeys: " + newKey(t) + "\n": ":6: broker: it needs sessions in",
+	} {
+		if got := faultsOf(t, ruledPool+server+broker); len(got) == 0 || !strings.Contains(got[0], want) {
+			t.Errorf("%s: %q, want %q", broker, got, want)
+		}
+	}
+	if got := faultsOf(t, ruledPool+"  - path: /\nbroker: true\n"); len(got) != 1 || !strings.Contains(got[0], "broker: no route of the pool has mcp") {
+		t.Errorf("%q", got)
+	}
+	if s := load(t, write(t, ruledPool+server+"broker: false\n", nil), nil); s.Broker != nil {
+		t.Error("false is true")
 	}
 }

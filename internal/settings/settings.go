@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/broker"
 	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/gateway"
 	"github.com/codegrant/codegrant/mcp"
@@ -61,6 +62,10 @@ type Settings struct {
 
 	// MCP is by route: the MCP server that it is for, or nil. It lacks OnCall and Logger.
 	MCP []*mcp.Config
+	// Broker is the authorization server in front of the pool BrokerPool; nil: there is
+	// none. It lacks Auth, Cupboard, Wait and Logger.
+	Broker     *broker.Config
+	BrokerPool string
 	// Files are those that were read; a change to one of them is a change of the
 	// configuration. Folders stand for what is in them.
 	Files []string

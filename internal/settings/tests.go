@@ -44,7 +44,7 @@ func (s *Settings) rules() (*gateway.Gateway, error) {
 	config := gateway.Config{
 		Tenants: tenants, Assertions: placeholderAssertions(s), Headers: s.Headers, Logger: slog.New(slog.DiscardHandler), Transport: noTransport{},
 	}
-	all, err := s.AllRoutes(nil)
+	all, err := s.AllRoutes(nil, nil)
 	if err != nil {
 		return nil, err
 	}

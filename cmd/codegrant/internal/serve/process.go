@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/cupboard"
 	"github.com/codegrant/codegrant/gateway"
 	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/internal/tracing"
@@ -90,6 +91,7 @@ type process struct {
 	level     *slog.LevelVar
 	keys      *session.Keyring // for configurations without
 	memory    session.Store
+	records   cupboard.Store // of the broker, for configurations without a place to keep them
 	transport *http.Transport
 	current   atomic.Pointer[generation]
 	open      sync.WaitGroup // generations
@@ -111,7 +113,8 @@ func newProcess(s *settings.Settings, keys *session.Keyring, log *slog.Logger, l
 	p := &process{
 		replaced: make(chan struct{}, 1),
 		log:      log, level: level, keys: keys, tracing: traces,
-		memory: session.NewMemoryStore(session.MemoryConfig{MaxSessions: s.Limits.MaxSessions}),
+		memory:  session.NewMemoryStore(session.MemoryConfig{MaxSessions: s.Limits.MaxSessions}),
+		records: cupboard.NewMemory(nil),
 		// One for all configurations, so that a new one finds connections open.
 		transport: &http.Transport{
 			DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
@@ -303,16 +306,9 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 		g.cert = &pair
 	}
 	before := p.current.Load()
-	routes, err := s.AllRoutes(p.hearCalls)
-	if err != nil {
-		return nil, err
-	}
 	config := gateway.Config{
-		Routes: routes, TrustedProxies: s.TrustedProxies, Headers: s.Headers, Assertions: s.Assertions, HSTS: s.HSTS,
+		TrustedProxies: s.TrustedProxies, Headers: s.Headers, Assertions: s.Assertions, HSTS: s.HSTS,
 		Transport: p.tracing.Upstream(p.transport), Logger: p.log, OnRequest: g.decided, OnPass: g.pass,
-	}
-	if p.tracing != nil {
-		g.templates = templatesOf(routes)
 	}
 	for _, pool := range s.Pools {
 		running := runningPool{digest: pool.Digest}
@@ -338,6 +334,16 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 		config.Tenants = append(config.Tenants, gateway.Tenant{
 			Name: pool.Name, Auth: running.auth, Prefix: pool.Prefix, Hosts: pool.Hosts, Issuer: pool.Issuer,
 		})
+	}
+	authority, err := p.newBroker(g)
+	if err != nil {
+		return nil, err
+	}
+	if config.Routes, err = s.AllRoutes(p.hearCalls, authority); err != nil {
+		return nil, err
+	}
+	if p.tracing != nil {
+		g.templates = templatesOf(config.Routes)
 	}
 	if g.gateway, err = gateway.New(config); err != nil {
 		return nil, err
