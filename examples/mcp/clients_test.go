@@ -13,24 +13,31 @@ import (
 	"github.com/codegrant/codegrant/internal/testenv"
 )
 
-// TestPythonClient does what TestOfficialClient does, with the Python SDK.
+// TestPythonClient does what TestOfficialClient and TestOfficialClientRegisters do, with the
+// Python SDK.
 func TestPythonClient(t *testing.T) {
 	if os.Getenv("CODEGRANT_TEST_CLIENTS") != "all" {
 		t.Log("only with CODEGRANT_TEST_CLIENTS=all")
 		return
 	}
 	python := filepath.Join(testenv.Python(t, "mcp==2.3.0"), "python")
-	d := newDemo(t)
-	got := d.drive(t, exec.CommandContext(t.Context(), python, "testdata/client.py", d.url, agentClientID, d.callback))
-	for step, want := range map[string]string{
-		"list": "= search,write", "search": "there are 1: handbook", "delete": "you may not call delete_document", "write": "wrote notes", "again": "there are 2: handbook, notes",
-	} {
-		if !strings.HasSuffix(got[step], want) {
-			t.Errorf("%s: %q, want %q", step, got[step], want)
+	for client, withBroker := range map[string]bool{agentClientID: false, "": true} {
+		d := newDemo(t, withBroker)
+		got := d.drive(t, exec.CommandContext(t.Context(), python, "testdata/client.py", d.url, client, d.callback))
+		for step, want := range map[string]string{
+			"list": "= search,write", "search": "there are 1: handbook", "delete": "you may not call delete_document", "write": "wrote notes", "again": "there are 2: handbook, notes",
+			"refreshed": "there are 2: handbook, notes",
+		} {
+			if !strings.HasSuffix(got[step], want) {
+				t.Errorf("%q: %s: %q, want %q", client, step, got[step], want)
+			}
 		}
-	}
-	if len(d.scopes) != 2 {
-		t.Errorf("bob was asked to sign in %d times", len(d.scopes))
+		if withBroker && !strings.HasPrefix(got["ended"], "!") {
+			t.Errorf("%q: after a sign-out: %q", client, got["ended"])
+		}
+		if len(d.scopes) != 2 {
+			t.Errorf("%q: bob was asked to sign in %d times", client, len(d.scopes))
+		}
 	}
 }
 
@@ -50,18 +57,23 @@ func (d *demo) drive(t *testing.T, c *exec.Cmd) map[string]string {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	browser, steps := codegranttest.NewBrowser(t), make(map[string]string)
+	browser, steps, signedOut := codegranttest.NewBrowser(t), make(map[string]string), false
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		step, text, _ := strings.Cut(lines.Text(), " ")
-		if step != "open" {
+		switch {
+		case step == "sign-out":
+			d.signOut(t, browser)
+			signedOut = true
+			fmt.Fprintln(in, "done")
+			continue
+		case step == "open" && signedOut:
+			_ = in.Close() // nobody is there who would agree again
+			continue
+		case step != "open":
 			steps[step] = text
 			continue
 		}
-		page := browser.Open(text)
-		if form, ok := page.Form("password"); ok {
-			browser.Submit(page, form, map[string]string{"username": "bob@example.com", "password": codegranttest.Password})
-		}
-		arrived := <-d.arrived
+		arrived := d.visit(browser, text, "bob@example.com")
 		d.scopes = append(d.scopes, arrived.URL.Query().Get("error"))
 		fmt.Fprintln(in, d.callback+"?"+arrived.URL.RawQuery)
 	}

@@ -25,17 +25,18 @@ import (
 func main() {
 	listen := flag.String("listen", "127.0.0.1:8090", "address of the gateway")
 	poolListen := flag.String("pool-listen", "127.0.0.1:9230", "address of the user pool")
-	callback := flag.String("callback", "http://localhost:33418/callback", "callback URL of the client")
+	callback := flag.String("callback", "http://localhost:33418/callback", "callback URL of the client, with -pool")
+	poolAlone := flag.Bool("pool", false, "send clients to the pool itself, which has to know them")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *listen, *poolListen, *callback); err != nil && !errors.Is(err, http.ErrServerClosed) {
+	if err := run(ctx, *listen, *poolListen, *callback, *poolAlone); err != nil && !errors.Is(err, http.ErrServerClosed) {
 		slog.Error("stopped", "reason", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, listen, poolListen, callback string) error {
+func run(ctx context.Context, listen, poolListen, callback string, poolAlone bool) error {
 	toolsAt, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -44,7 +45,7 @@ func run(ctx context.Context, listen, poolListen, callback string) error {
 	if err != nil {
 		return err
 	}
-	p, err := newParts("http://localhost:"+port, "http://"+poolListen, "http://"+toolsAt.Addr().String(), callback, slog.Default())
+	p, err := newParts("http://localhost:"+port, "http://"+poolListen, "http://"+toolsAt.Addr().String(), callback, !poolAlone, slog.Default())
 	if err != nil {
 		return err
 	}
@@ -57,11 +58,11 @@ func run(ctx context.Context, listen, poolListen, callback string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf(`Give your client this URL:            %s
-and, where it asks for them, client id:  %s
-                             callback:   %s
-Sign in as alice@example.com (in admins) or bob@example.com, password Passw0rd!
-`, p.url, agentClientID, callback)
+	fmt.Printf("Give your client this URL:  %s\n", p.url)
+	if poolAlone {
+		fmt.Printf("and this client id:         %s\nwhose callback URL is:      %s\n", agentClientID, callback)
+	}
+	fmt.Println("Sign in as alice@example.com (in admins) or bob@example.com, password Passw0rd!")
 	var all errgroup.Group
 	for at, handler := range map[net.Listener]http.Handler{toolsAt: p.tools, poolAt: p.pool, gatewayAt: p.gateway} {
 		server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}

@@ -9,10 +9,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/auth"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/modelcontextprotocol/go-sdk/oauthex"
+	"golang.org/x/oauth2"
 
 	"github.com/codegrant/codegrant/codegranttest"
 )
@@ -23,9 +25,10 @@ type demo struct {
 	callback string
 	arrived  chan *http.Request // at the callback URL of the client
 	scopes   []string           // of each authorization that a client asked for
+	site     string
 }
 
-func newDemo(t *testing.T) *demo {
+func newDemo(t *testing.T, withBroker bool) *demo {
 	t.Helper()
 	d := &demo{arrived: make(chan *http.Request, 1)}
 	var p *parts
@@ -41,34 +44,48 @@ func newDemo(t *testing.T) *demo {
 	pool := serve(func() http.Handler { return p.pool })
 	site := serve(func() http.Handler { return p.gateway })
 	var err error
-	if p, err = newParts(site, pool, tools, d.callback, slog.New(slog.DiscardHandler)); err != nil {
+	if p, err = newParts(site, pool, tools, d.callback, withBroker, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.close)
-	d.url = p.url
+	d.url, d.site = p.url, site
 	return d
 }
 
 // authorize is a person who signs in when their client opens the browser.
 func (d *demo) authorize(browser *codegranttest.Browser, email string) auth.AuthorizationCodeFetcher {
 	return func(_ context.Context, args *auth.AuthorizationArgs) (*auth.AuthorizationResult, error) {
-		page := browser.Open(args.URL)
-		if form, ok := page.Form("password"); ok { // not where the pool knows the browser
-			browser.Submit(page, form, map[string]string{"username": email, "password": codegranttest.Password})
-		}
-		q := (<-d.arrived).URL.Query()
+		q := d.visit(browser, args.URL, email).URL.Query()
 		d.scopes = append(d.scopes, q.Get("error"))
 		return &auth.AuthorizationResult{Code: q.Get("code"), State: q.Get("state"), Iss: q.Get("iss")}, nil
 	}
 }
 
+// visit is what a person does at the URL that their client opens: sign in, where nobody knows
+// the browser, and agree, where they are asked. It returns what arrives at the client.
+func (d *demo) visit(browser *codegranttest.Browser, target, email string) *http.Request {
+	page := browser.Open(target)
+	if form, ok := page.Form("password"); ok {
+		page = browser.Submit(page, form, map[string]string{"username": email, "password": codegranttest.Password})
+	}
+	if form, ok := page.Form("question"); ok {
+		browser.Submit(page, form, map[string]string{"answer": "allow"})
+	}
+	return <-d.arrived
+}
+
 // connect is a client of the official SDK.
 func (d *demo) connect(t *testing.T, email string) *mcp.ClientSession {
 	t.Helper()
-	handler, err := auth.NewAuthorizationCodeHandler(&auth.AuthorizationCodeHandlerConfig{
+	return d.connectAs(t, &auth.AuthorizationCodeHandlerConfig{
 		PreregisteredClient: &oauthex.ClientCredentials{ClientID: agentClientID}, RedirectURL: d.callback,
 		AuthorizationCodeFetcher: d.authorize(codegranttest.NewBrowser(t), email),
 	})
+}
+
+func (d *demo) connectAs(t *testing.T, config *auth.AuthorizationCodeHandlerConfig) *mcp.ClientSession {
+	t.Helper()
+	handler, err := auth.NewAuthorizationCodeHandler(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +123,7 @@ func call(t *testing.T, session *mcp.ClientSession, tool string, args map[string
 // TestOfficialClient discovers the pool, signs in, lists, calls, is refused a tool, and
 // asks for one scope more.
 func TestOfficialClient(t *testing.T) {
-	d := newDemo(t)
+	d := newDemo(t, false)
 	if r, err := http.Post(d.url, "application/json", strings.NewReader("{}")); err != nil || r.StatusCode != http.StatusUnauthorized {
 		t.Fatalf("nobody: %v, %v", r, err)
 	}
@@ -143,7 +160,7 @@ func TestOfficialClient(t *testing.T) {
 
 // TestClientThatIsRefused: whoever the pool does not know does not get in.
 func TestClientThatIsRefused(t *testing.T) {
-	d := newDemo(t)
+	d := newDemo(t, false)
 	handler, err := auth.NewAuthorizationCodeHandler(&auth.AuthorizationCodeHandlerConfig{
 		PreregisteredClient: &oauthex.ClientCredentials{ClientID: agentClientID}, RedirectURL: d.callback,
 		AuthorizationCodeFetcher: func(context.Context, *auth.AuthorizationArgs) (*auth.AuthorizationResult, error) {
@@ -156,5 +173,70 @@ func TestClientThatIsRefused(t *testing.T) {
 	client := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil)
 	if _, err := client.Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: d.url, OAuthHandler: handler}, nil); err == nil {
 		t.Error("it got in")
+	}
+}
+
+// signOut ends the person's session in the browser.
+func (d *demo) signOut(t *testing.T, browser *codegranttest.Browser) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.site+"/auth/logout", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	r.Header.Set("Accept", "application/json")
+	answer, err := browser.Client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = answer.Body.Close()
+}
+
+// TestOfficialClientRegisters: a client that nobody knows registers itself, has a person sign
+// in and agree, refreshes, asks for one scope more, and is refused when they have signed out.
+func TestOfficialClientRegisters(t *testing.T) {
+	d := newDemo(t, true)
+	browser, refreshed := codegranttest.NewBrowser(t), 0
+	agree := d.authorize(browser, "bob@example.com")
+	signedOut := false
+	bob := d.connectAs(t, &auth.AuthorizationCodeHandlerConfig{
+		DynamicClientRegistrationConfig: &auth.DynamicClientRegistrationConfig{Metadata: &oauthex.ClientRegistrationMetadata{ClientName: "test", RedirectURIs: []string{d.callback}}},
+		AuthorizationCodeFetcher: func(ctx context.Context, args *auth.AuthorizationArgs) (*auth.AuthorizationResult, error) {
+			if signedOut {
+				return nil, errors.New("nobody is there")
+			}
+			return agree(ctx, args)
+		},
+		NewTokenSource: func(ctx context.Context, c *oauth2.Config, token *oauth2.Token) (oauth2.TokenSource, error) {
+			refreshed++
+			over := *token
+			over.Expiry = time.Now().Add(-time.Minute) // so that it is refreshed at once
+			return c.TokenSource(ctx, &over), nil
+		},
+	})
+	if got := names(t, bob); !slices.Equal(got, []string{"search", "write"}) {
+		t.Errorf("bob sees %q", got)
+	}
+	if text, err := call(t, bob, "search", map[string]any{"text": "holidays"}); err != nil || !strings.HasPrefix(text, "bob, ") {
+		t.Errorf("%q, %v", text, err)
+	}
+	if text, err := call(t, bob, "delete_document", map[string]any{"name": "handbook"}); err == nil || !strings.Contains(err.Error(), "you may not call delete_document") {
+		t.Errorf("bob deletes: %q, %v", text, err)
+	}
+	if text, err := call(t, bob, "write", map[string]any{"name": "notes", "text": "holidays, too"}); err != nil || !strings.HasSuffix(text, "wrote notes") {
+		t.Errorf("%q, %v", text, err)
+	}
+	if len(d.scopes) != 2 || refreshed != 2 {
+		t.Errorf("bob was asked %d times, and %d tokens were refreshed", len(d.scopes), refreshed)
+	}
+	d.signOut(t, browser)
+	signedOut = true
+	for deadline := time.Now().Add(time.Minute); ; { // it is a second at most
+		if _, err := call(t, bob, "search", map[string]any{"text": "holidays"}); err != nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the client goes on after the sign-out")
+		}
 	}
 }

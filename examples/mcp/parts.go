@@ -6,10 +6,12 @@ import (
 	"net/http"
 
 	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/broker"
 	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/gateway"
 	"github.com/codegrant/codegrant/localpool"
 	"github.com/codegrant/codegrant/mcp"
+	"github.com/codegrant/codegrant/session"
 )
 
 // agentClientID is the app client of agents, who keep no secret.
@@ -24,6 +26,7 @@ type parts struct {
 
 // newParts joins them. In a configuration of codegrant serve, the gateway's part is
 //
+//	broker: true
 //	routes:
 //	  - path: /mcp
 //	    upstream: http://127.0.0.1:9000
@@ -33,7 +36,9 @@ type parts struct {
 //	        search: {}
 //	        write: {scopes: http://localhost:8090/mcp/write, listed: true}
 //	        delete_*: {groups: admins}
-func newParts(site, poolURL, toolsURL, callback string, log *slog.Logger) (*parts, error) {
+//
+// Without the broker, clients are sent to the pool itself, which has to know them.
+func newParts(site, poolURL, toolsURL, callback string, withBroker bool, log *slog.Logger) (*parts, error) {
 	resource := site + "/mcp"
 	read, write := resource+"/read", resource+"/write"
 
@@ -52,26 +57,44 @@ func newParts(site, poolURL, toolsURL, callback string, log *slog.Logger) (*part
 	if err != nil {
 		return nil, err
 	}
-	guard, err := mcp.New(mcp.Config{
+	server := mcp.Config{
 		URL: resource, Endpoints: auth.Endpoints(), Name: "Documents", Scopes: []string{read}, Logger: log,
 		Tools: []mcp.Tool{
 			{Name: "search"},
 			{Name: "write", Scopes: []string{write}, Listed: true},
 			{Name: "delete_*", Permissions: []codegrant.Permission{codegrant.InGroup("admins")}},
 		},
-	})
+	}
+	var routes []gateway.Route
+	public := func(path string, h http.Handler) {
+		routes = append(routes, gateway.Route{Path: path, Exact: true, Public: true, Handler: h})
+	}
+	if withBroker {
+		b, err := broker.New(broker.Config{
+			Auth: auth, Keys: session.RandomKeyring(), Logger: log,
+			Resources: []broker.Resource{{URL: resource, Name: "Documents", Scopes: []string{read, write}, Default: []string{read}}},
+		})
+		if err != nil {
+			return nil, err
+		}
+		server.AuthorizationServers, server.Issued = []string{site}, b.Issued(resource)
+		for path, h := range b.Handlers() {
+			public(path, h)
+		}
+	}
+	guard, err := mcp.New(server)
 	if err != nil {
 		return nil, err
 	}
-	public := func(path string, h http.Handler) gateway.Route {
-		return gateway.Route{Path: path, Exact: true, Public: true, Handler: h}
+	public(guard.MetadataPath(), guard.Metadata())
+	public(mcp.RootMetadataPath, guard.Metadata())
+	if !withBroker {
+		public(guard.ServerMetadataPath(), guard.ServerMetadata())
 	}
+	routes = append(routes, gateway.Route{Name: "mcp", Path: "/mcp", Guard: guard, Upstream: &gateway.Upstream{URLs: []string{toolsURL}}})
 	front, err := gateway.New(gateway.Config{
 		Tenants: []gateway.Tenant{{Name: "main", Auth: auth}}, Logger: log,
-		Routes: []gateway.Route{
-			{Name: "mcp", Path: "/mcp", Guard: guard, Upstream: &gateway.Upstream{URLs: []string{toolsURL}}},
-			public(guard.MetadataPath(), guard.Metadata()), public(mcp.RootMetadataPath, guard.Metadata()), public(guard.ServerMetadataPath(), guard.ServerMetadata()),
-		},
+		Routes: routes,
 	})
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 # A client made with the Python SDK. It asks whoever runs it to open a URL and to say where
 # that ended, as a person's browser would, and prints what became of each step.
 import asyncio
+import os
 import sys
 from urllib.parse import parse_qs, urlparse
 
@@ -14,6 +15,7 @@ url, client_id, callback = sys.argv[1:4]
 
 class Storage:
     tokens = None
+    info = None
 
     async def get_tokens(self):
         return self.tokens
@@ -22,10 +24,14 @@ class Storage:
         self.tokens = tokens
 
     async def get_client_info(self):
+        if not client_id:
+            return self.info
         return OAuthClientInformationFull(client_id=client_id, redirect_uris=[callback], token_endpoint_auth_method="none")
 
     async def set_client_info(self, info):
-        raise RuntimeError("it registers, although it has an id")
+        if client_id:
+            raise RuntimeError("it registers, although it has an id")
+        self.info = info
 
 
 async def opened(target):
@@ -33,8 +39,12 @@ async def opened(target):
 
 
 async def ended():
-    q = parse_qs(urlparse((await asyncio.to_thread(sys.stdin.readline)).strip()).query)
-    return AuthorizationCodeResult(code=q["code"][0], state=q["state"][0])
+    answer = (await asyncio.to_thread(sys.stdin.readline)).strip()
+    if not answer:  # nobody agreed
+        print("ended ! it asks again", flush=True)
+        os._exit(0)  # the SDK has no way to give up
+    q = parse_qs(urlparse(answer).query)
+    return AuthorizationCodeResult(code=q["code"][0], state=q["state"][0], iss=q.get("iss", [None])[0])
 
 
 async def step(name, work):
@@ -63,6 +73,20 @@ async def main():
                 await step("delete", call("delete_document", name="handbook"))
                 await step("write", call("write", name="notes", text="holidays, too"))
                 await step("again", call("search", text="holidays"))
+                auth.context.token_expiry_time = 1  # long ago
+                await step("refreshed", call("search", text="holidays"))
+                if client_id:
+                    return
+                print("sign-out", flush=True)
+                await asyncio.to_thread(sys.stdin.readline)
+
+                async def refused():  # within a second
+                    for _ in range(600):
+                        await call("search", text="holidays")
+                        await asyncio.sleep(0.1)
+                    return "it goes on"
+
+                await step("ended", refused())
 
 
 asyncio.run(main())
