@@ -19,9 +19,9 @@ func TestS313_InventedTokensReachNobody(t *testing.T) {
 	held := jarOf(t, browser, "https://a.example.test/")
 	foreign := strings.Split(held["id_token"], ".")
 	foreign[2] = strings.Repeat("A", len(foreign[2])) // signed by nobody
-	send := func(path string, i int) {
+	send := func(method, path string, i int) {
 		t.Helper()
-		r, err := http.NewRequest("GET", "https://a.example.test"+path, nil)
+		r, err := http.NewRequest(method, "https://a.example.test"+path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -47,13 +47,13 @@ func TestS313_InventedTokensReachNobody(t *testing.T) {
 		}
 	}
 	for i := range 300 {
-		send("/", i)
+		send("GET", "/", i)
 	}
 	if n := p.Calls(localpool.Token) - before; n != 0 {
 		t.Errorf("300 invented cookies were %d calls of the token endpoint", n)
 	}
 	for i := range 1500 { // more than are kept at a time
-		send("/auth/logout", i)
+		send("POST", "/auth/logout", i)
 	}
 	if err := p.auths["a.example.test"].Close(t.Context()); err != nil {
 		t.Fatal(err)

@@ -149,6 +149,20 @@ func TestS293_EndsBesideRedisWithoutAReplica(t *testing.T) {
 		t.Fatalf("%d %s%s", status, stdout, stderr)
 	}
 	g.until("alice is signed out", func() bool { status, _ := g.get(alice.Client, "/orders"); return status == 401 })
+	alice.Open(g.url + "/") // the pool knows her still
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.url+"/auth/logout", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	response, err := alice.Client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if status, _ := g.get(alice.Client, "/orders"); status != 401 {
+		t.Fatalf("signed out: %d", status)
+	}
 	db, err := parts.OpenDatabase("sqlite:" + filepath.Join(g.dir, "app.db"))
 	if err != nil {
 		t.Fatal(err)
@@ -159,7 +173,7 @@ func TestS293_EndsBesideRedisWithoutAReplica(t *testing.T) {
 		t.Fatal(err)
 	}
 	ends, err := stores.EndsAfter(t.Context(), 0, 10)
-	if err != nil || len(ends) != 2 {
+	if err != nil || len(ends) != 3 { // two by the command, of the person and of the session
 		t.Fatalf("%d ends, %v", len(ends), err)
 	}
 	for _, end := range ends {
