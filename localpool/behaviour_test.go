@@ -266,6 +266,13 @@ func TestS143_AuthorizeRefusals(t *testing.T) {
 			}
 		})
 	}
+	a := c.authorize("web", map[string]string{"redirect_uri": "http://localhost:8080/cb2?x=<b>"})
+	page := c.do("GET", strings.TrimPrefix(a.header.Get("Location"), c.url), nil)
+	for _, want := range []string{"<code>http://localhost:8080/cb2?x=&lt;b&gt;</code>", "<code>http://localhost:8080/cb</code>", "the app client web"} {
+		if !strings.Contains(page.body, want) {
+			t.Errorf("the page of a mismatch does not show %s:\n%s", want, page.body)
+		}
+	}
 	if a := c.do("GET", "/error?error=redirect_mismatch", nil); a.status != 400 || !strings.Contains(a.body, "redirect_mismatch") {
 		t.Errorf("the error page: status %d", a.status)
 	}

@@ -97,7 +97,8 @@ type Client struct {
 	Issuer string
 	Name   string
 	// SecretARN names the secret in Secrets Manager, where it is kept there.
-	SecretARN string
+	SecretARN    string
+	CallbackURLs []string
 }
 
 // Clients lists the app clients of every pool, in the order of the seed.
@@ -109,7 +110,7 @@ func (s *Server) Clients() []Client {
 			continue
 		}
 		for _, c := range p.Clients {
-			client := Client{ID: c.ID, PoolID: id, Issuer: s.oauth.Issuer(id), Name: c.Name, SecretARN: c.SecretARN}
+			client := Client{ID: c.ID, PoolID: id, Issuer: s.oauth.Issuer(id), Name: c.Name, SecretARN: c.SecretARN, CallbackURLs: c.CallbackURLs}
 			if len(c.Secrets) > 0 {
 				client.Secret = c.Secrets[0]
 			}

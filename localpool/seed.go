@@ -138,7 +138,7 @@ func (s Seed) addUsers(st *state.State) error {
 	var faults []error
 	for _, p := range s.Pools {
 		for _, u := range p.Users {
-			if _, err := st.CreateUser(p.ID, u.user()); err != nil {
+			if _, err := st.CreateUser(p.ID, u.userOf(p)); err != nil {
 				faults = append(faults, fmt.Errorf("seed: pool %q: user %q: %w", p.ID, or(u.Username, u.Email), err))
 				continue
 			}
@@ -392,6 +392,19 @@ func (u UserSeed) user() state.NewUser {
 		attributes["name"] = u.Name
 	}
 	return state.NewUser{Username: u.Username, Attributes: attributes, Password: u.Password, Status: u.Status, Groups: u.Groups, Enabled: !u.Disabled}
+}
+
+// userOf is the person of a seed's pool. The sub follows from pool and name, so that a
+// pool without a file, started again, has the people that an app's database knows.
+func (u UserSeed) userOf(p PoolSeed) state.NewUser {
+	n, name := u.user(), or(u.Username, u.Email)
+	if !p.CaseSensitive {
+		name = strings.ToLower(name)
+	}
+	if n.Attributes["sub"] == "" {
+		n.Attributes["sub"] = state.DerivedID("seed", p.ID, name)
+	}
+	return n
 }
 
 func or[T comparable](value, otherwise T) T {

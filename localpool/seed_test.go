@@ -65,3 +65,45 @@ func TestTriggersOfAKeptState(t *testing.T) {
 		t.Errorf("without it again: %s", got)
 	}
 }
+
+// TestSeededPeopleKeepTheirSub: a pool without a file, started again, has the people that
+// an app's database knows by sub; somebody who is made while it runs is somebody new.
+func TestSeededPeopleKeepTheirSub(t *testing.T) {
+	seed := localpool.DefaultSeed("http://localhost:8080")
+	seed.Pools[0].Users = append(seed.Pools[0].Users, localpool.UserSeed{Username: "Carol", Email: "carol@example.com", Password: "Passw0rd!"})
+	seed.Pools = append(seed.Pools, localpool.PoolSeed{
+		ID: "local_Other1", EmailAsUsername: true, Clients: []localpool.ClientSeed{{ID: "other"}},
+		Users: []localpool.UserSeed{{Email: "alice@example.com", Password: "Passw0rd!"}, {Email: "dave@example.com", Password: "Passw0rd!", Attributes: map[string]string{"sub": "11111111-2222-4333-8444-555555555555"}}},
+	})
+	subs := func() map[string]string {
+		s, err := localpool.New(localpool.Config{BaseURL: "http://127.0.0.1:9229", Seed: seed, Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		found := make(map[string]string)
+		for _, who := range [][2]string{{"local_Demo12345", "alice"}, {"local_Demo12345", "bob"}, {"local_Demo12345", "carol"}, {"local_Other1", "alice@example.com"}, {"local_Other1", "dave@example.com"}} {
+			r := httptest.NewRequest("POST", "http://127.0.0.1:9229/", strings.NewReader(`{"UserPoolId":"`+who[0]+`","Username":"`+who[1]+`"}`))
+			r.Header.Set("X-Amz-Target", "AWSCognitoIdentityProviderService.AdminGetUser")
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, r)
+			sub := regexp.MustCompile(`"Name":"sub","Value":"([^"]+)"`).FindStringSubmatch(w.Body.String())
+			if sub == nil {
+				t.Fatalf("%v: %s", who, w.Body)
+			}
+			found[who[0]+" "+who[1]] = sub[1]
+		}
+		return found
+	}
+	first, second := subs(), subs()
+	seen := make(map[string]bool)
+	for who, sub := range first {
+		if second[who] != sub || seen[sub] || len(sub) != 36 || sub[14] != '4' {
+			t.Errorf("%s is %s, and after a restart %s", who, sub, second[who])
+		}
+		seen[sub] = true
+	}
+	if first["local_Other1 dave@example.com"] != "11111111-2222-4333-8444-555555555555" {
+		t.Error("a sub that the seed names is not kept")
+	}
+}

@@ -60,6 +60,7 @@ type Authorization struct {
 type Refusal struct {
 	RedirectURI string
 	ClientID    string
+	Came        string // a redirect URI that is not the app's
 	Fragment    bool
 	Code        string
 	Description string
@@ -87,7 +88,7 @@ func (e *Endpoints) ParseAuthorization(q url.Values) (*Authorization, *Refusal) 
 	}
 	// Compared to the letter: scheme, host, port, path and trailing slash.
 	if !slices.Contains(client.CallbackURLs, a.RedirectURI) {
-		return nil, &Refusal{Code: "redirect_mismatch", ClientID: client.ID}
+		return nil, &Refusal{Code: "redirect_mismatch", ClientID: client.ID, Came: a.RedirectURI}
 	}
 	refuse := func(code, description string) (*Authorization, *Refusal) {
 		return nil, &Refusal{RedirectURI: a.RedirectURI, Fragment: a.ResponseType == "token", Code: code, Description: description, State: a.State, HasState: a.HasState}
@@ -300,6 +301,9 @@ func (e *Endpoints) Refuse(w http.ResponseWriter, r *http.Request, f *Refusal) {
 		}
 		if f.ClientID != "" {
 			q += "&client_id=" + url.QueryEscape(f.ClientID)
+		}
+		if f.Came != "" { // Cognito leaves it out; the page here shows it
+			q += "&redirect_uri=" + url.QueryEscape(f.Came)
 		}
 		redirect(w, e.place.Here(r)+"/error?"+q)
 		return

@@ -360,6 +360,12 @@ func (p *Pages) codes(w http.ResponseWriter, r *http.Request) {
 	p.show(w, r, http.StatusOK, "codes.html", "Codes", &view{Data: p.state.Messages()})
 }
 
+// mismatch is a callback URL that is not registered.
+type mismatch struct {
+	ClientID, Came string
+	Registered     []string
+}
+
 // fault is where the browser ends when the app cannot be told.
 func (p *Pages) fault(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
@@ -367,6 +373,9 @@ func (p *Pages) fault(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case q.Get("error") == "redirect_mismatch":
 		v.Notice = "redirect_mismatch: the redirect_uri is not one of the app client's callback URLs. They are compared to the letter, trailing slash included."
+		if client, ok := p.state.Client(q.Get("client_id")); ok {
+			v.Data = mismatch{ClientID: client.ID, Came: q.Get("redirect_uri"), Registered: client.CallbackURLs}
+		}
 	case q.Get("error_description") != "":
 		v.Notice = q.Get("error_description")
 	}

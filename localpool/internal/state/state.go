@@ -2,6 +2,7 @@ package state
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"log/slog"
@@ -248,6 +249,16 @@ func newID() string {
 	b := make([]byte, 16)
 	rand.Read(b)
 	return uuid(b)
+}
+
+// DerivedID returns an identifier in the same form that follows from texts: for what a
+// pool that is made again has to call as it did before.
+func DerivedID(of ...string) string {
+	sum := sha256.New()
+	for _, text := range of {
+		fmt.Fprintf(sum, "%d:%s", len(text), text)
+	}
+	return uuid(sum.Sum(nil))
 }
 
 func uuid(b []byte) string {

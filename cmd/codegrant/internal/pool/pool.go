@@ -11,6 +11,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -28,7 +29,7 @@ type Command struct {
 	Seed        string   `type:"path" placeholder:"FILE" help:"YAML file of pools, clients, users and groups. Without one: the demo's."`
 	Listen      string   `default:"127.0.0.1:9229" help:"Address to listen on; this machine only."`
 	App         string   `default:"http://localhost:8080" placeholder:"URL" help:"Application that the clients of the built-in seed belong to."`
-	BaseURL     string   `placeholder:"URL" help:"URL that browsers and services reach the pool under. Defaults to the address listened on."`
+	BaseURL     string   `env:"CODEGRANT_POOL_URL" placeholder:"URL" help:"URL that browsers and services reach the pool under. Defaults to the address listened on."`
 	HTTPS       bool     `help:"Serve https with a certificate made on the spot."`
 	Quotas      bool     `help:"Refuse requests beyond the rates that Cognito allows an account. The seed can set rates of its own."`
 	Region      string   `placeholder:"NAME" help:"Region of the built-in seed's pool, such as eu-west-1, and of pools that are made by calls that name none."`
@@ -193,10 +194,26 @@ func show(w io.Writer, pool *localpool.Server, base string) {
 		fmt.Fprintf(w, "    client %s%s of pool %s\n", client.ID, name, client.PoolID)
 		fmt.Fprintf(w, "      AUTH_COGNITO_CLIENT_ID=%s\n      AUTH_COGNITO_CODE_GRANT_URL=%s/oauth2/token\n      AUTH_COGNITO_JWKS_URL=%s/.well-known/jwks.json\n",
 			client.ID, pool.Domain(client.PoolID), client.Issuer)
+		if app := originOf(client.CallbackURLs); app != "" {
+			fmt.Fprintf(w, "      CODEGRANT_BASE_URL=%s\n", app)
+		}
 		if client.Secret != "" {
 			fmt.Fprintf(w, "      CODEGRANT_CLIENT_SECRET=%s\n", client.Secret)
 		}
 	}
+}
+
+// originOf is where the app is whose first callback URL this is: the origin that its
+// browsers see.
+func originOf(callbacks []string) string {
+	if len(callbacks) == 0 {
+		return ""
+	}
+	u, err := url.Parse(callbacks[0])
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return "" // of an app on a telephone
+	}
+	return u.Scheme + "://" + u.Host
 }
 
 func pathError(err error) error {

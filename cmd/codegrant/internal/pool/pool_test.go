@@ -6,10 +6,13 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/codegrant/codegrant/localpool"
 )
 
 // TestPoolOverHTTPS: SDKs for browsers insist on https for the domain.
@@ -60,5 +63,22 @@ func TestPoolOverHTTPS(t *testing.T) {
 	cancel()
 	if status := <-ended; status != 0 {
 		t.Errorf("status %d after Ctrl-C, want 0", status)
+	}
+}
+
+// TestPoolPrintsSettings: what is printed for a client is all that an application needs,
+// with the origin of its first callback URL.
+func TestPoolPrintsSettings(t *testing.T) {
+	seed := localpool.DefaultSeed("http://localhost:3000")
+	seed.Pools[0].Clients = append(seed.Pools[0].Clients, localpool.ClientSeed{ID: "machine", Flows: []string{"client_credentials"}, Secret: "s"}, localpool.ClientSeed{ID: "phone", CallbackURLs: []string{"myapp://callback"}})
+	pool, err := localpool.New(localpool.Config{Seed: seed, BaseURL: "http://127.0.0.1:9229", Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	var out strings.Builder
+	show(&out, pool, "http://127.0.0.1:9229")
+	if strings.Count(out.String(), "      CODEGRANT_BASE_URL=http://localhost:3000\n") != 2 || strings.Count(out.String(), "CODEGRANT_BASE_URL") != 2 {
+		t.Error(out.String())
 	}
 }
