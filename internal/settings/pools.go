@@ -26,7 +26,7 @@ func (r *reader) pools(f *file, s *Settings) {
 		r.fault("pools", "there is none; name the user pool to sign in with")
 	}
 	for i, p := range f.Pools {
-		key := fmt.Sprintf("pools[%d]", i)
+		key := itemKey("pools", i)
 		if p.Name == "" {
 			p.Name = "default"
 			if len(f.Pools) > 1 {
@@ -44,10 +44,10 @@ func (r *reader) pools(f *file, s *Settings) {
 		s.Pools = append(s.Pools, r.pool(key, p, f, s))
 	}
 	for i := range s.Pools {
-		r.cookies(fmt.Sprintf("pools[%d]", i), &s.Pools[i], s.Pools[:i])
+		r.cookies(itemKey("pools", i), &s.Pools[i], s.Pools[:i])
 	}
 	for i := range s.Pools {
-		r.tryPool(fmt.Sprintf("pools[%d]", i), &s.Pools[i], s.Replica.Enabled)
+		r.tryPool(itemKey("pools", i), &s.Pools[i], s.Replica.Enabled)
 	}
 }
 
@@ -259,6 +259,9 @@ func (r *reader) tryPool(key string, p *Pool, replica bool) {
 		r.follow(at, "%s", fieldPattern.ReplaceAllStringFunc(text, func(word string) string { return cmp.Or(words[word], word) }))
 	}
 }
+
+// itemKey is the key of a list's item.
+func itemKey(key string, i int) string { return fmt.Sprintf("%s[%d]", key, i) }
 
 func plainPath(path string) bool {
 	return strings.HasPrefix(path, "/") && !strings.ContainsAny(path, "%?#;\\ ") && !strings.Contains(path, "//") &&

@@ -176,6 +176,10 @@ type Options struct {
 	// Secrets makes what reads a client secret from AWS Secrets Manager. It sends
 	// nothing. Defaults to a source that has none, for commands that need no secret.
 	Secrets func(SecretAt) (cognito.SecretSource, error)
+	// Uses are the keys at the top of the file that the command looks at, beside pools,
+	// of which it then learns which ones they are, and what is named as pools.groups
+	// would be. Defaults to all.
+	Uses []string
 }
 
 // SecretAt says where a client secret is in AWS Secrets Manager, and whose it is.
@@ -207,7 +211,8 @@ type reader struct {
 	path, dir string
 	files     []string
 	warnings  []Fault
-	content   []byte // of everything that was read
+	content   []byte   // of everything that was read
+	only      []string // keys that are looked at; nil: all
 
 	secrets func(SecretAt) (cognito.SecretSource, error)
 }
@@ -221,6 +226,7 @@ func (r *reader) read(text []byte, options Options) *Settings {
 	if !r.parse(text, &f) {
 		return nil
 	}
+	r.narrow(&f, options.Uses)
 	r.content, _ = json.Marshal(f) // strings, numbers and lists of them
 	s := &Settings{
 		Listen: f.Listen, OpsListen: f.OpsListen, ExtAuthzListen: f.ExtAuthzListen, SPOEListen: f.SPOEListen,
@@ -251,7 +257,7 @@ func (r *reader) read(text []byte, options Options) *Settings {
 	s.Keys, s.KeysGiven = options.Keys, false
 	if ring, since := r.keyring(f.Keys, f.KeysFile, f.KeysDir); ring != nil {
 		s.Keys, s.KeysGiven, s.KeysSince = ring, true, since
-	} else if s.Sessions != Memory && !r.has("keys") && !r.has("keys_file") && !r.has("keys_dir") {
+	} else if s.Sessions != Memory && r.uses("keys") && !r.has("keys") && !r.has("keys_file") && !r.has("keys_dir") {
 		r.fault("sessions", "sessions that outlive the process, or are shared by several, need keys that do too; add keys_file, with what openssl rand -base64 32 prints")
 	}
 	s.Events = Events{Queue: f.Events.Queue, Listen: f.Events.Listen}
@@ -329,15 +335,15 @@ func (r *reader) stores(f *file, s *Settings, options Options) {
 	}
 	database, redis := r.has("database"), r.has("redis")
 	switch {
-	case s.Sessions == InDatabase && !database:
+	case s.Sessions == InDatabase && !database && r.uses("database"):
 		r.fault("sessions", "they are to be kept in a database and there is none; add database: URL")
-	case s.Sessions == InRedis && !redis:
+	case s.Sessions == InRedis && !redis && r.uses("redis"):
 		r.fault("sessions", "they are to be kept in Redis and there is none; add redis: URL")
 	}
 	if s.Replica.Enabled && !database {
 		r.fault("replica", "it needs a database and there is none; add database: URL")
 	}
-	if database && s.Sessions != InDatabase && s.Sessions != InRedis && !s.Replica.Enabled {
+	if database && r.uses("sessions") && s.Sessions != InDatabase && s.Sessions != InRedis && !s.Replica.Enabled {
 		r.fault("database", "nothing is kept in it; write sessions: database, or sessions: redis with ends of sessions in the database, or replica: true, or take it away")
 	}
 	if redis && s.Sessions != InRedis {

@@ -24,7 +24,7 @@ type djangoInspection struct {
 
 func (c djangoInspection) openDjango() (*parts.Opened, error) {
 	if c.Database == "" {
-		return c.OpenUsers()
+		return c.OpenPeople()
 	}
 	config, err := codegrant.ConfigFromEnv()
 	if err != nil {

@@ -27,7 +27,7 @@ func (groupsList) Help() string {
 }
 
 func (c groupsList) Run(ctx context.Context, out *terminal.Streams) error {
-	o, err := c.OpenUsers()
+	o, err := c.OpenPeople()
 	if err != nil {
 		return err
 	}

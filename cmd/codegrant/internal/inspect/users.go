@@ -37,7 +37,7 @@ func (usersList) Help() string {
 }
 
 func (c usersList) Run(ctx context.Context, out *terminal.Streams) error {
-	o, err := c.OpenUsers()
+	o, err := c.OpenPeople()
 	if err != nil {
 		return err
 	}

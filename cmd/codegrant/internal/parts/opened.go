@@ -45,8 +45,10 @@ func (o *Opened) Close() {
 
 // Open opens what the configuration names: the database, and Redis where sessions
 // are there, to look at one pool.
-func (c Inspection) Open() (*Opened, error) {
-	s, err := c.Load()
+func (c Inspection) Open() (*Opened, error) { return c.open(UsesSessions) }
+
+func (c Inspection) open(uses []string) (*Opened, error) {
+	s, err := c.Load(uses)
 	if err != nil {
 		return nil, err
 	}
@@ -117,9 +119,14 @@ var (
 	errNoSessions = errors.New("the configuration keeps sessions where other processes cannot see them; set sessions to database or redis")
 )
 
+// OpenPeople opens the replica alone.
+func (c Inspection) OpenPeople() (*Opened, error) { return c.openUsers(UsesPeople) }
+
 // OpenUsers is open for commands that cannot do without the replica.
-func (c Inspection) OpenUsers() (*Opened, error) {
-	o, err := c.Open()
+func (c Inspection) OpenUsers() (*Opened, error) { return c.openUsers(UsesSessions) }
+
+func (c Inspection) openUsers(uses []string) (*Opened, error) {
+	o, err := c.open(uses)
 	if err == nil && o.Users == nil {
 		o.Close()
 		err = ErrNoReplica

@@ -30,9 +30,17 @@ type Inspection struct {
 	JSON   bool   `name:"json" help:"Print JSON."`
 }
 
-// Load reads the configuration.
-func (c Inspection) Load() (*settings.Settings, error) {
-	return Load(c.Config, settings.Options{Keys: session.RandomKeyring()})
+// What commands look at in the configuration, beside the pools. Whatever else is in it,
+// such as variables and files of the gateway alone, does not keep them from their work.
+var (
+	UsesPeople   = []string{"database", "replica"}
+	UsesSessions = append([]string{"sessions", "redis"}, UsesPeople...)
+	UsesSync     = append([]string{"log", "events"}, UsesSessions...)
+)
+
+// Load reads of the configuration what the command uses.
+func (c Inspection) Load(uses []string) (*settings.Settings, error) {
+	return Load(c.Config, settings.Options{Keys: session.RandomKeyring(), Uses: uses})
 }
 
 // Choose returns the pools of a configuration that are meant: the one with the name,

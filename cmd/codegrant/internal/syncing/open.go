@@ -37,7 +37,7 @@ type syncedPool struct {
 
 func (c Command) openSync(ctx context.Context, out *terminal.Streams) (_ *syncing, err error) {
 	s := &syncing{Command: c, out: out}
-	if s.settings, err = c.Load(); err != nil {
+	if s.settings, err = c.Load(parts.UsesSync); err != nil {
 		return nil, err
 	}
 	chosen, err := c.Choose(s.settings)

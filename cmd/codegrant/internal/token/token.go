@@ -116,12 +116,15 @@ func (c Command) status(err error) error {
 	return fmt.Errorf("whether the token is good cannot be found out: %w", err)
 }
 
+// usesToken is what decides on tokens in a configuration.
+var usesToken = []string{"pools.bearer_client_ids", "pools.bearer_id_tokens", "pools.bearer_resources"}
+
 // settings are those of the gateway, or else of the environment.
 func (c Command) settings() (codegrant.Config, error) {
 	if c.Config == "" {
 		return codegrant.ConfigFromEnv()
 	}
-	s, err := parts.Load(c.Config, settings.Options{Keys: session.RandomKeyring()})
+	s, err := parts.Load(c.Config, settings.Options{Keys: session.RandomKeyring(), Uses: usesToken})
 	if err != nil {
 		return codegrant.Config{}, err
 	}
