@@ -118,7 +118,7 @@ func parseYAML(text []byte) (body ast.Node, line int, err error) {
 			if lines := strings.Split(string(text), "\n"); line <= len(lines) && strings.Contains(lines[max(line, 1)-1], "${") {
 				return nil, line, fmt.Errorf("%s; in brackets, quote what has ${…} in it", e.GetMessage())
 			}
-			return nil, line, errors.New(e.GetMessage())
+			return nil, line, errors.New(inWords(e.GetMessage(), string(text), line))
 		}
 		return nil, 0, fmt.Errorf("it cannot be read as YAML")
 	}

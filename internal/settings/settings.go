@@ -244,6 +244,7 @@ func (r *reader) read(text []byte, options Options) *Settings {
 	r.oneOf("sessions", f.Sessions, "memory", "database", "redis", "cookies")
 	r.limits(f.Limits)
 	r.sockets(&f, s)
+	r.addresses(&f)
 	s.Tracing = r.tracing(f.Tracing)
 	if f.ExtAuthzListen != "" && len(f.TrustedProxies) == 0 {
 		r.fault("ext_authz_listen", "nobody may ask there; list Envoy's address in trusted_proxies")

@@ -87,6 +87,11 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 			fmt.Fprintln(out.Stderr, "warning:", d.Warning)
 		}
 		fmt.Fprintf(out.Stdout, "%s is fine: %s, %s, sessions in %s\n", c.Config, terminal.Plural(len(s.Pools), "pool"), terminal.Plural(len(s.Routes), "route"), s.Sessions)
+		if len(s.Routes) == 0 && len(s.TrustedProxies) == 0 {
+			fmt.Fprintln(out.Stderr, "warning: there are no routes, and no proxy that may ask: whoever comes is 404; add routes, or list in trusted_proxies the proxy that asks here")
+		} else if len(s.Routes) == 0 {
+			fmt.Fprintln(out.Stdout, "It has no routes: it passes no request on, and answers the pools' endpoints and the questions of proxies alone.")
+		}
 		return c.explain(ctx, s, out)
 	}
 	return c.serve(ctx, s, keys, out)
