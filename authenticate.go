@@ -60,14 +60,19 @@ func bearerToken(r *http.Request) (token string, ok bool, err error) {
 // the word Bearer; an empty one is refused like any other that is none.
 //
 // A token by which somebody acts for the person is refused unless Config.BearerActors
-// names them.
+// names them, and so is a machine's: for services that machines call, too, see
+// [Auth.BearerOrMachine].
 //
 // An error that is [ErrUnavailable] says nothing about the token. Any other is an
 // [ErrInvalid]. The identity is good until its Expires: who keeps it for longer
 // than one call, as a stream does, has to end with it.
 func (a *Auth) Bearer(ctx context.Context, token string) (*Identity, error) {
 	id, err := a.bearer.identity(ctx, token)
-	if err == nil && !a.gate.mayAct(id) {
+	switch {
+	case err != nil:
+	case id.Machine:
+		id, err = nil, ErrMachineToken
+	case !a.gate.mayAct(id):
 		id, err = nil, delegated(id)
 	}
 	if err == nil {

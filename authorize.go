@@ -69,7 +69,12 @@ func (a *Auth) Authorize(ctx context.Context, id *Identity, r *http.Request, per
 
 // authorize asks a permission.
 func (s *site) authorize(ctx context.Context, id *Identity, r *http.Request, need Permission) error {
-	if own, _ := need.(permission); id != nil && !own.actors && !s.mayAct(id) {
+	own, _ := need.(permission)
+	switch {
+	case id == nil:
+	case id.Machine && !own.machines:
+		return errMachine(id)
+	case !own.actors && !s.mayAct(id):
 		return errActor(id)
 	}
 	allowed, err := need.Check(ctx, id, r)
@@ -84,7 +89,7 @@ func (s *site) authorize(ctx context.Context, id *Identity, r *http.Request, nee
 
 // refusal says why a permission refused somebody.
 func (s *site) refusal(ctx context.Context, id *Identity, r *http.Request, need Permission) error {
-	if id != nil {
+	if id != nil && !id.Machine { // who has not signed in cannot do so again
 		if wanted, ok := remedyOf(ctx, need, id, r); ok && !wanted.isNothing() {
 			return s.stepUpTo(wanted, need)
 		}

@@ -43,6 +43,11 @@ type Identity struct {
 	Scopes        []string // of the access token
 	ClientID      string   // the app client that the tokens were issued to
 
+	// Machine says that this is no person: a service with a token of its own, and ClientID
+	// is its app client. A handler sees one where the permission [Machine] does. It has no
+	// name and no groups, and Subject is its ClientID.
+	Machine bool
+
 	// Actor is who acts for the person, by a token that says so; nil: the person. A
 	// handler sees one where [AllowActors] or Config.BearerActors does.
 	Actor *Actor
@@ -83,7 +88,7 @@ func (s *site) identityOf(who *prove.Person, sessionID string, proof proof) Iden
 	return Identity{
 		Issuer: who.Issuer, Subject: who.Subject, UserID: who.UserID,
 		Username: who.Username, Email: who.Email, EmailVerified: who.EmailVerified, Name: who.Name,
-		Groups: who.Groups, Scopes: who.Scopes, ClientID: who.ClientID, Actor: who.Actor,
+		Groups: who.Groups, Scopes: who.Scopes, ClientID: who.ClientID, Machine: who.Machine, Actor: who.Actor,
 		Method: Method(who.Method), AuthTime: who.AuthTime, ACR: who.ACR, AMR: who.AMR, Expires: who.Expires,
 		sessionID: sessionID, standards: s.standards, proof: proof,
 	}
@@ -100,9 +105,9 @@ func (id *Identity) with(userID int64, groups []string) *Identity {
 }
 
 // InGroup reports whether the identity is in the named group, compared byte for
-// byte. The empty name matches nobody.
+// byte. The empty name matches nobody, and no machine is in a group.
 func (id *Identity) InGroup(name string) bool {
-	return id != nil && name != "" && slices.Contains(id.Groups, name)
+	return id != nil && !id.Machine && name != "" && slices.Contains(id.Groups, name)
 }
 
 // HasScope reports whether the access token carries the scope.
@@ -159,7 +164,7 @@ type request struct {
 	gate     *gate
 	w        http.ResponseWriter
 	identity *Identity // nil: nobody is signed in
-	acted    *Identity // in its place where somebody acts for the person who may not everywhere
+	acted    *Identity // in its place where somebody acts for the person who may not everywhere, or where it is a machine
 	own      Identity  // where identity is of a session
 	failure  error     // why a request that tried to prove an identity has none
 

@@ -26,6 +26,8 @@ type permission struct {
 	// wants, or no sign-in helps.
 	remedy func(context.Context, *Identity, *http.Request) (demand, bool)
 	actors bool // it says who may act for people, among other things
+	// machines says that it lets machines in, for what they bring.
+	machines bool
 }
 
 // remedyOf is what a sign-in would have to bring to somebody whom a permission refuses.
@@ -44,10 +46,10 @@ func (p permission) Check(ctx context.Context, id *Identity, r *http.Request) (b
 
 func (p permission) String() string { return p.name }
 
-// SignedIn allows everybody who is signed in.
+// SignedIn allows everybody who is signed in, and no machine.
 func SignedIn() Permission {
 	return permission{name: "signed in", check: func(_ context.Context, id *Identity, _ *http.Request) (bool, error) {
-		return id != nil, nil
+		return id != nil && !id.Machine, nil
 	}}
 }
 
@@ -104,7 +106,7 @@ func All(permissions ...Permission) Permission {
 			all = all.and(wanted, id.measuredBy())
 		}
 		return all, true
-	}, actors: admitsActors(permissions)}
+	}, actors: admitsActors(permissions), machines: slices.ContainsFunc(permissions, admitsMachines)}
 }
 
 // Any allows what at least one of the permissions allows, asked in order. One
@@ -115,6 +117,9 @@ func Any(permissions ...Permission) Permission {
 	return permission{name: join(permissions, " or "), check: func(ctx context.Context, id *Identity, r *http.Request) (bool, error) {
 		var failed error
 		for _, p := range permissions {
+			if id != nil && id.Machine && !admitsMachines(p) {
+				continue // it was written for people
+			}
 			ok, err := p.Check(ctx, id, r)
 			if ok && err == nil {
 				return true, nil
@@ -131,7 +136,7 @@ func Any(permissions ...Permission) Permission {
 			}
 		}
 		return demand{}, false
-	}}
+	}, machines: slices.ContainsFunc(permissions, admitsMachines)}
 }
 
 // Not allows what the permission refuses. Nobody who is not signed in passes it.

@@ -50,6 +50,10 @@ func (a *Auth) Require(permissions ...Permission) func(http.Handler) http.Handle
 			case id == nil:
 				a.gate.unauthorized(w, r, req.failure)
 				return
+			case id != req.identity && id.Machine && !admitsMachines(need):
+				a.gate.audit(r.Context(), slog.LevelWarn, "proof refused", slog.String("reason", errMachine(id).Error()))
+				a.gate.unauthorized(w, r, req.failure)
+				return
 			case id != req.identity:
 				r = r.WithContext(req.as(id))
 			}
@@ -150,6 +154,8 @@ func (g *gate) identify(w http.ResponseWriter, r *http.Request) (*request, bool)
 	case err != nil:
 		g.audit(r.Context(), slog.LevelWarn, "proof refused", slog.String("reason", err.Error()))
 		req.failure = &proofError{by, err}
+	case id != nil && id.Machine:
+		req.acted, req.failure = id, &proofError{by, ErrMachineToken}
 	case id != nil && !g.mayAct(id):
 		req.acted = id
 	default:
@@ -183,6 +189,9 @@ func (g *gate) offered(r *http.Request) (id *Identity, by Authenticator, err err
 
 // current brings an identity that was proven without a session in line with the replica.
 func (g *gate) current(ctx context.Context, id *Identity) (*Identity, error) {
+	if id.Machine {
+		return g.measured(machineOnly(id)), nil // the replica knows people
+	}
 	row, groups, err := g.people.Accounts.Current(ctx, id.Issuer, id.Subject, id.UserID, id.Groups)
 	if err != nil {
 		return nil, err

@@ -36,7 +36,7 @@ func (g *gate) user(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	id := req.identity
-	if req.acted != nil {
+	if req.acted != nil && !req.acted.Machine {
 		g.forbidden(w, r, req.acted, errActor(req.acted))
 		return
 	}

@@ -32,6 +32,7 @@ type Config struct {
 type Client struct {
 	clientID  string
 	endpoints Endpoints
+	api       string // of user pools, where there is no domain to ask
 	http      http.Client
 	timeout   time.Duration
 	gate      *gate

@@ -43,8 +43,13 @@ func NewTransport() *http.Transport {
 // post sends a form as the app client, up to so many times as long as again finds
 // reason in the error, and returns a 200.
 func (c *Client) post(ctx context.Context, endpoint string, form url.Values, tries int, again func(error) bool) (answer, error) {
+	return c.again(ctx, tries, again, func(secret string) (answer, error) { return c.once(ctx, endpoint, form, secret) })
+}
+
+// again sends as the app client, as post does.
+func (c *Client) again(ctx context.Context, tries int, again func(error) bool, send func(secret string) (answer, error)) (answer, error) {
 	for try := 1; ; try++ {
-		a, err := c.secrets.authenticate(ctx, func(secret string) (answer, error) { return c.once(ctx, endpoint, form, secret) })
+		a, err := c.secrets.authenticate(ctx, send)
 		if err == nil || try == tries || !again(err) || !pause(ctx, delay(try, err)) {
 			return a, err
 		}
@@ -92,22 +97,29 @@ func (c *Client) once(ctx context.Context, endpoint string, form url.Values, sec
 	if endpoint == c.endpoints.Revoke {
 		gate = c.revokes
 	}
+	return c.turn(ctx, gate, c.timeoutOf(ctx, form), endpoint, c.scrub(form, secret), func(ctx context.Context) (answer, error) {
+		return c.roundTrip(ctx, endpoint, form, secret)
+	})
+}
+
+// turn waits for one, makes a request, and says what became of it without what was sent.
+func (c *Client) turn(ctx context.Context, gate *gate, timeout time.Duration, endpoint string, by scrubber, send func(context.Context) (answer, error)) (answer, error) {
 	if err := gate.enter(ctx, c.timeout); err != nil {
 		return answer{}, err
 	}
 	caller := ctx
-	ctx, cancel := context.WithTimeout(ctx, c.timeoutOf(ctx, form))
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 
 	outcome := undecided // as long as the transport may panic
 	defer func() { gate.leave(outcome) }()
-	a, err := c.roundTrip(ctx, endpoint, form, secret)
+	a, err := send(ctx)
 	outcome = outcomeOf(err, caller)
 	if err == nil {
 		err = a.fault()
 	}
 	if err != nil {
-		return answer{}, c.scrub(form, secret).clean(err, endpoint)
+		return answer{}, by.clean(err, endpoint)
 	}
 	return a, nil
 }
@@ -148,6 +160,11 @@ func (c *Client) roundTrip(ctx context.Context, endpoint string, form url.Values
 		// RFC 6749, section 2.3.1: both are form-encoded first.
 		r.SetBasicAuth(url.QueryEscape(c.clientID), url.QueryEscape(secret))
 	}
+	return c.do(r)
+}
+
+// do sends a request and reads its answer.
+func (c *Client) do(r *http.Request) (answer, error) {
 	response, err := c.http.Do(r)
 	if err != nil {
 		var wrapped *url.Error

@@ -18,6 +18,7 @@ type Person struct {
 	Name            string
 	Groups, Scopes  []string
 	ClientID        string
+	Machine         bool          // it is nobody: the token is the app client's own
 	Actor           *verify.Actor // who acts for them, by a bearer token; nil: nobody
 	Method          string
 	AuthTime        time.Time // when the person last proved who they are

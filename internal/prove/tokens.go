@@ -108,7 +108,8 @@ func (p *Prover) Of(ctx context.Context, idToken cognito.Secret) (*verify.Claims
 }
 
 // Bearer says whom a bearer token stands for, and whether it is an ID token. Whether
-// somebody may act for them is for the caller to see to: see Person.Actor.
+// somebody may act for them is for the caller to see to, and whether a machine may call: see
+// Person.Actor and Machine.
 func (p *Prover) Bearer(ctx context.Context, token string) (who Person, isID bool, err error) {
 	claims, err := p.verifier.AccessTokenFor(ctx, token, verify.AccessExpectations{Actor: true})
 	if p.idTokens && isTokenUse(err) {
@@ -139,7 +140,14 @@ func (p *Prover) Token(ctx context.Context, token string, of Resource) (Person, 
 
 func (p *Prover) bearer(ctx context.Context, claims *verify.Claims) (Person, error) {
 	if claims.Machine() {
-		return Person{}, fault.MachineToken
+		if claims.Subject != claims.ClientID || claims.Username != "" || claims.Actor != nil {
+			return Person{}, fault.MachineToken // and of which machine is not clear
+		}
+		// Groups, names and the like are of people, whatever a trigger has added.
+		return Person{
+			Issuer: claims.Issuer, Subject: claims.Subject, ClientID: claims.ClientID, Machine: true,
+			Scopes: slices.Clone(claims.Scopes), Method: ByBearer, Issued: claims.IssuedAt, Expires: claims.ExpiresAt,
+		}, nil
 	}
 	if err := p.Counts(ctx, claims.Subject, beganAt(claims.AuthTime, claims.IssuedAt), Strictly); err != nil {
 		return Person{}, err
