@@ -75,6 +75,9 @@ func (a *Auth) tokenOf(r *http.Request, rules TokenRules) (*Identity, error) {
 	if err != nil {
 		return nil, err
 	}
+	if who.Machine {
+		return nil, ErrMachineToken
+	}
 	id := a.gate.identityOf(&who, "", &token{Access: cognito.Secret(raw)})
 	return a.gate.current(r.Context(), &id)
 }

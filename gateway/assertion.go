@@ -79,7 +79,8 @@ func newSigner(a Assertions, now func() time.Time) (*signer, error) {
 type claims struct {
 	Issuer        string   `json:"iss"`
 	Audience      string   `json:"aud"`
-	Subject       string   `json:"sub"`
+	Subject       string   `json:"sub,omitempty"`     // empty: a machine
+	Machine       string   `json:"machine,omitempty"` // its app client
 	IssuedAt      int64    `json:"iat"`
 	Expires       int64    `json:"exp"`
 	PoolIssuer    string   `json:"pool_iss"`
@@ -149,7 +150,7 @@ func appendSaid(b []byte, audience string, id *codegrant.Identity) []byte {
 		b = binary.AppendUvarint(b, uint64(len(s)))
 		b = append(b, s...)
 	}
-	for _, s := range [...]string{audience, id.Subject, id.Issuer, id.Username, id.Email, id.Name, id.SessionID(), id.ACR} {
+	for _, s := range [...]string{audience, id.Subject, id.Issuer, id.Username, id.Email, id.Name, id.SessionID(), id.ACR, machineOf(id)} {
 		add(s)
 	}
 	for _, list := range [...][]string{id.Groups, id.Scopes, id.AMR} {
@@ -181,9 +182,21 @@ func secondsOf(at time.Time) int64 {
 	return at.Unix()
 }
 
+// machineOf is the app client of a service that calls by itself; empty where it is a person.
+func machineOf(id *codegrant.Identity) string {
+	if !id.Machine {
+		return ""
+	}
+	return cmp.Or(id.ClientID, id.Subject)
+}
+
 func (s *signer) signAt(now time.Time, audience string, id *codegrant.Identity) (string, error) {
+	subject, machine := id.Subject, machineOf(id)
+	if machine != "" {
+		subject = ""
+	}
 	return s.keys.Token("JWT", claims{
-		Issuer: s.Issuer, Audience: audience, Subject: id.Subject, IssuedAt: now.Unix(), Expires: now.Add(s.Lifetime).Unix(),
+		Issuer: s.Issuer, Audience: audience, Subject: subject, Machine: machine, IssuedAt: now.Unix(), Expires: now.Add(s.Lifetime).Unix(),
 		PoolIssuer: id.Issuer, Username: id.Username, Email: id.Email, EmailVerified: id.EmailVerified, Name: id.Name,
 		Groups: orEmpty(id.Groups), Scopes: orEmpty(id.Scopes), UserID: id.UserID, Session: id.SessionID(), Actor: actorOf(id.Actor, id.Issuer),
 		ACR: id.ACR, AMR: id.AMR, AuthTime: secondsOf(id.AuthTime),

@@ -88,6 +88,10 @@ func (g *Gateway) Explain(r *http.Request, tenant string, id *codegrant.Identity
 		out.Decision, out.Reason = Unauthorized, "the person is of another pool"
 		id = nil
 	}
+	if id != nil && id.Machine && slices.ContainsFunc(append(found.because, found), func(r *route) bool { return len(r.Machines) == 0 }) {
+		// As a token that proves nothing: nobody said that machines may.
+		out.Decision, out.Reason = Unauthorized, "it is a machine, and the route lets none in"
+	}
 	if id != nil && id.Actor != nil && !slices.ContainsFunc(append(found.because, found), func(r *route) bool { return len(r.Actors) > 0 }) {
 		out.Decision, out.Reason = Forbidden, id.Actor.String()+" acts for the person, and the route allows no actor"
 	}

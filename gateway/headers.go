@@ -28,6 +28,7 @@ type Headers struct {
 	UserID    string // row of the replica. Defaults to X-Auth-User-Id
 	Issuer    string // Defaults to X-Auth-Issuer
 	Actor     string // who acts for them; empty: nobody. Defaults to X-Auth-Actor
+	Machine   string // app client of a service that calls by itself; Subject is then empty. Defaults to X-Auth-Machine
 	ACR       string // level of the sign-in. Defaults to X-Auth-Acr
 	AMR       string // by what, separated by commas. Defaults to X-Auth-Amr
 	AuthTime  string // of the sign-in, in seconds since 1970. Defaults to X-Auth-Time
@@ -82,7 +83,13 @@ func (g *Gateway) tell(h http.Header, id *codegrant.Identity) {
 	if id.UserID != 0 {
 		userID = strconv.FormatInt(id.UserID, 10)
 	}
-	set(n.Subject, encode(id.Subject, false))
+	subject, machine := id.Subject, ""
+	if id.Machine {
+		// Who knows people alone is to see nobody.
+		subject, machine = "", machineOf(id)
+	}
+	set(n.Subject, encode(subject, false))
+	set(n.Machine, encode(machine, false))
 	set(n.Username, encode(id.Username, false))
 	set(n.Email, encode(email, false))
 	set(n.Name, encode(id.Name, false))

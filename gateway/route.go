@@ -46,6 +46,10 @@ type Route struct {
 	// Actors are those who may act for people on the route, by a token that says so (act,
 	// RFC 8693): see [codegrant.AllowActors]. None: such tokens are refused.
 	Actors []string
+	// Machines lets services in that call with a token of their own, and with all of these
+	// scopes: see [codegrant.Machine]. Permissions are then asked of people alone. None:
+	// machines may not pass.
+	Machines []string
 
 	// Guard asks who is asking, in place of [codegrant.Auth.Require], for resources that
 	// have a protocol of their own. It ends by itself what lasts. No proxy can ask about
@@ -316,6 +320,17 @@ func newRoute(c Route, tenants []*tenant, signs bool) (*route, error) {
 	r.permissions = slices.Clone(c.Permissions)
 	if slices.Contains(c.Permissions, nil) {
 		fault("a permission is nil")
+	}
+	if len(c.Machines) > 0 && slices.Contains(c.Machines, "") {
+		fault("machines: one of the scopes is empty")
+	} else if len(c.Machines) > 0 && c.Public {
+		fault("machines: it is public, and everybody passes: take them away")
+	} else if len(c.Machines) > 0 && c.Guard != nil {
+		fault("machines: its guard asks who is asking, and takes people alone: take them away")
+	} else if len(c.Machines) > 0 && len(r.permissions) > 0 && !slices.Contains(r.permissions, nil) {
+		r.permissions = []codegrant.Permission{codegrant.Any(codegrant.All(r.permissions...), codegrant.Machine(c.Machines...))}
+	} else if len(c.Machines) > 0 && len(r.permissions) == 0 {
+		r.permissions = []codegrant.Permission{codegrant.Any(codegrant.SignedIn(), codegrant.Machine(c.Machines...))}
 	}
 	if any := slices.Contains(c.Actors, codegrant.AnyActor); slices.Contains(c.Actors, "") || any && len(c.Actors) > 1 {
 		fault("actors: name each, or %s alone", codegrant.AnyActor)

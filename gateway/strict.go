@@ -155,14 +155,18 @@ var errGuarded = errors.New("its path can be read as that of a route with a guar
 func (t *table) joined(found *route, others []*route, method string) (*route, error) {
 	out, changed := *found, false
 	out.permissions = slices.Clip(out.permissions)
-	some, none := false, false
+	some, none, people := false, false, false
 	for _, o := range append([]*route{found}, others...) {
 		if !o.Public && o.takes(method) {
 			some, none = some || len(o.Actors) > 0, none || len(o.Actors) == 0
+			people = people || len(o.Machines) == 0
 		}
 	}
 	if some && none {
 		out.permissions = append(out.permissions, codegrant.AllowActors()) // what one does not allow, nor do they together
+	}
+	if people && slices.ContainsFunc(append(others, found), func(o *route) bool { return len(o.Machines) > 0 }) {
+		out.permissions = append(out.permissions, codegrant.SignedIn()) // no machine
 	}
 	for _, o := range others {
 		switch {

@@ -18,6 +18,7 @@ var face = map[string]string{
 	"to add a proof":                   "Authenticator BasicAuth",
 	"to say who may":                   "All Any HasScope InAnyGroup InGroup Not Permission PermissionFunc ReadOnly SignedIn",
 	"to have people sign in again":     "MinimumLevel SignedInWithin StepUpError",
+	"to let services call":             "Machine",
 	"to say who may act for others":    "Actor AllowActors AnyActor",
 	"to guard in words of its own":     "TokenRules",
 	"to choose whose groups count":     "GroupSource GroupsOfBoth GroupsOfReplica GroupsOfToken",

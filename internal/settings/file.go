@@ -165,6 +165,7 @@ type headers struct {
 	UserID    string `yaml:"user_id" help:"Row of the replica. Defaults to X-Auth-User-Id."`
 	Issuer    string `yaml:"issuer" help:"Of the pool. Defaults to X-Auth-Issuer."`
 	Actor     string `yaml:"actor" help:"Who acts for them. Defaults to X-Auth-Actor."`
+	Machine   string `yaml:"machine" help:"App client of a service that calls by itself, which has no subject. Defaults to X-Auth-Machine."`
 	ACR       string `yaml:"acr" help:"Level of the sign-in, as the pool calls it. Defaults to X-Auth-Acr."`
 	AMR       string `yaml:"amr" help:"By what somebody has signed in, separated by commas. Defaults to X-Auth-Amr."`
 	AuthTime  string `yaml:"auth_time" help:"When, in seconds since 1970. Defaults to X-Auth-Time."`
@@ -190,6 +191,7 @@ type route struct {
 	AnyGroups         []string      `yaml:"any_groups" help:"Groups of which a person must be in one."`
 	Scopes            []string      `yaml:"scopes" help:"Scopes that the access token must have, all of them."`
 	Actors            []string      `yaml:"actors" help:"Who may act for people with a token that says so (act, RFC 8693): sub or client_id of each, or any. Defaults to none: such tokens are refused."`
+	Machines          bool          `yaml:"machines" help:"Lets services in that call with a token of their own (client_credentials) and have the scopes. What else the route asks for is asked of people alone. Defaults to false."`
 	ACR               string        `yaml:"acr" help:"Level that a person must have signed in at, at least. Who has not is sent to sign in again. Defaults to any."`
 	MaxAge            time.Duration `yaml:"max_age" help:"How long ago a person may have signed in, such as 15m. Who has not is sent to sign in again. Defaults to any time."`
 	ReadOnlyForOthers bool          `yaml:"read_only_for_others" help:"Lets others who are signed in read (GET, HEAD, OPTIONS). Defaults to false."`
@@ -261,6 +263,7 @@ type test struct {
 	Pool     string        `yaml:"pool" help:"Pool that the person is of. Defaults to the one that decides."`
 	Groups   []string      `yaml:"groups" help:"Groups that the person is in. Defaults to none."`
 	Scopes   []string      `yaml:"scopes" help:"Scopes that the access token has. Defaults to none."`
+	Machine  bool          `yaml:"machine" help:"As is the app client of a service that calls by itself. Defaults to false."`
 	ACR      string        `yaml:"acr" help:"Level that the person has signed in at. Defaults to none."`
 	SignedIn time.Duration `yaml:"signed_in" help:"How long ago the person has signed in. Defaults to just now."`
 	Actor    string        `yaml:"actor" help:"Who acts for the person, by a token that says so. Defaults to nobody."`

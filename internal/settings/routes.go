@@ -60,6 +60,15 @@ func (r *reader) route(key string, c route) gateway.Route {
 		r.oneOf(key+".encoded_paths", c.EncodedPaths, "refuse", "pass")
 	}
 	out.Permissions = append(r.permissions(key, c), r.stepUp(key, c)...)
+	switch {
+	case !c.Machines:
+	case len(c.Scopes) == 0:
+		r.fault(key+".machines", "which of them? Name the scopes that they need")
+	case len(c.Groups) > 0 || len(c.AnyGroups) > 0:
+		r.fault(key+".machines", "no machine is in a group, so that none would pass; give machines a route of their own")
+	default:
+		out.Machines = c.Scopes
+	}
 	if c.Public && len(out.Permissions) > 0 {
 		r.fault(key+".public", "it is public and has permissions: take one away")
 		out.Permissions = nil

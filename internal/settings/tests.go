@@ -22,6 +22,7 @@ type Question struct {
 	Groups  []string
 	Scopes  []string
 	Actor   string        // who acts for them; empty: nobody
+	Machine bool          // As is an app client
 	ACR     string        // level that the person has signed in at
 	Ago     time.Duration // since they have
 }
@@ -91,6 +92,9 @@ func (s *Settings) explain(g *gateway.Gateway, q Question) (gateway.Explanation,
 		return g.Explain(r, "", nil), nil
 	}
 	who := &codegrant.Identity{Subject: q.As, Username: q.As, Groups: q.Groups, Scopes: q.Scopes, ACR: q.ACR, AuthTime: time.Now().Add(-q.Ago)}
+	if q.Machine {
+		who = &codegrant.Identity{Subject: q.As, ClientID: q.As, Scopes: q.Scopes, Machine: true}
+	}
 	if q.Actor != "" {
 		who.Actor = &codegrant.Actor{Subject: q.Actor}
 	}
@@ -156,7 +160,7 @@ func (r *reader) tests(f *file, s *Settings) {
 			if !r.has(key) {
 				key = fmt.Sprintf("tests[%d].requests", i) // one needs no brackets
 			}
-			got, err := s.explain(g, Question{Request: request, As: t.As, Pool: t.Pool, Groups: t.Groups, Scopes: t.Scopes, ACR: t.ACR, Ago: t.SignedIn, Actor: t.Actor})
+			got, err := s.explain(g, Question{Request: request, As: t.As, Pool: t.Pool, Groups: t.Groups, Scopes: t.Scopes, Machine: t.Machine, ACR: t.ACR, Ago: t.SignedIn, Actor: t.Actor})
 			if err != nil {
 				r.fault(key, "%w", err)
 				continue
