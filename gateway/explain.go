@@ -88,7 +88,7 @@ func (g *Gateway) Explain(r *http.Request, tenant string, id *codegrant.Identity
 		out.Decision, out.Reason = Unauthorized, "the person is of another pool"
 		id = nil
 	}
-	if id != nil && id.Machine && slices.ContainsFunc(append(found.because, found), func(r *route) bool { return len(r.Machines) == 0 }) {
+	if id != nil && id.Machine && !slices.ContainsFunc(append(slices.Clip(found.because), found), func(r *route) bool { return len(r.Machines) > 0 }) {
 		// As a token that proves nothing: nobody said that machines may.
 		out.Decision, out.Reason = Unauthorized, "it is a machine, and the route lets none in"
 	}

@@ -106,7 +106,10 @@ func TestS561_MachinesInAssertions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var own struct{ Sub, Machine string }
+		var own struct {
+			Sub     string `json:"sub"`
+			Machine string `json:"machine"`
+		}
 		if err := parsed.Claims(key.Public(), &own); err != nil || own.Sub != tt.subject || own.Machine != tt.machine {
 			t.Errorf("%+v, %v, want %+v", own, err, tt)
 		}

@@ -165,7 +165,7 @@ func (t *table) joined(found *route, others []*route, method string) (*route, er
 	if some && none {
 		out.permissions = append(out.permissions, codegrant.AllowActors()) // what one does not allow, nor do they together
 	}
-	if people && slices.ContainsFunc(append(others, found), func(o *route) bool { return len(o.Machines) > 0 }) {
+	if people && slices.ContainsFunc(append(slices.Clip(others), found), func(o *route) bool { return len(o.Machines) > 0 }) {
 		out.permissions = append(out.permissions, codegrant.SignedIn()) // no machine
 	}
 	for _, o := range others {

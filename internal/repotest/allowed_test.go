@@ -156,6 +156,7 @@ var allowed = map[string]map[string]string{
 		"internal/pages": "the page that asks, and the one that says why not",
 		"internal/sign":  "the tokens that it issues",
 		"session":        "keys that seal what it keeps and gives",
+	},
 	"machine": {
 		"cognito":             "the pool that tokens are fetched from",
 		"golang.org/x/oauth2": "the interface that sources of tokens have everywhere",

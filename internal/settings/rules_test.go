@@ -235,6 +235,38 @@ tests:
 	}
 }
 
+// TestS560_TestsOfMachines: rules can be tested for machines, and a route that lets them in
+// names the scopes that they need.
+func TestS560_TestsOfMachines(t *testing.T) {
+	if got := faultsOf(t, ruledPool+`  - {path: /}
+  - {path: /orders, scopes: orders/read, machines: true, max_age: 15m}
+  - {path: /scope, scopes: orders/read}
+  - {path: /open, public: true}
+tests:
+  - {as: app-1, machine: true, scopes: orders/read, requests: [/orders, /open], expect: pass}
+  - {as: app-1, machine: true, scopes: orders/write, requests: /orders, expect: forbidden}
+  - {as: app-1, machine: true, scopes: orders/read, requests: [/, /scope], expect: sign_in}
+  - {as: app-1, machine: true, scopes: orders/read, requests: /Orders, expect: forbidden}
+  - {as: bob, scopes: orders/read, requests: [/orders, /Orders], expect: pass}
+  - {as: bob, requests: [/orders, /Orders], expect: forbidden}
+`); got != nil {
+		t.Errorf("%q", got)
+	}
+	s := load(t, write(t, ruledPool+"  - {path: /, scopes: [orders/read, orders/write], machines: true}\n", nil), nil)
+	if !slices.Equal(s.Routes[0].Machines, []string{"orders/read", "orders/write"}) {
+		t.Errorf("%+v", s.Routes[0])
+	}
+	for routes, want := range map[string]string{
+		"  - {path: /a, machines: true}\n":                             ":5: routes[0].machines: which of them?",
+		"  - {path: /a, machines: true, scopes: x, groups: staff}\n":   ":5: routes[0].machines: no machine is in a group",
+		"  - {path: /a, machines: true, scopes: x, any_groups: [a]}\n": ":5: routes[0].machines: no machine is in a group",
+	} {
+		if got := faultsOf(t, ruledPool+routes); len(got) != 1 || !strings.HasPrefix(got[0], want) {
+			t.Errorf("%s: %q, want %q", routes, got, want)
+		}
+	}
+}
+
 // TestMCP: an MCP server is a few lines, and what is wrong with them is said at its line.
 func TestMCP(t *testing.T) {
 	s := load(t, write(t, ruledPool+`  - {name: docs, path: /mcp, scopes: docs/read, mcp: true, upstream: "http://127.0.0.1:1"}
