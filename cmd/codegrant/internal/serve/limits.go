@@ -91,7 +91,7 @@ func (p *process) admitPerson(_ context.Context, id *codegrant.Identity) error {
 		return nil // they signed in somewhere else, or a while ago
 	}
 	if wait := p.people.wait(account{id.Issuer, id.Subject}, time.Now()); wait > 0 {
-		p.metrics.refused.WithLabelValues("sign-ins of one person").Inc()
+		p.metrics.refused.WithLabelValues(label("sign-ins of one person")).Inc()
 		return codegrant.TooManySignIns(wait)
 	}
 	return nil
@@ -104,7 +104,7 @@ func costsThePool(endpoint string) bool {
 
 // refuse answers before anything is decided.
 func (p *process) refuse(w http.ResponseWriter, status int, reason string, wait time.Duration) {
-	p.metrics.refused.WithLabelValues(reason).Inc()
+	p.metrics.refused.WithLabelValues(label(reason)).Inc()
 	h := w.Header()
 	h.Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(wait.Seconds())))))
 	h.Set("Cache-Control", "no-store")

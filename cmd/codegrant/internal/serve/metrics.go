@@ -30,6 +30,10 @@ type metrics struct {
 	reloads   *prometheus.CounterVec
 	refused   *prometheus.CounterVec
 	tools     *prometheus.CounterVec
+	responses *prometheus.CounterVec
+
+	// by pool
+	signIns, signOuts, refreshes, ended, proofs *prometheus.CounterVec
 }
 
 func newMetrics(p *process) *metrics {
@@ -48,32 +52,33 @@ func newMetrics(p *process) *metrics {
 			Namespace: "codegrant", Name: "session_store_duration_seconds", Help: "How long the session store takes.",
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
 		}, []string{"operation"}),
-		faults:  counter("session_store_faults_total", "Operations that the session store did not answer.", "operation"),
-		reloads: counter("configurations_total", "New configurations, by what became of them.", "outcome"),
-		tools:   counter("mcp_calls_total", "Calls of tools of MCP servers, by the rule for the tool.", "route", "tool", "decision"),
-		refused: counter("refused_total", "Requests that were refused before anything was decided.", "reason"),
+		faults:    counter("session_store_faults_total", "Operations that the session store did not answer.", "operation"),
+		reloads:   counter("configurations_total", "New configurations, by what became of them.", "outcome"),
+		tools:     counter("mcp_calls_total", "Calls of tools of MCP servers, by the rule for the tool.", "route", "tool", "decision"),
+		responses: counter("responses_total", "Answers to requests for a route, by HTTP status.", "route", "code"),
+		refused:   counter("refused_total", "Requests that were refused before anything was decided.", "reason"),
 	}
-	signIns := counter("sign_ins_total", "Sign-ins, by outcome.", "pool", "outcome")
-	signOuts := counter("sign_outs_total", "Sign-outs.", "pool")
-	refreshes := counter("refreshes_total", "Refreshes of sessions, by outcome.", "pool", "outcome")
-	ended := counter("sessions_ended_total", "Sessions that were ended because the pool no longer stands behind them.", "pool")
-	proofs := counter("proofs_refused_total", "Tokens and cookies that proved nothing.", "pool")
+	m.signIns = counter("sign_ins_total", "Sign-ins, by outcome.", "pool", "outcome")
+	m.signOuts = counter("sign_outs_total", "Sign-outs.", "pool")
+	m.refreshes = counter("refreshes_total", "Refreshes of sessions, by outcome.", "pool", "outcome")
+	m.ended = counter("sessions_ended_total", "Sessions that were ended because the pool no longer stands behind them.", "pool")
+	m.proofs = counter("proofs_refused_total", "Tokens and cookies that proved nothing.", "pool")
 	of := func(c *prometheus.CounterVec, outcome ...string) func(string) {
 		return func(pool string) { c.WithLabelValues(append([]string{pool}, outcome...)...).Inc() }
 	}
 	m.events = map[string]func(string){
-		"sign-in started":   of(signIns, "started"),
-		"signed in":         of(signIns, "signed in"),
-		"sign-in refused":   of(signIns, "refused"),
-		"sign-in failed":    of(signIns, "failed"),
-		"signed out":        of(signOuts),
-		"session refreshed": of(refreshes, "refreshed"),
-		"refresh failed":    of(refreshes, "failed"),
-		"session ended":     of(ended),
-		"proof refused":     of(proofs),
+		"sign-in started":   of(m.signIns, "started"),
+		"signed in":         of(m.signIns, label("signed in")),
+		"sign-in refused":   of(m.signIns, "refused"),
+		"sign-in failed":    of(m.signIns, "failed"),
+		"signed out":        of(m.signOuts),
+		"session refreshed": of(m.refreshes, "refreshed"),
+		"refresh failed":    of(m.refreshes, "failed"),
+		"session ended":     of(m.ended),
+		"proof refused":     of(m.proofs),
 	}
 	m.registry.MustRegister(
-		m.requests, m.endpoints, m.latency, m.stores, m.faults, m.reloads, m.refused, m.tools, signIns, signOuts, refreshes, ended, proofs,
+		m.requests, m.endpoints, m.latency, m.stores, m.faults, m.reloads, m.refused, m.tools, m.responses, m.signIns, m.signOuts, m.refreshes, m.ended, m.proofs,
 		state{p}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -84,10 +89,11 @@ func (m *metrics) handler() http.Handler {
 }
 
 func (m *metrics) decided(o gateway.Outcome) {
-	m.requests.WithLabelValues(o.Tenant, o.Route, string(o.Decision)).Inc()
+	m.requests.WithLabelValues(o.Tenant, o.Route, label(string(decisionOf(o)))).Inc()
+	m.responses.WithLabelValues(o.Route, codeOf(o.Status)).Inc()
 	m.latency.WithLabelValues(o.Route).Observe(o.Duration.Seconds())
 	if o.Decision == gateway.TooLarge {
-		m.refused.WithLabelValues("identity too large").Inc()
+		m.refused.WithLabelValues(label("identity too large")).Inc()
 	}
 }
 
@@ -103,11 +109,12 @@ func (s state) Collect(to chan<- prometheus.Metric) {
 	gauge := func(name, help string, value float64, labels ...string) {
 		var names, values []string
 		for i := 0; i < len(labels); i += 2 {
-			names, values = append(names, labels[i]), append(values, labels[i+1])
+			names, values = append(names, labels[i]), append(values, label(labels[i+1]))
 		}
 		to <- prometheus.MustNewConstMetric(prometheus.NewDesc("codegrant_"+name, help, names, nil), prometheus.GaugeValue, value, values...)
 	}
 	gauge("requests_in_flight", "Requests under way.", float64(s.inFlight.Load()))
+	s.collectBuild(gauge)
 	s.collectTraces(to)
 	g := s.current.Load()
 	if g == nil {
@@ -224,10 +231,10 @@ func (m measured) Shared() bool {
 }
 
 func (m measured) done(operation string, start time.Time, err *error) {
-	m.stores.WithLabelValues(operation).Observe(time.Since(start).Seconds())
+	m.stores.WithLabelValues(label(operation)).Observe(time.Since(start).Seconds())
 	// Who has gone did not wait for an answer.
 	if errors.Is(*err, session.ErrUnavailable) && !errors.Is(*err, context.Canceled) {
-		m.faults.WithLabelValues(operation).Inc()
+		m.faults.WithLabelValues(label(operation)).Inc()
 	}
 }
 

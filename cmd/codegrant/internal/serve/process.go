@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -280,6 +281,14 @@ func (p *process) use(g *generation) {
 	p.room.set(g.Limits.Requests)
 	p.tunnels.set(g.Limits.Tunnels)
 	p.people.set(g.Limits.AccountRate, g.Limits.AccountBurst)
+	var pools, routes []string
+	for _, pool := range g.Pools {
+		pools = append(pools, pool.Name)
+	}
+	for _, route := range g.Routes {
+		routes = append(routes, cmp.Or(route.Name, route.Host+cmp.Or(route.Path, "/")))
+	}
+	p.metrics.begin(pools, routes)
 	g.since = time.Now()
 	if before := p.current.Swap(g); before != nil {
 		before.retire()

@@ -21,6 +21,6 @@ func (p *process) hearCalls(route string, config *mcp.Config) {
 		if len(config.Tools) == 0 {
 			rule = "*"
 		}
-		p.metrics.tools.WithLabelValues(route, rule, string(decision)).Inc()
+		p.metrics.tools.WithLabelValues(route, rule, label(string(decision))).Inc()
 	}
 }

@@ -94,7 +94,7 @@ func (w *watcher) changed(ctx context.Context) bool {
 func (w *watcher) reload(ctx context.Context, why string) {
 	log := w.process.log
 	w.pending, w.tried = false, time.Now()
-	count := func(outcome string) { w.process.metrics.reloads.WithLabelValues(outcome).Inc() }
+	count := func(outcome string) { w.process.metrics.reloads.WithLabelValues(label(outcome)).Inc() }
 	s, err := w.command.load(w.process.keys)
 	if err != nil {
 		count("wrong")

@@ -1,0 +1,64 @@
+package serve
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+
+	"github.com/codegrant/codegrant/gateway"
+	"github.com/codegrant/codegrant/internal/settings"
+)
+
+// TestMetricsKeepToConventions: names, units and help are as Prometheus has them, no value
+// of a label has a blank, and a 502 has not passed.
+func TestMetricsKeepToConventions(t *testing.T) {
+	p := newProcess(&settings.Settings{}, nil, nil, nil, nil)
+	p.metrics.begin([]string{"shop"}, []string{"/admin"})
+	for _, o := range []gateway.Outcome{
+		{Tenant: "shop", Route: "/admin", Decision: gateway.Passed, Status: 502},
+		{Tenant: "shop", Route: "/admin", Decision: gateway.Passed, Status: 200},
+		{Tenant: "shop", Route: "/admin", Decision: gateway.Passed, Status: 799},
+		{Tenant: "shop", Decision: gateway.NotFound, Status: 404},
+		{Tenant: "shop", Route: "/admin", Decision: gateway.TooLarge, Status: 403},
+	} {
+		p.metrics.decided(o)
+	}
+	families, err := p.metrics.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	problems, err := promlint.NewWithMetricFamilies(families).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, problem := range problems {
+		if strings.HasPrefix(problem.Metric, "codegrant_") {
+			t.Errorf("%s: %s", problem.Metric, problem.Text)
+		}
+	}
+	passed := make(map[string]float64)
+	found := 0
+	for _, family := range families {
+		if !strings.HasPrefix(family.GetName(), "codegrant_") {
+			continue
+		}
+		found++
+		for _, m := range family.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if strings.Contains(l.GetValue(), " ") {
+					t.Errorf("%s has the value %q of %s", family.GetName(), l.GetValue(), l.GetName())
+				}
+				if name := l.GetName(); name == "decision" || name == "code" {
+					passed[l.GetValue()] += m.GetCounter().GetValue()
+				}
+			}
+		}
+	}
+	if passed["passed"] != 2 || passed["upstream_failed"] != 1 || passed["502"] != 1 || passed["7xx"] != 1 || passed["not_found"] != 1 || passed["too_large"] != 1 {
+		t.Errorf("counted %v", passed)
+	}
+	if found < 12 {
+		t.Errorf("%d families are there before the first event", found)
+	}
+}
