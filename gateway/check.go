@@ -307,9 +307,9 @@ func (o *original) methodOr(method string) string {
 	return o.method
 }
 
-// request is what the proxy got, as far as it told.
+// request is what the proxy got, as far as it told. It has the headers of the question.
 func (o *original) request(r *http.Request) *http.Request {
-	out := r.Clone(r.Context())
+	out := r.WithContext(r.Context())
 	out.Method, out.Host, out.Body = o.method, o.target.given, http.NoBody
 	out.URL = &url.URL{Path: o.target.raw, RawPath: o.target.raw, RawQuery: o.target.query, ForceQuery: o.target.mark}
 	if path, err := url.PathUnescape(o.target.raw); err == nil {

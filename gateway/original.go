@@ -95,6 +95,7 @@ func (g *Gateway) CheckOriginal(w http.ResponseWriter, original *http.Request, n
 		return nil
 	}
 	r = asked.request(r)
+	r.Header = r.Header.Clone() // what is left of them is compared with those of original
 	var pass *Pass
 	outcome = g.answer(w, r, g.tenants[0], asked, admitted{trusted: true}, narrowing{values: narrow}, func(w http.ResponseWriter, r *http.Request, c *call) {
 		seen := r.Header.Clone()
