@@ -100,4 +100,15 @@ func TestS106_WebSocketsOfOtherOrigins(t *testing.T) {
 			}
 		})
 	}
+	// A proxy that asks about a handshake shows some of its headers, each of which says so.
+	for _, sign := range [][]string{
+		{"Connection", "Upgrade", "Upgrade", "websocket"}, {"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="}, {"Sec-WebSocket-Version", "13"}, {"Sec-Fetch-Mode", "websocket"},
+	} {
+		if r := get(t, browser.Client, a.url+"/", append(sign, "Origin", "https://evil.example")...); r.StatusCode != 403 {
+			t.Errorf("of another site, with %q alone: status %d", sign, r.StatusCode)
+		}
+	}
+	if r := get(t, browser.Client, a.url+"/", "Origin", "https://evil.example"); r.StatusCode != 200 {
+		t.Errorf("of another site, reading: status %d", r.StatusCode)
+	}
 }

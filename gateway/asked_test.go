@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -107,6 +108,34 @@ func TestS241_CookiesForNginx(t *testing.T) {
 	for name := range r.Header {
 		if strings.HasPrefix(name, http.CanonicalHeaderKey(gateway.CookieHeader)) {
 			t.Errorf("Caddy is told %s", name)
+		}
+	}
+	// More than there are headers for: nobody is let through with a part of them.
+	many := newSite(t, usual(), nil)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n, _ := strconv.Atoi(r.Header.Get("X-Cookies"))
+		for i := range n {
+			w.Header().Add("Set-Cookie", fmt.Sprintf("c%d=1", i))
+		}
+		many.gateway.ServeHTTP(w, r)
+	}))
+	defer front.Close()
+	for n, status := range map[int]int{16: 200, 17: 503} {
+		question := asked("nginx", "GET", strings.TrimPrefix(many.url, "http://"), "/open")
+		question["X-Cookies"] = strconv.Itoa(n)
+		request, err := http.NewRequestWithContext(t.Context(), "GET", front.URL+"/auth/check", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, value := range question {
+			request.Header.Set(name, value)
+		}
+		r, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Body.Close(); r.StatusCode != status || status == 503 && r.Header["X-Auth-Subject"] != nil {
+			t.Errorf("%d cookies: %d %v", n, r.StatusCode, r.Header)
 		}
 	}
 }

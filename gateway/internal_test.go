@@ -144,7 +144,7 @@ func outlives(t *testing.T, kind, loss string) {
 	} else {
 		taken.Store(true)
 	}
-	time.Sleep(recheckEvery + time.Second)
+	time.Sleep(time.Minute + time.Second)
 	synctest.Wait()
 	select {
 	case <-ended:
