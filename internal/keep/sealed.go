@@ -6,21 +6,15 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"strings"
-	"sync"
 	"time"
 
-	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/internal/fault"
 	"github.com/codegrant/codegrant/internal/prove"
-	"github.com/codegrant/codegrant/internal/quotas"
 	"github.com/codegrant/codegrant/session"
 	"github.com/codegrant/codegrant/verify"
 )
@@ -52,30 +46,6 @@ func NewSealed(c SealedConfig) *Sealed {
 	}
 }
 
-const (
-	sealedPurpose = "session in cookies"
-	// maxParts bounds what a session may weigh: servers and proxies take 8 KB of
-	// cookies and not much more.
-	maxParts = 3
-	partSize = 3800
-	// maxPlain bounds what a sealed value may unfold to.
-	maxPlain = quotas.AnswerBytes
-	// maxJoined bounds how many ways to join parts are tried.
-	maxJoined = 256
-	// sealedVersion begins what is sealed. Version 1 began with the seconds of a time,
-	// of which the first byte is 0.
-	sealedVersion = 2
-)
-
-// unsealed is what cookies say.
-type unsealed struct {
-	version                     byte
-	key                         Key
-	created, seen, issued, auth time.Time
-	subject, nonce              string
-	tokens                      cognito.TokenSet
-}
-
 // Cannot implements [Keeper].
 func (s *Sealed) Cannot() []Exception { return withoutStore }
 
@@ -87,14 +57,6 @@ var withoutStore = []Exception{
 	{"S-085", "the sign-ins of a person end by a not-before mark, which other processes know of where they share a cupboard"},
 }
 
-func (s *Sealed) part(i int) session.Cookie {
-	part := s.cookie
-	if i > 0 {
-		part.Name += "-" + strconv.Itoa(i)
-	}
-	return part
-}
-
 // Owns implements [Keeper].
 func (s *Sealed) Owns(name string) bool { return IsPart(s.cookie, name) }
 
@@ -103,83 +65,6 @@ func (s *Sealed) Owns(name string) bool { return IsPart(s.cookie, name) }
 func IsPart(cookie session.Cookie, name string) bool {
 	rest, ok := strings.CutPrefix(name, cookie.Name)
 	return ok && (rest == "" || (len(rest) == 2 && rest[0] == '-' && rest[1] >= '1' && rest[1] < '0'+maxParts))
-}
-
-// open returns the different sign-ins of a request. A value that does not open is
-// none: of another key, cut, or mixed with a part of another one.
-func (s *Sealed) open(r *http.Request) (found []unsealed, claimed bool, err error) {
-	joined, err := s.joined(r)
-	for _, value := range joined {
-		if u, ok := s.unseal(value); ok {
-			found = append(found, u)
-			if len(found) == maxPresented {
-				return found, true, fmt.Errorf("open the session's cookies: %w", session.ErrTooManyCookies)
-			}
-		}
-	}
-	return found, len(joined) > 0, err
-}
-
-// joined puts parts together in every way that could be right: all but the last part
-// have the same size.
-func (s *Sealed) joined(r *http.Request) ([]string, error) {
-	var all, whole []string // whole: of which there may be more
-	for i := range maxParts {
-		values, err := s.part(i).Matching(r, nil, maxJoined)
-		if i == 0 {
-			whole = []string{""}
-		}
-		var next []string
-		for _, begun := range whole {
-			for _, value := range values {
-				if len(all) == maxJoined {
-					return all, fmt.Errorf("join the session's cookies: %w", session.ErrTooManyCookies)
-				}
-				all = append(all, begun+value)
-				if len(value) == partSize {
-					next = append(next, begun+value)
-				}
-			}
-		}
-		if err != nil {
-			return all, err
-		}
-		if whole = next; len(whole) == 0 {
-			break
-		}
-	}
-	return all, nil
-}
-
-func (s *Sealed) unseal(value string) (u unsealed, ok bool) {
-	plain, err := s.keys.Open(sealedPurpose, value, []byte(s.binding))
-	if err != nil || len(plain) < 8 {
-		return u, false
-	}
-	u.version = plain[0]
-	packed := plain[8:]
-	switch u.version {
-	case 0:
-		u.seen = time.Unix(int64(binary.BigEndian.Uint64(plain)), 0)
-	case sealedVersion:
-		d := decoder{s: string(plain[1:])}
-		u.key = Key(d.str())
-		u.created, u.seen, u.issued, u.auth = time.Unix(d.varint(), 0), time.Unix(d.varint(), 0), time.Unix(d.varint(), 0), time.Unix(d.varint(), 0)
-		u.subject, u.nonce = d.str(), d.str()
-		if d.bad || u.key == "" || u.subject == "" {
-			return u, false
-		}
-		packed = []byte(d.s)
-	default:
-		return u, false
-	}
-	content, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(packed)), maxPlain))
-	if err != nil {
-		return u, false
-	}
-	d := decoder{s: string(content)}
-	u.tokens = cognito.TokenSet{AccessToken: cognito.Secret(d.str()), IDToken: cognito.Secret(d.str()), RefreshToken: cognito.Secret(d.str())}
-	return u, !d.bad && d.s == ""
 }
 
 // held says what one sign-in's cookies prove.
@@ -276,15 +161,6 @@ func (s *Sealed) Refused(ctx context.Context, h *Held, why error) (*Held, error)
 	}
 	return s.carried.Refused(ctx, h, why)
 }
-
-// deflaters are used again: each has more memory than a hundred sign-ins have cookies.
-var deflaters = sync.Pool{New: func() any {
-	w, err := flate.NewWriter(io.Discard, flate.BestSpeed)
-	if err != nil {
-		panic(err) // of a level that does not exist
-	}
-	return w
-}}
 
 // Hand implements [Keeper].
 func (s *Sealed) Hand(w http.ResponseWriter, h *Held) error {
