@@ -361,8 +361,11 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 	return g, nil
 }
 
-// close ends the last configuration, and waits for all of them.
-func (p *process) close(ctx context.Context) error {
+// close ends the last configuration, and waits for all of them: a moment longer than
+// each waits for its own work.
+func (p *process) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), leaveWait+time.Second)
+	defer cancel()
 	p.current.Load().retire()
 	defer p.transport.CloseIdleConnections()
 	closed := make(chan struct{})

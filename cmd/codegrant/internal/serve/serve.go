@@ -202,9 +202,7 @@ func (c Command) serve(ctx context.Context, s *settings.Settings, keys *session.
 	late.Stop()
 	questions.end()
 	questions.wait()
-	closing, cancel := context.WithTimeout(context.Background(), leaveWait+time.Second)
-	defer cancel()
-	if err := p.close(closing); err != nil {
+	if err := p.close(); err != nil {
 		log.Warn("not everything was closed in time", "reason", err.Error())
 	}
 	p.flush(drained)
