@@ -165,6 +165,18 @@ func sessionsOfOthers(t *testing.T, p *packaged, _ *sqlreplica.Store) {
 	status, body = p.me(b)
 	wants(t, status, body, 403, "not provided") // the session is from before the middleware
 
+	// Tokens that no pool has made are nobody's, and no fault of the server's.
+	forged := func(claims string) string {
+		return "eyJhbGciOiJSUzI1NiJ9." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".AAAA"
+	}
+	for _, odd := range []string{`"sub":"s","exp":"soon"`, `"sub":"s","exp":null`, `"sub":"s","exp":[1]`, `"sub":["s"],"exp":9999999999`} {
+		status, body = p.me(p.carrying(map[string]string{
+			"access_token": forged(`{"token_use":"access","client_id":"` + localpool.DemoPublicID + `",` + odd + `}`),
+			"id_token":     forged(`{"token_use":"id","aud":"` + localpool.DemoPublicID + `",` + odd + `}`),
+		}))
+		wants(t, status, body, 403, "")
+	}
+
 	b.Open(p.authorizeURL(djangoURL+"/auth/login/", djangoURL+"/")) // the pool knows her
 	status, body = p.me(b)
 	wants(t, status, body, 200, "alice@example.com")

@@ -42,6 +42,8 @@ def read(token, use):
     client = claims.get("client_id") if use == "access" else claims.get("aud")
     if claims.get("token_use") != use or client != settings.AUTH_COGNITO_CLIENT_ID or not claims.get("sub"):
         return {}
+    if not isinstance(claims["sub"], str) or not isinstance(claims.get("exp"), (int, float)):
+        return {}  # no pool makes such tokens
     return claims
 
 
