@@ -66,3 +66,66 @@ func TestAPI_GoingBack(t *testing.T) {
 		t.Errorf("users = %v", got)
 	}
 }
+
+// TestAPI_ChallengesWhileWritesPause: of the sign-ins that go on during a recovery, those fail
+// whose answer writes, and go on where it is over.
+func TestAPI_ChallengesWhileWritesPause(t *testing.T) {
+	c := newContract(t)
+	pool := c.made("")
+	app := c.app(pool, `,"ExplicitAuthFlows":["ALLOW_USER_PASSWORD_AUTH"]`)
+	for name, permanent := range map[string]string{"erin": "true", "frank": "false", "grace": "true"} {
+		c.ask("AdminCreateUser", `{`+pool+`,"Username":"`+name+`","MessageAction":"SUPPRESS"}`)
+		c.ask("AdminSetUserPassword", `{`+pool+`,"Username":"`+name+`","Password":"Passw0rd!","Permanent":`+permanent+`}`)
+	}
+	sign := func(name string) map[string]any {
+		return c.ask("InitiateAuth", `{`+app+`,"AuthFlow":"USER_PASSWORD_AUTH","AuthParameters":{"USERNAME":"`+name+`","PASSWORD":"Passw0rd!"}}`)
+	}
+	c.ask("SetUserPoolMfaConfig", `{`+pool+`,"MfaConfiguration":"OPTIONAL","SoftwareTokenMfaConfiguration":{"Enabled":true}}`)
+	token := `"AccessToken":"` + text(inner(sign("grace"), "AuthenticationResult", "AccessToken")) + `"`
+	secret := text(c.ask("AssociateSoftwareToken", `{`+token+`}`)["SecretCode"])
+	c.ask("VerifySoftwareToken", `{`+token+`,"UserCode":"`+c.totp(secret)+`"}`)
+	c.ask("AdminSetUserMFAPreference", `{`+pool+`,"Username":"grace","SoftwareTokenMfaSettings":{"Enabled":true,"PreferredMfa":true}}`)
+	c.ask("SetUserPoolMfaConfig", `{`+pool+`,"MfaConfiguration":"ON","SoftwareTokenMfaConfiguration":{"Enabled":true}}`)
+	c.ahead.Add(int64(time.Hour))
+	at, _ := json.Marshal(time.Now().Add(30 * time.Minute).Unix())
+	r := c.ask("InitiatePointInTimeRecovery", `{`+pool+`,"RestoreTimestamp":`+string(at)+`}`)
+
+	var after []func()
+	for _, row := range []struct{ name, challenge, responses string }{
+		{"frank", "NEW_PASSWORD_REQUIRED", `"NEW_PASSWORD":"N3wPassword!"`},
+		{"erin", "MFA_SETUP", ``},
+		{"grace", "SOFTWARE_TOKEN_MFA", `"SOFTWARE_TOKEN_MFA_CODE":"` + c.totp(secret) + `"`},
+	} {
+		begun := sign(row.name)
+		if begun["ChallengeName"] != row.challenge {
+			t.Fatalf("%s: %v", row.name, begun)
+		}
+		session := `"Session":"` + text(begun["Session"]) + `"`
+		if row.responses != "" {
+			row.responses = "," + row.responses
+		}
+		body := `{` + app + `,` + session + `,"ChallengeName":"` + row.challenge + `","ChallengeResponses":{"USERNAME":"` + row.name + `"` + row.responses + `}}`
+		c.no("RespondToAuthChallenge", body, "OperationNotEnabledException", "")
+		if row.challenge == "MFA_SETUP" {
+			c.no("AssociateSoftwareToken", `{`+session+`}`, "OperationNotEnabledException", "")
+			continue // there is nothing to answer with
+		}
+		after = append(after, func() { c.ask("RespondToAuthChallenge", body) })
+	}
+	c.ask("CancelPointInTimeRecovery", `{`+pool+`,"RestoreId":"`+text(inner(r, "Restoration", "RestoreId"))+`"}`)
+	for _, goOn := range after {
+		goOn()
+	}
+}
+
+// TestAPI_AttributesThatAreNotThere: who is not there is told of before what is not there, and
+// all of it at once.
+func TestAPI_AttributesThatAreNotThere(t *testing.T) {
+	c := newContract(t)
+	pool := c.made("")
+	names := `,"UserAttributeNames":["nickname","custom:foo","custom:bar"]}`
+	c.no("AdminDeleteUserAttributes", `{`+pool+`,"Username":"erin"`+names, "UserNotFoundException", "User does not exist.")
+	c.ask("AdminCreateUser", `{`+pool+`,`+erin+`}`)
+	c.no("AdminDeleteUserAttributes", `{`+pool+`,"Username":"erin"`+names, "InvalidParameterException",
+		"Invalid user attributes: user.custom:foo: Attribute does not exist in the schema.\nuser.custom:bar: Attribute does not exist in the schema.\n")
+}

@@ -179,13 +179,28 @@ var writing = []string{
 	"AdminLink", "CreateGroup", "UpdateGroup", "DeleteGroup", "ConfirmDevice", "CompleteWebAuthn", "DeleteWebAuthn", "CreateUserImportJob", "StartUserImportJob",
 }
 
+// writingChallenges are those whose answers write: a password, an authenticator app, or which
+// of its codes was used. All others go on.
+var writingChallenges = []string{newPasswordRequired, mfaSetup, softwareTokenMFA}
+
+// writes reports whether an operation changes users.
+func writes(name, challenge string) bool {
+	switch {
+	case name == "RespondToAuthChallenge", name == "AdminRespondToAuthChallenge":
+		return slices.Contains(writingChallenges, challenge)
+	case strings.HasPrefix(name, "SetUserPool"):
+		return false
+	}
+	return slices.ContainsFunc(writing, func(begins string) bool { return strings.HasPrefix(name, begins) })
+}
+
 // stopped refuses what writes in a pool that is about to be recovered.
 func (a *API) stopped(name string, body []byte) error {
-	if strings.HasPrefix(name, "SetUserPool") || !slices.ContainsFunc(writing, func(begins string) bool { return strings.HasPrefix(name, begins) }) {
+	var about struct{ UserPoolId, ClientId, AccessToken, Session, ChallengeName string }
+	_ = json.Unmarshal(body, &about) // it was checked
+	if !writes(name, about.ChallengeName) {
 		return nil
 	}
-	var about struct{ UserPoolId, ClientId, AccessToken string }
-	_ = json.Unmarshal(body, &about) // it was checked
 	if c, ok := a.state.Client(about.ClientId); ok && about.UserPoolId == "" {
 		about.UserPoolId = c.PoolID
 	}
@@ -193,6 +208,9 @@ func (a *API) stopped(name string, body []byte) error {
 		if token, err := a.maker.Read(about.AccessToken); err == nil {
 			about.UserPoolId = token.PoolID
 		}
+	}
+	if about.UserPoolId == "" && about.Session != "" {
+		about.UserPoolId = a.sessions.poolOf(about.Session)
 	}
 	if about.UserPoolId == "" || !a.paused(about.UserPoolId) {
 		return nil

@@ -106,6 +106,16 @@ func (s *sessions) take(token, name, clientID string, now time.Time) (challenge,
 	return taken, nil
 }
 
+// poolOf is the pool of a challenge; empty where there is none.
+func (s *sessions) poolOf(token string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.open[token]; c != nil {
+		return c.poolID
+	}
+	return ""
+}
+
 // restore lets a challenge that was taken be answered again.
 func (s *sessions) restore(token string, c challenge) {
 	s.mu.Lock()

@@ -217,24 +217,31 @@ func (s *State) DeleteAttributes(poolID, name string, names []string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.known(poolID, names); err != nil {
+	if err := s.known(poolID, name, names); err != nil {
 		return err
 	}
 	return s.UpdateAttributes(poolID, name, gone)
 }
 
 // known refuses attributes to delete that the schema does not have.
-func (s *State) known(poolID string, names []string) error {
+func (s *State) known(poolID, username string, names []string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, err := s.pool(poolID)
 	if err != nil {
 		return err
 	}
+	if p.user(username) == nil {
+		return errNoUser
+	}
+	var unknown strings.Builder
 	for _, name := range names {
 		if _, ok := p.attribute(name); !ok {
-			return refuse(InvalidParameter, fmt.Sprintf("Invalid user attributes: user.%s: Attribute does not exist in the schema.\n", name))
+			fmt.Fprintf(&unknown, "user.%s: Attribute does not exist in the schema.\n", name)
 		}
+	}
+	if unknown.Len() > 0 {
+		return refuse(InvalidParameter, "Invalid user attributes: "+unknown.String())
 	}
 	return nil
 }
