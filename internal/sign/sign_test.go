@@ -10,6 +10,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/codegrant/codegrant/session"
@@ -28,8 +29,29 @@ func ring(t testing.TB, names ...string) *session.Keyring {
 	return k
 }
 
+var withRSA = sync.OnceValues(func() (Keys, error) { return Derive(mustRing(), "test", RS256) })
+
+func mustRing() *session.Keyring {
+	k, err := session.NewKeyring([]byte("old0123456789abcdefghijklmnopqrs"))
+	if err != nil {
+		panic(err)
+	}
+	return k
+}
+
 func signer(t testing.TB, k *session.Keyring, algorithm string) *Signer {
 	t.Helper()
+	if algorithm == RS256 { // its keys take a moment, and are always those of "old"
+		keys, err := withRSA()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := New(keys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
 	keys, err := Derive(k, "test", algorithm)
 	if err != nil {
 		t.Fatal(err)
