@@ -94,6 +94,9 @@ func (s *site) refusal(ctx context.Context, id *Identity, r *http.Request, need 
 			return s.stepUpTo(wanted, need)
 		}
 	}
+	if why := whyOf(ctx, need, id, r); why != "" {
+		return fmt.Errorf("%w: needs %s: %s", ErrForbidden, need, why)
+	}
 	return fmt.Errorf("%w: needs %s", ErrForbidden, need)
 }
 

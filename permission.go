@@ -12,7 +12,9 @@ import (
 //
 // Check reports whether the request is allowed. An error means that the answer
 // could not be found out, and the request is answered with 503: it is never
-// taken for a yes. String names what is needed, for people and logs.
+// taken for a yes. String names what is needed, for people and logs. Where it has a
+// method Why of the same parameters as Check, which returns a string, the log has that
+// too: what the person, or the request, lacks.
 type Permission interface {
 	Check(ctx context.Context, id *Identity, r *http.Request) (bool, error)
 	String() string
@@ -28,6 +30,29 @@ type permission struct {
 	actors bool // it says who may act for people, among other things
 	// machines says that it lets machines in, for what they bring.
 	machines bool
+	parts    []Permission // that it is made of, and any of which may refuse
+}
+
+// Why says for the log why a permission of several refuses somebody; empty where there is
+// nothing to say beyond what is needed. A Permission of others may have this method, too.
+func (p permission) Why(ctx context.Context, id *Identity, r *http.Request) string {
+	for _, part := range p.parts {
+		if ok, err := part.Check(ctx, id, r); !ok && err == nil {
+			if why := whyOf(ctx, part, id, r); why != "" {
+				return why
+			}
+		}
+	}
+	return ""
+}
+
+func whyOf(ctx context.Context, p Permission, id *Identity, r *http.Request) string {
+	if own, ok := p.(interface {
+		Why(context.Context, *Identity, *http.Request) string
+	}); ok {
+		return own.Why(ctx, id, r)
+	}
+	return ""
 }
 
 // remedyOf is what a sign-in would have to bring to somebody whom a permission refuses.
@@ -106,7 +131,7 @@ func All(permissions ...Permission) Permission {
 			all = all.and(wanted, id.measuredBy())
 		}
 		return all, true
-	}, actors: admitsActors(permissions), machines: slices.ContainsFunc(permissions, admitsMachines)}
+	}, actors: admitsActors(permissions), machines: slices.ContainsFunc(permissions, admitsMachines), parts: permissions}
 }
 
 // Any allows what at least one of the permissions allows, asked in order. One
@@ -136,7 +161,7 @@ func Any(permissions ...Permission) Permission {
 			}
 		}
 		return demand{}, false
-	}, machines: slices.ContainsFunc(permissions, admitsMachines)}
+	}, machines: slices.ContainsFunc(permissions, admitsMachines), parts: permissions}
 }
 
 // Not allows what the permission refuses. Nobody who is not signed in passes it.

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -31,12 +32,13 @@ type Asked struct {
 	Route      string
 	Permission string
 	Has        bool
+	Why        string // not, where there is more to say
 }
 
 // Explain says what would become of a request of a person, without sending it anywhere:
 // for tests of rules. The person is of the tenant that is named, or of the one that
 // decides where none is; nil is nobody. Of the request, Method, Host and RequestURI
-// count.
+// count, and RemoteAddr, an address with a port, as where it comes from.
 func (g *Gateway) Explain(r *http.Request, tenant string, id *codegrant.Identity) Explanation {
 	path, query, _ := strings.Cut(r.RequestURI, "?")
 	target, err := newTarget(r.Method, r.Host, path, query)
@@ -102,9 +104,10 @@ func (g *Gateway) Explain(r *http.Request, tenant string, id *codegrant.Identity
 			own -= len(other.permissions)
 		}
 	}
+	r = r.WithContext(&call{Context: r.Context(), gateway: g, tenant: t, route: found, asked: r})
 	ask := func(route string, permissions []codegrant.Permission) {
 		for _, p := range permissions {
-			has := false
+			has, why := false, ""
 			if id != nil {
 				err := t.Auth.Authorize(r.Context(), id, r, p)
 				if errors.Is(err, codegrant.ErrUnavailable) {
@@ -112,9 +115,14 @@ func (g *Gateway) Explain(r *http.Request, tenant string, id *codegrant.Identity
 				}
 				if has = err == nil; !has {
 					missing = append(missing, p.String())
+					if own, ok := p.(interface {
+						Why(context.Context, *codegrant.Identity, *http.Request) string
+					}); ok {
+						why = own.Why(r.Context(), id, r)
+					}
 				}
 			}
-			out.Asked = append(out.Asked, Asked{route, p.String(), has})
+			out.Asked = append(out.Asked, Asked{route, p.String(), has, why})
 		}
 	}
 	ask(found.Name, found.permissions[:own])

@@ -57,6 +57,10 @@ type Config struct {
 	// Logger receives faults of upstreams. Defaults to [slog.Default].
 	Logger *slog.Logger
 
+	// InAnyGroup makes a permission of the groups that a proxy asks for, in its query or
+	// its own configuration. Defaults to [codegrant.InAnyGroup].
+	InAnyGroup func(names ...string) codegrant.Permission
+
 	// Now is the clock. Defaults to [time.Now].
 	Now func() time.Time
 }
@@ -145,6 +149,9 @@ func New(config Config) (*Gateway, error) {
 	}
 	if g.now == nil {
 		g.now = time.Now
+	}
+	if g.narrowed.inAny = config.InAnyGroup; g.narrowed.inAny == nil {
+		g.narrowed.inAny = codegrant.InAnyGroup
 	}
 	if g.observe == nil {
 		g.observe = func(*http.Request, Outcome) {}

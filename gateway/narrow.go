@@ -24,8 +24,9 @@ type narrowing struct {
 // configuration has, all the time. Others than proxies may ask too, so that the memory
 // is bounded.
 type narrowedGuards struct {
-	mu   sync.RWMutex
-	kept map[narrowedKey]http.Handler
+	inAny func(names ...string) codegrant.Permission
+	mu    sync.RWMutex
+	kept  map[narrowedKey]http.Handler
 }
 
 type narrowedKey struct {
@@ -62,7 +63,7 @@ func (n *narrowedGuards) of(t *tenant, r *route, by narrowing) (http.Handler, er
 			return nil, fmt.Errorf("%w: %w", errQuery, err)
 		}
 	}
-	more, err := permissionsOf(values)
+	more, err := n.permissionsOf(values)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +85,7 @@ func (n *narrowedGuards) of(t *tenant, r *route, by narrowing) (http.Handler, er
 }
 
 // permissionsOf reads group=, any_group=, scope=, acr= and max_age=.
-func permissionsOf(query url.Values) ([]codegrant.Permission, error) {
+func (n *narrowedGuards) permissionsOf(query url.Values) ([]codegrant.Permission, error) {
 	var all []codegrant.Permission
 	var either []string
 	for name, values := range query {
@@ -96,7 +97,7 @@ func permissionsOf(query url.Values) ([]codegrant.Permission, error) {
 				}
 				switch name {
 				case "group":
-					all = append(all, codegrant.InGroup(item))
+					all = append(all, n.inAny(item))
 				case "any_group":
 					either = append(either, item)
 				case "scope":
@@ -116,7 +117,7 @@ func permissionsOf(query url.Values) ([]codegrant.Permission, error) {
 		}
 	}
 	if len(either) > 0 {
-		all = append(all, codegrant.InAnyGroup(either...))
+		all = append(all, n.inAny(either...))
 	}
 	return all, nil
 }

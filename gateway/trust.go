@@ -69,6 +69,9 @@ func (g *Gateway) Trusts(address string) bool {
 	if err != nil {
 		return false
 	}
-	ip = ip.Unmap().WithZone("")
+	return g.trusts(ip.Unmap().WithZone(""))
+}
+
+func (g *Gateway) trusts(ip netip.Addr) bool {
 	return slices.ContainsFunc(g.trusted, func(p netip.Prefix) bool { return p.Contains(ip) })
 }

@@ -150,6 +150,10 @@ var allowed = map[string]map[string]string{
 		"cognito": "the pool's endpoints, which clients are told",
 		"session": "keys that bind sessions of the protocol to people",
 	},
+	"rule": {
+		".":                "permissions, which it makes",
+		"golang.org/x/net": "international names of domains, as the DNS has them",
+	},
 	"broker": {
 		".":              "signs people in; it stands on that as an application would",
 		"cupboard":       "where it keeps what people have agreed to",
@@ -384,6 +388,7 @@ var allowed = map[string]map[string]string{
 	"internal/returnto": {},
 	"internal/settings": {
 		"mcp":                      "what a route says of an MCP server",
+		"rule":                     "roles, groups that include others, addresses and networks of routes",
 		"broker":                   "what the file says of an authorization server",
 		".":                        "what a pool's settings become, and whether it takes them",
 		"cloudfront":               "keys of signed cookies, read from PEM",

@@ -5,32 +5,34 @@ import "time"
 // file is the configuration as it is written. Its help tags are what editors show,
 // and the schema is made of it.
 type file struct {
-	Listen         string     `yaml:"listen" help:"Address to serve on, such as :8080 or 127.0.0.1:8080, or a Unix socket for a proxy on this machine, as unix:/run/codegrant/http.sock. A socket that systemd passes goes before it. Defaults to 127.0.0.1:8080."`
-	OpsListen      string     `yaml:"ops_listen" help:"Address of /healthz, /readyz and /metrics, which are not for the public, or a Unix socket as unix:/path. Defaults to none."`
-	ExtAuthzListen string     `yaml:"ext_authz_listen" help:"Address where Envoy asks over gRPC (ext_authz) whether a request may pass. Defaults to none."`
-	SPOEListen     string     `yaml:"spoe_listen" help:"Address where HAProxy asks by SPOE whether a request may pass, such as 127.0.0.1:9192 or unix:/run/codegrant/spoe.sock. Defaults to none."`
-	SocketMode     string     `yaml:"socket_mode" enum:"0600,0660,0666" help:"Who may connect to the Unix sockets that are listened on: the user of this process, its group too, or everybody on this machine. Defaults to 0660."`
-	BaseURL        string     `yaml:"base_url" help:"Origin that browsers see, such as https://app.example.com, for pools that name none of their own."`
-	TLS            *tls       `yaml:"tls" help:"Certificate to serve https with. Without it, a proxy in front has to."`
-	HSTS           *hsts      `yaml:"hsts" help:"Has browsers come over https alone for as long (Strict-Transport-Security), or just how long, such as 8760h. Defaults to none."`
-	TrustedProxies []string   `yaml:"trusted_proxies" help:"Addresses or networks of proxies whose X-Forwarded-* and X-Original-* headers count. Defaults to none."`
-	Log            log        `yaml:"log" help:"What is logged, and how."`
-	Tracing        tracing    `yaml:"tracing" help:"OpenTelemetry traces, or the URL of their collector. Defaults to what OTEL_EXPORTER_OTLP_ENDPOINT says, else to none."`
-	Limits         limits     `yaml:"limits" help:"What protects the gateway from more than it can take."`
-	Keys           []string   `yaml:"keys" help:"Keys that seal what browsers carry: 32 random bytes each, in base64, the newest first. Required where several processes share sessions. Make one with: openssl rand -base64 32."`
-	KeysFile       string     `yaml:"keys_file" help:"File of keys, one a line, the newest first; in place of keys."`
-	KeysDir        string     `yaml:"keys_dir" help:"Folder of files of keys, the newest being the last by name; in place of keys."`
-	Sessions       string     `yaml:"sessions" enum:"memory,database,redis,cookies" help:"Where sessions are kept. In memory they end with the process; in cookies nobody but the browser can end one. Defaults to memory."`
-	Database       database   `yaml:"database" help:"Database of sessions, of their ends beside Redis, and of the replica, or its URL."`
-	Redis          redis      `yaml:"redis" help:"Redis or Valkey of sessions, or its URL."`
-	Replica        replica    `yaml:"replica" help:"Whether the database gets a copy of the people who sign in, and their groups. Defaults to false."`
-	Events         events     `yaml:"events" help:"Where codegrant sync --follow hears of changes in the pools. The gateway does not look at it."`
-	Pools          []pool     `yaml:"pools" help:"User pools and app clients to sign in with. The first one answers for hosts that no other one names."`
-	Headers        headers    `yaml:"headers" help:"Names of the headers that tell upstreams who is asking."`
-	Assertions     assertions `yaml:"assertions" help:"Signed tokens that tell upstreams who is asking, for routes with assertion: true."`
-	Broker         *brokering `yaml:"broker" help:"An authorization server in front of a pool, for clients of MCP servers: true, or its settings; see docs/mcp.md. Routes with mcp send their clients there. Defaults to false."`
-	Routes         []route    `yaml:"routes" help:"Which requests go where, and who may make them; the most specific route decides. Without any, the gateway answers forward-auth questions alone."`
-	Tests          []test     `yaml:"tests" help:"What the rules are to decide. A configuration in which one of them fails is wrong."`
+	Listen         string              `yaml:"listen" help:"Address to serve on, such as :8080 or 127.0.0.1:8080, or a Unix socket for a proxy on this machine, as unix:/run/codegrant/http.sock. A socket that systemd passes goes before it. Defaults to 127.0.0.1:8080."`
+	OpsListen      string              `yaml:"ops_listen" help:"Address of /healthz, /readyz and /metrics, which are not for the public, or a Unix socket as unix:/path. Defaults to none."`
+	ExtAuthzListen string              `yaml:"ext_authz_listen" help:"Address where Envoy asks over gRPC (ext_authz) whether a request may pass. Defaults to none."`
+	SPOEListen     string              `yaml:"spoe_listen" help:"Address where HAProxy asks by SPOE whether a request may pass, such as 127.0.0.1:9192 or unix:/run/codegrant/spoe.sock. Defaults to none."`
+	SocketMode     string              `yaml:"socket_mode" enum:"0600,0660,0666" help:"Who may connect to the Unix sockets that are listened on: the user of this process, its group too, or everybody on this machine. Defaults to 0660."`
+	BaseURL        string              `yaml:"base_url" help:"Origin that browsers see, such as https://app.example.com, for pools that name none of their own."`
+	TLS            *tls                `yaml:"tls" help:"Certificate to serve https with. Without it, a proxy in front has to."`
+	HSTS           *hsts               `yaml:"hsts" help:"Has browsers come over https alone for as long (Strict-Transport-Security), or just how long, such as 8760h. Defaults to none."`
+	TrustedProxies []string            `yaml:"trusted_proxies" help:"Addresses or networks of proxies whose X-Forwarded-* and X-Original-* headers count. Defaults to none."`
+	Log            log                 `yaml:"log" help:"What is logged, and how."`
+	Tracing        tracing             `yaml:"tracing" help:"OpenTelemetry traces, or the URL of their collector. Defaults to what OTEL_EXPORTER_OTLP_ENDPOINT says, else to none."`
+	Limits         limits              `yaml:"limits" help:"What protects the gateway from more than it can take."`
+	Keys           []string            `yaml:"keys" help:"Keys that seal what browsers carry: 32 random bytes each, in base64, the newest first. Required where several processes share sessions. Make one with: openssl rand -base64 32."`
+	KeysFile       string              `yaml:"keys_file" help:"File of keys, one a line, the newest first; in place of keys."`
+	KeysDir        string              `yaml:"keys_dir" help:"Folder of files of keys, the newest being the last by name; in place of keys."`
+	Sessions       string              `yaml:"sessions" enum:"memory,database,redis,cookies" help:"Where sessions are kept. In memory they end with the process; in cookies nobody but the browser can end one. Defaults to memory."`
+	Database       database            `yaml:"database" help:"Database of sessions, of their ends beside Redis, and of the replica, or its URL."`
+	Redis          redis               `yaml:"redis" help:"Redis or Valkey of sessions, or its URL."`
+	Replica        replica             `yaml:"replica" help:"Whether the database gets a copy of the people who sign in, and their groups. Defaults to false."`
+	Events         events              `yaml:"events" help:"Where codegrant sync --follow hears of changes in the pools. The gateway does not look at it."`
+	Pools          []pool              `yaml:"pools" help:"User pools and app clients to sign in with. The first one answers for hosts that no other one names."`
+	Headers        headers             `yaml:"headers" help:"Names of the headers that tell upstreams who is asking."`
+	Assertions     assertions          `yaml:"assertions" help:"Signed tokens that tell upstreams who is asking, for routes with assertion: true."`
+	GroupHierarchy map[string][]string `yaml:"group_hierarchy" help:"Groups that a group includes, such as admins: [editors]: whoever is in admins then has what routes ask of editors. Defaults to none."`
+	Roles          map[string]role     `yaml:"roles" help:"Names for groups and scopes that routes ask for together. Defaults to none."`
+	Broker         *brokering          `yaml:"broker" help:"An authorization server in front of a pool, for clients of MCP servers: true, or its settings; see docs/mcp.md. Routes with mcp send their clients there. Defaults to false."`
+	Routes         []route             `yaml:"routes" help:"Which requests go where, and who may make them; the most specific route decides. Without any, the gateway answers forward-auth questions alone."`
+	Tests          []test              `yaml:"tests" help:"What the rules are to decide. A configuration in which one of them fails is wrong."`
 }
 
 type tls struct {
@@ -128,6 +130,9 @@ type pool struct {
 
 	Levels []string `yaml:"levels" help:"Values of acr, the lowest first, as the pool's AcrConfiguration has them. Defaults to urn:cognito:loa:1 up to urn:cognito:loa:4."`
 
+	AllowEmails       []string `yaml:"allow_emails" help:"E-mail addresses whose owners may sign in, where the pool has verified them. Defaults to all."`
+	AllowEmailDomains []string `yaml:"allow_email_domains" help:"Domains of such addresses, as example.com, or *.example.com for all below it. Defaults to all."`
+
 	BearerClientIDs []string `yaml:"bearer_client_ids" help:"Further app clients whose bearer tokens are accepted. Defaults to none."`
 	BearerIDTokens  bool     `yaml:"bearer_id_tokens" help:"Accepts ID tokens as bearer tokens too. Defaults to false."`
 	BearerResources []string `yaml:"bearer_resources" help:"Audiences (RFC 8707) that access tokens may be bound to. Defaults to none."`
@@ -190,6 +195,11 @@ type route struct {
 	Groups            []string      `yaml:"groups" help:"Groups that a person must be in, all of them."`
 	AnyGroups         []string      `yaml:"any_groups" help:"Groups of which a person must be in one."`
 	Scopes            []string      `yaml:"scopes" help:"Scopes that the access token must have, all of them."`
+	Roles             []string      `yaml:"roles" help:"Roles that a person must have, all of them: see roles above."`
+	AnyRoles          []string      `yaml:"any_roles" help:"Roles of which a person must have one."`
+	AllowEmails       []string      `yaml:"allow_emails" help:"E-mail addresses whose owners may pass, where the pool has verified them. Defaults to all."`
+	AllowEmailDomains []string      `yaml:"allow_email_domains" help:"Domains of such addresses, as example.com, or *.example.com for all below it. Defaults to all."`
+	Networks          []string      `yaml:"networks" help:"Networks or addresses that requests must come from, such as 10.0.0.0/8. Defaults to all."`
 	Actors            []string      `yaml:"actors" help:"Who may act for people with a token that says so (act, RFC 8693): sub or client_id of each, or any. Defaults to none: such tokens are refused."`
 	Machines          bool          `yaml:"machines" help:"Lets services in that call with a token of their own (client_credentials) and have the scopes. What else the route asks for is asked of people alone. Defaults to false."`
 	ACR               string        `yaml:"acr" help:"Level that a person must have signed in at, at least. Who has not is sent to sign in again. Defaults to any."`
@@ -215,6 +225,12 @@ type route struct {
 	SendGroups        []string `yaml:"send_groups" help:"Groups that the upstream is told of, for those who are in them, so that headers stay small. They give no permission. Defaults to all."`
 
 	ClearCookies []string `yaml:"clear_cookies" help:"Cookies of the application's own sessions, such as JSESSIONID: forgotten at a sign-out, and never sent with another person's requests. Defaults to none."`
+}
+
+type role struct {
+	Groups    []string `yaml:"groups" help:"Groups that a person must be in, all of them."`
+	AnyGroups []string `yaml:"any_groups" help:"Groups of which a person must be in one."`
+	Scopes    []string `yaml:"scopes" help:"Scopes that the access token must have, all of them."`
 }
 
 type brokering struct {
@@ -266,6 +282,8 @@ type test struct {
 	Machine  bool          `yaml:"machine" help:"As is the app client of a service that calls by itself. Defaults to false."`
 	ACR      string        `yaml:"acr" help:"Level that the person has signed in at. Defaults to none."`
 	SignedIn time.Duration `yaml:"signed_in" help:"How long ago the person has signed in. Defaults to just now."`
+	Verified string        `yaml:"email_verified" enum:"true,false" help:"Whether the pool has verified the person's e-mail address. Defaults to true."`
+	From     string        `yaml:"from" help:"Address that the request comes from, for networks. Defaults to an unknown one."`
 	Actor    string        `yaml:"actor" help:"Who acts for the person, by a token that says so. Defaults to nobody."`
 	Requests []string      `yaml:"requests" help:"Requests, such as GET https://app.example.com/admin, or /admin on the base_url of the first pool. Required."`
 	Expect   string        `yaml:"expect" enum:"pass,sign_in,forbidden,not_found,refused" help:"What becomes of each of them. Required."`

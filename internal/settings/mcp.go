@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/broker"
 	"github.com/codegrant/codegrant/gateway"
 	"github.com/codegrant/codegrant/mcp"
@@ -39,11 +38,11 @@ func (r *reader) mcp(key string, c route, s *Settings) *mcp.Config {
 		tool := mcp.Tool{Name: name, Scopes: t.Scopes, Listed: t.Listed}
 		for _, group := range t.Groups {
 			if group != "" { // it has a fault already
-				tool.Permissions = append(tool.Permissions, codegrant.InGroup(group))
+				tool.Permissions = append(tool.Permissions, s.People.InGroup(group))
 			}
 		}
 		if len(t.AnyGroups) > 0 && !slices.Contains(t.AnyGroups, "") {
-			tool.Permissions = append(tool.Permissions, codegrant.InAnyGroup(t.AnyGroups...))
+			tool.Permissions = append(tool.Permissions, s.People.InAnyGroup(t.AnyGroups...))
 		}
 		config.Tools = append(config.Tools, tool)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/cloudfront"
 	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/rule"
 	"github.com/codegrant/codegrant/verify"
 )
 
@@ -73,6 +74,9 @@ func (r *reader) pool(key string, p pool, f *file, s *Settings) Pool {
 	}
 	if len(p.LoadBalancers) > 0 {
 		out.Config.LoadBalancer = &verify.ALBConfig{Signers: p.LoadBalancers}
+	}
+	if emails := r.emails(key, p.AllowEmails, p.AllowEmailDomains); emails != nil {
+		out.Config.Admit = rule.AtSignIn(emails)
 	}
 	if p.CloudFront != nil {
 		out.Config.CloudFront = r.cloudFront(key+".cloudfront", *p.CloudFront)

@@ -16,7 +16,7 @@ import (
 func (r *reader) routes(f *file, s *Settings) {
 	for i, c := range f.Routes {
 		key := fmt.Sprintf("routes[%d]", i)
-		s.Routes = append(s.Routes, r.route(key, c))
+		s.Routes = append(s.Routes, r.route(key, c, s))
 		s.RouteLines = append(s.RouteLines, r.line(key))
 		s.MCP = append(s.MCP, r.mcp(key+".mcp", c, s))
 	}
@@ -48,7 +48,7 @@ func (r *reader) routes(f *file, s *Settings) {
 	r.levels(f, s)
 }
 
-func (r *reader) route(key string, c route) gateway.Route {
+func (r *reader) route(key string, c route, s *Settings) gateway.Route {
 	out := gateway.Route{
 		Name: c.Name, Host: c.Host, Path: c.Path, Exact: c.Exact, Methods: c.Methods, Tenant: c.Tenant,
 		Public: c.Public, Actors: c.Actors, StripPrefix: c.StripPrefix, EncodedPaths: c.EncodedPaths == "pass",
@@ -59,13 +59,15 @@ func (r *reader) route(key string, c route) gateway.Route {
 	if c.EncodedPaths != "" {
 		r.oneOf(key+".encoded_paths", c.EncodedPaths, "refuse", "pass")
 	}
-	out.Permissions = append(r.permissions(key, c), r.stepUp(key, c)...)
+	out.Permissions = slices.Concat(r.permissions(key, c, s), r.places(key, c), r.stepUp(key, c))
 	switch {
 	case !c.Machines:
 	case len(c.Scopes) == 0:
 		r.fault(key+".machines", "which of them? Name the scopes that they need")
 	case len(c.Groups) > 0 || len(c.AnyGroups) > 0:
 		r.fault(key+".machines", "no machine is in a group, so that none would pass; give machines a route of their own")
+	case len(c.AllowEmails) > 0 || len(c.AllowEmailDomains) > 0:
+		r.fault(key+".machines", "no machine has an e-mail address, so that none would pass; give machines a route of their own")
 	default:
 		out.Machines = c.Scopes
 	}
@@ -109,27 +111,28 @@ func (r *reader) route(key string, c route) gateway.Route {
 }
 
 // permissions are all needed, unless others may read.
-func (r *reader) permissions(key string, c route) []codegrant.Permission {
+func (r *reader) permissions(key string, c route, s *Settings) []codegrant.Permission {
 	var all []codegrant.Permission
 	named := func(list []string) bool { return len(list) > 0 && !slices.Contains(list, "") } // "" has a fault already
 	if named(c.Groups) {
 		for _, group := range c.Groups {
-			all = append(all, codegrant.InGroup(group))
+			all = append(all, s.People.InGroup(group))
 		}
 	}
 	if named(c.AnyGroups) {
-		all = append(all, codegrant.InAnyGroup(c.AnyGroups...))
+		all = append(all, s.People.InAnyGroup(c.AnyGroups...))
 	}
 	if named(c.Scopes) {
 		for _, scope := range c.Scopes {
 			all = append(all, codegrant.HasScope(scope))
 		}
 	}
+	all = append(all, r.named(key, c, s)...)
 	if !c.ReadOnlyForOthers {
 		return all
 	}
 	if len(all) == 0 {
-		r.fault(key+".read_only_for_others", "others than whom? Name groups, any_groups or scopes")
+		r.fault(key+".read_only_for_others", "others than whom? Name groups, any_groups, roles or scopes")
 		return all
 	}
 	return []codegrant.Permission{codegrant.Any(codegrant.All(all...), codegrant.ReadOnly())}

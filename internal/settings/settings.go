@@ -21,6 +21,7 @@ import (
 	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/gateway"
 	"github.com/codegrant/codegrant/mcp"
+	"github.com/codegrant/codegrant/rule"
 	"github.com/codegrant/codegrant/session"
 )
 
@@ -53,6 +54,9 @@ type Settings struct {
 	Events   Events
 
 	HSTS *gateway.HSTS // nil: nothing is said
+
+	// People are groups that include others, and roles; nil: none.
+	People *rule.Rules
 
 	Pools      []Pool
 	Headers    gateway.Headers
@@ -265,6 +269,7 @@ func (r *reader) read(text []byte, options Options) *Settings {
 	for _, secret := range strings.Fields(r.secret("events.secret", f.Events.Secret, f.Events.SecretFile)) {
 		s.Events.Secrets = append(s.Events.Secrets, Secret(secret))
 	}
+	r.roles(&f, s)
 	r.pools(&f, s)
 	s.HSTS = r.hsts(f.HSTS, s.Pools)
 	r.routes(&f, s)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -25,6 +26,9 @@ type Question struct {
 	Machine bool          // As is an app client
 	ACR     string        // level that the person has signed in at
 	Ago     time.Duration // since they have
+
+	Unverified bool       // the pool has not verified the person's address
+	From       netip.Addr // that the request comes from; zero: unknown
 }
 
 // Explain answers a question by the rules of the settings, without asking anybody.
@@ -44,6 +48,7 @@ func (s *Settings) rules() (*gateway.Gateway, error) {
 	}
 	config := gateway.Config{
 		Tenants: tenants, Assertions: placeholderAssertions(s), Headers: s.Headers, Logger: slog.New(slog.DiscardHandler), Transport: noTransport{},
+		InAnyGroup: s.People.InAnyGroup,
 	}
 	all, err := s.AllRoutes(nil, nil)
 	if err != nil {
@@ -82,11 +87,14 @@ func (s *Settings) explain(g *gateway.Gateway, q Question) (gateway.Explanation,
 	if err != nil {
 		return gateway.Explanation{}, err
 	}
+	if q.From.IsValid() {
+		r.RemoteAddr = netip.AddrPortFrom(q.From, 1).String()
+	}
 	if q.Pool != "" && !slices.ContainsFunc(s.Pools, func(p Pool) bool { return p.Name == q.Pool }) {
 		return gateway.Explanation{}, fmt.Errorf("there is no pool %q", q.Pool)
 	}
 	if q.As == "" {
-		if len(q.Groups) > 0 || len(q.Scopes) > 0 || q.Pool != "" || q.ACR != "" || q.Ago != 0 || q.Actor != "" {
+		if len(q.Groups) > 0 || len(q.Scopes) > 0 || q.Pool != "" || q.ACR != "" || q.Ago != 0 || q.Actor != "" || q.Unverified {
 			return gateway.Explanation{}, fmt.Errorf("nobody has no groups, scopes, pool or actor; say as whom")
 		}
 		return g.Explain(r, "", nil), nil
@@ -99,7 +107,7 @@ func (s *Settings) explain(g *gateway.Gateway, q Question) (gateway.Explanation,
 		who.Actor = &codegrant.Actor{Subject: q.Actor}
 	}
 	if strings.Contains(q.As, "@") {
-		who.Email, who.EmailVerified = q.As, true
+		who.Email, who.EmailVerified = q.As, !q.Unverified
 	}
 	return g.Explain(r, q.Pool, who), nil
 }
@@ -140,6 +148,12 @@ func (r *reader) tests(f *file, s *Settings) {
 		if len(t.Requests) == 0 && !r.has(key+".requests") {
 			r.fault(key, "requests is missing: what to ask for, such as GET https://app.example.com/admin")
 		}
+		if t.Verified != "" {
+			r.oneOf(key+".email_verified", t.Verified, "true", "false")
+		}
+		if _, err := netip.ParseAddr(t.From); err != nil && t.From != "" {
+			r.fault(key+".from", "it is no address such as 10.1.2.3")
+		}
 		if t.Expect == "" && !r.has(key+".expect") {
 			r.fault(key, "expect is missing: pass, sign_in, forbidden, not_found or refused")
 		} else if _, ok := outcomes[t.Expect]; !ok {
@@ -155,12 +169,16 @@ func (r *reader) tests(f *file, s *Settings) {
 		return
 	}
 	for i, t := range f.Tests {
+		from, _ := netip.ParseAddr(t.From) // a fault was recorded above
 		for j, request := range t.Requests {
 			key := fmt.Sprintf("tests[%d].requests[%d]", i, j)
 			if !r.has(key) {
 				key = fmt.Sprintf("tests[%d].requests", i) // one needs no brackets
 			}
-			got, err := s.explain(g, Question{Request: request, As: t.As, Pool: t.Pool, Groups: t.Groups, Scopes: t.Scopes, Machine: t.Machine, ACR: t.ACR, Ago: t.SignedIn, Actor: t.Actor})
+			got, err := s.explain(g, Question{
+				Request: request, As: t.As, Pool: t.Pool, Groups: t.Groups, Scopes: t.Scopes, Machine: t.Machine, ACR: t.ACR, Ago: t.SignedIn, Actor: t.Actor,
+				Unverified: t.Verified == "false", From: from,
+			})
 			if err != nil {
 				r.fault(key, "%w", err)
 				continue

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -26,6 +27,7 @@ type explainFlags struct {
 	ACR      string        `env:"-" placeholder:"LEVEL" help:"Level that the person has signed in at, such as urn:cognito:loa:4."`
 	SignedIn time.Duration `env:"-" placeholder:"AGO" help:"How long ago the person has signed in, such as 20m. Just now unless set."`
 	Actor    string        `env:"-" placeholder:"WHO" help:"Who acts for the person, by a token that says so: sub or client_id. Nobody unless set."`
+	From     string        `env:"-" placeholder:"ADDRESS" help:"Address that the request comes from, for routes with networks. Unknown unless set."`
 	Pool     string        `env:"-" placeholder:"NAME" help:"Pool that the person is of. Defaults to the one that decides."`
 }
 
@@ -33,30 +35,34 @@ func (f explainFlags) validate(check bool) error {
 	switch {
 	case len(f.Request) > 0 && !check:
 		return errors.New("--request goes with --check: it asks what the rules decide, and starts nothing")
-	case len(f.Request) == 0 && (f.As != "" || len(f.Groups) > 0 || len(f.Scopes) > 0 || f.ACR != "" || f.SignedIn != 0 || f.Actor != "" || f.Pool != ""):
-		return errors.New("--as, --groups, --scopes, --acr, --signed-in, --actor and --pool say who asks for --request, which is missing")
+	case len(f.Request) == 0 && (f.As != "" || len(f.Groups) > 0 || len(f.Scopes) > 0 || f.ACR != "" || f.SignedIn != 0 || f.Actor != "" || f.From != "" || f.Pool != ""):
+		return errors.New("--as, --groups, --scopes, --acr, --signed-in, --actor, --from and --pool say who asks for --request, which is missing")
+	}
+	if _, err := netip.ParseAddr(f.From); err != nil && f.From != "" {
+		return errors.New("--from is no address such as 10.1.2.3")
 	}
 	return nil
 }
 
 // explain answers every --request.
 func (c Command) explain(ctx context.Context, s *settings.Settings, out *terminal.Streams) error {
+	from, _ := netip.ParseAddr(c.From) // validate has looked at it
 	for _, request := range c.Request {
-		q := settings.Question{Request: request, As: c.As, Pool: c.Pool, Groups: c.Groups, Scopes: c.Scopes, ACR: c.ACR, Ago: c.SignedIn, Actor: c.Actor}
+		q := settings.Question{Request: request, As: c.As, Pool: c.Pool, Groups: c.Groups, Scopes: c.Scopes, ACR: c.ACR, Ago: c.SignedIn, Actor: c.Actor, From: from}
 		e, err := s.Explain(q)
 		if err != nil {
 			return fmt.Errorf("--request: %w", err)
 		}
-		from := ""
+		source := ""
 		if c.As != "" && len(c.Groups) == 0 && s.Replica.Enabled && len(e.Asked) > 0 {
-			if from, q.Groups, err = groupsInReplica(ctx, s, e.Tenant, c.As); err != nil {
+			if source, q.Groups, err = groupsInReplica(ctx, s, e.Tenant, c.As); err != nil {
 				return fmt.Errorf("groups of %s: %w; say them with --groups", c.As, err)
 			}
 			if e, err = s.Explain(q); err != nil {
 				return fmt.Errorf("--request: %w", err)
 			}
 		}
-		c.print(out.Stdout, s, q, e, from)
+		c.print(out.Stdout, s, q, e, source)
 	}
 	return nil
 }
@@ -77,6 +83,9 @@ func (c Command) print(w io.Writer, s *settings.Settings, q settings.Question, e
 		if q.Actor != "" {
 			who += ", for whom " + terminal.Printable(q.Actor) + " acts"
 		}
+	}
+	if q.From.IsValid() {
+		who += ", from " + q.From.String()
 	}
 	fmt.Fprintf(w, "%s, %s\n", terminal.Printable(q.Request), who)
 	line := func(label, text string) { fmt.Fprintf(w, "  %-10s %s\n", label, terminal.Printable(text)) }
@@ -101,6 +110,8 @@ func (c Command) print(w io.Writer, s *settings.Settings, q settings.Question, e
 		has := "no"
 		if asked.Has {
 			has = "yes"
+		} else if asked.Why != "" {
+			has = "no: " + asked.Why
 		}
 		line("asks for", asked.Permission+": "+has)
 	}

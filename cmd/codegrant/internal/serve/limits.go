@@ -97,6 +97,20 @@ func (p *process) admitPerson(_ context.Context, id *codegrant.Identity) error {
 	return nil
 }
 
+// admitting asks the rules of a pool first, where it has any: a sign-in that they refuse is
+// none of the person's.
+func (p *process) admitting(rules func(context.Context, *codegrant.Identity) error) func(context.Context, *codegrant.Identity) error {
+	if rules == nil {
+		return p.admitPerson
+	}
+	return func(ctx context.Context, id *codegrant.Identity) error {
+		if err := rules(ctx, id); err != nil {
+			return err
+		}
+		return p.admitPerson(ctx, id)
+	}
+}
+
 // costsThePool reports whether an endpoint makes the pool work.
 func costsThePool(endpoint string) bool {
 	return endpoint == "/login" || endpoint == "/callback" || endpoint == "/session"

@@ -318,6 +318,7 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 	config := gateway.Config{
 		TrustedProxies: s.TrustedProxies, Headers: s.Headers, Assertions: s.Assertions, HSTS: s.HSTS,
 		Transport: p.tracing.Upstream(p.transport), Logger: p.log, OnRequest: g.decided, OnPass: g.pass,
+		InAnyGroup: s.People.InAnyGroup,
 	}
 	for _, pool := range s.Pools {
 		running := runningPool{digest: pool.Digest}
@@ -327,7 +328,7 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 			running.owed = new(atomic.Int64)
 			c := pool.Config
 			c.Logger = slog.New(counting{p.log.Handler(), p.metrics.events, pool.Name, p.tracing}).With("pool", pool.Name)
-			c.Replica, c.Admit, c.Marks = st.replica, p.admitPerson, st.marks
+			c.Replica, c.Admit, c.Marks = st.replica, p.admitting(c.Admit), st.marks
 			if s.KeysGiven {
 				c.Cupboard = st.cupboard
 			}
