@@ -120,7 +120,7 @@ func TestS661_Emails(t *testing.T) {
 		"carol@partner.example": true, "carol@PARTNER.example": true, "Carol@partner.example": false, "dave@partner.example": false,
 		"Zoë@xn--bcher-kva.example": true, "Zoë@BÜCHER.example": true, "zoë@bücher.example": false,
 		"bob@müller.example": true, "bob@xn--mller-kva.example": true, "bob@mu\u0308ller.example": true, "bob@straße.example": true, "bob@strasse.example": false,
-		"alice@ｅxample.com": true, // one and the same to the DNS
+		"alice@ｅxample.com":         true, // one and the same to the DNS
 		"eve@evil.test@example.com": false, `"eve@evil.test"@example.com`: false, "eve@example.com@evil.test": false, "<alice@example.com>": false, "a b@example.com": false,
 		"alice@example.com\n": false, "alice\n@example.com": false, "alice\u202e@example.com": false, "alice@example.com\u0000": false, "@example.com": false, "alice": false, "alice@": false,
 		"alice@exam\u200bple.com": true, "alice@exаmple.com": false /* a Cyrillic letter */, "a,b@example.com": false, "(x)a@example.com": false, "a\xff@example.com": false,
