@@ -26,6 +26,8 @@ type settings struct {
 	redis    string // with a prefix; empty: sessions in memory
 	ops      string // address; empty: none
 	access   bool   // an access log, to a file
+	socket   string // a Unix socket to listen on, in place of the address; empty: none
+	peer     string // address of another gateway that is a client of the pool; empty: none
 }
 
 // gateway is a codegrant serve process, with a pool that people sign in to.
@@ -40,6 +42,7 @@ type gateway struct {
 
 const (
 	poolID   = "local_Load12345"
+	peerID   = "1load2test3peer4with5secret"
 	clientID = "1load2test3client4with5no6secret"
 	password = "Passw0rd!"
 )
@@ -69,13 +72,17 @@ func newGateway(ctx context.Context, s settings) (_ *gateway, err error) {
 		return nil, err
 	}
 	g.poolURL = "http://" + listener.Addr().String()
+	clients := []localpool.ClientSeed{{
+		ID: clientID, CallbackURLs: []string{"http://" + address + "/auth/callback"}, AuthFlows: []string{"ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"},
+	}}
+	if s.peer != "" {
+		clients = append(clients, localpool.ClientSeed{ID: peerID, Secret: password + password, CallbackURLs: []string{"http://" + s.peer + "/oauth2/callback"}})
+	}
 	pool, err := localpool.New(localpool.Config{BaseURL: g.poolURL, Logger: slog.New(slog.DiscardHandler), Seed: localpool.Seed{Pools: []localpool.PoolSeed{{
-		ID: poolID,
-		Clients: []localpool.ClientSeed{{
-			ID: clientID, CallbackURLs: []string{"http://" + address + "/auth/callback"}, AuthFlows: []string{"ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"},
-		}},
-		Groups: []localpool.GroupSeed{{Name: "admins"}, {Name: "analysts"}},
-		Users:  []localpool.UserSeed{{Username: "alice", Email: "alice@example.com", Name: "Alice Adams", Password: password, Groups: []string{"admins", "analysts"}}},
+		ID:      poolID,
+		Clients: clients,
+		Groups:  []localpool.GroupSeed{{Name: "admins"}, {Name: "analysts"}},
+		Users:   []localpool.UserSeed{{Username: "alice", Email: "alice@example.com", Name: "Alice Adams", Password: password, Groups: []string{"admins", "analysts"}}},
 	}}}})
 	if err != nil {
 		return nil, err
@@ -83,13 +90,17 @@ func newGateway(ctx context.Context, s settings) (_ *gateway, err error) {
 	g.pool = &http.Server{Handler: pool, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = g.pool.Serve(listener) }()
 
+	listen := address
+	if s.socket != "" {
+		listen = "unix:" + s.socket
+	}
 	config := fmt.Sprintf(`
-listen: %[1]s
+listen: %[6]s
 base_url: http://%[1]s
 log: {level: info, format: json, access: %[2]t}
 limits: {requests: 0, sign_in_rate: 0, account_sign_in_rate: 0, max_sessions: 2000000}
 pools: [{id: %[3]s, domain: "%[4]s", issuer: "%[4]s/%[3]s", client_id: %[5]s, accept_tokens: true}]
-`, address, s.access, poolID, g.poolURL, clientID)
+`, address, s.access, poolID, g.poolURL, clientID, listen)
 	if s.upstream != "" {
 		config += "routes: [{path: /, upstream: \"" + s.upstream + "\"}]\n"
 	}
@@ -101,7 +112,7 @@ pools: [{id: %[3]s, domain: "%[4]s", issuer: "%[4]s/%[3]s", client_id: %[5]s, ac
 	if s.ops != "" {
 		config += "ops_listen: " + s.ops + "\n"
 	}
-	g.process, err = startCodegrant(ctx, g.dir, program, address, config)
+	g.process, err = startCodegrant(ctx, g.dir, program, listen, config)
 	return g, err
 }
 
@@ -119,8 +130,8 @@ func (g *gateway) close() {
 	}
 }
 
-// signIn opens sessions for tokens that the pool has given, and returns their cookies.
-func (g *gateway) signIn(ctx context.Context, n int) ([][]*http.Cookie, error) {
+// tokens are those of a sign-in at the pool.
+func (g *gateway) tokens(ctx context.Context) (map[string]string, error) {
 	var answer struct {
 		AuthenticationResult struct {
 			IDToken      string `json:"IdToken"`
@@ -134,9 +145,17 @@ func (g *gateway) signIn(ctx context.Context, n int) ([][]*http.Cookie, error) {
 	}, http.StatusOK, &answer); err != nil {
 		return nil, fmt.Errorf("sign in at the pool: %w", err)
 	}
-	tokens := map[string]string{
+	return map[string]string{
 		"id_token": answer.AuthenticationResult.IDToken, "access_token": answer.AuthenticationResult.AccessToken,
 		"refresh_token": answer.AuthenticationResult.RefreshToken,
+	}, nil
+}
+
+// signIn opens sessions for tokens that the pool has given, and returns their cookies.
+func (g *gateway) signIn(ctx context.Context, n int) ([][]*http.Cookie, error) {
+	tokens, err := g.tokens(ctx)
+	if err != nil {
+		return nil, err
 	}
 	var all [][]*http.Cookie
 	for range n {

@@ -40,9 +40,23 @@ func TestAfter(t *testing.T) {
 }
 
 func TestUsage(t *testing.T) {
-	for _, args := range [][]string{nil, {"what"}, {"latency", "-rate", "0"}, {"idle", "-connections", "1"}, {"sessions", "-sessions", "1"}, {"latency", "-connections", "100000000"}} {
+	for _, args := range [][]string{nil, {"what"}, {"latency", "-rate", "0"}, {"idle", "-connections", "1"}, {"sessions", "-sessions", "1"}, {"latency", "-connections", "100000000"}, {"process", "-rounds", "0"}, {"process", "-requests", "1"}} {
 		if err := run(t.Context(), args, new(strings.Builder)); err == nil {
 			t.Errorf("load %v does something", args)
+		}
+	}
+}
+
+func TestQuartiles(t *testing.T) {
+	for _, tt := range []struct {
+		seen []float64
+		want quartiles
+	}{
+		{[]float64{3}, quartiles{3, 3, 3}},
+		{[]float64{5, 1, 4, 2, 3}, quartiles{2, 3, 4}},
+	} {
+		if got := quartilesOf(tt.seen); got != tt.want {
+			t.Errorf("%v: %v, want %v", tt.seen, got, tt.want)
 		}
 	}
 }

@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -32,8 +34,20 @@ const (
 // child serves, and prints its address.
 func child(ctx context.Context, args []string) error {
 	var handler http.Handler = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	if args[0] == childBare && len(args) > 1 { // headers to send, as JSON
+		var answer http.Header
+		if err := json.Unmarshal([]byte(args[1]), &answer); err != nil {
+			return err
+		}
+		handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			header := w.Header()
+			for name, values := range answer {
+				header[name] = values
+			}
+		})
+	}
 	if args[0] == childProxy {
-		if len(args) != 2 {
+		if len(args) < 2 {
 			return errors.New("no upstream is given")
 		}
 		upstream, err := url.Parse(args[1])
@@ -54,6 +68,9 @@ func child(ctx context.Context, args []string) error {
 				ForceAttemptHTTP2:     true,
 			},
 		}
+		if len(args) > 2 {
+			handler.(*httputil.ReverseProxy).BufferPool = new(buffers)
+		}
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -70,6 +87,18 @@ func child(ctx context.Context, args []string) error {
 	}
 	return nil
 }
+
+// buffers are those of a ReverseProxy, used again.
+type buffers struct{ pool sync.Pool }
+
+func (b *buffers) Get() []byte {
+	if kept, ok := b.pool.Get().(*[]byte); ok {
+		return *kept
+	}
+	return make([]byte, 32<<10)
+}
+
+func (b *buffers) Put(buffer []byte) { b.pool.Put(&buffer) }
 
 // process is a server that was started.
 type process struct {

@@ -17,12 +17,13 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
 // Request is a request as it is written.
 type Request struct {
-	Address string // host:port
+	Address string // host:port, or unix:/path
 	Bytes   []byte
 }
 
@@ -58,9 +59,13 @@ type Conn struct {
 	in   *bufio.Reader
 }
 
-// Dial connects.
+// Dial connects to host:port, or to a Unix socket as unix:/path.
 func Dial(ctx context.Context, address string) (*Conn, error) {
-	conn, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, "tcp", address)
+	network := "tcp"
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		network, address = "unix", path
+	}
+	conn, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
