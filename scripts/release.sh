@@ -59,7 +59,7 @@ for platform in "${platforms[@]}"; do
 	mkdir -p "$folder"
 	program=codegrant
 	[ "$system" != windows ] || program=codegrant.exe
-	GOOS=$system GOARCH=$architecture go build -ldflags='-s -w' -o "$folder/$program" ./cmd/codegrant
+	GOOS=$system GOARCH=$architecture go build -ldflags="-s -w -X main.version=$version" -o "$folder/$program" ./cmd/codegrant
 	$cyclonedx bin -json -noserial -version "$version" -output "$out/$name.cdx.json" "$folder/$program"
 	cp LICENSE README.md "$folder"
 	cp -r "$stage/man" "$stage/completions" "$folder"

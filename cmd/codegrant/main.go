@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"runtime/debug"
 
@@ -51,15 +52,19 @@ func main() {
 	terminal.Main(new(cli), kong.Description(description))
 }
 
+// version is that of a release, which its script puts in. Without it, the go command's
+// counts.
+var version string
+
 type versionFlag bool
 
 // BeforeApply prints the version before anything is validated.
 func (versionFlag) BeforeApply(app *kong.Kong) error {
-	version := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		version = info.Main.Version
+	said := cmp.Or(version, "unknown")
+	if info, ok := debug.ReadBuildInfo(); ok && version == "" && info.Main.Version != "" {
+		said = info.Main.Version
 	}
-	fmt.Fprintln(app.Stdout, "codegrant", version)
+	fmt.Fprintln(app.Stdout, "codegrant", said)
 	app.Exit(0)
 	return nil
 }
