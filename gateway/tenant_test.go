@@ -223,4 +223,21 @@ func TestS210_AuthorizationOfClients(t *testing.T) {
 			t.Errorf("%s: Envoy is told %+v", tt.path, pass)
 		}
 	}
+	// Who is asking was proved by the load balancer's header, and not by this one.
+	balanced := newSite(t, []gateway.Route{{Path: "/kept", PassAuthorization: true}}, func(_ *gateway.Config, c *codegrant.Config) {
+		c.Authenticators = []codegrant.Authenticator{balancer{}}
+	})
+	got := balanced.echoed(http.DefaultClient, "/kept", map[string]string{"Authorization": "Basic dGhlaXI6b3du"})
+	if got.Header.Get("X-Auth-Subject") != "carol" || got.Header["Authorization"] != nil {
+		t.Errorf("beside a load balancer's word: %v", got.Header)
+	}
 }
+
+// balancer stands for a load balancer that has signed somebody in.
+type balancer struct{}
+
+func (balancer) Authenticate(*http.Request) (*codegrant.Identity, error) {
+	return &codegrant.Identity{Subject: "carol", Method: codegrant.MethodLoadBalancer}, nil
+}
+
+func (balancer) Challenge(error) string { return "" }
