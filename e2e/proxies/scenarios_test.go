@@ -194,14 +194,42 @@ func lines(w *world, c client) (string, error) {
 	if c.name() == "HTTP/1.1" {
 		for what, raw := range map[string]string{
 			"continued": "X-Other: a\r\n X-Auth-Groups: admins\r\n", "with a blank before the colon": "X-Auth-Groups : admins\r\n",
-			"after a bare line feed": "X-Other: a\nX-Auth-Groups: admins\r\n",
+			"after a bare line feed": "X-Other: a\nX-Auth-Groups: admins\r\n", "after a bare carriage return": "X-Other: a\rX-Auth-Groups: admins\r\n",
+			"continued with a tab": "X-Other: a\r\n\tX-Auth-Groups: admins\r\n", "with its value in the next line": "X-Auth-Groups:\r\n admins\r\n",
+			"as a part of the host": " X-Auth-Groups: admins\r\n", "with another host": "Host: evil.example\r\nX-Auth-Groups: admins\r\n",
+			"with a NUL": "X-Auth-Groups: \x00admins\r\nX-Auth\x00-Groups: admins\r\n", "without a name": ": admins\r\nX-Auth-Groups: admins\r\n",
 		} {
 			r := get("/public/x")
 			r.raw = raw
 			faults = append(faults, w.harmless(c, what, r, nil))
 		}
+		faults = append(faults, hidden(w, c))
 	}
 	return yes, errors.Join(faults...)
+}
+
+// hidden requests stand where some servers see the body of the one before: whoever the
+// next server takes them for, the gateway has been asked about them.
+func hidden(w *world, c client) error {
+	for _, lengths := range []string{
+		"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\nContent-Length: %d\r\n", "Content-Length: 5\r\nContent-Length: %d\r\n",
+		"Content-Length: %d\r\nTransfer-Encoding : chunked\r\n", "Content-Length: %d\r\nTransfer-Encoding: xchunked\r\n", "Content-Length: %d\r\nTransfer_Encoding: chunked\r\n",
+		"Content-Length: %d\r\nTransfer-Encoding: identity, chunked\r\n", "Content-Length: %d\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
+		"Content-Length: +%d\r\n", "Content-Length: 5, %d\r\n", "Content_Length: %d\r\n", "Content-Length:\r\n %d\r\n",
+	} {
+		probe := fmt.Sprintf("hidden-%d", w.probes.Add(1))
+		body := "0\r\n\r\nGET /reports/q3?probe=" + probe + " HTTP/1.1\r\nHost: localhost\r\nX-Auth-Subject: 1\r\nX-Auth-Groups: admins\r\n"
+		for _, length := range []int{5, len(body) + 2} {
+			r := request{method: http.MethodPost, path: "/public/x", raw: fmt.Sprintf(lengths, length) + "\r\n" + body}
+			if _, _, _, err := w.try(c, "", r); err != nil && !errors.Is(err, errRefused) {
+				return fmt.Errorf("%q: %w", lengths, err)
+			}
+			if got, saw := w.app.saw(probe); saw {
+				return fmt.Errorf("%q: the application saw the hidden request, with %v", lengths, got.Header)
+			}
+		}
+	}
+	return nil
 }
 
 func trailers(w *world, c client) (string, error) {
