@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/codegrant/codegrant"
@@ -15,6 +16,7 @@ import (
 )
 
 type Command struct {
+	Config   string        `env:"-" type:"path" placeholder:"FILE" help:"Look at this configuration of codegrant serve, with all its pools, its database, Redis, certificate and upstreams, in place of the settings in the environment."`
 	Database string        `placeholder:"URL" help:"${databaseHelp} Looked at only if given."`
 	Django   bool          `help:"The replica lives in the tables of a Django project."`
 	People   bool          `env:"-" help:"With --django: read the pool's users, which needs the rights of codegrant sync, and list who would not find their account."`
@@ -42,20 +44,30 @@ Examples:
   codegrant doctor
   set -a; . ./app.env; codegrant doctor --database postgres://app@db.internal/app
   codegrant doctor --database postgres://app@db.internal/django --django --people
+  codegrant doctor --config codegrant.yaml
   codegrant doctor --json | jq '.[] | select(.level == "fault")'`
 }
 
 func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	config, err := codegrant.ConfigFromEnv()
-	if err == nil {
-		err = parts.WithClientSecret(&config.Pool)
-	}
 	e := examination{now: time.Now, askAWS: c.AWS, client: &http.Client{
 		Timeout:       10 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
+	if c.Config != "" {
+		if c.People {
+			return errors.New("--people goes with --database and --django, and the settings in the environment: leave --config out")
+		}
+		e.words = wordsOfFile
+		e.configuration(ctx, c.Config)
+		return c.end(&e, out)
+	}
+	e.words = wordsOfEnvironment
+	config, err := codegrant.ConfigFromEnv()
+	if err == nil {
+		err = parts.WithClientSecret(&config.Pool)
+	}
 	e.settings(config, err)
 	if err == nil {
 		e.pool(ctx, config)
@@ -69,6 +81,11 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 	case c.Database != "" && c.Django && err == nil:
 		e.accounts(ctx, c, config)
 	}
+	return c.end(&e, out)
+}
+
+// end prints what was found.
+func (c Command) end(e *examination, out *terminal.Streams) error {
 	if err := e.report(out.Stdout, c.JSON); err != nil {
 		return err
 	}
@@ -90,6 +107,7 @@ const (
 // finding is what one check says.
 type finding struct {
 	Check string `json:"check"` // a stable name
+	Pool  string `json:"pool,omitempty"`
 	Level level  `json:"level"`
 	Found string `json:"found"`
 	Mend  string `json:"mend,omitempty"`
@@ -100,19 +118,30 @@ type examination struct {
 	now      func() time.Time
 	client   *http.Client
 	askAWS   bool
+	of       string // whose findings are made; empty: those of the only one
+	words    *strings.Replacer
 	findings []finding
 }
 
+// add takes a finding, in the words of whoever wrote the settings.
+func (e *examination) add(check string, l level, mend, format string, args ...any) {
+	f := finding{check, e.of, l, fmt.Sprintf(format, args...), mend}
+	if e.words != nil {
+		f.Found, f.Mend = e.words.Replace(f.Found), e.words.Replace(f.Mend)
+	}
+	e.findings = append(e.findings, f)
+}
+
 func (e *examination) fine(check, format string, args ...any) {
-	e.findings = append(e.findings, finding{check, fine, fmt.Sprintf(format, args...), ""})
+	e.add(check, fine, "", format, args...)
 }
 
 func (e *examination) warn(check, mend, format string, args ...any) {
-	e.findings = append(e.findings, finding{check, warning, fmt.Sprintf(format, args...), mend})
+	e.add(check, warning, mend, format, args...)
 }
 
 func (e *examination) fault(check, mend, format string, args ...any) {
-	e.findings = append(e.findings, finding{check, fault, fmt.Sprintf(format, args...), mend})
+	e.add(check, fault, mend, format, args...)
 }
 
 func (e *examination) count(l level) (n int) {
@@ -132,6 +161,9 @@ func (e *examination) report(w io.Writer, asJSON bool) error {
 	}
 	marks := map[level]string{fine: "  ok     ", warning: "  warning", fault: "  FAULT  "}
 	for _, f := range e.findings {
+		if f.Pool != "" {
+			f.Found = "pool " + f.Pool + ": " + f.Found
+		}
 		fmt.Fprintf(w, "%s  %-10s  %s\n", marks[f.Level], f.Check, f.Found)
 		if f.Mend != "" {
 			fmt.Fprintf(w, "             %-10s  → %s\n", "", f.Mend)

@@ -1,6 +1,7 @@
 package parts
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -105,4 +106,17 @@ func checkRedisURL(raw string) error {
 		return err
 	}
 	return store.Close()
+}
+
+// AskRedis says why Redis does not answer.
+func AskRedis(ctx context.Context, raw string) error {
+	store, err := redisstore.New(redisstore.Config{URL: raw, DisableCache: true})
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	if _, err := store.Get(ctx, strings.Repeat("0", 64)); !errors.Is(err, session.ErrNotFound) {
+		return err
+	}
+	return nil
 }
