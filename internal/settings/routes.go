@@ -139,8 +139,12 @@ func (r *reader) permissions(key string, c route, s *Settings) []codegrant.Permi
 }
 
 // tryGateway asks the gateway whether it takes the configuration: routes one by one,
-// so that each fault finds its line, then all, for what one route does to another.
+// so that each fault finds its line, then all, for what one route does to another. A
+// command that has no use for routes has none for hosts and prefixes of pools.
 func (r *reader) tryGateway(s *Settings) {
+	if !r.uses("routes") {
+		return
+	}
 	config := gateway.Config{
 		TrustedProxies: s.TrustedProxies, Logger: slog.New(slog.DiscardHandler), Transport: noTransport{},
 	}

@@ -65,7 +65,14 @@ tests: []
 			}
 		})
 	}
-	r := &reader{path: "f.yaml"}
+	const three = "pools:\n  - {name: shop, id: eu-west-1_Ab12Cd34E, client_id: c1, hosts: shop.example.com, base_url: https://shop.example.com}\n" +
+		"  - {name: app, id: eu-west-1_Ab12Cd34F, client_id: c2, prefix: /app}\n  - {name: all, id: eu-west-1_Ab12Cd34G, client_id: c3}\n" +
+		"database: sqlite:a.db\nreplica: true\n"
+	r := &reader{path: "f.yaml", dir: t.TempDir()}
+	if s := r.read([]byte(three), Options{Lookup: environment(nil), Keys: processKeys, Uses: []string{"database", "replica"}}); len(r.faults) != 0 || len(s.Pools) != 3 {
+		t.Errorf("several pools: %v", r.faults)
+	}
+	r = &reader{path: "f.yaml"}
 	if r.read([]byte(onePool+"databse: sqlite:x.db\n"), Options{Lookup: environment(nil), Keys: processKeys, Uses: []string{"database"}}); len(r.faults) != 1 || r.faults[0].Key != "databse" {
 		t.Errorf("a key that does not exist: %v", r.faults)
 	}
