@@ -99,8 +99,8 @@ func TestS242_WhatProxiesLetThrough(t *testing.T) {
 	for _, fault := range found.faults { // once more, where the end of a long log has it
 		t.Error(fault)
 	}
-	if t.Failed() || len(found.found) < len(examples) {
-		return // said already, or some were not to be had
+	if t.Failed() || len(found.found) < len(examples) || os.Getenv("CODEGRANT_TEST_PROXIES") == "all" {
+		return // said already, or some were not to be had, or there is one that the page has in words
 	}
 	const page, before, after = "../../docs/gateway.md", "<!-- what proxies let through: written by the test -->\n", "<!-- end -->\n"
 	text, err := os.ReadFile(page)

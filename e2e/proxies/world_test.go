@@ -42,6 +42,7 @@ type world struct {
 
 	alone             bool // there is no proxy
 	asks              bool // there is one that asks, and serves by itself
+	trailers          bool // it passes those of requests on
 	truths            map[string]map[string]string
 	alice, dave, erin string // cookies of somebody with groups, without, with a hundred of them
 	token             string
@@ -107,6 +108,7 @@ func newWorldOn(t *testing.T, proxy *proxytest.Proxy, held bool) *world {
 func newWorldWith(t *testing.T, proxy *proxytest.Proxy, held bool, settings string, change *strings.Replacer) *world {
 	t.Helper()
 	w := &world{t: t, pool: codegranttest.NewPool(t, nil), app: newApplication(t), log: new(logs), alone: proxy == nil, truths: make(map[string]map[string]string)}
+	w.trailers = proxy != nil && proxy.Trailers
 	w.asks = proxy != nil && !strings.Contains(proxy.Example, "reverse")
 	w.addresses = proxytest.NewAddresses(t, w.app.URL, w.pool.URL)
 	w.addresses.TLS = true

@@ -17,6 +17,9 @@ type Proxy struct {
 	Files   []string // those of the proxy, likewise; it is started with the first
 	HTTP3   bool     // it speaks that, too, where it has a certificate
 
+	// Trailers says that it passes those of requests on, and has no setting against it.
+	Trailers bool
+
 	find    func(t testing.TB) (program string)
 	command func(program, folder, file string) []string // arguments
 	secure  func(s *setup)                              // has its files listen with TLS
@@ -54,10 +57,12 @@ func All() []Proxy {
 		envoy("Envoy 1.40.0 over HTTP", "Envoy over HTTP", rest, "1.40.0"),
 	}
 	if os.Getenv("CODEGRANT_TEST_PROXIES") == "all" {
-		all = append(all, caddy("Caddy 2.11.9, from its module", func(t testing.TB) string {
+		newest := caddy("Caddy 2.11.9, from its module", func(t testing.TB) string {
 			t.Helper()
 			return testenv.GoProgram(t, "github.com/caddyserver/caddy/v2/cmd/caddy@v2.11.9")
-		}))
+		})
+		newest.Trailers = true
+		all = append(all, newest)
 	}
 	return all
 }
