@@ -60,7 +60,7 @@ for platform in "${platforms[@]}"; do
 	program=codegrant
 	[ "$system" != windows ] || program=codegrant.exe
 	GOOS=$system GOARCH=$architecture go build -ldflags="-s -w -X main.version=$version" -o "$folder/$program" ./cmd/codegrant
-	$cyclonedx bin -json -noserial -version "$version" -output "$out/$name.cdx.json" "$folder/$program"
+	$cyclonedx bin -json -noserial -notimestamp -version "$version" -output "$out/$name.cdx.json" "$folder/$program"
 	cp LICENSE README.md "$folder"
 	cp -r "$stage/man" "$stage/completions" "$folder"
 	archive "$out/$name.tar.gz" "$stage" "$name"
