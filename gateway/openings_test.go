@@ -89,14 +89,20 @@ func TestS101_S134_NobodyIsExempt(t *testing.T) {
 // goes, and what an upstream says of another place is for the client.
 func TestS105_UpstreamsAreThoseOfTheConfiguration(t *testing.T) {
 	elsewhere := upstream(t, func(http.ResponseWriter, *http.Request) { t.Error("another place was asked") })
-	moving := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+	moves := func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/moved") {
 			http.Redirect(w, r, elsewhere+"/", http.StatusTemporaryRedirect)
 			return
 		}
 		fmt.Fprint(w, "ours")
-	})
-	s := newSite(t, public(gateway.Upstream{URLs: []string{moving}}), nil)
+	}
+	one, two := upstream(t, moves), upstream(t, moves)
+	t.Run("one", func(t *testing.T) { goesWhereConfigured(t, elsewhere, one) })
+	t.Run("one of several", func(t *testing.T) { goesWhereConfigured(t, elsewhere, one, two) })
+}
+
+func goesWhereConfigured(t *testing.T, elsewhere string, upstreams ...string) {
+	s := newSite(t, public(gateway.Upstream{URLs: upstreams}), nil)
 	for _, path := range []string{"/moved", "/moved/x"} {
 		r, _ := s.ask(http.DefaultClient, "GET", path, map[string]string{"Authorization": "Bearer x"})
 		if r.StatusCode != http.StatusTemporaryRedirect || r.Header.Get("Location") != elsewhere+"/" {
