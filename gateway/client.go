@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/codegrant/codegrant/internal/hop"
 )
 
 // ClientAddress says where a request comes from that a permission of a route is asked
@@ -38,30 +40,14 @@ func (g *Gateway) clientOf(r *http.Request) (netip.Addr, bool) {
 	if len(lines) == 0 {
 		return netip.Addr{}, false
 	}
-	for _, hop := range slices.Backward(strings.Split(strings.Join(lines, ","), ",")) {
-		address, ok := parseHop(hop)
+	for _, item := range slices.Backward(strings.Split(strings.Join(lines, ","), ",")) {
+		address, ok := hop.Parse(item)
 		if !ok {
 			return netip.Addr{}, false
 		}
-		if client = address.Unmap().WithZone(""); !g.trusts(client) {
+		if client = address; !g.trusts(client) {
 			break
 		}
 	}
 	return client, true
-}
-
-// parseHop reads an item of X-Forwarded-For: an address, which some proxies write with the
-// port, or in brackets.
-func parseHop(hop string) (netip.Addr, bool) {
-	hop = strings.TrimSpace(hop)
-	if address, err := netip.ParseAddrPort(hop); err == nil {
-		return address.Addr(), true
-	}
-	if inner, ok := strings.CutPrefix(hop, "["); ok && strings.HasSuffix(inner, "]") {
-		if hop = strings.TrimSuffix(inner, "]"); !strings.Contains(hop, ":") {
-			return netip.Addr{}, false
-		}
-	}
-	address, err := netip.ParseAddr(hop)
-	return address, err == nil
 }

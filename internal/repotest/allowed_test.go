@@ -127,6 +127,7 @@ var allowed = map[string]map[string]string{
 	"directory/sqsqueue/sqstest": {},
 	"gateway": {
 		".":                 "decides who is asking; the gateway speaks for it",
+		"internal/hop":      "an item of X-Forwarded-For",
 		"internal/quotas":   "how long a token of a pool can be",
 		"internal/sign":     "assertions of who is asking",
 		"golang.org/x/net":  "which names a header can have",
@@ -347,6 +348,7 @@ var allowed = map[string]map[string]string{
 		"cmd/codegrant/internal/listen":       "addresses and sockets",
 		"cmd/codegrant/internal/parts":        "databases and secrets",
 		"cmd/codegrant/internal/terminal":     "where it speaks",
+		"internal/hop":                        "an item of X-Forwarded-For",
 		"cognito":                             "client secrets",
 		"cupboard":                            "revocations that are owed",
 		"cupboard/notbefore":                  "whose tokens of before count no longer",
@@ -411,6 +413,7 @@ var allowed = map[string]map[string]string{
 	},
 	"internal/kept":       {},
 	"internal/sign":       {"session": "the keys that signing keys follow from"},
+	"internal/hop":        {},
 	"internal/quotas":     {},
 	"internal/peopletest": {"internal/quotas": "the limits that they are made to"},
 	"internal/gatewaytest": {

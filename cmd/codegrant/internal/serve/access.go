@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant/gateway"
+	"github.com/codegrant/codegrant/internal/hop"
 	"github.com/codegrant/codegrant/internal/tracing"
 )
 
@@ -161,33 +162,16 @@ func (g *generation) clientOf(r *http.Request) netip.Addr {
 	}
 	client := peer
 	hops := strings.Split(strings.Join(r.Header["X-Forwarded-For"], ","), ",")
-	for _, hop := range slices.Backward(hops) {
-		address, err := parseHop(hop)
-		if err != nil {
+	for _, item := range slices.Backward(hops) {
+		address, ok := hop.Parse(item)
+		if !ok {
 			return client // nobody to believe stands behind what is left
 		}
-		client = address.Unmap().WithZone("")
-		if !g.trusts(client) {
+		if client = address; !g.trusts(client) {
 			return client
 		}
 	}
 	return client
-}
-
-// parseHop reads an item of X-Forwarded-For: an address, which some proxies write with
-// the port (Azure, CloudFront), or in brackets.
-func parseHop(hop string) (netip.Addr, error) {
-	hop = strings.TrimSpace(hop)
-	if address, err := netip.ParseAddrPort(hop); err == nil {
-		return address.Addr(), nil
-	}
-	if inner, ok := strings.CutPrefix(hop, "["); ok && strings.HasSuffix(inner, "]") {
-		hop = strings.TrimSuffix(inner, "]")
-		if !strings.Contains(hop, ":") {
-			return netip.Addr{}, fmt.Errorf("%q is no IPv6 address", hop)
-		}
-	}
-	return netip.ParseAddr(hop)
 }
 
 // addressFor is clientOf, as it was found out when the request came.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/codegranttest"
+	"github.com/codegrant/codegrant/internal/hop"
 	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/internal/testenv"
 	"github.com/codegrant/codegrant/localpool"
@@ -384,11 +385,11 @@ func FuzzS211_ForwardedFor(f *testing.F) {
 		}
 		last := netip.Addr{} // the one that the items at the end, as far as they are proxies, lead to
 		for _, item := range slices.Backward(strings.Split(forwarded, ",")) {
-			address, err := parseHop(item)
-			if err != nil {
+			address, ok := hop.Parse(item)
+			if !ok {
 				break
 			}
-			if last = address.Unmap().WithZone(""); !g.trusts(last) {
+			if last = address; !g.trusts(last) {
 				break
 			}
 		}
