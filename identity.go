@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/internal/asker"
 	"github.com/codegrant/codegrant/internal/prove"
 )
 
@@ -155,8 +156,6 @@ func (id *Identity) SessionID() string {
 	return id.sessionID
 }
 
-type contextKey struct{}
-
 // request is the context of a request that has passed Require or Identify.
 type request struct {
 	context.Context // of the request before
@@ -167,6 +166,7 @@ type request struct {
 	acted    *Identity // in its place where somebody acts for the person who may not everywhere, or where it is a machine
 	own      Identity  // where identity is of a session
 	failure  error     // why a request that tried to prove an identity has none
+	given    *Identity // by a test, in place of what the request says
 
 	// sessionEnd is when the browser's session ends; zero for identities that
 	// were proven without cookies.
@@ -175,7 +175,7 @@ type request struct {
 
 // Value finds what is known of the request, and what the context had before.
 func (req *request) Value(key any) any {
-	if key == (contextKey{}) {
+	if key == (asker.Key{}) {
 		return req
 	}
 	return req.Context.Value(key)
@@ -189,16 +189,41 @@ func (req *request) as(id *Identity) *request {
 }
 
 func fromContext(ctx context.Context) *request {
-	req, _ := ctx.Value(contextKey{}).(*request)
+	req, _ := ctx.Value(asker.Key{}).(*request)
 	return req
 }
 
 // From returns the identity that [Auth.Require] or [Auth.Identify] found. It
 // reports false for a request that passed neither, or that nobody is signed in on.
+// In a unit test of a handler, codegranttest.WithIdentity says who it is.
 func From(ctx context.Context) (*Identity, bool) {
-	req := fromContext(ctx)
-	if req == nil || req.identity == nil {
-		return nil, false
+	var id *Identity
+	switch asking := ctx.Value(asker.Key{}).(type) {
+	case *request:
+		id = asking.identity
+	case asker.Given:
+		id = given(asking)
 	}
-	return req.identity, true
+	return id, id != nil
+}
+
+// givenBy is who a test says that is asking; nil where it is for the request to say.
+func givenBy(ctx context.Context) *Identity {
+	switch asking := ctx.Value(asker.Key{}).(type) {
+	case *request:
+		return asking.given
+	case asker.Given:
+		return given(asking)
+	}
+	return nil
+}
+
+func given(by asker.Given) *Identity {
+	id, _ := by.Identity.(*Identity)
+	if id == nil || by.ID == "" && by.Access == "" {
+		return id
+	}
+	own := *id
+	own.proof = &token{ID: cognito.Secret(by.ID), Access: cognito.Secret(by.Access)}
+	return &own
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/codegrant/codegrant/internal/fault"
 	"github.com/codegrant/codegrant/session"
@@ -88,24 +89,35 @@ func (a *Auth) Recheck(r *http.Request, permissions ...Permission) error {
 }
 
 func (a *Auth) recheck(r *http.Request, permissions []Permission) error {
+	id, _, err := a.asksStill(r)
+	if err == nil {
+		err = a.gate.authorize(r.Context(), id, r, allOf(permissions))
+	}
+	return err
+}
+
+// asksStill says who it is that a request which lasts was let through for, and until when
+// that holds unless something is renewed.
+func (a *Auth) asksStill(r *http.Request) (id *Identity, until time.Time, err error) {
+	if id = givenBy(r.Context()); id != nil {
+		return a.gate.measured(id), id.Expires, nil
+	}
 	held, err := a.sessions.Recheck(r)
-	if err != nil {
-		return err
-	}
-	var id *Identity
-	if held != nil {
-		own := a.gate.identityOf(&held.Person, held.Key.Short(), held)
-		id, err = &own, a.gate.crossOrigin(r)
-	} else {
-		id, _, err = a.gate.offered(r)
-	}
 	switch {
 	case err != nil:
-		return err
-	case id == nil:
-		return ErrSessionEnded
+		return nil, until, err
+	case held != nil:
+		own := a.gate.identityOf(&held.Person, held.Key.Short(), held)
+		return &own, earlier(own.Expires, held.Record.Expires), a.gate.crossOrigin(r)
 	}
-	return a.gate.authorize(r.Context(), id, r, allOf(permissions))
+	id, _, err = a.gate.offered(r)
+	switch {
+	case err != nil:
+		return nil, until, err
+	case id == nil:
+		return nil, until, ErrSessionEnded
+	}
+	return id, id.Expires, nil
 }
 
 // identify finds out who is asking. It has answered the request itself when it reports
@@ -120,7 +132,11 @@ func (g *gate) identify(w http.ResponseWriter, r *http.Request) (*request, bool)
 	} else {
 		h["Vary"] = varies // also where a handler allows caching
 	}
-	req := &request{Context: r.Context(), gate: g, w: w}
+	req := &request{Context: r.Context(), gate: g, w: w, given: givenBy(r.Context())}
+	if req.given != nil {
+		g.take(req, g.measured(req.given), g.chain[0])
+		return req, true
+	}
 
 	held, err := g.sessions.Find(w, r)
 	switch {
@@ -154,6 +170,15 @@ func (g *gate) identify(w http.ResponseWriter, r *http.Request) (*request, bool)
 	case err != nil:
 		g.audit(r.Context(), slog.LevelWarn, "proof refused", slog.String("reason", err.Error()))
 		req.failure = &proofError{by, err}
+	default:
+		g.take(req, id, by)
+	}
+	return req, true
+}
+
+// take has the request be of whom a proof names, as far as they may pass everywhere.
+func (g *gate) take(req *request, id *Identity, by Authenticator) {
+	switch {
 	case id != nil && id.Machine:
 		req.acted, req.failure = id, &proofError{by, ErrMachineToken}
 	case id != nil && !g.mayAct(id):
@@ -161,7 +186,6 @@ func (g *gate) identify(w http.ResponseWriter, r *http.Request) (*request, bool)
 	default:
 		req.identity = id
 	}
-	return req, true
 }
 
 // offered asks the authenticators in turn. by is the one that was offered something.

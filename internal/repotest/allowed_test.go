@@ -35,6 +35,7 @@ var allowed = map[string]map[string]string{
 		"cupboard":           "where revocations are kept that the pool has not made",
 		"cupboard/notbefore": "whose tokens of before count no longer",
 		"secret":             "a client secret in a file, from settings of the environment",
+		"internal/asker":     "the key under which a context says who asks",
 		"internal/behind":    "work beside requests, that a shutdown waits for",
 		"internal/fault":     "invalid or unavailable, which is what it answers",
 		"internal/keep":      "sign-ins between requests",
@@ -47,6 +48,7 @@ var allowed = map[string]map[string]string{
 	},
 
 	// The rooms of the root package: below it, above the leaves.
+	"internal/asker":  {},
 	"internal/behind": {},
 	"internal/fault": {
 		"cognito": "its fault that says nothing about anybody",
@@ -232,6 +234,7 @@ var allowed = map[string]map[string]string{
 	"codegranttest": {
 		".":                "the configuration that fits the pool",
 		"cognito":          "the pool as that configuration names it",
+		"internal/asker":   "the key under which a context says who asks",
 		"golang.org/x/net": "forms of real pages, and cookies as browsers keep them",
 		"localpool":        "the pool in the test's process",
 	},
