@@ -12,5 +12,4 @@ var different = []string{
 	"Threat protection is accepted, and does nothing. With `lang` the pages are in the twelve languages of managed login; refusals stay English.",
 	"Text messages are shown, not sent; so is e-mail without `--smtp`. Quotas are enforced where the seed has them, or with `--quotas`.",
 	"The pages look like a managed login, and are not Amazon's.",
-	"A recovery pauses writes of the JSON API, not what people do on the login pages.",
 }

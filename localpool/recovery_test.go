@@ -118,6 +118,66 @@ func TestAPI_ChallengesWhileWritesPause(t *testing.T) {
 	}
 }
 
+// TestPages_WhileWritesPause: the login pages say that a change has to wait, and change nothing;
+// who signs in and changes nothing is let in.
+func TestPages_WhileWritesPause(t *testing.T) {
+	c := newContract(t)
+	pool := `"UserPoolId":"` + shop + `"`
+	c.ask("CreateIdentityProvider", `{`+pool+`,"ProviderName":"Google","ProviderType":"Google","ProviderDetails":{"client_id":"a","client_secret":"b","authorize_scopes":"openid"},"AttributeMapping":{"email":"email","name":"name"}}`)
+	c.support("COGNITO", "Google")
+	if q := c.as("Google", map[string]string{"subject": "1", "name": "Kim"}); q.Get("code") == "" {
+		t.Fatalf("before: %v", q)
+	}
+	c.ask("SignUp", `{"ClientId":"spa","Username":"zoe","Password":"Passw0rd!","UserAttributes":[{"Name":"email","Value":"zoe@example.com"}]}`)
+	signUpCode := c.lastCode("zoe@example.com")
+	c.ask("ForgotPassword", `{"ClientId":"spa","Username":"carol"}`)
+	resetCode := c.lastCode("carol@example.com")
+	page := c.loginPage()
+	newPassword := c.post(page, "/login", map[string]string{"username": "dave", "password": "Temp0rary!"})
+	if !strings.Contains(newPassword.body, "new password") {
+		t.Fatalf("dave: %s", newPassword.body)
+	}
+	c.ahead.Add(int64(time.Hour))
+	at, _ := json.Marshal(time.Now().Add(30 * time.Minute).Unix())
+	r := c.ask("InitiatePointInTimeRecovery", `{`+pool+`,"RestoreTimestamp":`+string(at)+`}`)
+	newPassword = c.post(page, "/login", map[string]string{"username": "dave", "password": "Temp0rary!"})
+
+	changes := []struct {
+		path   string
+		page   answer
+		fields map[string]string
+	}{
+		{"/signup", page, map[string]string{"username": "yan@example.com", "password": "Passw0rd!"}},
+		{"/confirm", page, map[string]string{"username": "zoe", "code": signUpCode}},
+		{"/confirmforgotPassword", page, map[string]string{"username": "carol", "code": resetCode, "password": "N3wPassword!"}},
+		{"/newpassword", newPassword, map[string]string{"password": "N3wPassword!", "again": "N3wPassword!"}},
+		{"/passkeys/add", page, nil},
+	}
+	for _, row := range changes {
+		if a := c.post(row.page, row.path, row.fields); a.status != 200 || !strings.Contains(a.body, "recovery of the user pool is in progress") {
+			t.Errorf("%s: %d %s", row.path, a.status, a.body)
+		}
+	}
+	if a := c.do("GET", "/confirmUser?client_id=spa&user_name=zoe&confirmation_code="+signUpCode, nil); !strings.Contains(a.body, "recovery of the user pool is in progress") {
+		t.Errorf("the link of a message: %s", a.body)
+	}
+	for _, row := range []struct{ subject, name, fault string }{
+		{"1", "Kim", ""}, {"1", "Kim Other", "recovery"}, {"2", "Lou", "recovery"},
+	} {
+		q := c.as("Google", map[string]string{"subject": row.subject, "name": row.name})
+		if (q.Get("code") == "") != (row.fault != "") || !strings.Contains(q.Get("error_description"), row.fault) {
+			t.Errorf("%s, %s, of a provider: %v", row.subject, row.name, q)
+		}
+	}
+	if a := c.post(page, "/login", map[string]string{"username": "carol", "password": "Passw0rd!"}); !in(a) {
+		t.Errorf("who changes nothing: %s", a.body)
+	}
+	c.ask("CancelPointInTimeRecovery", `{`+pool+`,"RestoreId":"`+text(inner(r, "Restoration", "RestoreId"))+`"}`)
+	if a := c.post(page, "/signup", changes[0].fields); !strings.Contains(a.body, "We sent a code") {
+		t.Errorf("afterwards: %s", a.body)
+	}
+}
+
 // TestAPI_AttributesThatAreNotThere: who is not there is told of before what is not there, and
 // all of it at once.
 func TestAPI_AttributesThatAreNotThere(t *testing.T) {

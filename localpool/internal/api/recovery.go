@@ -12,15 +12,13 @@ import (
 // Point-in-time recovery. What users and groups were is known from the start of the server
 // on: a recovery pauses writes, says what it would change, and changes it.
 const (
-	recoveries = "recovery"
-
-	previewGenerated = "PREVIEW_GENERATED"
+	recoveries       = state.Recoveries
+	previewGenerated = state.PreviewGenerated
 	previewCancelled = "PREVIEW_CANCELLED"
 	previewExpired   = "PREVIEW_EXPIRED"
 	restoreCompleted = "RESTORE_COMPLETED"
 
-	previewLifetime = 24 * time.Hour
-	leastBack       = 15 * time.Minute
+	leastBack = 15 * time.Minute
 )
 
 type onRecovery struct {
@@ -47,16 +45,10 @@ func (r restoration) settings() state.Settings {
 // restorationOf reads a recovery; a preview that nobody took up expires.
 func (a *API) restorationOf(d state.Document) (r restoration) {
 	_ = json.Unmarshal(d.Members["r"], &r) // written here
-	if r.RestoreStatus == previewGenerated && a.state.Now().After(d.Created.Add(previewLifetime)) {
+	if r.RestoreStatus == previewGenerated && a.state.Now().After(d.Created.Add(state.PreviewLifetime)) {
 		r.RestoreStatus, r.RestorePreview = previewExpired, nil
 	}
 	return r
-}
-
-// paused reports whether a recovery stops what writes in a pool.
-func (a *API) paused(poolID string) bool {
-	_, list, err := a.state.Documents(poolID, recoveries)
-	return err == nil && slices.ContainsFunc(list, func(d state.Document) bool { return a.restorationOf(d).RestoreStatus == previewGenerated })
 }
 
 func (a *API) recoverable(poolID string) (state.Pool, error) {
@@ -78,7 +70,7 @@ func (a *API) initiateRecovery(in *onRecovery) (any, error) {
 	}
 	now, to := a.state.Now(), timeOf(in.RestoreTimestamp)
 	switch {
-	case a.paused(p.ID):
+	case a.state.Paused(p.ID):
 		return nil, &state.Error{Type: state.LimitExceeded, Message: "A point-in-time recovery is already in progress for the user pool."}
 	case now.Sub(to) < leastBack:
 		return nil, invalid("RestoreTimestamp must be at least 15 minutes in the past.")
@@ -172,7 +164,6 @@ func (a *API) listRecoveries(in *onRecovery) (any, error) {
 
 // writing are the beginnings of the names of operations that change users. While a
 // recovery is looked at they are stopped.
-// (Unconfirmed: "the exception of a write during a recovery".)
 var writing = []string{
 	"SignUp", "ConfirmSignUp", "ConfirmForgotPassword", "ChangePassword", "UpdateUserAttributes", "DeleteUser", "VerifyUserAttribute", "SetUser", "AssociateSoftwareToken",
 	"VerifySoftwareToken", "AdminCreate", "AdminUpdate", "AdminDelete", "AdminSet", "AdminReset", "AdminConfirm", "AdminAdd", "AdminRemove", "AdminEnable", "AdminDisable",
@@ -212,8 +203,8 @@ func (a *API) stopped(name string, body []byte) error {
 	if about.UserPoolId == "" && about.Session != "" {
 		about.UserPoolId = a.sessions.poolOf(about.Session)
 	}
-	if about.UserPoolId == "" || !a.paused(about.UserPoolId) {
+	if about.UserPoolId == "" || !a.state.Paused(about.UserPoolId) {
 		return nil
 	}
-	return &state.Error{Type: "OperationNotEnabledException", Message: "The operation is not enabled while a point-in-time recovery of the user pool is in progress."}
+	return state.ErrPaused
 }

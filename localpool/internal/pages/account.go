@@ -67,6 +67,8 @@ func (p *Pages) confirmUser(w http.ResponseWriter, r *http.Request) {
 	c, ok := p.state.Client(q.Get("client_id"))
 	if !ok || !p.limiter.Take(quota.UserCreation) {
 		v.Notice, v.Error = "", "An error was encountered with the requested page."
+	} else if p.state.Paused(c.PoolID) {
+		v.Notice, v.Error = "", message(state.ErrPaused)
 	} else if err := p.triggers.ConfirmSignUp(r.Context(), c, q.Get("user_name"), q.Get("confirmation_code"), false, triggers.Sent{}); err != nil {
 		v.Notice, v.Error = "", message(err)
 		if refused(err, state.UserNotFound) {

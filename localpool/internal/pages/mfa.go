@@ -107,6 +107,10 @@ func (p *Pages) mfa(w http.ResponseWriter, r *http.Request, v *view) {
 		p.second(w, r, v, u, c.shown)
 		return
 	}
+	if (c.factor == state.MFASetup || c.factor == state.SoftwareTokenMFA) && p.state.Paused(c.poolID) {
+		p.pause(w, r, v)
+		return
+	}
 	code := strings.TrimSpace(r.PostFormValue("code"))
 	asked := askedCode{Username: u.Username}
 	method := state.Method(c.factor)

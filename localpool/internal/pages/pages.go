@@ -89,15 +89,16 @@ func New(s *state.State, endpoints *oauth.Endpoints, t *triggers.Triggers, at pl
 	for path, step := range map[string]struct {
 		category string
 		serve    func(http.ResponseWriter, *http.Request, *view)
+		writes   bool // which waits while a recovery is looked at
 	}{
-		"/login": {quota.UserAuthentication, p.login}, "/mfa": {quota.UserAuthentication, p.mfa},
-		"/signup": {quota.UserCreation, p.signUp}, "/confirm": {quota.UserCreation, p.confirm}, "/resendcode": {quota.UserResourceRead, p.resend},
-		"/forgotPassword": {quota.UserAccountRecovery, p.forgot}, "/confirmforgotPassword": {quota.UserAccountRecovery, p.reset},
-		"/newpassword": {quota.UserAccountRecovery, p.newPassword}, "/idp": {quota.UserAuthentication, p.idp},
-		"/stepup": {quota.UserAuthentication, p.stepUp}, "/choose": {quota.UserAuthentication, p.choose},
-		"/passkey": {quota.UserAuthentication, p.passkey}, "/passkeys/add": {quota.UserAuthentication, p.addPasskey},
+		"/login": {quota.UserAuthentication, p.login, false}, "/mfa": {quota.UserAuthentication, p.mfa, false},
+		"/signup": {quota.UserCreation, p.signUp, true}, "/confirm": {quota.UserCreation, p.confirm, true}, "/resendcode": {quota.UserResourceRead, p.resend, false},
+		"/forgotPassword": {quota.UserAccountRecovery, p.forgot, false}, "/confirmforgotPassword": {quota.UserAccountRecovery, p.reset, true},
+		"/newpassword": {quota.UserAccountRecovery, p.newPassword, true}, "/idp": {quota.UserAuthentication, p.idp, false},
+		"/stepup": {quota.UserAuthentication, p.stepUp, false}, "/choose": {quota.UserAuthentication, p.choose, false},
+		"/passkey": {quota.UserAuthentication, p.passkey, false}, "/passkeys/add": {quota.UserAuthentication, p.addPasskey, true},
 	} {
-		p.mux.HandleFunc(path, p.authorized(step.category, step.serve))
+		p.mux.HandleFunc(path, p.authorized(step.category, step.writes, step.serve))
 	}
 	p.mux.HandleFunc("GET /{$}", p.index)
 	p.mux.HandleFunc("GET /oauth2/idpresponse", p.idpResponse)
@@ -154,7 +155,7 @@ func (v *view) Policy() string {
 
 // authorized wraps the pages of a sign-in: each carries a whole authorization
 // request in its query, which is checked again at every step.
-func (p *Pages) authorized(category string, h func(http.ResponseWriter, *http.Request, *view)) http.HandlerFunc {
+func (p *Pages) authorized(category string, writes bool, h func(http.ResponseWriter, *http.Request, *view)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodPost {
 			w.Header().Set("Allow", "GET, POST")
@@ -191,8 +192,18 @@ func (p *Pages) authorized(category string, h func(http.ResponseWriter, *http.Re
 			v.Email = r.PostFormValue("username")
 			v.Name = r.PostFormValue("name")
 		}
+		if writes && p.state.Paused(a.Client.PoolID) {
+			p.pause(w, r, v)
+			return
+		}
 		h(w, r, v)
 	}
+}
+
+// pause says that a change has to wait. Sign-ins that change nothing go on.
+func (p *Pages) pause(w http.ResponseWriter, r *http.Request, v *view) {
+	v.Error = message(state.ErrPaused)
+	p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
 }
 
 const csrfCookie = "XSRF-TOKEN"

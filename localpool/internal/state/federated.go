@@ -80,6 +80,9 @@ func (s *State) Federate(poolID string, provider Provider, userID string, attrib
 		return User{}, false, err
 	}
 	draft, err := s.federated(p, provider, userID, attributes)
+	if err == nil && s.paused(p) {
+		err = ErrPaused
+	}
 	s.mu.Unlock()
 	if err != nil {
 		return User{}, false, err
@@ -172,8 +175,12 @@ func (s *State) refederate(poolID string, known User, provider Provider, attribu
 				return refuse(InvalidParameter, fmt.Sprintf("user.%s: Attribute cannot be updated.", name))
 			}
 		}
+		changes := func(name string) bool { return after[name] != user.Attributes[name] }
+		if s.paused(p) && slices.ContainsFunc(slices.Collect(maps.Keys(after)), changes) {
+			return ErrPaused
+		}
 		for name, value := range after {
-			if value != user.Attributes[name] {
+			if changes(name) {
 				unverify(user.Attributes, map[string]string{name: value})
 			}
 			user.Attributes[name] = value

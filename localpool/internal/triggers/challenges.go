@@ -128,6 +128,9 @@ func (t *Triggers) Migrate(ctx context.Context, c state.Client, username, passwo
 	}
 	delete(who.Attributes, "username")
 	delete(who.Attributes, "sub")
+	if t.state.Paused(c.PoolID) {
+		return false, state.ErrPaused
+	}
 	_, err = t.state.CreateUser(c.PoolID, state.NewUser{Username: username, Attributes: who.Attributes, Password: password, Status: state.Confirmed, Enabled: true})
 	return err == nil, err
 }
