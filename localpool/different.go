@@ -4,7 +4,7 @@ package localpool
 // that fits one screen. What nobody knows of Cognito is in [unconfirmed].
 var different = []string{
 	"The issuer is `http://127.0.0.1:9229/<pool id>`: configure it, or give the JWKS URL, as for pools of the newer issuer type.",
-	"The JSON API (`POST /` with `X-Amz-Target`) has all 153 operations of the service. Some have nothing behind them: threat protection sees nothing, replicas and logs are documents, client ID metadata documents have policies and are not fetched. A point-in-time recovery knows what users and groups were since the pool started.",
+	"The JSON API (`POST /` with `X-Amz-Target`) has all 153 operations of the service. Some have nothing behind them: threat protection sees nothing, replicas and logs are documents. A point-in-time recovery knows what users and groups were since the pool started.",
 	"Custom challenges and migration are in the JSON API alone, as at Cognito. Custom senders are given codes sealed by a key of the seed's, not by KMS.",
 	"Passkeys need `localhost`: browsers are led there from `127.0.0.1`. The relying party of a pool that says nothing is `localhost`.",
 	"A style of managed login shows its colours, corners and logo; one of the classic pages is kept and not shown.",

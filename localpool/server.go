@@ -15,6 +15,7 @@ import (
 	"github.com/codegrant/codegrant/localpool/internal/api"
 	"github.com/codegrant/codegrant/localpool/internal/events"
 	"github.com/codegrant/codegrant/localpool/internal/mail"
+	"github.com/codegrant/codegrant/localpool/internal/metadata"
 	"github.com/codegrant/codegrant/localpool/internal/oauth"
 	"github.com/codegrant/codegrant/localpool/internal/pages"
 	"github.com/codegrant/codegrant/localpool/internal/place"
@@ -155,8 +156,11 @@ func New(config Config) (*Server, error) {
 	}
 	s.trail = events.New(events.Config{Sinks: sinks(config.Seed.Events), Client: s.client, Logger: config.Logger, Now: clock.time, NewID: tokens.NewID})
 	maker := tokens.New(st, s.triggers, s.place)
-	s.oauth = oauth.New(st, maker, s.place, s.limiter)
-	s.api = api.New(api.Config{State: st, Tokens: maker, Logger: config.Logger, Trusts: s.trusts, Limiter: s.limiter, Triggers: s.triggers, Trail: s.trail})
+	documents := metadata.New(st)
+	s.oauth = oauth.New(st, maker, s.place, s.limiter, documents)
+	s.api = api.New(api.Config{
+		State: st, Tokens: maker, Logger: config.Logger, Trusts: s.trusts, Limiter: s.limiter, Triggers: s.triggers, Trail: s.trail, Documents: documents,
+	})
 	s.route()
 	return s, nil
 }

@@ -15,5 +15,8 @@ var unconfirmed = []struct{ where, here string }{
 	{"the form fields of token exchange at `/oauth2/token`", "those of RFC 8693; errors as RFC 6749 has them"},
 	{"`act`, `sub`, lifetime and `aud` of derived tokens", "`act` has `sub` and `client_id`; the person's `sub`, the client's lifetime, the audience or resource"},
 	{"what `/oauth2/register` takes and answers", "as in RFC 7591; no RFC 7592"},
+	{"what decides for a client with a metadata document", "the document on redirect URIs (of this machine on any port); it and the app client both on grants and scopes; the app client on lifetimes and sign-out URLs; tokens have the app client's id"},
+	{"a metadata document that cannot be fetched", "the error page says why; `REFRESH` is `InvalidParameterException`, the token endpoint `invalid_client`"},
+	{"what discovery says of metadata documents", "`client_id_metadata_document_supported`, where a policy has an app client"},
 	{"errors of passkeys at a sign-in", "`NotAuthorizedException`, as of a wrong password"},
 }

@@ -172,14 +172,15 @@ var allowed = map[string]map[string]string{
 
 	// The local pool shares nothing with what it is used to test.
 	"localpool": {
-		"localpool/internal/api":    "its face for programs",
-		"localpool/internal/mail":   "what is e-mailed to a server for tests",
-		"localpool/internal/oauth":  "its OAuth face",
-		"localpool/internal/pages":  "its face for people",
-		"localpool/internal/place":  "where it is reached",
-		"localpool/internal/quota":  "request rates, over all faces",
-		"localpool/internal/state":  "what the faces share",
-		"localpool/internal/tokens": "what they issue",
+		"localpool/internal/api":      "its face for programs",
+		"localpool/internal/mail":     "what is e-mailed to a server for tests",
+		"localpool/internal/metadata": "clients whose ids are URLs",
+		"localpool/internal/oauth":    "its OAuth face",
+		"localpool/internal/pages":    "its face for people",
+		"localpool/internal/place":    "where it is reached",
+		"localpool/internal/quota":    "request rates, over all faces",
+		"localpool/internal/state":    "what the faces share",
+		"localpool/internal/tokens":   "what they issue",
 
 		"localpool/internal/webauthn": "which browsers are led to localhost",
 
@@ -191,20 +192,23 @@ var allowed = map[string]map[string]string{
 	"localpool/internal/model":          {},
 	"localpool/internal/model/generate": {},
 	"localpool/internal/api": {
-		"localpool/internal/model":  "what the API takes",
-		"localpool/internal/quota":  "too many requests",
-		"localpool/internal/state":  "the pool behind the face",
-		"localpool/internal/tokens": "what it issues, and takes from apps",
+		"localpool/internal/metadata": "the state of documents of clients",
+		"localpool/internal/model":    "what the API takes",
+		"localpool/internal/quota":    "too many requests",
+		"localpool/internal/state":    "the pool behind the face",
+		"localpool/internal/tokens":   "what it issues, and takes from apps",
 
 		"localpool/internal/events":   "who is told of its operations",
 		"localpool/internal/triggers": "what is called before and after its operations",
 		"localpool/internal/webauthn": "what authenticators are asked and answer",
 	},
+	"localpool/internal/metadata": {"localpool/internal/state": "policies, app clients, and what is kept of documents"},
 	"localpool/internal/oauth": {
-		"localpool/internal/place":  "the pool's domain and issuer",
-		"localpool/internal/quota":  "too many requests",
-		"localpool/internal/state":  "the pool behind the face",
-		"localpool/internal/tokens": "what it issues, and takes at userInfo",
+		"localpool/internal/metadata": "clients whose ids are URLs",
+		"localpool/internal/place":    "the pool's domain and issuer",
+		"localpool/internal/quota":    "too many requests",
+		"localpool/internal/state":    "the pool behind the face",
+		"localpool/internal/tokens":   "what it issues, and takes at userInfo",
 
 		"localpool/internal/triggers": "the reasons for which tokens are made",
 	},

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/codegrant/codegrant/localpool/internal/events"
+	"github.com/codegrant/codegrant/localpool/internal/metadata"
 	"github.com/codegrant/codegrant/localpool/internal/model"
 	"github.com/codegrant/codegrant/localpool/internal/quota"
 	"github.com/codegrant/codegrant/localpool/internal/state"
@@ -31,6 +32,8 @@ type API struct {
 	trail    *events.Trail
 	sessions sessions
 	limits   limits
+
+	documents *metadata.Documents
 }
 
 // Config configures an [API]. Every field is required.
@@ -49,11 +52,13 @@ type Config struct {
 	Triggers *triggers.Triggers
 	// Trail is told what was called.
 	Trail *events.Trail
+	// Documents are of clients whose ids are URLs.
+	Documents *metadata.Documents
 }
 
 // New returns the API.
 func New(c Config) *API {
-	return &API{state: c.State, maker: c.Tokens, logger: c.Logger, trusts: c.Trusts, limiter: c.Limiter, triggers: c.Triggers, trail: c.Trail}
+	return &API{state: c.State, maker: c.Tokens, logger: c.Logger, trusts: c.Trusts, limiter: c.Limiter, triggers: c.Triggers, trail: c.Trail, documents: c.Documents}
 }
 
 const (

@@ -31,7 +31,7 @@ var (
 		},
 	}
 	metadataPolicies = document{
-		kind: "cimd_policy", called: "CIMD policy", member: "CIMDPolicy", shape: "CIMDPolicyType", key: "CIMDPolicyId",
+		kind: state.MetadataPolicyKind, called: "CIMD policy", member: "CIMDPolicy", shape: "CIMDPolicyType", key: "CIMDPolicyId",
 		name: newID, unique: []string{"PolicyName"}, exists: state.InvalidParameter, plans: true,
 		check: func(_ state.Pool, in, _ state.Settings) error {
 			if in["CacheDuration"] == nil {
@@ -244,7 +244,7 @@ func documented() map[string]operation {
 		"CreateCIMDPolicy":   metadataPolicies.create(),
 		"DescribeCIMDPolicy": metadataPolicies.describe(),
 		"UpdateCIMDPolicy":   metadataPolicies.update(),
-		"DeleteCIMDPolicy":   metadataPolicies.remove(false),
+		"DeleteCIMDPolicy":   forgetting(metadataPolicies.remove(false)),
 		"ListCIMDPolicies":   metadataPolicies.list("CIMDPolicies", model.ShapeOf("CIMDPolicySummaryListType").Item, "NextToken"),
 
 		"SetRiskConfiguration":      riskConfigurations.replace(),

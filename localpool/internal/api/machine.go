@@ -101,34 +101,3 @@ func (a *API) getDerivedToken(ctx context.Context, in *getDerivedToken) (any, er
 		"IssuedToken": set.Access, "IssuedTokenType": "ACCESS_TOKEN", "TokenType": "Bearer", "ExpiresIn": set.ExpiresIn, "Scopes": set.Scopes,
 	}, nil
 }
-
-type onMetadataURL struct {
-	UserPoolId   string
-	CIMDPolicyId string
-	URL          string
-	Action       string
-}
-
-// listClientMetadataURLs: no client of an address has come yet.
-func (a *API) listClientMetadataURLs(in *onMetadataURL) (any, error) {
-	if _, ok, err := a.state.Document(in.UserPoolId, metadataPolicies.kind, in.CIMDPolicyId); err != nil || !ok {
-		return nil, firstOf(err, metadataPolicies.missing(in.CIMDPolicyId))
-	}
-	return map[string]any{"ClientMetadataURLs": []any{}}, nil
-}
-
-func (a *API) updateClientMetadataURLState(in *onMetadataURL) (any, error) {
-	if _, ok, err := a.state.Document(in.UserPoolId, metadataPolicies.kind, in.CIMDPolicyId); err != nil || !ok {
-		return nil, firstOf(err, metadataPolicies.missing(in.CIMDPolicyId))
-	}
-	return nil, &state.Error{Type: "CachedCIMDURLDoesNotExistException", Message: "The URL is not in the cache: " + in.URL}
-}
-
-func firstOf(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}

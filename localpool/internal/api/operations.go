@@ -144,7 +144,7 @@ var operations = merged(map[string]operation{
 	"GetDerivedToken": opened(calling((*API).getDerivedToken)),
 
 	"ListClientMetadataURLs":       admin((*API).listClientMetadataURLs),
-	"UpdateClientMetadataURLState": admin((*API).updateClientMetadataURLState),
+	"UpdateClientMetadataURLState": calling((*API).updateClientMetadataURLState),
 
 	"InitiatePointInTimeRecovery": admin((*API).initiateRecovery),
 	"StartPointInTimeRecovery":    admin((*API).startRecovery),

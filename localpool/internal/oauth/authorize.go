@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/codegrant/codegrant/localpool/internal/metadata"
 	"github.com/codegrant/codegrant/localpool/internal/place"
 	"github.com/codegrant/codegrant/localpool/internal/quota"
 	"github.com/codegrant/codegrant/localpool/internal/state"
@@ -23,12 +24,38 @@ type Endpoints struct {
 	maker *tokens.Maker
 	place place.Place
 
-	limiter *quota.Limiter
+	limiter   *quota.Limiter
+	documents *metadata.Documents
 }
 
 // New returns the endpoints of a place.
-func New(s *state.State, maker *tokens.Maker, at place.Place, limiter *quota.Limiter) *Endpoints {
-	return &Endpoints{state: s, maker: maker, place: at, limiter: limiter}
+func New(s *state.State, maker *tokens.Maker, at place.Place, limiter *quota.Limiter, documents *metadata.Documents) *Endpoints {
+	return &Endpoints{state: s, maker: maker, place: at, limiter: limiter, documents: documents}
+}
+
+// Client finds the app client that a request names: by its id, or by the URL of a document
+// that says who it is.
+func (e *Endpoints) Client(r *http.Request, id string) (state.Client, error) {
+	if !metadata.IsURL(id) {
+		if c, ok := e.state.Client(id); ok {
+			return c, nil
+		}
+		return state.Client{}, metadata.ErrUnknown
+	}
+	pools := e.state.Pools()
+	if here := e.place.Here(r); here != e.place.Base {
+		pools = slices.DeleteFunc(pools, func(id string) bool { return e.place.Domain(id) != here })
+	}
+	return e.documents.Client(r.Context(), id, pools)
+}
+
+// stranger refuses a client that is none.
+func stranger(err error) *Refusal {
+	f := &Refusal{Code: "invalid_request", Description: "Client does not exist."}
+	if !errors.Is(err, metadata.ErrUnknown) {
+		f.Description = "Client metadata document: " + err.Error()
+	}
+	return f
 }
 
 // Issuer returns the issuer of a pool.
@@ -70,10 +97,10 @@ type Refusal struct {
 
 // ParseAuthorization reads the query of /oauth2/authorize, /login and the pages
 // between. Exactly one of its results is nil.
-func (e *Endpoints) ParseAuthorization(q url.Values) (*Authorization, *Refusal) {
-	client, ok := e.state.Client(q.Get("client_id"))
-	if !ok {
-		return nil, &Refusal{Code: "invalid_request", Description: "Client does not exist."}
+func (e *Endpoints) ParseAuthorization(r *http.Request, q url.Values) (*Authorization, *Refusal) {
+	client, err := e.Client(r, q.Get("client_id"))
+	if err != nil {
+		return nil, stranger(err)
 	}
 	a := &Authorization{
 		Client: client, RedirectURI: q.Get("redirect_uri"), ResponseType: q.Get("response_type"),
@@ -86,9 +113,8 @@ func (e *Endpoints) ParseAuthorization(q url.Values) (*Authorization, *Refusal) 
 	if a.RedirectURI == "" && len(client.CallbackURLs) == 1 {
 		a.RedirectURI = client.CallbackURLs[0]
 	}
-	// Compared to the letter: scheme, host, port, path and trailing slash.
-	if !slices.Contains(client.CallbackURLs, a.RedirectURI) {
-		return nil, &Refusal{Code: "redirect_mismatch", ClientID: client.ID, Came: a.RedirectURI}
+	if !client.Calls(a.RedirectURI) {
+		return nil, &Refusal{Code: "redirect_mismatch", ClientID: client.Named(), Came: a.RedirectURI}
 	}
 	refuse := func(code, description string) (*Authorization, *Refusal) {
 		return nil, &Refusal{RedirectURI: a.RedirectURI, Fragment: a.ResponseType == "token", Code: code, Description: description, State: a.State, HasState: a.HasState}
@@ -150,7 +176,7 @@ func (e *Endpoints) Authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q := r.URL.Query()
-	a, refusal := e.ParseAuthorization(q)
+	a, refusal := e.ParseAuthorization(r, q)
 	if refusal != nil {
 		e.Refuse(w, r, refusal)
 		return
@@ -238,7 +264,7 @@ func (e *Endpoints) finish(w http.ResponseWriter, r *http.Request, a *Authorizat
 	}
 	acr, amr := e.state.Context(a.Client.PoolID, x.Shown)
 	code := e.state.IssueCode(state.Code{
-		ClientID: a.Client.ID, Username: u.Username, Sub: u.Sub(), RedirectURI: a.RedirectURI,
+		ClientID: a.Client.Named(), Username: u.Username, Sub: u.Sub(), RedirectURI: a.RedirectURI,
 		Scopes: a.Scopes, Nonce: a.Nonce, Challenge: a.Challenge, Resource: a.Resource, AuthTime: x.AuthTime,
 		ACR: acr, AMR: amr, Origin: x.ID, Device: x.Device, IP: x.IP,
 	})
@@ -351,16 +377,16 @@ func (e *Endpoints) Logout(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Required String parameter 'client_id' is not present", http.StatusBadRequest)
 		return
 	}
-	client, ok := e.state.Client(q.Get("client_id"))
-	if !ok {
-		redirect(w, e.place.Here(r)+"/error?error=invalid_request&error_description=Client+does+not+exist.")
+	client, err := e.Client(r, q.Get("client_id"))
+	if err != nil {
+		e.Refuse(w, r, stranger(err))
 		return
 	}
 	target := ""
 	switch {
 	case slices.Contains(client.LogoutURLs, q.Get("logout_uri")):
 		target = q.Get("logout_uri")
-	case slices.Contains(client.CallbackURLs, q.Get("redirect_uri")):
+	case client.Calls(q.Get("redirect_uri")):
 		q.Del("logout_uri")
 		target = e.place.Here(r) + "/login?" + q.Encode()
 	default:

@@ -108,8 +108,8 @@ func (e *Endpoints) authenticate(r *http.Request, form url.Values) (state.Client
 	if id == "" {
 		return state.Client{}, &clientFault{"invalid_request", ""}
 	}
-	client, ok := e.state.Client(id)
-	if !ok {
+	client, err := e.Client(r, id)
+	if err != nil {
 		return client, &clientFault{"invalid_client", ""}
 	}
 	if len(client.Secrets) == 0 {
@@ -144,7 +144,7 @@ func (e *Endpoints) redeem(ctx context.Context, w http.ResponseWriter, client st
 	}
 	code, ok := e.state.TakeCode(form.Get("code"))
 	switch {
-	case !ok, code.ClientID != client.ID:
+	case !ok, code.ClientID != client.Named():
 		oauthError(w, http.StatusBadRequest, "invalid_grant", "")
 		return
 	case code.RedirectURI != form.Get("redirect_uri"):

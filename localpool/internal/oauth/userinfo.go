@@ -86,6 +86,10 @@ func (e *Endpoints) Discovery(w http.ResponseWriter, r *http.Request) {
 	if endpoint := e.registrationEndpoint(p); endpoint != "" {
 		metadata["registration_endpoint"] = endpoint
 	}
+	if e.documents.Supported(pool) {
+		// (Unconfirmed: "what discovery says of metadata documents".)
+		metadata["client_id_metadata_document_supported"] = true
+	}
 	writeJSON(w, http.StatusOK, metadata)
 }
 

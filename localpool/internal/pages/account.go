@@ -64,8 +64,8 @@ func (p *Pages) confirm(w http.ResponseWriter, r *http.Request, v *view) {
 func (p *Pages) confirmUser(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	v := &view{Notice: "Your registration has been confirmed!"}
-	c, ok := p.state.Client(q.Get("client_id"))
-	if !ok || !p.limiter.Take(quota.UserCreation) {
+	c, err := p.oauth.Client(r, q.Get("client_id"))
+	if err != nil || !p.limiter.Take(quota.UserCreation) {
 		v.Notice, v.Error = "", "An error was encountered with the requested page."
 	} else if p.state.Paused(c.PoolID) {
 		v.Notice, v.Error = "", message(state.ErrPaused)

@@ -161,7 +161,7 @@ func (p *Pages) idpResponse(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, p.place.Here(r)+"/error?error=invalid_request&error_description=Invalid+state", http.StatusFound)
 		return
 	}
-	a, refusal := p.oauth.ParseAuthorization(asked)
+	a, refusal := p.oauth.ParseAuthorization(r, asked)
 	if refusal != nil {
 		p.oauth.Refuse(w, r, refusal)
 		return

@@ -167,7 +167,7 @@ func (p *Pages) authorized(category string, writes bool, h func(http.ResponseWri
 			q.Set("response_type", "code")
 			r = withQuery(r, q)
 		}
-		a, refusal := p.oauth.ParseAuthorization(q)
+		a, refusal := p.oauth.ParseAuthorization(r, q)
 		if refusal != nil {
 			p.oauth.Refuse(w, r, refusal)
 			return
@@ -384,8 +384,8 @@ func (p *Pages) fault(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case q.Get("error") == "redirect_mismatch":
 		v.Notice = "redirect_mismatch: the redirect_uri is not one of the app client's callback URLs. They are compared to the letter, trailing slash included."
-		if client, ok := p.state.Client(q.Get("client_id")); ok {
-			v.Data = mismatch{ClientID: client.ID, Came: q.Get("redirect_uri"), Registered: client.CallbackURLs}
+		if client, err := p.oauth.Client(r, q.Get("client_id")); err == nil {
+			v.Data = mismatch{ClientID: client.Named(), Came: q.Get("redirect_uri"), Registered: client.CallbackURLs}
 		}
 	case q.Get("error_description") != "":
 		v.Notice = q.Get("error_description")

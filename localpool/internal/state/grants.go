@@ -10,7 +10,7 @@ import (
 
 // Code is an authorization code and what it was issued for.
 type Code struct {
-	ClientID    string
+	ClientID    string // by which it came
 	Username    string
 	Sub         string
 	RedirectURI string
@@ -178,7 +178,7 @@ func (s *State) NewGrant(c Client, g Grant) (string, Grant, error) {
 		return "", g, errDisabled
 	}
 	token := newRefreshToken()
-	g.Hash, g.ClientID = hashToken(token), c.ID
+	g.Hash, g.ClientID, g.URL = hashToken(token), c.ID, c.URL
 	if g.Family == "" {
 		g.Family = newID()
 	}
@@ -223,7 +223,7 @@ func (s *State) holder(c Client, token string) (*Pool, *Grant, *User, error) {
 	now := s.now()
 	g := p.grant(token)
 	switch {
-	case g == nil || g.ClientID != c.ID:
+	case g == nil || g.ClientID != c.ID || g.URL != c.URL:
 		return no(NotAuthorized, "Invalid Refresh Token")
 	case g.Revoked:
 		return no(NotAuthorized, "Refresh Token has been revoked")
@@ -269,7 +269,7 @@ func (s *State) Revoke(c Client, token string, linked bool) error {
 	if g == nil {
 		return nil
 	}
-	if g.ClientID != c.ID {
+	if g.ClientID != c.ID || g.URL != c.URL {
 		return refuse(NotAuthorized, "Invalid Refresh Token")
 	}
 	p.endFamily(g.Family)

@@ -1,7 +1,9 @@
 package state
 
 import (
+	"cmp"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -117,6 +119,9 @@ type Client struct {
 	// Dynamic: it registered itself.
 	Dynamic bool `json:"dynamic,omitempty"`
 
+	// URL is the id by which a client from outside uses this one; see [Client.Named].
+	URL string `json:"-"`
+
 	DefaultRedirectURI string    `json:"default_redirect_uri,omitempty"`
 	Created            time.Time `json:"created,omitzero"`
 	Modified           time.Time `json:"modified,omitzero"`
@@ -156,6 +161,32 @@ func (c Client) AllowsAuth(flow string) bool {
 // legacy reports whether flows are named by their older names.
 func legacy(flows []string) bool {
 	return len(flows) > 0 && !strings.HasPrefix(flows[0], "ALLOW_")
+}
+
+// Named is the id by which the client came.
+func (c Client) Named() string { return cmp.Or(c.URL, c.ID) }
+
+// Calls reports whether a redirect URI is one of the client's. They are compared to the
+// letter: scheme, host, port, path and trailing slash. Only programs that have a metadata
+// document may listen on any port of this machine (RFC 8252, section 7.3).
+func (c Client) Calls(uri string) bool {
+	if slices.Contains(c.CallbackURLs, uri) || c.URL == "" {
+		return slices.Contains(c.CallbackURLs, uri)
+	}
+	asked, ok := withoutPort(uri)
+	return ok && slices.ContainsFunc(c.CallbackURLs, func(own string) bool {
+		known, ok := withoutPort(own)
+		return ok && known == asked
+	})
+}
+
+// withoutPort takes the port off an http URL of this machine.
+func withoutPort(uri string) (string, bool) {
+	u, err := url.Parse(uri)
+	if err != nil || CheckURL(uri) != nil || u.Scheme != "http" || u.User != nil {
+		return "", false
+	}
+	return "http://" + u.Hostname() + strings.TrimPrefix(uri, "http://"+u.Host), true
 }
 
 // Allows reports whether the client may use a flow.
@@ -231,6 +262,7 @@ type ResourceServer struct {
 type Grant struct {
 	Hash     string    `json:"hash"`
 	ClientID string    `json:"client_id"`
+	URL      string    `json:"url,omitempty"` // of a client from outside, that uses this one
 	Username string    `json:"username"`
 	Sub      string    `json:"sub"`
 	Scopes   []string  `json:"scopes"`

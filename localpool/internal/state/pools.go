@@ -183,6 +183,7 @@ func (s *State) DeleteClient(poolID, id string) error {
 		return err
 	}
 	p.Clients = slices.DeleteFunc(p.Clients, func(other *Client) bool { return other == c })
+	p.unname(id)
 	return s.saveLocked()
 }
 
