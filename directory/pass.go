@@ -42,6 +42,11 @@ type progress struct {
 
 	// LastFull is when the last full pass that was finished began.
 	LastFull time.Time
+
+	// Last is the pass before this one that was done, and Fault why this one was
+	// left: nil, it was not, or is gone on with.
+	Last  *Report    `json:",omitempty"`
+	Fault *passFault `json:",omitempty"`
 }
 
 // cursor is where to go on reading.
@@ -121,6 +126,10 @@ func (s *Sync) resume(ctx context.Context, state []byte, o Options) (*pass, erro
 		Report: Report{Pass: "pass-" + strings.ToLower(rand.Text()), Full: o.Full, Phase: phaseGroups, Began: began, Started: now},
 		// Whom the pass before left undone is still to be done.
 		Pending: was.Pending, Unsettled: was.Unsettled,
+		Last: was.Last, Fault: was.Fault, // until this one is done
+	}
+	if was.Report.Phase == phaseDone {
+		p.Last = &was.Report
 	}
 	if was.Report.Pass != "" {
 		p.forget(was.Report.Pass)
@@ -185,7 +194,7 @@ func (p *pass) run(ctx context.Context) error {
 		}
 		if err != nil {
 			log.Warn("pass ends before it is done", slog.String("phase", p.Report.Phase), slog.Any("error", err))
-			p.leave(log)
+			p.leave(log, err)
 			return err
 		}
 	}
@@ -200,9 +209,12 @@ func (p *pass) run(ctx context.Context) error {
 
 // leave writes how far a pass is that ends before it is done, also where that is
 // because it was told to.
-func (p *pass) leave(log *slog.Logger) {
+func (p *pass) leave(log *slog.Logger, why error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !errors.Is(why, context.Canceled) { // it was told to
+		p.Fault = p.fault(why)
+	}
 	if err := p.saveLocked(p.term.last); err != nil {
 		log.Warn("what was read last will be read again", slog.Any("error", err))
 	}
@@ -223,6 +235,7 @@ func (p *pass) finish() error {
 		p.LastFull = p.Report.Began
 	}
 	p.GroupsRead, p.Cursors, p.Walks = "", nil, nil
+	p.Last, p.Fault = nil, nil
 	p.mu.Unlock()
 	return p.enter(phaseDone)
 }

@@ -81,11 +81,12 @@ func (s *Sync) passes(t *term, schedule Schedule, options Options) error {
 			return fmt.Errorf("pass ends before it is done: %w", context.Cause(t.ctx))
 		}
 		pause := schedule.Every
+		failed := err
 		switch {
 		case errors.Is(err, ErrRunning):
 			// Somebody makes one by hand: what that one did not read is still to be.
 			s.log.Info("another process is making a pass: this one tries later")
-			pause = schedule.Retry
+			pause, failed = schedule.Retry, nil
 		case err != nil && !errors.Is(err, ErrTooManyRemovals):
 			schedule.Done(report, err)
 			pause = schedule.Retry
@@ -93,6 +94,7 @@ func (s *Sync) passes(t *term, schedule Schedule, options Options) error {
 			schedule.Done(report, err)
 			options = schedule.Options
 		}
+		s.plan(t, pause, failed)
 		if err := sleep(t.ctx, pause); err != nil {
 			return context.Cause(t.ctx)
 		}

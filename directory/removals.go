@@ -75,6 +75,7 @@ func allowedRemovals(known int, share float64) int {
 }
 
 func (p *pass) tooMany(r replica.SweepResult, allowed int) error {
+	p.Report.Withheld = r.Unseen
 	return fmt.Errorf("%w: the listing does not have %d of the %d users of the replica, and %d may go: see whether the source is "+
 		"the right one and whole, and allow a larger share if it is: %w", ErrTooManyRemovals, r.Unseen, r.Known, allowed, replica.ErrSweepTooLarge)
 }

@@ -188,6 +188,16 @@ func (j *SQLJournal) held(ctx context.Context, name string, term int64, result s
 	return err
 }
 
+// Look implements [Looker].
+func (j *SQLJournal) Look(ctx context.Context, name string) (state []byte, held bool, err error) {
+	var left int64
+	err = j.db.QueryRowContext(ctx, j.sql("SELECT held_until - ("+j.now+"), state FROM codegrant_passes WHERE name = ?"), name).Scan(&left, &state)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, false, nil
+	}
+	return state, left > 0, named("read the journal", err)
+}
+
 // Release implements [Journal].
 func (j *SQLJournal) Release(ctx context.Context, name string, term int64) error {
 	_, err := j.exec(ctx, "UPDATE codegrant_passes SET held_until = 0 WHERE name = ? AND term = ?", name, term)

@@ -205,6 +205,7 @@ type Report struct {
 	Removed   int
 	Kept      int // not in the listing, and yet in the pool
 	Refused   int // users who could not be taken over as the pool has them
+	Withheld  int // missing from the listing and, being more than may go, not removed
 
 	SessionsEnded int
 	SessionsStale int

@@ -224,6 +224,12 @@ func TestS721_TheChart(t *testing.T) {
 			t.Errorf("%s asks %v", probe, got)
 		}
 	}
+	sync := at(all["Deployment prod-sync"], "spec", "template", "spec", "containers", 0)
+	for probe, path := range map[string]string{"startupProbe": "/healthz", "livenessProbe": "/healthz", "readinessProbe": "/readyz"} {
+		if got := at(sync, probe, "httpGet", "path"); got != path || !strings.Contains(fmt.Sprint(at(sync, "args")), "--ops-listen :9090") {
+			t.Errorf("%s of sync asks %v", probe, got)
+		}
+	}
 	if args := fmt.Sprint(at(gateway, "containers", 0, "args")); !strings.Contains(args, "--drain-delay 7s --drain-timeout 30s") {
 		t.Errorf("it is started with %s", args)
 	}

@@ -12,7 +12,7 @@ import (
 // the environment.
 func (r *reader) addresses(f *file) {
 	for _, at := range []struct{ key, address string }{
-		{"listen", f.Listen}, {"ops_listen", f.OpsListen}, {"spoe_listen", f.SPOEListen}, {"ext_authz_listen", f.ExtAuthzListen}, {"events.listen", f.Events.Listen},
+		{"listen", f.Listen}, {"ops_listen", f.OpsListen}, {"sync_ops_listen", f.SyncOpsListen}, {"spoe_listen", f.SPOEListen}, {"ext_authz_listen", f.ExtAuthzListen}, {"events.listen", f.Events.Listen},
 	} {
 		if at.address == "" || strings.HasPrefix(at.address, "unix:") {
 			continue

@@ -28,6 +28,7 @@ import (
 // Settings is a configuration that was read and checked.
 type Settings struct {
 	Listen, OpsListen string
+	SyncOpsListen     string // of codegrant sync
 
 	// Where Envoy and HAProxy ask; empty: nowhere.
 	ExtAuthzListen, SPOEListen string
@@ -233,7 +234,7 @@ func (r *reader) read(text []byte, options Options) *Settings {
 	r.narrow(&f, options.Uses)
 	r.content, _ = json.Marshal(f) // strings, numbers and lists of them
 	s := &Settings{
-		Listen: f.Listen, OpsListen: f.OpsListen, ExtAuthzListen: f.ExtAuthzListen, SPOEListen: f.SPOEListen,
+		Listen: f.Listen, OpsListen: f.OpsListen, SyncOpsListen: f.SyncOpsListen, ExtAuthzListen: f.ExtAuthzListen, SPOEListen: f.SPOEListen,
 		Log: Log{Level: r.level(f.Log.Level), JSON: f.Log.Format == "json", Access: f.Log.Access},
 		Limits: Limits{
 			Requests: f.Limits.Requests, Tunnels: f.Limits.Tunnels, SignInRate: f.Limits.SignInRate, SignInBurst: f.Limits.SignInBurst,

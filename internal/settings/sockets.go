@@ -17,7 +17,7 @@ func (r *reader) sockets(f *file, s *Settings) {
 		s.SocketMode = fs.FileMode(mode)
 	}
 	for _, at := range []struct{ key, address string }{
-		{"listen", f.Listen}, {"ops_listen", f.OpsListen}, {"spoe_listen", f.SPOEListen}, {"ext_authz_listen", f.ExtAuthzListen},
+		{"listen", f.Listen}, {"ops_listen", f.OpsListen}, {"sync_ops_listen", f.SyncOpsListen}, {"spoe_listen", f.SPOEListen}, {"ext_authz_listen", f.ExtAuthzListen},
 	} {
 		path, ok := strings.CutPrefix(at.address, "unix:")
 		switch {

@@ -5,13 +5,11 @@ import (
 	"errors"
 	"log/slog"
 	"math"
-	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/ops"
 	"github.com/codegrant/codegrant/gateway"
 	"github.com/codegrant/codegrant/internal/tracing"
 	"github.com/codegrant/codegrant/session"
@@ -79,13 +77,10 @@ func newMetrics(p *process) *metrics {
 	}
 	m.registry.MustRegister(
 		m.requests, m.endpoints, m.latency, m.stores, m.faults, m.reloads, m.refused, m.tools, m.responses, m.signIns, m.signOuts, m.refreshes, m.ended, m.proofs,
-		state{p}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		state{p},
 	)
+	m.registry.MustRegister(ops.Program()...)
 	return m
-}
-
-func (m *metrics) handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second})
 }
 
 func (m *metrics) decided(o gateway.Outcome) {
@@ -114,7 +109,6 @@ func (s state) Collect(to chan<- prometheus.Metric) {
 		to <- prometheus.MustNewConstMetric(prometheus.NewDesc("codegrant_"+name, help, names, nil), prometheus.GaugeValue, value, values...)
 	}
 	gauge("requests_in_flight", "Requests under way.", float64(s.inFlight.Load()))
-	s.collectBuild(gauge)
 	s.collectTraces(to)
 	g := s.current.Load()
 	if g == nil {
@@ -158,15 +152,7 @@ func (s state) Collect(to chan<- prometheus.Metric) {
 	if g.stores.outbox != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 		defer cancel()
-		// Without an answer there is nothing to say: whether the database answers is said above.
-		if size, err := g.stores.outbox(ctx); err == nil {
-			gauge("outbox_entries", "Changes that nobody has taken out of the outbox.", float64(size.Entries))
-			age := 0.0
-			if !size.Oldest.IsZero() {
-				age = time.Since(size.Oldest).Seconds()
-			}
-			gauge("outbox_age_seconds", "How long the oldest of them waits.", age)
-		}
+		ops.Outbox(ctx, g.stores.outbox, gauge)
 	}
 	if db := g.stores.db; db != nil {
 		stats := db.Stats()

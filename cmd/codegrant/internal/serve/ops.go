@@ -2,10 +2,11 @@ package serve
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"time"
+
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/ops"
 )
 
 const (
@@ -78,21 +79,9 @@ func unless(err, fine error) error {
 }
 
 // operations are the endpoints that are not for the public.
-func (p *process) operations() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		_, _ = w.Write([]byte("ok\n"))
-	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+func (p *process) operations() *http.ServeMux {
+	return ops.Mux(func() (bool, any) {
 		report := p.ready.report()
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Cache-Control", "no-store")
-		if !report.Ready {
-			w.WriteHeader(http.StatusServiceUnavailable)
-		}
-		_ = json.NewEncoder(w).Encode(report)
-	})
-	mux.Handle("GET /metrics", p.metrics.handler())
-	return mux
+		return report.Ready, report
+	}, p.metrics.registry)
 }

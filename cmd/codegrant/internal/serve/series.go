@@ -2,8 +2,6 @@ package serve
 
 import (
 	"net/http"
-	"runtime"
-	"runtime/debug"
 	"strconv"
 	"strings"
 
@@ -36,18 +34,6 @@ func codeOf(status int) string {
 		return strconv.Itoa(status/100) + "xx"
 	}
 	return strconv.Itoa(status)
-}
-
-// version is that of the program.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "unknown"
-}
-
-func (s state) collectBuild(gauge func(name, help string, value float64, labels ...string)) {
-	gauge("build_info", "The program: always 1.", 1, "version", version(), "goversion", runtime.Version())
 }
 
 // begin has the series of a configuration there before the first event, so that the first

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/listen"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/ops"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
 	"github.com/codegrant/codegrant/gateway/extauthz"
@@ -136,13 +137,13 @@ func (c Command) serve(ctx context.Context, s *settings.Settings, keys *session.
 	defer p.flush(time.Time{}) // where it never came to serve
 	served := make(chan error, 4)
 	var listening, beside sync.WaitGroup
-	ops := p.opsServer()
+	operations := ops.Server(p.operations(), p.log)
 	if on.Ops != nil { // first: it says how far things are
-		listening.Go(func() { served <- p.serveOn(ops, on.Ops, false) })
+		listening.Go(func() { served <- p.serveOn(operations, on.Ops, false) })
 		log.Info("serving operations", "listen", on.Ops.Addr().String())
 	}
 	defer listening.Wait()
-	defer ops.Close()
+	defer operations.Close()
 	if err := p.start(ctx, s); err != nil {
 		return err
 	}
@@ -237,14 +238,6 @@ func (p *process) server(base context.Context, s *settings.Settings) *http.Serve
 				return nil, errors.New("there is no certificate")
 			},
 		},
-	}
-}
-
-// opsServer is for operations.
-func (p *process) opsServer() *http.Server {
-	return &http.Server{
-		Handler: p.operations(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second,
-		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 	}
 }
 

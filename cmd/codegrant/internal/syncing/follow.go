@@ -58,6 +58,10 @@ func (s *syncing) follow(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var all sync.WaitGroup
+	every := cmp.Or(s.Every, time.Hour)
+	if err := s.serveOperations(ctx, &all, every, stop); err != nil {
+		return err
+	}
 	if server != nil {
 		s.log.Info("taking events that are posted", slog.String("listen", listener.Addr().String()))
 		all.Go(func() {
@@ -70,7 +74,7 @@ func (s *syncing) follow(ctx context.Context) error {
 		s.log.Info("taking events from the queue", slog.String("queue", queueURL))
 		all.Go(func() { _ = worker.Run(ctx) }) // it ends with its context alone
 	}
-	s.passAll(ctx, &all, cmp.Or(s.Every, time.Hour), true)
+	s.passAll(ctx, &all, every, true)
 
 	<-ctx.Done()
 	s.log.Info("stopping")
@@ -89,7 +93,12 @@ func (s *syncing) follow(ctx context.Context) error {
 
 // keepPassing makes passes until the context ends.
 func (s *syncing) keepPassing(ctx context.Context) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	var all sync.WaitGroup
+	if err := s.serveOperations(ctx, &all, s.Every, stop); err != nil {
+		return err
+	}
 	s.passAll(ctx, &all, s.Every, s.Full)
 	all.Wait()
 	return context.Cause(ctx)
@@ -107,6 +116,9 @@ func (s *syncing) passAll(ctx context.Context, all *sync.WaitGroup, every time.D
 					mu.Lock()
 					defer mu.Unlock()
 					s.endProgress()
+					if ctx.Err() == nil || err == nil {
+						s.seen.done(p.name, r, err)
+					}
 					if !s.Follow || s.JSON {
 						err = s.tell(p, r, err)
 					}

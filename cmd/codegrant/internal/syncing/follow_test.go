@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,12 +30,20 @@ type twoPools struct {
 	*testing.T
 	*localpool.Server
 	url, config string
+	down        atomic.Bool // nobody knows of the pools
+	ops         string      // of the sync that was started last
 }
 
 func newTwoPools(t *testing.T, events string) *twoPools {
 	t.Helper()
 	w := &twoPools{T: t}
-	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.ServeHTTP(rw, r) }))
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if w.down.Load() {
+			http.Error(rw, `{"__type": "ResourceNotFoundException", "message": "there is no such pool"}`, http.StatusBadRequest) // nobody tries again at once
+			return
+		}
+		w.ServeHTTP(rw, r)
+	}))
 	t.Cleanup(server.Close)
 	w.url = server.URL
 	client := func(id string) localpool.ClientSeed {
@@ -217,6 +226,9 @@ func (w *twoPools) following(args ...string) (address string, end func() int) {
 			fmt.Fprintln(w.Output(), lines.Text())
 			if m := regexp.MustCompile(`listen=(\S+)`).FindStringSubmatch(lines.Text()); m != nil {
 				listen = "http://" + m[1]
+			}
+			if m := regexp.MustCompile(`serving operations" at=(\S+)`).FindStringSubmatch(lines.Text()); m != nil {
+				w.ops = "http://" + m[1] // before anybody is told that it is ready
 			}
 			if strings.Contains(lines.Text(), `"pass is done"`) || strings.Contains(lines.Text(), "stands by") {
 				if passes++; passes == 2 {

@@ -24,6 +24,8 @@ type syncing struct {
 	pools    []*syncedPool
 	log      *slog.Logger
 	progress bool // somebody watches
+	journal  *directory.SQLJournal
+	seen     *operations // nil: by nobody
 	out      *terminal.Streams
 }
 
@@ -69,6 +71,7 @@ func (c Command) openSync(ctx context.Context, out *terminal.Streams) (_ *syncin
 	if err != nil {
 		return nil, err
 	}
+	s.journal = journal
 	if s.settings.Database.Migrate && !c.DryRun {
 		if err := s.migrate(ctx, journal); err != nil {
 			return nil, err

@@ -17,6 +17,7 @@ import (
 type Command struct {
 	parts.Inspection
 	Full      bool          `help:"Read the members of every group, not of new and changed ones alone."`
+	Status    bool          `env:"-" help:"Say how the last passes were and when the next is due, out of the database, and make none."`
 	DryRun    bool          `help:"Change nothing, and print what a pass would change."`
 	User      []string      `env:"-" placeholder:"WHO" sep:"none" help:"Look these people up and bring them in line, and nobody else: sub, or username, e-mail address or row of the replica. May be repeated. With --full, their groups too."`
 	Follow    bool          `help:"Make a pass, then follow events, and go on making passes in case that some were lost."`
@@ -24,6 +25,8 @@ type Command struct {
 	MaxShare  float64       `placeholder:"SHARE" help:"Share of the people, from 0 to 1, that a pass may remove; a pass that misses more removes nobody."`
 	Every     time.Duration `placeholder:"TIME" help:"Go on making passes, one begun this long after the last has ended. Defaults to 1h with --follow."`
 	Endpoint  string        `placeholder:"URL" help:"Ask this in place of AWS. Defaults to the pool itself where its issuer is on this machine."`
+
+	OpsListen string `env:"CODEGRANT_SYNC_OPS_LISTEN" placeholder:"ADDRESS" help:"Address of /healthz, /readyz and /metrics, or a Unix socket as unix:/path, with --every and --follow. Defaults to sync_ops_listen in the configuration."`
 
 	Queue           string `group:"Events, with --follow" placeholder:"URL" help:"Queue of Amazon SQS that EventBridge puts events in."`
 	QueueEndpoint   string `group:"Events, with --follow" placeholder:"URL" help:"Ask this in place of Amazon SQS."`
@@ -48,12 +51,14 @@ are posted, and whom they name is looked up. See docs/sync.md for what to deploy
 
 Exit status: 0 done; 1 failed, run it again; 2 a mistake on the command line; 3 done,
 but that too many people were missing and nobody was removed; 4 another process is
-making a pass.
+making a pass. With --status: 0 where the last pass was done, 1 where it failed or none
+was made, 3 where it has removed nobody for that reason.
 
 Examples:
   codegrant sync --dry-run --full
   codegrant sync --full
-  codegrant sync --every 5m
+  codegrant sync --every 5m --ops-listen 127.0.0.1:9091
+  codegrant sync --status
   codegrant sync --user alice@example.com
   codegrant sync --follow --queue https://sqs.eu-west-1.amazonaws.com/111122223333/codegrant
   codegrant sync --follow --listen 127.0.0.1:9081 --event-secret-file secrets
@@ -72,6 +77,8 @@ const (
 // Validate is called with the flags.
 func (c Command) Validate() error {
 	switch {
+	case c.Status && (len(c.User) > 0 || c.Follow || c.DryRun || c.Full || c.Every != 0):
+		return errors.New("--status looks at what was done: it goes with neither --user, --follow, --dry-run, --full nor --every")
 	case len(c.User) > 0 && (c.Follow || c.DryRun || c.Every != 0):
 		return errors.New("--user looks people up once: it goes with neither --follow, --dry-run nor --every")
 	case c.Follow && c.DryRun:
@@ -83,6 +90,9 @@ func (c Command) Validate() error {
 }
 
 func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
+	if c.Status {
+		return c.status(ctx, out)
+	}
 	s, err := c.openSync(ctx, out)
 	if err != nil {
 		return err
@@ -148,9 +158,24 @@ type passed struct {
 	Removed       int       `json:"removed"`
 	Kept          int       `json:"kept"`
 	Refused       int       `json:"refused"`
+	Withheld      int       `json:"withheld"`
 	SessionsEnded int       `json:"sessions_ended"`
 	SessionsStale int       `json:"sessions_stale"`
 	Error         string    `json:"error,omitempty"`
+}
+
+func newPassed(pool string, r directory.Report) passed {
+	return passed{
+		Pool: pool, Pass: r.Pass, Full: r.Full, DryRun: r.DryRun, Done: r.Phase == "done", Started: r.Started, Finished: r.Finished, Resumed: r.Resumed,
+		Groups: r.Groups, Members: r.Members, Users: r.Users, Created: r.Created, Changed: r.Changed, Disabled: r.Disabled, Regrouped: r.Regrouped,
+		Removed: r.Removed, Kept: r.Kept, Refused: r.Refused, Withheld: r.Withheld, SessionsEnded: r.SessionsEnded, SessionsStale: r.SessionsStale,
+	}
+}
+
+// summary is what the pass has done, in a line.
+func (p passed) summary() string {
+	return fmt.Sprintf("%s, %s read: %d new, %d changed (%d disabled, %d regrouped), %d removed; %s ended, %d to be refreshed",
+		terminal.Plural(p.Groups, "group"), terminal.Plural(p.Users, "user"), p.Created, p.Changed, p.Disabled, p.Regrouped, p.Removed, terminal.Plural(p.SessionsEnded, "session"), p.SessionsStale)
 }
 
 // tell prints what a pass has done, and returns what is to be done where it failed.
@@ -164,11 +189,7 @@ func (s *syncing) tell(p *syncedPool, r directory.Report, err error) error {
 		err = fmt.Errorf("pool %s: %w", p.name, err)
 	}
 	if s.JSON {
-		out := passed{
-			Pool: p.name, Pass: r.Pass, Full: r.Full, DryRun: r.DryRun, Done: r.Phase == "done", Started: r.Started, Finished: r.Finished, Resumed: r.Resumed,
-			Groups: r.Groups, Members: r.Members, Users: r.Users, Created: r.Created, Changed: r.Changed, Disabled: r.Disabled, Regrouped: r.Regrouped,
-			Removed: r.Removed, Kept: r.Kept, Refused: r.Refused, SessionsEnded: r.SessionsEnded, SessionsStale: r.SessionsStale,
-		}
+		out := newPassed(p.name, r)
 		if err != nil {
 			out.Error = err.Error()
 		}
@@ -178,8 +199,7 @@ func (s *syncing) tell(p *syncedPool, r directory.Report, err error) error {
 		if len(s.pools) > 1 {
 			fmt.Fprintf(s.out.Stdout, "%s: ", p.name)
 		}
-		fmt.Fprintf(s.out.Stdout, "%s, %s read: %d new, %d changed (%d disabled, %d regrouped), %d removed; %s ended, %d to be refreshed\n",
-			terminal.Plural(r.Groups, "group"), terminal.Plural(r.Users, "user"), r.Created, r.Changed, r.Disabled, r.Regrouped, r.Removed, terminal.Plural(r.SessionsEnded, "session"), r.SessionsStale)
+		fmt.Fprintln(s.out.Stdout, newPassed(p.name, r).summary())
 	}
 	return err
 }

@@ -1,0 +1,154 @@
+package syncing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
+	"github.com/codegrant/codegrant/directory"
+	"github.com/codegrant/codegrant/internal/settings"
+)
+
+// told is how the passes over a pool are, as programs get it.
+type told struct {
+	Pool      string    `json:"pool"`
+	Last      *passed   `json:"last"` // nil: none was done yet
+	Age       float64   `json:"age_seconds,omitempty"`
+	LastFull  time.Time `json:"last_full,omitzero"`
+	Running   bool      `json:"running"`
+	Phase     string    `json:"phase,omitempty"` // of the pass that is under way, or was left
+	Scheduled bool      `json:"scheduled"`
+	Next      time.Time `json:"next,omitzero"`
+	Fault     string    `json:"fault,omitempty"`
+	FaultAt   time.Time `json:"fault_at,omitzero"`
+}
+
+var (
+	errNoPass   = errors.New("no pass was done yet; make one with codegrant sync --full")
+	errLeft     = errors.New("the last pass failed")
+	errWithheld = errors.New("the last pass has removed nobody: too many people were missing")
+)
+
+// status says how the passes are, out of the database.
+func (c Command) status(ctx context.Context, out *terminal.Streams) error {
+	s, err := c.Load(parts.UsesSync)
+	if err != nil {
+		return err
+	}
+	chosen, err := c.Choose(s)
+	if err != nil {
+		return err
+	}
+	opened, err := parts.OpenStores(s)
+	if err != nil {
+		return err
+	}
+	defer opened.Close()
+	if opened.Users == nil {
+		return parts.ErrNoReplica
+	}
+	journal, err := directory.NewSQLJournal(opened.DB.DB, opened.DB.Journal)
+	if err != nil {
+		return err
+	}
+	all, faults := []told{}, []error{}
+	for _, pool := range onePerIssuer(chosen) {
+		found, err := directory.ReadStatus(ctx, journal, pool.Issuer)
+		if err != nil {
+			return fmt.Errorf("%w; where its tables are missing, codegrant migrate makes them", err)
+		}
+		if fault := verdict(found); fault != nil {
+			faults = append(faults, fmt.Errorf("pool %s: %w", pool.Name, fault))
+		}
+		one := tellOf(pool.Name, found, time.Now())
+		all = append(all, one)
+		if !c.JSON {
+			one.print(out, len(chosen) > 1, time.Now())
+		}
+	}
+	err = errors.Join(faults...)
+	if c.JSON {
+		err = errors.Join(err, terminal.PrintJSON(out.Stdout, all))
+	}
+	if errors.Is(err, errWithheld) && !errors.Is(err, errLeft) && !errors.Is(err, errNoPass) {
+		return terminal.Exit(exitTooMany, err)
+	}
+	return err
+}
+
+// onePerIssuer drops those that are other app clients of the same pool.
+func onePerIssuer(pools []settings.Pool) (some []settings.Pool) {
+	seen := make(map[string]bool)
+	for _, p := range pools {
+		if !seen[p.Issuer] {
+			some = append(some, p)
+		}
+		seen[p.Issuer] = true
+	}
+	return some
+}
+
+// verdict says what is wrong with the last pass.
+func verdict(s directory.Status) error {
+	switch {
+	case s.Fault != "":
+		return errLeft
+	case s.Last.Pass == "":
+		return errNoPass
+	case s.Last.Withheld > 0:
+		return errWithheld
+	}
+	return nil
+}
+
+func tellOf(pool string, s directory.Status, now time.Time) told {
+	t := told{
+		Pool: pool, LastFull: s.LastFull, Running: s.Running, Phase: s.Current.Phase, Scheduled: s.Scheduled, Next: s.Next,
+		Fault: s.Fault, FaultAt: s.FaultAt,
+	}
+	if s.Last.Pass != "" {
+		last := newPassed(pool, s.Last)
+		t.Last, t.Age = &last, s.Age(now).Seconds()
+	}
+	return t
+}
+
+func (t told) print(out *terminal.Streams, several bool, now time.Time) {
+	name := ""
+	if several {
+		name = t.Pool + ": "
+	}
+	say := func(format string, args ...any) { fmt.Fprintf(out.Stdout, name+format+"\n", args...) }
+	ago := func(at time.Time) time.Duration { return max(0, now.Sub(at)).Round(time.Second) }
+	if p := t.Last; p == nil {
+		say("no pass was done yet")
+	} else {
+		kind := "incremental"
+		if p.Full {
+			kind = "full"
+		}
+		say("last pass done %s ago (%s, %s; took %s)", ago(p.Finished), p.Finished.Format(time.RFC3339), kind, p.Finished.Sub(p.Started).Round(time.Millisecond))
+		say("  %s", p.summary())
+		if p.Withheld > 0 {
+			say("  refused to remove %d people who are missing from the pool; see with --dry-run whether they are gone, and allow it with --max-share", p.Withheld)
+		}
+	}
+	if t.Fault != "" {
+		say("the last try failed %s ago: %s", ago(t.FaultAt), terminal.Printable(t.Fault))
+	}
+	switch {
+	case t.Running:
+		say("a pass is under way: %s", t.Phase)
+	case t.Next.IsZero() && t.Scheduled:
+		say("the next pass is due")
+	case t.Scheduled && t.Next.Before(now):
+		say("the next pass is due since %s", ago(t.Next))
+	case t.Scheduled:
+		say("the next pass is due in %s", t.Next.Sub(now).Round(time.Second))
+	default:
+		say("no process makes passes again and again: codegrant sync --every or --follow does")
+	}
+}

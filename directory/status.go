@@ -1,0 +1,155 @@
+package directory
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Status is what a journal holds of the passes over one pool, whichever process has
+// made them.
+type Status struct {
+	// Last is the last pass that was done; without a name: none was yet.
+	Last Report
+
+	// LastFull is when the last full pass that was done began.
+	LastFull time.Time
+
+	// Current is the pass that is under way, or was left before it was done; without
+	// a name: none is. Running says that a process makes it at this time, and Saved
+	// when that last wrote how far it is.
+	Current Report
+	Running bool
+	Saved   time.Time
+
+	// Fault says why the last try failed, and FaultAt when. Empty: it did not.
+	Fault   string
+	FaultAt time.Time
+
+	// Scheduled says that a process makes passes again and again, and Next when the
+	// next one is due; zero: unknown, or it is under way.
+	Scheduled bool
+	Next      time.Time
+}
+
+// Age is how long ago the last pass that was done has ended; below zero: none was.
+func (s Status) Age(now time.Time) time.Duration {
+	if s.Last.Finished.IsZero() {
+		return -1
+	}
+	return max(0, now.Sub(s.Last.Finished))
+}
+
+// Looker is a [Journal] that can be read without taking a lease. Those of this package
+// are.
+type Looker interface {
+	// Look returns what was written under a lease last, and whether somebody holds
+	// it. One that nobody ever held has neither.
+	Look(ctx context.Context, name string) (state []byte, held bool, err error)
+}
+
+// ReadStatus reads how the passes over the pool of an issuer are. It changes nothing
+// and keeps nobody from making a pass.
+func ReadStatus(ctx context.Context, j Looker, issuer string) (Status, error) {
+	var s Status
+	var p progress
+	running, err := read(ctx, j, "pass "+issuer, &p)
+	if err != nil {
+		return Status{}, err
+	}
+	if p.Version != 0 && p.Version != progressVersion {
+		return Status{}, fmt.Errorf("read the journal: it is of version %d, and this program reads %d: use the program that makes the passes", p.Version, progressVersion)
+	}
+	var plan schedulePlan
+	if s.Scheduled, err = read(ctx, j, "passes "+issuer, &plan); err != nil {
+		return Status{}, err
+	}
+	s.LastFull, s.Saved, s.Running = p.LastFull, p.Saved, running
+	if p.Report.Phase == phaseDone {
+		s.Last = p.Report
+	} else {
+		s.Current = p.Report
+		if p.Last != nil {
+			s.Last = *p.Last
+		}
+	}
+	if p.Fault != nil {
+		s.Fault, s.FaultAt = p.Fault.Text, p.Fault.At
+	}
+	// A pass may fail before it has a row of its own to say so in.
+	if f := plan.Fault; f != nil && f.At.After(s.FaultAt) && f.At.After(s.Last.Finished) {
+		s.Fault, s.FaultAt = f.Text, f.At
+	}
+	if s.Scheduled && !running {
+		s.Next = plan.Next
+	}
+	return s, nil
+}
+
+func read(ctx context.Context, j Looker, name string, into any) (held bool, err error) {
+	state, held, err := j.Look(ctx, name)
+	if err != nil || len(state) == 0 {
+		return held, err
+	}
+	if err := json.Unmarshal(state, into); err != nil {
+		return held, fmt.Errorf("read the journal: %w", err)
+	}
+	return held, nil
+}
+
+// schedulePlan is what whoever makes passes again and again writes between them.
+type schedulePlan struct {
+	Next  time.Time
+	Fault *passFault `json:",omitempty"`
+}
+
+// passFault is why a pass was left.
+type passFault struct {
+	At   time.Time
+	Text string
+}
+
+// longestFault is how much of an error the journal keeps.
+const longestFault = 500
+
+func (s *Sync) fault(err error) *passFault {
+	text := err.Error()
+	if len(text) > longestFault {
+		text = text[:longestFault] + "…"
+	}
+	return &passFault{s.now(), text}
+}
+
+// plan writes when the next pass is due. Without it, only who asks for the status is
+// told less.
+func (s *Sync) plan(t *term, pause time.Duration, failed error) {
+	plan := schedulePlan{Next: s.now().Add(pause)}
+	if failed != nil && !errors.Is(failed, ErrTooManyRemovals) {
+		plan.Fault = s.fault(failed)
+	}
+	state, err := json.Marshal(plan)
+	if err == nil {
+		err = t.write(state)
+	}
+	if err != nil && t.ctx.Err() == nil {
+		s.log.Warn("cannot write when the next pass is due", "error", err)
+	}
+}
+
+// Look implements [Looker].
+func (j *MemoryJournal) Look(ctx context.Context, name string) ([]byte, bool, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, false, err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	l := j.leases[name]
+	if l == nil {
+		return nil, false, nil
+	}
+	return append([]byte(nil), l.state...), l.until.After(j.now()), nil
+}
+
+var _, _ Looker = (*MemoryJournal)(nil), (*SQLJournal)(nil)
