@@ -61,8 +61,13 @@ func TestRecentRows(t *testing.T) {
 
 	// Another line: whoever holds a token of the old one is given nothing of the new.
 	other := rows.renewedTo(t, recentHeld("planted", began.Add(100*time.Hour)), "of-planted", began.Add(101*time.Hour))
-	if now, err := rows.now(recentHeld("refresh-20", began)); err != nil || now.set.Refresh == other.set.Refresh {
-		t.Errorf("of another line: %v, %v", now.set.Refresh == other.set.Refresh, err)
+	for _, of := range []string{"refresh-12", "refresh-19", "refresh-20"} {
+		if now, err := rows.now(recentHeld(of, began)); err != nil || now.set.Refresh == other.set.Refresh {
+			t.Errorf("%s, of another line: %v, %v", of, now.set.Refresh == other.set.Refresh, err)
+		}
+	}
+	if now, err := rows.now(recentHeld("planted", began.Add(100*time.Hour))); err != nil || now.set.Refresh != other.set.Refresh {
+		t.Errorf("of its own line: %v, %v", now.set.Refresh == other.set.Refresh, err)
 	}
 
 	// A new sign-in of a name begins at the first version.
@@ -108,6 +113,28 @@ func TestRecentRefused(t *testing.T) {
 	now = now.Add(spentFor)
 	if later, err := rows.now(h); err != nil || !later.Refreshes {
 		t.Errorf("after %v it is not tried again: %v", spentFor, err)
+	}
+}
+
+// TestRecentRefusedTooLate: that the pool refuses a refresh token says nothing where another
+// has taken its place meanwhile.
+func TestRecentRefusedTooLate(t *testing.T) {
+	began := time.Date(2026, 11, 29, 8, 0, 0, 0, time.UTC)
+	rows := newRecent(true, func() time.Time { return began })
+	h := recentHeld("refresh-0", began)
+	newer := rows.renewedTo(t, h, "refresh-1", began.Add(time.Hour))
+	now, err := rows.refused(h)
+	if err != nil || now.set.Refresh != newer.set.Refresh || !now.Refreshes || !now.handOut {
+		t.Fatalf("the newer tokens are not returned: %v", err)
+	}
+	if _, err := rows.swap(now); err != nil {
+		t.Errorf("they are not those of the row: %v", err)
+	}
+	if again, err := rows.now(h); err != nil || again.set.Refresh != newer.set.Refresh || !again.Refreshes {
+		t.Errorf("later: %v", err)
+	}
+	if _, err := rows.refused(newer); !errors.Is(err, ErrSpent) {
+		t.Errorf("the newest is refused: %v", err)
 	}
 }
 
