@@ -21,7 +21,7 @@ type Record struct {
 	// idle and its absolute end. From then on the store treats it as missing.
 	Expires time.Time
 	// LeaseUntil is how long one process has the refresh of the tokens to
-	// itself. Zero: nobody has.
+	// itself, which it extends while it needs to. Zero: nobody has.
 	LeaseUntil time.Time
 	// Stale asks for a refresh before the next use.
 	Stale bool

@@ -14,16 +14,13 @@ import (
 )
 
 const (
-	// The lease must outlast everything that its holder does: one call to the
-	// token endpoint, verifying and storing. The call may take most of it: where the
-	// pool rotates without grace, an answer that nobody waits for is a session lost.
-	refreshLease   = 30 * time.Second
+	// All that a refresh may take: one call to the token endpoint, verifying and storing.
+	// The call may take most of it: where the pool rotates without grace, an answer that
+	// nobody waits for is a session lost.
+	refreshTime    = 30 * time.Second
 	refreshTimeout = 25 * time.Second
 	// How long a request waits for a refresh that it cannot do without.
 	refreshWait = 15 * time.Second
-	leasePoll   = 50 * time.Millisecond
-	// How far the clocks of two processes may be apart without harm.
-	clockSkew = 2 * time.Minute
 )
 
 var (
@@ -123,7 +120,7 @@ func (e *engine) start(ctx context.Context, h *Held) *flight {
 		return f
 	}
 	e.behind.Go("refresh", func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshLease+refreshTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTime+refreshTimeout)
 		defer cancel()
 		f.err = fault.Away("refresh the session", fault.Panic) // unless what follows says otherwise
 		defer e.flights.finish(name, f)
@@ -165,8 +162,7 @@ func (e *engine) refresh(ctx context.Context, h *Held) (*Held, error) {
 			continue
 		}
 		leased := *l
-		// In what every store keeps: the end of a lease also says whose it is.
-		leased.Record.LeaseUntil = now.Add(refreshLease).Truncate(time.Microsecond)
+		leased.Record.LeaseUntil = e.leaseEnd()
 		l, err = e.keeper.Swap(ctx, &leased)
 		switch {
 		case errors.Is(err, ErrChanged):
@@ -176,34 +172,19 @@ func (e *engine) refresh(ctx context.Context, h *Held) (*Held, error) {
 		case err != nil:
 			return nil, fault.Away("lease the session", err)
 		}
-		// However long it took to get the lease, its holder has all of it.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshLease)
+		// However long it took to get the lease, its holder has all of the time.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTime)
 		defer cancel()
+		through := e.hold(ctx, l)
+		defer through()
 		defer func() {
 			if p := recover(); p != nil {
-				e.release(ctx, l) // whoever comes next need not wait for its end
+				e.release(ctx, through()) // whoever comes next need not wait for its end
 				panic(p)
 			}
 		}()
-		return e.renew(ctx, l)
+		return e.renew(ctx, l, through)
 	}
-}
-
-// leaseSeen judges a lease by the clock of whoever waits for it: the one that the
-// lease was written by may be ahead or behind.
-type leaseSeen struct {
-	until, first time.Time
-}
-
-// held reports whether the lease may still be somebody's.
-func (s *leaseSeen) held(until, now time.Time) bool {
-	if until.IsZero() || now.After(until.Add(clockSkew)) {
-		return false
-	}
-	if !until.Equal(s.until) {
-		s.until, s.first = until, now
-	}
-	return now.Sub(s.first) < refreshLease
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -35,6 +35,7 @@ type Held struct {
 	ask     asked          // whom to ask about the person at first sight
 	handOut bool           // the browser does not have this version
 	why     error          // why the tokens say nothing any more
+	tried   time.Time      // an end of the lease of which it is not known whether it was written
 }
 
 // Key names a sign-in. It is never a secret, and comes from what was opened or

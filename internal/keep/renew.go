@@ -13,17 +13,19 @@ import (
 	"github.com/codegrant/codegrant/verify"
 )
 
-// renew is what the holder of the lease does.
-func (e *engine) renew(ctx context.Context, l *Held) (*Held, error) {
+// renew is what the holder of the lease does. through ends the time in which others have
+// something to say to it, and returns the row as it is held then.
+func (e *engine) renew(ctx context.Context, l *Held, through func() *Held) (*Held, error) {
 	held, err := l.Tokens()
 	if err != nil {
-		e.end(ctx, l, err.Error())
+		e.end(ctx, through(), err.Error())
 		return nil, ErrEnded
 	}
 	call, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
 	tokens, err := e.pool.Refresh(call, held.Refresh)
 	if err != nil {
+		l = through()
 		if !errors.Is(err, cognito.ErrInvalidGrant) {
 			e.release(ctx, l)
 			return nil, e.undecided(ctx, l, "refresh the tokens", err)
@@ -36,6 +38,7 @@ func (e *engine) renew(ctx context.Context, l *Held) (*Held, error) {
 		tokens.RefreshToken = held.Refresh
 	}
 	who, claims, err := e.prover.Renewal(ctx, tokens, prove.Sign{Subject: l.Subject, AuthTime: l.AuthTime, ACR: l.ACR, AMR: l.AMR, Nonce: held.Nonce, Origin: l.origin})
+	l = through()
 	switch {
 	case err != nil && fault.Ours(err):
 		return e.unproven(ctx, l, held, tokens, rotated, err)
@@ -148,7 +151,7 @@ func (e *engine) write(ctx context.Context, l, next *Held, stale bool) (*Held, e
 			var now *Held
 			if now, err = e.keeper.Now(ctx, l); err == nil {
 				record = now.Record
-				lost = l.Record.LeaseUntil.IsZero() || !record.LeaseUntil.Equal(l.Record.LeaseUntil)
+				lost = !l.leases(record)
 				if lost && !sameTokens(l, now) {
 					return now, errSuperseded
 				}
@@ -183,7 +186,7 @@ func (e *engine) release(ctx context.Context, l *Held) {
 		own.Record.LeaseUntil = time.Time{}
 		_, err := e.keeper.Swap(ctx, &own)
 		if errors.Is(err, ErrChanged) {
-			if now, err = e.keeper.Now(ctx, l); err == nil && now.Record.LeaseUntil.Equal(l.Record.LeaseUntil) {
+			if now, err = e.keeper.Now(ctx, l); err == nil && l.leases(now.Record) {
 				continue
 			}
 		}

@@ -108,10 +108,7 @@ func (w *soakWorld) trouble(ctx context.Context, t *tally, length, every time.Du
 	}
 	crash := func(g *soakGateway) func() error {
 		return func() error {
-			return within(func() error {
-				w.faults.killed()
-				return w.restart(ctx, g, false)
-			})
+			return within(func() error { return w.restart(ctx, g, false) })
 		}
 	}
 	kill := func(s *server) func() error {

@@ -33,7 +33,6 @@ type windows struct {
 	open  int
 	last  time.Time // when the last one was over
 	rekey time.Time // when the pool replaced its keys last
-	kill  time.Time // when a process was killed last
 }
 
 // after is how long a window lasts beyond the fault: until everybody has noticed.
@@ -60,20 +59,6 @@ func (w *windows) rekeyed() {
 	w.rekey = time.Now()
 }
 
-// killed is that a process is killed now. If it was refreshing a session, others wait for
-// its lease: a request for 15 s, until it is answered that the session is unavailable, and
-// the session until the lease ends.
-func (w *windows) killed() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.kill = time.Now()
-}
-
-const (
-	leaseOfRefresh = 30 * time.Second
-	waitForRefresh = 15 * time.Second
-)
-
 // excuse says why a request that began then and ends now may have failed; empty: it may not.
 func (w *windows) excuse(began time.Time) string {
 	w.mu.Lock()
@@ -83,8 +68,6 @@ func (w *windows) excuse(began time.Time) string {
 		return "a fault"
 	case began.Before(w.rekey):
 		return "new keys of the pool"
-	case began.Before(w.kill.Add(leaseOfRefresh)) && time.Since(began) >= waitForRefresh:
-		return "the lease of a killed process"
 	}
 	return ""
 }

@@ -54,17 +54,8 @@ func TestTheModelSeesIt(t *testing.T) {
 		"a session that is back":         {200, "person00", func(p *soakPerson) { p.cameBack(t.Context(), deadSession{}) }, true, true},
 		"a session that is not back":     {401, "", func(p *soakPerson) { p.cameBack(t.Context(), deadSession{}) }, false, false},
 		"a copy that does not know yet":  {200, "person00", func(p *soakPerson) { p.cameBack(t.Context(), deadSession{since: time.Now()}) }, false, false},
-		"no answer while a lease may last": {503, "", func(p *soakPerson) {
-			p.w.faults.killed()
-			p.judge("requests", time.Now().Add(-waitForRefresh), http.StatusServiceUnavailable, nil, nil)
-		}, false, false},
-		"no answer at once, while one may last": {503, "", func(p *soakPerson) {
-			p.w.faults.killed()
-			p.ask(t.Context())
-		}, false, true},
-		"no answer after it has ended": {503, "", func(p *soakPerson) {
-			p.w.faults.kill, p.w.faults.rekey = time.Now().Add(-time.Minute), time.Time{}
-			p.judge("requests", time.Now().Add(-waitForRefresh), http.StatusServiceUnavailable, nil, nil)
+		"no answer, after a wait for whoever was killed": {503, "", func(p *soakPerson) {
+			p.judge("requests", time.Now().Add(-15*time.Second), http.StatusServiceUnavailable, nil, nil)
 		}, false, true},
 		"a sign-out that is not taken":        {503, "", func(p *soakPerson) { p.signOut(t.Context()) }, false, true},
 		"a sign-out that a fault came across": {503, "", func(p *soakPerson) { p.signOut(t.Context()) }, true, false},

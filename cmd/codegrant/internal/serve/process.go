@@ -54,7 +54,7 @@ const (
 	// closeWait is how long stores and pools may take to answer before they are used.
 	closeWait = 10 * time.Second
 	// leaveWait is how long the work of requests that are over may take: as long as a
-	// lease. Until then a refresh may have in its hands, and nowhere else, what the pool
+	// refresh. Until then a refresh may have in its hands, and nowhere else, what the pool
 	// has rotated.
 	leaveWait = 30 * time.Second
 )
