@@ -243,3 +243,44 @@ func TestS640_APanicUnderALease(t *testing.T) {
 		}
 	})
 }
+
+// TestS640_ALeaseIsLost: who was held up for longer than its lease does not take it back
+// from whoever has it then.
+func TestS640_ALeaseIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, ways[0], time.Now)
+		h.pool.keeps = true
+		s, _ := h.begin()
+		other, _ := h.begin()
+		alice := h.signIn(s, "alice", nil)
+		h.settle()
+		time.Sleep(61 * time.Minute)
+		began := time.Now()
+		var swaps atomic.Int32
+		h.point = func(s step) {
+			switch late := s.actor == "held up"; {
+			case late && s.kind == "store swap":
+				if swaps.Add(1) == 2 {
+					time.Sleep(time.Until(began.Add(12 * time.Second)))
+				}
+			case late && s.kind == "pool refresh":
+				time.Sleep(24 * time.Second)
+			case s.kind == "pool refresh":
+				time.Sleep(10 * time.Second)
+			}
+		}
+		ctx := context.WithValue(t.Context(), actorKey{}, "held up")
+		go s.Find(httptest.NewRecorder(), alice.request().WithContext(ctx))
+		synctest.Wait()
+		go find(other, alice)
+		time.Sleep(17 * time.Second)
+		if n := swaps.Load(); n != 2 {
+			t.Errorf("it writes to the row %d times, once to take the lease and once to extend it", n)
+		}
+		h.settle()
+		h.wantFound(s, alice, "alice")
+		if records := h.records(); len(records) != 1 || !records[0].LeaseUntil.IsZero() {
+			t.Errorf("the lease is not free: %v", records)
+		}
+	})
+}
