@@ -32,7 +32,7 @@ type cli struct {
 	Users      inspect.Users     `cmd:"" help:"Look at the people in the replica."`
 	Groups     inspect.Groups    `cmd:"" help:"Look at the groups in the replica."`
 	Sessions   inspect.Sessions  `cmd:"" help:"Look at live sessions, and end them."`
-	Token      token.Command     `cmd:"" help:"Say whether a token is good, and if not, why."`
+	Token      token.Command     `cmd:"" help:"Say whether a token is good, and if not, why; get one of a machine."`
 	Completion manual.Completion `cmd:"" help:"Print completions for a shell: bash, zsh or fish."`
 	Man        manual.Man        `cmd:"" help:"Write man pages."`
 	Version    versionFlag       `env:"-" help:"Print the version and exit."`

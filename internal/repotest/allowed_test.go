@@ -392,6 +392,9 @@ var allowed = map[string]map[string]string{
 		"github.com/prometheus/client_golang": "the metrics that it serves",
 	},
 	"cmd/codegrant/internal/token": {
+		"cognito":                         "whether the pool refused or did not answer",
+		"machine":                         "gets a token of a machine",
+		"golang.org/x/oauth2":             "the form that such a token has",
 		".":                               "whose tokens",
 		"cmd/codegrant/internal/parts":    "a configuration",
 		"cmd/codegrant/internal/terminal": "where it speaks",

@@ -43,7 +43,9 @@ func (r *reader) narrow(f *file, only []string) {
 				r.forget(itemKey("pools", i) + "." + key)
 			}
 		}
-		f.Pools[i].Domain = strings.TrimPrefix(placeholderOrigin, "https://")
+		if !slices.Contains(only, "pools.domain") {
+			f.Pools[i].Domain = strings.TrimPrefix(placeholderOrigin, "https://")
+		}
 	}
 	f.BaseURL = placeholderOrigin
 }

@@ -27,6 +27,7 @@ type explainFlags struct {
 	ACR      string        `env:"-" placeholder:"LEVEL" help:"Level that the person has signed in at, such as urn:cognito:loa:4."`
 	SignedIn time.Duration `env:"-" placeholder:"AGO" help:"How long ago the person has signed in, such as 20m. Just now unless set."`
 	Actor    string        `env:"-" placeholder:"WHO" help:"Who acts for the person, by a token that says so: sub or client_id. Nobody unless set."`
+	Machine  bool          `env:"-" help:"--as is no person: it is the app client of a service that asks with a token of its own, and of --scopes."`
 	From     string        `env:"-" placeholder:"ADDRESS" help:"Address that the request comes from, for routes with networks. Unknown unless set."`
 	Pool     string        `env:"-" placeholder:"NAME" help:"Pool that the person is of. Defaults to the one that decides."`
 }
@@ -35,8 +36,12 @@ func (f explainFlags) validate(check bool) error {
 	switch {
 	case len(f.Request) > 0 && !check:
 		return errors.New("--request goes with --check: it asks what the rules decide, and starts nothing")
-	case len(f.Request) == 0 && (f.As != "" || len(f.Groups) > 0 || len(f.Scopes) > 0 || f.ACR != "" || f.SignedIn != 0 || f.Actor != "" || f.From != "" || f.Pool != ""):
-		return errors.New("--as, --groups, --scopes, --acr, --signed-in, --actor, --from and --pool say who asks for --request, which is missing")
+	case len(f.Request) == 0 && (f.As != "" || len(f.Groups) > 0 || len(f.Scopes) > 0 || f.ACR != "" || f.SignedIn != 0 || f.Actor != "" || f.Machine || f.From != "" || f.Pool != ""):
+		return errors.New("--as, --groups, --scopes, --acr, --signed-in, --actor, --machine, --from and --pool say who asks for --request, which is missing")
+	case f.Machine && f.As == "":
+		return errors.New("--machine goes with --as, which is then the app client that asks")
+	case f.Machine && (len(f.Groups) > 0 || f.ACR != "" || f.SignedIn != 0 || f.Actor != ""):
+		return errors.New("--machine: a machine has scopes, and nothing else: no --groups, --acr, --signed-in and --actor")
 	}
 	if _, err := netip.ParseAddr(f.From); err != nil && f.From != "" {
 		return errors.New("--from is no address such as 10.1.2.3")
@@ -48,13 +53,13 @@ func (f explainFlags) validate(check bool) error {
 func (c Command) explain(ctx context.Context, s *settings.Settings, out *terminal.Streams) error {
 	from, _ := netip.ParseAddr(c.From) // validate has looked at it
 	for _, request := range c.Request {
-		q := settings.Question{Request: request, As: c.As, Pool: c.Pool, Groups: c.Groups, Scopes: c.Scopes, ACR: c.ACR, Ago: c.SignedIn, Actor: c.Actor, From: from}
+		q := settings.Question{Request: request, As: c.As, Pool: c.Pool, Groups: c.Groups, Scopes: c.Scopes, ACR: c.ACR, Ago: c.SignedIn, Actor: c.Actor, Machine: c.Machine, From: from}
 		e, err := s.Explain(q)
 		if err != nil {
 			return fmt.Errorf("--request: %w", err)
 		}
 		source := ""
-		if c.As != "" && len(c.Groups) == 0 && s.Replica.Enabled && len(e.Asked) > 0 {
+		if c.As != "" && !c.Machine && len(c.Groups) == 0 && s.Replica.Enabled && len(e.Asked) > 0 {
 			if source, q.Groups, err = groupsInReplica(ctx, s, e.Tenant, c.As); err != nil {
 				return fmt.Errorf("groups of %s: %w; say them with --groups", c.As, err)
 			}
@@ -70,7 +75,10 @@ func (c Command) explain(ctx context.Context, s *settings.Settings, out *termina
 func (c Command) print(w io.Writer, s *settings.Settings, q settings.Question, e gateway.Explanation, from string) {
 	who := "nobody signed in"
 	if q.As != "" {
-		who = fmt.Sprintf("%s, in %s%s", terminal.Printable(q.As), terminal.Printable(listed(q.Groups, "no group")), from)
+		who = "the app client " + terminal.Printable(q.As)
+		if !q.Machine {
+			who = fmt.Sprintf("%s, in %s%s", terminal.Printable(q.As), terminal.Printable(listed(q.Groups, "no group")), from)
+		}
 		if len(q.Scopes) > 0 {
 			who += ", with " + terminal.Printable(strings.Join(q.Scopes, ", "))
 		}

@@ -48,3 +48,41 @@ func TestExplainByTheReplica(t *testing.T) {
 		t.Error("the database was made")
 	}
 }
+
+// A machine is asked about as one: by its scopes, on routes that let machines in.
+func TestExplainOfMachines(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "codegrant.yaml")
+	text := `
+base_url: http://localhost:8080
+pools: [{code_grant_url: https://auth.example.com/oauth2/token, jwks_url: https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab12Cd34E/.well-known/jwks.json, client_id: gateway, bearer_client_ids: [services]}]
+routes:
+  - {path: /orders, scopes: orders/read, machines: true, upstream: http://127.0.0.1:3000}
+  - {path: /people, upstream: http://127.0.0.1:3000}
+`
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--request", "/orders", "--as", "services", "--machine", "--scopes", "orders/read"}, "  passed "},
+		{[]string{"--request", "/orders", "--as", "services", "--machine", "--scopes", "orders/read"}, "/orders, the app client services, with orders/read\n"},
+		{[]string{"--request", "/orders", "--as", "services", "--machine"}, "  forbidden "},
+		{[]string{"--request", "/people", "--as", "services", "--machine", "--scopes", "orders/read"}, "  unauthorized "},
+		{[]string{"--request", "/people", "--as", "services"}, "  passed "},
+	} {
+		stdout, stderr, status := say(t, append([]string{"serve", "--check", "--config", config}, tt.args...)...)
+		if status != 0 || !strings.Contains(stdout, tt.want) {
+			t.Errorf("%v: %d %s%s", tt.args, status, stdout, stderr)
+		}
+	}
+	for _, args := range [][]string{
+		{"--request", "/orders", "--machine"}, {"--machine"},
+		{"--request", "/orders", "--as", "services", "--machine", "--groups", "staff"}, {"--request", "/orders", "--as", "services", "--machine", "--acr", "high"},
+	} {
+		if _, stderr, status := say(t, append([]string{"serve", "--check", "--config", config}, args...)...); status == 0 || !strings.Contains(stderr, "--machine") {
+			t.Errorf("%v: %d %s", args, status, stderr)
+		}
+	}
+}

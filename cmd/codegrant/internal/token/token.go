@@ -23,7 +23,13 @@ import (
 	"github.com/codegrant/codegrant/verify"
 )
 
+// Command is codegrant token.
 type Command struct {
+	Check check `cmd:"" default:"withargs" help:"Say whether a token is good, and if not, why."`
+	Get   get   `cmd:"" help:"Print an access token of a machine, for scripts."`
+}
+
+type check struct {
 	File    string        `arg:"" optional:"" default:"-" help:"File with the token; - is the standard input."`
 	Config  string        `type:"path" placeholder:"FILE" help:"Configuration of the gateway that is to take it. Without it, the settings come from the environment, as of codegrant doctor."`
 	Pool    string        `placeholder:"NAME" help:"Pool of the configuration, where it has several."`
@@ -32,7 +38,7 @@ type Command struct {
 }
 
 // Help is shown by codegrant token --help.
-func (Command) Help() string {
+func (check) Help() string {
 	return `Says whether a service with these settings takes an ID or access token, and if not,
 why and what to do. It shows what the token says; nobody is asked but the pool, for
 its keys. A token is a key to somebody's account: hand it over by a file or a pipe,
@@ -56,10 +62,10 @@ type tokenVerdict struct {
 	Claims   map[string]json.RawMessage `json:"claims,omitempty"`
 }
 
-func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
+func (c check) Run(ctx context.Context, out *terminal.Streams) error {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	config, err := c.settings()
+	config, err := read(c.Config, c.Pool, usesToken)
 	if err != nil {
 		return err
 	}
@@ -106,7 +112,7 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 }
 
 // status is what the command ends with.
-func (c Command) status(err error) error {
+func (c check) status(err error) error {
 	switch {
 	case err == nil:
 		return nil
@@ -119,23 +125,23 @@ func (c Command) status(err error) error {
 // usesToken is what decides on tokens in a configuration.
 var usesToken = []string{"pools.bearer_client_ids", "pools.bearer_id_tokens", "pools.bearer_resources"}
 
-// settings are those of the gateway, or else of the environment.
-func (c Command) settings() (codegrant.Config, error) {
-	if c.Config == "" {
+// read are the settings of a gateway, as far as they are used, or else of the environment.
+func read(file, pool string, uses []string) (codegrant.Config, error) {
+	if file == "" {
 		return codegrant.ConfigFromEnv()
 	}
-	s, err := parts.Load(c.Config, settings.Options{Keys: session.RandomKeyring(), Uses: usesToken})
+	s, err := parts.Load(file, settings.Options{Keys: session.RandomKeyring(), Uses: uses, Secrets: parts.OpenClientSecret})
 	if err != nil {
 		return codegrant.Config{}, err
 	}
-	pool, err := parts.ChoosePool(s, c.Pool)
-	return pool.Config, err
+	chosen, err := parts.ChoosePool(s, pool)
+	return chosen.Config, err
 }
 
 // maxTokenFile is more than any token that verify takes.
 const maxTokenFile = 4 << 20
 
-func (c Command) read() (string, error) {
+func (c check) read() (string, error) {
 	in, name := io.Reader(os.Stdin), "the standard input"
 	if c.File != "-" {
 		f, err := os.Open(c.File)
