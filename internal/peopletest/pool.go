@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"math/bits"
 	"net/http"
 	"net/url"
 	"strings"
@@ -17,7 +18,7 @@ import (
 )
 
 // Pool answers what a service asks a user pool over HTTP, without a network: for its
-// keys, and for tokens. It signs them some ten times faster than a pool can.
+// keys, and for tokens. It signs them some fifty times faster than a pool can.
 type Pool struct {
 	Issuer, ClientID string
 	Now              func() time.Time
@@ -120,43 +121,56 @@ func (p *Pool) tokens(code string) (any, error) {
 
 func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
-// key is of RSA, with eight primes: what is computed for each is short.
+// key is of RSA, with so many primes that each fits a word of the machine: it signs fast,
+// and whoever likes to can factor it.
 type key struct {
 	modulus *big.Int
 	primes  []prime
 }
 
-type prime struct{ p, exponent, part *big.Int } // part is 1 for p and 0 for each other
+type prime struct {
+	p, exponent uint64
+	part        *big.Int // 1 for p and 0 for each other
+}
 
 func newKey() key {
-	e, one := big.NewInt(65537), big.NewInt(1)
-	for {
-		k := key{modulus: big.NewInt(1)}
-		for range 8 {
-			p, err := rand.Prime(rand.Reader, 257)
-			if err != nil {
-				panic(err)
-			}
-			exponent := new(big.Int).ModInverse(e, new(big.Int).Sub(p, one))
-			if exponent == nil {
-				break
-			}
-			k.primes = append(k.primes, prime{p: p, exponent: exponent})
-			k.modulus.Mul(k.modulus, p)
+	const primes, width = 33, 63
+	e := big.NewInt(65537)
+	k := key{modulus: big.NewInt(1)}
+	for len(k.primes) < primes {
+		p, err := rand.Prime(rand.Reader, width)
+		if err != nil {
+			panic(err)
 		}
-		if len(k.primes) < 8 {
-			continue
+		exponent := new(big.Int).ModInverse(e, new(big.Int).Sub(p, big.NewInt(1)))
+		if exponent == nil || new(big.Int).Mod(k.modulus, p).Sign() == 0 {
+			continue // it has no use for e, or comes twice
 		}
-		for i := range k.primes {
-			others := new(big.Int).Div(k.modulus, k.primes[i].p)
-			inverse := new(big.Int).ModInverse(others, k.primes[i].p)
-			if inverse == nil {
-				return newKey() // a prime twice
-			}
-			k.primes[i].part = others.Mul(others, inverse)
-		}
-		return k
+		k.primes = append(k.primes, prime{p: p.Uint64(), exponent: exponent.Uint64()})
+		k.modulus.Mul(k.modulus, p)
 	}
+	for i := range k.primes {
+		p := new(big.Int).SetUint64(k.primes[i].p)
+		others := new(big.Int).Div(k.modulus, p)
+		k.primes[i].part = new(big.Int).Mul(others, new(big.Int).ModInverse(others, p))
+	}
+	return k
+}
+
+// power is base^p.exponent modulo p.
+func (p *prime) power(base uint64) uint64 {
+	times := func(a, b uint64) uint64 {
+		high, low := bits.Mul64(a, b)
+		return bits.Rem64(high, low, p.p)
+	}
+	product := uint64(1)
+	for e := p.exponent; e > 0; e >>= 1 {
+		if e&1 == 1 {
+			product = times(product, base)
+		}
+		base = times(base, base)
+	}
+	return product
 }
 
 // sign makes a token, as RS256: RFC 8017, section 8.2.1.
@@ -170,10 +184,11 @@ func (k key) sign(claims map[string]any) string {
 	size := (k.modulus.BitLen() + 7) / 8
 	digest := append([]byte("\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20"), sum[:]...)
 	padded := append(append([]byte{0, 1}, bytes.Repeat([]byte{0xff}, size-3-len(digest))...), 0)
-	m, signature := new(big.Int).SetBytes(append(padded, digest...)), new(big.Int)
-	for _, p := range k.primes {
-		s := new(big.Int).Exp(m, p.exponent, p.p)
-		signature.Add(signature, s.Mul(s, p.part))
+	m, signature, word := new(big.Int).SetBytes(append(padded, digest...)), new(big.Int), new(big.Int)
+	for i := range k.primes {
+		p := &k.primes[i]
+		base := word.Mod(m, word.SetUint64(p.p)).Uint64()
+		signature.Add(signature, new(big.Int).Mul(word.SetUint64(p.power(base)), p.part))
 	}
 	return input + "." + encode(signature.Mod(signature, k.modulus).FillBytes(make([]byte, size)))
 }
