@@ -2,6 +2,7 @@ package codegrant_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -13,23 +14,52 @@ import (
 
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/internal/peopletest"
+	"github.com/codegrant/codegrant/internal/testenv"
 	"github.com/codegrant/codegrant/replica"
+	"github.com/codegrant/codegrant/session"
+	"github.com/codegrant/codegrant/session/redisstore"
 )
 
-// howMany people a test makes: CODEGRANT_PEOPLE, or a sample.
-func howMany(sample int) int {
+// howMany people a test makes: a share of CODEGRANT_PEOPLE, or a sample.
+func howMany(sample, share int) int {
 	if n, err := strconv.Atoi(os.Getenv("CODEGRANT_PEOPLE")); err == nil && n > 0 {
-		return n
+		return max(n/share, 1)
 	}
 	return sample
 }
 
 // TestS270_PeopleAtRandom sign in, change and sign in again: the identity, the JSON and the
-// replica say what the pool says.
+// replica say what the pool says, wherever sessions are kept. The largest person that a pool
+// allows comes first. Of all people, a tenth comes here and a fortieth to Redis; the test of
+// the gateway has everybody.
 func TestS270_PeopleAtRandom(t *testing.T) {
+	t.Run("sessions in memory", func(t *testing.T) { peopleAtRandom(t, howMany(240, 10), nil) })
+	t.Run("sessions in Redis", func(t *testing.T) {
+		url := testenv.Redis(t)
+		peopleAtRandom(t, howMany(60, 40), func(c *codegrant.Config) {
+			sessions, err := redisstore.New(redisstore.Config{URL: url, Now: c.Now, Prefix: t.Name() + rand.Text(), DisableCache: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = sessions.Close() })
+			key := make([]byte, session.KeySize)
+			_, _ = rand.Read(key)
+			if c.Keys, err = session.NewKeyring(key); err != nil {
+				t.Fatal(err)
+			}
+			c.Sessions = sessions
+		})
+	})
+}
+
+func peopleAtRandom(t *testing.T, n int, change func(*codegrant.Config)) {
 	users := &strictReplica{users: make(map[string]replica.User)}
 	var seen *codegrant.Identity
-	a := newApp(t, func(c *codegrant.Config) { c.Replica, c.AcceptTokens = users, true })
+	a := newApp(t, func(c *codegrant.Config) {
+		if c.Replica, c.AcceptTokens = users, true; change != nil {
+			change(c)
+		}
+	})
 	guarded := a.auth.Require()(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen, _ = codegrant.From(r.Context()) }))
 	endpoints := a.auth.Handler("/auth")
 	pool := a.Clients()[0]
@@ -45,8 +75,11 @@ func TestS270_PeopleAtRandom(t *testing.T) {
 		return token
 	}
 	maker := peopletest.New(1)
-	for i := range howMany(300) {
+	for i := range n {
 		p := maker.Next()
+		if i == 0 {
+			p = maker.Largest()
+		}
 		for round := range 2 {
 			id := map[string]any{"token_use": "id", "sub": p.Subject, "aud": pool.ID, "cognito:username": p.Username}
 			for name, value := range p.Attributes {

@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -265,10 +266,12 @@ func howMany(n int) int {
 }
 
 // TestS270_PeopleAtRandom sign in, change, and are refreshed: headers, assertion, JSON and
-// replica say what the pool says, each time.
+// replica say what the pool says, each time. Every person comes here; scripts/people.sh has
+// ten thousand of them, without the race detector.
 func TestS270_PeopleAtRandom(t *testing.T) {
 	const threads = 2 // CODEGRANT_PEOPLE of them in all
 	n, start := howMany(120), time.Now()
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // a fifth of the time otherwise
 	var refused [threads]int
 	var all sync.WaitGroup
 	for thread := range threads {

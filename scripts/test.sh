@@ -15,4 +15,6 @@ race=()
 # SQLite is C that was translated: to check each of its pointers, which comes with
 # the race detector, takes a third of the time of whatever uses it.
 [ "$(go env CGO_ENABLED)" = 0 ] || race=(-race -gcflags=modernc.org/...=-d=checkptr=0)
-exec "$root/scripts/with-servers.sh" "$root/scripts/gotest.sh" "${race[@]}" -shuffle=on "-timeout=${CODEGRANT_TEST_TIMEOUT:-18m}"
+tests=("$root/scripts/gotest.sh" "${race[@]}" -shuffle=on "-timeout=${CODEGRANT_TEST_TIMEOUT:-18m}")
+# shellcheck disable=SC2016 # the inner shell's own
+exec "$root/scripts/with-servers.sh" bash -c 'people=0; "$1" || people=$?; shift; "$@" && exit "$people"' bash "$root/scripts/people.sh" "${tests[@]}"

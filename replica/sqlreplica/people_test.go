@@ -15,10 +15,10 @@ import (
 	"github.com/codegrant/codegrant/replica"
 )
 
-// howMany people a test makes: CODEGRANT_PEOPLE, or a sample.
-func howMany(sample int) int {
+// howMany people a test makes: a share of CODEGRANT_PEOPLE, or a sample.
+func howMany(sample, share int) int {
 	if n, err := strconv.Atoi(os.Getenv("CODEGRANT_PEOPLE")); err == nil && n > 0 {
-		return n
+		return max(n/share, 1)
 	}
 	return sample
 }
@@ -59,14 +59,14 @@ func snapshotOf(p peopletest.Person, at time.Time) replica.Snapshot {
 // TestS270_PeopleAtRandomInTheReplica: what was applied is what is read, and what the outbox
 // tells, in the tables of every engine, whatever its collation folds. The largest person that
 // a pool allows is among them. Everybody comes in a batch, as in a pass of sync, and changes
-// once; every twentieth change comes by itself, as with a sign-in. Django's tables, where each
-// account is looked up for itself, get a tenth of the people, and never fewer than 40.
+// once; every twentieth change comes by itself, as with a sign-in. Of CODEGRANT_PEOPLE a
+// quarter comes to each engine's own tables, and a fortieth to Django's, where each account is
+// looked up for itself.
 func TestS270_PeopleAtRandomInTheReplica(t *testing.T) {
-	all := howMany(60)
 	eachTables(t, func(t *testing.T, s *Store, foldsGroups bool) {
-		n := all
+		n := howMany(60, 4)
 		if _, django := s.tables.(djangoTables); django {
-			n = max(all/10, min(all, 40))
+			n = howMany(40, 40)
 		}
 		at, begun, folded := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), time.Now(), 0
 		for round := range 2 {
