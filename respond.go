@@ -183,6 +183,24 @@ func (d *desk) unavailable(w http.ResponseWriter, r *http.Request, err error) {
 	writeProblem(w, p)
 }
 
+// Unavailable answers for somebody behind whoever calls it who did not answer, such as an
+// application, the way it does for its own dependencies: with a page where a person is to
+// see one, and a problem document otherwise. Status is 502, 503 or 504. It returns the
+// reference that the answer gives to the person, for the log.
+func (a *Auth) Unavailable(w http.ResponseWriter, r *http.Request, status int) (reference string) {
+	p := problemDocument{
+		Type: problemTypes + "upstream", Title: http.StatusText(status), Status: status,
+		Detail: "The application behind this address does not answer. Your session is kept; try again.", Correlation: correlation(),
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	if navigates(r) {
+		a.gate.showUnavailable(w, r, p)
+	} else {
+		writeProblem(w, p)
+	}
+	return p.Correlation
+}
+
 func (d *desk) tooManyCookies(w http.ResponseWriter, r *http.Request, err error) {
 	d.audit(r.Context(), slog.LevelWarn, "request refused", slog.String("reason", err.Error()))
 	d.problem(w, r, http.StatusRequestHeaderFieldsTooLarge, err)

@@ -35,6 +35,8 @@ type call struct {
 	tooLarge bool                // it cannot be told whole
 	answer   *http.Response      // of the upstream
 
+	reference string // of the page that says that the upstream has failed
+
 	leftover []string // cookies of an application's that are somebody else's
 
 	cancel context.CancelCauseFunc // of requests to upstreams

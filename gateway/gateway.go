@@ -54,6 +54,10 @@ type Config struct {
 	// answered. Defaults to nobody.
 	OnRequest func(*http.Request, Outcome)
 
+	// OnUpstream hears of every request that a server of an upstream was asked, after it
+	// has begun to answer, or has not. Defaults to nobody.
+	OnUpstream func(UpstreamAnswer)
+
 	// Logger receives faults of upstreams. Defaults to [slog.Default].
 	Logger *slog.Logger
 
@@ -110,6 +114,8 @@ type Outcome struct {
 	Identity *codegrant.Identity // nil: nobody
 	Status   int                 // of the answer; 0 where the connection was taken over
 	Duration time.Duration
+	// Reference is on the page of a person whose request the upstream did not answer.
+	Reference string
 }
 
 // Gateway answers for its routes. It is safe for concurrent use. Make one with
@@ -212,6 +218,7 @@ func New(config Config) (*Gateway, error) {
 		return nil, fmt.Errorf("configure the gateway: %w", err)
 	}
 	g.proxy = newProxy(g, config.Transport)
+	g.table.start(g, config.OnUpstream)
 	return g, nil
 }
 
@@ -288,7 +295,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			defer c.cancel(nil)
 		}
 		outcome.Decision, outcome.Identity = c.decide(w, route.guards[tenant])
-		outcome.Status = c.recorder.status
+		outcome.Status, outcome.Reference = c.recorder.status, c.reference
 	}
 	outcome.Duration = g.now().Sub(start)
 	g.observe(r, outcome)

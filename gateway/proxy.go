@@ -213,8 +213,10 @@ func (p *proxy) failed(w http.ResponseWriter, r *http.Request, err error) {
 		w.WriteHeader(http.StatusBadGateway)
 		return
 	}
-	p.gateway.log.LogAttrs(r.Context(), slog.LevelError, "upstream failed", slog.String("route", callOf(r).route.Name), slog.String("reason", err.Error()))
-	p.gateway.refuse(w, r, status, nil)
+	c := callOf(r)
+	c.reference = c.tenant.Auth.Unavailable(w, c.asked, status)
+	p.gateway.log.LogAttrs(r.Context(), slog.LevelError, "upstream failed", slog.String("route", c.route.Name),
+		slog.Int("status", status), slog.String("reason", err.Error()), slog.String("correlation", c.reference))
 }
 
 // retrying tries the servers of an upstream in turn.
@@ -244,7 +246,7 @@ func (t *retrying) RoundTrip(r *http.Request) (*http.Response, error) {
 		tries = min(len(candidates), 1+c.route.servers.retries)
 	}
 	if tries == 1 {
-		response, err := t.only(r, c, candidates[0])
+		response, err := c.route.servers.timed(r, candidates[0], func() (*http.Response, error) { return t.only(r, c, candidates[0]) })
 		if err != nil && r.Context().Err() == nil && !c.broken.Load() || errors.Is(err, errSlow) {
 			candidates[0].rest.Store(t.now().Add(restAfterFault).UnixNano())
 		}
@@ -252,7 +254,7 @@ func (t *retrying) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	var last error
 	for _, one := range candidates[:tries] {
-		response, err := t.once(r, one, c.route.servers.Timeout)
+		response, err := c.route.servers.timed(r, one, func() (*http.Response, error) { return t.once(r, one, c.route.servers.Timeout) })
 		if err == nil {
 			return response, nil
 		}

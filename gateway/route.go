@@ -201,11 +201,6 @@ func newTable(configured []Route, tenants []*tenant, signs bool) (*table, error)
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
-	for _, r := range t.routes {
-		if r.servers != nil {
-			r.servers.start()
-		}
-	}
 	return t, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -22,6 +23,11 @@ type servers struct {
 	next    atomic.Uint64
 	end     context.CancelFunc
 	probes  sync.WaitGroup
+
+	route   string
+	observe func(UpstreamAnswer)
+	log     *slog.Logger
+	now     func() time.Time
 }
 
 type server struct {
@@ -84,8 +90,9 @@ func (s *servers) pick(now time.Time) []*server {
 	return append(well, resting...)
 }
 
-// start begins to ask after the servers' health.
-func (s *servers) start() {
+// start begins to ask after the servers' health, and to tell of what they answer.
+func (s *servers) start(route string, g *Gateway, observe func(UpstreamAnswer)) {
+	s.route, s.log, s.now, s.observe = route, g.log, g.now, observe
 	if s.Health == "" {
 		return
 	}
@@ -100,7 +107,13 @@ func (s *servers) start() {
 			tick := time.NewTicker(s.HealthEvery)
 			defer tick.Stop()
 			for {
-				one.ill.Store(!s.well(ctx, client, one))
+				reason := s.wrong(ctx, client, one)
+				if ctx.Err() != nil {
+					return // ending says nothing
+				}
+				if ill := reason != ""; one.ill.Swap(ill) != ill {
+					s.changed(one, reason)
+				}
 				select {
 				case <-ctx.Done():
 					return
@@ -111,20 +124,34 @@ func (s *servers) start() {
 	}
 }
 
-func (s *servers) well(ctx context.Context, client *http.Client, one *server) bool {
+// wrong asks a server after its health, and says what is wrong with it; empty: nothing.
+func (s *servers) wrong(ctx context.Context, client *http.Client, one *server) string {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, one.url.Scheme+"://"+one.url.Host+s.Health, nil)
 	if err != nil {
-		return false
+		return err.Error()
 	}
 	r.Host = s.Host
 	r.Header.Set("User-Agent", "codegrant")
 	response, err := client.Do(r)
 	if err != nil {
-		return ctx.Err() != nil && !one.ill.Load() // ending says nothing
+		return err.Error()
 	}
 	defer response.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 64<<10))
-	return response.StatusCode >= 200 && response.StatusCode < 300
+	if response.StatusCode < 200 || response.StatusCode > 299 {
+		return "it answers " + response.Status
+	}
+	return ""
+}
+
+// changed tells of a server whose health check has changed its mind.
+func (s *servers) changed(one *server, reason string) {
+	route, name := slog.String("route", s.route), slog.String("server", one.url.Host)
+	if reason == "" {
+		s.log.Info("server of an upstream is well again", route, name)
+		return
+	}
+	s.log.Warn("server of an upstream is ill: it gets no requests", route, name, slog.String("reason", reason))
 }
 
 func (s *servers) stop() {

@@ -275,3 +275,23 @@ func alive(ctx context.Context) error {
 	}
 	return nil
 }
+
+// CountLive counts the sessions that have not expired, up to a limit. It looks at every
+// session.
+func (s *MemoryStore) CountLive(ctx context.Context, limit int) (int, error) {
+	if err := alive(ctx); err != nil {
+		return 0, err
+	}
+	n, now := 0, s.now()
+	for i := range s.shards {
+		shard := &s.shards[i]
+		shard.mu.RLock()
+		for _, record := range shard.records {
+			if n < limit && now.Before(record.Expires) {
+				n++
+			}
+		}
+		shard.mu.RUnlock()
+	}
+	return n, nil
+}

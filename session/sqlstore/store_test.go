@@ -167,3 +167,29 @@ func TestConfiguration(t *testing.T) {
 		}
 	}
 }
+
+// TestCountLive: sessions that live are counted, up to a limit, and nothing else is.
+func TestCountLive(t *testing.T) {
+	eachEngine(t, func(t *testing.T, e testEngine) {
+		c := new(clock)
+		s, _ := e.store(t, Config{Now: c.now})
+		for i := range 5 {
+			record := session.Record{ID: fmt.Sprint("live", i), Pool: "p", Subject: "s", Created: c.now(), Expires: c.now().Add(time.Hour), Sealed: []byte("x")}
+			switch i {
+			case 3:
+				record.Expires = c.now().Add(time.Minute)
+			case 4:
+				record.Pool = session.OncePool
+			}
+			if err := s.Create(t.Context(), record); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.advance(2 * time.Minute)
+		for limit, want := range map[int]int{10: 3, 2: 2} {
+			if n, err := s.CountLive(t.Context(), limit); err != nil || n != want {
+				t.Errorf("up to %d there are %d, %v", limit, n, err)
+			}
+		}
+	})
+}

@@ -30,7 +30,10 @@ func (g *generation) decided(r *http.Request, o gateway.Outcome) {
 		return
 	}
 	attrs := append(g.requestAttrs(r), slog.Int("status", o.Status), milliseconds(o.Duration),
-		slog.String("pool", o.Tenant), slog.String("route", o.Route), slog.String("decision", string(o.Decision)))
+		slog.String("pool", o.Tenant), slog.String("route", o.Route), slog.String("decision", string(decisionOf(o))))
+	if o.Reference != "" {
+		attrs = append(attrs, slog.String("correlation", o.Reference))
+	}
 	if o.Identity != nil {
 		attrs = append(attrs, slog.String("sub", o.Identity.Subject))
 		if o.Identity.Actor != nil {

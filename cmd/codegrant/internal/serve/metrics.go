@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"time"
@@ -29,6 +30,7 @@ type metrics struct {
 	refused   *prometheus.CounterVec
 	tools     *prometheus.CounterVec
 	responses *prometheus.CounterVec
+	outside   *outside
 
 	// by pool
 	signIns, signOuts, refreshes, ended, proofs *prometheus.CounterVec
@@ -56,6 +58,7 @@ func newMetrics(p *process) *metrics {
 		responses: counter("responses_total", "Answers to requests for a route, by HTTP status.", "route", "code"),
 		refused:   counter("refused_total", "Requests that were refused before anything was decided.", "reason"),
 	}
+	m.outside = newOutside()
 	m.signIns = counter("sign_ins_total", "Sign-ins, by outcome.", "pool", "outcome")
 	m.signOuts = counter("sign_outs_total", "Sign-outs.", "pool")
 	m.refreshes = counter("refreshes_total", "Refreshes of sessions, by outcome.", "pool", "outcome")
@@ -80,6 +83,7 @@ func newMetrics(p *process) *metrics {
 		state{p},
 	)
 	m.registry.MustRegister(ops.Program()...)
+	m.outside.register(m.registry)
 	return m
 }
 
@@ -121,6 +125,16 @@ func (s state) Collect(to chan<- prometheus.Metric) {
 	if c := g.Certificate; c != nil {
 		gauge("certificate_expiry_timestamp_seconds", "When the certificate of tls expires, or the first of its chain.", seconds(c.Expires))
 	}
+	for _, one := range g.gateway.Servers() {
+		up := 0.0
+		if one.Up {
+			up = 1
+		}
+		gauge("upstream_up", "Whether a server of an upstream gets requests: its health check succeeds, and it was not out of reach just now.", up, "route", one.Route, "server", one.Address)
+	}
+	if n := g.stores.live.Load(); n >= 0 {
+		gauge("live_sessions", fmt.Sprintf("Sessions that have not expired, as counted within the last minute, up to %d.", mostLive), float64(n))
+	}
 	report := s.ready.report()
 	for _, state := range []struct {
 		name, help string
@@ -159,7 +173,8 @@ func (s state) Collect(to chan<- prometheus.Metric) {
 		gauge("database_connections", "Connections to the database.", float64(stats.InUse), "state", "in use")
 		gauge("database_connections", "Connections to the database.", float64(stats.Idle), "state", "idle")
 		gauge("database_connections_max", "Connections that may be open.", float64(stats.MaxOpenConnections))
-		gauge("database_wait_seconds", "How long was waited for connections, since the start.", stats.WaitDuration.Seconds())
+		to <- prometheus.MustNewConstMetric(prometheus.NewDesc("codegrant_database_wait_seconds_total", "How long was waited for connections.", nil, nil),
+			prometheus.CounterValue, stats.WaitDuration.Seconds())
 	}
 }
 

@@ -91,7 +91,7 @@ type process struct {
 	log       *slog.Logger
 	level     *slog.LevelVar
 	keys      *session.Keyring // for configurations without
-	memory    session.Store
+	memory    *session.MemoryStore
 	records   cupboard.Store // of the broker, for configurations without a place to keep them
 	transport *http.Transport
 	current   atomic.Pointer[generation]
@@ -289,6 +289,7 @@ func (p *process) use(g *generation) {
 		routes = append(routes, cmp.Or(route.Name, route.Host+cmp.Or(route.Path, "/")))
 	}
 	p.metrics.begin(pools, routes)
+	p.metrics.outside.begin(pools, g.gateway.Servers())
 	g.since = time.Now()
 	if before := p.current.Swap(g); before != nil {
 		before.retire()
@@ -317,7 +318,7 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 	before := p.current.Load()
 	config := gateway.Config{
 		TrustedProxies: s.TrustedProxies, Headers: s.Headers, Assertions: s.Assertions, HSTS: s.HSTS,
-		Transport: p.tracing.Upstream(p.transport), Logger: p.log, OnRequest: g.decided, OnPass: g.pass,
+		Transport: p.tracing.Upstream(p.transport), Logger: p.log, OnRequest: g.decided, OnPass: g.pass, OnUpstream: p.metrics.outside.upstream,
 		InAnyGroup: s.People.InAnyGroup,
 	}
 	for _, pool := range s.Pools {

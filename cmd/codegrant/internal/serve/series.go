@@ -36,6 +36,9 @@ func codeOf(status int) string {
 	return strconv.Itoa(status)
 }
 
+// mostPairs is of how many pools and routes the series are there before the first event.
+const mostPairs = 512
+
 // begin has the series of a configuration there before the first event, so that the first
 // one is an increase.
 func (m *metrics) begin(pools []string, routes []string) {
@@ -55,6 +58,17 @@ func (m *metrics) begin(pools []string, routes []string) {
 		for _, status := range []int{http.StatusOK, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout} {
 			m.responses.WithLabelValues(route, codeOf(status))
 		}
+		if len(pools)*len(routes) > mostPairs {
+			continue // most of them would never come
+		}
+		for _, pool := range pools {
+			for _, decision := range []gateway.Decision{gateway.Passed, gateway.Unauthorized, gateway.Forbidden, gateway.Unavailable, gateway.Refused, upstreamFailed} {
+				m.requests.WithLabelValues(pool, route, label(string(decision)))
+			}
+		}
+	}
+	for _, class := range []string{"2xx", "3xx", "4xx", "5xx"} {
+		m.endpoints.WithLabelValues(class)
 	}
 	for _, outcome := range []string{"in use", "not usable", "wrong"} {
 		m.reloads.WithLabelValues(label(outcome))
@@ -62,7 +76,7 @@ func (m *metrics) begin(pools []string, routes []string) {
 	for _, reason := range []string{"identity too large", "sign-in rate", "sign-ins of one person", "connections", "overload"} {
 		m.refused.WithLabelValues(label(reason))
 	}
-	for _, operation := range []string{"create", "get", "replace", "delete"} {
-		m.faults.WithLabelValues(operation)
+	for _, operation := range []string{"create", "get", "replace", "delete", "list", "delete by subject", "mark stale", "delete expired"} {
+		m.faults.WithLabelValues(label(operation))
 	}
 }

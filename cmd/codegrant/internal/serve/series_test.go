@@ -1,8 +1,10 @@
 package serve
 
 import (
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
@@ -15,6 +17,10 @@ import (
 func TestMetricsKeepToConventions(t *testing.T) {
 	p := newProcess(&settings.Settings{}, nil, nil, nil, nil)
 	p.metrics.begin([]string{"shop"}, []string{"/admin"})
+	servers := []gateway.Server{{Route: "/admin", Address: "10.0.0.1:80"}, {Route: "/admin", Address: "10.0.0.2:80"}}
+	p.metrics.outside.begin([]string{"shop"}, slices.Clone(servers))
+	p.metrics.outside.begin([]string{"shop"}, slices.Clone(servers[:1])) // the other one is gone
+	p.metrics.outside.upstream(gateway.UpstreamAnswer{Route: "/admin", Server: "10.0.0.1:80", Status: 302, Duration: time.Second})
 	for _, o := range []gateway.Outcome{
 		{Tenant: "shop", Route: "/admin", Decision: gateway.Passed, Status: 502},
 		{Tenant: "shop", Route: "/admin", Decision: gateway.Passed, Status: 200},
@@ -49,6 +55,9 @@ func TestMetricsKeepToConventions(t *testing.T) {
 				if strings.Contains(l.GetValue(), " ") {
 					t.Errorf("%s has the value %q of %s", family.GetName(), l.GetValue(), l.GetName())
 				}
+				if l.GetName() == "server" && l.GetValue() != servers[0].Address {
+					t.Errorf("%s has a series of %s", family.GetName(), l.GetValue())
+				}
 				if name := l.GetName(); name == "decision" || name == "code" {
 					passed[l.GetValue()] += m.GetCounter().GetValue()
 				}
@@ -58,7 +67,10 @@ func TestMetricsKeepToConventions(t *testing.T) {
 	if passed["passed"] != 2 || passed["upstream_failed"] != 1 || passed["502"] != 1 || passed["7xx"] != 1 || passed["not_found"] != 1 || passed["too_large"] != 1 {
 		t.Errorf("counted %v", passed)
 	}
-	if found < 12 {
+	if passed["3xx"] != 1 || passed["unauthorized"] != 0 {
+		t.Errorf("counted %v", passed)
+	}
+	if found < 20 {
 		t.Errorf("%d families are there before the first event", found)
 	}
 }

@@ -179,6 +179,7 @@ func (c Command) serve(ctx context.Context, s *settings.Settings, keys *session.
 	beside.Go(func() { newWatcher(c, p, s).run(watching, hangUps) })
 	beside.Go(func() { p.watchDependencies(watching) })
 	beside.Go(func() { p.revokeKept(watching) })
+	beside.Go(func() { p.countSessions(watching) })
 	log.Info("serving", "listen", on.Main.Addr().String(), "pools", len(s.Pools), "routes", len(s.Routes), "sessions", s.Sessions)
 	p.tellSystemd("READY=1", "STATUS=serving on "+on.Main.Addr().String())
 

@@ -51,6 +51,8 @@ type stores struct {
 	cupboard cupboard.Store                                       // nil: none
 	marks    *notbefore.Marks                                     // of people, for all pools
 	db       *sql.DB                                              // nil: none
+	count    func(context.Context, int) (int, error)              // live sessions; nil: not cheaply
+	live     atomic.Int64                                         // how many there were; below zero: unknown
 	migrate  []func(context.Context) error
 
 	holders  atomic.Int64
@@ -63,6 +65,7 @@ type stores struct {
 // openStores opens without asking whether anybody answers.
 func (p *process) openStores(s *settings.Settings) (_ *stores, err error) {
 	st := &stores{storesKey: storesOf(s), end: func() {}}
+	st.live.Store(-1)
 	st.holders.Store(1)
 	defer func() {
 		if err != nil {
@@ -87,6 +90,7 @@ func (p *process) openStores(s *settings.Settings) (_ *stores, err error) {
 		st.cupboard, st.migrate = sessions.Cupboard(), append(st.migrate, sessions.Migrate)
 		if s.Sessions == settings.InDatabase {
 			st.sessions = measured{p.tracing.Sessions(sessions, db.System(), false), p.metrics}
+			st.count = sessions.CountLive
 		}
 		if s.Sessions == settings.InRedis {
 			ends, st.ends = sessions, sessions
@@ -103,7 +107,7 @@ func (p *process) openStores(s *settings.Settings) (_ *stores, err error) {
 	}
 	switch s.Sessions {
 	case settings.Memory:
-		st.sessions = p.memory
+		st.sessions, st.count = p.memory, p.memory.CountLive
 	case settings.InRedis:
 		config := redisstore.Config{URL: s.RedisURL.Reveal()}
 		if p.tracing != nil {

@@ -149,12 +149,9 @@ var outcomes = map[string]string{
 	"signed in": "signed in", "sign-in refused": "refused", "sign-in failed": "unavailable", "signed out": "signed out",
 }
 
-// poolClient speaks to a pool within spans; nil: as the library would.
+// poolClient speaks to a pool as the library would, within spans, and counts its answers.
 func (p *process) poolClient(pool string) *http.Client {
-	if p.tracing == nil {
-		return nil
-	}
-	return &http.Client{Transport: p.tracing.Pool(pool, cognito.NewTransport())}
+	return &http.Client{Transport: p.tracing.Pool(pool, timedPool{cognito.NewTransport(), p.metrics.outside, pool})}
 }
 
 // collectTraces tells what became of spans.
@@ -165,6 +162,6 @@ func (p *process) collectTraces(to chan<- prometheus.Metric) {
 	counts := p.tracing.Counts()
 	desc := prometheus.NewDesc("codegrant_trace_spans_total", "Spans that were to be sent to the collector, and what became of them.", []string{"outcome"}, nil)
 	for outcome, n := range map[string]uint64{"ended": counts.Ended, "sent": counts.Exported, "not taken": counts.Failed} {
-		to <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(n), outcome)
+		to <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(n), label(outcome))
 	}
 }

@@ -1,0 +1,133 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/codegrant/codegrant/gateway"
+)
+
+// outside counts what others answer to this process: upstreams, and pools. Names of routes,
+// servers and pools come from the configuration alone.
+type outside struct {
+	upstreamTime   *prometheus.HistogramVec
+	upstreamCodes  *prometheus.CounterVec
+	upstreamFaults *prometheus.CounterVec
+	poolTime       *prometheus.HistogramVec
+	poolCodes      *prometheus.CounterVec
+	poolFaults     *prometheus.CounterVec
+
+	known []gateway.Server // of the last configuration; by whoever takes a new one
+}
+
+func newOutside() *outside {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "codegrant", Name: name, Help: help}, labels)
+	}
+	histogram := func(name, help string, labels ...string) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: "codegrant", Name: name, Help: help, Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+		}, labels)
+	}
+	return &outside{
+		upstreamTime:   histogram("upstream_response_duration_seconds", "How long servers of upstreams take to begin their answers.", "route", "server"),
+		upstreamCodes:  counter("upstream_responses_total", "Answers of servers of upstreams, by class of status.", "route", "server", "code"),
+		upstreamFaults: counter("upstream_faults_total", "Requests that a server of an upstream did not answer.", "route", "server"),
+		poolTime:       histogram("pool_response_duration_seconds", "How long the pools' endpoints take to begin their answers.", "pool", "endpoint"),
+		poolCodes:      counter("pool_responses_total", "Answers of the pools' endpoints, by class of status; 429 is one of its own.", "pool", "endpoint", "code"),
+		poolFaults:     counter("pool_faults_total", "Requests that an endpoint of a pool did not answer.", "pool", "endpoint"),
+	}
+}
+
+func (o *outside) register(registry *prometheus.Registry) {
+	registry.MustRegister(o.upstreamTime, o.upstreamCodes, o.upstreamFaults, o.poolTime, o.poolCodes, o.poolFaults)
+}
+
+// poolEndpoints are those that are told apart.
+var poolEndpoints = []string{"token", "revoke", "keys", "other"}
+
+// begin has the series there before the first answer, and forgets those of servers that the
+// configuration does not name any more.
+func (o *outside) begin(pools []string, servers []gateway.Server) {
+	for i := range servers {
+		servers[i].Up = false // not what they are known by
+	}
+	for _, s := range o.known {
+		if !slices.Contains(servers, s) {
+			of := prometheus.Labels{"route": s.Route, "server": s.Address}
+			o.upstreamTime.DeletePartialMatch(of)
+			o.upstreamCodes.DeletePartialMatch(of)
+			o.upstreamFaults.DeletePartialMatch(of)
+		}
+	}
+	o.known = servers
+	for _, s := range servers {
+		o.upstreamTime.WithLabelValues(s.Route, s.Address)
+		o.upstreamFaults.WithLabelValues(s.Route, s.Address)
+		for _, code := range []string{"2xx", "3xx", "4xx", "5xx"} {
+			o.upstreamCodes.WithLabelValues(s.Route, s.Address, code)
+		}
+	}
+	for _, pool := range pools {
+		for _, endpoint := range poolEndpoints {
+			o.poolTime.WithLabelValues(pool, endpoint)
+			o.poolFaults.WithLabelValues(pool, endpoint)
+			for _, code := range []string{"2xx", "4xx", "429", "5xx"} {
+				o.poolCodes.WithLabelValues(pool, endpoint, code)
+			}
+		}
+	}
+}
+
+// upstream hears of a server's answer.
+func (o *outside) upstream(a gateway.UpstreamAnswer) {
+	o.upstreamTime.WithLabelValues(a.Route, a.Server).Observe(a.Duration.Seconds())
+	if a.Err != nil {
+		o.upstreamFaults.WithLabelValues(a.Route, a.Server).Inc()
+		return
+	}
+	o.upstreamCodes.WithLabelValues(a.Route, a.Server, classOf(a.Status)).Inc()
+}
+
+func classOf(status int) string { return strconv.Itoa(status/100) + "xx" }
+
+// timedPool speaks to a pool, and counts what it answers.
+type timedPool struct {
+	http.RoundTripper
+	*outside
+	pool string
+}
+
+func (t timedPool) RoundTrip(r *http.Request) (*http.Response, error) {
+	endpoint := "other"
+	switch path := r.URL.Path; {
+	case strings.HasSuffix(path, "/oauth2/token"):
+		endpoint = "token"
+	case strings.HasSuffix(path, "/oauth2/revoke"):
+		endpoint = "revoke"
+	case strings.HasSuffix(path, "/jwks.json"):
+		endpoint = "keys"
+	}
+	begun := time.Now()
+	response, err := t.RoundTripper.RoundTrip(r)
+	if err != nil && errors.Is(r.Context().Err(), context.Canceled) {
+		return response, err // nobody waits any more, which says nothing of the pool
+	}
+	t.poolTime.WithLabelValues(t.pool, endpoint).Observe(time.Since(begun).Seconds())
+	switch {
+	case err != nil:
+		t.poolFaults.WithLabelValues(t.pool, endpoint).Inc()
+	case response.StatusCode == http.StatusTooManyRequests:
+		t.poolCodes.WithLabelValues(t.pool, endpoint, "429").Inc()
+	default:
+		t.poolCodes.WithLabelValues(t.pool, endpoint, classOf(response.StatusCode)).Inc()
+	}
+	return response, err
+}
