@@ -60,6 +60,7 @@ type Identity struct {
 	Expires  time.Time // when the proof (the access token) expires; a session outlives it by refreshing
 
 	sessionID string
+	ends      time.Time  // of the session; zero: there is none
 	standards *standards // what levels and ages are measured by; nil: the usual
 	proof     proof      // what the identity was proven with; nil where that was no token
 }
@@ -154,6 +155,15 @@ func (id *Identity) SessionID() string {
 		return ""
 	}
 	return id.sessionID
+}
+
+// SessionEnds is when the session ends unless it is used before, and zero where there is
+// none: what was made of it, such as a token for another service, is to end by then.
+func (id *Identity) SessionEnds() time.Time {
+	if id == nil {
+		return time.Time{}
+	}
+	return id.ends
 }
 
 // request is the context of a request that has passed Require or Identify.

@@ -67,6 +67,13 @@ func (a *Auth) Require(permissions ...Permission) func(http.Handler) http.Handle
 	}
 }
 
+// Refuse answers a request that has passed [Auth.Require], and that fails all the same, as
+// Require would have: 503 where err is [ErrUnavailable], 403 otherwise, with a page for
+// people and a problem (RFC 9457) for programs. The log has the reason.
+func (a *Auth) Refuse(w http.ResponseWriter, r *http.Request, id *Identity, err error) {
+	a.gate.refuse(w, r, id, err)
+}
+
 func allOf(permissions []Permission) Permission {
 	if len(permissions) == 0 {
 		return SignedIn()
@@ -151,6 +158,7 @@ func (g *gate) identify(w http.ResponseWriter, r *http.Request) (*request, bool)
 		req.failure = err
 	case held != nil:
 		req.own = g.identityOf(&held.Person, held.Key.Short(), held)
+		req.own.ends = held.Record.Expires
 		req.identity, req.sessionEnd = &req.own, held.Record.Expires
 		if err := g.crossOrigin(r); err != nil {
 			g.forbidden(w, r, req.identity, err)

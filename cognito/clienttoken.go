@@ -15,6 +15,18 @@ import (
 // client_credentials). Its pool may lack a Domain: [Client.ClientToken] then asks the
 // API of user pools, and the client is good for nothing else.
 func NewForMachine(config Config) (*Client, error) {
+	c, err := newWithout(config)
+	if err == nil && c.secrets.source == nil {
+		err = errors.New("client secret is missing; without one nobody could tell the app client from others")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// newWithout is New for a pool that may lack a Domain.
+func newWithout(config Config) (*Client, error) {
 	withoutDomain := config.Pool.Domain == ""
 	if withoutDomain {
 		config.Pool.Domain = "none.invalid"
@@ -22,9 +34,6 @@ func NewForMachine(config Config) (*Client, error) {
 	c, err := New(config)
 	if err != nil {
 		return nil, err
-	}
-	if c.secrets.source == nil {
-		return nil, errors.New("client secret is missing; without one nobody could tell the app client from others")
 	}
 	if withoutDomain {
 		if c.api, err = apiOf(config.Pool, c.endpoints.Issuer); err != nil {
@@ -98,27 +107,32 @@ func (c *Client) onceAPI(ctx context.Context, scopes []string, secret string) (a
 		if err != nil {
 			return answer{}, err
 		}
-		return a.fromAPI()
+		return a.fromAPI("GetClientToken", func(body []byte) (string, string, int, error) {
+			var out struct {
+				ClientAuthenticationResult struct {
+					AccessToken, TokenType string
+					ExpiresIn              int
+				}
+			}
+			err := json.Unmarshal(body, &out)
+			r := out.ClientAuthenticationResult
+			return r.AccessToken, r.TokenType, r.ExpiresIn, err
+		})
 	})
 }
 
-// fromAPI makes an answer of the API one of the token endpoint.
-func (a answer) fromAPI() (answer, error) {
+// fromAPI makes an answer of an operation of the API one of the token endpoint.
+func (a answer) fromAPI(operation string, read func(body []byte) (token, kind string, expiresIn int, err error)) (answer, error) {
 	if len(a.body) > maxAnswer || a.status == http.StatusTooManyRequests || a.status >= 500 || a.status < 400 && a.status != http.StatusOK {
 		return a, nil // as it is there
 	}
 	var out any
 	if a.status == http.StatusOK {
-		var in struct {
-			ClientAuthenticationResult struct {
-				AccessToken, TokenType string
-				ExpiresIn              int
-			}
+		token, kind, expiresIn, err := read(a.body)
+		if err != nil {
+			return answer{}, unusable("read the answer of %s: it is not what was asked for", operation)
 		}
-		if err := json.Unmarshal(a.body, &in); err != nil {
-			return answer{}, unusable("read the answer of GetClientToken: it is not JSON")
-		}
-		out = map[string]any{"access_token": in.ClientAuthenticationResult.AccessToken, "token_type": in.ClientAuthenticationResult.TokenType, "expires_in": in.ClientAuthenticationResult.ExpiresIn}
+		out = map[string]any{"access_token": token, "token_type": kind, "expires_in": expiresIn}
 	} else {
 		var in struct {
 			Type    string `json:"__type"`
@@ -129,7 +143,7 @@ func (a answer) fromAPI() (answer, error) {
 		}
 		code, ok := refusals[in.Type[strings.LastIndexByte(in.Type, '#')+1:]]
 		if !ok {
-			return answer{}, unusable("GetClientToken answered %s", plain(in.Type, maxReason))
+			return answer{}, unusable("%s answered %s", operation, plain(in.Type, maxReason))
 		}
 		out = map[string]any{"error": code, "error_description": in.Message}
 	}
@@ -140,12 +154,14 @@ func (a answer) fromAPI() (answer, error) {
 	return answer{status: a.status, header: http.Header{"Content-Type": {"application/json"}}, body: body}, nil
 }
 
-// refusals are OAuth's words for those of GetClientToken. The others, such as
+// refusals are OAuth's words for those of the API. The others, such as
 // TooManyRequestsException, say nothing about what was sent.
 var refusals = map[string]string{
-	"NotAuthorizedException":       "invalid_client",
-	"ResourceNotFoundException":    "invalid_client",
-	"InvalidParameterException":    "invalid_request",
-	"OperationNotEnabledException": "unauthorized_client",
-	"ForbiddenException":           "access_denied",
+	"NotAuthorizedException":        "invalid_client",
+	"ResourceNotFoundException":     "invalid_client",
+	"InvalidParameterException":     "invalid_request",
+	"OperationNotEnabledException":  "unauthorized_client",
+	"ForbiddenException":            "access_denied",
+	"UserNotFoundException":         "invalid_grant",
+	"UserLambdaValidationException": "access_denied",
 }

@@ -14,7 +14,7 @@ type scrubber struct{ secrets []string }
 // scrub makes a scrubber of everything secret in a request.
 func (c *Client) scrub(form url.Values, secret string) scrubber {
 	var s scrubber
-	for _, name := range [...]string{"code", "code_verifier", "refresh_token", "token"} {
+	for _, name := range [...]string{"code", "code_verifier", "refresh_token", "token", "subject_token", "actor_token"} {
 		s.add(form.Get(name))
 	}
 	if secret != "" {

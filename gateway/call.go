@@ -33,6 +33,8 @@ type call struct {
 	id       *codegrant.Identity
 	told     *codegrant.Identity // id as the upstream is told of it
 	tooLarge bool                // it cannot be told whole
+	token    string              // that the upstream is sent; empty: none of ours
+	withheld bool                // there is none, and the upstream was not asked
 	answer   *http.Response      // of the upstream
 
 	reference string // of the page that says that the upstream has failed
@@ -97,6 +99,9 @@ func guardOf(t *tenant, route *route) http.Handler {
 				return
 			}
 		}
+		if !c.handOver(w, r) {
+			return
+		}
 		c.takeLeftovers(c.recorder.Header(), r)
 		c.pass(w, r, c)
 	}))
@@ -111,6 +116,8 @@ func (c *call) decide(w http.ResponseWriter, guard http.Handler) (Decision, *cod
 		return TooLarge, c.id
 	case c.passed:
 		return Passed, c.id
+	case c.withheld && c.recorder.status < http.StatusInternalServerError:
+		return Forbidden, c.id
 	case c.recorder.status == http.StatusForbidden:
 		return Forbidden, nil
 	case c.recorder.status >= http.StatusInternalServerError:

@@ -127,6 +127,10 @@ func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, t *tenant, aske
 		g.doubt(w, r, fmt.Errorf("%w: what the route asks about, no proxy shows; send its requests through the gateway", errOriginal))
 		return outcome
 	}
+	if found.Handover != nil {
+		g.doubt(w, r, fmt.Errorf("%w: the route hands on a token in place of the client's, which no proxy would; send its requests through the gateway", errOriginal))
+		return outcome
+	}
 	if err := g.strays(r.Header, asked, said, found); err != nil {
 		g.doubt(w, r, err)
 		return outcome

@@ -273,6 +273,11 @@ func saidByProxies(name string) bool {
 func (g *Gateway) authorize(h http.Header, c *call) {
 	route, id := c.route, c.id
 	switch {
+	case route.Handover != nil:
+		delete(h, "Authorization")
+		if c.token != "" {
+			h["Authorization"] = []string{"Bearer " + c.token}
+		}
 	case route.PassAccessToken:
 		// An upstream that is told to believe this header gets what was verified, or none.
 		delete(h, "Authorization")

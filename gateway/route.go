@@ -79,6 +79,11 @@ type Route struct {
 	// Where the server behind either route tells them apart, these say so.
 	CaseSensitive, DotSensitive, SlashSensitive, ExtensionSensitive bool
 
+	// Handover finds the token that the upstream is sent, as a bearer token, in place of
+	// an Authorization header of the client's. Where it finds none, the upstream is not
+	// asked. No proxy can ask about such a route: it would send on what the client sent.
+	// Defaults to none.
+	Handover Handover
 	// PassAccessToken sends the access token to the upstream, as a bearer token.
 	PassAccessToken bool
 	// PassAuthorization leaves an Authorization header of the client's in place.
@@ -352,6 +357,18 @@ func newRoute(c Route, tenants []*tenant, signs bool) (*route, error) {
 	}
 	if c.Handler != nil && (c.Upstream != nil || c.Files != nil) {
 		fault("it has a handler beside an upstream or files: take one away")
+	}
+	if c.Handover != nil {
+		switch {
+		case c.Upstream == nil:
+			fault("it hands on a token and has no upstream to send it to")
+		case c.Public:
+			fault("it hands on a token of whoever asks, and is public: take one away")
+		case len(c.Machines) > 0:
+			fault("machines: it hands on tokens of people; give machines a route of their own")
+		case c.PassAccessToken || c.PassAuthorization:
+			fault("it hands on a token in place of the person's, and the person's too: take one away")
+		}
 	}
 	if c.Guard != nil && c.Public {
 		fault("it is public and has a guard: take one away")

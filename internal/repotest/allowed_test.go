@@ -164,8 +164,16 @@ var allowed = map[string]map[string]string{
 		"internal/sign":  "the tokens that it issues",
 		"session":        "keys that seal what it keeps and gives",
 	},
+	"exchange": {
+		".":                "whose token it is; it stands on that as an application would",
+		"cognito":          "the pool that exchanges tokens",
+		"internal/origins": "where tokens may be sent",
+		"internal/sign":    "the tokens that it issues",
+		"session":          "the keys that signing keys follow from",
+	},
 	"machine": {
 		"cognito":             "the pool that tokens are fetched from",
+		"internal/origins":    "where tokens may be sent",
 		"golang.org/x/oauth2": "the interface that sources of tokens have everywhere",
 	},
 	"console": {".": "decides who is asking, and holds what the pages show"},
@@ -355,6 +363,8 @@ var allowed = map[string]map[string]string{
 	"cmd/codegrant/internal/serve": {
 		"mcp":                                 "its calls are counted",
 		"broker":                              "the authorization server in front of a pool",
+		"exchange":                            "tokens of their own for upstreams",
+		"machine":                             "tokens of who acts for people",
 		".":                                   "who is asking",
 		"cmd/codegrant/internal/listen":       "addresses and sockets",
 		"cmd/codegrant/internal/ops":          "what it shows operators",
@@ -404,12 +414,14 @@ var allowed = map[string]map[string]string{
 	},
 
 	// Mechanisms, and the rules of the tree itself.
+	"internal/origins":  {},
 	"internal/pages":    {},
 	"internal/returnto": {},
 	"internal/settings": {
 		"mcp":                      "what a route says of an MCP server",
 		"rule":                     "roles, groups that include others, addresses and networks of routes",
 		"broker":                   "what the file says of an authorization server",
+		"exchange":                 "what a route says of the token for its upstream",
 		".":                        "what a pool's settings become, and whether it takes them",
 		"cloudfront":               "keys of signed cookies, read from PEM",
 		"cognito":                  "the pool as the settings name it",

@@ -32,6 +32,7 @@ type file struct {
 	GroupHierarchy map[string][]string `yaml:"group_hierarchy" help:"Groups that a group includes, such as admins: [editors]: whoever is in admins then has what routes ask of editors. Defaults to none."`
 	Roles          map[string]role     `yaml:"roles" help:"Names for groups and scopes that routes ask for together. Defaults to none."`
 	Broker         *brokering          `yaml:"broker" help:"An authorization server in front of a pool, for clients of MCP servers: true, or its settings; see docs/mcp.md. Routes with mcp send their clients there. Defaults to false."`
+	ExchangeIssuer exchangeIssuer      `yaml:"exchange_issuer" help:"Who issues the tokens of routes with exchange and by: gateway; see docs/delegation.md."`
 	Routes         []route             `yaml:"routes" help:"Which requests go where, and who may make them; the most specific route decides. Without any, the gateway answers forward-auth questions alone."`
 	Tests          []test              `yaml:"tests" help:"What the rules are to decide. A configuration in which one of them fails is wrong."`
 }
@@ -225,6 +226,8 @@ type route struct {
 	Assertion         bool     `yaml:"assertion" help:"Sends a signed token that says who is asking. Defaults to false."`
 	SendGroups        []string `yaml:"send_groups" help:"Groups that the upstream is told of, for those who are in them, so that headers stay small. They give no permission. Defaults to all."`
 
+	Exchange *exchanging `yaml:"exchange" help:"The upstream gets a token of its own in place of the person's: its audience, or all settings; see docs/delegation.md. Defaults to none."`
+
 	ClearCookies []string `yaml:"clear_cookies" help:"Cookies of the application's own sessions, such as JSESSIONID: forgotten at a sign-out, and never sent with another person's requests. Defaults to none."`
 }
 
@@ -251,6 +254,22 @@ type brokering struct {
 type brokerClient struct {
 	Name         string   `yaml:"name" help:"What people are told it is. Defaults to nothing."`
 	RedirectURIs []string `yaml:"redirect_uris" short:"true" help:"Where people are sent back to. Those on this machine (http://localhost/callback) hold for any port. Required."`
+}
+
+type exchangeIssuer struct {
+	Issuer    string        `yaml:"issuer" help:"Claim iss, a URL on the pool's base_url, below which the keys are. Defaults to base_url + /exchange."`
+	Algorithm string        `yaml:"algorithm" enum:"RS256,ES256,EdDSA" help:"What tokens are signed with. Defaults to RS256."`
+	Lifetime  time.Duration `yaml:"lifetime" help:"Of a token, up to 1h; it ends sooner with the person's own. Defaults to 5m."`
+}
+
+type exchanging struct {
+	Audience         string   `yaml:"audience" short:"true" help:"What the token is for, such as https://orders.example.com. Required."`
+	Scopes           []string `yaml:"scopes" help:"Scopes that the upstream needs: the token has those that the person's has too. Defaults to all of the person's."`
+	Actor            bool     `yaml:"actor" help:"Says in the token that the gateway acts for the person (act). Defaults to false: it looks as if the person had come."`
+	By               string   `yaml:"by" enum:"pool,token_endpoint,gateway" help:"Who issues the token: the pool, by its API (GetDerivedToken) or its token endpoint, or the gateway. Defaults to pool."`
+	ClientID         string   `yaml:"client_id" help:"App client that may exchange tokens at the pool. Defaults to that of the pool."`
+	ClientSecret     string   `yaml:"client_secret" help:"Its secret. Better: client_secret_file, or ${NAME}."`
+	ClientSecretFile string   `yaml:"client_secret_file" help:"File to read the secret from."`
 }
 
 type mcpServer struct {

@@ -71,6 +71,7 @@ type Settings struct {
 	// none. It lacks Auth, Cupboard, Wait and Logger.
 	Broker     *broker.Config
 	BrokerPool string
+	Delegation
 	// Files are those that were read; a change to one of them is a change of the
 	// configuration. Folders stand for what is in them.
 	Files []string

@@ -47,12 +47,16 @@ func (m *Maker) Exchange(ctx context.Context, c state.Client, in Exchange) (out 
 	if subject.AuthTime != 0 {
 		terms.AuthTime = subject.SignedIn()
 	}
+	terms.Actor = subject.Actor // who has acted before is in the token of whoever comes next
 	if in.Actor != "" {
-		actor, _, err := m.presented(c, in.Actor, in.ActorType)
+		actor, err := m.acting(c, in.Actor, in.ActorType)
 		if err != nil {
 			return out, err
 		}
 		terms.Actor = map[string]any{"sub": actor.Sub, "client_id": actor.Client()}
+		if subject.Actor != nil {
+			terms.Actor["act"] = subject.Actor
+		}
 	}
 	asked := in.Scopes
 	if len(asked) == 0 {
@@ -70,6 +74,16 @@ func (m *Maker) Exchange(ctx context.Context, c state.Client, in Exchange) (out 
 	out.Scopes = terms.Scopes
 	out.Set, err = m.Mint(ctx, c, u, terms)
 	return out, err
+}
+
+// acting reads the token of who acts: a person's, or an app client's own.
+func (m *Maker) acting(c state.Client, token, kind string) (Claims, error) {
+	claims, err := m.ReadAs(token, "access")
+	if err == nil && kind == "ACCESS_TOKEN" && claims.PoolID == c.PoolID && claims.Sub == claims.ClientID && claims.Username == "" && !claims.Expired(m.state.Now()) {
+		return claims, nil
+	}
+	claims, _, err = m.presented(c, token, kind)
+	return claims, err
 }
 
 // presented reads a token of the client's pool, which is to be good still, and finds whose

@@ -14,19 +14,20 @@ import (
 
 // Claims are those of an access token that the pool's own endpoints look at.
 type Claims struct {
-	Issuer   string   `json:"iss"`
-	Use      string   `json:"token_use"`
-	Sub      string   `json:"sub"`
-	Username string   `json:"username"`
-	ClientID string   `json:"client_id"`
-	Scope    string   `json:"scope"`
-	Family   string   `json:"origin_jti"`
-	Expires  int64    `json:"exp"`
-	AuthTime int64    `json:"auth_time"`
-	Audience any      `json:"aud"` // of an ID token the client
-	ACR      string   `json:"acr"`
-	AMR      []string `json:"amr"`
-	PoolID   string   `json:"-"`
+	Issuer   string         `json:"iss"`
+	Use      string         `json:"token_use"`
+	Sub      string         `json:"sub"`
+	Username string         `json:"username"`
+	ClientID string         `json:"client_id"`
+	Scope    string         `json:"scope"`
+	Family   string         `json:"origin_jti"`
+	Expires  int64          `json:"exp"`
+	AuthTime int64          `json:"auth_time"`
+	Audience any            `json:"aud"` // of an ID token the client
+	ACR      string         `json:"acr"`
+	AMR      []string       `json:"amr"`
+	Actor    map[string]any `json:"act"` // who acts in the person's place
+	PoolID   string         `json:"-"`
 }
 
 // Has reports whether the token has a scope.

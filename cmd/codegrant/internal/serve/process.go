@@ -353,6 +353,9 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 	if config.Routes, err = s.AllRoutes(p.hearCalls, authority); err != nil {
 		return nil, err
 	}
+	if config.Routes, err = p.handOver(s, config.Routes); err != nil {
+		return nil, err
+	}
 	if p.tracing != nil {
 		g.templates = templatesOf(config.Routes)
 	}
