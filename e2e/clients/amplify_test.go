@@ -20,7 +20,7 @@ import (
 // the pool about first.
 func TestAmplify(t *testing.T) {
 	testenv.Chromium(t)
-	node, folder := testenv.Node(t, ".")
+	node, folder := javaScript(t)
 	bundle := exec.CommandContext(t.Context(), node, filepath.Join("node_modules", "esbuild", "bin", "esbuild"), "amplify.mjs", "--bundle", "--format=iife", "--outfile=amplify.js", "--log-level=error")
 	bundle.Dir = folder
 	if out, err := bundle.CombinedOutput(); err != nil {

@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant/codegranttest"
-	"github.com/codegrant/codegrant/internal/testenv"
 	"github.com/codegrant/codegrant/localpool"
 )
 
@@ -171,7 +170,7 @@ func (w *world) granted(t *testing.T) map[string]any {
 }
 
 func TestJavaScript(t *testing.T) {
-	node, folder := testenv.Node(t, ".")
+	node, folder := javaScript(t)
 	t.Run("AWS SDK", func(t *testing.T) { newWorld(t, "").run(t, node, folder, "sdk.mjs", nil) })
 	t.Run("amazon-cognito-identity-js", func(t *testing.T) { newWorld(t, "").run(t, node, folder, "identity.mjs", nil) })
 	t.Run("aws-jwt-verify", func(t *testing.T) {

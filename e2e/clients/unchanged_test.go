@@ -82,7 +82,7 @@ func unchanged(t *testing.T, env []string, folder, name string, args ...string) 
 // which take minutes to install.
 func TestUnchanged(t *testing.T) {
 	t.Run("AWS SDK for JavaScript", func(t *testing.T) {
-		node, folder := testenv.Node(t, ".")
+		node, folder := javaScript(t)
 		unchanged(t, amazon(t), folder, node, "unchanged.mjs")
 	})
 	t.Run("Python", func(t *testing.T) {

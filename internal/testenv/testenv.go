@@ -123,13 +123,19 @@ func Django(t testing.TB) string {
 // package runs anything as it is installed.
 func Node(t testing.TB, programs string) (node, folder string) {
 	t.Helper()
+	folder = t.TempDir()
+	return NodeIn(t, programs, folder), folder
+}
+
+// NodeIn is Node for a folder of the caller's, which may outlast the test.
+func NodeIn(t testing.TB, programs, folder string) (node string) {
+	t.Helper()
 	node, err := exec.LookPath("node")
 	npm, err2 := exec.LookPath("npm")
 	if err != nil || err2 != nil {
 		missing(t, "Node.js", "install nodejs and npm")
-		return "", ""
+		return ""
 	}
-	folder = t.TempDir()
 	if err := os.CopyFS(folder, os.DirFS(programs)); err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +145,7 @@ func Node(t testing.TB, programs string) (node, folder string) {
 		t.Logf("npm ci: %v\n%s", err, out)
 		missing(t, "packages of npm", "let npm reach its registry")
 	}
-	return node, folder
+	return node
 }
 
 // Module returns the folder of a Go module that a test reads files of. The module in
