@@ -22,12 +22,13 @@ import (
 
 // settings are what a gateway is started with.
 type settings struct {
-	upstream string // empty: no routes
-	redis    string // with a prefix; empty: sessions in memory
-	ops      string // address; empty: none
-	access   bool   // an access log, to a file
-	socket   string // a Unix socket to listen on, in place of the address; empty: none
-	peer     string // address of another gateway that is a client of the pool; empty: none
+	upstream string   // empty: no routes
+	redis    string   // with a prefix; empty: sessions in memory
+	ops      string   // address; empty: none
+	access   bool     // an access log, to a file
+	socket   string   // a Unix socket to listen on, in place of the address; empty: none
+	build    []string // flags of go build
+	peer     string   // address of another gateway that is a client of the pool; empty: none
 }
 
 // gateway is a codegrant serve process, with a pool that people sign in to.
@@ -59,7 +60,7 @@ func newGateway(ctx context.Context, s settings) (_ *gateway, err error) {
 	if g.dir, err = os.MkdirTemp("", "codegrant-load-"); err != nil {
 		return nil, err
 	}
-	program, err := build(ctx, g.dir)
+	program, err := build(ctx, g.dir, s.build...)
 	if err != nil {
 		return nil, err
 	}

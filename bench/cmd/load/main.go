@@ -7,6 +7,7 @@
 //	go run ./cmd/load idle        memory for each connection that is open and idle
 //	go run ./cmd/load sessions    memory over very many distinct sessions in Redis
 //	go run ./cmd/load process     processor time and memory of the server, beside bare ones and oauth2-proxy
+//	go run ./cmd/load profile     where codegrant serve spends its time, for releases to be built by
 //	go run ./cmd/load soak        three processes, restarts, kills and new keys, and a model of what must be true
 //
 // It builds the binary, starts it with a local pool, signs people in, and ends what it
@@ -35,7 +36,7 @@ func main() {
 	}
 }
 
-const usage = "usage: load latency | idle | sessions | process | soak [FLAGS]; -help after one of them lists its flags"
+const usage = "usage: load latency | idle | sessions | process | profile | soak [FLAGS]; -help after one of them lists its flags"
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) == 0 {
@@ -51,6 +52,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return sessions(ctx, flags, args[1:], out)
 	case "process":
 		return processes(ctx, flags, args[1:], out)
+	case "profile":
+		return profile(ctx, flags, args[1:], out)
 	case "soak":
 		return soak(ctx, flags, args[1:], out)
 	case childBare, childProxy: // this program, started by itself

@@ -98,13 +98,19 @@ func processes(ctx context.Context, flags *flag.FlagSet, args []string, out io.W
 	sessions := flags.Int("sessions", 15_000, "sessions in memory, to see what each takes")
 	connections := flags.Int("connections", 8, "connections that ask at once")
 	peer := flags.Bool("peer", true, "measure oauth2-proxy too, which is built from the module proxy")
+	by := flags.String("pgo", "", "a file, whole path, that codegrant is built by, as releases are")
+	only := flags.String("only", "", "measure the rows whose label has these words, and no memory")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if *rounds < 1 || *number < *connections || *signIns < 1 || *sessions < 100 || *connections < 1 {
 		return errors.New("-rounds, -sign-ins and -connections are to be 1 at least, -sessions 100, and -requests as many as there are connections")
 	}
-	f, err := newField(ctx, *connections, *peer)
+	var flagsOfBuild []string
+	if *by != "" {
+		flagsOfBuild = []string{"-pgo=" + *by}
+	}
+	f, err := newField(ctx, *connections, *peer, flagsOfBuild)
 	if err != nil {
 		return err
 	}
@@ -112,10 +118,16 @@ func processes(ctx context.Context, flags *flag.FlagSet, args []string, out io.W
 	head(out, "%d rounds, %d connections; processor time of the server process", *rounds, *connections)
 	fmt.Fprintf(out, "\n  %-52s %12s %12s   %s\n", "", "floor", "server", "× floor, with quartiles")
 	for _, row := range f.pairs(*number, *signIns) {
+		if !strings.Contains(row.label, *only) {
+			continue
+		}
 		fmt.Fprintln(os.Stderr, row.label)
 		if err := row.print(ctx, *rounds, out); err != nil {
 			return fmt.Errorf("%s: %w", row.label, err)
 		}
+	}
+	if *only != "" {
+		return nil
 	}
 	return f.memory(ctx, *sessions, out)
 }
@@ -150,6 +162,7 @@ func (p pair) print(ctx context.Context, rounds int, out io.Writer) error {
 // field is all that is measured.
 type field struct {
 	connections                      int
+	build                            []string // flags of go build
 	check, socket, proxied           *gateway
 	bare, bareProxy, upstream, other *process
 	questions, overSocket, overTCP   []wire.Request
@@ -163,8 +176,8 @@ func (f *field) end() {
 	}
 }
 
-func newField(ctx context.Context, connections int, withPeer bool) (f *field, err error) {
-	f = &field{connections: connections}
+func newField(ctx context.Context, connections int, withPeer bool, build []string) (f *field, err error) {
+	f = &field{connections: connections, build: build}
 	defer func() {
 		if err != nil {
 			f.end()
@@ -195,6 +208,7 @@ func newField(ctx context.Context, connections int, withPeer bool) (f *field, er
 		{&f.socket, settings{socket: filepath.Join(dir, "http")}},
 		{&f.proxied, settings{upstream: f.upstream.url, peer: peer}},
 	} {
+		one.with.build = build
 		if *one.into, err = newGateway(ctx, one.with); err != nil {
 			return nil, err
 		}
@@ -341,7 +355,7 @@ func (f *field) pairs(number, signIns int) []pair {
 // memory prints what servers hold at the start, and what sessions take.
 func (f *field) memory(ctx context.Context, sessions int, out io.Writer) error {
 	fmt.Fprintf(out, "\n  resident memory\n")
-	g, err := newGateway(ctx, settings{})
+	g, err := newGateway(ctx, settings{build: f.build})
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -152,8 +153,8 @@ func startChild(ctx context.Context, name string, args ...string) (*process, err
 	return p, nil
 }
 
-// build compiles the binary, as a user would.
-func build(ctx context.Context, dir string) (string, error) {
+// build compiles the binary, as a user would, or with flags, as releases are.
+func build(ctx context.Context, dir string, flags ...string) (string, error) {
 	list := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/codegrant/codegrant")
 	list.Stderr = os.Stderr
 	source, err := list.Output()
@@ -161,7 +162,7 @@ func build(ctx context.Context, dir string) (string, error) {
 		return "", fmt.Errorf("find the sources (start this in bench/): %w", err)
 	}
 	program := filepath.Join(dir, "codegrant")
-	command := exec.CommandContext(ctx, "go", "build", "-o", program, "./cmd/codegrant")
+	command := exec.CommandContext(ctx, "go", slices.Concat([]string{"build", "-o", program}, flags, []string{"./cmd/codegrant"})...)
 	command.Dir = strings.TrimSpace(string(source))
 	if output, err := command.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build codegrant: %w\n%s", err, output)

@@ -14,7 +14,7 @@ import (
 )
 
 // Mux answers /healthz by itself, /readyz with what ready says, and /metrics with what is
-// registered.
+// registered. Below /debug/pprof are profiles.
 func Mux(ready func() (is bool, report any), registered prometheus.Gatherer) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -31,6 +31,7 @@ func Mux(ready func() (is bool, report any), registered prometheus.Gatherer) *ht
 		_ = json.NewEncoder(w).Encode(report)
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registered, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second}))
+	profiles(mux)
 	return mux
 }
 

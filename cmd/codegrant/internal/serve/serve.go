@@ -134,6 +134,7 @@ func (c Command) serve(ctx context.Context, s *settings.Settings, keys *session.
 	signal.Notify(hangUps, syscall.SIGHUP)
 	defer signal.Stop(hangUps)
 	p := newProcess(s, keys, log, level, traces)
+	p.limitMemory()
 	defer p.flush(time.Time{}) // where it never came to serve
 	served := make(chan error, 4)
 	var listening, beside sync.WaitGroup
@@ -180,6 +181,7 @@ func (c Command) serve(ctx context.Context, s *settings.Settings, keys *session.
 	beside.Go(func() { p.watchDependencies(watching) })
 	beside.Go(func() { p.revokeKept(watching) })
 	beside.Go(func() { p.countSessions(watching) })
+	beside.Go(func() { tuneCollector(watching) })
 	log.Info("serving", "listen", on.Main.Addr().String(), "pools", len(s.Pools), "routes", len(s.Routes), "sessions", s.Sessions)
 	p.tellSystemd("READY=1", "STATUS=serving on "+on.Main.Addr().String())
 

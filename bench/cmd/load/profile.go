@@ -1,0 +1,103 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"sync"
+	"time"
+)
+
+// profile writes down where codegrant serve spends its time under a mixture of requests:
+// proxied ones and questions, of sessions and of bearer tokens. Releases are built with it.
+func profile(ctx context.Context, flags *flag.FlagSet, args []string, out io.Writer) error {
+	into := flags.String("out", "", "the file to write")
+	seconds := flags.Int("seconds", 60, "how long to look, at most 120")
+	connections := flags.Int("connections", 8, "connections that ask at once")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *into == "" || *seconds < 1 || *seconds > 120 || *connections < 1 {
+		return errors.New("-out is to name a file, -seconds to be 1 to 120, -connections 1 at least")
+	}
+	upstream, err := startChild(ctx, "upstream", childBare)
+	if err != nil {
+		return err
+	}
+	defer upstream.stop()
+	ops, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	g, err := newGateway(ctx, settings{upstream: upstream.url, ops: ops})
+	if err != nil {
+		return err
+	}
+	defer g.close()
+	browsers, err := g.signIn(ctx, 50)
+	if err != nil {
+		return err
+	}
+	tokens, err := g.tokens(ctx)
+	if err != nil {
+		return err
+	}
+	pages, err := gets(g.url+"/orders", "", browsers...)
+	if err != nil {
+		return err
+	}
+	questions, err := gets(g.url+"/auth/check?group=analysts", "", browsers...)
+	if err != nil {
+		return err
+	}
+	bearer, err := gets(g.url+"/orders", tokens["access_token"], nil)
+	if err != nil {
+		return err
+	}
+	all := slices.Concat(pages, questions, slices.Repeat(bearer, len(browsers)))
+
+	asking, stop := context.WithCancel(ctx)
+	var asked sync.WaitGroup
+	faults := make([]error, *connections)
+	for i := range *connections {
+		asked.Go(func() {
+			for faults[i] == nil && asking.Err() == nil {
+				faults[i] = ask(ctx, all, i*17, 1000)
+			}
+		})
+	}
+	err = fetchProfile(ctx, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", ops, *seconds), *into)
+	stop()
+	asked.Wait()
+	if err := errors.Join(append(faults, err)...); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%s: %d s of codegrant serve\n", *into, *seconds)
+	return err
+}
+
+func fetchProfile(ctx context.Context, url, into string) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	b, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s, %w", url, answer.Status, errors.Join(err, errors.New("no profile")))
+	}
+	return os.WriteFile(into, b, 0o644)
+}
