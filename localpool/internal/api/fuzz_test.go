@@ -102,3 +102,16 @@ func FuzzProves(f *testing.F) {
 		}
 	})
 }
+
+// FuzzMetadataOf: whatever is sent for metadata, what is read of it is there.
+func FuzzMetadataOf(f *testing.F) {
+	f.Add(`<m:E xmlns:m="urn:oasis:names:tc:SAML:2.0:metadata"><m:SingleSignOnService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect" Location="https://idp.example/in"/></m:E>`)
+	f.Add(`<SingleLogoutService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect" Location=`)
+	f.Fuzz(func(t *testing.T, file string) {
+		for member, value := range metadataOf(file) {
+			if value == "" || !strings.HasSuffix(member, "BindingURI") {
+				t.Errorf("%q: %s is %q", file, member, value)
+			}
+		}
+	})
+}

@@ -103,7 +103,7 @@ func checkProvider(p state.Pool, in, before state.Settings) error {
 	}
 	all := maps.Clone(providerDetails[kind])
 	if all == nil {
-		all = make(map[string]string)
+		all = metadataOf(details["MetadataFile"])
 	}
 	maps.Copy(all, details)
 	if mapping == nil {
@@ -135,7 +135,16 @@ func checkProvider(p state.Pool, in, before state.Settings) error {
 	return nil
 }
 
-func checkBranding(_ state.Pool, in, _ state.Settings) error {
+func checkBranding(_ state.Pool, in, before state.Settings) error {
+	same := func(name string) bool { return before != nil && string(in[name]) == string(before[name]) }
+	own := in["Settings"] != nil || in["Assets"] != nil
+	switch provided := string(in["UseCognitoProvidedValues"]) == "true"; {
+	case provided && own && !same("UseCognitoProvidedValues") && same("Settings") && same("Assets"): // back to Cognito's
+		delete(in, "Settings")
+		delete(in, "Assets")
+	case provided && own && same("UseCognitoProvidedValues"): // from Cognito's to one's own
+		in["UseCognitoProvidedValues"] = mustRaw(false)
+	}
 	switch {
 	case string(in["UseCognitoProvidedValues"]) == "true" && (in["Settings"] != nil || in["Assets"] != nil):
 		return invalid("Settings and Assets cannot be specified when UseCognitoProvidedValues is true.")

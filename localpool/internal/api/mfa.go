@@ -230,13 +230,16 @@ func (a *API) setUserPoolMfaConfig(in *setUserPoolMfaConfig, kept state.Settings
 		return nil, invalid("Invalid MFA configuration given, can't turn on MFA when %s is the only factor here and is not enabled.", softwareTokenMFA)
 	}
 	if sms := in.SmsMfaConfiguration; sms != nil {
-		if sms.SmsConfiguration != nil { // one setting with two names
-			var inner map[string]json.RawMessage
-			if err := json.Unmarshal(kept["SmsMfaConfiguration"], &inner); err != nil {
-				return nil, err
+		var inner map[string]json.RawMessage
+		if err := json.Unmarshal(kept["SmsMfaConfiguration"], &inner); err != nil {
+			return nil, err
+		}
+		for _, name := range []string{"SmsConfiguration", "SmsAuthenticationMessage"} { // settings with two names
+			if inner[name] != nil {
+				kept[name] = inner[name]
 			}
-			kept["SmsConfiguration"] = inner["SmsConfiguration"]
-		} else if p.Settings["SmsConfiguration"] == nil {
+		}
+		if sms.SmsConfiguration == nil && p.Settings["SmsConfiguration"] == nil {
 			return nil, invalid("SMS configuration is required when SMS MFA is configured.")
 		}
 	}
@@ -251,6 +254,7 @@ func (a *API) setUserPoolMfaConfig(in *setUserPoolMfaConfig, kept state.Settings
 			delete(after, name)
 		}
 		maps.Copy(after, kept)
+		secondBySMS(after)
 		p.Settings = after
 		return nil
 	})
@@ -276,4 +280,23 @@ func (a *API) askFactor(c state.Client, u state.User, at progress) (asked any, o
 		return nil, false, nil
 	}
 	return asked, true, err
+}
+
+// secondBySMS has the second factor by SMS follow the pool's settings of text messages, which
+// are the same under other names. A pool that has people show a second factor, and was told
+// of no other, has it.
+func secondBySMS(s state.Settings) {
+	other := s["SoftwareTokenMfaConfiguration"] != nil || s["EmailMfaConfiguration"] != nil
+	mode := textOf(s["MfaConfiguration"])
+	if s["SmsConfiguration"] == nil || s["SmsMfaConfiguration"] == nil && (other || mode == "" || mode == state.MFAOff) {
+		return
+	}
+	of := make(map[string]json.RawMessage)
+	_ = json.Unmarshal(s["SmsMfaConfiguration"], &of) // none, or a structure
+	for _, name := range []string{"SmsConfiguration", "SmsAuthenticationMessage"} {
+		if s[name] != nil {
+			of[name] = s[name]
+		}
+	}
+	s["SmsMfaConfiguration"] = mustRaw(of)
 }

@@ -223,6 +223,7 @@ func (a *API) updateUserPool(in *updateUserPool, kept state.Settings) (any, erro
 		if in.PoolName != "" {
 			p.Name = in.PoolName
 		}
+		secondBySMS(complete)
 		p.Settings = complete
 		return tier(complete)
 	})
@@ -259,6 +260,7 @@ func (a *API) createUserPool(in *createUserPool, kept state.Settings) (any, erro
 	if err := tier(kept); err != nil {
 		return nil, err
 	}
+	secondBySMS(kept)
 	p, err := a.state.CreatePool(state.Pool{ID: in.region, Name: in.PoolName, Settings: kept})
 	if err != nil {
 		return nil, err

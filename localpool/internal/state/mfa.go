@@ -292,7 +292,7 @@ func anyOn(u *User) bool {
 // sends reports whether the pool has codes by SMS or e-mail as a second factor.
 func (p *Pool) sends(factor string) bool {
 	if factor == SMSMFA {
-		return len(p.rules.SmsMfaConfiguration) > 0 || len(p.rules.SmsConfiguration) > 0
+		return len(p.rules.SmsMfaConfiguration) > 0
 	}
 	return len(p.rules.EmailMfaConfiguration) > 0
 }
