@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/codegrant/codegrant/localpool/internal/model"
 	"github.com/codegrant/codegrant/localpool/internal/state"
 )
 
@@ -248,13 +247,13 @@ func documented() map[string]operation {
 		"DescribeTermsByClient": terms.by(same("ClientId", "TermsName")),
 		"UpdateTerms":           terms.update(),
 		"DeleteTerms":           terms.remove(false),
-		"ListTerms":             terms.list("Terms", model.ShapeOf("TermsDescriptionListType").Item, "NextToken"),
+		"ListTerms":             terms.list("Terms", "TermsDescriptionType", "NextToken"),
 
 		"CreateCIMDPolicy":   metadataPolicies.create(),
 		"DescribeCIMDPolicy": metadataPolicies.describe(),
 		"UpdateCIMDPolicy":   metadataPolicies.update(),
 		"DeleteCIMDPolicy":   forgetting(metadataPolicies.remove(false)),
-		"ListCIMDPolicies":   metadataPolicies.list("CIMDPolicies", model.ShapeOf("CIMDPolicySummaryListType").Item, "NextToken"),
+		"ListCIMDPolicies":   metadataPolicies.list("CIMDPolicies", "CIMDPolicySummaryType", "NextToken"),
 
 		"SetRiskConfiguration":      riskConfigurations.replace(),
 		"DescribeRiskConfiguration": riskConfigurations.one(func(in about) map[string]any { return of(in, nil) }),

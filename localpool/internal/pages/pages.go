@@ -27,18 +27,21 @@ import (
 var files embed.FS
 
 var (
-	css       = mustRead("style.css")
-	pin       = sha256.Sum256([]byte(css))
-	stylePin  = "'sha256-" + base64.StdEncoding.EncodeToString(pin[:]) + "'"
-	templates = template.Must(template.New("").Funcs(template.FuncMap{
-		"style": func() template.CSS { return template.CSS(css) },
-		"clock": func(t time.Time) string { return t.Format("15:04:05") },
-		"join":  strings.Join,
+	css      = mustRead("style.css")
+	pin      = sha256.Sum256([]byte(css))
+	stylePin = "'sha256-" + base64.StdEncoding.EncodeToString(pin[:]) + "'"
+	// templates are read when a page is first shown: every command of the program has them.
+	templates = sync.OnceValue(func() *template.Template {
+		return template.Must(template.New("").Funcs(template.FuncMap{
+			"style": func() template.CSS { return template.CSS(css) },
+			"clock": func(t time.Time) string { return t.Format("15:04:05") },
+			"join":  strings.Join,
 
-		"authenticator": authenticator,
-		"qr":            qrCode,
-		"script":        script,
-	}).ParseFS(files, "*.html"))
+			"authenticator": authenticator,
+			"qr":            qrCode,
+			"script":        script,
+		}).ParseFS(files, "*.html"))
+	})
 )
 
 func mustRead(name string) string {
@@ -253,7 +256,7 @@ func (p *Pages) show(w http.ResponseWriter, r *http.Request, status int, name, t
 		}
 	}
 	var body bytes.Buffer
-	if err := templates.ExecuteTemplate(&body, name, v); err != nil {
+	if err := templates().ExecuteTemplate(&body, name, v); err != nil {
 		http.Error(w, "Internal Server Error", http.StatusInternalServerError)
 		return
 	}

@@ -19,8 +19,13 @@ func (s *State) Certificate(poolID string) (string, error) {
 		s.mu.Unlock()
 		return "", err
 	}
-	key, created := p.Keys.id.private, p.Created
+	keys, err := s.keysOf(p)
+	created := p.Created
 	s.mu.Unlock()
+	if err != nil {
+		return "", err
+	}
+	key := keys.id.private
 	// Nothing of it is drawn at random, so that it is the same each time.
 	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: poolID}, NotBefore: created, NotAfter: created.AddDate(10, 0, 0)}
 	der, err := x509.CreateCertificate(rand.Reader, c, c, &key.PublicKey, key)

@@ -96,6 +96,9 @@ func (s *State) saveLocked() error {
 	if s.path == "" {
 		return nil
 	}
+	if err := s.allKeys(); err != nil {
+		return err
+	}
 	if !s.saver.flushing && !s.saver.dirty && (s.saver.closed || s.saver.size <= s.saver.small) {
 		began := time.Now()
 		b, err := encode(s.pools)

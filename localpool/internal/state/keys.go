@@ -58,7 +58,7 @@ func (s *State) spareKeys() {
 	spare.mu.Lock()
 	defer spare.mu.Unlock()
 	for _, p := range s.pools {
-		if s.path == "" && len(spare.keys) < maxSpare {
+		if s.path == "" && p.Keys != nil && len(spare.keys) < maxSpare {
 			spare.keys = append(spare.keys, p.Keys)
 		}
 	}
@@ -66,18 +66,50 @@ func (s *State) spareKeys() {
 
 func makeKeys() (*Keys, error) {
 	k := &Keys{}
-	for _, target := range []*string{&k.ID, &k.Access} {
-		private, err := rsa.GenerateKey(rand.Reader, 2048)
-		if err != nil {
-			return nil, err
-		}
-		der, err := x509.MarshalPKCS8PrivateKey(private)
-		if err != nil {
-			return nil, err
-		}
-		*target = string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	var both sync.WaitGroup
+	var faults [2]error
+	for i, target := range []*string{&k.ID, &k.Access} {
+		both.Go(func() { *target, faults[i] = makeKey() })
 	}
-	return k, nil
+	both.Wait()
+	return k, errors.Join(faults[:]...)
+}
+
+func makeKey() (string, error) {
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return "", err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), err
+}
+
+// keysOf returns the keys of a pool. To make them takes longer than all else at the start,
+// so they are made when they are first needed. The caller holds the lock.
+func (s *State) keysOf(p *Pool) (*Keys, error) {
+	if p.Keys != nil {
+		return p.Keys, nil
+	}
+	keys, err := s.newKeys()
+	if err == nil {
+		err = keys.parse()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("make keys of pool %s: %w", p.ID, err)
+	}
+	p.Keys = keys
+	return keys, nil
+}
+
+// allKeys makes the keys of every pool, which a file and a snapshot have to have. The
+// caller holds the lock.
+func (s *State) allKeys() error {
+	for _, p := range s.pools {
+		if _, err := s.keysOf(p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (k *Keys) parse() (err error) {
@@ -122,7 +154,11 @@ func (s *State) JWKS(poolID string) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"keys": []map[string]string{p.Keys.id.jwk(), p.Keys.access.jwk()}}, nil
+	keys, err := s.keysOf(p)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"keys": []map[string]string{keys.id.jwk(), keys.access.jwk()}}, nil
 }
 
 // RotateKeys replaces both key pairs. Tokens signed before no longer verify.
@@ -147,18 +183,24 @@ func (s *State) RotateKeys(poolID string) error {
 // Sign makes a token of any claims, with the key for its token_use. The header is
 // Cognito's: kid and alg, and no typ.
 func (s *State) Sign(poolID string, claims map[string]any) (string, error) {
-	s.mu.Lock()
-	p, err := s.pool(poolID)
+	keys, err := s.keys(poolID)
 	if err != nil {
-		s.mu.Unlock()
 		return "", err
 	}
-	key := p.Keys.id
 	if claims["token_use"] == "access" {
-		key = p.Keys.access
+		return keys.access.sign(claims)
 	}
-	s.mu.Unlock()
-	return key.sign(claims)
+	return keys.id.sign(claims)
+}
+
+func (s *State) keys(poolID string) (*Keys, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := s.pool(poolID)
+	if err != nil {
+		return nil, err
+	}
+	return s.keysOf(p)
 }
 
 func (k *signingKey) sign(claims map[string]any) (string, error) {
@@ -185,14 +227,12 @@ func (k *signingKey) sign(claims map[string]any) (string, error) {
 
 // PublicKey returns the key that verifies the pool's tokens of a use, id or access.
 func (s *State) PublicKey(poolID, use string) (*rsa.PublicKey, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p, err := s.pool(poolID)
+	keys, err := s.keys(poolID)
 	if err != nil {
 		return nil, err
 	}
 	if use == "access" {
-		return &p.Keys.access.private.PublicKey, nil
+		return &keys.access.private.PublicKey, nil
 	}
-	return &p.Keys.id.private.PublicKey, nil
+	return &keys.id.private.PublicKey, nil
 }

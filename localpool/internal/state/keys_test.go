@@ -16,7 +16,11 @@ func TestS141_KeysAreOfOnePool(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return s, s.pools[0].Keys.id.kid
+		keys, err := s.keys("local_One1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s, keys.id.kid
 	}
 	file := filepath.Join(t.TempDir(), "pool.json")
 	first, a := open("")

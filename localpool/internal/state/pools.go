@@ -32,13 +32,6 @@ func letters(set string, n int) string {
 // CreatePool makes a pool, with an id and keys. Its id is of the region that it is given
 // in place of an id, or else of the state's, or of the pools that are there.
 func (s *State) CreatePool(p Pool) (Pool, error) {
-	keys, err := makeKeys() // which takes a while
-	if err == nil {
-		err = keys.parse()
-	}
-	if err != nil {
-		return Pool{}, fmt.Errorf("make keys of a pool: %w", err)
-	}
 	made := func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -50,7 +43,7 @@ func (s *State) CreatePool(p Pool) (Pool, error) {
 			region, _, _ = strings.Cut(s.pools[0].ID, "_")
 		}
 		p.ID = region + "_" + letters("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", 9)
-		p.Keys, p.Created, p.Modified = keys, s.now(), s.now()
+		p.Created, p.Modified = s.now(), s.now()
 		if err := p.makeIndex(); err != nil {
 			return err
 		}

@@ -9,11 +9,15 @@ import (
 // Snapshot returns all that is kept, as the state file has it.
 func (s *State) Snapshot() ([]byte, error) {
 	s.mu.Lock()
+	err := s.allKeys()
 	copied := make([]*Pool, len(s.pools))
 	for i, p := range s.pools {
 		copied[i] = p.snapshot()
 	}
 	s.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
 	return encode(copied)
 }
 

@@ -61,8 +61,12 @@ func (s *State) SRP(poolID, name string) (SRP, error) {
 	if err != nil {
 		return SRP{}, err
 	}
+	keys, err := s.keysOf(p)
+	if err != nil {
+		return SRP{}, err
+	}
 	pretend := func(what string) []byte {
-		mac := hmac.New(sha256.New, []byte(p.Keys.ID))
+		mac := hmac.New(sha256.New, []byte(keys.ID))
 		mac.Write([]byte(what + ":" + p.key(name)))
 		return mac.Sum(nil)
 	}

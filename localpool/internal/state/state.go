@@ -61,6 +61,11 @@ func New(config Config, pools []*Pool) (*State, error) {
 	if loaded {
 		return s, nil
 	}
+	if s.path != "" { // before it is taken for one that is in memory
+		if err := s.allKeys(); err != nil {
+			return nil, err
+		}
+	}
 	if s.path = ""; config.Begin != nil {
 		if err := config.Begin(s); err != nil {
 			return nil, err
@@ -91,11 +96,7 @@ func (s *State) prepare() error {
 			return fmt.Errorf("read users of pool %s: %w", p.ID, err)
 		}
 		if p.Keys == nil {
-			keys, err := s.newKeys()
-			if err != nil {
-				return fmt.Errorf("make keys of pool %s: %w", p.ID, err)
-			}
-			p.Keys = keys
+			continue
 		}
 		if err := p.Keys.parse(); err != nil {
 			return fmt.Errorf("read keys of pool %s: %w", p.ID, err)
