@@ -27,6 +27,8 @@ type index struct {
 	families map[string][]*Grant // by origin_jti
 	holders  map[string][]*Grant // by sub
 	pruneAt  int                 // so many grants
+
+	searches map[string]*search // by attribute, those that were asked for
 }
 
 const pruneGrants = 1000
@@ -116,6 +118,7 @@ func (x *index) addUser(key string, u *User) error {
 		return fmt.Errorf("user %s is there twice", u.Username)
 	}
 	x.names[key], x.subs[u.Sub()] = u, u
+	x.touch(u)
 	x.readdress(u, nil)
 	for _, g := range u.Groups {
 		x.join(u, g)
@@ -126,6 +129,7 @@ func (x *index) addUser(key string, u *User) error {
 // removeUser takes a user off the pool's list and out of the index.
 func (p *Pool) removeUser(u *User) {
 	p.Users = remove(p.Users, u)
+	p.index.touch(u)
 	delete(p.index.names, p.key(u.Username))
 	delete(p.index.subs, u.Sub())
 	for _, name := range indexed {

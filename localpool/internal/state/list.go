@@ -21,26 +21,40 @@ var Searchable = []string{
 // selects reports whether a user is one that the filter asks for. Usernames and
 // status are compared to the letter, the rest in any case.
 func (f Filter) selects(u *User) bool {
-	value, want, has := "", f.Value, true
-	switch f.Attribute {
-	case "":
+	if f.Attribute == "" {
 		return true
-	case "username":
-		value = u.Username
-	case "status":
-		if value = "Disabled"; u.Enabled {
-			value = "Enabled"
-		}
-	case "cognito:user_status":
-		value, want = strings.ToLower(u.Status), strings.ToLower(want)
-	default:
-		value, has = u.Attributes[f.Attribute]
-		value, want = strings.ToLower(value), strings.ToLower(want)
 	}
+	value, has := comparable(f.Attribute, u)
+	want := asCompared(f.Attribute, f.Value)
 	if f.Prefix {
 		return has && strings.HasPrefix(value, want)
 	}
 	return has && value == want
+}
+
+// comparable is what of a user an attribute of a filter is compared with.
+func comparable(attribute string, u *User) (value string, has bool) {
+	switch attribute {
+	case "username":
+		return u.Username, true
+	case "status":
+		if u.Enabled {
+			return "Enabled", true
+		}
+		return "Disabled", true
+	case "cognito:user_status":
+		return strings.ToLower(u.Status), true
+	}
+	value, has = u.Attributes[attribute]
+	return strings.ToLower(value), has
+}
+
+// asCompared is a filter's value as it is compared.
+func asCompared(attribute, value string) string {
+	if attribute == "username" || attribute == "status" {
+		return value
+	}
+	return strings.ToLower(value)
 }
 
 // maxScan is how many users one page looks at: with a filter that selects few of
@@ -57,29 +71,33 @@ func (s *State) ListUsers(poolID string, f Filter, after int64, limit int) (user
 	if err != nil {
 		return nil, 0, err
 	}
-	users, next = page(p.candidates(f), f, after, limit)
+	if list, few := p.candidates(f); few || f.Attribute == "" {
+		users, next = page(list, f, after, limit)
+	} else {
+		users, next = p.found(f, after, limit)
+	}
 	return users, next, nil
 }
 
-// candidates are the users that a filter may select: few, where the index knows.
-func (p *Pool) candidates(f Filter) []*User {
-	one := func(u *User) []*User {
+// candidates are the users that a filter may select: few, where the index knows them.
+func (p *Pool) candidates(f Filter) (list []*User, few bool) {
+	one := func(u *User) ([]*User, bool) {
 		if u == nil {
-			return nil
+			return nil, true
 		}
-		return []*User{u}
+		return []*User{u}, true
 	}
 	switch {
 	case f.Prefix:
-		return p.Users
+		return p.Users, false
 	case f.Attribute == "username":
 		return one(p.index.names[p.key(f.Value)])
 	case f.Attribute == "sub":
 		return one(cmp.Or(p.index.subs[f.Value], p.index.subs[strings.ToLower(f.Value)]))
 	case slices.Contains(indexed, f.Attribute):
-		return p.index.addresses[f.Attribute][strings.ToLower(f.Value)]
+		return p.index.addresses[f.Attribute][strings.ToLower(f.Value)], true
 	}
-	return p.Users
+	return p.Users, false
 }
 
 func page(list []*User, f Filter, after int64, limit int) (users []User, next int64) {

@@ -25,6 +25,9 @@ func newState(t testing.TB, p *Pool) *State {
 // TestIndex does what can be done to users, in any order, and holds the index to
 // the lists that it is made of.
 func TestIndex(t *testing.T) {
+	few := fewTouched
+	t.Cleanup(func() { fewTouched = few })
+	fewTouched = 3
 	for _, p := range []*Pool{{}, {CaseSensitive: true}, {EmailAsUsername: true}} {
 		s := newState(t, p)
 		random := rand.New(rand.NewPCG(1, 2))
@@ -38,9 +41,12 @@ func TestIndex(t *testing.T) {
 		for range 30 {
 			_ = s.CreateGroup(testPool, Group{Name: fmt.Sprint("g", random.IntN(5))})
 		}
-		for range 2000 {
+		for i := range 2000 {
+			if i%100 == 0 {
+				checkFilters(t, s, p)
+			}
 			group := fmt.Sprint("g", random.IntN(5))
-			switch random.IntN(9) {
+			switch random.IntN(12) {
 			case 0, 1:
 				n := NewUser{Username: name(), Attributes: map[string]string{"email_verified": fmt.Sprint(random.IntN(2) == 0)}, Enabled: true}
 				if random.IntN(2) == 0 {
@@ -59,6 +65,12 @@ func TestIndex(t *testing.T) {
 				_ = s.DeleteGroup(testPool, group)
 			case 8:
 				_ = s.CreateGroup(testPool, Group{Name: group})
+			case 9:
+				_ = s.SetEnabled(testPool, name(), random.IntN(2) == 0)
+			case 10:
+				_ = s.SetAttributes(testPool, name(), map[string]string{"name": string("aAbB"[random.IntN(4)])})
+			case 11:
+				_ = s.SetPassword(testPool, name(), "Passw0rd!", random.IntN(2) == 0)
 			}
 		}
 		if len(p.Users) == 0 || len(p.Groups) == 0 {
@@ -116,21 +128,67 @@ func checkIndex(t *testing.T, p *Pool) {
 	}
 }
 
-func TestListUsers_LooksAtSoMany(t *testing.T) {
-	s := largeState(t, 2*maxScan+10)
-	var pages, found int
-	for after := int64(0); ; pages++ {
-		users, next, err := s.ListUsers(testPool, Filter{Attribute: "name", Value: "the last one"}, after, 60)
-		if err != nil {
-			t.Fatal(err)
-		}
-		found += len(users)
-		if after = next; after == 0 {
-			break
+// TestListUsers_LooksAtFew: few of many are found at once, and of those who stand at the end
+// of many others page by page, of which some are empty.
+func TestListUsers_LooksAtFew(t *testing.T) {
+	const n = 2*maxScan + 10
+	s := largeState(t, n)
+	pages := func(f Filter) (count, found int) {
+		for after := int64(0); ; count++ {
+			users, next, err := s.ListUsers(testPool, f, after, 60)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found += len(users)
+			if after = next; after == 0 {
+				return count, found
+			}
 		}
 	}
-	if pages != 2 || found != 1 {
-		t.Errorf("%d users, after %d pages with another to follow", found, pages)
+	if count, found := pages(Filter{Attribute: "name", Value: "the last one"}); count != 0 || found != 1 {
+		t.Errorf("%d users, after %d pages with another to follow", found, count)
+	}
+	for i := 3 * n / 4; i < n; i++ {
+		if err := s.SetEnabled(testPool, fmt.Sprint("user", i), false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if count, found := pages(Filter{Attribute: "status", Value: "Disabled"}); found != n-3*n/4 || count != (found+59)/60 {
+		t.Errorf("%d users at the end, after %d pages with another to follow", found, count)
+	}
+}
+
+// checkFilters holds what filters find to what they select, one by one.
+func checkFilters(t *testing.T, s *State, p *Pool) {
+	t.Helper()
+	for _, f := range []Filter{
+		{Attribute: "username", Value: "u1"}, {Attribute: "username", Value: "u1", Prefix: true}, {Attribute: "username", Value: "", Prefix: true},
+		{Attribute: "email", Value: "E3", Prefix: true}, {Attribute: "email", Value: "e", Prefix: true}, {Attribute: "sub", Value: "a", Prefix: true},
+		{Attribute: "name", Value: "A"}, {Attribute: "name", Value: "b", Prefix: true}, {Attribute: "name", Value: "nobody"},
+		{Attribute: "status", Value: "Disabled"}, {Attribute: "status", Value: "disabled"}, {Attribute: "status", Value: "E", Prefix: true},
+		{Attribute: "cognito:user_status", Value: "confirmed"}, {Attribute: "cognito:user_status", Value: "FORCE", Prefix: true},
+	} {
+		var want, got []string
+		for _, u := range p.Users {
+			if f.selects(u) {
+				want = append(want, u.Username)
+			}
+		}
+		for after := int64(0); ; {
+			users, next, err := s.ListUsers(testPool, f, after, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, u := range users {
+				got = append(got, u.Username)
+			}
+			if after = next; after == 0 {
+				break
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%+v finds %v, want %v", f, got, want)
+		}
 	}
 }
 
@@ -162,6 +220,14 @@ func BenchmarkLarge(b *testing.B) {
 		},
 		"page that finds nobody": func() error {
 			_, _, err := s.ListUsers(testPool, Filter{Attribute: "name", Value: "nobody"}, 0, 60)
+			return err
+		},
+		"page by the beginning of a name": func() error {
+			_, _, err := s.ListUsers(testPool, Filter{Attribute: "username", Value: "user777", Prefix: true}, 0, 60)
+			return err
+		},
+		"page by the beginning of all names": func() error {
+			_, _, err := s.ListUsers(testPool, Filter{Attribute: "username", Value: "user", Prefix: true}, n/2, 60)
 			return err
 		},
 		"page of members": func() error {

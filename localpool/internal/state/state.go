@@ -237,6 +237,7 @@ func (s *State) change(poolID, name string, f func(*Pool, *User) error) error {
 	}
 	err = f(p, u)
 	p.index.readdress(u, before)
+	p.index.touch(u)
 	if err != nil {
 		return err
 	}
