@@ -131,9 +131,9 @@ type Config struct {
 	// fetched. Defaults to one minute, and to a fifth of the token's lifetime where that is shorter.
 	RefreshLeeway time.Duration
 
-	// CookieName names the session cookie. Defaults to "__Host-codegrant"; for http on
-	// this machine to "codegrant-" and the port of BaseURL, as cookies of one port reach
-	// every other; and to "codegrant" under InsecureCookieDomain.
+	// CookieName names the session cookie. Defaults to "__Host-codegrant", for http and
+	// under InsecureCookieDomain to "codegrant". On this machine "-" and the port of BaseURL
+	// follow, as cookies of one port reach every other.
 	CookieName string
 
 	// InsecureCookieDomain shares the session cookie with every host under a

@@ -20,8 +20,10 @@ func (a *Auth) OwnsCookie(name string) bool {
 	}
 	// Cookies of other ports of this machine reach this one: what another service of ours
 	// has there is for nobody here.
-	if !a.gate.secure && (name == "codegrant" || strings.HasPrefix(name, "codegrant-")) {
-		return true
+	if a.gate.loopback {
+		if rest, ours := strings.CutPrefix(strings.TrimPrefix(name, "__Host-"), "codegrant"); ours && (rest == "" || rest[0] == '-') {
+			return true
+		}
 	}
 	if signed := a.gate.files.signedCookies; signed != nil && signed.Owns(name) {
 		return true

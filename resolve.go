@@ -21,6 +21,7 @@ import (
 type settings struct {
 	Config
 	secure    bool // https, or any cookie rule that follows from it
+	loopback  bool // on this machine, where cookies of other ports come along
 	rules     *returnto.Rules
 	cookie    session.Cookie // the session's
 	binding   string         // what a session record is bound to
@@ -49,7 +50,7 @@ func (c Config) resolve() (settings, error) {
 		base = &url.URL{Scheme: "https", Host: "invalid.invalid"}
 	}
 	c.BaseURL = base.Scheme + "://" + base.Host
-	s := settings{secure: base.Scheme == "https"}
+	s := settings{secure: base.Scheme == "https", loopback: isLoopback(base.Hostname())}
 
 	if c.CallbackURL != "" && !onOrigin(c.CallbackURL, c.BaseURL) {
 		fault("CallbackURL", "%q is not on BaseURL %s; the callback must come back to this service", c.CallbackURL, c.BaseURL)
@@ -164,13 +165,13 @@ func (c Config) resolve() (settings, error) {
 	}
 	if s.cookie.Name == "" {
 		s.cookie.Name = "codegrant"
-		// Cookies do not tell ports apart: two services on this machine would sign each
-		// other out.
-		if port := base.Port(); port != "" && !s.secure && c.InsecureCookieDomain == "" {
-			s.cookie.Name += "-" + port
-		}
 		if s.secure && c.InsecureCookieDomain == "" {
 			s.cookie.Name = "__Host-codegrant"
+		}
+		// Cookies do not tell ports apart: two services on this machine would sign each
+		// other out, whether by http or https.
+		if port := base.Port(); port != "" && s.loopback && c.InsecureCookieDomain == "" {
+			s.cookie.Name += "-" + port
 		}
 	}
 	if c.SameSiteStrict {

@@ -119,7 +119,7 @@ func (e *examination) ownSession(ctx context.Context, c codegrant.Config, api *c
 	err := api.call(ctx, "GetUserPoolClientSessionConfiguration", &found)
 	switch {
 	case errors.Is(err, errNotOffered):
-		e.fine("sessions", "the pool's own login session lasts one hour: within it, a sign-in asks for nothing")
+		e.fine("sessions", "the pool's own login session lasts one hour: within it, a sign-in asks for nothing"+freshSignIn)
 		return
 	case err != nil:
 		e.warn("sessions", "allow cognito-idp:GetUserPoolClientSessionConfiguration to the credentials of AWS's tools, or leave --aws out", "AWS does not say how long the pool's own login session lasts: %v", err)
@@ -134,9 +134,16 @@ func (e *examination) ownSession(ctx context.Context, c codegrant.Config, api *c
 		absolute = 7 * 24 * time.Hour
 	}
 	if lasts > absolute {
-		e.warn("sessions", "where a fresh sign-in is meant, link to the sign-in with prompt=login; or lower SSOSession.MaxValidityMinutes of the app client",
+		e.warn("sessions", "where a fresh sign-in is meant, set max_age on the route (SignedInWithin), or link to the sign-in with prompt=login; or lower SSOSession.MaxValidityMinutes of the app client",
 			"the pool's own login session lasts %v: after the absolute end of a session (%v) a person is signed in again without a question", lasts, absolute)
 		return
 	}
-	e.fine("sessions", "the pool's own login session lasts %v: within it, a sign-in asks for nothing", lasts)
+	if lasts <= 0 {
+		e.fine("sessions", "the app client takes over no login session of the pool: each sign-in asks")
+		return
+	}
+	e.fine("sessions", "the pool's own login session lasts %v: within it, a sign-in asks for nothing"+freshSignIn, lasts)
 }
+
+// freshSignIn says what is to be done where the pool's own session is in the way.
+const freshSignIn = ". For a fresh sign-in, set max_age on the route (SignedInWithin), or link to the sign-in with prompt=login"

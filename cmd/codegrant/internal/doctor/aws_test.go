@@ -27,6 +27,8 @@ func TestDoctorOwnSession(t *testing.T) {
 		{"no tracking", 400, `{"__type":"OperationNotEnabledException"}`, 0, fine, "one hour"},
 		{"an operation that the pool does not know", 404, `{"__type":"com.amazon#UnknownOperationException"}`, 0, fine, "one hour"},
 		{"the default", 200, `{"SSOSession":{}}`, 0, fine, "1h0m0s"},
+		{"none", 200, `{"SSOSession":{"MaxValidityMinutes":0}}`, 0, fine, "each sign-in asks"},
+		{"a minute", 200, `{"SSOSession":{"MaxValidityMinutes":1}}`, 0, fine, "set max_age on the route"},
 		{"two days", 200, `{"SSOSession":{"MaxValidityMinutes":2880}}`, 0, fine, "48h0m0s"},
 		{"two days, and sessions of one", 200, `{"SSOSession":{"MaxValidityMinutes":2880}}`, 24 * time.Hour, warning, "signed in again without a question"},
 		{"90 days", 200, `{"SSOSession":{"MaxValidityMinutes":129600}}`, 0, warning, "2160h0m0s"},
@@ -50,6 +52,9 @@ func TestDoctorOwnSession(t *testing.T) {
 			})
 			if len(e.findings) != 1 || e.findings[0].Level != tt.level || !strings.Contains(e.findings[0].Found, tt.found) || strings.Contains(e.findings[0].Found, "\x1b") {
 				t.Errorf("findings %+v, want %s: %s", e.findings, tt.level, tt.found)
+			}
+			if tt.status == 200 && tt.level == warning && (!strings.Contains(e.findings[0].Mend, "max_age") || !strings.Contains(e.findings[0].Mend, "prompt=login") || !strings.Contains(e.findings[0].Mend, "MaxValidityMinutes")) {
+				t.Errorf("the finding does not say what to do: %+v", e.findings[0])
 			}
 		})
 	}

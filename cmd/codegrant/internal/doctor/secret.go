@@ -97,6 +97,7 @@ func (e *examination) accepts(ctx context.Context, config codegrant.Config, endp
 func (e *examination) keptSecret(ctx context.Context, c codegrant.Config, endpoints cognito.Endpoints) string {
 	api, err := e.api(ctx, c, endpoints)
 	if err == nil && api == nil {
+		e.fine("sessions", "the pool's own login session lasts one hour, or up to 90 days where the pool tracks sessions: --aws asks which"+freshSignIn)
 		return ""
 	}
 	var described struct {
