@@ -168,8 +168,7 @@ func (c Config) resolve() (settings, error) {
 		if s.secure && c.InsecureCookieDomain == "" {
 			s.cookie.Name = "__Host-codegrant"
 		}
-		// Cookies do not tell ports apart: two services on this machine would sign each
-		// other out, whether by http or https.
+		// Cookies do not tell ports apart: two services here would sign each other out.
 		if port := base.Port(); port != "" && s.loopback && c.InsecureCookieDomain == "" {
 			s.cookie.Name += "-" + port
 		}
