@@ -81,6 +81,12 @@ func (s *site) now() time.Time { return time.Now().Add(time.Duration(s.ahead.Loa
 
 func newSite(t *testing.T, change func(*broker.Config)) *site {
 	t.Helper()
+	return newSiteOf(t, func(*codegrant.Config) {}, change)
+}
+
+// newSiteOf is newSite with something else about how people sign in.
+func newSiteOf(t *testing.T, people func(*codegrant.Config), change func(*broker.Config)) *site {
+	t.Helper()
 	s := &site{Pool: codegranttest.NewPool(t, nil), t: t, log: new(logs), arrived: make(chan url.Values, 1), browser: codegranttest.NewBrowser(t)}
 	client := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { s.arrived <- r.URL.Query() }))
 	t.Cleanup(client.Close)
@@ -90,6 +96,7 @@ func newSite(t *testing.T, change func(*broker.Config)) *site {
 	s.url = s.App(func(config codegrant.Config) http.Handler {
 		s.pool, _ = codegrant.SessionPool(config.Pool)
 		config.Sessions, config.Keys, config.Cupboard, config.Logger = store, keys, shelf, slog.New(slog.NewTextHandler(s.log, nil))
+		people(&config)
 		s.resource = config.BaseURL + "/mcp"
 		var muxes []*http.ServeMux
 		for range 2 {

@@ -53,8 +53,8 @@ type Config struct {
 	// TokenLifetime is that of access tokens. Defaults to 10 minutes; at most an hour.
 	TokenLifetime time.Duration
 	// GrantLifetime is how long a client may refresh, at most: until then its tokens have
-	// the groups that the pool's had when the person agreed. It ends sooner with the
-	// session. Defaults to 24 hours; at most 90 days.
+	// the groups that the pool's had when the person agreed, or where Auth has groups of a
+	// replica, those of each refresh. It ends sooner with the session. Defaults to 24 hours; at most 90 days.
 	GrantLifetime time.Duration
 
 	// Wait says how long whoever sends a request has to wait before they may register a

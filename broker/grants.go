@@ -81,7 +81,7 @@ func (b *Broker) seal(g grant) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keep the grant: %w", err)
 	}
-	return []byte(b.Keys.Seal(grantSeal, text, []byte(g.ID))), nil
+	return []byte(b.Keys.Seal(grantSeal, text, []byte(grantKey(g.ID)))), nil
 }
 
 // begin keeps a new grant for as long as its code may be redeemed.
@@ -108,11 +108,16 @@ func (b *Broker) load(ctx context.Context, id string) (grant, error) {
 		return grant{}, err
 	}
 	g := grant{ID: id, version: record.Version}
-	text, err := b.Keys.Open(grantSeal, string(record.Value), []byte(id))
-	if err != nil || json.Unmarshal(text, &g) != nil {
+	if !b.unseal(record, &g) {
 		return grant{}, errGrant
 	}
 	return g, nil
+}
+
+// unseal reads what a record says, apart from its id.
+func (b *Broker) unseal(record cupboard.Record, g *grant) bool {
+	text, err := b.Keys.Open(grantSeal, string(record.Value), []byte(record.Key))
+	return err == nil && json.Unmarshal(text, g) == nil
 }
 
 // turn has the next refresh token take the place of the code, or of the one before. Of all

@@ -72,6 +72,7 @@ func (b *Broker) Handlers() map[string]http.Handler {
 		b.Prefix + "/jwks.json": http.HandlerFunc(b.jwks),
 		b.Prefix + "/authorize": http.HandlerFunc(b.authorize),
 		b.Prefix + "/consent":   http.HandlerFunc(b.consent),
+		b.Prefix + "/grants":    http.HandlerFunc(b.agreements),
 		b.Prefix + "/token":     b.api(b.token),
 		b.Prefix + "/revoke":    b.api(b.revoke),
 	}

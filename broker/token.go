@@ -121,7 +121,7 @@ func (b *Broker) redeem(ctx context.Context, values url.Values) (grant, error) {
 		b.end(ctx, g, why)
 		return g, errGrant
 	}
-	if err := b.goesOn(ctx, g, true); err != nil {
+	if err := b.goesOn(ctx, &g, true); err != nil {
 		return g, err
 	}
 	return b.turn(ctx, g)
@@ -153,7 +153,7 @@ func (b *Broker) refresh(ctx context.Context, values url.Values) (g grant, scope
 		}
 		scopes = asked
 	}
-	if err := b.goesOn(ctx, g, true); err != nil {
+	if err := b.goesOn(ctx, &g, true); err != nil {
 		return g, nil, err
 	}
 	if c, err := b.clientOf(ctx, g.Client, nil); err == nil {
@@ -167,8 +167,9 @@ func (b *Broker) refresh(ctx context.Context, values url.Values) (g grant, scope
 
 // goesOn asks whether person, client and resource are still as they were, and ends the
 // grant where one is not. Whether a client's document is there is asked where the client
-// itself has come.
-func (b *Broker) goesOn(ctx context.Context, g grant, clientIsHere bool) error {
+// itself has come. The person's row and groups become those of now, where the replica has
+// them.
+func (b *Broker) goesOn(ctx context.Context, g *grant, clientIsHere bool) error {
 	why, answer := "", error(errGrant)
 	if isDocument(g.Client) && !clientIsHere {
 		if b.NoDocuments {
@@ -184,12 +185,14 @@ func (b *Broker) goesOn(ctx context.Context, g grant, clientIsHere bool) error {
 		why = "there is no such resource any more"
 	}
 	if why == "" {
-		_, err := b.Auth.StillSignedIn(ctx, g.Person.identity(), g.Person.Session)
+		now, err := b.Auth.StillSignedIn(ctx, g.Person.identity(), g.Person.Session)
 		if errors.Is(err, codegrant.ErrUnavailable) {
 			return err
 		}
 		if err != nil {
 			why = err.Error()
+		} else {
+			g.Person.UserID, g.Person.Groups = now.UserID, now.Groups
 		}
 	}
 	if why == "" && !b.Now().Before(g.Ends) {
@@ -198,7 +201,7 @@ func (b *Broker) goesOn(ctx context.Context, g grant, clientIsHere bool) error {
 	if why == "" {
 		return nil
 	}
-	b.end(ctx, g, why)
+	b.end(ctx, *g, why)
 	return answer
 }
 

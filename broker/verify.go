@@ -112,7 +112,7 @@ func (b *Broker) stands(ctx context.Context, id string) (grant, error) {
 	defer cancel()
 	g, err := b.load(ctx, id)
 	if err == nil {
-		err = b.goesOn(ctx, g, false)
+		err = b.goesOn(ctx, &g, false)
 	}
 	if err != nil && !errors.As(err, new(*fault)) {
 		return grant{}, err // it says nothing: the next one asks again

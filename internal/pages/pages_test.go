@@ -33,6 +33,9 @@ func views(value, link string) map[string]pages.View {
 		"step-up first":    pages.StepUpFirst{SignIn: link, Home: link},
 		"step-up failed":   pages.StepUpFailed{Details: []string{value}, TryAgain: link, Home: link, Correlation: value},
 		"from elsewhere":   pages.FromElsewhere{Home: link, Correlation: value},
+		"agreements": pages.Agreements{SignedInAs: value, Action: link, Home: link, List: []pages.Agreement{
+			{Client: value, Place: value, Resource: value, Scopes: []string{value}, Until: value, Value: value},
+		}},
 	}
 }
 
@@ -69,7 +72,7 @@ func TestS036_S070_Headers(t *testing.T) {
 			}
 			// A form has to say that it is ours; nobody else is told anything.
 			referrer := "no-referrer"
-			if name == "confirm sign-out" || name == "any other" {
+			if slices.Contains([]string{"confirm sign-out", "agreements"}, name) {
 				referrer = "same-origin"
 			}
 			if got := r.Header.Get("Referrer-Policy"); got != referrer {

@@ -10,6 +10,8 @@ type layout struct {
 	Message     string
 	Details     []string
 	SignedInAs  string
+	Items       []item // each with a POST of its own to ItemsURL
+	ItemsURL    string
 	Form        action // a POST
 	Links       []action
 	Correlation string
@@ -23,6 +25,13 @@ type action struct {
 
 	// Of a form that is a question: what it is, and how to say no.
 	Question, Other string
+}
+
+// item is one of a list, with a button that says which one it is for.
+type item struct {
+	Title       string
+	Details     []string
+	Value, Text string
 }
 
 // mark names the drawing above the title.

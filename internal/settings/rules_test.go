@@ -343,7 +343,7 @@ func TestBroker(t *testing.T) {
 			paths = append(paths, r.Path)
 		}
 	}
-	if want := []string{"/.well-known/oauth-authorization-server", "/.well-known/openid-configuration", "/oauth/authorize", "/oauth/consent", "/oauth/jwks.json", "/oauth/register", "/oauth/revoke", "/oauth/token"}; !slices.Equal(paths, want) {
+	if want := []string{"/.well-known/oauth-authorization-server", "/.well-known/openid-configuration", "/oauth/authorize", "/oauth/consent", "/oauth/grants", "/oauth/jwks.json", "/oauth/register", "/oauth/revoke", "/oauth/token"}; !slices.Equal(paths, want) {
 		t.Errorf("%q", paths)
 	}
 	for broker, want := range map[string]string{
