@@ -41,7 +41,7 @@ type original struct {
 // header that names a target or method (X-Rewrite-URL), is 403: deciding about another
 // request than the one that is served is worse.
 //
-// In the query, group=, any_group=, scope=, acr= and max_age= (seconds) may be repeated,
+// In the query, group=, any_group=, role=, any_role=, scope=, acr= and max_age= (seconds) may be repeated,
 // and each of them asks for more than the route does, never less.
 func (g *Gateway) Check() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -2,9 +2,11 @@ package gateway_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/codegrant/codegrant"
@@ -63,7 +65,30 @@ func TestS660_WhatAProxyAsksFor(t *testing.T) {
 			return codegrant.InAnyGroup(append(names, "admins")...) // which includes every other
 		}
 	})
+	roles := newSite(t, []gateway.Route{{Path: "/"}}, func(g *gateway.Config, _ *codegrant.Config) {
+		g.AnyRole = func(names ...string) (codegrant.Permission, error) {
+			if slices.Contains(names, "press") {
+				return nil, errors.New("there is no such role")
+			}
+			return codegrant.InAnyGroup(names...), nil
+		}
+	})
+	asAlice, asBob := roles.signIn("/", "alice@example.com"), roles.signIn("/", "bob@example.com")
+	for query, want := range map[string][2]int{
+		"role=admins": {200, 403}, "role=admins,editors": {403, 403}, "any_role=admins,editors": {200, 200}, "role=admins&any_role=analysts": {200, 403},
+		"role=press": {403, 403}, "any_role=admins,press": {403, 403}, "role=": {403, 403}, "any_role=,": {403, 403},
+	} {
+		about := map[string]string{"X-Original-Url": roles.url + "/x", "X-Original-Method": "GET"}
+		a, _ := roles.ask(asAlice.Client, "GET", "/auth/check?"+query, about)
+		b, _ := roles.ask(asBob.Client, "GET", "/auth/check?"+query, about)
+		if a.StatusCode != want[0] || b.StatusCode != want[1] {
+			t.Errorf("%s: %d and %d, want %v", query, a.StatusCode, b.StatusCode, want)
+		}
+	}
 	alice, bob := s.signIn("/", "alice@example.com"), s.signIn("/", "bob@example.com") // in admins; in editors
+	if r, _ := s.ask(alice.Client, "GET", "/auth/check?role=admins", map[string]string{"X-Original-Url": s.url + "/x", "X-Original-Method": "GET"}); r.StatusCode != 403 {
+		t.Errorf("a role where there are none: %d", r.StatusCode)
+	}
 	question := map[string]string{"X-Original-Url": s.url + "/x", "X-Original-Method": "GET"}
 	for query, want := range map[string][2]int{"group=viewers": {200, 403}, "any_group=viewers,press": {200, 403}, "group=editors": {200, 200}, "group=editors&scope=x": {403, 403}} {
 		a, _ := s.ask(alice.Client, "GET", "/auth/check?"+query, question)

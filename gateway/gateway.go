@@ -65,6 +65,10 @@ type Config struct {
 	// its own configuration. Defaults to [codegrant.InAnyGroup].
 	InAnyGroup func(names ...string) codegrant.Permission
 
+	// AnyRole makes a permission of the roles that a proxy asks for in the same way. An
+	// error says that there is no such role. Defaults to none.
+	AnyRole func(names ...string) (codegrant.Permission, error)
+
 	// Now is the clock. Defaults to [time.Now].
 	Now func() time.Time
 }
@@ -156,6 +160,7 @@ func New(config Config) (*Gateway, error) {
 	if g.now == nil {
 		g.now = time.Now
 	}
+	g.narrowed.anyRole = config.AnyRole
 	if g.narrowed.inAny = config.InAnyGroup; g.narrowed.inAny == nil {
 		g.narrowed.inAny = codegrant.InAnyGroup
 	}

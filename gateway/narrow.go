@@ -24,9 +24,10 @@ type narrowing struct {
 // configuration has, all the time. Others than proxies may ask too, so that the memory
 // is bounded.
 type narrowedGuards struct {
-	inAny func(names ...string) codegrant.Permission
-	mu    sync.RWMutex
-	kept  map[narrowedKey]http.Handler
+	inAny   func(names ...string) codegrant.Permission
+	anyRole func(names ...string) (codegrant.Permission, error) // nil: there are no roles
+	mu      sync.RWMutex
+	kept    map[narrowedKey]http.Handler
 }
 
 type narrowedKey struct {
@@ -84,10 +85,10 @@ func (n *narrowedGuards) of(t *tenant, r *route, by narrowing) (http.Handler, er
 	return guard, nil
 }
 
-// permissionsOf reads group=, any_group=, scope=, acr= and max_age=.
+// permissionsOf reads group=, any_group=, role=, any_role=, scope=, acr= and max_age=.
 func (n *narrowedGuards) permissionsOf(query url.Values) ([]codegrant.Permission, error) {
 	var all []codegrant.Permission
-	var either []string
+	var either, eitherRole []string
 	for name, values := range query {
 		for _, value := range values {
 			// Lists may come separated by commas, as configuration files have them.
@@ -100,6 +101,14 @@ func (n *narrowedGuards) permissionsOf(query url.Values) ([]codegrant.Permission
 					all = append(all, n.inAny(item))
 				case "any_group":
 					either = append(either, item)
+				case "role":
+					p, err := n.role(item)
+					if err != nil {
+						return nil, err
+					}
+					all = append(all, p)
+				case "any_role":
+					eitherRole = append(eitherRole, item)
 				case "scope":
 					all = append(all, codegrant.HasScope(item))
 				case "acr":
@@ -119,5 +128,25 @@ func (n *narrowedGuards) permissionsOf(query url.Values) ([]codegrant.Permission
 	if len(either) > 0 {
 		all = append(all, n.inAny(either...))
 	}
+	if len(eitherRole) > 0 {
+		p, err := n.role(eitherRole...)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
 	return all, nil
+}
+
+// role is a permission by roles. One that there is not is a fault of the proxy's
+// configuration, and nobody passes.
+func (n *narrowedGuards) role(names ...string) (codegrant.Permission, error) {
+	if n.anyRole == nil {
+		return nil, fmt.Errorf("%w: there are no roles", errQuery)
+	}
+	p, err := n.anyRole(names...)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errQuery, err)
+	}
+	return p, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/inspect"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/manual"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/migrate"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/policy"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/pool"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/serve"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/syncing"
@@ -33,6 +34,7 @@ type cli struct {
 	Groups     inspect.Groups    `cmd:"" help:"Look at the groups in the replica."`
 	Sessions   inspect.Sessions  `cmd:"" help:"Look at live sessions, and end them."`
 	Token      token.Command     `cmd:"" help:"Say whether a token is good, and if not, why; get one of a machine."`
+	Policy     policy.Command    `cmd:"" help:"Say whether Cedar policies decide what they are meant to."`
 	Completion manual.Completion `cmd:"" help:"Print completions for a shell: bash, zsh or fish."`
 	Man        manual.Man        `cmd:"" help:"Write man pages."`
 	Version    versionFlag       `env:"-" help:"Print the version and exit."`

@@ -157,6 +157,10 @@ var allowed = map[string]map[string]string{
 		".":                "permissions, which it makes",
 		"golang.org/x/net": "international names of domains, as the DNS has them",
 	},
+	"rule/cedar": {
+		".":                                "permissions, which it makes",
+		"github.com/cedar-policy/cedar-go": "the language, and nowhere else",
+	},
 	"broker": {
 		".":              "signs people in; it stands on that as an application would",
 		"cupboard":       "where it keeps what people have agreed to",
@@ -309,6 +313,7 @@ var allowed = map[string]map[string]string{
 		"cmd/codegrant/internal/pool":     "the command",
 		"cmd/codegrant/internal/serve":    "the command",
 		"cmd/codegrant/internal/syncing":  "the command",
+		"cmd/codegrant/internal/policy":   "the command",
 		"cmd/codegrant/internal/token":    "the command",
 		"cmd/codegrant/internal/terminal": "runs the command that is named",
 		"github.com/alecthomas/kong":      "the form of the table of commands",
@@ -402,6 +407,15 @@ var allowed = map[string]map[string]string{
 		"github.com/aws/aws-sdk-go-v2":        "the APIs of Cognito and of SQS",
 		"github.com/prometheus/client_golang": "the metrics that it serves",
 	},
+	"cmd/codegrant/internal/policy": {
+		".":                               "who asks",
+		"cmd/codegrant/internal/parts":    "a configuration",
+		"cmd/codegrant/internal/terminal": "where it speaks",
+		"internal/settings":               "a configuration",
+		"rule/cedar":                      "the policies, and what they decide",
+		"session":                         "keys that it needs to be read",
+		"github.com/goccy/go-yaml":        "the cases, read strictly",
+	},
 	"cmd/codegrant/internal/token": {
 		"cognito":                         "whether the pool refused or did not answer",
 		"machine":                         "gets a token of a machine",
@@ -421,6 +435,7 @@ var allowed = map[string]map[string]string{
 	"internal/settings": {
 		"mcp":                      "what a route says of an MCP server",
 		"rule":                     "roles, groups that include others, addresses and networks of routes",
+		"rule/cedar":               "policies of routes",
 		"broker":                   "what the file says of an authorization server",
 		"exchange":                 "what a route says of the token for its upstream",
 		".":                        "what a pool's settings become, and whether it takes them",

@@ -31,6 +31,7 @@ type file struct {
 	Assertions     assertions          `yaml:"assertions" help:"Signed tokens that tell upstreams who is asking, for routes with assertion: true."`
 	GroupHierarchy map[string][]string `yaml:"group_hierarchy" help:"Groups that a group includes, such as admins: [editors]: whoever is in admins then has what routes ask of editors. Defaults to none."`
 	Roles          map[string]role     `yaml:"roles" help:"Names for groups and scopes that routes ask for together. Defaults to none."`
+	Cedar          policies            `yaml:"cedar" help:"Cedar policies, for routes with cedar: true."`
 	Broker         *brokering          `yaml:"broker" help:"An authorization server in front of a pool, for clients of MCP servers: true, or its settings; see docs/mcp.md. Routes with mcp send their clients there. Defaults to false."`
 	ExchangeIssuer exchangeIssuer      `yaml:"exchange_issuer" help:"Who issues the tokens of routes with exchange and by: gateway; see docs/delegation.md."`
 	Routes         []route             `yaml:"routes" help:"Which requests go where, and who may make them; the most specific route decides. Without any, the gateway answers forward-auth questions alone."`
@@ -206,6 +207,9 @@ type route struct {
 	Machines          bool          `yaml:"machines" help:"Lets services in that call with a token of their own (client_credentials) and have the scopes. What else the route asks for is asked of people alone. Defaults to false."`
 	ACR               string        `yaml:"acr" help:"Level that a person must have signed in at, at least. Who has not is sent to sign in again. Defaults to any."`
 	MaxAge            time.Duration `yaml:"max_age" help:"How long ago a person may have signed in, such as 15m. Who has not is sent to sign in again. Defaults to any time."`
+	Cedar             bool          `yaml:"cedar" help:"Asks the Cedar policies. The action is the method in small letters and the route's path, such as get /orders, the resource the application. Defaults to false."`
+	CedarAction       string        `yaml:"cedar_action" help:"Action that they are asked about in its place, such as read."`
+	CedarResource     string        `yaml:"cedar_resource" help:"Resource that they are asked about in its place, such as Folder::\"reports\". Goes with cedar_action."`
 	ReadOnlyForOthers bool          `yaml:"read_only_for_others" help:"Lets others who are signed in read (GET, HEAD, OPTIONS). Defaults to false."`
 
 	MCP *mcpServer `yaml:"mcp" help:"The upstream is an MCP server: true, or its settings. Tokens alone open it, never a session; see docs/mcp.md. Defaults to false."`
@@ -229,6 +233,12 @@ type route struct {
 	Exchange *exchanging `yaml:"exchange" help:"The upstream gets a token of its own in place of the person's: its audience, or all settings; see docs/delegation.md. Defaults to none."`
 
 	ClearCookies []string `yaml:"clear_cookies" help:"Cookies of the application's own sessions, such as JSESSIONID: forgotten at a sign-out, and never sent with another person's requests. Defaults to none."`
+}
+
+type policies struct {
+	Namespace string   `yaml:"namespace" help:"Namespace of the entities, such as Shop for Shop::User. Defaults to none."`
+	Policies  []string `yaml:"policies" help:"Files of policies; JSON where a name ends in .json. They are read again when they change."`
+	Schema    string   `yaml:"schema" help:"File of the schema that they are validated against. Defaults to none."`
 }
 
 type role struct {
@@ -289,6 +299,8 @@ type mcpServer struct {
 type mcpTool struct {
 	Groups    []string `yaml:"groups" help:"Groups that a person must be in, all of them."`
 	AnyGroups []string `yaml:"any_groups" help:"Groups of which a person must be in one."`
+	Roles     []string `yaml:"roles" help:"Roles that a person must have, all of them: see roles above."`
+	AnyRoles  []string `yaml:"any_roles" help:"Roles of which a person must have one."`
 	Scopes    []string `yaml:"scopes" help:"Scopes that the access token must have, all of them. A client that lacks some is told which."`
 	Listed    bool     `yaml:"listed" help:"Lists the tool also to those who lack its scopes alone, so that their client can ask for these. Defaults to false."`
 }

@@ -44,6 +44,8 @@ func (r *reader) mcp(key string, c route, s *Settings) *mcp.Config {
 		if len(t.AnyGroups) > 0 && !slices.Contains(t.AnyGroups, "") {
 			tool.Permissions = append(tool.Permissions, s.People.InAnyGroup(t.AnyGroups...))
 		}
+		named := r.named(key+".tools."+label(name), route{Roles: t.Roles, AnyRoles: t.AnyRoles}, s)
+		tool.Permissions = append(tool.Permissions, named...)
 		config.Tools = append(config.Tools, tool)
 	}
 	if r.faulty(key) {

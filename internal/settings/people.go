@@ -63,6 +63,16 @@ func (r *reader) named(key string, c route, s *Settings) (all []codegrant.Permis
 	return all
 }
 
+// AnyRole is a permission by roles that a proxy asks for.
+func (s *Settings) AnyRole(names ...string) (codegrant.Permission, error) {
+	for _, name := range names {
+		if !s.People.Has(name) {
+			return nil, fmt.Errorf("there is no role %q; name it under roles", name)
+		}
+	}
+	return s.People.AnyRole(names...), nil
+}
+
 // places are the permissions by address and network, which nobody is without.
 func (r *reader) places(key string, c route) (all []codegrant.Permission) {
 	if p := r.emails(key, c.AllowEmails, c.AllowEmailDomains); p != nil {

@@ -129,6 +129,9 @@ func (r *reader) permissions(key string, c route, s *Settings) []codegrant.Permi
 		}
 	}
 	all = append(all, r.named(key, c, s)...)
+	if p := r.byPolicies(key, c, s); p != nil {
+		all = append(all, p)
+	}
 	if !c.ReadOnlyForOthers {
 		return all
 	}

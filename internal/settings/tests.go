@@ -48,7 +48,7 @@ func (s *Settings) rules() (*gateway.Gateway, error) {
 	}
 	config := gateway.Config{
 		Tenants: tenants, Assertions: placeholderAssertions(s), Headers: s.Headers, Logger: slog.New(slog.DiscardHandler), Transport: noTransport{},
-		InAnyGroup: s.People.InAnyGroup,
+		InAnyGroup: s.People.InAnyGroup, AnyRole: s.AnyRole,
 	}
 	all, err := s.AllRoutes(nil, nil)
 	if err != nil {
@@ -105,6 +105,11 @@ func (s *Settings) explain(g *gateway.Gateway, q Question) (gateway.Explanation,
 	}
 	if q.Actor != "" {
 		who.Actor = &codegrant.Actor{Subject: q.Actor}
+	}
+	for _, pool := range s.Pools {
+		if pool.Name == q.Pool || q.Pool == "" && len(s.Pools) == 1 {
+			who.Issuer = pool.Issuer // by which policies name people
+		}
 	}
 	if strings.Contains(q.As, "@") {
 		who.Email, who.EmailVerified = q.As, !q.Unverified

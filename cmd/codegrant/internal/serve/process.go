@@ -319,7 +319,7 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 	config := gateway.Config{
 		TrustedProxies: s.TrustedProxies, Headers: s.Headers, Assertions: s.Assertions, HSTS: s.HSTS,
 		Transport: p.tracing.Upstream(p.transport), Logger: p.log, OnRequest: g.decided, OnPass: g.pass, OnUpstream: p.metrics.outside.upstream,
-		InAnyGroup: s.People.InAnyGroup,
+		InAnyGroup: s.People.InAnyGroup, AnyRole: s.AnyRole,
 	}
 	for _, pool := range s.Pools {
 		running := runningPool{digest: pool.Digest}

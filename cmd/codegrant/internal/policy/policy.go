@@ -1,0 +1,201 @@
+package policy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
+	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/rule/cedar"
+	"github.com/codegrant/codegrant/session"
+)
+
+// Command is codegrant policy.
+type Command struct {
+	Test test `cmd:"" default:"withargs" help:"Ask the policies about cases, and say where they decide otherwise."`
+}
+
+type test struct {
+	Cases  []string `arg:"" type:"existingfile" help:"Files of cases, YAML."`
+	Config string   `default:"codegrant.yaml" type:"path" placeholder:"FILE" help:"Configuration that names the policies, under cedar."`
+	Pool   string   `placeholder:"NAME" help:"Pool of the configuration whose people ask, where it has several."`
+	JSON   bool     `name:"json" help:"Print JSON."`
+}
+
+// Help is shown by codegrant policy test --help.
+func (test) Help() string {
+	return `Asks the Cedar policies of a configuration about cases, without a pool and without
+requests, and validates the policies against their schema.
+
+  - name: editors place orders
+    sub: 5e1f…                  # who asks; groups and scopes as in a token
+    groups: [editors]
+    action: post /orders        # or Shop::Action::"view"
+    resource: Order::"42"       # unless it is the application
+    attributes: {total: 12}     # of the resource
+    context: {channel: web}
+    allow: true                 # required; false is refused
+    by: [editors write]         # the policies that decide; left out: any
+
+Exit status: 0 where all are decided as they say, 1 where one is not or the policies are
+faulty.
+
+Examples:
+  codegrant policy test cases.yaml
+  codegrant policy test --config codegrant.yaml tests/*.yaml --json`
+}
+
+// entry is one case.
+type entry struct {
+	Name       string         `yaml:"name"`
+	Sub        string         `yaml:"sub"`
+	Username   string         `yaml:"username"`
+	Email      string         `yaml:"email"`
+	Verified   bool           `yaml:"email_verified"`
+	Groups     []string       `yaml:"groups"`
+	Scopes     []string       `yaml:"scopes"`
+	ClientID   string         `yaml:"client_id"`
+	ACR        string         `yaml:"acr"`
+	Action     string         `yaml:"action"`
+	Resource   string         `yaml:"resource"`
+	Attributes map[string]any `yaml:"attributes"`
+	Parents    []string       `yaml:"parents"`
+	Context    map[string]any `yaml:"context"`
+	Allow      *bool          `yaml:"allow"`
+	By         []string       `yaml:"by"`
+}
+
+// outcome is what --json prints of each.
+type outcome struct {
+	File     string   `json:"file"`
+	Name     string   `json:"name"`
+	Good     bool     `json:"good"`
+	Allowed  bool     `json:"allowed"`
+	Policies []string `json:"policies,omitempty"`
+	Reason   string   `json:"reason,omitempty"` // why it is not good
+}
+
+func (c test) Run(_ context.Context, out *terminal.Streams) error {
+	s, err := parts.Load(c.Config, settings.Options{Keys: session.RandomKeyring(), Uses: []string{"cedar"}})
+	if err != nil {
+		return err
+	}
+	if s.Cedar == nil {
+		return fmt.Errorf("%s names no policies; add cedar: {policies: [policies.cedar]}", c.Config)
+	}
+	pool, err := parts.ChoosePool(s, c.Pool)
+	if err != nil {
+		return err
+	}
+	var all []outcome
+	for _, file := range c.Cases {
+		cases, err := read(file)
+		if err != nil {
+			return err
+		}
+		for i, e := range cases {
+			o := e.ask(s.Cedar, pool.Issuer)
+			if o.File, o.Name = file, e.Name; o.Name == "" {
+				o.Name = fmt.Sprintf("case %d", i+1)
+			}
+			all = append(all, o)
+		}
+	}
+	return show(out, all, c.JSON)
+}
+
+const maxCases = 4 << 20
+
+func read(file string) ([]entry, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read cases: %w", err)
+	}
+	if len(text) > maxCases {
+		return nil, fmt.Errorf("%s is larger than %d MiB", file, maxCases>>20)
+	}
+	var cases []entry
+	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&cases); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if len(cases) == 0 {
+		return nil, fmt.Errorf("%s has no cases", file)
+	}
+	for i, e := range cases {
+		switch {
+		case e.Allow == nil:
+			return nil, fmt.Errorf("%s: case %d (%s) does not say what is right: add allow: true, or false", file, i+1, e.Name)
+		case e.Action == "":
+			return nil, fmt.Errorf("%s: case %d (%s) names no action", file, i+1, e.Name)
+		}
+	}
+	return cases, nil
+}
+
+// ask has the policies decide. A fault is never what a case wants: it says nothing.
+func (e entry) ask(p *cedar.Policies, issuer string) outcome {
+	id := &codegrant.Identity{
+		Issuer: issuer, Subject: e.Sub, Username: e.Username, Email: e.Email, EmailVerified: e.Verified,
+		Groups: e.Groups, Scopes: e.Scopes, ClientID: e.ClientID, ACR: e.ACR,
+	}
+	if !p.Knows(e.Action) {
+		return outcome{Reason: fmt.Sprintf("the schema has no action %q", e.Action)}
+	}
+	v, err := p.Decide(id, cedar.Target{Action: e.Action, Resource: e.Resource, Attributes: e.Attributes, Parents: e.Parents, Context: e.Context})
+	o := outcome{Allowed: v.Allowed, Policies: v.Policies}
+	by := func(ids []string) string {
+		if len(ids) == 0 {
+			return "no policy"
+		}
+		return strings.Join(ids, ", ")
+	}
+	words := map[bool]string{true: "allowed", false: "refused"}
+	switch {
+	case err != nil:
+		o.Reason = err.Error()
+	case v.Allowed != *e.Allow:
+		o.Reason = fmt.Sprintf("%s by %s, and is to be %s", words[v.Allowed], by(v.Policies), words[*e.Allow])
+		if len(v.Faults) > 0 {
+			o.Reason += "; not evaluated: " + strings.Join(v.Faults, "; ")
+		}
+	case e.By != nil && by(slices.Sorted(slices.Values(e.By))) != by(v.Policies):
+		o.Reason = fmt.Sprintf("%s by %s, and is to be by %s", words[v.Allowed], by(v.Policies), by(slices.Sorted(slices.Values(e.By))))
+	default:
+		o.Good = true
+	}
+	return o
+}
+
+func show(out *terminal.Streams, all []outcome, asJSON bool) error {
+	wrong := 0
+	for _, o := range all {
+		if !o.Good {
+			wrong++
+		}
+	}
+	if asJSON {
+		if err := terminal.PrintJSON(out.Stdout, all); err != nil {
+			return err
+		}
+	} else {
+		for _, o := range all {
+			if !o.Good {
+				fmt.Fprintf(out.Stdout, "%s: %s: %s\n", o.File, terminal.Printable(o.Name), terminal.Printable(o.Reason))
+			}
+		}
+		fmt.Fprintf(out.Stdout, "%s, %d wrong\n", terminal.Plural(len(all), "case"), wrong)
+	}
+	if wrong > 0 {
+		return errors.New("the policies decide otherwise")
+	}
+	return nil
+}
