@@ -58,7 +58,7 @@ func newMetrics(p *process) *metrics {
 		responses: counter("responses_total", "Answers to requests for a route, by HTTP status.", "route", "code"),
 		refused:   counter("refused_total", "Requests that were refused before anything was decided.", "reason"),
 	}
-	m.outside = newOutside()
+	m.outside = newOutside(p.log)
 	m.signIns = counter("sign_ins_total", "Sign-ins, by outcome.", "pool", "outcome")
 	m.signOuts = counter("sign_outs_total", "Sign-outs.", "pool")
 	m.refreshes = counter("refreshes_total", "Refreshes of sessions, by outcome.", "pool", "outcome")
@@ -159,6 +159,9 @@ func (s state) Collect(to chan<- prometheus.Metric) {
 		gauge("dependency_since_timestamp_seconds", "Since when it does, or does not.", seconds(d.Since), "dependency", d.Name)
 	}
 	for name, pool := range g.pools {
+		if found := pool.callback.Load(); found != callbackUnknown {
+			gauge("callback_registered", "Whether the pool knows the URL that it is to send people back to.", float64(found), "pool", name)
+		}
 		if n := pool.owed.Load(); n >= 0 {
 			gauge("revocations_owed", "Refresh tokens that the pool has not revoked yet when it was asked to.", float64(n), "pool", name)
 		}

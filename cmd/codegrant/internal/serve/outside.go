@@ -3,10 +3,12 @@ package serve
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,11 +25,16 @@ type outside struct {
 	poolTime       *prometheus.HistogramVec
 	poolCodes      *prometheus.CounterVec
 	poolFaults     *prometheus.CounterVec
+	clockOffset    *prometheus.GaugeVec
+	log            *slog.Logger
+
+	mu        sync.Mutex // guards clocksOff
+	clocksOff map[string]bool
 
 	known []gateway.Server // of the last configuration; by whoever takes a new one
 }
 
-func newOutside() *outside {
+func newOutside(log *slog.Logger) *outside {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "codegrant", Name: name, Help: help}, labels)
 	}
@@ -37,6 +44,8 @@ func newOutside() *outside {
 		}, labels)
 	}
 	return &outside{
+		log: log, clocksOff: make(map[string]bool),
+		clockOffset:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "codegrant", Name: "clock_offset_seconds", Help: "How far the clock of this machine is ahead of a pool's, by its last answer; below zero: behind."}, []string{"pool"}),
 		upstreamTime:   histogram("upstream_response_duration_seconds", "How long servers of upstreams take to begin their answers.", "route", "server"),
 		upstreamCodes:  counter("upstream_responses_total", "Answers of servers of upstreams, by class of status.", "route", "server", "code"),
 		upstreamFaults: counter("upstream_faults_total", "Requests that a server of an upstream did not answer.", "route", "server"),
@@ -47,7 +56,7 @@ func newOutside() *outside {
 }
 
 func (o *outside) register(registry *prometheus.Registry) {
-	registry.MustRegister(o.upstreamTime, o.upstreamCodes, o.upstreamFaults, o.poolTime, o.poolCodes, o.poolFaults)
+	registry.MustRegister(o.upstreamTime, o.upstreamCodes, o.upstreamFaults, o.poolTime, o.poolCodes, o.poolFaults, o.clockOffset)
 }
 
 // poolEndpoints are those that are told apart.
@@ -76,6 +85,7 @@ func (o *outside) begin(pools []string, servers []gateway.Server) {
 		}
 	}
 	for _, pool := range pools {
+		o.clockOffset.WithLabelValues(pool)
 		for _, endpoint := range poolEndpoints {
 			o.poolTime.WithLabelValues(pool, endpoint)
 			o.poolFaults.WithLabelValues(pool, endpoint)
@@ -120,7 +130,11 @@ func (t timedPool) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil && errors.Is(r.Context().Err(), context.Canceled) {
 		return response, err // nobody waits any more, which says nothing of the pool
 	}
-	t.poolTime.WithLabelValues(t.pool, endpoint).Observe(time.Since(begun).Seconds())
+	answered := time.Now()
+	t.poolTime.WithLabelValues(t.pool, endpoint).Observe(answered.Sub(begun).Seconds())
+	if err == nil {
+		t.clock(t.pool, response.Header.Get("Date"), begun, answered)
+	}
 	switch {
 	case err != nil:
 		t.poolFaults.WithLabelValues(t.pool, endpoint).Inc()

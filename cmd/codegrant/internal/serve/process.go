@@ -48,6 +48,8 @@ type runningPool struct {
 	digest [sha256.Size]byte
 	auth   *codegrant.Auth
 	owed   *atomic.Int64 // revocations that are still to be made; below 0: not known
+
+	callback *atomic.Int64 // whether it is registered
 }
 
 const (
@@ -326,7 +328,8 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 		if before != nil && before.stores == st && before.pools[pool.Name].digest == pool.Digest {
 			running = before.pools[pool.Name]
 		} else {
-			running.owed = new(atomic.Int64)
+			running.owed, running.callback = new(atomic.Int64), new(atomic.Int64)
+			running.callback.Store(callbackUnknown)
 			c := pool.Config
 			c.Logger = slog.New(counting{p.log.Handler(), p.metrics.events, pool.Name, p.tracing}).With("pool", pool.Name)
 			c.Replica, c.Admit, c.Marks = st.replica, p.admitting(c.Admit), st.marks

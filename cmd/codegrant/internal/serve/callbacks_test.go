@@ -1,0 +1,114 @@
+package serve
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/internal/testenv"
+)
+
+// TestCallbackIsAskedFor: a callback that the pool does not know is told of, before anybody
+// is shown the pool's page, and once it is registered, that too.
+func TestCallbackIsAskedFor(t *testing.T) {
+	address := testenv.FreeAddress(t)
+	g := newGate(t, "    prefix: /elsewhere\n"+oneUpstream+"ops_listen: "+address+"\n")
+	g.start()
+	g.logged("callback is not registered: nobody can sign in")
+	g.until("the metric says so", func() bool {
+		_, text := operations(t, address, "/metrics")
+		return strings.Contains(text, `codegrant_callback_registered{pool="default"} 0`)
+	})
+	g.end()
+}
+
+// TestAskCallback: what pools say of a callback, and what says nothing.
+func TestAskCallback(t *testing.T) {
+	for _, tt := range []struct {
+		name, location string
+		status         int
+		want           int64
+	}{
+		{"on to the login page", "/login?client_id=c1", 302, callbackThere},
+		{"back with a code", "https://app.example.com/auth/callback?code=x&state=y", 302, callbackThere},
+		{"back with an error", "https://app.example.com/auth/callback?error=invalid_scope", 302, callbackThere},
+		{"not registered", "/error?error=redirect_mismatch&client_id=c1", 302, callbackMissing},
+		{"an unknown client", "/error?error=invalid_request&client_id=c1", 302, callbackUnknown},
+		{"a fault", "", 503, callbackUnknown},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			pool := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Query().Get("redirect_uri") != "https://app.example.com/auth/callback" {
+					t.Errorf("asked %s", r.URL)
+				}
+				if tt.location != "" {
+					w.Header().Set("Location", tt.location)
+				}
+				w.WriteHeader(tt.status)
+			}))
+			defer pool.Close()
+			client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+			if got := askCallback(t.Context(), client, pool.URL+"/oauth2/authorize", "c1", "https://app.example.com/auth/callback"); got != tt.want {
+				t.Errorf("got %d, want %d", got, tt.want)
+			}
+		})
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if got := askCallback(ended, http.DefaultClient, "https://nowhere.invalid/oauth2/authorize", "c1", "x"); got != callbackUnknown {
+		t.Errorf("out of reach: %d", got)
+	}
+}
+
+// TestS156_AClockThatIsOffIsNoticed, either way, by the time that a pool's answers name; once, until it is set.
+func TestS710_AClockThatIsOffIsNoticed(t *testing.T) {
+	var log strings.Builder
+	p := newProcess(&settings.Settings{}, nil, slog.New(slog.NewTextHandler(&log, nil)), nil, nil)
+	now := time.Now()
+	offset := func(ahead time.Duration) float64 {
+		t.Helper()
+		pool := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Date", time.Now().Add(-ahead).UTC().Format(http.TimeFormat))
+			fmt.Fprint(w, "{}")
+		}))
+		defer pool.Close()
+		r, err := (&http.Client{Transport: timedPool{http.DefaultTransport, p.metrics.outside, "shop"}}).Get(pool.URL + "/oauth2/token")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, r.Body)
+		r.Body.Close()
+		families, err := p.metrics.registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			if f.GetName() == "codegrant_clock_offset_seconds" {
+				return f.GetMetric()[0].GetGauge().GetValue()
+			}
+		}
+		t.Fatal("there is no metric")
+		return 0
+	}
+	for _, ahead := range []time.Duration{10 * time.Minute, -10 * time.Minute} {
+		for range 2 {
+			if got := offset(ahead); got < ahead.Seconds()-2-time.Since(now).Seconds() || got > ahead.Seconds()+2+time.Since(now).Seconds() {
+				t.Errorf("%s ahead is %v s", ahead, got)
+			}
+		}
+		if n := strings.Count(log.String(), "the clock is off: tokens are refused"); n != 1 {
+			t.Errorf("%s ahead: the log says so %d times:\n%s", ahead, n, log.String())
+		}
+		if got := offset(0); got < -1 || got > 1+time.Since(now).Seconds() || !strings.Contains(log.String(), "agrees with the pool's again") {
+			t.Errorf("set again: %v s\n%s", got, log.String())
+		}
+		log.Reset()
+	}
+}
