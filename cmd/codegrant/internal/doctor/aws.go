@@ -64,7 +64,16 @@ func (e *examination) api(ctx context.Context, c codegrant.Config, endpoints cog
 
 // call sends an operation about the app client, and reads the answer into out.
 func (a *cognitoAPI) call(ctx context.Context, operation string, out any) error {
-	body, err := json.Marshal(map[string]string{"UserPoolId": a.poolID, "ClientId": a.clientID})
+	return a.callWith(ctx, operation, map[string]any{"UserPoolId": a.poolID, "ClientId": a.clientID}, out)
+}
+
+// ofPool sends one about the pool.
+func (a *cognitoAPI) ofPool(ctx context.Context, operation string, out any) error {
+	return a.callWith(ctx, operation, map[string]any{"UserPoolId": a.poolID}, out)
+}
+
+func (a *cognitoAPI) callWith(ctx context.Context, operation string, in, out any) error {
+	body, err := json.Marshal(in)
 	if err != nil {
 		return err
 	}

@@ -228,11 +228,13 @@ func (e *examination) authorize(ctx context.Context, config codegrant.Config, en
 		e.fine("callback", "%s is registered", callback)
 		e.fine("scopes", "%s are allowed", strings.Join(scopes, ", "))
 	case code == "redirect_mismatch":
-		e.fault("callback", fmt.Sprintf("add %s, to the letter and the trailing slash, to the app client's allowed callback URLs", callback), "%s is not registered", callback)
+		e.fault("callback", fmt.Sprintf("add %s, to the letter and the trailing slash, to the app client's allowed callback URLs:\n%s", callback,
+			updateClient(endpoints, config, fmt.Sprintf(".CallbackURLs += [%q]", callback))), "%s is not registered", callback)
 	case code == "invalid_scope", description == "invalid_scope":
 		e.fault("scopes", "allow the scopes at the app client, or set CODEGRANT_SCOPES to those that it has", "the app client does not have all of: %s", strings.Join(scopes, ", "))
 	case code == "unauthorized_client":
-		e.fault("client", "turn on the authorization code grant for the app client", "the app client may not use the authorization code grant")
+		e.fault("client", "turn on the authorization code grant for the app client:\n"+
+			updateClient(endpoints, config, `.AllowedOAuthFlows += ["code"] | .AllowedOAuthFlowsUserPoolClient = true`), "the app client may not use the authorization code grant")
 	case !back:
 		e.fault("client", "check AUTH_COGNITO_CLIENT_ID, and that it is of the pool that AUTH_COGNITO_CODE_GRANT_URL names", "%s does not know the app client: %s %s", hostOf(endpoints.Authorize), code, description)
 		return false
@@ -251,7 +253,8 @@ func (e *examination) signOut(ctx context.Context, config codegrant.Config, endp
 		case err != nil:
 			e.warn("sign-out", "try again", "%s does not answer: %v", endpoints.Logout, withoutURL(err))
 		case a.location == nil || a.location.String() != target:
-			e.fault("sign-out", fmt.Sprintf("add %s, to the letter and the trailing slash, to the app client's allowed sign-out URLs", target), "%s is not registered: people who sign out will see an error of Cognito's", target)
+			e.fault("sign-out", fmt.Sprintf("add %s, to the letter and the trailing slash, to the app client's allowed sign-out URLs:\n%s", target,
+				updateClient(endpoints, config, fmt.Sprintf(".LogoutURLs += [%q]", target))), "%s is not registered: people who sign out will see an error of Cognito's", target)
 		default:
 			e.fine("sign-out", "%s is registered", target)
 		}
@@ -311,6 +314,7 @@ func (e *examination) database(ctx context.Context, raw string, django bool) {
 	} else {
 		e.fine("database", "the table of sessions is there")
 	}
+	e.tables(ctx, db, mend)
 }
 
 // maxOutboxAge is how long an entry waits where somebody takes them.

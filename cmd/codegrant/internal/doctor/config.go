@@ -59,8 +59,12 @@ func (e *examination) configuration(ctx context.Context, file string) {
 		e.pool(ctx, c)
 	}
 	e.of = ""
+	e.front(s)
 	if s.Database.URL != "" {
 		e.database(ctx, s.Database.URL.Reveal(), s.Replica.Django)
+	}
+	if s.Replica.Enabled {
+		e.sync(ctx, s)
 	}
 	if s.RedisURL != "" {
 		e.redis(ctx, s.RedisURL.Reveal())

@@ -22,7 +22,7 @@ type Command struct {
 	People   bool          `env:"-" help:"With --django: read the pool's users, which needs the rights of codegrant sync, and list who would not find their account."`
 	Endpoint string        `placeholder:"URL" help:"With --people: where the pool is asked in place of AWS. A pool of this machine needs none."`
 	Timeout  time.Duration `default:"20s" help:"How long to wait for everything together."`
-	AWS      bool          `name:"aws" help:"Ask the AWS API about the app client too, with the credentials of AWS's tools: cognito-idp:DescribeUserPoolClient."`
+	AWS      bool          `name:"aws" help:"Ask the AWS API about the pool and the app client too, with the credentials of AWS's tools: cognito-idp:DescribeUserPool, DescribeUserPoolClient and others that read."`
 	JSON     bool          `name:"json" help:"Print the findings as JSON."`
 }
 
@@ -166,7 +166,7 @@ func (e *examination) report(w io.Writer, asJSON bool) error {
 		}
 		fmt.Fprintf(w, "%s  %-10s  %s\n", marks[f.Level], f.Check, f.Found)
 		if f.Mend != "" {
-			fmt.Fprintf(w, "             %-10s  → %s\n", "", f.Mend)
+			fmt.Fprintf(w, "             %-10s  → %s\n", "", strings.ReplaceAll(f.Mend, "\n", "\n                           "))
 		}
 	}
 	_, err := fmt.Fprintf(w, "\n%d checks, %d faults, %d warnings\n", len(e.findings), e.count(fault), e.count(warning))

@@ -100,9 +100,7 @@ func (e *examination) keptSecret(ctx context.Context, c codegrant.Config, endpoi
 		e.fine("sessions", "the pool's own login session lasts one hour, or up to 90 days where the pool tracks sessions: --aws asks which"+freshSignIn)
 		return ""
 	}
-	var described struct {
-		UserPoolClient struct{ ClientSecretArn string }
-	}
+	var described struct{ UserPoolClient clientFacts }
 	if err == nil {
 		err = api.call(ctx, "DescribeUserPoolClient", &described)
 	}
@@ -113,6 +111,7 @@ func (e *examination) keptSecret(ctx context.Context, c codegrant.Config, endpoi
 		return ""
 	}
 	e.ownSession(ctx, c, api)
+	e.features(ctx, c, api, described.UserPoolClient)
 	arn := described.UserPoolClient.ClientSecretArn
 	if arn != "" {
 		e.fine("client", "keeps its secret in Secrets Manager: %s", arn)

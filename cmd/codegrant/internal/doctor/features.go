@@ -1,0 +1,143 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/cognito"
+)
+
+// clientFacts is what of an app client is of interest here (DescribeUserPoolClient).
+type clientFacts struct {
+	ClientSecretArn       string
+	ClientType            string // REGULAR, or DCR: it has registered itself
+	EnableTokenRevocation *bool
+	RefreshTokenRotation  *struct {
+		Feature                 string
+		RetryGracePeriodSeconds int
+	}
+	ExplicitAuthFlows []string
+}
+
+// updateClient is the command that changes one setting of the app client. The API replaces
+// what it is given whole: whatever is left out would be lost.
+func updateClient(endpoints cognito.Endpoints, c codegrant.Config, change string) string {
+	return fmt.Sprintf(`aws cognito-idp describe-user-pool-client --user-pool-id %s --client-id %s --query UserPoolClient --output json |
+  jq 'del(.CreationDate, .LastModifiedDate, .ClientSecret, .ClientSecretArn, .ClientType) | %s' > client.json &&
+  aws cognito-idp update-user-pool-client --cli-input-json file://client.json`, poolIDOf(endpoints), c.Pool.ClientID, change)
+}
+
+func poolIDOf(endpoints cognito.Endpoints) string {
+	return endpoints.Issuer[strings.LastIndexByte(endpoints.Issuer, '/')+1:]
+}
+
+// features looks at what the pool and the app client have turned on, and what of it is at
+// odds with how they are used here.
+func (e *examination) features(ctx context.Context, c codegrant.Config, api *cognitoAPI, client clientFacts) {
+	endpoints, err := c.Pool.Endpoints()
+	if err != nil {
+		return // said with the settings
+	}
+	e.clientFeatures(c, endpoints, client)
+	var described struct {
+		UserPool struct {
+			UserPoolTier     string
+			DcrConfiguration *struct {
+				EnableStatus   string
+				OpenDcrEnabled bool
+			}
+		}
+	}
+	if err := api.ofPool(ctx, "DescribeUserPool", &described); err != nil && e.askAWS {
+		e.warn("plan", "allow cognito-idp:DescribeUserPool to the credentials of AWS's tools, or leave --aws out", "AWS does not describe the pool: %v", err)
+	}
+	pool := described.UserPool
+	switch pool.UserPoolTier {
+	case "":
+	case "LITE":
+		e.warn("plan", fmt.Sprintf("where routes ask for acr or max_age, or resources for tokens bound to them, choose another plan, which keeps the pool's other settings only if they are given too: in the console, %s, Settings, Feature plan: Essentials", api.poolID),
+			"the pool is on the Lite plan: it ignores acr_values, tracks no sessions, and binds tokens to no resource")
+	default:
+		e.fine("plan", "%s", strings.ToLower(pool.UserPoolTier))
+	}
+	if d := pool.DcrConfiguration; d != nil && d.EnableStatus != "Disabled" {
+		if d.OpenDcrEnabled {
+			e.warn("registration", "aws cognito-idp update-user-pool --user-pool-id "+api.poolID+" --dcr-configuration EnableStatus=Enabled,OpenDcrEnabled=false, together with the pool's other settings, which that command replaces: see describe-user-pool",
+				"the pool's registration endpoint is open: whoever asks gets an app client, whose tokens are those of the pool")
+		} else {
+			e.fine("registration", "the pool registers app clients for those with an access token that has the scope of registration")
+		}
+	}
+	e.metadataPolicies(ctx, api)
+	e.recoveries(ctx, api)
+}
+
+// clientFeatures looks at the app client.
+func (e *examination) clientFeatures(c codegrant.Config, endpoints cognito.Endpoints, client clientFacts) {
+	if client.ClientType == "DCR" {
+		e.warn("client", "make an app client of your own for the application: aws cognito-idp create-user-pool-client", "the app client has registered itself at the pool: whoever holds its registration decides on it")
+	}
+	if revokes := client.EnableTokenRevocation; revokes != nil && !*revokes {
+		e.warn("revocation", "turn it on:\n"+updateClient(endpoints, c, ".EnableTokenRevocation = true"), "the app client cannot revoke tokens: a refresh token that was stolen outlives the sign-out")
+	}
+	const leastGrace = 10 // seconds
+	switch r := client.RefreshTokenRotation; {
+	case r == nil || r.Feature != "ENABLED":
+		e.fine("rotation", "refresh tokens stay the same")
+	case r.RetryGracePeriodSeconds < leastGrace:
+		e.warn("rotation", "leave the old one good for a minute:\n"+updateClient(endpoints, c, `.RefreshTokenRotation = {Feature: "ENABLED", RetryGracePeriodSeconds: 60}`),
+			"refresh tokens rotate with a grace of %d s: a process that is killed with a new one loses the session", r.RetryGracePeriodSeconds)
+	default:
+		e.fine("rotation", "refresh tokens rotate, with a grace of %d s", r.RetryGracePeriodSeconds)
+	}
+}
+
+// metadataPolicies finds policies that admit clients of others as the application's own app
+// client: a token that names that client is then not the application's alone.
+func (e *examination) metadataPolicies(ctx context.Context, api *cognitoAPI) {
+	type policy struct {
+		CIMDPolicyId, PolicyName, ClientId string
+		URLPatterns                        []string
+	}
+	var found struct{ CIMDPolicies []policy }
+	if err := api.ofPool(ctx, "ListCIMDPolicies", &found); err != nil {
+		if e.askAWS && !errors.Is(err, errNotOffered) {
+			e.warn("documents", "allow cognito-idp:ListCIMDPolicies and DescribeCIMDPolicy to the credentials of AWS's tools, or leave --aws out", "AWS does not list the policies of client metadata documents: %v", err)
+		}
+		return
+	}
+	for _, p := range found.CIMDPolicies {
+		var one struct{ CIMDPolicy policy }
+		in := map[string]any{"UserPoolId": api.poolID, "CIMDPolicyId": p.CIMDPolicyId}
+		if err := api.callWith(ctx, "DescribeCIMDPolicy", in, &one); err != nil || one.CIMDPolicy.ClientId != api.clientID {
+			continue
+		}
+		e.fault("documents", fmt.Sprintf("give the policy an app client of its own:\naws cognito-idp update-cimd-policy --user-pool-id %s --cimd-policy-id %s --client-id <another> --url-patterns %s",
+			api.poolID, p.CIMDPolicyId, strings.Join(one.CIMDPolicy.URLPatterns, " ")),
+			"the policy %s lets in clients of others, by URL (%s), as this app client: their tokens count as the application's", one.CIMDPolicy.PolicyName, strings.Join(one.CIMDPolicy.URLPatterns, ", "))
+	}
+}
+
+// recoveries finds a recovery under way, while which the pool takes no changes.
+func (e *examination) recoveries(ctx context.Context, api *cognitoAPI) {
+	var found struct {
+		Restorations []struct{ RestoreId, RestoreStatus string }
+	}
+	if err := api.ofPool(ctx, "ListPointInTimeRecoveries", &found); err != nil {
+		return // most pools have none, and most accounts may not ask
+	}
+	for i, r := range found.Restorations {
+		switch r.RestoreStatus {
+		case "RESTORING", "TEMPORARY_INTERNAL_ERROR_SEE_SUPPORT_CASE", "AWS_ABORTED":
+			e.warn("recovery", "wait for it, then make a full pass: codegrant sync --full; see aws cognito-idp describe-point-in-time-recovery --user-pool-id "+api.poolID+" --restore-id "+r.RestoreId,
+				"the pool is being restored to an earlier time (%s): it takes no changes, and people may come to be missing", r.RestoreStatus)
+		case "RESTORE_COMPLETED":
+			if i == 0 {
+				e.fine("recovery", "the pool was restored to an earlier time; a full pass since then has brought the replica in line: codegrant sync --status")
+			}
+		}
+	}
+}
