@@ -68,7 +68,7 @@ func TestAskCallback(t *testing.T) {
 }
 
 // TestS156_AClockThatIsOffIsNoticed, either way, by the time that a pool's answers name; once, until it is set.
-func TestS710_AClockThatIsOffIsNoticed(t *testing.T) {
+func TestS156_AClockThatIsOffIsNoticed(t *testing.T) {
 	var log strings.Builder
 	p := newProcess(&settings.Settings{}, nil, slog.New(slog.NewTextHandler(&log, nil)), nil, nil)
 	now := time.Now()
