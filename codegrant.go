@@ -167,7 +167,7 @@ func (a *Auth) serve(w http.ResponseWriter, r *http.Request) {
 	case "/step-up":
 		a.signIn.stepUpPage(w, r)
 	default:
-		a.gate.problem(w, r, http.StatusNotFound, nil)
+		a.gate.notFound(w, r)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/internal/fault"
+	"github.com/codegrant/codegrant/internal/pages"
 	"github.com/codegrant/codegrant/replica"
 	"github.com/codegrant/codegrant/session"
 )
@@ -110,9 +111,15 @@ func (in *signIn) flash(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, m)
 }
 
-// describe puts the reason of a failed sign-in in words for the person: never
-// the error itself, which is for the log.
+// describe puts the reason of a failed sign-in in words for the person, in their language:
+// never the error itself, which is for the log.
 func describe(r *http.Request, err error) FlashMessage {
+	m := reasonFor(r, err)
+	m.Message = pages.Text(r, m.Message)
+	return m
+}
+
+func reasonFor(r *http.Request, err error) FlashMessage {
 	if errors.Is(err, fault.TooManySignIns) {
 		return FlashMessage{Code: "too_many_sign_ins", Message: "You have signed in many times in a row. Please wait a moment and try again."}
 	}

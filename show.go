@@ -17,7 +17,7 @@ func (in *signIn) signInFailed(w http.ResponseWriter, r *http.Request, returnTo 
 	message := describe(r, err)
 	message.Correlation = correlation
 	if message.Code == "sign_in_expired" && !in.onOwnHost(r) {
-		message.Message = "This sign-in came to " + bounded(r.Host) + ", and this service is at " + originHost(in.BaseURL) + ". Please sign in there."
+		message.Message = pages.Text(r, "This sign-in came to %s, and this service is at %s. Please sign in there.", bounded(r.Host), originHost(in.BaseURL))
 	}
 	status := http.StatusBadRequest
 	if isUnavailable(err) {
@@ -93,4 +93,13 @@ func (d *desk) showUnavailable(w http.ResponseWriter, r *http.Request, p problem
 		page.TryAgain = d.returnTo(r.RequestURI)
 	}
 	pages.Render(w, r, p.Status, page)
+}
+
+// notFound answers for what is not below our prefix.
+func (d *desk) notFound(w http.ResponseWriter, r *http.Request) {
+	if navigates(r) {
+		pages.Render(w, r, http.StatusNotFound, pages.NotFound{Home: d.DefaultReturnURL})
+		return
+	}
+	d.problem(w, r, http.StatusNotFound, nil)
 }

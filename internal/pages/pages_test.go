@@ -32,6 +32,7 @@ func views(value, link string) map[string]pages.View {
 		"denied":           pages.Denied{SignedInAs: value, Home: link, Switch: link, Correlation: value},
 		"step-up first":    pages.StepUpFirst{SignIn: link, Home: link},
 		"step-up failed":   pages.StepUpFailed{Details: []string{value}, TryAgain: link, Home: link, Correlation: value},
+		"not found":        pages.NotFound{Home: link},
 		"from elsewhere":   pages.FromElsewhere{Home: link, Correlation: value},
 		"agreements": pages.Agreements{SignedInAs: value, Action: link, Home: link, List: []pages.Agreement{
 			{Client: value, Place: value, Resource: value, Scopes: []string{value}, Until: value, Value: value},

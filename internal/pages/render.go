@@ -32,7 +32,7 @@ var (
 
 // Render writes the page of a view. A Retry-After header is the caller's to set.
 func Render(w http.ResponseWriter, r *http.Request, status int, view View) {
-	page := view.layout()
+	page := view.layout().in(tongueOf(r))
 	var body bytes.Buffer
 	if err := tmpl.Execute(&body, page); err != nil {
 		http.Error(w, http.StatusText(status), status)
@@ -40,7 +40,7 @@ func Render(w http.ResponseWriter, r *http.Request, status int, view View) {
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Language", "en")
+	h.Set("Content-Language", page.Language)
 	h.Set("Content-Length", strconv.Itoa(body.Len()))
 	h.Set("Content-Security-Policy", policy+formAction(page))
 	h.Set("Cache-Control", "no-store")

@@ -16,6 +16,9 @@ type layout struct {
 	Links       []action
 	Correlation string
 
+	Language       string // of all that is not from elsewhere
+	Who, Reference string // words before SignedInAs and Correlation
+
 	redirects []string // origins that the answer to the form leads through
 }
 
@@ -146,6 +149,18 @@ func (v StepUpFailed) layout() layout {
 	}
 }
 
+// NotFound tells that there is no such page.
+type NotFound struct {
+	Home string // URL to go on at
+}
+
+func (v NotFound) layout() layout {
+	return layout{
+		Mark: warning, Title: "This page does not exist", Message: "There is nothing at this address.",
+		Links: []action{{URL: v.Home, Text: "Go to the start page"}},
+	}
+}
+
 // FromElsewhere tells that another site made the browser send a request that
 // changes something.
 type FromElsewhere struct {
@@ -178,18 +193,18 @@ func (v AskForAgent) layout() layout {
 	if v.Client != "" {
 		name = "“" + v.Client + "”"
 	}
-	details := []string{"If you allow it, you go on to: " + v.Place + "."}
+	details := []string{phrase("If you allow it, you go on to: %s.", v.Place)}
 	if v.Document != "" {
-		details = append(details, "Who says what the program is: "+v.Document+".")
+		details = append(details, phrase("Who says what the program is: %s.", v.Document))
 	} else {
 		details = append(details, "The program has chosen its name by itself, and nobody has checked it.")
 	}
 	for _, s := range v.Scopes {
-		details = append(details, "It may: "+s)
+		details = append(details, phrase("It may: %s", s))
 	}
 	details = append(details, "Allow this only if you have just started it yourself. It ends when you sign out.")
 	return layout{
-		Mark: shutDoor, Title: "Let a program act for you?", Message: name + " asks to use " + v.Resource + " in your name.",
+		Mark: shutDoor, Title: "Let a program act for you?", Message: phrase("%s asks to use %s in your name.", name, v.Resource),
 		Details: details, SignedInAs: v.SignedInAs, redirects: []string{v.Origin},
 		Form: action{URL: v.Action, Text: "Allow", Other: "Do not allow", Question: v.Question},
 	}

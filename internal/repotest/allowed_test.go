@@ -430,7 +430,7 @@ var allowed = map[string]map[string]string{
 
 	// Mechanisms, and the rules of the tree itself.
 	"internal/origins":  {},
-	"internal/pages":    {},
+	"internal/pages":    {"golang.org/x/text": "which of its languages a browser asks for"},
 	"internal/returnto": {},
 	"internal/settings": {
 		"mcp":                      "what a route says of an MCP server",
