@@ -56,7 +56,8 @@ func hashed(numbers ...*big.Int) *big.Int {
 type exchange struct {
 	state.SRP
 	a, b, secret *big.Int // A, B, and what B was made with
-	block        string   // stands for the exchange in the client's answer
+	verifier     *big.Int
+	block        string // stands for the exchange in the client's answer
 }
 
 // srpLifetime is how long a client has for its calculations.
@@ -68,9 +69,10 @@ func newExchange(begin state.SRP, a *big.Int) (*exchange, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := new(big.Int).Mul(srpK, verifierOf(begin))
+	verifier := verifierOf(begin)
+	b := new(big.Int).Mul(srpK, verifier)
 	b.Add(b, new(big.Int).Exp(srpG, secret, srpN)).Mod(b, srpN)
-	return &exchange{SRP: begin, a: a, b: b, secret: secret}, nil
+	return &exchange{SRP: begin, a: a, b: b, secret: secret, verifier: verifier}, nil
 }
 
 // verifierOf is what stands for a password on this side.
@@ -89,7 +91,7 @@ func (x *exchange) proves(timestamp, signature string) bool {
 	if err != nil || err2 != nil || u.Sign() == 0 {
 		return false
 	}
-	shared := new(big.Int).Exp(verifierOf(x.SRP), u, srpN)
+	shared := new(big.Int).Exp(x.verifier, u, srpN)
 	shared.Mul(shared, x.a).Exp(shared, x.secret, srpN)
 	key := mac(mac(padded(u), padded(shared)), []byte("Caldera Derived Key"), []byte{1})[:16]
 	return hmac.Equal(given, mac(key, []byte(x.PoolName+x.UserID), block, []byte(timestamp)))
