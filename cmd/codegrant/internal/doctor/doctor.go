@@ -120,6 +120,7 @@ type examination struct {
 	askAWS   bool
 	of       string // whose findings are made; empty: those of the only one
 	words    *strings.Replacer
+	slow     bool // the token endpoint was said to be
 	findings []finding
 }
 

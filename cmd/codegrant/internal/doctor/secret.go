@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
@@ -72,6 +73,9 @@ func secretsOf(ctx context.Context, pool cognito.Pool) ([]string, error) {
 	return secrets, nil
 }
 
+// slowToken is how long the token endpoint may take: people wait for it.
+const slowToken = 2 * time.Second
+
 // accepts presents a code that does not exist: the pool says whether it accepts the
 // client before it looks at the code.
 func (e *examination) accepts(ctx context.Context, config codegrant.Config, endpoints cognito.Endpoints, secret cognito.Secret) (bool, error) {
@@ -80,9 +84,14 @@ func (e *examination) accepts(ctx context.Context, config codegrant.Config, endp
 		"redirect_uri":  {orDefault(config.CallbackURL, orDefault(config.BaseURL, "http://localhost:8080")+"/auth/callback")},
 		"code_verifier": {strings.Repeat("codegrant-doctor-", 3)},
 	}
+	begun := time.Now()
 	a, err := e.ask(ctx, http.MethodPost, endpoints.Token, form, secret)
 	if err != nil {
 		return false, err
+	}
+	if took := time.Since(begun); took > slowToken && !e.slow {
+		e.slow = true
+		e.warn("token", "see how long the pool's triggers (Lambda) take, and a proxy of this machine; sign-ins and refreshes wait for it", "%s took %s to answer", endpoints.Token, took.Round(time.Millisecond))
 	}
 	var refusal struct {
 		Error string `json:"error"`

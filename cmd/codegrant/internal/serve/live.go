@@ -11,10 +11,39 @@ const (
 	mostLive = 100_000
 )
 
-// countSessions counts the live ones until the end, where that is cheap.
+// outboxLate is how long a change may wait in the outbox until the log says so.
+const outboxLate = 10 * time.Minute
+
+// lookAtOutbox says when nobody takes what is put into it, and when somebody does again.
+func (p *process) lookAtOutbox(ctx context.Context, s *stores, was bool) (late bool) {
+	if s.outbox == nil {
+		return false
+	}
+	try, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	size, err := s.outbox(try)
+	if err != nil {
+		return was // whether the database answers is said elsewhere
+	}
+	age := time.Since(size.Oldest)
+	late = size.Entries > 0 && age > outboxLate
+	switch {
+	case late && !was:
+		p.log.Warn("outbox is not read", "entries", size.Entries, "age", age.Round(time.Second).String(),
+			"reason", "see that the program that takes changes out of codegrant_outbox runs")
+	case was && !late:
+		p.log.Info("outbox is read again", "entries", size.Entries)
+	}
+	return late
+}
+
+// countSessions counts the live ones until the end, where that is cheap, and looks at the
+// outbox as often.
 func (p *process) countSessions(ctx context.Context) {
+	late := false
 	for {
 		g := p.enter()
+		late = p.lookAtOutbox(ctx, g.stores, late)
 		if g.stores.count != nil {
 			try, cancel := context.WithTimeout(ctx, askTimeout)
 			n, err := g.stores.count(try, mostLive)
