@@ -86,6 +86,35 @@ func (s *Store) provider() (*goose.Provider, error) {
 	return goose.NewProvider(goose.DialectCustom, s.db, folder, options...)
 }
 
+// Versions says which version the tables are of, 0 where there are none, and which one
+// [Store.Migrate] would bring them to. Tables of a newer version are left alone. It changes
+// nothing.
+func (s *Store) Versions(ctx context.Context) (have, want int64, err error) {
+	provider, err := s.provider()
+	if err != nil {
+		return 0, 0, s.fail(ctx, "look at the version of the replica", err)
+	}
+	for _, source := range provider.ListSources() {
+		want = max(want, source.Version)
+	}
+	var version sql.NullInt64
+	err = s.again(ctx, func() error {
+		var one int
+		err := s.engine.sql(s.engine.findTable).bind(versionTableName).scan(ctx, s.db, &one)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return s.engine.sql("SELECT max(version_id) FROM "+versionTableName).scan(ctx, s.db, &version)
+	})
+	if err != nil {
+		return 0, 0, s.fail(ctx, "look at the version of the replica", err)
+	}
+	return version.Int64, want, nil
+}
+
 // outboxVersion is the version of the tables that has brought the outbox. Without
 // one, the version before is enough.
 const outboxVersion = 3

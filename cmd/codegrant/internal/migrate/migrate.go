@@ -14,6 +14,8 @@ import (
 type Command struct {
 	Database string `required:"" placeholder:"URL" help:"${databaseHelp}"`
 	Django   bool   `help:"The replica lives in the tables of a Django project."`
+	Status   bool   `env:"-" help:"Say which version the tables are of and which one this program needs, and change nothing. Exit status 1 where they are to be migrated."`
+	DryRun   bool   `env:"-" help:"Say what would be done, and change nothing."`
 	Undo     bool   `env:"-" help:"With --django: take away all that Codegrant has put beside Django's tables. Says what that is; --yes does it."`
 	Yes      bool   `env:"-" help:"Do what --undo says."`
 }
@@ -26,6 +28,8 @@ version before go on working.
 
 Examples:
   codegrant migrate --database sqlite:app.db
+  codegrant migrate --status --database sqlite:app.db
+  codegrant migrate --dry-run --database sqlite:app.db
   codegrant migrate --database postgres://app@db.internal/django --django --undo
   codegrant migrate --database postgres://app@db.internal/app
   CODEGRANT_DATABASE=… codegrant migrate        keeps a password off the command line`
@@ -38,6 +42,8 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 	}
 	defer db.Close()
 	switch {
+	case (c.Status || c.DryRun) && (c.Undo || c.Yes):
+		return errors.New("--status and --dry-run change nothing: they go with neither --undo nor --yes")
 	case c.Undo && c.Django:
 		return c.undo(ctx, out, db)
 	case c.Undo, c.Yes:
@@ -46,6 +52,9 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 	sessions, users, err := db.Stores(settings.Replica{Django: c.Django})
 	if err != nil {
 		return err
+	}
+	if c.Status || c.DryRun {
+		return c.look(ctx, out, []versioned{{"sessions", sessions}, {"replica", users}})
 	}
 	if err := sessions.Migrate(ctx); err != nil {
 		return err

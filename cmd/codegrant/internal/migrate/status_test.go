@@ -1,0 +1,45 @@
+package migrate
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
+)
+
+// TestStatusAndDryRun: both say what there is and what would be done, and change nothing.
+func TestStatusAndDryRun(t *testing.T) {
+	url := "sqlite:" + filepath.Join(t.TempDir(), "app.db")
+	for range 2 {
+		if stdout, stderr, status := say(t, "migrate", "--status", "--database", url); status != 1 || !strings.Contains(stdout, "sessions: version 0; to be migrated to ") || !strings.Contains(stderr, "codegrant migrate") {
+			t.Fatalf("before: %d %s %s", status, stdout, stderr)
+		}
+		if stdout, _, status := say(t, "migrate", "--dry-run", "--database", url); status != 0 || !strings.Contains(stdout, "replica: version 0; to be migrated to ") {
+			t.Fatalf("dry run: %d %s", status, stdout)
+		}
+	}
+	db, err := parts.OpenDatabase(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if names, err := db.Names(t.Context(), "SELECT name FROM sqlite_master"); err != nil || len(names) > 0 {
+		t.Errorf("they have made %v, %v", names, err)
+	}
+	if _, stderr, status := say(t, "migrate", "--database", url); status != 0 {
+		t.Fatal(stderr)
+	}
+	if stdout, stderr, status := say(t, "migrate", "--status", "--database", url); status != 0 || strings.Count(stdout, "up to date") != 2 {
+		t.Errorf("after: %d %s %s", status, stdout, stderr)
+	}
+	if _, err := db.Exec("INSERT INTO codegrant_session_migrations (version_id, is_applied) VALUES (99, 1)"); err != nil {
+		t.Fatal(err)
+	}
+	if stdout, stderr, status := say(t, "migrate", "--status", "--database", url); status != 0 || !strings.Contains(stdout, "version 99, newer than this program's") {
+		t.Errorf("newer: %d %s %s", status, stdout, stderr)
+	}
+	if _, stderr, status := say(t, "migrate", "--status", "--django", "--undo", "--database", url); status == 0 || !strings.Contains(stderr, "change nothing") {
+		t.Errorf("with --undo: %d %s", status, stderr)
+	}
+}
