@@ -175,6 +175,15 @@ var allowed = map[string]map[string]string{
 		"internal/sign":    "the tokens that it issues",
 		"session":          "the keys that signing keys follow from",
 	},
+	"upstream": {
+		".":                 "whose token it is; it stands on that as an application would",
+		"cognito":           "secrets that redact themselves",
+		"cupboard":          "where it keeps what people have agreed to",
+		"internal/origins":  "which hosts are this machine",
+		"internal/pages":    "pages that say why not",
+		"internal/returnto": "where people go back to",
+		"session":           "keys that seal what it keeps",
+	},
 	"machine": {
 		"cognito":             "the pool that tokens are fetched from",
 		"internal/origins":    "where tokens may be sent",
@@ -366,6 +375,7 @@ var allowed = map[string]map[string]string{
 		"localpool/standin":               "the pool in place of Amazon's hosts",
 	},
 	"cmd/codegrant/internal/serve": {
+		"upstream":                              "people's tokens of other services",
 		"mcp":                                   "its calls are counted",
 		"broker":                                "the authorization server in front of a pool",
 		"exchange":                              "tokens of their own for upstreams",
@@ -438,6 +448,7 @@ var allowed = map[string]map[string]string{
 		"rule/cedar":               "policies of routes",
 		"broker":                   "what the file says of an authorization server",
 		"exchange":                 "what a route says of the token for its upstream",
+		"upstream":                 "what the file says of authorization servers of others",
 		".":                        "what a pool's settings become, and whether it takes them",
 		"cloudfront":               "keys of signed cookies, read from PEM",
 		"cognito":                  "the pool as the settings name it",

@@ -23,6 +23,10 @@ type Delegation struct {
 	// nil: none are.
 	ExchangeIssuer *exchange.IssuerConfig
 	ExchangePool   string
+	// Upstreams are authorization servers of others. UpstreamOf is by route: which one its
+	// upstream gets tokens of; empty: none.
+	Upstreams  []Upstream
+	UpstreamOf []string
 }
 
 // Exchange is what a route's upstream gets in place of the person's token.

@@ -5,37 +5,38 @@ import "time"
 // file is the configuration as it is written. Its help tags are what editors show,
 // and the schema is made of it.
 type file struct {
-	Listen         string              `yaml:"listen" help:"Address to serve on, such as :8080 or 127.0.0.1:8080, or a Unix socket for a proxy on this machine, as unix:/run/codegrant/http.sock. A socket that systemd passes goes before it. Defaults to 127.0.0.1:8080."`
-	OpsListen      string              `yaml:"ops_listen" help:"Address of /healthz, /readyz and /metrics, which are not for the public, or a Unix socket as unix:/path. Defaults to none."`
-	SyncOpsListen  string              `yaml:"sync_ops_listen" help:"The same of codegrant sync, with --every and --follow: the gateway does not look at it. Defaults to none."`
-	ExtAuthzListen string              `yaml:"ext_authz_listen" help:"Address where Envoy asks over gRPC (ext_authz) whether a request may pass. Defaults to none."`
-	SPOEListen     string              `yaml:"spoe_listen" help:"Address where HAProxy asks by SPOE whether a request may pass, such as 127.0.0.1:9192 or unix:/run/codegrant/spoe.sock. Defaults to none."`
-	SocketMode     string              `yaml:"socket_mode" enum:"0600,0660,0666" help:"Who may connect to the Unix sockets that are listened on: the user of this process, its group too, or everybody on this machine. Defaults to 0660."`
-	BaseURL        string              `yaml:"base_url" help:"Origin that browsers see, such as https://app.example.com, for pools that name none of their own."`
-	TLS            *tls                `yaml:"tls" help:"Certificate to serve https with. Without it, a proxy in front has to."`
-	HSTS           *hsts               `yaml:"hsts" help:"Has browsers come over https alone for as long (Strict-Transport-Security), or just how long, such as 8760h. Defaults to none."`
-	TrustedProxies []string            `yaml:"trusted_proxies" help:"Addresses or networks of proxies whose X-Forwarded-* and X-Original-* headers count. Defaults to none."`
-	Log            log                 `yaml:"log" help:"What is logged, and how."`
-	Tracing        tracing             `yaml:"tracing" help:"OpenTelemetry traces, or the URL of their collector. Defaults to what OTEL_EXPORTER_OTLP_ENDPOINT says, else to none."`
-	Limits         limits              `yaml:"limits" help:"What protects the gateway from more than it can take."`
-	Keys           []string            `yaml:"keys" help:"Keys that seal what browsers carry: 32 random bytes each, in base64, the newest first. Required where several processes share sessions. Make one with: openssl rand -base64 32."`
-	KeysFile       string              `yaml:"keys_file" help:"File of keys, one a line, the newest first; in place of keys."`
-	KeysDir        string              `yaml:"keys_dir" help:"Folder of files of keys, the newest being the last by name; in place of keys."`
-	Sessions       string              `yaml:"sessions" enum:"memory,database,redis,cookies" help:"Where sessions are kept. In memory they end with the process; in cookies nobody but the browser can end one. Defaults to memory."`
-	Database       database            `yaml:"database" help:"Database of sessions, of their ends beside Redis, and of the replica, or its URL."`
-	Redis          redis               `yaml:"redis" help:"Redis or Valkey of sessions, or its URL."`
-	Replica        replica             `yaml:"replica" help:"Whether the database gets a copy of the people who sign in, and their groups. Defaults to false."`
-	Events         events              `yaml:"events" help:"Where codegrant sync --follow hears of changes in the pools. The gateway does not look at it."`
-	Pools          []pool              `yaml:"pools" help:"User pools and app clients to sign in with. The first one answers for hosts that no other one names."`
-	Headers        headers             `yaml:"headers" help:"Names of the headers that tell upstreams who is asking."`
-	Assertions     assertions          `yaml:"assertions" help:"Signed tokens that tell upstreams who is asking, for routes with assertion: true."`
-	GroupHierarchy map[string][]string `yaml:"group_hierarchy" help:"Groups that a group includes, such as admins: [editors]: whoever is in admins then has what routes ask of editors. Defaults to none."`
-	Roles          map[string]role     `yaml:"roles" help:"Names for groups and scopes that routes ask for together. Defaults to none."`
-	Cedar          policies            `yaml:"cedar" help:"Cedar policies, for routes with cedar: true."`
-	Broker         *brokering          `yaml:"broker" help:"An authorization server in front of a pool, for clients of MCP servers: true, or its settings; see docs/mcp.md. Routes with mcp send their clients there. Defaults to false."`
-	ExchangeIssuer exchangeIssuer      `yaml:"exchange_issuer" help:"Who issues the tokens of routes with exchange and by: gateway; see docs/delegation.md."`
-	Routes         []route             `yaml:"routes" help:"Which requests go where, and who may make them; the most specific route decides. Without any, the gateway answers forward-auth questions alone."`
-	Tests          []test              `yaml:"tests" help:"What the rules are to decide. A configuration in which one of them fails is wrong."`
+	Listen         string                 `yaml:"listen" help:"Address to serve on, such as :8080 or 127.0.0.1:8080, or a Unix socket for a proxy on this machine, as unix:/run/codegrant/http.sock. A socket that systemd passes goes before it. Defaults to 127.0.0.1:8080."`
+	OpsListen      string                 `yaml:"ops_listen" help:"Address of /healthz, /readyz and /metrics, which are not for the public, or a Unix socket as unix:/path. Defaults to none."`
+	SyncOpsListen  string                 `yaml:"sync_ops_listen" help:"The same of codegrant sync, with --every and --follow: the gateway does not look at it. Defaults to none."`
+	ExtAuthzListen string                 `yaml:"ext_authz_listen" help:"Address where Envoy asks over gRPC (ext_authz) whether a request may pass. Defaults to none."`
+	SPOEListen     string                 `yaml:"spoe_listen" help:"Address where HAProxy asks by SPOE whether a request may pass, such as 127.0.0.1:9192 or unix:/run/codegrant/spoe.sock. Defaults to none."`
+	SocketMode     string                 `yaml:"socket_mode" enum:"0600,0660,0666" help:"Who may connect to the Unix sockets that are listened on: the user of this process, its group too, or everybody on this machine. Defaults to 0660."`
+	BaseURL        string                 `yaml:"base_url" help:"Origin that browsers see, such as https://app.example.com, for pools that name none of their own."`
+	TLS            *tls                   `yaml:"tls" help:"Certificate to serve https with. Without it, a proxy in front has to."`
+	HSTS           *hsts                  `yaml:"hsts" help:"Has browsers come over https alone for as long (Strict-Transport-Security), or just how long, such as 8760h. Defaults to none."`
+	TrustedProxies []string               `yaml:"trusted_proxies" help:"Addresses or networks of proxies whose X-Forwarded-* and X-Original-* headers count. Defaults to none."`
+	Log            log                    `yaml:"log" help:"What is logged, and how."`
+	Tracing        tracing                `yaml:"tracing" help:"OpenTelemetry traces, or the URL of their collector. Defaults to what OTEL_EXPORTER_OTLP_ENDPOINT says, else to none."`
+	Limits         limits                 `yaml:"limits" help:"What protects the gateway from more than it can take."`
+	Keys           []string               `yaml:"keys" help:"Keys that seal what browsers carry: 32 random bytes each, in base64, the newest first. Required where several processes share sessions. Make one with: openssl rand -base64 32."`
+	KeysFile       string                 `yaml:"keys_file" help:"File of keys, one a line, the newest first; in place of keys."`
+	KeysDir        string                 `yaml:"keys_dir" help:"Folder of files of keys, the newest being the last by name; in place of keys."`
+	Sessions       string                 `yaml:"sessions" enum:"memory,database,redis,cookies" help:"Where sessions are kept. In memory they end with the process; in cookies nobody but the browser can end one. Defaults to memory."`
+	Database       database               `yaml:"database" help:"Database of sessions, of their ends beside Redis, and of the replica, or its URL."`
+	Redis          redis                  `yaml:"redis" help:"Redis or Valkey of sessions, or its URL."`
+	Replica        replica                `yaml:"replica" help:"Whether the database gets a copy of the people who sign in, and their groups. Defaults to false."`
+	Events         events                 `yaml:"events" help:"Where codegrant sync --follow hears of changes in the pools. The gateway does not look at it."`
+	Pools          []pool                 `yaml:"pools" help:"User pools and app clients to sign in with. The first one answers for hosts that no other one names."`
+	Headers        headers                `yaml:"headers" help:"Names of the headers that tell upstreams who is asking."`
+	Assertions     assertions             `yaml:"assertions" help:"Signed tokens that tell upstreams who is asking, for routes with assertion: true."`
+	GroupHierarchy map[string][]string    `yaml:"group_hierarchy" help:"Groups that a group includes, such as admins: [editors]: whoever is in admins then has what routes ask of editors. Defaults to none."`
+	Roles          map[string]role        `yaml:"roles" help:"Names for groups and scopes that routes ask for together. Defaults to none."`
+	Cedar          policies               `yaml:"cedar" help:"Cedar policies, for routes with cedar: true."`
+	Broker         *brokering             `yaml:"broker" help:"An authorization server in front of a pool, for clients of MCP servers: true, or its settings; see docs/mcp.md. Routes with mcp send their clients there. Defaults to false."`
+	UpstreamOAuth  map[string]otherServer `yaml:"upstream_oauth" help:"Authorization servers of others, such as GitHub's, by a name of yours: routes with upstream_oauth hand on people's tokens there. Defaults to none."`
+	ExchangeIssuer exchangeIssuer         `yaml:"exchange_issuer" help:"Who issues the tokens of routes with exchange and by: gateway; see docs/delegation.md."`
+	Routes         []route                `yaml:"routes" help:"Which requests go where, and who may make them; the most specific route decides. Without any, the gateway answers forward-auth questions alone."`
+	Tests          []test                 `yaml:"tests" help:"What the rules are to decide. A configuration in which one of them fails is wrong."`
 }
 
 type tls struct {
@@ -232,6 +233,8 @@ type route struct {
 
 	Exchange *exchanging `yaml:"exchange" help:"The upstream gets a token of its own in place of the person's: its audience, or all settings; see docs/delegation.md. Defaults to none."`
 
+	UpstreamOAuth string `yaml:"upstream_oauth" help:"The upstream gets the person's token at this server of upstream_oauth above, once they have agreed; see docs/delegation.md. Defaults to none."`
+
 	ClearCookies []string `yaml:"clear_cookies" help:"Cookies of the application's own sessions, such as JSESSIONID: forgotten at a sign-out, and never sent with another person's requests. Defaults to none."`
 }
 
@@ -264,6 +267,19 @@ type brokering struct {
 type brokerClient struct {
 	Name         string   `yaml:"name" help:"What people are told it is. Defaults to nothing."`
 	RedirectURIs []string `yaml:"redirect_uris" short:"true" help:"Where people are sent back to. Those on this machine (http://localhost/callback) hold for any port. Required."`
+}
+
+type otherServer struct {
+	AuthorizeURL     string   `yaml:"authorize_url" help:"Where people agree, such as https://github.com/login/oauth/authorize. Required."`
+	TokenURL         string   `yaml:"token_url" help:"Where codes are redeemed. Required."`
+	RevokeURL        string   `yaml:"revoke_url" help:"Where tokens are revoked after a sign-out (RFC 7009). Defaults to nowhere: they are forgotten."`
+	Issuer           string   `yaml:"issuer" help:"What its answers name as iss (RFC 9207). Defaults to nothing."`
+	ClientID         string   `yaml:"client_id" help:"What it knows this gateway by. Required."`
+	ClientSecret     string   `yaml:"client_secret" help:"Its secret. Better: client_secret_file, or ${NAME}."`
+	ClientSecretFile string   `yaml:"client_secret_file" help:"File to read the secret from, at the start."`
+	SecretInForm     bool     `yaml:"secret_in_form" help:"Sends the secret in the form, in place of the header Authorization. Defaults to false."`
+	Scopes           []string `yaml:"scopes" help:"Scopes to ask for. Defaults to none."`
+	Pool             string   `yaml:"pool" help:"Name of the pool whose people agree. Defaults to the first."`
 }
 
 type exchangeIssuer struct {

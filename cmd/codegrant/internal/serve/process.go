@@ -22,17 +22,19 @@ import (
 	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/internal/tracing"
 	"github.com/codegrant/codegrant/session"
+	"github.com/codegrant/codegrant/upstream"
 )
 
 // generation is one configuration in use. Requests hold it while they are under way,
 // so that a new one takes nothing from under them.
 type generation struct {
 	*settings.Settings
-	gateway *gateway.Gateway
-	stores  *stores
-	pools   map[string]runningPool
-	cert    *tls.Certificate
-	since   time.Time
+	gateway   *gateway.Gateway
+	stores    *stores
+	pools     map[string]runningPool
+	upstreams []*upstream.Upstream
+	cert      *tls.Certificate
+	since     time.Time
 
 	templates map[string]string // paths of routes, by name, for spans
 
@@ -357,6 +359,9 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 		return nil, err
 	}
 	if config.Routes, err = p.handOver(s, config.Routes); err != nil {
+		return nil, err
+	}
+	if config.Routes, err = p.consented(g, config.Routes); err != nil {
 		return nil, err
 	}
 	if p.tracing != nil {

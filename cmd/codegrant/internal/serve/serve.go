@@ -180,6 +180,7 @@ func (c Command) serve(ctx context.Context, s *settings.Settings, keys *session.
 	beside.Go(func() { newWatcher(c, p, s).run(watching, hangUps) })
 	beside.Go(func() { p.watchDependencies(watching) })
 	beside.Go(func() { p.revokeKept(watching) })
+	beside.Go(func() { p.sweepUpstreams(watching, sweepEvery) })
 	beside.Go(func() { p.countSessions(watching) })
 	beside.Go(func() { tuneCollector(watching) })
 	beside.Go(func() { p.checkCallbacks(watching) })
