@@ -25,6 +25,7 @@ type Auth struct {
 	gate     *gate          // who is asking
 	signIn   *signIn        // from the link to the arrival
 	signOut  *signOut       // and out again
+	own      *own           // what people see and end of theirs
 	sessions *keep.Sessions // what is held between requests
 	verifier *verify.Verifier
 	bearer   bearerAuthenticator
@@ -87,6 +88,7 @@ func New(config Config) (*Auth, error) {
 	sessions := keep.New(keep.Config{
 		Keeper: s.keeper(endpoints, prover, lifetimes, work), Pool: client, Prover: prover, People: folk, Behind: work,
 		Lifetimes: lifetimes, Leeway: s.RefreshLeeway, Now: s.Now, Logger: s.Logger, Owed: s.owed(),
+		Notes: s.notes(), Limit: keep.Limit{Max: s.Own.PerPerson, Refuse: s.Own.RefuseFurther},
 	})
 	signed := &files{site: place}
 	if s.CloudFront != nil {
@@ -106,9 +108,10 @@ func New(config Config) (*Auth, error) {
 			"domain", s.InsecureCookieDomain)
 	}
 	in := &signIn{desk: answers, client: client, sessions: sessions, files: signed, notes: told, room: make(chan struct{}, maxSignIns)}
+	door := &gate{desk: answers, sessions: sessions, people: folk, files: signed, notes: told}
+	out := &signOut{desk: answers, client: client, sessions: sessions, files: signed, signIn: in}
 	return &Auth{
-		gate:   &gate{desk: answers, sessions: sessions, people: folk, files: signed, notes: told},
-		signIn: in, signOut: &signOut{desk: answers, client: client, sessions: sessions, files: signed, signIn: in},
+		gate: door, signIn: in, signOut: out, own: &own{gate: door, out: out},
 		sessions: sessions, verifier: verifier, bearer: bearer, behind: work,
 	}, nil
 }
@@ -162,6 +165,8 @@ func (a *Auth) serve(w http.ResponseWriter, r *http.Request) {
 		a.gate.user(w, r)
 	case "/session":
 		a.signIn.handOverSession(w, r)
+	case "/sessions":
+		a.own.serve(w, r)
 	case "/flash":
 		a.signIn.flash(w, r)
 	case "/step-up":

@@ -122,14 +122,16 @@ type Config struct {
 	// IdleTimeout ends a session that was not used for this long. Defaults to 12 hours; at least one minute.
 	IdleTimeout time.Duration
 
-	// AbsoluteTimeout ends a session this long after sign-in, used or not.
-	// Defaults to 7 days; at least IdleTimeout. The refresh token's lifetime at
-	// the app client (30 days unless changed) is a limit of its own.
+	// AbsoluteTimeout ends a session this long after sign-in, used or not. Defaults to 7 days; at least
+	// IdleTimeout. The refresh token's lifetime at the app client (30 days unless changed) is a limit of its own.
 	AbsoluteTimeout time.Duration
 
-	// RefreshLeeway is how long before the access token's end a new one is
-	// fetched. Defaults to one minute, and to a fifth of the token's lifetime where that is shorter.
+	// RefreshLeeway is how long before the access token's end a new one is fetched. Defaults to
+	// one minute, and to a fifth of the token's lifetime where that is shorter.
 	RefreshLeeway time.Duration
+
+	// Own is what people see of their sessions, and how many they may have.
+	Own OwnSessions
 
 	// CookieName names the session cookie. Defaults to "__Host-codegrant", for http and
 	// under InsecureCookieDomain to "codegrant". On this machine "-" and the port of BaseURL
@@ -142,9 +144,8 @@ type Config struct {
 	// Defaults to the one host of BaseURL.
 	InsecureCookieDomain string
 
-	// SameSiteStrict keeps the session cookie from every request that another
-	// site causes, also from following a link to a page of ours. A sign-in then
-	// ends on a page that leads on, instead of a redirect.
+	// SameSiteStrict keeps the session cookie from every request that another site causes, also from
+	// following a link to a page of ours. A sign-in then ends on a page that leads on, instead of a redirect.
 	SameSiteStrict bool
 
 	// Admit is asked at every sign-in, once the pool's tokens are verified and before

@@ -149,6 +149,9 @@ func reasonFor(r *http.Request, err error) FlashMessage {
 	if errors.Is(err, fault.AccountTooLarge) {
 		return FlashMessage{Code: "account_too_large", Message: "You are known, but your account has more, or longer groups than this service can hold. Please contact the people who run it, and give them the reference below."}
 	}
+	if errors.Is(err, fault.TooManySessions) {
+		return FlashMessage{Code: "too_many_sessions", Message: "You are signed in in as many places as you may. Sign out in one of them, and sign in again."}
+	}
 	if errors.Is(err, fault.NotAdmitted) || errors.Is(err, fault.UserDisabled) {
 		return FlashMessage{Code: "not_admitted", Message: "Your account may not use this service. Please contact the people who run it."}
 	}

@@ -104,6 +104,14 @@ func cupboardOf(sessions session.Store) cupboard.Store {
 	return nil
 }
 
+// notes says where it is kept where sign-ins were made.
+func (s *settings) notes() keep.Notes {
+	if s.unkeyed {
+		return keep.Notes{}
+	}
+	return keep.Notes{Store: s.Cupboard, Keys: s.Keys, Binding: s.binding}
+}
+
 // logCannot says at the start what the chosen way to keep sign-ins cannot do.
 func (s *settings) logCannot(cannot []keep.Exception) {
 	var attrs []any

@@ -33,6 +33,11 @@ func (out *signOut) logout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
+	out.leave(w, r)
+}
+
+// leave signs this browser out.
+func (out *signOut) leave(w http.ResponseWriter, r *http.Request) {
 	err := out.sessions.End(r.Context(), w, r)
 	out.clearCookies(w, r)
 	if errors.Is(err, session.ErrTooManyCookies) {

@@ -105,7 +105,7 @@ func (c Config) resolve() (settings, error) {
 	if c.RefreshLeeway < 0 || c.RefreshLeeway > time.Hour {
 		fault("RefreshLeeway", "%v is not between 0 and an hour", c.RefreshLeeway)
 	}
-
+	c.Own.check(fault)
 	switch c.Groups {
 	case GroupsOfToken:
 	case GroupsOfReplica, GroupsOfBoth:

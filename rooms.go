@@ -65,6 +65,12 @@ type signOut struct {
 	signIn   *signIn // which takes back what it handed out
 }
 
+// own shows people their sessions, and ends them.
+type own struct {
+	*gate
+	out *signOut
+}
+
 // bearerAuthenticator takes a token from the Authorization header (RFC 6750).
 type bearerAuthenticator struct {
 	*site

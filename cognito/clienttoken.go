@@ -36,20 +36,18 @@ func newWithout(config Config) (*Client, error) {
 		return nil, err
 	}
 	if withoutDomain {
-		if c.api, err = apiOf(config.Pool, c.endpoints.Issuer); err != nil {
-			return nil, err
-		}
-		c.endpoints = Endpoints{Issuer: c.endpoints.Issuer, JWKS: c.endpoints.JWKS}
+		c.api = c.endpoints.API
+		c.endpoints = Endpoints{Issuer: c.endpoints.Issuer, JWKS: c.endpoints.JWKS, API: c.endpoints.API}
 	}
 	return c, nil
 }
 
 // apiOf is where the API of user pools is: the host of the issuer, of either type (AWS,
 // developer guide, "Multi-Region replication"), or of the Region that is set.
-func apiOf(pool Pool, issuer string) (string, error) {
+func apiOf(pool Pool, issuer string) string {
 	u, err := url.Parse(issuer)
 	if err != nil {
-		return "", err
+		return ""
 	}
 	host := strings.TrimPrefix(u.Host, "issuer-")
 	if first, rest, ok := strings.Cut(host, "."); ok && first == "cognito-idp" && pool.Region != "" {
@@ -57,7 +55,7 @@ func apiOf(pool Pool, issuer string) (string, error) {
 			host = "cognito-idp." + pool.Region + "." + suffix
 		}
 	}
-	return u.Scheme + "://" + host + "/", nil
+	return u.Scheme + "://" + host + "/"
 }
 
 // ClientToken fetches a token of the app client's own (RFC 6749, section 4.4), or, where

@@ -53,6 +53,7 @@ type Endpoints struct {
 	UserInfo  string
 	Revoke    string
 	Logout    string // for browsers
+	API       string // the user pools API, of [Client.Call]
 }
 
 // AWS, API reference of user pools: the patterns of UserPoolId and ClientId.
@@ -82,6 +83,7 @@ func (p Pool) Endpoints() (Endpoints, error) {
 
 	base := p.domain(&faults)
 	e.Authorize, e.Token = base+"/oauth2/authorize", base+tokenPath
+	e.API = apiOf(p, e.Issuer)
 	e.UserInfo, e.Revoke, e.Logout = base+"/oauth2/userInfo", base+"/oauth2/revoke", base+"/logout"
 	if len(faults) > 0 {
 		return Endpoints{}, errors.Join(faults...)

@@ -93,6 +93,24 @@ func (c *credentials) authenticate(ctx context.Context, send func(secret string)
 	return a, err
 }
 
+// likely is the secret that the pool will accept, as far as that is known.
+func (c *credentials) likely(ctx context.Context) (string, error) {
+	if c.source == nil {
+		return "", nil
+	}
+	secrets, err := c.source.Secrets(ctx, false)
+	if err == nil && len(secrets) == 0 {
+		err = errors.New("the source returned none")
+	}
+	if err != nil {
+		return "", noSecret(err)
+	}
+	if last := c.accepted.Load(); last != nil && slices.Contains(secrets, *last) {
+		return *last, nil
+	}
+	return secrets[0], nil
+}
+
 // note remembers the secret that the pool accepted: every answer but a refusal of the
 // client says so. A change is logged, by the place of the secret and not its value.
 func (c *credentials) note(err error, secret string, secrets []string) {

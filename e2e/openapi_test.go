@@ -106,6 +106,8 @@ func TestOpenAPI(t *testing.T) {
 	}
 	page := http.Header{"Accept": {"text/html"}}
 	script := http.Header{"Accept": {"application/json"}}
+	form := http.Header{"Accept": {"application/json"}, "Content-Type": {"application/x-www-form-urlencoded"}}
+	formOfPage := http.Header{"Accept": {"text/html"}, "Content-Type": {"application/x-www-form-urlencoded"}, "Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Site": {"same-origin"}}
 	tokens := http.Header{"Content-Type": {"application/json"}}
 	calls := []call{
 		{stranger, "GET", "/login?redirect_uri=/reports", 302, page, ""},
@@ -133,6 +135,18 @@ func TestOpenAPI(t *testing.T) {
 		{stranger, "GET", "/step-up?acr_values=2&redirect_uri=/reports", 200, page, ""},
 		{stranger, "HEAD", "/step-up", 200, page, ""},
 		{stranger, "POST", "/step-up", 405, nil, ""},
+		{stranger, "GET", "/sessions", 401, script, ""},
+		{person.Client, "GET", "/sessions", 200, script, ""},
+		{person.Client, "GET", "/sessions", 200, page, ""},
+		{person.Client, "HEAD", "/sessions", 200, nil, ""},
+		{person.Client, "POST", "/sessions", 400, form, ""},
+		{person.Client, "POST", "/sessions", 404, form, "end=nothing"},
+		{person.Client, "POST", "/sessions", 200, form, "end=others"},
+		{person.Client, "POST", "/sessions", 403, http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Origin": {"https://other.example"}, "Sec-Fetch-Site": {"cross-site"}}, "end=others"},
+		{person.Client, "POST", "/sessions", 303, formOfPage, "end=others"},
+		{stranger, "HEAD", "/sessions", 401, nil, ""},
+		{stranger, "POST", "/sessions", 401, form, "end=others"},
+		{person.Client, "DELETE", "/sessions", 405, nil, ""},
 		{stranger, "GET", "/check", 403, nil, ""},
 		{stranger, "GET", "/check", 401, asks("/reports"), ""},
 		{stranger, "GET", "/check", 302, func() http.Header { h := asks("/reports"); h.Set("Accept", "text/html"); return h }(), ""},
@@ -196,6 +210,9 @@ func notAsked(what string) (reason string, listed bool) {
 		"POST /session 201":              "TestHandOver",
 		"POST /session 404":              "TestHandOver, where it is off",
 		"OPTIONS /session 404":           "the same",
+		"GET /sessions 403":              "TestS062_S585_SessionsOfOnesOwn, with a token",
+		"HEAD /sessions 403":             "the same",
+		"POST /sessions 409":             "TestS585_OthersInCookies, where browsers carry sessions",
 		"GET /.well-known/jwks.json 200": "tests of assertions",
 	}[what]
 	return reason, listed

@@ -37,6 +37,8 @@ var (
 	// says what is too much.
 	AccountTooLarge = refusal("the replica cannot hold the person whole")
 	NotAdmitted     = refusal("the application does not admit the person")
+	// TooManySessions: nobody can sign in who has as many sessions as they may.
+	TooManySessions = refusal("the person has as many sessions as they may have")
 	// Revoked: the pool gave it for a sign-in from before the person was marked.
 	Revoked = refusal("the person was signed out everywhere, disabled or deleted after that sign-in")
 )

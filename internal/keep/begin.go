@@ -23,6 +23,8 @@ type Grant struct {
 	// Ours: this service redeemed the tokens, and has the refresh token revoked if
 	// nothing comes of them.
 	Ours bool
+	// Note says where the sign-in is made.
+	Note Note
 }
 
 // Begin keeps a new sign-in: the tokens are verified, the application and its replica
@@ -43,7 +45,9 @@ func (s *Sessions) Begin(ctx context.Context, w http.ResponseWriter, r *http.Req
 			s.log.LogAttrs(ctx, slog.LevelWarn, "session not deleted", slog.String("reason", listErr.Error()))
 		}
 		h.claims = claims
-		h, err = s.create(ctx, w, h, held)
+		if h, err = s.create(ctx, w, h, held); err == nil {
+			s.note(ctx, h, n.Note)
+		}
 	}
 	if err != nil && n.Ours {
 		// Nothing was kept: neither should the pool keep a grant for it.
@@ -117,6 +121,9 @@ func (s *Sessions) create(ctx context.Context, w http.ResponseWriter, h *Held, h
 		return h, err
 	}
 	if err = s.people.StillEnabled(ctx, made.UserID); err == nil {
+		err = s.within(ctx, made)
+	}
+	if err == nil {
 		err = s.keeper.Hand(w, made)
 	}
 	if err != nil {

@@ -25,6 +25,7 @@ func (s *Sessions) End(ctx context.Context, w http.ResponseWriter, r *http.Reque
 			continue
 		}
 		s.log.LogAttrs(ctx, slog.LevelInfo, "signed out", slog.String("sub", last.Subject), slog.String("session", last.Key.Short()))
+		s.forgetNote(last)
 		revoked = append(revoked, s.revoke.beside(ctx, last.Subject, last.refreshToken()))
 	}
 	wait := time.After(revokeWait)

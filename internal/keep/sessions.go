@@ -15,7 +15,7 @@ import (
 	"github.com/codegrant/codegrant/internal/prove"
 )
 
-// Config configures [Sessions]. Every field but Owed is required.
+// Config configures [Sessions]. Every field but Owed, Notes and Limit is required.
 type Config struct {
 	Keeper    Keeper
 	Pool      Pool
@@ -24,6 +24,8 @@ type Config struct {
 	Behind    *behind.Work
 	Lifetimes Lifetimes
 	Owed      Owed
+	Notes     Notes
+	Limit     Limit         // of sign-ins of a person at once
 	Leeway    time.Duration // the most that a token is renewed before its end
 	Now       func() time.Time
 	Logger    *slog.Logger
@@ -37,6 +39,8 @@ type Sessions struct {
 	prover *prove.Prover
 	people *people.People
 	revoke *revoker
+	notes  *notes
+	limit  Limit
 	life   Lifetimes
 	clock  func() time.Time
 	log    *slog.Logger
@@ -52,7 +56,7 @@ const maxMet = 1 << 13
 func New(c Config) *Sessions {
 	revoke := &revoker{pool: c.Pool, behind: c.Behind, log: c.Logger, owed: newOwed(c.Owed, c.Pool, c.Now, c.Logger)}
 	return &Sessions{
-		keeper: c.Keeper, prover: c.Prover, people: c.People, revoke: revoke, life: c.Lifetimes, clock: c.Now, log: c.Logger,
+		keeper: c.Keeper, prover: c.Prover, people: c.People, revoke: revoke, notes: newNotes(c.Notes, c.Logger), limit: c.Limit, life: c.Lifetimes, clock: c.Now, log: c.Logger,
 		engine: &engine{
 			keeper: c.Keeper, pool: c.Pool, prover: c.Prover, people: c.People, revoke: revoke, behind: c.Behind,
 			flights: newFlights(c.Now), before: c.Leeway, clock: c.Now, log: c.Logger,

@@ -24,17 +24,18 @@ type Agreement struct {
 func (v Agreements) layout() layout {
 	out := layout{
 		Mark: shutDoor, Title: "Programs that act for you", Message: "You have let these programs act for you. Each may do so until you end it here, or sign out.",
-		SignedInAs: v.SignedInAs, ItemsURL: v.Action, Links: []action{{URL: v.Home, Text: "Go to the start page"}},
+		SignedInAs: v.SignedInAs, Links: []action{{URL: v.Home, Text: "Go to the start page"}},
 	}
 	if len(v.List) == 0 {
 		out.Message = "No program acts for you."
 	}
 	if v.Ended {
-		out.Details = append(out.Details, "It has ended: the program cannot act for you any more.")
+		out.Notice = "It has ended: the program cannot act for you any more."
 	}
 	if v.More {
 		out.Details = append(out.Details, "There are more than this page shows: end some, and load it again.")
 	}
+	var items []Item
 	for _, a := range v.List {
 		name := "A program without a name"
 		if a.Client != "" {
@@ -44,7 +45,12 @@ func (v Agreements) layout() layout {
 		for _, s := range a.Scopes {
 			details = append(details, "It may: "+s)
 		}
-		out.Items = append(out.Items, item{Title: name, Details: details, Value: a.Value, Text: "End this"})
+		items = append(items, Item{Title: name, Lines: details, Forms: []Form{
+			{URL: v.Action, Text: "End this", For: name, Fields: []Field{{Name: "item", Value: a.Value}}, Quiet: true},
+		}})
+	}
+	if len(items) > 0 {
+		out.Sections = []Section{{Items: items}}
 	}
 	return out
 }

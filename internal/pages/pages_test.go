@@ -33,10 +33,16 @@ func views(value, link string) map[string]pages.View {
 		"step-up first":    pages.StepUpFirst{SignIn: link, Home: link},
 		"step-up failed":   pages.StepUpFailed{Details: []string{value}, TryAgain: link, Home: link, Correlation: value},
 		"not found":        pages.NotFound{Home: link},
-		"from elsewhere":   pages.FromElsewhere{Home: link, Correlation: value},
+		"sessions": pages.Sessions{
+			SignedInAs: value, Done: value, Note: value, Home: link,
+			Items: []pages.Item{{Title: value, Tag: value, Lines: []string{value}, Forms: []pages.Form{{URL: link, Text: "End", For: value, Fields: []pages.Field{{Name: "end", Value: value}}}}}},
+			Forms: []pages.Form{{URL: link, Text: "End all others", Quiet: true}},
+		},
 		"agreements": pages.Agreements{SignedInAs: value, Action: link, Home: link, List: []pages.Agreement{
 			{Client: value, Place: value, Resource: value, Scopes: []string{value}, Until: value, Value: value},
 		}},
+		"signed out everywhere": pages.SignedOutEverywhere{NotDone: []string{value}, Next: link},
+		"from elsewhere":        pages.FromElsewhere{Home: link, Correlation: value},
 	}
 }
 
@@ -73,7 +79,7 @@ func TestS036_S070_Headers(t *testing.T) {
 			}
 			// A form has to say that it is ours; nobody else is told anything.
 			referrer := "no-referrer"
-			if slices.Contains([]string{"confirm sign-out", "agreements"}, name) {
+			if slices.Contains([]string{"confirm sign-out", "agreements", "sessions"}, name) {
 				referrer = "same-origin"
 			}
 			if got := r.Header.Get("Referrer-Policy"); got != referrer {

@@ -57,7 +57,7 @@ func Render(w http.ResponseWriter, r *http.Request, status int, view View) {
 // forms: with no-referrer, browsers send them with "Origin: null" (Fetch, "append
 // a request Origin header"), and those without Sec-Fetch-Site look like an attack.
 func referrer(page layout) string {
-	if page.Form.URL != "" || len(page.Items) > 0 {
+	if page.posts() {
 		return "same-origin"
 	}
 	return "no-referrer"
@@ -66,7 +66,7 @@ func referrer(page layout) string {
 // formAction lists what the page's form may lead to. Browsers hold not only the
 // form's target to it, but every redirect that follows.
 func formAction(page layout) string {
-	if page.Form.URL == "" && len(page.Items) == 0 {
+	if !page.posts() {
 		return "'none'"
 	}
 	sources := []string{"'self'"}

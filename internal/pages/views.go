@@ -7,12 +7,12 @@ type View interface{ layout() layout }
 type layout struct {
 	Mark        mark
 	Title       string
+	Notice      string // what was just done
 	Message     string
 	Details     []string
 	SignedInAs  string
-	Items       []item // each with a POST of its own to ItemsURL
-	ItemsURL    string
-	Form        action // a POST
+	Form        action // a POST without fields of its own
+	Sections    []Section
 	Links       []action
 	Correlation string
 
@@ -22,19 +22,27 @@ type layout struct {
 	redirects []string // origins that the answer to the form leads through
 }
 
+// posts reports whether the page has a form.
+func (l layout) posts() bool {
+	for _, s := range l.Sections {
+		if len(s.Forms) > 0 {
+			return true
+		}
+		for _, i := range s.Items {
+			if len(i.Forms) > 0 {
+				return true
+			}
+		}
+	}
+	return l.Form.URL != ""
+}
+
 // action is something to do on a page.
 type action struct {
 	URL, Text string
 
 	// Of a form that is a question: what it is, and how to say no.
 	Question, Other string
-}
-
-// item is one of a list, with a button that says which one it is for.
-type item struct {
-	Title       string
-	Details     []string
-	Value, Text string
 }
 
 // mark names the drawing above the title.

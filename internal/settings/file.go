@@ -149,6 +149,9 @@ type pool struct {
 	AbsoluteTimeout time.Duration `yaml:"absolute_timeout" help:"Ends a session this long after sign-in. Defaults to 168h."`
 	RefreshLeeway   time.Duration `yaml:"refresh_leeway" help:"How long before its end an access token is replaced. Defaults to 1m."`
 
+	SessionsPerPerson     int  `yaml:"sessions_per_person" help:"Sessions that a person may have at once; with one more, the oldest ends. 0: any number. Defaults to 0."`
+	RefuseFurtherSessions bool `yaml:"refuse_further_sessions" help:"Refuses the new sign-in instead. Defaults to false."`
+
 	CookieName         string      `yaml:"cookie_name" help:"Name of the session cookie. Defaults to __Host-codegrant, with the pool's name where several share a host."`
 	CookieDomain       string      `yaml:"cookie_domain" help:"Shares the session cookie with every host of a domain, each of which can then read and plant it. Defaults to none."`
 	SameSiteStrict     bool        `yaml:"same_site_strict" help:"Keeps the session cookie from requests that other sites cause, links among them. Defaults to false."`

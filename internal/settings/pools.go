@@ -65,6 +65,7 @@ func (r *reader) pool(key string, p pool, f *file, s *Settings) Pool {
 			Groups:             codegrant.GroupSource(strings.TrimPrefix(p.Groups, "token")), UserMaxAge: p.UserMaxAge,
 			Scopes: p.Scopes, Levels: p.Levels, BearerClientIDs: p.BearerClientIDs, BearerIDTokens: p.BearerIDTokens, BearerResources: p.BearerResources,
 			Keys: s.Keys, IdleTimeout: p.IdleTimeout, AbsoluteTimeout: p.AbsoluteTimeout, RefreshLeeway: p.RefreshLeeway,
+			Own:        codegrant.OwnSessions{PerPerson: p.SessionsPerPerson, RefuseFurther: p.RefuseFurtherSessions},
 			CookieName: p.CookieName, InsecureCookieDomain: p.CookieDomain, SameSiteStrict: p.SameSiteStrict,
 			InsecureSharedTokensDomain: p.SharedTokensDomain, CookieSessions: s.Sessions == InCookies,
 		},
@@ -211,7 +212,7 @@ func meet(host, domain, otherHost, otherDomain string) bool {
 var words = map[string]string{
 	"BaseURL": "base_url", "CallbackURL": "callback_url", "SignOutURLs": "sign_out_urls", "DefaultReturnURL": "default_return_url",
 	"ErrorURL": "error_url", "AllowedReturnOrigins": "allowed_return_origins", "TrustedOrigins": "trusted_origins", "Scopes": "scopes",
-	"IdleTimeout": "idle_timeout", "AbsoluteTimeout": "absolute_timeout", "RefreshLeeway": "refresh_leeway", "CookieName": "cookie_name",
+	"IdleTimeout": "idle_timeout", "Own.PerPerson": "sessions_per_person", "AbsoluteTimeout": "absolute_timeout", "RefreshLeeway": "refresh_leeway", "CookieName": "cookie_name",
 	"InsecureCookieDomain": "cookie_domain", "InsecureSharedTokensDomain": "shared_tokens_domain", "LoadBalancer": "load_balancers",
 	"CloudFront": "cloudfront", "Groups": "groups", "UserMaxAge": "user_max_age", "CookieSessions": "sessions", "BearerClientIDs": "bearer_client_ids", "Levels": "levels", "BearerResources": "bearer_resources",
 }

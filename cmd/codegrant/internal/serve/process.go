@@ -18,6 +18,7 @@ import (
 
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/cupboard"
+	"github.com/codegrant/codegrant/device"
 	"github.com/codegrant/codegrant/gateway"
 	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/internal/tracing"
@@ -335,6 +336,8 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 			c := pool.Config
 			c.Logger = slog.New(counting{p.log.Handler(), p.metrics.events, pool.Name, p.tracing}).With("pool", pool.Name)
 			c.Replica, c.Admit, c.Marks = st.replica, p.admitting(c.Admit), st.marks
+			c.Own.DescribeAgent = device.Describe
+			c.Own.ClientAddress = func(r *http.Request) string { return p.current.Load().addressFor(r).String() }
 			if s.KeysGiven {
 				c.Cupboard = st.cupboard
 			}

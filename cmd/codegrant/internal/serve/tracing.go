@@ -99,7 +99,7 @@ func (g *generation) spanDecided(r *http.Request, o gateway.Outcome) {
 
 // spanEndpoints are the endpoints of a pool that spans name. What else a request asks
 // for there is its own invention.
-var spanEndpoints = []string{"/login", "/callback", "/logout", "/user", "/session", "/flash", "/check", "/.well-known/jwks.json"}
+var spanEndpoints = []string{"/login", "/callback", "/logout", "/user", "/session", "/sessions", "/flash", "/check", "/.well-known/jwks.json"}
 
 // templateOf is the endpoint of a pool that a request is for, as the configuration has
 // it; empty where it is for none.

@@ -1,0 +1,125 @@
+package codegrant
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/codegrant/codegrant/internal/keep"
+	"github.com/codegrant/codegrant/internal/pages"
+	"github.com/codegrant/codegrant/internal/returnto"
+)
+
+// userScope is what the pool's API for people asks of an access token.
+const userScope = "aws.cognito.signin.user.admin"
+
+// Everywhere is what became of signing a person out everywhere.
+type Everywhere struct {
+	Sessions int       `json:"sessions"` // that a store had
+	NotDone  []NotDone `json:"not_done"` // what goes on elsewhere
+}
+
+// NotDone is what could not be done, for programs and in words.
+type NotDone struct {
+	What   string `json:"what"`
+	Detail string `json:"detail"`
+}
+
+var (
+	tokensGoOn    = NotDone{"refresh_tokens", "The user pool was not told: refresh tokens that other apps and browsers hold stay good there. This service takes nothing that they bring."}
+	loginsGoOn    = NotDone{"login_sessions", "In other browsers the sign-in pages may still know you. This service has them ask who you are at the next sign-in."}
+	othersUnaware = NotDone{"other_processes", "Other processes of this service could not be told: they take what was given before until it expires."}
+)
+
+// SignOutEverywhere ends what a person has here and, as far as it can, at the pool: the
+// sessions of the store, whatever proves the person by a sign-in from before now (see
+// [Auth.NotBefore]), and the refresh tokens, by [OwnSessions].GlobalSignOut. What could not be
+// done is in the report. The error says that sessions may go on here.
+func (a *Auth) SignOutEverywhere(ctx context.Context, subject, username string) (Everywhere, error) {
+	return a.own.endAll(ctx, subject, username, false)
+}
+
+// endAll is SignOutEverywhere; told says that the pool has revoked the refresh tokens.
+func (o *own) endAll(ctx context.Context, subject, username string, told bool) (Everywhere, error) {
+	ctx = context.WithoutCancel(ctx)
+	report := Everywhere{NotDone: []NotDone{}}
+	var err error
+	report.Sessions, err = o.sessions.EndAll(ctx, subject)
+	markErr := o.Marks.Leave(ctx, o.endpoints.Issuer, subject, o.Now(), "the person")
+	if markErr != nil || !o.Marks.Shared() {
+		report.NotDone = append(report.NotDone, othersUnaware)
+	}
+	if !told && o.Own.GlobalSignOut != nil {
+		poolErr := o.Own.GlobalSignOut(ctx, username)
+		told = poolErr == nil
+		if poolErr != nil {
+			o.audit(ctx, slog.LevelWarn, "refresh tokens not revoked", slog.String("sub", subject), slog.String("reason", poolErr.Error()))
+		}
+	}
+	if !told {
+		report.NotDone = append(report.NotDone, tokensGoOn)
+	}
+	report.NotDone = append(report.NotDone, loginsGoOn)
+	o.audit(ctx, slog.LevelInfo, "signed out everywhere", slog.String("sub", subject), slog.Int("sessions", report.Sessions), slog.Bool("pool_told", told))
+	return report, err
+}
+
+// poolTimeout is how long a person waits for the pool to be told.
+const poolTimeout = 5 * time.Second
+
+// tellPool has the pool revoke by the person's own tokens, and reports whether all
+// refresh tokens were.
+func (o *own) tellPool(ctx context.Context, id *Identity, held *keep.Held) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), poolTimeout)
+	defer cancel()
+	set, err := held.Tokens()
+	if err != nil {
+		return false
+	}
+	all := id.HasScope(userScope)
+	if all {
+		if err = o.out.client.GlobalSignOut(ctx, set.Access); err != nil {
+			all = false
+			o.audit(ctx, slog.LevelWarn, "refresh tokens not revoked", slog.String("sub", id.Subject), slog.String("reason", err.Error()))
+		}
+	}
+	if !all && set.Refresh != "" {
+		// With its login session, where the pool tracks those; the sign-out that follows
+		// revokes the token where the API is out of reach.
+		if err := o.out.client.RevokeLinked(ctx, set.Refresh); err != nil {
+			o.audit(ctx, slog.LevelDebug, "login session not ended", slog.String("sub", id.Subject), slog.String("reason", err.Error()))
+		}
+	}
+	return all
+}
+
+// everywhere signs the person out everywhere, this browser last.
+func (o *own) everywhere(w http.ResponseWriter, r *http.Request, id *Identity, held *keep.Held) {
+	told := o.tellPool(r.Context(), id, held)
+	endErr := o.sessions.End(r.Context(), w, r)
+	report, err := o.endAll(r.Context(), id.Subject, id.Username, told)
+	o.out.clearCookies(w, r)
+	if err = errors.Join(err, endErr); err != nil {
+		o.unavailable(w, r, unavailable("sign out everywhere", err))
+		return
+	}
+	next := o.out.client.LogoutURL(o.out.leaveThrough(w, ""))
+	if !navigates(r) {
+		writeJSON(w, http.StatusOK, struct {
+			Everywhere
+			LogoutURL string `json:"logout_url"`
+		}{report, next})
+		return
+	}
+	if len(report.NotDone) == 0 {
+		returnto.Redirect(w, next, http.StatusSeeOther)
+		return
+	}
+	page := pages.SignedOutEverywhere{Next: next}
+	for _, n := range report.NotDone {
+		page.NotDone = append(page.NotDone, n.Detail)
+	}
+	pages.Render(w, r, http.StatusOK, page)
+}

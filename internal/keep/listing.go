@@ -1,0 +1,188 @@
+package keep
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/codegrant/codegrant/internal/fault"
+	"github.com/codegrant/codegrant/session"
+)
+
+// Listed is a sign-in of a person, as they are shown it.
+type Listed struct {
+	Key                        Key // names it, and is of no use to take it over
+	Created, LastSeen, Expires time.Time
+	Current                    bool // of the browser that asks
+	Note                       Note
+}
+
+// lister is a keeper that knows the sign-ins of a person without their cookies.
+type lister interface {
+	list(ctx context.Context, subject string) ([]session.Record, error)
+	endID(ctx context.Context, id string) error
+}
+
+// maxListed bounds what is shown of one person, and ended at once one by one.
+const maxListed = 1000
+
+// list reads the rows of a person, the oldest first.
+func (s *Stored) list(ctx context.Context, subject string) ([]session.Record, error) {
+	if subject == "" {
+		return nil, nil
+	}
+	var all []session.Record
+	for q := (session.Query{Pool: s.binding, Subject: subject, Limit: 200}); ; {
+		page, err := s.store.List(ctx, q)
+		if err != nil {
+			return nil, fault.Away("list the person's sessions", err)
+		}
+		all = append(all, page...)
+		if len(page) < q.Limit || len(all) >= maxListed {
+			break
+		}
+		q.After = page[len(page)-1].ID
+	}
+	slices.SortFunc(all, func(a, b session.Record) int {
+		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
+	})
+	return all, nil
+}
+
+func (s *Stored) endID(ctx context.Context, id string) error {
+	if err := s.store.Delete(ctx, id); err != nil {
+		return fault.Away("end the session", err)
+	}
+	return nil
+}
+
+// List returns the sign-ins of h's person, the last used first, and whether these are
+// all. Where browsers carry them, only h itself is known.
+func (s *Sessions) List(ctx context.Context, h *Held) (all []Listed, whole bool, err error) {
+	rows, ok := s.keeper.(lister)
+	if !ok {
+		return []Listed{{Key: h.Key, Created: h.Record.Created, LastSeen: h.Record.LastSeen, Expires: h.Record.Expires, Current: true}}, false, nil
+	}
+	records, err := rows.list(ctx, h.Subject)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, r := range records {
+		key := Key(r.ID)
+		all = append(all, Listed{
+			Key: key, Created: r.Created, LastSeen: r.LastSeen, Expires: r.Expires, Current: key == h.Key, Note: s.notes.of(ctx, key),
+		})
+	}
+	slices.SortStableFunc(all, func(a, b Listed) int { return b.LastSeen.Compare(a.LastSeen) })
+	return all, len(records) < maxListed, nil
+}
+
+// ErrNoList: sign-ins are where nobody but their browsers can end one.
+var ErrNoList = errors.New("sessions are in cookies: this one cannot be ended from here")
+
+// EndOther ends one of the sign-ins of h's person. It reports whether there was one of
+// that name.
+func (s *Sessions) EndOther(ctx context.Context, h *Held, key Key) (bool, error) {
+	rows, ok := s.keeper.(lister)
+	if !ok {
+		return false, ErrNoList
+	}
+	records, err := rows.list(ctx, h.Subject)
+	if err != nil {
+		return false, err
+	}
+	for _, r := range records {
+		if Key(r.ID) == key {
+			return true, s.endRow(ctx, rows, h.Subject, key, "the person ended it from another session")
+		}
+	}
+	return false, nil
+}
+
+// EndOthers ends every sign-in of h's person but h, and says how many.
+func (s *Sessions) EndOthers(ctx context.Context, h *Held) (n int, err error) {
+	rows, ok := s.keeper.(lister)
+	if !ok {
+		return 0, ErrNoList
+	}
+	records, err := rows.list(ctx, h.Subject)
+	for _, r := range records {
+		if Key(r.ID) == h.Key {
+			continue
+		}
+		if endErr := s.endRow(ctx, rows, h.Subject, Key(r.ID), "the person ended all others"); endErr != nil {
+			err = errors.Join(err, endErr)
+			continue
+		}
+		n++
+	}
+	return n, err
+}
+
+// EndAll ends every sign-in of a person that the store has, and says how many. Where
+// browsers carry them it is none: a mark ends those.
+func (s *Sessions) EndAll(ctx context.Context, subject string) (n int, err error) {
+	rows, ok := s.keeper.(*Stored)
+	if !ok || subject == "" {
+		return 0, nil
+	}
+	n, err = rows.store.DeleteBySubject(ctx, rows.binding, subject)
+	if err != nil {
+		return n, fault.Away("end the person's sessions", err)
+	}
+	return n, nil
+}
+
+func (s *Sessions) endRow(ctx context.Context, rows lister, subject string, key Key, why string) error {
+	if err := rows.endID(context.WithoutCancel(ctx), string(key)); err != nil {
+		return err
+	}
+	s.notes.drop(context.WithoutCancel(ctx), key)
+	s.log.LogAttrs(ctx, slog.LevelInfo, "session ended", slog.String("sub", subject), slog.String("session", key.Short()), slog.String("reason", why))
+	return nil
+}
+
+// Limit is how many sign-ins a person may have at once. Zero: any number.
+type Limit struct {
+	Max    int
+	Refuse bool // the new one; else the oldest ends
+}
+
+// within holds a new sign-in to the limit. It looks once the row is there, and orders
+// rows by their beginning, so that of two at the same moment one gives way.
+func (s *Sessions) within(ctx context.Context, made *Held) error {
+	rows, ok := s.keeper.(lister)
+	if s.limit.Max <= 0 || !ok {
+		return nil
+	}
+	records, err := rows.list(ctx, made.Subject)
+	if err != nil {
+		return err
+	}
+	over := len(records) - s.limit.Max
+	if over <= 0 {
+		return nil
+	}
+	if s.limit.Refuse {
+		if slices.ContainsFunc(records[s.limit.Max:], func(r session.Record) bool { return Key(r.ID) == made.Key }) {
+			return fault.TooManySessions
+		}
+		return nil
+	}
+	for _, r := range records {
+		if over == 0 {
+			break
+		}
+		if Key(r.ID) == made.Key {
+			continue
+		}
+		if err := s.endRow(ctx, rows, made.Subject, Key(r.ID), "the person has more sessions than they may"); err != nil {
+			return err
+		}
+		over--
+	}
+	return nil
+}
