@@ -55,7 +55,9 @@ func TestS062_Inspection(t *testing.T) {
 	if _, stderr, status := say(t, "sessions", "end", "--config", config, "--", shown.Sessions[0].ID); status == 0 || !strings.Contains(stderr, "no live session") {
 		t.Errorf("once more: %d %s", status, stderr)
 	}
-	if stdout, _, status := say(t, "sessions", "end", "--user", "alice@example.com", "--config", config); status != 0 || stdout != "ended 1 session\n" {
+	withoutAWS(t)
+	if stdout, _, status := say(t, "sessions", "end", "--user", "alice@example.com", "--config", config); status != 0 ||
+		!strings.HasPrefix(stdout, "ended 1 session\n") || !strings.Contains(stdout, "not done: refresh tokens stay good at the pool (AdminUserGlobalSignOut): AWS's tools have no credentials") {
 		t.Errorf("%d %s", status, stdout)
 	}
 }

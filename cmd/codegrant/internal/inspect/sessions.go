@@ -105,7 +105,7 @@ type sessionsEnd struct {
 // Help is shown by codegrant sessions end --help.
 func (sessionsEnd) Help() string {
 	return `Examples:
-  codegrant sessions end --user alice@example.com
+  codegrant sessions end --user alice@example.com     signs alice out everywhere, and has the pool revoke her refresh tokens
   codegrant sessions end 3q2-7wAAAAAA
   codegrant sessions end -- -q27wAAAAAAA      where the session begins with a dash`
 }
@@ -143,5 +143,14 @@ func (c sessionsEnd) Run(ctx context.Context, out *terminal.Streams) error {
 		return err
 	}
 	fmt.Fprintf(out.Stdout, "ended %s\n", terminal.Plural(n, "session"))
+	if !o.Marks.Shared() {
+		fmt.Fprintln(out.Stdout, "not done: tokens that were given before stay good here until they expire: the configuration has no database and no redis to tell other processes")
+	}
+	if err := signOutAtPool(ctx, o.Issuer, o.Region, subject); err != nil {
+		fmt.Fprintf(out.Stdout, "not done: refresh tokens stay good at the pool (AdminUserGlobalSignOut): %s\n", terminal.Printable(err.Error()))
+	} else {
+		fmt.Fprintln(out.Stdout, "revoked the refresh tokens at the pool")
+	}
+	fmt.Fprintln(out.Stdout, "not done: the sign-in pages may still know the person; the next sign-in here asks again (prompt=login)")
 	return nil
 }

@@ -24,6 +24,7 @@ import (
 // Opened are the stores of a configuration.
 type Opened struct {
 	Issuer   string
+	Region   string // of the pool, where it is set
 	Sessions session.Store
 	Bound    string // what sessions of the pool are bound to
 
@@ -60,7 +61,7 @@ func (c Inspection) open(uses []string) (*Opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.Issuer = pool.Issuer
+	o.Issuer, o.Region = pool.Issuer, pool.Config.Pool.Region
 	if o.Bound, err = codegrant.SessionPool(pool.Config.Pool); err != nil {
 		o.Close()
 		return nil, err

@@ -1,0 +1,46 @@
+package inspect
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
+)
+
+// poolTimeout is how long the pool, and whoever has credentials, may take.
+const poolTimeout = 15 * time.Second
+
+// signOutAtPool has the pool revoke every refresh token of a person, whom it knows by
+// their sub as well as by their username.
+func signOutAtPool(ctx context.Context, issuer, region, subject string) error {
+	ctx, cancel := context.WithTimeout(ctx, poolTimeout)
+	defer cancel()
+	id := issuer[strings.LastIndexByte(issuer, '/')+1:]
+	ofID, _, ok := strings.Cut(id, "_")
+	if !ok {
+		return fmt.Errorf("the issuer %s does not end in the id of a pool, such as eu-west-1_Ab12Cd34E", issuer)
+	}
+	instead := parts.LocalEndpoint(issuer)
+	settings, err := parts.AWS(ctx, cmp.Or(region, ofID), instead, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	if settings.Credentials == nil {
+		return errNoCredentials
+	}
+	if _, err := settings.Credentials.Retrieve(ctx); err != nil {
+		return errNoCredentials
+	}
+	client := cognitoidentityprovider.NewFromConfig(settings, func(o *cognitoidentityprovider.Options) { o.BaseEndpoint = parts.Endpoint(instead) })
+	_, err = client.AdminUserGlobalSignOut(ctx, &cognitoidentityprovider.AdminUserGlobalSignOutInput{UserPoolId: &id, Username: &subject})
+	return err
+}
+
+var errNoCredentials = errors.New("AWS's tools have no credentials here; set AWS_PROFILE, or run it where a role allows cognito-idp:AdminUserGlobalSignOut")
