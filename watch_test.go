@@ -70,7 +70,7 @@ func TestS680_WatchEndsWithTheSession(t *testing.T) {
 			base, _ := url.Parse(a.url)
 			cookies, signedIn := browser.Client.Jar.Cookies(base), time.Now()
 			synctest.Test(t, func(t *testing.T) {
-				a.now.Advance(signedIn.Sub(time.Now()))
+				a.now.Advance(time.Until(signedIn))
 				r := httptest.NewRequest("GET", a.url+"/socket", nil)
 				for _, c := range cookies {
 					r.AddCookie(c)

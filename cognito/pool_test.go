@@ -36,6 +36,10 @@ func TestEndpoints(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := tt.pool.Endpoints()
+			if !strings.HasSuffix(got.API, "/") {
+				t.Errorf("API %q", got.API)
+			}
+			got.API = ""
 			want := Endpoints{
 				Issuer: tt.issuer, JWKS: tt.issuer + "/.well-known/jwks.json",
 				Authorize: tt.host + "/oauth2/authorize", Token: tt.host + "/oauth2/token", UserInfo: tt.host + "/oauth2/userInfo",

@@ -83,15 +83,15 @@ const (
 func New(config Config) (*Tokens, error) {
 	var faults []error
 	if config.Audience == "" || !isVisible(config.Audience) || len(config.Audience) > 256 {
-		faults = append(faults, fmt.Errorf("Audience: %.300q is not the identifier of a service, such as https://orders.example.com", config.Audience))
+		faults = append(faults, fmt.Errorf("audience %.300q is not the identifier of a service, such as https://orders.example.com", config.Audience))
 	}
 	for _, s := range config.Scopes {
 		if s == "" || !isVisible(s) || strings.ContainsAny(s, `"\`) {
-			faults = append(faults, fmt.Errorf("Scopes: %q is no scope", s))
+			faults = append(faults, fmt.Errorf("scopes: %q is no scope", s))
 		}
 	}
 	if len(config.Scopes) > 50 {
-		faults = append(faults, errors.New("Scopes: there are more than 50"))
+		faults = append(faults, errors.New("scopes: there are more than 50"))
 	}
 	if config.By == nil {
 		faults = append(faults, errors.New("By: it is missing; it is a Pool or an Issuer"))

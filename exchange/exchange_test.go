@@ -459,7 +459,7 @@ func TestS703_TheTransport(t *testing.T) {
 func TestFaults(t *testing.T) {
 	w := newWorld(t)
 	_, err := exchange.New(exchange.Config{Audience: "two words", Scopes: []string{"a b"}})
-	for _, want := range []string{"Audience:", "Scopes:", "By:"} {
+	for _, want := range []string{"audience", "scopes:", "By:"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v lacks %s", err, want)
 		}

@@ -62,13 +62,13 @@ func NewIssuer(config IssuerConfig) (*Issuer, error) {
 		i.path = u.Path
 	}
 	if i.Lifetime < 10*time.Second || i.Lifetime > time.Hour {
-		faults = append(faults, fmt.Errorf("Lifetime: %v is not between 10 seconds and an hour", i.Lifetime))
+		faults = append(faults, fmt.Errorf("lifetime %v is not between 10 seconds and an hour", i.Lifetime))
 	}
 	if !slices.Contains([]string{sign.RS256, sign.ES256, sign.EdDSA}, i.Algorithm) {
-		faults = append(faults, fmt.Errorf("Algorithm: %q is none of RS256, ES256 and EdDSA", i.Algorithm))
+		faults = append(faults, fmt.Errorf("algorithm %q is none of RS256, ES256 and EdDSA", i.Algorithm))
 	}
 	if i.Keys == nil {
-		faults = append(faults, errors.New("Keys: they are missing"))
+		faults = append(faults, errors.New("keys are missing"))
 	}
 	if len(faults) > 0 {
 		return nil, fmt.Errorf("configure exchange: %w", errors.Join(faults...))

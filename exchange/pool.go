@@ -46,7 +46,7 @@ func NewPool(config PoolConfig) (*Pool, error) {
 
 func (p *Pool) check(c Config) error {
 	if c.Actor && p.actor == nil {
-		return errors.New("Actor: the pool learns who acts from a token of the service's own: set ActorToken")
+		return errors.New("actor: the pool learns who acts from a token of the service's own: set ActorToken")
 	}
 	return nil
 }

@@ -244,7 +244,8 @@ func TestCIMD_Cache(t *testing.T) {
 	if a := change("REFRESH"); !strings.Contains(a.body, "CachedCIMDURLDoesNotExistException") {
 		t.Errorf("before it came: %s", a.body)
 	}
-	if come() != 1 || come() != 1 || age() != 24*time.Hour {
+	first, again := come(), come()
+	if first != 1 || again != 1 || age() != 24*time.Hour {
 		t.Errorf("fetched %d times, for %v", tool.asked.Load(), age())
 	}
 	c.ahead.Add(int64(24*time.Hour + time.Second))

@@ -141,14 +141,14 @@ func TestRenewal(t *testing.T) {
 			t.Errorf("%v, %v, want %s", token, err, want)
 		}
 	}
-	eventually := func(want string) {
+	eventually := func(than string) {
 		t.Helper()
 		for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
-			if token, err := source.Token(); err == nil && token.AccessToken == want {
+			if token, err := source.Token(); err == nil && token.AccessToken != than {
 				return
 			}
 		}
-		t.Fatalf("%s never came", want)
+		t.Fatalf("no other than %s came", than)
 	}
 	is("token-1")
 	w.ahead.Store(int64(54 * time.Minute))
@@ -164,7 +164,7 @@ func TestRenewal(t *testing.T) {
 	is("token-1")
 	w.answer.Store(nil)
 	w.ahead.Store(int64(58 * time.Minute))
-	eventually("token-5")
+	eventually("token-1")
 }
 
 // TestS563_RefusedIsNotUnavailable, and neither is asked for again by everybody.

@@ -35,7 +35,7 @@ func TestExchange(t *testing.T) {
 		"  - {path: /a, " + up + ", pass_access_token: true, exchange: \"https://o.example.com\"}\n":                                      ":5: routes[0].exchange: the upstream would get the person's own token",
 		"  - {path: /a, " + up + ", pass_authorization: true, exchange: \"https://o.example.com\"}\n":                                     ":5: routes[0].exchange: the upstream would get the person's own token",
 		"  - {path: /a, " + up + ", exchange: {by: gateway}}\n":                                                                           ":5: routes[0].exchange.audience: it is missing",
-		"  - {path: /a, " + up + ", exchange: {audience: \"two words\", by: gateway}}\n":                                                  ":5: routes[0].exchange: Audience:",
+		"  - {path: /a, " + up + ", exchange: {audience: \"two words\", by: gateway}}\n":                                                  ":5: routes[0].exchange: audience",
 		"  - {path: /a, " + up + ", exchange: {audience: x, by: lambda}}\n":                                                               ":5: routes[0].exchange.by: it is to be one of",
 		"  - {path: /a, " + up + ", exchange: {audience: x, by: gateway, client_id: abc}}\n":                                              ":5: routes[0].exchange.client_id: the gateway issues",
 		"  - {path: /a, " + up + ", exchange: {audience: x, client_secret: abc}}\n":                                                       ":5: routes[0].exchange.client_id: it is missing",
@@ -45,7 +45,7 @@ func TestExchange(t *testing.T) {
 		"  - {path: /a, " + up + "}\nexchange_issuer: {algorithm: ES256}\n":                                                               ":6: exchange_issuer: no route has exchange",
 		"  - {path: /a, " + up + ", exchange: {audience: x, by: gateway}}\nexchange_issuer: {issuer: \"https://b.example.com/x\"}\n":      ":6: exchange_issuer.issuer: it is not below",
 		"  - {path: /a, " + up + ", exchange: {audience: x, by: gateway}}\nexchange_issuer: {issuer: \"https://app.example.com/auth\"}\n": ":6: exchange_issuer.issuer: it is below the prefix",
-		"  - {path: /a, " + up + ", exchange: {audience: x, by: gateway}}\nexchange_issuer: {lifetime: 2h}\n":                             ":6: exchange_issuer: Lifetime:",
+		"  - {path: /a, " + up + ", exchange: {audience: x, by: gateway}}\nexchange_issuer: {lifetime: 2h}\n":                             ":6: exchange_issuer: lifetime",
 		"  - {path: /a, " + up + ", exchange: {audience: x, by: gateway}}\nexchange_issuer: {algorithm: none}\n":                          ":6: exchange_issuer.algorithm: it is to be one of",
 	} {
 		if got := faultsOf(t, ruledPool+more); len(got) != 1 || !strings.HasPrefix(got[0], want) {

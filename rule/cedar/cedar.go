@@ -98,7 +98,7 @@ func parse(file File) ([]*engine.Policy, error) {
 	if err := set.UnmarshalJSON(file.Text); err != nil {
 		return nil, err
 	}
-	byID := set.Map()
+	byID := maps.Collect(set.All())
 	var all []*engine.Policy
 	for _, id := range slices.Sorted(maps.Keys(byID)) {
 		all = append(all, byID[id])
