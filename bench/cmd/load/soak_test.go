@@ -55,6 +55,7 @@ func TestTheModelSeesIt(t *testing.T) {
 		"a session that is not back":     {401, "", func(p *soakPerson) { p.cameBack(t.Context(), deadSession{}) }, false, false},
 		"a copy that does not know yet":  {200, "person00", func(p *soakPerson) { p.cameBack(t.Context(), deadSession{since: time.Now()}) }, false, false},
 		"no answer, after a wait for whoever was killed": {503, "", func(p *soakPerson) {
+			p.w.faults.rekey = time.Time{}
 			p.judge("requests", time.Now().Add(-15*time.Second), http.StatusServiceUnavailable, nil, nil)
 		}, false, true},
 		"a sign-out that is not taken":        {503, "", func(p *soakPerson) { p.signOut(t.Context()) }, false, true},
