@@ -47,10 +47,6 @@ func TestS585_SessionsInABrowser(t *testing.T) {
 	desk.Click("li button") // of the other one alone
 	desk.See("The session has ended")
 	desk.See("sealed under the cookie of its browser")
-	phone.Open(server.URL + "/")
-	phone.See("Sign in to your account")
-
-	signIn(phone)
 	desk.Open(server.URL + "/auth/sessions")
 	desk.Click("section > form:last-of-type button") // everywhere
 	desk.See("You are signed out")
