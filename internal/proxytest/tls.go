@@ -39,6 +39,9 @@ func secureHAProxy(s *setup) {
 func secureTraefik(s *setup) {
 	chain, key := Certificate(s.t, s.folder)
 	s.replace("traefik.yaml", "    http:\n", "    http3: {}\n    http:\n      tls: {}\n")
+	// On this machine the name of our cookies has the port (docs/gateway.md).
+	port := s.addresses.Front[strings.LastIndexByte(s.addresses.Front, ':')+1:]
+	s.texts["dynamic.yaml"] = strings.ReplaceAll(s.texts["dynamic.yaml"], "- __Host-codegrant", "- __Host-codegrant-"+port)
 	s.texts["dynamic.yaml"] += fmt.Sprintf("\ntls: {certificates: [{certFile: %q, keyFile: %q}]}\n", chain, key)
 }
 
