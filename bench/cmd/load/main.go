@@ -7,7 +7,7 @@
 //	go run ./cmd/load idle        memory for each connection that is open and idle
 //	go run ./cmd/load sessions    memory over very many distinct sessions in Redis
 //	go run ./cmd/load process     processor time and memory of the server, beside bare ones and oauth2-proxy
-//	go run ./cmd/load profile     where codegrant serve spends its time, for releases to be built by
+//	go run ./cmd/load profile     where codegrant serve spends its time, for builds by profile
 //	go run ./cmd/load soak        three processes, restarts, kills and new keys, and a model of what must be true
 //
 // It builds the binary, starts it with a local pool, signs people in, and ends what it

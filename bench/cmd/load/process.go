@@ -98,7 +98,7 @@ func processes(ctx context.Context, flags *flag.FlagSet, args []string, out io.W
 	sessions := flags.Int("sessions", 15_000, "sessions in memory, to see what each takes")
 	connections := flags.Int("connections", 8, "connections that ask at once")
 	peer := flags.Bool("peer", true, "measure oauth2-proxy too, which is built from the module proxy")
-	by := flags.String("pgo", "", "a file, whole path, that codegrant is built by, as releases are")
+	by := flags.String("pgo", "", "a file, whole path, that codegrant is built by")
 	only := flags.String("only", "", "measure the rows whose label has these words, and no memory")
 	if err := flags.Parse(args); err != nil {
 		return err

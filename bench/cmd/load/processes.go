@@ -153,7 +153,7 @@ func startChild(ctx context.Context, name string, args ...string) (*process, err
 	return p, nil
 }
 
-// build compiles the binary, as a user would, or with flags, as releases are.
+// build compiles the binary, as a user would, or with flags.
 func build(ctx context.Context, dir string, flags ...string) (string, error) {
 	list := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/codegrant/codegrant")
 	list.Stderr = os.Stderr

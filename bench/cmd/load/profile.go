@@ -16,7 +16,7 @@ import (
 )
 
 // profile writes down where codegrant serve spends its time under a mixture of requests:
-// proxied ones and questions, of sessions and of bearer tokens. Releases are built with it.
+// proxied ones and questions, of sessions and of bearer tokens.
 func profile(ctx context.Context, flags *flag.FlagSet, args []string, out io.Writer) error {
 	into := flags.String("out", "", "the file to write")
 	seconds := flags.Int("seconds", 60, "how long to look, at most 120")
