@@ -95,13 +95,7 @@ func (c *Client) onceAPI(ctx context.Context, scopes []string, secret string) (a
 		return answer{}, err
 	}
 	return c.turn(ctx, c.gate, c.timeout, c.api, c.scrub(nil, secret), func(ctx context.Context) (answer, error) {
-		r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.api, bytes.NewReader(body))
-		if err != nil {
-			return answer{}, err
-		}
-		r.Header.Set("Content-Type", "application/x-amz-json-1.1")
-		r.Header.Set("X-Amz-Target", "AWSCognitoIdentityProviderService.GetClientToken")
-		a, err := c.do(r)
+		a, err := c.postAPI(ctx, "GetClientToken", body)
 		if err != nil {
 			return answer{}, err
 		}
@@ -117,6 +111,17 @@ func (c *Client) onceAPI(ctx context.Context, scopes []string, secret string) (a
 			return r.AccessToken, r.TokenType, r.ExpiresIn, err
 		})
 	})
+}
+
+// postAPI asks for one operation of the API of user pools.
+func (c *Client) postAPI(ctx context.Context, operation string, body []byte) (answer, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.api, bytes.NewReader(body))
+	if err != nil {
+		return answer{}, err
+	}
+	r.Header.Set("Content-Type", "application/x-amz-json-1.1")
+	r.Header.Set("X-Amz-Target", "AWSCognitoIdentityProviderService."+operation)
+	return c.do(r)
 }
 
 // fromAPI makes an answer of an operation of the API one of the token endpoint.

@@ -1,12 +1,10 @@
 package cognito
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
 )
@@ -96,13 +94,7 @@ func (c *Client) onceDerived(ctx context.Context, d Derivation, secret string) (
 		return answer{}, err
 	}
 	return c.turn(ctx, c.gate, c.timeout, c.api, c.scrub(d.form(), secret), func(ctx context.Context) (answer, error) {
-		r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.api, bytes.NewReader(body))
-		if err != nil {
-			return answer{}, err
-		}
-		r.Header.Set("Content-Type", "application/x-amz-json-1.1")
-		r.Header.Set("X-Amz-Target", "AWSCognitoIdentityProviderService.GetDerivedToken")
-		a, err := c.do(r)
+		a, err := c.postAPI(ctx, "GetDerivedToken", body)
 		if err != nil {
 			return answer{}, err
 		}
