@@ -119,7 +119,14 @@ func (o *own) everywhere(w http.ResponseWriter, r *http.Request, id *Identity, h
 	}
 	page := pages.SignedOutEverywhere{Next: next}
 	for _, n := range report.NotDone {
-		page.NotDone = append(page.NotDone, n.Detail)
+		switch n {
+		case tokensGoOn:
+			page.RefreshTokens = true
+		case loginsGoOn:
+			page.LoginSessions = true
+		case othersUnaware:
+			page.OtherProcesses = true
+		}
 	}
 	pages.Render(w, r, http.StatusOK, page)
 }

@@ -176,48 +176,16 @@ func (o *own) show(w http.ResponseWriter, r *http.Request, id *Identity, held *k
 }
 
 func (o *own) page(query url.Values, id *Identity, list ownSessions) pages.Sessions {
-	const moment = "2 January 2006, 15:04 UTC"
-	here := o.path("/sessions")
-	form := func(which, text, what string, quiet bool) pages.Form {
-		return pages.Form{URL: here, Text: text, For: what, Quiet: quiet, Fields: []pages.Field{{Name: "end", Value: which}}}
+	page := pages.Sessions{
+		SignedInAs: cmp.Or(id.Email, id.Username), Home: o.DefaultReturnURL, Action: o.path("/sessions"), Ended: query.Get("done"), Elsewhere: !list.Complete,
+		Redirects: []string{originOf(o.endpoints.Logout), originOf(o.signOutURL(""))},
 	}
-	page := pages.Sessions{SignedInAs: cmp.Or(id.Email, id.Username), Home: o.DefaultReturnURL, Redirects: []string{originOf(o.endpoints.Logout), originOf(o.signOutURL(""))}}
-	switch query.Get("done") {
-	case "one":
-		page.Done = "The session has ended."
-	case "others":
-		page.Done = "All other sessions have ended."
-	}
-	if page.Done != "" {
-		page.Note = tokenSealed.Detail
-	}
-	others := false
 	for _, s := range list.Sessions {
-		item := pages.Item{Title: cmp.Or(s.Browser, "Unknown browser")}
-		if s.System != "" {
-			item.Title += " on " + s.System
-		}
-		item.Lines = []string{"Signed in " + s.SignedIn.Format(moment)}
-		if s.Address != "" {
-			item.Lines[0] += " from " + s.Address
-		}
+		shown := pages.Session{ID: s.ID, Browser: s.Browser, System: s.System, Address: s.Address, SignedIn: s.SignedIn, Current: s.Current}
 		if s.LastUsed != nil {
-			item.Lines = append(item.Lines, "Last used about "+s.LastUsed.Format(moment))
+			shown.LastUsed = *s.LastUsed
 		}
-		if s.Current {
-			item.Tag = "This browser"
-		} else {
-			others = true
-			item.Forms = []pages.Form{form(s.ID, "End", "session of "+item.Title+", signed in "+s.SignedIn.Format(moment), true)}
-		}
-		page.Items = append(page.Items, item)
+		page.List = append(page.List, shown)
 	}
-	if !list.Complete {
-		page.Note = "Sessions are kept in the browsers here. Others that you may have are not shown, and end when you sign out everywhere."
-	}
-	if others {
-		page.Forms = append(page.Forms, form("others", "End all others", "", false))
-	}
-	page.Forms = append(page.Forms, form("everywhere", "Sign out everywhere", "", true))
 	return page
 }

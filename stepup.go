@@ -127,23 +127,22 @@ func (in *signIn) withoutEffect(w http.ResponseWriter, r *http.Request, at attem
 	var reasons []string
 	view := pages.StepUpFailed{Home: in.DefaultReturnURL, Correlation: id}
 	if missing.level != "" {
+		view.Level, view.Reached = missing.level, held.ACR
 		stated := "states no level (acr)"
-		view.Details = append(view.Details, "The page asks for the level "+missing.level+" or a higher one. The sign-in service did not say at which level you have signed in.")
 		if held.ACR != "" {
 			stated = "states the level " + held.ACR
-			view.Details[0] = "The page asks for the level " + missing.level + " or a higher one. You have signed in at the level " + held.ACR + "."
 		}
 		reasons = append(reasons, "needs level "+missing.level+" and the token "+stated)
 	}
 	if missing.aged {
-		view.Details = append(view.Details, "The page asks for a sign-in that is not older than "+inWords(missing.maxAge)+", and the sign-in service did not ask you again.")
+		view.Within, view.Aged = missing.maxAge, true
 		reasons = append(reasons, "needs a sign-in within "+inWords(missing.maxAge)+" and the token is of one of "+held.AuthTime.UTC().Format(time.RFC3339))
 	}
 	in.audit(r.Context(), slog.LevelWarn, "step-up without effect", slog.String("sub", held.Subject), slog.String("reason", strings.Join(reasons, "; ")), slog.String("correlation", id))
 	if background(r) {
 		writeProblem(w, problemDocument{
 			Type: problemTypes + "step-up-failed", Title: "Signing in again was not enough", Status: http.StatusForbidden,
-			Detail: strings.Join(view.Details, " "), Correlation: id,
+			Detail: strings.Join(view.Why(), " "), Correlation: id,
 		})
 		return
 	}

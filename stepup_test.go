@@ -166,7 +166,7 @@ func TestS551_OneRound(t *testing.T) {
 		"the same level":   {map[string]any{"acr": loa + "1"}, []string{"asks for the level " + loa + "3 or a higher one", "at the level " + loa + "1"}},
 		"no level":         {map[string]any{"acr": nil, "amr": nil}, []string{"did not say at which level"}},
 		"an unknown level": {map[string]any{"acr": "zzz:loa:9"}, []string{"at the level zzz:loa:9"}},
-		"an old sign-in":   {map[string]any{"acr": loa + "4", "auth_time": time.Now().Add(-time.Hour).Unix()}, []string{"not older than 5m"}},
+		"an old sign-in":   {map[string]any{"acr": loa + "4", "auth_time": time.Now().Add(-time.Hour).Unix()}, []string{"within the last 5\u00a0min"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStepApp(t, nil)

@@ -55,8 +55,8 @@ func (b *Broker) agreed(w http.ResponseWriter, r *http.Request) {
 			continue
 		}
 		shows := pages.Agreement{
-			Client: b.nameOf(r, g.Client), Place: "this computer", Resource: cmp.Or(b.resources[g.Resource].Name, g.Resource), Scopes: g.Scopes,
-			Until: g.Ends.UTC().Format("2 January 2006, 15:04 MST"), Value: record.Key,
+			Client: b.nameOf(r, g.Client), Resource: cmp.Or(b.resources[g.Resource].Name, g.Resource), Scopes: g.Scopes,
+			Until: g.Ends, Value: record.Key,
 		}
 		if u, err := url.Parse(g.Redirect); err == nil && !isLocal(u.Hostname()) {
 			shows.Place = u.Host
@@ -81,7 +81,7 @@ func (b *Broker) nameOf(r *http.Request, id string) string {
 // takeBack ends a grant of the person's own. One that is gone has ended.
 func (b *Broker) takeBack(r *http.Request, id *codegrant.Identity, key string) error {
 	if len(key) > cupboard.MaxKey || !isVisible(key) {
-		return faulty("invalid_request", "what is to end is none of yours")
+		return faulty("invalid_request", "What is to end is none of yours.")
 	}
 	record, err := b.Cupboard.Get(r.Context(), grants, key)
 	if errors.Is(err, cupboard.ErrNotFound) {
@@ -92,7 +92,7 @@ func (b *Broker) takeBack(r *http.Request, id *codegrant.Identity, key string) e
 	}
 	var g grant
 	if record.Person != id.Subject || !b.unseal(record, &g) || g.Person.Issuer != id.Issuer || g.Person.Subject != id.Subject {
-		return faulty("invalid_request", "what is to end is none of yours")
+		return faulty("invalid_request", "What is to end is none of yours.")
 	}
 	if _, err := b.Cupboard.Take(r.Context(), grants, key); err != nil && !errors.Is(err, cupboard.ErrNotFound) {
 		return err

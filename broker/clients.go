@@ -41,7 +41,7 @@ var used = cupboard.Kind{Name: "broker-client", MaxRecords: 1_000_000, MaxOfPers
 
 var ended = []byte("ended")
 
-var errClient = faulty("invalid_client", "the client is not known here, or no longer: register it again")
+var errClient = faulty("invalid_client", "The program is not known here, or no longer. Have it register again.")
 
 // clientOf finds a client. fetch allows a document to be fetched for the request, which
 // may be nil: then one that is known has to do.
@@ -196,7 +196,7 @@ func (b *Broker) redirectOf(c client, asked string) (string, *fault) {
 			return asked, nil
 		}
 	}
-	return "", faulty("invalid_redirect_uri", "the client has not registered the address that it wants you to be sent to")
+	return "", faulty("invalid_redirect_uri", "The program has not registered the address that it wants you to be sent to.")
 }
 
 // nameOf is what a client calls itself, fit to be shown.

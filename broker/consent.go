@@ -43,7 +43,7 @@ func (b *Broker) ask(w http.ResponseWriter, r *http.Request, q request, id *code
 	}
 	place := to.Host
 	if to.Scheme == "http" {
-		place = "a program on this computer"
+		place = ""
 	}
 	resource := b.resources[q.Resource]
 	pages.Render(w, r, http.StatusOK, pages.AskForAgent{
@@ -100,7 +100,7 @@ func (b *Broker) answered(w http.ResponseWriter, r *http.Request) {
 	}
 	resource, known := b.resources[q.Resource]
 	if err == nil && !known {
-		err = faulty("invalid_target", "there is no such service any more")
+		err = faulty("invalid_target", "The service that the program asks for does not exist any more.")
 	}
 	if err == nil {
 		err = b.keep(r.Context(), q.client)

@@ -259,7 +259,7 @@ func TestS696_Registrations(t *testing.T) {
 		t.Errorf("%d records of strangers", n)
 	}
 	s.later(25 * time.Hour)
-	if page := s.browser.Open(s.request(client, nil)); page.Status != 400 || !strings.Contains(page.Body, "register it again") {
+	if page := s.browser.Open(s.request(client, nil)); page.Status != 400 || !strings.Contains(page.Body, "Have it register again") {
 		t.Errorf("unused for a day: %d %s", page.Status, page.Body)
 	}
 	client = s.registered()

@@ -46,11 +46,11 @@ func TestS585_SessionsInABrowser(t *testing.T) {
 	desk.See("Chrome")
 	desk.Click("li button") // of the other one alone
 	desk.See("The session has ended")
-	desk.See("sealed under the cookie of its browser")
+	desk.See("still accepts what the browser of an ended session holds")
 	desk.Open(server.URL + "/auth/sessions")
 	desk.Click("section > form:last-of-type button") // everywhere
 	desk.See("You are signed out")
-	desk.See("refresh tokens that other apps and browsers hold stay good")
+	desk.See("The sign-in service was not told")
 	desk.Click("main a.button")
 	phone.Open(server.URL + "/")
 	phone.See("Sign in to your account")

@@ -3,17 +3,18 @@ package pages
 import (
 	"embed"
 	"fmt"
+	"io/fs"
 	"net/http"
-	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/text/language"
 )
 
-// texts are the catalogue: a file for each language, and a line of it for each text, in
-// the order of en.txt.
+// texts are the catalogue: a folder for what belongs together, in it a file for each
+// language, and a line of it for each text, in the order of en.txt.
 //
-//go:embed texts/*.txt
+//go:embed texts/*/*.txt
 var texts embed.FS
 
 // Languages are those that pages are in; the first is for everybody else.
@@ -30,23 +31,31 @@ var (
 // read returns what each English text is, in the order of Languages.
 func read() map[string][]string {
 	all := make(map[string][]string)
-	var english []string
-	for i, tag := range Languages {
-		text, err := texts.ReadFile("texts/" + tag.String() + ".txt")
-		if err != nil {
-			panic(err) // it is compiled in
-		}
-		lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
-		if i == 0 {
-			english = lines
-		}
-		for n, key := range english {
-			if n < len(lines) {
-				all[key] = append(all[key], lines[n])
+	folders, err := fs.Glob(texts, "texts/*")
+	if err != nil {
+		panic(err) // the pattern is ours
+	}
+	for _, folder := range folders {
+		english := lines(folder, Languages[0])
+		for _, tag := range Languages {
+			said := lines(folder, tag)
+			for n, key := range english {
+				if n < len(said) {
+					all[key] = append(all[key], said[n])
+				}
 			}
 		}
 	}
 	return all
+}
+
+// lines are the texts of a folder in a language.
+func lines(folder string, tag language.Tag) []string {
+	text, err := texts.ReadFile(folder + "/" + tag.String() + ".txt")
+	if err != nil {
+		panic(err) // it is compiled in
+	}
+	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
 }
 
 // maxHeader is more than browsers send, and bounds what is parsed of a stranger's.
@@ -89,52 +98,68 @@ func tongueOf(r *http.Request) tongue {
 
 func (t tongue) String() string { return Languages[t].String() }
 
-// separator stands between a text of the catalogue and what goes into it.
-const separator = "\x00"
-
-// phrase is a text with values, which come from elsewhere and are never translated.
-func phrase(text string, values ...string) string {
+// say is a text of the catalogue in the language. What is not there stays as it is. The
+// values come from elsewhere and are not translated, save moments ([time.Time]) and spans
+// of time ([time.Duration]).
+func (t tongue) say(text string, values ...any) string {
+	if known, ok := catalogue[text]; ok && int(t) < len(known) {
+		text = known[t]
+	}
+	if len(values) == 0 {
+		return text // % is of the text's own, where no value goes into it
+	}
+	shown := make([]any, len(values))
 	for i, v := range values {
-		values[i] = strings.ReplaceAll(v, separator, "")
+		switch v := v.(type) {
+		case time.Time:
+			shown[i] = v.UTC().Format(t.say(moment))
+		case time.Duration:
+			shown[i] = span(v)
+		default:
+			shown[i] = plain(fmt.Sprint(v))
+		}
 	}
-	return strings.Join(append([]string{text}, values...), separator)
+	return fmt.Sprintf(text, shown...)
 }
 
-// say is a text in the language. What the catalogue does not have stays as it is: it is of
-// the application's, or of a stranger's.
-func (t tongue) say(text string) string {
-	key, rest, composed := strings.Cut(text, separator)
-	if known, ok := catalogue[key]; ok && int(t) < len(known) {
-		key = known[t]
+// knows reports whether the catalogue has a text.
+func knows(text string) bool { return len(catalogue[text]) > 0 }
+
+// moment is how a point in time is written, as [time.Layout] is.
+const moment = "2 January 2006, 15:04 UTC"
+
+// span writes a span of time with the signs of units, which all languages have.
+func span(d time.Duration) string {
+	var parts []string
+	for _, unit := range []struct {
+		of   time.Duration
+		sign string
+	}{{time.Hour, "h"}, {time.Minute, "min"}, {time.Second, "s"}} {
+		if n := d / unit.of; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d\u00a0%s", n, unit.sign))
+			d -= n * unit.of
+		}
 	}
-	if !composed {
-		return key // % is of the text's own, where no value goes into it
+	if len(parts) == 0 {
+		return "0\u00a0s"
 	}
-	var values []any
-	for v := range strings.SplitSeq(rest, separator) {
-		values = append(values, v)
-	}
-	return fmt.Sprintf(key, values...)
+	return strings.Join(parts, " ")
 }
 
-// in is the page in a language.
-func (l layout) in(t tongue) layout {
-	l.Language = t.String()
-	l.Title, l.Message = t.say(l.Title), t.say(l.Message)
-	l.Details, l.Links = slices.Clone(l.Details), slices.Clone(l.Links)
-	for i := range l.Details {
-		l.Details[i] = t.say(l.Details[i])
-	}
-	for i := range l.Links {
-		l.Links[i].Text = t.say(l.Links[i].Text)
-	}
-	l.Form.Text, l.Form.Other = t.say(l.Form.Text), t.say(l.Form.Other)
-	l.Who, l.Reference = t.say("Signed in as"), t.say("Does it not go away? Tell the people who run this service, with this reference:")
-	return l
+// plain takes out of a text from elsewhere what turns the direction of writing: words of
+// ours around it would be shown in another order.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069, r == 0x200e, r == 0x200f, r == 0x061c:
+			return -1
+		}
+		return r
+	}, text)
 }
 
 // Text is one of our texts in the language that a request asks for, with values that come
-// from elsewhere.
-func Text(r *http.Request, text string, values ...string) string {
-	return tongueOf(r).say(phrase(text, values...))
+// from elsewhere, moments or spans of time.
+func Text(r *http.Request, text string, values ...any) string {
+	return tongueOf(r).say(text, values...)
 }

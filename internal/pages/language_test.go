@@ -1,61 +1,113 @@
 package pages
 
 import (
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/net/html"
 )
+
+var aMoment = time.Date(2026, 2, 3, 14, 5, 0, 0, time.UTC)
 
 // everyView is each page with all that it can say.
 var everyView = []View{
 	SignInFailed{Message: "x", TryAgain: "/", Correlation: "x"}, SignedIn{Next: "/"}, ConfirmSignOut{Action: "/", Stay: "/"},
 	Unavailable{TryAgain: "/", Correlation: "x"}, Denied{SignedInAs: "x", Home: "/", Switch: "/", Correlation: "x"},
-	StepUpFirst{SignIn: "/", Home: "/"}, NotFound{Home: "/"}, StepUpFailed{Details: []string{"x"}, TryAgain: "/", Home: "/"}, FromElsewhere{Home: "/"},
-	AskForAgent{Place: "x", Resource: "x", Scopes: []string{"x"}, Action: "/", Question: "x"}, AskForAgent{Client: "x", Document: "x", Place: "x", Resource: "x"},
-	AgentRefused{Reason: "x"},
+	StepUpFirst{SignIn: "/", Home: "/"}, NotFound{Home: "/"}, FromElsewhere{Home: "/"},
+	StepUpFailed{Level: "x", Reached: "x", Within: 5 * time.Minute, Aged: true, TryAgain: "/", Home: "/"}, StepUpFailed{Level: "x"},
+	AskForAgent{Place: "x", Resource: "x", Scopes: []string{"x"}, Action: "/", Question: "x"}, AskForAgent{Client: "x", Document: "x", Resource: "x"},
+	AgentRefused{Reason: "x"}, AgentRefused{Reason: "The service that the program asks for does not exist any more."},
+	Sessions{SignedInAs: "x", Action: "/", Home: "/"},
+	Sessions{Action: "/", Ended: "one", List: []Session{{Current: true, SignedIn: aMoment}, {ID: "x", System: "x", SignedIn: aMoment}}},
+	Sessions{Action: "/", Ended: "others", Elsewhere: true, List: []Session{
+		{ID: "x", Browser: "x", System: "x", Address: "x", SignedIn: aMoment, LastUsed: aMoment}, {ID: "x", Browser: "x", SignedIn: aMoment},
+	}},
+	SignedOutEverywhere{RefreshTokens: true, LoginSessions: true, OtherProcesses: true, Next: "/"},
+	Agreements{SignedInAs: "x", Home: "/"},
+	Agreements{Ended: true, More: true, Action: "/", List: []Agreement{{Resource: "x", Scopes: []string{"x"}, Until: aMoment, Value: "x"}, {Client: "x", Place: "x", Resource: "x", Until: aMoment}}},
 }
 
 // TestLanguagesAreComplete: each text is there in each language, takes the same values, and
-// is another one than in English; and no page says anything that the catalogue lacks.
+// is another one than in English.
 func TestLanguagesAreComplete(t *testing.T) {
-	english, _ := texts.ReadFile("texts/en.txt")
-	keys := strings.Split(strings.TrimSuffix(string(english), "\n"), "\n")
-	for i, tag := range Languages {
-		text, err := texts.ReadFile("texts/" + tag.String() + ".txt")
+	folders, _ := fs.Glob(texts, "texts/*")
+	if len(folders) < 5 {
+		t.Fatalf("the catalogue has %d folders", len(folders))
+	}
+	where := make(map[string]string)
+	for _, folder := range folders {
+		keys := lines(folder, Languages[0])
+		for _, key := range keys {
+			if where[key] != "" {
+				t.Errorf("%q is in %s and in %s", key, where[key], folder)
+			}
+			where[key] = folder
+		}
+		for i, tag := range Languages {
+			if said := lines(folder, tag); len(said) != len(keys) {
+				t.Errorf("%s has %d texts in %s, want %d", folder, len(said), tag, len(keys))
+			}
+			for _, key := range keys {
+				said := tongue(i).say(key)
+				switch {
+				case strings.TrimSpace(said) != said || said == "":
+					t.Errorf("%s: %q is %q", tag, key, said)
+				case strings.Count(said, "%s") != strings.Count(key, "%s") || strings.Count(said, "%") != strings.Count(said, "%s"):
+					t.Errorf("%s: %q takes other values: %q", tag, key, said)
+				case i > 0 && said == key:
+					t.Errorf("%s: %q is not translated", tag, key)
+				}
+			}
+		}
+	}
+}
+
+// TestPagesSayNothingElse renders each page in a language whose texts are all in brackets:
+// what is outside of them would be in English everywhere.
+func TestPagesSayNothingElse(t *testing.T) {
+	invented := make(map[string][]string)
+	for key := range catalogue {
+		invented[key] = []string{"⟦" + key + "⟧"}
+	}
+	invented[moment] = []string{"⟦02.01.06⟧"}
+	real := catalogue
+	catalogue = invented
+	defer func() { catalogue = real }()
+	said := make(map[string]bool)
+	inBrackets := regexp.MustCompile(`⟦[^⟦⟧]*⟧`)
+	for _, view := range everyView {
+		w := httptest.NewRecorder()
+		Render(w, httptest.NewRequest("GET", "/", nil), http.StatusOK, view)
+		root, err := html.Parse(w.Body)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n"); len(lines) != len(keys) {
-			t.Errorf("%s has %d texts, want %d", tag, len(lines), len(keys))
-		}
-		seen := make(map[string]string)
-		for _, key := range keys {
-			said := tongue(i).say(key)
-			switch {
-			case strings.TrimSpace(said) != said || said == "":
-				t.Errorf("%s: %q is %q", tag, key, said)
-			case strings.Count(said, "%s") != strings.Count(key, "%s") || strings.Count(said, "%") != strings.Count(said, "%s"):
-				t.Errorf("%s: %q takes other values: %q", tag, key, said)
-			case i > 0 && said == key:
-				t.Errorf("%s: %q is not translated", tag, key)
+		for n := range root.Descendants() {
+			if n.Type != html.TextNode || n.Parent.Data == "style" {
+				continue
 			}
-			seen[said] = key
+			text := n.Data
+			for range 3 { // texts are within texts
+				for _, one := range inBrackets.FindAllString(text, -1) {
+					said[strings.Trim(one, "⟦⟧")] = true
+				}
+				text = inBrackets.ReplaceAllString(text, "x")
+			}
+			if rest := strings.Trim(text, "x“”, \n"); rest != "" {
+				t.Errorf("%T says %q, which the catalogue lacks", view, rest)
+			}
 		}
 	}
-	for _, view := range everyView {
-		l := view.layout()
-		all := append([]string{l.Title, l.Message, l.Form.Text, l.Form.Other}, l.Details...)
-		for _, link := range l.Links {
-			all = append(all, link.Text)
-		}
-		for _, text := range all {
-			key, _, _ := strings.Cut(text, separator)
-			if _, ok := catalogue[key]; !ok && key != "" && key != "x" {
-				t.Errorf("%T: the catalogue lacks %q", view, key)
-			}
-		}
+	if len(said) < 60 {
+		t.Errorf("only %d texts were seen", len(said))
 	}
 }
 
@@ -82,21 +134,90 @@ func TestPagesInEveryLanguage(t *testing.T) {
 			w := httptest.NewRecorder()
 			Render(w, r, http.StatusOK, view)
 			body := w.Body.String()
-			if w.Header().Get("Content-Language") != tag.String() || !strings.Contains(body, `<html lang="`+tag.String()+`">`) {
+			if w.Header().Get("Content-Language") != tag.String() || !strings.Contains(body, `<html lang="`+tag.String()+`" dir="ltr">`) {
 				t.Errorf("%T: %s", view, w.Header().Get("Content-Language"))
 			}
-			if title := tongue(i).say(view.layout().Title); !strings.Contains(body, "<h1>"+title+"</h1>") {
+			if title := view.layout(tongue(i)).Title; title == "" || !strings.Contains(body, "<h1>"+title+"</h1>") {
 				t.Errorf("%T in %s has no heading %q", view, tag, title)
 			}
-			if strings.ContainsAny(body, separator) || strings.Contains(body, "%!") || strings.Contains(body, "%s") {
+			if strings.Contains(body, "%!") || strings.Contains(body, "%s") {
 				t.Errorf("%T in %s: %s", view, tag, body)
 			}
 		}
 	}
 	w := httptest.NewRecorder()
-	Render(w, httptest.NewRequest("GET", "/?lang=de", nil), http.StatusOK, AskForAgent{Client: "%s\x00<b>", Place: "p", Resource: "r"})
+	Render(w, httptest.NewRequest("GET", "/?lang=de", nil), http.StatusOK, AskForAgent{Client: "%s<b>", Place: "p", Resource: "r"})
 	if body := w.Body.String(); !strings.Contains(body, "“%s&lt;b&gt;” möchte r in Ihrem Namen verwenden.") {
 		t.Errorf("what a stranger wrote is taken for more than text: %s", body)
+	}
+}
+
+// TestOthersTextsAreKnown: what packages of ours have told people by Text and AgentRefused is
+// in the catalogue.
+func TestOthersTextsAreKnown(t *testing.T) {
+	for _, tt := range []struct {
+		files, says string
+		least       int
+	}{
+		{"../../flash.go", `Message: "([^"]+)"`, 10},
+		{"../../*.go", `pages\.Text\(r, "([^"]+)"`, 1},
+		{"../../broker/*.go", `faulty\("[a-z_]+", "([A-Z][^"]+)"\)`, 6},
+		{"../../upstream/consent.go", `(?:u\.tell\(w, r, |again = )"([^"]+)"`, 4},
+	} {
+		files, err := filepath.Glob(tt.files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := 0
+		for _, file := range files {
+			source, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range regexp.MustCompile(tt.says).FindAllStringSubmatch(string(source), -1) {
+				if strings.HasPrefix(m[1], "PKCE ") {
+					continue // told to programs alone
+				}
+				if found++; !knows(m[1]) {
+					t.Errorf("%s: the catalogue lacks %q", file, m[1])
+				}
+			}
+		}
+		if found < tt.least {
+			t.Errorf("%s: found %d texts, want %d at least", tt.files, found, tt.least)
+		}
+	}
+}
+
+// TestMoments: points in time and spans of it are written as the language does.
+func TestMoments(t *testing.T) {
+	for tag, want := range map[string]string{"en": "Signed in on 3 February 2026, 14:05 UTC", "de": "Angemeldet am 3.2.2026, 14:05 UTC", "ja": "サインイン: 2026年2月3日 14:05 UTC"} {
+		r := httptest.NewRequest("GET", "/?lang="+tag, nil)
+		if got := Text(r, "Signed in on %s", aMoment.In(time.FixedZone("", 3600))); got != want {
+			t.Errorf("%s: %q, want %q", tag, got, want)
+		}
+	}
+	for d, want := range map[time.Duration]string{0: "0 s", 90 * time.Second: "1 min 30 s", 26 * time.Hour: "26 h", time.Hour + 5*time.Minute: "1 h 5 min"} {
+		if got := strings.ReplaceAll(span(d), "\u00a0", " "); got != want {
+			t.Errorf("%s: %q, want %q", d, got, want)
+		}
+	}
+}
+
+// TestS722_DirectionOfStrangers: what a stranger wrote turns no words of ours around.
+func TestS722_DirectionOfStrangers(t *testing.T) {
+	const turning = "x\u202e\u2066\u200f\u061cy"
+	for _, view := range []View{
+		AskForAgent{Client: turning, Place: turning, Document: turning, Resource: turning, Scopes: []string{turning}, SignedInAs: turning},
+		Agreements{List: []Agreement{{Client: turning, Place: turning, Resource: turning, Scopes: []string{turning}}}, SignedInAs: turning},
+		Sessions{SignedInAs: turning, List: []Session{{Browser: turning, System: turning, Address: turning}, {Browser: turning}, {System: turning}}},
+		AgentRefused{Reason: turning}, StepUpFailed{Level: turning, Reached: turning}, Denied{SignedInAs: turning},
+	} {
+		w := httptest.NewRecorder()
+		Render(w, httptest.NewRequest("GET", "/", nil), http.StatusOK, view)
+		if body := w.Body.String(); strings.ContainsAny(body, "\u202e\u2066\u200f\u061c") || !strings.Contains(body, "xy") {
+			t.Errorf("%T: %q", view, body)
+		}
 	}
 }
 

@@ -31,17 +31,17 @@ func views(value, link string) map[string]pages.View {
 		"unavailable":      pages.Unavailable{TryAgain: link, Correlation: value},
 		"denied":           pages.Denied{SignedInAs: value, Home: link, Switch: link, Correlation: value},
 		"step-up first":    pages.StepUpFirst{SignIn: link, Home: link},
-		"step-up failed":   pages.StepUpFailed{Details: []string{value}, TryAgain: link, Home: link, Correlation: value},
+		"step-up failed":   pages.StepUpFailed{Level: value, Reached: value, TryAgain: link, Home: link, Correlation: value},
 		"not found":        pages.NotFound{Home: link},
-		"sessions": pages.Sessions{
-			SignedInAs: value, Done: value, Note: value, Home: link,
-			Items: []pages.Item{{Title: value, Tag: value, Lines: []string{value}, Forms: []pages.Form{{URL: link, Text: "End", For: value, Fields: []pages.Field{{Name: "end", Value: value}}}}}},
-			Forms: []pages.Form{{URL: link, Text: "End all others", Quiet: true}},
-		},
-		"agreements": pages.Agreements{SignedInAs: value, Action: link, Home: link, List: []pages.Agreement{
-			{Client: value, Place: value, Resource: value, Scopes: []string{value}, Until: value, Value: value},
+		"sessions": pages.Sessions{SignedInAs: value, Action: link, Home: link, List: []pages.Session{
+			{ID: value, Browser: value, System: value, Address: value}, {ID: value, Browser: value, Current: true},
 		}},
-		"signed out everywhere": pages.SignedOutEverywhere{NotDone: []string{value}, Next: link},
+		"agreements": pages.Agreements{SignedInAs: value, Action: link, Home: link, List: []pages.Agreement{
+			{Client: value, Place: value, Resource: value, Scopes: []string{value}, Value: value},
+		}},
+		"signed out everywhere": pages.SignedOutEverywhere{RefreshTokens: true, Next: link},
+		"agent refused":         pages.AgentRefused{Reason: value},
+		"ask for an agent":      pages.AskForAgent{Client: value, Document: value, Place: value, Resource: value, Scopes: []string{value}, SignedInAs: value, Action: link, Question: value},
 		"from elsewhere":        pages.FromElsewhere{Home: link, Correlation: value},
 	}
 }
@@ -79,7 +79,7 @@ func TestS036_S070_Headers(t *testing.T) {
 			}
 			// A form has to say that it is ours; nobody else is told anything.
 			referrer := "no-referrer"
-			if slices.Contains([]string{"confirm sign-out", "agreements", "sessions"}, name) {
+			if slices.Contains([]string{"confirm sign-out", "agreements", "sessions", "ask for an agent"}, name) {
 				referrer = "same-origin"
 			}
 			if got := r.Header.Get("Referrer-Policy"); got != referrer {

@@ -32,7 +32,11 @@ var (
 
 // Render writes the page of a view. A Retry-After header is the caller's to set.
 func Render(w http.ResponseWriter, r *http.Request, status int, view View) {
-	page := view.layout().in(tongueOf(r))
+	t := tongueOf(r)
+	page := view.layout(t)
+	page.SignedInAs = plain(page.SignedInAs)
+	page.Language, page.Who = t.String(), t.say("Signed in as")
+	page.Reference = t.say("Does it not go away? Tell the people who run this service, with this reference:")
 	var body bytes.Buffer
 	if err := tmpl.Execute(&body, page); err != nil {
 		http.Error(w, http.StatusText(status), status)

@@ -27,35 +27,3 @@ type Form struct {
 
 // Field is one of a form's. Nobody sees it.
 type Field struct{ Name, Value string }
-
-// Sessions shows a person their sessions.
-type Sessions struct {
-	SignedInAs string
-	Done       string // what was just done
-	Note       string // what cannot be shown or done here
-	Items      []Item
-	Forms      []Form
-	Home       string   // URL to go on at
-	Redirects  []string // origins that the answers to the forms lead through
-}
-
-func (v Sessions) layout() layout {
-	return layout{
-		Title: "Your sessions", Message: "Each is a browser in which you are signed in here.", SignedInAs: v.SignedInAs, Notice: v.Done,
-		Sections: []Section{{Items: v.Items, Message: v.Note, Forms: v.Forms}},
-		Links:    []action{{URL: v.Home, Text: "Go to the start page"}}, redirects: v.Redirects,
-	}
-}
-
-// SignedOutEverywhere says what became of it, where not all could be done.
-type SignedOutEverywhere struct {
-	NotDone []string
-	Next    string // URL to go on at
-}
-
-func (v SignedOutEverywhere) layout() layout {
-	return layout{
-		Mark: leaving, Title: "You are signed out", Message: "Your sessions here have ended. This could not be done:",
-		Details: v.NotDone, Links: []action{{URL: v.Next, Text: "Continue"}},
-	}
-}

@@ -1,7 +1,12 @@
 package pages
 
+import "time"
+
 // View is one of the pages of this package.
-type View interface{ layout() layout }
+type View interface {
+	// layout is the page, in the words of a language.
+	layout(t tongue) layout
+}
 
 // layout is what a page consists of, from top to bottom. What is empty is left out.
 type layout struct {
@@ -61,10 +66,10 @@ type SignInFailed struct {
 	Correlation string // names the event in the log
 }
 
-func (v SignInFailed) layout() layout {
+func (v SignInFailed) layout(t tongue) layout {
 	return layout{
-		Mark: warning, Title: "You are not signed in", Message: v.Message,
-		Links: []action{{URL: v.TryAgain, Text: "Sign in again"}}, Correlation: v.Correlation,
+		Mark: warning, Title: t.say("You are not signed in"), Message: v.Message,
+		Links: []action{{URL: v.TryAgain, Text: t.say("Sign in again")}}, Correlation: v.Correlation,
 	}
 }
 
@@ -73,10 +78,10 @@ type SignedIn struct {
 	Next string // URL to go on at
 }
 
-func (v SignedIn) layout() layout {
+func (v SignedIn) layout(t tongue) layout {
 	return layout{
-		Title: "You are signed in", Message: "You will be at your page in a moment.",
-		Links: []action{{URL: v.Next, Text: "Continue"}},
+		Title: t.say("You are signed in"), Message: t.say("You will be at your page in a moment."),
+		Links: []action{{URL: v.Next, Text: t.say("Continue")}},
 	}
 }
 
@@ -89,10 +94,10 @@ type ConfirmSignOut struct {
 	Redirects []string
 }
 
-func (v ConfirmSignOut) layout() layout {
+func (v ConfirmSignOut) layout(t tongue) layout {
 	return layout{
-		Mark: leaving, Title: "Sign out?", Message: "You came here from another site. Nothing has happened yet.",
-		Form: action{URL: v.Action, Text: "Sign out"}, Links: []action{{URL: v.Stay, Text: "Stay signed in"}}, redirects: v.Redirects,
+		Mark: leaving, Title: t.say("Sign out?"), Message: t.say("You came here from another site. Nothing has happened yet."),
+		Form: action{URL: v.Action, Text: t.say("Sign out")}, Links: []action{{URL: v.Stay, Text: t.say("Stay signed in")}}, redirects: v.Redirects,
 	}
 }
 
@@ -102,11 +107,11 @@ type Unavailable struct {
 	Correlation string
 }
 
-func (v Unavailable) layout() layout {
+func (v Unavailable) layout(t tongue) layout {
 	return layout{
-		Mark: warning, Title: "Temporarily unavailable", Message: "Something that this service depends on does not respond.",
-		Details: []string{"You have not been signed out. Please try again in a moment."},
-		Links:   []action{{URL: v.TryAgain, Text: "Try again"}}, Correlation: v.Correlation,
+		Mark: warning, Title: t.say("Temporarily unavailable"), Message: t.say("Something that this service depends on does not respond."),
+		Details: []string{t.say("You have not been signed out. Please try again in a moment.")},
+		Links:   []action{{URL: v.TryAgain, Text: t.say("Try again")}}, Correlation: v.Correlation,
 	}
 }
 
@@ -118,11 +123,11 @@ type Denied struct {
 	Correlation string
 }
 
-func (v Denied) layout() layout {
+func (v Denied) layout(t tongue) layout {
 	return layout{
-		Mark: shutDoor, Title: "Not allowed", Message: "Your account lacks the permission that this page asks for.",
+		Mark: shutDoor, Title: t.say("Not allowed"), Message: t.say("Your account lacks the permission that this page asks for."),
 		SignedInAs: v.SignedInAs, Correlation: v.Correlation,
-		Links: []action{{URL: v.Home, Text: "Go to the start page"}, {URL: v.Switch, Text: "Sign in as someone else"}},
+		Links: []action{{URL: v.Home, Text: t.say("Go to the start page")}, {URL: v.Switch, Text: t.say("Sign in as someone else")}},
 	}
 }
 
@@ -133,39 +138,55 @@ type StepUpFirst struct {
 	Home   string // URL for those who change their mind
 }
 
-func (v StepUpFirst) layout() layout {
+func (v StepUpFirst) layout(t tongue) layout {
 	return layout{
-		Mark: shutDoor, Title: "Please sign in again first", Message: "What you have sent needs a stronger or more recent sign-in. Nothing has been changed.",
-		Details: []string{"Sign in again, and then send it once more."},
-		Links:   []action{{URL: v.SignIn, Text: "Sign in again"}, {URL: v.Home, Text: "Go to the start page"}},
+		Mark: shutDoor, Title: t.say("Please sign in again first"), Message: t.say("What you have sent needs a stronger or more recent sign-in. Nothing has been changed."),
+		Details: []string{t.say("Sign in again, and then send it once more.")},
+		Links:   []action{{URL: v.SignIn, Text: t.say("Sign in again")}, {URL: v.Home, Text: t.say("Go to the start page")}},
 	}
 }
 
 // StepUpFailed tells somebody who has signed in again that it was not enough.
 type StepUpFailed struct {
-	Details     []string // what is missing
-	TryAgain    string   // URL to sign in once more at
-	Home        string   // URL of a page that they may see
+	Level       string        // that the page asks for; empty: any
+	Reached     string        // that the sign-in was at; empty: nobody said
+	Within      time.Duration // how long ago the sign-in may be, where Aged
+	Aged        bool
+	TryAgain    string // URL to sign in once more at
+	Home        string // URL of a page that they may see
 	Correlation string
 }
 
-func (v StepUpFailed) layout() layout {
+func (v StepUpFailed) layout(t tongue) layout {
+	var details []string
+	switch {
+	case v.Level != "" && v.Reached != "":
+		details = append(details, t.say("The page asks for the level %s or a higher one. You have signed in at the level %s.", v.Level, v.Reached))
+	case v.Level != "":
+		details = append(details, t.say("The page asks for the level %s or a higher one. The sign-in service did not say at which level you have signed in.", v.Level))
+	}
+	if v.Aged {
+		details = append(details, t.say("The page asks for a sign-in within the last %s. The sign-in service did not ask you again.", v.Within))
+	}
 	return layout{
-		Mark: shutDoor, Title: "Signing in again was not enough", Message: "You are signed in, but not as the page asks for.",
-		Details: v.Details, Correlation: v.Correlation,
-		Links: []action{{URL: v.TryAgain, Text: "Sign in again"}, {URL: v.Home, Text: "Go to the start page"}},
+		Mark: shutDoor, Title: t.say("Signing in again was not enough"), Message: t.say("You are signed in, but not as the page asks for."),
+		Details: details, Correlation: v.Correlation,
+		Links: []action{{URL: v.TryAgain, Text: t.say("Sign in again")}, {URL: v.Home, Text: t.say("Go to the start page")}},
 	}
 }
+
+// Why is what the page says of the failure, in English, for programs.
+func (v StepUpFailed) Why() []string { return v.layout(0).Details }
 
 // NotFound tells that there is no such page.
 type NotFound struct {
 	Home string // URL to go on at
 }
 
-func (v NotFound) layout() layout {
+func (v NotFound) layout(t tongue) layout {
 	return layout{
-		Mark: warning, Title: "This page does not exist", Message: "There is nothing at this address.",
-		Links: []action{{URL: v.Home, Text: "Go to the start page"}},
+		Mark: warning, Title: t.say("This page does not exist"), Message: t.say("There is nothing at this address."),
+		Links: []action{{URL: v.Home, Text: t.say("Go to the start page")}},
 	}
 }
 
@@ -176,56 +197,9 @@ type FromElsewhere struct {
 	Correlation string
 }
 
-func (v FromElsewhere) layout() layout {
+func (v FromElsewhere) layout(t tongue) layout {
 	return layout{
-		Mark: shutDoor, Title: "Request from another site", Message: "A page of another site made your browser send this. Nothing has been changed.",
-		Links: []action{{URL: v.Home, Text: "Go to the start page"}}, Correlation: v.Correlation,
-	}
-}
-
-// AskForAgent asks somebody whether a client, such as an agent, may act for them.
-type AskForAgent struct {
-	Client     string   // what it calls itself; it may come from strangers
-	Document   string   // host that vouches for the client; empty: none
-	Place      string   // where the answer goes
-	Resource   string   // what it asks for
-	Scopes     []string // and how far
-	SignedInAs string
-	Action     string // URL that takes the answer
-	Question   string // what the answer is to
-	Origin     string // that the answer leads to: browsers hold it to the page's policy
-}
-
-func (v AskForAgent) layout() layout {
-	name := "A program"
-	if v.Client != "" {
-		name = "“" + v.Client + "”"
-	}
-	details := []string{phrase("If you allow it, you go on to: %s.", v.Place)}
-	if v.Document != "" {
-		details = append(details, phrase("Who says what the program is: %s.", v.Document))
-	} else {
-		details = append(details, "The program has chosen its name by itself, and nobody has checked it.")
-	}
-	for _, s := range v.Scopes {
-		details = append(details, phrase("It may: %s", s))
-	}
-	details = append(details, "Allow this only if you have just started it yourself. It ends when you sign out.")
-	return layout{
-		Mark: shutDoor, Title: "Let a program act for you?", Message: phrase("%s asks to use %s in your name.", name, v.Resource),
-		Details: details, SignedInAs: v.SignedInAs, redirects: []string{v.Origin},
-		Form: action{URL: v.Action, Text: "Allow", Other: "Do not allow", Question: v.Question},
-	}
-}
-
-// AgentRefused tells somebody whom a client has sent here why that leads nowhere.
-type AgentRefused struct {
-	Reason string // as plain text
-}
-
-func (v AgentRefused) layout() layout {
-	return layout{
-		Mark: warning, Title: "This cannot go on", Message: "The program that sent you here asks for something that is not possible.",
-		Details: []string{v.Reason, "You can close this window. Nothing has been changed."},
+		Mark: shutDoor, Title: t.say("Request from another site"), Message: t.say("A page of another site made your browser send this. Nothing has been changed."),
+		Links: []action{{URL: v.Home, Text: t.say("Go to the start page")}}, Correlation: v.Correlation,
 	}
 }
