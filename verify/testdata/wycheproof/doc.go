@@ -1,0 +1,3 @@
+// Package wycheproof has no code: its module names the test vectors, and so that tools
+// that go over every module find a package here.
+package wycheproof
