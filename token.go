@@ -19,6 +19,9 @@ type TokenRules struct {
 	// InsecureNoAudience accepts tokens that are bound to nothing, too: who holds one for
 	// another service of the pool's can then use it here.
 	InsecureNoAudience bool
+	// AnyClient accepts tokens of every app client of the pool that are bound to Resource:
+	// where clients register at the pool, nobody knows their ids beforehand.
+	AnyClient bool
 	// Issued says whom a token of another issuer than the pool stands for: of an
 	// authorization server in front of it, which has verified the token for the resource.
 	// Issuer and Subject are the pool's, AuthTime is when the person signed in there. nil
@@ -71,7 +74,7 @@ func (a *Auth) tokenOf(r *http.Request, rules TokenRules) (*Identity, error) {
 			return a.current(r.Context(), &own)
 		}
 	}
-	who, err := a.bearer.prover.Token(r.Context(), raw, prove.Resource{URL: rules.Resource, Unbound: rules.InsecureNoAudience})
+	who, err := a.bearer.prover.Token(r.Context(), raw, prove.Resource{URL: rules.Resource, Unbound: rules.InsecureNoAudience, AnyClient: rules.AnyClient})
 	if err != nil {
 		return nil, err
 	}

@@ -61,11 +61,33 @@ type PoolSeed struct {
 	MFA             string               `yaml:"mfa"`             // OFF, OPTIONAL or ON; default OFF
 	FirstFactors    []string             `yaml:"first_factors"`   // of PASSWORD, EMAIL_OTP, SMS_OTP and WEB_AUTHN; default PASSWORD
 	StepUp          StepUp               `yaml:"step_up"`         // on, ignored or absent; default on
+	Plan            string               `yaml:"plan"`            // LITE, ESSENTIALS or PLUS; default ESSENTIALS
+	Registration    *RegistrationSeed    `yaml:"registration"`    // default none: clients do not register themselves
 	Clients         []ClientSeed         `yaml:"clients"`
 	Groups          []GroupSeed          `yaml:"groups"`
 	Users           []UserSeed           `yaml:"users"`
 	ResourceServers []ResourceServerSeed `yaml:"resource_servers"`
 	Triggers        TriggersSeed         `yaml:"triggers"`
+}
+
+// RegistrationSeed is who may register clients (RFC 7591), and for what.
+type RegistrationSeed struct {
+	Open   bool     `yaml:"open"`   // whoever asks; default those with an access token of the scope aws.cognito/dcr/register
+	Scopes []string `yaml:"scopes"` // beside openid, email, phone and profile
+}
+
+// settings are those of the pool, or what is wrong with it.
+func (p PoolSeed) settings() (plan string, registration *state.Registration, err error) {
+	if !slices.Contains([]string{"", "LITE", "ESSENTIALS", "PLUS"}, p.Plan) {
+		return "", nil, fmt.Errorf("plan is LITE, ESSENTIALS or PLUS, not %q", p.Plan)
+	}
+	if p.Registration == nil {
+		return p.Plan, nil, nil
+	}
+	if p.Plan == "LITE" {
+		return "", nil, errors.New("registration: the plan LITE does not have it")
+	}
+	return p.Plan, &state.Registration{EnableStatus: "Enabled", OpenDcrEnabled: p.Registration.Open, AllowedScopes: p.Registration.Scopes}, nil
 }
 
 // ClientSeed is one app client. With a secret it is confidential.
@@ -238,6 +260,10 @@ func (s Seed) pools() ([]*state.Pool, error) {
 			if err := checkFirst(ps.FirstFactors, ps.MFA); err != nil {
 				fault("%s: first_factors: %w", where, err)
 			}
+		}
+		var err error
+		if p.Plan, p.Registration, err = ps.settings(); err != nil {
+			fault("%s: %w", where, err)
 		}
 		if err := ps.StepUp.check(); err != nil {
 			fault("%s: %w", where, err)

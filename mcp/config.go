@@ -31,6 +31,15 @@ type Config struct {
 	// that a URL of a document will do as a client id: where the pool has these on.
 	RegistrationEndpoint string
 	ClientDocuments      bool
+	// PoolClients leaves clients to the pool: those that register there, or have a document.
+	// Clients are told of either as far as the pool's own metadata do, or the two fields
+	// above; where a pool can do neither, they are told why there is nothing for them.
+	// Tokens of every app client of the pool count that are bound to URL, as nobody knows
+	// the clients beforehand. Nobody asks people whether a client may act for them.
+	PoolClients bool
+	// HTTPClient asks the pool for its metadata, with PoolClients. Defaults to one that
+	// follows no redirect and waits 10 s at most.
+	HTTPClient *http.Client
 	// AuthorizationServers are issuers that clients are sent to in place of that: the
 	// pool's own, whose metadata some clients refuse, or an authorization server in front
 	// of the pool.
@@ -102,8 +111,9 @@ type Resource struct {
 	origin    string // of URL
 	path      string // of URL
 	metadata  []byte
-	server    []byte // metadata of the pool; nil: others are
-	challenge string // the parameters that every challenge has
+	server    []byte        // metadata of the pool; nil: others are
+	pool      *poolMetadata // nil: it is not asked
+	challenge string        // the parameters that every challenge has
 	keys      [][]byte
 	rules     []rule // the most specific one first
 }
@@ -129,6 +139,9 @@ func New(config Config) (*Resource, error) {
 	res.origin, res.path = u.Scheme+"://"+u.Host, u.EscapedPath()
 	if len(config.AuthorizationServers) == 0 && config.Endpoints.Token == "" {
 		fault("Endpoints, AuthorizationServers: clients have to be sent to one of them")
+	}
+	if config.PoolClients && (len(config.AuthorizationServers) > 0 || config.Endpoints.Issuer == "") {
+		fault("PoolClients: it needs Endpoints with the pool's issuer, and no AuthorizationServers")
 	}
 	if config.RegistrationEndpoint != "" {
 		if _, err := parseURL(config.RegistrationEndpoint); err != nil {
@@ -178,8 +191,11 @@ func New(config Config) (*Resource, error) {
 	res.challenge = `resource_metadata="` + res.MetadataURL() + `"`
 	if len(res.AuthorizationServers) == 0 {
 		res.AuthorizationServers = []string{res.URL}
-		if res.server, err = res.serverMetadata(config.Endpoints); err != nil {
+		if res.server, err = res.serverMetadata(config.Endpoints, abilities{res.RegistrationEndpoint, res.ClientDocuments}); err != nil {
 			return nil, err
+		}
+		if config.PoolClients {
+			res.pool = newPoolMetadata(res)
 		}
 	}
 	res.metadata, err = json.Marshal(struct {

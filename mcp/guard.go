@@ -46,7 +46,7 @@ type exchange struct {
 
 // tokenRules are which tokens are for the resource.
 func (res *Resource) tokenRules() codegrant.TokenRules {
-	return codegrant.TokenRules{Resource: res.URL, InsecureNoAudience: res.InsecureNoAudience, Issued: res.Issued}
+	return codegrant.TokenRules{Resource: res.URL, InsecureNoAudience: res.InsecureNoAudience, AnyClient: res.PoolClients, Issued: res.Issued}
 }
 
 func (x *exchange) serve() {

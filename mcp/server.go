@@ -14,7 +14,7 @@ const serverWellKnown = "/.well-known/oauth-authorization-server"
 // serverMetadata tells of the pool under a name of the resource's own, and only of what a
 // pool can do. A pool's own metadata leave out that it knows PKCE, and some clients stop
 // there.
-func (res *Resource) serverMetadata(of cognito.Endpoints) ([]byte, error) {
+func (res *Resource) serverMetadata(of cognito.Endpoints, can abilities) ([]byte, error) {
 	return json.Marshal(struct {
 		Issuer          string   `json:"issuer"`
 		Authorize       string   `json:"authorization_endpoint"`
@@ -29,17 +29,20 @@ func (res *Resource) serverMetadata(of cognito.Endpoints) ([]byte, error) {
 		Scopes          []string `json:"scopes_supported,omitempty"`
 		ClientDocuments bool     `json:"client_id_metadata_document_supported,omitempty"`
 	}{
-		Issuer: res.URL, Authorize: of.Authorize, Token: of.Token, Revoke: of.Revoke, JWKS: of.JWKS, Registration: res.RegistrationEndpoint,
+		Issuer: res.URL, Authorize: of.Authorize, Token: of.Token, Revoke: of.Revoke, JWKS: of.JWKS, Registration: can.registration,
 		ResponseTypes: []string{"code"}, GrantTypes: []string{"authorization_code", "refresh_token"}, Challenges: []string{"S256"},
-		ClientAuth: []string{"none", "client_secret_basic", "client_secret_post"}, Scopes: res.Scopes, ClientDocuments: res.ClientDocuments,
+		ClientAuth: []string{"none", "client_secret_basic", "client_secret_post"}, Scopes: res.Scopes, ClientDocuments: can.documents,
 	})
 }
 
 // ServerMetadata answers with what clients have to know of the pool; nil where
 // [Config.AuthorizationServers] names others.
 func (res *Resource) ServerMetadata() http.Handler {
-	if res.server == nil {
+	switch {
+	case res.server == nil:
 		return nil
+	case res.pool != nil:
+		return res.pool
 	}
 	return document(res.server)
 }

@@ -45,12 +45,16 @@ type accepted struct {
 	ended bool // a token whose time is up
 	actor bool // one by which somebody acts for the person
 
-	resource string // one that is bound to this
-	unbound  bool   // or to nothing
+	resource  string // one that is bound to this
+	unbound   bool   // or to nothing
+	anyClient bool   // of whatever app client, where it is bound to that
 }
 
 // checkUse is made for every use of a token, also of one that is remembered.
 func (v *Verifier) checkUse(d *decoded, also accepted) error {
+	if err := v.checkClient(d, also); err != nil {
+		return err
+	}
 	if err := v.checkAudience(d, also); err != nil {
 		return err
 	}
@@ -69,6 +73,17 @@ func checkSubject(sub string) error {
 		return fmt.Errorf("%w: sub has characters that are not printed", ErrSubject)
 	}
 	return nil
+}
+
+// checkClient: an access token is from one app client, in client_id.
+func (v *Verifier) checkClient(d *decoded, also accepted) error {
+	if d.TokenUse != useAccess || slices.Contains(v.clients, d.clientID) {
+		return nil
+	}
+	if also.anyClient && also.resource != "" && d.clientID != "" && slices.Contains(d.audience, also.resource) {
+		return nil
+	}
+	return fmt.Errorf("%w: client_id is not one of the configured app clients", ErrAudience)
 }
 
 // checkAudience: an access token has an audience only where it is bound to a resource
@@ -103,11 +118,7 @@ func (v *Verifier) settleID(d *decoded) error {
 	return nil
 }
 
-// settleAccess: an access token is from one app client, in client_id.
 func (v *Verifier) settleAccess(d *decoded) error {
-	if !slices.Contains(v.clients, d.clientID) {
-		return fmt.Errorf("%w: client_id is not one of the configured app clients", ErrAudience)
-	}
 	d.ClientID, d.Username, d.Scopes = d.clientID, d.username, d.scopes
 	d.Nonce = "" // means something beside an authorization request alone
 	return nil

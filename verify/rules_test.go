@@ -113,6 +113,47 @@ func TestS008_Audience(t *testing.T) {
 	})
 }
 
+// TestS666_AnyClient: a token of an app client that nobody named counts where it is bound to
+// the resource that is asked about, and nowhere else, also when it is remembered.
+func TestS666_AnyClient(t *testing.T) {
+	const api, elsewhere, stranger = "https://api.example.com/mcp", "https://other.example.com", "stranger0123"
+	v := testVerifier(t, func(c *Config) { c.Resources = []string{elsewhere} })
+	open := AccessExpectations{Resource: api, AnyClient: true}
+	for _, tt := range []struct {
+		name    string
+		changes object
+		want    AccessExpectations
+		ok      bool
+	}{
+		{"bound to it", object{"aud": api}, open, true},
+		{"where clients are named", object{"aud": api}, AccessExpectations{Resource: api}, false},
+		{"where no resource is", object{"aud": elsewhere}, AccessExpectations{AnyClient: true}, false},
+		{"bound to it and its own client", object{"aud": []string{api, stranger}}, open, true},
+		{"bound to it and something else", object{"aud": []string{api, "https://evil.example"}}, open, false},
+		{"bound to something else", object{"aud": elsewhere}, open, false},
+		{"bound to its own client", object{"aud": stranger}, open, false},
+		{"bound to nothing", object{}, open, false},
+		{"bound to nothing, which will do for known clients", object{}, AccessExpectations{Resource: api, AnyClient: true, Unbound: true}, false},
+		{"no client", object{"aud": api, "client_id": gone{}}, open, false},
+		{"a client that is named", object{"aud": api, "client_id": testClient}, open, true},
+	} {
+		changes := with(object{"client_id": stranger}, tt.changes)
+		if tt.changes["client_id"] == (gone{}) {
+			changes["client_id"] = gone{}
+		}
+		raw := sign(t, with(accessClaims(), changes))
+		for _, again := range []string{"", " again"} {
+			if _, err := v.AccessTokenFor(t.Context(), raw, tt.want); (err == nil) != tt.ok || err != nil && !errors.Is(err, ErrAudience) {
+				t.Errorf("%s%s: %v", tt.name, again, err)
+			}
+		}
+		// What one caller takes is not what the next does.
+		if _, err := v.AccessToken(t.Context(), raw); changes["client_id"] != testClient && !errors.Is(err, ErrAudience) {
+			t.Errorf("%s, for any other use: %v", tt.name, err)
+		}
+	}
+}
+
 // TestS009_TokenUse tries every pairing, also when a token is already known by its
 // right use.
 func TestS009_TokenUse(t *testing.T) {

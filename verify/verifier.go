@@ -51,6 +51,9 @@ type AccessExpectations struct {
 	Resource string
 	// Unbound accepts a token that is bound to nothing, beside those bound to Resource.
 	Unbound bool
+	// AnyClient accepts a token of an app client that Config.ClientIDs does not have, if
+	// it is bound to Resource: for pools that register clients.
+	AnyClient bool
 }
 
 // IDToken verifies an ID token, which says who signed in and is no key to an API.
@@ -80,7 +83,7 @@ func (v *Verifier) AccessToken(ctx context.Context, raw string) (*Claims, error)
 
 // AccessTokenFor is AccessToken for callers that take more, or less.
 func (v *Verifier) AccessTokenFor(ctx context.Context, raw string, want AccessExpectations) (*Claims, error) {
-	d, err := v.verify(ctx, raw, useAccess, accepted{actor: want.Actor, resource: want.Resource, unbound: want.Unbound})
+	d, err := v.verify(ctx, raw, useAccess, accepted{actor: want.Actor, resource: want.Resource, unbound: want.Unbound, anyClient: want.AnyClient})
 	if err != nil {
 		return nil, fmt.Errorf("verify access token: %w", err)
 	}

@@ -25,18 +25,21 @@ import (
 func main() {
 	listen := flag.String("listen", "127.0.0.1:8090", "address of the gateway")
 	poolListen := flag.String("pool-listen", "127.0.0.1:9230", "address of the user pool")
-	callback := flag.String("callback", "http://localhost:33418/callback", "callback URL of the client, with -pool")
-	poolAlone := flag.Bool("pool", false, "send clients to the pool itself, which has to know them")
+	callback := flag.String("callback", "http://localhost:33418/callback", "callback URL of the client, with -clients hand")
+	by := flag.String("clients", string(byGateway), "who takes clients: gateway, pool (they register there), or hand (the pool has to know them)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *listen, *poolListen, *callback, *poolAlone); err != nil && !errors.Is(err, http.ErrServerClosed) {
+	if err := run(ctx, *listen, *poolListen, *callback, mode(*by)); err != nil && !errors.Is(err, http.ErrServerClosed) {
 		slog.Error("stopped", "reason", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, listen, poolListen, callback string, poolAlone bool) error {
+func run(ctx context.Context, listen, poolListen, callback string, by mode) error {
+	if by != byGateway && by != byPool && by != byHand {
+		return fmt.Errorf("-clients is gateway, pool or hand, not %q", by)
+	}
 	toolsAt, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -45,7 +48,7 @@ func run(ctx context.Context, listen, poolListen, callback string, poolAlone boo
 	if err != nil {
 		return err
 	}
-	p, err := newParts("http://localhost:"+port, "http://"+poolListen, "http://"+toolsAt.Addr().String(), callback, !poolAlone, slog.Default())
+	p, err := newParts("http://localhost:"+port, "http://"+poolListen, "http://"+toolsAt.Addr().String(), callback, by, slog.Default())
 	if err != nil {
 		return err
 	}
@@ -59,7 +62,7 @@ func run(ctx context.Context, listen, poolListen, callback string, poolAlone boo
 		return err
 	}
 	fmt.Printf("Give your client this URL:  %s\n", p.url)
-	if poolAlone {
+	if by == byHand {
 		fmt.Printf("and this client id:         %s\nwhose callback URL is:      %s\n", agentClientID, callback)
 	}
 	fmt.Println("Sign in as alice@example.com (in admins) or bob@example.com, password Passw0rd!")

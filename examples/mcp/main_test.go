@@ -26,11 +26,13 @@ type demo struct {
 	arrived  chan *http.Request // at the callback URL of the client
 	scopes   []string           // of each authorization that a client asked for
 	site     string
+	pool     string
+	log      *logs
 }
 
-func newDemo(t *testing.T, withBroker bool) *demo {
+func newDemo(t *testing.T, by mode) *demo {
 	t.Helper()
-	d := &demo{arrived: make(chan *http.Request, 1)}
+	d := &demo{arrived: make(chan *http.Request, 1), log: new(logs)}
 	var p *parts
 	serve := func(h func() http.Handler) string {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h().ServeHTTP(w, r) }))
@@ -44,11 +46,11 @@ func newDemo(t *testing.T, withBroker bool) *demo {
 	pool := serve(func() http.Handler { return p.pool })
 	site := serve(func() http.Handler { return p.gateway })
 	var err error
-	if p, err = newParts(site, pool, tools, d.callback, withBroker, slog.New(slog.DiscardHandler)); err != nil {
+	if p, err = newParts(site, pool, tools, d.callback, by, slog.New(slog.NewTextHandler(d.log, nil))); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.close)
-	d.url, d.site = p.url, site
+	d.url, d.site, d.pool = p.url, site, pool
 	return d
 }
 
@@ -123,7 +125,7 @@ func call(t *testing.T, session *mcp.ClientSession, tool string, args map[string
 // TestOfficialClient discovers the pool, signs in, lists, calls, is refused a tool, and
 // asks for one scope more.
 func TestOfficialClient(t *testing.T) {
-	d := newDemo(t, false)
+	d := newDemo(t, byHand)
 	if r, err := http.Post(d.url, "application/json", strings.NewReader("{}")); err != nil || r.StatusCode != http.StatusUnauthorized {
 		t.Fatalf("nobody: %v, %v", r, err)
 	}
@@ -160,7 +162,7 @@ func TestOfficialClient(t *testing.T) {
 
 // TestClientThatIsRefused: whoever the pool does not know does not get in.
 func TestClientThatIsRefused(t *testing.T) {
-	d := newDemo(t, false)
+	d := newDemo(t, byHand)
 	handler, err := auth.NewAuthorizationCodeHandler(&auth.AuthorizationCodeHandlerConfig{
 		PreregisteredClient: &oauthex.ClientCredentials{ClientID: agentClientID}, RedirectURL: d.callback,
 		AuthorizationCodeFetcher: func(context.Context, *auth.AuthorizationArgs) (*auth.AuthorizationResult, error) {
@@ -195,7 +197,7 @@ func (d *demo) signOut(t *testing.T, browser *codegranttest.Browser) {
 // TestOfficialClientRegisters: a client that nobody knows registers itself, has a person sign
 // in and agree, refreshes, asks for one scope more, and is refused when they have signed out.
 func TestOfficialClientRegisters(t *testing.T) {
-	d := newDemo(t, true)
+	d := newDemo(t, byGateway)
 	browser, refreshed := codegranttest.NewBrowser(t), 0
 	agree := d.authorize(browser, "bob@example.com")
 	signedOut := false

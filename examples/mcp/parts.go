@@ -17,6 +17,15 @@ import (
 // agentClientID is the app client of agents, who keep no secret.
 const agentClientID = "4h2agents5of6this7example"
 
+// mode says who takes clients.
+type mode string
+
+const (
+	byGateway mode = "gateway" // registers them, and asks people
+	byPool    mode = "pool"    // they register there
+	byHand    mode = "hand"    // somebody has made an app client
+)
+
 // parts are the pool, the MCP server, and the gateway before it.
 type parts struct {
 	url                  string // what people give to their client
@@ -37,13 +46,17 @@ type parts struct {
 //	        write: {scopes: http://localhost:8090/mcp/write, listed: true}
 //	        delete_*: {groups: admins}
 //
-// Without the broker, clients are sent to the pool itself, which has to know them.
-func newParts(site, poolURL, toolsURL, callback string, withBroker bool, log *slog.Logger) (*parts, error) {
+// With mode: pool, clients register at the pool itself; without the broker, they are sent to
+// the pool, which has to know them.
+func newParts(site, poolURL, toolsURL, callback string, by mode, log *slog.Logger) (*parts, error) {
 	resource := site + "/mcp"
 	read, write := resource+"/read", resource+"/write"
 
 	seed := localpool.DefaultSeed(site)
 	seed.Pools[0].ResourceServers = append(seed.Pools[0].ResourceServers, localpool.ResourceServerSeed{Identifier: resource, Scopes: []string{"read", "write"}})
+	if by == byPool {
+		seed.Pools[0].Registration = &localpool.RegistrationSeed{Open: true, Scopes: []string{read, write}}
+	}
 	seed.Pools[0].Clients = append(seed.Pools[0].Clients, localpool.ClientSeed{ID: agentClientID, Name: "agents", CallbackURLs: []string{callback}, Scopes: []string{read, write}})
 	pool, err := localpool.New(localpool.Config{Seed: seed, BaseURL: poolURL, Logger: log})
 	if err != nil {
@@ -69,7 +82,8 @@ func newParts(site, poolURL, toolsURL, callback string, withBroker bool, log *sl
 	public := func(path string, h http.Handler) {
 		routes = append(routes, gateway.Route{Path: path, Exact: true, Public: true, Handler: h})
 	}
-	if withBroker {
+	server.PoolClients = by == byPool
+	if by == byGateway {
 		b, err := broker.New(broker.Config{
 			Auth: auth, Keys: session.RandomKeyring(), Logger: log,
 			Resources: []broker.Resource{{URL: resource, Name: "Documents", Scopes: []string{read, write}, Default: []string{read}}},
@@ -88,7 +102,7 @@ func newParts(site, poolURL, toolsURL, callback string, withBroker bool, log *sl
 	}
 	public(guard.MetadataPath(), guard.Metadata())
 	public(mcp.RootMetadataPath, guard.Metadata())
-	if !withBroker {
+	if by != byGateway {
 		public(guard.ServerMetadataPath(), guard.ServerMetadata())
 	}
 	routes = append(routes, gateway.Route{Name: "mcp", Path: "/mcp", Guard: guard, Upstream: &gateway.Upstream{URLs: []string{toolsURL}}})

@@ -127,11 +127,13 @@ func (p *Prover) Bearer(ctx context.Context, token string) (who Person, isID boo
 type Resource struct {
 	URL     string
 	Unbound bool // one that is bound to nothing will do
+
+	AnyClient bool // of whatever app client, where it is bound to URL
 }
 
 // Token says whom an access token stands for that is for a resource.
 func (p *Prover) Token(ctx context.Context, token string, of Resource) (Person, error) {
-	claims, err := p.verifier.AccessTokenFor(ctx, token, verify.AccessExpectations{Actor: true, Resource: of.URL, Unbound: of.Unbound})
+	claims, err := p.verifier.AccessTokenFor(ctx, token, verify.AccessExpectations{Actor: true, Resource: of.URL, Unbound: of.Unbound, AnyClient: of.AnyClient})
 	if err != nil {
 		return Person{}, fault.OfToken("verify the bearer token", err)
 	}

@@ -150,9 +150,10 @@ var allowed = map[string]map[string]string{
 		"golang.org/x/net": "which names and values a header can have",
 	},
 	"mcp": {
-		".":       "decides whose a token is; it stands on that as an application would",
-		"cognito": "the pool's endpoints, which clients are told",
-		"session": "keys that bind sessions of the protocol to people",
+		"golang.org/x/sync/singleflight": "one question to the pool, however many clients come",
+		".":                              "decides whose a token is; it stands on that as an application would",
+		"cognito":                        "the pool's endpoints, which clients are told, and how a pool is asked",
+		"session":                        "keys that bind sessions of the protocol to people",
 	},
 	"rule": {
 		".":                "permissions, which it makes",
@@ -348,6 +349,7 @@ var allowed = map[string]map[string]string{
 		"cognito":                         "the pool that it asks",
 		"directory":                       "reads the people of a pool",
 		"internal/settings":               "which tables a replica has",
+		"mcp":                             "which clients its servers take",
 		"replica/sqlreplica":              "the outbox, and accounts of Django",
 		"session":                         "keys, to see whether they do",
 		"github.com/aws/aws-sdk-go-v2":    "the API of Cognito",

@@ -2,6 +2,8 @@ package settings
 
 import (
 	"cmp"
+	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -28,6 +30,13 @@ func (r *reader) broker(f *file, s *Settings) {
 			return
 		}
 		pool = &s.Pools[i]
+	}
+	if c.Mode != "" {
+		r.oneOf(key+".mode", c.Mode, "gateway", "pool")
+	}
+	if c.Mode == "pool" {
+		r.poolBrokers(f, s, pool)
+		return
 	}
 	if s.Sessions == InCookies || pool.Config.InsecureSharedTokensDomain != "" {
 		r.fault(key, "it needs sessions in memory, a database or Redis: of those that browsers carry, nobody hears when they end")
@@ -79,6 +88,29 @@ func (r *reader) broker(f *file, s *Settings) {
 		return
 	}
 	s.Broker, s.BrokerPool = config, pool.Name
+}
+
+// poolBrokers has clients of MCP servers be those of the pool.
+func (r *reader) poolBrokers(f *file, s *Settings, pool *Pool) {
+	const key = "broker"
+	for _, line := range slices.Sorted(maps.Keys(r.lines)) {
+		if name, ok := strings.CutPrefix(line, key+"."); ok && !slices.Contains([]string{"enabled", "mode", "pool"}, name) && !strings.ContainsAny(name, ".[") {
+			r.fault(line, "with mode: pool, the pool decides on that")
+		}
+	}
+	found := false
+	for i, server := range s.MCP {
+		if server == nil || len(server.AuthorizationServers) > 0 || poolOf(s, f.Routes[i]) != pool {
+			continue
+		}
+		server.PoolClients, found = true, true
+		if server.InsecureNoAudience {
+			r.fault(fmt.Sprintf("routes[%d].mcp.insecure_no_audience", i), "with broker.mode: pool, whoever asks may be a client: their tokens have to be bound to the server")
+		}
+	}
+	if !found && !r.faulty("routes") {
+		r.fault(key, "no route of the pool has mcp, and needs it")
+	}
 }
 
 // brokered reports whether clients of an MCP server are sent to the broker.

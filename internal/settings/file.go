@@ -255,6 +255,7 @@ type role struct {
 
 type brokering struct {
 	Enabled         bool                    `yaml:"enabled" short:"true" help:"Defaults to true where broker has other keys."`
+	Mode            string                  `yaml:"mode" enum:"gateway,pool" help:"Who registers clients and issues tokens: the gateway, or the pool itself, where it can (Essentials and Plus). With pool, only pool is of use beside it. Defaults to gateway."`
 	Pool            string                  `yaml:"pool" help:"Name of the pool whose people sign in. Defaults to the first."`
 	Issuer          string                  `yaml:"issuer" help:"Who issues tokens, on the origin of the pool's base_url. Defaults to that."`
 	Prefix          string                  `yaml:"prefix" help:"Path of its endpoints. Defaults to /oauth."`

@@ -360,6 +360,22 @@ func TestBroker(t *testing.T) {
 			t.Errorf("%s: %q, want %q", broker, got, want)
 		}
 	}
+	for broker, want := range map[string]string{
+		"broker: {mode: aws}\n":                              ":6: broker.mode: it is to be one of gateway, pool",
+		"broker: {mode: pool, token_lifetime: 5m}\n":         ":6: broker.token_lifetime: with mode: pool, the pool decides on that",
+		"broker: {mode: pool, clients: {a: \"http://x\"}}\n": ":6: broker.clients: with mode: pool, the pool decides on that",
+		"broker: {mode: pool, pool: x}\n":                    ":6: broker.pool: there is no pool",
+	} {
+		if got := faultsOf(t, ruledPool+server+broker); len(got) == 0 || !strings.Contains(got[0], want) {
+			t.Errorf("%s: %q, want %q", broker, got, want)
+		}
+	}
+	if got := faultsOf(t, ruledPool+"  - {path: /mcp, mcp: {insecure_no_audience: true}, upstream: \"http://127.0.0.1:1\"}\nbroker: {mode: pool}\n"); len(got) != 1 || !strings.Contains(got[0], "routes[0].mcp.insecure_no_audience: with broker.mode: pool") {
+		t.Errorf("%q", got)
+	}
+	if s := load(t, write(t, ruledPool+server+"broker: {mode: pool}\nsessions: cookies\nkeys: "+newKey(t)+"\n", nil), nil); s.Broker != nil || !s.MCP[0].PoolClients || len(s.MCP[0].AuthorizationServers) > 0 {
+		t.Errorf("%+v", s.MCP[0])
+	}
 	if got := faultsOf(t, ruledPool+"  - path: /\nbroker: true\n"); len(got) != 1 || !strings.Contains(got[0], "broker: no route of the pool has mcp") {
 		t.Errorf("%q", got)
 	}

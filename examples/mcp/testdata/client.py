@@ -11,6 +11,7 @@ from mcp.client.streamable_http import create_mcp_http_client, streamable_http_c
 from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata
 
 url, client_id, callback = sys.argv[1:4]
+ends = "ends" in sys.argv[4:]  # a sign-out takes tokens back
 
 
 class Storage:
@@ -44,6 +45,9 @@ async def ended():
         print("ended ! it asks again", flush=True)
         os._exit(0)  # the SDK has no way to give up
     q = parse_qs(urlparse(answer).query)
+    if "error" in q:
+        print("refused", q.get("error_description", q["error"])[0], flush=True)
+        os._exit(0)  # the session is lost with that
     return AuthorizationCodeResult(code=q["code"][0], state=q["state"][0], iss=q.get("iss", [None])[0])
 
 
@@ -75,7 +79,7 @@ async def main():
                 await step("again", call("search", text="holidays"))
                 auth.context.token_expiry_time = 1  # long ago
                 await step("refreshed", call("search", text="holidays"))
-                if client_id:
+                if not ends:
                     return
                 print("sign-out", flush=True)
                 await asyncio.to_thread(sys.stdin.readline)

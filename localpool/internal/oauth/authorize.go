@@ -107,6 +107,9 @@ func (e *Endpoints) ParseAuthorization(r *http.Request, q url.Values) (*Authoriz
 		State: q.Get("state"), HasState: q.Has("state"), Nonce: q.Get("nonce"), Challenge: q.Get("code_challenge"),
 		Resource: q.Get("resource"), LoginHint: q.Get("login_hint"), MaxAge: -1,
 	}
+	if p, err := e.state.Describe(client.PoolID); err == nil && p.Rules().UserPoolTier == "LITE" {
+		a.Resource = "" // that plan binds tokens to nothing
+	}
 	if a.RedirectURI == "" {
 		a.RedirectURI = client.DefaultRedirectURI
 	}

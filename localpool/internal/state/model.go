@@ -45,6 +45,9 @@ type Pool struct {
 	// FirstFactors are what people of a seed's pool may begin a sign-in with; none: the
 	// password.
 	FirstFactors []string `json:"first_factors,omitempty"`
+	// Plan and Registration are those of a seed's pool.
+	Plan         string        `json:"plan,omitempty"`
+	Registration *Registration `json:"registration,omitempty"`
 	// AnySchema takes custom attributes that the schema does not have: in pools of seeds.
 	AnySchema bool `json:"any_schema,omitempty"`
 

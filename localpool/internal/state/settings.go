@@ -240,6 +240,12 @@ func (p *Pool) seeded() (Settings, error) {
 		policies, _ := given["Policies"].(map[string]any)
 		policies["SignInPolicy"] = map[string]any{"AllowedFirstAuthFactors": p.FirstFactors}
 	}
+	if p.Plan != "" {
+		given["UserPoolTier"] = p.Plan
+	}
+	if p.Registration != nil {
+		given["DcrConfiguration"] = p.Registration
+	}
 	schema := Schema(nil)
 	if p.EmailAsUsername {
 		given["UsernameAttributes"] = []string{"email"}

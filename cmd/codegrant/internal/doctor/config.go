@@ -57,6 +57,7 @@ func (e *examination) configuration(ctx context.Context, file string) {
 		}
 		e.of = p.Name
 		e.pool(ctx, c)
+		e.unknownClients(ctx, s, p)
 	}
 	e.of = ""
 	e.front(s)

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,6 +21,7 @@ import (
 	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/directory"
 	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/mcp"
 )
 
 // has reports whether there is a finding of a check, at a level, with a text and a fix.
@@ -81,6 +83,47 @@ func TestDoctorFeatures(t *testing.T) {
 				credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
 			}, tt.client)
 			if !has(e.findings, tt.check, tt.level, tt.found, tt.mend) {
+				t.Errorf("findings %+v", e.findings)
+			}
+		})
+	}
+}
+
+// TestDoctorClients: what a pool can do for clients of MCP servers, and what is open.
+func TestDoctorClients(t *testing.T) {
+	both := `"registration_endpoint":"https://acme.example.com/oauth2/register","client_id_metadata_document_supported":true`
+	for _, tt := range []struct {
+		name, metadata, described string
+		server                    mcp.Config
+		level                     level
+		found, mend               string
+	}{
+		{"nothing, in mode pool", ``, ``, mcp.Config{PoolClients: true}, fault, "no client of an MCP server gets in", "mode: gateway"},
+		{"nothing", ``, ``, mcp.Config{}, fine, "allows broker.mode: gateway alone", ""},
+		{"both", both, ``, mcp.Config{}, fine, "registers clients and takes client ID metadata documents", ""},
+		{"both, in mode pool", both, ``, mcp.Config{PoolClients: true}, warning, "asks nobody", "mode: gateway"},
+		{"a scope that is not allowed", both, `{"OpenDcrEnabled":true,"AllowedScopes":["a/read"]}`, mcp.Config{PoolClients: true, Scopes: []string{"a/read"}, Tools: []mcp.Tool{{Scopes: []string{"a/write"}}}}, fault, "cannot ask for a/write:", "AllowedScopes"},
+		{"by token alone", both, `{"AllowedScopes":["a/read"]}`, mcp.Config{PoolClients: true, Scopes: []string{"a/read"}}, warning, "nobody without an access token", "OpenDcrEnabled"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			// A pool of this machine, which the API is asked about without credentials.
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodGet {
+					fmt.Fprintf(w, `{%s}`, tt.metadata)
+				} else {
+					fmt.Fprintf(w, `{"UserPool":{"DcrConfiguration":%s}}`, cmp.Or(tt.described, "null"))
+				}
+			}))
+			defer server.Close()
+			pool := settings.Pool{Config: codegrant.Config{Pool: cognito.Pool{ID: "local_Demo12345", Domain: server.URL, Issuer: server.URL + "/local_Demo12345", ClientID: "c1"}}}
+			endpoints, err := pool.Config.Pool.Endpoints()
+			if err != nil {
+				t.Fatal(err)
+			}
+			tt.server.Endpoints = endpoints
+			e := examination{now: time.Now, client: server.Client()}
+			e.unknownClients(t.Context(), &settings.Settings{MCP: []*mcp.Config{nil, &tt.server}}, pool)
+			if !has(e.findings, "clients", tt.level, tt.found, tt.mend) {
 				t.Errorf("findings %+v", e.findings)
 			}
 		})

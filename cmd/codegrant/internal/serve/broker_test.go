@@ -115,3 +115,29 @@ keys_file: keys
 		t.Errorf("status %d", status)
 	}
 }
+
+// TestS666_ServeInModePool: the log says at the start that a pool takes no clients, and the
+// gateway goes on for everybody else.
+func TestS666_ServeInModePool(t *testing.T) {
+	g := newGate(t, `
+routes:
+  - {path: /, upstream: "${UP}"}
+  - {path: /mcp, scopes: docs/read, mcp: true, upstream: "${UP}"}
+broker: {mode: pool}
+`)
+	g.start()
+	g.logged("clients cannot be sent to the pool")
+	if status, body := g.get(http.DefaultClient, "/.well-known/oauth-authorization-server/mcp"); status != 501 || !strings.Contains(body, "the Lite plan") {
+		t.Errorf("%d %s", status, body)
+	}
+	if status, _ := g.get(http.DefaultClient, "/oauth/register"); status == 200 || status == 405 {
+		t.Errorf("there is a broker: %d", status)
+	}
+	alice := codegranttest.NewBrowser(t)
+	if page := alice.SignIn(g.url+"/", "alice@example.com", codegranttest.Password); page.Status != 200 {
+		t.Errorf("a sign-in: %d %s", page.Status, page.Body)
+	}
+	if status := g.end(); status != 0 {
+		t.Errorf("status %d", status)
+	}
+}

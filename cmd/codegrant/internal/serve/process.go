@@ -22,6 +22,7 @@ import (
 	"github.com/codegrant/codegrant/gateway"
 	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/internal/tracing"
+	"github.com/codegrant/codegrant/mcp"
 	"github.com/codegrant/codegrant/session"
 	"github.com/codegrant/codegrant/upstream"
 )
@@ -34,6 +35,7 @@ type generation struct {
 	stores    *stores
 	pools     map[string]runningPool
 	upstreams []*upstream.Upstream
+	servers   []*mcp.Resource // MCP servers whose clients are the pool's
 	cert      *tls.Certificate
 	since     time.Time
 
@@ -296,6 +298,7 @@ func (p *process) use(g *generation) {
 	p.metrics.begin(pools, routes)
 	p.metrics.outside.begin(pools, g.gateway.Servers())
 	g.since = time.Now()
+	p.askForClients(g.servers)
 	if before := p.current.Swap(g); before != nil {
 		before.retire()
 	}
@@ -360,6 +363,11 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 	}
 	if config.Routes, err = s.AllRoutes(p.hearCalls, authority); err != nil {
 		return nil, err
+	}
+	for _, route := range config.Routes {
+		if server, ok := route.Guard.(*mcp.Resource); ok && server.PoolClients {
+			g.servers = append(g.servers, server)
+		}
 	}
 	if config.Routes, err = p.handOver(s, config.Routes); err != nil {
 		return nil, err

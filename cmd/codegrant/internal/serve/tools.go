@@ -8,6 +8,14 @@ import (
 	"github.com/codegrant/codegrant/mcp"
 )
 
+// askForClients has MCP servers learn what their pools can do for clients, and the log hear
+// of those that can do nothing, before the first client comes.
+func (p *process) askForClients(servers []*mcp.Resource) {
+	for _, server := range servers {
+		p.open.Go(func() { _ = server.CheckPool(context.Background()) }) // it tells the log
+	}
+}
+
 // hearCalls has a route's MCP server count its calls: by the rule for the tool, as what a
 // client calls it is the client's invention.
 func (p *process) hearCalls(route string, config *mcp.Config) {

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/auth"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+	"github.com/modelcontextprotocol/go-sdk/oauthex"
+	"golang.org/x/oauth2"
+
+	"github.com/codegrant/codegrant/codegranttest"
+)
+
+// logs is what the gateway and the pool say.
+type logs struct {
+	mu sync.Mutex // guards the field below
+	b  bytes.Buffer
+}
+
+func (l *logs) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+const demoPool = "local_Demo12345"
+
+// tell sends the pool an operation of Cognito's API.
+func (d *demo) tell(t *testing.T, operation, body string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.pool+"/", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-Amz-Target", "AWSCognitoIdentityProviderService."+operation)
+	r.Header.Set("Content-Type", "application/x-amz-json-1.1")
+	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260101/local/cognito-idp/aws4_request, SignedHeaders=host, Signature=0")
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if text, _ := io.ReadAll(answer.Body); answer.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s", operation, text)
+	}
+}
+
+// wholeStory is a client of the pool's: bob signs in, lists, calls, is refused a tool, and
+// agrees to a scope more; tokens are refreshed each time, and end with a sign-out everywhere.
+func (d *demo) wholeStory(t *testing.T, config *auth.AuthorizationCodeHandlerConfig) {
+	t.Helper()
+	browser, refreshed, gone := codegranttest.NewBrowser(t), 0, false
+	fetch := d.authorize(browser, "bob@example.com")
+	config.RedirectURL = d.callback
+	config.AuthorizationCodeFetcher = func(ctx context.Context, args *auth.AuthorizationArgs) (*auth.AuthorizationResult, error) {
+		if gone {
+			return nil, errors.New("nobody is there")
+		}
+		return fetch(ctx, args)
+	}
+	config.NewTokenSource = func(ctx context.Context, c *oauth2.Config, token *oauth2.Token) (oauth2.TokenSource, error) {
+		refreshed++
+		over := *token
+		over.Expiry = time.Now().Add(-time.Minute) // so that it is refreshed at once
+		return c.TokenSource(ctx, &over), nil
+	}
+	bob := d.connectAs(t, config)
+	if got := names(t, bob); !slices.Equal(got, []string{"search", "write"}) {
+		t.Errorf("bob sees %q", got)
+	}
+	if text, err := call(t, bob, "search", map[string]any{"text": "holidays"}); err != nil || !strings.HasPrefix(text, "bob, ") {
+		t.Errorf("%q, %v", text, err)
+	}
+	if text, err := call(t, bob, "delete_document", map[string]any{"name": "handbook"}); err == nil || !strings.Contains(err.Error(), "you may not call delete_document") {
+		t.Errorf("bob deletes: %q, %v", text, err)
+	}
+	if text, err := call(t, bob, "write", map[string]any{"name": "notes", "text": "holidays, too"}); err != nil || !strings.HasSuffix(text, "wrote notes") {
+		t.Errorf("%q, %v", text, err)
+	}
+	if len(d.scopes) != 2 || refreshed != 2 {
+		t.Errorf("bob was asked %d times, and %d tokens were refreshed", len(d.scopes), refreshed)
+	}
+	d.tell(t, "AdminUserGlobalSignOut", `{"UserPoolId":"`+demoPool+`","Username":"bob"}`)
+	gone = true
+	// A token that was given stands to its end (docs/mcp.md); the next one is refused.
+	if _, err := d.connectTo(t, config); err == nil {
+		t.Error("a client that begins again after the sign-out got in without bob")
+	}
+}
+
+// connectTo is connectAs for clients that may be refused.
+func (d *demo) connectTo(t *testing.T, config *auth.AuthorizationCodeHandlerConfig) (*mcp.ClientSession, error) {
+	t.Helper()
+	handler, err := auth.NewAuthorizationCodeHandler(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil)
+	return client.Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: d.url, OAuthHandler: handler, DisableStandaloneSSE: true}, nil)
+}
+
+// registers is a client that nobody knows.
+func (d *demo) registers() *auth.AuthorizationCodeHandlerConfig {
+	return &auth.AuthorizationCodeHandlerConfig{
+		DynamicClientRegistrationConfig: &auth.DynamicClientRegistrationConfig{Metadata: &oauthex.ClientRegistrationMetadata{
+			ClientName: "test", RedirectURIs: []string{d.callback}, TokenEndpointAuthMethod: "none", GrantTypes: []string{"authorization_code", "refresh_token"},
+		}},
+	}
+}
+
+// TestS666_ClientsOfThePool: clients that nobody knows register at the pool, or have a
+// document there, and go the whole way; a token that is bound to something else opens
+// nothing.
+func TestS666_ClientsOfThePool(t *testing.T) {
+	t.Run("registration", func(t *testing.T) {
+		d := newDemo(t, byPool)
+		d.wholeStory(t, d.registers())
+	})
+	t.Run("a document", func(t *testing.T) {
+		d := newDemo(t, byPool)
+		var document *httptest.Server
+		document = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(map[string]any{
+				"client_id": document.URL + "/client.json", "client_name": "Tool", "redirect_uris": []string{d.callback},
+				"grant_types": []string{"authorization_code", "refresh_token"}, "token_endpoint_auth_method": "none",
+			})
+		}))
+		t.Cleanup(document.Close)
+		d.tell(t, "CreateCIMDPolicy", fmt.Sprintf(`{"UserPoolId":%q,"ClientId":%q,"PolicyName":"tools","URLPatterns":["https://127.0.0.1:*/client.json"]}`, demoPool, agentClientID))
+		d.wholeStory(t, &auth.AuthorizationCodeHandlerConfig{
+			ClientIDMetadataDocumentConfig: &auth.ClientIDMetadataDocumentConfig{URL: document.URL + "/client.json"},
+		})
+	})
+}
+
+// TestS666_APoolOnTheLitePlan: clients are told why they are sent nowhere, and so is who
+// runs the gateway.
+func TestS666_APoolOnTheLitePlan(t *testing.T) {
+	d := newDemo(t, byPool)
+	d.tell(t, "UpdateUserPool", `{"UserPoolId":"`+demoPool+`","DcrConfiguration":{"EnableStatus":"Disabled"}}`)
+	d.tell(t, "UpdateUserPool", `{"UserPoolId":"`+demoPool+`","UserPoolTier":"LITE"}`)
+	config := d.registers()
+	config.RedirectURL = d.callback
+	config.AuthorizationCodeFetcher = d.authorize(codegranttest.NewBrowser(t), "bob@example.com")
+	if _, err := d.connectTo(t, config); err == nil || len(d.scopes) > 0 {
+		t.Errorf("%v; bob was asked %d times", err, len(d.scopes))
+	}
+	answer, err := http.Get(d.site + "/.well-known/oauth-authorization-server/mcp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	const why = "neither registers clients nor takes client ID metadata documents: both are off, or the pool is on the Lite plan"
+	if text, _ := io.ReadAll(answer.Body); answer.StatusCode != http.StatusNotImplemented || !strings.Contains(string(text), why) {
+		t.Errorf("%d %s", answer.StatusCode, text)
+	}
+	if !strings.Contains(d.log.String(), why) {
+		t.Errorf("the log does not say why: %s", d.log)
+	}
+}
