@@ -42,7 +42,17 @@ func views(value, link string) map[string]pages.View {
 		"signed out everywhere": pages.SignedOutEverywhere{RefreshTokens: true, Next: link},
 		"agent refused":         pages.AgentRefused{Reason: value},
 		"ask for an agent":      pages.AskForAgent{Client: value, Document: value, Place: value, Resource: value, Scopes: []string{value}, SignedInAs: value, Action: link, Question: value},
-		"from elsewhere":        pages.FromElsewhere{Home: link, Correlation: value},
+		"account": pages.Account{
+			Title: "Your account", Message: value, SignedInAs: value, Done: value, Links: []pages.Link{{URL: link, Text: value}},
+			Sections: []pages.Section{{
+				Title: value, Message: value, Fault: value, Picture: pages.Picture{Name: value, Size: 9, Path: value, Text: value}, Links: []pages.Link{{URL: link, Text: value}},
+				Items: []pages.Item{{Title: value, Links: []pages.Link{{URL: link, Text: value}}}},
+				Forms: []pages.Form{{URL: link, Text: "Save", Inputs: []pages.Input{
+					{Name: "code", Label: value, Value: value, Complete: value, Mode: value, Hint: value, Most: 6, Needed: true}, {Name: "sure", Label: value, Type: "checkbox", Value: value},
+				}}},
+			}},
+		},
+		"from elsewhere": pages.FromElsewhere{Home: link, Correlation: value},
 	}
 }
 
@@ -79,7 +89,7 @@ func TestS036_S070_Headers(t *testing.T) {
 			}
 			// A form has to say that it is ours; nobody else is told anything.
 			referrer := "no-referrer"
-			if slices.Contains([]string{"confirm sign-out", "agreements", "sessions", "ask for an agent"}, name) {
+			if slices.Contains([]string{"confirm sign-out", "agreements", "sessions", "ask for an agent", "account"}, name) {
 				referrer = "same-origin"
 			}
 			if got := r.Header.Get("Referrer-Policy"); got != referrer {
@@ -196,8 +206,12 @@ func TestAccessible(t *testing.T) {
 				}
 				switch n.Data {
 				case "svg":
-					if attribute(n, "aria-hidden") != "true" {
-						t.Error("a drawing is read out")
+					if attribute(n, "aria-hidden") != "true" && (attribute(n, "role") != "img" || attribute(n, "aria-label") == "") {
+						t.Error("a drawing is read out, and has no name")
+					}
+				case "input":
+					if attribute(n, "type") != "hidden" && (n.Parent.Data != "label" || strings.TrimSpace(text(n.Parent)) == "") {
+						t.Errorf("the field %q has no label", attribute(n, "name"))
 					}
 				case "a", "button":
 					if strings.TrimSpace(text(n)) == "" {

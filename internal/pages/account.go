@@ -1,0 +1,22 @@
+package pages
+
+// Account is a page on which people see and change what is theirs.
+type Account struct {
+	Title      string
+	Message    string
+	SignedInAs string
+	Done       string // what was just done
+	Sections   []Section
+	Links      []Link
+	Redirects  []string // origins that the answers to the forms lead through
+}
+
+func (v Account) layout(tongue) layout {
+	out := layout{
+		Title: v.Title, Message: v.Message, SignedInAs: v.SignedInAs, Notice: v.Done, Sections: v.Sections, redirects: v.Redirects,
+	}
+	for _, l := range v.Links {
+		out.Links = append(out.Links, action{URL: l.URL, Text: l.Text})
+	}
+	return out
+}
