@@ -3,15 +3,18 @@
 // Command emulators measures the local pool with many users, beside moto's server and
 // cognito-local with the same users, in one run:
 //
-//	go -C bench run ./cmd/emulators                # 100,000 users; under five minutes
-//	go -C bench run ./cmd/emulators -users 5000 -time 300ms -peers=false
+//	go -C bench run ./cmd/emulators                # 100,000 users; five minutes
+//	go -C bench run ./cmd/emulators -users 5000 -time 300ms -only 'AdminGetUser|sign-in'
+//	go -C bench run ./cmd/emulators -peers=false
 //
 // It builds the binary, brings moto from the Python index and cognito-local from the npm
 // registry, in versions that are pinned, and loads each with the users by the way that is
-// quickest for it. Each row is asked by a few connections at once for a while, and by as many
-// requests at least; what is printed is requests per second, the median and the 99th
-// percentile, and how many times as many the local pool answers. A row that a server does not
-// have is marked with a dash. moto takes any proof of a password, so its SRP is no SRP.
+// quickest for it. Each row is asked by a few connections at once for a while; where one request
+// takes longer than that, by one connection, for a few seconds at most. What is printed is
+// requests per second, the median and the 99th percentile in milliseconds, and how many times as
+// many the local pool answers. A row that a server does not have is marked with a dash, and one
+// that it answers with other users than were asked for with ≠. moto takes any proof of a
+// password, so its SRP is no SRP. What is done meanwhile is said on standard error.
 package main
 
 import (
@@ -24,10 +27,10 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -44,17 +47,24 @@ func main() {
 
 type options struct {
 	users, connections, least int
-	time                      time.Duration
+	time, most                time.Duration
 	peers                     bool
+	only                      *regexp.Regexp // nil: every row
+	said                      io.Writer
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
-	var o options
+	o := options{said: os.Stderr}
 	flags := flag.NewFlagSet("emulators", flag.ContinueOnError)
 	flags.IntVar(&o.users, "users", 100_000, "how many users each server has")
 	flags.IntVar(&o.connections, "connections", 4, "how many ask at once")
-	flags.IntVar(&o.least, "least", 8, "requests of a row at least")
+	flags.IntVar(&o.least, "least", 8, "requests of a row, where there is time for them")
 	flags.DurationVar(&o.time, "time", time.Second, "how long each row is asked")
+	flags.DurationVar(&o.most, "most", 4*time.Second, "how long a row is asked at most; a request that has begun is waited for")
+	flags.Func("only", "measure the rows alone whose names match an expression", func(text string) (err error) {
+		o.only, err = regexp.Compile(text)
+		return err
+	})
 	flags.BoolVar(&o.peers, "peers", true, "measure moto and cognito-local too")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -67,7 +77,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	fmt.Fprintf(out, "%s %s/%s, %d cores; %d users, %d connections\n\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), o.users, o.connections)
+	fmt.Fprintf(out, "%s %s/%s, %d cores%s; %d users, %d connections\n\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), busy(), o.users, o.connections)
 	servers, err := o.servers(ctx, dir, out)
 	for _, s := range servers {
 		defer s.stop()
@@ -80,10 +90,12 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		head += fmt.Sprintf("  %-30s", s.name)
 	}
 	fmt.Fprintln(out, head)
-	for _, row := range rows(o.users) {
+	rows := o.rows()
+	for n, row := range rows {
 		line := fmt.Sprintf("%-44s", row.name)
 		var own float64
 		for i, s := range servers {
+			o.progress("row %d of %d: %s, %s", n+1, len(rows), row.name, s.name)
 			seen, err := o.measure(ctx, s, row)
 			if ctx.Err() != nil {
 				return ctx.Err()
@@ -92,14 +104,19 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 				if i == 0 {
 					return fmt.Errorf("%s: %w", row.name, err)
 				}
-				line += fmt.Sprintf("  %-30s", "–")
+				mark := "–"
+				if errors.Is(err, errOther) {
+					mark = "≠"
+				}
+				o.progress("%s: %v", s.name, err)
+				line += fmt.Sprintf("  %-30s", mark)
 				continue
 			}
 			text := seen.String()
 			if i == 0 {
 				own = seen.rate
 			} else {
-				text += fmt.Sprintf(" ×%.0f", own/seen.rate)
+				text += " ×" + rate(own/seen.rate)
 			}
 			line += fmt.Sprintf("  %-30s", text)
 		}
@@ -114,13 +131,17 @@ func (o options) servers(ctx context.Context, dir string, out io.Writer) (list [
 	if err != nil {
 		return nil, fmt.Errorf("find the module beside this one: %w", err)
 	}
+	o.progress("build the binary")
 	if err := execute(ctx, strings.TrimSpace(string(root)), "go", "build", "-o", program, "./cmd/codegrant"); err != nil {
 		return nil, err
 	}
 	if err := o.starts(ctx, program, out); err != nil {
 		return nil, err
 	}
-	begin := []func(context.Context, string) (*server, error){func(ctx context.Context, dir string) (*server, error) { return o.localPool(ctx, program, dir) }}
+	begin := []func(context.Context, string) (*server, error){func(ctx context.Context, dir string) (*server, error) {
+		o.progress("fill the local pool")
+		return o.localPool(ctx, program, dir)
+	}}
 	if o.peers {
 		begin = append(begin, o.moto, o.cognitoLocal)
 	}
@@ -157,49 +178,20 @@ func (o options) starts(ctx context.Context, program string, out io.Writer) erro
 	return nil
 }
 
-// seen is what became of a row at a server.
-type seen struct {
-	rate        float64
-	median, p99 time.Duration
+// busy says how many processes want a core, where that is more than there are.
+func busy() string {
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return ""
+	}
+	var load float64
+	if _, err := fmt.Sscan(string(b), &load); err != nil || load < float64(runtime.NumCPU()) {
+		return ""
+	}
+	return fmt.Sprintf(", busy with %.0f others", load)
 }
 
-func (s seen) String() string {
-	return fmt.Sprintf("%7.0f/s %6.1f %6.1f", s.rate, ms(s.median), ms(s.p99))
-}
-
-func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-
-// measure asks one row of one server.
-func (o options) measure(ctx context.Context, s *server, r row) (seen, error) {
-	if err := r.do(ctx, s, 0); err != nil { // whatever is made once is made now
-		return seen{}, err
-	}
-	var (
-		mu    sync.Mutex // guards the two below
-		took  []time.Duration
-		fault error
-		group sync.WaitGroup
-	)
-	began := time.Now()
-	for c := range o.connections {
-		group.Go(func() {
-			for n := 1; time.Since(began) < o.time || n <= (o.least+o.connections-1)/o.connections; n++ {
-				from := time.Now()
-				err := r.do(ctx, s, c+n*o.connections)
-				mu.Lock()
-				took, fault = append(took, time.Since(from)), errors.Join(fault, err)
-				mu.Unlock()
-				if err != nil {
-					return
-				}
-			}
-		})
-	}
-	group.Wait()
-	whole := time.Since(began)
-	if fault != nil {
-		return seen{}, fault
-	}
-	slices.Sort(took)
-	return seen{float64(len(took)) / whole.Seconds(), took[len(took)/2], took[min(len(took)-1, len(took)*99/100)]}, nil
+// progress says what is done now.
+func (o options) progress(format string, args ...any) {
+	fmt.Fprintf(o.said, time.Now().Format(time.TimeOnly)+" "+format+"\n", args...)
 }

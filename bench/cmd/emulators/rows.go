@@ -4,11 +4,9 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"strings"
 	"time"
 )
@@ -16,49 +14,16 @@ import (
 // row is something that each server is asked, by number.
 type row struct {
 	name string
-	do   func(ctx context.Context, s *server, n int) error
+	do   func(a *asker, n int) error
 }
 
-// call calls an operation of the JSON API.
-func (s *server) call(ctx context.Context, operation string, in, out any) error {
-	body, err := json.Marshal(in)
-	if err != nil {
-		return err
-	}
-	r, err := request(ctx, s.url, operation, body)
-	if err != nil {
-		return err
-	}
-	answer, err := s.http.Do(r)
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	said, err := io.ReadAll(answer.Body)
-	if err != nil {
-		return err
-	}
-	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: status %d: %s", operation, answer.StatusCode, said)
-	}
-	return json.Unmarshal(said, out)
-}
+// errOther is an answer that is none to the question: a list of other users than were asked for.
+var errOther = errors.New("answers with another number of users")
 
-func request(ctx context.Context, url, operation string, body []byte) (*http.Request, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/", bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	r.Header.Set("Content-Type", "application/x-amz-json-1.1")
-	r.Header.Set("X-Amz-Target", "AWSCognitoIdentityProviderService."+operation)
-	// Signed in form: none of the servers looks closer.
-	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/20260101/"+region+"/cognito-idp/aws4_request, SignedHeaders=host, Signature="+strings.Repeat("0", 64))
-	return r, nil
-}
+const pageSize = 60
 
-// rows are what is measured: each form of a filter, for somebody in the middle.
-func rows(users int) (list []row) {
-	filters := []struct{ attribute, operator, value string }{}
+// filters are each form of a filter, for somebody in the middle, and how many users it is for.
+func (o options) filters() (list []filter) {
 	for _, name := range []string{"username", "email", "phone_number", "name", "given_name", "family_name", "preferred_username", "sub"} {
 		value := func(n int) string {
 			if name == "username" {
@@ -66,47 +31,73 @@ func rows(users int) (list []row) {
 			}
 			return attributes(n)[name]
 		}
-		middle := value(users / 2)
-		filters = append(filters, struct{ attribute, operator, value string }{name, "=", middle}, struct{ attribute, operator, value string }{name, "^=", middle[:len(middle)-2]})
+		middle := value(o.users / 2)
+		prefix, found := middle[:len(middle)-2], 0
+		for n := 0; n < o.users && found < pageSize; n++ {
+			if strings.HasPrefix(value(n), prefix) {
+				found++
+			}
+		}
+		list = append(list, filter{name, "=", middle, 1}, filter{name, "^=", prefix, found})
 	}
-	filters = append(filters, []struct{ attribute, operator, value string }{
-		{"cognito:user_status", "=", "CONFIRMED"}, {"cognito:user_status", "^=", "FORCE"}, {"status", "=", "Disabled"}, {"status", "^=", "Enab"},
-	}...)
-	listing := func(filter string) func(context.Context, *server, int) error {
-		return func(ctx context.Context, s *server, _ int) error {
-			var out struct{ Users []any }
-			in := map[string]any{"UserPoolId": s.pool, "Limit": 60}
+	off := 0
+	for n := 0; n < o.users && off < pageSize; n++ {
+		if o.disabled(n) {
+			off++
+		}
+	}
+	return append(list, filter{"cognito:user_status", "=", "CONFIRMED", pageSize}, filter{"cognito:user_status", "^=", "FORCE", 0},
+		filter{"status", "=", "Disabled", off}, filter{"status", "^=", "Enab", pageSize})
+}
+
+type filter struct {
+	attribute, operator, value string
+	found                      int
+}
+
+// rows are what is measured.
+func (o options) rows() (list []row) {
+	listing := func(filter string, found int) func(*asker, int) error {
+		return func(a *asker, _ int) error {
+			in := map[string]any{"UserPoolId": a.pool, "Limit": pageSize}
 			if filter != "" {
 				in["Filter"] = filter
 			}
-			return s.call(ctx, "ListUsers", in, &out)
+			said, err := a.call("ListUsers", in)
+			if err == nil && bytes.Count(said, []byte(`"Username"`)) != found {
+				err = errOther
+			}
+			return err
 		}
 	}
-	list = append(list, row{"ListUsers", listing("")})
-	for _, f := range filters {
-		list = append(list, row{"ListUsers " + f.attribute + " " + f.operator, listing(fmt.Sprintf("%s %s %q", f.attribute, f.operator, f.value))})
+	list = append(list, row{"ListUsers", listing("", pageSize)})
+	for _, f := range o.filters() {
+		list = append(list, row{"ListUsers " + f.attribute + " " + f.operator, listing(fmt.Sprintf("%s %s %q", f.attribute, f.operator, f.value), f.found)})
 	}
-	return append(list,
-		row{"AdminGetUser", func(ctx context.Context, s *server, n int) error {
-			var out struct{ Username string }
-			return s.call(ctx, "AdminGetUser", map[string]any{"UserPoolId": s.pool, "Username": username(n % users)}, &out)
+	list = append(list,
+		row{"AdminGetUser", func(a *asker, n int) error {
+			// From anywhere: 7,919 is prime.
+			_, err := a.call("AdminGetUser", map[string]any{"UserPoolId": a.pool, "Username": username(n * 7919 % o.users)})
+			return err
 		}},
-		row{"sign-in by password", func(ctx context.Context, s *server, n int) error {
-			return s.begin(ctx, "USER_PASSWORD_AUTH", map[string]string{"USERNAME": loginOf(n), "PASSWORD": password}, nil)
+		row{"sign-in by password", func(a *asker, n int) error {
+			return a.begin("USER_PASSWORD_AUTH", map[string]string{"USERNAME": o.login(n), "PASSWORD": password}, nil)
 		}},
-		row{"sign-in by SRP, both calls and the client's part", func(ctx context.Context, s *server, n int) error {
-			return s.bySRP(ctx, loginOf(n))
-		}},
+		row{bySRP, func(a *asker, n int) error { return a.bySRP(o.login(n)) }},
 	)
+	if o.only != nil {
+		kept := list[:0]
+		for _, r := range list {
+			if o.only.MatchString(r.name) {
+				kept = append(kept, r)
+			}
+		}
+		list = kept
+	}
+	return list
 }
 
-// loginOf is one of those who have a password, and are not disabled.
-func loginOf(n int) string {
-	if n %= withLogin; disabled(n) {
-		n--
-	}
-	return username(n)
-}
+const bySRP = "sign-in by SRP, both calls and the client's part"
 
 type signIn struct {
 	AuthenticationResult *struct{ AccessToken string }
@@ -116,9 +107,13 @@ type signIn struct {
 }
 
 // begin begins a sign-in that is to end there, or, with asked, to ask for more.
-func (s *server) begin(ctx context.Context, flow string, parameters map[string]string, asked *signIn) error {
+func (a *asker) begin(flow string, parameters map[string]string, asked *signIn) error {
+	said, err := a.call("InitiateAuth", map[string]any{"AuthFlow": flow, "ClientId": a.client, "AuthParameters": parameters})
+	if err != nil {
+		return err
+	}
 	var out signIn
-	if err := s.call(ctx, "InitiateAuth", map[string]any{"AuthFlow": flow, "ClientId": s.client, "AuthParameters": parameters}, &out); err != nil {
+	if err := json.Unmarshal(said, &out); err != nil {
 		return err
 	}
 	if asked != nil {
@@ -135,28 +130,26 @@ func (s signIn) done() error {
 	return nil
 }
 
-func (s *server) bySRP(ctx context.Context, name string) error {
+func (a *asker) bySRP(name string) error {
 	var asked signIn
-	if err := s.begin(ctx, "USER_SRP_AUTH", map[string]string{"USERNAME": name, "SRP_A": ourA.Text(16)}, &asked); err != nil {
+	if err := a.begin("USER_SRP_AUTH", map[string]string{"USERNAME": name, "SRP_A": ourA.Text(16)}, &asked); err != nil {
 		return err
 	}
-	answers, err := prove(strings.SplitN(s.pool, "_", 2)[1], asked.ChallengeParameters, time.Now())
+	answers, err := prove(strings.SplitN(a.pool, "_", 2)[1], asked.ChallengeParameters, time.Now())
+	if err != nil {
+		return err
+	}
+	in := map[string]any{"ChallengeName": "PASSWORD_VERIFIER", "ClientId": a.client, "ChallengeResponses": answers}
+	if asked.Session != "" {
+		in["Session"] = asked.Session
+	}
+	said, err := a.call("RespondToAuthChallenge", in)
 	if err != nil {
 		return err
 	}
 	var out signIn
-	if err := s.call(ctx, "RespondToAuthChallenge", map[string]any{
-		"ChallengeName": "PASSWORD_VERIFIER", "ClientId": s.client, "Session": orNone(asked.Session), "ChallengeResponses": answers,
-	}, &out); err != nil {
+	if err := json.Unmarshal(said, &out); err != nil {
 		return err
 	}
 	return out.done()
-}
-
-// orNone leaves out a session that there is none of.
-func orNone(session string) any {
-	if session == "" {
-		return nil
-	}
-	return session
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,10 +26,9 @@ const (
 
 // server is one that was started.
 type server struct {
-	name, url, pool, client string
-	http                    *http.Client
-	command                 *exec.Cmd
-	ended                   chan struct{}
+	name, address, pool, client string
+	command                     *exec.Cmd
+	ended                       chan struct{}
 }
 
 func (s *server) stop() {
@@ -87,7 +85,7 @@ func begin(ctx context.Context, name, dir, address, program string, args ...stri
 	if err := command.Start(); err != nil {
 		return nil, err
 	}
-	s := &server{name: name, url: "http://" + address, command: command, ended: make(chan struct{}), http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: time.Minute}}
+	s := &server{name: name, address: address, command: command, ended: make(chan struct{})}
 	go func() { _ = command.Wait(); close(s.ended) }()
 	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(500 * time.Microsecond) {
 		conn, err := net.Dial("tcp", address)
@@ -112,7 +110,16 @@ func attributes(n int) map[string]string {
 
 func subOf(n int) string    { return fmt.Sprintf("%08x-0000-4000-8000-%012x", n*2654435761%(1<<32), n) }
 func username(n int) string { return fmt.Sprintf("user%06d", n) }
-func disabled(n int) bool   { return n%50 == 49 }
+
+// signsIn reports whether a user has a password: they are all over the pool.
+func (o options) signsIn(n int) bool {
+	return n%(o.users/withLogin) == 0 && n/(o.users/withLogin) < withLogin
+}
+
+// login is one of those who sign in.
+func (o options) login(n int) string { return username(n % withLogin * (o.users / withLogin)) }
+
+func (o options) disabled(n int) bool { return n%50 == 49 && !o.signsIn(n) }
 
 // localPool loads the users by a snapshot of a pool that was asked for its form.
 func (o options) localPool(ctx context.Context, program, dir string) (*server, error) {
@@ -123,7 +130,7 @@ func (o options) localPool(ctx context.Context, program, dir string) (*server, e
     users:
 `
 	for n := range withLogin {
-		seed += fmt.Sprintf("      - {username: %s, email: %s, password: %s}\n", username(n), attributes(n)["email"], password)
+		seed += fmt.Sprintf("      - {username: %s, password: %s}\n", o.login(n), password)
 	}
 	file, kept := filepath.Join(dir, "pool.yaml"), filepath.Join(dir, "pool.json")
 	if err := os.WriteFile(file, []byte(seed), 0o600); err != nil {
@@ -166,16 +173,19 @@ func (o options) fill(path string) error {
 	if err := json.Unmarshal(pools[0]["users"], &users); err != nil {
 		return err
 	}
+	made := make(map[any]map[string]any, len(users))
+	for _, u := range users {
+		made[u["username"]] = u
+	}
 	now := time.Now().UTC()
+	users = users[:0]
 	for n := range o.users {
-		if n < len(users) {
-			users[n]["attributes"], users[n]["enabled"] = attributes(n), !disabled(n)
-			continue
+		u := made[username(n)]
+		if u == nil {
+			u = map[string]any{"username": username(n), "status": "CONFIRMED", "groups": []string{}, "created": now, "modified": now, "password": "", "locked_until": time.Time{}}
 		}
-		users = append(users, map[string]any{
-			"order": n + 1, "username": username(n), "attributes": attributes(n), "enabled": !disabled(n), "status": "CONFIRMED", "groups": []string{}, "created": now, "modified": now,
-			"password": "", "locked_until": time.Time{},
-		})
+		u["order"], u["attributes"], u["enabled"] = n+1, attributes(n), !o.disabled(n)
+		users = append(users, u)
 	}
 	if pools[0]["users"], err = json.Marshal(users); err != nil {
 		return err
@@ -227,6 +237,7 @@ func (o options) moto(ctx context.Context, dir string) (*server, error) {
 		return nil, err
 	}
 	if !there {
+		o.progress("install %s", motoVersion)
 		if err := execute(ctx, "", "python3", "-m", "venv", "--clear", folder); err != nil {
 			return nil, err
 		}
@@ -237,9 +248,10 @@ func (o options) moto(ctx context.Context, dir string) (*server, error) {
 			return nil, err
 		}
 	}
+	o.progress("fill moto")
 	var lines strings.Builder
 	for n := range o.users {
-		b, err := json.Marshal(map[string]any{"Username": username(n), "Attributes": attributes(n), "Enabled": !disabled(n)})
+		b, err := json.Marshal(map[string]any{"Username": username(n), "Attributes": attributes(n), "Enabled": !o.disabled(n)})
 		if err != nil {
 			return nil, err
 		}
@@ -275,6 +287,7 @@ func (o options) cognitoLocal(ctx context.Context, dir string) (*server, error) 
 		return nil, err
 	}
 	if !there {
+		o.progress("install %s", cognitoLocalVersion)
 		if err := os.MkdirAll(folder, 0o700); err != nil {
 			return nil, err
 		}
@@ -285,6 +298,7 @@ func (o options) cognitoLocal(ctx context.Context, dir string) (*server, error) 
 			return nil, err
 		}
 	}
+	o.progress("fill cognito-local")
 	const pool = "local_Large"
 	type attribute struct{ Name, Value string }
 	users := make(map[string]any, o.users)
@@ -294,7 +308,7 @@ func (o options) cognitoLocal(ctx context.Context, dir string) (*server, error) 
 			list = append(list, attribute{name, value})
 		}
 		users[username(n)] = map[string]any{
-			"Username": username(n), "Password": password, "Attributes": list, "Enabled": !disabled(n), "UserStatus": "CONFIRMED", "RefreshTokens": []string{},
+			"Username": username(n), "Password": password, "Attributes": list, "Enabled": !o.disabled(n), "UserStatus": "CONFIRMED", "RefreshTokens": []string{},
 			"UserCreateDate": "2026-01-01T00:00:00.000Z", "UserLastModifiedDate": "2026-01-01T00:00:00.000Z",
 		}
 	}
