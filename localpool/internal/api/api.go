@@ -144,19 +144,21 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusRequestEntityTooLarge, "RequestEntityTooLargeException", "The request is longer than any that Cognito takes.")
 		return
 	}
-	if !a.within(name, body) {
+	var of gist
+	_ = json.Unmarshal(body, &of) // what is wrong with it, the operation says
+	if !a.within(name, of) {
 		refuse(w, http.StatusBadRequest, "TooManyRequestsException", "Rate exceeded")
 		return
 	}
-	record := a.recorded(r, id, name, op, body)
+	record := a.recorded(r, id, name, op, of, body)
 	var out any
 	if err = fits(name, body); err == nil {
-		err = a.stopped(name, body)
+		err = a.stopped(name, of)
 	}
 	if err == nil {
 		out, err = op.serve(withRegion(r.WithContext(withCaller(r))), a, body)
 	}
-	if failed := a.deliver(r.Context(), body); err == nil {
+	if failed := a.deliver(r.Context(), of); err == nil {
 		err = failed
 	}
 	record(err)
@@ -173,18 +175,21 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(b)
 }
 
+// gist is what a request says of whom it is about, read once for all that want to know
+// before the operation does.
+type gist struct {
+	UserPoolId, ClientId, Username, AccessToken, Session, ChallengeName string
+
+	ClientMetadata map[string]string
+}
+
 // deliver delivers what an operation has sent.
-func (a *API) deliver(ctx context.Context, body []byte) error {
-	var in struct {
-		ClientId       string
-		ClientMetadata map[string]string
-		AccessToken    string
+func (a *API) deliver(ctx context.Context, of gist) error {
+	client := of.ClientId
+	if client == "" && of.AccessToken != "" {
+		client = a.bearer(of.AccessToken).ID
 	}
-	_ = json.Unmarshal(body, &in) // the model said what it is
-	if in.ClientId == "" && in.AccessToken != "" {
-		in.ClientId = a.bearer(in.AccessToken).ID
-	}
-	return a.triggers.Deliver(ctx, in.ClientId, in.ClientMetadata)
+	return a.triggers.Deliver(ctx, client, of.ClientMetadata)
 }
 
 // unknown says what is not here. Cognito says nothing.

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"strings"
 
 	"github.com/codegrant/codegrant/localpool/internal/quota"
@@ -50,14 +49,12 @@ func byOperation(lists map[string]string) map[string]string {
 }
 
 // within reports whether a request is within its quota.
-func (a *API) within(operation string, body []byte) bool {
-	var about struct{ UserPoolId, ChallengeName string }
-	_ = json.Unmarshal(body, &about) // what is wrong with it, the operation says
+func (a *API) within(operation string, of gist) bool {
 	if strings.HasSuffix(operation, "RespondToAuthChallenge") {
-		if about.ChallengeName == newPasswordRequired {
+		if of.ChallengeName == newPasswordRequired {
 			return a.limiter.Take(quota.UserAccountRecovery)
 		}
 		return a.limiter.TakeAnswer()
 	}
-	return a.limiter.TakeFor(categories[operation], operation, about.UserPoolId)
+	return a.limiter.TakeFor(categories[operation], operation, of.UserPoolId)
 }

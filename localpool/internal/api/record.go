@@ -12,7 +12,7 @@ import (
 
 // recorded begins to tell of a call. What it returns is called with what became of
 // the call: the user may be gone by then, or be there only then.
-func (a *API) recorded(r *http.Request, id, name string, op operation, body []byte) func(error) {
+func (a *API) recorded(r *http.Request, id, name string, op operation, of gist, body []byte) func(error) {
 	if !a.trail.On(name) {
 		return func(error) {}
 	}
@@ -20,20 +20,17 @@ func (a *API) recorded(r *http.Request, id, name string, op operation, body []by
 	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
 		c.SourceIP = host
 	}
-	var about struct{ UserPoolId, ClientId, Username, AccessToken string }
-	// What is wrong with a request, the operation says.
-	_ = json.Unmarshal(body, &about)
-	_ = json.Unmarshal(body, &c.Parameters)
-	c.PoolID = about.UserPoolId
-	if client, ok := a.state.Client(about.ClientId); ok && c.PoolID == "" {
+	_ = json.Unmarshal(body, &c.Parameters) // what is wrong with it, the operation says
+	c.PoolID = of.UserPoolId
+	if client, ok := a.state.Client(of.ClientId); ok && c.PoolID == "" {
 		c.PoolID = client.PoolID
 	}
-	if token, err := a.maker.Read(about.AccessToken); err == nil && c.PoolID == "" {
+	if token, err := a.maker.Read(of.AccessToken); err == nil && c.PoolID == "" {
 		c.PoolID, c.Sub = token.PoolID, token.Sub
 	}
 	find := func() {
-		if c.Sub == "" && about.Username != "" {
-			u, _ := a.state.User(c.PoolID, about.Username)
+		if c.Sub == "" && of.Username != "" {
+			u, _ := a.state.User(c.PoolID, of.Username)
 			c.Sub = u.Sub()
 		}
 	}

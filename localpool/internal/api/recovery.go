@@ -186,24 +186,22 @@ func writes(name, challenge string) bool {
 }
 
 // stopped refuses what writes in a pool that is about to be recovered.
-func (a *API) stopped(name string, body []byte) error {
-	var about struct{ UserPoolId, ClientId, AccessToken, Session, ChallengeName string }
-	_ = json.Unmarshal(body, &about) // it was checked
-	if !writes(name, about.ChallengeName) {
+func (a *API) stopped(name string, of gist) error {
+	if !writes(name, of.ChallengeName) {
 		return nil
 	}
-	if c, ok := a.state.Client(about.ClientId); ok && about.UserPoolId == "" {
-		about.UserPoolId = c.PoolID
+	if c, ok := a.state.Client(of.ClientId); ok && of.UserPoolId == "" {
+		of.UserPoolId = c.PoolID
 	}
-	if about.UserPoolId == "" && about.AccessToken != "" {
-		if token, err := a.maker.Read(about.AccessToken); err == nil {
-			about.UserPoolId = token.PoolID
+	if of.UserPoolId == "" && of.AccessToken != "" {
+		if token, err := a.maker.Read(of.AccessToken); err == nil {
+			of.UserPoolId = token.PoolID
 		}
 	}
-	if about.UserPoolId == "" && about.Session != "" {
-		about.UserPoolId = a.sessions.poolOf(about.Session)
+	if of.UserPoolId == "" && of.Session != "" {
+		of.UserPoolId = a.sessions.poolOf(of.Session)
 	}
-	if about.UserPoolId == "" || !a.state.Paused(about.UserPoolId) {
+	if of.UserPoolId == "" || !a.state.Paused(of.UserPoolId) {
 		return nil
 	}
 	return state.ErrPaused

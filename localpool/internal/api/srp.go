@@ -56,8 +56,7 @@ func hashed(numbers ...*big.Int) *big.Int {
 type exchange struct {
 	state.SRP
 	a, b, secret *big.Int // A, B, and what B was made with
-	verifier     *big.Int
-	block        string // stands for the exchange in the client's answer
+	block        string   // stands for the exchange in the client's answer
 }
 
 // srpLifetime is how long a client has for its calculations.
@@ -69,10 +68,9 @@ func newExchange(begin state.SRP, a *big.Int) (*exchange, error) {
 	if err != nil {
 		return nil, err
 	}
-	verifier := verifierOf(begin)
-	b := new(big.Int).Mul(srpK, verifier)
-	b.Add(b, new(big.Int).Exp(srpG, secret, srpN)).Mod(b, srpN)
-	return &exchange{SRP: begin, a: a, b: b, secret: secret, verifier: verifier}, nil
+	b := new(big.Int).Mul(srpK, verifierOf(begin))
+	b.Add(b, raised(secret)).Mod(b, srpN)
+	return &exchange{SRP: begin, a: a, b: b, secret: secret}, nil
 }
 
 // verifierOf is what stands for a password on this side.
@@ -80,7 +78,7 @@ func verifierOf(s state.SRP) *big.Int {
 	if s.Verifier != nil {
 		return s.Verifier
 	}
-	return new(big.Int).Exp(srpG, s.Hash, srpN)
+	return raised(s.Hash)
 }
 
 // proves checks a signature that only who knows the password can make.
@@ -91,7 +89,12 @@ func (x *exchange) proves(timestamp, signature string) bool {
 	if err != nil || err2 != nil || u.Sign() == 0 {
 		return false
 	}
-	shared := new(big.Int).Exp(x.verifier, u, srpN)
+	shared := new(big.Int)
+	if x.Verifier == nil { // it is the generator to the power of the hash
+		shared = raised(shared.Mul(x.Hash, u))
+	} else {
+		shared.Exp(x.Verifier, u, srpN)
+	}
 	shared.Mul(shared, x.a).Exp(shared, x.secret, srpN)
 	key := mac(mac(padded(u), padded(shared)), []byte("Caldera Derived Key"), []byte{1})[:16]
 	return hmac.Equal(given, mac(key, []byte(x.PoolName+x.UserID), block, []byte(timestamp)))

@@ -1,47 +1,55 @@
 package api
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"reflect"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/codegrant/codegrant/localpool/internal/state"
 )
 
-// decode reads the members that an operation knows, by their exact names. Whether they
-// are as the model has them was asked before.
+// decode reads the members that an operation knows, by their exact names: the decoder would
+// take a name in any case, and Cognito does not. Whether they are as the model has them was
+// asked before.
 func decode[T any](body []byte) (*T, error) {
 	in := new(T)
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(body, &members); err != nil || members == nil {
 		return nil, &state.Error{Type: "SerializationException", Message: "The request is not a JSON object."}
 	}
-	// The decoder would take a name in any case, and Cognito does not.
-	known := make(map[string]bool)
-	for _, field := range reflect.VisibleFields(reflect.TypeFor[T]()) {
-		known[field.Name] = true
-	}
-	maps.DeleteFunc(members, func(name string, _ json.RawMessage) bool { return !known[name] })
-	exact, err := json.Marshal(members)
-	if err != nil {
-		return nil, fmt.Errorf("read the request: %w", err)
-	}
-	d := json.NewDecoder(bytes.NewReader(exact))
-	if err := d.Decode(in); err != nil {
-		message := "The request is not of the operation's shape."
-		var wrong *json.UnmarshalTypeError
-		if errors.As(err, &wrong) {
-			message = fmt.Sprintf("The member %s has a value of another type.", wrong.Field)
+	value, fields := reflect.ValueOf(in).Elem(), fieldsOf(reflect.TypeFor[T]())
+	for name, text := range members {
+		at, known := fields[name]
+		if !known {
+			continue
 		}
-		return nil, &state.Error{Type: "SerializationException", Message: message}
+		if err := json.Unmarshal(text, value.FieldByIndex(at).Addr().Interface()); err != nil {
+			return nil, &state.Error{Type: "SerializationException", Message: fmt.Sprintf("The member %s has a value of another type.", name)}
+		}
 	}
 	return in, nil
+}
+
+var fields sync.Map // by type: name to index
+
+// fieldsOf are the fields of a request that are read from it, by name.
+func fieldsOf(t reflect.Type) map[string][]int {
+	if known, ok := fields.Load(t); ok {
+		return known.(map[string][]int)
+	}
+	byName := make(map[string][]int)
+	for _, f := range reflect.VisibleFields(t) {
+		if f.IsExported() && !f.Anonymous {
+			byName[f.Name] = f.Index
+		}
+	}
+	fields.Store(t, byName)
+	return byName
 }
 
 func invalid(format string, args ...any) error {

@@ -27,6 +27,7 @@ func (s *State) load() (bool, error) {
 	if s.path == "" {
 		return false, nil
 	}
+	began := time.Now()
 	b, err := os.ReadFile(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -47,6 +48,7 @@ func (s *State) load() (bool, error) {
 		}
 	}
 	s.pools = f.Pools
+	s.saver.size, s.saver.cost = len(b), time.Since(began) // to write it takes about as long
 	return true, nil
 }
 

@@ -27,7 +27,7 @@ func TestSave_Many(t *testing.T) {
 	open() // keys take a while to make
 	synctest.Test(t, func(t *testing.T) {
 		s := open()
-		s.saver.small = 0
+		s.saver.small, s.saver.size = 0, 0 // as of a file that was not read
 		var writes, failures atomic.Int32
 		s.saver.write = func(path string, b []byte) error {
 			if writes.Add(1); failures.Add(-1) >= 0 {
@@ -80,6 +80,35 @@ func TestSave_Many(t *testing.T) {
 		count(71)
 		if n := writes.Load(); n != 6 {
 			t.Errorf("%d writes", n)
+		}
+	})
+}
+
+// TestSave_LargeFromTheStart: nobody waits for the first write of a large file that was read.
+func TestSave_LargeFromTheStart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.json")
+	config := Config{Now: time.Now, Logger: slog.New(slog.DiscardHandler), Path: path}
+	if _, err := New(config, []*Pool{{ID: "local_Test1"}}); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s, err := New(config, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var writes atomic.Int32
+		s.saver.small = 1
+		s.saver.write = func(string, []byte) error { writes.Add(1); return nil }
+		if err := s.CreateGroup("local_Test1", Group{Name: "a"}); err != nil || writes.Load() != 0 {
+			t.Errorf("%d writes were waited for, %v", writes.Load(), err)
+		}
+		time.Sleep(leastWait + time.Millisecond)
+		synctest.Wait()
+		if n := writes.Load(); n != 1 {
+			t.Errorf("%d writes, want 1", n)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
 		}
 	})
 }

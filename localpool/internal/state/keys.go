@@ -1,8 +1,6 @@
 package state
 
 import (
-	"crypto"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
@@ -27,6 +25,7 @@ type Keys struct {
 type signingKey struct {
 	kid     string
 	private *rsa.PrivateKey
+	parts   []part
 }
 
 // spare are the keys of pools that were in the memory of this process only, and are
@@ -76,7 +75,7 @@ func makeKeys() (*Keys, error) {
 }
 
 func makeKey() (string, error) {
-	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	private, err := makeRSA()
 	if err != nil {
 		return "", err
 	}
@@ -135,7 +134,7 @@ func parseKey(text string) (*signingKey, error) {
 	}
 	// Cognito's key ids are base64 of 32 bytes, so they end in an equals sign.
 	sum := sha256.Sum256(private.PublicKey.N.Bytes())
-	return &signingKey{kid: base64.StdEncoding.EncodeToString(sum[:]), private: private}, nil
+	return &signingKey{kid: base64.StdEncoding.EncodeToString(sum[:]), private: private, parts: partsOf(private)}, nil
 }
 
 func (k *signingKey) jwk() map[string]string {
@@ -218,11 +217,7 @@ func (k *signingKey) sign(claims map[string]any) (string, error) {
 	}
 	signed := enc.EncodeToString(header) + "." + enc.EncodeToString(payload)
 	sum := sha256.Sum256([]byte(signed))
-	signature, err := rsa.SignPKCS1v15(rand.Reader, k.private, crypto.SHA256, sum[:])
-	if err != nil {
-		return "", fmt.Errorf("sign token: %w", err)
-	}
-	return signed + "." + enc.EncodeToString(signature), nil
+	return signed + "." + enc.EncodeToString(k.signHash(sum[:])), nil
 }
 
 // PublicKey returns the key that verifies the pool's tokens of a use, id or access.

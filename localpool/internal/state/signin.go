@@ -8,7 +8,7 @@ import (
 // Authenticate checks a password. The user is to be let in if the status is
 // CONFIRMED, and asked for a new password if it is FORCE_CHANGE_PASSWORD.
 func (s *State) Authenticate(poolID, name, password string) (User, error) {
-	u, err := s.attempt(poolID, name, func(hashed, _ string) bool { return checkPassword(hashed, password) })
+	u, err := s.attempt(poolID, name, func(hashed, _ string) bool { return s.proved.check(hashed, password) })
 	if err != nil || foreign(u.Password) == nil {
 		return u, err
 	}

@@ -17,6 +17,7 @@ type State struct {
 	logger *slog.Logger
 	path   string
 	saver  saver
+	proved proved
 	sent   func(Message) // nil: nobody is told
 	region string
 
