@@ -191,7 +191,10 @@ var allowed = map[string]map[string]string{
 		"internal/origins":    "where tokens may be sent",
 		"golang.org/x/oauth2": "the interface that sources of tokens have everywhere",
 	},
-	"console": {".": "decides who is asking, and holds what the pages show"},
+	"console": {
+		".":       "decides who is asking",
+		"replica": "whether an operator still is one, and the people that it shows",
+	},
 
 	// The local pool shares nothing with what it is used to test.
 	"localpool": {
@@ -383,6 +386,8 @@ var allowed = map[string]map[string]string{
 		"mcp":                                   "its calls are counted",
 		"broker":                                "the authorization server in front of a pool",
 		"exchange":                              "tokens of their own for upstreams",
+		"console":                               "operators' pages, of what it knows",
+		"directory":                             "how passes over the pools went",
 		"machine":                               "tokens of who acts for people",
 		".":                                     "who is asking",
 		"cmd/codegrant/internal/listen":         "addresses and sockets",

@@ -33,6 +33,7 @@ type file struct {
 	Roles          map[string]role        `yaml:"roles" help:"Names for groups and scopes that routes ask for together. Defaults to none."`
 	Cedar          policies               `yaml:"cedar" help:"Cedar policies, for routes with cedar: true."`
 	Broker         *brokering             `yaml:"broker" help:"An authorization server in front of a pool, for clients of MCP servers: true, or its settings; see docs/mcp.md. Routes with mcp send their clients there. Defaults to false."`
+	Console        *console               `yaml:"console" help:"Web pages for those who run the service; see docs/console.md. Defaults to none."`
 	UpstreamOAuth  map[string]otherServer `yaml:"upstream_oauth" help:"Authorization servers of others, such as GitHub's, by a name of yours: routes with upstream_oauth hand on people's tokens there. Defaults to none."`
 	ExchangeIssuer exchangeIssuer         `yaml:"exchange_issuer" help:"Who issues the tokens of routes with exchange and by: gateway; see docs/delegation.md."`
 	Routes         []route                `yaml:"routes" help:"Which requests go where, and who may make them; the most specific route decides. Without any, the gateway answers forward-auth questions alone."`
@@ -271,6 +272,14 @@ type brokering struct {
 type brokerClient struct {
 	Name         string   `yaml:"name" help:"What people are told it is. Defaults to nothing."`
 	RedirectURIs []string `yaml:"redirect_uris" short:"true" help:"Where people are sent back to. Those on this machine (http://localhost/callback) hold for any port. Required."`
+}
+
+type console struct {
+	Groups []string      `yaml:"groups" help:"Groups of which an operator must be in one. Required."`
+	Path   string        `yaml:"path" help:"Path that its pages are below. Defaults to /console."`
+	Pool   string        `yaml:"pool" help:"Name of the pool that operators sign in with, at its base_url. Defaults to the first."`
+	ACR    string        `yaml:"acr" help:"Level that an operator must have signed in at to do anything, such as end a session. Defaults to any."`
+	MaxAge time.Duration `yaml:"max_age" help:"How long ago an operator may have signed in to do anything, such as 10m. Defaults to any time."`
 }
 
 type otherServer struct {

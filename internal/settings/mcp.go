@@ -96,7 +96,8 @@ func poolOf(s *Settings, c route) *Pool {
 }
 
 // AllRoutes are those of the file, with what follows from them: guards of MCP servers,
-// where their metadata are, and the endpoints of the broker. hear completes what a
+// where their metadata are, the endpoints of the broker, and the console, which answers
+// nobody yet. hear completes what a
 // server's guard tells of its calls; it may be nil. So may b be, where nobody is to be
 // answered.
 func (s *Settings) AllRoutes(hear func(route string, config *mcp.Config), b *broker.Broker) ([]gateway.Route, error) {
@@ -137,6 +138,9 @@ func (s *Settings) AllRoutes(hear func(route string, config *mcp.Config), b *bro
 		}
 	}
 	brokers, err := s.brokerRoutes(b)
+	if s.Console != nil {
+		brokers = append(brokers, s.Console.Route)
+	}
 	return append(all, brokers...), err
 }
 

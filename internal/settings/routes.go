@@ -45,6 +45,7 @@ func (r *reader) routes(f *file, s *Settings) {
 	r.broker(f, s)
 	r.exchanges(f, s)
 	r.upstreams(f, s)
+	r.console(f, s)
 	r.checkRoutes(f, s)
 	r.tryGateway(s)
 	r.levels(f, s)

@@ -74,6 +74,7 @@ type Settings struct {
 	Broker     *broker.Config
 	BrokerPool string
 	Delegation
+	Console *Console // nil: none
 	// Files are those that were read; a change to one of them is a change of the
 	// configuration. Folders stand for what is in them.
 	Files []string

@@ -43,13 +43,18 @@ func (r *reader) levels(f *file, s *Settings) {
 			if !couldBeFor(c, t, tenants) {
 				continue
 			}
-			err := t.Auth.Authorize(context.Background(), &codegrant.Identity{}, new(http.Request), codegrant.MinimumLevel(c.ACR))
-			var again *codegrant.StepUpError
-			if !errors.As(err, &again) {
+			if !hasLevel(t, c.ACR) {
 				r.follow(fmt.Sprintf("routes[%d].acr", i), "pool %s has no such level; its levels say the values of acr that it has", t.Name)
 			}
 		}
 	}
+}
+
+// hasLevel reports whether somebody could sign in at a level.
+func hasLevel(t gateway.Tenant, acr string) bool {
+	err := t.Auth.Authorize(context.Background(), &codegrant.Identity{}, new(http.Request), codegrant.MinimumLevel(acr))
+	var again *codegrant.StepUpError
+	return errors.As(err, &again)
 }
 
 // couldBeFor reports whether a route's people could be those of a pool.

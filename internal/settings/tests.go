@@ -40,6 +40,23 @@ func (s *Settings) Explain(q Question) (gateway.Explanation, error) {
 	return s.explain(g, q)
 }
 
+// ExplainFor answers what becomes of a request of somebody who is known, or of nobody: nil.
+// The pool is the one that they are of, empty where it does not matter.
+func (s *Settings) ExplainFor(request, pool string, from netip.Addr, who *codegrant.Identity) (gateway.Explanation, error) {
+	g, err := s.rules()
+	if err != nil {
+		return gateway.Explanation{}, err
+	}
+	r, err := s.request(request)
+	if err != nil {
+		return gateway.Explanation{}, err
+	}
+	if from.IsValid() {
+		r.RemoteAddr = netip.AddrPortFrom(from, 1).String()
+	}
+	return g.Explain(r, pool, who), nil
+}
+
 // rules is a gateway that decides, and reaches nobody.
 func (s *Settings) rules() (*gateway.Gateway, error) {
 	tenants, err := s.quietTenants()

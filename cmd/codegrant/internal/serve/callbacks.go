@@ -124,6 +124,7 @@ func (o *outside) clock(pool, date string, asked, answered time.Time) {
 	o.clockOffset.WithLabelValues(pool).Set(offset.Seconds())
 	o.mu.Lock()
 	was := o.clocksOff[pool]
+	o.offsets[pool] = offset
 	o.clocksOff[pool] = offset.Abs() > clockOff
 	is := o.clocksOff[pool]
 	o.mu.Unlock()

@@ -53,6 +53,7 @@ func (p *process) askDependencies(ctx context.Context) {
 // tell says what has changed.
 func (p *process) tell(changed []dependency, states []stateChange) {
 	for _, d := range changed {
+		p.state.noteChange(d.Name, d.inWords())
 		switch {
 		case !d.OK && d.expires:
 			p.log.Error("certificate has expired", "reason", d.Error)
@@ -84,4 +85,19 @@ func (p *process) operations() *http.ServeMux {
 		report := p.ready.report()
 		return report.Ready, report
 	}, p.metrics.registry)
+}
+
+// inWords is how somebody is now.
+func (d dependency) inWords() string {
+	switch {
+	case !d.OK && d.expires:
+		return "has expired: " + d.Error
+	case !d.OK:
+		return "does not answer: " + d.Error
+	case d.Warning != "":
+		return d.Warning
+	case d.expires:
+		return "is good again"
+	}
+	return "answers again"
 }

@@ -30,6 +30,7 @@ type outside struct {
 
 	mu        sync.Mutex // guards clocksOff
 	clocksOff map[string]bool
+	offsets   map[string]time.Duration
 
 	known []gateway.Server // of the last configuration; by whoever takes a new one
 }
@@ -44,7 +45,7 @@ func newOutside(log *slog.Logger) *outside {
 		}, labels)
 	}
 	return &outside{
-		log: log, clocksOff: make(map[string]bool),
+		log: log, clocksOff: make(map[string]bool), offsets: make(map[string]time.Duration),
 		clockOffset:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "codegrant", Name: "clock_offset_seconds", Help: "How far the clock of this machine is ahead of a pool's, by its last answer; below zero: behind."}, []string{"pool"}),
 		upstreamTime:   histogram("upstream_response_duration_seconds", "How long servers of upstreams take to begin their answers.", "route", "server"),
 		upstreamCodes:  counter("upstream_responses_total", "Answers of servers of upstreams, by class of status.", "route", "server", "code"),

@@ -115,6 +115,7 @@ type process struct {
 	people    limiter[account]
 	tracing   *tracing.Tracer // nil: nothing is traced
 	replaced  chan struct{}   // told of a new configuration
+	state     view            // as operators see it
 }
 
 func newProcess(s *settings.Settings, keys *session.Keyring, log *slog.Logger, level *slog.LevelVar, traces *tracing.Tracer) *process {
@@ -136,6 +137,7 @@ func newProcess(s *settings.Settings, keys *session.Keyring, log *slog.Logger, l
 		},
 	}
 	p.metrics = newMetrics(p)
+	p.state.process, p.state.started = p, time.Now()
 	return p
 }
 
@@ -373,6 +375,9 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 		return nil, err
 	}
 	if config.Routes, err = p.consented(g, config.Routes); err != nil {
+		return nil, err
+	}
+	if config.Routes, err = p.consoled(g, config.Routes); err != nil {
 		return nil, err
 	}
 	if p.tracing != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/cupboard"
 	"github.com/codegrant/codegrant/cupboard/notbefore"
+	"github.com/codegrant/codegrant/directory"
 	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/replica"
 	"github.com/codegrant/codegrant/replica/sqlreplica"
@@ -47,6 +48,7 @@ type stores struct {
 	sessions session.Store                                        // nil: none, or a pool's own
 	replica  replica.Store                                        // nil: none
 	outbox   func(context.Context) (sqlreplica.OutboxSize, error) // nil: none
+	journal  directory.Looker                                     // of passes over the pools; nil: none
 	ends     session.Ends                                         // nil: not on record beside Redis
 	cupboard cupboard.Store                                       // nil: none
 	marks    *notbefore.Marks                                     // of people, for all pools
@@ -97,6 +99,7 @@ func (p *process) openStores(s *settings.Settings) (_ *stores, err error) {
 		}
 		if s.Replica.Enabled {
 			st.replica, st.migrate = p.tracing.Replica(users, db.System()), append(st.migrate, users.Migrate)
+			st.journal = openJournal(s, db)
 			if s.Replica.Outbox {
 				st.outbox = users.OutboxSize
 			}

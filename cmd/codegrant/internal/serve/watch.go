@@ -9,6 +9,7 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/codegrant/codegrant/internal/settings"
@@ -98,6 +99,7 @@ func (w *watcher) reload(ctx context.Context, why string) {
 	s, err := w.command.load(w.process.keys)
 	if err != nil {
 		count("wrong")
+		w.process.state.noteRefused(strings.Split(err.Error(), "\n")...)
 		var faults *settings.Error
 		if errors.As(err, &faults) {
 			for _, f := range faults.Faults {
@@ -120,6 +122,7 @@ func (w *watcher) reload(ctx context.Context, why string) {
 	}
 	if err := w.process.replace(ctx, s); err != nil {
 		count("not usable")
+		w.process.state.noteRefused(err.Error())
 		w.pending = errors.Is(err, errNotReady) && w.command.ReloadEvery > 0
 		log.Error("new configuration cannot be used; the old one stays", "reason", err.Error(), "again", w.pending)
 		return

@@ -1,0 +1,101 @@
+package serve
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/codegrant/codegrant/codegranttest"
+)
+
+const consoled = `
+routes:
+  - {path: /, upstream: "${UP}"}
+  - {name: reports, path: /reports, groups: analysts, upstream: "${UP}"}
+console: {groups: admins}
+keys_file: keys
+sessions: database
+replica: {outbox: true}
+database: sqlite:app.db
+`
+
+// operator is a client of somebody who may open the console.
+func (g *gate) operator() *http.Client {
+	g.t.Helper()
+	b := codegranttest.NewBrowser(g.t)
+	if page := b.SignIn(g.url+"/console", "alice@example.com", codegranttest.Password); page.Status != http.StatusOK || !strings.Contains(string(page.Body), "<h1>State</h1>") {
+		g.t.Fatalf("%d %s\n%s", page.Status, page.Body, g.log)
+	}
+	return b.Client
+}
+
+// TestS730_ConsoleOfTheGateway: the gateway serves the console to members of its groups
+// alone, with what it knows of itself and of its rules.
+func TestS730_ConsoleOfTheGateway(t *testing.T) {
+	g := newGate(t, consoled)
+	g.writeFile("keys", newSealingKey())
+	g.start()
+	alice := g.operator()
+	if status, body := g.get(http.DefaultClient, "/console"); status == http.StatusOK && strings.Contains(body, "<h1>State</h1>") {
+		t.Errorf("nobody: %d %s", status, body)
+	}
+	bob := codegranttest.NewBrowser(t)
+	if page := bob.SignIn(g.url+"/console", "bob@example.com", codegranttest.Password); page.Status != http.StatusForbidden {
+		t.Errorf("not an operator: %d", page.Status)
+	}
+	g.until("the pool has answered", func() bool {
+		_, body := g.get(alice, "/console")
+		return strings.Contains(body, "keys of pool default")
+	})
+	_, body := g.get(alice, "/console")
+	for _, want := range []string{"can be answered", "tables", g.url + "/auth/callback", strings.TrimPrefix(g.up, "http://"), "Changes that nobody has taken", "codegrant sync is not used", "codegrant.yaml", "Sealing keys", "Live sessions"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the state lacks %q", want)
+		}
+	}
+	if strings.Contains(body, g.pool.Clients()[0].Secret) {
+		t.Error("the state has the client secret")
+	}
+
+	ask := func(who, method, target string) string {
+		t.Helper()
+		status, body := g.get(alice, "/console/ask?"+url.Values{"who": {who}, "method": {method}, "url": {target}}.Encode())
+		if status != http.StatusOK {
+			t.Errorf("%s: %d %s", target, status, body)
+		}
+		return body
+	}
+	for _, tt := range []struct {
+		who, target string
+		want        []string
+	}{
+		{"alice@example.com", "/reports/1", []string{"passed", "the person has what is asked for", "group analysts", "alice@example.com", ">reports<", g.up}},
+		{"bob@example.com", g.url + "/reports/1", []string{"forbidden", "group analysts", "editors"}},
+		{"carol@example.com", "/reports", []string{"forbidden", "whom the replica does not know"}},
+		{"", "/reports", []string{"unauthorized", "nobody is signed in"}},
+		{"", "/a/../b", []string{"refused"}},
+		{"bob@example.com", "/console", []string{"passed", "the route is public"}},
+	} {
+		body := ask(tt.who, "GET", tt.target)
+		for _, want := range tt.want {
+			if !strings.Contains(body, want) {
+				t.Errorf("%s for %s lacks %q", tt.target, tt.who, want)
+			}
+		}
+	}
+
+	g.write(strings.Replace(consoled, "groups: analysts", "groups: [analysts, \"\"]", 1))
+	g.until("the fault is shown", func() bool {
+		_, body := g.get(alice, "/console")
+		return strings.Contains(body, "Last one that was refused") && strings.Contains(body, "routes[1].groups")
+	})
+	g.write(strings.Replace(consoled, "admins", "editors", 1))
+	g.until("the group of the new configuration counts", func() bool {
+		status, _ := g.get(alice, "/console")
+		return status == http.StatusForbidden
+	})
+	if status, _ := g.get(bob.Client, "/console"); status != http.StatusOK {
+		t.Errorf("the new operator: %d", status)
+	}
+}

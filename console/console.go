@@ -1,0 +1,146 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/replica"
+)
+
+// Config is what [New] needs. Auth and Groups are required.
+type Config struct {
+	// Auth signs operators in. Its people are asked for the groups.
+	Auth *codegrant.Auth
+	// Groups of which an operator has to be in one.
+	Groups []string
+	// Replica has the operators, too: who is disabled, deleted or in none of the groups
+	// there may open nothing more, whatever their token says. Defaults to nobody's word but
+	// the token's.
+	Replica Replica
+	// Unsafe is what actions ask of the sign-in beside that, such as
+	// [codegrant.SignedInWithin]. Defaults to nothing.
+	Unsafe []codegrant.Permission
+
+	// Prefix is the path that everything is below. Defaults to /console.
+	Prefix string
+	// SignOut is the URL that signs an operator out. Defaults to none.
+	SignOut string
+
+	// State says how the service is. Defaults to a page that has nothing to say.
+	State func(context.Context) State
+	// Explain says what becomes of a request. Defaults to none, and no such page.
+	Explain func(context.Context, Question) (Verdict, error)
+	// Pools are the names of those that a person can be of.
+	Pools []string
+
+	// Refresh is how often an open page is brought up to date, and whoever has it open
+	// asked about. Defaults to 5 seconds.
+	Refresh time.Duration
+	// ClientAddress is where a request comes from. Defaults to the other end of the
+	// connection.
+	ClientAddress func(*http.Request) string
+	// Logger has the record of who did what. Defaults to [slog.Default].
+	Logger *slog.Logger
+	// Now is the clock. Defaults to [time.Now].
+	Now func() time.Time
+}
+
+// Replica is asked about operators; a [replica.Store] is one.
+type Replica interface {
+	UserBySubject(ctx context.Context, issuer, subject string) (replica.User, error)
+}
+
+// Console answers below its prefix. It is safe for concurrent use.
+type Console struct {
+	Config
+	operator codegrant.Permission
+	mux      *http.ServeMux
+	pages    []link
+	streams  atomic.Int64
+}
+
+// New checks the configuration. It asks nobody.
+func New(config Config) (*Console, error) {
+	c := &Console{Config: config, mux: http.NewServeMux()}
+	if err := config.check(); err != nil {
+		return nil, fmt.Errorf("configure console: %w", err)
+	}
+	c.Prefix = "/" + strings.Trim(c.Prefix, "/")
+	if c.Prefix == "/" {
+		c.Prefix = "/console"
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Refresh <= 0 {
+		c.Refresh = 5 * time.Second
+	}
+	if c.ClientAddress == nil {
+		c.ClientAddress = func(r *http.Request) string {
+			host, _, _ := net.SplitHostPort(r.RemoteAddr)
+			return host
+		}
+	}
+	if c.State == nil {
+		c.State = func(context.Context) State { return State{} }
+	}
+	c.operator = codegrant.All(bySession, codegrant.InAnyGroup(c.Groups...), c.still(false))
+	c.page("/", "State", c.showState)
+	c.mux.Handle("GET "+c.Prefix+"/state/events", c.require(c.followState))
+	if c.Explain != nil {
+		c.page("/ask", "Would they pass?", c.showVerdict)
+	}
+	for name := range assets {
+		c.mux.HandleFunc("GET "+c.Prefix+"/"+name, serveAsset)
+	}
+	c.mux.Handle(c.Prefix+"/", c.require(c.notFound))
+	return c, nil
+}
+
+func (c Config) check() error {
+	var faults []error
+	if c.Auth == nil {
+		faults = append(faults, errors.New("no Auth is given"))
+	}
+	if len(c.Groups) == 0 || slices.Contains(c.Groups, "") {
+		faults = append(faults, errors.New("among Groups, name one at least, and none that is empty: nobody else may open it"))
+	}
+	if prefix := strings.Trim(c.Prefix, "/"); strings.ContainsAny(prefix, "{}?#% ") || strings.Contains(prefix, "//") {
+		faults = append(faults, errors.New("the Prefix is to be a plain path, such as /console"))
+	}
+	return errors.Join(faults...)
+}
+
+// ServeHTTP answers for all paths that begin with the prefix.
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == c.Prefix {
+		r = r.Clone(r.Context()) // so that nobody is sent to another URL before they are known
+		r.URL.Path += "/"
+	}
+	c.mux.ServeHTTP(w, r)
+}
+
+// link is one of the pages that the others lead to.
+type link struct{ URL, Text string }
+
+// page has a page of its own, that the others lead to.
+func (c *Console) page(path, name string, show handler) {
+	pattern := "GET " + c.Prefix + path
+	if path == "/" {
+		pattern += "{$}"
+	}
+	c.mux.Handle(pattern, c.require(show))
+	c.pages = append(c.pages, link{c.Prefix + path, name})
+}
