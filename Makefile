@@ -8,7 +8,7 @@ help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## run the demo: sign-in, two API backends, replica, on http://localhost:8080
-	go run ./cmd/codegrant demo
+	go run ./cmd/codegrant/demo
 
 test: ## run all tests with the race detector, beside PostgreSQL, MariaDB, Redis and Chromium
 	@scripts/test.sh

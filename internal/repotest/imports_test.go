@@ -146,6 +146,32 @@ func TestLibraryCompiles(t *testing.T) {
 	}
 }
 
+// TestDemoCompiles: the first thing that people run compiles nothing of what the gateway
+// alone needs, which is more than half of the command.
+func TestDemoCompiles(t *testing.T) {
+	list := exec.CommandContext(t.Context(), "go", "list", "-deps", "./cmd/codegrant/demo")
+	list.Dir = root
+	list.Stderr = t.Output()
+	output, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dependencies := strings.Fields(string(output))
+	if !slices.Contains(dependencies, "modernc.org/sqlite") {
+		t.Error("the demo has no database")
+	}
+	for _, path := range dependencies {
+		for _, heavy := range []string{
+			"github.com/aws/", "github.com/cedar-policy/", "github.com/jackc/", "github.com/go-sql-driver/", "github.com/redis/", "github.com/prometheus/",
+			"github.com/envoyproxy/", "google.golang.org/", "go.opentelemetry.io/",
+		} {
+			if strings.HasPrefix(path, heavy) {
+				t.Errorf("the demo compiles %s", path)
+			}
+		}
+	}
+}
+
 // match returns the line of lines that covers an import: the package itself, or
 // the module that it comes from.
 func match(lines map[string]string, imported string) (line string, ok bool) {

@@ -15,11 +15,12 @@ import (
 	"time"
 )
 
-// profile writes down where codegrant serve spends its time under a mixture of requests:
-// proxied ones and questions, of sessions and of bearer tokens.
+// profile writes down where codegrant serve spends its time: under requests that it
+// proxies, of sessions and of bearer tokens, or under a proxy's questions.
 func profile(ctx context.Context, flags *flag.FlagSet, args []string, out io.Writer) error {
 	into := flags.String("out", "", "the file to write")
 	seconds := flags.Int("seconds", 60, "how long to look, at most 120")
+	check := flags.Bool("check", false, "ask /auth/check in place of an upstream")
 	connections := flags.Int("connections", 8, "connections that ask at once")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -36,7 +37,12 @@ func profile(ctx context.Context, flags *flag.FlagSet, args []string, out io.Wri
 	if err != nil {
 		return err
 	}
-	g, err := newGateway(ctx, settings{upstream: upstream.url, ops: ops})
+	of := settings{upstream: upstream.url, ops: ops}
+	path := "/orders"
+	if *check {
+		of.upstream, path = "", "/auth/check?group=analysts" // which, with routes, wants to know of what
+	}
+	g, err := newGateway(ctx, of)
 	if err != nil {
 		return err
 	}
@@ -49,19 +55,15 @@ func profile(ctx context.Context, flags *flag.FlagSet, args []string, out io.Wri
 	if err != nil {
 		return err
 	}
-	pages, err := gets(g.url+"/orders", "", browsers...)
+	people, err := gets(g.url+path, "", browsers...)
 	if err != nil {
 		return err
 	}
-	questions, err := gets(g.url+"/auth/check?group=analysts", "", browsers...)
+	bearer, err := gets(g.url+path, tokens["access_token"], nil)
 	if err != nil {
 		return err
 	}
-	bearer, err := gets(g.url+"/orders", tokens["access_token"], nil)
-	if err != nil {
-		return err
-	}
-	all := slices.Concat(pages, questions, slices.Repeat(bearer, len(browsers)))
+	all := slices.Concat(people, slices.Repeat(bearer, len(browsers)))
 
 	asking, stop := context.WithCancel(ctx)
 	var asked sync.WaitGroup

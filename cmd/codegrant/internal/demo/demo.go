@@ -12,7 +12,7 @@ import (
 
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/listen"
-	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/sqlite"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
 	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/localpool"
@@ -116,7 +116,7 @@ func newDemo(ctx context.Context, dir, siteURL, poolURL string, logger *slog.Log
 	if err != nil {
 		return nil, fmt.Errorf("start the local pool: %w", err)
 	}
-	db, err := parts.OpenSQLite(filepath.Join(dir, "codegrant.db"))
+	db, err := sqlite.Open(filepath.Join(dir, "codegrant.db"))
 	if err != nil {
 		return nil, err
 	}

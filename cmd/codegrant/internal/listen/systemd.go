@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/codegrant/codegrant/internal/settings"
 )
 
 // Sockets are what to listen on.
@@ -30,8 +28,16 @@ func (s Sockets) Close() {
 	}
 }
 
-// All takes the sockets that systemd passes, and opens those that it does not.
-func All(file string, c *settings.Settings) (s Sockets, err error) {
+// Addresses are what a configuration says of Sockets.
+type Addresses struct {
+	Listen, OpsListen, ExtAuthzListen, SPOEListen string // all but the first may be empty
+
+	SocketMode os.FileMode // of those that are files
+}
+
+// All takes the sockets that systemd passes, and opens those that it does not. Faults
+// name the file that the addresses are from.
+func All(file string, c Addresses) (s Sockets, err error) {
 	defer func() {
 		if err != nil {
 			s.Close()

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/sqlite"
 	"github.com/codegrant/codegrant/directory"
 	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/replica/sqlreplica"
@@ -41,7 +42,7 @@ func OpenDatabase(raw string) (*Database, error) {
 	}
 	switch scheme {
 	case "sqlite", "sqlite3", "file":
-		db, err := OpenSQLite(strings.TrimPrefix(rest, "//"))
+		db, err := sqlite.Open(strings.TrimPrefix(rest, "//"))
 		if err != nil {
 			return nil, err
 		}

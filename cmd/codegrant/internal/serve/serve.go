@@ -124,7 +124,9 @@ func (c Command) serve(ctx context.Context, s *settings.Settings, keys *session.
 	if s.Sessions == settings.InRedis && s.Database.URL == "" {
 		log.Info("sign-outs are on record in Redis alone: one that restarts from an old snapshot, or fails over, may bring a session back; set database to keep them")
 	}
-	on, err := listen.All(c.Config, s)
+	on, err := listen.All(c.Config, listen.Addresses{
+		Listen: s.Listen, OpsListen: s.OpsListen, ExtAuthzListen: s.ExtAuthzListen, SPOEListen: s.SPOEListen, SocketMode: s.SocketMode,
+	})
 	if err != nil {
 		return err
 	}

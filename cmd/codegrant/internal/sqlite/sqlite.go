@@ -1,4 +1,7 @@
-package parts
+// Package sqlite opens databases that are a file.
+//
+// It refuses other databases, and knows no tables.
+package sqlite
 
 import (
 	"database/sql"
@@ -8,10 +11,10 @@ import (
 	_ "modernc.org/sqlite" // the "sqlite" driver, without cgo
 )
 
-// OpenSQLite opens a database file the way that several goroutines can write to
+// Open opens a database file the way that several goroutines can write to
 // it: readers beside one writer (WAL), which takes its lock when it begins and
 // waits for the one before it.
-func OpenSQLite(path string) (*sql.DB, error) {
+func Open(path string) (*sql.DB, error) {
 	q := url.Values{}
 	q.Add("_pragma", "busy_timeout(10000)")
 	q.Add("_pragma", "journal_mode(WAL)")
