@@ -67,7 +67,7 @@ func walk(t *testing.T, visit func(name string, nested bool)) {
 		rel = filepath.ToSlash(rel)
 		if entry.IsDir() {
 			base := entry.Name()
-			if rel != "." && (strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_") || base == "testdata" || base == "artifacts") {
+			if rel != "." && (strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_") || base == "testdata" || base == "artifacts" || base == "node_modules") {
 				return filepath.SkipDir
 			}
 			if _, err := os.Stat(filepath.Join(name, "go.mod")); err == nil && rel != "." {
