@@ -1,0 +1,152 @@
+package blocks
+
+import (
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/codegrant/codegrant/internal/testenv"
+)
+
+func write(t *testing.T, dir, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestKeysForCloudFront runs the commands that make a pair of keys.
+func TestKeysForCloudFront(t *testing.T) {
+	testenv.Program(t, "openssl")
+	dir := t.TempDir()
+	shell(t, dir, nil, text(t, "docs/cloudfront.md", "openssl ecparam"))
+	if pem, err := os.ReadFile(filepath.Join(dir, "public_key.pem")); err != nil || !strings.HasPrefix(string(pem), "-----BEGIN PUBLIC KEY-----") {
+		t.Errorf("%v: %s", err, pem)
+	}
+}
+
+// TestLocalPoolCommands runs what docs/local-pool.md shows of the pool: the command with the
+// page's own seed, and the requests for tests.
+func TestLocalPoolCommands(t *testing.T) {
+	testenv.Program(t, "curl")
+	p := newProgram(t)
+	const page = "docs/local-pool.md"
+	dir := t.TempDir()
+	write(t, dir, "pool.yaml", text(t, page, "pools:"))
+	address := testenv.FreeAddress(t)
+	requests := replaced(t, text(t, page, "curl -X POST http://127.0.0.1:9229/_pool/clock"), "127.0.0.1:9229", address, "curl ", "curl -sSf ")
+	commands := lines(Block{Language: "sh", Text: text(t, page, "codegrant pool --state")})
+	if len(commands) != 3 {
+		t.Fatalf("the page has %d commands", len(commands))
+	}
+	for i, command := range commands {
+		t.Run(command, func(t *testing.T) {
+			words := strings.Fields(command)[1:]
+			own := t.TempDir()
+			write(t, own, "pool.yaml", text(t, page, "pools:"))
+			start(t, address, own, nil, p.binary, append(words, "--listen", address)...)
+			if i == 1 { // the seed of the page, which has carol
+				shell(t, own, nil, requests)
+				if _, err := os.Stat(filepath.Join(own, "before.json")); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}
+
+// TestConsoles compares what codegrant prints with what the documentation says that it
+// prints.
+func TestConsoles(t *testing.T) {
+	p := newProgram(t)
+	for _, c := range []struct{ page, begins, config string }{
+		{"docs/gateway.md", "$ codegrant serve --check --as", "routes:\n  - path: /\n    upstream: http://127.0.0.1:3000\n  - path: /admin"},
+		{"docs/rules.md", "$ codegrant serve --check --as", "group_hierarchy:"},
+	} {
+		t.Run(c.page, func(t *testing.T) {
+			dir := t.TempDir()
+			config, err := merged(base, text(t, c.page, c.config))
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(t, dir, "codegrant.yaml", config)
+			block := text(t, c.page, c.begins)
+			command, want, _ := strings.Cut(block, "\n")
+			got := shell(t, dir, nil, strings.Replace(strings.TrimPrefix(command, "$ "), "codegrant", p.binary, 1)+" || true")
+			normal := func(s string) string { // lines of the file, and where the file is
+				return regexp.MustCompile(`codegrant\.yaml:\d+`).ReplaceAllString(strings.ReplaceAll(s, dir+"/", ""), "codegrant.yaml:N")
+			}
+			if c.page == "docs/rules.md" { // leaves the first line out
+				_, got, _ = strings.Cut(got, "\n")
+			}
+			if normal(got) != normal(want) {
+				t.Errorf("prints\n%s\nand the page has\n%s", normal(got), normal(want))
+			}
+		})
+	}
+}
+
+// TestPolicyCases asks the policy of docs/rules.md about the cases there.
+func TestPolicyCases(t *testing.T) {
+	p := newProgram(t)
+	const page = "docs/rules.md"
+	dir := t.TempDir()
+	config, err := merged(base, text(t, page, "cedar:"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, "codegrant.yaml", config)
+	write(t, dir, "shop.cedar", text(t, page, `@id("editors write")`))
+	write(t, dir, "shop.cedarschema", beside["shop.cedarschema"])
+	write(t, dir, "cases.yaml", text(t, page, "- {name: editors place orders"))
+	command := strings.Replace(text(t, page, "codegrant policy test"), "codegrant", p.binary, 1)
+	shell(t, dir, nil, command)
+	write(t, dir, "shop.cedar", strings.Replace(text(t, page, `@id("editors write")`), "|editors", "|others", 1))
+	if out := shell(t, dir, nil, command[:strings.Index(command, "#")]+"|| echo decided otherwise"); !strings.Contains(out, "decided otherwise") {
+		t.Errorf("another policy passes the cases:\n%s", out)
+	}
+}
+
+// TestSyncHere runs docs/sync.md's tour on one machine: a pool, the gateway, sync that
+// follows, and an administrator who disables somebody.
+func TestSyncHere(t *testing.T) {
+	testenv.Program(t, "curl")
+	p := newProgram(t)
+	const page = "docs/sync.md"
+	dir := t.TempDir()
+	pool, gateway, events, app := testenv.FreeAddress(t), testenv.FreeAddress(t), testenv.FreeAddress(t), testenv.FreeAddress(t)
+	_, gatewayPort, _ := net.SplitHostPort(gateway)
+	here := strings.NewReplacer("127.0.0.1:9229", pool, "localhost:8080", "localhost:"+gatewayPort, "127.0.0.1:9081", events, "127.0.0.1:3000", app)
+	write(t, dir, "pool.yaml", here.Replace(text(t, page, "# pool.yaml")))
+	write(t, dir, "codegrant.yaml", "listen: "+gateway+"\n"+here.Replace(text(t, page, "# codegrant.yaml\nbase_url")))
+	commands := lines(Block{Language: "sh", Text: text(t, page, "codegrant pool --seed pool.yaml")})
+	if len(commands) != 4 {
+		t.Fatalf("the page has %d terminals", len(commands))
+	}
+	words := func(i int) []string { return strings.Fields(commands[i])[1:] }
+	start(t, pool, dir, nil, p.binary, append(words(0), "--listen", pool)...)
+	start(t, gateway, dir, nil, p.binary, words(1)...)
+	aws := []string{"AWS_ACCESS_KEY_ID=AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY=none"}
+	start(t, events, dir, aws, p.binary, words(2)...)
+	_, appPort, _ := net.SplitHostPort(app)
+	start(t, app, dir, nil, testenv.Program(t, "python3"), "-m", "http.server", "--bind", "127.0.0.1", appPort)
+
+	b := newBrowser(t)
+	base := "http://localhost:" + gatewayPort
+	if page := b.SignIn(base+"/", "carol", password); page.Status != http.StatusOK {
+		t.Fatalf("carol: %d at %s", page.Status, page.URL)
+	}
+	whole := here.Replace(text(t, page, "aws() {"))
+	define, _, _ := strings.Cut(whole, "\n")
+	disable, _, _ := strings.Cut(strings.TrimPrefix(whole, define+"\n"), "\n")
+	shell(t, dir, nil, define+"\n"+disable)
+	until(t, func() bool {
+		return strings.Contains(shell(t, dir, nil, p.binary+" users"), "disabled") && b.Open(base+"/").URL.Host == pool
+	})
+	shell(t, dir, nil, whole[:strings.Index(whole, "\n")]+"\n"+strings.Join(lines(Block{Language: "sh", Text: whole})[3:], "\n"))
+	until(t, func() bool { return !strings.Contains(shell(t, dir, nil, p.binary+" users"), "disabled") })
+}
