@@ -17,6 +17,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/codegrant/codegrant/internal/publicnet"
 )
 
 // Bounds of a fetch, and of how long what it brought is used.
@@ -71,36 +73,10 @@ var (
 // publicAlone is asked with the address itself, when names have been looked up.
 func publicAlone(_, address string, _ syscall.RawConn) error {
 	at, err := netip.ParseAddrPort(address)
-	if err != nil || at.Port() != 443 || !isPublic(at.Addr()) {
+	if err != nil || at.Port() != 443 || !publicnet.Has(at.Addr()) {
 		return fmt.Errorf("%w: %s", errNotPublic, address)
 	}
 	return nil
-}
-
-// special are networks that are nobody's on the internet, or lead to others of them
-// (the registries of special-purpose addresses, RFC 6890).
-var special = func() (all []netip.Prefix) {
-	for _, s := range strings.Fields(`0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24
-		192.31.196.0/24 192.52.193.0/24 192.88.99.0/24 192.168.0.0/16 192.175.48.0/24 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/3
-		2001::/23 2001:db8::/32 2002::/16 3fff::/20`) {
-		all = append(all, netip.MustParsePrefix(s))
-	}
-	return all
-}()
-
-var unicast = netip.MustParsePrefix("2000::/3") // all of IPv6 that is given out
-
-func isPublic(addr netip.Addr) bool {
-	addr = addr.Unmap()
-	if !addr.IsValid() || addr.Zone() != "" || addr.Is6() && !unicast.Contains(addr) {
-		return false
-	}
-	for _, p := range special {
-		if p.Contains(addr) {
-			return false
-		}
-	}
-	return true
 }
 
 // isDocument reports whether a client id is the URL of a document.

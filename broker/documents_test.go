@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/codegrant/codegrant/internal/publicnet"
 )
 
 // TestS699_PublicAddressesAlone: no document comes from an address that is not everybody's,
@@ -25,7 +27,7 @@ func TestS699_PublicAddressesAlone(t *testing.T) {
 			t.Errorf("%s: %v", address, got)
 		}
 	}
-	if isPublic(netip.Addr{}) {
+	if publicnet.Has(netip.Addr{}) {
 		t.Error("no address is public")
 	}
 }

@@ -164,11 +164,12 @@ var allowed = map[string]map[string]string{
 		"github.com/cedar-policy/cedar-go": "the language, and nowhere else",
 	},
 	"broker": {
-		".":              "signs people in; it stands on that as an application would",
-		"cupboard":       "where it keeps what people have agreed to",
-		"internal/pages": "the page that asks, and the one that says why not",
-		"internal/sign":  "the tokens that it issues",
-		"session":        "keys that seal what it keeps and gives",
+		".":                  "signs people in; it stands on that as an application would",
+		"cupboard":           "where it keeps what people have agreed to",
+		"internal/pages":     "the page that asks, and the one that says why not",
+		"internal/publicnet": "where documents of clients may be fetched",
+		"internal/sign":      "the tokens that it issues",
+		"session":            "keys that seal what it keeps and gives",
 	},
 	"exchange": {
 		".":                "whose token it is; it stands on that as an application would",
@@ -194,6 +195,12 @@ var allowed = map[string]map[string]string{
 	"console": {
 		".":       "decides who is asking",
 		"replica": "whether an operator still is one, and the people that it shows",
+	},
+	"webhook": {
+		"replica":            "what happened to a person",
+		"replica/sqlreplica": "the outbox that it empties",
+		"internal/origins":   "which hosts are this machine",
+		"internal/publicnet": "where messages may be sent",
 	},
 
 	// The local pool shares nothing with what it is used to test.

@@ -1,0 +1,85 @@
+package webhook
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/codegrant/codegrant/replica"
+	"github.com/codegrant/codegrant/replica/sqlreplica"
+)
+
+// The types of messages.
+const (
+	TypeCreated = "user.created"
+	TypeUpdated = "user.updated"
+	TypeDeleted = "user.deleted"
+)
+
+// Message is what a receiver gets, as JSON.
+type Message struct {
+	Type      string         `json:"type"`
+	Timestamp time.Time      `json:"timestamp"` // when it happened
+	Data      replica.Record `json:"data"`
+}
+
+// typeOf says what a receiver that knows no more does with a record. The events in it say
+// everything.
+func typeOf(r replica.Record) string {
+	switch {
+	case r.Happened(replica.EventDeleted):
+		return TypeDeleted
+	case r.Happened(replica.EventCreated) || r.Happened(replica.EventAdopted):
+		return TypeCreated
+	}
+	return TypeUpdated
+}
+
+// Delivery is one message to one endpoint.
+type Delivery struct {
+	ID       int64  // of the row
+	Endpoint string // its name
+	Message  string // header webhook-id: the same at every endpoint and every try
+	Type     string
+	Issuer   string // of the person
+	Subject  string
+	Created  time.Time // when the change was taken out of the outbox
+	Attempts int
+	Failure  string    // of the last attempt; empty: there was none
+	Died     time.Time // when it was given up; zero: it is still to be sent
+
+	body  []byte
+	claim string
+}
+
+// person is the same for all messages about one person.
+func (d *Delivery) person() string {
+	sum := sha256.Sum256([]byte(d.Issuer + "\x00" + d.Subject))
+	return hex.EncodeToString(sum[:])
+}
+
+// deliveries are what becomes of entries of the outbox.
+func deliveries(endpoints []Endpoint, entries []sqlreplica.Entry, now time.Time) (all []Delivery, err error) {
+	for _, entry := range entries {
+		var body []byte
+		id := "msg_" + strings.ToLower(rand.Text())
+		for _, e := range endpoints {
+			if !e.hears(entry.Record) {
+				continue
+			}
+			if body == nil {
+				if body, err = json.Marshal(Message{typeOf(entry.Record), entry.At.UTC(), entry.Record}); err != nil {
+					return nil, err
+				}
+			}
+			all = append(all, Delivery{
+				Endpoint: e.Name, Message: id, Type: typeOf(entry.Record),
+				Issuer: entry.Record.User.Issuer, Subject: entry.Record.User.Subject, Created: now, body: body,
+			})
+		}
+	}
+	return all, nil
+}
