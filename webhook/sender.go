@@ -77,7 +77,7 @@ type pace struct {
 }
 
 var usual = pace{
-	pause: time.Second, firstWait: time.Second, lastWait: time.Minute, held: 2 * time.Minute,
+	pause: time.Second, firstWait: time.Second, lastWait: time.Minute, held: time.Minute,
 	schedule: []time.Duration{
 		5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, 30 * time.Minute,
 		2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 14 * time.Hour, 20 * time.Hour,

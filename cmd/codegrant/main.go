@@ -19,6 +19,7 @@ import (
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/syncing"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/token"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/webhooks"
 )
 
 // cli is the table of commands. Each is a package of its own.
@@ -31,6 +32,7 @@ type cli struct {
 	Migrate    migrate.Command   `cmd:"" help:"Bring a database's tables of sessions and of the replica up to date."`
 	Sync       syncing.Command   `cmd:"" help:"Bring the replica in line with the pool."`
 	Users      inspect.Users     `cmd:"" help:"Look at the people in the replica."`
+	Webhooks   webhooks.Command  `cmd:"" help:"Tell programs of changes of people; look at what could not be sent, and send it again."`
 	Groups     inspect.Groups    `cmd:"" help:"Look at the groups in the replica."`
 	Sessions   inspect.Sessions  `cmd:"" help:"Look at live sessions, and end them."`
 	Token      token.Command     `cmd:"" help:"Say whether a token is good, and if not, why; get one of a machine."`

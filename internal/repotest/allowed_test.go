@@ -293,6 +293,7 @@ var allowed = map[string]map[string]string{
 		"session":                        "stores of sessions",
 		"session/redisstore":             "sessions in Redis",
 		"session/sqlstore":               "sessions in a database",
+		"webhook":                        "the dialect of its table",
 		"github.com/aws/aws-sdk-go-v2":   "the settings of tools of AWS",
 		"github.com/aws/smithy-go":       "the log of that SDK",
 		"github.com/go-sql-driver/mysql": "the driver",
@@ -310,6 +311,7 @@ var allowed = map[string]map[string]string{
 	},
 	"cmd/codegrant/internal/ops": {
 		"replica/sqlreplica":                  "the size of its outbox",
+		"webhook":                             "what is sent, and what waits",
 		"github.com/prometheus/client_golang": "the metrics that it serves",
 	},
 	"cmd/codegrant/internal/django": {
@@ -342,6 +344,7 @@ var allowed = map[string]map[string]string{
 		"cmd/codegrant/internal/syncing":  "the command",
 		"cmd/codegrant/internal/policy":   "the command",
 		"cmd/codegrant/internal/token":    "the command",
+		"cmd/codegrant/internal/webhooks": "the command",
 		"cmd/codegrant/internal/terminal": "runs the command that is named",
 		"github.com/alecthomas/kong":      "the form of the table of commands",
 	},
@@ -385,6 +388,7 @@ var allowed = map[string]map[string]string{
 		"cmd/codegrant/internal/parts":    "the database",
 		"cmd/codegrant/internal/terminal": "where it speaks",
 		"directory":                       "its journal",
+		"webhook":                         "its table",
 		"internal/settings":               "which tables a replica has",
 		"replica/sqlreplica":              "the dialect of the database",
 	},
@@ -437,7 +441,17 @@ var allowed = map[string]map[string]string{
 		"directory/sqsqueue":                  "events from a queue",
 		"internal/settings":                   "the pools of a configuration",
 		"replica":                             "people, and their changes",
+		"webhook":                             "tells others of changes",
 		"github.com/aws/aws-sdk-go-v2":        "the APIs of Cognito and of SQS",
+		"github.com/prometheus/client_golang": "the metrics that it serves",
+	},
+	"cmd/codegrant/internal/webhooks": {
+		"cmd/codegrant/internal/listen":       "where operators ask",
+		"cmd/codegrant/internal/ops":          "what it shows them",
+		"cmd/codegrant/internal/parts":        "the database",
+		"cmd/codegrant/internal/terminal":     "where it speaks",
+		"internal/settings":                   "who is told",
+		"webhook":                             "sends, and knows what could not be sent",
 		"github.com/prometheus/client_golang": "the metrics that it serves",
 	},
 	"cmd/codegrant/internal/policy": {
@@ -462,9 +476,10 @@ var allowed = map[string]map[string]string{
 	},
 
 	// Mechanisms, and the rules of the tree itself.
-	"internal/origins":  {},
-	"internal/pages":    {"golang.org/x/text": "which of its languages a browser asks for"},
-	"internal/returnto": {},
+	"internal/origins":   {},
+	"internal/publicnet": {},
+	"internal/pages":     {"golang.org/x/text": "which of its languages a browser asks for"},
+	"internal/returnto":  {},
 	"internal/settings": {
 		"mcp":                      "what a route says of an MCP server",
 		"rule":                     "roles, groups that include others, addresses and networks of routes",
@@ -480,6 +495,7 @@ var allowed = map[string]map[string]string{
 		"secret":                   "client secrets in files",
 		"session":                  "the keys that seal what browsers carry",
 		"verify":                   "the load balancers whose word counts",
+		"webhook":                  "who is told of changes",
 		"github.com/goccy/go-yaml": "the syntax tree of the file, with its lines",
 		"golang.org/x/net":         "which names and values a header can have",
 	},

@@ -26,6 +26,7 @@ type file struct {
 	Redis          redis                  `yaml:"redis" help:"Redis or Valkey of sessions, or its URL."`
 	Replica        replica                `yaml:"replica" help:"Whether the database gets a copy of the people who sign in, and their groups. Defaults to false."`
 	Events         events                 `yaml:"events" help:"Where codegrant sync --follow hears of changes in the pools. The gateway does not look at it."`
+	Webhooks       map[string]webhookTo   `yaml:"webhooks" help:"Who is told of changes of people, by a name of yours, by codegrant sync and codegrant webhooks send; see docs/webhooks.md. Needs replica.outbox, which nobody else may empty then. The gateway does not look at it. Defaults to nobody."`
 	Pools          []pool                 `yaml:"pools" help:"User pools and app clients to sign in with. The first one answers for hosts that no other one names."`
 	Headers        headers                `yaml:"headers" help:"Names of the headers that tell upstreams who is asking."`
 	Assertions     assertions             `yaml:"assertions" help:"Signed tokens that tell upstreams who is asking, for routes with assertion: true."`
@@ -101,6 +102,14 @@ type events struct {
 	Listen     string `yaml:"listen" help:"Address where events are posted to, at /events. Defaults to none."`
 	Secret     string `yaml:"secret" help:"What those who post show or sign with: 32 characters at least. Several, separated by spaces, while one is replaced. Better: secret_file, or ${NAME}."`
 	SecretFile string `yaml:"secret_file" help:"File to read them from, one a line."`
+}
+
+type webhookTo struct {
+	URL            string   `yaml:"url" help:"Where messages are posted to, such as https://crm.example.com/hooks. http:// is for this machine alone. Required."`
+	Secret         string   `yaml:"secret" help:"What they are signed with: whsec_ and 24 to 64 bytes in base64, as codegrant webhooks secret prints it. Several, separated by spaces, while one is replaced. Better: secret_file, or ${NAME}."`
+	SecretFile     string   `yaml:"secret_file" help:"File to read them from, one a line."`
+	Events         []string `yaml:"events" help:"What it is told of: created, adopted, updated, enabled, disabled, deleted, restored, groups, signed_in. Defaults to all."`
+	PrivateNetwork bool     `yaml:"private_network" help:"Lets it be at an address of a private network. Defaults to false."`
 }
 
 type pool struct {

@@ -23,6 +23,7 @@ import (
 	"github.com/codegrant/codegrant/rule"
 	"github.com/codegrant/codegrant/rule/cedar"
 	"github.com/codegrant/codegrant/session"
+	"github.com/codegrant/codegrant/webhook"
 )
 
 // Settings is a configuration that was read and checked.
@@ -53,6 +54,7 @@ type Settings struct {
 	RedisURL Secret
 	Replica  Replica
 	Events   Events
+	Webhooks []webhook.Endpoint // by name
 
 	HSTS *gateway.HSTS // nil: nothing is said
 
@@ -274,6 +276,7 @@ func (r *reader) read(text []byte, options Options) *Settings {
 	for _, secret := range strings.Fields(r.secret("events.secret", f.Events.Secret, f.Events.SecretFile)) {
 		s.Events.Secrets = append(s.Events.Secrets, Secret(secret))
 	}
+	r.webhooks(&f, s)
 	r.roles(&f, s)
 	r.cedar(&f, s)
 	r.pools(&f, s)

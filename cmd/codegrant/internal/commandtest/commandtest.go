@@ -122,3 +122,8 @@ pools: [{id: eu-west-1_Ab12Cd34E, domain: acme.auth.eu-west-1.amazoncognito.com,
 	}
 	return config
 }
+
+// Streams are those of a command that goes on running: what it says is in the test's log.
+func Streams(t *testing.T) *terminal.Streams {
+	return &terminal.Streams{Stdout: t.Output(), Stderr: t.Output()}
+}

@@ -9,6 +9,7 @@ import (
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
 	"github.com/codegrant/codegrant/directory"
 	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/webhook"
 )
 
 type Command struct {
@@ -22,7 +23,7 @@ type Command struct {
 
 // Help is shown by codegrant migrate --help.
 func (Command) Help() string {
-	return `Brings the tables of sessions, of the replica and of its passes to the version that
+	return `Brings the tables of sessions, of the replica, of its passes and of webhooks to the version that
 this program needs. Any number of processes may do so at once, and programs of the
 version before go on working.
 
@@ -67,6 +68,13 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 		return err
 	}
 	if err := journal.Migrate(ctx); err != nil {
+		return err
+	}
+	queue, err := webhook.NewQueue(db.DB, db.Webhooks)
+	if err != nil {
+		return err
+	}
+	if err := queue.Migrate(ctx); err != nil {
 		return err
 	}
 	fmt.Fprintf(out.Stdout, "The tables in %s are up to date.\n", db.Engine)

@@ -18,7 +18,7 @@ import (
 var (
 	tablesBesideDjango = []string{
 		"codegrant_confirmations", "codegrant_memberships", "codegrant_stated", "codegrant_groups", "codegrant_users",
-		"codegrant_outbox", "codegrant_replica_schema", "codegrant_replica_migrations",
+		"codegrant_outbox", "codegrant_webhooks", "codegrant_replica_schema", "codegrant_replica_migrations",
 		"codegrant_cupboard", "codegrant_sessions", "codegrant_session_ends", "codegrant_session_migrations",
 		"codegrant_pass_members", "codegrant_passes",
 	}

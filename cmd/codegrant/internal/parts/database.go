@@ -17,6 +17,7 @@ import (
 	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/replica/sqlreplica"
 	"github.com/codegrant/codegrant/session/sqlstore"
+	"github.com/codegrant/codegrant/webhook"
 )
 
 // Database is one that --database names, with what the stores call its engine.
@@ -26,6 +27,7 @@ type Database struct {
 	sessions sqlstore.Dialect
 	Replica  sqlreplica.Dialect
 	Journal  directory.Dialect
+	Webhooks webhook.Dialect
 }
 
 // System is what OpenTelemetry calls the engine.
@@ -46,13 +48,13 @@ func OpenDatabase(raw string) (*Database, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &Database{db, "SQLite", sqlstore.SQLite, sqlreplica.SQLite, directory.SQLite}, nil
+		return &Database{db, "SQLite", sqlstore.SQLite, sqlreplica.SQLite, directory.SQLite, webhook.SQLite}, nil
 	case "postgres", "postgresql":
 		config, err := pgx.ParseConfig(raw)
 		if err != nil {
 			return nil, errors.New("database URL is not one that PostgreSQL's clients understand")
 		}
-		return &Database{stdlib.OpenDB(*config), "PostgreSQL", sqlstore.PostgreSQL, sqlreplica.PostgreSQL, directory.PostgreSQL}, nil
+		return &Database{stdlib.OpenDB(*config), "PostgreSQL", sqlstore.PostgreSQL, sqlreplica.PostgreSQL, directory.PostgreSQL, webhook.PostgreSQL}, nil
 	case "mysql", "mariadb":
 		config, err := mysqlConfig(raw)
 		if err != nil {
@@ -62,7 +64,7 @@ func OpenDatabase(raw string) (*Database, error) {
 		if err != nil {
 			return nil, errors.New("database URL is not one that MySQL's clients understand")
 		}
-		return &Database{sql.OpenDB(connector), "MySQL", sqlstore.MySQL, sqlreplica.MySQL, directory.MySQL}, nil
+		return &Database{sql.OpenDB(connector), "MySQL", sqlstore.MySQL, sqlreplica.MySQL, directory.MySQL, webhook.MySQL}, nil
 	}
 	return nil, fmt.Errorf("database URL %w", errDatabaseURL)
 }

@@ -36,7 +36,7 @@ type Inspection struct {
 var (
 	UsesPeople   = []string{"database", "replica"}
 	UsesSessions = append([]string{"sessions", "redis"}, UsesPeople...)
-	UsesSync     = append([]string{"log", "events", "sync_ops_listen", "socket_mode"}, UsesSessions...)
+	UsesSync     = append([]string{"log", "events", "webhooks", "sync_ops_listen", "socket_mode"}, UsesSessions...)
 )
 
 // Load reads of the configuration what the command uses.

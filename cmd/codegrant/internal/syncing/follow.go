@@ -74,6 +74,7 @@ func (s *syncing) follow(ctx context.Context) error {
 		s.log.Info("taking events from the queue", slog.String("queue", queueURL))
 		all.Go(func() { _ = worker.Run(ctx) }) // it ends with its context alone
 	}
+	s.sendWebhooks(ctx, &all)
 	s.passAll(ctx, &all, every, true)
 
 	<-ctx.Done()
@@ -99,6 +100,7 @@ func (s *syncing) keepPassing(ctx context.Context) error {
 	if err := s.serveOperations(ctx, &all, s.Every, stop); err != nil {
 		return err
 	}
+	s.sendWebhooks(ctx, &all)
 	s.passAll(ctx, &all, s.Every, s.Full)
 	all.Wait()
 	return context.Cause(ctx)

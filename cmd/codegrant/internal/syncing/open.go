@@ -6,14 +6,17 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 
 	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/ops"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
 	"github.com/codegrant/codegrant/directory"
 	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/webhook"
 )
 
 // syncing is a run of codegrant sync.
@@ -25,7 +28,9 @@ type syncing struct {
 	log      *slog.Logger
 	progress bool // somebody watches
 	journal  *directory.SQLJournal
-	seen     *operations // nil: by nobody
+	seen     *operations     // nil: by nobody
+	hooks    *ops.Webhooks   // nil: nobody is told of changes
+	sender   *webhook.Sender // of webhooks; nil: nobody is
 	out      *terminal.Streams
 }
 
@@ -77,12 +82,41 @@ func (c Command) openSync(ctx context.Context, out *terminal.Streams) (_ *syncin
 			return nil, err
 		}
 	}
+	if len(s.settings.Webhooks) > 0 && (c.Follow || c.Every > 0) {
+		if err := s.openWebhooks(ctx); err != nil {
+			return nil, err
+		}
+	}
 	for _, pool := range chosen {
 		if err := s.add(ctx, pool, journal); err != nil {
 			return nil, fmt.Errorf("pool %s: %w", pool.Name, err)
 		}
 	}
 	return s, nil
+}
+
+// openWebhooks prepares to tell others of changes.
+func (s *syncing) openWebhooks(ctx context.Context) error {
+	queue, err := webhook.NewQueue(s.DB.DB, s.DB.Webhooks)
+	if err != nil {
+		return err
+	}
+	if s.settings.Database.Migrate {
+		if err := queue.Migrate(ctx); err != nil {
+			return err
+		}
+	}
+	s.hooks = ops.NewWebhooks(queue, s.settings.Webhooks)
+	s.sender, err = webhook.NewSender(webhook.Config{Outbox: s.Users, Queue: queue, Endpoints: s.settings.Webhooks, Logger: s.log, Tried: s.hooks.Tried})
+	return err
+}
+
+// sendWebhooks tells them until the context ends.
+func (s *syncing) sendWebhooks(ctx context.Context, all *sync.WaitGroup) {
+	if s.sender != nil {
+		s.log.Info("sending webhooks", slog.Int("endpoints", len(s.settings.Webhooks)))
+		all.Go(func() { s.sender.Run(ctx) })
+	}
 }
 
 // migrate brings the tables up to date, as the gateway does.

@@ -80,6 +80,9 @@ func (s *syncing) newOperations(every time.Duration) *operations {
 		}, []string{"pool"}),
 	}
 	o.registry.MustRegister(ops.Program()...)
+	if s.hooks != nil {
+		o.registry.MustRegister(s.hooks)
+	}
 	o.registry.MustRegister(o.changes, o.passes, o.refusals, o.took, o)
 	for _, p := range s.pools {
 		o.count(p.name, directory.Report{}, nil, 0)

@@ -1,0 +1,281 @@
+package webhooks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/listen"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/ops"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
+	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/webhook"
+)
+
+// Command is the table of its commands.
+type Command struct {
+	Send    send    `cmd:"" help:"Send messages, until told to stop. codegrant sync does so too, with --every and --follow."`
+	List    list    `cmd:"" default:"withargs" help:"List messages that were given up, and how many wait."`
+	Resend  resend  `cmd:"" help:"Send messages again that were given up."`
+	Discard discard `cmd:"" help:"Remove messages that were given up."`
+	Secret  secret  `cmd:"" help:"Print a new secret, for webhooks.NAME.secret_file and the receiver."`
+}
+
+// at is where the messages are.
+type at struct {
+	Config string `default:"codegrant.yaml" type:"path" placeholder:"FILE" help:"Configuration with database, replica and webhooks."`
+}
+
+var uses = append([]string{"log", "webhooks", "socket_mode"}, parts.UsesPeople...)
+
+func (a at) open() (*settings.Settings, *parts.Opened, *webhook.Queue, error) {
+	s, err := parts.Inspection{Config: a.Config}.Load(uses)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	o, err := parts.OpenStores(s)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if o.Users == nil {
+		o.Close()
+		return nil, nil, nil, parts.ErrNoReplica
+	}
+	queue, err := webhook.NewQueue(o.DB.DB, o.DB.Webhooks)
+	if err != nil {
+		o.Close()
+		return nil, nil, nil, err
+	}
+	return s, o, queue, nil
+}
+
+type send struct {
+	at
+	OpsListen string `placeholder:"ADDRESS" help:"Serve /healthz, /readyz and /metrics there, which are not for the public."`
+}
+
+// Help is shown by codegrant webhooks send --help.
+func (send) Help() string {
+	return `Takes changes out of the outbox and sends them to the endpoints of the
+configuration. Any number of processes may do so at once.
+
+Examples:
+  codegrant webhooks send
+  codegrant webhooks send --ops-listen 127.0.0.1:9092`
+}
+
+var errNobody = errors.New("the configuration names nobody to tell; add webhooks: {NAME: {url: …, secret_file: …}}")
+
+func (c send) Run(ctx context.Context, out *terminal.Streams) error {
+	s, o, queue, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	if len(s.Webhooks) == 0 {
+		return errNobody
+	}
+	options := &slog.HandlerOptions{Level: s.Log.Level}
+	log := slog.New(slog.NewTextHandler(out.Stderr, options))
+	if s.Log.JSON {
+		log = slog.New(slog.NewJSONHandler(out.Stderr, options))
+	}
+	if s.Database.Migrate {
+		if err := errors.Join(o.Users.Migrate(ctx), queue.Migrate(ctx)); err != nil {
+			return err
+		}
+	}
+	metrics := ops.NewWebhooks(queue, s.Webhooks)
+	sender, err := webhook.NewSender(webhook.Config{Outbox: o.Users, Queue: queue, Endpoints: s.Webhooks, Logger: log, Tried: metrics.Tried})
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var all sync.WaitGroup
+	defer all.Wait()
+	if c.OpsListen != "" {
+		listener, err := listen.Here("--ops-listen", c.OpsListen, s.SocketMode)
+		if err != nil {
+			return err
+		}
+		registry := prometheus.NewRegistry()
+		registry.MustRegister(ops.Program()...)
+		registry.MustRegister(metrics)
+		server := ops.Server(ops.Mux(func() (bool, any) {
+			asking, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+			defer cancel()
+			_, err := queue.Sizes(asking)
+			return err == nil, map[string]bool{"ready": err == nil}
+		}, registry), log)
+		log.Info("serving operations", slog.String("at", listener.Addr().String()))
+		all.Go(func() {
+			if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+				stop(fmt.Errorf("serve operations: %w", err))
+			}
+		})
+		context.AfterFunc(ctx, func() { _ = server.Close() })
+	}
+	log.Info("sending webhooks", slog.Int("endpoints", len(s.Webhooks)))
+	sender.Run(ctx)
+	log.Info("stopped")
+	return context.Cause(ctx)
+}
+
+type list struct {
+	at
+	Endpoint string `env:"-" placeholder:"NAME" help:"Of one endpoint."`
+	Limit    int    `env:"-" default:"50" help:"How many at most."`
+	After    int64  `env:"-" placeholder:"ID" help:"Go on after a page, with the id that it ended with."`
+	JSON     bool   `name:"json" help:"Print JSON."`
+}
+
+// Help is shown by codegrant webhooks list --help.
+func (list) Help() string {
+	return `Examples:
+  codegrant webhooks list
+  codegrant webhooks resend 17 18           sends two of them again
+  codegrant webhooks resend --endpoint crm  sends all of one endpoint again
+  codegrant webhooks discard --all`
+}
+
+// dead is a message that was given up, as programs get it.
+type dead struct {
+	ID       int64     `json:"id"`
+	Endpoint string    `json:"endpoint"`
+	Message  string    `json:"message"`
+	Type     string    `json:"type"`
+	Issuer   string    `json:"issuer"`
+	Subject  string    `json:"sub"`
+	Created  time.Time `json:"created"`
+	Died     time.Time `json:"given_up"`
+	Attempts int       `json:"attempts"`
+	Failure  string    `json:"failure"`
+}
+
+type waiting struct {
+	Endpoint string    `json:"endpoint"`
+	Waiting  int64     `json:"waiting"`
+	Dead     int64     `json:"given_up"`
+	Oldest   time.Time `json:"oldest,omitzero"`
+}
+
+func (c list) Run(ctx context.Context, out *terminal.Streams) error {
+	_, o, queue, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	found, err := queue.Dead(ctx, webhook.DeadQuery{Endpoint: c.Endpoint, After: c.After, Limit: c.Limit})
+	if err != nil {
+		return err
+	}
+	sizes, err := queue.Sizes(ctx)
+	if err != nil {
+		return err
+	}
+	all, endpoints := []dead{}, []waiting{}
+	var rows, counts [][]string
+	for _, d := range found {
+		all = append(all, dead{d.ID, d.Endpoint, d.Message, d.Type, d.Issuer, d.Subject, d.Created, d.Died, d.Attempts, d.Failure})
+		rows = append(rows, []string{strconv.FormatInt(d.ID, 10), d.Endpoint, d.Type, d.Subject, terminal.ShortTime(d.Created), strconv.Itoa(d.Attempts), d.Failure})
+	}
+	for _, s := range sizes {
+		endpoints = append(endpoints, waiting{s.Endpoint, s.Waiting, s.Dead, s.Oldest})
+		counts = append(counts, []string{s.Endpoint, strconv.FormatInt(s.Waiting, 10), strconv.FormatInt(s.Dead, 10), terminal.ShortTime(s.Oldest)})
+	}
+	if c.JSON {
+		return terminal.PrintJSON(out.Stdout, map[string]any{"given_up": all, "endpoints": endpoints})
+	}
+	if len(counts) == 0 {
+		fmt.Fprintln(out.Stdout, "nothing waits, and nothing was given up")
+		return nil
+	}
+	if err := terminal.Table(out.Stdout, "ENDPOINT\tWAITING\tGIVEN UP\tOLDEST", counts); err != nil || len(rows) == 0 {
+		return err
+	}
+	fmt.Fprintln(out.Stdout)
+	return terminal.Table(out.Stdout, "ID\tENDPOINT\tTYPE\tSUBJECT\tCREATED\tTRIES\tWHY", rows)
+}
+
+// which says what messages a command is for.
+type which struct {
+	at
+	ID       []int64 `arg:"" optional:"" help:"Messages, as they are listed."`
+	Endpoint string  `env:"-" placeholder:"NAME" help:"All of one endpoint."`
+	All      bool    `env:"-" help:"All."`
+}
+
+var errWhich = errors.New("say which: ids, --endpoint or --all; codegrant webhooks lists them")
+
+func (w which) query() (webhook.DeadQuery, error) {
+	named := 0
+	for _, is := range []bool{len(w.ID) > 0, w.Endpoint != "", w.All} {
+		if is {
+			named++
+		}
+	}
+	if named != 1 {
+		return webhook.DeadQuery{}, errWhich
+	}
+	return webhook.DeadQuery{IDs: w.ID, Endpoint: w.Endpoint}, nil
+}
+
+func (w which) run(ctx context.Context, out *terminal.Streams, done string, do func(*webhook.Queue, webhook.DeadQuery) (int64, error)) error {
+	query, err := w.query()
+	if err != nil {
+		return err
+	}
+	_, o, queue, err := w.open()
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	n, err := do(queue, query)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out.Stdout, "%s %s\n", done, terminal.Plural(int(n), "message"))
+	if int(n) < len(w.ID) {
+		return fmt.Errorf("%d of them are not among those that were given up", len(w.ID)-int(n))
+	}
+	return nil
+}
+
+type resend struct{ which }
+
+// Help is shown by codegrant webhooks resend --help.
+func (resend) Help() string {
+	return `What is sent again comes after what was sent meanwhile about the same person.
+
+Examples:
+  codegrant webhooks resend 17 18
+  codegrant webhooks resend --endpoint crm`
+}
+
+func (c resend) Run(ctx context.Context, out *terminal.Streams) error {
+	return c.run(ctx, out, "to be sent again:", func(q *webhook.Queue, query webhook.DeadQuery) (int64, error) {
+		return q.Resend(ctx, query, time.Now())
+	})
+}
+
+type discard struct{ which }
+
+func (c discard) Run(ctx context.Context, out *terminal.Streams) error {
+	return c.run(ctx, out, "discarded", func(q *webhook.Queue, query webhook.DeadQuery) (int64, error) { return q.Discard(ctx, query) })
+}
+
+type secret struct{}
+
+func (secret) Run(_ context.Context, out *terminal.Streams) error {
+	_, err := fmt.Fprintln(out.Stdout, webhook.NewSecret())
+	return err
+}

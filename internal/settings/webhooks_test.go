@@ -1,0 +1,32 @@
+package settings
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestWebhooks: who is told is a few lines, and what is wrong with it is said at its line.
+func TestWebhooks(t *testing.T) {
+	const (
+		key    = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+		before = "  - {path: /, upstream: \"http://127.0.0.1:1\"}\ndatabase: sqlite:app.db\nreplica: {outbox: true}\n"
+		hooks  = "webhooks:\n  crm: {url: \"https://crm.example.com/hooks\", secret: " + key + ", events: [created]}\n"
+	)
+	s := load(t, write(t, ruledPool+before+hooks, nil), nil)
+	if len(s.Webhooks) != 1 || s.Webhooks[0].Name != "crm" || len(s.Webhooks[0].Secrets) != 1 || s.Webhooks[0].Events[0] != "created" || s.Webhooks[0].Private {
+		t.Errorf("%+v", s.Webhooks)
+	}
+	for more, want := range map[string]string{
+		strings.Replace(before, "{outbox: true}", "true", 1) + hooks:    ":8: webhooks: they are made of the changes in the outbox",
+		before + strings.Replace(hooks, "https://crm", "http://crm", 1): ":9: webhooks.crm.url: it is to begin with https://",
+		before + strings.Replace(hooks, "created", "gone", 1):           ":9: webhooks.crm.events: there is no \"gone\"",
+		before + strings.Replace(hooks, key, "hunter2", 1):              ":9: webhooks.crm.secret: it is to be whsec_",
+		before + strings.Replace(hooks, "secret: "+key+", ", "", 1):     ":9: webhooks.crm.secret: it is missing",
+		before + strings.Replace(hooks, "crm: {", "CRM: {", 1):          ":9: webhooks.CRM: its name: it is to be small letters",
+		before + strings.Replace(hooks, "url:", "uri:", 1):              ":9: webhooks.crm.uri:",
+	} {
+		if got := faultsOf(t, ruledPool+more); len(got) == 0 || !strings.HasPrefix(got[0], want) || strings.Contains(strings.Join(got, " "), "hunter2") {
+			t.Errorf("%s: %q, want %q", more, got, want)
+		}
+	}
+}
