@@ -195,7 +195,7 @@ func TestS753_TriesForTwoDays(t *testing.T) {
 			}
 			return http.StatusOK
 		}
-		s.targets[0].client.Transport, s.pace.pause = to, time.Minute // there are many hours of them
+		s.targets[0].client.Transport, s.pace.pause = to, 5*time.Minute // there are many hours of them
 		r.state(t, "alice", "first")
 		r.state(t, "alice", "second")
 		r.state(t, "bob", "only")
@@ -203,7 +203,7 @@ func TestS753_TriesForTwoDays(t *testing.T) {
 		done := make(chan struct{})
 		go func() { s.Run(ctx); close(done) }()
 
-		time.Sleep(5 * time.Minute)
+		time.Sleep(11 * time.Minute)
 		if got := to.names("bob"); len(got) != 1 {
 			t.Errorf("bob waits for alice: %v", got)
 		}
@@ -234,11 +234,13 @@ func TestS753_TriesForTwoDays(t *testing.T) {
 		if n, err := r.queue.Resend(t.Context(), DeadQuery{IDs: []int64{dead[0].ID + 1000}}, time.Now()); n != 0 || err != nil {
 			t.Errorf("resent what is not there: %d, %v", n, err)
 		}
+		to.mu.Lock()
 		refused = false
+		to.mu.Unlock()
 		if n, err := r.queue.Resend(t.Context(), DeadQuery{IDs: []int64{dead[0].ID}}, time.Now()); n != 1 || err != nil {
 			t.Errorf("resent %d, %v", n, err)
 		}
-		time.Sleep(2 * time.Minute)
+		time.Sleep(11 * time.Minute)
 		if got := to.names("alice"); !slices.Equal(got, []string{"second", "first"}) {
 			t.Errorf("alice after it was sent again: %v", got)
 		}
@@ -267,19 +269,21 @@ func TestS754_AReceiverThatIsDown(t *testing.T) {
 			return http.StatusOK
 		}
 		s.targets[0].client.Transport, s.pace.pause = to, 10*time.Second
-		for i := range 300 {
+		for i := range 100 {
 			r.state(t, named(i), "first")
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { s.Run(ctx); close(done) }()
 		time.Sleep(time.Hour)
-		if to.asks > 400 { // a look a minute by each of four, after the first
+		to.mu.Lock()
+		if to.asks > 400 { // at most four a minute, after the first
 			t.Errorf("asked %d times in an hour", to.asks)
 		}
 		down = false
+		to.mu.Unlock()
 		time.Sleep(40 * time.Minute)
-		for i := range 300 {
+		for i := range 100 {
 			if got := to.names(named(i)); len(got) != 1 {
 				t.Errorf("%s: %v", named(i), got)
 			}
