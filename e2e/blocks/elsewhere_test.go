@@ -17,6 +17,7 @@ var elsewhere = map[string]string{
 	"docs/library.md: <form method=\"post\" action=\"/auth/logout\"><button>Sign out</button></form>":                                                                        "a fragment of a page: TestDemo clicks on the same form",
 
 	// Commands that need what is not here.
+	"docs/versions.md: go get github.com/codegrant/codegrant@latest":                                                                                                                  "fetches a release from a module proxy",
 	"README.md: git clone https://github.com/codegrant/codegrant && cd codegrant":                                                                                                     "clones from GitHub; TestDemo runs the demo",
 	"README.md: make test     # all tests; installs PostgreSQL, MariaDB, Redis and Chromium through apt if it may":                                                                    "would run all tests within a test; TestCommandLines finds the targets",
 	"CONTRIBUTING.md: scripts/with-servers.sh go test -race ./session/sqlstore":                                                                                                       "would run tests within a test, beside servers of their own",
@@ -42,6 +43,8 @@ var elsewhere = map[string]string{
 
 // ran are the blocks of commands that a test runs, as they are but for names and addresses.
 var ran = map[string]string{
+	"docs/versions.md: go install ./cmd/codegrant": "TestCommandLines",
+	"docs/tables.md: SELECT u.id, u.email, g.name": "TestTablesAreAsDocumented",
 	"README.md: go install ./cmd/codegrant            # in the clone; or a package, an image or the Helm chart: deploy/README.md":    "TestJourneyGateway",
 	"docs/cloudfront.md: openssl ecparam -name prime256v1 -genkey -noout -out private_key.pem":                                       "TestKeysForCloudFront",
 	"docs/gateway.md: codegrant serve --check --config codegrant.yaml   # every fault at once, each with its line":                   "TestJourneyGateway",

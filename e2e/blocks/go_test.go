@@ -86,7 +86,8 @@ var more = map[string]struct {
 	"docs/migrating-from-cognito-code-grant.md": {vars: []string{"sessions session.Store"}},
 	"docs/rules.md": {vars: []string{"files []cedar.File", "schema cedar.Schema", "order http.Handler",
 		"find func(context.Context, string) (struct { ID, Owner string }, error)"}},
-	"docs/spa.md": {vars: []string{"frontEnd string"}},
+	"docs/session-store.md": {vars: []string{"newStore func(*testing.T, func() time.Time) session.Store", "store session.Store", "keys *session.Keyring"}},
+	"docs/spa.md":           {vars: []string{"frontEnd string"}},
 }
 
 // declares reports whether a text is declarations, and not statements.
