@@ -60,9 +60,10 @@ func TestTable(t *testing.T) {
 			delete(shown, f.Name.Name)
 		}
 	}
-	// Faults of one process are shown beside the command, or the library.
+	// Faults of one process are shown beside the command, or the library, and those of two
+	// gateways beside the proxies.
 	var beside []string
-	for _, folder := range []string{"../..", "../../cmd/codegrant/internal/serve"} {
+	for _, folder := range []string{"../..", "../../cmd/codegrant/internal/serve", "../proxies"} {
 		found, err := filepath.Glob(folder + "/*_test.go")
 		if err != nil || len(found) == 0 {
 			t.Fatalf("%s: %d files of tests, %v", folder, len(found), err)
