@@ -312,13 +312,14 @@ func TestMissingScopes(t *testing.T) {
 		want   int
 		scope  string
 	}{
-		"of every request":     {claims{"scope": "openid"}, list, 403, "docs/read"},
-		"of the tool":          {nil, call("write"), 403, "docs/write"},
-		"none":                 {claims{"scope": "docs/read docs/write"}, call("write"), 200, ""},
-		"not a scope":          {nil, call("delete_user"), 403, ""},
-		"a group":              {claims{"cognito:groups": []string{}}, list, 403, ""},
-		"an actor that may":    {claims{"act": claims{"sub": "agent-1"}}, list, 200, ""},
-		"an actor that mayn't": {claims{"act": claims{"sub": "agent-2"}}, list, 403, ""},
+		"of every request":           {claims{"scope": "openid"}, list, 403, "docs/read"},
+		"of the tool":                {nil, call("write"), 403, "docs/read docs/write"},
+		"of the tool, beside others": {claims{"scope": "openid other/scope docs/read"}, call("write"), 403, "docs/read docs/write"},
+		"none":                       {claims{"scope": "docs/read docs/write"}, call("write"), 200, ""},
+		"not a scope":                {nil, call("delete_user"), 403, ""},
+		"a group":                    {claims{"cognito:groups": []string{}}, list, 403, ""},
+		"an actor that may":          {claims{"act": claims{"sub": "agent-1"}}, list, 200, ""},
+		"an actor that mayn't":       {claims{"act": claims{"sub": "agent-2"}}, list, 403, ""},
 	} {
 		r, body := s.ask("POST", s.url, s.token(tt.change), tt.body)
 		challenge := r.Header.Get("WWW-Authenticate")

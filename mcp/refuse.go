@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/codegrant/codegrant"
@@ -83,8 +84,22 @@ func (x *exchange) unauthorized() {
 	x.refuse(http.StatusUnauthorized, codeNobody, text)
 }
 
-// insufficient tells a client which scopes to ask for.
-func (x *exchange) insufficient(scopes []string) {
+// insufficient tells a client which scopes to ask for: those that are missing, and those of
+// the resource's that its token has. A client that is not told by the token endpoint which
+// scopes it has, as pools do not tell, would lose these.
+func (x *exchange) insufficient(missing []string) {
+	scopes := make([]string, 0, len(missing)+len(x.Scopes))
+	add := func(list []string) {
+		for _, s := range list {
+			if (slices.Contains(missing, s) || x.who.HasScope(s)) && !slices.Contains(scopes, s) {
+				scopes = append(scopes, s)
+			}
+		}
+	}
+	add(x.Scopes)
+	for _, r := range x.rules {
+		add(r.Scopes)
+	}
 	x.w.Header()["WWW-Authenticate"] = []string{`Bearer error="insufficient_scope", scope="` + strings.Join(scopes, " ") + `", ` + x.challenge +
 		`, error_description="the token lacks a scope"`}
 }

@@ -2,12 +2,19 @@ package main
 
 import (
 	"bufio"
+	"context"
+	"crypto/tls"
+	"encoding/json"
 	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/codegrant/codegrant/codegranttest"
 	"github.com/codegrant/codegrant/internal/testenv"
@@ -50,6 +57,149 @@ func TestPythonClient(t *testing.T) {
 		if len(d.scopes) != 2 {
 			t.Errorf("%s: bob was asked to sign in %d times", by, len(d.scopes))
 		}
+	}
+}
+
+// fetch gets documents of any host from where the test publishes them.
+func (d *demo) fetch() *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, d.publisher)
+		},
+	}}
+}
+
+// publishes serves the document of a client, and returns its URL: for the gateway that of a
+// host of the internet, for the pool that of this machine.
+func (d *demo) publishes(t *testing.T, by mode) string {
+	t.Helper()
+	id := ""
+	document := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(map[string]any{
+			"client_id": id, "client_name": "Tool", "redirect_uris": []string{d.callback},
+			"grant_types": []string{"authorization_code", "refresh_token"}, "token_endpoint_auth_method": "none",
+		})
+	}))
+	t.Cleanup(document.Close)
+	d.publisher = document.Listener.Addr().String()
+	if id = document.URL + "/client.json"; by == byGateway {
+		id = "https://tool.example.com/client.json"
+	}
+	return id
+}
+
+// admits has the pool take such documents.
+func (d *demo) admits(t *testing.T) {
+	t.Helper()
+	d.tell(t, "CreateCIMDPolicy", fmt.Sprintf(`{"UserPoolId":%q,"ClientId":%q,"PolicyName":"tools","URLPatterns":["https://127.0.0.1:*/client.json"]}`, demoPool, agentClientID))
+}
+
+// TestTypeScriptClients does the same with both SDKs for TypeScript, for clients that
+// register, have a document, and are known by an id.
+func TestTypeScriptClients(t *testing.T) {
+	if os.Getenv("CODEGRANT_TEST_CLIENTS") != "all" {
+		t.Log("only with CODEGRANT_TEST_CLIENTS=all")
+		return
+	}
+	node, programs := testenv.Node(t, "typescript")
+	for _, sdk := range []string{"client", "sdk"} {
+		for _, tt := range []struct {
+			by  mode
+			how string
+		}{{byGateway, "registers"}, {byGateway, "a document"}, {byGateway, "an id"}, {byPool, "registers"}, {byPool, "a document"}, {byHand, "an id"}} {
+			t.Run(fmt.Sprintf("%s %s %s", sdk, tt.by, tt.how), func(t *testing.T) {
+				d, how, ends := newDemo(t, tt.by), tt.how, ""
+				switch how {
+				case "a document":
+					how = d.publishes(t, tt.by)
+				case "an id":
+					how = agentClientID
+				}
+				if tt.by == byPool && tt.how == "a document" {
+					d.admits(t)
+				}
+				if tt.by == byGateway {
+					ends = "ends"
+				}
+				program := exec.CommandContext(t.Context(), node, "client.mjs", sdk, d.url, how, d.callback, ends)
+				program.Dir = programs
+				got := d.drive(t, program)
+				// At the pool, such a client has registered for the scopes of the first challenge.
+				once := tt.by == byPool && tt.how == "registers"
+				want := map[string]string{
+					"connect": "= connected", "list": "= search,write", "search": "= bob, there are 1: handbook", "delete": "you may not call delete_document",
+					"write": "= bob wrote notes", "again": "= bob, there are 2: handbook, notes", "refreshed": "= bob, there are 2: handbook, notes", "renewed": "true", "ended": "! nobody is there",
+				}
+				if once {
+					want["write"], want["again"], want["refreshed"] = "scope", "= bob, there are 1: handbook", "= bob, there are 1: handbook"
+				}
+				if sdk == "sdk" {
+					want["unasked"] = "! Streamable HTTP error: Server returned 403 after trying upscoping"
+				}
+				if ends == "" {
+					delete(want, "ended")
+				}
+				for step, text := range want {
+					if !strings.Contains(got[step], text) {
+						t.Errorf("%s: %q, want %q", step, got[step], text)
+					}
+				}
+				asked := 2
+				if once && sdk == "sdk" {
+					asked = 3 // it has thrown its refresh token away for nothing
+				}
+				if len(d.scopes) != asked {
+					t.Errorf("bob was asked to sign in %d times", len(d.scopes))
+				}
+			})
+		}
+	}
+}
+
+// TestServersInOtherLanguages: the same three tools, made with the SDKs for TypeScript and
+// Python, behind the same gateway.
+func TestServersInOtherLanguages(t *testing.T) {
+	if os.Getenv("CODEGRANT_TEST_CLIENTS") != "all" {
+		t.Log("only with CODEGRANT_TEST_CLIENTS=all")
+		return
+	}
+	for language, program := range map[string]func(t *testing.T) *exec.Cmd{
+		"TypeScript": func(t *testing.T) *exec.Cmd {
+			node, programs := testenv.Node(t, "typescript")
+			return exec.CommandContext(t.Context(), node, filepath.Join(programs, "server.mjs"))
+		},
+		"Python": func(t *testing.T) *exec.Cmd {
+			return exec.CommandContext(t.Context(), filepath.Join(testenv.Python(t, "mcp==2.3.0"), "python"), "python/server.py")
+		},
+	} {
+		t.Run(language, func(t *testing.T) {
+			server, address := program(t), testenv.FreeAddress(t)
+			_, port, err := net.SplitHostPort(address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			server.Args, server.Stderr = append(server.Args, port), t.Output()
+			if err := server.Start(); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() })
+			for deadline := time.Now().Add(time.Minute); ; {
+				if c, err := net.Dial("tcp", address); err == nil {
+					_ = c.Close()
+					break
+				}
+				if time.Now().After(deadline) {
+					t.Fatal("the server does not listen")
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+			for _, by := range []mode{byGateway, byPool} {
+				d := newDemoBefore(t, by, "http://"+address)
+				d.wholeStory(t, d.registers())
+			}
+		})
 	}
 }
 

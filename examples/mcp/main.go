@@ -48,7 +48,7 @@ func run(ctx context.Context, listen, poolListen, callback string, by mode) erro
 	if err != nil {
 		return err
 	}
-	p, err := newParts("http://localhost:"+port, "http://"+poolListen, "http://"+toolsAt.Addr().String(), callback, by, slog.Default())
+	p, err := newParts("http://localhost:"+port, "http://"+poolListen, "http://"+toolsAt.Addr().String(), callback, by, nil, slog.Default())
 	if err != nil {
 		return err
 	}

@@ -27,10 +27,15 @@ type demo struct {
 	scopes   []string           // of each authorization that a client asked for
 	site     string
 	pool     string
-	log      *logs
+
+	publisher string // of documents
+	log       *logs
 }
 
-func newDemo(t *testing.T, by mode) *demo {
+func newDemo(t *testing.T, by mode) *demo { return newDemoBefore(t, by, "") }
+
+// newDemoBefore has an MCP server elsewhere; empty: the one here.
+func newDemoBefore(t *testing.T, by mode, tools string) *demo {
 	t.Helper()
 	d := &demo{arrived: make(chan *http.Request, 1), log: new(logs)}
 	var p *parts
@@ -42,11 +47,13 @@ func newDemo(t *testing.T, by mode) *demo {
 	d.callback = serve(func() http.Handler {
 		return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { d.arrived <- r })
 	}) + "/callback"
-	tools := serve(func() http.Handler { return p.tools })
+	if tools == "" {
+		tools = serve(func() http.Handler { return p.tools })
+	}
 	pool := serve(func() http.Handler { return p.pool })
 	site := serve(func() http.Handler { return p.gateway })
 	var err error
-	if p, err = newParts(site, pool, tools, d.callback, by, slog.New(slog.NewTextHandler(d.log, nil))); err != nil {
+	if p, err = newParts(site, pool, tools, d.callback, by, d.fetch(), slog.New(slog.NewTextHandler(d.log, nil))); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.close)
@@ -71,9 +78,14 @@ func (d *demo) visit(browser *codegranttest.Browser, target, email string) *http
 		page = browser.Submit(page, form, map[string]string{"username": email, "password": codegranttest.Password})
 	}
 	if form, ok := page.Form("question"); ok {
-		browser.Submit(page, form, map[string]string{"answer": "allow"})
+		page = browser.Submit(page, form, map[string]string{"answer": "allow"})
 	}
-	return <-d.arrived
+	select {
+	case r := <-d.arrived:
+		return r
+	case <-time.After(time.Minute):
+		panic("bob was not sent back: " + page.Body)
+	}
 }
 
 // connect is a client of the official SDK.

@@ -47,8 +47,9 @@ type parts struct {
 //	        delete_*: {groups: admins}
 //
 // With mode: pool, clients register at the pool itself; without the broker, they are sent to
-// the pool, which has to know them.
-func newParts(site, poolURL, toolsURL, callback string, by mode, log *slog.Logger) (*parts, error) {
+// the pool, which has to know them. fetch gets documents of clients; nil: from public
+// addresses alone.
+func newParts(site, poolURL, toolsURL, callback string, by mode, fetch *http.Client, log *slog.Logger) (*parts, error) {
 	resource := site + "/mcp"
 	read, write := resource+"/read", resource+"/write"
 
@@ -85,7 +86,8 @@ func newParts(site, poolURL, toolsURL, callback string, by mode, log *slog.Logge
 	server.PoolClients = by == byPool
 	if by == byGateway {
 		b, err := broker.New(broker.Config{
-			Auth: auth, Keys: session.RandomKeyring(), Logger: log,
+			Auth: auth, Keys: session.RandomKeyring(), Logger: log, HTTPClient: fetch,
+			Clients:   []broker.Client{{ID: agentClientID, Name: "Agents", RedirectURIs: []string{callback}}},
 			Resources: []broker.Resource{{URL: resource, Name: "Documents", Scopes: []string{read, write}, Default: []string{read}}},
 		})
 		if err != nil {

@@ -3,12 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -136,18 +133,9 @@ func TestS666_ClientsOfThePool(t *testing.T) {
 	})
 	t.Run("a document", func(t *testing.T) {
 		d := newDemo(t, byPool)
-		var document *httptest.Server
-		document = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "application/json")
-			_ = json.NewEncoder(w).Encode(map[string]any{
-				"client_id": document.URL + "/client.json", "client_name": "Tool", "redirect_uris": []string{d.callback},
-				"grant_types": []string{"authorization_code", "refresh_token"}, "token_endpoint_auth_method": "none",
-			})
-		}))
-		t.Cleanup(document.Close)
-		d.tell(t, "CreateCIMDPolicy", fmt.Sprintf(`{"UserPoolId":%q,"ClientId":%q,"PolicyName":"tools","URLPatterns":["https://127.0.0.1:*/client.json"]}`, demoPool, agentClientID))
+		d.admits(t)
 		d.wholeStory(t, &auth.AuthorizationCodeHandlerConfig{
-			ClientIDMetadataDocumentConfig: &auth.ClientIDMetadataDocumentConfig{URL: document.URL + "/client.json"},
+			ClientIDMetadataDocumentConfig: &auth.ClientIDMetadataDocumentConfig{URL: d.publishes(t, byPool)},
 		})
 	})
 }
