@@ -56,7 +56,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return profile(ctx, flags, args[1:], out)
 	case "soak":
 		return soak(ctx, flags, args[1:], out)
-	case childBare, childProxy: // this program, started by itself
+	case childBare, childProxy, childParts: // this program, started by itself
 		return child(ctx, args)
 	}
 	return errors.New(usage)

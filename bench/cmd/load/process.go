@@ -34,10 +34,17 @@ type side struct {
 	name    string
 	process *process
 	do      func(ctx context.Context, times int) error
+
+	byTheClock bool // not its processor's time counts, but how long it takes
 }
 
 // cost is what the process took for each, in a round.
 func (s side) cost(ctx context.Context, times int) (time.Duration, error) {
+	if s.byTheClock {
+		begin := time.Now()
+		err := s.do(ctx, times)
+		return time.Since(begin) / time.Duration(times), err
+	}
 	before, err := s.process.processor()
 	if err != nil {
 		return 0, err
@@ -165,6 +172,8 @@ type field struct {
 	build                            []string // flags of go build
 	check, socket, proxied           *gateway
 	bare, bareProxy, upstream, other *process
+	bareSocket, sameProxy, parts     *process
+	nginx, otherNginx                *process
 	questions, overSocket, overTCP   []wire.Request
 	pages, bearer, peerPages         []wire.Request
 	started                          []func()
@@ -214,12 +223,19 @@ func newField(ctx context.Context, connections int, withPeer bool, build []strin
 		}
 		f.started = append(f.started, (*one.into).close)
 	}
-	if err := f.prepare(ctx); err != nil {
+	if err := f.prepare(ctx, dir); err != nil {
 		return nil, err
 	}
-	if withPeer {
-		err = f.startPeer(ctx, dir, peer)
+	if !withPeer {
+		return f, nil
 	}
+	if err := f.startPeer(ctx, dir, peer); err != nil {
+		return nil, err
+	}
+	if f.nginx, err = f.startNginx(ctx, dir, f.check.url, "/auth/check?group=analysts"); err != nil {
+		return nil, err
+	}
+	f.otherNginx, err = f.startNginx(ctx, dir, f.other.url, "/oauth2/auth")
 	return f, err
 }
 
@@ -232,7 +248,7 @@ func (f *field) child(ctx context.Context, name string, args ...string) (*proces
 }
 
 // prepare signs people in and writes the requests down.
-func (f *field) prepare(ctx context.Context) error {
+func (f *field) prepare(ctx context.Context, dir string) error {
 	const question = "/auth/check?group=analysts"
 	browsers, err := f.check.signIn(ctx, 50)
 	if err != nil {
@@ -247,6 +263,12 @@ func (f *field) prepare(ctx context.Context) error {
 		return err
 	}
 	if f.bare, err = f.child(ctx, "net/http", childBare, header); err != nil {
+		return err
+	}
+	if f.bareSocket, err = f.child(ctx, "net/http", childBare, header, filepath.Join(dir, "bare")); err != nil {
+		return err
+	}
+	if f.sameProxy, err = f.child(ctx, "ReverseProxy", childProxy, f.upstream.url, "buffers", header); err != nil {
 		return err
 	}
 
@@ -265,6 +287,19 @@ func (f *field) prepare(ctx context.Context) error {
 		return err
 	}
 	f.overSocket[0].Address = strings.TrimPrefix(f.socket.url, "http://")
+
+	// A token endpoint that answers at once.
+	all, err := json.Marshal(tokens)
+	if err != nil {
+		return err
+	}
+	endpoint, err := f.child(ctx, "token endpoint", childBare, `{}`, "", string(all))
+	if err != nil {
+		return err
+	}
+	if f.parts, err = f.child(ctx, "the parts of a sign-in", childParts, endpoint.url+"/oauth2/token"); err != nil {
+		return err
+	}
 
 	if browsers, err = f.proxied.signIn(ctx, 50); err != nil {
 		return err
@@ -328,15 +363,24 @@ func headersOf(ctx context.Context, url string, cookies []*http.Cookie) (string,
 
 func (f *field) pairs(number, signIns int) []pair {
 	at := func(name string, p *process, all []wire.Request) side {
-		return side{name, p, requests(f.connections, all...)}
+		return side{name: name, process: p, do: requests(f.connections, all...)}
 	}
 	bare := at("net/http", f.bare, elsewhere(f.questions, f.bare))
 	check := at("codegrant serve", f.check.process, f.questions)
+	socket := slices.Clone(f.questions)
+	for i := range socket {
+		socket[i].Address = "unix:" + strings.TrimPrefix(f.bareSocket.url, "http://")
+	}
+	proxied := at("codegrant serve", f.proxied.process, f.pages)
 	all := []pair{
 		{"/auth/check, session × net/http, same headers", bare, check, number},
+		{"net/http over a Unix socket × over TCP", bare, at("net/http", f.bareSocket, socket), number},
 		{"/auth/check over a Unix socket × over TCP, bearer", at("codegrant serve", f.check.process, f.overTCP), at("codegrant serve", f.socket.process, f.overSocket), number},
-		{"proxied, session × ReverseProxy with buffers", at("ReverseProxy", f.bareProxy, elsewhere(f.pages, f.bareProxy)), at("codegrant serve", f.proxied.process, f.pages), number},
+		{"proxied, session × ReverseProxy with buffers", at("ReverseProxy", f.bareProxy, elsewhere(f.pages, f.bareProxy)), proxied, number},
+		{"the same, × one that sends the same headers", at("ReverseProxy", f.sameProxy, elsewhere(f.pages, f.sameProxy)), proxied, number},
 		{"proxied, bearer × ReverseProxy with buffers", at("ReverseProxy", f.bareProxy, elsewhere(f.bearer, f.bareProxy)), at("codegrant serve", f.proxied.process, f.bearer), number},
+		{"sign-in and the page after it × its parts", side{name: "the parts", process: f.parts, do: signsInBare(f.parts.url)},
+			side{name: "codegrant serve", process: f.proxied.process, do: f.signsIn(f.proxied.url + "/orders")}, signIns},
 	}
 	if f.other != nil {
 		questions := slices.Clone(f.peerPages)
@@ -345,8 +389,11 @@ func (f *field) pairs(number, signIns int) []pair {
 		}
 		all = append(all,
 			pair{"/auth/check × oauth2-proxy", at("oauth2-proxy", f.other, questions), check, number},
-			pair{"proxied, session × oauth2-proxy", at("oauth2-proxy", f.other, f.peerPages), at("codegrant serve", f.proxied.process, f.pages), number},
-			pair{"sign-in and the page after it × oauth2-proxy", side{"oauth2-proxy", f.other, f.signsIn(f.other.url + "/orders")}, side{"codegrant serve", f.proxied.process, f.signsIn(f.proxied.url + "/orders")}, signIns},
+			pair{"proxied, session × oauth2-proxy", at("oauth2-proxy", f.other, f.peerPages), proxied, number},
+			pair{"sign-in and the page after it × oauth2-proxy", side{name: "oauth2-proxy", process: f.other, do: f.signsIn(f.other.url + "/orders")},
+				side{name: "codegrant serve", process: f.proxied.process, do: f.signsIn(f.proxied.url + "/orders")}, signIns},
+			pair{"nginx that asks, time × the same with oauth2-proxy", rate(at("nginx", f.otherNginx, elsewhere(f.peerPages, f.otherNginx))),
+				rate(at("nginx", f.nginx, elsewhere(f.questions, f.nginx))), number},
 		)
 	}
 	return all

@@ -30,6 +30,7 @@ import (
 const (
 	childBare  = "child-bare"  // a server that answers everybody with nothing
 	childProxy = "child-proxy" // a ReverseProxy in front of another one
+	childParts = "child-parts" // what a sign-in cannot do without
 )
 
 // child serves, and prints its address.
@@ -45,7 +46,17 @@ func child(ctx context.Context, args []string) error {
 			for name, values := range answer {
 				header[name] = values
 			}
+			if len(args) > 3 { // a body
+				_, _ = io.WriteString(w, args[3])
+			}
 		})
+	}
+	if args[0] == childParts && len(args) > 1 {
+		parts, err := newParts(args[1])
+		if err != nil {
+			return err
+		}
+		handler = parts
 	}
 	if args[0] == childProxy {
 		if len(args) < 2 {
@@ -55,8 +66,20 @@ func child(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
+		var more http.Header // to send to the upstream, as JSON
+		if len(args) > 3 {
+			if err := json.Unmarshal([]byte(args[3]), &more); err != nil {
+				return err
+			}
+		}
 		handler = &httputil.ReverseProxy{
-			Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(upstream); r.SetXForwarded() },
+			Rewrite: func(r *httputil.ProxyRequest) {
+				r.SetURL(upstream)
+				r.SetXForwarded()
+				for name, values := range more {
+					r.Out.Header[name] = values
+				}
+			},
 			// As codegrant serve has it.
 			Transport: &http.Transport{
 				DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
@@ -73,7 +96,11 @@ func child(ctx context.Context, args []string) error {
 			handler.(*httputil.ReverseProxy).BufferPool = new(buffers)
 		}
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	network, address := "tcp", "127.0.0.1:0"
+	if args[0] == childBare && len(args) > 2 && args[2] != "" { // a path to listen on
+		network, address = "unix", args[2]
+	}
+	listener, err := net.Listen(network, address)
 	if err != nil {
 		return err
 	}
