@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -74,7 +73,7 @@ func (f *field) startNginx(ctx context.Context, dir, gateway, question string) (
 		}
 		if time.Now().After(deadline) || ctx.Err() != nil {
 			said, _ := os.ReadFile(log.Name())
-			return nil, errors.Join(errors.New("nginx does not listen; it says:"), errors.New(string(said)))
+			return nil, fmt.Errorf("nginx does not listen; it says: %s", said)
 		}
 	}
 }
