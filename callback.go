@@ -121,7 +121,7 @@ func (in *signIn) arrive(w http.ResponseWriter, r *http.Request, returnTo string
 		return
 	}
 	w.Header().Set("Refresh", "0; url="+target)
-	pages.Render(w, r, http.StatusOK, pages.SignedIn{Next: target})
+	in.look.Render(w, r, http.StatusOK, pages.SignedIn{Next: target})
 }
 
 const (

@@ -73,13 +73,17 @@ func New(config Config) (*Auth, error) {
 			faults = errors.Join(faults, fmt.Errorf("TrustedOrigins: %w", err))
 		}
 	}
+	look, err := s.Pages.look()
+	if err != nil {
+		faults = errors.Join(faults, fmt.Errorf("Pages: %w", err))
+	}
 	if faults != nil {
 		return nil, fmt.Errorf("configure codegrant: %w", faults)
 	}
 	s.binding = keep.Binding(endpoints.Issuer, s.Pool.ClientID)
 
 	marks := s.marks()
-	place := &site{settings: s, endpoints: endpoints, csrf: csrf}
+	place := &site{settings: s, endpoints: endpoints, csrf: csrf, look: look}
 	place.setPrefix("/auth")
 	prover := prove.New(verifier, endpoints.Issuer, s.Pool.ClientID, s.BearerIDTokens)
 	prover.Marks = marks

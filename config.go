@@ -21,7 +21,7 @@ import (
 //
 //   - which pool, and where this service is: Pool to Scopes
 //   - where a browser may be sent: DefaultReturnURL to MigrationLinks
-//   - how a sign-in is kept between requests: Sessions to RefreshLeeway, and its cookie: CookieName to SameSiteStrict
+//   - how a sign-in is kept between requests: Sessions to RefreshLeeway, what people see: Own and Pages, and the cookie: CookieName to SameSiteStrict
 //   - who may sign in, and what is known of them: Admit to Groups
 //   - which other proofs count: BearerClientIDs to AcceptTokens
 //   - what pages of other sites may do, and which files CloudFront keeps: TrustedOrigins to CloudFront
@@ -104,14 +104,10 @@ type Config struct {
 	// Cupboard keeps small records beyond a restart, for all processes that share it:
 	// revocations that the pool did not make, because it was down or slow, sealed
 	// under Keys, and the marks of people who were signed out everywhere, disabled or
-	// deleted (see [Auth.NotBefore]). It is that of a store of yours:
-	// [sqlstore.Store.Cupboard], [redisstore.Store.Cupboard]. Defaults to that of
-	// Sessions, or of its ends on record, where it has one. Without any, marks hold in
-	// this process alone, and a revocation is tried for a minute and ends with the
-	// process, as it does without Keys.
-	//
-	// [sqlstore.Store.Cupboard]: https://pkg.go.dev/github.com/codegrant/codegrant/session/sqlstore#Store.Cupboard
-	// [redisstore.Store.Cupboard]: https://pkg.go.dev/github.com/codegrant/codegrant/session/redisstore#Store.Cupboard
+	// deleted (see [Auth.NotBefore]). Stores of packages sqlstore and redisstore have one.
+	// Defaults to that of Sessions, or of its ends on record, where it has one. Without any,
+	// marks hold in this process alone, and a revocation is tried for a minute and ends with
+	// the process, as it does without Keys.
 	Cupboard cupboard.Store
 
 	// Marks say whose tokens of before count no longer. Several Auths of a process,
@@ -132,6 +128,9 @@ type Config struct {
 
 	// Own is what people see of their sessions, and how many they may have.
 	Own OwnSessions
+
+	// Pages is how the pages look that people see. Defaults to a plain look.
+	Pages Pages
 
 	// CookieName names the session cookie. Defaults to "__Host-codegrant", for http and
 	// under InsecureCookieDomain to "codegrant". On this machine "-" and the port of BaseURL

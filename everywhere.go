@@ -128,5 +128,5 @@ func (o *own) everywhere(w http.ResponseWriter, r *http.Request, id *Identity, h
 			page.OtherProcesses = true
 		}
 	}
-	pages.Render(w, r, http.StatusOK, page)
+	o.look.Render(w, r, http.StatusOK, page)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/internal/asker"
+	"github.com/codegrant/codegrant/internal/pages"
 	"github.com/codegrant/codegrant/internal/prove"
 )
 
@@ -185,8 +186,11 @@ type request struct {
 
 // Value finds what is known of the request, and what the context had before.
 func (req *request) Value(key any) any {
-	if key == (asker.Key{}) {
+	switch key.(type) {
+	case asker.Key:
 		return req
+	case pages.Key:
+		return req.gate.look
 	}
 	return req.Context.Value(key)
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 
+	"github.com/codegrant/codegrant/internal/pages"
 	"github.com/codegrant/codegrant/internal/returnto"
 	"github.com/codegrant/codegrant/session"
 )
@@ -50,7 +51,7 @@ func (out *signOut) leave(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	target := out.client.LogoutURL(out.leaveThrough(w, out.linkTarget(r.URL.Query())))
-	if wantsJSON(r) || background(r) {
+	if background(r) {
 		// A script cannot follow a redirect to another origin; it can navigate.
 		writeJSON(w, http.StatusOK, map[string]string{"logout_url": target})
 		return
@@ -107,7 +108,7 @@ func causedByAnotherSite(r *http.Request, origin string) bool {
 	case "":
 		referer, err := url.Parse(r.Header.Get("Referer"))
 		if err != nil || referer.Host == "" {
-			return err != nil || accepts(r, "text/html")
+			return err != nil || pages.Accepts(r, "text/html")
 		}
 		return referer.Scheme+"://"+referer.Host != origin
 	default:

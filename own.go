@@ -145,6 +145,10 @@ func (o *own) end(w http.ResponseWriter, r *http.Request, id *Identity, held *ke
 
 // noList says that sessions of others are out of reach.
 func (o *own) noList(w http.ResponseWriter, r *http.Request) {
+	if navigates(r) {
+		o.look.Answer(w, r, http.StatusConflict)
+		return
+	}
 	writeProblem(w, problemDocument{
 		Type: problemTypes + "sessions-out-of-reach", Title: "Sessions out of reach", Status: http.StatusConflict,
 		Detail: "Sessions are kept in the browsers here: each of them can end its own, and \"everywhere\" ends all.",
@@ -172,7 +176,7 @@ func (o *own) show(w http.ResponseWriter, r *http.Request, id *Identity, held *k
 		writeJSON(w, http.StatusOK, list)
 		return
 	}
-	pages.Render(w, r, http.StatusOK, o.page(r.URL.Query(), id, list))
+	o.look.Render(w, r, http.StatusOK, o.page(r.URL.Query(), id, list))
 }
 
 func (o *own) page(query url.Values, id *Identity, list ownSessions) pages.Sessions {

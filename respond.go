@@ -156,7 +156,7 @@ func (d *desk) forbidden(w http.ResponseWriter, r *http.Request, id *Identity, e
 	case !navigates(r):
 		writeProblem(w, p)
 	case errors.Is(err, fault.CrossOrigin):
-		pages.Render(w, r, p.Status, pages.FromElsewhere{Home: d.DefaultReturnURL, Correlation: p.Correlation})
+		d.look.Render(w, r, p.Status, pages.FromElsewhere{Home: d.DefaultReturnURL, Correlation: p.Correlation})
 	default:
 		d.showForbidden(w, r, id, p)
 	}
@@ -183,24 +183,6 @@ func (d *desk) unavailable(w http.ResponseWriter, r *http.Request, err error) {
 	writeProblem(w, p)
 }
 
-// Unavailable answers for somebody behind whoever calls it who did not answer, such as an
-// application, the way it does for its own dependencies: with a page where a person is to
-// see one, and a problem document otherwise. Status is 502, 503 or 504. It returns the
-// reference that the answer gives to the person, for the log.
-func (a *Auth) Unavailable(w http.ResponseWriter, r *http.Request, status int) (reference string) {
-	p := problemDocument{
-		Type: problemTypes + "upstream", Title: http.StatusText(status), Status: status,
-		Detail: "The application behind this address does not answer. Your session is kept; try again.", Correlation: correlation(),
-	}
-	w.Header().Set("Cache-Control", "no-store")
-	if navigates(r) {
-		a.gate.showUnavailable(w, r, p)
-	} else {
-		writeProblem(w, p)
-	}
-	return p.Correlation
-}
-
 func (d *desk) tooManyCookies(w http.ResponseWriter, r *http.Request, err error) {
 	d.audit(r.Context(), slog.LevelWarn, "request refused", slog.String("reason", err.Error()))
 	d.problem(w, r, http.StatusRequestHeaderFieldsTooLarge, err)
@@ -211,8 +193,12 @@ func (d *desk) methodNotAllowed(w http.ResponseWriter, r *http.Request, allow st
 	d.problem(w, r, http.StatusMethodNotAllowed, nil)
 }
 
-// problem answers with a status that needs no more words than its own.
-func (d *desk) problem(w http.ResponseWriter, _ *http.Request, status int, err error) {
+// problem answers with a status that needs no more words than its own: a page or a problem.
+func (d *desk) problem(w http.ResponseWriter, r *http.Request, status int, err error) {
+	if navigates(r) {
+		d.look.Answer(w, r, status)
+		return
+	}
 	p := problemDocument{Type: "about:blank", Title: http.StatusText(status), Status: status}
 	if err != nil {
 		p.Detail = "The request carries more cookies than a browser should hold. Delete this site's cookies and try again."

@@ -7,6 +7,7 @@ import (
 	"github.com/codegrant/codegrant/cloudfront"
 	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/internal/keep"
+	"github.com/codegrant/codegrant/internal/pages"
 	"github.com/codegrant/codegrant/internal/people"
 	"github.com/codegrant/codegrant/internal/prove"
 )
@@ -19,6 +20,7 @@ type site struct {
 	settings
 	endpoints cognito.Endpoints
 	csrf      *http.CrossOriginProtection
+	look      *pages.Look            // of pages; nil: as without a design
 	prefix    atomic.Pointer[string] // the one thing that is set after New
 }
 

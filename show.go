@@ -36,7 +36,7 @@ func (in *signIn) signInFailed(w http.ResponseWriter, r *http.Request, returnTo 
 		in.notes.setFlash(w, message)
 		returnto.Redirect(w, in.ErrorURL, http.StatusSeeOther)
 	default:
-		pages.Render(w, r, status, pages.SignInFailed{
+		in.look.Render(w, r, status, pages.SignInFailed{
 			Message: message.Message, TryAgain: in.loginURL(returnTo), Correlation: correlation,
 		})
 	}
@@ -63,7 +63,7 @@ func (out *signOut) confirmSignOut(w http.ResponseWriter, r *http.Request) {
 		status = http.StatusForbidden
 	}
 	// The answer to the form leads through the pool to a sign-out URL.
-	pages.Render(w, r, status, pages.ConfirmSignOut{
+	out.look.Render(w, r, status, pages.ConfirmSignOut{
 		Action: target, Stay: out.DefaultReturnURL,
 		Redirects: []string{originOf(out.endpoints.Logout), originOf(out.signOutURL(uri)), originOf(out.onwards(uri))},
 	})
@@ -82,7 +82,7 @@ func (d *desk) showForbidden(w http.ResponseWriter, r *http.Request, id *Identit
 	if name == "" {
 		name = id.Username
 	}
-	pages.Render(w, r, p.Status, pages.Denied{
+	d.look.Render(w, r, p.Status, pages.Denied{
 		SignedInAs: name, Home: d.DefaultReturnURL, Switch: d.path("/login") + "?prompt=login", Correlation: p.Correlation,
 	})
 }
@@ -92,13 +92,13 @@ func (d *desk) showUnavailable(w http.ResponseWriter, r *http.Request, p problem
 	if isSafe(r.Method) {
 		page.TryAgain = d.returnTo(r.RequestURI)
 	}
-	pages.Render(w, r, p.Status, page)
+	d.look.Render(w, r, p.Status, page)
 }
 
 // notFound answers for what is not below our prefix.
 func (d *desk) notFound(w http.ResponseWriter, r *http.Request) {
 	if navigates(r) {
-		pages.Render(w, r, http.StatusNotFound, pages.NotFound{Home: d.DefaultReturnURL})
+		d.look.Render(w, r, http.StatusNotFound, pages.NotFound{Home: d.DefaultReturnURL})
 		return
 	}
 	d.problem(w, r, http.StatusNotFound, nil)

@@ -150,7 +150,7 @@ func (in *signIn) withoutEffect(w http.ResponseWriter, r *http.Request, at attem
 	query.Set("redirect_uri", in.returnTo(at.returnTo))
 	query.Set("prompt", "login")
 	view.TryAgain = in.path("/login") + "?" + query.Encode()
-	pages.Render(w, r, http.StatusForbidden, view)
+	in.look.Render(w, r, http.StatusForbidden, view)
 }
 
 // stepUpPage shows what a proxy could not pass on.
@@ -165,5 +165,5 @@ func (in *signIn) stepUpPage(w http.ResponseWriter, r *http.Request) {
 }
 
 func (d *desk) showStepUpFirst(w http.ResponseWriter, r *http.Request, status int, login string) {
-	pages.Render(w, r, status, pages.StepUpFirst{SignIn: login, Home: d.DefaultReturnURL})
+	d.look.Render(w, r, status, pages.StepUpFirst{SignIn: login, Home: d.DefaultReturnURL})
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/internal/fault"
 )
 
 // RedirectHeader carries where a sign-in begins, for nginx, which takes no redirect
@@ -111,7 +112,7 @@ func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, t *tenant, aske
 			}
 			if found == nil || !found.takes(asked.method) {
 				outcome.Decision = NotFound
-				g.deny(w) // no route: nobody said that anyone may
+				g.deny(w, r) // no route: nobody said that anyone may
 				return outcome
 			}
 			if found.tenant != nil {
@@ -160,7 +161,7 @@ func varies(h http.Header) {
 // doubt refuses a question that is not clear.
 func (g *Gateway) doubt(w http.ResponseWriter, r *http.Request, err error) {
 	g.log.LogAttrs(r.Context(), slog.LevelWarn, "check refused", g.poolFor(r), slog.String("reason", err.Error()), slog.String("from", r.RemoteAddr))
-	g.deny(w)
+	g.deny(w, r)
 }
 
 func (g *Gateway) unsigned(w http.ResponseWriter, r *http.Request, err error) {
@@ -181,17 +182,16 @@ func (g *Gateway) untold(w http.ResponseWriter, r *http.Request, err error) {
 // withhold refuses a request of somebody of whom the upstream cannot be told whole:
 // less than all of it would mean something else.
 func (g *Gateway) withhold(w http.ResponseWriter, r *http.Request, route *route, id *codegrant.Identity, err error) {
+	reference := g.endedAt(r.Host).Auth.Answer(w, r, http.StatusForbidden, fault.Untellable)
 	g.log.LogAttrs(r.Context(), slog.LevelError, "identity too large", g.poolFor(r), slog.String("sub", id.Subject), slog.String("route", route.Name),
-		slog.String("reason", err.Error()))
-	w.Header().Set("Cache-Control", "no-store")
-	http.Error(w, "Your account has more groups or a longer name than this service can be told. Please contact the people who run it.", http.StatusForbidden)
+		slog.String("reason", err.Error()), slog.String("correlation", reference))
 }
 
 // deny refuses without having asked who it is. Where somebody was asked, package
 // codegrant has said what the answer depends on.
-func (g *Gateway) deny(w http.ResponseWriter) {
+func (g *Gateway) deny(w http.ResponseWriter, r *http.Request) {
 	varies(w.Header())
-	http.Error(w, "Forbidden", http.StatusForbidden)
+	g.endedAt(r.Host).Auth.Answer(w, r, http.StatusForbidden, nil)
 }
 
 // originalOf reads what is asked about: nil where nobody said, and no route needs it.

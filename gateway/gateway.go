@@ -329,7 +329,17 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, status int, err
 	if err != nil {
 		g.log.LogAttrs(r.Context(), slog.LevelWarn, "request refused", g.poolFor(r), slog.String("reason", err.Error()))
 	}
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	http.Error(w, http.StatusText(status), status)
+	g.endedAt(r.Host).Auth.Answer(w, r, status, nil)
+}
+
+// endedAt is whose pages are shown where no tenant was decided on.
+func (g *Gateway) endedAt(host string) *tenant {
+	if name, err := canonicalHost(host); err == nil && len(g.tenants) > 1 {
+		for _, t := range g.tenants {
+			if slices.Contains(t.Hosts, name) {
+				return t
+			}
+		}
+	}
+	return g.tenants[0]
 }

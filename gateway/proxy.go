@@ -214,7 +214,7 @@ func (p *proxy) failed(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	c := callOf(r)
-	c.reference = c.tenant.Auth.Unavailable(w, c.asked, status)
+	c.reference = c.tenant.Auth.Answer(w, c.asked, status, err)
 	p.gateway.log.LogAttrs(r.Context(), slog.LevelError, "upstream failed", slog.String("route", c.route.Name),
 		slog.Int("status", status), slog.String("reason", err.Error()), slog.String("correlation", c.reference))
 }

@@ -50,6 +50,8 @@ var (
 	Forbidden = errors.New("not allowed")
 	// CrossOrigin is Forbidden: another site made the browser send the request.
 	CrossOrigin error = &kind{"request made by another site", Forbidden}
+	// Untellable: an upstream cannot be told all groups of the person, or their whole name.
+	Untellable = errors.New("the account is too large to be passed on")
 	// Panic stands for what a panic cut off.
 	Panic = errors.New("internal fault")
 )

@@ -25,11 +25,11 @@ var Languages = []language.Tag{
 
 var (
 	matcher   = language.NewMatcher(Languages)
-	catalogue = read()
+	catalogue = readTexts()
 )
 
-// read returns what each English text is, in the order of Languages.
-func read() map[string][]string {
+// readTexts returns what each English text is, in the order of Languages.
+func readTexts() map[string][]string {
 	all := make(map[string][]string)
 	folders, err := fs.Glob(texts, "texts/*")
 	if err != nil {

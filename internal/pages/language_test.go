@@ -7,7 +7,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,24 +18,6 @@ import (
 )
 
 var aMoment = time.Date(2026, 2, 3, 14, 5, 0, 0, time.UTC)
-
-// everyView is each page with all that it can say.
-var everyView = []View{
-	SignInFailed{Message: "x", TryAgain: "/", Correlation: "x"}, SignedIn{Next: "/"}, ConfirmSignOut{Action: "/", Stay: "/"},
-	Unavailable{TryAgain: "/", Correlation: "x"}, Denied{SignedInAs: "x", Home: "/", Switch: "/", Correlation: "x"},
-	StepUpFirst{SignIn: "/", Home: "/"}, NotFound{Home: "/"}, FromElsewhere{Home: "/"},
-	StepUpFailed{Level: "x", Reached: "x", Within: 5 * time.Minute, Aged: true, TryAgain: "/", Home: "/"}, StepUpFailed{Level: "x"},
-	AskForAgent{Place: "x", Resource: "x", Scopes: []string{"x"}, Action: "/", Question: "x"}, AskForAgent{Client: "x", Document: "x", Resource: "x"},
-	AgentRefused{Reason: "x"}, AgentRefused{Reason: "The service that the program asks for does not exist any more."},
-	Sessions{SignedInAs: "x", Action: "/", Home: "/"},
-	Sessions{Action: "/", Ended: "one", List: []Session{{Current: true, SignedIn: aMoment}, {ID: "x", System: "x", SignedIn: aMoment}}},
-	Sessions{Action: "/", Ended: "others", Elsewhere: true, List: []Session{
-		{ID: "x", Browser: "x", System: "x", Address: "x", SignedIn: aMoment, LastUsed: aMoment}, {ID: "x", Browser: "x", SignedIn: aMoment},
-	}},
-	SignedOutEverywhere{RefreshTokens: true, LoginSessions: true, OtherProcesses: true, Next: "/"},
-	Agreements{SignedInAs: "x", Home: "/"},
-	Agreements{Ended: true, More: true, Action: "/", List: []Agreement{{Resource: "x", Scopes: []string{"x"}, Until: aMoment, Value: "x"}, {Client: "x", Place: "x", Resource: "x", Until: aMoment}}},
-}
 
 // TestLanguagesAreComplete: each text is there in each language, takes the same values, and
 // is another one than in English.
@@ -83,7 +67,7 @@ func TestPagesSayNothingElse(t *testing.T) {
 	defer func() { catalogue = real }()
 	said := make(map[string]bool)
 	inBrackets := regexp.MustCompile(`⟦[^⟦⟧]*⟧`)
-	for _, view := range everyView {
+	for _, view := range examples() {
 		w := httptest.NewRecorder()
 		Render(w, httptest.NewRequest("GET", "/", nil), http.StatusOK, view)
 		root, err := html.Parse(w.Body)
@@ -101,6 +85,9 @@ func TestPagesSayNothingElse(t *testing.T) {
 				}
 				text = inBrackets.ReplaceAllString(text, "x")
 			}
+			for _, value := range valuesOf(view) {
+				text = strings.ReplaceAll(text, value, "")
+			}
 			if rest := strings.Trim(text, "x“”, \n"); rest != "" {
 				t.Errorf("%T says %q, which the catalogue lacks", view, rest)
 			}
@@ -108,6 +95,59 @@ func TestPagesSayNothingElse(t *testing.T) {
 	}
 	if len(said) < 60 {
 		t.Errorf("only %d texts were seen", len(said))
+	}
+}
+
+// valuesOf are the texts that a view was given, the longest first.
+func valuesOf(view View) []string {
+	var out []string
+	var walk func(v reflect.Value)
+	walk = func(v reflect.Value) {
+		switch v.Kind() {
+		case reflect.String:
+			out = append(out, v.String())
+		case reflect.Struct:
+			if v.Type() == reflect.TypeFor[time.Time]() {
+				return
+			}
+			for i := range v.NumField() {
+				walk(v.Field(i))
+			}
+		case reflect.Slice:
+			for i := range v.Len() {
+				walk(v.Index(i))
+			}
+		case reflect.Int:
+			if name := v.Type().Name(); name != "int" {
+				out = append(out, name)
+			}
+		case reflect.Int64:
+			out = append(out, span(time.Duration(v.Int())))
+		}
+	}
+	walk(reflect.ValueOf(view))
+	slices.SortFunc(out, func(a, b string) int { return len(b) - len(a) })
+	return slices.DeleteFunc(out, func(s string) bool { return s == "" })
+}
+
+// TestEveryViewHasAnExample: what has none is not tried with anybody's templates.
+func TestEveryViewHasAnExample(t *testing.T) {
+	files, _ := filepath.Glob("*.go")
+	found := 0
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`func \(v (\w+)\) layout\(`).FindAllStringSubmatch(string(source), -1) {
+			found++
+			if !slices.ContainsFunc(examples(), func(v View) bool { return reflect.TypeOf(v).Name() == m[1] }) {
+				t.Errorf("%s has no example", m[1])
+			}
+		}
+	}
+	if found < 15 {
+		t.Errorf("found %d views", found)
 	}
 }
 
@@ -129,7 +169,7 @@ func TestLanguageOfARequest(t *testing.T) {
 // comes from elsewhere as it is.
 func TestPagesInEveryLanguage(t *testing.T) {
 	for i, tag := range Languages {
-		for _, view := range everyView {
+		for _, view := range examples() {
 			r := httptest.NewRequest("GET", "/?lang="+tag.String(), nil)
 			w := httptest.NewRecorder()
 			Render(w, r, http.StatusOK, view)

@@ -3,14 +3,9 @@ package pages_test
 import (
 	"crypto/sha256"
 	"encoding/base64"
-	"fmt"
-	"math"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -33,6 +28,8 @@ func views(value, link string) map[string]pages.View {
 		"step-up first":    pages.StepUpFirst{SignIn: link, Home: link},
 		"step-up failed":   pages.StepUpFailed{Level: value, Reached: value, TryAgain: link, Home: link, Correlation: value},
 		"not found":        pages.NotFound{Home: link},
+		"failed":           pages.Failed{Status: 400, TryAgain: link, Correlation: value},
+		"too many":         pages.Failed{Status: 429},
 		"sessions": pages.Sessions{SignedInAs: value, Action: link, Home: link, List: []pages.Session{
 			{ID: value, Browser: value, System: value, Address: value}, {ID: value, Browser: value, Current: true},
 		}},
@@ -246,61 +243,6 @@ func TestHead(t *testing.T) {
 	if w.Body.Len() != 0 || w.Header().Get("Content-Length") == "0" {
 		t.Errorf("HEAD: body of %d bytes, Content-Length %s", w.Body.Len(), w.Header().Get("Content-Length"))
 	}
-}
-
-// TestContrast holds every pair of colours that text is shown in to the 4.5 of
-// WCAG 2.2, success criterion 1.4.3, in the light and in the dark.
-func TestContrast(t *testing.T) {
-	css, err := os.ReadFile("page.css")
-	if err != nil {
-		t.Fatal(err)
-	}
-	themes := regexp.MustCompile(`(?s):root \{.*?\}`).FindAllString(string(css), -1)
-	if len(themes) != 2 {
-		t.Fatalf("found %d themes, want light and dark", len(themes))
-	}
-	for i, theme := range themes {
-		colours := make(map[string]string)
-		for _, m := range regexp.MustCompile(`--([a-z-]+): #([0-9a-f]+);`).FindAllStringSubmatch(theme, -1) {
-			colours[m[1]] = m[2]
-		}
-		for _, pair := range [][2]string{
-			{"ink", "card"}, {"soft", "card"}, {"accent", "card"}, {"on-accent", "accent"}, {"on-accent", "hover"},
-			{"calm", "on-calm"}, {"warn", "on-warn"},
-		} {
-			if got := contrast(t, colours[pair[0]], colours[pair[1]]); got < 4.5 {
-				t.Errorf("theme %d: %s on %s has a contrast of %.2f", i, pair[0], pair[1], got)
-			}
-		}
-	}
-}
-
-// contrast is the ratio of WCAG 2.2 between two colours.
-func contrast(t *testing.T, a, b string) float64 {
-	t.Helper()
-	la, lb := luminance(t, a), luminance(t, b)
-	return (max(la, lb) + .05) / (min(la, lb) + .05)
-}
-
-func luminance(t *testing.T, hex string) float64 {
-	t.Helper()
-	if len(hex) == 3 {
-		hex = fmt.Sprintf("%c%c%c%c%c%c", hex[0], hex[0], hex[1], hex[1], hex[2], hex[2])
-	}
-	rgb, err := strconv.ParseUint(hex, 16, 32)
-	if err != nil || len(hex) != 6 {
-		t.Fatalf("%q is not a colour", hex)
-	}
-	var sum float64
-	for shift, weight := range map[int]float64{16: .2126, 8: .7152, 0: .0722} {
-		c := float64(rgb>>shift&0xff) / 255
-		if c <= .04045 {
-			sum += weight * c / 12.92
-		} else {
-			sum += weight * math.Pow((c+.055)/1.055, 2.4)
-		}
-	}
-	return sum
 }
 
 func first(t *testing.T, root *html.Node, name string) *html.Node {

@@ -2,58 +2,134 @@ package pages
 
 import (
 	"bytes"
-	"crypto/sha256"
-	_ "embed" // the page and its style
-	"encoding/base64"
+	"context"
+	"errors"
 	"html/template"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 )
 
-var (
-	//go:embed page.html
-	source string
-	//go:embed page.css
-	sheet string
-	// Proxies that are told a page in a variable, as HAProxy is, can pass on no line
-	// breaks; between tags they do not count, but the policy has a hash of the style.
-	style = strings.ReplaceAll(sheet, "\n", " ")
-
-	tmpl = template.Must(template.New("page").Funcs(template.FuncMap{
-		"style": func() template.CSS { return template.CSS(style) },
-	}).Parse(source))
-
-	pin    = sha256.Sum256([]byte(style))
-	policy = "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(pin[:]) +
-		"'; frame-ancestors 'none'; base-uri 'none'; form-action "
-)
-
-// Render writes the page of a view. A Retry-After header is the caller's to set.
+// Render writes the page of a view, in the look of the context. A Retry-After header is
+// the caller's to set.
 func Render(w http.ResponseWriter, r *http.Request, status int, view View) {
-	t := tongueOf(r)
-	page := view.layout(t)
-	page.SignedInAs = plain(page.SignedInAs)
-	page.Language, page.Who = t.String(), t.say("Signed in as")
-	page.Reference = t.say("Does it not go away? Tell the people who run this service, with this reference:")
-	var body bytes.Buffer
-	if err := tmpl.Execute(&body, page); err != nil {
+	of(r.Context()).Render(w, r, status, view)
+}
+
+// Key is that of a context's look, a [*Look].
+type Key struct{}
+
+func of(ctx context.Context) *Look {
+	look, _ := ctx.Value(Key{}).(*Look)
+	return look
+}
+
+// Render writes the page of a view. Of nil, it is as pages look without a design.
+func (l *Look) Render(w http.ResponseWriter, r *http.Request, status int, view View) {
+	l.make(view, tongueOf(r)).write(w, r, status)
+}
+
+// Answer tells a person that a request has failed, by a page, and a program by a line of
+// text. It is cheap: whoever is sent away comes again.
+func (l *Look) Answer(w http.ResponseWriter, r *http.Request, status int) {
+	if !Navigates(r) {
 		http.Error(w, http.StatusText(status), status)
 		return
 	}
+	if l == nil {
+		l = plainLook
+	}
+	t := tongueOf(r)
+	key := int64(status)<<32 | int64(t)
+	known, ok := l.brief.Load(key)
+	if !ok {
+		known = l.make(Failed{Status: status}, t)
+		l.brief.Store(key, known)
+	}
+	known.(*made).write(w, r, status)
+}
+
+// page is what templates get.
+type page struct {
+	layout
+	Name           string
+	Logo, LogoDark template.URL
+	Style          template.CSS
+	View           View // for templates of one view: its own values
+}
+
+// made is a page as it is sent.
+type made struct {
+	body                       []byte
+	language, policy, referrer string
+}
+
+// make renders a view in a language.
+func (l *Look) make(view View, t tongue) *made {
+	if l == nil {
+		l = plainLook
+	}
+	filled := l.filled(view, t)
+	var body bytes.Buffer
+	if err := l.execute(&body, view, filled); err != nil {
+		// What was checked when it was loaded can fail on values that nobody thought of.
+		l = plainLook
+		body.Reset()
+		if err := l.execute(&body, view, filled); err != nil {
+			panic(err) // it is compiled in
+		}
+	}
+	return &made{body: body.Bytes(), language: filled.Language, policy: l.policy + formAction(filled), referrer: referrer(filled)}
+}
+
+// filled is what a page says.
+func (l *Look) filled(view View, t tongue) layout {
+	out := view.layout(t)
+	out.SignedInAs = plain(out.SignedInAs)
+	out.Language, out.Who = t.String(), t.say("Signed in as")
+	out.Reference = t.say("Does it not go away? Tell the people who run this service, with this reference:")
+	return out
+}
+
+func (l *Look) execute(w io.Writer, view View, filled layout) error {
+	t, ok := l.of[nameOf(view)]
+	if !ok {
+		t = l.all
+	}
+	return t.Execute(&bounded{w, maxPage}, page{layout: filled, Name: l.name, Logo: l.logo, LogoDark: l.dark, Style: l.style, View: view})
+}
+
+// maxPage bounds a page: a template can go round and round.
+const maxPage = 1 << 20
+
+// bounded fails once more is written than there is room for.
+type bounded struct {
+	to   io.Writer
+	room int
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.room -= len(p); b.room < 0 {
+		return 0, errors.New("the page is larger than 1 MiB")
+	}
+	return b.to.Write(p)
+}
+
+func (m *made) write(w http.ResponseWriter, r *http.Request, status int) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Language", page.Language)
-	h.Set("Content-Length", strconv.Itoa(body.Len()))
-	h.Set("Content-Security-Policy", policy+formAction(page))
+	h.Set("Content-Language", m.language)
+	h.Set("Content-Length", strconv.Itoa(len(m.body)))
+	h.Set("Content-Security-Policy", m.policy)
 	h.Set("Cache-Control", "no-store")
-	h.Set("Referrer-Policy", referrer(page))
+	h.Set("Referrer-Policy", m.referrer)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(body.Bytes())
+		_, _ = w.Write(m.body)
 	}
 }
 

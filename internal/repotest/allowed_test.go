@@ -130,6 +130,7 @@ var allowed = map[string]map[string]string{
 	"directory/sqsqueue/sqstest": {},
 	"gateway": {
 		".":                 "decides who is asking; the gateway speaks for it",
+		"internal/fault":    "why a page says no",
 		"internal/hop":      "an item of X-Forwarded-For",
 		"internal/quotas":   "how long a token of a pool can be",
 		"internal/sign":     "assertions of who is asking",
@@ -478,8 +479,11 @@ var allowed = map[string]map[string]string{
 	// Mechanisms, and the rules of the tree itself.
 	"internal/origins":   {},
 	"internal/publicnet": {},
-	"internal/pages":     {"golang.org/x/text": "which of its languages a browser asks for"},
-	"internal/returnto":  {},
+	"internal/pages": {
+		"golang.org/x/text": "which of its languages a browser asks for",
+		"golang.org/x/net":  "HTML, as browsers read a page of somebody's template",
+	},
+	"internal/returnto": {},
 	"internal/settings": {
 		"mcp":                      "what a route says of an MCP server",
 		"rule":                     "roles, groups that include others, addresses and networks of routes",

@@ -27,6 +27,7 @@ var face = map[string]string{
 	"to know what an answer means":     "ErrForbidden ErrInvalid ErrMachineToken ErrSessionEnded ErrUnavailable",
 	"to trace work beside requests":    "WorkRefresh WorkRevocation",
 	"to find an app client's sessions": "SessionPool",
+	"to have pages look like its own":  "PageColors Pages",
 	"to let people end their sessions": "Everywhere NotDone OwnSessions",
 }
 

@@ -101,7 +101,7 @@ func (g *generation) serve(w http.ResponseWriter, r *http.Request) {
 	if costsThePool(endpoint) {
 		if wait := g.process.signIns.wait(network(g.addressFor(r)), start); wait > 0 {
 			g.span(r).Set(tracing.DecisionKey, string(gateway.Refused))
-			g.process.refuse(seen, http.StatusTooManyRequests, "sign-in rate", wait)
+			g.refuse(seen, r, http.StatusTooManyRequests, "sign-in rate", wait)
 			g.ended(r, seen, attrs, start)
 			return
 		}
@@ -133,11 +133,11 @@ func (g *generation) survive(w http.ResponseWriter, r *http.Request) {
 	if p == http.ErrAbortHandler {
 		panic(p) // how a proxy says that the answer is not whole
 	}
-	g.process.log.LogAttrs(r.Context(), slog.LevelError, "request panicked", append(g.requestAttrs(r),
-		slog.String("panic", clip(fmt.Sprint(p), 512)), slog.String("stack", clip(string(debug.Stack()), 8<<10)))...)
-	g.span(r).Answered(http.StatusInternalServerError)
 	w.Header().Set("Connection", "close")
-	http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+	reference := g.answer(w, r, http.StatusInternalServerError)
+	g.process.log.LogAttrs(r.Context(), slog.LevelError, "request panicked", append(g.requestAttrs(r),
+		slog.String("panic", clip(fmt.Sprint(p), 512)), slog.String("stack", clip(string(debug.Stack()), 8<<10)), slog.String("correlation", reference))...)
+	g.span(r).Answered(http.StatusInternalServerError)
 }
 
 // statusWriter remembers the status.

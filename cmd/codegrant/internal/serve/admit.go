@@ -39,15 +39,15 @@ func (g *generation) admit(w http.ResponseWriter, r *http.Request) *stay {
 		s = where.come(network(from), g.endpointOf(r) == "" && showsProof(r))
 	}
 	if s == nil {
-		p.overloaded(w)
+		g.overloaded(w, r)
 	}
 	return s
 }
 
 // overloaded refuses a request for want of room.
-func (p *process) overloaded(w http.ResponseWriter) {
-	p.turnedAway()
-	p.refuse(w, http.StatusServiceUnavailable, "overload", time.Second)
+func (g *generation) overloaded(w http.ResponseWriter, r *http.Request) {
+	g.process.turnedAway()
+	g.refuse(w, r, http.StatusServiceUnavailable, "overload", time.Second)
 }
 
 // turnedAway takes note that there was no room, about once a second.
@@ -88,7 +88,7 @@ func (g *generation) pass(w http.ResponseWriter, r *http.Request, passing gatewa
 		return w
 	}
 	if !c.stay.known(passing.Identity) {
-		g.process.overloaded(w)
+		g.overloaded(w, r)
 		return nil
 	}
 	if guest, ok := r.Context().Value(guestKey{}).(*guest); ok && passing.Identity != nil {

@@ -117,13 +117,15 @@ func costsThePool(endpoint string) bool {
 }
 
 // refuse answers before anything is decided.
-func (p *process) refuse(w http.ResponseWriter, status int, reason string, wait time.Duration) {
-	p.metrics.refused.WithLabelValues(label(reason)).Inc()
-	h := w.Header()
-	h.Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(wait.Seconds())))))
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	http.Error(w, http.StatusText(status), status)
+func (g *generation) refuse(w http.ResponseWriter, r *http.Request, status int, reason string, wait time.Duration) {
+	g.process.metrics.refused.WithLabelValues(label(reason)).Inc()
+	w.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(wait.Seconds())))))
+	g.answer(w, r, status)
+}
+
+// answer answers a request that ends here, as the gateway would.
+func (g *generation) answer(w http.ResponseWriter, r *http.Request, status int) (reference string) {
+	return g.pools[g.Pools[0].Name].auth.Answer(w, r, status, nil)
 }
 
 // local has the other end of a Unix socket count as this machine, so that a proxy

@@ -17,6 +17,7 @@ import (
 
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/codegranttest"
+	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/internal/hop"
 	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/internal/testenv"
@@ -339,13 +340,20 @@ func TestS211_ClientOf(t *testing.T) {
 // TestS164_PanicsAreAnswered and do not end the process.
 func TestS164_PanicsAreAnswered(t *testing.T) {
 	var log bytes.Buffer
-	g := &generation{Settings: &settings.Settings{}, process: &process{log: slog.New(slog.NewTextHandler(&log, nil))}}
+	auth, err := codegrant.New(codegrant.Config{Pool: cognito.Pool{Region: "eu-west-1", ID: "eu-west-1_Ab12Cd34E", Domain: "d.auth.eu-west-1.amazoncognito.com", ClientID: "c"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &generation{
+		Settings: &settings.Settings{Pools: []settings.Pool{{Name: "default"}}}, pools: map[string]runningPool{"default": {auth: auth}},
+		process: &process{log: slog.New(slog.NewTextHandler(&log, nil))},
+	}
 	w := httptest.NewRecorder()
 	func() {
 		defer g.survive(w, httptest.NewRequest("GET", "/path?secret", nil))
 		panic("a fault")
 	}()
-	if w.Code != 500 || !strings.Contains(log.String(), "a fault") || strings.Contains(log.String(), "secret") || strings.Contains(w.Body.String(), "fault") {
+	if w.Code != 500 || !strings.Contains(log.String(), "a fault") || strings.Contains(log.String(), "secret") || strings.Contains(w.Body.String(), "a fault") || !strings.Contains(w.Body.String(), `"correlation":"`) {
 		t.Errorf("%d %s: %s", w.Code, w.Body, log.String())
 	}
 	defer func() {

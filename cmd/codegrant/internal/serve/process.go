@@ -182,7 +182,7 @@ func (p *process) CheckOriginal(w http.ResponseWriter, original *http.Request, n
 	defer p.done(g)
 	stay := p.room.ask()
 	if stay == nil {
-		p.overloaded(w)
+		g.overloaded(w, original)
 		return nil
 	}
 	defer stay.leave()
