@@ -26,6 +26,13 @@ func (in *signIn) callback(w http.ResponseWriter, r *http.Request) {
 		in.methodNotAllowed(w, r, "GET")
 		return
 	}
+	if r.URL.RawQuery == "" {
+		// Managed login sends people back here, too, who have added a passkey.
+		if held, _ := in.sessions.Look(r); held != nil {
+			in.arrive(w, r, "")
+			return
+		}
+	}
 	answer, err := cognito.ParseCallback(r.URL.Query())
 	if err != nil {
 		in.refuseSignIn(w, r, "", fmt.Errorf("%w: %w", fault.CallbackQuery, err))

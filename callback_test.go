@@ -26,6 +26,10 @@ func TestCallbacksOfWhoIsSignedIn(t *testing.T) {
 	if page := browser.Open(late); page.Status != 200 || !strings.HasPrefix(page.Body, "alice at /") {
 		t.Errorf("a state of before: status %d: %s", page.Status, page.Body)
 	}
+	// Where managed login adds a passkey, it sends people back with nothing.
+	if page := browser.Open(a.url + "/auth/callback"); page.Status != 200 || page.Body != "alice at /" {
+		t.Errorf("without a query: status %d: %s", page.Status, page.Body)
+	}
 	if n := a.Calls(localpool.Token); n != before {
 		t.Errorf("the pool is asked %d times", n-before)
 	}

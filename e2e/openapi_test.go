@@ -135,6 +135,8 @@ func TestOpenAPI(t *testing.T) {
 		{stranger, "GET", "/step-up?acr_values=2&redirect_uri=/reports", 200, page, ""},
 		{stranger, "HEAD", "/step-up", 200, page, ""},
 		{stranger, "POST", "/step-up", 405, nil, ""},
+		{person.Client, "GET", "/account", 404, script, ""},
+		{person.Client, "HEAD", "/account", 404, nil, ""},
 		{stranger, "GET", "/sessions", 401, script, ""},
 		{person.Client, "GET", "/sessions", 200, script, ""},
 		{person.Client, "GET", "/sessions", 200, page, ""},
@@ -213,6 +215,14 @@ func notAsked(what string) (reason string, listed bool) {
 		"GET /sessions 403":              "TestS062_S585_SessionsOfOnesOwn, with a token",
 		"HEAD /sessions 403":             "the same",
 		"POST /sessions 409":             "TestS585_OthersInCookies, where browsers carry sessions",
+		"GET /account 200":               "TestS710_Profile, where the pages are turned on",
+		"GET /account 302":               "the same",
+		"GET /account 401":               "TestS714_WhoMayNot",
+		"GET /account 403":               "the same",
+		"HEAD /account 200":              "the same",
+		"HEAD /account 302":              "the same",
+		"HEAD /account 401":              "the same",
+		"HEAD /account 403":              "the same",
 		"GET /.well-known/jwks.json 200": "tests of assertions",
 	}[what]
 	return reason, listed

@@ -84,6 +84,9 @@ type Tenant struct {
 	// Hosts that it answers for, without a port. Several tenants on one host
 	// need prefixes of their own. Empty: those that no other tenant names.
 	Hosts []string
+	// Account answers at Prefix + "/account", and below it: the pages of package account.
+	// Defaults to none.
+	Account http.Handler
 	// Issuer of its tokens. Of several tenants on one host, a bearer token is judged
 	// by that of its issuer where no route says which. It never chooses another
 	// tenant than those of the host. Empty: bearer tokens follow the host.
@@ -319,6 +322,8 @@ func (g *Gateway) serveEndpoint(w http.ResponseWriter, r *http.Request, t *tenan
 		g.jwks(w, r)
 	case g.table.clears && strings.TrimSuffix(endpoint, "/") == "/logout":
 		t.endpoints.ServeHTTP(&signingOut{ResponseWriter: w, gateway: g, tenant: t, host: target.host}, r)
+	case t.Account != nil && (endpoint == "/account" || strings.HasPrefix(endpoint, "/account/")):
+		t.Account.ServeHTTP(w, r)
 	default:
 		t.endpoints.ServeHTTP(w, r)
 	}

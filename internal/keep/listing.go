@@ -136,6 +136,18 @@ func (s *Sessions) EndAll(ctx context.Context, subject string) (n int, err error
 	return n, nil
 }
 
+// Stale has every sign-in of a person that the store has renewed as it is used next.
+func (s *Sessions) Stale(ctx context.Context, subject string) error {
+	rows, ok := s.keeper.(*Stored)
+	if !ok || subject == "" {
+		return nil
+	}
+	if _, err := rows.store.MarkStale(ctx, rows.binding, subject); err != nil {
+		return fault.Away("mark the person's sessions", err)
+	}
+	return nil
+}
+
 func (s *Sessions) endRow(ctx context.Context, rows lister, subject string, key Key, why string) error {
 	if err := rows.endID(context.WithoutCancel(ctx), string(key)); err != nil {
 		return err

@@ -172,6 +172,14 @@ var allowed = map[string]map[string]string{
 		"internal/sign":      "the tokens that it issues",
 		"session":            "keys that seal what it keeps and gives",
 	},
+	"account": {
+		".":                 "who asks; it stands on that as an application would",
+		"cognito":           "the pool's API for users",
+		"replica":           "hears of accounts that are deleted",
+		"internal/pages":    "its pages",
+		"internal/returnto": "goes on to them",
+		"rsc.io/qr":         "the picture that authenticator apps scan",
+	},
 	"exchange": {
 		".":                "whose token it is; it stands on that as an application would",
 		"cognito":          "the pool that exchanges tokens",
@@ -402,6 +410,7 @@ var allowed = map[string]map[string]string{
 	"cmd/codegrant/internal/serve": {
 		"upstream":                              "people's tokens of other services",
 		"mcp":                                   "its calls are counted",
+		"account":                               "pages where people change what is theirs",
 		"broker":                                "the authorization server in front of a pool",
 		"exchange":                              "tokens of their own for upstreams",
 		"console":                               "operators' pages, of what it knows",
@@ -488,6 +497,7 @@ var allowed = map[string]map[string]string{
 		"mcp":                      "what a route says of an MCP server",
 		"rule":                     "roles, groups that include others, addresses and networks of routes",
 		"rule/cedar":               "policies of routes",
+		"account":                  "what a pool says of its pages for people's accounts",
 		"broker":                   "what the file says of an authorization server",
 		"exchange":                 "what a route says of the token for its upstream",
 		"upstream":                 "what the file says of authorization servers of others",

@@ -167,6 +167,23 @@ type pool struct {
 	SameSiteStrict     bool        `yaml:"same_site_strict" help:"Keeps the session cookie from requests that other sites cause, links among them. Defaults to false."`
 	SharedTokensDomain string      `yaml:"shared_tokens_domain" help:"Keeps tokens in cookies of this domain, as backends with the Python package cognito_code_grant do, in place of sessions. Defaults to none."`
 	CloudFront         *cloudFront `yaml:"cloudfront" help:"Signed cookies for private files, given at sign-in. Defaults to none."`
+
+	Account *accountPages `yaml:"account" help:"Pages below prefix + /account on which people change what is theirs at the pool: true, or their settings; see docs/account.md. Defaults to false."`
+}
+
+type accountPages struct {
+	Enabled       bool               `yaml:"enabled" short:"true" help:"Defaults to true where account has other keys."`
+	Attributes    []accountAttribute `yaml:"attributes" help:"What people see and change of their profile, in this order: attributes that the app client may read and write. Defaults to email, name, given_name, family_name, nickname, birthdate, website, locale and zoneinfo."`
+	Hide          []string           `yaml:"hide" enum:"password,authenticator,passkeys,delete" help:"Pages to leave out. Defaults to none."`
+	SignInWithin  time.Duration      `yaml:"sign_in_within" help:"How long ago people may have signed in who change anything but their profile, from 1m to 24h. Defaults to 10m."`
+	PasskeyReturn string             `yaml:"passkey_return" help:"Where managed login sends people who have added a passkey: a callback URL of the app client, such as https://app.example.com/auth/account/passkeys. Defaults to the callback, and from there to default_return_url."`
+	Name          string             `yaml:"name" help:"What authenticator apps call this service. Defaults to the host of base_url."`
+}
+
+type accountAttribute struct {
+	Name     string `yaml:"name" short:"true" help:"Of the pool, such as given_name or custom:team. Required."`
+	Label    string `yaml:"label" help:"What people read. Defaults to a word in their language for standard attributes, and to the name for others."`
+	ReadOnly bool   `yaml:"read_only" help:"Shows it, and has nobody change it. Defaults to false."`
 }
 
 type cloudFront struct {

@@ -83,6 +83,7 @@ func (r *reader) pool(key string, p pool, f *file, s *Settings) Pool {
 		out.Config.CloudFront = r.cloudFront(key+".cloudfront", *p.CloudFront)
 	}
 	r.clientSecret(key, p, &out.Config.Pool)
+	out.Account = r.account(key+".account", p.Account, &out)
 	if p.SecondRegion != "" && !regionPattern.MatchString(p.SecondRegion) {
 		r.fault(key+".secondary_region", "%q is not a Region such as eu-central-1", p.SecondRegion)
 	} else if first, _, _ := strings.Cut(p.ID, "_"); p.SecondRegion != "" && p.SecondRegion == cmp.Or(p.Region, first) {

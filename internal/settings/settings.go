@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/account"
 	"github.com/codegrant/codegrant/broker"
 	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/gateway"
@@ -148,6 +149,9 @@ type Pool struct {
 	SecondaryRegion string
 	// Config lacks Sessions, Replica and Logger.
 	Config codegrant.Config
+	// Account are the pages where people change what is theirs; nil: none. It lacks Auth,
+	// Replica, HTTPClient and Logger.
+	Account *account.Config
 	// Digest differs where anything about the pool or the keys does.
 	Digest [sha256.Size]byte
 }

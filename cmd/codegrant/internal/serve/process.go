@@ -50,9 +50,10 @@ type generation struct {
 // runningPool is kept over configurations that do not change it: it has the pool's
 // keys, and tokens that it verified.
 type runningPool struct {
-	digest [sha256.Size]byte
-	auth   *codegrant.Auth
-	owed   *atomic.Int64 // revocations that are still to be made; below 0: not known
+	digest  [sha256.Size]byte
+	auth    *codegrant.Auth
+	account http.Handler  // nil: none
+	owed    *atomic.Int64 // revocations that are still to be made; below 0: not known
 
 	callback *atomic.Int64 // whether it is registered
 }
@@ -353,10 +354,13 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 			if running.auth, err = codegrant.New(c); err != nil {
 				return nil, fmt.Errorf("pool %s: %w", pool.Name, err)
 			}
+			if running.account, err = accountPages(pool, running.auth, c); err != nil {
+				return nil, fmt.Errorf("pool %s: %w", pool.Name, err)
+			}
 		}
 		g.pools[pool.Name] = running
 		config.Tenants = append(config.Tenants, gateway.Tenant{
-			Name: pool.Name, Auth: running.auth, Prefix: pool.Prefix, Hosts: pool.Hosts, Issuer: pool.Issuer,
+			Name: pool.Name, Auth: running.auth, Prefix: pool.Prefix, Hosts: pool.Hosts, Issuer: pool.Issuer, Account: running.account,
 		})
 	}
 	authority, err := p.newBroker(g)
