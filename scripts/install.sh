@@ -16,6 +16,8 @@ has_chromium() { [ -n "$(chromium_path)" ]; }
 has_nginx() { have nginx; }
 has_haproxy() { have haproxy; }
 has_caddy() { have caddy; }
+has_apache() { [ -e /usr/lib/apache2/modules/mod_auth_openidc.so ]; }
+has_awscli() { [ -x /usr/bin/aws ]; }
 has_node() { have node && have npm; }
 has_java() { have java && have mvn; }
 has_venv() { python3 -c 'import venv, ensurepip' 2>/dev/null; }
@@ -35,6 +37,8 @@ chromium|$browser fonts-liberation|the browser tests
 nginx|nginx|forward-auth behind nginx
 haproxy|haproxy|forward-auth behind HAProxy
 caddy|caddy|forward-auth behind Caddy
+apache|apache2-bin libapache2-mod-auth-openidc|mod_auth_openidc with the local pool
+awscli|awscli|AWS's command line with the local pool
 node|nodejs npm|AWS's JavaScript clients
 java|default-jdk-headless maven|assertions in Java
 venv|python3 python3-venv|what comes from the Python package index

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -127,13 +128,21 @@ func site(t *testing.T) string {
 // serve runs an application until the test ends.
 func serve(t *testing.T, home string, c *exec.Cmd) {
 	t.Helper()
-	c.Stdout, c.Stderr = t.Output(), t.Output()
+	c.Stdout, c.Stderr, c.WaitDelay = t.Output(), t.Output(), time.Second
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan struct{})
 	go func() { _ = c.Wait(); close(ended) }()
-	t.Cleanup(func() { _ = c.Process.Kill(); <-ended })
+	t.Cleanup(func() {
+		_ = c.Process.Signal(syscall.SIGTERM) // which ends the processes of its own too
+		select {
+		case <-ended:
+		case <-time.After(10 * time.Second):
+			_ = c.Process.Kill()
+			<-ended
+		}
+	})
 	for deadline := time.Now().Add(2 * time.Minute); ; {
 		if response, err := http.Get(home); err == nil {
 			_ = response.Body.Close()

@@ -37,15 +37,32 @@ func TestBoto3(t *testing.T) {
 		t.Errorf("boto3: %v\n%s", err, out)
 	}
 
+	commandLine(t, a.pool, filepath.Join(bin, "aws"), "aws-cli")
+}
+
+// TestAWSCLI2 tells the story of version 2 of AWS's command line, which Debian has and the package
+// index has not.
+func TestAWSCLI2(t *testing.T) {
+	program := testenv.File(t, "/usr/bin/aws", "awscli")
+	if out, err := exec.CommandContext(t.Context(), program, "--version").Output(); err != nil || !strings.HasPrefix(string(out), "aws-cli/2.") {
+		t.Logf("%s is not of version 2: %s", program, out)
+		return
+	}
+	commandLine(t, thePool(t), program, "aws-cli-2")
+}
+
+// commandLine tells the story of AWS's command line.
+func commandLine(t *testing.T, pool *local, program, name string) {
+	t.Helper()
 	aws := func(args ...string) (string, error) {
-		c := exec.CommandContext(t.Context(), filepath.Join(bin, "aws"), append([]string{"cognito-idp", "--endpoint-url", a.pool.url, "--region", region, "--output", "text"}, args...)...)
-		c.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY=none", "AWS_CONFIG_FILE=/nowhere")
+		c := exec.CommandContext(t.Context(), program, append([]string{"cognito-idp", "--endpoint-url", pool.url, "--region", region, "--output", "text"}, args...)...)
+		c.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY=none", "AWS_CONFIG_FILE=/nowhere", "AWS_PAGER=")
 		out, err := c.CombinedOutput()
 		return strings.TrimSpace(string(out)), err
 	}
-	public := a.pool.register(t, "aws-cli", "http://localhost:3000/callback", "http://localhost:3000/", false)
+	public := pool.register(t, name, "http://localhost:3000/callback", "http://localhost:3000/", false)
 	signIn := func(password string) (string, error) {
-		return aws("initiate-auth", "--client-id", public.id, "--auth-flow", "USER_PASSWORD_AUTH", "--auth-parameters", "USERNAME=aws-cli,PASSWORD="+password, "--query", "AuthenticationResult.[AccessToken,RefreshToken]")
+		return aws("initiate-auth", "--client-id", public.id, "--auth-flow", "USER_PASSWORD_AUTH", "--auth-parameters", "USERNAME="+name+",PASSWORD="+password, "--query", "AuthenticationResult.[AccessToken,RefreshToken]")
 	}
 	if out, err := signIn("Wr0ng-Passw0rd"); err == nil || !strings.Contains(out, "(NotAuthorizedException)") || !strings.Contains(out, "Incorrect username or password.") {
 		t.Errorf("a wrong password: %v, %s", err, out)
@@ -59,10 +76,10 @@ func TestBoto3(t *testing.T) {
 		want string
 		args []string
 	}{
-		{"aws-cli", []string{"get-user", "--access-token", access, "--query", "Username"}},
-		{"admins\tanalysts", []string{"admin-list-groups-for-user", "--user-pool-id", a.pool.id, "--username", "aws-cli", "--query", "Groups[].GroupName"}},
+		{name, []string{"get-user", "--access-token", access, "--query", "Username"}},
+		{"admins\tanalysts", []string{"admin-list-groups-for-user", "--user-pool-id", pool.id, "--username", name, "--query", "Groups[].GroupName"}},
 		{"3600", []string{"initiate-auth", "--client-id", public.id, "--auth-flow", "REFRESH_TOKEN_AUTH", "--auth-parameters", "REFRESH_TOKEN=" + refresh, "--query", "AuthenticationResult.ExpiresIn"}},
-		{"aws-cli", []string{"list-users", "--user-pool-id", a.pool.id, "--filter", `username = "aws-cli"`, "--page-size", "1", "--query", "Users[].Username"}},
+		{name, []string{"list-users", "--user-pool-id", pool.id, "--filter", `username = "` + name + `"`, "--page-size", "1", "--query", "Users[].Username"}},
 		{"", []string{"revoke-token", "--token", refresh, "--client-id", public.id}},
 	} {
 		if out, err := aws(step.args...); err != nil || out != step.want {

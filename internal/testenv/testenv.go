@@ -177,6 +177,15 @@ func Program(t testing.TB, name string) string {
 	return name
 }
 
+// File returns the path of a file that a package brings.
+func File(t testing.TB, path, from string) string {
+	t.Helper()
+	if _, err := os.Stat(path); err != nil {
+		missing(t, path, "install the package "+from)
+	}
+	return path
+}
+
 // missing ends a test whose server or program is not there.
 func missing(t testing.TB, what, help string) {
 	t.Helper()
