@@ -55,7 +55,7 @@ func (c *Console) showVerdict(w http.ResponseWriter, r *http.Request, id *codegr
 	q := r.URL.Query()
 	page := askPage{
 		Who: strings.TrimSpace(q.Get("who")), Pool: q.Get("pool"), Method: q.Get("method"), URL: strings.TrimSpace(q.Get("url")), From: strings.TrimSpace(q.Get("from")),
-		Methods: methods, Pools: c.Pools,
+		Methods: methods, Pools: c.poolNames(),
 	}
 	status := http.StatusOK
 	if page.URL != "" {
@@ -74,7 +74,7 @@ func (c *Console) ask(r *http.Request, page *askPage) (fault string) {
 		return "That is longer than any URL here."
 	case !slices.Contains(methods, page.Method):
 		return "Choose a method."
-	case page.Pool != "" && !slices.Contains(c.Pools, page.Pool):
+	case page.Pool != "" && !slices.Contains(page.Pools, page.Pool):
 		return "There is no such pool."
 	}
 	if page.From != "" {

@@ -23,8 +23,7 @@ type Config struct {
 	// Groups of which an operator has to be in one.
 	Groups []string
 	// Replica has the operators, too: who is disabled, deleted or in none of the groups
-	// there may open nothing more, whatever their token says. Defaults to nobody's word but
-	// the token's.
+	// there may open nothing more, whatever their token says. Defaults to People.
 	Replica Replica
 	// Unsafe is what actions ask of the sign-in beside that, such as
 	// [codegrant.SignedInWithin]. Defaults to nothing.
@@ -39,8 +38,12 @@ type Config struct {
 	State func(context.Context) State
 	// Explain says what becomes of a request. Defaults to none, and no such page.
 	Explain func(context.Context, Question) (Verdict, error)
-	// Pools are the names of those that a person can be of.
-	Pools []string
+	// Pools are those whose people are looked at. Without any, there is no page of people.
+	Pools []Pool
+	// People is the replica. Defaults to none.
+	People People
+	// Journal has what happened lately. Defaults to none, and no page of refusals.
+	Journal *Journal
 
 	// Refresh is how often an open page is brought up to date, and whoever has it open
 	// asked about. Defaults to 5 seconds.
@@ -93,12 +96,23 @@ func New(config Config) (*Console, error) {
 			return host
 		}
 	}
+	if c.Replica == nil && c.People != nil {
+		c.Replica = c.People
+	}
 	if c.State == nil {
 		c.State = func(context.Context) State { return State{} }
 	}
 	c.operator = codegrant.All(bySession, codegrant.InAnyGroup(c.Groups...), c.still(false))
 	c.page("/", "State", c.showState)
 	c.mux.Handle("GET "+c.Prefix+"/state/events", c.require(c.followState))
+	if len(c.Pools) > 0 {
+		c.page("/people", "People", c.showPeople)
+		c.mux.Handle("GET "+c.Prefix+"/person", c.require(c.showPerson))
+		c.mux.Handle("POST "+c.Prefix+"/people/act", c.act(c.actOnPerson))
+	}
+	if c.Journal != nil {
+		c.page("/refused", "Refused", c.showRefused)
+	}
 	if c.Explain != nil {
 		c.page("/ask", "Would they pass?", c.showVerdict)
 	}
@@ -111,6 +125,9 @@ func New(config Config) (*Console, error) {
 
 func (c Config) check() error {
 	var faults []error
+	if slices.ContainsFunc(c.Pools, func(p Pool) bool { return p.Name == "" || p.Auth == nil }) {
+		faults = append(faults, errors.New("each of the Pools needs a Name and an Auth"))
+	}
 	if c.Auth == nil {
 		faults = append(faults, errors.New("no Auth is given"))
 	}

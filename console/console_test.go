@@ -134,13 +134,32 @@ func (d *desk) do(client *http.Client, r *http.Request) (*http.Response, string)
 	return answer, body.String()
 }
 
+// post sends a form as a page of the console does.
+func (d *desk) post(client *http.Client, path string, form url.Values, change ...func(*http.Request)) (*http.Response, string) {
+	d.t.Helper()
+	r, err := http.NewRequestWithContext(d.t.Context(), http.MethodPost, d.url+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Accept", "text/html")
+	r.Header.Set("Sec-Fetch-Mode", "navigate")
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	r.Header.Set("Origin", d.url)
+	for _, c := range change {
+		c(r)
+	}
+	return d.do(client, r)
+}
+
 // every is each path of a console.
-var every = []string{"/console", "/console/", "/console/ask", "/console/state/events", "/console/nothing"}
+var every = []string{"/console", "/console/", "/console/ask", "/console/people", "/console/person?pool=one&sub=x", "/console/refused", "/console/state/events", "/console/nothing"}
 
 // TestS730_NothingWithoutTheGroup: no page, no event and no action is for anybody who has no
 // session, or is in none of the groups; and a token that a program holds is no session.
 func TestS730_NothingWithoutTheGroup(t *testing.T) {
 	d := newDesk(t, func(c *console.Config) {
+		c.Pools, c.Journal = []console.Pool{{Name: "one", Auth: c.Auth}}, new(console.Journal)
 		c.State = func(context.Context) console.State { t.Error("somebody was shown the state"); return console.State{} }
 		c.Explain = func(context.Context, console.Question) (console.Verdict, error) {
 			t.Error("somebody was told of a rule")
@@ -156,12 +175,10 @@ func TestS730_NothingWithoutTheGroup(t *testing.T) {
 			t.Errorf("%s, not an operator: %d %s", path, r.StatusCode, body)
 		}
 	}
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.url+"/console/", strings.NewReader("a=b"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r, _ := d.do(bob, r); r.StatusCode != http.StatusForbidden {
-		t.Errorf("POST: %d", r.StatusCode)
+	for _, path := range []string{"/console/", "/console/people/act"} {
+		if r, _ := d.post(bob, path, url.Values{"do": {"everywhere"}, "pool": {"one"}, "sub": {"x"}}); r.StatusCode != http.StatusForbidden {
+			t.Errorf("POST %s: %d", path, r.StatusCode)
+		}
 	}
 }
 
@@ -250,7 +267,7 @@ const hostile = "<script>alert(1)</script>\u202egnp.exe\x00\r\n\"'onmouseover=x"
 // frames, caches or leaves a page.
 func TestS732_Harmless(t *testing.T) {
 	d := newDesk(t, func(c *console.Config) {
-		c.Pools = []string{"one", "two"}
+		c.Pools = []console.Pool{{Name: "one", Auth: c.Auth}, {Name: "two", Auth: c.Auth}}
 		c.State = func(context.Context) console.State {
 			return console.State{Panels: []console.Panel{{
 				Title: "Panel", Facts: []console.Fact{{Name: hostile, Text: hostile, Detail: hostile, Level: console.Bad, Since: time.Now()}},
@@ -320,7 +337,7 @@ func TestAsk(t *testing.T) {
 	var asked console.Question
 	fault := error(nil)
 	d := newDesk(t, func(c *console.Config) {
-		c.Pools = []string{"one", "two"}
+		c.Pools = []console.Pool{{Name: "one", Auth: c.Auth}, {Name: "two", Auth: c.Auth}}
 		c.Explain = func(_ context.Context, q console.Question) (console.Verdict, error) {
 			asked = q
 			return console.Verdict{Level: console.Bad, Decision: "forbidden", Reason: "no group", Route: "reports", Servers: []string{"http://a"}, Asked: []console.Asked{{Route: "reports", Permission: "group x", Why: "none"}}}, fault

@@ -55,8 +55,18 @@ const policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect
 
 var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"plain": plain, "short": short, "at": at, "rfc": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"story": func(prefix string, lines []Line) storyView { return storyView{prefix, lines} },
 	"asset": func(prefix, name string) string { return prefix + "/" + assetNames[name] },
 }).ParseFS(files, "html/*.html"))
+
+// storyView are lines, with where each leads.
+type storyView struct {
+	Prefix string
+	Lines  []Line
+}
+
+// URL leads to the story of a line's request.
+func (v storyView) URL(l Line) string { return storyURL(v.Prefix, l) }
 
 // frame is what stands around each page.
 type frame struct {

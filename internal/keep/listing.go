@@ -62,19 +62,30 @@ func (s *Stored) endID(ctx context.Context, id string) error {
 // List returns the sign-ins of h's person, the last used first, and whether these are
 // all. Where browsers carry them, only h itself is known.
 func (s *Sessions) List(ctx context.Context, h *Held) (all []Listed, whole bool, err error) {
-	rows, ok := s.keeper.(lister)
-	if !ok {
+	all, whole, err = s.ListOf(ctx, h.Subject)
+	if errors.Is(err, ErrNoList) {
 		return []Listed{{Key: h.Key, Created: h.Record.Created, LastSeen: h.Record.LastSeen, Expires: h.Record.Expires, Current: true}}, false, nil
 	}
-	records, err := rows.list(ctx, h.Subject)
+	for i := range all {
+		all[i].Current = all[i].Key == h.Key
+	}
+	return all, whole, err
+}
+
+// ListOf is List for somebody who does not ask. Where browsers carry the sign-ins it is
+// [ErrNoList].
+func (s *Sessions) ListOf(ctx context.Context, subject string) (all []Listed, whole bool, err error) {
+	rows, ok := s.keeper.(lister)
+	if !ok {
+		return nil, false, ErrNoList
+	}
+	records, err := rows.list(ctx, subject)
 	if err != nil {
 		return nil, false, err
 	}
 	for _, r := range records {
 		key := Key(r.ID)
-		all = append(all, Listed{
-			Key: key, Created: r.Created, LastSeen: r.LastSeen, Expires: r.Expires, Current: key == h.Key, Note: s.notes.of(ctx, key),
-		})
+		all = append(all, Listed{Key: key, Created: r.Created, LastSeen: r.LastSeen, Expires: r.Expires, Note: s.notes.of(ctx, key)})
 	}
 	slices.SortStableFunc(all, func(a, b Listed) int { return b.LastSeen.Compare(a.LastSeen) })
 	return all, len(records) < maxListed, nil
@@ -86,17 +97,22 @@ var ErrNoList = errors.New("sessions are in cookies: this one cannot be ended fr
 // EndOther ends one of the sign-ins of h's person. It reports whether there was one of
 // that name.
 func (s *Sessions) EndOther(ctx context.Context, h *Held, key Key) (bool, error) {
+	return s.EndOf(ctx, h.Subject, key, "the person ended it from another session")
+}
+
+// EndOf is EndOther for somebody who does not ask.
+func (s *Sessions) EndOf(ctx context.Context, subject string, key Key, why string) (bool, error) {
 	rows, ok := s.keeper.(lister)
 	if !ok {
 		return false, ErrNoList
 	}
-	records, err := rows.list(ctx, h.Subject)
+	records, err := rows.list(ctx, subject)
 	if err != nil {
 		return false, err
 	}
 	for _, r := range records {
 		if Key(r.ID) == key {
-			return true, s.endRow(ctx, rows, h.Subject, key, "the person ended it from another session")
+			return true, s.endRow(ctx, rows, subject, key, why)
 		}
 	}
 	return false, nil

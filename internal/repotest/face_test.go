@@ -28,7 +28,7 @@ var face = map[string]string{
 	"to trace work beside requests":    "WorkRefresh WorkRevocation",
 	"to find an app client's sessions": "SessionPool",
 	"to have pages look like its own":  "PageColors Pages",
-	"to let people end their sessions": "Everywhere NotDone OwnSessions",
+	"to let people end their sessions": "Everywhere LiveSession NotDone OwnSessions",
 }
 
 // TestFace holds the root package to the list.

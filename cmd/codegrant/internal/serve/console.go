@@ -23,14 +23,20 @@ func (p *process) consoled(g *generation, routes []gateway.Route) ([]gateway.Rou
 	}
 	config := console.Config{
 		Auth: g.pools[g.Console.PoolName].auth, Groups: g.Console.Groups, Unsafe: g.Console.Unsafe, Prefix: g.Console.Prefix,
-		State: p.state.get, Explain: g.explainTo, Logger: p.log,
+		State: p.state.get, Explain: g.explainTo, Journal: p.journal, Logger: p.log,
 		ClientAddress: func(r *http.Request) string { return p.current.Load().addressFor(r).String() },
 	}
 	if g.stores.replica != nil {
-		config.Replica = g.stores.replica
+		config.People = g.stores.replica
 	}
+	p.journal.Start()
 	for i := range g.Pools {
-		config.Pools = append(config.Pools, g.Pools[i].Name)
+		at := &atPool{g: g, pool: &g.Pools[i]}
+		pool := console.Pool{Name: at.pool.Name, Issuer: at.pool.Issuer, Auth: g.pools[at.pool.Name].auth, AtPool: at.says}
+		if g.stores.replica != nil {
+			pool.LookUp = at.lookUp
+		}
+		config.Pools = append(config.Pools, pool)
 		if g.Pools[i].Name == g.Console.PoolName {
 			config.SignOut = g.Pools[i].Prefix + "/logout"
 		}

@@ -1,8 +1,11 @@
 package serve
 
 import (
+	"html"
+	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -24,7 +27,7 @@ database: sqlite:app.db
 func (g *gate) operator() *http.Client {
 	g.t.Helper()
 	b := codegranttest.NewBrowser(g.t)
-	if page := b.SignIn(g.url+"/console", "alice@example.com", codegranttest.Password); page.Status != http.StatusOK || !strings.Contains(string(page.Body), "<h1>State</h1>") {
+	if page := b.SignIn(g.url+"/console", "alice@example.com", codegranttest.Password); page.Status != http.StatusOK || !strings.Contains(page.Body, "<h1>State</h1>") {
 		g.t.Fatalf("%d %s\n%s", page.Status, page.Body, g.log)
 	}
 	return b.Client
@@ -85,6 +88,7 @@ func TestS730_ConsoleOfTheGateway(t *testing.T) {
 		}
 	}
 
+	g.lookAtPeople(alice, bob)
 	g.write(strings.Replace(consoled, "groups: analysts", "groups: [analysts, \"\"]", 1))
 	g.until("the fault is shown", func() bool {
 		_, body := g.get(alice, "/console")
@@ -98,4 +102,66 @@ func TestS730_ConsoleOfTheGateway(t *testing.T) {
 	if status, _ := g.get(bob.Client, "/console"); status != http.StatusOK {
 		t.Errorf("the new operator: %d", status)
 	}
+}
+
+// lookAtPeople has an operator find out why somebody may not pass, have the pool asked
+// again about them, and sign them out.
+func (g *gate) lookAtPeople(alice *http.Client, bob *codegranttest.Browser) {
+	t := g.t
+	t.Helper()
+	page := bob.Open(g.url + "/reports")
+	reference := regexp.MustCompile(`<code>([^<]+)</code>`).FindStringSubmatch(page.Body)
+	if page.Status != http.StatusForbidden || reference == nil {
+		t.Fatalf("%d %s", page.Status, page.Body)
+	}
+	_, body := g.get(alice, "/console/refused?reference="+url.QueryEscape(reference[1]))
+	for _, want := range []string{"request refused", "needs group analysts", "path: /reports", "decision: forbidden", "route: reports", "from: 127.0.0.1"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the story lacks %q: %s", want, body)
+		}
+	}
+	_, body = g.get(alice, "/console/people?q=bob%40example.com")
+	link := regexp.MustCompile(`href="(/console/person[^"]+)"`).FindStringSubmatch(body)
+	if link == nil {
+		t.Fatalf("bob is not found: %s", body)
+	}
+	address := html.UnescapeString(link[1])
+	if _, body = g.get(alice, address); !strings.Contains(body, "The pool says") || !strings.Contains(body, "editors") || !strings.Contains(body, "signed in") || strings.Contains(body, "differs") {
+		t.Errorf("bob: %s", body)
+	}
+	u, _ := url.Parse(address)
+	sub := u.Query().Get("sub")
+	act := func(do string) (int, string) {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.url+"/console/people/act", strings.NewReader(url.Values{"do": {do}, "pool": {"default"}, "sub": {sub}}.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Origin", g.url)
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+		answer, err := alice.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		text, _ := io.ReadAll(answer.Body)
+		return answer.StatusCode, string(text)
+	}
+	if err := g.pool.AddToGroup(g.pool.PoolID, "bob", "analysts"); err != nil {
+		t.Fatal(err)
+	}
+	if _, body = g.get(alice, address); !strings.Contains(body, "differs") {
+		t.Errorf("the pool says otherwise: %s", body)
+	}
+	if status, body := act("lookup"); status != http.StatusOK || !strings.Contains(body, "The replica is as the pool is.") || strings.Contains(body, "differs") {
+		t.Errorf("looked up: %d %s", status, body)
+	}
+	if status, body := act("everywhere"); status != http.StatusOK || !strings.Contains(body, "1 session has ended") {
+		t.Errorf("signed out: %d %s", status, body)
+	}
+	if !strings.Contains(g.log.String(), `"msg":"operator acted"`) {
+		t.Error("nothing is on record")
+	}
+	bob.SignIn(g.url+"/", "bob@example.com", codegranttest.Password)
 }

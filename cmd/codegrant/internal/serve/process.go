@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/console"
 	"github.com/codegrant/codegrant/cupboard"
 	"github.com/codegrant/codegrant/device"
 	"github.com/codegrant/codegrant/gateway"
@@ -117,12 +118,13 @@ type process struct {
 	tracing   *tracing.Tracer // nil: nothing is traced
 	replaced  chan struct{}   // told of a new configuration
 	state     view            // as operators see it
+	journal   *console.Journal
 }
 
 func newProcess(s *settings.Settings, keys *session.Keyring, log *slog.Logger, level *slog.LevelVar, traces *tracing.Tracer) *process {
 	p := &process{
-		replaced: make(chan struct{}, 1),
-		log:      log, level: level, keys: keys, tracing: traces,
+		replaced: make(chan struct{}, 1), journal: new(console.Journal),
+		log: log, level: level, keys: keys, tracing: traces,
 		memory:  session.NewMemoryStore(session.MemoryConfig{MaxSessions: s.Limits.MaxSessions}),
 		records: cupboard.NewMemory(nil),
 		// One for all configurations, so that a new one finds connections open.

@@ -18,6 +18,7 @@ import (
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/ops"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
+	"github.com/codegrant/codegrant/console"
 	"github.com/codegrant/codegrant/gateway/extauthz"
 	"github.com/codegrant/codegrant/gateway/spoe"
 	"github.com/codegrant/codegrant/internal/settings"
@@ -117,7 +118,8 @@ func (c Command) serve(ctx context.Context, s *settings.Settings, keys *session.
 	if err != nil {
 		return err
 	}
-	log = slog.New(callerHandler{traces.Handler(log.Handler())})
+	journal := new(console.Journal)
+	log = slog.New(callerHandler{journal.Handler(traces.Handler(log.Handler()))})
 	if s.Sessions == settings.Memory && !s.KeysGiven {
 		log.Info("sessions are in memory and end with the process; write sessions: database to keep them")
 	}
@@ -136,6 +138,7 @@ func (c Command) serve(ctx context.Context, s *settings.Settings, keys *session.
 	signal.Notify(hangUps, syscall.SIGHUP)
 	defer signal.Stop(hangUps)
 	p := newProcess(s, keys, log, level, traces)
+	p.journal = journal
 	p.limitMemory()
 	defer p.flush(time.Time{}) // where it never came to serve
 	served := make(chan error, 4)

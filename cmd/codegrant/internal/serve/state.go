@@ -311,7 +311,7 @@ func (o *outside) offsetsNow() map[string]time.Duration {
 }
 
 // openJournal is what passes over the pools write to; nil: there is none.
-func openJournal(s *settings.Settings, db *parts.Database) directory.Looker {
+func openJournal(s *settings.Settings, db *parts.Database) *directory.SQLJournal {
 	if !s.Replica.Enabled {
 		return nil
 	}

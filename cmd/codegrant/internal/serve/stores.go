@@ -48,7 +48,8 @@ type stores struct {
 	sessions session.Store                                        // nil: none, or a pool's own
 	replica  replica.Store                                        // nil: none
 	outbox   func(context.Context) (sqlreplica.OutboxSize, error) // nil: none
-	journal  directory.Looker                                     // of passes over the pools; nil: none
+	users    *sqlreplica.Store                                    // the replica, for who states a pool to it; nil: none
+	journal  *directory.SQLJournal                                // of passes over the pools; nil: none
 	ends     session.Ends                                         // nil: not on record beside Redis
 	cupboard cupboard.Store                                       // nil: none
 	marks    *notbefore.Marks                                     // of people, for all pools
@@ -99,7 +100,7 @@ func (p *process) openStores(s *settings.Settings) (_ *stores, err error) {
 		}
 		if s.Replica.Enabled {
 			st.replica, st.migrate = p.tracing.Replica(users, db.System()), append(st.migrate, users.Migrate)
-			st.journal = openJournal(s, db)
+			st.users, st.journal = users, openJournal(s, db)
 			if s.Replica.Outbox {
 				st.outbox = users.OutboxSize
 			}
