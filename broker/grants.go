@@ -16,6 +16,7 @@ import (
 
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/cupboard"
+	"github.com/codegrant/codegrant/session"
 )
 
 // grant is what somebody has let a client do, and all that came of it: the code, the
@@ -116,7 +117,11 @@ func (b *Broker) load(ctx context.Context, id string) (grant, error) {
 
 // unseal reads what a record says, apart from its id.
 func (b *Broker) unseal(record cupboard.Record, g *grant) bool {
-	text, err := b.Keys.Open(grantSeal, string(record.Value), []byte(record.Key))
+	return unsealGrant(b.Keys, record, g)
+}
+
+func unsealGrant(keys *session.Keyring, record cupboard.Record, g *grant) bool {
+	text, err := keys.Open(grantSeal, string(record.Value), []byte(record.Key))
 	return err == nil && json.Unmarshal(text, g) == nil
 }
 

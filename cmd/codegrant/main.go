@@ -35,6 +35,7 @@ type cli struct {
 	Webhooks   webhooks.Command  `cmd:"" help:"Tell programs of changes of people; look at what could not be sent, and send it again."`
 	Groups     inspect.Groups    `cmd:"" help:"Look at the groups in the replica."`
 	Sessions   inspect.Sessions  `cmd:"" help:"Look at live sessions, and end them."`
+	Grants     inspect.Grants    `cmd:"" help:"Look at what people have let programs do (MCP clients), and end it."`
 	Token      token.Command     `cmd:"" help:"Say whether a token is good, and if not, why; get one of a machine."`
 	Policy     policy.Command    `cmd:"" help:"Say whether Cedar policies decide what they are meant to."`
 	Completion manual.Completion `cmd:"" help:"Print completions for a shell: bash, zsh or fish."`

@@ -383,6 +383,7 @@ var allowed = map[string]map[string]string{
 		"github.com/aws/aws-sdk-go-v2":    "the API of Cognito",
 	},
 	"cmd/codegrant/internal/inspect": {
+		"broker":                          "what people have let programs do",
 		".":                               "the settings of the environment",
 		"cmd/codegrant/internal/django":   "accounts in the way",
 		"cmd/codegrant/internal/parts":    "the stores that it looks at",

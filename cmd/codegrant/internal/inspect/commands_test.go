@@ -12,6 +12,7 @@ type commands struct {
 	Users    Users           `cmd:""`
 	Groups   Groups          `cmd:""`
 	Sessions Sessions        `cmd:""`
+	Grants   Grants          `cmd:""`
 	Migrate  migrate.Command `cmd:""`
 }
 

@@ -35,6 +35,8 @@ type Opened struct {
 
 	InDatabase *sqlstore.Store  // sessions, or their ends where they are in Redis; nil: neither
 	Tables     *sqlstore.Store  // of sessions and small records in the database, whether or not sessions are there; nil: no database
+	Shelves    cupboard.Store   // of small records; nil: none that other processes see
+	Keys       *session.Keyring // that seal those; nil: the configuration has none, or the command does not use them
 	Marks      *notbefore.Marks // of people; those of this process alone where there are no stores
 }
 
@@ -109,6 +111,9 @@ func OpenStores(s *settings.Settings) (*Opened, error) {
 			o.Closers, o.Sessions = slices.Insert(o.Closers, 0, io.Closer(enduring)), enduring
 		}
 	}
+	if o.Shelves = shelves; s.KeysGiven {
+		o.Keys = s.Keys
+	}
 	o.Marks = notbefore.New(notbefore.Config{Store: shelves, Keep: s.LongestSignIn(), Logger: slog.New(slog.DiscardHandler)})
 	o.Closers = slices.Insert(o.Closers, 0, io.Closer(o.Marks))
 	return o, nil
@@ -142,6 +147,29 @@ func (c Inspection) OpenSessions() (*Opened, error) {
 		err = errNoSessions
 	}
 	return o, err
+}
+
+var (
+	errNoShelves = errors.New("the configuration keeps what people have agreed to where other processes cannot see it; set sessions to database or redis")
+	errNoKeys    = errors.New("the configuration has no keys, and what people have agreed to is sealed with some that end with the gateway; set keys, keys_file or keys_dir")
+)
+
+// OpenGrants opens what people have let programs do.
+func (c Inspection) OpenGrants() (*Opened, error) {
+	o, err := c.open(UsesGrants)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case o.Shelves == nil:
+		err = errNoShelves
+	case o.Keys == nil:
+		err = errNoKeys
+	default:
+		return o, nil
+	}
+	o.Close()
+	return nil, err
 }
 
 // Find returns the one user whom a name stands for: row, sub, username or e-mail.

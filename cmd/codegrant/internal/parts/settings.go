@@ -36,6 +36,7 @@ type Inspection struct {
 var (
 	UsesPeople   = []string{"database", "replica"}
 	UsesSessions = append([]string{"sessions", "redis"}, UsesPeople...)
+	UsesGrants   = append([]string{"keys", "keys_file", "keys_dir"}, UsesSessions...)
 	UsesSync     = append([]string{"log", "events", "webhooks", "sync_ops_listen", "socket_mode"}, UsesSessions...)
 )
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/codegrant/codegrant/broker"
 	"github.com/codegrant/codegrant/codegranttest"
 )
 
@@ -35,82 +36,178 @@ keys_file: keys
 	if err := json.Unmarshal([]byte(body), &metadata); err != nil || status != 200 || len(metadata.Servers) != 1 || metadata.Servers[0] != g.url {
 		t.Fatalf("%d %s", status, body)
 	}
-	codes := make(chan string, 1)
-	client := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { codes <- r.URL.Query().Get("code") }))
-	t.Cleanup(client.Close)
-	answer := func(r *http.Response, err error) (got struct {
-		ID      string `json:"client_id"`
-		Access  string `json:"access_token"`
-		Refresh string `json:"refresh_token"`
-		Error   string `json:"error"`
-	}) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer r.Body.Close()
-		if err := json.NewDecoder(r.Body).Decode(&got); err != nil {
-			t.Fatal(err)
-		}
-		return got
-	}
-	id := answer(http.Post(g.url+"/oauth/register", "application/json", strings.NewReader(`{"redirect_uris":["`+client.URL+`"]}`))).ID
-	verifier := strings.Repeat("v", 43)
-	sum := sha256.Sum256([]byte(verifier))
 	alice := codegranttest.NewBrowser(t)
-	page := alice.SignIn(g.url+"/oauth/authorize?"+url.Values{
-		"response_type": {"code"}, "client_id": {id}, "redirect_uri": {client.URL}, "code_challenge_method": {"S256"}, "resource": {g.url + "/mcp"},
-		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])},
-	}.Encode(), "alice@example.com", codegranttest.Password)
-	form, ok := page.Form("question")
-	if !ok {
-		t.Fatalf("%d %s\n%s", page.Status, page.Body, g.log)
-	}
-	alice.Submit(page, form, map[string]string{"answer": "allow"})
-	token := func(values url.Values) (string, string, string) {
-		t.Helper()
-		values.Set("client_id", id)
-		got := answer(http.PostForm(g.url+"/oauth/token", values))
-		return got.Access, got.Refresh, got.Error
-	}
-	access, refresh, _ := token(url.Values{"grant_type": {"authorization_code"}, "code": {<-codes}, "redirect_uri": {client.URL}, "code_verifier": {verifier}})
-	call := func(path string) int {
-		t.Helper()
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.url+path, strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"ping"}`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Content-Type", "application/json")
-		r.Header.Set("Authorization", "Bearer "+access)
-		answer, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = answer.Body.Close()
-		return answer.StatusCode
-	}
-	if status := call("/mcp"); status != 200 {
+	c := g.agreed(alice)
+	if status := c.call("/mcp"); status != 200 {
 		t.Errorf("the MCP server: %d\n%s", status, g.log)
 	}
-	if status := call("/"); status != 401 {
+	if status := c.call("/"); status != 401 {
 		t.Errorf("another route: %d", status)
 	}
 	if status := g.end(); status != 0 {
 		t.Errorf("status %d", status)
 	}
 	g.start()
-	if status := call("/mcp"); status != 200 {
+	if status := c.call("/mcp"); status != 200 {
 		t.Errorf("after a restart: %d", status)
 	}
-	access, refresh, _ = token(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}})
-	if status := call("/mcp"); status != 200 || refresh == "" {
-		t.Errorf("refreshed: %d", status)
+	if wrong := c.renew(); wrong != "" || c.call("/mcp") != 200 {
+		t.Errorf("refreshed: %s, %d", wrong, c.call("/mcp"))
 	}
 	g.signOut(alice.Client)
-	g.until("the token is refused", func() bool { return call("/mcp") == 401 })
-	if _, _, wrong := token(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}}); wrong != "invalid_grant" {
+	g.until("the token is refused", func() bool { return c.call("/mcp") == 401 })
+	if wrong := c.renew(); wrong != "invalid_grant" {
 		t.Errorf("a refresh after the sign-out: %q", wrong)
 	}
+	if status := g.end(); status != 0 {
+		t.Errorf("status %d", status)
+	}
+}
+
+// program is a client of the broker's, with what it was given.
+type program struct {
+	g               *gate
+	id              string
+	access, refresh string
+}
+
+// agreed is a client that registers and has somebody sign in and agree.
+func (g *gate) agreed(browser *codegranttest.Browser) *program {
+	t := g.t
+	t.Helper()
+	codes := make(chan string, 1)
+	client := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { codes <- r.URL.Query().Get("code") }))
+	t.Cleanup(client.Close)
+	r, err := http.Post(g.url+"/oauth/register", "application/json", strings.NewReader(`{"redirect_uris":["`+client.URL+`"]}`))
+	a := &program{g: g, id: read(t, r, err).ID}
+	verifier := strings.Repeat("v", 43)
+	sum := sha256.Sum256([]byte(verifier))
+	page := browser.SignIn(g.url+"/oauth/authorize?"+url.Values{
+		"response_type": {"code"}, "client_id": {a.id}, "redirect_uri": {client.URL}, "code_challenge_method": {"S256"}, "resource": {g.url + "/mcp"},
+		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])},
+	}.Encode(), "alice@example.com", codegranttest.Password)
+	form, ok := page.Form("question")
+	if !ok {
+		t.Fatalf("%d %s\n%s", page.Status, page.Body, g.log)
+	}
+	browser.Submit(page, form, map[string]string{"answer": "allow"})
+	if wrong := a.token(url.Values{"grant_type": {"authorization_code"}, "code": {<-codes}, "redirect_uri": {client.URL}, "code_verifier": {verifier}}); wrong != "" {
+		t.Fatal(wrong)
+	}
+	return a
+}
+
+type given struct {
+	ID      string `json:"client_id"`
+	Access  string `json:"access_token"`
+	Refresh string `json:"refresh_token"`
+	Error   string `json:"error"`
+}
+
+func read(t *testing.T, r *http.Response, err error) (got given) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	if err := json.NewDecoder(r.Body).Decode(&got); err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// token asks the token endpoint, and keeps what it gives.
+func (a *program) token(values url.Values) (wrong string) {
+	a.g.t.Helper()
+	values.Set("client_id", a.id)
+	r, err := http.PostForm(a.g.url+"/oauth/token", values)
+	got := read(a.g.t, r, err)
+	if got.Error == "" {
+		a.access, a.refresh = got.Access, got.Refresh
+	}
+	return got.Error
+}
+
+// renew refreshes.
+func (a *program) renew() (wrong string) {
+	a.g.t.Helper()
+	return a.token(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {a.refresh}})
+}
+
+// call is the status of a message to an MCP server.
+func (a *program) call(path string) int {
+	a.g.t.Helper()
+	r, err := http.NewRequestWithContext(a.g.t.Context(), http.MethodPost, a.g.url+path, strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"ping"}`))
+	if err != nil {
+		a.g.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer "+a.access)
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		a.g.t.Fatal(err)
+	}
+	_ = answer.Body.Close()
+	return answer.StatusCode
+}
+
+// TestS667_OperatorsEndGrants: an operator sees what people have let programs do, and ends
+// it: the gateway refuses what came of it, and a line says who has.
+func TestS667_OperatorsEndGrants(t *testing.T) {
+	const config = `
+routes:
+  - {path: /mcp, scopes: docs/read, mcp: true, upstream: "${UP}"}
+broker: {algorithm: ES256}
+sessions: database
+database: sqlite:app.db
+keys_file: keys
+`
+	g := newGate(t, config)
+	g.writeFile("keys", newSealingKey())
+	g.start()
+	first := g.agreed(codegranttest.NewBrowser(t))
+	second := g.agreed(codegranttest.NewBrowser(t))
+	var listed []broker.Grant
+	stdout, stderr, status := say(t, "grants", "--config", g.config, "--json")
+	if err := json.Unmarshal([]byte(stdout), &listed); err != nil || status != 0 || len(listed) != 2 || listed[0].Username != "alice" || listed[0].Resource != g.url+"/mcp" {
+		t.Fatalf("%d %v %s%s", status, err, stdout, stderr)
+	}
+	for _, secret := range []string{first.access, first.refresh, second.refresh} {
+		if strings.Contains(stdout, secret) {
+			t.Error("a token is listed")
+		}
+	}
+	one := listed[0]
+	if one.Client != first.id {
+		one = listed[1]
+	}
+	if stdout, _, status := say(t, "grants", "--config", g.config, "--user", one.Subject, "--client", first.id); status != 0 || strings.Count(stdout, "\n") != 2 || !strings.Contains(stdout, one.Key) {
+		t.Errorf("of one program: %d %s", status, stdout)
+	}
+	if first.call("/mcp") != 200 {
+		t.Fatal("the first is not let in")
+	}
+	stdout, stderr, status = say(t, "grants", "end", "--config", g.config, "--", one.Key)
+	if status != 0 || stdout != "ended 1 grant\n" || !strings.Contains(stderr, "grant ended") || !strings.Contains(stderr, "sub="+one.Subject) || !strings.Contains(stderr, `reason="operator `) {
+		t.Errorf("%d %s%s", status, stdout, stderr)
+	}
+	g.until("the token is refused", func() bool { return first.call("/mcp") == 401 })
+	if wrong := first.renew(); wrong != "invalid_grant" {
+		t.Errorf("a refresh: %q", wrong)
+	}
+	if second.call("/mcp") != 200 {
+		t.Error("the other program's grant has ended, too")
+	}
+	if _, stderr, status := say(t, "grants", "end", "--config", g.config, "--", one.Key); status == 0 || !strings.Contains(stderr, "no live grant") {
+		t.Errorf("once more: %d %s", status, stderr)
+	}
+	if _, stderr, status := say(t, "grants", "end", "--config", g.config); status == 0 || !strings.Contains(stderr, "name a grant") {
+		t.Errorf("of nobody: %d %s", status, stderr)
+	}
+	if stdout, _, status := say(t, "grants", "end", "--config", g.config, "--user", one.Subject); status != 0 || stdout != "ended 1 grant\n" {
+		t.Errorf("of one person: %d %s", status, stdout)
+	}
+	g.until("the other token is refused", func() bool { return second.call("/mcp") == 401 })
 	if status := g.end(); status != 0 {
 		t.Errorf("status %d", status)
 	}

@@ -16,6 +16,7 @@ import (
 type commands struct {
 	Serve    Command          `cmd:""`
 	Sessions inspect.Sessions `cmd:""`
+	Grants   inspect.Grants   `cmd:""`
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
