@@ -141,8 +141,13 @@ func variable(header string) string {
 // roomForRules is what HAProxy needs beside an answer's body to make a response of it.
 const roomForRules = 2 << 10
 
-// ack acknowledges a NOTIFY with variables. A body that makes it too large is left out.
+// ack acknowledges a NOTIFY with variables. In place of a body that makes it too large, such
+// as that of a page with a picture, people get a line of text.
 func (v *variables) ack(f *frame, limit int) ([]byte, error) {
+	if v.size() > limit {
+		v.body = http.StatusText(v.status)
+		v.headers["res_content_type"] = "text/plain; charset=utf-8"
+	}
 	out := newOutput(frameAck, f.stream, f.id)
 	out.set("status", uint32(v.status))
 	for _, name := range slices.Sorted(maps.Keys(v.headers)) {
@@ -155,4 +160,13 @@ func (v *variables) ack(f *frame, limit int) ([]byte, error) {
 		out.set("body", v.body)
 	}
 	return out.sealed(), nil
+}
+
+// size is about that of the frame.
+func (v *variables) size() int {
+	all := len(v.body) + roomForRules
+	for name, text := range v.headers {
+		all += len(name) + len(text) + 8
+	}
+	return all
 }

@@ -313,3 +313,14 @@ func TestVariables(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// TestALargePage: people get a line of text in place of a page that HAProxy has no room for.
+func TestALargePage(t *testing.T) {
+	for size, want := range map[int]string{1000: strings.Repeat("x", 1000), 20000: "Forbidden"} {
+		v := &variables{status: 403, body: strings.Repeat("x", size), headers: map[string]string{"res_content_type": "text/html; charset=utf-8"}}
+		sent, err := v.ack(&frame{stream: 1, id: 1}, 16<<10)
+		if err != nil || !strings.Contains(string(sent), "body\x08") || !strings.HasSuffix(string(sent), want) || strings.Contains(string(sent), "text/html") != (size == 1000) {
+			t.Errorf("%d bytes: %q %v", size, sent[max(0, len(sent)-60):], err)
+		}
+	}
+}

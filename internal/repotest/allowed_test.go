@@ -507,6 +507,7 @@ var allowed = map[string]map[string]string{
 		"cloudfront":               "keys of signed cookies, read from PEM",
 		"cognito":                  "the pool as the settings name it",
 		"gateway":                  "routes, and whether it takes them",
+		"internal/pages":           "how pages look, tried with each of them",
 		"internal/sign":            "keys that follow from those that seal",
 		"secret":                   "client secrets in files",
 		"session":                  "the keys that seal what browsers carry",

@@ -35,6 +35,7 @@ type file struct {
 	Cedar          policies               `yaml:"cedar" help:"Cedar policies, for routes with cedar: true."`
 	Broker         *brokering             `yaml:"broker" help:"An authorization server in front of a pool, for clients of MCP servers: true, or its settings; see docs/mcp.md. Routes with mcp send their clients there. Defaults to false."`
 	Console        *console               `yaml:"console" help:"Web pages for those who run the service; see docs/console.md. Defaults to none."`
+	Pages          *design                `yaml:"pages" help:"How the pages look that people see; see docs/pages.md. Defaults to a plain look."`
 	UpstreamOAuth  map[string]otherServer `yaml:"upstream_oauth" help:"Authorization servers of others, such as GitHub's, by a name of yours: routes with upstream_oauth hand on people's tokens there. Defaults to none."`
 	ExchangeIssuer exchangeIssuer         `yaml:"exchange_issuer" help:"Who issues the tokens of routes with exchange and by: gateway; see docs/delegation.md."`
 	Routes         []route                `yaml:"routes" help:"Which requests go where, and who may make them; the most specific route decides. Without any, the gateway answers forward-auth questions alone."`
@@ -50,6 +51,30 @@ type hsts struct {
 	MaxAge            time.Duration `yaml:"max_age" short:"true" help:"How long browsers keep to it; 0s has them forget it. Required."`
 	IncludeSubDomains bool          `yaml:"include_subdomains" help:"All hosts below the site's, too. Defaults to false."`
 	Preload           bool          `yaml:"preload" help:"Agrees to the lists that browsers come with; it takes months to get off them. Defaults to false."`
+}
+
+type design struct {
+	Name       string `yaml:"name" help:"Name of the service, in the title of windows and in place of a logo. Defaults to none."`
+	Logo       string `yaml:"logo" help:"File of a picture above each page: SVG, PNG, JPEG, WebP or GIF, of at most 32 KiB. Needs name, which a screen reader says. Defaults to none."`
+	LogoDark   string `yaml:"logo_dark" help:"File of another one, for people who have things dark. Defaults to logo."`
+	Colors     colors `yaml:"colors" help:"Colors, as \"#0b5d53\". Text that could not be read on them is an error."`
+	DarkColors colors `yaml:"dark_colors" help:"The same for people who have things dark."`
+	Templates  string `yaml:"templates" help:"Folder of templates in place of the built-in ones, each called as a page is, such as denied.html. Each is tried before it is used. Defaults to none."`
+}
+
+type colors struct {
+	Background string `yaml:"background" help:"Of the window."`
+	Card       string `yaml:"card" help:"Of the page in it."`
+	Line       string `yaml:"line" help:"Of lines around and between parts."`
+	Text       string `yaml:"text" help:"Of text."`
+	Muted      string `yaml:"muted" help:"Of text that matters less."`
+	Accent     string `yaml:"accent" help:"Of buttons and links. In dark_colors it defaults to a lighter shade of the other."`
+	OnAccent   string `yaml:"on_accent" help:"Of the text of buttons. Defaults to white or black, whichever is read better."`
+	Hover      string `yaml:"hover" help:"Of buttons under the pointer. Defaults to a shade of accent."`
+	Notice     string `yaml:"notice" help:"Of what was just done. Defaults to accent."`
+	OnNotice   string `yaml:"on_notice" help:"Behind notice. Defaults to a tint of it."`
+	Warning    string `yaml:"warning" help:"Of what has failed."`
+	OnWarning  string `yaml:"on_warning" help:"Behind warning. Defaults to a tint of it."`
 }
 
 type log struct {

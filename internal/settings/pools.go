@@ -66,6 +66,7 @@ func (r *reader) pool(key string, p pool, f *file, s *Settings) Pool {
 			Scopes: p.Scopes, Levels: p.Levels, BearerClientIDs: p.BearerClientIDs, BearerIDTokens: p.BearerIDTokens, BearerResources: p.BearerResources,
 			Keys: s.Keys, IdleTimeout: p.IdleTimeout, AbsoluteTimeout: p.AbsoluteTimeout, RefreshLeeway: p.RefreshLeeway,
 			Own:        codegrant.OwnSessions{PerPerson: p.SessionsPerPerson, RefuseFurther: p.RefuseFurtherSessions},
+			Pages:      r.look.pages,
 			CookieName: p.CookieName, InsecureCookieDomain: p.CookieDomain, SameSiteStrict: p.SameSiteStrict,
 			InsecureSharedTokensDomain: p.SharedTokensDomain, CookieSessions: s.Sessions == InCookies,
 		},
@@ -98,6 +99,7 @@ func (r *reader) pool(key string, p pool, f *file, s *Settings) Pool {
 	digest, _ := json.Marshal(p)
 	sum := sha256.New()
 	sum.Write(digest)
+	sum.Write(r.look.digest[:])
 	if out.Config.CloudFront != nil {
 		fmt.Fprintf(sum, "%x", sha256.Sum256(r.content)) // its key may be in another file
 	}

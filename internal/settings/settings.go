@@ -228,6 +228,7 @@ type reader struct {
 	warnings  []Fault
 	content   []byte   // of everything that was read
 	only      []string // keys that are looked at; nil: all
+	look      appearance
 
 	secrets func(SecretAt) (cognito.SecretSource, error)
 }
@@ -283,6 +284,7 @@ func (r *reader) read(text []byte, options Options) *Settings {
 	r.webhooks(&f, s)
 	r.roles(&f, s)
 	r.cedar(&f, s)
+	r.look = r.pagesOf(f.Pages)
 	r.pools(&f, s)
 	s.HSTS = r.hsts(f.HSTS, s.Pools)
 	r.routes(&f, s)
