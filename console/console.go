@@ -44,6 +44,8 @@ type Config struct {
 	People People
 	// Journal has what happened lately. Defaults to none, and no page of refusals.
 	Journal *Journal
+	// Day has what was counted. Defaults to none, and no page of pictures.
+	Day *Day
 
 	// Refresh is how often an open page is brought up to date, and whoever has it open
 	// asked about. Defaults to 5 seconds.
@@ -112,6 +114,9 @@ func New(config Config) (*Console, error) {
 	}
 	if c.Journal != nil {
 		c.page("/refused", "Refused", c.showRefused)
+	}
+	if c.Day != nil {
+		c.page("/pictures", "The last day", c.showPictures)
 	}
 	if c.Explain != nil {
 		c.page("/ask", "Would they pass?", c.showVerdict)

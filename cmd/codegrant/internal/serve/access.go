@@ -25,6 +25,7 @@ func (g *generation) decided(r *http.Request, o gateway.Outcome) {
 		seen.decided = true
 	}
 	g.process.metrics.decided(o)
+	g.process.day.Observe(o.Duration)
 	g.spanDecided(r, o)
 	if !g.Log.Access {
 		return

@@ -23,13 +23,14 @@ func (p *process) consoled(g *generation, routes []gateway.Route) ([]gateway.Rou
 	}
 	config := console.Config{
 		Auth: g.pools[g.Console.PoolName].auth, Groups: g.Console.Groups, Unsafe: g.Console.Unsafe, Prefix: g.Console.Prefix,
-		State: p.state.get, Explain: g.explainTo, Journal: p.journal, Logger: p.log,
+		State: p.state.get, Explain: g.explainTo, Journal: p.journal, Day: &p.day, Logger: p.log,
 		ClientAddress: func(r *http.Request) string { return p.current.Load().addressFor(r).String() },
 	}
 	if g.stores.replica != nil {
 		config.People = g.stores.replica
 	}
 	p.journal.Start()
+	p.day.Start()
 	for i := range g.Pools {
 		at := &atPool{g: g, pool: &g.Pools[i]}
 		pool := console.Pool{Name: at.pool.Name, Issuer: at.pool.Issuer, Auth: g.pools[at.pool.Name].auth, AtPool: at.says}

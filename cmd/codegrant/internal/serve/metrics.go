@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/ops"
+	"github.com/codegrant/codegrant/console"
 	"github.com/codegrant/codegrant/gateway"
 	"github.com/codegrant/codegrant/internal/tracing"
 	"github.com/codegrant/codegrant/session"
@@ -77,6 +78,7 @@ func newMetrics(p *process) *metrics {
 		"refresh failed":    of(m.refreshes, "failed"),
 		"session ended":     of(m.ended),
 		"proof refused":     of(m.proofs),
+		"request refused":   func(string) {},
 	}
 	m.registry.MustRegister(
 		m.requests, m.endpoints, m.latency, m.stores, m.faults, m.reloads, m.refused, m.tools, m.responses, m.signIns, m.signOuts, m.refreshes, m.ended, m.proofs,
@@ -195,6 +197,7 @@ type counting struct {
 	events map[string]func(pool string)
 	pool   string
 	traces *tracing.Tracer
+	day    *console.Day
 }
 
 func (c counting) Enabled(context.Context, slog.Level) bool { return true }
@@ -205,6 +208,7 @@ func (c counting) Handle(ctx context.Context, r slog.Record) error {
 		if outcome := outcomes[r.Message]; outcome != "" {
 			c.traces.Request(ctx).Set(tracing.DecisionKey, outcome)
 		}
+		countDay(c.day, r)
 	}
 	if !c.Handler.Enabled(ctx, r.Level) {
 		return nil

@@ -119,6 +119,7 @@ type process struct {
 	replaced  chan struct{}   // told of a new configuration
 	state     view            // as operators see it
 	journal   *console.Journal
+	day       console.Day // what was counted of it
 }
 
 func newProcess(s *settings.Settings, keys *session.Keyring, log *slog.Logger, level *slog.LevelVar, traces *tracing.Tracer) *process {
@@ -342,7 +343,7 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 			running.owed, running.callback = new(atomic.Int64), new(atomic.Int64)
 			running.callback.Store(callbackUnknown)
 			c := pool.Config
-			c.Logger = slog.New(counting{p.log.Handler(), p.metrics.events, pool.Name, p.tracing}).With("pool", pool.Name)
+			c.Logger = slog.New(counting{p.log.Handler(), p.metrics.events, pool.Name, p.tracing, &p.day}).With("pool", pool.Name)
 			c.Replica, c.Admit, c.Marks = st.replica, p.admitting(c.Admit), st.marks
 			c.Own.DescribeAgent = device.Describe
 			c.Own.ClientAddress = func(r *http.Request) string { return p.current.Load().addressFor(r).String() }

@@ -86,7 +86,7 @@ func (s *view) get(ctx context.Context) console.State {
 func (s *view) find(ctx context.Context) console.State {
 	g := s.process.enter()
 	defer g.leave()
-	panels := []console.Panel{s.service(g), s.dependencies(), s.pools(g)}
+	panels := []console.Panel{s.service(g), s.dependencies(), s.signIns(), s.pools(g)}
 	for _, panel := range []console.Panel{s.upstreams(g), s.sync(ctx, g), s.outbox(ctx, g), s.configuration(g), s.keys(g), s.history()} {
 		if len(panel.Facts)+len(panel.Rows) > 0 {
 			panels = append(panels, panel)
@@ -136,6 +136,29 @@ func (s *view) dependencies() console.Panel {
 		panel.Facts = append(panel.Facts, f)
 	}
 	return panel
+}
+
+// signIns are those of the last half hour, with why the last one came to nothing.
+func (s *view) signIns() console.Panel {
+	day, events := &s.process.day, s.process.journal
+	failed, refused := day.Recent(console.SignIns, "failed"), day.Recent(console.SignIns, "refused")
+	of := func(event string) (reason string) {
+		if lines := events.Refused(event); len(lines) > 0 {
+			reason = "The last one: " + lines[0].Attr("reason")
+		}
+		return reason
+	}
+	facts := []console.Fact{{Name: "Signed in lately", Text: strconv.FormatInt(day.Recent(console.SignIns, "signed in"), 10), Detail: "In this half hour and the one before."}}
+	f := console.Fact{Name: "Failed", Text: strconv.FormatInt(failed, 10), Level: console.Good}
+	if failed > 0 {
+		f.Level, f.Detail = console.Bad, of("sign-in failed")
+	}
+	facts = append(facts, f)
+	f = console.Fact{Name: "Refused", Text: strconv.FormatInt(refused, 10), Level: console.Good}
+	if refused > 0 {
+		f.Level, f.Detail = console.Warning, of("sign-in refused")
+	}
+	return console.Panel{Title: "Sign-ins", Facts: append(facts, f)}
 }
 
 func (s *view) pools(g *generation) console.Panel {
