@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -71,11 +72,17 @@ type Console struct {
 	mux      *http.ServeMux
 	pages    []link
 	streams  atomic.Int64
+	closing  chan struct{}
+	once     sync.Once
 }
+
+// Close ends open pages' streams of events; browsers then ask whoever answers next. What
+// comes later is answered, and followed no more.
+func (c *Console) Close() { c.once.Do(func() { close(c.closing) }) }
 
 // New checks the configuration. It asks nobody.
 func New(config Config) (*Console, error) {
-	c := &Console{Config: config, mux: http.NewServeMux()}
+	c := &Console{Config: config, mux: http.NewServeMux(), closing: make(chan struct{})}
 	if err := config.check(); err != nil {
 		return nil, fmt.Errorf("configure console: %w", err)
 	}

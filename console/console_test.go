@@ -46,6 +46,8 @@ type desk struct {
 	url  string
 	auth *codegrant.Auth
 	log  *lines
+
+	console *console.Console
 }
 
 type lines struct {
@@ -84,6 +86,7 @@ func newDesk(t *testing.T, change func(*console.Config)) *desk {
 		if err != nil {
 			t.Fatal(err)
 		}
+		d.console = made
 		mux := http.NewServeMux()
 		auth.Mount(mux, "/auth")
 		mux.Handle("/console", made)
@@ -257,6 +260,35 @@ func TestS731_TakenAway(t *testing.T) {
 				t.Errorf("the open page was told: %q", rest.String())
 			}
 		})
+	}
+}
+
+// TestClose: streams of a console that is no longer the one in use end, and none begins.
+func TestClose(t *testing.T) {
+	d := newDesk(t, nil)
+	alice := d.signIn("alice")
+	soon, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for _, open := range []bool{true, false} {
+		r, err := http.NewRequestWithContext(soon, http.MethodGet, d.url+"/console/state/events", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := alice.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if open {
+			d.console.Close()
+		}
+		var rest bytes.Buffer
+		if _, err := rest.ReadFrom(answer.Body); err != nil || strings.Contains(rest.String(), "event: end") {
+			t.Errorf("open %v: %v, %q", open, err, rest.String())
+		}
+		_ = answer.Body.Close()
+	}
+	if r, _ := d.get(alice, "/console/"); r.StatusCode != http.StatusOK {
+		t.Errorf("a page: %d", r.StatusCode)
 	}
 }
 

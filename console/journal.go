@@ -124,6 +124,14 @@ func (h journaled) WithGroup(name string) slog.Handler {
 
 // note remembers a line, unless it is that of a request which passed.
 func (j *Journal) note(r slog.Record, before []slog.Attr) {
+	fine := false
+	r.Attrs(func(a slog.Attr) bool {
+		fine = a.Key == "decision" && passed(a.Value.String())
+		return !fine
+	})
+	if fine { // most lines are
+		return
+	}
 	l := Line{At: r.Time, Level: r.Level, Event: clip(r.Message, maxValue)}
 	add := func(a slog.Attr) bool {
 		value := a.Value.Resolve()
@@ -139,7 +147,7 @@ func (j *Journal) note(r slog.Record, before []slog.Attr) {
 		add(a)
 	}
 	r.Attrs(add)
-	if l.access() && passed(l.Attr("decision")) || l.Attr("route") == "endpoint" && l.Attr("status") < "400" {
+	if l.Attr("route") == "endpoint" && l.Attr("status") < "400" {
 		return
 	}
 	of := 0

@@ -381,7 +381,7 @@ func (c *Console) actOnPerson(w http.ResponseWriter, r *http.Request, id *codegr
 			tell("nothing to do")
 			back("none")
 		default:
-			tell("done", slog.String("session", clip(session, 12)))
+			tell("done", slog.String("session", session[:min(len(session), 12)]))
 			back("end")
 		}
 	case do == "everywhere":

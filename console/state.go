@@ -37,25 +37,25 @@ func (l Level) Word() string {
 
 // State is how the service is.
 type State struct {
-	Panels []Panel
+	Panels []Panel `json:"panels"`
 }
 
 // Panel is a list of facts, or a table where Columns has names.
 type Panel struct {
-	Title   string
-	Note    string
-	Facts   []Fact
-	Columns []string
-	Rows    [][]string
+	Title   string     `json:"title"`
+	Note    string     `json:"note,omitempty"`
+	Facts   []Fact     `json:"facts,omitempty"`
+	Columns []string   `json:"columns,omitempty"`
+	Rows    [][]string `json:"rows,omitempty"`
 }
 
 // Fact is one thing that is known.
 type Fact struct {
-	Name   string
-	Text   string
-	Detail string    // such as why
-	Since  time.Time // zero: not known
-	Level  Level
+	Name   string    `json:"name"`
+	Text   string    `json:"text"`
+	Detail string    `json:"detail,omitempty"` // such as why
+	Since  time.Time `json:"since,omitzero"`   // zero: not known
+	Level  Level     `json:"level,omitempty"`
 }
 
 // statePage is what the template is given.
@@ -153,6 +153,8 @@ func (c *Console) follow(w http.ResponseWriter, r *http.Request, render func() (
 		}
 		select {
 		case <-ctx.Done():
+			return
+		case <-c.closing:
 			return
 		case <-tick.C:
 		}

@@ -150,6 +150,25 @@ func (b *Browser) Phone() {
 		chromedp.EmulateMobile, chromedp.EmulateTouch, chromedp.EmulatePortrait))
 }
 
+// Size makes the tab that many pixels wide and high.
+func (b *Browser) Size(width, height int64) {
+	b.t.Helper()
+	b.Do("resize", chromedp.EmulateViewport(width, height))
+}
+
+// Eval runs a script beside the page's policy, and returns the text that it, or its
+// promise, ends in.
+func (b *Browser) Eval(script string) string {
+	b.t.Helper()
+	return run(b, "run a script", chromedp.Evaluate[string](script, chromedp.EvalAwaitPromise))
+}
+
+// Press types keys, such as a tab, wherever the focus is.
+func (b *Browser) Press(keys string) {
+	b.t.Helper()
+	b.Do("press keys", chromedp.KeyEvent(keys))
+}
+
 // Do performs any other actions of chromedp as one step of that name.
 func (b *Browser) Do(step string, actions ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()

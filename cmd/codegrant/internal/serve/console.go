@@ -29,8 +29,6 @@ func (p *process) consoled(g *generation, routes []gateway.Route) ([]gateway.Rou
 	if g.stores.replica != nil {
 		config.People = g.stores.replica
 	}
-	p.journal.Start()
-	p.day.Start()
 	for i := range g.Pools {
 		at := &atPool{g: g, pool: &g.Pools[i]}
 		pool := console.Pool{Name: at.pool.Name, Issuer: at.pool.Issuer, Auth: g.pools[at.pool.Name].auth, AtPool: at.says}
@@ -46,6 +44,7 @@ func (p *process) consoled(g *generation, routes []gateway.Route) ([]gateway.Rou
 	if err != nil {
 		return nil, err
 	}
+	g.console = c
 	for i := range routes {
 		if routes[i].Name == g.Console.Route.Name && routes[i].Path == g.Console.Route.Path && routes[i].Handler != nil {
 			routes[i].Handler = c

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/codegrant/codegrant/codegranttest"
 )
@@ -102,6 +103,35 @@ func TestS730_ConsoleOfTheGateway(t *testing.T) {
 	if status, _ := g.get(bob.Client, "/console"); status != http.StatusOK {
 		t.Errorf("the new operator: %d", status)
 	}
+	for _, over := range []func(){
+		func() { g.write(consoled) }, // another configuration: its groups count
+		func() { g.stop() },
+	} {
+		client := alice
+		if status, _ := g.get(alice, "/console"); status != http.StatusOK {
+			client = bob.Client
+		}
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, g.url+"/console/state/events", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open, err := client.Do(r)
+		if err != nil || open.StatusCode != http.StatusOK {
+			t.Fatalf("events: %v %v", open, err)
+		}
+		began := time.Now()
+		over()
+		if _, err := io.Copy(io.Discard, open.Body); err != nil {
+			t.Errorf("the open page: %v", err)
+		}
+		_ = open.Body.Close()
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("an open page held it for %s", took)
+		}
+	}
+	if status := <-g.status; status != 0 {
+		t.Errorf("status %d", status)
+	}
 }
 
 // lookAtPeople has an operator find out why somebody may not pass, have the pool asked
@@ -163,5 +193,6 @@ func (g *gate) lookAtPeople(alice *http.Client, bob *codegranttest.Browser) {
 	if !strings.Contains(g.log.String(), `"msg":"operator acted"`) {
 		t.Error("nothing is on record")
 	}
+	*bob = *codegranttest.NewBrowser(t) // whom the pool does not know any more
 	bob.SignIn(g.url+"/", "bob@example.com", codegranttest.Password)
 }

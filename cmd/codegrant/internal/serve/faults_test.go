@@ -19,6 +19,7 @@ import (
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/syncing"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
 	"github.com/codegrant/codegrant/codegranttest"
+	"github.com/codegrant/codegrant/console"
 	"github.com/codegrant/codegrant/internal/testenv"
 	"github.com/codegrant/codegrant/localpool"
 )
@@ -38,8 +39,9 @@ type faultRow struct {
 	lines         []string // of the log
 	metric        string   // a pattern of a line of /metrics
 	alert         string
-	doctor        string // check
-	found         string // by it
+	doctor        string    // check
+	found         string    // by it
+	shows         [4]string // by the console's State: panel, fact, level, and text or detail
 }
 
 type faultGate struct {
@@ -85,6 +87,27 @@ func (g *faultGate) metrics() string {
 	return text
 }
 
+// shows reports whether the state that the console shows has a fact.
+func (g *faultGate) shows(want [4]string) bool {
+	r, err := http.Get("http://" + g.address + "/state")
+	if err != nil {
+		return false
+	}
+	defer r.Body.Close()
+	var state console.State
+	if err := json.NewDecoder(r.Body).Decode(&state); err != nil {
+		g.t.Fatalf("%d %v", r.StatusCode, err)
+	}
+	for _, panel := range state.Panels {
+		for _, f := range panel.Facts {
+			if panel.Title == want[0] && f.Name == want[1] && string(f.Level) == want[2] && strings.Contains(f.Text+" "+f.Detail, want[3]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func refusing(status int) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "away", status) })
 }
@@ -120,6 +143,7 @@ func faultRows() []faultRow {
 			},
 			lines: []string{"dependency does not answer"}, metric: `codegrant_dependency_up{dependency="keys_of_pool_default"} 0`,
 			alert: "CodegrantDependencyDown", doctor: "keys", found: "no keys that sign tokens",
+			shows: [4]string{"Dependencies", "keys of pool default", "bad", "does not answer"},
 		},
 		{
 			name: "token endpoint slow", before: func(g *faultGate) {
@@ -133,16 +157,19 @@ func faultRows() []faultRow {
 			}, cause: (*faultGate).signIn,
 			lines: []string{"sign-in failed"}, metric: `codegrant_pool_response_duration_seconds_count{endpoint="token",pool="default"} [1-9]`,
 			alert: "CodegrantTokenEndpointSlow", doctor: "token", found: "took",
+			shows: [4]string{"Sign-ins", "Failed", "bad", "The last one: "},
 		},
 		{
 			name: "Redis down", config: "keys_file: keys\nsessions: redis\nredis: redis://127.0.0.1:1\n",
 			lines: []string{"dependency does not answer"}, metric: `codegrant_dependency_up{dependency="sessions"} 0`,
 			alert: "CodegrantNotReady", doctor: "redis", found: "does not answer",
+			shows: [4]string{"Dependencies", "sessions", "bad", "does not answer"},
 		},
 		{
 			name: "database down", config: "keys_file: keys\nsessions: database\ndatabase: postgres://app@127.0.0.1:1/app\n",
 			lines: []string{"dependency does not answer", "tables not brought up to date"}, metric: `codegrant_dependency_up{dependency="sessions"} 0`,
 			alert: "CodegrantNotReady", doctor: "database", found: "cannot be reached",
+			shows: [4]string{"Dependencies", "sessions", "bad", "does not answer"},
 		},
 		{
 			name: "replica's database down", config: stored, cause: func(g *faultGate) {
@@ -158,22 +185,26 @@ func faultRows() []faultRow {
 			},
 			lines: []string{"dependency does not answer", "degraded: something that is not needed by people who are signed in does not work"}, metric: `codegrant_dependency_up{dependency="replica"} 0`,
 			alert: "CodegrantDependencyDown", doctor: "database", found: "replica",
+			shows: [4]string{"Dependencies", "replica", "bad", "does not answer"},
 		},
 		{
 			name: "certificate expired", config: "tls: {certificate_file: pair.pem, key_file: pair.pem}\n",
 			before: func(g *faultGate) { g.writeFile("pair.pem", expiring(g.t, time.Now().Add(-time.Hour))) },
 			lines:  []string{"certificate has expired"}, metric: `codegrant_dependency_up{dependency="certificate"} 0`,
 			alert: "CodegrantCertificateExpires", doctor: "tls", found: "expired at",
+			shows: [4]string{"Dependencies", "certificate", "bad", "has expired"},
 		},
 		{
 			name: "clock ten minutes ahead", before: clock(10 * time.Minute),
 			lines: []string{"the clock is off: tokens are refused"}, metric: `codegrant_clock_offset_seconds{pool="default"} (59\d|60\d)`,
 			alert: "CodegrantClockOff", doctor: "clock", found: "off by 10m",
+			shows: [4]string{"Pools", "Clock against that of default", "bad", "ahead"},
 		},
 		{
 			name: "clock ten minutes behind", before: clock(-10 * time.Minute),
 			lines: []string{"the clock is off: tokens are refused"}, metric: `codegrant_clock_offset_seconds{pool="default"} -(59\d|60\d)`,
 			alert: "CodegrantClockOff", doctor: "clock", found: "off by -",
+			shows: [4]string{"Pools", "Clock against that of default", "bad", "behind"},
 		},
 		{
 			name: "wrong secret", before: func(g *faultGate) {
@@ -185,11 +216,13 @@ func faultRows() []faultRow {
 			}, cause: (*faultGate).signIn,
 			lines: []string{"sign-in failed"}, metric: `codegrant_sign_ins_total{outcome="failed",pool="default"} 1`,
 			alert: "CodegrantSignInsFail", doctor: "secret", found: "not the app client's",
+			shows: [4]string{"Sign-ins", "Failed", "bad", "The last one: "},
 		},
 		{
 			name: "callback not registered", config: "    prefix: /elsewhere\n",
 			lines: []string{"callback is not registered: nobody can sign in"}, metric: `codegrant_callback_registered{pool="default"} 0`,
 			alert: "CodegrantCallbackNotRegistered", doctor: "callback", found: "/elsewhere/callback is not registered",
+			shows: [4]string{"Pools", "Callback of default", "bad", "It is not registered"},
 		},
 		{
 			name: "user disabled and still signed in", config: stored, cause: func(g *faultGate) {
@@ -204,6 +237,7 @@ func faultRows() []faultRow {
 			},
 			lines: []string{"sync: sessions ended: the pool no longer lets the person sign in"}, metric: `codegrant_sync_changes_total{kind="disabled",pool="default"} 1`,
 			doctor: "sync", found: "the last pass was done",
+			shows: [4]string{"Synchronisation", "default", "good", "the last pass is done"},
 		},
 		{
 			name: "trigger refuses", before: func(g *faultGate) {
@@ -215,6 +249,7 @@ func faultRows() []faultRow {
 			}, cause: (*faultGate).signIn,
 			lines: []string{"sign-in refused"}, metric: `codegrant_sign_ins_total{outcome="refused",pool="default"} 1`,
 			alert: "CodegrantSignInsRefused",
+			shows: [4]string{"Sign-ins", "Refused", "warning", "The last one: "},
 		},
 		{
 			name: "sync stuck", config: stored, cause: func(g *faultGate) {
@@ -226,6 +261,7 @@ func faultRows() []faultRow {
 			},
 			lines: []string{"sync: pass failed"}, metric: `codegrant_sync_failing{pool="default"} 1`,
 			alert: "CodegrantSyncFailing", doctor: "sync", found: "the last pass failed",
+			shows: [4]string{"Synchronisation", "default", "bad", "the last pass failed"},
 		},
 		{
 			name: "outbox not read", config: strings.Replace(stored, "replica: true", "replica: {outbox: true}", 1), before: func(g *faultGate) {
@@ -243,17 +279,20 @@ func faultRows() []faultRow {
 			},
 			lines: []string{"outbox is not read"}, metric: `codegrant_outbox_entries [1-9]`,
 			alert: "CodegrantOutboxNotRead", doctor: "outbox", found: "nobody takes them",
+			shows: [4]string{"Outbox", "Changes that nobody has taken", "bad", "Nobody reads it"},
 		},
 		{
 			name: "upstream down", config: "routes:\n  - {path: /, public: true, upstream: {urls: ['http://127.0.0.1:1'], health: /}}\n",
 			lines: []string{"server of an upstream is ill: it gets no requests"}, metric: `codegrant_upstream_up{route="/",server="127.0.0.1:1"} 0`,
 			alert: "CodegrantUpstreamDown", doctor: "upstream", found: "takes no connection",
+			shows: [4]string{"Upstreams", "/", "bad", "It does not answer"},
 		},
 	}
 }
 
 // TestFaultsAreTold: for each fault of the table in docs/runbook.md, the log has the line, the
-// metrics the series, the alert's expression is true, and doctor finds it, within a minute.
+// metrics the series, the alert's expression is true, the console shows it, and doctor finds
+// it, within a minute.
 // Without the fault, the alert is quiet.
 func TestFaultsAreTold(t *testing.T) {
 	alerts := alertsOf(t)
@@ -267,7 +306,7 @@ func TestFaultsAreTold(t *testing.T) {
 				if !strings.HasPrefix(line, "| "+row.name+" |") {
 					continue
 				}
-				for _, says := range append(row.lines, row.alert, row.doctor) {
+				for _, says := range append(row.lines, row.alert, row.doctor, row.shows[0]+": ") {
 					if !strings.Contains(line, strings.TrimPrefix(says, "sync: ")) {
 						t.Errorf("the table says %snot %q", line, says)
 					}
@@ -311,6 +350,7 @@ func TestFaultsAreTold(t *testing.T) {
 					return len(evaluate(t, s, expr)) > 0
 				})
 			}
+			g.until("the console shows it", func() bool { return g.shows(row.shows) })
 			if row.doctor != "" {
 				g.until("doctor finds it", func() bool {
 					var out strings.Builder

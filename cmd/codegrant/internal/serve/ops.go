@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"time"
@@ -81,10 +82,20 @@ func unless(err, fine error) error {
 
 // operations are the endpoints that are not for the public.
 func (p *process) operations() *http.ServeMux {
-	return ops.Mux(func() (bool, any) {
+	mux := ops.Mux(func() (bool, any) {
 		report := p.ready.report()
 		return report.Ready, report
 	}, p.metrics.registry)
+	mux.HandleFunc("GET /state", func(w http.ResponseWriter, r *http.Request) {
+		if p.current.Load() == nil {
+			http.Error(w, "it is starting", http.StatusServiceUnavailable)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		_ = json.NewEncoder(w).Encode(p.state.get(r.Context()))
+	})
+	return mux
 }
 
 // inWords is how somebody is now.

@@ -36,7 +36,8 @@ type generation struct {
 	stores    *stores
 	pools     map[string]runningPool
 	upstreams []*upstream.Upstream
-	servers   []*mcp.Resource // MCP servers whose clients are the pool's
+	console   *console.Console // nil: none
+	servers   []*mcp.Resource  // MCP servers whose clients are the pool's
 	cert      *tls.Certificate
 	since     time.Time
 
@@ -76,9 +77,17 @@ func (g *generation) leave() {
 
 // retire has the generation closed once no request holds it.
 func (g *generation) retire() {
+	g.letGo()
 	g.retired.Store(true)
 	if g.users.Load() == 0 {
 		g.close()
+	}
+}
+
+// letGo ends what would otherwise last as long as somebody has a page open.
+func (g *generation) letGo() {
+	if g.console != nil {
+		g.console.Close()
 	}
 }
 
@@ -303,6 +312,10 @@ func (p *process) use(g *generation) {
 	}
 	p.metrics.begin(pools, routes)
 	p.metrics.outside.begin(pools, g.gateway.Servers())
+	if g.Console != nil || g.OpsListen != "" {
+		p.journal.Start()
+		p.day.Start()
+	}
 	g.since = time.Now()
 	p.askForClients(g.servers)
 	if before := p.current.Swap(g); before != nil {

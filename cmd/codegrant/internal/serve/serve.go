@@ -269,6 +269,7 @@ func (c Command) drain(p *process, server *http.Server, entrance *door, cut cont
 	ctx, cancel := context.WithTimeout(context.Background(), c.DrainTimeout)
 	defer cancel()
 	p.stopping.Store(true)
+	p.current.Load().letGo()
 	entrance.close(ctx)
 	entrance.empty(ctx)
 	err := server.Shutdown(ctx)

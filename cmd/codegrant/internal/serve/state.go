@@ -216,7 +216,7 @@ func (s *view) upstreams(g *generation) console.Panel {
 const syncLate = 3 * time.Hour
 
 func (s *view) sync(ctx context.Context, g *generation) console.Panel {
-	panel := console.Panel{Title: "Synchronisation with the pools"}
+	panel := console.Panel{Title: "Synchronisation"}
 	if g.stores.replica == nil || g.stores.journal == nil {
 		return panel
 	}
