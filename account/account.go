@@ -77,7 +77,7 @@ func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Referrer-Policy", "no-referrer")
 	page := p.pages[strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, p.home), "/")]
 	if page == nil {
-		pages.Render(w, r, http.StatusNotFound, pages.NotFound{Home: p.home})
+		p.Auth.Answer(w, r, http.StatusNotFound, nil)
 		return
 	}
 	page.ServeHTTP(w, r)
@@ -107,11 +107,11 @@ func (p *Pages) page(get, post func(*visit), recent bool) http.Handler {
 			get(v)
 		case post == nil:
 			w.Header().Set("Allow", "GET, HEAD")
-			http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
+			p.Auth.Answer(w, r, http.StatusMethodNotAllowed, nil)
 		default:
 			r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 			if err := r.ParseForm(); err != nil {
-				http.Error(w, http.StatusText(http.StatusBadRequest), http.StatusBadRequest)
+				p.Auth.Answer(w, r, http.StatusBadRequest, nil)
 				return
 			}
 			v.form = r.PostForm
@@ -127,12 +127,11 @@ func (p *Pages) page(get, post func(*visit), recent bool) http.Handler {
 		case http.MethodGet, http.MethodHead, http.MethodPost:
 		default:
 			w.Header().Set("Allow", "GET, HEAD, POST")
-			http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
+			p.Auth.Answer(w, r, http.StatusMethodNotAllowed, nil)
 			return
 		}
 		if err := p.Auth.CheckOrigin(r); err != nil { // also where the application looks after that
-			p.Logger.LogAttrs(r.Context(), slog.LevelWarn, "request refused", slog.String("path", r.URL.Path), slog.String("reason", err.Error()))
-			pages.Render(w, r, http.StatusForbidden, pages.FromElsewhere{Home: p.home})
+			p.Auth.Refuse(w, r, &codegrant.Identity{}, err)
 			return
 		}
 		guarded.ServeHTTP(w, r)
@@ -155,12 +154,11 @@ func (p *Pages) show(v *visit, title text, why string, sections ...pages.Section
 		status = http.StatusUnprocessableEntity
 		sections[0].Fault = why
 	}
-	view := pages.Account{
-		Title: v.say(title), SignedInAs: cmp.Or(v.id.Email, v.id.Username), Sections: sections,
-		Links: []pages.Link{{URL: p.home, Text: v.say(backToAccount)}},
-	}
+	view := pages.Account{Title: v.say(title), SignedInAs: cmp.Or(v.id.Email, v.id.Username), Sections: sections}
 	if title == yourAccount {
 		view.Links = []pages.Link{{URL: "/", Text: v.say(toStart)}}
+	} else { // beside a button that does something, no other one
+		view.Sections = append(view.Sections, pages.Section{Links: []pages.Link{{URL: p.home, Text: v.say(backToAccount)}}})
 	}
 	if done, ok := outcomes[v.r.URL.Query().Get("done")]; ok && v.form == nil {
 		view.Done = v.say(done)

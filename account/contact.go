@@ -50,9 +50,11 @@ func plainNumber(s string) (string, bool) {
 func (v *visit) contact(c contact, u user) pages.Item {
 	item := pages.Item{Title: v.say(c.title), Lines: []string{v.say(notSet)}}
 	if value := u.value(c.name); value != "" {
-		item.Lines[0], item.Tag = value, v.say(notConfirmed)
+		item.Lines[0] = value
 		if u.value(c.name+"_verified") == "true" {
 			item.Tag = v.say(isConfirmed)
+		} else {
+			item.Lines = append(item.Lines, v.say(notConfirmed))
 		}
 	}
 	return item

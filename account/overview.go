@@ -15,12 +15,16 @@ func (p *Pages) overview(v *visit) {
 	if !ok {
 		return
 	}
-	link := func(path string, t text) []pages.Link {
-		return []pages.Link{{URL: path, Text: v.say(t)}}
+	link := func(path string, t text, of ...text) []pages.Link {
+		l := pages.Link{URL: path, Text: v.say(t)}
+		for _, what := range of {
+			l.For = v.say(what)
+		}
+		return []pages.Link{l}
 	}
 	var sections []pages.Section
 	if own := p.profile(); len(own) > 0 {
-		s := pages.Section{Title: v.say(yourProfile), Links: link(p.home+"/profile", toChange)}
+		s := pages.Section{Title: v.say(yourProfile), Links: link(p.home+"/profile", toChange, yourProfile)}
 		for _, a := range own {
 			s.Items = append(s.Items, pages.Item{Title: v.label(a), Lines: []string{cmp.Or(u.value(a.Name), v.say(notSet))}})
 		}
@@ -33,7 +37,7 @@ func (p *Pages) overview(v *visit) {
 		}
 		s := pages.Section{Items: []pages.Item{v.contact(c, u)}}
 		if !a.ReadOnly {
-			s.Items[0].Links = link(p.home+c.path, toChange)
+			s.Items[0].Links = link(p.home+c.path, toChange, c.title)
 		}
 		sections = append(sections, s)
 	}
@@ -51,10 +55,10 @@ func (p *Pages) overview(v *visit) {
 		if slices.Contains(u.UserMFASettingList, softwareToken) {
 			state = turnedOn
 		}
-		sections = append(sections, pages.Section{Title: v.say(yourAuthenticator), Message: v.say(state), Links: link(p.home+"/authenticator", toChange)})
+		sections = append(sections, pages.Section{Title: v.say(yourAuthenticator), Message: v.say(state), Links: link(p.home+"/authenticator", toChange, yourAuthenticator)})
 	}
 	if p.has("/passkeys") {
-		sections = append(sections, pages.Section{Title: v.say(yourPasskeys), Message: v.say(passkeysAre), Links: link(p.home+"/passkeys", toChange)})
+		sections = append(sections, pages.Section{Title: v.say(yourPasskeys), Message: v.say(passkeysAre), Links: link(p.home+"/passkeys", toChange, yourPasskeys)})
 	}
 	sections = append(sections, p.recovery(v, u), pages.Section{
 		Title: v.say(yourSessions), Message: v.say(sessionsAre), Links: link(p.Prefix+"/sessions", showSessions),

@@ -20,7 +20,10 @@ type Picture struct {
 }
 
 // Link leads to another page.
-type Link struct{ URL, Text string }
+type Link struct {
+	URL, Text string
+	For       string // what a screen reader adds to that, where several read the same
+}
 
 // Item is one of a list.
 type Item struct {

@@ -1,0 +1,32 @@
+package account_test
+
+import (
+	"log"
+	"net/http"
+
+	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/account"
+	"github.com/codegrant/codegrant/cognito"
+)
+
+// An application lets people change their profile and password, and shows their team, which
+// they cannot change. Accounts are not deleted here.
+func ExampleNew() {
+	pool := cognito.Pool{ID: "eu-west-1_Ab12Cd34E", Domain: "acme.auth.eu-west-1.amazoncognito.com", ClientID: "1h57kf5cpq17m0eml12EXAMPLE"}
+	auth, err := codegrant.New(codegrant.Config{Pool: pool, BaseURL: "https://app.example.com", Scopes: []string{"openid", "email", "profile", account.Scope}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	pages, err := account.New(account.Config{
+		Auth: auth, Pool: pool,
+		Attributes: []account.Attribute{{Name: "email"}, {Name: "name"}, {Name: "custom:team", Label: "Team", ReadOnly: true}},
+		Hide:       []account.Page{account.DeletionPage},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	auth.Mount(mux, "/auth")
+	pages.Mount(mux) // at /auth/account
+	// Output:
+}
