@@ -91,7 +91,7 @@ func newSiteOf(t *testing.T, people func(*codegrant.Config), change func(*broker
 	client := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { s.arrived <- r.URL.Query() }))
 	t.Cleanup(client.Close)
 	s.callback = client.URL + "/callback"
-	store, keys, shelf := session.NewMemoryStore(session.MemoryConfig{}), session.RandomKeyring(), cupboard.NewMemory(s.now)
+	store, keys, shelf := session.NewMemoryStore(session.MemoryConfig{}), session.RandomKeyring(), newShelf(t, s.now)
 	s.sessions, s.shelf = store, shelf
 	s.url = s.App(func(config codegrant.Config) http.Handler {
 		s.pool, _ = codegrant.SessionPool(config.Pool)

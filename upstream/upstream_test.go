@@ -19,7 +19,6 @@ import (
 
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/codegranttest"
-	"github.com/codegrant/codegrant/cupboard"
 	"github.com/codegrant/codegrant/session"
 	"github.com/codegrant/codegrant/upstream"
 )
@@ -109,7 +108,7 @@ func newSite(t *testing.T, change func(*upstream.Config)) *site {
 	s := &site{Pool: codegranttest.NewPool(t, nil), t: t, codes: make(map[string]string)}
 	s.other = httptest.NewServer(s)
 	t.Cleanup(s.other.Close)
-	store, keys, shelf := session.NewMemoryStore(session.MemoryConfig{}), session.RandomKeyring(), cupboard.NewMemory(s.now)
+	store, keys, shelf := session.NewMemoryStore(session.MemoryConfig{}), session.RandomKeyring(), newShelf(t, s.now)
 	s.url = s.App(func(config codegrant.Config) http.Handler {
 		config.Sessions, config.Keys, config.Logger = store, keys, slog.New(slog.DiscardHandler)
 		var muxes []*http.ServeMux
