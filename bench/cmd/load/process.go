@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -106,7 +107,7 @@ func processes(ctx context.Context, flags *flag.FlagSet, args []string, out io.W
 	connections := flags.Int("connections", 8, "connections that ask at once")
 	peer := flags.Bool("peer", true, "measure oauth2-proxy too, which is built from the module proxy")
 	by := flags.String("pgo", "", "a file, whole path, that codegrant is built by")
-	only := flags.String("only", "", "measure the rows whose label has these words, and no memory")
+	only := flags.String("only", "", "measure the rows whose label has these words, and no memory; memory: that alone")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -133,7 +134,7 @@ func processes(ctx context.Context, flags *flag.FlagSet, args []string, out io.W
 			return fmt.Errorf("%s: %w", row.label, err)
 		}
 	}
-	if *only != "" {
+	if *only != "" && *only != "memory" {
 		return nil
 	}
 	return f.memory(ctx, *sessions, out)
@@ -402,7 +403,11 @@ func (f *field) pairs(number, signIns int) []pair {
 // memory prints what servers hold at the start, and what sessions take.
 func (f *field) memory(ctx context.Context, sessions int, out io.Writer) error {
 	fmt.Fprintf(out, "\n  resident memory\n")
-	g, err := newGateway(ctx, settings{build: f.build})
+	ops, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	g, err := newGateway(ctx, settings{build: f.build, ops: ops})
 	if err != nil {
 		return err
 	}
@@ -415,6 +420,10 @@ func (f *field) memory(ctx context.Context, sessions int, out io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(out, "  %-52s %9.1f MiB\n", "codegrant serve, at the start", mebi(before))
+	heldBefore, err := heapOf(ctx, ops)
+	if err != nil {
+		return err
+	}
 	tokens, err := g.tokens(ctx)
 	if err != nil {
 		return err
@@ -433,8 +442,47 @@ func (f *field) memory(ctx context.Context, sessions int, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	each := float64(after-before) / float64(sessions)
-	fmt.Fprintf(out, "  %-52s %9.1f MiB\n", fmt.Sprintf("the same, after %d sign-ins", sessions), mebi(after))
-	_, err = fmt.Fprintf(out, "  %-52s %9.0f B, %.2f × the %d B of its tokens\n", "each session, with what the collector has not freed", each, each/float64(size), size)
-	return err
+	heldAfter, err := heapOf(ctx, ops)
+	if err != nil {
+		return err
+	}
+	for _, row := range []struct {
+		label string
+		each  float64
+	}{
+		{"each session, on the heap", (heldAfter - heldBefore) / float64(sessions)},
+		{"each session, with what the collector has not freed", float64(after-before) / float64(sessions)},
+	} {
+		if _, err := fmt.Fprintf(out, "  %-52s %9.0f B, %.2f × the %d B of its tokens\n", row.label, row.each, row.each/float64(size), size); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// heapOf is what a process holds on its heap, once that was collected.
+func heapOf(ctx context.Context, ops string) (held float64, err error) {
+	text := ""
+	for _, path := range []string{"/debug/pprof/heap?gc=1", "/metrics"} {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+ops+path, nil)
+		if err != nil {
+			return 0, err
+		}
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return 0, err
+		}
+		b, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if err != nil {
+			return 0, err
+		}
+		text = string(b)
+	}
+	_, after, _ := strings.Cut(text, "\ngo_memstats_heap_alloc_bytes ")
+	line, _, _ := strings.Cut(after, "\n")
+	if held, err = strconv.ParseFloat(line, 64); err != nil {
+		return 0, fmt.Errorf("the heap of the process: %w", err)
+	}
+	return held, nil
 }

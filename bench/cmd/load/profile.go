@@ -21,6 +21,7 @@ func profile(ctx context.Context, flags *flag.FlagSet, args []string, out io.Wri
 	into := flags.String("out", "", "the file to write")
 	seconds := flags.Int("seconds", 60, "how long to look, at most 120")
 	signIns := flags.Bool("sign-ins", false, "have people sign in, in place of requests of who has")
+	held := flags.Int("held", 0, "so many people sign in, and what the process holds of them is written in place of its time")
 	check := flags.Bool("check", false, "ask /auth/check in place of an upstream")
 	connections := flags.Int("connections", 8, "connections that ask at once")
 	if err := flags.Parse(args); err != nil {
@@ -51,6 +52,12 @@ func profile(ctx context.Context, flags *flag.FlagSet, args []string, out io.Wri
 	browsers, err := g.signIn(ctx, 50)
 	if err != nil {
 		return err
+	}
+	if *held > 0 {
+		if _, err := g.signIn(ctx, *held); err != nil {
+			return err
+		}
+		return fetchProfile(ctx, "http://"+ops+"/debug/pprof/heap?gc=1", *into)
 	}
 	tokens, err := g.tokens(ctx)
 	if err != nil {

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"net/http"
+	"runtime"
 	"runtime/pprof"
 	"strconv"
 	"time"
@@ -17,7 +18,10 @@ const (
 func profiles(mux *http.ServeMux) {
 	mux.HandleFunc("GET /debug/pprof/profile", profileProcessor)
 	for _, name := range []string{"heap", "allocs", "goroutine"} {
-		mux.HandleFunc("GET /debug/pprof/"+name, func(w http.ResponseWriter, _ *http.Request) {
+		mux.HandleFunc("GET /debug/pprof/"+name, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Get("gc") == "1" { // as net/http/pprof has it
+				runtime.GC()
+			}
 			w.Header().Set("Content-Type", "application/octet-stream")
 			_ = pprof.Lookup(name).WriteTo(w, 0)
 		})

@@ -3,9 +3,9 @@ package serve
 import (
 	"context"
 	"os"
+	"runtime"
 	"runtime/debug"
 	readings "runtime/metrics"
-	"time"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 )
@@ -17,8 +17,6 @@ const (
 	heapRoom = 32 << 20
 	// maxPercent bounds the percentage for a heap that is next to empty.
 	maxPercent = 1000
-
-	tuneEvery = 10 * time.Second
 )
 
 // percentFor is the GOGC that gives a heap its room. Above heapRoom it is Go's own.
@@ -42,26 +40,39 @@ func (p *process) limitMemory() {
 	}
 }
 
-// tuneCollector follows the live heap until the context ends. Whoever sets GOGC has decided.
+// tuneCollector has the percentage follow the live heap, from collection to collection,
+// until the context ends.
+// Whoever sets GOGC has decided.
 func tuneCollector(ctx context.Context) {
 	if _, given := os.LookupEnv("GOGC"); given {
 		return
 	}
 	debug.FreeOSMemory() // what the start has left behind
-	sample := []readings.Sample{{Name: "/gc/heap/live:bytes"}}
-	tick := time.NewTicker(tuneEvery)
-	defer tick.Stop()
-	for set := 0; ; {
+	sample, set := []readings.Sample{{Name: "/gc/heap/live:bytes"}}, 0
+	follow := func() {
 		readings.Read(sample)
 		// Each change stops all goroutines for a moment: small ones are not worth that.
 		if want := percentFor(sample[0].Value.Uint64()); want < set*9/10 || want > set*11/10 {
 			debug.SetGCPercent(want)
 			set = want
 		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
+	}
+	follow()
+	// A heap that grows fast must not go on with the percentage of the small one that it was.
+	onCollection(ctx, follow)
+}
+
+// mark is an object that nothing refers to. Its finalizer runs after each collection.
+type mark struct{ _ [64]byte }
+
+// onCollection calls do after each collection, until one after the context ends.
+func onCollection(ctx context.Context, do func()) {
+	var again func(*mark)
+	again = func(m *mark) {
+		if ctx.Err() == nil {
+			do()
+			runtime.SetFinalizer(m, again)
 		}
 	}
+	runtime.SetFinalizer(new(mark), again)
 }
