@@ -41,7 +41,7 @@ func TestS057_AnswersAreNotStored(t *testing.T) {
 	check("a browser without a proof", get(t, http.DefaultClient, a.url+"/", "Accept", "text/html"), 302)
 	check("the start of a sign-in, with a cookie", get(t, http.DefaultClient, a.url+"/auth/login"), 302)
 	check("its end, with a cookie", get(t, browser.Client, callbackOf(t, a, browser, "/")), 303)
-	check("a refused callback, with a cookie", get(t, http.DefaultClient, a.url+"/auth/callback?code=x&state=y", "Cookie", "codegrant-request-y=x"), 400)
+	check("a refused callback, with a cookie", get(t, http.DefaultClient, a.url+"/auth/callback?code=x&state=y", "Cookie", "codegrant-"+a.url[strings.LastIndexByte(a.url, ':')+1:]+"-request-y=x"), 400)
 	for path, status := range map[string]int{"/": 200, "/open": 200, "/reports/": 200, "/orders/": 403, "/auth/user": 200} {
 		check(path, get(t, browser.Client, a.url+path), status)
 	}

@@ -16,12 +16,7 @@ import (
 	"github.com/codegrant/codegrant/session"
 )
 
-func (in *signIn) attemptPrefix() string {
-	if in.secure {
-		return "__Host-codegrant-request-"
-	}
-	return "codegrant-request-"
-}
+func (in *signIn) attemptPrefix() string { return in.cookieName("__Host-", "request-") }
 
 // attemptCookie is the cookie of the attempt with this state. Path is / because
 // the __Host- prefix demands it.
@@ -44,12 +39,7 @@ func (in *signIn) attemptPartCookie(state string, i int) session.Cookie {
 	return c
 }
 
-func (in *signIn) attemptPartPrefix() string {
-	if in.secure {
-		return "__Secure-codegrant-part-"
-	}
-	return "codegrant-part-"
-}
+func (in *signIn) attemptPartPrefix() string { return in.cookieName("__Secure-", "part-") }
 
 // setAttempt hands a sealed value to the browser, in as many cookies as it takes. It
 // returns what of it goes along with every request.

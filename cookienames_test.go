@@ -1,6 +1,9 @@
 package codegrant
 
 import (
+	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -35,5 +38,41 @@ func TestS656_CookieNamesOfServices(t *testing.T) {
 				t.Errorf("%s keeps %q from the application", tt.base, name)
 			}
 		}
+	}
+}
+
+// TestS656_CookiesOfServices: nor do services on ports of this machine take away each other's
+// sign-ins under way, messages and counts.
+func TestS656_CookiesOfServices(t *testing.T) {
+	for base, want := range map[string][]string{
+		"http://localhost:8080":   {"codegrant-8080-flash", "codegrant-8080-signins", "codegrant-8080-after-sign-out", "codegrant-8080-request-", "codegrant-8080-part-"},
+		"https://localhost:8443":  {"__Host-codegrant-8443-flash", "__Host-codegrant-8443-signins", "__Host-codegrant-8443-after-sign-out", "__Host-codegrant-8443-request-", "__Secure-codegrant-8443-part-"},
+		"https://app.example.com": {"__Host-codegrant-flash", "__Host-codegrant-signins", "__Host-codegrant-after-sign-out", "__Host-codegrant-request-", "__Secure-codegrant-part-"},
+	} {
+		a, err := New(Config{Pool: goodPool(), BaseURL: base})
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := a.signIn
+		got := []string{in.notes.flashCookie().Name, in.loopCookie().Name, a.signOut.afterSignOutCookie().Name, in.attemptPrefix(), in.attemptPartPrefix()}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", base, got, want)
+		}
+		for _, name := range want {
+			if !a.OwnsCookie(name) {
+				t.Errorf("%s hands on %s", base, name)
+			}
+		}
+	}
+	here, err := New(Config{Pool: goodPool(), BaseURL: "http://localhost:8080"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest(http.MethodGet, "http://localhost:8080/auth/logout", nil)
+	r.Header.Set("Cookie", "codegrant-8081-request-abc=x; codegrant-8080-request-abc=x")
+	w := httptest.NewRecorder()
+	here.signIn.clearAttempts(w, r)
+	if got := w.Result().Cookies(); len(got) != 1 || got[0].Name != "codegrant-8080-request-abc" {
+		t.Errorf("cleared: %v", got)
 	}
 }

@@ -1,10 +1,29 @@
 package codegrant
 
 import (
+	"net/url"
 	"strings"
 
 	"github.com/codegrant/codegrant/internal/keep"
 )
+
+// atPort is what names of cookies have on this machine: cookies do not tell ports apart, and
+// two services here would take each other's away.
+func atPort(base *url.URL) string {
+	if port := base.Port(); port != "" && isLoopback(base.Hostname()) {
+		return "-" + port
+	}
+	return ""
+}
+
+// cookieName is that of a cookie beside the session's.
+func (s *site) cookieName(prefix, what string) string {
+	name := "codegrant" + s.atPort + "-" + what
+	if s.secure {
+		name = prefix + name
+	}
+	return name
+}
 
 // OwnsCookie reports whether cookies of this name are of this Auth: sessions, sign-ins
 // under way, messages, ways back from the pool, and those of CloudFront where it gives
@@ -21,7 +40,7 @@ func (a *Auth) OwnsCookie(name string) bool {
 	// Cookies of other ports of this machine reach this one: what another service of ours
 	// has there is for nobody here.
 	if a.gate.loopback {
-		if rest, ours := strings.CutPrefix(strings.TrimPrefix(name, "__Host-"), "codegrant"); ours && (rest == "" || rest[0] == '-') {
+		if rest, ours := strings.CutPrefix(strings.TrimPrefix(strings.TrimPrefix(name, "__Host-"), "__Secure-"), "codegrant"); ours && (rest == "" || rest[0] == '-') {
 			return true
 		}
 	}

@@ -40,11 +40,7 @@ const (
 )
 
 func (n *notes) flashCookie() session.Cookie {
-	name := "codegrant-flash"
-	if n.secure {
-		name = "__Host-" + name
-	}
-	return session.Cookie{Name: name, Path: "/", Secure: n.secure, SameSite: http.SameSiteLaxMode}
+	return session.Cookie{Name: n.cookieName("__Host-", "flash"), Path: "/", Secure: n.secure, SameSite: http.SameSiteLaxMode}
 }
 
 type sealedFlash struct {

@@ -14,7 +14,7 @@ func TestS145_CookiesThatNobodySet(t *testing.T) {
 	a := newApp(t, nil)
 	var line strings.Builder
 	for i := range 2990 {
-		fmt.Fprintf(&line, "codegrant-request-%d=x; ", i)
+		fmt.Fprintf(&line, "codegrant-%s-request-%d=x; ", a.url[strings.LastIndexByte(a.url, ':')+1:], i)
 	}
 	for _, tt := range []struct{ method, path string }{{"GET", "/auth/login"}, {"POST", "/auth/logout"}} {
 		r := httptest.NewRequest(tt.method, tt.path, nil)

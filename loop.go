@@ -20,11 +20,7 @@ const (
 // loopCookie counts finished sign-ins. Who removes it starts at nothing, and goes
 // round in circles for as long as they like to.
 func (in *signIn) loopCookie() session.Cookie {
-	name := "codegrant-signins"
-	if in.secure {
-		name = "__Host-" + name
-	}
-	return session.Cookie{Name: name, Path: "/", Secure: in.secure, SameSite: http.SameSiteLaxMode}
+	return session.Cookie{Name: in.cookieName("__Host-", "signins"), Path: "/", Secure: in.secure, SameSite: http.SameSiteLaxMode}
 }
 
 // signInsInARow is how many the browser has finished, the last a moment ago.

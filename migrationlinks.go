@@ -41,11 +41,7 @@ const (
 // afterSignOutCookie holds where a person goes who comes back from the pool's sign-out,
 // which takes registered URLs alone and passes nothing on.
 func (out *signOut) afterSignOutCookie() session.Cookie {
-	name := "codegrant-after-sign-out"
-	if out.secure {
-		name = "__Host-" + name
-	}
-	return session.Cookie{Name: name, Path: "/", Secure: out.secure, SameSite: http.SameSiteLaxMode}
+	return session.Cookie{Name: out.cookieName("__Host-", "after-sign-out"), Path: "/", Secure: out.secure, SameSite: http.SameSiteLaxMode}
 }
 
 // signOutHop is our own sign-out endpoint, if it is registered as a sign-out URL.

@@ -20,8 +20,9 @@ import (
 // settings is Config with defaults, checked.
 type settings struct {
 	Config
-	secure    bool // https, or any cookie rule that follows from it
-	loopback  bool // on this machine, where cookies of other ports come along
+	secure    bool   // https, or any cookie rule that follows from it
+	loopback  bool   // on this machine, where cookies of other ports come along
+	atPort    string // in names of cookies there
 	rules     *returnto.Rules
 	cookie    session.Cookie // the session's
 	binding   string         // what a session record is bound to
@@ -50,7 +51,7 @@ func (c Config) resolve() (settings, error) {
 		base = &url.URL{Scheme: "https", Host: "invalid.invalid"}
 	}
 	c.BaseURL = base.Scheme + "://" + base.Host
-	s := settings{secure: base.Scheme == "https", loopback: isLoopback(base.Hostname())}
+	s := settings{secure: base.Scheme == "https", loopback: isLoopback(base.Hostname()), atPort: atPort(base)}
 
 	if c.CallbackURL != "" && !onOrigin(c.CallbackURL, c.BaseURL) {
 		fault("CallbackURL", "%q is not on BaseURL %s; the callback must come back to this service", c.CallbackURL, c.BaseURL)
@@ -168,9 +169,8 @@ func (c Config) resolve() (settings, error) {
 		if s.secure && c.InsecureCookieDomain == "" {
 			s.cookie.Name = "__Host-codegrant"
 		}
-		// Cookies do not tell ports apart: two services here would sign each other out.
-		if port := base.Port(); port != "" && s.loopback && c.InsecureCookieDomain == "" {
-			s.cookie.Name += "-" + port
+		if c.InsecureCookieDomain == "" {
+			s.cookie.Name += s.atPort
 		}
 	}
 	if c.SameSiteStrict {

@@ -104,7 +104,7 @@ func signedIn(tb testing.TB, sessions session.Store, build func(*codegrant.Auth)
 		}
 		response.Body.Close()
 		// What remembers where a sign-in ended lasts minutes, a session hours.
-		held := slices.DeleteFunc(jar.Cookies(origin), func(c *http.Cookie) bool { return strings.HasPrefix(c.Name, "codegrant-request-") })
+		held := slices.DeleteFunc(jar.Cookies(origin), func(c *http.Cookie) bool { return strings.Contains(c.Name, "-request-") })
 		if len(held) == 0 {
 			tb.Fatalf("sign in: %s at %s", response.Status, response.Request.URL)
 		}
