@@ -12,9 +12,14 @@ type Change struct {
 	Created bool
 	Adopted bool
 
+	// Merged says that two people have turned out to be one: User is the identity that
+	// From was known by. Whatever refers to From is to refer to Into from now on. Nil in
+	// all other changes.
+	Merged *Merged
+
 	// Fields names what is different, sorted: username, email, email_verified,
 	// name, given_name, family_name, phone_number, phone_number_verified, locale,
-	// custom, enabled, status, deleted, first_sign_in, last_sign_in, and groups where
+	// custom, enabled, status, deleted, first_sign_in, last_sign_in, linked_to, and groups where
 	// anything about memberships is different, be it only who states one.
 	Fields []string
 
@@ -22,6 +27,12 @@ type Change struct {
 	// in, and is no longer in. Sorted.
 	GroupsAdded   []string
 	GroupsRemoved []string
+}
+
+// Merged are the IDs of two people who are one person from now on.
+type Merged struct {
+	From int64 `json:"from"`
+	Into int64 `json:"into"`
 }
 
 // Empty reports whether nothing has changed.

@@ -120,6 +120,14 @@ func DecideRevoke(stored User, group string, now time.Time) Change {
 	return decideLocal(stored, next, now)
 }
 
+// DecideLink says what changes when stored becomes an identity of the person with the
+// given ID; 0: a person of its own.
+func DecideLink(stored User, person int64, now time.Time) Change {
+	next := clone(stored)
+	next.LinkedTo = person
+	return decideLocal(stored, next, now)
+}
+
 func decideLocal(stored, next User, now time.Time) Change {
 	change := difference(&stored, next)
 	if !change.Empty() {
@@ -245,6 +253,7 @@ func difference(stored *User, next User) Change {
 	differ("given_name", next.GivenName != before.GivenName)
 	differ("groups", !slices.EqualFunc(next.Groups, before.Groups, Membership.equal))
 	differ("last_sign_in", !next.LastSignIn.Equal(before.LastSignIn))
+	differ("linked_to", next.LinkedTo != before.LinkedTo)
 	differ("locale", next.Locale != before.Locale)
 	differ("name", next.Name != before.Name)
 	differ("phone_number", next.PhoneNumber != before.PhoneNumber)

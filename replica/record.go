@@ -21,6 +21,8 @@ const (
 	EventRestored = "restored"  // the pool has them again
 	EventGroups   = "groups"    // a membership is different, be it only who states it
 	EventSignedIn = "signed_in" // they signed in
+	EventMerged   = "merged"    // they are the same person as another: see Merged
+	EventUnlinked = "unlinked"  // they are a person of their own again
 )
 
 // Record is a [Change] in writing, as JSON, for programs that hear of it later and
@@ -37,6 +39,9 @@ type Record struct {
 	GroupsAdded   []string `json:"groups_added"`
 	GroupsRemoved []string `json:"groups_removed"`
 
+	// Merged is that of the change; left out where there is none.
+	Merged *Merged `json:"merged,omitempty"`
+
 	// User is the person after the change.
 	User RecordedUser `json:"user"`
 }
@@ -45,6 +50,7 @@ type Record struct {
 // that has not come, such as that of the deletion, is left out.
 type RecordedUser struct {
 	ID                  int64             `json:"id"`
+	LinkedTo            int64             `json:"linked_to,omitempty"` // the person, where that is another row
 	Issuer              string            `json:"issuer"`
 	Subject             string            `json:"subject"`
 	Username            string            `json:"username"`
@@ -83,8 +89,9 @@ func NewRecord(c Change) Record {
 	r := Record{
 		Version: RecordVersion, Events: eventsOf(c),
 		Fields: listed(c.Fields), GroupsAdded: listed(c.GroupsAdded), GroupsRemoved: listed(c.GroupsRemoved),
+		Merged: c.Merged,
 		User: RecordedUser{
-			ID: u.ID, Issuer: u.Issuer, Subject: u.Subject, Username: u.Username, Email: u.Email, EmailVerified: u.EmailVerified,
+			ID: u.ID, LinkedTo: u.LinkedTo, Issuer: u.Issuer, Subject: u.Subject, Username: u.Username, Email: u.Email, EmailVerified: u.EmailVerified,
 			Name: u.Name, GivenName: u.GivenName, FamilyName: u.FamilyName,
 			PhoneNumber: u.PhoneNumber, PhoneNumberVerified: u.PhoneNumberVerified, Locale: u.Locale,
 			Custom: map[string]string{}, Enabled: u.Enabled, Status: u.Status,
@@ -130,11 +137,13 @@ func eventsOf(c Change) []string {
 	happened(EventDisabled, before.Enabled && !c.User.Enabled)
 	happened(EventEnabled, !before.Enabled && c.User.Enabled)
 	happened(EventGroups, c.Has("groups"))
+	happened(EventMerged, c.Merged != nil)
 	happened(EventRestored, !before.Deleted.IsZero() && c.User.Deleted.IsZero())
 	happened(EventSignedIn, c.Has("first_sign_in") || c.Has("last_sign_in"))
+	happened(EventUnlinked, before.LinkedTo != 0 && c.User.LinkedTo == 0)
 	happened(EventUpdated, len(events) == 0 || !c.Created && slices.ContainsFunc(c.Fields, func(field string) bool {
 		switch field {
-		case "deleted", "enabled", "first_sign_in", "groups", "last_sign_in":
+		case "deleted", "enabled", "first_sign_in", "groups", "last_sign_in", "linked_to":
 			return false
 		}
 		return true

@@ -7,13 +7,17 @@ import (
 
 // User is one person as the replica knows them.
 type User struct {
-	// ID is the key of the row, for an application's own tables to refer to. It
-	// is never given to another person.
+	// ID is the key of the row. It is never given to another person.
 	ID int64
 
 	// Issuer and Subject (the sub claim) name the person for ever.
 	Issuer  string
 	Subject string
+
+	// LinkedTo is the ID of the person, where this is one of several identities of
+	// theirs and not the one that they are known by; 0: it is. All the rest is of this
+	// identity alone, groups too. See [User.Person].
+	LinkedTo int64
 
 	// Username is unique in the pool at any moment, but can be given to somebody
 	// else once its owner is deleted.
@@ -54,6 +58,15 @@ type User struct {
 	// An older statement changes nothing.
 	AsOf       time.Time
 	GroupsAsOf time.Time // zero: no statement has named groups yet
+}
+
+// Person is the ID of the person, whichever of their identities this is: what an
+// application's own tables refer to.
+func (u User) Person() int64 {
+	if u.LinkedTo != 0 {
+		return u.LinkedTo
+	}
+	return u.ID
 }
 
 // InGroup reports whether the user is in the named group, compared byte for byte.

@@ -120,7 +120,7 @@ func (s *Sessions) create(ctx context.Context, w http.ResponseWriter, h *Held, h
 	if err != nil {
 		return h, err
 	}
-	if err = s.people.StillEnabled(ctx, made.UserID); err == nil {
+	if err = s.people.StillEnabled(ctx, made.Issuer, made.Subject, made.UserID); err == nil {
 		err = s.within(ctx, made)
 	}
 	if err == nil {

@@ -117,7 +117,7 @@ func (b *Accounts) Current(ctx context.Context, issuer, subject string, row int6
 		return 0, nil, fault.UserDisabled
 	}
 	if row != 0 {
-		row = u.ID // another than before where the account was made anew
+		row = u.Person() // another than before where the account was made anew
 	}
 	if b.groups != GroupsOfToken {
 		groups = groupsOf(u, b.groups, groups)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -64,25 +65,30 @@ func (p *People) Tell(ctx context.Context, claims *verify.Claims, signIn bool, d
 	case !change.User.Enabled:
 		return row, digest, fault.UserDisabled // by the application: the pool has let them in
 	}
-	return change.User.ID, sum, nil
+	return change.User.Person(), sum, nil
 }
 
 // StillEnabled asks the replica once more when a session is there to be found. Whoever
 // disables somebody does that first and then ends their sessions: one that was not
-// there yet is seen to here, and every other one there.
-func (p *People) StillEnabled(ctx context.Context, row int64) error {
+// there yet is seen to here, and every other one there. So does whoever merges people.
+func (p *People) StillEnabled(ctx context.Context, issuer, subject string, person int64) error {
 	if p.Replica == nil {
 		return nil
 	}
-	u, err := p.Replica.User(ctx, row)
+	u, err := p.Replica.UserBySubject(ctx, issuer, subject)
 	switch {
 	case err != nil:
 		return fault.Away("look at the replica again", err)
 	case !u.Enabled:
 		return fault.UserDisabled
+	case u.Person() != person:
+		return fault.Away("look at the replica again", errMerged)
 	}
 	return nil
 }
+
+// errMerged: the next try comes in as whom they have become.
+var errMerged = errors.New("the person was merged with another, or unlinked, while they signed in")
 
 // snapshotOf is what an ID token says about a person. A token states some of the
 // attributes (scopes and the app client's rights decide which) and all groups.

@@ -115,14 +115,9 @@ func (s *Store) Versions(ctx context.Context) (have, want int64, err error) {
 	return version.Int64, want, nil
 }
 
-// outboxVersion is the version of the tables that has brought the outbox. Without
-// one, the version before is enough.
-const outboxVersion = 3
-
 // Check reports whether the tables are there and as this code needs them, and
 // otherwise [ErrNotMigrated], [ErrNewerSchema] or why it cannot tell. It writes
-// nothing. Tables from before there was an outbox are good enough for a store that
-// has none.
+// nothing.
 func (s *Store) Check(ctx context.Context) error {
 	provider, err := s.provider()
 	if err != nil {
@@ -130,10 +125,6 @@ func (s *Store) Check(ctx context.Context) error {
 	}
 	sources := provider.ListSources()
 	known := sources[len(sources)-1].Version
-	needed := known
-	if known == outboxVersion && s.outbox == nil {
-		needed--
-	}
 
 	var readableFrom int64
 	var version sql.NullInt64
@@ -150,9 +141,9 @@ func (s *Store) Check(ctx context.Context) error {
 	case readableFrom > known:
 		return fmt.Errorf("check the replica's tables: %w: %w (they are at version %d, this code knows %d)",
 			replica.ErrUnavailable, ErrNewerSchema, version.Int64, known)
-	case version.Int64 < needed:
+	case version.Int64 < known:
 		return fmt.Errorf("check the replica's tables: %w: %w (they are at version %d, this code needs %d)",
-			replica.ErrUnavailable, ErrNotMigrated, version.Int64, needed)
+			replica.ErrUnavailable, ErrNotMigrated, version.Int64, known)
 	}
 	return nil
 }

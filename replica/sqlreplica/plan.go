@@ -162,6 +162,7 @@ func unstated(m replica.Membership) bool { return !m.Pool && !m.Local }
 // account that the application turned off by itself stays off.
 func (r row) turned(enabled bool) row {
 	switch {
+	case r.LinkedTo != 0: // its own account is off anyhow
 	case !enabled && !r.inactive:
 		r.inactive, r.deactivated = true, true
 	case enabled && r.deactivated:

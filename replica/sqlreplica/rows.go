@@ -19,7 +19,7 @@ const usersAndConfirmations = "codegrant_users u LEFT JOIN codegrant_confirmatio
 
 func (s *Store) userColumns() string {
 	t := s.engine.readTime
-	return "u.id, u.issuer, u.subject, u.username, u.email, u.email_verified, u.name, u.given_name, u.family_name, " +
+	return "u.id, u.linked_to, u.issuer, u.subject, u.username, u.email, u.email_verified, u.name, u.given_name, u.family_name, " +
 		"u.phone_number, u.phone_number_verified, u.locale, u.custom, u.enabled, u.status, " +
 		t("u.deleted_at") + ", " + t("u.first_sign_in") + ", " + t("u.last_sign_in") + ", " + t("u.created_at") + ", " + t("u.updated_at") + ", " +
 		s.headColumns() + ", " + s.tables.view().inactive + ", " + cmp.Or(s.engine.version, "''")
@@ -43,11 +43,12 @@ type userScan struct {
 	custom                        string
 	confirmedAsOf, confirmedGroup time.Time
 	confirmed                     sql.NullString
+	linkedTo                      sql.NullInt64
 }
 
 func (u *userScan) columns() []any {
 	return slices.Concat([]any{
-		&u.ID, &u.Issuer, &u.Subject, &u.Username, &u.Email, &u.EmailVerified, &u.Name, &u.GivenName, &u.FamilyName,
+		&u.ID, &u.linkedTo, &u.Issuer, &u.Subject, &u.Username, &u.Email, &u.EmailVerified, &u.Name, &u.GivenName, &u.FamilyName,
 		&u.PhoneNumber, &u.PhoneNumberVerified, &u.Locale, &u.custom, &u.Enabled, &u.Status,
 		timeColumn{&u.Deleted}, timeColumn{&u.FirstSignIn}, timeColumn{&u.LastSignIn}, timeColumn{&u.Created}, timeColumn{&u.Updated},
 	}, u.head(), []any{&u.inactive, &u.deactivated, &u.version})
@@ -68,7 +69,7 @@ func (u *userScan) done() (row, error) {
 		u.Custom = nil
 	}
 	u.AsOf, u.GroupsAsOf = later(u.AsOf, u.confirmedAsOf), later(u.GroupsAsOf, u.confirmedGroup)
-	u.confirmedBy = u.confirmed.String
+	u.confirmedBy, u.LinkedTo = u.confirmed.String, u.linkedTo.Int64
 	return u.row, nil
 }
 
