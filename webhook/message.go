@@ -17,6 +17,7 @@ const (
 	TypeCreated = "user.created"
 	TypeUpdated = "user.updated"
 	TypeDeleted = "user.deleted"
+	TypeMerged  = "user.merged" // data.merged.from is data.merged.into from now on
 )
 
 // Message is what a receiver gets, as JSON.
@@ -30,6 +31,8 @@ type Message struct {
 // everything.
 func typeOf(r replica.Record) string {
 	switch {
+	case r.Happened(replica.EventMerged):
+		return TypeMerged
 	case r.Happened(replica.EventDeleted):
 		return TypeDeleted
 	case r.Happened(replica.EventCreated) || r.Happened(replica.EventAdopted):

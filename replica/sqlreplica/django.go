@@ -249,16 +249,15 @@ func address(u replica.User) string {
 
 // sameAddress compares addresses in any case of ASCII letters. Folding any other
 // character takes the mailboxes of different people for one.
-func sameAddress(a, b string) bool {
-	lower := func(s string) string {
-		return strings.Map(func(r rune) rune {
-			if 'A' <= r && r <= 'Z' {
-				return r + 'a' - 'A'
-			}
-			return r
-		}, s)
-	}
-	return lower(a) == lower(b)
+func sameAddress(a, b string) bool { return lowered(a) == lowered(b) }
+
+func lowered(address string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, address)
 }
 
 // cut returns the first characters of s.

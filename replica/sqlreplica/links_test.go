@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -257,6 +259,47 @@ func TestS757_DjangoLetsNobodyInAsSomebodyElse(t *testing.T) {
 		}
 		if c := state(1, 5, &on); !c.User.Enabled || !active(a) {
 			t.Errorf("enabled again: %+v, active %t", c.User, active(a))
+		}
+	})
+}
+
+// TestMergeManyDuplicates: ten thousand take minutes (CODEGRANT_TEST_DUPLICATES, a hundred
+// by default).
+func TestMergeManyDuplicates(t *testing.T) {
+	many := 100
+	if text := os.Getenv("CODEGRANT_TEST_DUPLICATES"); text != "" {
+		var err error
+		if many, err = strconv.Atoi(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eachEngine(t, func(t *testing.T, e testEngine) {
+		s, _ := e.store(t, Config{Outbox: &Outbox{}})
+		var batch []replica.Snapshot
+		for n := range 2 * many {
+			p := person(n, 0, "a")
+			p.Email = fmt.Sprintf("user-%d@example.com", n/2)
+			batch = append(batch, p)
+		}
+		for some := range slices.Chunk(batch, 1000) {
+			if _, err := s.ApplyBatch(t.Context(), some); err != nil {
+				t.Fatal(err)
+			}
+		}
+		began := time.Now()
+		found, err := s.Duplicates(t.Context(), testIssuer)
+		if err != nil || len(found) != many {
+			t.Fatalf("%d duplicates, %v", len(found), err)
+		}
+		looked := time.Since(began)
+		for _, d := range found {
+			if _, err := s.Merge(t.Context(), d.People[1].ID, d.People[0].ID, "me"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		t.Logf("%d duplicates found in %s and merged in %s", many, looked.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
+		if found, err := s.Duplicates(t.Context()); err != nil || len(found) != 0 {
+			t.Errorf("%d duplicates at the end, %v", len(found), err)
 		}
 	})
 }

@@ -51,9 +51,12 @@ type usersDuplicates struct{ djangoInspection }
 
 // Help is shown by codegrant users duplicates --help.
 func (usersDuplicates) Help() string {
-	return `Lists accounts of a Django project that are in people's way: several with one address,
-and people who have one account here and another one at Python backends. It changes
-nothing. codegrant doctor --people finds out before a move.
+	return `Lists people who may be one: several to whom their pools say one address belongs, of all
+pools of the configuration. codegrant users merge makes them one.
+
+Beside Django it lists accounts that are in people's way: several with one address, and
+people who have one account here and another one at Python backends. codegrant doctor
+--people finds out before a move. It changes nothing.
 
 Exit status: 0 where there are none, 1 where there are some.
 
@@ -69,6 +72,9 @@ func (c usersDuplicates) Run(ctx context.Context, out *terminal.Streams) error {
 	}
 	defer o.Close()
 	accounts, err := o.Users.DjangoAccounts(ctx)
+	if errors.Is(err, replica.ErrInvalid) && c.Database == "" { // the replica is in tables of its own
+		return c.people(ctx, out, o)
+	}
 	if err != nil {
 		return notDjango(err)
 	}

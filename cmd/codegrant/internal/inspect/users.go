@@ -14,7 +14,9 @@ type Users struct {
 	List usersList `cmd:"" default:"withargs" help:"List the people in the replica."`
 	Show usersShow `cmd:"" help:"Show one person, with groups and sessions."`
 
-	Duplicates usersDuplicates `cmd:"" help:"List accounts of a Django project that are in people's way."`
+	Duplicates usersDuplicates `cmd:"" help:"List people who may be one: several with one verified address; beside Django, accounts that are in people's way."`
+	Merge      usersMerge      `cmd:"" help:"Say that two people are one."`
+	Unlink     usersUnlink     `cmd:"" help:"Make an identity a person of its own again."`
 	Relink     usersRelink     `cmd:"" help:"Say whose account one of a Django project is."`
 }
 
@@ -80,6 +82,10 @@ func (c usersShow) Run(ctx context.Context, out *terminal.Streams) error {
 	if err != nil {
 		return err
 	}
+	identities, err := o.Users.Identities(ctx, u.Person())
+	if err != nil {
+		return err
+	}
 	p, sessions := parts.NewPerson(u), []held{}
 	if o.Sessions != nil {
 		if sessions, err = listSessions(ctx, o, u.Subject, maxListed); err != nil {
@@ -87,7 +93,7 @@ func (c usersShow) Run(ctx context.Context, out *terminal.Streams) error {
 		}
 	}
 	if c.JSON {
-		return terminal.PrintJSON(out.Stdout, map[string]any{"user": p, "sessions": sessions})
+		return terminal.PrintJSON(out.Stdout, map[string]any{"user": p, "sessions": sessions, "person": u.Person(), "identities": newIdentities(identities)})
 	}
 	verified := ""
 	if !p.EmailVerified {
@@ -98,6 +104,12 @@ func (c usersShow) Run(ctx context.Context, out *terminal.Streams) error {
 		{"State", strings.TrimSpace(p.State() + " " + p.Status)}, {"Groups", strings.Join(p.Groups, ", ")}, {"Last sign-in", terminal.ShortTime(p.LastSignIn)},
 	} {
 		fmt.Fprintf(out.Stdout, "%-13s %s\n", line[0], terminal.Printable(line[1]))
+	}
+	if len(identities) > 1 {
+		fmt.Fprintln(out.Stdout)
+		if err := printIdentities(out.Stdout, identities); err != nil {
+			return err
+		}
 	}
 	if len(sessions) > 0 {
 		fmt.Fprintln(out.Stdout)

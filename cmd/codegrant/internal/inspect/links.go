@@ -1,0 +1,299 @@
+package inspect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
+	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/replica"
+)
+
+// identity is one of a person, as programs get it.
+type identity struct {
+	Row      int64  `json:"row"`
+	Person   int64  `json:"person"`
+	Issuer   string `json:"issuer"`
+	Subject  string `json:"sub"`
+	Username string `json:"username"`
+	Email    string `json:"email"`
+}
+
+func newIdentities(users []replica.User) []identity {
+	all := []identity{}
+	for _, u := range users {
+		all = append(all, identity{u.ID, u.Person(), u.Issuer, u.Subject, u.Username, u.Email})
+	}
+	return all
+}
+
+func printIdentities(w io.Writer, users []replica.User) error {
+	var rows [][]string
+	for _, i := range newIdentities(users) {
+		rows = append(rows, []string{strconv.FormatInt(i.Row, 10), strconv.FormatInt(i.Person, 10), i.Username, i.Email, i.Subject, i.Issuer})
+	}
+	return terminal.Table(w, "ROW\tPERSON\tUSERNAME\tEMAIL\tSUBJECT\tISSUER", rows)
+}
+
+// people lists those who may be one.
+func (c usersDuplicates) people(ctx context.Context, out *terminal.Streams, o *parts.Opened) error {
+	found, err := o.Users.Duplicates(ctx)
+	if err != nil {
+		return err
+	}
+	type duplicate struct {
+		Email  string     `json:"email"`
+		People []identity `json:"people"`
+	}
+	all := []duplicate{}
+	var flat []replica.User
+	for _, d := range found {
+		all = append(all, duplicate{d.Email, newIdentities(d.People)})
+		flat = append(flat, d.People...)
+	}
+	switch {
+	case c.JSON:
+		err = terminal.PrintJSON(out.Stdout, map[string]any{"duplicates": all})
+	case len(found) == 0:
+		_, err = fmt.Fprintln(out.Stdout, "no address is of several people")
+	default:
+		if err = printIdentities(out.Stdout, flat); err == nil {
+			_, err = fmt.Fprintf(out.Stdout, "\n%s\n", terminal.Plural(len(found), "duplicate"))
+		}
+	}
+	if err == nil && len(found) > 0 {
+		return terminal.Exit(1, errors.New("several people have one address; codegrant users merge makes them one"))
+	}
+	return err
+}
+
+type usersMerge struct {
+	parts.Inspection
+	From          string `env:"-" placeholder:"WHO" help:"The person whose row is given up: row, sub, username or e-mail address."`
+	Into          string `env:"-" placeholder:"WHO" help:"The person whom they turn out to be. Their row stays what applications refer to."`
+	VerifiedEmail bool   `env:"-" help:"In place of --from and --into: everybody to whom their pools say one address belongs, into the one who was there first."`
+	Yes           bool   `env:"-" help:"Do it. Without it, it is said what would be done."`
+}
+
+// Help is shown by codegrant users merge --help.
+func (usersMerge) Help() string {
+	return `Says that two people are one, who has several ways to sign in: another pool, another
+provider, an account that was made anew. Every identity keeps its groups, and has the
+row (user id) of --into from then on. What your application keeps for --from is yours to
+move: OnChange and the outbox hear of it (merged). Sessions of --from are ended.
+
+Make sure that they are one: whoever signs in as either gets what belongs to both. With
+--verified-email you trust every pool of the configuration to have verified addresses.
+
+People of several pools are named by row.
+
+Examples:
+  codegrant users merge --from 17 --into 4
+  codegrant users merge --from 17 --into alice@example.com --yes
+  codegrant users merge --verified-email --yes`
+}
+
+var errWhom = errors.New("say whom: --from and --into, or --verified-email")
+
+func (c usersMerge) Run(ctx context.Context, out *terminal.Streams) error {
+	if c.VerifiedEmail == (c.From != "" && c.Into != "") || c.VerifiedEmail && c.From+c.Into != "" {
+		return errWhom
+	}
+	l, err := openLinks(c.Inspection, out)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	if c.VerifiedEmail {
+		return c.mergeAll(ctx, out, l)
+	}
+	from, err := l.Find(ctx, c.From)
+	if err != nil {
+		return err
+	}
+	into, err := l.Find(ctx, c.Into)
+	if err != nil {
+		return err
+	}
+	if from.Person() == into.Person() {
+		fmt.Fprintln(out.Stdout, "they are one person already")
+		return nil
+	}
+	if !c.Yes {
+		if err := printIdentities(out.Stdout, []replica.User{from, into}); err != nil {
+			return err
+		}
+		fmt.Fprintf(out.Stdout, "\nwould be person %d; nothing is done yet: add --yes\n", into.Person())
+		return nil
+	}
+	if err := l.merge(ctx, from.Person(), into.Person()); err != nil {
+		return err
+	}
+	fmt.Fprintf(out.Stdout, "person %d is person %d from now on\n", from.Person(), into.Person())
+	return nil
+}
+
+// mergeAll merges duplicates one by one: a second run goes on with what the first left.
+func (c usersMerge) mergeAll(ctx context.Context, out *terminal.Streams, l *links) error {
+	found, err := l.Users.Duplicates(ctx, l.issuers()...)
+	if err != nil {
+		return err
+	}
+	n := 0
+	for _, d := range found {
+		for _, from := range d.People[1:] {
+			n++
+			if !c.Yes {
+				continue
+			}
+			if err := l.merge(ctx, from.Person(), d.People[0].Person()); err != nil {
+				return fmt.Errorf("after %s: %w", terminal.Plural(n-1, "merge"), err)
+			}
+		}
+	}
+	if !c.Yes {
+		fmt.Fprintf(out.Stdout, "%s would be merged; nothing is done yet: codegrant users duplicates lists them, --yes does it\n", terminal.Plural(n, "duplicate"))
+		return nil
+	}
+	fmt.Fprintf(out.Stdout, "merged %s\n", terminal.Plural(n, "duplicate"))
+	return nil
+}
+
+type usersUnlink struct {
+	parts.Inspection
+	Who string `arg:"" help:"The identity: row, sub, username or e-mail address."`
+	Yes bool   `env:"-" help:"Do it. Without it, it is said what would be done."`
+}
+
+// Help is shown by codegrant users unlink --help.
+func (usersUnlink) Help() string {
+	return `The identity has a row (user id) of its own again, the one that it had before. What your
+application has moved stays where it is, unless it hears of it (unlinked) and moves it
+back. Sessions of the identity are ended.
+
+Examples:
+  codegrant users show alice@example.com       which identities there are
+  codegrant users unlink 17 --yes`
+}
+
+func (c usersUnlink) Run(ctx context.Context, out *terminal.Streams) error {
+	l, err := openLinks(c.Inspection, out)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	u, err := l.Find(ctx, c.Who)
+	if err != nil {
+		return err
+	}
+	switch {
+	case u.LinkedTo == 0:
+		return fmt.Errorf("row %d is linked to nobody: codegrant users show %d has its identities", u.ID, u.ID)
+	case !c.Yes:
+		fmt.Fprintf(out.Stdout, "row %d, %s, would no longer be person %d; nothing is done yet: add --yes\n", u.ID, terminal.Printable(u.Username), u.LinkedTo)
+		return nil
+	}
+	change, err := l.Users.Unlink(ctx, u.ID)
+	if err != nil {
+		return err
+	}
+	l.audit.Info("audit", slog.String("event", "unlinked"), slog.Int64("identity", u.ID), slog.Int64("person", u.LinkedTo), slog.String("by", operator()))
+	if err := l.signOut(ctx, []replica.User{change.User}); err != nil {
+		return err
+	}
+	fmt.Fprintf(out.Stdout, "row %d is a person of its own\n", u.ID)
+	return nil
+}
+
+// links are the stores of a configuration, for those who change whose identities are.
+type links struct {
+	*parts.Opened
+	pools []settings.Pool
+	audit *slog.Logger
+}
+
+func openLinks(c parts.Inspection, out *terminal.Streams) (*links, error) {
+	s, err := c.Load(parts.UsesSessions)
+	if err != nil {
+		return nil, err
+	}
+	pool := s.Pools[0]
+	if c.Pool != "" || len(s.Pools) == 1 {
+		if pool, err = parts.ChoosePool(s, c.Pool); err != nil {
+			return nil, err
+		}
+	}
+	o, err := parts.OpenStores(s)
+	if err != nil {
+		return nil, err
+	}
+	if o.Users == nil {
+		o.Close()
+		return nil, parts.ErrNoReplica
+	}
+	o.Issuer = pool.Issuer
+	return &links{o, s.Pools, slog.New(slog.NewJSONHandler(out.Stderr, nil))}, nil
+}
+
+func (l *links) issuers() (all []string) {
+	for _, p := range l.pools {
+		if !slices.Contains(all, p.Issuer) {
+			all = append(all, p.Issuer)
+		}
+	}
+	return all
+}
+
+// merge makes two people one, writes down who has said so, and ends the sessions that
+// know the one who is given up.
+func (l *links) merge(ctx context.Context, from, into int64) error {
+	identities, err := l.Users.Identities(ctx, from)
+	if err != nil {
+		return err
+	}
+	change, err := l.Users.Merge(ctx, from, into, operator())
+	if err != nil || change.Empty() {
+		return err
+	}
+	l.audit.Info("audit", slog.String("event", "merged"), slog.Int64("from", from), slog.Int64("into", into), slog.String("by", operator()))
+	return l.signOut(ctx, identities)
+}
+
+// signOut ends the sessions of identities, at every app client of their pools.
+func (l *links) signOut(ctx context.Context, identities []replica.User) error {
+	if l.Sessions == nil {
+		return nil // they are where no other process sees them
+	}
+	var faults []error
+	for _, u := range identities {
+		for _, p := range l.pools {
+			if p.Issuer != u.Issuer {
+				continue
+			}
+			bound, err := codegrant.SessionPool(p.Config.Pool)
+			if err == nil {
+				_, err = l.Sessions.DeleteBySubject(ctx, bound, u.Subject)
+			}
+			faults = append(faults, err)
+		}
+	}
+	if err := errors.Join(faults...); err != nil {
+		return fmt.Errorf("it is done, and sessions that know the row of before were not ended: %w; codegrant sessions end --user %s", err, strings.Join(subjects(identities), ", "))
+	}
+	return nil
+}
+
+func subjects(users []replica.User) (all []string) {
+	for _, u := range users {
+		all = append(all, u.Subject)
+	}
+	return all
+}

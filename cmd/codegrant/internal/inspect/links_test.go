@@ -1,0 +1,108 @@
+package inspect
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/commandtest"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
+	"github.com/codegrant/codegrant/replica"
+	"github.com/codegrant/codegrant/session"
+)
+
+// TestS758_MergeByCommand: duplicates are found by verified addresses alone, nothing is
+// done without --yes, an audit line says who did it, and sessions that know the row of
+// before end.
+func TestS758_MergeByCommand(t *testing.T) {
+	config := commandtest.Stores(t) // alice, whose address is verified, and bob, whose is not
+	o, err := parts.Inspection{Config: config}.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	enter := func(subject, email string, verified bool) int64 {
+		t.Helper()
+		c, err := o.Users.Apply(t.Context(), replica.Snapshot{Issuer: o.Issuer, Subject: subject, Username: subject, Email: email, EmailVerified: verified, At: time.Now()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := time.Now()
+		err = o.Sessions.Create(t.Context(), session.Record{ID: session.NewHandle().RecordID(), Pool: o.Bound, Subject: subject, Created: now, LastSeen: now, Expires: now.Add(time.Hour), Sealed: []byte("x")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.User.ID
+	}
+	google := enter("google", "Alice@example.com", true)
+	enter("thief", "alice@example.com", false)
+	enter("bobs", "bob@example.com", true)
+	alice, err := o.Users.UserByUsername(t.Context(), o.Issuer, "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(want int, args ...string) (stdout, stderr string) {
+		t.Helper()
+		stdout, stderr, status := say(t, append(append([]string{"users"}, args...), "--config", config)...)
+		if status != want {
+			t.Fatalf("users %v: status %d\n%s%s", args, status, stdout, stderr)
+		}
+		return stdout, stderr
+	}
+	sessions := func(subject string) int {
+		t.Helper()
+		all, err := o.Sessions.List(t.Context(), session.Query{Pool: o.Bound, Subject: subject, Limit: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(all)
+	}
+
+	out, _ := run(1, "duplicates", "--json")
+	var listed struct {
+		Duplicates []struct{ People []identity }
+	}
+	if err := json.Unmarshal([]byte(out), &listed); err != nil || len(listed.Duplicates) != 1 || len(listed.Duplicates[0].People) != 2 ||
+		listed.Duplicates[0].People[0].Row != alice.ID || listed.Duplicates[0].People[1].Row != google {
+		t.Fatalf("duplicates: %s, %v", out, err)
+	}
+	if out, _ := run(1, "duplicates"); strings.Contains(out, "thief") || strings.Contains(out, "bobs") {
+		t.Errorf("who has no verified address of another's: %s", out)
+	}
+	run(1, "merge")
+	run(1, "merge", "--from", "google")
+	run(1, "merge", "--from", "google", "--into", "alice", "--verified-email")
+	for _, args := range [][]string{{"merge", "--from", "google", "--into", "alice"}, {"merge", "--verified-email"}} {
+		if out, audit := run(0, args...); !strings.Contains(out, "--yes") || audit != "" {
+			t.Errorf("%v: %s%s", args, out, audit)
+		}
+	}
+	if u, err := o.Users.User(t.Context(), google); err != nil || u.LinkedTo != 0 || sessions("google") != 1 {
+		t.Errorf("without --yes: %+v, %v, %d sessions", u, err, sessions("google"))
+	}
+	_, audit := run(0, "merge", "--verified-email", "--yes")
+	if !strings.Contains(audit, `"event":"merged"`) || !strings.Contains(audit, "operator ") {
+		t.Errorf("audit: %q", audit)
+	}
+	if u, err := o.Users.User(t.Context(), google); err != nil || u.Person() != alice.ID || sessions("google") != 0 || sessions("sub-0") != 2 || sessions("thief") != 1 {
+		t.Errorf("merged: %+v, %v, %d, %d and %d sessions", u, err, sessions("google"), sessions("sub-0"), sessions("thief"))
+	}
+	run(0, "duplicates")
+	if out, _ := run(0, "merge", "--from", "google", "--into", "alice", "--yes"); !strings.Contains(out, "already") {
+		t.Errorf("a second time: %s", out)
+	}
+	if out, _ := run(0, "show", "google"); !strings.Contains(out, "PERSON") || !strings.Contains(out, "sub-0") {
+		t.Errorf("show: %s", out)
+	}
+	run(1, "unlink", "alice")
+	if out, _ := run(0, "unlink", "google"); !strings.Contains(out, "--yes") {
+		t.Errorf("unlink: %s", out)
+	}
+	if _, audit := run(0, "unlink", "google", "--yes"); !strings.Contains(audit, `"event":"unlinked"`) {
+		t.Errorf("audit: %q", audit)
+	}
+	if u, err := o.Users.User(t.Context(), google); err != nil || u.Person() != google {
+		t.Errorf("unlinked: %+v, %v", u, err)
+	}
+}
