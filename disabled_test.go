@@ -2,6 +2,7 @@ package codegrant_test
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -17,19 +18,20 @@ import (
 // accounts is a replica whose application can turn accounts off.
 type accounts struct {
 	replica.Store
-	off   atomic.Bool
-	fault error // of looking somebody up
+	off    atomic.Bool
+	linked atomic.Int64 // the person whose identity they are; 0: their own
+	fault  error        // of looking somebody up
 }
 
 func (r *accounts) Apply(_ context.Context, s replica.Snapshot) (replica.Change, error) {
-	return replica.Change{User: replica.User{ID: 7, Issuer: s.Issuer, Subject: s.Subject, Enabled: !r.off.Load()}}, nil
+	return replica.Change{User: replica.User{ID: 7, LinkedTo: r.linked.Load(), Issuer: s.Issuer, Subject: s.Subject, Enabled: !r.off.Load()}}, nil
 }
 
-func (r *accounts) User(_ context.Context, id int64) (replica.User, error) {
+func (r *accounts) UserBySubject(_ context.Context, issuer, subject string) (replica.User, error) {
 	if err := r.fault; err != nil {
 		return replica.User{}, err
 	}
-	return replica.User{ID: id, Enabled: !r.off.Load()}, nil
+	return replica.User{ID: 7, LinkedTo: r.linked.Load(), Issuer: issuer, Subject: subject, Enabled: !r.off.Load()}, nil
 }
 
 // lastMoment is a store of sessions in which somebody is disabled, and their sessions
@@ -104,5 +106,29 @@ func TestS117_AnAccountThatTheApplicationTurnedOff(t *testing.T) {
 	}
 	if r := get(t, other.Client, a.url+"/auth/user"); r.StatusCode != 401 {
 		t.Errorf("a session came of it: status %d", r.StatusCode)
+	}
+}
+
+// TestS758_MergedWhileTheySignIn: a sign-in during which the person is merged leaves no
+// session of whom they were; the next comes in as whom they are.
+func TestS758_MergedWhileTheySignIn(t *testing.T) {
+	users, store := new(accounts), &lastMoment{Store: session.NewMemoryStore(session.MemoryConfig{})}
+	store.disable = func(session.Record) { users.linked.Store(4) } // and nobody's session was there to be ended
+	a := newApp(t, func(c *codegrant.Config) { c.Sessions, c.Replica = store, users })
+	browser := codegranttest.NewBrowser(t)
+	if page := browser.SignIn(a.url+"/", "alice@example.com", codegranttest.Password); page.Status != 503 {
+		t.Errorf("sign-in: status %d at %s", page.Status, page.URL)
+	}
+	if records, err := store.List(t.Context(), session.Query{}); err != nil || len(records) != 0 {
+		t.Errorf("sessions: %v, %v", records, err)
+	}
+	browser = codegranttest.NewBrowser(t)
+	if page := browser.SignIn(a.url+"/", "alice@example.com", codegranttest.Password); page.Status != 200 {
+		t.Errorf("the next sign-in: status %d at %s", page.Status, page.URL)
+	}
+	var who struct{ ID int64 }
+	r := get(t, browser.Client, a.url+"/auth/user")
+	if err := json.NewDecoder(r.Body).Decode(&who); err != nil || who.ID != 4 {
+		t.Errorf("the person is %d, %v", who.ID, err)
 	}
 }

@@ -56,8 +56,8 @@ type replicaFunc struct {
 	apply func()
 }
 
-func (r *replicaFunc) User(_ context.Context, id int64) (replica.User, error) {
-	return replica.User{ID: id, Enabled: true}, nil
+func (r *replicaFunc) UserBySubject(_ context.Context, issuer, subject string) (replica.User, error) {
+	return replica.User{ID: 7, Issuer: issuer, Subject: subject, Enabled: true}, nil
 }
 
 func (r *replicaFunc) Apply(_ context.Context, s replica.Snapshot) (replica.Change, error) {

@@ -42,13 +42,11 @@ func (r *strictReplica) Apply(_ context.Context, s replica.Snapshot) (replica.Ch
 	return c, nil
 }
 
-func (r *strictReplica) User(_ context.Context, id int64) (replica.User, error) {
+func (r *strictReplica) UserBySubject(_ context.Context, _, subject string) (replica.User, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, u := range r.users {
-		if u.ID == id {
-			return u, nil
-		}
+	if u, ok := r.users[subject]; ok {
+		return u, nil
 	}
 	return replica.User{}, replica.ErrNotFound
 }

@@ -52,8 +52,8 @@ func (c *copies) Apply(_ context.Context, s replica.Snapshot) (replica.Change, e
 	return change, nil
 }
 
-func (c *copies) User(_ context.Context, id int64) (replica.User, error) {
-	return c.users[c.ids[id-1]], nil
+func (c *copies) UserBySubject(_ context.Context, _, subject string) (replica.User, error) {
+	return c.users[subject], nil
 }
 
 // lines are of a log that others write to meanwhile.
