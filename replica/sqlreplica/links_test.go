@@ -237,8 +237,14 @@ func TestS757_DjangoLetsNobodyInAsSomebodyElse(t *testing.T) {
 		if c := state(1, 3, &on); !c.User.Enabled || active(a) {
 			t.Errorf("enabled: %+v, active %t", c.User, active(a))
 		}
+		state(1, 4, &off)
 		if _, err := db.ExecContext(t.Context(), fmt.Sprintf("UPDATE auth_user SET is_active = FALSE WHERE id = %d", b)); err != nil {
 			t.Fatal(err)
+		}
+		enabled := person(1, 5, "a")
+		enabled.Enabled = &on
+		if c := apply(t, s, enabled); c.User.Enabled || active(a) {
+			t.Errorf("enabled by the pool, while the application has the person off: %+v, active %t", c.User, active(a))
 		}
 		if u, err := s.User(t.Context(), a); err != nil || u.Enabled {
 			t.Errorf("the application has turned the person off: %+v, %v", u, err)
@@ -253,11 +259,11 @@ func TestS757_DjangoLetsNobodyInAsSomebodyElse(t *testing.T) {
 		if _, err := s.Merge(t.Context(), a, b, "me"); err != nil {
 			t.Fatal(err)
 		}
-		state(1, 4, &off)
+		state(1, 6, &off)
 		if _, err := s.Unlink(t.Context(), a); err != nil || active(a) {
 			t.Errorf("unlinked while the pool has them disabled: %v, active %t", err, active(a))
 		}
-		if c := state(1, 5, &on); !c.User.Enabled || !active(a) {
+		if c := state(1, 7, &on); !c.User.Enabled || !active(a) {
 			t.Errorf("enabled again: %+v, active %t", c.User, active(a))
 		}
 	})
