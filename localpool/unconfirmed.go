@@ -19,4 +19,7 @@ var unconfirmed = []struct{ where, here string }{
 	{"a metadata document that cannot be fetched", "the error page says why; `REFRESH` is `InvalidParameterException`, the token endpoint `invalid_client`"},
 	{"what discovery says of metadata documents", "`client_id_metadata_document_supported`, where a policy has an app client"},
 	{"errors of passkeys at a sign-in", "`NotAuthorizedException`, as of a wrong password"},
+	{"the key of a device that is forgotten, at a sign-in", "`ResourceNotFoundException`, after the password was right; by SRP the proof may be sent again without it"},
+	{"`SSORedirectBindingURI` and `SLORedirectBindingURI` of SAML providers", "the addresses of the redirect binding in `MetadataFile`; without one they are absent, and the provider is taken"},
+	{"where the file of an import job is put", "at `PreSignedUrl`, which is here and not in an S3 bucket, by PUT; no header is looked at"},
 }

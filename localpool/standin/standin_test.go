@@ -3,18 +3,13 @@ package standin_test
 import (
 	"bufio"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -24,7 +19,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/codegrant/codegrant/localpool"
 	"github.com/codegrant/codegrant/localpool/standin"
@@ -182,6 +176,10 @@ func TestAmazonsNames(t *testing.T) {
 // hook, is for the host that it names.
 func TestWithoutProxy(t *testing.T) {
 	w := newWorld(t)
+	if c, err := tls.Dial("tcp", w.address, &tls.Config{ServerName: "cognito-idp.eu-west-1.amazonaws.com", RootCAs: w.roots, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}); err == nil {
+		_ = c.Close()
+		t.Error("TLS 1.1 is spoken")
+	}
 	for name, ok := range map[string]bool{"cognito-idp.eu-west-1.amazonaws.com": true, "s3.eu-west-1.amazonaws.com": false, "cognito-idp.eu-west-9.amazonaws.com": false, "": false} {
 		c, err := tls.Dial("tcp", w.address, &tls.Config{ServerName: name, RootCAs: w.roots, InsecureSkipVerify: name == ""})
 		if (err == nil) != ok {
@@ -247,96 +245,59 @@ func TestS435_AmazonsNamesCountInsideAlone(t *testing.T) {
 	if _, err := localpool.New(localpool.Config{AsAWS: true, Logger: slog.New(slog.DiscardHandler)}); err == nil || !strings.Contains(err.Error(), "begins with a region") {
 		t.Errorf("a pool of no region: %v", err)
 	}
+	elsewhere, err := localpool.ParseSeed([]byte(strings.ReplaceAll(seedYAML, "eu-west-1_", "eu-west-9_")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := localpool.New(localpool.Config{Seed: elsewhere, AsAWS: true, Logger: slog.New(slog.DiscardHandler)}); err == nil || !strings.Contains(err.Error(), "begins with a region") {
+		t.Errorf("a pool of a region that Amazon has not: %v", err)
+	}
+	// Each host has what it has at Amazon's.
+	const (
+		keys, users, secret = "/eu-west-1_Stand1/.well-known/jwks.json", api + "ListUsers", "secretsmanager.GetSecretValue"
+		own                 = "eu-west-1stand1.auth.eu-west-1.amazoncognito.com"
+	)
+	for _, row := range []struct {
+		host, method, path, target string
+		want                       int
+	}{
+		{"cognito-idp.eu-west-1.amazonaws.com", "POST", "/", users, 200}, {"cognito-idp.eu-west-1.amazonaws.com", "POST", "/", secret, 404},
+		{"cognito-idp.eu-west-1.amazonaws.com", "GET", "/login", "", 404}, {"cognito-idp.eu-west-1.amazonaws.com", "GET", "/_pool/messages", "", 404},
+		{"issuer-cognito-idp.eu-west-1.amazonaws.com", "GET", keys, "", 200}, {"issuer-cognito-idp.eu-west-1.amazonaws.com", "POST", "/", users, 404},
+		{"secretsmanager.eu-west-1.amazonaws.com", "POST", "/", users, 404}, {"secretsmanager.eu-west-1.amazonaws.com", "OPTIONS", "/", "", 204},
+		{"secretsmanager.eu-west-1.amazonaws.com", "GET", keys, "", 404},
+		{own, "POST", "/", users, 404}, {own, "GET", "/_pool/messages", "", 404}, {own, "POST", "/_pool/reset", "", 404}, {own, "GET", keys, "", 404}, {own, "GET", "/", "", 200},
+		{"eu-west-1stand1.auth.us-east-1.amazoncognito.com", "GET", "/", "", 404}, {"eu-west-1stand1.auth.eu-west-9.amazoncognito.com", "GET", "/", "", 421},
+		{"cognito-idp.eu-west-9.amazonaws.com", "GET", keys, "", 421},
+	} {
+		r := httptest.NewRequest(row.method, "https://"+row.host+row.path, strings.NewReader(`{"UserPoolId":"eu-west-1_Stand1"}`))
+		r.Header.Set("X-Amz-Target", row.target)
+		answer := httptest.NewRecorder()
+		if w.pool.ServeAWS(answer, r); answer.Code != row.want {
+			t.Errorf("%s %s%s %s: status %d, want %d", row.method, row.host, row.path, row.target, answer.Code, row.want)
+		}
+	}
 }
 
-// TestS436_TheAuthority is of one folder, of one user, and of these names.
-func TestS436_TheAuthority(t *testing.T) {
-	folder := filepath.Join(t.TempDir(), "aws")
-	a, err := standin.OpenAuthority(folder)
+// TestTLSWithoutName: who names no host in TLS gets the certificate of the one that CONNECT named.
+func TestTLSWithoutName(t *testing.T) {
+	w := newWorld(t)
+	c, err := net.Dial("tcp", w.address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.Environment("127.0.0.1:9229", false); err != nil {
+	defer c.Close()
+	const host = "cognito-idp.eu-west-1.amazonaws.com"
+	_, _ = fmt.Fprintf(c, "CONNECT %s:443 HTTP/1.1\r\nHost: %s:443\r\n\r\n", host, host)
+	if response, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("CONNECT: %v", err)
+	}
+	inside := tls.Client(c, &tls.Config{InsecureSkipVerify: true}) // verified below
+	if err := inside.Handshake(); err != nil {
 		t.Fatal(err)
 	}
-	files, err := os.ReadDir(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range files {
-		if info, err := f.Info(); err != nil || info.Mode().Perm() != 0o600 {
-			t.Errorf("%s: %v, %v", f.Name(), info.Mode(), err)
-		}
-	}
-	if info, err := os.Stat(folder); err != nil || info.Mode().Perm() != 0o700 {
-		t.Errorf("the folder: %v, %v", info.Mode(), err)
-	}
-	read := func(name string) []byte {
-		b, err := os.ReadFile(filepath.Join(folder, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		block, _ := pem.Decode(b)
-		return block.Bytes
-	}
-	root, err := x509.ParseCertificate(read("authority.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := x509.ParsePKCS8PrivateKey(read("authority.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	// Who steals the key can still speak for no other name.
-	roots := x509.NewCertPool()
-	roots.AddCert(root)
-	for name, ok := range map[string]bool{
-		"cognito-idp.eu-west-1.amazonaws.com": true, "issuer-cognito-idp.us-gov-west-1.amazonaws.com": true, "secretsmanager.us-east-1.amazonaws.com": true,
-		"shop.auth.eu-west-1.amazoncognito.com": true, "s3.eu-west-1.amazonaws.com": false, "amazonaws.com": false, "sts.amazonaws.com": false,
-		"example.com": false, "localhost": false, "127.0.0.1": false, "evilamazoncognito.com": false,
-	} {
-		template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().Add(time.Hour)}
-		if ip := net.ParseIP(name); ip != nil {
-			template.IPAddresses = []net.IP{ip}
-		} else {
-			template.DNSNames = []string{name}
-		}
-		leaf, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		der, err := x509.CreateCertificate(rand.Reader, template, root, &leaf.PublicKey, key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		certificate, err := x509.ParseCertificate(der)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := certificate.Verify(x509.VerifyOptions{DNSName: name, Roots: roots}); (err == nil) != ok {
-			t.Errorf("a certificate for %s: %v", name, err)
-		}
-	}
-	if again, err := standin.OpenAuthority(folder); err != nil || again == a {
-		t.Errorf("a second start: %v", err)
-	}
-	if second, err := os.ReadFile(filepath.Join(folder, "authority.pem")); err != nil || string(second) != string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.Raw})) {
-		t.Errorf("a second start has another authority: %v", err)
-	}
-	for name, spoil := range map[string]func() error{
-		"that others read":  func() error { return os.Chmod(filepath.Join(folder, "authority.key"), 0o644) },
-		"that is damaged":   func() error { return os.WriteFile(filepath.Join(folder, "authority.key"), []byte("x"), 0o600) },
-		"of no certificate": func() error { return os.Remove(filepath.Join(folder, "authority.pem")) },
-	} {
-		if err := os.Chmod(filepath.Join(folder, "authority.key"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := spoil(); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := standin.OpenAuthority(folder); err == nil || !strings.Contains(err.Error(), "remove the folder") {
-			t.Errorf("a key %s: %v", name, err)
-		}
+	if _, err := inside.ConnectionState().PeerCertificates[0].Verify(x509.VerifyOptions{DNSName: host, Roots: w.roots}); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -367,6 +328,9 @@ func TestS437_OtherHosts(t *testing.T) {
 	}
 	if got := connect(passing, address); got != "200" {
 		t.Errorf("a host that is passed on to: %s", got)
+	}
+	if got := connect(passing, "127.0.0.10:443"); got != "403" {
+		t.Errorf("127.0.0.1 is not 127.0.0.10: %s", got)
 	}
 	if got := connect(passing, "example.com:443"); got != "403" {
 		t.Errorf("*.example.com is not example.com: %s", got)

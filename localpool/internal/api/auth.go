@@ -148,6 +148,9 @@ func (a *API) byPassword(ctx context.Context, c state.Client, p, sent map[string
 	if err != nil {
 		return nil, err
 	}
+	if err := a.hasDevice(c, u, p["DEVICE_KEY"]); err != nil {
+		return nil, err
+	}
 	return a.proceed(ctx, c, u, triggers.Authentication, nil, p["DEVICE_KEY"], at.with(state.ByPassword))
 }
 

@@ -37,6 +37,7 @@ var importJobs = document{
 }
 
 // ImportPattern is where the files of import jobs are put.
+// (Unconfirmed: "where the file of an import job is put".)
 const ImportPattern = "/{pool}/user-import/{job}"
 
 // importURL has no host: the answer gets the server's.

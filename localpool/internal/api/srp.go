@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -181,6 +182,13 @@ func (a *API) verifyPassword(ctx context.Context, c state.Client, p, metadata ma
 	if err != nil {
 		return nil, err
 	}
+	// Clients name the device with the proof too, and prove again without it where it is gone.
+	device := cmp.Or(p["DEVICE_KEY"], taken.device)
+	if err := a.hasDevice(c, u, device); err != nil {
+		taken.device = ""
+		a.sessions.restore(p["PASSWORD_CLAIM_SECRET_BLOCK"], taken)
+		return nil, err
+	}
 	so := taken.with(state.ByPassword)
 	if taken.custom != nil { // the functions are told that the password was right
 		if u.Status != state.Confirmed {
@@ -189,5 +197,5 @@ func (a *API) verifyPassword(ctx context.Context, c state.Client, p, metadata ma
 		rounds := []triggers.Round{{Name: "SRP_A", Result: true}, {Name: passwordVerifier, Result: true}}
 		return a.custom(ctx, c, u, rounds, metadata, so.shown)
 	}
-	return a.proceed(ctx, c, u, triggers.Authentication, metadata, taken.device, so)
+	return a.proceed(ctx, c, u, triggers.Authentication, metadata, device, so)
 }
