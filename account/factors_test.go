@@ -173,3 +173,21 @@ func TestS719_Deletion(t *testing.T) {
 		})
 	}
 }
+
+// TestS719_DeletionWithSessionsInCookies: where browsers carry the sessions, and nobody can
+// find them, those of a deleted account are refused all the same.
+func TestS719_DeletionWithSessionsInCookies(t *testing.T) {
+	w := newWorld(t, func(_ *localpool.Seed, c *codegrant.Config, _ *account.Config) { c.CookieSessions = true })
+	b, phone := w.signIn(alice), w.signIn(alice)
+	w.ahead.advance(2 * time.Second) // a sign-in of the same second counts as before
+	page := w.at(b, "/delete")
+	answer := b.Submit(page, page.Forms[0], map[string]string{"sure": "yes"})
+	if answer.Status != 200 || !strings.Contains(answer.Body, "Your account is deleted") {
+		t.Fatalf("%d %s", answer.Status, plain(answer.Body))
+	}
+	for _, browser := range []*codegranttest.Browser{b, phone} {
+		if page := browser.Open(w.url + "/"); strings.Contains(page.Body, "Welcome") {
+			t.Error("a session goes on")
+		}
+	}
+}
