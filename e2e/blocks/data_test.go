@@ -34,6 +34,7 @@ routes:
 var beside = map[string]string{
 	"secrets/customers": "s3cret\n", "secrets/database": "postgres://codegrant@db.internal/app\n", "secrets/github": "s3cret\n",
 	"secrets/keys/2026-01": key, "secrets/events": "made-with-openssl-rand-hex-32-once\n", "site/index.html": "<!doctype html>",
+	"secrets/crm": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n", "secrets/search": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n",
 	"shop.cedar": `@id("all") permit (principal, action, resource);`, "shop.cedarschema": "namespace Shop { entity User in [UserGroup]; entity UserGroup; entity Url; entity Folder; action \"get /orders\", \"post /orders\", read appliesTo { principal: [User], resource: [Url, Folder] }; }",
 }
 
