@@ -32,6 +32,17 @@ type Verdict struct {
 	Servers  []string
 }
 
+// Answer is the verdict in a word.
+func (v Verdict) Answer() string {
+	switch v.Level {
+	case Good:
+		return "Yes"
+	case Bad:
+		return "No"
+	}
+	return "Not known"
+}
+
 // Asked is a permission of a route, and whether the person has it.
 type Asked struct {
 	Route, Permission string

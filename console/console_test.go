@@ -383,7 +383,7 @@ func TestAsk(t *testing.T) {
 	if r.StatusCode != 200 || asked.Who != "bob" || asked.Method != "POST" || asked.URL != "/reports" || asked.From.String() != "10.1.2.3" || asked.Pool != "two" {
 		t.Errorf("%d, asked %+v", r.StatusCode, asked)
 	}
-	for _, want := range []string{"forbidden", "no group", "group x", "http://a", `value="bob"`} {
+	for _, want := range []string{">No</span> forbidden", "no group", "group x", "http://a", `value="bob"`} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page lacks %q", want)
 		}

@@ -43,7 +43,7 @@ func (l Line) Attr(name string) string {
 // Rest are the values that have no column of their own.
 func (l Line) Rest() (rest []Attr) {
 	for _, a := range l.Attrs {
-		if !slices.Contains([]string{"reason", "sub", "subject", "request_id"}, a.Name) {
+		if !slices.Contains([]string{"reason", "sub", "subject", "request_id", "decision"}, a.Name) {
 			rest = append(rest, a)
 		}
 	}
@@ -58,9 +58,21 @@ func (l Line) Person() string {
 	return l.Attr("subject")
 }
 
-// Refuses reports whether a line says that something was refused, or failed.
+// Why is the reason that a line gives, or what was decided.
+func (l Line) Why() string {
+	if reason := l.Attr("reason"); reason != "" {
+		return reason
+	}
+	return l.Attr("decision")
+}
+
+// Refuses reports whether a line says that something was refused, or failed. Who was sent
+// to sign in was not.
 func (l Line) Refuses() bool {
-	return l.Level >= slog.LevelWarn && l.Request != "" || l.access()
+	if l.access() {
+		return l.Attr("decision") != "unauthorized" || !strings.HasPrefix(l.Attr("status"), "3")
+	}
+	return l.Level >= slog.LevelWarn && l.Request != ""
 }
 
 // access reports whether it is the line that the access log has of a request.

@@ -31,6 +31,7 @@ func TestJournal(t *testing.T) {
 	log.Info("request", "status", 200, "decision", "passed", "sub", "s1", "request_id", "r2")
 	log.Info("request", "status", 401, "decision", "unauthorized", "path", "/a", "request_id", "r3")
 	log.Info("request", "status", 302, "route", "endpoint", "request_id", "r4")
+	log.Info("request", "status", 302, "decision", "unauthorized", "path", "/b", "request_id", "r5") // sent to sign in
 	if got := j.Of("s1"); len(got) != 3 || got[2].Event != "signed in" || got[2].Attr("pool") != "one" {
 		t.Errorf("of s1: %+v", got)
 	}
@@ -44,6 +45,9 @@ func TestJournal(t *testing.T) {
 		if got := j.Story(reference); len(got) != 2 || got[0].Event != "request refused" || got[1].Attr("status") != "403" {
 			t.Errorf("%s: %+v", reference, got)
 		}
+	}
+	if got := j.Story("r5"); len(got) != 1 || got[0].Why() != "unauthorized" {
+		t.Errorf("sent to sign in: %+v", got)
 	}
 	if got := j.Story("ref"); len(got) != 0 {
 		t.Errorf("part of a reference: %+v", got)

@@ -145,7 +145,7 @@ func (g *gate) lookAtPeople(alice *http.Client, bob *codegranttest.Browser) {
 		t.Fatalf("%d %s", page.Status, page.Body)
 	}
 	_, body := g.get(alice, "/console/refused?reference="+url.QueryEscape(reference[1]))
-	for _, want := range []string{"request refused", "needs group analysts", "path: /reports", "decision: forbidden", "route: reports", "from: 127.0.0.1"} {
+	for _, want := range []string{"request refused", "needs group analysts", "path: /reports", "forbidden", "route: reports", "from: 127.0.0.1"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the story lacks %q: %s", want, body)
 		}

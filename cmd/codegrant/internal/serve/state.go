@@ -87,7 +87,7 @@ func (s *view) find(ctx context.Context) console.State {
 	g := s.process.enter()
 	defer g.leave()
 	panels := []console.Panel{s.service(g), s.dependencies(), s.signIns(), s.pools(g)}
-	for _, panel := range []console.Panel{s.upstreams(g), s.sync(ctx, g), s.outbox(ctx, g), s.configuration(g), s.keys(g), s.history()} {
+	for _, panel := range []console.Panel{s.upstreams(g), s.sync(ctx, g), s.outbox(ctx, g), s.configuration(g), s.instances(ctx, g), s.keys(g), s.history()} {
 		if len(panel.Facts)+len(panel.Rows) > 0 {
 			panels = append(panels, panel)
 		}
