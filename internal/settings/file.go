@@ -7,7 +7,7 @@ import "time"
 type file struct {
 	Listen         string                 `yaml:"listen" help:"Address to serve on, such as :8080 or 127.0.0.1:8080, or a Unix socket for a proxy on this machine, as unix:/run/codegrant/http.sock. A socket that systemd passes goes before it. Defaults to 127.0.0.1:8080."`
 	OpsListen      string                 `yaml:"ops_listen" help:"Address of /healthz, /readyz, /state and /metrics, which are not for the public, or a Unix socket as unix:/path. Defaults to none."`
-	SyncOpsListen  string                 `yaml:"sync_ops_listen" help:"The same of codegrant sync, with --every and --follow: the gateway does not look at it. Defaults to none."`
+	SyncOpsListen  string                 `yaml:"sync_ops_listen" help:"That of codegrant sync, for the same but /state, with --every and --follow: the gateway does not look at it. Defaults to none."`
 	ExtAuthzListen string                 `yaml:"ext_authz_listen" help:"Address where Envoy asks over gRPC (ext_authz) whether a request may pass. Defaults to none."`
 	SPOEListen     string                 `yaml:"spoe_listen" help:"Address where HAProxy asks by SPOE whether a request may pass, such as 127.0.0.1:9192 or unix:/run/codegrant/spoe.sock. Defaults to none."`
 	SocketMode     string                 `yaml:"socket_mode" enum:"0600,0660,0666" help:"Who may connect to the Unix sockets that are listened on: the user of this process, its group too, or everybody on this machine. Defaults to 0660."`

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"html"
 	"io"
 	"net/http"
@@ -111,7 +112,9 @@ func TestS730_ConsoleOfTheGateway(t *testing.T) {
 		if status, _ := g.get(alice, "/console"); status != http.StatusOK {
 			client = bob.Client
 		}
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, g.url+"/console/state/events", nil)
+		soon, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		r, err := http.NewRequestWithContext(soon, http.MethodGet, g.url+"/console/state/events", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
