@@ -2,7 +2,7 @@
 # it does; run make to list them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test full check fmt tidy bench fuzz cover
+.PHONY: help demo test full check fmt tidy bench fuzz cover site
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ bench: ## print how we compare, as ratios of one run
 
 fuzz: ## fuzz every target for FUZZTIME (10s) each
 	@scripts/fuzz.sh
+
+site: ## make a website of the documentation, in dist/site
+	@scripts/site.sh
 
 cover: ## print test coverage by package, and write coverage.html
 	@scripts/cover.sh

@@ -19,6 +19,7 @@ has_caddy() { have caddy; }
 has_apache() { [ -e /usr/lib/apache2/modules/mod_auth_openidc.so ]; }
 has_awscli() { [ -x /usr/bin/aws ]; }
 has_node() { have node && have npm; }
+has_curl() { have curl && have openssl; }
 has_java() { have java && have mvn; }
 has_venv() { python3 -c 'import venv, ensurepip' 2>/dev/null; }
 has_systemd() { have systemd-analyze; }
@@ -39,7 +40,8 @@ haproxy|haproxy|forward-auth behind HAProxy
 caddy|caddy|forward-auth behind Caddy
 apache|apache2-bin libapache2-mod-auth-openidc|mod_auth_openidc with the local pool
 awscli|awscli|AWS's command line with the local pool
-node|nodejs npm|AWS's JavaScript clients
+node|nodejs npm|AWS's JavaScript clients, single-page applications, the website
+curl|curl openssl|commands of the documentation
 java|default-jdk-headless maven|assertions in Java
 venv|python3 python3-venv|what comes from the Python package index
 systemd|systemd|the units of deploy/systemd

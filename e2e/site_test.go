@@ -1,0 +1,65 @@
+package e2e
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/codegrant/codegrant/e2e/browser"
+	"github.com/codegrant/codegrant/internal/testenv"
+)
+
+// TestSite makes the website of the documentation, and opens its files in a browser that
+// can reach no host: it is searched, and has its diagrams.
+func TestSite(t *testing.T) {
+	testenv.Chromium(t)
+	testenv.Program(t, "npm")
+	text, err := os.ReadFile(filepath.Join("..", "site", "requirements.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := testenv.Python(t, strings.Fields(string(text))...)
+	out := filepath.Join(t.TempDir(), "site")
+	build := exec.CommandContext(t.Context(), filepath.Join("..", "scripts", "site.sh"), out)
+	build.Env = append(os.Environ(), "MKDOCS="+filepath.Join(bin, "mkdocs"), "CODEGRANT_SITE_VERSION=v1.2.3")
+	if said, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("make the site: %v\n%s", err, said)
+	}
+	index, err := os.ReadFile(filepath.Join(out, "index.html"))
+	if err != nil || !strings.Contains(string(index), "Codegrant v1.2.3") {
+		t.Errorf("the site does not say its version: %v", err)
+	}
+
+	b := browser.New(t, map[string]any{"host-resolver-rules": "MAP * ~NOTFOUND", "allow-file-access-from-files": true})
+	b.Open("file://" + filepath.Join(out, "index.html"))
+	b.See("Sign-in with Amazon Cognito")
+	b.Screenshot("index")
+	b.Fill("input.md-search__input", "refresh token rotation")
+	b.See("matching documents")
+	b.Screenshot("search")
+
+	b.Open("file://" + filepath.Join(out, "docs", "journeys.html"))
+	b.See("A signed-in request")
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		var drawn int
+		b.Do("count the diagrams", func(ctx context.Context, _ *chromedp.Target) (void chromedp.Void, err error) {
+			// Each has taken the place of its text.
+			drawn, err = chromedp.Run(ctx, chromedp.Evaluate[int](`[...document.querySelectorAll("div.mermaid")].filter(d => d.getBoundingClientRect().height > 100).length`))
+			return void, err
+		})
+		if drawn == 4 {
+			break
+		}
+		if time.Now().After(deadline) {
+			b.Screenshot("no diagrams")
+			t.Fatalf("%d diagrams are drawn, want 4", drawn)
+		}
+	}
+	b.Screenshot("journeys")
+}
