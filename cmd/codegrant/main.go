@@ -25,19 +25,19 @@ import (
 // cli is the table of commands. Each is a package of its own.
 type cli struct {
 	Demo       demo.Command      `cmd:"" help:"Run everything on this machine: a local Cognito, a small site and two API backends."`
-	Serve      serve.Command     `cmd:"" help:"Sign people in for services in any language: a reverse proxy, or the answer to another one's question."`
+	Serve      serve.Command     `cmd:"" help:"Sign people in for services in any language, as a reverse proxy or as forward-auth."`
 	Pool       pool.Command      `cmd:"" help:"Run a Cognito user pool on this machine, for development and tests."`
-	Doctor     doctor.Command    `cmd:"" help:"Say what is wrong with the settings, the pool and the database, and how to mend it."`
-	Health     health.Command    `cmd:"" help:"Say whether a codegrant serve on this machine is ready; for health checks of containers."`
-	Migrate    migrate.Command   `cmd:"" help:"Bring a database's tables of sessions and of the replica up to date."`
-	Sync       syncing.Command   `cmd:"" help:"Bring the replica in line with the pool."`
-	Users      inspect.Users     `cmd:"" help:"Look at the people in the replica."`
-	Webhooks   webhooks.Command  `cmd:"" help:"Tell programs of changes of people; look at what could not be sent, and send it again."`
-	Groups     inspect.Groups    `cmd:"" help:"Look at the groups in the replica."`
-	Sessions   inspect.Sessions  `cmd:"" help:"Look at live sessions, and end them."`
-	Grants     inspect.Grants    `cmd:"" help:"Look at what people have let programs do (MCP clients), and end it."`
-	Token      token.Command     `cmd:"" help:"Say whether a token is good, and if not, why; get one of a machine."`
-	Policy     policy.Command    `cmd:"" help:"Say whether Cedar policies decide what they are meant to."`
+	Doctor     doctor.Command    `cmd:"" help:"Find mistakes in the settings, the pool and the database, and say how to fix them."`
+	Health     health.Command    `cmd:"" help:"Check whether codegrant serve on this machine is ready, for health checks of containers."`
+	Migrate    migrate.Command   `cmd:"" help:"Create or upgrade the tables of sessions and of the replica."`
+	Sync       syncing.Command   `cmd:"" help:"Update the replica from the pool."`
+	Users      inspect.Users     `cmd:"" help:"List and show the people in the replica."`
+	Webhooks   webhooks.Command  `cmd:"" help:"Send changes of people to other programs; list messages that failed, and send them again."`
+	Groups     inspect.Groups    `cmd:"" help:"List and show the groups in the replica."`
+	Sessions   inspect.Sessions  `cmd:"" help:"List sessions, and end them."`
+	Grants     inspect.Grants    `cmd:"" help:"List what programs (MCP clients) may do for people, and end it."`
+	Token      token.Command     `cmd:"" help:"Check whether a token is valid, and if not, why; get a token for a machine."`
+	Policy     policy.Command    `cmd:"" help:"Test Cedar policies."`
 	Completion manual.Completion `cmd:"" help:"Print completions for a shell: bash, zsh or fish."`
 	Man        manual.Man        `cmd:"" help:"Write man pages."`
 	Version    versionFlag       `env:"-" help:"Print the version and exit."`
@@ -48,8 +48,8 @@ const description = `Sign-in with Amazon Cognito for Go services and the backend
     codegrant demo    try it: then open http://localhost:8080
     codegrant pool    develop: a Cognito with login pages on this machine
     codegrant serve   run: sign-in in front of services in any language
-    codegrant doctor  set up: what is wrong with the settings, and how to mend it
-    codegrant token   look: whether a token is good, and if not, why
+    codegrant doctor  set up: find mistakes in the settings, and how to fix them
+    codegrant token   look: check whether a token is valid, and if not, why
 
 Every command has --help with examples.`
 

@@ -89,7 +89,7 @@ func (l *Look) filled(view View, t tongue) layout {
 	out := view.layout(t)
 	out.SignedInAs = plain(out.SignedInAs)
 	out.Language, out.Who = t.String(), t.say("Signed in as")
-	out.Reference = t.say("Does it not go away? Tell the people who run this service, with this reference:")
+	out.Reference = t.say("If this keeps happening, contact support and quote this reference:")
 	return out
 }
 

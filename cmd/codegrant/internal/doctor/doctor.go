@@ -29,7 +29,7 @@ type Command struct {
 // Help is shown by codegrant doctor --help.
 func (Command) Help() string {
 	return `Reads the settings from the environment, asks the pool about them as a browser
-and a service would, and says what is wrong and how to mend it. It signs nobody in
+and a service would, and says what is wrong and how to fix it. It signs nobody in
 and changes nothing.
 
 The three settings:

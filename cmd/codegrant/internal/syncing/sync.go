@@ -44,7 +44,7 @@ use. All pools of the configuration are read, or the one that --pool names.
 It needs the credentials of AWS's tools, with cognito-idp:ListUsers, ListGroups and
 ListUsersInGroup on the pool, and calls nothing that counts people as active for the
 month. Any number of processes may run it: one of them makes passes at a time, and a
-pass that was killed is gone on with by the next.
+pass that was killed is continued by the next.
 
 With --follow, changes take a moment: events of CloudTrail come through a queue, or
 are posted, and whom they name is looked up. See docs/sync.md for what to deploy.
@@ -184,7 +184,7 @@ func (s *syncing) tell(p *syncedPool, r directory.Report, err error) error {
 	case errors.Is(err, directory.ErrTooManyRemovals):
 		err = terminal.Exit(exitTooMany, fmt.Errorf("pool %s: %w; see with --dry-run whether they are gone from the pool, and allow it with --max-share", p.name, err))
 	case errors.Is(err, directory.ErrRunning):
-		err = terminal.Exit(exitRunning, fmt.Errorf("pool %s: %w; one that was killed is gone on with a minute later", p.name, err))
+		err = terminal.Exit(exitRunning, fmt.Errorf("pool %s: %w; one that was killed is continued a minute later", p.name, err))
 	case err != nil:
 		err = fmt.Errorf("pool %s: %w", p.name, err)
 	}
