@@ -33,10 +33,12 @@ routes:
 // beside are the files that configurations name.
 var beside = map[string]string{
 	"secrets/customers": "s3cret\n", "secrets/database": "postgres://codegrant@db.internal/app\n", "secrets/github": "s3cret\n",
-	"secrets/keys/2026-01": key, "secrets/events": "made-with-openssl-rand-hex-32-once\n", "site/index.html": "<!doctype html>",
-	"secrets/crm": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n", "secrets/search": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n",
+	"secrets/keys/2026-01": key, "secrets/search": webhookSecret, "secrets/crm": webhookSecret, "secrets/events": "made-with-openssl-rand-hex-32-once\n", "site/index.html": "<!doctype html>",
+	"looks/logo.svg": `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"><path d="M0 0h1v1z"/></svg>`, "looks/pages/denied.html": "<h1>{{.Title}}</h1><p>{{.Message}}</p>{{with .Correlation}}<code>{{.}}</code>{{end}}",
 	"shop.cedar": `@id("all") permit (principal, action, resource);`, "shop.cedarschema": "namespace Shop { entity User in [UserGroup]; entity UserGroup; entity Url; entity Folder; action \"get /orders\", \"post /orders\", read appliesTo { principal: [User], resource: [Url, Folder] }; }",
 }
+
+var webhookSecret = "whsec_" + base64.StdEncoding.EncodeToString([]byte("a secret of thirty-two bytes, ok.")) + "\n"
 
 var key = base64.StdEncoding.EncodeToString([]byte("a key of thirty-two bytes, no le")) + "\n"
 
@@ -48,6 +50,7 @@ var within = map[string]string{
 	"docs/mcp.md: broker: true":                                                                             "routes:\n  - {path: /mcp, upstream: \"http://127.0.0.1:9000\", mcp: true}\n",
 	"docs/mcp.md: broker:":                                                                                  "routes:\n  - {path: /mcp, upstream: \"http://127.0.0.1:9000\", mcp: true}\n",
 	"docs/mcp.md: broker: {mode: pool}":                                                                     "routes:\n  - {path: /mcp, upstream: \"http://127.0.0.1:9000\", mcp: true}\n",
+	"docs/account.md: account:":                                                                             "pools:\n  - name: customers\n    scopes: [openid, email, profile, aws.cognito.signin.user.admin]\n",
 	"docs/mcp.md: mcp:":                                                                                     "routes:\n  - path: /mcp\n    upstream: http://127.0.0.1:9000\n",
 }
 

@@ -28,7 +28,10 @@ var elsewhere = map[string]string{
 	"docs/cloudfront.md: DISTRIBUTION=E1A2B3C4D5E6F7":                                                                                                                                 "needs a CloudFront distribution",
 	"docs/cloudfront.md: echo \"$POLICY\"    | tr '_~-' '=/+' | openssl base64 -d -A; echo":                                                                                           "needs cookies of a running site; the tests of package cloudfront verify the same signatures",
 	"docs/gateway.md: install -m 755 codegrant /usr/bin/":                                                                                                                             "changes the machine: TestUnits checks the units",
-	"docs/machines.md: token=$(codegrant token get --scopes orders/read) || exit          # 1: refused, to be mended; 3: the pool did not answer, try again":                          "calls orders.example.com; the tests of codegrant token run the first line",
+	"docs/machines.md: token=$(codegrant token get --scopes orders/read) || exit          # 1: refused, fix the settings; 3: the pool did not answer, try again":                      "calls orders.example.com; the tests of codegrant token run the first line",
+	"docs/webhooks.md: codegrant webhooks list                     # what was given up, why, and how many wait":                                                                       "needs messages that were given up: the tests of codegrant webhooks run each command",
+	"docs/console.md: curl -s http://127.0.0.1:9090/state":                                                                                                                            "asks a gateway in operation; the tests of serve ask the same",
+	"docs/identities.md: codegrant users duplicates                          # several people, to whom their pools say one address belongs":                                           "needs people of several pools: the tests of codegrant users run each command",
 	"docs/runbook.md: curl -s http://127.0.0.1:9090/readyz               # ops_listen: who does not answer, since when and why":                                                       "asks a gateway in operation; the tests of serve, doctor and sync run each command",
 	"docs/sync.md: codegrant sync --dry-run --full      # what would change":                                                                                                          "needs a pool at AWS, and a queue; TestSyncHere runs sync --follow",
 	"docs/sync.md: body='{\"detail-type\":\"AWS API Call via CloudTrail\",\"detail\":{\"eventName\":\"AdminDisableUser\",\"eventSource\":\"cognito-idp.amazonaws.com\",":              "needs the sub of a person in a pool; the tests of sync post the same body",
@@ -43,6 +46,7 @@ var elsewhere = map[string]string{
 
 // ran are the blocks of commands that a test runs, as they are but for names and addresses.
 var ran = map[string]string{
+	"docs/pages.md: <h1>{{.Title}}</h1>":           "TestTemplateOfThePages",
 	"docs/versions.md: go install ./cmd/codegrant": "TestCommandLines",
 	"docs/tables.md: SELECT u.id, u.email, g.name": "TestTablesAreAsDocumented",
 	"README.md: go install ./cmd/codegrant            # in the clone; or a package, an image or the Helm chart: deploy/README.md":    "TestJourneyGateway",

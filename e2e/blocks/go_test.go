@@ -13,6 +13,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -72,6 +73,8 @@ var more = map[string]struct {
 	"docs/library.md: ctx := codegranttest.WithIdentity(t.Context(), &codegrant.Identity{Username: \"carol\", Groups: []string{\"staff\"}})": {
 		vars: []string{"orders http.HandlerFunc"}},
 	"docs/assertions.md": {vars: []string{"keys jose.JSONWebKeySet"}},
+	"docs/account.md":    {vars: []string{"pool cognito.Pool"}},
+	"docs/pages.md":      {vars: []string{"logo []byte"}},
 	"docs/client-secrets.md": {vars: []string{"arn string", "pool cognito.Pool"},
 		imports: map[string]string{"config": "github.com/aws/aws-sdk-go-v2/config"}},
 	"docs/cloudfront.md: Resources: []cloudfront.Resource{": {around: "_ = cloudfront.Config{\n%s}",
@@ -108,7 +111,10 @@ func goText(b Block) string { return ellipsis.ReplaceAllString(b.Text, "$1") }
 type compiler struct {
 	fset     *token.FileSet
 	importer types.Importer
+	exports  map[string]string // by import path: what the compiler says of it
 }
+
+func (c *compiler) has(path string) bool { _, ok := c.exports[path]; return ok }
 
 // newCompiler builds what blocks import, in the modules that have it.
 func newCompiler(t *testing.T) *compiler {
@@ -117,6 +123,16 @@ func newCompiler(t *testing.T) *compiler {
 	paths := slices.Collect(maps.Values(imported))
 	for _, m := range more {
 		paths = slices.AppendSeq(paths, maps.Values(m.imports))
+	}
+	// Every package that is at the top of the product can be used under its own name.
+	dirs, err := os.ReadDir(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range dirs {
+		if files, _ := filepath.Glob(filepath.Join(root, dir.Name(), "*.go")); len(files) > 0 && dir.Name() != "examples" && dir.Name() != "e2e" && dir.Name() != "bench" {
+			paths = append(paths, module+"/"+dir.Name())
+		}
 	}
 	slices.Sort(paths)
 	for _, dir := range []string{root, root + "/examples"} {
@@ -137,7 +153,7 @@ func newCompiler(t *testing.T) *compiler {
 		}
 	}
 	fset := token.NewFileSet()
-	return &compiler{fset, importer.ForCompiler(fset, "gc", func(path string) (io.ReadCloser, error) {
+	return &compiler{exports: exports, fset: fset, importer: importer.ForCompiler(fset, "gc", func(path string) (io.ReadCloser, error) {
 		file, ok := exports[path]
 		if !ok {
 			return nil, fmt.Errorf("no module here has %s", path)
@@ -217,6 +233,9 @@ func (c *compiler) check(b Block, page []Block, text string) error {
 		path := own[m[1]]
 		if path == "" {
 			path = imported[m[1]]
+		}
+		if path == "" && c.has(module+"/"+m[1]) {
+			path = module + "/" + m[1]
 		}
 		if path != "" && !seen[m[1]] && (own[m[1]] != "" || byName[m[1]] == "") {
 			seen[m[1]] = true

@@ -8,7 +8,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/fstest"
 
+	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/codegranttest"
 	"github.com/codegrant/codegrant/internal/testenv"
 )
 
@@ -149,4 +152,25 @@ func TestSyncHere(t *testing.T) {
 	})
 	shell(t, dir, nil, whole[:strings.Index(whole, "\n")]+"\n"+strings.Join(lines(Block{Language: "sh", Text: whole})[3:], "\n"))
 	until(t, func() bool { return !strings.Contains(shell(t, dir, nil, p.binary+" users"), "disabled") })
+}
+
+// TestTemplateOfThePages shows the page of docs/pages.md in place of codegrant's own, to
+// somebody without the permission.
+func TestTemplateOfThePages(t *testing.T) {
+	pool := codegranttest.NewPool(t, nil)
+	site := pool.App(func(config codegrant.Config) http.Handler {
+		config.Pages.Templates = fstest.MapFS{"denied.html": {Data: []byte(text(t, "docs/pages.md", "<h1>{{.Title}}</h1>"))}}
+		auth, err := codegrant.New(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mux := http.NewServeMux()
+		auth.Mount(mux, "/auth")
+		mux.Handle("/reports", auth.Require(codegrant.InGroup("analysts"))(http.NotFoundHandler()))
+		return mux
+	})
+	page := newBrowser(t).SignIn(site+"/reports", "bob@example.com", password)
+	if page.Status != http.StatusForbidden || !strings.Contains(page.Body, "the help desk") || !strings.Contains(page.Body, "<code>") {
+		t.Errorf("%d: %s", page.Status, page.Body)
+	}
 }

@@ -147,6 +147,9 @@ func (p *program) check(line string) string {
 		commands = append(commands, words[i])
 		known = p.helpOf(commands...)
 	}
+	if regexp.MustCompile(`(?m)^  (\S+ )*list `).MatchString(known) && len(commands) > 0 {
+		known += p.helpOf(append(commands, "list")...) // what it does without a further word
+	}
 	for _, word := range words[i:] {
 		if word == "--" || strings.HasPrefix(word, "#") || word == "|" || word == "<<<" || word == ">" {
 			break
