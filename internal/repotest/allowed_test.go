@@ -303,7 +303,7 @@ var allowed = map[string]map[string]string{
 		"session/redisstore":             "sessions in Redis",
 		"session/sqlstore":               "sessions in a database",
 		"webhook":                        "the dialect of its table",
-		"github.com/aws/aws-sdk-go-v2":   "the settings of tools of AWS",
+		"github.com/aws/aws-sdk-go-v2":   "the settings of tools of AWS, and the sign-out at a pool",
 		"github.com/aws/smithy-go":       "the log of that SDK",
 		"github.com/go-sql-driver/mysql": "the driver",
 		"github.com/jackc/pgx/v5":        "the driver",
@@ -392,7 +392,6 @@ var allowed = map[string]map[string]string{
 		"replica":                         "people and groups",
 		"replica/sqlreplica":              "accounts of Django",
 		"session":                         "lists and ends sessions",
-		"github.com/aws/aws-sdk-go-v2":    "signs people out at the pool",
 	},
 	"cmd/codegrant/internal/migrate": {
 		"cmd/codegrant/internal/parts":    "the database",

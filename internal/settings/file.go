@@ -185,6 +185,7 @@ type pool struct {
 	RefreshLeeway   time.Duration `yaml:"refresh_leeway" help:"How long before its end an access token is replaced. Defaults to 1m."`
 
 	SessionsPerPerson     int  `yaml:"sessions_per_person" help:"Sessions that a person may have at once; with one more, the oldest ends. 0: any number. Defaults to 0."`
+	SignOutAtPool         bool `yaml:"sign_out_at_pool" help:"Whoever signs out everywhere is signed out by AdminUserGlobalSignOut, with the credentials of AWS's tools, which have to allow it. Defaults to false: the person's own access token does it, where scopes has aws.cognito.signin.user.admin, and else they are told that it was not done."`
 	RefuseFurtherSessions bool `yaml:"refuse_further_sessions" help:"Refuses the new sign-in instead. Defaults to false."`
 
 	CookieName         string      `yaml:"cookie_name" help:"Name of the session cookie. Defaults to __Host-codegrant, with the pool's name where several share a host."`

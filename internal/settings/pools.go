@@ -56,7 +56,7 @@ func (r *reader) pools(f *file, s *Settings) {
 func (r *reader) pool(key string, p pool, f *file, s *Settings) Pool {
 	p.BaseURL = cmp.Or(p.BaseURL, f.BaseURL)
 	out := Pool{
-		Name: p.Name, Hosts: p.Hosts, SecondaryRegion: p.SecondRegion, Prefix: "/" + strings.Trim(cmp.Or(p.Prefix, "/auth"), "/"),
+		Name: p.Name, Hosts: p.Hosts, SecondaryRegion: p.SecondRegion, SignOutAtPool: p.SignOutAtPool, Prefix: "/" + strings.Trim(cmp.Or(p.Prefix, "/auth"), "/"),
 		Config: codegrant.Config{
 			Pool: r.userPool(key, p), BaseURL: p.BaseURL, CallbackURL: p.CallbackURL, SignOutURLs: p.SignOutURLs,
 			DefaultReturnURL: p.DefaultReturnURL, ErrorURL: p.ErrorURL,

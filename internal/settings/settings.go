@@ -147,6 +147,8 @@ type Pool struct {
 	// SecondaryRegion is where the pool is read while its own Region is away; empty:
 	// nowhere.
 	SecondaryRegion string
+	// SignOutAtPool: by the credentials of AWS's tools.
+	SignOutAtPool bool
 	// Config lacks Sessions, Replica and Logger.
 	Config codegrant.Config
 	// Account are the pages where people change what is theirs; nil: none. It lacks Auth,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
@@ -146,7 +147,7 @@ func (c sessionsEnd) Run(ctx context.Context, out *terminal.Streams) error {
 	if !o.Marks.Shared() {
 		fmt.Fprintln(out.Stdout, "not done: tokens that were given before stay good here until they expire: the configuration has no database and no redis to tell other processes")
 	}
-	if err := signOutAtPool(ctx, o.Issuer, o.Region, subject); err != nil {
+	if err := parts.SignOutAtPool(ctx, o.Issuer, o.Region, subject, slog.New(slog.DiscardHandler)); err != nil {
 		fmt.Fprintf(out.Stdout, "not done: refresh tokens stay good at the pool (AdminUserGlobalSignOut): %s\n", terminal.Printable(err.Error()))
 	} else {
 		fmt.Fprintln(out.Stdout, "revoked the refresh tokens at the pool")

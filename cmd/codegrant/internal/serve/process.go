@@ -18,6 +18,7 @@ import (
 
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/console"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/cupboard"
 	"github.com/codegrant/codegrant/device"
 	"github.com/codegrant/codegrant/gateway"
@@ -359,6 +360,11 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 			c.Logger = slog.New(counting{p.log.Handler(), p.metrics.events, pool.Name, p.tracing, &p.day}).With("pool", pool.Name)
 			c.Replica, c.Admit, c.Marks = st.replica, p.admitting(c.Admit), st.marks
 			c.Own.DescribeAgent = device.Describe
+			if issuer, region := pool.Issuer, c.Pool.Region; pool.SignOutAtPool {
+				c.Own.GlobalSignOut = func(ctx context.Context, username string) error {
+					return parts.SignOutAtPool(ctx, issuer, region, username, p.log)
+				}
+			}
 			c.Own.ClientAddress = func(r *http.Request) string { return p.current.Load().addressFor(r).String() }
 			if s.KeysGiven {
 				c.Cupboard = st.cupboard
