@@ -2,9 +2,9 @@ package pages
 
 import "time"
 
-// examples are pages as people may see them, each view with all that it can say: templates
+// Examples are pages as people may see them, each view with all that it can say: templates
 // are tried with them.
-func examples() []View {
+func Examples() []View {
 	const mail, reference = "alice@example.com", "q7Xk2mPz9aBd"
 	at := time.Date(2026, 2, 3, 14, 5, 0, 0, time.UTC)
 	return []View{

@@ -67,7 +67,7 @@ func TestPagesSayNothingElse(t *testing.T) {
 	defer func() { catalogue = real }()
 	said := make(map[string]bool)
 	inBrackets := regexp.MustCompile(`⟦[^⟦⟧]*⟧`)
-	for _, view := range examples() {
+	for _, view := range Examples() {
 		w := httptest.NewRecorder()
 		Render(w, httptest.NewRequest("GET", "/", nil), http.StatusOK, view)
 		root, err := html.Parse(w.Body)
@@ -141,7 +141,7 @@ func TestEveryViewHasAnExample(t *testing.T) {
 		}
 		for _, m := range regexp.MustCompile(`func \(v (\w+)\) layout\(`).FindAllStringSubmatch(string(source), -1) {
 			found++
-			if !slices.ContainsFunc(examples(), func(v View) bool { return reflect.TypeOf(v).Name() == m[1] }) {
+			if !slices.ContainsFunc(Examples(), func(v View) bool { return reflect.TypeOf(v).Name() == m[1] }) {
 				t.Errorf("%s has no example", m[1])
 			}
 		}
@@ -169,7 +169,7 @@ func TestLanguageOfARequest(t *testing.T) {
 // comes from elsewhere as it is.
 func TestPagesInEveryLanguage(t *testing.T) {
 	for i, tag := range Languages {
-		for _, view := range examples() {
+		for _, view := range Examples() {
 			r := httptest.NewRequest("GET", "/?lang="+tag.String(), nil)
 			w := httptest.NewRecorder()
 			Render(w, r, http.StatusOK, view)

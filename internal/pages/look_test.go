@@ -195,7 +195,7 @@ func TestPagesAreDocumented(t *testing.T) {
 			rows[name] = line
 		}
 	}
-	for _, v := range examples() {
+	for _, v := range Examples() {
 		row, of := rows[nameOf(v)], reflect.TypeOf(v)
 		for i := range of.NumField() {
 			if !strings.Contains(row, "`."+of.Field(i).Name+"`") {

@@ -79,7 +79,7 @@ func lineAt(text string, at int) int { return strings.Count(text[:at], "\n") + 1
 // byName are the views, by the name of their templates, with examples of each.
 func byName() map[string][]View {
 	all := make(map[string][]View)
-	for _, v := range examples() {
+	for _, v := range Examples() {
 		all[nameOf(v)] = append(all[nameOf(v)], v)
 	}
 	return all

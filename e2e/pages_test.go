@@ -1,0 +1,91 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/codegrant/codegrant/e2e/axe"
+	"github.com/codegrant/codegrant/e2e/browser"
+	"github.com/codegrant/codegrant/internal/pages"
+)
+
+// brand is a design with a logo and an accent that is nobody's default.
+var brand = pages.Design{
+	Name: "Acme", Logo: []byte(`<svg xmlns="http://www.w3.org/2000/svg" width="96" height="24" viewBox="0 0 96 24"><rect width="96" height="24" rx="4" fill="#7a1fa2"/></svg>`),
+	Light: pages.Colors{Accent: "#7a1fa2"},
+}
+
+// startPages serves every page that people may see, by its number, in both looks.
+func startPages(t *testing.T) (site string, names []string) {
+	t.Helper()
+	branded, err := pages.New(brand)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := pages.Examples()
+	for i, v := range all {
+		names = append(names, fmt.Sprintf("%02d %s", i, strings.TrimPrefix(fmt.Sprintf("%T", v), "pages.")))
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n, err := strconv.Atoi(r.URL.Query().Get("page"))
+		if err != nil || n < 0 || n >= len(all) {
+			http.NotFound(w, r)
+			return
+		}
+		look := (*pages.Look)(nil)
+		if r.URL.Query().Has("brand") {
+			look = branded
+		}
+		look.Render(w, r, http.StatusOK, all[n])
+	}))
+	t.Cleanup(server.Close)
+	return server.URL, names
+}
+
+// TestPagesAreAccessible has axe-core look at every page, on a phone and at a desk, in the
+// light and in the dark, with and without a design.
+func TestPagesAreAccessible(t *testing.T) {
+	look := axe.New(t)
+	site, names := startPages(t)
+	for theme, setting := range map[string]string{"light": "preferredColorScheme=1", "dark": "preferredColorScheme=0"} {
+		t.Run(theme, func(t *testing.T) {
+			b := browser.New(t, map[string]any{"blink-settings": setting})
+			for _, width := range []int64{390, 1200} {
+				b.Size(width, 900)
+				for _, query := range []string{"", "&brand"} {
+					for i, name := range names {
+						b.Open(fmt.Sprintf("%s/?page=%d%s", site, i, query))
+						fits(t, b, name)
+						look.Check(t, b, fmt.Sprintf("%s%s, %s, %d px", name, query, theme, width))
+						b.Screenshot(fmt.Sprintf("%s%s %s %d", name, query, theme, width))
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestPagesFitInEveryLanguage: words of other languages are longer, and break elsewhere.
+func TestPagesFitInEveryLanguage(t *testing.T) {
+	site, names := startPages(t)
+	b := browser.New(t)
+	b.Size(390, 844)
+	for _, tag := range pages.Languages {
+		for i, name := range names {
+			b.Open(fmt.Sprintf("%s/?page=%d&lang=%s", site, i, tag))
+			fits(t, b, fmt.Sprintf("%s in %s", name, tag))
+		}
+		b.Screenshot("account in " + tag.String())
+	}
+}
+
+func fits(t *testing.T, b *browser.Browser, name string) {
+	t.Helper()
+	if wide := b.Eval("String(Math.max(0, document.documentElement.scrollWidth - window.innerWidth))"); wide != "0" {
+		t.Errorf("%s is %s px wider than the window", name, wide)
+	}
+}
