@@ -17,8 +17,8 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant"
-	"github.com/codegrant/codegrant/console"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
+	"github.com/codegrant/codegrant/console"
 	"github.com/codegrant/codegrant/cupboard"
 	"github.com/codegrant/codegrant/device"
 	"github.com/codegrant/codegrant/gateway"
