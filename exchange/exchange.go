@@ -193,8 +193,13 @@ func (t *Tokens) entry(key [sha256.Size]byte, now time.Time) (e *entry, mine boo
 func (t *Tokens) ask(ctx context.Context, e *entry, id *codegrant.Identity, now, ends time.Time) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	e.err = fmt.Errorf("%w: exchange the token: internal fault", codegrant.ErrUnavailable) // where the transport panics
 	defer close(e.done)
+	defer func() {
+		if v := recover(); v != nil { // of a transport: this is nobody's request, and would end the process
+			t.Logger.LogAttrs(ctx, slog.LevelError, "token not exchanged: that panicked", slog.String("sub", id.Subject), slog.String("audience", t.Audience), slog.Any("panic", v))
+			e.err, e.until = fmt.Errorf("%w: exchange the token: internal fault", codegrant.ErrUnavailable), t.Now().Add(pauseAway)
+		}
+	}()
 	token, until, err := t.By.issue(ctx, id, want{audience: t.Audience, scopes: t.Scopes, actor: t.Actor, now: now, ends: ends})
 	attrs := []slog.Attr{slog.String("sub", id.Subject), slog.String("audience", t.Audience)}
 	if id.Actor != nil {

@@ -140,8 +140,11 @@ func (s *Source) fetch(ctx context.Context, f *flight) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	begun := s.now()
-	f.err = errors.New("fetch a token of the app client: internal fault") // where the transport panics
 	defer func() {
+		if v := recover(); v != nil { // of the transport: this is nobody's request, and would end the process
+			s.log.LogAttrs(ctx, slog.LevelError, "token of the app client not fetched: that panicked", slog.Any("panic", v))
+			f.err = fmt.Errorf("fetch a token of the app client: internal fault: %w", cognito.ErrUnavailable)
+		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.flight = nil

@@ -303,3 +303,32 @@ func TestConfig(t *testing.T) {
 		}
 	}
 }
+
+// roundTrip is a transport.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestS671_APanicOfATransport: there is no token at the moment, for all who wait, and the process
+// goes on.
+func TestS671_APanicOfATransport(t *testing.T) {
+	w := newWorld(t)
+	var asked atomic.Int64
+	source := w.source(func(c *machine.Config) {
+		c.HTTPClient = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			if asked.Add(1) == 1 {
+				panic("a transport's own fault")
+			}
+			return http.DefaultTransport.RoundTrip(r)
+		})}
+	})
+	for range 3 {
+		if _, err := source.TokenContext(t.Context()); !errors.Is(err, cognito.ErrUnavailable) {
+			t.Errorf("%v", err)
+		}
+	}
+	w.ahead.Add(int64(time.Minute))
+	if token, err := source.TokenContext(t.Context()); err != nil || token.AccessToken == "" {
+		t.Errorf("afterwards: %v, %v", token, err)
+	}
+}
