@@ -38,16 +38,16 @@ var (
 // [Auth.NotBefore]), and the refresh tokens, by [OwnSessions].GlobalSignOut. What could not be
 // done is in the report. The error says that sessions may go on here.
 func (a *Auth) SignOutEverywhere(ctx context.Context, subject, username string) (Everywhere, error) {
-	return a.own.endAll(ctx, subject, username, false)
+	return a.own.endAll(ctx, subject, username, "the application", false)
 }
 
-// endAll is SignOutEverywhere; told says that the pool has revoked the refresh tokens.
-func (o *own) endAll(ctx context.Context, subject, username string, told bool) (Everywhere, error) {
+// endAll is SignOutEverywhere; by is who has it done, told says that the pool has revoked the refresh tokens.
+func (o *own) endAll(ctx context.Context, subject, username, by string, told bool) (Everywhere, error) {
 	ctx = context.WithoutCancel(ctx)
 	report := Everywhere{NotDone: []NotDone{}}
 	var err error
 	report.Sessions, err = o.sessions.EndAll(ctx, subject)
-	markErr := o.Marks.Leave(ctx, o.endpoints.Issuer, subject, o.Now(), "the person")
+	markErr := o.Marks.Leave(ctx, o.endpoints.Issuer, subject, o.Now(), by)
 	if markErr != nil || !o.Marks.Shared() {
 		report.NotDone = append(report.NotDone, othersUnaware)
 	}
@@ -99,7 +99,7 @@ func (o *own) tellPool(ctx context.Context, id *Identity, held *keep.Held) bool 
 func (o *own) everywhere(w http.ResponseWriter, r *http.Request, id *Identity, held *keep.Held) {
 	told := o.tellPool(r.Context(), id, held)
 	endErr := o.sessions.End(r.Context(), w, r)
-	report, err := o.endAll(r.Context(), id.Subject, id.Username, told)
+	report, err := o.endAll(r.Context(), id.Subject, id.Username, "the person", told)
 	o.out.clearCookies(w, r)
 	if err = errors.Join(err, endErr); err != nil {
 		o.unavailable(w, r, unavailable("sign out everywhere", err))

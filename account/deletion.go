@@ -2,9 +2,11 @@ package account
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 
+	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/internal/pages"
 	"github.com/codegrant/codegrant/replica"
 )
@@ -25,7 +27,12 @@ func (p *Pages) deleteAccount(v *visit) {
 	if !p.may(v, change) {
 		return
 	}
-	if err := p.call(v, "DeleteUser", map[string]any{}, nil); err != nil {
+	err := p.call(v, "DeleteUser", map[string]any{}, nil)
+	var e *cognito.APIError
+	if errors.As(err, &e) && e.Code == "UserNotFoundException" {
+		err = nil // by another click, say; what follows can be repeated
+	}
+	if err != nil {
 		if why, ok := p.failed(v, err); ok {
 			p.showDeletion(v, why)
 		}

@@ -174,6 +174,22 @@ func TestS719_Deletion(t *testing.T) {
 	}
 }
 
+// TestS719_DeletedElsewhere: who asks to be deleted is, also where something else was faster.
+func TestS719_DeletedElsewhere(t *testing.T) {
+	w := newWorld(t, nil)
+	b := w.signIn(alice)
+	page := w.at(b, "/delete")
+	if err := w.pool.DeleteUser(w.pool.Clients()[0].PoolID, "alice"); err != nil {
+		t.Fatal(err)
+	}
+	if answer := b.Submit(page, page.Forms[0], map[string]string{"sure": "yes"}); answer.Status != 200 || !strings.Contains(answer.Body, "Your account is deleted") {
+		t.Fatalf("%d %s", answer.Status, plain(answer.Body))
+	}
+	if page := b.Open(w.url + "/"); strings.Contains(page.Body, "Welcome") {
+		t.Error("the session goes on")
+	}
+}
+
 // TestS719_DeletionWithSessionsInCookies: where browsers carry the sessions, and nobody can
 // find them, those of a deleted account are refused all the same.
 func TestS719_DeletionWithSessionsInCookies(t *testing.T) {

@@ -1,6 +1,9 @@
 package account
 
 import (
+	"errors"
+	"regexp"
+
 	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/internal/pages"
 )
@@ -20,6 +23,9 @@ func (p *Pages) showPassword(v *visit, why string) {
 	}}})
 }
 
+// mayBePassword is what the API takes for one, by its model.
+var mayBePassword = regexp.MustCompile(`^\S+.*\S+$`)
+
 func (p *Pages) changePassword(v *visit) {
 	if v.form.Get("new") != v.form.Get("again") {
 		p.showPassword(v, v.say(notTheSame))
@@ -34,6 +40,10 @@ func (p *Pages) changePassword(v *visit) {
 	}
 	if err := p.call(v, "ChangePassword", in, nil); err != nil {
 		if why, ok := p.failed(v, err); ok {
+			var e *cognito.APIError
+			if errors.As(err, &e) && e.Code == "InvalidParameterException" && !mayBePassword.MatchString(v.form.Get("current")) {
+				why = v.say(wrongPassword) // of the two fields, it is this one
+			}
 			p.showPassword(v, why)
 		}
 		return

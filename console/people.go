@@ -23,7 +23,8 @@ type Pool struct {
 	Auth *codegrant.Auth
 	// AtPool says what the pool has of a person now, or [ErrNotThere]. Defaults to nothing.
 	AtPool func(ctx context.Context, subject string) (PoolUser, error)
-	// LookUp brings the replica in line with the pool, and says what that changed. Defaults
+	// LookUp brings the replica in line with the pool, and says what that changed;
+	// [ErrNotThere] where neither has the person. Defaults
 	// to nothing.
 	LookUp func(ctx context.Context, subject string) ([]string, error)
 }
@@ -98,7 +99,10 @@ func (c *Console) personURL(pool, subject string) string {
 	return c.Prefix + "/person?" + url.Values{"pool": {pool}, "sub": {subject}}.Encode()
 }
 
-const maxSearch = 2048
+const (
+	maxSearch  = 2048
+	maxSubject = 255 // as a pool has them, and as package verify takes them
+)
 
 func (c *Console) showPeople(w http.ResponseWriter, r *http.Request, id *codegrant.Identity) {
 	q := r.URL.Query()
@@ -208,7 +212,7 @@ func (c *Console) showPerson(w http.ResponseWriter, r *http.Request, id *codegra
 	q := r.URL.Query()
 	pool, ok := c.pool(q.Get("pool"))
 	subject := q.Get("sub")
-	if !ok || subject == "" || len(subject) > maxSearch {
+	if !ok || !subjectOf(subject) {
 		c.fail(w, r, id, http.StatusNotFound, "There is nobody at this address.")
 		return
 	}
@@ -216,6 +220,9 @@ func (c *Console) showPerson(w http.ResponseWriter, r *http.Request, id *codegra
 	page := c.person(r.Context(), pool, subject)
 	c.show(w, r, id, http.StatusOK, "person.html", frame{Title: "Person", Here: c.Prefix + "/people", Notice: notices[q.Get("done")], Page: page})
 }
+
+// subjectOf reports whether a pool may have such a subject. Not every database takes others.
+func subjectOf(s string) bool { return s != "" && len(s) <= maxSubject && plain(s) == s }
 
 // person finds out what is known of somebody. What cannot be found out is said on the page.
 func (c *Console) person(ctx context.Context, pool Pool, subject string) personPage {
@@ -356,7 +363,7 @@ const lookUpTimeout = 30 * time.Second
 func (c *Console) actOnPerson(w http.ResponseWriter, r *http.Request, id *codegrant.Identity) {
 	do, subject, session := r.PostForm.Get("do"), r.PostForm.Get("sub"), r.PostForm.Get("session")
 	pool, ok := c.pool(r.PostForm.Get("pool"))
-	if !ok || subject == "" || len(subject) > maxSearch || len(session) > maxSearch {
+	if !ok || !subjectOf(subject) || len(session) > maxSearch || plain(session) != session {
 		c.fail(w, r, id, http.StatusBadRequest, "The form is not one of ours. Nothing has been changed.")
 		return
 	}
@@ -405,6 +412,11 @@ func (c *Console) actOnPerson(w http.ResponseWriter, r *http.Request, id *codegr
 		ctx, cancel := context.WithTimeout(ctx, lookUpTimeout)
 		defer cancel()
 		changes, err := pool.LookUp(ctx, subject)
+		if errors.Is(err, ErrNotThere) {
+			tell("nothing to do")
+			c.fail(w, r, id, http.StatusNotFound, "The pool has nobody with this sub. Nothing has been changed.")
+			return
+		}
 		if err != nil {
 			failed(err)
 			return

@@ -87,6 +87,9 @@ func newStaffed(t *testing.T, change func(*console.Config)) *staffed {
 			AtPool: func(context.Context, string) (console.PoolUser, error) { return s.pool, s.poolErr },
 			LookUp: func(_ context.Context, subject string) ([]string, error) {
 				s.lookedUp = append(s.lookedUp, subject)
+				if subject == "nobody" {
+					return nil, console.ErrNotThere
+				}
 				return []string{"e-mail"}, nil
 			},
 		}}
@@ -230,6 +233,21 @@ func TestActions(t *testing.T) {
 		if r, _ := act(form); r.StatusCode != 400 {
 			t.Errorf("%v: %d", form, r.StatusCode)
 		}
+	}
+	for _, nobody := range []string{"a\x00b", "\xff", "a\u202eb", strings.Repeat("s", 256)} { // which not every database takes
+		for _, do := range []string{"everywhere", "end", "lookup"} {
+			form := url.Values{"do": {do}, "pool": {"one"}, "sub": {nobody}, "session": {"x"}}
+			if r, _ := s.post(s.alice, "/console/people/act", form); r.StatusCode != 400 {
+				t.Errorf("%s of %.10q: %d", do, nobody, r.StatusCode)
+			}
+		}
+		if r, _ := s.get(s.alice, "/console/person?"+url.Values{"pool": {"one"}, "sub": {nobody}}.Encode()); r.StatusCode != 404 {
+			t.Errorf("the page of %.10q: %d", nobody, r.StatusCode)
+		}
+	}
+	form := url.Values{"do": {"lookup"}, "pool": {"one"}, "sub": {"nobody"}}
+	if r, body := s.post(s.alice, "/console/people/act", form); r.StatusCode != 404 || !strings.Contains(body, "The pool has nobody") {
+		t.Errorf("look up somebody who is in no pool: %d", r.StatusCode)
 	}
 	if r, _ := s.get(s.alice, "/console/people/act?do=everywhere&pool=one&sub="+s.sub); r.StatusCode != 404 {
 		t.Errorf("GET: %d", r.StatusCode)

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/codegrant/codegrant/cupboard"
 )
@@ -69,6 +70,8 @@ const (
 	// putTries bounds how often a mark is put that others put, too.
 	putTries = 8
 	maxBy    = 128
+
+	maxSubject = 255 // as package verify takes them
 )
 
 // New returns marks. It asks the store nothing yet; closing that is the caller's, after
@@ -125,6 +128,9 @@ func (m *Marks) NotBefore(ctx context.Context, issuer, subject string) (time.Tim
 func (m *Marks) Leave(ctx context.Context, issuer, subject string, at time.Time, by string) error {
 	if issuer == "" || subject == "" {
 		return fmt.Errorf("mark a person: issuer %.64q or subject %.64q is empty", issuer, subject)
+	}
+	if len(subject) > maxSubject || !utf8.ValidString(subject) || strings.ContainsRune(subject, 0) {
+		return fmt.Errorf("mark a person: no pool has a subject such as %.64q", subject)
 	}
 	p, left := person{issuer, subject}, mark{at.Truncate(time.Microsecond), m.now().Add(m.keep), strings.ToValidUTF8(by[:min(len(by), maxBy)], "")}
 	if m.learn(p, left) {

@@ -180,8 +180,13 @@ func TestLeaveRefuses(t *testing.T) {
 		t.Error("marks without a store are shared")
 	}
 	m = open(t, cupboard.NewMemory(nil))
-	if err := m.Leave(t.Context(), issuer, strings.Repeat("s", 256), time.Now(), "a test"); !errors.Is(err, cupboard.ErrTooLarge) {
-		t.Errorf("a subject that nobody has: %v", err)
+	for _, subject := range []string{strings.Repeat("s", 256), "a\x00b", "\xff"} { // which not every database takes
+		if err := m.Leave(t.Context(), issuer, subject, time.Now(), "a test"); err == nil || errors.Is(err, notbefore.ErrUnavailable) {
+			t.Errorf("%.10q, a subject that nobody has: %v", subject, err)
+		}
+		if at, err := m.NotBefore(t.Context(), issuer, subject); !at.IsZero() || err != nil {
+			t.Errorf("%.10q is marked: %v, %v", subject, at, err)
+		}
 	}
 }
 

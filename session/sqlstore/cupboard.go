@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/codegrant/codegrant/cupboard"
+	"github.com/codegrant/codegrant/session"
 )
 
 // Cupboard returns the cupboard in the same database. [Store.Migrate] makes its table.
@@ -57,7 +58,10 @@ func (c shelves) fault(ctx context.Context, operation string, kind cupboard.Kind
 			return fmt.Errorf("%s: %w", operation, err)
 		}
 	}
-	return fmt.Errorf("%w: %w", cupboard.ErrUnavailable, c.fail(ctx, operation, err))
+	if err = c.fail(ctx, operation, err); !errors.Is(err, session.ErrUnavailable) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", cupboard.ErrUnavailable, err)
 }
 
 // read runs what may run twice.

@@ -25,6 +25,7 @@ const (
 	faultLost            // the connection is of no use any more; whether the statement ran is not known
 	faultDuplicate       // there is a row of this ID
 	faultSchema          // the table or a column is missing
+	faultValue           // a value that the engine does not take, such as a text with a zero byte
 	faultUnclear         // the engine's code for this and that, a missing table among them
 )
 
@@ -74,6 +75,9 @@ func (s *Store) fail(ctx context.Context, operation string, err error) error {
 			}
 		}
 	}
+	if kind == faultValue {
+		return fmt.Errorf("%s: the database does not take one of the values: %w", operation, err)
+	}
 	if kind == faultSchema {
 		return fmt.Errorf("%s: %w: %w: %w", operation, session.ErrUnavailable, ErrNotMigrated, err)
 	}
@@ -113,8 +117,11 @@ func classifyPostgreSQL(err error) fault {
 	case "42P01", "42703", "3F000": // no table, no column, no schema
 		return faultSchema
 	default:
-		if strings.HasPrefix(code, "08") { // the connection
+		switch {
+		case strings.HasPrefix(code, "08"): // the connection
 			return faultLost
+		case strings.HasPrefix(code, "22"): // data exceptions
+			return faultValue
 		}
 		return faultOther
 	}
@@ -135,6 +142,8 @@ func classifyMySQL(err error) fault {
 		return faultDuplicate
 	case 1146, 1054: // no table, no column
 		return faultSchema
+	case 1366, 1300: // a text that is not one
+		return faultValue
 	}
 	return faultOther
 }

@@ -47,6 +47,8 @@ func TestClassify(t *testing.T) {
 		{"PostgreSQL: unique", classifyPostgreSQL, sqlState("23505"), faultDuplicate},
 		{"PostgreSQL: no table", classifyPostgreSQL, sqlState("42P01"), faultSchema},
 		{"PostgreSQL: no column", classifyPostgreSQL, sqlState("42703"), faultSchema},
+		{"PostgreSQL: a zero byte", classifyPostgreSQL, sqlState("22021"), faultValue},
+		{"MySQL: not UTF-8", classifyMySQL, number(1366), faultValue},
 		{"PostgreSQL: full", classifyPostgreSQL, sqlState("53100"), faultOther},
 		{"PostgreSQL: words", classifyPostgreSQL, words, faultLost},
 		{"MySQL: deadlock", classifyMySQL, number(1213), faultDeadlock},

@@ -116,6 +116,9 @@ func (a *atPool) lookUp(ctx context.Context, subject string) (changes []string, 
 		return nil, err
 	}
 	after, err := sync.UserAndGroups(ctx, subject)
+	if errors.Is(err, directory.ErrNotFound) || errors.Is(err, replica.ErrNotFound) {
+		return nil, console.ErrNotThere
+	}
 	if err != nil {
 		return nil, err
 	}
