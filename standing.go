@@ -8,7 +8,6 @@ import (
 	"github.com/codegrant/codegrant/internal/fault"
 	"github.com/codegrant/codegrant/internal/keep"
 	"github.com/codegrant/codegrant/internal/prove"
-	"github.com/codegrant/codegrant/session"
 )
 
 // StillSignedIn says whether somebody is still signed in by a session (see
@@ -21,32 +20,24 @@ import (
 // disabled or deleted. It is [ErrUnavailable] where that cannot be found out, which is
 // always so where the browser carries sessions.
 func (a *Auth) StillSignedIn(ctx context.Context, id *Identity, sessionID string) (*Identity, error) {
-	if a.gate.CookieSessions || a.gate.InsecureSharedTokensDomain != "" {
-		return nil, unavailable("look for the session", errors.New("browsers carry sessions here: set Sessions, so that their end can be seen"))
-	}
 	if id == nil || sessionID == "" {
 		return nil, fmt.Errorf("%w: no session is named", ErrInvalid)
 	}
-	now, err := a.current(ctx, id)
-	if err != nil {
+	lives, err := a.gate.sessions.Lives(ctx, id.Subject, sessionID)
+	switch {
+	case errors.Is(err, keep.ErrNoList):
+		return nil, unavailable("look for the session", errors.New("browsers carry sessions here: set Sessions, so that their end can be seen"))
+	case err != nil:
 		return nil, verdict(err)
 	}
-	query := session.Query{Pool: a.gate.binding, Subject: id.Subject, Limit: session.DefaultLimit}
-	for {
-		records, err := a.gate.Sessions.List(ctx, query)
-		if err != nil {
-			return nil, unavailable("look for the session", err)
-		}
-		for _, r := range records {
-			if keep.Key(r.ID).Short() == sessionID && !r.Stale {
-				return now, nil
-			}
-		}
-		if len(records) < query.Limit {
-			return nil, fault.SessionEnded
-		}
-		query.After = records[len(records)-1].ID
+	now, err := a.current(ctx, id)
+	switch {
+	case err != nil:
+		return nil, verdict(err)
+	case !lives:
+		return nil, fault.SessionEnded
 	}
+	return now, nil
 }
 
 // current brings somebody who was known by a proof of before, or of another issuer, in line

@@ -24,6 +24,9 @@ type Listed struct {
 type lister interface {
 	list(ctx context.Context, subject string) ([]session.Record, error)
 	endID(ctx context.Context, id string) error
+	endAll(ctx context.Context, subject string) (n int, err error)
+	markStale(ctx context.Context, subject string) error
+	lives(ctx context.Context, subject, short string) (bool, error)
 }
 
 // maxListed bounds what is shown of one person, and ended at once one by one.
@@ -57,6 +60,36 @@ func (s *Stored) endID(ctx context.Context, id string) error {
 		return fault.Away("end the session", err)
 	}
 	return nil
+}
+
+func (s *Stored) endAll(ctx context.Context, subject string) (n int, err error) {
+	if n, err = s.store.DeleteBySubject(ctx, s.binding, subject); err != nil {
+		return n, fault.Away("end the person's sessions", err)
+	}
+	return n, nil
+}
+
+func (s *Stored) markStale(ctx context.Context, subject string) error {
+	if _, err := s.store.MarkStale(ctx, s.binding, subject); err != nil {
+		return fault.Away("mark the person's sessions", err)
+	}
+	return nil
+}
+
+func (s *Stored) lives(ctx context.Context, subject, short string) (bool, error) {
+	for q := (session.Query{Pool: s.binding, Subject: subject, Limit: session.DefaultLimit}); ; {
+		page, err := s.store.List(ctx, q)
+		if err != nil {
+			return false, fault.Away("look for the session", err)
+		}
+		if slices.ContainsFunc(page, func(r session.Record) bool { return Key(r.ID).Short() == short && !r.Stale }) {
+			return true, nil
+		}
+		if len(page) < q.Limit {
+			return false, nil
+		}
+		q.After = page[len(page)-1].ID
+	}
 }
 
 // List returns the sign-ins of h's person, the last used first, and whether these are
@@ -141,27 +174,30 @@ func (s *Sessions) EndOthers(ctx context.Context, h *Held) (n int, err error) {
 // EndAll ends every sign-in of a person that the store has, and says how many. Where
 // browsers carry them it is none: a mark ends those.
 func (s *Sessions) EndAll(ctx context.Context, subject string) (n int, err error) {
-	rows, ok := s.keeper.(*Stored)
+	rows, ok := s.keeper.(lister)
 	if !ok || subject == "" {
 		return 0, nil
 	}
-	n, err = rows.store.DeleteBySubject(ctx, rows.binding, subject)
-	if err != nil {
-		return n, fault.Away("end the person's sessions", err)
-	}
-	return n, nil
+	return rows.endAll(ctx, subject)
 }
 
 // Stale has every sign-in of a person that the store has renewed as it is used next.
 func (s *Sessions) Stale(ctx context.Context, subject string) error {
-	rows, ok := s.keeper.(*Stored)
+	rows, ok := s.keeper.(lister)
 	if !ok || subject == "" {
 		return nil
 	}
-	if _, err := rows.store.MarkStale(ctx, rows.binding, subject); err != nil {
-		return fault.Away("mark the person's sessions", err)
+	return rows.markStale(ctx, subject)
+}
+
+// Lives reports whether a person has a sign-in of such a short name that is not to be
+// renewed first. Where browsers carry the sign-ins it is [ErrNoList].
+func (s *Sessions) Lives(ctx context.Context, subject, short string) (bool, error) {
+	rows, ok := s.keeper.(lister)
+	if !ok {
+		return false, ErrNoList
 	}
-	return nil
+	return rows.lives(ctx, subject, short)
 }
 
 func (s *Sessions) endRow(ctx context.Context, rows lister, subject string, key Key, why string) error {
