@@ -51,7 +51,8 @@ pools: [{id: %q, issuer: %q, domain: %q, client_id: %q, client_secret: %q}]
 		"mallory": "not done: refresh tokens stay good at the pool (AdminUserGlobalSignOut)",
 	} {
 		stdout, stderr, status := say(t, "sessions", "end", "--user", who, "--config", config)
-		if status != 0 || !strings.Contains(stdout, "ended 0 sessions\n") || !strings.Contains(stdout, want) || !strings.Contains(stdout, "prompt=login") {
+		if status != 0 || !strings.Contains(stdout, "ended 0 sessions\n") || !strings.Contains(stdout, want) || !strings.Contains(stdout, "prompt=login") ||
+			!strings.Contains(stderr, `"sessions ended"`) || !strings.Contains(stderr, "sub="+who) || !strings.Contains(stderr, `reason="operator `) {
 			t.Errorf("%s: %d %s%s", who, status, stdout, stderr)
 		}
 	}

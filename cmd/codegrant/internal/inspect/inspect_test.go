@@ -49,16 +49,18 @@ func TestS062_Inspection(t *testing.T) {
 	}
 
 	// Ending sessions, one and all.
-	if stdout, stderr, status := say(t, "sessions", "end", "--config", config, "--", shown.Sessions[0].ID); status != 0 || stdout != "ended 1 session\n" {
+	if stdout, stderr, status := say(t, "sessions", "end", "--config", config, "--", shown.Sessions[0].ID); status != 0 || stdout != "ended 1 session\n" ||
+		!strings.Contains(stderr, `"session ended" sub=sub-0 session=`+shown.Sessions[0].ID+` reason="operator `) {
 		t.Errorf("%d %s%s", status, stdout, stderr)
 	}
-	if _, stderr, status := say(t, "sessions", "end", "--config", config, "--", shown.Sessions[0].ID); status == 0 || !strings.Contains(stderr, "no live session") {
+	if _, stderr, status := say(t, "sessions", "end", "--config", config, "--", shown.Sessions[0].ID); status == 0 || !strings.Contains(stderr, "no live session") || strings.Contains(stderr, "operator") {
 		t.Errorf("once more: %d %s", status, stderr)
 	}
 	withoutAWS(t)
-	if stdout, _, status := say(t, "sessions", "end", "--user", "alice@example.com", "--config", config); status != 0 ||
+	if stdout, stderr, status := say(t, "sessions", "end", "--user", "alice@example.com", "--config", config); status != 0 ||
+		!strings.Contains(stderr, `"sessions ended" sub=sub-0 sessions=1 mark=true reason="operator `) ||
 		!strings.HasPrefix(stdout, "ended 1 session\n") || !strings.Contains(stdout, "not done: refresh tokens stay good at the pool (AdminUserGlobalSignOut): AWS's tools have no credentials") {
-		t.Errorf("%d %s", status, stdout)
+		t.Errorf("%d %s%s", status, stdout, stderr)
 	}
 }
 

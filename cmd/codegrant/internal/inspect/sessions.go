@@ -105,7 +105,10 @@ type sessionsEnd struct {
 
 // Help is shown by codegrant sessions end --help.
 func (sessionsEnd) Help() string {
-	return `Examples:
+	return `A line with who has ended what goes to the standard error, in the form of the
+gateway's log.
+
+Examples:
   codegrant sessions end --user alice@example.com     signs alice out everywhere, and has the pool revoke her refresh tokens
   codegrant sessions end 3q2-7wAAAAAA
   codegrant sessions end -- -q27wAAAAAAA      where the session begins with a dash`
@@ -120,6 +123,7 @@ func (c sessionsEnd) Run(ctx context.Context, out *terminal.Streams) error {
 		return err
 	}
 	defer o.Close()
+	audit, by := auditLog(out.Stderr), operator()
 	if c.ID != "" {
 		record, err := o.Sessions.Get(ctx, c.ID)
 		if errors.Is(err, session.ErrNotFound) || err == nil && record.Pool != o.Bound {
@@ -131,6 +135,7 @@ func (c sessionsEnd) Run(ctx context.Context, out *terminal.Streams) error {
 		if err := o.Sessions.Delete(ctx, c.ID); err != nil {
 			return err
 		}
+		audit.InfoContext(ctx, "session ended", "sub", record.Subject, "session", c.ID, "reason", by)
 		fmt.Fprintln(out.Stdout, "ended 1 session")
 		return nil
 	}
@@ -138,8 +143,11 @@ func (c sessionsEnd) Run(ctx context.Context, out *terminal.Streams) error {
 	if err != nil {
 		return err
 	}
-	markErr := o.Marks.Leave(ctx, o.Issuer, subject, time.Now(), operator())
+	markErr := o.Marks.Leave(ctx, o.Issuer, subject, time.Now(), by)
 	n, err := o.Sessions.DeleteBySubject(ctx, o.Bound, subject)
+	if n > 0 || err == nil || markErr == nil { // part of it is done, even where the rest failed
+		audit.InfoContext(ctx, "sessions ended", "sub", subject, "sessions", n, "mark", markErr == nil, "reason", by)
+	}
 	if err = errors.Join(err, markErr); err != nil {
 		return err
 	}
