@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
 	"github.com/codegrant/codegrant/internal/testenv"
@@ -185,6 +187,21 @@ func run[T any](b *Browser, step string, action chromedp.Action[T]) T {
 		b.t.Fatalf("%s: %v", step, err)
 	}
 	return value
+}
+
+// Framed returns the addresses of the page's frames that show what is there, and not the
+// browser's page of an error, which is what it puts where framing is refused.
+func (b *Browser) Framed() (shown []string) {
+	b.t.Helper()
+	got := run(b, "look at frames", func(ctx context.Context, t *chromedp.Target) (page.GetFrameTreeResult, error) {
+		return cdp.Call(ctx, t, page.GetFrameTree, cdp.Empty{})
+	})
+	for _, child := range got.FrameTree.ChildFrames {
+		if child.Frame.UnreachableURL == "" {
+			shown = append(shown, child.Frame.URL)
+		}
+	}
+	return shown
 }
 
 // Screenshot keeps a picture of the whole page, as a PNG of that name.
