@@ -86,3 +86,24 @@ routes:
 		}
 	}
 }
+
+// TestCheckTellsOfNoRoutes: a file without routes passes nothing on, and says so; a warning
+// only where no proxy may ask either.
+func TestCheckTellsOfNoRoutes(t *testing.T) {
+	const alone, nobody = "It has no routes: it passes no request on", "warning: there are no routes, and no proxy that may ask"
+	for _, tt := range []struct{ more, stdout, stderr string }{
+		{"", "", nobody},
+		{"trusted_proxies: [10.0.0.0/8]\n", alone, ""},
+		{"trusted_proxies: [10.0.0.0/8]\nroutes: [{path: /, upstream: http://127.0.0.1:3000}]\n", "", ""},
+	} {
+		config := filepath.Join(t.TempDir(), "codegrant.yaml")
+		text := "base_url: http://localhost:8080\npools: [{code_grant_url: https://auth.example.com/oauth2/token, jwks_url: https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab12Cd34E/.well-known/jwks.json, client_id: gateway}]\n"
+		if err := os.WriteFile(config, []byte(text+tt.more), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		stdout, stderr, status := say(t, "serve", "--check", "--config", config)
+		if status != 0 || strings.Contains(stdout, alone) != (tt.stdout == alone) || strings.Contains(stderr, nobody) != (tt.stderr == nobody) {
+			t.Errorf("%q: %d %s%s", tt.more, status, stdout, stderr)
+		}
+	}
+}

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+
 	"github.com/codegrant/codegrant/directory"
 )
 
@@ -54,6 +56,14 @@ func TestSync_InSight(t *testing.T) {
 			if !regexp.MustCompile(`(?m)^` + want).MatchString(metrics) {
 				t.Errorf("%s: no %s in\n%s", at, want, metrics)
 			}
+		}
+	}
+	_, shown := w.get(first + "/metrics")
+	problems, err := promlint.New(strings.NewReader(shown)).Lint()
+	w.ok(err)
+	for _, problem := range problems {
+		if strings.HasPrefix(problem.Metric, "codegrant_") {
+			t.Errorf("%s: %s", problem.Metric, problem.Text)
 		}
 	}
 	if _, metrics := w.get(first + "/metrics"); !regexp.MustCompile(`codegrant_sync_changes_total\{kind="created",pool="shop"\} 2`).MatchString(metrics) {
