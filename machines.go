@@ -62,6 +62,9 @@ func machineOnly(id *Identity) *Identity {
 // permission does, such as [Machine].
 func (a *Auth) BearerOrMachine(ctx context.Context, token string) (*Identity, error) {
 	id, err := a.bearer.identity(ctx, token)
+	if err == nil {
+		id, err = a.gate.current(ctx, id)
+	}
 	if err != nil && !isUnavailable(err) {
 		a.gate.audit(ctx, slog.LevelWarn, "proof refused", slog.String("reason", err.Error()))
 	}

@@ -70,17 +70,24 @@ func TestS282_TokensOutsideHTTPAreOfAccounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if id, err := a.auth.Bearer(t.Context(), token); err != nil || !slices.Equal(id.Groups, []string{"given"}) {
-		t.Errorf("%+v, %v; want the groups of the replica", id, err)
+	ways := map[string]func(context.Context, string) (*codegrant.Identity, error){"Bearer": a.auth.Bearer, "BearerOrMachine": a.auth.BearerOrMachine}
+	for way, ask := range ways {
+		if id, err := ask(t.Context(), token); err != nil || !slices.Equal(id.Groups, []string{"given"}) {
+			t.Errorf("%s: %+v, %v; want the groups of the replica", way, id, err)
+		}
 	}
 	users.change(func() { users.user.Enabled = false })
 	a.now.Advance(31 * time.Second)
-	if id, err := a.auth.Bearer(t.Context(), token); id != nil || !errors.Is(err, codegrant.ErrInvalid) {
-		t.Errorf("of an account that is turned off: %+v, %v", id, err)
+	for way, ask := range ways {
+		if id, err := ask(t.Context(), token); id != nil || !errors.Is(err, codegrant.ErrInvalid) {
+			t.Errorf("%s: of an account that is turned off: %+v, %v", way, id, err)
+		}
 	}
 	users.change(func() { users.fault = replica.ErrUnavailable })
 	a.now.Advance(31 * time.Second)
-	if id, err := a.auth.Bearer(t.Context(), token); id != nil || !errors.Is(err, codegrant.ErrUnavailable) {
-		t.Errorf("of a replica that is away: %+v, %v", id, err)
+	for way, ask := range ways {
+		if id, err := ask(t.Context(), token); id != nil || !errors.Is(err, codegrant.ErrUnavailable) {
+			t.Errorf("%s: of a replica that is away: %+v, %v", way, id, err)
+		}
 	}
 }
