@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -46,6 +47,9 @@ func (g guard) unary(ctx context.Context, message any, info *grpc.UnaryServerInf
 // errExpired ends a stream whose token has.
 var errExpired = status.Error(codes.Unauthenticated, "the access token has expired; call again with a new one")
 
+// errRevoked ends a stream whose caller was signed out everywhere, or disabled.
+var errRevoked = status.Error(codes.Unauthenticated, "the sign-in of the access token is over; sign in again")
+
 // stream admits the caller for as long as the token is good: a stream can go on for
 // longer than anybody's permission does.
 func (g guard) stream(server any, s grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
@@ -55,26 +59,62 @@ func (g guard) stream(server any, s grpc.ServerStream, info *grpc.StreamServerIn
 	}
 	ctx, cancel := context.WithDeadlineCause(context.WithValue(s.Context(), identityKey{}, id), id.Expires, errExpired)
 	defer cancel()
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	go g.watch(ctx, end)
 	err = handler(server, admitted{s, ctx})
-	if err != nil && errors.Is(context.Cause(ctx), errExpired) {
-		return errExpired
+	if cause := context.Cause(ctx); err != nil && (errors.Is(cause, errExpired) || errors.Is(cause, errRevoked)) {
+		return cause
 	}
 	return err
+}
+
+// watch ends a stream when its token is refused. Who was signed out is known from memory,
+// so that asking every second costs little. An outage ends nothing.
+func (g guard) watch(ctx context.Context, end context.CancelCauseFunc) {
+	token, err := bearer(ctx)
+	if err != nil {
+		end(err)
+		return
+	}
+	every := time.NewTicker(time.Second)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-every.C:
+		}
+		if _, err := g.auth.BearerOrMachine(ctx, token); err != nil && !errors.Is(err, codegrant.ErrUnavailable) {
+			end(errRevoked)
+			return
+		}
+	}
+}
+
+// bearer is the access token of a call.
+func bearer(ctx context.Context) (string, error) {
+	values := metadata.ValueFromIncomingContext(ctx, "authorization")
+	if len(values) != 1 {
+		return "", status.Error(codes.Unauthenticated, "send one authorization: Bearer <access token>")
+	}
+	scheme, token, _ := strings.Cut(values[0], " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return "", status.Error(codes.Unauthenticated, "the authorization has to be Bearer <access token>")
+	}
+	return token, nil
 }
 
 // admit turns the authorization metadata of a call into an identity that may make
 // it. Its errors are those that the caller gets: Unauthenticated (401 in HTTP),
 // PermissionDenied (403) or Unavailable (503).
+// Machines pass where the rule lets them, such as codegrant.Machine("orders/read").
 func (g guard) admit(ctx context.Context, method string) (*codegrant.Identity, error) {
-	values := metadata.ValueFromIncomingContext(ctx, "authorization")
-	if len(values) != 1 {
-		return nil, status.Error(codes.Unauthenticated, "send one authorization: Bearer <access token>")
+	token, err := bearer(ctx)
+	if err != nil {
+		return nil, err
 	}
-	scheme, token, _ := strings.Cut(values[0], " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return nil, status.Error(codes.Unauthenticated, "the authorization has to be Bearer <access token>")
-	}
-	id, err := g.auth.Bearer(ctx, token)
+	id, err := g.auth.BearerOrMachine(ctx, token)
 	switch {
 	case errors.Is(err, codegrant.ErrUnavailable):
 		return nil, unavailable(ctx, method, err)

@@ -144,3 +144,53 @@ func TestGuardEndsStreams(t *testing.T) {
 		})
 	}
 }
+
+// TestGuardEndsStreamsOfWhoIsSignedOut: the token is good for an hour, and its stream ends
+// all the same.
+func TestGuardEndsStreamsOfWhoIsSignedOut(t *testing.T) {
+	g, _, token := newGuard(t, map[string]codegrant.Permission{"/shop.v1.Orders/": codegrant.SignedIn()})
+	s := silent{ctx: incoming(t, "authorization", "Bearer "+token(time.Now().Add(time.Hour)))}
+	var took time.Duration
+	err := g.stream(nil, s, &grpc.StreamServerInfo{FullMethod: "/shop.v1.Orders/Watch"}, func(_ any, s grpc.ServerStream) error {
+		if _, err := g.auth.SignOutEverywhere(s.Context(), from(s.Context()).Subject, "robin"); err != nil {
+			return err
+		}
+		marked := time.Now()
+		select {
+		case <-s.Context().Done():
+		case <-time.After(time.Minute):
+			t.Error("the stream goes on")
+		}
+		took = time.Since(marked)
+		return s.SendMsg(nil)
+	})
+	if !errors.Is(err, errRevoked) {
+		t.Errorf("ended with %v after %v, want %v", err, took, errRevoked)
+	}
+}
+
+// TestGuardAdmitsMachines: where the rule lets them in, with the scopes that it names.
+func TestGuardAdmitsMachines(t *testing.T) {
+	g, pool, _ := newGuard(t, map[string]codegrant.Permission{
+		"/shop.v1.Orders/":       codegrant.Any(codegrant.SignedIn(), codegrant.Machine("orders/read")),
+		"/shop.v1.Orders/Place":  codegrant.Machine("orders/write"),
+		"/shop.v1.Orders/Refund": codegrant.SignedIn(),
+	})
+	token, err := pool.MintToken(pool.PoolID, map[string]any{
+		"iss": pool.URL + "/" + pool.PoolID, "sub": pool.ClientID, "client_id": pool.ClientID, "token_use": "access",
+		"scope": "orders/read", "iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for method, want := range map[string]codes.Code{"Get": codes.OK, "Place": codes.PermissionDenied, "Refund": codes.PermissionDenied} {
+		var who *codegrant.Identity
+		_, err := g.unary(incoming(t, "authorization", "Bearer "+token), nil, &grpc.UnaryServerInfo{FullMethod: "/shop.v1.Orders/" + method}, func(ctx context.Context, _ any) (any, error) {
+			who = from(ctx)
+			return nil, nil
+		})
+		if status.Code(err) != want || (who != nil) != (want == codes.OK) || who != nil && (!who.Machine || who.ClientID != pool.ClientID) {
+			t.Errorf("%s: %v for %v, want %v", method, err, who, want)
+		}
+	}
+}
