@@ -28,9 +28,10 @@ type outside struct {
 	clockOffset    *prometheus.GaugeVec
 	log            *slog.Logger
 
-	mu        sync.Mutex // guards clocksOff
+	mu        sync.Mutex // guards what follows
 	clocksOff map[string]bool
 	offsets   map[string]time.Duration
+	tokens    map[string]endpointState // of token endpoints, by pool
 
 	known []gateway.Server // of the last configuration; by whoever takes a new one
 }
@@ -45,7 +46,7 @@ func newOutside(log *slog.Logger) *outside {
 		}, labels)
 	}
 	return &outside{
-		log: log, clocksOff: make(map[string]bool), offsets: make(map[string]time.Duration),
+		log: log, clocksOff: make(map[string]bool), offsets: make(map[string]time.Duration), tokens: make(map[string]endpointState),
 		clockOffset:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "codegrant", Name: "clock_offset_seconds", Help: "How far the clock of this machine is ahead of a pool's, by its last answer; below zero: behind."}, []string{"pool"}),
 		upstreamTime:   histogram("upstream_response_duration_seconds", "How long servers of upstreams take to begin their answers.", "route", "server"),
 		upstreamCodes:  counter("upstream_responses_total", "Answers of servers of upstreams, by class of status.", "route", "server", "code"),
@@ -136,6 +137,9 @@ func (t timedPool) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err == nil {
 		t.clock(t.pool, response.Header.Get("Date"), begun, answered)
 	}
+	if endpoint == "token" {
+		t.token(t.pool, response, err)
+	}
 	switch {
 	case err != nil:
 		t.poolFaults.WithLabelValues(t.pool, endpoint).Inc()
@@ -145,4 +149,33 @@ func (t timedPool) RoundTrip(r *http.Request) (*http.Response, error) {
 		t.poolCodes.WithLabelValues(t.pool, endpoint, classOf(response.StatusCode)).Inc()
 	}
 	return response, err
+}
+
+// endpointState is how an endpoint was when it was asked last: requests ask it, and nobody
+// else does.
+type endpointState struct {
+	answered, failed time.Time // last
+	reason           string
+}
+
+// token hears of an answer of a token endpoint. A refusal is an answer.
+func (o *outside) token(pool string, response *http.Response, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s := o.tokens[pool]
+	switch {
+	case err != nil:
+		s.failed, s.reason = time.Now(), err.Error()
+	case response.StatusCode >= 500 || response.StatusCode == http.StatusTooManyRequests:
+		s.failed, s.reason = time.Now(), response.Status
+	default:
+		s.answered = time.Now()
+	}
+	o.tokens[pool] = s
+}
+
+func (o *outside) tokenEndpoint(pool string) endpointState {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.tokens[pool]
 }

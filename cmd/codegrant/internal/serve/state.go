@@ -86,7 +86,7 @@ func (s *view) get(ctx context.Context) console.State {
 func (s *view) find(ctx context.Context) console.State {
 	g := s.process.enter()
 	defer g.leave()
-	panels := []console.Panel{s.service(g), s.dependencies(), s.signIns(), s.pools(g)}
+	panels := []console.Panel{s.service(g), s.dependencies(g), s.signIns(), s.pools(g)}
 	for _, panel := range []console.Panel{s.upstreams(g), s.sync(ctx, g), s.outbox(ctx, g), s.configuration(g), s.instances(ctx, g), s.keys(g), s.history()} {
 		if len(panel.Facts)+len(panel.Rows) > 0 {
 			panels = append(panels, panel)
@@ -117,7 +117,7 @@ func (s *view) service(g *generation) console.Panel {
 	return console.Panel{Title: "Service", Facts: facts}
 }
 
-func (s *view) dependencies() console.Panel {
+func (s *view) dependencies(g *generation) console.Panel {
 	panel := console.Panel{Title: "Dependencies"}
 	for _, d := range s.process.ready.report().Checks {
 		f := console.Fact{Name: d.Name, Text: "answers", Since: d.Since, Level: console.Good}
@@ -135,7 +135,33 @@ func (s *view) dependencies() console.Panel {
 		}
 		panel.Facts = append(panel.Facts, f)
 	}
+	for i := range g.Pools {
+		name := g.Pools[i].Name
+		panel.Facts = append(panel.Facts, tokenFact(name, s.process.metrics.outside.tokenEndpoint(name)))
+	}
 	return panel
+}
+
+func tokenFact(pool string, s endpointState) console.Fact {
+	f := console.Fact{Name: "token endpoint of " + pool, Text: "answers", Level: console.Good}
+	switch {
+	case s.failed.After(s.answered):
+		f.Text, f.Level, f.Since = "does not answer", console.Bad, s.failed
+		f.Detail = s.reason + ". The last good answer came "
+		if s.answered.IsZero() {
+			f.Detail += "before this process began, if there was one."
+		} else {
+			f.Detail += "at " + s.answered.UTC().Format(time.RFC3339) + "."
+		}
+	case s.answered.IsZero():
+		f.Text, f.Level, f.Detail = "not asked yet", "", "Sign-ins and refreshes ask it."
+	default:
+		f.Detail = "The last good answer came at " + s.answered.UTC().Format(time.RFC3339) + "."
+		if !s.failed.IsZero() {
+			f.Detail += " It failed last at " + s.failed.UTC().Format(time.RFC3339) + ": " + s.reason + "."
+		}
+	}
+	return f
 }
 
 // signIns are those of the last half hour, with why the last one came to nothing.

@@ -1,0 +1,101 @@
+package serve
+
+import (
+	"encoding/json"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
+	"github.com/codegrant/codegrant/codegranttest"
+	"github.com/codegrant/codegrant/console"
+	"github.com/codegrant/codegrant/internal/testenv"
+	"github.com/codegrant/codegrant/localpool"
+)
+
+// raised waits until an alert is raised by what has happened since a look at the metrics.
+func (g *faultGate) raised(before, alert string) {
+	g.t.Helper()
+	expr := alertsOf(g.t)[alert]
+	if expr == "" {
+		g.t.Fatalf("there is no alert %s", alert)
+	}
+	g.until("the alert "+alert+" is raised", func() bool {
+		return len(evaluate(g.t, scraped{before, g.metrics(), time.Now()}, expr)) > 0
+	})
+}
+
+// hasChanged reports whether the state's history tells of a dependency.
+func (g *faultGate) hasChanged(what, how string) bool {
+	r, err := http.Get("http://" + g.address + "/state")
+	if err != nil {
+		return false
+	}
+	defer r.Body.Close()
+	var state console.State
+	if err := json.NewDecoder(r.Body).Decode(&state); err != nil {
+		g.t.Fatal(err)
+	}
+	return slices.ContainsFunc(state.Panels, func(p console.Panel) bool {
+		return p.Title == "What has changed" && slices.ContainsFunc(p.Rows, func(row []string) bool { return row[1] == what && strings.Contains(row[2], how) })
+	})
+}
+
+// TestStateFollowsWhatHappens: the token endpoint, the queue of revocations, what has changed
+// and a refused configuration are on the console's State, and the alerts for them are raised.
+func TestStateFollowsWhatHappens(t *testing.T) {
+	g := &faultGate{gate: newGate(t, ""), address: testenv.FreeAddress(t)}
+	config := stored + "ops_listen: " + g.address + "\nroutes:\n  - {path: /, upstream: \"${UP}\"}\n  - {path: /gone, public: true, upstream: 'http://127.0.0.1:1'}\n"
+	g.write(config)
+	g.writeFile("keys", newSealingKey())
+	g.start()
+	g.until("it is ready", func() bool { return strings.Contains(g.metrics(), "codegrant_ready 1") })
+	shows := func(want ...string) {
+		t.Helper()
+		g.until("the console shows "+strings.Join(want, ", "), func() bool { return g.shows([4]string(want)) })
+	}
+	shows("Dependencies", "token endpoint of default", "", "not asked yet")
+	before := g.metrics()
+
+	g.pool.Fault(localpool.Token, refusing(http.StatusServiceUnavailable))
+	g.signIn()
+	shows("Dependencies", "token endpoint of default", "bad", "does not answer 503 Service Unavailable. The last good answer came before this process began")
+	g.raised(before, "CodegrantPoolUnreachable")
+	g.pool.Fault(localpool.Token, nil)
+	alice := codegranttest.NewBrowser(t)
+	alice.SignIn(g.url+"/", "alice@example.com", codegranttest.Password)
+	shows("Dependencies", "token endpoint of default", "good", "It failed last at ")
+
+	if status, _ := g.get(http.DefaultClient, "/gone"); status != http.StatusBadGateway {
+		t.Errorf("no upstream: %d", status)
+	}
+	g.raised(before, "CodegrantUpstreamFails")
+
+	shows("Pools", "Revocations queued for default", "good", "0")
+	g.pool.Fault(localpool.Revoke, refusing(http.StatusServiceUnavailable))
+	g.signOut(alice.Client)
+	shows("Pools", "Revocations queued for default", "warning", "1 Refresh tokens")
+	g.raised(before, "CodegrantRevocationsOwed")
+
+	bob := codegranttest.NewBrowser(t)
+	bob.SignIn(g.url+"/", "bob@example.com", codegranttest.Password)
+	db, err := parts.OpenDatabase("sqlite:" + filepath.Join(g.dir, "app.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec("ALTER TABLE codegrant_sessions RENAME TO away"); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = g.get(bob.Client, "/")
+	g.raised(before, "CodegrantSessionStoreFaults")
+	g.until("the history tells of sessions", func() bool { return g.hasChanged("sessions", "") })
+
+	g.write(config + "limits: {requests: -1}\n")
+	shows("Configuration", "Last one that was refused", "bad", "fault")
+	g.raised(before, "CodegrantConfigurationRefused")
+	g.end()
+}
