@@ -162,6 +162,10 @@ func (p *Pages) show(v *visit, title text, why string, sections ...pages.Section
 	}
 	if done, ok := outcomes[v.r.URL.Query().Get("done")]; ok && v.form == nil {
 		view.Done = v.say(done)
+		if done == passwordChanged {
+			last := &view.Sections[len(view.Sections)-1]
+			last.Links = append(last.Links, pages.Link{URL: p.Prefix + "/sessions", Text: v.say(showSessions)})
+		}
 	}
 	pages.Render(v.w, v.r, status, view)
 }

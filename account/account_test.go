@@ -233,7 +233,10 @@ func TestS712_Password(t *testing.T) {
 	if strings.Contains(page.Body, "another0ne!") || strings.Contains(page.Body, codegranttest.Password) {
 		t.Error("the page repeats a password")
 	}
-	w.send(b, page, "new", form(codegranttest.Password, "Another0ne!", "Another0ne!"), 200, "Your password is changed.")
+	page = w.send(b, page, "new", form(codegranttest.Password, "Another0ne!", "Another0ne!"), 200, "Your password is changed.")
+	if !strings.Contains(page.Body, `href="/auth/sessions"`) {
+		t.Error("the page does not lead to the sessions")
+	}
 	if page := codegranttest.NewBrowser(t).SignIn(w.url+"/", alice, "Another0ne!"); !strings.Contains(page.Body, "Welcome") {
 		t.Errorf("with the new one: %s", page.Body)
 	}

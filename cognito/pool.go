@@ -142,7 +142,7 @@ func (p Pool) issuer(faults *faultList) string {
 		faults.add("pool id is missing, and there is no issuer in its place")
 	case region == "":
 	case !regionPattern.MatchString(region):
-		faults.add("pool id %q does not begin with a region such as eu-west-1", p.ID)
+		faults.add("pool id %q does not begin with a region such as eu-west-1; for a pool of codegrant pool, set its issuer, or code_grant_url and jwks_url", p.ID)
 	case p.Region != "" && p.Region != region:
 		// AWS, developer guide: a pool with a replica has the newer type of issuer,
 		// in the Region where it was made.

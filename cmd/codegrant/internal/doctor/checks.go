@@ -302,7 +302,7 @@ func (e *examination) database(ctx context.Context, raw string, django bool) {
 	}
 	mend := "run " + command + " (or Migrate of both stores at the start of the application)"
 	if err := users.Check(ctx); errors.Is(err, sqlreplica.ErrNotMigrated) {
-		e.fault("database", mend, "the replica's tables have not been migrated")
+		e.fault("database", mend+"; codegrant serve makes them at its start, unless database.migrate is false", "the replica's tables have not been migrated")
 	} else if err != nil {
 		e.fault("database", mend, "%v", err)
 	} else {

@@ -48,7 +48,7 @@ func (e *examination) configuration(ctx context.Context, file string) {
 	}
 	e.fine("settings", "%s: %s, %s, sessions in %s", file, terminal.Plural(len(s.Pools), "pool"), terminal.Plural(len(s.Routes), "route"), s.Sessions)
 	for _, w := range s.Warnings {
-		e.warn("settings", "correct the line that is named", "%v", w)
+		e.warn("settings", "", "%v", w)
 	}
 	for _, p := range s.Pools {
 		c := p.Config

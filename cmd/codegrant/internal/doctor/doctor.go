@@ -170,7 +170,7 @@ func (e *examination) report(w io.Writer, asJSON bool) error {
 			fmt.Fprintf(w, "             %-10s  → %s\n", "", strings.ReplaceAll(f.Mend, "\n", "\n                           "))
 		}
 	}
-	_, err := fmt.Fprintf(w, "\n%d checks, %d faults, %d warnings\n", len(e.findings), e.count(fault), e.count(warning))
+	_, err := fmt.Fprintf(w, "\n%s, %s, %s\n", terminal.Plural(len(e.findings), "check"), terminal.Plural(e.count(fault), "fault"), terminal.Plural(e.count(warning), "warning"))
 	return err
 }
 

@@ -36,6 +36,7 @@ func (test) Help() string {
 	return `Asks the Cedar policies of a configuration about cases, without a pool and without
 requests, and validates the policies against their schema.
 
+A case:
   - name: editors place orders
     sub: 5e1f…                  # who asks; groups and scopes as in a token
     groups: [editors]

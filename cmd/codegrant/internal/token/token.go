@@ -196,7 +196,7 @@ var mends = []struct {
 	err  error
 	mend string
 }{
-	{codegrant.ErrMachineToken, "It comes of the grant client_credentials. Have a person sign in, or use it at an API that takes machines."},
+	{codegrant.ErrMachineToken, "It comes of the grant client_credentials. It verifies. It passes only on routes with machines: true and its scopes (codegrant.Machine in Go). Elsewhere, have a person sign in."},
 	{verify.ErrTooLarge, "The reason names the claims that take the most room: leave them out of what the app client may read, or of what a trigger adds."},
 	{verify.ErrMalformed, "Copy all of it: three parts with a point between each, and nothing else."},
 	{verify.ErrHeader, "Cognito does not make such headers: the token is of somebody else, or was made by hand."},
