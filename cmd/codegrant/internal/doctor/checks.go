@@ -280,12 +280,24 @@ func signOutURLs(config codegrant.Config) []string {
 	}
 }
 
+// migrating is the command that makes the tables.
+func migrating(django bool) string {
+	if django {
+		return "codegrant migrate --django --database …"
+	}
+	return "codegrant migrate --database …"
+}
+
 // database checks that the tables are there.
 func (e *examination) database(ctx context.Context, raw string, django bool) {
-	db, err := parts.OpenDatabase(raw)
+	db, err := parts.LookAtDatabase(raw)
 	if err == nil {
 		defer db.Close()
 		err = db.PingContext(ctx)
+	}
+	if errors.Is(err, parts.ErrNoTables) {
+		e.fault("database", "run "+migrating(django)+", or start codegrant serve; if there should be a file, correct the path", "%v", err)
+		return
 	}
 	if err != nil {
 		e.fault("database", "check --database: host, name, user and password, and that the server runs", "cannot be reached: %v", err)
@@ -296,11 +308,7 @@ func (e *examination) database(ctx context.Context, raw string, django bool) {
 		e.fault("database", "check --database", "%v", err)
 		return
 	}
-	command := "codegrant migrate --database …"
-	if django {
-		command = "codegrant migrate --django --database …"
-	}
-	mend := "run " + command + " (or Migrate of both stores at the start of the application)"
+	mend := "run " + migrating(django) + " (or Migrate of both stores at the start of the application)"
 	if err := users.Check(ctx); errors.Is(err, sqlreplica.ErrNotMigrated) {
 		e.fault("database", mend+"; codegrant serve makes them at its start, unless database.migrate is false", "the replica's tables have not been migrated")
 	} else if err != nil {

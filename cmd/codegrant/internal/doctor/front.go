@@ -81,7 +81,7 @@ const maxSyncAge = 3 * time.Hour
 
 // sync says how the last passes over each pool were.
 func (e *examination) sync(ctx context.Context, s *settings.Settings) {
-	db, err := parts.OpenDatabase(s.Database.URL.Reveal())
+	db, err := parts.LookAtDatabase(s.Database.URL.Reveal())
 	if err != nil {
 		return // said with the database
 	}

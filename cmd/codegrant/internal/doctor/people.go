@@ -23,7 +23,7 @@ const maxSplitsShown = 20
 // accounts looks for accounts of a Django project that are in people's way, before a move
 // or after.
 func (e *examination) accounts(ctx context.Context, c Command, config codegrant.Config) {
-	db, err := parts.OpenDatabase(c.Database)
+	db, err := parts.LookAtDatabase(c.Database)
 	if err != nil {
 		return // of which the check of the database tells
 	}

@@ -34,7 +34,7 @@ func (c djangoInspection) openDjango() (*parts.Opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := parts.OpenDatabase(c.Database)
+	db, err := parts.LookAtDatabase(c.Database)
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,11 @@ Examples:
 }
 
 func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
-	db, err := parts.OpenDatabase(c.Database)
+	open := parts.OpenDatabase
+	if c.Status || c.DryRun {
+		open = parts.LookAtDatabase
+	}
+	db, err := open(c.Database)
 	if err != nil {
 		return err
 	}

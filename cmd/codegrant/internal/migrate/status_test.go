@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,7 +11,21 @@ import (
 
 // TestStatusAndDryRun: both say what there is and what would be done, and change nothing.
 func TestStatusAndDryRun(t *testing.T) {
-	url := "sqlite:" + filepath.Join(t.TempDir(), "app.db")
+	file := filepath.Join(t.TempDir(), "app.db")
+	url := "sqlite:" + file
+	for _, what := range []string{"--status", "--dry-run"} {
+		if _, stderr, status := say(t, "migrate", what, "--database", url); status == 0 || !strings.Contains(stderr, "there is no file "+file) {
+			t.Errorf("%s without a file: %d %s", what, status, stderr)
+		}
+		if _, err := os.Stat(file); err == nil {
+			t.Errorf("%s has made the file", what)
+		}
+	}
+	db, err := parts.OpenDatabase(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
 	for range 2 {
 		if stdout, stderr, status := say(t, "migrate", "--status", "--database", url); status != 1 || !strings.Contains(stdout, "sessions: version 0; to be migrated to ") || !strings.Contains(stderr, "codegrant migrate") {
 			t.Fatalf("before: %d %s %s", status, stdout, stderr)
@@ -19,11 +34,6 @@ func TestStatusAndDryRun(t *testing.T) {
 			t.Fatalf("dry run: %d %s", status, stdout)
 		}
 	}
-	db, err := parts.OpenDatabase(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
 	if names, err := db.Names(t.Context(), "SELECT name FROM sqlite_master"); err != nil || len(names) > 0 {
 		t.Errorf("they have made %v, %v", names, err)
 	}

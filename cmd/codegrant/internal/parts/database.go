@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
@@ -67,6 +69,21 @@ func OpenDatabase(raw string) (*Database, error) {
 		return &Database{sql.OpenDB(connector), "MySQL", sqlstore.MySQL, sqlreplica.MySQL, directory.MySQL, webhook.MySQL}, nil
 	}
 	return nil, fmt.Errorf("database URL %w", errDatabaseURL)
+}
+
+// ErrNoTables is that of [LookAtDatabase] where there is no file.
+var ErrNoTables = errors.New("the tables have not been migrated")
+
+// LookAtDatabase opens one that is there already, for commands that change nothing: opening
+// a file of SQLite's makes it.
+func LookAtDatabase(raw string) (*Database, error) {
+	if scheme, path, _ := strings.Cut(raw, ":"); scheme == "sqlite" || scheme == "sqlite3" || scheme == "file" {
+		path = strings.TrimPrefix(path, "//")
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%w: there is no file %s; codegrant serve or codegrant migrate makes it, and if there should be one, correct the path", ErrNoTables, path)
+		}
+	}
+	return OpenDatabase(raw)
 }
 
 // mysqlConfig reads mysql://user:password@host:3306/name?option=value, or
