@@ -274,7 +274,29 @@ func TestS713_StepUp(t *testing.T) {
 	if answer.StatusCode != http.StatusUnauthorized || answer.Header.Get("X-Auth-Redirect") == "" || !strings.Contains(answer.Header.Get("X-Auth-Redirect"), url.QueryEscape("/auth/account/password")) {
 		t.Errorf("%d %v", answer.StatusCode, answer.Header)
 	}
-	for _, path := range []string{"/password", "/email"} {
+	for path, form := range map[string]string{
+		"/email": "do=change&email=new@example.com", "/password": "new=Another0ne!&again=Another0ne!",
+		"/authenticator": "do=begin", "/passkeys": "credential=x", "/delete": "sure=yes",
+	} {
+		before := 0
+		for _, operation := range []string{"UpdateUserAttributes", "ChangePassword", "AssociateSoftwareToken", "DeleteWebAuthnCredential", "DeleteUser"} {
+			before += w.pool.Calls(operation)
+		}
+		r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, w.url+"/auth/account"+path, strings.NewReader(form))
+		r.Header = http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"text/html"}, "Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Mode": {"navigate"}}
+		answer, err := b.Client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		for _, operation := range []string{"UpdateUserAttributes", "ChangePassword", "AssociateSoftwareToken", "DeleteWebAuthnCredential", "DeleteUser"} {
+			before -= w.pool.Calls(operation)
+		}
+		if answer.StatusCode != http.StatusUnauthorized || before != 0 {
+			t.Errorf("POST %s: %d, %d calls of the pool", path, answer.StatusCode, -before)
+		}
+	}
+	for _, path := range []string{"/password", "/email", "/authenticator", "/passkeys", "/delete"} {
 		page := w.at(b, path)
 		login, ok := page.Form("password")
 		if !ok || page.URL.Path == "/auth/account"+path {
