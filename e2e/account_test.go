@@ -94,11 +94,8 @@ func otherThan(code string) string {
 	return "9" + code[1:]
 }
 
-// TestS710_AccountInABrowser has somebody do in Chromium all that the account pages offer,
-// and be refused each of it once, at a running codegrant serve.
-func TestS710_AccountInABrowser(t *testing.T) {
-	b := browser.New(t)
-	pool, url := startAccountPages(t)
+// plugPasskeysIn gives a browser something to keep passkeys in.
+func plugPasskeysIn(b *browser.Browser) {
 	b.Do("plug a virtual authenticator in", func(ctx context.Context, tab *chromedp.Target) (void chromedp.Void, err error) {
 		if _, err = cdp.Call(ctx, tab, webauthn.Enable, webauthn.EnableParams{}); err != nil {
 			return void, err
@@ -108,29 +105,45 @@ func TestS710_AccountInABrowser(t *testing.T) {
 		}})
 		return void, err
 	})
+}
+
+// signIn signs Alice in at the pool's page.
+func signIn(b *browser.Browser, password string) {
+	b.See("Sign in to your account")
+	b.Fill("#username", "alice")
+	b.Click("form button") // how to sign in depends on who it is
+	b.Fill("#password", password)
+	b.Click("form button")
+}
+
+// lastCode is the one that was sent last.
+func lastCode(t *testing.T, pool *localpool.Server, to string) string {
+	t.Helper()
+	code, ok := pool.LastCode(to)
+	if !ok {
+		t.Fatalf("nothing was sent to %s", to)
+	}
+	return code
+}
+
+// uncheck has a browser send forms without checks of its own: what the pool refuses is to be seen.
+func uncheck(b *browser.Browser) {
+	b.Do("turn the browser's checks off", chromedp.Evaluate[chromedp.Void](`for (const f of document.forms) f.noValidate = true`))
+}
+
+// formThat selects the form that does something.
+func formThat(do string) string { return `form:has([value="` + do + `"]) ` }
+
+// TestS710_AccountInABrowser has somebody do in Chromium all that the account pages offer,
+// and be refused each of it once, at a running codegrant serve.
+func TestS710_AccountInABrowser(t *testing.T) {
+	b := browser.New(t)
+	pool, url := startAccountPages(t)
+	plugPasskeysIn(b)
 	password := codegranttest.Password
-	signIn := func() {
-		b.See("Sign in to your account")
-		b.Fill("#username", "alice")
-		b.Click("form button") // how to sign in depends on who it is
-		b.Fill("#password", password)
-		b.Click("form button")
-	}
-	code := func(to string) string {
-		code, ok := pool.LastCode(to)
-		if !ok {
-			t.Fatalf("nothing was sent to %s", to)
-		}
-		return code
-	}
-	// As a browser without checks of its own: what the pool refuses is to be seen.
-	unchecked := func() {
-		b.Do("turn the browser's checks off", chromedp.Evaluate[chromedp.Void](`for (const f of document.forms) f.noValidate = true`))
-	}
-	form := func(do string) string { return `form:has([value="` + do + `"]) ` }
 
 	b.Open(url + "/auth/account")
-	signIn()
+	signIn(b, password)
 	b.See("Alice Archer")
 	b.See("alice@example.com")
 	b.Screenshot("account")
@@ -155,16 +168,16 @@ func TestS710_AccountInABrowser(t *testing.T) {
 	b.Do("send it by Enter", chromedp.SendKeys(chromedp.CSS("[name=to]"), "\r"))
 	b.See("A code is on its way.")
 	b.Screenshot("e-mail")
-	b.Fill("[name=code]", otherThan(code("new@example.com")))
-	b.Click(form("confirm") + "button")
+	b.Fill("[name=code]", otherThan(lastCode(t, pool, "new@example.com")))
+	b.Click(formThat("confirm") + "button")
 	b.See("The code is not right.")
-	b.Fill("[name=code]", code("new@example.com"))
-	b.Click(form("confirm") + "button")
+	b.Fill("[name=code]", lastCode(t, pool, "new@example.com"))
+	b.Click(formThat("confirm") + "button")
 	b.See("It is confirmed.")
 	b.Open(url + "/auth/account/phone")
-	unchecked()
+	uncheck(b)
 	b.Fill("[name=to]", "12")
-	b.Click(form("change") + "button")
+	b.Click(formThat("change") + "button")
 	b.See("Enter a phone number with the country code")
 
 	// Password.
@@ -186,17 +199,17 @@ func TestS710_AccountInABrowser(t *testing.T) {
 	// Authenticator app.
 	b.Open(url + "/auth/account/authenticator")
 	b.See("It is turned off.")
-	b.Click(form("begin") + "button")
+	b.Click(formThat("begin") + "button")
 	b.See("Scan this with the app")
 	b.Screenshot("authenticator")
 	key := b.Text("main code")
 	b.Fill("[name=code]", otherThan(appCode(t, key)))
-	b.Click(form("confirm") + "button")
+	b.Click(formThat("confirm") + "button")
 	b.See("whether the clock of your phone is right")
 	b.Fill("[name=code]", appCode(t, key))
-	b.Click(form("confirm") + "button")
+	b.Click(formThat("confirm") + "button")
 	b.See("The authenticator app is set up.")
-	b.Click(form("off") + "button")
+	b.Click(formThat("off") + "button")
 	b.See("The authenticator app is turned off.")
 
 	// Passkeys: added at the pool's own page, removed here.
@@ -217,7 +230,7 @@ func TestS710_AccountInABrowser(t *testing.T) {
 
 	// The end of it.
 	b.Open(url + "/auth/account/delete")
-	unchecked()
+	uncheck(b)
 	b.Click("form button")
 	b.See("Tick the box if you want that.")
 	b.Screenshot("delete")
@@ -226,10 +239,6 @@ func TestS710_AccountInABrowser(t *testing.T) {
 	b.See("Your account is deleted")
 	b.Click("main a.button")
 	other.Open(url + "/auth/account")
-	other.See("Sign in to your account")
-	other.Fill("#username", "alice")
-	other.Click("form button")
-	other.Fill("#password", password)
-	other.Click("form button")
+	signIn(other, password)
 	other.See("Incorrect username or password")
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
@@ -156,6 +157,17 @@ func (b *Browser) Phone() {
 func (b *Browser) Size(width, height int64) {
 	b.t.Helper()
 	b.Do("resize", chromedp.EmulateViewport(width, height))
+}
+
+// Theme has pages shown to somebody who asked their system for that theme: light or dark.
+func (b *Browser) Theme(theme string) {
+	b.t.Helper()
+	b.Do("change the theme", func(ctx context.Context, t *chromedp.Target) (void chromedp.Void, err error) {
+		_, err = cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}},
+		})
+		return void, err
+	})
 }
 
 // Eval runs a script beside the page's policy, and returns the text that it, or its
