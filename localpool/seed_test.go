@@ -1,6 +1,7 @@
 package localpool_test
 
 import (
+	"bytes"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -24,6 +25,9 @@ func TestDocumentedSeeds(t *testing.T) {
 		t.Fatal("docs/local-pool.md shows no seed")
 	}
 	for _, block := range blocks {
+		if bytes.HasPrefix(block[1], []byte("# codegrant.yaml\n")) {
+			continue // what a gateway is told of the pool
+		}
 		seed, err := localpool.ParseSeed(block[1])
 		if err != nil {
 			t.Error(err)
