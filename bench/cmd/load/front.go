@@ -21,8 +21,9 @@ events { worker_connections 1024; }
 http {
   access_log off; client_body_temp_path body; proxy_temp_path proxied; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
   large_client_header_buffers 8 32k; proxy_buffer_size 32k; proxy_buffers 8 32k; proxy_busy_buffers_size 64k;
-  upstream gateway { server GATEWAY; keepalive 32; }
-  upstream app { server UPSTREAM; keepalive 32; }
+  keepalive_requests 10000000;
+  upstream gateway { server GATEWAY; keepalive 32; keepalive_requests 10000000; }
+  upstream app { server UPSTREAM; keepalive 32; keepalive_requests 10000000; }
   proxy_http_version 1.1; proxy_set_header Connection "";
   server {
     listen ADDRESS;
