@@ -14,8 +14,8 @@ import (
 
 func newServer(auth *codegrant.Auth, s *shop.Shop) *grpc.Server {
 	g := guard{auth, map[string]codegrant.Permission{
-		"/shop.v1.Orders/":                 codegrant.SignedIn(),
-		orders.Orders_Watch_FullMethodName: codegrant.InAnyGroup("admins", "analysts"),
+		"/shop.v1.Orders/": codegrant.SignedIn(),
+		orders.WatchMethod: codegrant.InAnyGroup("admins", "analysts"),
 	}}
 	server := grpc.NewServer(grpc.UnaryInterceptor(g.unary), grpc.StreamInterceptor(g.stream))
 	orders.RegisterOrdersServer(server, service{shop: s})
@@ -23,7 +23,6 @@ func newServer(auth *codegrant.Auth, s *shop.Shop) *grpc.Server {
 }
 
 type service struct {
-	orders.UnimplementedOrdersServer
 	shop *shop.Shop
 }
 

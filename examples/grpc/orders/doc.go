@@ -1,5 +1,5 @@
-// Package orders is the service of the example, as protoc writes it from
-// orders.proto. Nobody edits it.
+// Package orders is the service of the example: its messages, as protoc writes them from
+// orders.proto, and its client and server.
 package orders
 
-//go:generate protoc --go_out=. --go_opt=paths=source_relative --go-grpc_out=. --go-grpc_opt=paths=source_relative orders.proto
+//go:generate protoc --go_out=. --go_opt=paths=source_relative orders.proto
