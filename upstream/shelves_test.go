@@ -3,7 +3,6 @@ package upstream_test
 import (
 	"crypto/rand"
 	"database/sql"
-	"strings"
 	"testing"
 	"time"
 
@@ -32,17 +31,7 @@ func inRedis(t *testing.T, now func() time.Time) cupboard.Store {
 
 func inPostgres(t *testing.T, now func() time.Time) cupboard.Store {
 	t.Helper()
-	server := testenv.Postgres(t)
-	admin, err := sql.Open("pgx", server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer admin.Close()
-	name := "codegrant_" + strings.ToLower(rand.Text()[:16])
-	if _, err := admin.ExecContext(t.Context(), "CREATE SCHEMA "+name); err != nil {
-		t.Fatal(err)
-	}
-	db, err := sql.Open("pgx", server+"&search_path="+name)
+	db, err := sql.Open("pgx", testenv.PostgresSchema(t))
 	if err != nil {
 		t.Fatal(err)
 	}
