@@ -38,6 +38,8 @@ type server struct {
 	log   bytes.Buffer
 	leash io.WriteCloser // it is killed when this is closed, also by our own end
 	wait  func()
+
+	release func() // gives the port to others
 }
 
 func (s *server) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
@@ -84,31 +86,24 @@ func (s *server) restart(t testing.TB) {
 	}
 }
 
-// launch starts a server on a free port.
-func launch(s *server) (err error) {
-	for range 5 { // somebody else may take the port
-		if s.port, err = freePort(); err != nil {
+// launch starts a server on a port that no other test gets.
+func launch(s *server) error {
+	var err error
+	for range 5 { // another program may take the port
+		var address string
+		if address, s.release, err = testenv.ReserveAddress(); err != nil {
+			return err
+		}
+		_, port, _ := net.SplitHostPort(address)
+		if s.port, err = strconv.Atoi(port); err != nil {
 			return err
 		}
 		if err = s.start(); err == nil {
 			return nil
 		}
+		s.release()
 	}
 	return err
-}
-
-// freePort finds a port below those that the kernel hands out by itself.
-func freePort() (int, error) {
-	for range 100 {
-		var b [2]byte
-		rand.Read(b[:])
-		port := 10_000 + (int(b[0])<<8|int(b[1]))%20_000
-		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			l.Close()
-			return port, nil
-		}
-	}
-	return 0, errors.New("no free port")
 }
 
 // until polls until something is true, or it has taken too long.
@@ -162,7 +157,7 @@ func startRedis(t testing.TB, more ...string) *redisServer {
 	if err := launch(&s.server); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.kill)
+	t.Cleanup(func() { s.kill(); s.release() })
 	return s
 }
 

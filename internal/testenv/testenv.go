@@ -9,6 +9,7 @@ package testenv
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -73,9 +74,20 @@ func PostgresBin(t testing.TB) string {
 // machine gets it, of this process or another one.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
+	address, release, err := ReserveAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(release)
+	return address
+}
+
+// ReserveAddress is FreeAddress for a server that several tests share. No other test
+// gets the address until release is called, or this process ends.
+func ReserveAddress() (address string, release func(), err error) {
 	taken := filepath.Join(os.TempDir(), fmt.Sprintf("codegrant-test-ports-%d", os.Getuid()))
 	if err := os.MkdirAll(taken, 0o700); err != nil {
-		t.Fatal(err)
+		return "", nil, err
 	}
 	for range 100 {
 		port := 10_000 + rand.IntN(20_000)
@@ -87,14 +99,12 @@ func FreeAddress(t testing.TB) string {
 		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
 			if l, err := net.Listen("tcp", address); err == nil {
 				_ = l.Close()
-				t.Cleanup(func() { _ = lock.Close() })
-				return address
+				return address, func() { _ = lock.Close() }, nil
 			}
 		}
 		_ = lock.Close()
 	}
-	t.Fatal("no port from 10000 to 29999 is free")
-	return ""
+	return "", nil, errors.New("no port from 10000 to 29999 is free")
 }
 
 // Chromium returns the path of the browser.

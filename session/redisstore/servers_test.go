@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"os/exec"
@@ -69,18 +68,29 @@ func (s *redisServer) start() bool {
 	if err := s.command.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	up := until(10*time.Second, func() bool {
-		conn, err := net.Dial("tcp", s.address())
-		if err != nil {
-			return false
-		}
-		conn.Close()
-		return true
-	})
+	up := until(10*time.Second, s.answers)
 	if !up {
 		s.kill()
 	}
 	return up
+}
+
+// answers reports whether the server answers a command, if only with a refusal. It
+// does so once all its ports listen, the one for TLS too. A port that listens says less.
+func (s *redisServer) answers() bool {
+	conn, err := net.Dial("tcp", s.address())
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(2 * time.Second)); err != nil {
+		return false
+	}
+	if _, err := io.WriteString(conn, "PING\r\n"); err != nil {
+		return false
+	}
+	_, err = io.ReadFull(conn, make([]byte, 1))
+	return err == nil
 }
 
 // kill is kill -9.
@@ -125,20 +135,13 @@ func (s *redisServer) restart() {
 	}
 }
 
+// freePort returns a port that no other test has, and whose companion of a cluster's bus,
+// 10,000 above, is not one that the kernel hands out by itself.
 func freePort(t testing.TB) int {
 	t.Helper()
 	for range 100 {
-		var b [2]byte
-		rand.Read(b[:])
-		port := 10_000 + (int(b[0])<<8|int(b[1]))%20_000
-		one, err1 := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		two, err2 := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port+10_000)) // of the cluster's bus
-		for _, l := range []net.Listener{one, two} {
-			if l != nil {
-				l.Close()
-			}
-		}
-		if err1 == nil && err2 == nil {
+		_, text, _ := net.SplitHostPort(testenv.FreeAddress(t))
+		if port, err := strconv.Atoi(text); err == nil && port < 20_000 {
 			return port
 		}
 	}
