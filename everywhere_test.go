@@ -95,11 +95,17 @@ func TestS586_WhatThePoolIsTold(t *testing.T) {
 	}
 }
 
-// TestS587_ManySignInsAtOnce: they see each other, so that no more than the limit stay.
+// TestS587_ManySignInsAtOnce: they see each other, and as many as the limit stay.
 func TestS587_ManySignInsAtOnce(t *testing.T) {
-	const limit, many = 2, 8
-	for name, refuse := range map[string]bool{"the oldest end": false, "new ones are refused": true} {
+	for name, tt := range map[string]struct {
+		limit, many int
+		refuse      bool
+	}{
+		"the oldest end": {2, 8, false}, "new ones are refused": {2, 8, true},
+		"the oldest ends": {1, 2, false}, "the new one is refused": {1, 2, true},
+	} {
 		t.Run(name, func(t *testing.T) {
+			limit, many, refuse := tt.limit, tt.many, tt.refuse
 			a := newApp(t, func(c *codegrant.Config) { c.Own.PerPerson, c.Own.RefuseFurther = limit, refuse })
 			browsers := make([]*codegranttest.Browser, many)
 			var all sync.WaitGroup
@@ -116,7 +122,7 @@ func TestS587_ManySignInsAtOnce(t *testing.T) {
 					in++
 				}
 			}
-			if in == 0 || in > limit {
+			if in != limit {
 				t.Errorf("%d of %d are signed in, the limit is %d", in, many, limit)
 			}
 		})

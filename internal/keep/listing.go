@@ -215,8 +215,14 @@ type Limit struct {
 	Refuse bool // the new one; else the oldest ends
 }
 
-// within holds a new sign-in to the limit. It looks once the row is there, and orders
-// rows by their beginning, so that of two at the same moment one gives way.
+// ahead is how far the clocks of two processes may differ before a row counts as one
+// from the future.
+const ahead = 2 * time.Second
+
+// within holds a new sign-in to the limit. It looks once the row is there. All that
+// begin at the same moment put the rows into the same order, so that as many as the
+// limit stay: the new one may be among those that end. A row from the future is of a
+// process whose clock is ahead. It was there before.
 func (s *Sessions) within(ctx context.Context, made *Held) error {
 	rows, ok := s.keeper.(lister)
 	if s.limit.Max <= 0 || !ok {
@@ -230,23 +236,28 @@ func (s *Sessions) within(ctx context.Context, made *Held) error {
 	if over <= 0 {
 		return nil
 	}
+	future := s.clock().Add(ahead)
+	slices.SortStableFunc(records, func(a, b session.Record) int {
+		return boolean(b.Created.After(future)) - boolean(a.Created.After(future))
+	})
+	gone := records[:over]
 	if s.limit.Refuse {
-		if slices.ContainsFunc(records[s.limit.Max:], func(r session.Record) bool { return Key(r.ID) == made.Key }) {
+		gone = records[s.limit.Max:] // those that began after the new one, and have their row before it
+		if slices.ContainsFunc(gone, func(r session.Record) bool { return Key(r.ID) == made.Key }) {
 			return fault.TooManySessions
 		}
-		return nil
 	}
-	for _, r := range records {
-		if over == 0 {
-			break
-		}
-		if Key(r.ID) == made.Key {
-			continue
-		}
+	for _, r := range gone {
 		if err := s.endRow(ctx, rows, made.Subject, Key(r.ID), "the person has more sessions than they may"); err != nil {
 			return err
 		}
-		over--
 	}
 	return nil
+}
+
+func boolean(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
