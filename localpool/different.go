@@ -1,15 +1,15 @@
 package localpool
 
-// different is what differs from Cognito and stays so, as docs/local-pool.md has it: a list
-// that fits one screen. What nobody knows of Cognito is in [unconfirmed].
+// different lists what differs from Cognito on purpose, with the words of docs/local-pool.md.
+// It fits one screen. What nobody knows of Cognito is in [unconfirmed].
 var different = []string{
-	"The issuer is `http://127.0.0.1:9229/<pool id>`: configure it, or give the JWKS URL, as for pools of the newer issuer type.",
-	"The JSON API (`POST /` with `X-Amz-Target`) has all 153 operations of the service. Some have nothing behind them: threat protection sees nothing, replicas and logs are documents. A point-in-time recovery knows what users and groups were since the pool started.",
-	"Custom challenges and migration are in the JSON API alone, as at Cognito. Custom senders are given codes sealed by a key of the seed's, not by KMS.",
-	"Passkeys need `localhost`: browsers are led there from `127.0.0.1`. The relying party of a pool that says nothing is `localhost`.",
-	"A style of managed login shows its colours, corners and logo; one of the classic pages is kept and not shown.",
-	"Identity providers elsewhere are never called: a page in their place takes the claims that they would state.",
-	"Threat protection is accepted, and does nothing. With `lang` the pages are in the twelve languages of managed login; refusals stay English.",
-	"Text messages are shown, not sent; so is e-mail without `--smtp`. Quotas are enforced where the seed has them, or with `--quotas`.",
-	"The pages look like a managed login, and are not Amazon's.",
+	"The issuer is `http://127.0.0.1:9229/<pool id>`. Configure it, or give the JWKS URL, as for pools of the newer issuer type.",
+	"The JSON API (`POST /` with `X-Amz-Target`) has all 153 operations of the service. Some have no effect: threat protection sees nothing, and replicas and logs are only documents. A point-in-time recovery knows users and groups since the start of the pool.",
+	"Custom challenges and migration work only in the JSON API, as at Cognito. Custom senders get codes that are sealed with a key of the seed, not with KMS.",
+	"Passkeys need `localhost`. The pool redirects browsers there from `127.0.0.1`. The relying party is `localhost` by default.",
+	"A style of managed login shows its colours, corners and logo. A style of the classic pages is kept, but not shown.",
+	"The pool never calls identity providers elsewhere. A page in their place takes the claims that they would send.",
+	"Threat protection is accepted, and does nothing. With `lang` the pages are in the twelve languages of managed login. Errors stay English.",
+	"Text messages are shown, not sent. The same holds for e-mail without `--smtp`. Quotas apply if the seed has them, or with `--quotas`.",
+	"The pages look like a managed login, but they are not Amazon's.",
 }
