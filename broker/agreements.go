@@ -94,7 +94,10 @@ func (b *Broker) takeBack(r *http.Request, id *codegrant.Identity, key string) e
 	if record.Person != id.Subject || !b.unseal(record, &g) || g.Person.Issuer != id.Issuer || g.Person.Subject != id.Subject {
 		return faulty("invalid_request", "What is to end is none of yours.")
 	}
-	if _, err := b.Cupboard.Take(r.Context(), grants, key); err != nil && !errors.Is(err, cupboard.ErrNotFound) {
+	switch _, err := b.Cupboard.Take(r.Context(), grants, key); {
+	case err == nil:
+		b.tell(r.Context(), GrantEnded, endWithdrawn) // of all who end it, one counts
+	case !errors.Is(err, cupboard.ErrNotFound):
 		return err
 	}
 	b.Logger.LogAttrs(r.Context(), slog.LevelInfo, "grant ended", slog.String("sub", id.Subject), slog.String("client", shown(g.Client)),

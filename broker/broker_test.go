@@ -2,6 +2,7 @@ package broker_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -41,6 +43,7 @@ type site struct {
 	sessions session.Store
 	pool     string // that sessions are bound to
 	shelf    cupboard.Store
+	events   sync.Map // those that were heard of
 }
 
 const password = codegranttest.Password
@@ -112,6 +115,12 @@ func newSiteOf(t *testing.T, people func(*codegrant.Config), change func(*broker
 				},
 				RedirectHosts: []string{"claude.ai", "*.example.com"},
 				Wait:          func(*http.Request) time.Duration { return 0 },
+				OnEvent: func(_ context.Context, e broker.Event) {
+					if !slices.Contains(e.Kind.Outcomes(), e.Outcome) {
+						t.Errorf("an event that nobody expects: %+v", e)
+					}
+					s.events.Store(string(e.Kind)+" "+e.Outcome, true)
+				},
 			}
 			if change != nil {
 				change(&c)

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -64,6 +65,9 @@ type Config struct {
 	// HTTPClient fetches documents. Whoever sets it keeps it from private addresses.
 	// Defaults to one that reaches public addresses alone.
 	HTTPClient *http.Client
+	// OnEvent hears of what was given and refused, for who counts. It is called while
+	// somebody waits. Defaults to nobody.
+	OnEvent func(context.Context, Event)
 	// Logger hears of clients, of what people agree to, and of its end. Defaults to
 	// [slog.Default].
 	Logger *slog.Logger

@@ -46,6 +46,7 @@ func (b *Broker) ask(w http.ResponseWriter, r *http.Request, q request, id *code
 		place = ""
 	}
 	resource := b.resources[q.Resource]
+	b.tell(r.Context(), ConsentAsked, asked)
 	pages.Render(w, r, http.StatusOK, pages.AskForAgent{
 		Client: q.client.Name, Document: documentHost(q.client), Place: place, Resource: cmp.Or(resource.Name, resource.URL), Scopes: q.Scopes,
 		SignedInAs: cmp.Or(id.Email, id.Username), Action: b.Prefix + "/consent", Origin: to.Scheme + "://" + to.Host,
@@ -89,6 +90,7 @@ func (b *Broker) answered(w http.ResponseWriter, r *http.Request) {
 	}
 	q := asked.Request
 	if values.Get("answer") != "allow" {
+		b.tell(r.Context(), ConsentAsked, refused)
 		b.turnBack(w, r, q, faulty("access_denied", "the person has said no"), true)
 		return
 	}
@@ -106,6 +108,7 @@ func (b *Broker) answered(w http.ResponseWriter, r *http.Request) {
 		err = b.keep(r.Context(), q.client)
 	}
 	if err != nil {
+		b.tell(r.Context(), ConsentAsked, failed)
 		b.tellPerson(w, r, err)
 		return
 	}
@@ -117,9 +120,11 @@ func (b *Broker) answered(w http.ResponseWriter, r *http.Request) {
 		err = faulty("access_denied", "You have let too many programs act for you at the same time. Sign out and in again, which ends them, or wait.")
 	}
 	if err != nil {
+		b.tell(r.Context(), ConsentAsked, failed)
 		b.tellPerson(w, r, err)
 		return
 	}
+	b.tell(r.Context(), ConsentAsked, given)
 	b.Logger.LogAttrs(r.Context(), slog.LevelInfo, "consent given", slog.String("sub", id.Subject), slog.String("client", shown(q.Client)),
 		slog.String("redirect_uri", q.Redirect), slog.String("resource", q.Resource), slog.Any("scopes", q.Scopes))
 	answer := url.Values{"code": {b.secret(codePrefix, g)}}

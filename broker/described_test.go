@@ -93,6 +93,11 @@ func TestS699_ClientsByDocument(t *testing.T) {
 			t.Errorf("%s: %d after %d questions: %s", name, page.Status, asked.Load()-before, page.Body)
 		}
 	}
+	for _, outcome := range []string{"fetched", "failed", "refused"} {
+		if _, ok := s.events.Load("document " + outcome); !ok {
+			t.Errorf("S-672: a document that was %s is not counted", outcome)
+		}
+	}
 	// Nobody who has not signed in has anything fetched.
 	before := asked.Load()
 	s.later(time.Hour)

@@ -102,6 +102,7 @@ func (b *Broker) described(ctx context.Context, id string, fetch *http.Request) 
 		return f.client, f.err
 	}
 	if fetch != nil && b.Wait(fetch) > 0 {
+		b.tell(ctx, DocumentFetched, limited)
 		return client{}, faulty("temporarily_unavailable", "too many requests from this address; try again later")
 	}
 	select {
@@ -110,16 +111,22 @@ func (b *Broker) described(ctx context.Context, id string, fetch *http.Request) 
 	case <-ctx.Done():
 		return client{}, fmt.Errorf("fetch the client's document: %w", ctx.Err())
 	}
+	begun := time.Now()
 	c, age, err := b.fetch(ctx, id)
+	took, outcome := time.Since(begun), fetchedNow
 	if err != nil {
 		if ctx.Err() != nil {
 			return client{}, fmt.Errorf("fetch the client's document: %w", ctx.Err())
 		}
 		b.Logger.LogAttrs(ctx, slog.LevelWarn, "client document refused", slog.String("client", id), slog.String("reason", err.Error()))
-		age = failureAge
+		age, outcome = failureAge, failed
 		if !errors.Is(err, errAway) {
+			outcome = refused
 			err = faulty("invalid_client", "the document of the client is not there, or not as it has to be")
 		}
+	}
+	if b.OnEvent != nil {
+		b.OnEvent(ctx, Event{DocumentFetched, outcome, took})
 	}
 	b.documents.learn(id, fetched{c, err, b.Now().Add(age)})
 	return c, err

@@ -136,7 +136,7 @@ func (b *Broker) turn(ctx context.Context, g grant) (grant, error) {
 	_, err = b.Cupboard.Swap(ctx, grants, cupboard.Record{Key: grantKey(g.ID), Person: g.Person.Subject, Version: g.version, Value: value, Until: g.Ends})
 	switch {
 	case errors.Is(err, cupboard.ErrConflict):
-		b.end(ctx, g, "its code or refresh token was used twice")
+		b.end(ctx, g, endUsedTwice, "its code or refresh token was used twice")
 		return g, errGrant
 	case errors.Is(err, cupboard.ErrNotFound):
 		return g, errGrant
@@ -145,7 +145,7 @@ func (b *Broker) turn(ctx context.Context, g grant) (grant, error) {
 }
 
 // end takes a grant back, and with it all tokens that came of it.
-func (b *Broker) end(ctx context.Context, g grant, why string) {
+func (b *Broker) end(ctx context.Context, g grant, class, why string) {
 	ctx = context.WithoutCancel(ctx)
 	_, err := b.Cupboard.Take(ctx, grants, grantKey(g.ID))
 	b.checks.forget(g.ID)
@@ -153,6 +153,9 @@ func (b *Broker) end(ctx context.Context, g grant, why string) {
 	if err != nil && !errors.Is(err, cupboard.ErrNotFound) {
 		b.Logger.LogAttrs(ctx, slog.LevelError, "grant not ended", append(attrs, slog.String("fault", err.Error()))...)
 		return
+	}
+	if err == nil {
+		b.tell(ctx, GrantEnded, class) // of all who end it, one counts
 	}
 	b.Logger.LogAttrs(ctx, slog.LevelInfo, "grant ended", attrs...)
 }

@@ -24,30 +24,24 @@ const maxRegistration = 16 << 10
 // within a day unless somebody lets the client act for them.
 func (b *Broker) register(w http.ResponseWriter, r *http.Request) {
 	if wait := b.Wait(r); wait > 0 {
+		b.tell(r.Context(), ClientRegistered, limited)
 		later(w, wait)
 		return
 	}
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || kind != "application/json" {
-		b.refuse(w, r, faulty("invalid_client_metadata", "send the metadata as application/json"))
-		return
-	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxRegistration+1))
-	if err != nil || len(body) > maxRegistration {
-		b.refuse(w, r, faulty("invalid_client_metadata", "the metadata are too long, or cannot be read"))
-		return
-	}
-	var asked registration
-	if err := json.Unmarshal(body, &asked); err != nil {
-		b.refuse(w, r, faulty("invalid_client_metadata", "the metadata are no JSON object of RFC 7591"))
+	asked, f := registrationOf(r)
+	if f != nil {
+		b.tell(r.Context(), ClientRegistered, f.code)
+		b.refuse(w, r, f)
 		return
 	}
 	id, c, f := b.newClient(asked)
 	if f != nil {
+		b.tell(r.Context(), ClientRegistered, f.code)
 		b.Logger.LogAttrs(r.Context(), slog.LevelWarn, "client not registered", slog.String("reason", f.Error()))
 		b.refuse(w, r, f)
 		return
 	}
+	b.tell(r.Context(), ClientRegistered, registered)
 	b.Logger.LogAttrs(r.Context(), slog.LevelInfo, "client registered", slog.String("name", c.Name), slog.String("redirect_uri", c.Redirects[0]))
 	said := map[string]any{
 		"client_id": id, "client_id_issued_at": c.Issued, "redirect_uris": c.Redirects,
@@ -58,6 +52,22 @@ func (b *Broker) register(w http.ResponseWriter, r *http.Request) {
 		said["client_name"] = c.Name
 	}
 	answer(w, http.StatusCreated, said)
+}
+
+// registrationOf reads what a client says of itself.
+func registrationOf(r *http.Request) (asked registration, f *fault) {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/json" {
+		return asked, faulty("invalid_client_metadata", "send the metadata as application/json")
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxRegistration+1))
+	if err != nil || len(body) > maxRegistration {
+		return asked, faulty("invalid_client_metadata", "the metadata are too long, or cannot be read")
+	}
+	if err := json.Unmarshal(body, &asked); err != nil {
+		return asked, faulty("invalid_client_metadata", "the metadata are no JSON object of RFC 7591")
+	}
+	return asked, nil
 }
 
 func (b *Broker) newClient(asked registration) (string, client, *fault) {

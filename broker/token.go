@@ -46,22 +46,27 @@ type claims struct {
 func (b *Broker) token(w http.ResponseWriter, r *http.Request) {
 	values, f := b.fromClient(r)
 	if f != nil {
+		b.tell(r.Context(), TokenAsked, f.code)
 		b.refuse(w, r, f)
 		return
 	}
 	var g grant
 	var scopes []string
 	var err error
+	kind := TokenAsked
 	switch values.Get("grant_type") {
 	case "authorization_code":
+		kind = CodeRedeemed
 		g, err = b.redeem(r.Context(), values)
 		scopes = g.Scopes
 	case "refresh_token":
+		kind = TokenRefreshed
 		g, scopes, err = b.refresh(r.Context(), values)
 	default:
 		err = faulty("unsupported_grant_type", "grant_type is to be authorization_code or refresh_token")
 	}
 	if err != nil {
+		b.tell(r.Context(), kind, outcomeOf(err))
 		b.refuse(w, r, err)
 		return
 	}
@@ -69,9 +74,11 @@ func (b *Broker) token(w http.ResponseWriter, r *http.Request) {
 	lifetime := min(b.TokenLifetime, g.Ends.Sub(now))
 	access, err := b.issue(g, scopes, now, lifetime)
 	if err != nil {
+		b.tell(r.Context(), kind, tokenFailed)
 		b.unavailable(w, r, err)
 		return
 	}
+	b.tell(r.Context(), kind, issued)
 	said := map[string]any{
 		"access_token": access, "token_type": "Bearer", "expires_in": int(lifetime / time.Second),
 		"refresh_token": b.secret(refreshPrefix, g), "scope": strings.Join(scopes, " "),
@@ -104,10 +111,10 @@ func (b *Broker) redeem(ctx context.Context, values url.Values) (grant, error) {
 	}
 	sum := sha256.Sum256([]byte(values.Get("code_verifier")))
 	verifier := base64.RawURLEncoding.EncodeToString(sum[:])
-	why := ""
+	why, class := "", endMisused
 	switch {
 	case turn != 0 || g.Turn != 0:
-		why = "its code was used twice"
+		why, class = "its code was used twice", endUsedTwice
 	case values.Get("client_id") != g.Client:
 		why = "another client has its code"
 	case values.Get("redirect_uri") != g.Redirect:
@@ -118,7 +125,7 @@ func (b *Broker) redeem(ctx context.Context, values url.Values) (grant, error) {
 		why = "its code came for another resource"
 	}
 	if why != "" {
-		b.end(ctx, g, why)
+		b.end(ctx, g, class, why)
 		return g, errGrant
 	}
 	if err := b.goesOn(ctx, &g, true); err != nil {
@@ -138,10 +145,10 @@ func (b *Broker) refresh(ctx context.Context, values url.Values) (g grant, scope
 	}
 	switch {
 	case turn == 0 || turn != g.Turn:
-		b.end(ctx, g, "its refresh token was used twice")
+		b.end(ctx, g, endUsedTwice, "its refresh token was used twice")
 		return g, nil, errGrant
 	case values.Get("client_id") != g.Client:
-		b.end(ctx, g, "another client has its refresh token")
+		b.end(ctx, g, endMisused, "another client has its refresh token")
 		return g, nil, errGrant
 	case values.Has("resource") && values.Get("resource") != g.Resource:
 		return g, nil, faulty("invalid_target", "the refresh token is for another resource")
@@ -201,7 +208,7 @@ func (b *Broker) goesOn(ctx context.Context, g *grant, clientIsHere bool) error 
 	if why == "" {
 		return nil
 	}
-	b.end(ctx, *g, why)
+	b.end(ctx, *g, endOver, why)
 	return answer
 }
 
@@ -248,7 +255,7 @@ func (b *Broker) revoke(w http.ResponseWriter, r *http.Request) {
 			b.refuse(w, r, faulty("invalid_client", "the token is another client's"))
 			return
 		default:
-			b.end(r.Context(), g, "its client has revoked it")
+			b.end(r.Context(), g, endRevoked, "its client has revoked it")
 		}
 	}
 	w.WriteHeader(http.StatusOK)

@@ -31,6 +31,9 @@ type Config struct {
 	// By issues them: a [Pool] or an [Issuer].
 	By By
 
+	// OnEvent hears what became of each wish for a token, for who counts. It is called while
+	// somebody waits. Defaults to nobody.
+	OnEvent func(context.Context, Event)
 	// Logger hears of exchanges, never of a token. Defaults to [slog.Default].
 	Logger *slog.Logger
 	// Now is the clock. Defaults to [time.Now].
@@ -127,10 +130,12 @@ func isVisible(text string) bool {
 // is the answer to all who ask the same, for a moment.
 func (t *Tokens) Token(ctx context.Context, id *codegrant.Identity) (string, error) {
 	if id == nil || id.Machine || id.Subject == "" {
+		t.event(ctx, Refused, 0)
 		return "", fmt.Errorf("%w: there is no person whose token could be exchanged", codegrant.ErrForbidden)
 	}
 	subject, err := t.By.subject(id)
 	if err != nil {
+		t.event(ctx, Refused, 0)
 		return "", err
 	}
 	text, err := json.Marshal([]any{subject, id.Issuer, id.Subject, id.SessionID()})
@@ -141,10 +146,13 @@ func (t *Tokens) Token(ctx context.Context, id *codegrant.Identity) (string, err
 	now := t.Now()
 	ends := earliest(id.Expires, id.SessionEnds())
 	if !ends.IsZero() && !now.Before(ends) {
+		t.event(ctx, Unavailable, 0)
 		return "", fmt.Errorf("%w: the person's own token is over, and is to be renewed first", codegrant.ErrUnavailable)
 	}
 	e, mine := t.entry(key, now)
-	if mine {
+	if !mine {
+		t.event(ctx, Cached, 0)
+	} else {
 		go t.ask(context.WithoutCancel(ctx), e, id, now, ends)
 	}
 	select {
@@ -196,21 +204,27 @@ func (t *Tokens) ask(ctx context.Context, e *entry, id *codegrant.Identity, now,
 	defer close(e.done)
 	defer func() {
 		if v := recover(); v != nil { // of a transport: this is nobody's request, and would end the process
+			t.event(ctx, Unavailable, 0)
 			t.Logger.LogAttrs(ctx, slog.LevelError, "token not exchanged: that panicked", slog.String("sub", id.Subject), slog.String("audience", t.Audience), slog.Any("panic", v))
 			e.err, e.until = fmt.Errorf("%w: exchange the token: internal fault", codegrant.ErrUnavailable), t.Now().Add(pauseAway)
 		}
 	}()
+	begun := time.Now()
 	token, until, err := t.By.issue(ctx, id, want{audience: t.Audience, scopes: t.Scopes, actor: t.Actor, now: now, ends: ends})
 	attrs := []slog.Attr{slog.String("sub", id.Subject), slog.String("audience", t.Audience)}
 	if id.Actor != nil {
 		attrs = append(attrs, slog.String("actor", id.Actor.String()))
 	}
+	took := time.Since(begun)
 	switch {
 	case errors.Is(err, codegrant.ErrUnavailable):
+		t.event(ctx, Unavailable, took)
 		e.err, e.until = err, t.Now().Add(pauseAway)
 	case err != nil:
+		t.event(ctx, Refused, took)
 		e.err, e.until = err, t.Now().Add(pauseForbid)
 	default:
+		t.event(ctx, Exchanged, took)
 		until = earliest(until, ends)
 		e.err, e.token = nil, token
 		// A service gets a token that is good when it arrives.

@@ -174,7 +174,17 @@ func claimsOf(t *testing.T, token string) object {
 // exchange, as long as its token is good, and each person's token is their own.
 func TestS700_OneExchange(t *testing.T) {
 	w := newWorld(t)
-	tokens, alice := w.tokens(func(c *exchange.Config) { c.Scopes = []string{"orders/read"} }), w.person(nil)
+	var counted sync.Map // of outcomes
+	tokens, alice := w.tokens(func(c *exchange.Config) {
+		c.Scopes = []string{"orders/read"}
+		c.OnEvent = func(_ context.Context, e exchange.Event) {
+			n, _ := counted.LoadOrStore(e.Outcome, new(atomic.Int64))
+			n.(*atomic.Int64).Add(1)
+			if (e.Took > 0) != (e.Outcome == exchange.Exchanged) {
+				t.Errorf("%+v", e)
+			}
+		}
+	}), w.person(nil)
 	gate := make(chan struct{})
 	w.answers(func(sent object) (int, any) {
 		<-gate
@@ -213,6 +223,11 @@ func TestS700_OneExchange(t *testing.T) {
 	w.ahead.Store(int64(5 * time.Minute))
 	if _, err := tokens.Token(t.Context(), alice); err != nil || w.calls.Load() != 3 {
 		t.Errorf("at its end: %v after %d exchanges", err, w.calls.Load())
+	}
+	for outcome, want := range map[exchange.Outcome]int64{exchange.Exchanged: 3, exchange.Cached: 1002} {
+		if n, ok := counted.Load(outcome); !ok || n.(*atomic.Int64).Load() != want {
+			t.Errorf("S-672: %s is not counted %d times: %+v", outcome, want, n)
+		}
 	}
 	if strings.Contains(w.log.String(), "eyJ") || !strings.Contains(w.log.String(), "token exchanged") {
 		t.Error(w.log.String())

@@ -117,6 +117,7 @@ func (u *Upstream) connect(w http.ResponseWriter, r *http.Request) {
 		query.Del("scope")
 	}
 	to.RawQuery = query.Encode()
+	u.event(r.Context(), ConsentAsked, asked, 0)
 	returnto.Redirect(w, to.String(), http.StatusSeeOther)
 }
 
@@ -129,38 +130,39 @@ func (u *Upstream) callback(w http.ResponseWriter, r *http.Request) {
 	const again = "This answer is of another attempt, or of another session, or too late. Open the page again that you came from."
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil || len(r.URL.RawQuery) > maxQuery {
-		u.tell(w, r, again)
+		u.turnedAway(w, r, again)
 		return
 	}
 	for _, list := range query {
 		if len(list) > 1 {
-			u.tell(w, r, again)
+			u.turnedAway(w, r, again)
 			return
 		}
 	}
 	var a attempt
 	text, err := u.Keys.Open(stateSeal, query.Get("state"), u.boundTo(id))
 	if err != nil || json.Unmarshal(text, &a) != nil || !u.Now().Before(a.Until) || u.Issuer != "" && query.Get("iss") != u.Issuer || query.Has("code") == query.Has("error") {
-		u.tell(w, r, again)
+		u.turnedAway(w, r, again)
 		return
 	}
 	err = u.Cupboard.Put(r.Context(), states, cupboard.Record{Key: cupboard.Key("state", query.Get("state")), Person: id.Subject, Until: a.Until})
 	switch {
 	case errors.Is(err, cupboard.ErrExists), errors.Is(err, cupboard.ErrFull):
-		u.tell(w, r, again)
+		u.turnedAway(w, r, again)
 		return
 	case err != nil:
+		u.event(r.Context(), ConsentAsked, failed, 0)
 		u.unavailable(w, r, err)
 		return
 	case query.Has("error"):
-		u.tell(w, r, "The other service was not allowed to give access, or has refused it.")
+		u.turnedAway(w, r, "The other service was not allowed to give access, or has refused it.")
 		return
 	}
 	got, err := u.ask(r.Context(), url.Values{
 		"grant_type": {"authorization_code"}, "code": {query.Get("code")}, "redirect_uri": {u.Auth.Origin() + u.path("/callback")}, "code_verifier": {a.Verifier},
 	})
 	if errors.As(err, new(*refusal)) {
-		u.tell(w, r, "The other service has refused what it had given a moment before. Open the page again that you came from.")
+		u.turnedAway(w, r, "The other service has refused what it had given a moment before. Open the page again that you came from.")
 		return
 	}
 	h := held{Name: u.Name, Issuer: id.Issuer, Subject: id.Subject, AuthTime: id.AuthTime, Session: id.SessionID()}
@@ -171,15 +173,23 @@ func (u *Upstream) callback(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if err != nil {
+		u.event(r.Context(), ConsentAsked, failed, 0)
 		u.unavailable(w, r, err)
 		return
 	}
+	u.event(r.Context(), ConsentAsked, given, 0)
 	u.Logger.LogAttrs(r.Context(), slog.LevelInfo, "upstream token given", slog.String("upstream", u.Name), slog.String("sub", id.Subject))
 	k := u.of(u.key(id.Issuer, id.Subject))
 	k.mu.Lock()
 	k.at = time.Time{}
 	k.mu.Unlock()
 	returnto.Redirect(w, a.Return, http.StatusSeeOther)
+}
+
+// turnedAway tells somebody that nothing comes of their answer.
+func (u *Upstream) turnedAway(w http.ResponseWriter, r *http.Request, reason string) {
+	u.event(r.Context(), ConsentAsked, refused, 0)
+	u.tell(w, r, reason)
 }
 
 // keep has what was given take the place of what was there, which is revoked.

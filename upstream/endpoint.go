@@ -137,7 +137,10 @@ func (u *Upstream) revoke(ctx context.Context, h held) {
 	if err == nil && status >= 300 {
 		err = fmt.Errorf("the other server answered with the status %d", status)
 	}
+	outcome := revoked
 	if err != nil {
+		outcome = failed
 		u.Logger.LogAttrs(ctx, slog.LevelWarn, "upstream token not revoked", slog.String("upstream", u.Name), slog.String("sub", h.Subject), slog.String("reason", err.Error()))
 	}
+	u.event(ctx, TokenRevoked, outcome, 0)
 }

@@ -47,6 +47,9 @@ type Config struct {
 	// HTTPClient speaks to the other server. It is made to follow no redirects. Defaults to
 	// one with a timeout of ten seconds.
 	HTTPClient *http.Client
+	// OnEvent hears of consents, renewals and revocations, for who counts. It is called while
+	// somebody waits. Defaults to nobody.
+	OnEvent func(context.Context, Event)
 	// Logger hears of consents and their end, never of a token. Defaults to [slog.Default].
 	Logger *slog.Logger
 	// Now is the clock. Defaults to [time.Now].
@@ -319,16 +322,21 @@ func (u *Upstream) renew(ctx context.Context, h held, version int64) (token stri
 	case err != nil:
 		return "", false, away("renew the token", err)
 	}
+	begun := time.Now()
 	got, err := u.ask(ctx, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {h.Refresh}})
+	took := time.Since(begun)
 	if errors.As(err, new(*refusal)) {
+		u.event(ctx, TokenRenewed, refused, took)
 		u.end(ctx, h, err.Error())
 		return "", false, errGone
 	}
 	if err != nil {
+		u.event(ctx, TokenRenewed, failed, took)
 		h.Leased = time.Time{}
 		_ = swap(h) // or its lease ends
 		return "", false, away("renew the token", err)
 	}
+	u.event(ctx, TokenRenewed, refreshed, took)
 	h.take(got, u.Now())
 	switch err := swap(h); {
 	case errors.Is(err, cupboard.ErrNotFound), errors.Is(err, cupboard.ErrConflict):

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,15 +34,16 @@ type site struct {
 	ahead atomic.Int64
 	turn  atomic.Int64
 
-	other *httptest.Server
-	mu    sync.Mutex
-	asked []url.Values // of the token endpoint, and revocations
-	codes map[string]string
-	fails int // status of the token endpoint; 0: it answers
-	says  string
-	last  url.Values // of the authorization request
-	lock  sync.Mutex
-	log   bytes.Buffer
+	other  *httptest.Server
+	mu     sync.Mutex
+	asked  []url.Values // of the token endpoint, and revocations
+	codes  map[string]string
+	events sync.Map // how often each was heard of
+	fails  int      // status of the token endpoint; 0: it answers
+	says   string
+	last   url.Values // of the authorization request
+	lock   sync.Mutex
+	log    bytes.Buffer
 }
 
 func (s *site) Write(b []byte) (int, error) {
@@ -123,6 +125,13 @@ func newSite(t *testing.T, change func(*upstream.Config)) *site {
 				c := upstream.Config{
 					Name: name, Auth: auth, AuthorizeURL: s.other.URL + "/authorize?prompt=consent", TokenURL: s.other.URL + "/token", RevokeURL: s.other.URL + "/revoke",
 					ClientID: "c1", ClientSecret: "a-secret-of-ours", Scopes: []string{"repo", "user"}, Keys: keys, Cupboard: shelf, Logger: slog.New(slog.NewTextHandler(s, nil)), Now: s.now,
+				}
+				c.OnEvent = func(_ context.Context, e upstream.Event) {
+					if !slices.Contains(e.Kind.Outcomes(), e.Outcome) || (e.Took > 0) != (e.Kind == upstream.TokenRenewed) {
+						t.Errorf("an event that nobody expects: %+v", e)
+					}
+					n, _ := s.events.LoadOrStore(string(e.Kind)+" "+e.Outcome, new(atomic.Int64))
+					n.(*atomic.Int64).Add(1)
 				}
 				if change != nil {
 					change(&c)
@@ -237,6 +246,11 @@ func TestS708_Journey(t *testing.T) {
 	}
 	if all := s.requests("/revoke"); len(all) != 1 || all[0].Get("token") != "refresh-2" {
 		t.Errorf("revoked: %v", all)
+	}
+	for _, event := range []string{"consent asked", "consent given", "refresh refreshed", "revocation revoked"} {
+		if n, ok := s.events.Load(event); !ok || n.(*atomic.Int64).Load() != 1 {
+			t.Errorf("S-672: %s is not counted once: %+v", event, n)
+		}
 	}
 	s.ahead.Add(int64(time.Second)) // what was found a moment ago counts no longer
 	if status, body := s.get(s.person("alice@example.com"), "/repos/x"); status != 403 {

@@ -19,5 +19,6 @@ func (p *process) newBroker(g *generation) (*broker.Broker, error) {
 		c.Cupboard = g.stores.cupboard
 	}
 	c.Wait = func(r *http.Request) time.Duration { return p.signIns.wait(network(g.addressFor(r)), time.Now()) }
+	c.OnEvent = p.metrics.programs.broker
 	return broker.New(c)
 }

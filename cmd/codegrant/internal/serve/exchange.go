@@ -21,7 +21,7 @@ func (p *process) handOver(s *settings.Settings, routes []gateway.Route) ([]gate
 		if e == nil {
 			continue
 		}
-		tokens, err := p.exchange(e, issuer)
+		tokens, err := p.exchange(nameOf(routes[i]), e, issuer)
 		if err != nil {
 			return nil, fmt.Errorf("routes[%d].exchange: %w", i, err)
 		}
@@ -30,8 +30,9 @@ func (p *process) handOver(s *settings.Settings, routes []gateway.Route) ([]gate
 	return append(routes, keys...), nil
 }
 
-func (p *process) exchange(e *settings.Exchange, issuer *exchange.Issuer) (*exchange.Tokens, error) {
+func (p *process) exchange(route string, e *settings.Exchange, issuer *exchange.Issuer) (*exchange.Tokens, error) {
 	c := e.Config
+	c.OnEvent = p.metrics.programs.exchange(route)
 	if c.Logger = p.log; issuer != nil {
 		c.By = issuer
 	}

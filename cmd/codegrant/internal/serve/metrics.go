@@ -32,6 +32,7 @@ type metrics struct {
 	tools     *prometheus.CounterVec
 	responses *prometheus.CounterVec
 	outside   *outside
+	programs  *programs
 
 	// by pool
 	signIns, signOuts, refreshes, ended, proofs *prometheus.CounterVec
@@ -59,7 +60,7 @@ func newMetrics(p *process) *metrics {
 		responses: counter("responses_total", "Answers to requests for a route, by HTTP status.", "route", "code"),
 		refused:   counter("refused_total", "Requests that were refused before anything was decided.", "reason"),
 	}
-	m.outside = newOutside(p.log)
+	m.outside, m.programs = newOutside(p.log), newPrograms()
 	m.signIns = counter("sign_ins_total", "Sign-ins, by outcome.", "pool", "outcome")
 	m.signOuts = counter("sign_outs_total", "Sign-outs.", "pool")
 	m.refreshes = counter("refreshes_total", "Refreshes of sessions, by outcome.", "pool", "outcome")
@@ -86,6 +87,7 @@ func newMetrics(p *process) *metrics {
 	)
 	m.registry.MustRegister(ops.Program()...)
 	m.outside.register(m.registry)
+	m.programs.register(m.registry)
 	return m
 }
 

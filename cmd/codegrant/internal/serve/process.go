@@ -1,7 +1,6 @@
 package serve
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -309,10 +308,12 @@ func (p *process) use(g *generation) {
 		pools = append(pools, pool.Name)
 	}
 	for _, route := range g.Routes {
-		routes = append(routes, cmp.Or(route.Name, route.Host+cmp.Or(route.Path, "/")))
+		routes = append(routes, nameOf(route))
 	}
 	p.metrics.begin(pools, routes)
 	p.metrics.outside.begin(pools, g.gateway.Servers())
+	p.metrics.programs.begin(g)
+	p.beginCalls(g)
 	if g.Console != nil || g.OpsListen != "" {
 		p.journal.Start()
 		p.day.Start()

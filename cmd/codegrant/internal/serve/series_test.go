@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -13,7 +14,7 @@ import (
 )
 
 // TestMetricsKeepToConventions: names, units and help are as Prometheus has them, no value
-// of a label has a blank, and a 502 has not passed.
+// of a label has a blank, a 502 has not passed, and the guide lists them.
 func TestMetricsKeepToConventions(t *testing.T) {
 	p := newProcess(&settings.Settings{}, nil, nil, nil, nil)
 	p.metrics.begin([]string{"shop"}, []string{"/admin"})
@@ -43,6 +44,10 @@ func TestMetricsKeepToConventions(t *testing.T) {
 			t.Errorf("%s: %s", problem.Metric, problem.Text)
 		}
 	}
+	page, err := os.ReadFile("../../../../docs/gateway.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	passed := make(map[string]float64)
 	found := 0
 	for _, family := range families {
@@ -50,6 +55,9 @@ func TestMetricsKeepToConventions(t *testing.T) {
 			continue
 		}
 		found++
+		if !strings.Contains(string(page), "`"+family.GetName()) {
+			t.Errorf("docs/gateway.md lacks %s", family.GetName())
+		}
 		for _, m := range family.GetMetric() {
 			for _, l := range m.GetLabel() {
 				if strings.Contains(l.GetValue(), " ") {

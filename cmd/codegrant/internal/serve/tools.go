@@ -25,10 +25,33 @@ func (p *process) hearCalls(route string, config *mcp.Config) {
 		if c.Allowed {
 			decision = gateway.Passed
 		}
-		rule := cmp.Or(c.Rule, "none")
+		rule := cmp.Or(c.Rule, noRule)
 		if len(config.Tools) == 0 {
 			rule = "*"
 		}
 		p.metrics.tools.WithLabelValues(route, rule, label(string(decision))).Inc()
+	}
+}
+
+// noRule counts calls of tools that no rule is for.
+const noRule = "none"
+
+// beginCalls has the series of a configuration's tools there before the first call.
+func (p *process) beginCalls(g *generation) {
+	for i, config := range g.MCP {
+		if config == nil {
+			continue
+		}
+		route := nameOf(g.Routes[i])
+		if len(config.Tools) == 0 {
+			p.metrics.tools.WithLabelValues(route, "*", label(string(gateway.Passed)))
+			continue
+		}
+		p.metrics.tools.WithLabelValues(route, noRule, label(string(gateway.Forbidden)))
+		for _, tool := range config.Tools {
+			for _, decision := range []gateway.Decision{gateway.Passed, gateway.Forbidden} {
+				p.metrics.tools.WithLabelValues(route, tool.Name, label(string(decision)))
+			}
+		}
 	}
 }

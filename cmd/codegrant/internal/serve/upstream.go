@@ -17,6 +17,7 @@ func (p *process) consented(g *generation, routes []gateway.Route) ([]gateway.Ro
 		if g.KeysGiven && g.stores.cupboard != nil {
 			config.Cupboard = g.stores.cupboard
 		}
+		config.OnEvent = p.metrics.programs.upstream(c.Name)
 		u, err := upstream.New(config)
 		if err != nil {
 			return nil, err
