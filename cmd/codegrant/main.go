@@ -24,19 +24,19 @@ import (
 
 // cli is the table of commands. Each is a package of its own.
 type cli struct {
-	Demo       demo.Command      `cmd:"" help:"Run everything on this machine: a local Cognito, a small site and two API backends."`
-	Serve      serve.Command     `cmd:"" help:"Sign people in for services in any language, as a reverse proxy or as forward-auth."`
+	Demo       demo.Command      `cmd:"" help:"Run the demo on this machine: a local Cognito, a small site and two API backends."`
+	Serve      serve.Command     `cmd:"" help:"Run the gateway: sign-in for services in any language, as a reverse proxy or with forward-auth."`
 	Pool       pool.Command      `cmd:"" help:"Run a Cognito user pool on this machine, for development and tests."`
-	Doctor     doctor.Command    `cmd:"" help:"Find mistakes in the settings, the pool and the database, and say how to fix them."`
-	Health     health.Command    `cmd:"" help:"Check whether codegrant serve on this machine is ready, for health checks of containers."`
+	Doctor     doctor.Command    `cmd:"" help:"Check the settings, the pool and the database, and tell you how to fix what is wrong."`
+	Health     health.Command    `cmd:"" help:"Check whether the gateway on this machine is ready. For health checks of containers."`
 	Migrate    migrate.Command   `cmd:"" help:"Create or upgrade the tables of sessions and of the replica."`
 	Sync       syncing.Command   `cmd:"" help:"Update the replica from the pool."`
 	Users      inspect.Users     `cmd:"" help:"List and show the people in the replica."`
-	Webhooks   webhooks.Command  `cmd:"" help:"Send changes of people to other programs; list messages that failed, and send them again."`
+	Webhooks   webhooks.Command  `cmd:"" help:"Send changes of people to other programs; list, resend or discard messages that failed."`
 	Groups     inspect.Groups    `cmd:"" help:"List and show the groups in the replica."`
 	Sessions   inspect.Sessions  `cmd:"" help:"List sessions, and end them."`
-	Grants     inspect.Grants    `cmd:"" help:"List what programs (MCP clients) may do for people, and end it."`
-	Token      token.Command     `cmd:"" help:"Check whether a token is valid, and if not, why; get a token for a machine."`
+	Grants     inspect.Grants    `cmd:"" help:"List and end the grants that people gave to programs (MCP clients)."`
+	Token      token.Command     `cmd:"" help:"Check a token and say why it is refused; get a token for a machine."`
 	Policy     policy.Command    `cmd:"" help:"Test Cedar policies."`
 	Completion manual.Completion `cmd:"" help:"Print completions for a shell: bash, zsh or fish."`
 	Man        manual.Man        `cmd:"" help:"Write man pages."`
@@ -45,13 +45,13 @@ type cli struct {
 
 const description = `Sign-in with Amazon Cognito for Go services and the backends behind them.
 
-    codegrant demo    try it: then open http://localhost:8080
-    codegrant pool    develop: a Cognito with login pages on this machine
-    codegrant serve   run: sign-in in front of services in any language
-    codegrant doctor  set up: find mistakes in the settings, and how to fix them
-    codegrant token   look: check whether a token is valid, and if not, why
+    codegrant demo    try it, then open http://localhost:8080
+    codegrant pool    develop with a local Cognito that has login pages
+    codegrant serve   run the gateway in front of services in any language
+    codegrant doctor  check your settings, and see how to fix them
+    codegrant token   check a token, and see why it is refused
 
-Every command has --help with examples.`
+Each command has --help, with examples.`
 
 func main() {
 	terminal.Main(new(cli), kong.Description(description))

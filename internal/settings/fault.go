@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Fault is one thing to mend.
+// Fault is one thing to fix.
 type Fault struct {
 	File string
 	Line int    // from 1; 0: the file as a whole
@@ -37,7 +37,7 @@ func (f Fault) Unwrap() error { return f.Err }
 type Error struct {
 	Faults []Fault
 	// Files are those that were read, or would have been: a change to one of them
-	// may mend the configuration.
+	// may fix the configuration.
 	Files []string
 }
 
@@ -57,7 +57,7 @@ func (e *Error) Unwrap() []error {
 	return all
 }
 
-// sortFaults brings faults into the order in which a person mends them, and leaves
+// sortFaults brings faults into the order in which a person fixes them, and leaves
 // each out that is there twice.
 func sortFaults(main string, faults []Fault) []Fault {
 	slices.SortStableFunc(faults, func(a, b Fault) int {

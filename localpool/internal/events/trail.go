@@ -198,7 +198,7 @@ func (t *Trail) post(sink Sink, body []byte) (again bool, err error) {
 	case s >= 500, s == http.StatusUnauthorized, s == http.StatusRequestTimeout, s == http.StatusConflict, s == http.StatusTooManyRequests:
 		return true, fmt.Errorf("the receiver answers with status %d", s)
 	default:
-		return false, fmt.Errorf("the receiver answers with status %d, which no repetition mends", s)
+		return false, fmt.Errorf("the receiver answers with status %d, and a retry cannot help", s)
 	}
 }
 

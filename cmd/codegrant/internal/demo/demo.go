@@ -23,8 +23,8 @@ import (
 type Command struct {
 	Listen     string `default:"localhost:8080" help:"Address of the site."`
 	PoolListen string `default:"127.0.0.1:9229" help:"Address of the local pool."`
-	Data       string `type:"path" placeholder:"DIR" help:"Keep users, sessions and replica in this folder. By default a temporary one, removed at the end."`
-	Verbose    bool   `short:"v" help:"Log every event, not only faults."`
+	Data       string `type:"path" placeholder:"DIR" help:"Keep users, sessions and replica in this folder. Defaults to a temporary folder that is removed at the end."`
+	Verbose    bool   `short:"v" help:"Log all events, not only faults."`
 }
 
 // Help is shown by codegrant demo --help.
@@ -35,7 +35,7 @@ other program. Ctrl-C stops it.
 
 Examples:
   codegrant demo
-  codegrant demo --data ./demo            keep what happens in a folder
+  codegrant demo --data ./demo            keep all state in a folder
   codegrant demo --listen localhost:3000  another port
 
 Sign in as alice@example.com (in admins and analysts) or bob@example.com (in

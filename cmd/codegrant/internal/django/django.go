@@ -17,7 +17,7 @@ type InTheWay struct {
 	Accounts []int64 `json:"accounts"`
 	Subject  string  `json:"sub,omitempty"` // of the person whom it is about
 	Found    string  `json:"found"`
-	Mend     string  `json:"mend"`
+	Fix      string  `json:"fix"`
 }
 
 // Person is somebody whom the pool has.
@@ -81,8 +81,8 @@ func Duplicates(accounts []sqlreplica.DjangoAccount, issuer string) []InTheWay {
 		if same := index.byAddress[key]; len(same) > 1 && !said[key] {
 			said[key] = true
 			found = append(found, InTheWay{
-				Kind: "address", Accounts: idsOf(same), Found: fmt.Sprintf("the users %s of Django have one address", listIDs(idsOf(same))),
-				Mend: "leave it to one of them, or say whose account it is: codegrant users relink --account ID --subject SUB",
+				Kind: "address", Accounts: idsOf(same), Found: fmt.Sprintf("the users %s of Django have the same address", listIDs(idsOf(same))),
+				Fix: "let only one of them keep the address, or link the account to a person: codegrant users relink --account ID --subject SUB",
 			})
 		}
 		if a.Issuer != issuer || a.PoolEmail == "" || a.Gone {
@@ -92,8 +92,8 @@ func Duplicates(accounts []sqlreplica.DjangoAccount, issuer string) []InTheWay {
 			if other.ID != a.ID {
 				found = append(found, InTheWay{
 					Kind: "twin", Accounts: []int64{a.ID, other.ID}, Subject: a.Subject,
-					Found: fmt.Sprintf("subject %s has user %d here, and Python backends take user %d for them", a.Subject, a.ID, other.ID),
-					Mend:  fmt.Sprintf("bring what both have together, then codegrant users relink --account %d --subject %s", other.ID, a.Subject),
+					Found: fmt.Sprintf("subject %s has user %d here, and user %d at Python backends", a.Subject, a.ID, other.ID),
+					Fix:   fmt.Sprintf("merge the data of both, then run codegrant users relink --account %d --subject %s", other.ID, a.Subject),
 				})
 			}
 		}
@@ -118,28 +118,28 @@ func Splits(people []Person, accounts []sqlreplica.DjangoAccount, issuer string)
 		key := foldASCII(p.Email)
 		same := slices.Clone(index.byAddress[key])
 		relink := fmt.Sprintf("codegrant users relink --account ID --subject %s", p.Subject)
-		say := func(kind, mend, format string, args ...any) {
-			found = append(found, InTheWay{kind, idsOf(same), p.Subject, fmt.Sprintf("subject %s ", p.Subject) + fmt.Sprintf(format, args...), mend})
+		say := func(kind, fix, format string, args ...any) {
+			found = append(found, InTheWay{kind, idsOf(same), p.Subject, fmt.Sprintf("subject %s ", p.Subject) + fmt.Sprintf(format, args...), fix})
 		}
 		named, taken := index.byUsername[key]
 		switch {
 		case !p.Verified && len(same) > 0:
-			say("unverified", "have the pool verify the address (for an identity provider, map email_verified), or choose with trust_unverified_email, or "+relink,
-				"has an address that is not verified, and user %s of Django has it", listIDs(idsOf(same)))
+			say("unverified", "verify the address in the pool (for an identity provider, map email_verified), choose with trust_unverified_email, or run "+relink,
+				"has an unverified address, and user %s of Django has the same address", listIDs(idsOf(same)))
 		case !p.Verified:
-			say("unverified", "have the pool verify the address (for an identity provider, map email_verified), or choose with trust_unverified_email",
-				"has an address that is not verified, and no account yet")
+			say("unverified", "verify the address in the pool (for an identity provider, map email_verified), or choose with trust_unverified_email",
+				"has an unverified address, and no account yet")
 		case len(same) > 1:
-			say("address", "leave the address to one of them, or "+relink, "has the address of the users %s of Django", listIDs(idsOf(same)))
+			say("address", "let only one of them keep the address, or run "+relink, "has the address of the users %s of Django", listIDs(idsOf(same)))
 		case len(same) == 1 && same[0].Subject != "":
-			say("taken", "if both are one person, made anew in the pool: codegrant users relink --account "+fmt.Sprint(same[0].ID)+" --subject "+p.Subject,
+			say("taken", "if both are the same person, created again in the pool, run codegrant users relink --account "+fmt.Sprint(same[0].ID)+" --subject "+p.Subject,
 				"has the address of user %d of Django, which is linked to subject %s", same[0].ID, same[0].Subject)
 		case len(same) <= 1 && verifiedBy[key] > 1:
-			say("taken", "leave the address to one of them in the pool: whoever signs in first gets the account, and the others are refused",
+			say("taken", "let only one of them keep the address in the pool: the first who signs in gets the account, and the others are refused",
 				"shares a verified address with another person of the pool")
 		case len(same) == 0 && taken:
 			same = append(same, named)
-			say("username", "rename that user, or if it is theirs "+relink, "needs the username of user %d of Django, which has another address", named.ID)
+			say("username", "rename that user, or if the account belongs to this person, run "+relink, "needs the username of user %d of Django, which has another address", named.ID)
 		}
 	}
 	return found

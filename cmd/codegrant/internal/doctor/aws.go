@@ -85,7 +85,7 @@ func (a *cognitoAPI) callWith(ctx context.Context, operation string, in, out any
 	r.Header.Set("X-Amz-Target", "AWSCognitoIdentityProviderService."+operation)
 	who, err := a.credentials.Retrieve(ctx)
 	if err != nil {
-		return fmt.Errorf("find the credentials of AWS's tools: %w", err)
+		return fmt.Errorf("find the credentials that the AWS tools use: %w", err)
 	}
 	sum := sha256.Sum256(body)
 	if err := v4.NewSigner().SignHTTP(ctx, who, r, hex.EncodeToString(sum[:]), "cognito-idp", a.region, time.Now()); err != nil {
@@ -128,10 +128,10 @@ func (e *examination) ownSession(ctx context.Context, c codegrant.Config, api *c
 	err := api.call(ctx, "GetUserPoolClientSessionConfiguration", &found)
 	switch {
 	case errors.Is(err, errNotOffered):
-		e.fine("sessions", "the pool's own login session lasts one hour: within it, a sign-in asks for nothing"+freshSignIn)
+		e.fine("sessions", "the login session of the pool lasts one hour: during it, a sign-in asks no question"+freshSignIn)
 		return
 	case err != nil:
-		e.warn("sessions", "allow cognito-idp:GetUserPoolClientSessionConfiguration to the credentials of AWS's tools, or leave --aws out", "AWS does not say how long the pool's own login session lasts: %v", err)
+		e.warn("sessions", "allow cognito-idp:GetUserPoolClientSessionConfiguration for the credentials that the AWS tools use, or leave --aws out", "cannot read how long the login session of the pool lasts: %v", err)
 		return
 	}
 	lasts := defaultSession
@@ -143,16 +143,16 @@ func (e *examination) ownSession(ctx context.Context, c codegrant.Config, api *c
 		absolute = 7 * 24 * time.Hour
 	}
 	if lasts > absolute {
-		e.warn("sessions", "where a fresh sign-in is meant, set max_age on the route (SignedInWithin), or link to the sign-in with prompt=login; or lower SSOSession.MaxValidityMinutes of the app client",
-			"the pool's own login session lasts %v: after the absolute end of a session (%v) a person is signed in again without a question", lasts, absolute)
+		e.warn("sessions", "if you need a fresh sign-in, set max_age on the route (SignedInWithin in Go), or link to the sign-in with prompt=login; or lower SSOSession.MaxValidityMinutes of the app client",
+			"the login session of the pool lasts %v: after the absolute end of a session (%v), a person is signed in again without a question", lasts, absolute)
 		return
 	}
 	if lasts <= 0 {
-		e.fine("sessions", "the app client takes over no login session of the pool: each sign-in asks")
+		e.fine("sessions", "the app client does not use the login session of the pool: each sign-in asks")
 		return
 	}
-	e.fine("sessions", "the pool's own login session lasts %v: within it, a sign-in asks for nothing"+freshSignIn, lasts)
+	e.fine("sessions", "the login session of the pool lasts %v: during it, a sign-in asks no question"+freshSignIn, lasts)
 }
 
 // freshSignIn says what is to be done where the pool's own session is in the way.
-const freshSignIn = ". For a fresh sign-in, set max_age on the route (SignedInWithin), or link to the sign-in with prompt=login"
+const freshSignIn = ". For a fresh sign-in, set max_age on the route (SignedInWithin in Go), or link to the sign-in with prompt=login"

@@ -53,7 +53,7 @@ func TestDoctorOwnSession(t *testing.T) {
 			if len(e.findings) != 1 || e.findings[0].Level != tt.level || !strings.Contains(e.findings[0].Found, tt.found) || strings.Contains(e.findings[0].Found, "\x1b") {
 				t.Errorf("findings %+v, want %s: %s", e.findings, tt.level, tt.found)
 			}
-			if tt.status == 200 && tt.level == warning && (!strings.Contains(e.findings[0].Mend, "max_age") || !strings.Contains(e.findings[0].Mend, "prompt=login") || !strings.Contains(e.findings[0].Mend, "MaxValidityMinutes")) {
+			if tt.status == 200 && tt.level == warning && (!strings.Contains(e.findings[0].Fix, "max_age") || !strings.Contains(e.findings[0].Fix, "prompt=login") || !strings.Contains(e.findings[0].Fix, "MaxValidityMinutes")) {
 				t.Errorf("the finding does not say what to do: %+v", e.findings[0])
 			}
 		})

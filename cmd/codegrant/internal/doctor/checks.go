@@ -29,27 +29,27 @@ func (e *examination) settings(config codegrant.Config, err error) {
 		_, err = codegrant.New(config)
 	}
 	for _, f := range faultsOf(err) {
-		e.fault("settings", "correct the setting that is named; codegrant doctor --help lists them", "%v", f)
+		e.fault("settings", "correct this setting; codegrant doctor --help lists them", "%v", f)
 	}
 	if err == nil {
-		e.fine("settings", "complete, and they agree with one another")
+		e.fine("settings", "complete and consistent")
 	}
 	if u, parseErr := url.Parse(config.CallbackURL); config.CallbackURL != "" && parseErr == nil {
 		if path := strings.TrimSuffix(u.Path, "/"); !strings.HasSuffix(path, "/login") && !strings.HasSuffix(path, "/callback") {
 			e.warn("callback", "register a URL that ends in /auth/callback or /auth/login/ and set SITE_LOGIN_URL to it",
-				"SITE_LOGIN_URL has the path %q, which is none that Codegrant answers under its prefix", u.Path)
+				"SITE_LOGIN_URL has the path %q, and Codegrant does not answer that path", u.Path)
 		}
 	}
 	if domain := config.InsecureSharedTokensDomain; domain != "" {
-		e.warn("cookies", "share a session store and CODEGRANT_COOKIE_DOMAIN instead, once no Django backend needs the tokens",
+		e.warn("cookies", "when no Django backend needs the tokens, share a session store and CODEGRANT_COOKIE_DOMAIN instead",
 			"tokens are shared with every host under %s", domain)
-		e.warn("rotation", "turn refresh token rotation off at the app client while a backend with the Python package lives, and on after it",
-			"the Python package drops a refresh token that the pool has rotated, and each side then loses the other's sign-in")
+		e.warn("rotation", "turn refresh token rotation off at the app client while a backend uses the Python package; turn it on afterwards",
+			"the Python package drops the new refresh token when the pool rotates it; each side then loses the sign-in of the other")
 	}
 	for _, origin := range config.AllowedReturnOrigins {
 		if !slices.Contains(config.TrustedOrigins, strings.TrimSuffix(origin, "/")) {
-			e.warn("origins", "if its pages send requests, add it to CODEGRANT_TRUSTED_ORIGINS",
-				"%s may be returned to and is not trusted: POST, PUT and DELETE from its pages are 403, and its sign-out links ask", origin)
+			e.warn("origins", "if pages of this origin send requests, add it to CODEGRANT_TRUSTED_ORIGINS",
+				"%s is a return origin, but not a trusted origin: POST, PUT and DELETE from its pages get 403, and its sign-out links ask for confirmation", origin)
 		}
 	}
 	if hop := strings.TrimSuffix(config.BaseURL, "/"); config.MigrationLinks && hop != "" && err == nil &&
@@ -57,7 +57,7 @@ func (e *examination) settings(config codegrant.Config, err error) {
 			return strings.HasPrefix(u, hop) && strings.HasSuffix(strings.TrimSuffix(u, "/"), "/logout")
 		}) {
 		e.warn("sign-out", "register "+hop+"/auth/logout/ as a sign-out URL and add it to CODEGRANT_SIGN_OUT_URLS",
-			"links of old front ends to the sign-out end at a registered page, not where their state says")
+			"sign-out links of old front ends end at a registered page, not at the page in their state")
 	}
 }
 
@@ -128,7 +128,7 @@ func (e *examination) keys(ctx context.Context, endpoints cognito.Endpoints) {
 	before := e.now()
 	a, err := e.ask(ctx, http.MethodGet, endpoints.JWKS, nil, "")
 	if err != nil {
-		e.fault("keys", "check AUTH_COGNITO_JWKS_URL, and that this machine may reach it (DNS, proxy, firewall)", "%s does not answer: %v", endpoints.JWKS, withoutURL(err))
+		e.fault("keys", "check AUTH_COGNITO_JWKS_URL, and that this machine can reach it (DNS, proxy, firewall)", "%s does not answer: %v", endpoints.JWKS, withoutURL(err))
 		return
 	}
 	var set struct {
@@ -145,8 +145,8 @@ func (e *examination) keys(ctx context.Context, endpoints cognito.Endpoints) {
 		}
 	}
 	if a.status != http.StatusOK || usable == 0 {
-		e.fault("keys", "the pool's id or region in AUTH_COGNITO_JWKS_URL is wrong: copy the URL from the pool's page (Token signing key URL)",
-			"%s has no keys that sign tokens (status %d)", endpoints.JWKS, a.status)
+		e.fault("keys", "correct the pool id and the region in AUTH_COGNITO_JWKS_URL: copy the URL from the page of the pool (Token signing key URL)",
+			"%s has no signing keys (status %d)", endpoints.JWKS, a.status)
 	} else {
 		e.fine("keys", "%d at %s", usable, endpoints.JWKS)
 	}
@@ -160,14 +160,14 @@ func (e *examination) keys(ctx context.Context, endpoints cognito.Endpoints) {
 	} else {
 		skew = max(0, skew-time.Second)
 	}
-	const mend = "have the clock set by NTP (systemctl status systemd-timesyncd, chronyc tracking)"
+	const fix = "set the clock by NTP (systemctl status systemd-timesyncd, chronyc tracking)"
 	switch {
 	case skew.Abs() > time.Minute:
-		e.fault("clock", mend, "this machine's clock is off by %v: tokens will be refused as expired or not yet valid", skew.Round(time.Second))
+		e.fault("clock", fix, "the clock of this machine is off by %v: Codegrant will refuse tokens as expired or not yet valid", skew.Round(time.Second))
 	case skew.Abs() > 10*time.Second:
-		e.warn("clock", mend, "this machine's clock is off by %v", skew.Round(time.Second))
+		e.warn("clock", fix, "the clock of this machine is off by %v", skew.Round(time.Second))
 	default:
-		e.fine("clock", "agrees with the pool's")
+		e.fine("clock", "agrees with the clock of the pool")
 	}
 }
 
@@ -176,22 +176,22 @@ func (e *examination) metadata(ctx context.Context, endpoints cognito.Endpoints)
 	a, err := e.ask(ctx, http.MethodGet, endpoints.Issuer+"/.well-known/openid-configuration", nil, "")
 	var found discovery
 	if err != nil || a.status != http.StatusOK || json.Unmarshal(a.body, &found) != nil {
-		e.fault("issuer", "check the pool's id and region in AUTH_COGNITO_JWKS_URL", "%s is not the issuer of a user pool: it has no metadata", endpoints.Issuer)
+		e.fault("issuer", "check the pool id and the region in AUTH_COGNITO_JWKS_URL", "%s is not the issuer of a user pool: it has no metadata", endpoints.Issuer)
 		return
 	}
 	switch {
 	case found.Issuer != endpoints.Issuer:
 		e.fault("issuer", fmt.Sprintf("set AUTH_COGNITO_JWKS_URL to %s/.well-known/jwks.json", found.Issuer),
-			"tokens will say that they are of %s, and %s is expected", found.Issuer, endpoints.Issuer)
+			"tokens of the pool have the issuer %s, and the settings expect %s", found.Issuer, endpoints.Issuer)
 	case found.JWKS != endpoints.JWKS:
-		e.fault("issuer", "set AUTH_COGNITO_JWKS_URL to "+found.JWKS, "issuer and keys do not belong together: the issuer's keys are at %s", found.JWKS)
+		e.fault("issuer", "set AUTH_COGNITO_JWKS_URL to "+found.JWKS, "the issuer and the keys do not match: the keys of the issuer are at %s", found.JWKS)
 	default:
 		e.fine("issuer", "%s", found.Issuer)
 	}
 	// A pool can have a custom domain beside Cognito's own; metadata names one.
 	if found.Token != "" && hostOf(found.Token) != hostOf(endpoints.Token) {
 		e.warn("domain", "if this is not the pool's custom domain, set AUTH_COGNITO_CODE_GRANT_URL to "+found.Token,
-			"the pool says that its domain is %s, and the settings say %s", hostOf(found.Token), hostOf(endpoints.Token))
+			"the domain of the pool is %s, and the settings have %s", hostOf(found.Token), hostOf(endpoints.Token))
 	}
 }
 
@@ -211,13 +211,13 @@ func (e *examination) authorize(ctx context.Context, config codegrant.Config, en
 	}
 	a, err := e.ask(ctx, http.MethodGet, endpoints.Authorize+"?"+query.Encode(), nil, "")
 	if err != nil {
-		e.fault("domain", "check AUTH_COGNITO_CODE_GRANT_URL, and that this machine may reach it (DNS, proxy, firewall)",
+		e.fault("domain", "check AUTH_COGNITO_CODE_GRANT_URL, and that this machine can reach it (DNS, proxy, firewall)",
 			"%s does not answer: %v", endpoints.Authorize, withoutURL(err))
 		return false
 	}
 	if a.location == nil {
-		e.fault("domain", "check AUTH_COGNITO_CODE_GRANT_URL: it is https://<the pool's domain>/oauth2/token",
-			"%s answers with status %d and not as a user pool's domain does", endpoints.Authorize, a.status)
+		e.fault("domain", "check AUTH_COGNITO_CODE_GRANT_URL: it has the form https://<the pool's domain>/oauth2/token",
+			"%s answers with status %d: it is not the domain of a user pool", endpoints.Authorize, a.status)
 		return false
 	}
 	code, description := a.location.Query().Get("error"), terminal.Printable(a.location.Query().Get("error_description"))
@@ -228,18 +228,18 @@ func (e *examination) authorize(ctx context.Context, config codegrant.Config, en
 		e.fine("callback", "%s is registered", callback)
 		e.fine("scopes", "%s are allowed", strings.Join(scopes, ", "))
 	case code == "redirect_mismatch":
-		e.fault("callback", fmt.Sprintf("add %s, to the letter and the trailing slash, to the app client's allowed callback URLs:\n%s", callback,
+		e.fault("callback", fmt.Sprintf("add exactly %s (check the trailing slash) to the allowed callback URLs of the app client:\n%s", callback,
 			updateClient(endpoints, config, fmt.Sprintf(".CallbackURLs += [%q]", callback))), "%s is not registered", callback)
 	case code == "invalid_scope", description == "invalid_scope":
-		e.fault("scopes", "allow the scopes at the app client, or set CODEGRANT_SCOPES to those that it has", "the app client does not have all of: %s", strings.Join(scopes, ", "))
+		e.fault("scopes", "allow the scopes at the app client, or set CODEGRANT_SCOPES to the scopes that it has", "the app client does not have all of: %s", strings.Join(scopes, ", "))
 	case code == "unauthorized_client":
 		e.fault("client", "turn on the authorization code grant for the app client:\n"+
 			updateClient(endpoints, config, `.AllowedOAuthFlows += ["code"] | .AllowedOAuthFlowsUserPoolClient = true`), "the app client may not use the authorization code grant")
 	case !back:
-		e.fault("client", "check AUTH_COGNITO_CLIENT_ID, and that it is of the pool that AUTH_COGNITO_CODE_GRANT_URL names", "%s does not know the app client: %s %s", hostOf(endpoints.Authorize), code, description)
+		e.fault("client", "check AUTH_COGNITO_CLIENT_ID, and that the app client belongs to the pool in AUTH_COGNITO_CODE_GRANT_URL", "%s does not know the app client: %s %s", hostOf(endpoints.Authorize), code, description)
 		return false
 	default:
-		e.fault("client", "read what the pool says, and the app client's page", "the pool refuses to sign in: %s %s", code, description)
+		e.fault("client", "see the error of the pool, and check the settings of the app client", "the pool refuses the sign-in: %s %s", code, description)
 	}
 	return true
 }
@@ -253,8 +253,8 @@ func (e *examination) signOut(ctx context.Context, config codegrant.Config, endp
 		case err != nil:
 			e.warn("sign-out", "try again", "%s does not answer: %v", endpoints.Logout, withoutURL(err))
 		case a.location == nil || a.location.String() != target:
-			e.fault("sign-out", fmt.Sprintf("add %s, to the letter and the trailing slash, to the app client's allowed sign-out URLs:\n%s", target,
-				updateClient(endpoints, config, fmt.Sprintf(".LogoutURLs += [%q]", target))), "%s is not registered: people who sign out will see an error of Cognito's", target)
+			e.fault("sign-out", fmt.Sprintf("add exactly %s (check the trailing slash) to the allowed sign-out URLs of the app client:\n%s", target,
+				updateClient(endpoints, config, fmt.Sprintf(".LogoutURLs += [%q]", target))), "%s is not registered: people who sign out see an error page of Cognito", target)
 		default:
 			e.fine("sign-out", "%s is registered", target)
 		}
@@ -296,11 +296,11 @@ func (e *examination) database(ctx context.Context, raw string, django bool) {
 		err = db.PingContext(ctx)
 	}
 	if errors.Is(err, parts.ErrNoTables) {
-		e.fault("database", "run "+migrating(django)+", or start codegrant serve; if there should be a file, correct the path", "%v", err)
+		e.fault("database", "run "+migrating(django)+", or start codegrant serve; if the file should exist, correct the path", "%v", err)
 		return
 	}
 	if err != nil {
-		e.fault("database", "check --database: host, name, user and password, and that the server runs", "cannot be reached: %v", err)
+		e.fault("database", "check --database: host, name, user and password, and that the server runs", "cannot connect: %v", err)
 		return
 	}
 	sessions, users, err := db.Stores(settings.Replica{Django: django})
@@ -308,21 +308,21 @@ func (e *examination) database(ctx context.Context, raw string, django bool) {
 		e.fault("database", "check --database", "%v", err)
 		return
 	}
-	mend := "run " + migrating(django) + " (or Migrate of both stores at the start of the application)"
+	fix := "run " + migrating(django) + " (in Go, call Migrate of both stores when the application starts)"
 	if err := users.Check(ctx); errors.Is(err, sqlreplica.ErrNotMigrated) {
-		e.fault("database", mend+"; codegrant serve makes them at its start, unless database.migrate is false", "the replica's tables have not been migrated")
+		e.fault("database", fix+"; codegrant serve migrates them when it starts, unless database.migrate is false", "the tables of the replica are missing or too old")
 	} else if err != nil {
-		e.fault("database", mend, "%v", err)
+		e.fault("database", fix, "%v", err)
 	} else {
-		e.fine("database", "the replica's tables in %s are up to date", db.Engine)
+		e.fine("database", "the tables of the replica in %s are up to date", db.Engine)
 		e.outbox(ctx, users)
 	}
 	if _, err := sessions.Get(ctx, strings.Repeat("0", 64)); err != nil && !errors.Is(err, session.ErrNotFound) {
-		e.warn("database", mend+"; of no matter where sessions are kept elsewhere", "the table of sessions is not there, or not as it should be")
+		e.warn("database", fix+"; ignore this if you keep sessions elsewhere", "the table of sessions is missing or too old")
 	} else {
-		e.fine("database", "the table of sessions is there")
+		e.fine("database", "the table of sessions exists")
 	}
-	e.tables(ctx, db, mend)
+	e.tables(ctx, db, fix)
 }
 
 // maxOutboxAge is how long an entry waits where somebody takes them.
@@ -335,11 +335,11 @@ func (e *examination) outbox(ctx context.Context, users *sqlreplica.Store) {
 	switch age := e.now().Sub(size.Oldest).Round(time.Second); {
 	case errors.Is(err, sqlreplica.ErrNotMigrated): // of before there was one
 	case err != nil:
-		e.warn("outbox", "see whether the user may read codegrant_outbox", "cannot be read: %v", err)
+		e.warn("outbox", "check that the database user may read codegrant_outbox", "cannot read the outbox: %v", err)
 	case size.Entries == 0:
 	case age > maxOutboxAge:
-		e.warn("outbox", "see that the program that takes from codegrant_outbox runs, or turn the outbox off and empty the table: docs/changes.md",
-			"%d changes wait in the outbox, the oldest for %s: nobody takes them", size.Entries, age)
+		e.warn("outbox", "check that your program that reads codegrant_outbox runs, or turn the outbox off and empty the table: docs/changes.md",
+			"%d changes wait in the outbox, the oldest for %s: no program takes them", size.Entries, age)
 	default:
 		e.fine("outbox", "%d changes wait in the outbox, the oldest for %s", size.Entries, age)
 	}

@@ -37,18 +37,18 @@ func (e *examination) unknownClients(ctx context.Context, s *settings.Settings, 
 		does = append(does, "registers clients")
 	}
 	if can.Documents {
-		does = append(does, "takes client ID metadata documents")
+		does = append(does, "accepts client ID metadata documents")
 	}
 	by := slices.IndexFunc(servers, func(c *mcp.Config) bool { return c.PoolClients }) >= 0
 	switch said := slices.ContainsFunc(servers, func(c *mcp.Config) bool { return c.RegistrationEndpoint != "" || c.ClientDocuments }); {
 	case len(does) == 0 && by && !said:
-		e.fault("clients", "write broker: {mode: gateway}, which needs nothing of the pool; or turn registration or a policy of client metadata documents on, on the Essentials or Plus plan",
-			"the pool neither registers clients nor takes their metadata documents: with broker.mode: pool, no client of an MCP server gets in")
+		e.fault("clients", "set broker: {mode: gateway}, which needs no setting of the pool; or, on the Essentials or Plus plan, turn on registration or a policy for client metadata documents",
+			"the pool neither registers clients nor accepts their metadata documents: with broker.mode: pool, no client of an MCP server can sign in")
 	case len(does) == 0:
-		e.fine("clients", "for MCP servers, the pool allows broker.mode: gateway alone: it neither registers clients nor takes their metadata documents")
+		e.fine("clients", "for MCP servers, the pool allows only broker.mode: gateway: it neither registers clients nor accepts their metadata documents")
 	case by:
-		e.warn("clients", "where a client that people have not agreed to must not act for them, write broker: {mode: gateway}",
-			"the pool %s for MCP servers, and asks nobody whether a client may act for them: who is signed in at the pool is not asked anything", strings.Join(does, " and "))
+		e.warn("clients", "if clients need the consent of people, set broker: {mode: gateway}",
+			"the pool %s for MCP servers, and asks nobody for consent: a client acts for people who are signed in at the pool, without a question", strings.Join(does, " and "))
 	default:
 		e.fine("clients", "for MCP servers, the pool allows broker.mode: pool, too: it %s, and asks nobody for consent", strings.Join(does, " and "))
 	}
@@ -91,12 +91,12 @@ func (e *examination) registrationScopes(ctx context.Context, pool settings.Pool
 			}
 		}
 	}
-	const change = ", together with the pool's other settings, which update-user-pool replaces: see describe-user-pool"
+	const change = ". Send all other settings of the pool, too, because update-user-pool replaces them: see describe-user-pool"
 	if len(lacks) > 0 {
-		e.fault("clients", "add them to AllowedScopes of the pool's DcrConfiguration"+change, "clients that register at the pool cannot ask for %s: DcrConfiguration.AllowedScopes does not have it", strings.Join(lacks, " and "))
+		e.fault("clients", "add them to AllowedScopes in the DcrConfiguration of the pool"+change, "clients that register at the pool cannot request %s: DcrConfiguration.AllowedScopes does not have it", strings.Join(lacks, " and "))
 	}
 	if !rules.OpenDcrEnabled {
-		e.warn("clients", "set OpenDcrEnabled of the pool's DcrConfiguration"+change+", write broker: {mode: gateway}, or have clients use documents",
-			"the pool registers nobody without an access token, which clients of MCP servers do not have: their registration is refused")
+		e.warn("clients", "set broker: {mode: gateway}, have clients use documents, or set OpenDcrEnabled in the DcrConfiguration of the pool"+change,
+			"the pool registers clients only with an access token, and clients of MCP servers have none: it refuses their registration")
 	}
 }

@@ -25,6 +25,7 @@ var (
 		"CODEGRANT_COOKIE_DOMAIN", "cookie_domain", "CODEGRANT_BASE_URL", "base_url", "SITE_LOGIN_URL", "callback_url", "check --database", "check database",
 	)
 	wordsOfEnvironment = strings.NewReplacer(
+		"CallbackURLs", "CallbackURLs", // of the app client, in commands
 		"InsecureSharedTokensDomain", "SHARED_TOKENS_DOMAIN", "InsecureCookieDomain", "CODEGRANT_COOKIE_DOMAIN", "AllowedReturnOrigins", "CODEGRANT_RETURN_ORIGINS",
 		"TrustedOrigins", "CODEGRANT_TRUSTED_ORIGINS", "DefaultReturnURL", "AUTH_COGNITO_REDIRECT_URL", "SignOutURLs", "CODEGRANT_SIGN_OUT_URLS",
 		"AbsoluteTimeout", "CODEGRANT_ABSOLUTE_TIMEOUT", "IdleTimeout", "CODEGRANT_IDLE_TIMEOUT", "CookieSessions", "CODEGRANT_COOKIE_SESSIONS",
@@ -42,7 +43,7 @@ func (e *examination) configuration(ctx context.Context, file string) {
 			return
 		}
 		for _, f := range faults.Faults {
-			e.fault("settings", "correct the line that is named", "%v", f)
+			e.fault("settings", "correct this line", "%v", f)
 		}
 		return
 	}
@@ -100,15 +101,15 @@ func (e *examination) certificate(c *settings.Certificate) {
 	if c == nil || c.Expires.IsZero() {
 		return
 	}
-	const mend = "replace the file that tls.certificate_file names; codegrant serve reads it again by itself"
+	const fix = "replace the file in tls.certificate_file; codegrant serve reads it again without a restart"
 	at := c.Expires.UTC().Format(time.RFC3339)
 	switch left := c.Expires.Sub(e.now()); {
 	case left <= 0:
-		e.fault("tls", mend, "the certificate expired at %s", at)
+		e.fault("tls", fix, "the certificate expired at %s", at)
 	case left < expiresSoon:
-		e.warn("tls", mend, "the certificate expires at %s", at)
+		e.warn("tls", fix, "the certificate expires at %s", at)
 	default:
-		e.fine("tls", "the certificate is good until %s", at)
+		e.fine("tls", "the certificate is valid until %s", at)
 	}
 }
 
@@ -126,9 +127,9 @@ func (e *examination) upstream(ctx context.Context, target string) {
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
 	if err != nil {
-		e.fault("upstream", "start it, or correct its URL in routes; requests for it are 502", "%s://%s takes no connection: %v", u.Scheme, u.Host, err)
+		e.fault("upstream", "start it, or correct its URL in routes; requests for it get 502", "%s://%s does not accept connections: %v", u.Scheme, u.Host, err)
 		return
 	}
 	_ = conn.Close()
-	e.fine("upstream", "%s://%s takes connections", u.Scheme, u.Host)
+	e.fine("upstream", "%s://%s accepts connections", u.Scheme, u.Host)
 }

@@ -52,7 +52,7 @@ func TestDoctorConfiguration(t *testing.T) {
 		if f.Level != fine {
 			got[f.Check+" "+f.Pool] = true
 		}
-		if m := regexp.MustCompile(`CODEGRANT_|AUTH_COGNITO_|SITE_LOGIN`).FindString(f.Found + f.Mend); m != "" {
+		if m := regexp.MustCompile(`CODEGRANT_|AUTH_COGNITO_|SITE_LOGIN`).FindString(f.Found + f.Fix); m != "" {
 			t.Errorf("who wrote a file is told %s: %+v", m, f)
 		}
 	}

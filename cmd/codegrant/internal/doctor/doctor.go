@@ -16,29 +16,29 @@ import (
 )
 
 type Command struct {
-	Config   string        `env:"-" type:"path" placeholder:"FILE" help:"Look at this configuration of codegrant serve, with all its pools, its database, Redis, certificate and upstreams, in place of the settings in the environment."`
-	Database string        `placeholder:"URL" help:"${databaseHelp} Looked at only if given."`
-	Django   bool          `help:"The replica lives in the tables of a Django project."`
-	People   bool          `env:"-" help:"With --django: read the pool's users, which needs the rights of codegrant sync, and list who would not find their account."`
-	Endpoint string        `placeholder:"URL" help:"With --people: where the pool is asked in place of AWS. A pool of this machine needs none."`
-	Timeout  time.Duration `default:"20s" help:"How long to wait for everything together."`
-	AWS      bool          `name:"aws" help:"Ask the AWS API about the pool and the app client too, with the credentials of AWS's tools: cognito-idp:DescribeUserPool, DescribeUserPoolClient and others that read."`
+	Config   string        `env:"-" type:"path" placeholder:"FILE" help:"Check this configuration file of codegrant serve: all pools, database, Redis, certificate and upstreams. Without it, doctor checks the settings in the environment."`
+	Database string        `placeholder:"URL" help:"${databaseHelp} Without it, doctor checks no database."`
+	Django   bool          `help:"The replica uses the tables of a Django project."`
+	People   bool          `env:"-" help:"With --django: read the users of the pool, and list the people who would not find their account. Needs the AWS permissions of codegrant sync."`
+	Endpoint string        `placeholder:"URL" help:"With --people: send API requests for the pool to this URL instead of AWS. A local pool needs no endpoint."`
+	Timeout  time.Duration `default:"20s" help:"Time limit for all checks together."`
+	AWS      bool          `name:"aws" help:"Read the pool and the app client from the AWS API, too, with the credentials that the AWS tools use. Needs cognito-idp:DescribeUserPool, DescribeUserPoolClient and other read permissions."`
 	JSON     bool          `name:"json" help:"Print the findings as JSON."`
 }
 
 // Help is shown by codegrant doctor --help.
 func (Command) Help() string {
-	return `Reads the settings from the environment, asks the pool about them as a browser
-and a service would, and says what is wrong and how to fix it. It signs nobody in
-and changes nothing.
+	return `Reads the settings from the environment, and compares them with the pool. It sends
+the same requests as a browser and a service. It tells you what is wrong, and how
+to fix it. It signs nobody in and changes nothing.
 
-The three settings:
+The three required settings:
   AUTH_COGNITO_CLIENT_ID       the app client
   AUTH_COGNITO_CODE_GRANT_URL  https://<domain>/oauth2/token
   AUTH_COGNITO_JWKS_URL        <issuer>/.well-known/jwks.json
-docs/library.md lists all others, under "Settings from the environment".
+docs/library.md lists the others, under "Settings from the environment".
 
-Exit status: 0 where all is well, 1 where something is wrong.
+Exit status: 0 if there is no fault, 1 if there is one.
 
 Examples:
   codegrant doctor
@@ -110,7 +110,7 @@ type finding struct {
 	Pool  string `json:"pool,omitempty"`
 	Level level  `json:"level"`
 	Found string `json:"found"`
-	Mend  string `json:"mend,omitempty"`
+	Fix   string `json:"fix,omitempty"`
 }
 
 // examination collects findings.
@@ -125,10 +125,10 @@ type examination struct {
 }
 
 // add takes a finding, in the words of whoever wrote the settings.
-func (e *examination) add(check string, l level, mend, format string, args ...any) {
-	f := finding{check, e.of, l, fmt.Sprintf(format, args...), mend}
+func (e *examination) add(check string, l level, fix, format string, args ...any) {
+	f := finding{check, e.of, l, fmt.Sprintf(format, args...), fix}
 	if e.words != nil {
-		f.Found, f.Mend = e.words.Replace(f.Found), e.words.Replace(f.Mend)
+		f.Found, f.Fix = e.words.Replace(f.Found), e.words.Replace(f.Fix)
 	}
 	e.findings = append(e.findings, f)
 }
@@ -137,12 +137,12 @@ func (e *examination) fine(check, format string, args ...any) {
 	e.add(check, fine, "", format, args...)
 }
 
-func (e *examination) warn(check, mend, format string, args ...any) {
-	e.add(check, warning, mend, format, args...)
+func (e *examination) warn(check, fix, format string, args ...any) {
+	e.add(check, warning, fix, format, args...)
 }
 
-func (e *examination) fault(check, mend, format string, args ...any) {
-	e.add(check, fault, mend, format, args...)
+func (e *examination) fault(check, fix, format string, args ...any) {
+	e.add(check, fault, fix, format, args...)
 }
 
 func (e *examination) count(l level) (n int) {
@@ -166,8 +166,8 @@ func (e *examination) report(w io.Writer, asJSON bool) error {
 			f.Found = "pool " + f.Pool + ": " + f.Found
 		}
 		fmt.Fprintf(w, "%s  %-10s  %s\n", marks[f.Level], f.Check, f.Found)
-		if f.Mend != "" {
-			fmt.Fprintf(w, "             %-10s  → %s\n", "", strings.ReplaceAll(f.Mend, "\n", "\n                           "))
+		if f.Fix != "" {
+			fmt.Fprintf(w, "             %-10s  → %s\n", "", strings.ReplaceAll(f.Fix, "\n", "\n                           "))
 		}
 	}
 	_, err := fmt.Fprintf(w, "\n%s, %s, %s\n", terminal.Plural(len(e.findings), "check"), terminal.Plural(e.count(fault), "fault"), terminal.Plural(e.count(warning), "warning"))

@@ -85,7 +85,7 @@ func TestDoctorWatchesTheOutbox(t *testing.T) {
 	}
 }
 
-// TestDoctor has a row for each misconfiguration: what is said, and the mend.
+// TestDoctor has a row for each misconfiguration: what is said, and the fix.
 func TestDoctor(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<h1>Welcome</h1>") }))
 	t.Cleanup(elsewhere.Close)
@@ -97,19 +97,19 @@ func TestDoctor(t *testing.T) {
 	for _, tt := range []struct {
 		name, check string
 		level       level
-		found, mend string
+		found, fix  string
 		seed        func(*testing.T, *codegranttest.Pool)
 		args        []string
 	}{
-		{"a setting is missing", "settings", fault, "AUTH_COGNITO_CLIENT_ID: is not set", "setting that is named", set("AUTH_COGNITO_CLIENT_ID", ""), nil},
-		{"the token URL is not one", "settings", fault, "/oauth2/token", "setting that is named", set("AUTH_COGNITO_CODE_GRANT_URL", "https://acme.auth.eu-west-1.amazoncognito.com/"), nil},
-		{"plain http", "settings", fault, "must begin with https", "setting that is named", set("CODEGRANT_BASE_URL", "http://app.example.com"), nil},
-		{"the cookie domain is a public suffix", "settings", fault, "public suffix", "setting that is named", func(t *testing.T, _ *codegranttest.Pool) {
+		{"a setting is missing", "settings", fault, "AUTH_COGNITO_CLIENT_ID: is not set", "correct this setting", set("AUTH_COGNITO_CLIENT_ID", ""), nil},
+		{"the token URL is not one", "settings", fault, "/oauth2/token", "correct this setting", set("AUTH_COGNITO_CODE_GRANT_URL", "https://acme.auth.eu-west-1.amazoncognito.com/"), nil},
+		{"plain http", "settings", fault, "must begin with https", "correct this setting", set("CODEGRANT_BASE_URL", "http://app.example.com"), nil},
+		{"the cookie domain is a public suffix", "settings", fault, "public suffix", "correct this setting", func(t *testing.T, _ *codegranttest.Pool) {
 			t.Setenv("SHARED_TOKENS", "True")
 			t.Setenv("SHARED_TOKENS_DOMAIN", ".com")
 		}, nil},
-		{"the cookie domain does not hold the host", "settings", fault, "does not hold the host", "setting that is named", set("CODEGRANT_COOKIE_DOMAIN", "example.org"), nil},
-		{"the key for CloudFront is not one", "settings", fault, "CLOUDFRONT_SIGNED_COOKIES_PRIVATE_KEY", "setting that is named", func(t *testing.T, _ *codegranttest.Pool) {
+		{"the cookie domain does not hold the host", "settings", fault, "does not hold the host", "correct this setting", set("CODEGRANT_COOKIE_DOMAIN", "example.org"), nil},
+		{"the key for CloudFront is not one", "settings", fault, "CLOUDFRONT_SIGNED_COOKIES_PRIVATE_KEY", "correct this setting", func(t *testing.T, _ *codegranttest.Pool) {
 			t.Setenv("CLOUDFRONT_SIGNED_COOKIES", "1")
 			t.Setenv("CLOUDFRONT_SIGNED_COOKIES_KEY_PAIR_ID", "K2JCJMDEHXQW5F")
 			t.Setenv("CLOUDFRONT_SIGNED_COOKIES_RESOURCE", "assets.example.com/*")
@@ -119,17 +119,17 @@ func TestDoctor(t *testing.T) {
 			register(t, pool, "https://app.example.com/welcome")
 			t.Setenv("SITE_LOGIN_URL", "https://app.example.com/welcome")
 		}, nil},
-		{"the callback is not registered", "callback", fault, "not registered", "https://app.example.com/auth/login/", set("SITE_LOGIN_URL", "https://app.example.com/auth/login/"), nil},
+		{"the callback is not registered", "callback", fault, "not registered", `.CallbackURLs += ["https://app.example.com/auth/login/"]`, set("SITE_LOGIN_URL", "https://app.example.com/auth/login/"), nil},
 		{"the callback differs in a slash", "callback", fault, "https://app.example.com/auth/callback/ is not registered", "trailing slash", set("SITE_LOGIN_URL", "https://app.example.com/auth/callback/"), nil},
 		{"the sign-out URL is not registered", "sign-out", fault, "https://app.example.com/bye is not registered", "allowed sign-out URLs", set("CODEGRANT_SIGN_OUT_URLS", "https://app.example.com/bye"), nil},
 		{"a scope is not allowed", "scopes", fault, "phone", "CODEGRANT_SCOPES", set("CODEGRANT_SCOPES", "openid phone orders/write"), nil},
 		{"the secret is missing", "secret", fault, "none is set", "CODEGRANT_CLIENT_SECRET", set("CODEGRANT_CLIENT_SECRET", ""), nil},
-		{"the secret is wrong", "secret", fault, "not the app client's", "copy the secret", set("CODEGRANT_CLIENT_SECRET", "another-secret-of-24-letters"), nil},
+		{"the secret is wrong", "secret", fault, "not the secret of the app client", "copy the secret", set("CODEGRANT_CLIENT_SECRET", "another-secret-of-24-letters"), nil},
 		{"the secret is superfluous", "secret", fault, "has none", "unset", func(t *testing.T, pool *codegranttest.Pool) {
 			public := publicClient(t, pool)
 			t.Setenv("AUTH_COGNITO_CLIENT_ID", public.ID)
 		}, nil},
-		{"one of two secrets is not accepted", "secret", warning, "of 2 secrets the pool accepts number 1", "rotated", set("CODEGRANT_SECOND_CLIENT_SECRET", "another-secret-of-24-letters"), nil},
+		{"one of two secrets is not accepted", "secret", warning, "of 2 secrets, the pool accepts only number 1", "rotated", set("CODEGRANT_SECOND_CLIENT_SECRET", "another-secret-of-24-letters"), nil},
 		{"a secret that stays, and Secrets Manager replaces it", "secret", fault, "every 7 days", "CODEGRANT_CLIENT_SECRET_ARN=arn:aws:secretsmanager", func(t *testing.T, pool *codegranttest.Pool) {
 			if err := pool.KeepSecret(pool.ClientID); err != nil {
 				t.Fatal(err)
@@ -141,18 +141,18 @@ func TestDoctor(t *testing.T) {
 			}
 			t.Setenv("CODEGRANT_CLIENT_SECRET", "")
 		}, nil},
-		{"the ARN is wrong", "secret", fault, "cannot be read", "CODEGRANT_CLIENT_SECRET_ARN", func(t *testing.T, pool *codegranttest.Pool) {
+		{"the ARN is wrong", "secret", fault, "cannot read the client secret", "CODEGRANT_CLIENT_SECRET_ARN", func(t *testing.T, pool *codegranttest.Pool) {
 			t.Setenv("CODEGRANT_CLIENT_SECRET", "")
 			t.Setenv("CODEGRANT_CLIENT_SECRET_ARN", "arn:aws:secretsmanager:local:000000000000:secret:nobodys")
 		}, nil},
 		{"the client is of another pool", "client", fault, "does not know", "AUTH_COGNITO_CLIENT_ID", set("AUTH_COGNITO_CLIENT_ID", "nobodysclient"), nil},
-		{"the domain is something else", "domain", fault, "not as a user pool's domain", "AUTH_COGNITO_CODE_GRANT_URL", set("AUTH_COGNITO_CODE_GRANT_URL", elsewhere.URL+"/oauth2/token"), nil},
-		{"the domain is of another pool", "domain", warning, "the pool says that its domain is", "custom domain", set("AUTH_COGNITO_CODE_GRANT_URL", elsewhere.URL+"/oauth2/token"), nil},
+		{"the domain is something else", "domain", fault, "not the domain of a user pool", "AUTH_COGNITO_CODE_GRANT_URL", set("AUTH_COGNITO_CODE_GRANT_URL", elsewhere.URL+"/oauth2/token"), nil},
+		{"the domain is of another pool", "domain", warning, "the domain of the pool is", "custom domain", set("AUTH_COGNITO_CODE_GRANT_URL", elsewhere.URL+"/oauth2/token"), nil},
 		{"the domain does not answer", "domain", fault, "does not answer", "firewall", set("AUTH_COGNITO_CODE_GRANT_URL", gone.URL+"/oauth2/token"), nil},
-		{"the pool's id is wrong", "keys", fault, "no keys", "pool's id or region", func(t *testing.T, pool *codegranttest.Pool) {
+		{"the pool's id is wrong", "keys", fault, "no keys", "correct the pool id and the region", func(t *testing.T, pool *codegranttest.Pool) {
 			t.Setenv("AUTH_COGNITO_JWKS_URL", pool.URL+"/eu-west-1_Nobody123/.well-known/jwks.json")
 		}, nil},
-		{"issuer and keys do not belong together", "issuer", fault, "expected", "set AUTH_COGNITO_JWKS_URL to https://cognito-idp.eu-west-1", func(_ *testing.T, pool *codegranttest.Pool) {
+		{"the issuer and the keys do not match", "issuer", fault, "expected", "set AUTH_COGNITO_JWKS_URL to https://cognito-idp.eu-west-1", func(_ *testing.T, pool *codegranttest.Pool) {
 			pool.Fault(localpool.Discovery, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				fmt.Fprint(w, `{"issuer":"https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab12Cd34E"}`)
 			}))
@@ -163,11 +163,11 @@ func TestDoctor(t *testing.T) {
 		{"S-156: the clock is a little off", "clock", warning, "off by -", "NTP", func(t *testing.T, pool *codegranttest.Pool) {
 			offClock(t, pool, 30*time.Second)
 		}, nil},
-		{"the database is not migrated", "database", fault, "not been migrated", "codegrant migrate", func(*testing.T, *codegranttest.Pool) {},
+		{"the database is not migrated", "database", fault, "missing or too old", "codegrant migrate", func(*testing.T, *codegranttest.Pool) {},
 			[]string{"--database", "sqlite:" + filepath.Join(t.TempDir(), "new.db")}},
 		{"the database is not Django's", "database", fault, "", "codegrant migrate", func(*testing.T, *codegranttest.Pool) {},
 			[]string{"--django", "--database", "sqlite:" + filepath.Join(t.TempDir(), "empty.db")}},
-		{"the database cannot be reached", "database", fault, "cannot be reached", "--database", func(*testing.T, *codegranttest.Pool) {},
+		{"the database cannot be reached", "database", fault, "cannot connect", "--database", func(*testing.T, *codegranttest.Pool) {},
 			[]string{"--database", "postgres://app:hunter2@127.0.0.1:1/app"}},
 		{"the database is of no known kind", "database", fault, "sqlite:FILE", "--database", func(*testing.T, *codegranttest.Pool) {},
 			[]string{"--database", "mongodb://app:hunter2@127.0.0.1/app"}},
@@ -185,16 +185,16 @@ func TestDoctor(t *testing.T) {
 				if f.Level == fault {
 					faults++
 				}
-				said = said || f.Check == tt.check && f.Level == tt.level && strings.Contains(f.Found, tt.found) && strings.Contains(f.Mend, tt.mend)
-				if f.Level != fine && f.Mend == "" {
-					t.Errorf("no mend for %+v", f)
+				said = said || f.Check == tt.check && f.Level == tt.level && strings.Contains(f.Found, tt.found) && strings.Contains(f.Fix, tt.fix)
+				if f.Level != fine && f.Fix == "" {
+					t.Errorf("no fix for %+v", f)
 				}
-				if strings.Contains(f.Found+f.Mend, "hunter2") {
+				if strings.Contains(f.Found+f.Fix, "hunter2") {
 					t.Errorf("a password is shown: %+v", f)
 				}
 			}
 			if !said || (faults > 0) != (status == 1) {
-				t.Errorf("status %d; want %s %q %q → %q in %+v", status, tt.level, tt.check, tt.found, tt.mend, findings)
+				t.Errorf("status %d; want %s %q %q → %q in %+v", status, tt.level, tt.check, tt.found, tt.fix, findings)
 			}
 		})
 	}

@@ -52,23 +52,23 @@ func (e *examination) features(ctx context.Context, c codegrant.Config, api *cog
 		}
 	}
 	if err := api.ofPool(ctx, "DescribeUserPool", &described); err != nil && e.askAWS {
-		e.warn("plan", "allow cognito-idp:DescribeUserPool to the credentials of AWS's tools, or leave --aws out", "AWS does not describe the pool: %v", err)
+		e.warn("plan", "allow cognito-idp:DescribeUserPool for the credentials that the AWS tools use, or leave --aws out", "cannot read the pool from the AWS API: %v", err)
 	}
 	pool := described.UserPool
 	switch pool.UserPoolTier {
 	case "":
 	case "LITE":
-		e.warn("plan", fmt.Sprintf("where routes ask for acr or max_age, or resources for tokens bound to them, choose another plan, which keeps the pool's other settings only if they are given too: in the console, %s, Settings, Feature plan: Essentials", api.poolID),
-			"the pool is on the Lite plan: it ignores acr_values, tracks no sessions, and binds tokens to no resource")
+		e.warn("plan", fmt.Sprintf("if routes set acr or max_age, or if tokens are bound to resources, choose another plan: in the AWS console, %s, Settings, Feature plan: Essentials. If you use update-user-pool instead, send all other settings of the pool, too", api.poolID),
+			"the pool has the Lite plan: it ignores acr_values, does not track sessions, and does not bind tokens to resources")
 	default:
 		e.fine("plan", "%s", strings.ToLower(pool.UserPoolTier))
 	}
 	if d := pool.DcrConfiguration; d != nil && d.EnableStatus != "Disabled" {
 		if d.OpenDcrEnabled {
-			e.warn("registration", "aws cognito-idp update-user-pool --user-pool-id "+api.poolID+" --dcr-configuration EnableStatus=Enabled,OpenDcrEnabled=false, together with the pool's other settings, which that command replaces: see describe-user-pool",
-				"the pool's registration endpoint is open: whoever asks gets an app client, whose tokens are those of the pool")
+			e.warn("registration", "aws cognito-idp update-user-pool --user-pool-id "+api.poolID+" --dcr-configuration EnableStatus=Enabled,OpenDcrEnabled=false. Send all other settings of the pool, too, because that command replaces them: see describe-user-pool",
+				"the registration endpoint of the pool is open: anybody can register an app client, and its tokens are tokens of the pool")
 		} else {
-			e.fine("registration", "the pool registers app clients for those with an access token that has the scope of registration")
+			e.fine("registration", "the pool registers app clients only with an access token that has the registration scope")
 		}
 	}
 	e.metadataPolicies(ctx, api)
@@ -78,20 +78,20 @@ func (e *examination) features(ctx context.Context, c codegrant.Config, api *cog
 // clientFeatures looks at the app client.
 func (e *examination) clientFeatures(c codegrant.Config, endpoints cognito.Endpoints, client clientFacts) {
 	if client.ClientType == "DCR" {
-		e.warn("client", "make an app client of your own for the application: aws cognito-idp create-user-pool-client", "the app client has registered itself at the pool: whoever holds its registration decides on it")
+		e.warn("client", "create an app client for the application: aws cognito-idp create-user-pool-client", "the app client registered itself at the pool: the holder of its registration can change it")
 	}
 	if revokes := client.EnableTokenRevocation; revokes != nil && !*revokes {
-		e.warn("revocation", "turn it on:\n"+updateClient(endpoints, c, ".EnableTokenRevocation = true"), "the app client cannot revoke tokens: a refresh token that was stolen outlives the sign-out")
+		e.warn("revocation", "turn token revocation on:\n"+updateClient(endpoints, c, ".EnableTokenRevocation = true"), "the app client cannot revoke tokens: a stolen refresh token stays valid after the sign-out")
 	}
 	const leastGrace = 10 // seconds
 	switch r := client.RefreshTokenRotation; {
 	case r == nil || r.Feature != "ENABLED":
-		e.fine("rotation", "refresh tokens stay the same")
+		e.fine("rotation", "the pool does not rotate refresh tokens")
 	case r.RetryGracePeriodSeconds < leastGrace:
-		e.warn("rotation", "leave the old one good for a minute:\n"+updateClient(endpoints, c, `.RefreshTokenRotation = {Feature: "ENABLED", RetryGracePeriodSeconds: 60}`),
-			"refresh tokens rotate with a grace of %d s: a process that is killed with a new one loses the session", r.RetryGracePeriodSeconds)
+		e.warn("rotation", "keep the old token valid for a minute:\n"+updateClient(endpoints, c, `.RefreshTokenRotation = {Feature: "ENABLED", RetryGracePeriodSeconds: 60}`),
+			"refresh tokens rotate with a grace period of %d s: if a process is killed while it has a new token, the session is lost", r.RetryGracePeriodSeconds)
 	default:
-		e.fine("rotation", "refresh tokens rotate, with a grace of %d s", r.RetryGracePeriodSeconds)
+		e.fine("rotation", "refresh tokens rotate, with a grace period of %d s", r.RetryGracePeriodSeconds)
 	}
 }
 
@@ -105,7 +105,7 @@ func (e *examination) metadataPolicies(ctx context.Context, api *cognitoAPI) {
 	var found struct{ CIMDPolicies []policy }
 	if err := api.ofPool(ctx, "ListCIMDPolicies", &found); err != nil {
 		if e.askAWS && !errors.Is(err, errNotOffered) {
-			e.warn("documents", "allow cognito-idp:ListCIMDPolicies and DescribeCIMDPolicy to the credentials of AWS's tools, or leave --aws out", "AWS does not list the policies of client metadata documents: %v", err)
+			e.warn("documents", "allow cognito-idp:ListCIMDPolicies and DescribeCIMDPolicy for the credentials that the AWS tools use, or leave --aws out", "cannot list the policies for client metadata documents: %v", err)
 		}
 		return
 	}
@@ -115,9 +115,9 @@ func (e *examination) metadataPolicies(ctx context.Context, api *cognitoAPI) {
 		if err := api.callWith(ctx, "DescribeCIMDPolicy", in, &one); err != nil || one.CIMDPolicy.ClientId != api.clientID {
 			continue
 		}
-		e.fault("documents", fmt.Sprintf("give the policy an app client of its own:\naws cognito-idp update-cimd-policy --user-pool-id %s --cimd-policy-id %s --client-id <another> --url-patterns %s",
+		e.fault("documents", fmt.Sprintf("give the policy a separate app client:\naws cognito-idp update-cimd-policy --user-pool-id %s --cimd-policy-id %s --client-id <another> --url-patterns %s",
 			api.poolID, p.CIMDPolicyId, strings.Join(one.CIMDPolicy.URLPatterns, " ")),
-			"the policy %s lets in clients of others, by URL (%s), as this app client: their tokens count as the application's", one.CIMDPolicy.PolicyName, strings.Join(one.CIMDPolicy.URLPatterns, ", "))
+			"the policy %s lets other clients sign in by URL (%s) as this app client: their tokens count as tokens of the application", one.CIMDPolicy.PolicyName, strings.Join(one.CIMDPolicy.URLPatterns, ", "))
 	}
 }
 
@@ -132,11 +132,11 @@ func (e *examination) recoveries(ctx context.Context, api *cognitoAPI) {
 	for i, r := range found.Restorations {
 		switch r.RestoreStatus {
 		case "RESTORING", "TEMPORARY_INTERNAL_ERROR_SEE_SUPPORT_CASE", "AWS_ABORTED":
-			e.warn("recovery", "wait for it, then make a full pass: codegrant sync --full; see aws cognito-idp describe-point-in-time-recovery --user-pool-id "+api.poolID+" --restore-id "+r.RestoreId,
-				"the pool is being restored to an earlier time (%s): it takes no changes, and people may come to be missing", r.RestoreStatus)
+			e.warn("recovery", "wait until it ends, then make a full pass: codegrant sync --full; see aws cognito-idp describe-point-in-time-recovery --user-pool-id "+api.poolID+" --restore-id "+r.RestoreId,
+				"the pool is being restored to an earlier time (%s): it accepts no changes, and people may be missing afterwards", r.RestoreStatus)
 		case "RESTORE_COMPLETED":
 			if i == 0 {
-				e.fine("recovery", "the pool was restored to an earlier time; a full pass since then has brought the replica in line: codegrant sync --status")
+				e.fine("recovery", "the pool was restored to an earlier time; a full pass after it updates the replica: codegrant sync --status")
 			}
 		}
 	}

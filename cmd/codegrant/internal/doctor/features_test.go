@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -25,9 +26,9 @@ import (
 )
 
 // has reports whether there is a finding of a check, at a level, with a text and a fix.
-func has(findings []finding, check string, l level, found, mend string) bool {
+func has(findings []finding, check string, l level, found, fix string) bool {
 	for _, f := range findings {
-		if f.Check == check && f.Level == l && strings.Contains(f.Found, found) && strings.Contains(f.Mend, mend) {
+		if f.Check == check && f.Level == l && strings.Contains(f.Found, found) && strings.Contains(f.Fix, fix) {
 			return true
 		}
 	}
@@ -49,20 +50,20 @@ func TestDoctorFeatures(t *testing.T) {
 		check   string
 		level   level
 		found   string
-		mend    string
+		fix     string
 	}{
 		{"Lite", map[string]string{"DescribeUserPool": `{"UserPool":{"UserPoolTier":"LITE"}}`}, clientFacts{}, "plan", warning, "ignores acr_values", "Essentials"},
 		{"Plus", map[string]string{"DescribeUserPool": `{"UserPool":{"UserPoolTier":"PLUS"}}`}, clientFacts{}, "plan", fine, "plus", ""},
-		{"open registration", map[string]string{"DescribeUserPool": `{"UserPool":{"DcrConfiguration":{"EnableStatus":"Enabled","OpenDcrEnabled":true}}}`}, clientFacts{}, "registration", warning, "whoever asks", "OpenDcrEnabled=false"},
+		{"open registration", map[string]string{"DescribeUserPool": `{"UserPool":{"DcrConfiguration":{"EnableStatus":"Enabled","OpenDcrEnabled":true}}}`}, clientFacts{}, "registration", warning, "anybody can register", "OpenDcrEnabled=false"},
 		{"registration by token", map[string]string{"DescribeUserPool": `{"UserPool":{"DcrConfiguration":{"EnableStatus":"Enabled"}}}`}, clientFacts{}, "registration", fine, "scope", ""},
 		{"may not be described", map[string]string{"DescribeUserPool": `!AccessDeniedException`}, clientFacts{}, "plan", warning, "AccessDeniedException", "cognito-idp:DescribeUserPool"},
 		{"a policy on this client", map[string]string{
 			"ListCIMDPolicies":   `{"CIMDPolicies":[{"CIMDPolicyId":"p1"}]}`,
 			"DescribeCIMDPolicy": `{"CIMDPolicy":{"CIMDPolicyId":"p1","PolicyName":"agents","ClientId":"c1","URLPatterns":["https://*.example.com/*"]}}`,
-		}, clientFacts{}, "documents", fault, "count as the application's", "aws cognito-idp update-cimd-policy --user-pool-id eu-west-1_Ab12Cd34E --cimd-policy-id p1"},
-		{"a recovery", map[string]string{"ListPointInTimeRecoveries": `{"Restorations":[{"RestoreId":"r1","RestoreStatus":"RESTORING"}]}`}, clientFacts{}, "recovery", warning, "takes no changes", "codegrant sync --full"},
-		{"rotation without grace", nil, clientFacts{RefreshTokenRotation: &rotation{"ENABLED", 0}}, "rotation", warning, "grace of 0 s", "RetryGracePeriodSeconds: 60"},
-		{"rotation with grace", nil, clientFacts{RefreshTokenRotation: &rotation{"ENABLED", 60}}, "rotation", fine, "grace of 60 s", ""},
+		}, clientFacts{}, "documents", fault, "count as tokens of the application", "aws cognito-idp update-cimd-policy --user-pool-id eu-west-1_Ab12Cd34E --cimd-policy-id p1"},
+		{"a recovery", map[string]string{"ListPointInTimeRecoveries": `{"Restorations":[{"RestoreId":"r1","RestoreStatus":"RESTORING"}]}`}, clientFacts{}, "recovery", warning, "accepts no changes", "codegrant sync --full"},
+		{"rotation without grace", nil, clientFacts{RefreshTokenRotation: &rotation{"ENABLED", 0}}, "rotation", warning, "grace period of 0 s", "RetryGracePeriodSeconds: 60"},
+		{"rotation with grace", nil, clientFacts{RefreshTokenRotation: &rotation{"ENABLED", 60}}, "rotation", fine, "grace period of 60 s", ""},
 		{"no revocation", nil, clientFacts{EnableTokenRevocation: &no}, "revocation", warning, "cannot revoke", ".EnableTokenRevocation = true"},
 		{"registered by itself", nil, clientFacts{ClientType: "DCR"}, "client", warning, "registered itself", "create-user-pool-client"},
 	} {
@@ -82,7 +83,7 @@ func TestDoctorFeatures(t *testing.T) {
 				client: server.Client(), url: server.URL + "/", region: "eu-west-1", poolID: "eu-west-1_Ab12Cd34E", clientID: "c1",
 				credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
 			}, tt.client)
-			if !has(e.findings, tt.check, tt.level, tt.found, tt.mend) {
+			if !has(e.findings, tt.check, tt.level, tt.found, tt.fix) {
 				t.Errorf("findings %+v", e.findings)
 			}
 		})
@@ -96,14 +97,14 @@ func TestDoctorClients(t *testing.T) {
 		name, metadata, described string
 		server                    mcp.Config
 		level                     level
-		found, mend               string
+		found, fix                string
 	}{
-		{"nothing, in mode pool", ``, ``, mcp.Config{PoolClients: true}, fault, "no client of an MCP server gets in", "mode: gateway"},
-		{"nothing", ``, ``, mcp.Config{}, fine, "allows broker.mode: gateway alone", ""},
+		{"nothing, in mode pool", ``, ``, mcp.Config{PoolClients: true}, fault, "no client of an MCP server can sign in", "mode: gateway"},
+		{"nothing", ``, ``, mcp.Config{}, fine, "allows only broker.mode: gateway", ""},
 		{"both", both, ``, mcp.Config{}, fine, "registers clients and takes client ID metadata documents", ""},
 		{"both, in mode pool", both, ``, mcp.Config{PoolClients: true}, warning, "asks nobody", "mode: gateway"},
 		{"a scope that is not allowed", both, `{"OpenDcrEnabled":true,"AllowedScopes":["a/read"]}`, mcp.Config{PoolClients: true, Scopes: []string{"a/read"}, Tools: []mcp.Tool{{Scopes: []string{"a/write"}}}}, fault, "cannot ask for a/write:", "AllowedScopes"},
-		{"by token alone", both, `{"AllowedScopes":["a/read"]}`, mcp.Config{PoolClients: true, Scopes: []string{"a/read"}}, warning, "nobody without an access token", "OpenDcrEnabled"},
+		{"by token alone", both, `{"AllowedScopes":["a/read"]}`, mcp.Config{PoolClients: true, Scopes: []string{"a/read"}}, warning, "only with an access token", "OpenDcrEnabled"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			// A pool of this machine, which the API is asked about without credentials.
@@ -123,14 +124,14 @@ func TestDoctorClients(t *testing.T) {
 			tt.server.Endpoints = endpoints
 			e := examination{now: time.Now, client: server.Client()}
 			e.unknownClients(t.Context(), &settings.Settings{MCP: []*mcp.Config{nil, &tt.server}}, pool)
-			if !has(e.findings, "clients", tt.level, tt.found, tt.mend) {
+			if !has(e.findings, "clients", tt.level, tt.found, tt.fix) {
 				t.Errorf("findings %+v", e.findings)
 			}
 		})
 	}
 }
 
-// TestDoctorCommandsKeepTheRest: the command that mends an app client gives the API all that
+// TestDoctorCommandsKeepTheRest: the command that fixes an app client gives the API all that
 // was there, and the one change.
 func TestDoctorCommandsKeepTheRest(t *testing.T) {
 	if _, err := exec.LookPath("jq"); err != nil {
@@ -175,18 +176,18 @@ func TestDoctorFront(t *testing.T) {
 		check string
 		level level
 		found string
-		mend  string
+		fix   string
 	}{
-		{"everybody is a proxy", settings.Settings{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}}, "proxies", fault, "everybody may say", "trusted_proxies: ["},
+		{"everybody is a proxy", settings.Settings{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}}, "proxies", fault, "every client can claim", "trusted_proxies: ["},
 		{"https ends somewhere", settings.Settings{Listen: ":8080", Pools: []settings.Pool{pool("a", "a.example.com", "")}}, "proxies", warning, "neither a certificate", "trusted_proxies: ["},
 		{"a proxy", settings.Settings{Listen: ":8080", TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}, "proxies", fine, "1 networks", ""},
-		{"one cookie for two", settings.Settings{Pools: []settings.Pool{pool("a", "a.example.com", "s"), pool("b", "A.example.com", "s")}}, "cookies", fault, "ends that at the other", "cookie_name: s_b"},
+		{"one cookie for two", settings.Settings{Pools: []settings.Pool{pool("a", "a.example.com", "s"), pool("b", "A.example.com", "s")}}, "cookies", fault, "ends the sign-in at the other", "cookie_name: s_b"},
 		{"tokens in small headers", settings.Settings{Sessions: settings.InCookies, Limits: settings.Limits{HeaderBytes: 8 << 10}, Pools: []settings.Pool{pool("a", "a", "")}}, "headers", fault, "431", "header_bytes: 64KiB"},
 		{"tokens in headers", settings.Settings{Sessions: settings.InCookies, Limits: headers, Pools: []settings.Pool{pool("a", "a", "")}}, "headers", fine, "large_client_header_buffers", ""},
 	} {
 		var e examination
 		e.front(&tt.s)
-		if !has(e.findings, tt.check, tt.level, tt.found, tt.mend) {
+		if !has(e.findings, tt.check, tt.level, tt.found, tt.fix) {
 			t.Errorf("%s: findings %+v", tt.name, e.findings)
 		}
 	}
@@ -206,6 +207,17 @@ func TestDoctorSync(t *testing.T) {
 	if !has(e.findings, "database", warning, "codegrant_passes, codegrant_pass_members", "codegrant migrate") {
 		t.Errorf("without tables: %+v", e.findings)
 	}
+	sessions, users, err := db.Stores(settings.Replica{})
+	if err == nil {
+		err = errors.Join(sessions.Migrate(t.Context()), users.Migrate(t.Context())) // as an application does that has no codegrant sync
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	e = examination{}
+	if e.tables(t.Context(), db, "codegrant migrate"); len(e.findings) != 1 || !has(e.findings, "database", fine, "before you use it", "") {
+		t.Errorf("without sync: %+v", e.findings)
+	}
 	if status := run(t.Context(), []string{"migrate", "--database", url}, t.Output(), t.Output()); status != 0 {
 		t.Fatal("not migrated")
 	}
@@ -219,10 +231,10 @@ func TestDoctorSync(t *testing.T) {
 	for _, tt := range []struct {
 		name, state string
 		level       level
-		found, mend string
+		found, fix  string
 	}{
-		{"no pass", "", warning, "no pass was made", "codegrant sync --every 5m"},
-		{"one just now", `{"Version":1,"Report":{"Pass":"p","Phase":"done","Finished":%q}}`, fine, "done 0s ago", ""},
+		{"no pass", "", warning, "there was no pass yet", "codegrant sync --every 5m"},
+		{"one just now", `{"Version":1,"Report":{"Pass":"p","Phase":"done","Finished":%q}}`, fine, "the last pass was 0s ago", ""},
 		{"a failure", `{"Version":1,"Report":{"Pass":"p","Phase":"users"},"Fault":{"At":%q,"Text":"no answer"}}`, fault, "no answer", "--full"},
 		{"too many", `{"Version":1,"Report":{"Pass":"p","Phase":"done","Finished":%q,"Withheld":7}}`, warning, "7 people", "--max-share"},
 	} {
@@ -242,7 +254,7 @@ func TestDoctorSync(t *testing.T) {
 		}
 		e := examination{now: func() time.Time { return at }}
 		e.sync(t.Context(), s)
-		if len(e.findings) != 1 || !has(e.findings, "sync", tt.level, tt.found, tt.mend) {
+		if len(e.findings) != 1 || !has(e.findings, "sync", tt.level, tt.found, tt.fix) {
 			t.Errorf("%s: %+v", tt.name, e.findings)
 		}
 		if tt.level == fine {

@@ -22,7 +22,7 @@ const leastHeaders = 32 << 10
 func (e *examination) front(s *settings.Settings) {
 	for _, p := range s.TrustedProxies {
 		if p.Bits() == 0 {
-			e.fault("proxies", "list the addresses of your proxies alone: trusted_proxies: [10.0.0.0/8]", "trusted_proxies has %s: everybody may say who they are, and from where", p)
+			e.fault("proxies", "list only the addresses of your proxies: trusted_proxies: [10.0.0.0/8]", "trusted_proxies has %s: every client can claim to be a proxy", p)
 		}
 	}
 	host, _, err := net.SplitHostPort(s.Listen)
@@ -31,8 +31,8 @@ func (e *examination) front(s *settings.Settings) {
 	secure := slices.ContainsFunc(s.Pools, func(p settings.Pool) bool { return strings.HasPrefix(p.Config.BaseURL, "https:") })
 	switch {
 	case public && s.Certificate == nil && secure && len(s.TrustedProxies) == 0:
-		e.warn("proxies", "list the proxy that ends https: trusted_proxies: [<its address>]; or serve https here: tls: {certificate_file: …, key_file: …}",
-			"people come by https, and there is neither a certificate nor a proxy whose word counts: every client has the proxy's address")
+		e.warn("proxies", "list the proxy that terminates https: trusted_proxies: [<its address>]; or serve https here: tls: {certificate_file: …, key_file: …}",
+			"base_url is https, and there is neither a certificate nor a trusted proxy: every client has the address of the proxy")
 	case len(s.TrustedProxies) > 0:
 		e.fine("proxies", "%d networks of proxies are trusted", len(s.TrustedProxies))
 	}
@@ -45,34 +45,39 @@ func (e *examination) front(s *settings.Settings) {
 		for _, h := range append(slices.Clone(p.Hosts), p.Config.BaseURL)[:max(1, len(p.Hosts))] {
 			key := strings.ToLower(h) + " " + name
 			if other, ok := names[key]; ok {
-				e.fault("cookies", fmt.Sprintf("give one of them another: cookie_name: %s_%s", name, p.Name), "the pools %s and %s share the host %s and the cookie %s: a sign-in at one ends that at the other", other, p.Name, h, name)
+				e.fault("cookies", fmt.Sprintf("give one of them another name: cookie_name: %s_%s", name, p.Name), "the pools %s and %s share the host %s and the cookie %s: a sign-in at one ends the sign-in at the other", other, p.Name, h, name)
 			}
 			names[key] = p.Name
 		}
 		if p.Config.CookieSessions || s.Sessions == settings.InCookies || p.Config.InsecureSharedTokensDomain != "" {
 			if s.Limits.HeaderBytes < leastHeaders {
-				e.fault("headers", "limits: {header_bytes: 64KiB}", "the tokens of pool %s are in cookies, and headers may have %d bytes: people in many groups get 431", p.Name, s.Limits.HeaderBytes)
+				e.fault("headers", "set limits: {header_bytes: 64KiB}", "the tokens of pool %s are in cookies, and headers may have %d bytes: people in many groups get 431", p.Name, s.Limits.HeaderBytes)
 			} else {
-				e.fine("headers", "headers may have %d bytes; a proxy in front has to take as many: nginx large_client_header_buffers, HAProxy tune.bufsize", s.Limits.HeaderBytes)
+				e.fine("headers", "headers may have %d bytes; a proxy in front must accept as many: nginx large_client_header_buffers, HAProxy tune.bufsize", s.Limits.HeaderBytes)
 			}
 		}
 	}
 }
 
+var passTables = []string{"codegrant_passes", "codegrant_pass_members"}
+
 // tables says which of ours are missing, each by its name.
-func (e *examination) tables(ctx context.Context, db *parts.Database, mend string) {
+func (e *examination) tables(ctx context.Context, db *parts.Database, fix string) {
 	missing := []string{}
-	for _, table := range []string{"codegrant_sessions", "codegrant_session_ends", "codegrant_cupboard", "codegrant_passes", "codegrant_pass_members"} {
+	for _, table := range append([]string{"codegrant_sessions", "codegrant_session_ends", "codegrant_cupboard"}, passTables...) {
 		var one int
 		if err := db.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1 AS one FROM "+table+" LIMIT 1) looked").Scan(&one); err != nil {
 			missing = append(missing, table)
 		}
 	}
-	if len(missing) > 0 {
-		e.warn("database", mend, "missing, or not for this user to read: %s", strings.Join(missing, ", "))
-		return
+	// Programs that call Migrate of both stores have no tables of passes until sync makes them.
+	if slices.Equal(missing, passTables) {
+		e.fine("database", "the tables of codegrant sync do not exist yet; run codegrant migrate before you use it")
+	} else if len(missing) > 0 {
+		e.warn("database", fix, "missing, or this database user may not read them: %s", strings.Join(missing, ", "))
+	} else {
+		e.fine("database", "the tables of session ends, small records and passes exist")
 	}
-	e.fine("database", "the tables of ends of sessions, of small records and of passes are there")
 }
 
 // maxSyncAge is after how long without a pass somebody who was disabled may have gone on
@@ -102,15 +107,15 @@ func (e *examination) sync(ctx context.Context, s *settings.Settings) {
 		switch {
 		case err != nil: // said with the tables
 		case found.Fault != "":
-			e.fault("sync", "do what it says, then run codegrant sync --full", "the last pass failed %s ago: %s", e.now().Sub(found.FaultAt).Round(time.Second), found.Fault)
+			e.fault("sync", "fix this, then run codegrant sync --full", "the last pass failed %s ago: %s", e.now().Sub(found.FaultAt).Round(time.Second), found.Fault)
 		case found.Last.Pass == "":
-			e.warn("sync", "run codegrant sync --every 5m, or --follow, beside the gateway: docs/sync.md", "no pass was made: whoever is disabled in the pool stays signed in until their tokens are refreshed")
+			e.warn("sync", "run codegrant sync --every 5m, or --follow, beside the gateway: docs/sync.md", "there was no pass yet: a person who is disabled in the pool stays signed in until the next refresh of the tokens")
 		case found.Last.Withheld > 0:
-			e.warn("sync", "see who they are: codegrant sync --dry-run --full; if they are gone: codegrant sync --full --max-share 1", "%d people are missing from the pool, and were not removed because they are so many", found.Last.Withheld)
+			e.warn("sync", "list them with codegrant sync --dry-run --full; if they are really gone, run codegrant sync --full --max-share 1", "%d people are missing from the pool; the pass did not remove them, because they are too many", found.Last.Withheld)
 		case age > maxSyncAge:
-			e.fault("sync", "see that codegrant sync --every 5m, or --follow, runs: codegrant sync --status", "the last pass was done %s ago: whoever was disabled since stays signed in until their tokens are refreshed", age)
+			e.fault("sync", "check that codegrant sync --every 5m, or --follow, runs: codegrant sync --status", "the last pass was %s ago: a person who was disabled since then stays signed in until the next refresh of the tokens", age)
 		default:
-			e.fine("sync", "the last pass was done %s ago", age)
+			e.fine("sync", "the last pass was %s ago", age)
 		}
 	}
 	e.of = ""

@@ -34,24 +34,24 @@ func (e *examination) accounts(ctx context.Context, c Command, config codegrant.
 	}
 	accounts, err := users.DjangoAccounts(ctx)
 	if err != nil {
-		e.warn("accounts", "see whether the user may read auth_user", "cannot be read: %v", err)
+		e.warn("accounts", "check that the database user may read auth_user", "cannot read the accounts: %v", err)
 		return
 	}
 	endpoints, err := config.Pool.Endpoints()
 	if err != nil {
 		return
 	}
-	e.inTheWay("accounts", django.Duplicates(accounts, endpoints.Issuer), c.JSON, "no two of %s are in each other's way", terminal.Plural(len(accounts), "account"))
+	e.inTheWay("accounts", django.Duplicates(accounts, endpoints.Issuer), c.JSON, "no two of %s conflict", terminal.Plural(len(accounts), "account"))
 	if !c.People {
-		e.warn("people", "run it with --people before the move", "whether everybody of the pool finds their account was not asked")
+		e.warn("people", "run codegrant doctor --people before the move", "not checked: whether all people of the pool find their account")
 		return
 	}
 	people, err := poolPeople(ctx, endpoints.Issuer, c.Endpoint)
 	if err != nil {
-		e.fault("people", "give it the rights of codegrant sync (cognito-idp:ListUsers), by the settings of AWS's tools", "the pool's users cannot be read: %v", err)
+		e.fault("people", "allow cognito-idp:ListUsers, as for codegrant sync, for the credentials that the AWS tools use", "cannot read the users of the pool: %v", err)
 		return
 	}
-	e.inTheWay("people", django.Splits(people, accounts, endpoints.Issuer), c.JSON, "each of %s of the pool finds their account, or gets a first one", terminal.Plural(len(people), "user"))
+	e.inTheWay("people", django.Splits(people, accounts, endpoints.Issuer), c.JSON, "all of %s of the pool find their account, or get a new one", terminal.Plural(len(people), "user"))
 }
 
 func (e *examination) inTheWay(check string, found []django.InTheWay, all bool, format string, args ...any) {
@@ -60,7 +60,7 @@ func (e *examination) inTheWay(check string, found []django.InTheWay, all bool, 
 			e.warn(check, "--json lists them all", "and %d more", len(found)-i)
 			break
 		}
-		e.warn(check, terminal.Printable(f.Mend), "%s", terminal.Printable(f.Found))
+		e.warn(check, terminal.Printable(f.Fix), "%s", terminal.Printable(f.Found))
 	}
 	if len(found) == 0 {
 		e.fine(check, format, args...)
@@ -72,7 +72,7 @@ func poolPeople(ctx context.Context, issuer, endpointURL string) ([]django.Perso
 	id := issuer[strings.LastIndexByte(issuer, '/')+1:]
 	region, _, ok := strings.Cut(id, "_")
 	if !ok {
-		return nil, fmt.Errorf("the issuer %s does not end in the id of a pool", issuer)
+		return nil, fmt.Errorf("the issuer %s does not end in a pool id", issuer)
 	}
 	if endpointURL == "" {
 		endpointURL = parts.LocalEndpoint(issuer)

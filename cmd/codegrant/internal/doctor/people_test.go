@@ -28,12 +28,12 @@ func TestDoctorFindsWhoWouldSplit(t *testing.T) {
 	findings := everybody()
 	var text strings.Builder
 	for _, f := range findings {
-		text.WriteString(string(f.Level) + " " + f.Check + ": " + f.Found + " → " + f.Mend + "\n")
+		text.WriteString(string(f.Level) + " " + f.Check + ": " + f.Found + " → " + f.Fix + "\n")
 	}
 	for _, want := range []string{
-		"the users 3, 4 of Django have one address",
-		"has an address that is not verified, and user 2 of Django has it",
-		"has an address that is not verified, and no account yet",
+		"the users 3, 4 of Django have the same address",
+		"has an unverified address, and user 2 of Django has the same address",
+		"has an unverified address, and no account yet",
 		"has the address of the users 3, 4 of Django",
 		"needs the username of user 5 of Django",
 		"shares a verified address with another person of the pool",
@@ -66,12 +66,12 @@ func TestDoctorBesideThePackage(t *testing.T) {
 		findings, _ := examine(t)
 		var text strings.Builder
 		for _, f := range findings {
-			text.WriteString(f.Check + ": " + f.Found + " → " + f.Mend + "\n")
+			text.WriteString(f.Check + ": " + f.Found + " → " + f.Fix + "\n")
 		}
 		return text.String()
 	}
 	text := said()
-	for _, want := range []string{"rotation: ", "CODEGRANT_TRUSTED_ORIGINS", "https://www.example.com may be returned to", "sign-out: ", "https://app.example.com/auth/logout/"} {
+	for _, want := range []string{"rotation: ", "CODEGRANT_TRUSTED_ORIGINS", "https://www.example.com is a return origin", "sign-out: ", "https://app.example.com/auth/logout/"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("doctor does not say %q:\n%s", want, text)
 		}

@@ -19,7 +19,7 @@ func (e *examination) secret(ctx context.Context, config codegrant.Config, endpo
 	kept := e.keptSecret(ctx, config, endpoints)
 	secrets, err := secretsOf(ctx, config.Pool)
 	if err != nil {
-		e.fault("secret", "check CODEGRANT_CLIENT_SECRET_ARN, the credentials of AWS's tools and their permissions", "the client secret cannot be read: %v", err)
+		e.fault("secret", "check CODEGRANT_CLIENT_SECRET_ARN, the credentials that the AWS tools use, and their permissions", "cannot read the client secret: %v", err)
 		return
 	}
 	unset, err := e.accepts(ctx, config, endpoints, "")
@@ -32,27 +32,27 @@ func (e *examination) secret(ctx context.Context, config codegrant.Config, endpo
 	}
 	switch {
 	case err != nil:
-		e.fault("secret", "check AUTH_COGNITO_CODE_GRANT_URL", "%s cannot be asked: %v", endpoints.Token, withoutURL(err))
+		e.fault("secret", "check AUTH_COGNITO_CODE_GRANT_URL", "cannot connect to %s: %v", endpoints.Token, withoutURL(err))
 	case len(secrets) == 0 && unset:
-		e.fine("secret", "the app client has none, and none is set")
+		e.fine("secret", "the app client has no secret, and none is set")
 	case len(secrets) == 0 && kept != "":
-		e.fault("secret", "set CODEGRANT_CLIENT_SECRET_ARN="+kept, "the app client keeps its secret in Secrets Manager, and none is set")
+		e.fault("secret", "set CODEGRANT_CLIENT_SECRET_ARN="+kept, "the app client has its secret in Secrets Manager, and none is set")
 	case len(secrets) == 0:
-		e.fault("secret", "set CODEGRANT_CLIENT_SECRET, CODEGRANT_CLIENT_SECRET_FILE, or CODEGRANT_CLIENT_SECRET_ARN where Secrets Manager keeps it", "the app client has a secret and none is set")
+		e.fault("secret", "set CODEGRANT_CLIENT_SECRET, CODEGRANT_CLIENT_SECRET_FILE, or CODEGRANT_CLIENT_SECRET_ARN if it is in Secrets Manager", "the app client has a secret, and none is set")
 	case unset:
-		e.fault("secret", "unset CODEGRANT_CLIENT_SECRET, or make an app client that has a secret", "a secret is set and the app client has none")
+		e.fault("secret", "unset CODEGRANT_CLIENT_SECRET, or create an app client with a secret", "a secret is set, and the app client has none")
 	case len(good) == 0:
-		e.fault("secret", "copy the secret from the app client's page; it changes when a new one is made", "the secret is not the app client's")
+		e.fault("secret", "copy the secret from the page of the app client; somebody may have created a new one", "this is not the secret of the app client")
 	case len(secrets) == 1:
 		e.fine("secret", "accepted")
 	case len(good) == len(secrets):
-		e.fine("secret", "all %d are accepted", len(secrets))
+		e.fine("secret", "the pool accepts all %d", len(secrets))
 	default:
-		e.warn("secret", "nothing, while secrets are rotated; afterwards take the others out of the settings", "of %d secrets the pool accepts number %d", len(secrets), good[0])
+		e.warn("secret", "nothing while you rotate secrets; afterwards remove the other secrets from the settings", "of %d secrets, the pool accepts only number %d", len(secrets), good[0])
 	}
 	if kept != "" && config.Pool.ClientSecretARN == "" && len(secrets) > 0 {
-		e.fault("secret", "set CODEGRANT_CLIENT_SECRET_ARN="+kept+" in place of the secret",
-			"the app client keeps its secret in Secrets Manager, which replaces it every 7 days, and the settings have a secret that stays")
+		e.fault("secret", "set CODEGRANT_CLIENT_SECRET_ARN="+kept+" instead of the secret",
+			"the app client has its secret in Secrets Manager, which replaces it every 7 days, and the settings have a fixed value")
 	}
 }
 
@@ -91,7 +91,7 @@ func (e *examination) accepts(ctx context.Context, config codegrant.Config, endp
 	}
 	if took := time.Since(begun); took > slowToken && !e.slow {
 		e.slow = true
-		e.warn("token", "see how long the pool's triggers (Lambda) take, and a proxy of this machine; sign-ins and refreshes wait for it", "%s took %s to answer", endpoints.Token, took.Round(time.Millisecond))
+		e.warn("token", "check how long the triggers (Lambda) of the pool take, and any proxy of this machine; sign-ins and refreshes wait for it", "%s took %s to answer", endpoints.Token, took.Round(time.Millisecond))
 	}
 	var refusal struct {
 		Error string `json:"error"`
@@ -106,7 +106,7 @@ func (e *examination) accepts(ctx context.Context, config codegrant.Config, endp
 func (e *examination) keptSecret(ctx context.Context, c codegrant.Config, endpoints cognito.Endpoints) string {
 	api, err := e.api(ctx, c, endpoints)
 	if err == nil && api == nil {
-		e.fine("sessions", "the pool's own login session lasts one hour, or up to 90 days where the pool tracks sessions: --aws asks which"+freshSignIn)
+		e.fine("sessions", "the login session of the pool lasts one hour, or up to 90 days if the pool tracks sessions; run with --aws to see which"+freshSignIn)
 		return ""
 	}
 	var described struct{ UserPoolClient clientFacts }
@@ -115,7 +115,7 @@ func (e *examination) keptSecret(ctx context.Context, c codegrant.Config, endpoi
 	}
 	if err != nil {
 		if e.askAWS {
-			e.warn("client", "allow cognito-idp:DescribeUserPoolClient to the credentials of AWS's tools, or leave --aws out", "AWS does not describe the app client: %v", err)
+			e.warn("client", "allow cognito-idp:DescribeUserPoolClient for the credentials that the AWS tools use, or leave --aws out", "cannot read the app client from the AWS API: %v", err)
 		}
 		return ""
 	}
@@ -123,7 +123,7 @@ func (e *examination) keptSecret(ctx context.Context, c codegrant.Config, endpoi
 	e.features(ctx, c, api, described.UserPoolClient)
 	arn := described.UserPoolClient.ClientSecretArn
 	if arn != "" {
-		e.fine("client", "keeps its secret in Secrets Manager: %s", arn)
+		e.fine("client", "has its secret in Secrets Manager: %s", arn)
 	}
 	return arn
 }

@@ -17,19 +17,19 @@ import (
 )
 
 type Command struct {
-	Config  string        `default:"codegrant.yaml" type:"path" placeholder:"FILE" help:"Configuration of the process, of which ops_listen alone is read."`
-	At      string        `placeholder:"ADDRESS" help:"Ask there, in place of ops_listen: an address such as 127.0.0.1:9090, or unix:/path."`
-	Live    bool          `help:"Ask only whether the process answers, and not whether it is ready."`
+	Config  string        `default:"codegrant.yaml" type:"path" placeholder:"FILE" help:"Configuration file of the process. Only ops_listen is read. Defaults to codegrant.yaml."`
+	At      string        `placeholder:"ADDRESS" help:"Ask at this address instead of ops_listen, such as 127.0.0.1:9090 or unix:/path."`
+	Live    bool          `help:"Check only that the process answers, not that it is ready."`
 	Timeout time.Duration `default:"3s" help:"How long to wait for the answer."`
 }
 
 // Help is shown by codegrant health --help.
 func (Command) Help() string {
-	return `Asks a codegrant serve on this machine how it is, at its ops_listen: whether requests
-of people who are signed in can be answered, and if not, what is missing. It is
-for health checks of containers, in which there is no other program.
+	return `Asks a codegrant serve on this machine, at its ops_listen, whether it can answer
+requests of people who are signed in. If not, it prints what is missing. Use it for
+health checks of containers that have no other program.
 
-Exit status: 0 where it is ready, 1 where it is not or does not answer.
+Exit status: 0 if it is ready, 1 if it is not or does not answer.
 
 Examples:
   codegrant health --config /etc/codegrant/codegrant.yaml

@@ -19,12 +19,12 @@ import (
 // for services that use the library, of a database and the settings in the environment.
 type djangoInspection struct {
 	parts.Inspection
-	Database string `placeholder:"URL" help:"${databaseHelp} In place of --config: the pool is that of the settings in the environment."`
+	Database string `placeholder:"URL" help:"${databaseHelp} Instead of --config. The pool then comes from the settings in the environment."`
 }
 
-func (c djangoInspection) openDjango() (*parts.Opened, error) {
+func (c djangoInspection) openDjango(ctx context.Context) (*parts.Opened, error) {
 	if c.Database == "" {
-		return c.OpenPeople()
+		return c.OpenPeople(ctx)
 	}
 	config, err := codegrant.ConfigFromEnv()
 	if err != nil {
@@ -38,9 +38,12 @@ func (c djangoInspection) openDjango() (*parts.Opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &parts.Opened{Issuer: endpoints.Issuer, DB: db}
+	o := &parts.Opened{Issuer: endpoints.Issuer, Django: true, DB: db}
 	o.Closers = append(o.Closers, db)
-	if o.Users, err = db.Users(settings.Replica{Django: true}); err != nil {
+	if o.Users, err = db.Users(settings.Replica{Django: true}); err == nil {
+		err = o.CheckPeople(ctx)
+	}
+	if err != nil {
 		o.Close()
 		return nil, err
 	}
@@ -51,14 +54,14 @@ type usersDuplicates struct{ djangoInspection }
 
 // Help is shown by codegrant users duplicates --help.
 func (usersDuplicates) Help() string {
-	return `Lists people who may be one: several to whom their pools say one address belongs, of all
-pools of the configuration. codegrant users merge makes them one.
+	return `Lists people who may be the same person: several with the same verified e-mail address,
+in all pools of the configuration. codegrant users merge merges them.
 
-Beside Django it lists accounts that are in people's way: several with one address, and
-people who have one account here and another one at Python backends. codegrant doctor
---people finds out before a move. It changes nothing.
+With Django it lists conflicting accounts: several with the same address, and people who
+have one account here and another one at Python backends. codegrant doctor --people
+finds them before a move. It changes nothing.
 
-Exit status: 0 where there are none, 1 where there are some.
+Exit status: 0 if there are none, 1 if there are some.
 
 Examples:
   codegrant users duplicates --database postgres://app@db.internal/app
@@ -66,7 +69,7 @@ Examples:
 }
 
 func (c usersDuplicates) Run(ctx context.Context, out *terminal.Streams) error {
-	o, err := c.openDjango()
+	o, err := c.openDjango(ctx)
 	if err != nil {
 		return err
 	}
@@ -83,7 +86,7 @@ func (c usersDuplicates) Run(ctx context.Context, out *terminal.Streams) error {
 		err = terminal.PrintJSON(out.Stdout, map[string]any{"accounts": len(accounts), "duplicates": append([]django.InTheWay{}, found...)})
 	} else {
 		for _, d := range found {
-			fmt.Fprintf(out.Stdout, "%-9s %s\n          → %s\n", d.Kind, terminal.Printable(d.Found), terminal.Printable(d.Mend))
+			fmt.Fprintf(out.Stdout, "%-9s %s\n          → %s\n", d.Kind, terminal.Printable(d.Found), terminal.Printable(d.Fix))
 		}
 		_, err = fmt.Fprintf(out.Stdout, "%s, %d in somebody's way\n", terminal.Plural(len(accounts), "account"), len(found))
 	}
@@ -95,19 +98,19 @@ func (c usersDuplicates) Run(ctx context.Context, out *terminal.Streams) error {
 
 type usersRelink struct {
 	djangoInspection
-	Account int64  `env:"-" required:"" placeholder:"ID" help:"The account: its id in auth_user."`
-	Subject string `env:"-" required:"" placeholder:"SUB" help:"The person: the sub of the pool's user."`
-	Yes     bool   `env:"-" help:"Do it. Without it, it is said what would be done."`
+	Account int64  `env:"-" required:"" placeholder:"ID" help:"Id of the account in auth_user."`
+	Subject string `env:"-" required:"" placeholder:"SUB" help:"Sub of the person in the pool."`
+	Yes     bool   `env:"-" help:"Make the change. Without it, the command prints what it would do."`
 }
 
 // Help is shown by codegrant users relink --help.
 func (usersRelink) Help() string {
-	return `Makes an account of a Django project that of a person of the pool, whoever was linked to
-it before: for people who were made anew in the pool, and those whose account only you
-can tell. An account that they leave stays in Django as it is. The log of a sign-in that
-was refused has both ids.
+	return `Links an account of a Django project to a person of the pool, and replaces an earlier
+link. Use it for people who were created again in the pool, and for people whose account
+only you can identify. An account that a person leaves stays in Django unchanged. The
+log line of a refused sign-in has both ids.
 
-Make sure who the person is: they get whatever the account may do.
+Make sure that you know the person: they get all rights of the account.
 
 Examples:
   codegrant users relink --account 17 --subject 226f914a-3696-46da-8263-ee9e615dd8b4
@@ -115,7 +118,7 @@ Examples:
 }
 
 func (c usersRelink) Run(ctx context.Context, out *terminal.Streams) error {
-	o, err := c.openDjango()
+	o, err := c.openDjango(ctx)
 	if err != nil {
 		return err
 	}

@@ -14,21 +14,22 @@ import (
 )
 
 type Grants struct {
-	List grantsList `cmd:"" default:"withargs" help:"List what people have let programs do."`
-	End  grantsEnd  `cmd:"" help:"End one grant, all of a person's, or all of a program's."`
+	List grantsList `cmd:"" default:"withargs" help:"List the grants that people gave to programs."`
+	End  grantsEnd  `cmd:"" help:"End one grant, all grants of a person, or all grants of a program."`
 }
 
 type grantsList struct {
 	parts.Inspection
-	User   string `env:"-" placeholder:"WHO" help:"Of one person: row, sub, username or e-mail address."`
-	Client string `env:"-" placeholder:"ID" help:"Of one program: its client id, or the URL of its document."`
-	Limit  int    `env:"-" default:"100" help:"How many at most."`
+	User   string `env:"-" placeholder:"WHO" help:"Only grants of this person: row, sub, username or e-mail address."`
+	Client string `env:"-" placeholder:"ID" help:"Only grants of this program: its client id, or the URL of its document."`
+	Limit  int    `env:"-" default:"100" help:"Maximum number of grants."`
 }
 
 // Help is shown by codegrant grants --help.
 func (grantsList) Help() string {
-	return `What people have let programs do, where the gateway is the authorization server
-(broker in its configuration). People see and end theirs at /oauth/grants.
+	return `Lists the grants that people gave to programs, if the gateway is the authorization
+server (broker in its configuration). People see and end their own grants at
+/oauth/grants.
 
 Examples:
   codegrant grants --user alice@example.com
@@ -55,7 +56,7 @@ func found(ctx context.Context, o *parts.Opened, who, client string, limit int) 
 }
 
 func (c grantsList) Run(ctx context.Context, out *terminal.Streams) error {
-	o, err := c.OpenGrants()
+	o, err := c.OpenGrants(ctx)
 	if err != nil {
 		return err
 	}
@@ -76,28 +77,28 @@ func (c grantsList) Run(ctx context.Context, out *terminal.Streams) error {
 
 type grantsEnd struct {
 	parts.Inspection
-	Key    string `arg:"" optional:"" name:"grant" help:"Grant, as it is listed."`
-	User   string `env:"-" placeholder:"WHO" help:"All of one person."`
-	Client string `env:"-" placeholder:"ID" help:"All of one program; with --user, those of the person alone."`
+	Key    string `arg:"" optional:"" name:"grant" help:"Id of the grant, from codegrant grants list."`
+	User   string `env:"-" placeholder:"WHO" help:"All grants of this person."`
+	Client string `env:"-" placeholder:"ID" help:"All grants of this program. With --user, only those of the person."`
 }
 
 // Help is shown by codegrant grants end --help.
 func (grantsEnd) Help() string {
-	return `Every gateway refuses the tokens of a grant that has ended within a second. A line
-for each, with who has ended it, goes to the standard error, in the form of the
+	return `All gateways refuse the tokens of an ended grant within a second. For each grant, it
+writes a log line to the standard error that says who ended it, in the format of the
 gateway's log.
 
 Examples:
   codegrant grants end --user alice@example.com
   codegrant grants end --user alice@example.com --client https://tool.example.com/client.json
-  codegrant grants end -- -q27wAAAAAAA      where the grant begins with a dash`
+  codegrant grants end -- -q27wAAAAAAA      if the id begins with a dash`
 }
 
 func (c grantsEnd) Run(ctx context.Context, out *terminal.Streams) error {
 	if (c.Key == "") == (c.User == "" && c.Client == "") {
 		return errors.New("name a grant, or a person with --user, or a program with --client")
 	}
-	o, err := c.OpenGrants()
+	o, err := c.OpenGrants(ctx)
 	if err != nil {
 		return err
 	}

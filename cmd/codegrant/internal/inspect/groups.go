@@ -15,8 +15,8 @@ type Groups struct {
 
 type groupsList struct {
 	parts.Inspection
-	Limit int    `env:"-" default:"100" help:"How many at most."`
-	After string `env:"-" placeholder:"CURSOR" help:"Go on after a page."`
+	Limit int    `env:"-" default:"100" help:"Maximum number of groups."`
+	After string `env:"-" placeholder:"CURSOR" help:"Continue after the cursor that the previous page printed."`
 }
 
 // Help is shown by codegrant groups --help.
@@ -27,7 +27,7 @@ func (groupsList) Help() string {
 }
 
 func (c groupsList) Run(ctx context.Context, out *terminal.Streams) error {
-	o, err := c.OpenPeople()
+	o, err := c.OpenPeople(ctx)
 	if err != nil {
 		return err
 	}

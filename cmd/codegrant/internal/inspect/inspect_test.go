@@ -64,6 +64,48 @@ func TestS062_Inspection(t *testing.T) {
 	}
 }
 
+// TestInspectionBeforeTheTables: commands that look at a database say how to make its tables,
+// in the words of the command line, and make no file.
+func TestInspectionBeforeTheTables(t *testing.T) {
+	for _, existing := range []bool{false, true} {
+		dir := t.TempDir()
+		file, config := filepath.Join(dir, "app.db"), filepath.Join(dir, "codegrant.yaml")
+		if err := os.WriteFile(config, []byte(`
+base_url: https://app.example.com
+keys: [hxXwLHjJ2Xl4yjKb1o0pQ0b3Kc9yq6C3i8nV5tZr7sE=]
+sessions: database
+database: sqlite:app.db
+replica: true
+pools: [{id: eu-west-1_Ab12Cd34E, domain: acme.auth.eu-west-1.amazoncognito.com, client_id: c1}]
+`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if existing {
+			if err := os.WriteFile(file, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, args := range [][]string{
+			{"users"}, {"users", "show", "alice"}, {"users", "duplicates"}, {"users", "merge", "--from", "1", "--into", "2"}, {"users", "unlink", "1"},
+			{"groups"}, {"sessions"}, {"sessions", "end", "--user", "alice"}, {"grants"}, {"grants", "end", "--user", "alice"},
+		} {
+			_, stderr, status := say(t, append(args, "--config", config)...)
+			if status != 1 || !strings.Contains(stderr, "run codegrant migrate") || strings.Contains(stderr, "Store.Migrate") {
+				t.Errorf("%v, with a file %v: %d %s", args, existing, status, stderr)
+			}
+			if _, err := os.Stat(file); existing != (err == nil) {
+				t.Fatalf("%v makes a file: %v", args, err)
+			}
+		}
+		t.Setenv("AUTH_COGNITO_CLIENT_ID", "c1")
+		t.Setenv("AUTH_COGNITO_CODE_GRANT_URL", "https://acme.auth.eu-west-1.amazoncognito.com/oauth2/token")
+		t.Setenv("AUTH_COGNITO_JWKS_URL", "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab12Cd34E/.well-known/jwks.json")
+		if _, stderr, status := say(t, "users", "relink", "--account", "1", "--subject", "s", "--database", "sqlite:"+file); status != 1 || !strings.Contains(stderr, "run codegrant migrate") {
+			t.Errorf("relink, with a file %v: %d %s", existing, status, stderr)
+		}
+	}
+}
+
 func TestInspectionSaysWhatIsMissing(t *testing.T) {
 	config := commandtest.Stores(t)
 	bare := filepath.Join(t.TempDir(), "bare.yaml")
@@ -71,9 +113,9 @@ func TestInspectionSaysWhatIsMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, args := range map[string][]string{
-		"nobody in the replica": {"users", "show", "carol", "--config", config}, "name a session, or a person": {"sessions", "end", "--config", config},
+		"the replica has nobody": {"users", "show", "carol", "--config", config}, "name a session, or a person": {"sessions", "end", "--config", config},
 		"no such file": {"users", "--config", filepath.Join(t.TempDir(), "x.yaml")}, "no database": {"users", "--config", bare},
-		"other processes cannot see": {"sessions", "--config", bare}, "say which pool": {"users", "--pool", "other", "--config", config},
+		"other processes cannot read": {"sessions", "--config", bare}, "choose a pool": {"users", "--pool", "other", "--config", config},
 	} {
 		if _, stderr, status := say(t, args...); status == 0 || !strings.Contains(stderr, want) {
 			t.Errorf("%v: %d %s", args, status, stderr)

@@ -77,23 +77,23 @@ func (c usersDuplicates) people(ctx context.Context, out *terminal.Streams, o *p
 
 type usersMerge struct {
 	parts.Inspection
-	From          string `env:"-" placeholder:"WHO" help:"The person whose row is given up: row, sub, username or e-mail address."`
-	Into          string `env:"-" placeholder:"WHO" help:"The person whom they turn out to be. Their row stays what applications refer to."`
-	VerifiedEmail bool   `env:"-" help:"In place of --from and --into: everybody to whom their pools say one address belongs, into the one who was there first."`
-	Yes           bool   `env:"-" help:"Do it. Without it, it is said what would be done."`
+	From          string `env:"-" placeholder:"WHO" help:"Person whose row is given up: row, sub, username or e-mail address."`
+	Into          string `env:"-" placeholder:"WHO" help:"Person to keep. Applications continue to refer to this row."`
+	VerifiedEmail bool   `env:"-" help:"Instead of --from and --into: merge all people who have the same verified e-mail address, into the oldest row."`
+	Yes           bool   `env:"-" help:"Make the change. Without it, the command prints what it would do."`
 }
 
 // Help is shown by codegrant users merge --help.
 func (usersMerge) Help() string {
-	return `Says that two people are one, who has several ways to sign in: another pool, another
-provider, an account that was made anew. Every identity keeps its groups, and has the
-row (user id) of --into from then on. What your application keeps for --from is yours to
-move: OnChange and the outbox hear of it (merged). Sessions of --from are ended.
+	return `Merges two people who are the same person with several ways to sign in: another pool,
+another provider, or a new account. Each identity keeps its groups, and gets the row
+(user id) of --into. Your application has to move the data that it keeps for --from:
+OnChange and the outbox report the merge (merged). The sessions of --from end.
 
-Make sure that they are one: whoever signs in as either gets what belongs to both. With
---verified-email you trust every pool of the configuration to have verified addresses.
+Make sure that they are the same person: a sign-in as either gets what belongs to both.
+With --verified-email you trust each pool of the configuration to verify addresses.
 
-People of several pools are named by row.
+If the configuration has several pools, name people by row.
 
 Examples:
   codegrant users merge --from 17 --into 4
@@ -107,7 +107,7 @@ func (c usersMerge) Run(ctx context.Context, out *terminal.Streams) error {
 	if c.VerifiedEmail == (c.From != "" && c.Into != "") || c.VerifiedEmail && c.From+c.Into != "" {
 		return errWhom
 	}
-	l, err := openLinks(c.Inspection, out)
+	l, err := openLinks(ctx, c.Inspection, out)
 	if err != nil {
 		return err
 	}
@@ -169,23 +169,23 @@ func (c usersMerge) mergeAll(ctx context.Context, out *terminal.Streams, l *link
 
 type usersUnlink struct {
 	parts.Inspection
-	Who string `arg:"" help:"The identity: row, sub, username or e-mail address."`
-	Yes bool   `env:"-" help:"Do it. Without it, it is said what would be done."`
+	Who string `arg:"" help:"Identity: row, sub, username or e-mail address."`
+	Yes bool   `env:"-" help:"Make the change. Without it, the command prints what it would do."`
 }
 
 // Help is shown by codegrant users unlink --help.
 func (usersUnlink) Help() string {
-	return `The identity has a row (user id) of its own again, the one that it had before. What your
-application has moved stays where it is, unless it hears of it (unlinked) and moves it
-back. Sessions of the identity are ended.
+	return `Gives the identity its former row (user id) back. Data that your application has moved
+stays where it is, unless your application moves it back when it gets the change
+(unlinked). The sessions of the identity end.
 
 Examples:
-  codegrant users show alice@example.com       which identities there are
+  codegrant users show alice@example.com       shows the identities
   codegrant users unlink 17 --yes`
 }
 
 func (c usersUnlink) Run(ctx context.Context, out *terminal.Streams) error {
-	l, err := openLinks(c.Inspection, out)
+	l, err := openLinks(ctx, c.Inspection, out)
 	if err != nil {
 		return err
 	}
@@ -220,7 +220,7 @@ type links struct {
 	audit *slog.Logger
 }
 
-func openLinks(c parts.Inspection, out *terminal.Streams) (*links, error) {
+func openLinks(ctx context.Context, c parts.Inspection, out *terminal.Streams) (*links, error) {
 	s, err := c.Load(parts.UsesSessions)
 	if err != nil {
 		return nil, err
@@ -231,13 +231,13 @@ func openLinks(c parts.Inspection, out *terminal.Streams) (*links, error) {
 			return nil, err
 		}
 	}
-	o, err := parts.OpenStores(s)
+	o, err := parts.LookAtStores(s)
 	if err != nil {
 		return nil, err
 	}
-	if o.Users == nil {
+	if err := o.CheckPeople(ctx); err != nil {
 		o.Close()
-		return nil, parts.ErrNoReplica
+		return nil, err
 	}
 	o.Issuer = pool.Issuer
 	return &links{o, s.Pools, slog.New(slog.NewJSONHandler(out.Stderr, nil))}, nil

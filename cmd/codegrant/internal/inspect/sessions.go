@@ -14,13 +14,13 @@ import (
 
 type Sessions struct {
 	List sessionsList `cmd:"" default:"withargs" help:"List live sessions."`
-	End  sessionsEnd  `cmd:"" help:"End one session, or all of a person's."`
+	End  sessionsEnd  `cmd:"" help:"End one session, or all sessions of a person."`
 }
 
 type sessionsList struct {
 	parts.Inspection
-	User  string `env:"-" placeholder:"WHO" help:"Of one person: row, sub, username or e-mail address."`
-	Limit int    `env:"-" default:"100" help:"How many at most."`
+	User  string `env:"-" placeholder:"WHO" help:"Only sessions of this person: row, sub, username or e-mail address."`
+	Limit int    `env:"-" default:"100" help:"Maximum number of sessions."`
 }
 
 // Help is shown by codegrant sessions --help.
@@ -78,7 +78,7 @@ func subjectOf(ctx context.Context, o *parts.Opened, who string) (string, error)
 }
 
 func (c sessionsList) Run(ctx context.Context, out *terminal.Streams) error {
-	o, err := c.OpenSessions()
+	o, err := c.OpenSessions(ctx)
 	if err != nil {
 		return err
 	}
@@ -99,26 +99,26 @@ func (c sessionsList) Run(ctx context.Context, out *terminal.Streams) error {
 
 type sessionsEnd struct {
 	parts.Inspection
-	ID   string `arg:"" optional:"" help:"Session, as it is listed."`
-	User string `env:"-" placeholder:"WHO" help:"All sessions of one person."`
+	ID   string `arg:"" optional:"" help:"Id of the session, from codegrant sessions list."`
+	User string `env:"-" placeholder:"WHO" help:"All sessions of this person."`
 }
 
 // Help is shown by codegrant sessions end --help.
 func (sessionsEnd) Help() string {
-	return `A line with who has ended what goes to the standard error, in the form of the
-gateway's log.
+	return `It writes a log line to the standard error that says who ended which session, in the
+format of the gateway's log.
 
 Examples:
-  codegrant sessions end --user alice@example.com     signs alice out everywhere, and has the pool revoke her refresh tokens
+  codegrant sessions end --user alice@example.com     signs alice out everywhere, and revokes her refresh tokens at the pool
   codegrant sessions end 3q2-7wAAAAAA
-  codegrant sessions end -- -q27wAAAAAAA      where the session begins with a dash`
+  codegrant sessions end -- -q27wAAAAAAA      if the id begins with a dash`
 }
 
 func (c sessionsEnd) Run(ctx context.Context, out *terminal.Streams) error {
 	if (c.ID == "") == (c.User == "") {
 		return fmt.Errorf("name a session, or a person with --user")
 	}
-	o, err := c.OpenSessions()
+	o, err := c.OpenSessions(ctx)
 	if err != nil {
 		return err
 	}

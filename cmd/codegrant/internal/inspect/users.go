@@ -12,21 +12,21 @@ import (
 
 type Users struct {
 	List usersList `cmd:"" default:"withargs" help:"List the people in the replica."`
-	Show usersShow `cmd:"" help:"Show one person, with groups and sessions."`
+	Show usersShow `cmd:"" help:"Show a person, with groups and sessions."`
 
-	Duplicates usersDuplicates `cmd:"" help:"List people who may be one: several with one verified address; beside Django, accounts that are in people's way."`
-	Merge      usersMerge      `cmd:"" help:"Say that two people are one."`
-	Unlink     usersUnlink     `cmd:"" help:"Make an identity a person of its own again."`
-	Relink     usersRelink     `cmd:"" help:"Say whose account one of a Django project is."`
+	Duplicates usersDuplicates `cmd:"" help:"List people who may be the same person: several with one verified address. With Django: conflicting accounts."`
+	Merge      usersMerge      `cmd:"" help:"Merge two people who are the same person."`
+	Unlink     usersUnlink     `cmd:"" help:"Undo a merge: make an identity a separate person again."`
+	Relink     usersRelink     `cmd:"" help:"Link an account of a Django project to a person."`
 }
 
 type usersList struct {
 	parts.Inspection
-	Search  string `env:"-" placeholder:"TEXT" help:"Whose username, e-mail address or name begins with it."`
-	Group   string `env:"-" placeholder:"NAME" help:"Members of a group."`
-	Deleted bool   `env:"-" help:"Deleted people, too."`
-	Limit   int    `env:"-" default:"50" help:"How many at most."`
-	After   string `env:"-" placeholder:"CURSOR" help:"Go on after a page, with the cursor that it ended with."`
+	Search  string `env:"-" placeholder:"TEXT" help:"Only people whose username, e-mail address or name begins with this text."`
+	Group   string `env:"-" placeholder:"NAME" help:"Only members of this group."`
+	Deleted bool   `env:"-" help:"Include deleted people."`
+	Limit   int    `env:"-" default:"50" help:"Maximum number of people."`
+	After   string `env:"-" placeholder:"CURSOR" help:"Continue after the cursor that the previous page printed."`
 }
 
 // Help is shown by codegrant users list --help.
@@ -39,7 +39,7 @@ func (usersList) Help() string {
 }
 
 func (c usersList) Run(ctx context.Context, out *terminal.Streams) error {
-	o, err := c.OpenPeople()
+	o, err := c.OpenPeople(ctx)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ type usersShow struct {
 }
 
 func (c usersShow) Run(ctx context.Context, out *terminal.Streams) error {
-	o, err := c.OpenUsers()
+	o, err := c.OpenUsers(ctx)
 	if err != nil {
 		return err
 	}

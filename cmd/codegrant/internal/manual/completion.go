@@ -17,8 +17,8 @@ type Completion struct {
 
 // Help is shown by codegrant completion --help.
 func (Completion) Help() string {
-	return `Prints what makes a shell complete commands and flags. The packages for Debian and
-Red Hat have it already.
+	return `Prints a script that completes commands and flags in your shell. The packages for
+Debian and Red Hat install it.
 
 Examples:
   source <(codegrant completion bash)

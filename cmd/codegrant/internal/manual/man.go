@@ -14,13 +14,13 @@ import (
 
 // Man is the command that writes man pages.
 type Man struct {
-	Dir string `type:"path" placeholder:"FOLDER" help:"Write all pages there, one for each command. Without it, the page of the program is printed."`
+	Dir string `type:"path" placeholder:"FOLDER" help:"Folder for all pages, one for each command. Without it, man prints the page of the program."`
 }
 
 // Help is shown by codegrant man --help.
 func (Man) Help() string {
-	return `Writes the man pages of the program and of each of its commands. The packages for
-Debian and Red Hat have them already.
+	return `Writes the man pages of the program and of each command. The packages for Debian and
+Red Hat install them.
 
 Examples:
   codegrant man | man -l -

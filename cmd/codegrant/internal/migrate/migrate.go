@@ -14,18 +14,18 @@ import (
 
 type Command struct {
 	Database string `required:"" placeholder:"URL" help:"${databaseHelp}"`
-	Django   bool   `help:"The replica lives in the tables of a Django project."`
-	Status   bool   `env:"-" help:"Say which version the tables are of and which one this program needs, and change nothing. Exit status 1 where they are to be migrated."`
-	DryRun   bool   `env:"-" help:"Say what would be done, and change nothing."`
-	Undo     bool   `env:"-" help:"With --django: take away all that Codegrant has put beside Django's tables. Says what that is; --yes does it."`
-	Yes      bool   `env:"-" help:"Do what --undo says."`
+	Django   bool   `help:"The replica uses the tables of a Django project."`
+	Status   bool   `env:"-" help:"Print the version of the tables and the one that this program needs, and change nothing. Exit status 1 if they need a migration."`
+	DryRun   bool   `env:"-" help:"Print what a migration would do, and change nothing."`
+	Undo     bool   `env:"-" help:"With --django: remove all that Codegrant has added beside the tables of Django. Prints what it would remove; --yes removes it."`
+	Yes      bool   `env:"-" help:"Do what --undo prints."`
 }
 
 // Help is shown by codegrant migrate --help.
 func (Command) Help() string {
-	return `Brings the tables of sessions, of the replica, of its passes and of webhooks to the version that
-this program needs. Any number of processes may do so at once, and programs of the
-version before go on working.
+	return `Creates the tables of sessions, of the replica, of its passes and of webhooks, or
+upgrades them to the version that this program needs. Any number of processes may run
+it at once. Programs of the previous version continue to work.
 
 Examples:
   codegrant migrate --database sqlite:app.db

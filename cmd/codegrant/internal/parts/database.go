@@ -54,7 +54,7 @@ func OpenDatabase(raw string) (*Database, error) {
 	case "postgres", "postgresql":
 		config, err := pgx.ParseConfig(raw)
 		if err != nil {
-			return nil, errors.New("database URL is not one that PostgreSQL's clients understand")
+			return nil, errors.New("database URL is not a valid PostgreSQL URL")
 		}
 		return &Database{stdlib.OpenDB(*config), "PostgreSQL", sqlstore.PostgreSQL, sqlreplica.PostgreSQL, directory.PostgreSQL, webhook.PostgreSQL}, nil
 	case "mysql", "mariadb":
@@ -64,26 +64,36 @@ func OpenDatabase(raw string) (*Database, error) {
 		}
 		connector, err := mysql.NewConnector(config)
 		if err != nil {
-			return nil, errors.New("database URL is not one that MySQL's clients understand")
+			return nil, errors.New("database URL is not a valid MySQL URL")
 		}
 		return &Database{sql.OpenDB(connector), "MySQL", sqlstore.MySQL, sqlreplica.MySQL, directory.MySQL, webhook.MySQL}, nil
 	}
 	return nil, fmt.Errorf("database URL %w", errDatabaseURL)
 }
 
-// ErrNoTables is that of [LookAtDatabase] where there is no file.
+// ErrNoTables: the database has no tables of ours, or there is no database file.
 var ErrNoTables = errors.New("the tables have not been migrated")
 
-// LookAtDatabase opens one that is there already, for commands that change nothing: opening
-// a file of SQLite's makes it.
+// LookAtDatabase opens a database that exists, for commands that change nothing: opening
+// a SQLite file makes it.
 func LookAtDatabase(raw string) (*Database, error) {
-	if scheme, path, _ := strings.Cut(raw, ":"); scheme == "sqlite" || scheme == "sqlite3" || scheme == "file" {
-		path = strings.TrimPrefix(path, "//")
-		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("%w: there is no file %s; codegrant serve or codegrant migrate makes it, and if there should be one, correct the path", ErrNoTables, path)
-		}
+	if err := checkFile(raw); err != nil {
+		return nil, err
 	}
 	return OpenDatabase(raw)
+}
+
+// checkFile reports whether the file of a SQLite database is missing.
+func checkFile(raw string) error {
+	scheme, path, _ := strings.Cut(raw, ":")
+	if scheme != "sqlite" && scheme != "sqlite3" && scheme != "file" {
+		return nil
+	}
+	path = strings.TrimPrefix(path, "//")
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: there is no file %s; run codegrant migrate --database URL, or start codegrant serve; if the file should exist, correct the path", ErrNoTables, path)
+	}
+	return nil
 }
 
 // mysqlConfig reads mysql://user:password@host:3306/name?option=value, or
@@ -106,7 +116,7 @@ func mysqlConfig(raw string) (*mysql.Config, error) {
 	}
 	config, err := mysql.ParseDSN("/" + strings.Trim(u.Path, "/") + options)
 	if err != nil {
-		return nil, fmt.Errorf("database URL: an option of it is unknown to MySQL's driver")
+		return nil, fmt.Errorf("database URL has an option that the MySQL driver does not know")
 	}
 	config.User = u.User.Username()
 	config.Passwd, _ = u.User.Password()

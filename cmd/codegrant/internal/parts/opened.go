@@ -30,6 +30,7 @@ type Opened struct {
 
 	Replicated bool // the configuration has people copied
 	Users      *sqlreplica.Store
+	Django     bool      // its tables are those of a Django project
 	DB         *Database // nil: none
 	Closers    []io.Closer
 
@@ -47,10 +48,10 @@ func (o *Opened) Close() {
 }
 
 // Open opens what the configuration names: the database, and Redis where sessions
-// are there, to look at one pool.
-func (c Inspection) Open() (*Opened, error) { return c.open(UsesSessions) }
+// are there, to look at one pool. It makes a SQLite file that is missing.
+func (c Inspection) Open() (*Opened, error) { return c.open(UsesSessions, OpenStores) }
 
-func (c Inspection) open(uses []string) (*Opened, error) {
+func (c Inspection) open(uses []string, stores func(*settings.Settings) (*Opened, error)) (*Opened, error) {
 	s, err := c.Load(uses)
 	if err != nil {
 		return nil, err
@@ -59,7 +60,7 @@ func (c Inspection) open(uses []string) (*Opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	o, err := OpenStores(s)
+	o, err := stores(s)
 	if err != nil {
 		return nil, err
 	}
@@ -71,9 +72,70 @@ func (c Inspection) open(uses []string) (*Opened, error) {
 	return o, nil
 }
 
+// LookAtStores opens stores that exist already. It makes no SQLite file.
+func LookAtStores(s *settings.Settings) (*Opened, error) {
+	if url := s.Database.URL.Reveal(); url != "" {
+		if err := checkFile(url); err != nil {
+			return nil, err
+		}
+	}
+	return OpenStores(s)
+}
+
+// look opens stores that exist, and checks that they have the tables that a command reads.
+func (c Inspection) look(ctx context.Context, uses []string, tables func(*Opened, context.Context) error) (*Opened, error) {
+	o, err := c.open(uses, LookAtStores)
+	if err != nil {
+		return nil, err
+	}
+	if err := tables(o, ctx); err != nil {
+		o.Close()
+		return nil, err
+	}
+	return o, nil
+}
+
+// CheckPeople reports whether there is a replica, and its tables are those that this
+// program needs.
+func (o *Opened) CheckPeople(ctx context.Context) error {
+	if o.Users == nil {
+		return ErrNoReplica
+	}
+	err := o.Users.Check(ctx)
+	if errors.Is(err, sqlreplica.ErrNotMigrated) {
+		return fmt.Errorf("%w: the tables of the replica are missing or too old; %s", ErrNoTables, o.migrate())
+	}
+	return err
+}
+
+// checkSessions does the same for the tables of sessions, if sessions are in the database.
+func (o *Opened) checkSessions(ctx context.Context) error {
+	if o.InDatabase == nil {
+		return nil
+	}
+	return o.checkTables(ctx)
+}
+
+func (o *Opened) checkTables(ctx context.Context) error {
+	have, _, err := o.Tables.Versions(ctx)
+	if err == nil && have == 0 {
+		return fmt.Errorf("%w: the tables of sessions are missing; %s", ErrNoTables, o.migrate())
+	}
+	return err
+}
+
+// migrate tells how to make the tables.
+func (o *Opened) migrate() string {
+	django := ""
+	if o.Django {
+		django = " --django"
+	}
+	return "run codegrant migrate" + django + " --database URL, or start codegrant serve"
+}
+
 // OpenStores opens the stores of a configuration, for no pool yet.
 func OpenStores(s *settings.Settings) (*Opened, error) {
-	o := &Opened{Replicated: s.Replica.Enabled}
+	o := &Opened{Replicated: s.Replica.Enabled, Django: s.Replica.Django}
 	var shelves cupboard.Store // the one that the gateway chooses
 	if s.Database.URL != "" {
 		db, err := OpenDatabase(s.Database.URL.Reveal())
@@ -120,56 +182,50 @@ func OpenStores(s *settings.Settings) (*Opened, error) {
 }
 
 var (
-	ErrNoReplica  = errors.New("the configuration has no database, and so no replica; set database and replica")
-	ErrNobody     = errors.New("nobody in the replica")
-	errNoSessions = errors.New("the configuration keeps sessions where other processes cannot see them; set sessions to database or redis")
+	ErrNoReplica  = errors.New("the configuration has no database and therefore no replica; set database and replica")
+	ErrNobody     = errors.New("the replica has nobody")
+	errNoSessions = errors.New("the configuration keeps sessions where other processes cannot read them; set sessions to database or redis")
 )
 
 // OpenPeople opens the replica alone.
-func (c Inspection) OpenPeople() (*Opened, error) { return c.openUsers(UsesPeople) }
-
-// OpenUsers is open for commands that cannot do without the replica.
-func (c Inspection) OpenUsers() (*Opened, error) { return c.openUsers(UsesSessions) }
-
-func (c Inspection) openUsers(uses []string) (*Opened, error) {
-	o, err := c.open(uses)
-	if err == nil && o.Users == nil {
-		o.Close()
-		err = ErrNoReplica
-	}
-	return o, err
+func (c Inspection) OpenPeople(ctx context.Context) (*Opened, error) {
+	return c.look(ctx, UsesPeople, (*Opened).CheckPeople)
 }
 
-func (c Inspection) OpenSessions() (*Opened, error) {
-	o, err := c.Open()
-	if err == nil && o.Sessions == nil {
-		o.Close()
-		err = errNoSessions
-	}
-	return o, err
+// OpenUsers opens the replica, and sessions where the configuration keeps them.
+func (c Inspection) OpenUsers(ctx context.Context) (*Opened, error) {
+	return c.look(ctx, UsesSessions, func(o *Opened, ctx context.Context) error {
+		return errors.Join(o.CheckPeople(ctx), o.checkSessions(ctx))
+	})
+}
+
+func (c Inspection) OpenSessions(ctx context.Context) (*Opened, error) {
+	return c.look(ctx, UsesSessions, func(o *Opened, ctx context.Context) error {
+		if o.Sessions == nil {
+			return errNoSessions
+		}
+		return o.checkSessions(ctx)
+	})
 }
 
 var (
-	errNoShelves = errors.New("the configuration keeps what people have agreed to where other processes cannot see it; set sessions to database or redis")
-	errNoKeys    = errors.New("the configuration has no keys, and what people have agreed to is sealed with some that end with the gateway; set keys, keys_file or keys_dir")
+	errNoShelves = errors.New("the configuration keeps grants where other processes cannot read them; set sessions to database or redis")
+	errNoKeys    = errors.New("the configuration has no keys: the gateway encrypts grants with keys that only its process has; set keys, keys_file or keys_dir")
 )
 
 // OpenGrants opens what people have let programs do.
-func (c Inspection) OpenGrants() (*Opened, error) {
-	o, err := c.open(UsesGrants)
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case o.Shelves == nil:
-		err = errNoShelves
-	case o.Keys == nil:
-		err = errNoKeys
-	default:
-		return o, nil
-	}
-	o.Close()
-	return nil, err
+func (c Inspection) OpenGrants(ctx context.Context) (*Opened, error) {
+	return c.look(ctx, UsesGrants, func(o *Opened, ctx context.Context) error {
+		switch {
+		case o.Shelves == nil:
+			return errNoShelves
+		case o.Keys == nil:
+			return errNoKeys
+		case o.Tables != nil:
+			return o.checkTables(ctx)
+		}
+		return nil
+	})
 }
 
 // Find returns the one user whom a name stands for: row, sub, username or e-mail.
@@ -178,7 +234,7 @@ func (o *Opened) Find(ctx context.Context, name string) (replica.User, error) {
 		u, err := o.Users.User(ctx, id)
 		if err == nil {
 			if other, err := o.Users.UserByUsername(ctx, o.Issuer, name); err == nil && other.ID != u.ID {
-				return replica.User{}, fmt.Errorf("%s is the row of %s, and the username of %s; name one by sub", name, u.Subject, other.Subject)
+				return replica.User{}, fmt.Errorf("%s is the row of %s and the username of %s; use the sub instead", name, u.Subject, other.Subject)
 			}
 		}
 		if err == nil || !errors.Is(err, replica.ErrNotFound) {
@@ -199,7 +255,7 @@ func (o *Opened) Find(ctx context.Context, name string) (replica.User, error) {
 	case len(all) == 1:
 		return all[0], nil
 	case len(all) > 1:
-		return replica.User{}, fmt.Errorf("%d people have the address %s; name one by sub: codegrant users list --search %s", len(all), name, name)
+		return replica.User{}, fmt.Errorf("%d people have the address %s; use the sub of one of them: codegrant users list --search %s", len(all), name, name)
 	}
-	return replica.User{}, fmt.Errorf("%w is called %q; it knows those who signed in here, and all others after codegrant sync", ErrNobody, name)
+	return replica.User{}, fmt.Errorf("%w with the row, sub, username or e-mail address %q; it has people who signed in here, and all others after codegrant sync", ErrNobody, name)
 }

@@ -26,8 +26,8 @@ func Load(file string, options settings.Options) (*settings.Settings, error) {
 
 // Inspection is what the commands that look at stores have in common.
 type Inspection struct {
-	Config string `default:"codegrant.yaml" type:"path" placeholder:"FILE" help:"Configuration of the gateway whose stores these are."`
-	Pool   string `placeholder:"NAME" help:"Pool of the configuration, where it has several."`
+	Config string `default:"codegrant.yaml" type:"path" placeholder:"FILE" help:"Configuration file of the gateway that uses these stores. Defaults to codegrant.yaml."`
+	Pool   string `placeholder:"NAME" help:"Pool of the configuration, if it has several."`
 	JSON   bool   `name:"json" help:"Print JSON."`
 }
 
@@ -67,7 +67,7 @@ func ChoosePool(s *settings.Settings, name string) (settings.Pool, error) {
 		}
 		names = append(names, p.Name)
 	}
-	return settings.Pool{}, fmt.Errorf("say which pool with --pool: %s", strings.Join(names, ", "))
+	return settings.Pool{}, fmt.Errorf("choose a pool with --pool: %s", strings.Join(names, ", "))
 }
 
 // configurationError says what to do where there is no configuration, and how many faults
@@ -89,7 +89,7 @@ func checkDatabaseURL(raw string) error {
 	if path, ok := strings.CutPrefix(raw, "sqlite:"); ok {
 		folder := filepath.Dir(strings.TrimPrefix(path, "//"))
 		if info, err := os.Stat(folder); err != nil || !info.IsDir() {
-			return fmt.Errorf("there is no folder %s to keep the database in", folder)
+			return fmt.Errorf("there is no folder %s for the database file; create it, or correct the path", folder)
 		}
 		return nil
 	}

@@ -21,34 +21,34 @@ import (
 
 // Command is codegrant policy.
 type Command struct {
-	Test test `cmd:"" default:"withargs" help:"Ask the policies about cases, and say where they decide otherwise."`
+	Test test `cmd:"" default:"withargs" help:"Run test cases against the policies, and print those that are decided otherwise."`
 }
 
 type test struct {
-	Cases  []string `arg:"" type:"existingfile" help:"Files of cases, YAML."`
-	Config string   `default:"codegrant.yaml" type:"path" placeholder:"FILE" help:"Configuration that names the policies, under cedar."`
-	Pool   string   `placeholder:"NAME" help:"Pool of the configuration whose people ask, where it has several."`
+	Cases  []string `arg:"" type:"existingfile" help:"YAML files with test cases."`
+	Config string   `default:"codegrant.yaml" type:"path" placeholder:"FILE" help:"Configuration file that names the policies, under cedar. Defaults to codegrant.yaml."`
+	Pool   string   `placeholder:"NAME" help:"Pool of the people in the cases, if the configuration has several."`
 	JSON   bool     `name:"json" help:"Print JSON."`
 }
 
 // Help is shown by codegrant policy test --help.
 func (test) Help() string {
-	return `Asks the Cedar policies of a configuration about cases, without a pool and without
-requests, and validates the policies against their schema.
+	return `Runs test cases against the Cedar policies of a configuration, and validates the
+policies against their schema. It needs no pool and sends no requests.
 
 A case:
   - name: editors place orders
-    sub: 5e1f…                  # who asks; groups and scopes as in a token
+    sub: 5e1f…                  # the person; groups and scopes as in a token
     groups: [editors]
     action: post /orders        # or Shop::Action::"view"
-    resource: Order::"42"       # unless it is the application
+    resource: Order::"42"       # defaults to the application
     attributes: {total: 12}     # of the resource
     context: {channel: web}
     allow: true                 # required; false is refused
-    by: [editors write]         # the policies that decide; left out: any
+    by: [editors write]         # the policies that decide; without it, any may
 
-Exit status: 0 where all are decided as they say, 1 where one is not or the policies are
-faulty.
+Exit status: 0 if all cases are decided as they say, 1 if one is not, or if the
+policies have a fault.
 
 Examples:
   codegrant policy test cases.yaml

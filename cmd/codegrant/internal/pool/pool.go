@@ -25,45 +25,45 @@ import (
 const poolAddress = "127.0.0.1:9229"
 
 type Command struct {
-	State       string   `type:"path" placeholder:"FILE" help:"Keep users, keys and tokens in this file. Without one they end with the process."`
-	Seed        string   `type:"path" placeholder:"FILE" help:"YAML file of pools, clients, users and groups. Without one: the demo's."`
-	Listen      string   `default:"127.0.0.1:9229" help:"Address to listen on; this machine only."`
-	App         string   `default:"http://localhost:8080" placeholder:"URL" help:"Application that the clients of the built-in seed belong to."`
-	BaseURL     string   `env:"CODEGRANT_POOL_URL" placeholder:"URL" help:"URL that browsers and services reach the pool under. Defaults to the address listened on."`
-	HTTPS       bool     `help:"Serve https with a certificate made on the spot."`
-	Quotas      bool     `help:"Refuse requests beyond the rates that Cognito allows an account. The seed can set rates of its own."`
-	Region      string   `placeholder:"NAME" help:"Region of the built-in seed's pool, such as eu-west-1, and of pools that are made by calls that name none."`
-	AllowOrigin []string `placeholder:"ORIGIN" help:"Let scripts of pages at this origin, such as https://app.example.com, call the pool. Those of this machine may."`
-	SMTP        string   `placeholder:"HOST:PORT" help:"Send what Cognito would e-mail to this mail server for tests, such as Mailpit at 127.0.0.1:1025."`
-	AsAWS       bool     `name:"as-aws" help:"Stand in for Amazon's own hosts: an HTTPS proxy for programs that know no other."`
-	Pass        []string `placeholder:"HOST" help:"With --as-aws, also pass on to this host, to *.name, or to * for all."`
+	State       string   `type:"path" placeholder:"FILE" help:"Keep users, keys and tokens in this file. Without it, they are lost when the process ends."`
+	Seed        string   `type:"path" placeholder:"FILE" help:"YAML file of pools, clients, users and groups. Defaults to the pool of the demo."`
+	Listen      string   `default:"127.0.0.1:9229" help:"Address to listen on. Only addresses of this machine."`
+	App         string   `default:"http://localhost:8080" placeholder:"URL" help:"URL of the application, for the app clients of the built-in seed."`
+	BaseURL     string   `env:"CODEGRANT_POOL_URL" placeholder:"URL" help:"URL at which browsers and services reach the pool. Defaults to the listen address."`
+	HTTPS       bool     `help:"Serve https with a certificate that is created at the start."`
+	Quotas      bool     `help:"Refuse requests above the rates that Cognito allows an account. The seed can set other rates."`
+	Region      string   `placeholder:"NAME" help:"Region of the pool in the built-in seed, such as eu-west-1, and of pools that API calls without a region create."`
+	AllowOrigin []string `placeholder:"ORIGIN" help:"Allow scripts of pages at this origin, such as https://app.example.com, to call the pool. Origins on this machine are always allowed."`
+	SMTP        string   `placeholder:"HOST:PORT" help:"Send the e-mails of Cognito to this test mail server, such as Mailpit at 127.0.0.1:1025."`
+	AsAWS       bool     `name:"as-aws" help:"Answer for the hosts of Amazon, as an HTTPS proxy, for programs whose endpoint you cannot set."`
+	Pass        []string `placeholder:"HOST" help:"With --as-aws: also connect to this host, to *.name, or to * for all."`
 
-	Command []string `arg:"" optional:"" passthrough:"" name:"run -- COMMAND" help:"Run one command for which the pool stands in for Amazon, and end with it."`
+	Command []string `arg:"" optional:"" passthrough:"" name:"run -- COMMAND" help:"Run one command with the pool in place of Amazon, and stop when it ends."`
 
-	InsecureListen bool `help:"Allow an address that other machines reach. Everybody who does can sign in as anybody."`
-	Quiet          bool `short:"q" help:"Log faults only. Codes that Cognito would send are then only shown on the page /codes."`
+	InsecureListen bool `help:"Allow a listen address that other machines can reach. Anybody who reaches it can sign in as anybody."`
+	Quiet          bool `short:"q" help:"Log only faults. You then see the codes that Cognito would send only on the page /codes."`
 }
 
 // Help is shown by codegrant pool --help.
 func (Command) Help() string {
-	return `Serves OAuth endpoints, login pages and keys as Amazon Cognito does, for as many
-pools as the seed has. Codes that Cognito would e-mail are shown on the page
-/codes and in the log. Triggers are URLs of the seed that Cognito's events are
-posted to in place of Lambda functions, and events are posted to whoever is to be
-told of changes: docs/local-pool.md says how.
+	return `Serves the OAuth endpoints, login pages and keys of Amazon Cognito, for all pools of
+the seed. The page /codes and the log show the codes that Cognito would e-mail.
+Triggers are URLs in the seed: the pool posts the events of Cognito to them, in place
+of Lambda functions. It can also post changes of people to a program of yours. See
+docs/local-pool.md.
 
 Examples:
-  codegrant pool --state pool.json        keep what happens
+  codegrant pool --state pool.json        keep all state in a file
   codegrant pool --seed pool.yaml --state pool.json
   codegrant pool --app http://localhost:3000
-  codegrant pool --https                  for SDKs that insist on it
+  codegrant pool --https                  for SDKs that require https
   codegrant pool --as-aws --state pool.json
   codegrant pool run -- aws cognito-idp list-user-pools --max-results 10
 
 With --as-aws, programs reach cognito-idp.<region>.amazonaws.com,
 issuer-cognito-idp.<region>…, secretsmanager.<region>… and
 <prefix>.auth.<region>.amazoncognito.com here, and tokens have Amazon's own issuer.
-It prints the lines to paste; run sets them for one command.
+It prints the variables to set. The command "run" sets them for one program.
 
 A seed:
   pools:

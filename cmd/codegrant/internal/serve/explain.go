@@ -20,31 +20,31 @@ import (
 
 // explainFlags ask what the rules decide.
 type explainFlags struct {
-	Request  []string      `env:"-" placeholder:"REQUEST" sep:"none" help:"With --check: say what becomes of this request, and why, such as 'GET https://app.example.com/admin'. May be repeated."`
-	As       string        `env:"-" placeholder:"WHO" help:"Who asks for --request: e-mail address, username or sub. Nobody unless set."`
-	Groups   []string      `env:"-" placeholder:"GROUP" help:"Groups that the person is in, separated by commas. Without it, those of the replica, if the configuration has one."`
-	Scopes   []string      `env:"-" placeholder:"SCOPE" help:"Scopes that the person's access token has."`
-	ACR      string        `env:"-" placeholder:"LEVEL" help:"Level that the person has signed in at, such as urn:cognito:loa:4."`
-	SignedIn time.Duration `env:"-" placeholder:"AGO" help:"How long ago the person has signed in, such as 20m. Just now unless set."`
-	Actor    string        `env:"-" placeholder:"WHO" help:"Who acts for the person, by a token that says so: sub or client_id. Nobody unless set."`
-	Machine  bool          `env:"-" help:"--as is no person: it is the app client of a service that asks with a token of its own, and of --scopes."`
-	From     string        `env:"-" placeholder:"ADDRESS" help:"Address that the request comes from, for routes with networks. Unknown unless set."`
-	Pool     string        `env:"-" placeholder:"NAME" help:"Pool that the person is of. Defaults to the one that decides."`
+	Request  []string      `env:"-" placeholder:"REQUEST" sep:"none" help:"With --check: print what the rules decide about this request, and why, such as 'GET https://app.example.com/admin'. May be repeated."`
+	As       string        `env:"-" placeholder:"WHO" help:"Person who sends --request: e-mail address, username or sub. Defaults to nobody."`
+	Groups   []string      `env:"-" placeholder:"GROUP" help:"Groups of the person, separated by commas. Defaults to the groups in the replica, if the configuration has one."`
+	Scopes   []string      `env:"-" placeholder:"SCOPE" help:"Scopes of the person's access token."`
+	ACR      string        `env:"-" placeholder:"LEVEL" help:"Level of the sign-in, such as urn:cognito:loa:4."`
+	SignedIn time.Duration `env:"-" placeholder:"AGO" help:"Time since the person signed in, such as 20m. Defaults to just now."`
+	Actor    string        `env:"-" placeholder:"WHO" help:"Actor that the token names, who acts for the person: sub or client_id. Defaults to nobody."`
+	Machine  bool          `env:"-" help:"Treat --as as the app client of a service with a machine token. The token has the scopes of --scopes."`
+	From     string        `env:"-" placeholder:"ADDRESS" help:"Client address of the request, for routes with networks. Defaults to unknown."`
+	Pool     string        `env:"-" placeholder:"NAME" help:"Pool of the person. Defaults to the pool that decides about the request."`
 }
 
 func (f explainFlags) validate(check bool) error {
 	switch {
 	case len(f.Request) > 0 && !check:
-		return errors.New("--request goes with --check: it asks what the rules decide, and starts nothing")
+		return errors.New("--request needs --check: add --check to see what the rules decide")
 	case len(f.Request) == 0 && (f.As != "" || len(f.Groups) > 0 || len(f.Scopes) > 0 || f.ACR != "" || f.SignedIn != 0 || f.Actor != "" || f.Machine || f.From != "" || f.Pool != ""):
-		return errors.New("--as, --groups, --scopes, --acr, --signed-in, --actor, --machine, --from and --pool say who asks for --request, which is missing")
+		return errors.New("--as, --groups, --scopes, --acr, --signed-in, --actor, --machine, --from and --pool describe the sender of --request: add --request")
 	case f.Machine && f.As == "":
-		return errors.New("--machine goes with --as, which is then the app client that asks")
+		return errors.New("--machine needs --as with the app client that sends the request")
 	case f.Machine && (len(f.Groups) > 0 || f.ACR != "" || f.SignedIn != 0 || f.Actor != ""):
-		return errors.New("--machine: a machine has scopes, and nothing else: no --groups, --acr, --signed-in and --actor")
+		return errors.New("--machine: a machine has only scopes: leave out --groups, --acr, --signed-in and --actor")
 	}
 	if _, err := netip.ParseAddr(f.From); err != nil && f.From != "" {
-		return errors.New("--from is no address such as 10.1.2.3")
+		return errors.New("--from is not an IP address: write one such as 10.1.2.3")
 	}
 	return nil
 }
@@ -61,7 +61,7 @@ func (c Command) explain(ctx context.Context, s *settings.Settings, out *termina
 		source := ""
 		if c.As != "" && !c.Machine && len(c.Groups) == 0 && s.Replica.Enabled && len(e.Asked) > 0 {
 			if source, q.Groups, err = groupsInReplica(ctx, s, e.Tenant, c.As); err != nil {
-				return fmt.Errorf("groups of %s: %w; say them with --groups", c.As, err)
+				return fmt.Errorf("groups of %s: %w; or set them with --groups", c.As, err)
 			}
 			if e, err = s.Explain(q); err != nil {
 				return fmt.Errorf("--request: %w", err)
@@ -109,7 +109,7 @@ func (c Command) print(w io.Writer, s *settings.Settings, q settings.Question, e
 		line("route", at(e.Route))
 	}
 	for _, also := range e.Also {
-		line("and", at(also)+", for whose path a server could take this one")
+		line("and", at(also)+", because an upstream could read the path as one of this route")
 	}
 	if e.Tenant != "" {
 		line("pool", e.Tenant)
@@ -152,7 +152,7 @@ func groupsInReplica(ctx context.Context, s *settings.Settings, pool, who string
 	}
 	if path, ok := strings.CutPrefix(s.Database.URL.Reveal(), "sqlite:"); ok {
 		if _, err := os.Stat(strings.TrimPrefix(path, "//")); err != nil {
-			return "", nil, errors.New("the replica is not there yet") // and is not to be made
+			return "", nil, errors.New("the replica does not exist yet: run codegrant migrate") // and is not to be made
 		}
 	}
 	db, err := parts.OpenDatabase(s.Database.URL.Reveal())

@@ -36,12 +36,12 @@ func TestExplainByTheReplica(t *testing.T) {
 			t.Errorf("%v: %d %s%s", tt.args, status, stdout, stderr)
 		}
 	}
-	if _, stderr, status := say(t, "serve", "--check", "--config", config, "--request", "/x", "--as", "carol@example.com"); status == 0 || !strings.Contains(stderr, "say them with --groups") {
+	if _, stderr, status := say(t, "serve", "--check", "--config", config, "--request", "/x", "--as", "carol@example.com"); status == 0 || !strings.Contains(stderr, "or set them with --groups") {
 		t.Errorf("somebody unknown: %d %s", status, stderr)
 	}
 	missing := filepath.Join(filepath.Dir(config), "missing.db")
 	write(strings.Replace(string(rules), "app.db", "missing.db", 1) + "routes: [{path: /, groups: of-alice}]\n")
-	if _, stderr, status := say(t, "serve", "--check", "--config", config, "--request", "/x", "--as", "alice"); status == 0 || !strings.Contains(stderr, "is not there yet") {
+	if _, stderr, status := say(t, "serve", "--check", "--config", config, "--request", "/x", "--as", "alice"); status == 0 || !strings.Contains(stderr, "does not exist yet") {
 		t.Errorf("no database: %d %s", status, stderr)
 	}
 	if _, err := os.Stat(missing); err == nil {
@@ -90,7 +90,7 @@ routes:
 // TestCheckTellsOfNoRoutes: a file without routes passes nothing on, and says so; a warning
 // only where no proxy may ask either.
 func TestCheckTellsOfNoRoutes(t *testing.T) {
-	const alone, nobody = "It has no routes: it passes no request on", "warning: there are no routes, and no proxy that may ask"
+	const alone, nobody = "It has no routes: it forwards no requests", "warning: there are no routes and no trusted proxies"
 	for _, tt := range []struct{ more, stdout, stderr string }{
 		{"", "", nobody},
 		{"trusted_proxies: [10.0.0.0/8]\n", alone, ""},

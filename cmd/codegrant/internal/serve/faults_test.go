@@ -142,7 +142,7 @@ func faultRows() []faultRow {
 				}
 			},
 			lines: []string{"dependency does not answer"}, metric: `codegrant_dependency_up{dependency="keys_of_pool_default"} 0`,
-			alert: "CodegrantDependencyDown", doctor: "keys", found: "no keys that sign tokens",
+			alert: "CodegrantDependencyDown", doctor: "keys", found: "no signing keys",
 			shows: [4]string{"Dependencies", "keys of pool default", "bad", "does not answer"},
 		},
 		{
@@ -168,7 +168,7 @@ func faultRows() []faultRow {
 		{
 			name: "database down", config: "keys_file: keys\nsessions: database\ndatabase: postgres://app@127.0.0.1:1/app\n",
 			lines: []string{"dependency does not answer", "tables not brought up to date"}, metric: `codegrant_dependency_up{dependency="sessions"} 0`,
-			alert: "CodegrantNotReady", doctor: "database", found: "cannot be reached",
+			alert: "CodegrantNotReady", doctor: "database", found: "cannot connect",
 			shows: [4]string{"Dependencies", "sessions", "bad", "does not answer"},
 		},
 		{
@@ -215,7 +215,7 @@ func faultRows() []faultRow {
 				g.writeFile("codegrant.yaml", regexp.MustCompile(`client_secret: .*`).ReplaceAllString(string(text), "client_secret: of-another-client"))
 			}, cause: (*faultGate).signIn,
 			lines: []string{"sign-in failed"}, metric: `codegrant_sign_ins_total{outcome="failed",pool="default"} 1`,
-			alert: "CodegrantSignInsFail", doctor: "secret", found: "not the app client's",
+			alert: "CodegrantSignInsFail", doctor: "secret", found: "not the secret of the app client",
 			shows: [4]string{"Sign-ins", "Failed", "bad", "The last one: "},
 		},
 		{
@@ -236,7 +236,7 @@ func faultRows() []faultRow {
 				})
 			},
 			lines: []string{"sync: sessions ended: the pool no longer lets the person sign in"}, metric: `codegrant_sync_changes_total{kind="disabled",pool="default"} 1`,
-			doctor: "sync", found: "the last pass was done",
+			doctor: "sync", found: "the last pass was",
 			shows: [4]string{"Synchronisation", "default", "good", "the last pass is done"},
 		},
 		{
@@ -278,13 +278,13 @@ func faultRows() []faultRow {
 				}
 			},
 			lines: []string{"outbox is not read"}, metric: `codegrant_outbox_entries [1-9]`,
-			alert: "CodegrantOutboxNotRead", doctor: "outbox", found: "nobody takes them",
+			alert: "CodegrantOutboxNotRead", doctor: "outbox", found: "no program takes them",
 			shows: [4]string{"Outbox", "Changes that nobody has taken", "bad", "Nobody reads it"},
 		},
 		{
 			name: "upstream down", config: "routes:\n  - {path: /, public: true, upstream: {urls: ['http://127.0.0.1:1'], health: /}}\n",
 			lines: []string{"server of an upstream is ill: it gets no requests"}, metric: `codegrant_upstream_up{route="/",server="127.0.0.1:1"} 0`,
-			alert: "CodegrantUpstreamDown", doctor: "upstream", found: "takes no connection",
+			alert: "CodegrantUpstreamDown", doctor: "upstream", found: "does not accept connections",
 			shows: [4]string{"Upstreams", "/", "bad", "It does not answer"},
 		},
 	}

@@ -27,21 +27,22 @@ import (
 
 type Command struct {
 	explainFlags
-	Config       string        `default:"codegrant.yaml" type:"path" placeholder:"FILE" help:"Configuration file."`
-	Check        bool          `env:"-" help:"Say what is wrong with the configuration, and start nothing."`
-	Schema       bool          `env:"-" help:"Print the JSON Schema of the configuration file, for editors."`
-	DrainTimeout time.Duration `default:"30s" help:"How long requests under way may go on when it is stopped."`
-	DrainDelay   time.Duration `default:"0s" help:"How long to go on taking requests when it is stopped, /readyz saying that it stops: as long as load balancers take to notice."`
-	ReloadEvery  time.Duration `default:"5s" help:"How often the configuration's files are looked at for changes; 0: on SIGHUP alone."`
+	Config       string        `default:"codegrant.yaml" type:"path" placeholder:"FILE" help:"Configuration file. Defaults to codegrant.yaml."`
+	Check        bool          `env:"-" help:"Check the configuration, print what is wrong, and exit."`
+	Schema       bool          `env:"-" help:"Print the JSON Schema of the configuration file, for editors, and exit."`
+	DrainTimeout time.Duration `default:"30s" help:"When stopping: how long requests that have begun may continue."`
+	DrainDelay   time.Duration `default:"0s" help:"When stopping: how long to accept new requests while /readyz already reports 503. Set it to the time that your load balancer needs to notice."`
+	ReloadEvery  time.Duration `default:"5s" help:"How often to check the files of the configuration for changes; 0 reads them again only on SIGHUP."`
 }
 
 // Help is shown by codegrant serve --help.
 func (Command) Help() string {
-	return `Signs people in for services in any language: as a reverse proxy in front of
-them, or as the answer to another proxy's question whether a request may pass.
+	return `Signs people in for services in any language. It runs as a reverse proxy in front of
+them, or another proxy asks it whether a request may pass (forward-auth).
 
-A new configuration is taken on SIGHUP, or when one of its files changes, without
-dropping a connection; a wrong one is logged, and the old one stays.
+It reads the configuration again on SIGHUP, and when one of its files changes. No
+connection is dropped. If the new configuration has a fault, it logs the fault and
+keeps the old one.
 
 Examples:
   codegrant serve --check --config codegrant.yaml
@@ -64,7 +65,7 @@ A configuration:
 // Validate is called with the flags.
 func (c Command) Validate() error {
 	if c.DrainTimeout < 0 || c.DrainDelay < 0 || c.ReloadEvery < 0 {
-		return errors.New("--drain-timeout, --drain-delay and --reload-every cannot be below 0")
+		return errors.New("--drain-timeout, --drain-delay and --reload-every cannot be negative")
 	}
 	return c.validate(c.Check)
 }
@@ -88,11 +89,11 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 		} else if d.Warning != "" {
 			fmt.Fprintln(out.Stderr, "warning:", d.Warning)
 		}
-		fmt.Fprintf(out.Stdout, "%s is fine: %s, %s, sessions in %s\n", c.Config, terminal.Plural(len(s.Pools), "pool"), terminal.Plural(len(s.Routes), "route"), s.Sessions)
+		fmt.Fprintf(out.Stdout, "%s is valid: %s, %s, sessions in %s\n", c.Config, terminal.Plural(len(s.Pools), "pool"), terminal.Plural(len(s.Routes), "route"), s.Sessions)
 		if len(s.Routes) == 0 && len(s.TrustedProxies) == 0 {
-			fmt.Fprintln(out.Stderr, "warning: there are no routes, and no proxy that may ask: whoever comes is 404; add routes, or list in trusted_proxies the proxy that asks here")
+			fmt.Fprintln(out.Stderr, "warning: there are no routes and no trusted proxies: every request is answered with 404; add routes, or list the proxy that asks here in trusted_proxies")
 		} else if len(s.Routes) == 0 {
-			fmt.Fprintln(out.Stdout, "It has no routes: it passes no request on, and answers the pools' endpoints and the questions of proxies alone.")
+			fmt.Fprintln(out.Stdout, "It has no routes: it forwards no requests. It serves only the endpoints of the pools, and answers proxies.")
 		}
 		return c.explain(ctx, s, out)
 	}

@@ -193,7 +193,7 @@ func TestSync_OnePerson(t *testing.T) {
 	if err := json.Unmarshal([]byte(got), &found); err != nil || len(found) != 1 || found[0].Pool != "shop" || fmt.Sprint(found[0].Changes) != "[may sign in again in group admins]" {
 		t.Errorf("with groups: %v %s", err, got)
 	}
-	if stdout, stderr := w.sync(1, "--user", "nobody", "--user", "bob"); !strings.Contains(stderr, "nobody in the replica") || !strings.Contains(stdout, "bob") {
+	if stdout, stderr := w.sync(1, "--user", "nobody", "--user", "bob"); !strings.Contains(stderr, "the replica has nobody") || !strings.Contains(stdout, "bob") {
 		t.Errorf("nobody: %s %s", stdout, stderr)
 	}
 	if _, stderr := w.sync(1, "--pool", "shop", "--user", "00000000-0000-0000-0000-000000000000"); !strings.Contains(stderr, "nor in the replica, has the sub") {

@@ -32,11 +32,11 @@ func (w *twoPools) get(url string) (int, string) {
 // fail.
 func TestSync_InSight(t *testing.T) {
 	w := newTwoPools(t, "sync_ops_listen: 127.0.0.1:0\nevents: {listen: '127.0.0.1:0', secret: 0123456789abcdef0123456789abcdef}")
-	if stdout, stderr := w.sync(1, "--status"); !strings.Contains(stderr, "codegrant migrate makes them") {
+	if stdout, stderr := w.sync(1, "--status"); !strings.Contains(stderr, "run codegrant migrate") {
 		t.Errorf("without tables: %s %s", stdout, stderr)
 	}
 	w.sync(1, "--user", "nobody") // makes the tables
-	if stdout, stderr := w.sync(1, "--status"); !strings.Contains(stdout, "shop: no pass was done yet") || !strings.Contains(stderr, "pool staff: no pass was done yet") {
+	if stdout, stderr := w.sync(1, "--status"); !strings.Contains(stdout, "shop: there was no pass yet") || !strings.Contains(stderr, "pool staff: there was no pass yet") {
 		t.Errorf("without passes: %s %s", stdout, stderr)
 	}
 	_, end := w.following("--full", "--every", "50ms")
@@ -132,7 +132,7 @@ func TestSync_Overdue(t *testing.T) {
 		{"three passes are missing", 5 * time.Hour, done, "no pass was done for 4h0m"},
 		{"the first pass hangs", 5 * time.Hour, directory.Status{Running: true}, "no pass was done for 5h0m"},
 		{"the first pass takes its time", time.Hour, directory.Status{Running: true}, ""},
-		{"nobody makes a pass", time.Hour, directory.Status{}, "no pass was done yet"},
+		{"nobody makes a pass", time.Hour, directory.Status{}, "there was no pass yet"},
 		{"a pass failed", 0, directory.Status{Last: done.Last, Fault: "no answer"}, "no answer"},
 	} {
 		o.begun = time.Now().Add(-tt.begun)

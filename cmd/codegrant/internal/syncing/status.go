@@ -27,9 +27,9 @@ type told struct {
 }
 
 var (
-	errNoPass   = errors.New("no pass was done yet; make one with codegrant sync --full")
+	errNoPass   = errors.New("there was no pass yet; make one with codegrant sync --full")
 	errLeft     = errors.New("the last pass failed")
-	errWithheld = errors.New("the last pass has removed nobody: too many people were missing")
+	errWithheld = errors.New("the last pass removed nobody: too many people were missing")
 )
 
 // status says how the passes are, out of the database.
@@ -42,7 +42,7 @@ func (c Command) status(ctx context.Context, out *terminal.Streams) error {
 	if err != nil {
 		return err
 	}
-	opened, err := parts.OpenStores(s)
+	opened, err := parts.LookAtStores(s)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (c Command) status(ctx context.Context, out *terminal.Streams) error {
 	for _, pool := range onePerIssuer(chosen) {
 		found, err := directory.ReadStatus(ctx, journal, pool.Issuer)
 		if err != nil {
-			return fmt.Errorf("%w; where its tables are missing, codegrant migrate makes them", err)
+			return fmt.Errorf("%w; if the tables of sync are missing, run codegrant migrate", err)
 		}
 		if fault := verdict(found); fault != nil {
 			faults = append(faults, fmt.Errorf("pool %s: %w", pool.Name, fault))
@@ -124,7 +124,7 @@ func (t told) print(out *terminal.Streams, several bool, now time.Time) {
 	say := func(format string, args ...any) { fmt.Fprintf(out.Stdout, name+format+"\n", args...) }
 	ago := func(at time.Time) time.Duration { return max(0, now.Sub(at)).Round(time.Second) }
 	if p := t.Last; p == nil {
-		say("no pass was done yet")
+		say("there was no pass yet")
 	} else {
 		kind := "incremental"
 		if p.Full {

@@ -16,43 +16,45 @@ import (
 
 type Command struct {
 	parts.Inspection
-	Full      bool          `help:"Read the members of every group, not of new and changed ones alone."`
-	Status    bool          `env:"-" help:"Say how the last passes were and when the next is due, out of the database, and make none."`
-	DryRun    bool          `help:"Change nothing, and print what a pass would change."`
-	User      []string      `env:"-" placeholder:"WHO" sep:"none" help:"Look these people up and bring them in line, and nobody else: sub, or username, e-mail address or row of the replica. May be repeated. With --full, their groups too."`
-	Follow    bool          `help:"Make a pass, then follow events, and go on making passes in case that some were lost."`
-	BySubject bool          `help:"Read the listing of people in sixteen parts at once, by the first digit of their sub: for large pools, where the time of an answer would decide how long a pass takes."`
-	MaxShare  float64       `placeholder:"SHARE" help:"Share of the people, from 0 to 1, that a pass may remove; a pass that misses more removes nobody."`
-	Every     time.Duration `placeholder:"TIME" help:"Go on making passes, one begun this long after the last has ended. Defaults to 1h with --follow."`
-	Endpoint  string        `placeholder:"URL" help:"Ask this in place of AWS. Defaults to the pool itself where its issuer is on this machine."`
+	Full      bool          `help:"Read the members of every group, not only of new and changed ones."`
+	Status    bool          `env:"-" help:"Print the last passes and when the next one is due, from the database, and make none."`
+	DryRun    bool          `help:"Print what a pass would change, and change nothing."`
+	User      []string      `env:"-" placeholder:"WHO" sep:"none" help:"Update only these people: sub, or username, e-mail address or row of the replica. May be repeated. With --full, their groups, too."`
+	Follow    bool          `help:"Make a pass, then follow events. Passes continue, in case events are lost."`
+	BySubject bool          `help:"Read the list of people in sixteen parts at once, by the first digit of their sub. For large pools, where the latency of the API limits a pass."`
+	MaxShare  float64       `placeholder:"SHARE" help:"Share of the people, from 0 to 1, that a pass may remove. If more are missing, the pass removes nobody."`
+	Every     time.Duration `placeholder:"TIME" help:"Repeat passes, with this pause between two of them. Defaults to 1h with --follow."`
+	Endpoint  string        `placeholder:"URL" help:"Send API requests to this URL instead of AWS. Defaults to the pool itself if its issuer is on this machine."`
 
 	OpsListen string `env:"CODEGRANT_SYNC_OPS_LISTEN" placeholder:"ADDRESS" help:"Address of /healthz, /readyz and /metrics, or a Unix socket as unix:/path, with --every and --follow. Defaults to sync_ops_listen in the configuration."`
 
-	Queue           string `group:"Events, with --follow" placeholder:"URL" help:"Queue of Amazon SQS that EventBridge puts events in."`
-	QueueEndpoint   string `group:"Events, with --follow" placeholder:"URL" help:"Ask this in place of Amazon SQS."`
-	Listen          string `group:"Events, with --follow" env:"CODEGRANT_EVENT_LISTEN" placeholder:"ADDRESS" help:"Address where events are posted to, at /events."`
-	EventSecretFile string `group:"Events, with --follow" type:"path" placeholder:"FILE" help:"Secrets of those who post there, one a line; or in the variable CODEGRANT_EVENT_SECRETS."`
+	Queue           string `group:"Events, with --follow" placeholder:"URL" help:"Amazon SQS queue that gets the events from EventBridge."`
+	QueueEndpoint   string `group:"Events, with --follow" placeholder:"URL" help:"Send queue requests to this URL instead of Amazon SQS."`
+	Listen          string `group:"Events, with --follow" env:"CODEGRANT_EVENT_LISTEN" placeholder:"ADDRESS" help:"Address to listen on for events, at /events."`
+	EventSecretFile string `group:"Events, with --follow" type:"path" placeholder:"FILE" help:"File with the secrets of the senders of events, one per line. You can also set the variable CODEGRANT_EVENT_SECRETS."`
 }
 
 // Help is shown by codegrant sync --help.
 func (Command) Help() string {
-	return `Brings the replica in line with the pool: people who were changed, disabled,
-deleted or regrouped while they did not sign in. Whoever may no longer sign in
-loses every session, and whoever was regrouped has theirs refreshed before the next
-use. All pools of the configuration are read, or the one that --pool names.
+	return `Updates the replica from the pool: people who were changed, disabled or deleted, or
+whose groups changed, since they last signed in. It ends all sessions of people who
+may no longer sign in. If somebody's groups changed, it has the sessions refreshed
+before their next use. It reads all pools of the configuration, or the one that
+--pool names.
 
-It needs the credentials of AWS's tools, with cognito-idp:ListUsers, ListGroups and
-ListUsersInGroup on the pool, and calls nothing that counts people as active for the
-month. Any number of processes may run it: one of them makes passes at a time, and a
-pass that was killed is continued by the next.
+It needs the credentials that the AWS tools use, with cognito-idp:ListUsers, ListGroups
+and ListUsersInGroup on the pool. It makes no calls that count people as active for the
+month. Any number of processes may run it: one of them makes passes at a time. If a
+pass is killed, the next process continues it.
 
-With --follow, changes take a moment: events of CloudTrail come through a queue, or
-are posted, and whom they name is looked up. See docs/sync.md for what to deploy.
+With --follow, changes arrive within moments. Events of CloudTrail come through a queue
+or by POST, and sync looks up the people that they name. See docs/sync.md for what to
+deploy.
 
 Exit status: 0 done; 1 failed, run it again; 2 a mistake on the command line; 3 done,
-but that too many people were missing and nobody was removed; 4 another process is
-making a pass. With --status: 0 where the last pass was done, 1 where it failed or none
-was made, 3 where it has removed nobody for that reason.
+but too many people were missing and nobody was removed; 4 another process is making a
+pass. With --status: 0 if the last pass succeeded, 1 if it failed or there was none,
+3 if it removed nobody because too many were missing.
 
 Examples:
   codegrant sync --dry-run --full
@@ -62,10 +64,10 @@ Examples:
   codegrant sync --user alice@example.com
   codegrant sync --follow --queue https://sqs.eu-west-1.amazonaws.com/111122223333/codegrant
   codegrant sync --follow --listen 127.0.0.1:9081 --event-secret-file secrets
-  codegrant sync --endpoint https://pool.test:9229     in place of AWS
+  codegrant sync --endpoint https://pool.test:9229     instead of AWS
 
-A local pool on this machine (codegrant pool) is asked by itself, at the address
-that its issuer has.`
+For a local pool on this machine (codegrant pool), sync uses the address of its
+issuer. You need not set --endpoint.`
 }
 
 // Exit statuses of their own.

@@ -12,7 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-const databaseHelp = `Database as a URL: sqlite:app.db, postgres://user:password@host/name or mysql://user:password@host/name.`
+const databaseHelp = `URL of the database: sqlite:app.db, postgres://user:password@host/name or mysql://user:password@host/name.`
 
 // Main runs a program, and ends the process.
 func Main(commands any, options ...kong.Option) {

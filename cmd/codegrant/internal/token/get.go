@@ -27,28 +27,29 @@ var (
 )
 
 type get struct {
-	Scopes  []string      `env:"-" sep:" " placeholder:"SCOPE" help:"Scopes to ask for, such as orders/read. May be repeated. Without it, all that the app client may have."`
-	Config  string        `type:"path" placeholder:"FILE" help:"Configuration with the app client as a pool. Without it, the settings come from the environment."`
-	Pool    string        `placeholder:"NAME" help:"Pool of the configuration, where it has several."`
-	API     bool          `name:"api" env:"-" help:"Ask the API of user pools (GetClientToken): for app clients whose only flow is ALLOW_CLIENT_TOKEN_AUTH."`
+	Scopes  []string      `env:"-" sep:" " placeholder:"SCOPE" help:"Scopes to ask for, such as orders/read. May be repeated. Defaults to all scopes of the app client."`
+	Config  string        `type:"path" placeholder:"FILE" help:"Configuration file with the app client as a pool. Without it, the settings come from the environment."`
+	Pool    string        `placeholder:"NAME" help:"Pool of the configuration, if it has several."`
+	API     bool          `name:"api" env:"-" help:"Use the user pools API (GetClientToken), for app clients whose only flow is ALLOW_CLIENT_TOKEN_AUTH."`
 	Timeout time.Duration `default:"20s" help:"How long to wait for the pool."`
 	JSON    bool          `name:"json" help:"Print JSON: access_token, token_type, expires and scope; or error and unavailable."`
 }
 
 // Help is shown by codegrant token get --help.
 func (get) Help() string {
-	return `Prints an access token of an app client's own (the grant client_credentials, or
-GetClientToken), on the standard output and nothing else there. The settings are those
-that codegrant doctor reads: AUTH_COGNITO_CLIENT_ID, AUTH_COGNITO_CODE_GRANT_URL,
-AUTH_COGNITO_JWKS_URL and CODEGRANT_CLIENT_SECRET, or its _FILE or _ARN. Where the app
-client has two secrets, give both: the one that the pool accepts is used.
+	return `Prints a machine token: an access token that belongs to the app client (the grant
+client_credentials, or GetClientToken). It prints nothing else on the standard output.
+It reads the same settings as codegrant doctor: AUTH_COGNITO_CLIENT_ID,
+AUTH_COGNITO_CODE_GRANT_URL, AUTH_COGNITO_JWKS_URL and CODEGRANT_CLIENT_SECRET, or its
+_FILE or _ARN. If the app client has two secrets, set both: codegrant uses the one that
+the pool accepts.
 
-Whoever sees the token can use it until it expires: keep it in a variable, not in a file
-and not on a command line. Each call is a token that Cognito bills; get one for a script,
-not one for each of its requests.
+Anybody who sees the token can use it until it expires. Keep it in a variable, not in a
+file and not on a command line. Cognito bills each call as one token: get one token for
+a script, not one for each of its requests.
 
-Exit status: 0 with a token, 1 where the settings or the pool refuse one, 3 where the pool
-did not answer and the same call may succeed later.
+Exit status: 0 with a token, 1 if the settings or the pool refuse one, 3 if the pool did
+not answer and the same call may succeed later.
 
 Examples:
   token=$(codegrant token get --scopes orders/read) || exit
@@ -118,9 +119,9 @@ func (c get) token(ctx context.Context, out *terminal.Streams) (*oauth2.Token, e
 	token, err := source.TokenContext(ctx)
 	switch {
 	case errors.Is(err, cognito.ErrMisconfigured):
-		err = fmt.Errorf("%w; look at the app client: its id, its secret, and whether it has the grant client_credentials", err)
+		err = fmt.Errorf("%w; check the app client: its id, its secret, and that it has the grant client_credentials", err)
 	case errors.Is(err, cognito.ErrInvalid):
-		err = fmt.Errorf("%w; look at the scopes: the app client has to be allowed each that is asked for", err)
+		err = fmt.Errorf("%w; check the scopes: the app client must be allowed all of them", err)
 	}
 	return token, err
 }

@@ -25,26 +25,28 @@ import (
 
 // Command is codegrant token.
 type Command struct {
-	Check check `cmd:"" default:"withargs" help:"Say whether a token is good, and if not, why."`
-	Get   get   `cmd:"" help:"Print an access token of a machine, for scripts."`
+	Check check `cmd:"" default:"withargs" help:"Check a token, and say why it is refused."`
+	Get   get   `cmd:"" help:"Print a machine token, for scripts."`
 }
 
 type check struct {
-	File    string        `arg:"" optional:"" default:"-" help:"File with the token; - is the standard input."`
-	Config  string        `type:"path" placeholder:"FILE" help:"Configuration of the gateway that is to take it. Without it, the settings come from the environment, as of codegrant doctor."`
-	Pool    string        `placeholder:"NAME" help:"Pool of the configuration, where it has several."`
+	File    string        `arg:"" optional:"" default:"-" help:"File with the token. Defaults to -, the standard input."`
+	Config  string        `type:"path" placeholder:"FILE" help:"Configuration file of the gateway that should accept the token. Without it, the settings come from the environment, as for codegrant doctor."`
+	Pool    string        `placeholder:"NAME" help:"Pool of the configuration, if it has several."`
 	Timeout time.Duration `default:"20s" help:"How long to wait for the pool's keys."`
 	JSON    bool          `name:"json" help:"Print JSON."`
 }
 
 // Help is shown by codegrant token --help.
 func (check) Help() string {
-	return `Says whether a service with these settings takes an ID or access token, and if not,
-why and what to do. It shows what the token says; nobody is asked but the pool, for
-its keys. A token is a key to somebody's account: hand it over by a file or a pipe,
-never on the command line, where others can see it.
+	return `Checks whether a service with these settings accepts an ID or access token. If not, it
+says why, and what to do. It prints the claims of the token. It sends one request: it
+reads the keys of the pool. A token gives access to somebody's account. Pass it by a
+file or a pipe, never on the command line, where others can see it.
 
-Exit status: 0 where it is good, 1 where it is refused or that cannot be found out.
+A machine token that verifies is good: it passes on routes with machines: true.
+
+Exit status: 0 if the token is good, 1 if it is refused, or if codegrant cannot tell.
 
 Examples:
   codegrant token < token.txt
@@ -57,8 +59,9 @@ type tokenVerdict struct {
 	Good     bool                       `json:"good"`
 	Use      string                     `json:"token_use"` // id or access, as the token has it
 	Reason   string                     `json:"reason,omitempty"`
-	Mend     string                     `json:"mend,omitempty"`
-	Verified bool                       `json:"verified"` // whether claims are more than what somebody wrote
+	Fix      string                     `json:"fix,omitempty"`
+	Machine  bool                       `json:"machine,omitempty"` // it belongs to an app client, and to no person
+	Verified bool                       `json:"verified"`          // whether claims are more than what somebody wrote
 	Claims   map[string]json.RawMessage `json:"claims,omitempty"`
 }
 
@@ -90,19 +93,19 @@ func (c check) Run(ctx context.Context, out *terminal.Streams) error {
 	} else {
 		claims, err = verifier.AccessTokenFor(ctx, raw, verify.AccessExpectations{Actor: true})
 	}
-	v.Verified = err == nil
-	if err == nil && claims.Machine() {
-		err = fmt.Errorf("%w: %w", verify.ErrInvalid, codegrant.ErrMachineToken)
-	}
-	if v.Good = err == nil; v.Good && v.Use == "id" && !config.BearerIDTokens {
-		v.Mend = "It says who signed in. As a bearer token APIs take the access token, unless bearer_id_tokens (BearerIDTokens) is set."
+	v.Verified, v.Good = err == nil, err == nil
+	switch v.Machine = v.Good && claims.Machine(); {
+	case v.Machine:
+		v.Fix = machineToken
+	case v.Good && v.Use == "id" && !config.BearerIDTokens:
+		v.Fix = "An ID token says who signed in. APIs accept the access token as a bearer token. To accept ID tokens, too, set bearer_id_tokens (BearerIDTokens in Go)."
 	}
 	if v.Good && claims.Actor != nil && !slices.ContainsFunc(config.BearerActors, func(name string) bool { return name == codegrant.AnyActor || claims.Actor.Is(name) }) {
-		v.Mend = claims.Actor.String() + " acts for the person with it: it is refused but on routes whose actors name that, or any (AllowActors)."
+		v.Fix = claims.Actor.String() + " acts for the person with this token. Only routes whose actors have that name, or any, accept it (AllowActors in Go)."
 	}
 	if err != nil {
 		v.Reason = err.Error()
-		v.Mend = strings.NewReplacer("{issuer}", endpoints.Issuer, "{clients}", strings.Join(clients, ", ")).Replace(mendToken(err))
+		v.Fix = strings.NewReplacer("{issuer}", endpoints.Issuer, "{clients}", strings.Join(clients, ", ")).Replace(fixToken(err))
 	}
 	show := v.show
 	if c.JSON {
@@ -119,7 +122,7 @@ func (c check) status(err error) error {
 	case errors.Is(err, verify.ErrInvalid):
 		return errors.New("the token is refused")
 	}
-	return fmt.Errorf("whether the token is good cannot be found out: %w", err)
+	return fmt.Errorf("cannot check the token: %w", err)
 }
 
 // usesToken is what decides on tokens in a configuration.
@@ -148,7 +151,7 @@ func (c check) read() (string, error) {
 		if err != nil {
 			var wrong *os.PathError
 			if errors.As(err, &wrong) && strings.HasPrefix(c.File, "eyJ") {
-				return "", errors.New("that is a token, not a file: hand it over by a pipe, others can see the command line")
+				return "", errors.New("this is a token, not a file: pass the token by a pipe, because others can see the command line")
 			}
 			return "", err
 		}
@@ -165,16 +168,16 @@ func (c check) read() (string, error) {
 	}
 	switch {
 	case token == "":
-		return "", fmt.Errorf("%s holds no token", name)
+		return "", fmt.Errorf("%s has no token in it", name)
 	case len(text) > maxTokenFile:
 		return "", fmt.Errorf("%s is larger than a token can be", name)
 	case strings.Count(token, ".") == 4:
-		return "", errors.New("that is a refresh token, or another one that is encrypted: only Cognito can read it")
+		return "", errors.New("this is a refresh token, or another encrypted token: only Cognito can read it")
 	}
 	return token, nil
 }
 
-// claimed is what a token says of itself, whether or not that is true.
+// claimed returns the claims of a token, verified or not.
 func claimed(raw string) map[string]json.RawMessage {
 	parts := strings.Split(raw, ".")
 	if len(parts) != 3 {
@@ -191,30 +194,31 @@ func claimed(raw string) map[string]json.RawMessage {
 	return claims
 }
 
-// mends say what to do about each refusal.
-var mends = []struct {
-	err  error
-	mend string
+const machineToken = "It is a machine token (client_credentials): it belongs to an app client, and to no person. Only routes with machines: true accept it, if it has their scopes (codegrant.Machine in Go). All other routes answer 401."
+
+// fixes say what to do about each refusal.
+var fixes = []struct {
+	err error
+	fix string
 }{
-	{codegrant.ErrMachineToken, "It comes of the grant client_credentials. It verifies. It passes only on routes with machines: true and its scopes (codegrant.Machine in Go). Elsewhere, have a person sign in."},
-	{verify.ErrTooLarge, "The reason names the claims that take the most room: leave them out of what the app client may read, or of what a trigger adds."},
-	{verify.ErrMalformed, "Copy all of it: three parts with a point between each, and nothing else."},
-	{verify.ErrHeader, "Cognito does not make such headers: the token is of somebody else, or was made by hand."},
-	{verify.ErrAlgorithm, "Cognito signs with RS256 alone: the token is of somebody else."},
+	{verify.ErrTooLarge, "The reason names the largest claims. Remove them from the attributes that the app client may read, or from the claims that a trigger adds."},
+	{verify.ErrMalformed, "Copy the whole token: three parts with a dot between them, and nothing else."},
+	{verify.ErrHeader, "Cognito does not create such a header. The token comes from another issuer, or somebody made it by hand."},
+	{verify.ErrAlgorithm, "Cognito signs only with RS256. The token comes from another issuer."},
 	{verify.ErrTokenUse, "Send an access token to an API. ID tokens are for the application that signed the person in."},
-	{verify.ErrIssuer, "The settings name the issuer {issuer}: compare iss, also for another region or pool, or the newer type of issuer."},
-	{verify.ErrAudience, "The settings take tokens of {clients}: compare client_id or aud. Add further app clients to bearer_client_ids (BearerClientIDs), and audiences to bearer_resources."},
+	{verify.ErrIssuer, "The settings have the issuer {issuer}. Compare it with iss: check the region, the pool, and the newer type of issuer."},
+	{verify.ErrAudience, "The settings accept tokens of {clients}. Compare them with client_id or aud. Add other app clients to bearer_client_ids (BearerClientIDs in Go), and audiences to bearer_resources."},
 	{verify.ErrIssuedAt, "Compare the clock of this machine with iat, and set it by NTP."},
 	{verify.ErrNotYetValid, "Compare the clock of this machine with nbf, and set it by NTP."},
-	{verify.ErrExpired, "It has ended, by exp: ask for a new one, or compare the clock of this machine."},
-	{verify.ErrUnknownKey, "The pool does not have the key that kid names: is it of this pool, and was it made before the pool was?"},
-	{verify.ErrSignature, "It was changed since it was signed, perhaps when it was copied, or is forged."},
+	{verify.ErrExpired, "The token has expired (exp). Get a new one. If it should still be valid, check the clock of this machine."},
+	{verify.ErrUnknownKey, "The pool does not have the key in kid. Check that the token comes from this pool, and that nobody created the pool again since."},
+	{verify.ErrSignature, "The token was changed after it was signed, or is forged. Copy it again."},
 }
 
-func mendToken(err error) string {
-	for _, m := range mends {
-		if errors.Is(err, m.err) {
-			return m.mend
+func fixToken(err error) string {
+	for _, f := range fixes {
+		if errors.Is(err, f.err) {
+			return f.fix
 		}
 	}
 	return ""
@@ -227,13 +231,15 @@ func (v tokenVerdict) show(w io.Writer, now time.Time) error {
 		kind = "token"
 	}
 	var b bytes.Buffer
-	if v.Good {
+	if v.Machine {
+		fmt.Fprintf(&b, "good: this machine token verifies\n")
+	} else if v.Good {
 		fmt.Fprintf(&b, "good: this %s is accepted\n", kind)
 	} else {
 		fmt.Fprintf(&b, "not accepted: %s\n", v.Reason)
 	}
-	if v.Mend != "" {
-		fmt.Fprintf(&b, "→ %s\n", v.Mend)
+	if v.Fix != "" {
+		fmt.Fprintf(&b, "→ %s\n", v.Fix)
 	}
 	var rows [][]string
 	for _, name := range slices.Sorted(maps.Keys(v.Claims)) {
@@ -250,9 +256,9 @@ func (v tokenVerdict) show(w io.Writer, now time.Time) error {
 	if _, err := w.Write(b.Bytes()); err != nil || len(rows) == 0 {
 		return err
 	}
-	heading := "\nWhat it says:"
+	heading := "\nClaims:"
 	if !v.Verified {
-		heading = "\nWhat it says, and nobody has vouched for:"
+		heading = "\nClaims, not verified:"
 	}
 	return terminal.Table(w, heading, rows)
 }
@@ -267,8 +273,11 @@ func claimTime(name string, raw json.RawMessage) (time.Time, bool) {
 }
 
 func fromNow(now, at time.Time) string {
-	if d := at.Sub(now).Round(time.Second); d >= 0 {
+	switch d := at.Sub(now).Round(time.Second); {
+	case d > 0:
 		return "in " + d.String()
+	case d < 0:
+		return (-d).String() + " ago"
 	}
-	return now.Sub(at).Round(time.Second).String() + " ago"
+	return "just now"
 }

@@ -51,14 +51,14 @@ pools: [{code_grant_url: %s/oauth2/token, jwks_url: %s/.well-known/jwks.json, cl
 		{"good", good, 0, []string{"good: this access token is accepted", "username", "carol", "Z  in "}},
 		{"as a header has it", "bearer  " + good + "\n", 0, []string{"good"}},
 		{"ID token", mint(map[string]any{"token_use": "id", "aud": client.ID, "client_id": nil, "cognito:username": "carol", "username": nil}), 0,
-			[]string{"good: this ID token", "APIs take the access token"}},
+			[]string{"good: this ID token", "APIs accept the access token"}},
 		{"expired", mint(map[string]any{"iat": now.Add(-2 * time.Hour).Unix(), "exp": now.Add(-time.Hour).Unix()}), 1,
-			[]string{"not accepted", "expired", "ask for a new one", "Z  1h0m", " ago", "nobody has vouched"}},
-		{"other app client", mint(map[string]any{"client_id": "2other"}), 1, []string{"another audience", "take tokens of " + client.ID, "2other"}},
-		{"other issuer", mint(map[string]any{"iss": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Other"}), 1, []string{"another issuer", "name the issuer " + client.Issuer}},
-		{"machine", mint(map[string]any{"sub": client.ID, "username": nil}), 1, []string{"not of a person", "client_credentials"}},
+			[]string{"not accepted", "expired", "Get a new one", "Z  1h0m", " ago", "Claims, not verified"}},
+		{"other app client", mint(map[string]any{"client_id": "2other"}), 1, []string{"another audience", "accept tokens of " + client.ID, "2other"}},
+		{"other issuer", mint(map[string]any{"iss": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Other"}), 1, []string{"another issuer", "have the issuer " + client.Issuer}},
+		{"machine", mint(map[string]any{"sub": client.ID, "username": nil}), 0, []string{"good: this machine token verifies", "client_credentials", "machines: true"}},
 		{"changed", strings.Replace(good, payload, payload[:len(payload)-4]+"AAAA", 1), 1, []string{"not accepted"}},
-		{"forged", good[:len(good)-8] + "AAAAAAAA", 1, []string{"bad signature", "copied, or is forged"}},
+		{"forged", good[:len(good)-8] + "AAAAAAAA", 1, []string{"bad signature", "or is forged"}},
 		{"half of it", good[:len(good)/3], 1, []string{"three parts"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -90,7 +90,7 @@ pools: [{code_grant_url: %s/oauth2/token, jwks_url: %s/.well-known/jwks.json, cl
 	for _, tt := range []struct{ name, content, argument, want string }{
 		{"on the command line", "", good, "others can see the command line"},
 		{"refresh token", "eyJjdHkiOiJKV1QifQ.a.b.c.d", "", "only Cognito can read it"},
-		{"nothing", " \n", "", "holds no token"},
+		{"nothing", " \n", "", "has no token in it"},
 	} {
 		argument := tt.argument
 		if argument == "" {
@@ -112,7 +112,18 @@ pools: [{code_grant_url: %s/oauth2/token, jwks_url: %s/.well-known/jwks.json, cl
 	if err := os.WriteFile(file, []byte(mint(map[string]any{"iss": "http://127.0.0.1:1/" + pool.PoolID})), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if stdout, stderr, status := say(t, "token", file); status != 1 || !strings.Contains(stderr, "cannot be found out") || strings.Contains(stdout, "good: ") {
+	if stdout, stderr, status := say(t, "token", file); status != 1 || !strings.Contains(stderr, "cannot check the token") || strings.Contains(stdout, "good: ") {
 		t.Errorf("without a pool: status %d: %s%s", status, stdout, stderr)
+	}
+}
+
+func TestTimesOfClaims(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 400e6, time.UTC)
+	for at, want := range map[time.Duration]string{
+		-400 * time.Millisecond: "just now", 0: "just now", 90 * time.Second: "in 1m30s", -time.Hour: "1h0m0s ago", 600 * time.Millisecond: "in 1s",
+	} {
+		if got := fromNow(now, now.Add(at)); got != want {
+			t.Errorf("%v from now is %q, want %q", at, got, want)
+		}
 	}
 }

@@ -1,12 +1,15 @@
 package webhooks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,26 +25,39 @@ import (
 
 // Command is the table of its commands.
 type Command struct {
-	Send    send    `cmd:"" help:"Send messages, until told to stop. codegrant sync does so too, with --every and --follow."`
-	List    list    `cmd:"" default:"withargs" help:"List messages that were given up, and how many wait."`
-	Resend  resend  `cmd:"" help:"Send messages again that were given up."`
-	Discard discard `cmd:"" help:"Remove messages that were given up."`
+	Send    send    `cmd:"" help:"Send messages until it is stopped. codegrant sync with --every or --follow sends them, too."`
+	List    list    `cmd:"" default:"withargs" help:"List messages that could not be delivered, and the number that wait."`
+	Resend  resend  `cmd:"" help:"Send messages again that could not be delivered."`
+	Discard discard `cmd:"" help:"Remove messages that could not be delivered."`
 	Secret  secret  `cmd:"" help:"Print a new secret, for webhooks.NAME.secret_file and the receiver."`
 }
 
 // at is where the messages are.
 type at struct {
-	Config string `default:"codegrant.yaml" type:"path" placeholder:"FILE" help:"Configuration with database, replica and webhooks."`
+	Config string `default:"codegrant.yaml" type:"path" placeholder:"FILE" help:"Configuration file with database, replica and webhooks. Defaults to codegrant.yaml."`
 }
 
 var uses = append([]string{"log", "webhooks", "socket_mode"}, parts.UsesPeople...)
 
-func (a at) open() (*settings.Settings, *parts.Opened, *webhook.Queue, error) {
+// look opens a database that exists and has our tables.
+func (a at) look(ctx context.Context) (*settings.Settings, *parts.Opened, *webhook.Queue, error) {
+	s, o, queue, err := a.open(parts.LookAtStores)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if err := o.CheckPeople(ctx); err != nil {
+		o.Close()
+		return nil, nil, nil, err
+	}
+	return s, o, queue, nil
+}
+
+func (a at) open(stores func(*settings.Settings) (*parts.Opened, error)) (*settings.Settings, *parts.Opened, *webhook.Queue, error) {
 	s, err := parts.Inspection{Config: a.Config}.Load(uses)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	o, err := parts.OpenStores(s)
+	o, err := stores(s)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -59,23 +75,23 @@ func (a at) open() (*settings.Settings, *parts.Opened, *webhook.Queue, error) {
 
 type send struct {
 	at
-	OpsListen string `placeholder:"ADDRESS" help:"Serve /healthz, /readyz and /metrics there, which are not for the public."`
+	OpsListen string `placeholder:"ADDRESS" help:"Address of /healthz, /readyz and /metrics. Keep it off the public network."`
 }
 
 // Help is shown by codegrant webhooks send --help.
 func (send) Help() string {
-	return `Takes changes out of the outbox and sends them to the endpoints of the
-configuration. Any number of processes may do so at once.
+	return `Takes changes from the outbox and sends them to the endpoints of the
+configuration. Any number of processes may run it at once.
 
 Examples:
   codegrant webhooks send
   codegrant webhooks send --ops-listen 127.0.0.1:9092`
 }
 
-var errNobody = errors.New("the configuration names nobody to tell; add webhooks: {NAME: {url: …, secret_file: …}}")
+var errNobody = errors.New("the configuration has no webhooks; add webhooks: {NAME: {url: …, secret_file: …}}")
 
 func (c send) Run(ctx context.Context, out *terminal.Streams) error {
-	s, o, queue, err := c.open()
+	s, o, queue, err := c.open(parts.OpenStores)
 	if err != nil {
 		return err
 	}
@@ -132,9 +148,9 @@ func (c send) Run(ctx context.Context, out *terminal.Streams) error {
 
 type list struct {
 	at
-	Endpoint string `env:"-" placeholder:"NAME" help:"Of one endpoint."`
-	Limit    int    `env:"-" default:"50" help:"How many at most."`
-	After    int64  `env:"-" placeholder:"ID" help:"Go on after a page, with the id that it ended with."`
+	Endpoint string `env:"-" placeholder:"NAME" help:"Only messages for this endpoint."`
+	Limit    int    `env:"-" default:"50" help:"Maximum number of messages."`
+	After    int64  `env:"-" placeholder:"ID" help:"Continue after the last id of the previous page."`
 	JSON     bool   `name:"json" help:"Print JSON."`
 }
 
@@ -169,11 +185,14 @@ type waiting struct {
 }
 
 func (c list) Run(ctx context.Context, out *terminal.Streams) error {
-	_, o, queue, err := c.open()
+	s, o, queue, err := c.look(ctx)
 	if err != nil {
 		return err
 	}
 	defer o.Close()
+	if err := known(ctx, s, queue, c.Endpoint); err != nil {
+		return err
+	}
 	found, err := queue.Dead(ctx, webhook.DeadQuery{Endpoint: c.Endpoint, After: c.After, Limit: c.Limit})
 	if err != nil {
 		return err
@@ -196,7 +215,7 @@ func (c list) Run(ctx context.Context, out *terminal.Streams) error {
 		return terminal.PrintJSON(out.Stdout, map[string]any{"given_up": all, "endpoints": endpoints})
 	}
 	if len(counts) == 0 {
-		fmt.Fprintln(out.Stdout, "nothing waits, and nothing was given up")
+		fmt.Fprintln(out.Stdout, "no message waits, and none was given up")
 		return nil
 	}
 	if err := terminal.Table(out.Stdout, "ENDPOINT\tWAITING\tGIVEN UP\tOLDEST", counts); err != nil || len(rows) == 0 {
@@ -206,15 +225,38 @@ func (c list) Run(ctx context.Context, out *terminal.Streams) error {
 	return terminal.Table(out.Stdout, "ID\tENDPOINT\tTYPE\tSUBJECT\tCREATED\tTRIES\tWHY", rows)
 }
 
+// known reports an endpoint that neither the configuration nor any message has.
+func known(ctx context.Context, s *settings.Settings, queue *webhook.Queue, endpoint string) error {
+	if endpoint == "" {
+		return nil
+	}
+	sizes, err := queue.Sizes(ctx)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, e := range s.Webhooks {
+		names = append(names, e.Name)
+	}
+	for _, size := range sizes {
+		names = append(names, size.Endpoint) // of an endpoint that the configuration had before
+	}
+	slices.Sort(names)
+	if names = slices.Compact(names); slices.Contains(names, endpoint) {
+		return nil
+	}
+	return fmt.Errorf("there is no endpoint %q; there are: %s", endpoint, cmp.Or(strings.Join(names, ", "), "none"))
+}
+
 // which says what messages a command is for.
 type which struct {
 	at
-	ID       []int64 `arg:"" optional:"" help:"Messages, as they are listed."`
-	Endpoint string  `env:"-" placeholder:"NAME" help:"All of one endpoint."`
-	All      bool    `env:"-" help:"All."`
+	ID       []int64 `arg:"" optional:"" help:"Ids of messages, from codegrant webhooks list."`
+	Endpoint string  `env:"-" placeholder:"NAME" help:"All messages for this endpoint."`
+	All      bool    `env:"-" help:"All messages."`
 }
 
-var errWhich = errors.New("say which: ids, --endpoint or --all; codegrant webhooks lists them")
+var errWhich = errors.New("name the messages by ids, --endpoint or --all; codegrant webhooks lists them")
 
 func (w which) query() (webhook.DeadQuery, error) {
 	named := 0
@@ -234,18 +276,21 @@ func (w which) run(ctx context.Context, out *terminal.Streams, done string, do f
 	if err != nil {
 		return err
 	}
-	_, o, queue, err := w.open()
+	s, o, queue, err := w.look(ctx)
 	if err != nil {
 		return err
 	}
 	defer o.Close()
+	if err := known(ctx, s, queue, w.Endpoint); err != nil {
+		return err
+	}
 	n, err := do(queue, query)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(out.Stdout, "%s %s\n", done, terminal.Plural(int(n), "message"))
 	if int(n) < len(w.ID) {
-		return fmt.Errorf("%d of them are not among those that were given up", len(w.ID)-int(n))
+		return fmt.Errorf("%d of them are not in the list of messages that were given up; codegrant webhooks lists them", len(w.ID)-int(n))
 	}
 	return nil
 }
@@ -254,7 +299,8 @@ type resend struct{ which }
 
 // Help is shown by codegrant webhooks resend --help.
 func (resend) Help() string {
-	return `What is sent again comes after what was sent meanwhile about the same person.
+	return `The endpoint gets a message that you resend after all newer messages about the same
+person that were sent in the meantime.
 
 Examples:
   codegrant webhooks resend 17 18

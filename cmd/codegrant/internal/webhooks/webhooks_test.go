@@ -53,7 +53,7 @@ func TestWebhooks(t *testing.T) {
 	if out, err, status := say(t, "resend", "--config", config); status == 0 || !strings.Contains(err, errWhich.Error()) {
 		t.Errorf("resend of nothing: %d %s%s", status, out, err)
 	}
-	o, err := parts.Inspection{Config: config}.OpenPeople()
+	o, err := parts.Inspection{Config: config}.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,17 +97,22 @@ func TestWebhooks(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &listed); err != nil || len(listed.GivenUp) != 1 || listed.GivenUp[0].Attempts != 1 {
 		t.Fatalf("list --json: %s, %v", out, err)
 	}
-	if out, err, exit := say(t, "resend", "999", "--config", config); exit == 0 || !strings.Contains(err, "not among") {
+	if out, err, exit := say(t, "resend", "999", "--config", config); exit == 0 || !strings.Contains(err, "not in the list") {
 		t.Errorf("resend of an unknown one: %d %s%s", exit, out, err)
 	}
 	if out, _, exit := say(t, "resend", fmt.Sprint(listed.GivenUp[0].ID), "--config", config); exit != 0 || !strings.Contains(out, "1 message") {
 		t.Errorf("resend: %d %s", exit, out)
 	}
 	send()
+	for _, command := range []string{"list", "resend", "discard"} {
+		if out, err, exit := say(t, command, "--endpoint", "nobody", "--config", config); exit == 0 || !strings.Contains(err, `there is no endpoint "nobody"; there are: crm`) {
+			t.Errorf("%s of an endpoint that does not exist: %d %s%s", command, exit, out, err)
+		}
+	}
 	if out, _, exit := say(t, "discard", "--all", "--config", config); exit != 0 || !strings.Contains(out, "discarded 1 message") {
 		t.Errorf("discard: %d %s", exit, out)
 	}
-	if out, _, exit := say(t, "list", "--config", config); exit != 0 || !strings.Contains(out, "nothing waits") {
+	if out, _, exit := say(t, "list", "--config", config); exit != 0 || !strings.Contains(out, "no message waits") {
 		t.Errorf("list at the end: %d %s", exit, out)
 	}
 }
