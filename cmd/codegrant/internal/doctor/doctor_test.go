@@ -129,7 +129,7 @@ func TestDoctor(t *testing.T) {
 			public := publicClient(t, pool)
 			t.Setenv("AUTH_COGNITO_CLIENT_ID", public.ID)
 		}, nil},
-		{"one of two secrets is not accepted", "secret", warning, "of 2 secrets, the pool accepts only number 1", "rotated", set("CODEGRANT_SECOND_CLIENT_SECRET", "another-secret-of-24-letters"), nil},
+		{"one of two secrets is not accepted", "secret", warning, "of 2 secrets, the pool accepts only number 1", "while you rotate secrets", set("CODEGRANT_SECOND_CLIENT_SECRET", "another-secret-of-24-letters"), nil},
 		{"a secret that stays, and Secrets Manager replaces it", "secret", fault, "every 7 days", "CODEGRANT_CLIENT_SECRET_ARN=arn:aws:secretsmanager", func(t *testing.T, pool *codegranttest.Pool) {
 			if err := pool.KeepSecret(pool.ClientID); err != nil {
 				t.Fatal(err)
@@ -149,21 +149,21 @@ func TestDoctor(t *testing.T) {
 		{"the domain is something else", "domain", fault, "not the domain of a user pool", "AUTH_COGNITO_CODE_GRANT_URL", set("AUTH_COGNITO_CODE_GRANT_URL", elsewhere.URL+"/oauth2/token"), nil},
 		{"the domain is of another pool", "domain", warning, "the domain of the pool is", "custom domain", set("AUTH_COGNITO_CODE_GRANT_URL", elsewhere.URL+"/oauth2/token"), nil},
 		{"the domain does not answer", "domain", fault, "does not answer", "firewall", set("AUTH_COGNITO_CODE_GRANT_URL", gone.URL+"/oauth2/token"), nil},
-		{"the pool's id is wrong", "keys", fault, "no keys", "correct the pool id and the region", func(t *testing.T, pool *codegranttest.Pool) {
+		{"the pool's id is wrong", "keys", fault, "no signing keys", "correct the pool id and the region", func(t *testing.T, pool *codegranttest.Pool) {
 			t.Setenv("AUTH_COGNITO_JWKS_URL", pool.URL+"/eu-west-1_Nobody123/.well-known/jwks.json")
 		}, nil},
-		{"the issuer and the keys do not match", "issuer", fault, "expected", "set AUTH_COGNITO_JWKS_URL to https://cognito-idp.eu-west-1", func(_ *testing.T, pool *codegranttest.Pool) {
+		{"the issuer and the keys do not match", "issuer", fault, "the settings expect", "set AUTH_COGNITO_JWKS_URL to https://cognito-idp.eu-west-1", func(_ *testing.T, pool *codegranttest.Pool) {
 			pool.Fault(localpool.Discovery, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				fmt.Fprint(w, `{"issuer":"https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab12Cd34E"}`)
 			}))
 		}, nil},
-		{"S-156: the clock is off", "clock", fault, "clock is off by", "NTP", func(t *testing.T, pool *codegranttest.Pool) {
+		{"S-156: the clock is off", "clock", fault, "is off by", "NTP", func(t *testing.T, pool *codegranttest.Pool) {
 			offClock(t, pool, -time.Hour)
 		}, nil},
 		{"S-156: the clock is a little off", "clock", warning, "off by -", "NTP", func(t *testing.T, pool *codegranttest.Pool) {
 			offClock(t, pool, 30*time.Second)
 		}, nil},
-		{"the database is not migrated", "database", fault, "missing or too old", "codegrant migrate", func(*testing.T, *codegranttest.Pool) {},
+		{"the database is not migrated", "database", fault, "not been migrated", "codegrant migrate", func(*testing.T, *codegranttest.Pool) {},
 			[]string{"--database", "sqlite:" + filepath.Join(t.TempDir(), "new.db")}},
 		{"the database is not Django's", "database", fault, "", "codegrant migrate", func(*testing.T, *codegranttest.Pool) {},
 			[]string{"--django", "--database", "sqlite:" + filepath.Join(t.TempDir(), "empty.db")}},

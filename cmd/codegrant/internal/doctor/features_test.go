@@ -101,9 +101,9 @@ func TestDoctorClients(t *testing.T) {
 	}{
 		{"nothing, in mode pool", ``, ``, mcp.Config{PoolClients: true}, fault, "no client of an MCP server can sign in", "mode: gateway"},
 		{"nothing", ``, ``, mcp.Config{}, fine, "allows only broker.mode: gateway", ""},
-		{"both", both, ``, mcp.Config{}, fine, "registers clients and takes client ID metadata documents", ""},
+		{"both", both, ``, mcp.Config{}, fine, "registers clients and accepts client ID metadata documents", ""},
 		{"both, in mode pool", both, ``, mcp.Config{PoolClients: true}, warning, "asks nobody", "mode: gateway"},
-		{"a scope that is not allowed", both, `{"OpenDcrEnabled":true,"AllowedScopes":["a/read"]}`, mcp.Config{PoolClients: true, Scopes: []string{"a/read"}, Tools: []mcp.Tool{{Scopes: []string{"a/write"}}}}, fault, "cannot ask for a/write:", "AllowedScopes"},
+		{"a scope that is not allowed", both, `{"OpenDcrEnabled":true,"AllowedScopes":["a/read"]}`, mcp.Config{PoolClients: true, Scopes: []string{"a/read"}, Tools: []mcp.Tool{{Scopes: []string{"a/write"}}}}, fault, "cannot request a/write:", "AllowedScopes"},
 		{"by token alone", both, `{"AllowedScopes":["a/read"]}`, mcp.Config{PoolClients: true, Scopes: []string{"a/read"}}, warning, "only with an access token", "OpenDcrEnabled"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -260,7 +260,7 @@ func TestDoctorSync(t *testing.T) {
 		if tt.level == fine {
 			late := examination{now: func() time.Time { return at.Add(4 * time.Hour) }}
 			late.sync(t.Context(), s)
-			if !has(late.findings, "sync", fault, "done 4h0m0s ago", "codegrant sync --status") {
+			if !has(late.findings, "sync", fault, "the last pass was 4h0m0s ago", "codegrant sync --status") {
 				t.Errorf("later: %+v", late.findings)
 			}
 		}
