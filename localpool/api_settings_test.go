@@ -239,7 +239,7 @@ func TestAPI_PoolWithoutSettings(t *testing.T) {
 	want := parsed(t, `{"Name":"bare","EstimatedNumberOfUsers":0,"LambdaConfig":{},"UserPoolTags":{},"UserPoolTier":"ESSENTIALS","DeletionProtection":"INACTIVE","MfaConfiguration":"OFF",
 		"Policies":{"PasswordPolicy":{"MinimumLength":8,"RequireUppercase":true,"RequireLowercase":true,"RequireNumbers":true,"RequireSymbols":true,"TemporaryPasswordValidityDays":7},
 		"SignInPolicy":{"AllowedFirstAuthFactors":["PASSWORD"]}},"VerificationMessageTemplate":{"DefaultEmailOption":"CONFIRM_WITH_CODE"},
-		"EmailConfiguration":{"EmailSendingAccount":"COGNITO_DEFAULT"},"AdminCreateUserConfig":{"AllowAdminCreateUserOnly":false,"UnusedAccountValidityDays":7}}`)
+		"EmailConfiguration":{"EmailSendingAccount":"COGNITO_DEFAULT"},"AdminCreateUserConfig":{"AllowAdminCreateUserOnly":false,"UnusedAccountValidityDays":7},"AccountRecoverySetting":{}}`)
 	if !reflect.DeepEqual(any(pool), want) {
 		t.Errorf("pool = %v,\nwant %v", pool, want)
 	}

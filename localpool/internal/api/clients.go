@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -199,6 +200,32 @@ var clientDefaults = state.Settings{
 	"EnableTokenRevocation": json.RawMessage(`true`), "EnablePropagateAdditionalUserContextData": json.RawMessage(`false`), "AuthSessionValidity": json.RawMessage(`3`),
 }
 
+// clientInner are the members that structures of a client's settings have, where one was
+// given in part.
+var clientInner = map[string]state.Settings{
+	"TokenValidityUnits":     {"AccessToken": json.RawMessage(`"hours"`), "IdToken": json.RawMessage(`"hours"`), "RefreshToken": json.RawMessage(`"days"`)},
+	"AnalyticsConfiguration": {"UserDataShared": json.RawMessage(`false`)},
+}
+
+const analyticsRole = "arn:aws:iam::" + account + ":role/aws-service-role/cognito-idp.amazonaws.com/AWSServiceRoleForAmazonCognitoIdp"
+
+func membersOf(raw json.RawMessage) (members state.Settings) {
+	_ = json.Unmarshal(raw, &members) // the model said that it is a structure
+	return members
+}
+
+// filled is a structure with the members that it lacks; one that is empty or not there
+// stays so.
+func filled(raw json.RawMessage, lacks state.Settings) json.RawMessage {
+	given := membersOf(raw)
+	if len(given) == 0 {
+		return raw
+	}
+	all := maps.Clone(lacks)
+	maps.Copy(all, given)
+	return mustRaw(all)
+}
+
 // complete gives a client's settings what AWS has where nothing was given.
 func complete(kept state.Settings) state.Settings {
 	for name, value := range clientDefaults {
@@ -207,6 +234,14 @@ func complete(kept state.Settings) state.Settings {
 		}
 	}
 	delete(kept, "ClientSecret")
+	for name, members := range clientInner {
+		kept[name] = filled(kept[name], members)
+	}
+	// The service takes a role of its own for an application that is named by its ARN.
+	if analytics := membersOf(kept["AnalyticsConfiguration"]); analytics["ApplicationArn"] != nil {
+		kept["AnalyticsConfiguration"] = filled(kept["AnalyticsConfiguration"], state.Settings{"RoleArn": mustRaw(analyticsRole)})
+	}
+	maps.DeleteFunc(kept, func(_ string, value json.RawMessage) bool { return value == nil })
 	return kept
 }
 

@@ -225,9 +225,9 @@ func documented() map[string]operation {
 		}
 	}
 	return map[string]operation{
-		"CreateIdentityProvider":   identityProviders.create(),
+		"CreateIdentityProvider":   encrypting(identityProviders.create()),
 		"DescribeIdentityProvider": identityProviders.describe(),
-		"UpdateIdentityProvider":   identityProviders.update(),
+		"UpdateIdentityProvider":   encrypting(identityProviders.update()),
 		"DeleteIdentityProvider":   identityProviders.remove(false),
 		"ListIdentityProviders":    identityProviders.list("Providers", "ProviderDescription", "NextToken"),
 		"GetIdentityProviderByIdentifier": identityProviders.by(func(doc state.Document, named map[string]json.RawMessage) bool {
@@ -237,8 +237,8 @@ func documented() map[string]operation {
 		}),
 
 		"CreateManagedLoginBranding":           brandings.create(),
-		"DescribeManagedLoginBranding":         brandings.describe(),
-		"DescribeManagedLoginBrandingByClient": brandings.by(same("ClientId")),
+		"DescribeManagedLoginBranding":         merging(brandings.describe()),
+		"DescribeManagedLoginBrandingByClient": merging(brandings.by(same("ClientId"))),
 		"UpdateManagedLoginBranding":           brandings.update(),
 		"DeleteManagedLoginBranding":           brandings.remove(false),
 

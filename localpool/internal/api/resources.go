@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/codegrant/codegrant/localpool/internal/quota"
 	"github.com/codegrant/codegrant/localpool/internal/state"
@@ -28,6 +29,27 @@ func customizing(serve func(context.Context, *API, []byte) (any, error)) func(co
 		}
 		return serve(ctx, a, mustRaw(in))
 	}
+}
+
+// encrypting gives the details of a SAML provider the certificate that it may seal its
+// answers with.
+func encrypting(op operation) operation {
+	serve := op.serve
+	op.serve = func(ctx context.Context, a *API, body []byte) (any, error) {
+		in := membersOf(body)
+		details := membersOf(in["ProviderDetails"])
+		if details["MetadataFile"] == nil && details["MetadataURL"] == nil {
+			return serve(ctx, a, body)
+		}
+		certificate, err := a.state.Certificate(textOf(in["UserPoolId"]))
+		if err != nil {
+			return nil, err
+		}
+		details["ActiveEncryptionCertificate"] = mustRaw(certificate)
+		in["ProviderDetails"] = mustRaw(details)
+		return serve(ctx, a, mustRaw(in))
+	}
+	return op
 }
 
 type updateResourceServer struct {
@@ -58,7 +80,23 @@ type onResource struct {
 	TagKeys     []string
 }
 
+// check refuses what is no ARN of a user pool. (What the service says there is not known;
+// its exception is that of all parameters.)
+func (in *onResource) check() error {
+	parts := strings.SplitN(in.ResourceArn, ":", 6)
+	if len(parts) < 6 || parts[0] != "arn" || parts[2] != "cognito-idp" || !strings.HasPrefix(parts[5], "userpool/") {
+		return invalid("Invalid resource ARN: %s", in.ResourceArn)
+	}
+	if id := strings.TrimPrefix(parts[5], "userpool/"); !strings.HasPrefix(id, parts[3]+"_") {
+		return &state.Error{Type: state.ResourceNotFound, Message: "Resource not found: " + in.ResourceArn}
+	}
+	return nil
+}
+
 func (a *API) listTagsForResource(in *onResource) (any, error) {
+	if err := in.check(); err != nil {
+		return nil, err
+	}
 	tags, err := a.state.Tags(in.ResourceArn)
 	if err != nil {
 		return nil, err
@@ -67,10 +105,16 @@ func (a *API) listTagsForResource(in *onResource) (any, error) {
 }
 
 func (a *API) tagResource(in *onResource) (any, error) {
+	if err := in.check(); err != nil {
+		return nil, err
+	}
 	return empty, a.state.Tag(in.ResourceArn, func(tags map[string]string) { maps.Copy(tags, in.Tags) })
 }
 
 func (a *API) untagResource(in *onResource) (any, error) {
+	if err := in.check(); err != nil {
+		return nil, err
+	}
 	return empty, a.state.Tag(in.ResourceArn, func(tags map[string]string) {
 		for _, key := range in.TagKeys {
 			delete(tags, key)

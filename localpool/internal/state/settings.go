@@ -79,6 +79,7 @@ var standing = Settings{
 	"EmailConfiguration":          json.RawMessage(`{}`),
 	"UserPoolTags":                json.RawMessage(`{}`),
 	"AdminCreateUserConfig":       json.RawMessage(`{}`),
+	"AccountRecoverySetting":      json.RawMessage(`{}`),
 	"UserPoolTier":                json.RawMessage(`"ESSENTIALS"`),
 }
 
@@ -133,7 +134,34 @@ func (s Settings) Complete() (Settings, error) {
 			return nil, err
 		}
 	}
+	if err := c.tokenFunction(); err != nil {
+		return nil, err
+	}
 	return c, c.policies()
+}
+
+// tokenFunction gives the function of the tokens both of its names: the older one is that of
+// the first version of its event.
+func (s Settings) tokenFunction() error {
+	functions, err := s.structure("LambdaConfig")
+	if err != nil {
+		return err
+	}
+	const older, newer = "PreTokenGeneration", "PreTokenGenerationConfig"
+	function, err := functions.structure(newer)
+	if err != nil {
+		return err
+	}
+	switch {
+	case len(function) == 0 && functions[older] == nil:
+		return nil
+	case len(function) == 0:
+		functions[newer] = mustJSON(Settings{"LambdaVersion": json.RawMessage(`"V1_0"`), "LambdaArn": functions[older]})
+	default:
+		functions[older] = function["LambdaArn"]
+	}
+	s["LambdaConfig"] = mustJSON(functions)
+	return nil
 }
 
 // policies completes the password policy. How long a temporary password works, and how
