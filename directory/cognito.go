@@ -370,7 +370,9 @@ func usersOf(list []types.UserType, asOf time.Time) ([]User, error) {
 func groupsOf(list []types.GroupType) ([]Group, error) {
 	groups := make([]Group, 0, len(list))
 	for _, t := range list {
-		g := Group{Name: aws.ToString(t.GroupName), Modified: aws.ToTime(t.LastModifiedDate)}
+		g := Group{
+			Name: aws.ToString(t.GroupName), Description: aws.ToString(t.Description), RoleARN: aws.ToString(t.RoleArn), Modified: aws.ToTime(t.LastModifiedDate),
+		}
 		if t.Precedence != nil {
 			g.Precedence = aws.Int(int(*t.Precedence))
 		}

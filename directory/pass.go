@@ -290,7 +290,26 @@ func (p *pass) readGroups(ctx context.Context) error {
 	}
 	p.groups, p.grouped = groups, p.Report.Full
 	p.Report.Groups = len(groups)
-	return nil
+	return p.defineGroups(ctx)
+}
+
+// defineGroups tells a replica that keeps what groups are, beside who is in them.
+func (p *pass) defineGroups(ctx context.Context) error {
+	if p.Report.DryRun {
+		return nil
+	}
+	keeper, ok := p.Replica.(interface {
+		DefineGroups(ctx context.Context, issuer string, groups []replica.GroupDefinition, at time.Time) error
+	})
+	if !ok {
+		return nil
+	}
+	var all []replica.GroupDefinition
+	for _, name := range slices.Sorted(maps.Keys(p.groups)) {
+		g := p.groups[name]
+		all = append(all, replica.GroupDefinition{Name: name, Precedence: g.Precedence, Description: g.Description, RoleARN: g.RoleARN})
+	}
+	return keeper.DefineGroups(ctx, p.Issuer, all, p.Report.Began)
 }
 
 // missed reports whether the source has a group that it did not list.

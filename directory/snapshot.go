@@ -18,7 +18,8 @@ func (s *Sync) snapshot(u User) replica.Snapshot {
 		Locale: a["locale"], Complete: true, Enabled: &enabled, Status: u.Status, At: u.AsOf,
 	}
 	for name, value := range a {
-		if strings.HasPrefix(name, "custom:") || name == "address" {
+		if !fields[name] && !strings.HasPrefix(name, "cognito:") { // which is about the user, in an export
+
 			if snapshot.Custom == nil {
 				snapshot.Custom = make(map[string]string)
 			}
@@ -26,6 +27,13 @@ func (s *Sync) snapshot(u User) replica.Snapshot {
 		}
 	}
 	return snapshot
+}
+
+// fields are the attributes that a snapshot has a field for. It keeps all others by their
+// names, identities among them.
+var fields = map[string]bool{
+	"sub": true, "email": true, "email_verified": true, "name": true, "given_name": true, "family_name": true,
+	"phone_number": true, "phone_number_verified": true, "locale": true,
 }
 
 // verified reads an attribute that Cognito keeps as text. Only "true" is true.

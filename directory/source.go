@@ -74,9 +74,11 @@ func (u User) Subject() string { return u.Attributes["sub"] }
 
 // Group is a group as a source shows it.
 type Group struct {
-	Name       string
-	Precedence *int      // nil: none
-	Modified   time.Time // zero: not stated
+	Name        string
+	Precedence  *int // nil: none
+	Description string
+	RoleARN     string    // of the role of AWS's that members may take; empty: none
+	Modified    time.Time // zero: not stated
 }
 
 // Verdicts of sources.

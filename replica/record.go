@@ -85,26 +85,47 @@ type RecordedGroup struct {
 
 // NewRecord writes a change down. The change must not be empty.
 func NewRecord(c Change) Record {
-	u := c.User
-	r := Record{
+	return Record{
 		Version: RecordVersion, Events: eventsOf(c),
 		Fields: listed(c.Fields), GroupsAdded: listed(c.GroupsAdded), GroupsRemoved: listed(c.GroupsRemoved),
-		Merged: c.Merged,
-		User: RecordedUser{
-			ID: u.ID, LinkedTo: u.LinkedTo, Issuer: u.Issuer, Subject: u.Subject, Username: u.Username, Email: u.Email, EmailVerified: u.EmailVerified,
-			Name: u.Name, GivenName: u.GivenName, FamilyName: u.FamilyName,
-			PhoneNumber: u.PhoneNumber, PhoneNumberVerified: u.PhoneNumberVerified, Locale: u.Locale,
-			Custom: map[string]string{}, Enabled: u.Enabled, Status: u.Status,
-			Deleted: inUTC(u.Deleted), FirstSignIn: inUTC(u.FirstSignIn), LastSignIn: inUTC(u.LastSignIn),
-			Created: inUTC(u.Created), Updated: inUTC(u.Updated),
-			Groups: make([]RecordedGroup, len(u.Groups)),
-		},
+		Merged: c.Merged, User: NewRecordedUser(c.User),
+	}
+}
+
+// NewRecordedUser writes a user down.
+func NewRecordedUser(u User) RecordedUser {
+	r := RecordedUser{
+		ID: u.ID, LinkedTo: u.LinkedTo, Issuer: u.Issuer, Subject: u.Subject, Username: u.Username, Email: u.Email, EmailVerified: u.EmailVerified,
+		Name: u.Name, GivenName: u.GivenName, FamilyName: u.FamilyName,
+		PhoneNumber: u.PhoneNumber, PhoneNumberVerified: u.PhoneNumberVerified, Locale: u.Locale,
+		Custom: map[string]string{}, Enabled: u.Enabled, Status: u.Status,
+		Deleted: inUTC(u.Deleted), FirstSignIn: inUTC(u.FirstSignIn), LastSignIn: inUTC(u.LastSignIn),
+		Created: inUTC(u.Created), Updated: inUTC(u.Updated),
+		Groups: make([]RecordedGroup, len(u.Groups)),
 	}
 	if len(u.Custom) > 0 {
-		r.User.Custom = u.Custom
+		r.Custom = u.Custom
 	}
 	for i, m := range u.Groups {
-		r.User.Groups[i] = RecordedGroup{m.ID, m.Name, m.Origin, m.Precedence, m.Pool, m.Local}
+		r.Groups[i] = RecordedGroup{m.ID, m.Name, m.Origin, m.Precedence, m.Pool, m.Local}
+	}
+	return r
+}
+
+// User is the user that was written down, as far as a record says.
+func (u RecordedUser) User() User {
+	r := User{
+		ID: u.ID, LinkedTo: u.LinkedTo, Issuer: u.Issuer, Subject: u.Subject, Username: u.Username, Email: u.Email, EmailVerified: u.EmailVerified,
+		Name: u.Name, GivenName: u.GivenName, FamilyName: u.FamilyName,
+		PhoneNumber: u.PhoneNumber, PhoneNumberVerified: u.PhoneNumberVerified, Locale: u.Locale,
+		Enabled: u.Enabled, Status: u.Status, Deleted: u.Deleted, FirstSignIn: u.FirstSignIn, LastSignIn: u.LastSignIn,
+		Created: u.Created, Updated: u.Updated,
+	}
+	if len(u.Custom) > 0 {
+		r.Custom = u.Custom
+	}
+	for _, g := range u.Groups {
+		r.Groups = append(r.Groups, Membership{Group{ID: g.ID, Issuer: u.Issuer, Name: g.Name, Origin: g.Origin, Precedence: g.Precedence}, g.Pool, g.Local})
 	}
 	return r
 }

@@ -35,7 +35,8 @@ type User struct {
 	Locale              string
 
 	// Custom holds further attributes under the pool's own names: those that begin
-	// with "custom:", such as "custom:department", and "address", as one text. Nil
+	// with "custom:", such as "custom:department", "address", as one text, and, of a
+	// directory, every other that it has, such as "birthdate" and "identities". Nil
 	// where there are none.
 	Custom map[string]string
 
@@ -93,6 +94,19 @@ type Group struct {
 	Created time.Time
 	Updated time.Time
 	AsOf    time.Time // of the statement that Precedence comes from
+}
+
+// GroupDefinition is what a group of the pool is, apart from who is in it.
+type GroupDefinition struct {
+	Name        string
+	Precedence  *int // nil: none
+	Description string
+	RoleARN     string // of the role of AWS's that members may take; empty: none
+}
+
+// Equal reports whether nothing is different.
+func (g GroupDefinition) Equal(o GroupDefinition) bool {
+	return g.Name == o.Name && equalInt(g.Precedence, o.Precedence) && g.Description == o.Description && g.RoleARN == o.RoleARN
 }
 
 // Origin says where a group comes from.

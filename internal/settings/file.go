@@ -120,6 +120,9 @@ type replica struct {
 	Django               bool   `yaml:"django" help:"The database is a Django project's: people go into its auth_user. Defaults to false."`
 	TrustUnverifiedEmail string `yaml:"trust_unverified_email" help:"Beside Django, whether somebody new whose address the pool does not call verified is taken for whom the address says: never (they are refused), apart (an account of their own), or until_first_link (whoever can write an address into their own profile takes the account that has it). Defaults to never."`
 	Outbox               bool   `yaml:"outbox" help:"Whether each change is written down for programs of yours that hear of it later; one of them has to take it out again. Defaults to false."`
+
+	History        time.Duration `yaml:"history" help:"How far back codegrant users show --as-of and codegrant restore know how people were, such as 720h: that long, what the pool said before is kept. Defaults to 0s: nothing is."`
+	HistoryEntries int           `yaml:"history_entries" help:"How many changes are kept at most; the oldest go first, and the history is shorter. Defaults to any number."`
 }
 
 type events struct {

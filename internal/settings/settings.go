@@ -130,7 +130,9 @@ type Database struct {
 // Replica is the copy of the people.
 type Replica struct {
 	Enabled, Django, Outbox bool
-	Unverified              string // empty, apart or until_first_link
+	Unverified              string        // empty, apart or until_first_link
+	History                 time.Duration // how far back it is known how people were; 0: it is not
+	HistoryEntries          int           // at most; 0: any number
 }
 
 // Events says where changes in the pools are heard of.
@@ -325,7 +327,15 @@ func (r *reader) limits(l limits) {
 func (r *reader) stores(f *file, s *Settings, options Options) {
 	s.Database = Database{Secret(r.secret("database.url", f.Database.URL, f.Database.URLFile)), f.Database.Migrate, f.Database.MaxConnections}
 	s.RedisURL = Secret(r.secret("redis.url", f.Redis.URL, f.Redis.URLFile))
-	s.Replica = Replica{Enabled: f.Replica.Enabled, Django: f.Replica.Django, Outbox: f.Replica.Outbox}
+	s.Replica = Replica{Enabled: f.Replica.Enabled, Django: f.Replica.Django, Outbox: f.Replica.Outbox, History: f.Replica.History, HistoryEntries: f.Replica.HistoryEntries}
+	switch h := f.Replica; {
+	case h.History < 0 || h.History > 0 && h.History < time.Hour:
+		r.fault("replica.history", "it is to be 1h at least, or 0s")
+	case h.HistoryEntries < 0:
+		r.fault("replica.history_entries", "it cannot be below 0")
+	case h.HistoryEntries > 0 && h.History == 0:
+		r.fault("replica.history_entries", "say with replica.history how far back it is to reach, too")
+	}
 	switch f.Replica.TrustUnverifiedEmail {
 	case "", "never":
 	case "apart", "until_first_link":
@@ -336,7 +346,7 @@ func (r *reader) stores(f *file, s *Settings, options Options) {
 	default:
 		r.fault("replica.trust_unverified_email", "it is to be never, apart or until_first_link")
 	}
-	if (f.Replica.Django || f.Replica.Outbox) && !r.has("replica.enabled") {
+	if (f.Replica.Django || f.Replica.Outbox || f.Replica.History > 0) && !r.has("replica.enabled") {
 		s.Replica.Enabled = true
 	}
 	if path, ok := strings.CutPrefix(string(s.Database.URL), "sqlite:"); ok && !strings.HasPrefix(path, "//") {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/codegrant/codegrant/session"
 )
@@ -136,6 +137,7 @@ func TestReplica(t *testing.T) {
 		"{django: true, trust_unverified_email: never}":            {Enabled: true, Django: true},
 		"{django: true, trust_unverified_email: until_first_link}": {Enabled: true, Django: true, Unverified: "until_first_link"},
 		"{enabled: false, outbox: true}":                           {Outbox: true}, "{enabled: true}": {Enabled: true},
+		"{history: 720h, history_entries: 9}": {Enabled: true, History: 720 * time.Hour, HistoryEntries: 9},
 	} {
 		s := load(t, write(t, onePool+"keys_file: keys\nsessions: database\ndatabase: sqlite:app.db\nreplica: "+said+"\n", map[string]string{"keys": newKey(t)}), nil)
 		if s.Replica != want {

@@ -24,6 +24,8 @@
 // Another table, codegrant_outbox, holds changes for those who hear of them later; see
 // [Outbox].
 //
+// Another, codegrant_history, is how people were before; see [History].
+//
 // Text that names somebody or something is compared by its bytes, trailing spaces
 // included, on every engine and whatever the collation of the database is.
 //

@@ -30,7 +30,13 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if err := s.migrate(ctx); err != nil {
 		return s.fail(ctx, "migrate the replica", err)
 	}
-	return s.Check(ctx)
+	if err := s.Check(ctx); err != nil {
+		return err
+	}
+	if err := s.startHistory(ctx); err != nil {
+		return s.fail(ctx, "begin or end the history", err)
+	}
+	return nil
 }
 
 func (s *Store) migrate(ctx context.Context) error {

@@ -51,8 +51,11 @@ func (o *Outbox) check() error {
 
 var outboxTable = []column{{"created_at", kindTime}, {"issuer", kindText}, {"subject", kindText}, {"record", kindJSON}}
 
-// record writes down what has changed of the plans, which are written.
+// record writes down what has changed of the plans, which are written, and how it was.
 func (s *Store) record(ctx context.Context, tx *sql.Tx, plans ...*plan) error {
+	if err := s.remember(ctx, tx, plans...); err != nil {
+		return err
+	}
 	if s.outbox == nil {
 		return nil
 	}

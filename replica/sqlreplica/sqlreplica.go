@@ -36,6 +36,10 @@ type Config struct {
 	// afterwards. Defaults to none: nothing is written down.
 	Outbox *Outbox
 
+	// History has the store keep how people were before a change. Defaults to none:
+	// nothing is kept.
+	History *History
+
 	// Django has the replica live in the tables of a Django project. Defaults to
 	// tables of its own.
 	Django *Django
@@ -52,7 +56,8 @@ type Store struct {
 	tables   tables
 	policy   replica.Policy
 	onChange func(context.Context, *sql.Tx, replica.Change) error
-	outbox   *Outbox // nil: there is none to write to
+	outbox   *Outbox  // nil: there is none to write to
+	history  *History // nil: none is kept
 	now      func() time.Time
 }
 
@@ -81,6 +86,11 @@ func New(db *sql.DB, config Config) (*Store, error) {
 			fault("Outbox", "%w", err)
 		}
 	}
+	if config.History != nil {
+		if err := config.History.check(); err != nil {
+			fault("History", "%w", err)
+		}
+	}
 	if d := config.Django; d != nil {
 		switch d.Unverified {
 		case RefuseUnverified, UnverifiedApart:
@@ -103,6 +113,10 @@ func New(db *sql.DB, config Config) (*Store, error) {
 		outbox := *config.Outbox
 		outbox.Channel = cmp.Or(outbox.Channel, DefaultChannel)
 		s.outbox = &outbox
+	}
+	if config.History != nil {
+		history := *config.History
+		s.history = &history
 	}
 	s.tables = ownTables{s}
 	if config.Django != nil {

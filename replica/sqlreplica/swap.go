@@ -69,6 +69,14 @@ func (s *Store) swap(ctx context.Context, p *plan) (bool, error) {
 			"SELECT r.created_at, r.issuer, r.subject, jsonb_set(r.record::jsonb, '{user,id}', to_jsonb(changed.id)) FROM changed, ").
 			arrays(outboxTable, [][]any{told}).sql(" RETURNING id, issuer, subject)")
 	}
+	past, err := s.past(&after)
+	if err != nil {
+		return false, err
+	}
+	if past != nil {
+		q.sql(", past AS (INSERT INTO codegrant_history (user_id, until, record) SELECT changed.id, r.until, r.record::jsonb FROM changed, ").
+			arrays(historyTable[1:], [][]any{past[1:]}).sql(")")
+	}
 	q.sql(" SELECT id, ")
 	if told != nil && !s.outbox.Silent {
 		q.sql("(SELECT ").notify(s.outbox.Channel).sql("::text FROM told)")

@@ -3,6 +3,7 @@ package inspect
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
@@ -69,7 +70,18 @@ func (c usersList) Run(ctx context.Context, out *terminal.Streams) error {
 
 type usersShow struct {
 	parts.Inspection
-	Who string `arg:"" help:"Row, sub, username or e-mail address."`
+	Who  string `arg:"" help:"Row, sub, username or e-mail address, as it is now."`
+	AsOf string `env:"-" placeholder:"TIME" help:"As they were then: 2026-03-01T12:00:00Z, 2026-03-01 (its beginning, UTC), or a time ago, such as 36h."`
+}
+
+// Help is shown by codegrant users show --help.
+func (usersShow) Help() string {
+	return `--as-of needs the history (replica: {history: 720h} in the configuration) to reach back
+that far.
+
+Examples:
+  codegrant users show alice@example.com
+  codegrant users show alice@example.com --as-of 36h --json`
 }
 
 func (c usersShow) Run(ctx context.Context, out *terminal.Streams) error {
@@ -81,6 +93,9 @@ func (c usersShow) Run(ctx context.Context, out *terminal.Streams) error {
 	u, err := o.Find(ctx, c.Who)
 	if err != nil {
 		return err
+	}
+	if c.AsOf != "" {
+		return c.asOf(ctx, out, o, u)
 	}
 	identities, err := o.Users.Identities(ctx, u.Person())
 	if err != nil {
@@ -95,16 +110,7 @@ func (c usersShow) Run(ctx context.Context, out *terminal.Streams) error {
 	if c.JSON {
 		return terminal.PrintJSON(out.Stdout, map[string]any{"user": p, "sessions": sessions, "person": u.Person(), "identities": newIdentities(identities)})
 	}
-	verified := ""
-	if !p.EmailVerified {
-		verified = " (not verified)"
-	}
-	for _, line := range [][2]string{
-		{"ID", fmt.Sprint(p.ID)}, {"Subject", p.Subject}, {"Username", p.Username}, {"E-mail", p.Email + verified}, {"Name", p.Name},
-		{"State", strings.TrimSpace(p.State() + " " + p.Status)}, {"Groups", strings.Join(p.Groups, ", ")}, {"Last sign-in", terminal.ShortTime(p.LastSignIn)},
-	} {
-		fmt.Fprintf(out.Stdout, "%-13s %s\n", line[0], terminal.Printable(line[1]))
-	}
+	printPerson(out.Stdout, p)
 	if len(identities) > 1 {
 		fmt.Fprintln(out.Stdout)
 		if err := printIdentities(out.Stdout, identities); err != nil {
@@ -116,4 +122,17 @@ func (c usersShow) Run(ctx context.Context, out *terminal.Streams) error {
 		return terminal.Table(out.Stdout, heldHeader, heldRows(sessions))
 	}
 	return nil
+}
+
+func printPerson(w io.Writer, p parts.Person) {
+	verified := ""
+	if !p.EmailVerified {
+		verified = " (not verified)"
+	}
+	for _, line := range [][2]string{
+		{"ID", fmt.Sprint(p.ID)}, {"Subject", p.Subject}, {"Username", p.Username}, {"E-mail", p.Email + verified}, {"Name", p.Name},
+		{"State", strings.TrimSpace(p.State() + " " + p.Status)}, {"Groups", strings.Join(p.Groups, ", ")}, {"Last sign-in", terminal.ShortTime(p.LastSignIn)},
+	} {
+		fmt.Fprintf(w, "%-13s %s\n", line[0], terminal.Printable(line[1]))
+	}
 }

@@ -17,7 +17,8 @@ import (
 // and on PostgreSQL functions, whose triggers go with them.
 var (
 	tablesBesideDjango = []string{
-		"codegrant_confirmations", "codegrant_memberships", "codegrant_stated", "codegrant_groups", "codegrant_users",
+		"codegrant_confirmations", "codegrant_memberships", "codegrant_stated", "codegrant_history", "codegrant_groups", "codegrant_users",
+		"codegrant_group_history", "codegrant_history_start",
 		"codegrant_outbox", "codegrant_webhooks", "codegrant_replica_schema", "codegrant_replica_migrations",
 		"codegrant_cupboard", "codegrant_sessions", "codegrant_session_ends", "codegrant_session_migrations",
 		"codegrant_pass_members", "codegrant_passes",

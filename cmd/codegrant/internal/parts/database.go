@@ -147,6 +147,9 @@ func (d *Database) Users(replica settings.Replica) (*sqlreplica.Store, error) {
 	if replica.Outbox {
 		config.Outbox = &sqlreplica.Outbox{}
 	}
+	if replica.History > 0 {
+		config.History = &sqlreplica.History{Keep: replica.History, Entries: int64(replica.HistoryEntries)}
+	}
 	return sqlreplica.New(d.DB, config)
 }
 

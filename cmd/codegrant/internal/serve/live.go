@@ -37,6 +37,16 @@ func (p *process) lookAtOutbox(ctx context.Context, s *stores, was bool) (late b
 	return late
 }
 
+// trimHistory takes what is too old out of the history of the people, where one is kept.
+func (p *process) trimHistory(ctx context.Context) (int, error) {
+	g := p.enter()
+	defer g.leave()
+	if g.stores.users == nil || !g.stores.prepared.Load() {
+		return 0, nil
+	}
+	return g.stores.users.TrimHistory(ctx)
+}
+
 // countSessions counts the live ones until the end, where that is cheap, and looks at the
 // outbox as often.
 func (p *process) countSessions(ctx context.Context) {

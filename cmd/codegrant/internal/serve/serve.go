@@ -187,6 +187,7 @@ func (c Command) serve(ctx context.Context, s *settings.Settings, keys *session.
 	beside.Go(func() { p.watchDependencies(watching) })
 	beside.Go(func() { p.revokeKept(watching) })
 	beside.Go(func() { p.sweepUpstreams(watching, sweepEvery) })
+	beside.Go(func() { ops.TrimHistory(watching, p.trimHistory, p.log) })
 	beside.Go(func() { p.countSessions(watching) })
 	tuneCollector(watching)
 	beside.Go(func() { p.tellOthers(watching) })

@@ -15,6 +15,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/ops"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/directory"
 	"github.com/codegrant/codegrant/directory/sqsqueue"
@@ -101,6 +102,7 @@ func (s *syncing) keepPassing(ctx context.Context) error {
 		return err
 	}
 	s.sendWebhooks(ctx, &all)
+	all.Go(func() { ops.TrimHistory(ctx, s.Users.TrimHistory, s.log) })
 	s.passAll(ctx, &all, s.Every, s.Full)
 	all.Wait()
 	return context.Cause(ctx)

@@ -117,6 +117,10 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 			return ctx.Err()
 		}
 	}
+	if !c.DryRun {
+		_, err := s.Users.TrimHistory(ctx)
+		faults = append(faults, err)
+	}
 	return errors.Join(faults...)
 }
 
