@@ -24,7 +24,7 @@ type namedStore struct {
 }
 
 // contend measures one address, and what Redis does for it: where copies are measured,
-// it is to be asked for nothing.
+// it must be asked for nothing.
 func (s namedStore) contend(b *testing.B, address string, browsers cookies) {
 	b.Run(s.name, func(b *testing.B) {
 		if s.redis == nil {

@@ -84,7 +84,7 @@ type WorkerConfig struct {
 	Pools Pools
 
 	// Timeout is how long the messages that are received together are looked into
-	// at most. It is to be less than the time for which the queue gives them to
+	// at most. It must be less than the time for which the queue gives them to
 	// nobody else. Defaults to 100 seconds.
 	Timeout time.Duration
 

@@ -26,7 +26,7 @@ type Cookie struct {
 	Domain string
 	// Path defaults to "/".
 	Path string
-	// Secure keeps the cookie to https. It is to be false for http://localhost
+	// Secure keeps the cookie to https. It must be false for http://localhost
 	// alone.
 	Secure bool
 	// SameSite defaults to Lax.

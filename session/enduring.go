@@ -14,7 +14,7 @@ import (
 // EnduringConfig configures an [EnduringStore]. Its zero value is useful.
 type EnduringConfig struct {
 	// Keep is how long the end of sessions is kept of which it is not known when
-	// they expire: of those that the store could not be asked about. It is to be as
+	// they expire: of those that the store could not be asked about. It must be as
 	// long as a session can go unused. Defaults to 25 hours, for an access token of
 	// Cognito's lives for a day at most.
 	Keep time.Duration

@@ -51,7 +51,7 @@ func (e Endpoint) Check() error {
 		faults = append(faults, fmt.Errorf("%s: %w", field, fmt.Errorf(format, args...)))
 	}
 	if !nameForm.MatchString(e.Name) {
-		fault("name", "it is to be small letters, digits, - and _, 63 at most")
+		fault("name", "it must be small letters, digits, - and _, 63 at most")
 	}
 	if u, err := url.Parse(e.URL); err != nil || u.Host == "" || u.Hostname() == "" || u.Fragment != "" || u.Opaque != "" || len(e.URL) > 2048 {
 		fault("url", "it is no URL such as https://crm.example.com/hooks")

@@ -21,7 +21,7 @@ const (
 	maxSecret    = 64
 )
 
-var errSecret = errors.New("it is to be whsec_ and 24 to 64 random bytes in base64, as codegrant webhooks secret prints it")
+var errSecret = errors.New("it must be whsec_ and 24 to 64 random bytes in base64, as codegrant webhooks secret prints it")
 
 // ParseSecret reads a secret in the form whsec_…. The error does not quote it.
 func ParseSecret(text string) (Secret, error) {

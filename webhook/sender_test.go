@@ -294,7 +294,7 @@ func TestS754_AReceiverThatIsDown(t *testing.T) {
 	})
 }
 
-// TestRetryAfterAndGone: a receiver says for how long it is to be left alone, and that it
+// TestRetryAfterAndGone: a receiver says for how long it must be left alone, and that it
 // wants something never again.
 func TestRetryAfterAndGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

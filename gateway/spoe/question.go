@@ -31,7 +31,7 @@ func parseMessage(in input) (map[string]value, error) {
 			return nil, err
 		}
 		if name != messageName || messages > 0 {
-			doubt = fmt.Errorf("%w: it is to be one message, named %s; it has %.64q", errQuestion, messageName, name)
+			doubt = fmt.Errorf("%w: it must be one message, named %s; it has %.64q", errQuestion, messageName, name)
 		}
 		arguments = make(map[string]value)
 		for range count[0] {

@@ -50,7 +50,7 @@ type debt struct {
 	Next  int64        `json:"next"` // not before; seconds since 1970
 }
 
-// cognitoToken is a secret where it is to be written: within a seal.
+// cognitoToken is a secret where it must be written: within a seal.
 type cognitoToken string
 
 func newOwed(c Owed, pool Pool, clock func() time.Time, log *slog.Logger) *owed {

@@ -21,7 +21,7 @@ func (r *reader) account(key string, c *accountPages, p *Pool) *account.Config {
 		config.Hide = append(config.Hide, account.Page(page))
 	}
 	if !slices.Contains(p.Config.Scopes, account.Scope) {
-		r.fault(key, "it needs the scope %[1]s among the pool's scopes, and at the app client: write scopes: [openid, email, profile, %[1]s] for the pool, and allow that scope at the app client", account.Scope)
+		r.fault(key, "account pages need the scope %[1]s: set scopes: [openid, email, profile, %[1]s] for the pool, and allow the scope at the app client", account.Scope)
 	}
 	if err := config.Check(); err != nil {
 		for _, leaf := range leaves(err) {

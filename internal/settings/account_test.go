@@ -33,7 +33,7 @@ func TestAccountPages(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	for lines, want := range map[string]string{
-		"    account: true\n":                                "account: it needs the scope aws.cognito.signin.user.admin",
+		"    account: true\n":                                "account pages need the scope aws.cognito.signin.user.admin",
 		scopes + "    account: {hide: profile}\n":            "account.hide: \"profile\" is none of",
 		scopes + "    account: {sign_in_within: 2s}\n":       "account.sign_in_within: 2s is not between",
 		scopes + "    account: {attributes: [sub]}\n":        "account.attributes: nobody can write sub",

@@ -39,7 +39,7 @@ func (r *reader) broker(f *file, s *Settings) {
 		return
 	}
 	if s.Sessions == InCookies || pool.Config.InsecureSharedTokensDomain != "" {
-		r.fault(key, "it needs sessions in memory, a database or Redis: of those that browsers carry, nobody hears when they end")
+		r.fault(key, "it needs sessions in memory, a database or Redis: the gateway cannot end sessions that are in cookies")
 	}
 	config := &broker.Config{
 		Issuer: cmp.Or(c.Issuer, pool.Config.BaseURL), Prefix: c.Prefix, RedirectHosts: c.RedirectHosts, Keys: s.Keys, Algorithm: c.Algorithm,
@@ -47,10 +47,10 @@ func (r *reader) broker(f *file, s *Settings) {
 		TokenLifetime: c.TokenLifetime, GrantLifetime: c.GrantLifetime,
 	}
 	if config.Issuer != pool.Config.BaseURL && !strings.HasPrefix(config.Issuer, pool.Config.BaseURL+"/") {
-		r.fault(key+".issuer", "it is not on %s, where people sign in", pool.Config.BaseURL)
+		r.fault(key+".issuer", "it must be a URL on %s, where people sign in", pool.Config.BaseURL)
 	}
 	if prefix := "/" + strings.Trim(c.Prefix, "/"); prefix == pool.Prefix {
-		r.fault(key+".prefix", "it is that of the pool's endpoints")
+		r.fault(key+".prefix", "the endpoints of the pool have this prefix; choose another one")
 	}
 	if c.Algorithm != "" {
 		r.oneOf(key+".algorithm", c.Algorithm, "RS256", "ES256", "EdDSA")
@@ -78,7 +78,7 @@ func (r *reader) broker(f *file, s *Settings) {
 		return
 	}
 	if len(config.Resources) == 0 {
-		r.fault(key, "no route of the pool has mcp, and needs it")
+		r.fault(key, "no route of the pool has mcp; add mcp to a route, or remove broker")
 		return
 	}
 	if err := config.Check(); err != nil {
@@ -95,7 +95,7 @@ func (r *reader) poolBrokers(f *file, s *Settings, pool *Pool) {
 	const key = "broker"
 	for _, line := range slices.Sorted(maps.Keys(r.lines)) {
 		if name, ok := strings.CutPrefix(line, key+"."); ok && !slices.Contains([]string{"enabled", "mode", "pool"}, name) && !strings.ContainsAny(name, ".[") {
-			r.fault(line, "with mode: pool, the pool decides on that")
+			r.fault(line, "with mode: pool, the pool decides this; remove it")
 		}
 	}
 	found := false
@@ -105,11 +105,11 @@ func (r *reader) poolBrokers(f *file, s *Settings, pool *Pool) {
 		}
 		server.PoolClients, found = true, true
 		if server.InsecureNoAudience {
-			r.fault(fmt.Sprintf("routes[%d].mcp.insecure_no_audience", i), "with broker.mode: pool, whoever asks may be a client: their tokens have to be bound to the server")
+			r.fault(fmt.Sprintf("routes[%d].mcp.insecure_no_audience", i), "with broker.mode: pool, anybody can be a client: tokens must be bound to the server; remove it")
 		}
 	}
 	if !found && !r.faulty("routes") {
-		r.fault(key, "no route of the pool has mcp, and needs it")
+		r.fault(key, "no route of the pool has mcp; add mcp to a route, or remove broker")
 	}
 }
 

@@ -44,6 +44,13 @@ func (r *reader) cedar(f *file, s *Settings) {
 			key = "cedar.schema"
 		case strings.HasPrefix(text, "namespace"):
 			key = "cedar.namespace"
+		default:
+			// The line in codegrant.yaml is that of the policy file's name.
+			for i, file := range config.Policies {
+				if strings.HasPrefix(text, file.Name+":") {
+					key = r.item("cedar.policies", i)
+				}
+			}
 		}
 		r.fault(key, "%w", leaf)
 	}
@@ -53,19 +60,19 @@ func (r *reader) cedar(f *file, s *Settings) {
 func (r *reader) byPolicies(key string, c route, s *Settings) codegrant.Permission {
 	switch {
 	case !c.Cedar && (c.CedarAction != "" || c.CedarResource != ""):
-		r.fault(key, "cedar_action and cedar_resource go with cedar: true")
+		r.fault(key, "cedar_action and cedar_resource need cedar: true")
 		return nil
 	case !c.Cedar:
 		return nil
 	case c.CedarResource != "" && c.CedarAction == "":
-		r.fault(key+".cedar_resource", "it goes with cedar_action: the actions of methods and paths are on the application")
+		r.fault(key+".cedar_resource", "it needs cedar_action: without it, the resource is the application")
 		return nil
 	case c.Machines:
-		r.fault(key+".cedar", "policies are asked about people, and machines: true lets services in without them; use two routes")
+		r.fault(key+".cedar", "policies decide only about people, and machines: true lets services in without them; use two routes")
 		return nil
 	case s.Cedar == nil:
 		if !r.has("cedar") {
-			r.fault(key+".cedar", "there are no policies; name their files under cedar")
+			r.fault(key+".cedar", "there are no policies; list their files under cedar")
 		}
 		return nil
 	}
@@ -83,7 +90,7 @@ func (r *reader) byPolicies(key string, c route, s *Settings) codegrant.Permissi
 	}
 	for _, method := range c.Methods {
 		if action := cedar.RouteAction(method, path); !s.Cedar.Knows(action) {
-			r.fault(key+".cedar", "%w", fmt.Errorf("the schema has no action %q, so that nobody could pass", action))
+			r.fault(key+".cedar", "%w", fmt.Errorf("the schema has no action %q: nobody could pass", action))
 		}
 	}
 	return s.Cedar.Route(path)

@@ -62,8 +62,8 @@ func TestS683_PoliciesOfRoutes(t *testing.T) {
 
 func TestS683_FaultsOfPolicies(t *testing.T) {
 	for name, tt := range map[string]struct{ text, policies, want string }{
-		"a policy that does not fit the schema": {cedarRules, `permit (principal in Shop::Usergroup::"x", action, resource);`, "cedar.policies: shop.cedar: shop.cedar, policy 1 does not fit the schema"},
-		"no Cedar":                              {cedarRules, `permit (everybody);`, "cedar.policies: shop.cedar"},
+		"a policy that does not fit the schema": {cedarRules, `permit (principal in Shop::Usergroup::"x", action, resource);`, "codegrant.yaml:4: cedar.policies[0]: shop.cedar: line 1: shop.cedar, policy 1 does not fit the schema"},
+		"no Cedar":                              {cedarRules, "\n\npermit (everybody);", "codegrant.yaml:4: cedar.policies[0]: shop.cedar: line 3, column 18:"},
 		"no policy at all":                      {cedarRules, ``, "cedar.policies: there is no policy"},
 		"a file that is not there":              {strings.Replace(cedarRules, "[shop.cedar]", "[other.cedar]", 1), cedarPolicies, "other.cedar"},
 		"an action it lacks":                    {strings.Replace(cedarRules, "cedar_action: read", "cedar_action: fly", 1), cedarPolicies, `routes[1].cedar_action: the schema has no action "fly"`},
@@ -72,9 +72,9 @@ func TestS683_FaultsOfPolicies(t *testing.T) {
 		"a namespace":                           {strings.Replace(cedarRules, "namespace: Shop", "namespace: my shop", 1), cedarPolicies, "cedar.namespace"},
 		"no policies named":                     {strings.Replace(cedarRules, "policies: [shop.cedar], ", "", 1), cedarPolicies, "cedar: there are no policies"},
 		"no policies anywhere":                  {strings.Replace(cedarRules, "cedar: {namespace: Shop, policies: [shop.cedar], schema: shop.cedarschema}\n", "", 1), cedarPolicies, "routes[0].cedar: there are no policies"},
-		"machines pass without":                 {strings.Replace(cedarRules, "path: /orders,", "path: /orders, machines: true, scopes: x/y,", 1), cedarPolicies, "routes[0].cedar: policies are asked about people"},
-		"an action without cedar":               {strings.Replace(cedarRules, "cedar: true, cedar_action", "cedar_action", 1), cedarPolicies, "routes[1]: cedar_action and cedar_resource go with cedar: true"},
-		"a resource without action":             {strings.Replace(cedarRules, "cedar_action: read, ", "", 1), cedarPolicies, "routes[1].cedar_resource: it goes with cedar_action"},
+		"machines pass without":                 {strings.Replace(cedarRules, "path: /orders,", "path: /orders, machines: true, scopes: x/y,", 1), cedarPolicies, "routes[0].cedar: policies decide only about people"},
+		"an action without cedar":               {strings.Replace(cedarRules, "cedar: true, cedar_action", "cedar_action", 1), cedarPolicies, "routes[1]: cedar_action and cedar_resource need cedar: true"},
+		"a resource without action":             {strings.Replace(cedarRules, "cedar_action: read, ", "", 1), cedarPolicies, "routes[1].cedar_resource: it needs cedar_action"},
 	} {
 		if _, err := Load(cedarFile(t, tt.text, tt.policies), Options{Keys: processKeys}); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %s", name, err, tt.want)

@@ -17,11 +17,11 @@ func (r *reader) clientSecret(key string, p pool, into *cognito.Pool) {
 		}
 	}
 	if given > 1 {
-		r.fault(key+".client_secret", "set one of client_secret, client_secret_file and client_secret_arn")
+		r.fault(key+".client_secret", "set only one of client_secret, client_secret_file and client_secret_arn")
 		return
 	}
 	if p.SecondSecret != "" && p.ClientSecret == "" {
-		r.fault(key+".second_client_secret", "it goes with client_secret; a file has the second secret in its second line, and Secrets Manager knows both")
+		r.fault(key+".second_client_secret", "it needs client_secret; a file has the second secret in its second line, and Secrets Manager has both")
 		return
 	}
 	switch {

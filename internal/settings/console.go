@@ -38,10 +38,10 @@ func (r *reader) console(f *file, s *Settings) {
 		pool = &s.Pools[i]
 	}
 	if len(c.Groups) == 0 && !r.has(key+".groups") {
-		r.fault(key, "groups is missing: who may open it?")
+		r.fault(key, "groups is missing: set the groups whose members may open the console")
 	}
 	if s.Sessions == InCookies || pool.Config.InsecureSharedTokensDomain != "" {
-		r.fault(key, "it needs sessions in memory, a database or Redis: an operator's that the browser carries goes on when it is taken away")
+		r.fault(key, "it needs sessions in memory, a database or Redis: the gateway cannot end an operator's session that is in a cookie")
 	}
 	out := &Console{Groups: c.Groups, PoolName: pool.Name, Prefix: "/" + strings.Trim(cmp.Or(c.Path, "/console"), "/")}
 	out.Unsafe = r.stepUp(key, route{ACR: c.ACR, MaxAge: c.MaxAge})
@@ -50,11 +50,11 @@ func (r *reader) console(f *file, s *Settings) {
 		out.Route.Host = u.Hostname()
 	}
 	if out.Prefix == "/" || out.Prefix == pool.Prefix || strings.HasPrefix(pool.Prefix, out.Prefix+"/") || strings.HasPrefix(out.Prefix, pool.Prefix+"/") {
-		r.fault(key+".path", "it is to be a path of its own, such as /console, that is not with the pool's endpoints at %s", pool.Prefix)
+		r.fault(key+".path", "it must be a path of its own, such as /console, that is not with the pool's endpoints at %s", pool.Prefix)
 	}
 	for i, other := range s.Routes {
 		if strings.EqualFold(pathOf(other), out.Prefix) && hostOf(other.Host) == hostOf(out.Route.Host) {
-			r.fault(key+".path", "routes[%d] is for it already", i)
+			r.fault(key+".path", "routes[%d] has this path already", i)
 		}
 	}
 	if tenants, err := s.quietTenants(); err == nil && !r.faulty(key) {

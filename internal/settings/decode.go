@@ -162,7 +162,7 @@ func tooDeep(tokens token.Tokens) int {
 func (d *decoder) decode(key string, node ast.Node, into reflect.Value, depth int) {
 	if d.nodes++; d.nodes == maxNodes || depth > maxDepth {
 		d.nodes = maxNodes
-		d.fault(key, "the file has too many parts here, or refers to itself")
+		d.fault(key, "this part of the file is too large, or refers to itself")
 	}
 	if d.nodes >= maxNodes {
 		return
@@ -173,7 +173,7 @@ func (d *decoder) decode(key string, node ast.Node, into reflect.Value, depth in
 	case *ast.AnchorNode:
 		name := n.Name.GetToken().Value
 		if _, ok := d.anchors[name]; ok {
-			d.fault(key, "the anchor &%s is there twice", label(name))
+			d.fault(key, "the anchor &%s is defined twice", label(name))
 		}
 		d.decode(key, n.Value, into, depth+1)
 		d.anchors[name] = n.Value // not before: it cannot refer to itself
@@ -182,7 +182,7 @@ func (d *decoder) decode(key string, node ast.Node, into reflect.Value, depth in
 		name := n.Value.GetToken().Value
 		target, ok := d.anchors[name]
 		if !ok {
-			d.fault(key, "there is no anchor &%s before it", label(name))
+			d.fault(key, "there is no anchor &%s above this line", label(name))
 			return
 		}
 		line := d.lines[key]
@@ -190,11 +190,11 @@ func (d *decoder) decode(key string, node ast.Node, into reflect.Value, depth in
 		d.lines[key] = line
 		return
 	case *ast.TagNode:
-		d.fault(key, "tags such as %q have no meaning here", bounded(n.GetToken().Value))
+		d.fault(key, "tags such as %q are not supported", bounded(n.GetToken().Value))
 		return
 	case *ast.NullNode:
 		// An empty list of groups must not let everybody in.
-		d.fault(key, "it has no value; give it one, or take the key away")
+		d.fault(key, "it has no value; add one, or remove the key")
 		return
 	}
 	switch {
@@ -227,11 +227,11 @@ func pairs(node ast.Node) (values []*ast.MappingValueNode, ok bool) {
 func (d *decoder) decodeMap(key string, node ast.Node, into reflect.Value, depth int) {
 	values, ok := pairs(node)
 	if !ok {
-		d.fault(key, "it is to be a mapping, with a name and a colon before each value")
+		d.fault(key, "it must be a mapping, with a name and a colon before each value")
 		return
 	}
 	if len(values) == 0 {
-		d.fault(key, "it is empty; give it an item, or take the key away")
+		d.fault(key, "it is empty; add an item, or remove the key")
 	}
 	into.Set(reflect.MakeMap(into.Type()))
 	for _, value := range values {
@@ -259,7 +259,7 @@ func (d *decoder) decodeStruct(key string, node ast.Node, into reflect.Value, de
 			d.decode(key, node, field, depth+1)
 			return
 		}
-		d.fault(key, "it is to be a mapping, with keys such as %s", strings.Join(keysOf(into.Type())[:min(3, into.NumField())], ", "))
+		d.fault(key, "it must be a mapping, with keys such as %s", strings.Join(keysOf(into.Type())[:min(3, into.NumField())], ", "))
 		return
 	}
 	seen := make(map[string]int)
@@ -268,7 +268,7 @@ func (d *decoder) decodeStruct(key string, node ast.Node, into reflect.Value, de
 		name := at.Value
 		if _, ok := value.Key.(*ast.MergeKeyNode); ok {
 			d.lines[join(key, "<<")] = at.Position.Line
-			d.fault(join(key, "<<"), "merge keys have no meaning here; repeat the keys, or refer to one value with *anchor")
+			d.fault(join(key, "<<"), "merge keys are not supported; repeat the keys, or use *anchor for one value")
 			continue
 		}
 		full := join(key, label(name))
@@ -294,7 +294,7 @@ func (d *decoder) decodeList(key string, node ast.Node, into reflect.Value, dept
 		switch node.(type) {
 		case *ast.MappingNode, *ast.MappingValueNode:
 			if into.Type().Elem().Kind() == reflect.Struct {
-				d.fault(key, "it is to be a list: begin each item with a dash")
+				d.fault(key, "it must be a list: begin each item with a dash")
 				return
 			}
 		}
@@ -303,7 +303,7 @@ func (d *decoder) decodeList(key string, node ast.Node, into reflect.Value, dept
 		return
 	}
 	if len(list.Values) == 0 {
-		d.fault(key, "the list is empty; give it an item, or take the key away")
+		d.fault(key, "the list is empty; add an item, or remove the key")
 	}
 	into.Set(reflect.MakeSlice(into.Type(), len(list.Values), len(list.Values)))
 	for i, item := range list.Values {
@@ -328,7 +328,7 @@ func (d *decoder) decodeScalar(key string, node ast.Node, into reflect.Value) {
 	case *ast.IntegerNode, *ast.BoolNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
 		raw = n.GetToken().Value
 	default:
-		d.fault(key, "it is to be one value, not a list or mapping")
+		d.fault(key, "it must be one value, not a list or mapping")
 		return
 	}
 	text, faults := expand(raw, d.lookup)
@@ -350,7 +350,7 @@ func set(into reflect.Value, raw, text string) (err error) {
 		*value = strings.TrimSpace(text)
 		switch {
 		case *value == "":
-			return errors.New("it is empty; give it a value, or take the key away")
+			return errors.New("it is empty; add a value, or remove the key")
 		case strings.ContainsFunc(*value, func(r rune) bool { return r < ' ' && r != '\n' && r != '\r' || r == 0x7f }):
 			return errors.New("it has control characters")
 		}

@@ -63,7 +63,7 @@ func (r *reader) exchanges(f *file, s *Settings) {
 	const key = "exchange_issuer"
 	if issuer == nil {
 		if r.has(key) && !r.faulty("routes") {
-			r.fault(key, "no route has exchange with by: gateway, and needs it")
+			r.fault(key, "no route has exchange with by: gateway; add one, or remove this")
 		}
 		return
 	}
@@ -73,9 +73,9 @@ func (r *reader) exchanges(f *file, s *Settings) {
 		r.oneOf(key+".algorithm", c.Algorithm, "RS256", "ES256", "EdDSA")
 	}
 	if !strings.HasPrefix(config.URL, issuer.Config.BaseURL+"/") {
-		r.fault(key+".issuer", "it is not below %s, where services find the keys", issuer.Config.BaseURL)
+		r.fault(key+".issuer", "it must be a URL below %s, where services find the keys", issuer.Config.BaseURL)
 	} else if path := strings.TrimPrefix(config.URL, issuer.Config.BaseURL); path == issuer.Prefix || strings.HasPrefix(path, issuer.Prefix+"/") {
-		r.fault(key+".issuer", "it is below the prefix of the pool's endpoints")
+		r.fault(key+".issuer", "it must not be below the prefix of the pool's endpoints")
 	}
 	if r.faulty(key) {
 		return
@@ -97,18 +97,18 @@ func (r *reader) exchange(key string, c route, s *Settings, i int) *Exchange {
 	x := c.Exchange
 	switch {
 	case c.Upstream == nil:
-		r.fault(key, "the route has no upstream, which the token would be for")
+		r.fault(key, "exchange needs an upstream that gets the token; add one")
 	case c.Public:
-		r.fault(key, "the route is public: whoever is nobody has no token to exchange")
+		r.fault(key, "the route is public, and exchange needs a person's token; remove one of them")
 	case c.Machines:
-		r.fault(key, "the route lets machines in, and tokens of people alone are exchanged; give machines a route of their own")
+		r.fault(key, "the route lets machines in, and exchange works only for people; use two routes")
 	case c.PassAccessToken || c.PassAuthorization:
-		r.fault(key, "the upstream would get the person's own token too: take pass_access_token and pass_authorization away")
+		r.fault(key, "the upstream would also get the person's own token; remove pass_access_token and pass_authorization")
 	}
 	by := cmp.Or(x.By, byPool)
 	r.oneOf(key+".by", by, byPool, byEndpoint, byGateway)
 	if x.Audience == "" {
-		r.fault(key+".audience", "it is missing: what is the token for?")
+		r.fault(key+".audience", "it is missing: set the identifier of the service that gets the token")
 	}
 	e := &Exchange{Config: exchange.Config{Audience: x.Audience, Scopes: x.Scopes, Actor: x.Actor}}
 	pool := poolOf(s, c)
@@ -117,16 +117,16 @@ func (r *reader) exchange(key string, c route, s *Settings, i int) *Exchange {
 	}
 	e.PoolName = pool.Name
 	if slices.Contains(pool.Config.BearerResources, x.Audience) || slices.ContainsFunc(s.MCP, func(m *mcp.Config) bool { return m != nil && m.URL == x.Audience }) {
-		r.fault(key+".audience", "tokens for it open routes here, and the upstream could use them; give the upstream an identifier of its own")
+		r.fault(key+".audience", "routes of this gateway accept tokens for this audience, and the upstream could use them here; choose another audience")
 	}
 	if by == byGateway {
 		for _, name := range []string{"client_id", "client_secret", "client_secret_file"} {
 			if r.has(key + "." + name) {
-				r.fault(key+"."+name, "the gateway issues the tokens, and asks the pool for nothing; take it away")
+				r.fault(key+"."+name, "the gateway issues the tokens, without the pool; remove it")
 			}
 		}
 	} else if m := s.MCP[i]; m != nil && s.Broker != nil && s.brokered(*m) {
-		r.fault(key+".by", "clients come with tokens of the broker, which the pool does not know; set by: gateway")
+		r.fault(key+".by", "clients have tokens of the broker, which the pool does not know; set by: gateway")
 	} else {
 		r.exchangePool(key, c, by, pool, e)
 	}
@@ -155,10 +155,10 @@ func (r *reader) exchangePool(key string, c route, by string, pool *Pool, e *Exc
 			own.Secrets = file
 		}
 		if x.ClientSecret != "" && x.ClientSecretFile != "" {
-			r.fault(key+".client_secret", "set one of client_secret and client_secret_file")
+			r.fault(key+".client_secret", "set only one of client_secret and client_secret_file")
 		}
 	} else if x.ClientSecret+x.ClientSecretFile != "" {
-		r.fault(key+".client_id", "it is missing: whose secret is it?")
+		r.fault(key+".client_id", "it is missing: set the app client of the secret")
 	}
 	machine := own
 	if by == byPool {
@@ -168,7 +168,7 @@ func (r *reader) exchangePool(key string, c route, by string, pool *Pool, e *Exc
 	if x.Actor {
 		e.Machine = &machine
 		if machine.Secrets == nil && machine.ClientSecret == "" {
-			r.fault(key+".actor", "the app client has no secret, and so no token of its own that would say who acts")
+			r.fault(key+".actor", "the app client has no secret, and cannot get a machine token that names the actor; set a secret, or remove actor")
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Fault is one thing to fix.
+// Fault is one mistake in a configuration.
 type Fault struct {
 	File string
 	Line int    // from 1; 0: the file as a whole

@@ -23,7 +23,7 @@ func (r *reader) keyring(list []string, file, dir string) (*session.Keyring, tim
 	for _, key := range []string{"keys", "keys_file", "keys_dir"} {
 		if r.has(key) {
 			if given++; given == 2 {
-				r.fault(key, "set one of keys, keys_file and keys_dir")
+				r.fault(key, "set only one of keys, keys_file and keys_dir")
 			}
 		}
 	}
@@ -46,14 +46,14 @@ func (r *reader) keyring(list []string, file, dir string) (*session.Keyring, tim
 	for i, text := range keys {
 		key, err := base64.StdEncoding.DecodeString(text)
 		if err != nil {
-			r.fault(at, "key %d is not base64; make one with: openssl rand -base64 32", i+1)
+			r.fault(at, "key %d is not base64; create one with: openssl rand -base64 32", i+1)
 			return nil, since
 		}
 		raw = append(raw, key)
 	}
 	if len(raw) == 0 {
 		if !slices.ContainsFunc(r.faults, func(f Fault) bool { return strings.HasPrefix(f.Key, at) }) {
-			r.fault(at, "there is no key; make one with: openssl rand -base64 32")
+			r.fault(at, "there is no key; create one with: openssl rand -base64 32")
 		}
 		return nil, since
 	}

@@ -18,11 +18,11 @@ func (r *reader) mcp(key string, c route, s *Settings) *mcp.Config {
 	}
 	switch {
 	case c.Public:
-		r.fault(key, "the route is public, and an MCP server is not")
+		r.fault(key, "the route is public, and an MCP server cannot be; remove one of them")
 	case c.Upstream == nil:
-		r.fault(key, "the route has no upstream, which is to be the MCP server")
+		r.fault(key, "the route has no upstream; set the URL of the MCP server")
 	case c.ReadOnlyForOthers:
-		r.fault(key, "read_only_for_others has no meaning here: all calls come by POST")
+		r.fault(key, "read_only_for_others does not work for MCP: all calls are POST; remove it")
 	}
 	config := &mcp.Config{
 		URL: m.URL, AuthorizationServers: m.Servers, Name: m.Title, Documentation: m.Documentation, Scopes: c.Scopes,
@@ -53,7 +53,7 @@ func (r *reader) mcp(key string, c route, s *Settings) *mcp.Config {
 	}
 	for i, other := range s.MCP {
 		if other != nil && other.URL == config.URL {
-			r.fault(key, "its url %s is that of routes[%d] too; give each its own", config.URL, i)
+			r.fault(key, "routes[%[2]d] has the same url %[1]s; choose another one", config.URL, i)
 		}
 	}
 	if _, err := mcp.New(*config); err != nil {

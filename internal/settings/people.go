@@ -46,7 +46,7 @@ func (r *reader) named(key string, c route, s *Settings) (all []codegrant.Permis
 				if !r.has(at) {
 					at = key // one needs no brackets
 				}
-				r.fault(at, "there is no role %q; name it under roles", name)
+				r.fault(at, "there is no role %q; define it under roles", name)
 			}
 			good = good && s.People.Has(name)
 		}
@@ -67,7 +67,7 @@ func (r *reader) named(key string, c route, s *Settings) (all []codegrant.Permis
 func (s *Settings) AnyRole(names ...string) (codegrant.Permission, error) {
 	for _, name := range names {
 		if !s.People.Has(name) {
-			return nil, fmt.Errorf("there is no role %q; name it under roles", name)
+			return nil, fmt.Errorf("there is no role %q; define it under roles", name)
 		}
 	}
 	return s.People.AnyRole(names...), nil

@@ -68,8 +68,8 @@ func TestS660_FaultsOfRulesInTheFile(t *testing.T) {
 		"routes: [{path: /a, allow_email_domains: [a.example, com]}]\n": `routes[0].allow_email_domains[1]: "com" is no domain`,
 		"routes: [{path: /a, networks: [10.0.0.1/8]}]\n":                `routes[0].networks[0]: "10.0.0.1/8" is an address within a network`,
 		"routes: [{path: /a, networks: []}]\n":                          "routes[0].networks: the list is empty",
-		"routes: [{path: /a, public: true, networks: 10.0.0.0/8}]\n":    "routes[0].public: it is public and has permissions",
-		"tests: [{from: here, requests: /, expect: pass}]\n":            "tests[0].from: it is no address",
+		"routes: [{path: /a, public: true, networks: 10.0.0.0/8}]\n":    "routes[0].public: a public route has no permissions",
+		"tests: [{from: here, requests: /, expect: pass}]\n":            "tests[0].from: it is not an IP address",
 	} {
 		_, err := Load(write(t, peopled[:strings.Index(peopled, "group_hierarchy")]+text, nil), Options{Lookup: environment(nil), Keys: processKeys})
 		if err == nil || !strings.Contains(err.Error(), want) {

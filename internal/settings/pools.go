@@ -24,14 +24,14 @@ var poolNamePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$`)
 
 func (r *reader) pools(f *file, s *Settings) {
 	if len(f.Pools) == 0 && !r.has("pools") {
-		r.fault("pools", "there is none; name the user pool to sign in with")
+		r.fault("pools", "there is no pool; add the user pool for the sign-in")
 	}
 	for i, p := range f.Pools {
 		key := itemKey("pools", i)
 		if p.Name == "" {
 			p.Name = "default"
 			if len(f.Pools) > 1 {
-				r.fault(key, "its name is missing; logs, metrics and routes need one where there are several pools")
+				r.fault(key, "its name is missing; each of several pools needs a name, for logs, metrics and routes")
 				p.Name = fmt.Sprintf("default-%d", i)
 			}
 		} else if !poolNamePattern.MatchString(p.Name) {
@@ -72,7 +72,7 @@ func (r *reader) pool(key string, p pool, f *file, s *Settings) Pool {
 		},
 	}
 	if out.Prefix == "/" || !plainPath(out.Prefix) {
-		r.fault(key+".prefix", "it is to be a path such as /auth")
+		r.fault(key+".prefix", "it must be a path such as /auth")
 	}
 	if len(p.LoadBalancers) > 0 {
 		out.Config.LoadBalancer = &verify.ALBConfig{Signers: p.LoadBalancers}
@@ -88,13 +88,13 @@ func (r *reader) pool(key string, p pool, f *file, s *Settings) Pool {
 	if p.SecondRegion != "" && !regionPattern.MatchString(p.SecondRegion) {
 		r.fault(key+".secondary_region", "%q is not a Region such as eu-central-1", p.SecondRegion)
 	} else if first, _, _ := strings.Cut(p.ID, "_"); p.SecondRegion != "" && p.SecondRegion == cmp.Or(p.Region, first) {
-		r.fault(key+".secondary_region", "it is the pool's own Region; give that of its replica, or leave it out")
+		r.fault(key+".secondary_region", "it is the Region of the pool; set the Region of its replica, or remove it")
 	}
 	if p.BaseURL == "" && p.CallbackURL == "" {
-		r.fault(key, "base_url is missing: the origin that browsers see, here or for the whole file")
+		r.fault(key, "base_url is missing: set the origin that browsers see, for this pool or for the whole file")
 	} else if u, err := url.Parse(p.BaseURL); err == nil && len(p.Hosts) > 0 && p.BaseURL != "" &&
 		!slices.ContainsFunc(p.Hosts, func(h string) bool { return strings.EqualFold(h, u.Hostname()) }) {
-		r.fault(key+".hosts", "the host of base_url, %s, is not among them, and callbacks go there", u.Hostname())
+		r.fault(key+".hosts", "the host of base_url, %s, is missing, and callbacks go there; add it", u.Hostname())
 	}
 	digest, _ := json.Marshal(p)
 	sum := sha256.New()
@@ -120,16 +120,16 @@ func (r *reader) userPool(key string, p pool) cognito.Pool {
 		return cognito.Pool{Region: p.Region, ID: p.ID, Domain: p.Domain, ClientID: p.ClientID, Issuer: issuer, JWKSURL: p.JWKSURL}
 	}
 	if p.Domain != "" {
-		r.fault(key+".domain", "it follows from code_grant_url; take one away")
+		r.fault(key+".domain", "code_grant_url has the domain already; remove one of them")
 	}
 	// Whatever else is wrong is told when the pool is tried.
 	out := cognito.Pool{Region: p.Region, ID: p.ID, ClientID: p.ClientID, Issuer: p.Issuer, JWKSURL: p.JWKSURL}
 	if p.Issuer == "" && p.ID == "" && p.JWKSURL == "" {
-		r.fault(key+".jwks_url", "it is missing; with code_grant_url it says which pool this is")
+		r.fault(key+".jwks_url", "it is missing; code_grant_url needs it")
 	}
 	u, err := url.Parse(p.CodeGrantURL)
 	if err != nil || u.Host == "" || strings.TrimSuffix(u.Path, "/") != "/oauth2/token" || u.RawQuery != "" {
-		r.fault(key+".code_grant_url", "it is not of the form https://<domain>/oauth2/token")
+		r.fault(key+".code_grant_url", "it must have the form https://<domain>/oauth2/token")
 		u = &url.URL{Scheme: "https", Host: "placeholder.example.com"}
 	}
 	out.Domain = u.Scheme + "://" + u.Host
@@ -193,10 +193,10 @@ func (r *reader) cookies(key string, p *Pool, before []Pool) {
 			}
 		}
 		if p.Config.CookieName == other.Config.CookieName {
-			r.fault(key+".cookie_name", "the cookie of pool %s has this name too, and would be overwritten", other.Name)
+			r.fault(key+".cookie_name", "the cookie of pool %s has the same name; choose another name", other.Name)
 		}
 		if p.Config.InsecureSharedTokensDomain != "" && other.Config.InsecureSharedTokensDomain != "" {
-			r.fault(key+".shared_tokens_domain", "the tokens of pool %s would be overwritten; give the pools hosts of their own", other.Name)
+			r.fault(key+".shared_tokens_domain", "it would overwrite the tokens of pool %s; use different hosts for the pools", other.Name)
 		}
 	}
 }

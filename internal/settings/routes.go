@@ -66,20 +66,20 @@ func (r *reader) route(key string, c route, s *Settings) gateway.Route {
 	switch {
 	case !c.Machines:
 	case len(c.Scopes) == 0:
-		r.fault(key+".machines", "which of them? Name the scopes that they need")
+		r.fault(key+".machines", "it needs scopes: set the scopes that machines must have")
 	case len(c.Groups) > 0 || len(c.AnyGroups) > 0:
-		r.fault(key+".machines", "no machine is in a group, so that none would pass; give machines a route of their own")
+		r.fault(key+".machines", "machines are in no groups, and none could pass; use a separate route for machines")
 	case len(c.AllowEmails) > 0 || len(c.AllowEmailDomains) > 0:
-		r.fault(key+".machines", "no machine has an e-mail address, so that none would pass; give machines a route of their own")
+		r.fault(key+".machines", "machines have no e-mail address, and none could pass; use a separate route for machines")
 	default:
 		out.Machines = c.Scopes
 	}
 	if c.Public && len(out.Permissions) > 0 {
-		r.fault(key+".public", "it is public and has permissions: take one away")
+		r.fault(key+".public", "a public route has no permissions: remove public, or the permissions")
 		out.Permissions = nil
 	}
 	if c.Upstream != nil && c.Files != "" {
-		r.fault(key, "it has an upstream and files: take one away")
+		r.fault(key, "it has an upstream and files: remove one of them")
 	}
 	if u := c.Upstream; u != nil {
 		if len(u.URLs) == 0 && !r.has(key+".upstream.urls") {
@@ -106,7 +106,7 @@ func (r *reader) route(key string, c route, s *Settings) gateway.Route {
 			is   bool
 		}{{"pass_access_token", c.PassAccessToken}, {"pass_authorization", c.PassAuthorization}, {"pass_headers", len(c.PassHeaders) > 0}, {"assertion", c.Assertion}, {"send_groups", c.SendGroups != nil}} {
 			if sent.is {
-				r.fault(key+"."+sent.name, "files take nothing of that kind; take it away")
+				r.fault(key+"."+sent.name, "it does not work with files; remove it")
 			}
 		}
 	}
@@ -138,7 +138,7 @@ func (r *reader) permissions(key string, c route, s *Settings) []codegrant.Permi
 		return all
 	}
 	if len(all) == 0 {
-		r.fault(key+".read_only_for_others", "others than whom? Name groups, any_groups, roles or scopes")
+		r.fault(key+".read_only_for_others", "it needs groups, any_groups, roles or scopes: all other people may then read")
 		return all
 	}
 	return []codegrant.Permission{codegrant.Any(codegrant.All(all...), codegrant.ReadOnly())}
@@ -199,7 +199,7 @@ func (r *reader) tryGateway(s *Settings) {
 	var index []int
 	for i, route := range s.Routes {
 		if u := route.Upstream; u != nil && u.Health != "" && !strings.HasPrefix(u.Health, "/") {
-			r.fault(fmt.Sprintf("routes[%d].upstream.health", i), "it is to begin with a slash")
+			r.fault(fmt.Sprintf("routes[%d].upstream.health", i), "it must begin with a slash")
 		}
 		route = quiet(route) // nobody is asked while settings are read
 		good := true

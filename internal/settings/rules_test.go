@@ -93,19 +93,19 @@ tests:
 		t.Errorf("good tests: %q", got)
 	}
 	for test, want := range map[string]string{
-		"{as: bob, requests: /admin, expect: pass}":                                           ":12: tests[0].requests: /admin is to be pass, and is forbidden, by route admin: the person does not have group admins",
-		"{as: bob, groups: admins, requests: [/, /x,\n    /admin], expect: forbidden}":        ":12: tests[0].requests[0]: / is to be forbidden, and is pass, by route /: the person is signed in",
-		"{as: bob, acr: x, signed_in: 1h, groups: payers, requests: POST /pay, expect: pass}": ":12: tests[0].requests: POST /pay is to be pass, and is sign_in, by route /pay: the person is to sign in again, for level urn:cognito:loa:3 or higher and signed in within 15m",
-		"{requests: /x, expect: sign_in, signed_in: 1h}":                                      ":12: tests[0].requests: nobody has no groups, scopes, pool or actor; say as whom",
-		"{requests: /x, expect: sign_in, route: admin}":                                       ":12: tests[0].requests: /x is to go by route admin, and goes by route /",
-		"{requests: /x}":                                             ":12: tests[0]: expect is missing: pass, sign_in, forbidden, not_found or refused",
-		"{requests: /x, expect: maybe}":                              ":12: tests[0].expect: it is to be one of pass, sign_in, forbidden, not_found, refused",
-		"{expect: pass}":                                             ":12: tests[0]: requests is missing: what to ask for, such as GET https://app.example.com/admin",
+		"{as: bob, requests: /admin, expect: pass}":                                           ":12: tests[0].requests: /admin: expected pass, got forbidden by route admin: the person does not have group admins",
+		"{as: bob, groups: admins, requests: [/, /x,\n    /admin], expect: forbidden}":        ":12: tests[0].requests[0]: /: expected forbidden, got pass by route /: the person is signed in",
+		"{as: bob, acr: x, signed_in: 1h, groups: payers, requests: POST /pay, expect: pass}": ":12: tests[0].requests: POST /pay: expected pass, got sign_in by route /pay: the person is to sign in again, for level urn:cognito:loa:3 or higher and signed in within 15m",
+		"{requests: /x, expect: sign_in, signed_in: 1h}":                                      ":12: tests[0].requests: groups, scopes, pool and actor need a person: set as",
+		"{requests: /x, expect: sign_in, route: admin}":                                       ":12: tests[0].requests: /x: expected route admin, got route /",
+		"{requests: /x}":                                             ":12: tests[0]: expect is missing: set pass, sign_in, forbidden, not_found or refused",
+		"{requests: /x, expect: maybe}":                              ":12: tests[0].expect: it must be one of pass, sign_in, forbidden, not_found, refused",
+		"{expect: pass}":                                             ":12: tests[0]: requests is missing: add requests such as GET https://app.example.com/admin",
 		"{requests: x, expect: pass}":                                `:12: tests[0].requests: "x" is not of the form GET https://app.example.com/path`,
 		"{requests: get /x, expect: pass}":                           `:12: tests[0].requests: "get /x" is not of the form GET https://app.example.com/path`,
-		"{requests: /x, expect: sign_in, groups: admins}":            ":12: tests[0].requests: nobody has no groups, scopes, pool or actor; say as whom",
+		"{requests: /x, expect: sign_in, groups: admins}":            ":12: tests[0].requests: groups, scopes, pool and actor need a person: set as",
 		"{as: bob, requests: /x, expect: pass, pool: staff}":         `:12: tests[0].requests: there is no pool "staff"`,
-		"{as: bob, requests: /x, expects: pass}":                     ":12: tests[0]: expect is missing: pass, sign_in, forbidden, not_found or refused",
+		"{as: bob, requests: /x, expects: pass}":                     ":12: tests[0]: expect is missing: set pass, sign_in, forbidden, not_found or refused",
 		"{as: bob, requests: ftp://app.example.com/x, expect: pass}": `:12: tests[0].requests: "ftp://app.example.com/x" is not of the form GET https://app.example.com/path`,
 	} {
 		if got := faultsOf(t, routes+"  - "+test+"\n"); !slices.Contains(got, want) {
@@ -124,7 +124,7 @@ func TestLevelsOfRoutes(t *testing.T) {
 		{"twice", ", levels: [gold, gold]", "max_age: 1m", ":3: pools[0].levels: gold is there twice"},
 		{"no level", ", levels: \"a b\"", "max_age: 1m", "cannot be a level"},
 		{"less than a second", "", "max_age: 1500ms", ":5: routes[0].max_age: the pool counts whole seconds"},
-		{"for everybody", "", "max_age: 1m, public: true", ":5: routes[0].public: it is public and has permissions"},
+		{"for everybody", "", "max_age: 1m, public: true", ":5: routes[0].public: a public route has no permissions"},
 	} {
 		text := strings.Replace(ruledPool, "client_id: c1", "client_id: c1"+tt.pool, 1)
 		got := strings.Join(faultsOf(t, text+"  - {path: /, "+tt.route+"}\n"), "\n")
@@ -206,7 +206,7 @@ func TestAssertionKeys(t *testing.T) {
 	if s.Assertions.Algorithm != "RS256" || len(s.Assertions.RSAKeys) != 1 || len(s.Assertions.Keys) != 1 {
 		t.Errorf("%+v", s.Assertions)
 	}
-	if got := faultsOf(t, ruledPool+"  - {path: /, assertion: true}\nassertions: {algorithm: HS256}\n"); len(got) != 1 || !strings.Contains(got[0], ":6: assertions.algorithm: it is to be one of EdDSA, ES256, RS256") {
+	if got := faultsOf(t, ruledPool+"  - {path: /, assertion: true}\nassertions: {algorithm: HS256}\n"); len(got) != 1 || !strings.Contains(got[0], ":6: assertions.algorithm: it must be one of EdDSA, ES256, RS256") {
 		t.Errorf("%q", got)
 	}
 }
@@ -257,9 +257,9 @@ tests:
 		t.Errorf("%+v", s.Routes[0])
 	}
 	for routes, want := range map[string]string{
-		"  - {path: /a, machines: true}\n":                             ":5: routes[0].machines: which of them?",
-		"  - {path: /a, machines: true, scopes: x, groups: staff}\n":   ":5: routes[0].machines: no machine is in a group",
-		"  - {path: /a, machines: true, scopes: x, any_groups: [a]}\n": ":5: routes[0].machines: no machine is in a group",
+		"  - {path: /a, machines: true}\n":                             ":5: routes[0].machines: it needs scopes",
+		"  - {path: /a, machines: true, scopes: x, groups: staff}\n":   ":5: routes[0].machines: machines are in no groups",
+		"  - {path: /a, machines: true, scopes: x, any_groups: [a]}\n": ":5: routes[0].machines: machines are in no groups",
 	} {
 		if got := faultsOf(t, ruledPool+routes); len(got) != 1 || !strings.HasPrefix(got[0], want) {
 			t.Errorf("%s: %q, want %q", routes, got, want)
@@ -304,14 +304,14 @@ func TestMCP(t *testing.T) {
 		t.Error(err)
 	}
 	for routes, want := range map[string]string{
-		"  - {path: /a, upstream: \"http://127.0.0.1:1\", mcp: true}\n  - {path: /b, upstream: \"http://127.0.0.1:1\", mcp: {url: \"https://app.example.com/a\"}}\n": ":6: routes[1].mcp: its url",
+		"  - {path: /a, upstream: \"http://127.0.0.1:1\", mcp: true}\n  - {path: /b, upstream: \"http://127.0.0.1:1\", mcp: {url: \"https://app.example.com/a\"}}\n": ":6: routes[1].mcp: routes[0] has the same url",
 		"  - {path: /a, public: true, upstream: \"http://127.0.0.1:1\", mcp: true}\n":                                                                                ":5: routes[0].mcp: the route is public",
 		"  - {path: /a, mcp: true}\n": ":5: routes[0].mcp: the route has no upstream",
 		"  - {path: /a, upstream: \"http://127.0.0.1:1\", mcp: {url: \"http://app.example.com/a\"}}\n":                     ":5: routes[0].mcp: URL: ",
 		"  - {path: /a, upstream: \"http://127.0.0.1:1\", mcp: {tools: {}}}\n":                                             ":5: routes[0].mcp.tools: it is empty",
 		"  - {path: /a, upstream: \"http://127.0.0.1:1\", mcp: {tools: {a: {group: x}}}}\n":                                ":5: routes[0].mcp.tools.a.group: there is no such key",
 		"  - path: /a\n    upstream: http://127.0.0.1:1\n    mcp:\n      tools:\n        a: {}\n        a: {scopes: x}\n":  ":10: routes[0].mcp.tools.a: it is there twice",
-		"  - {path: /a, upstream: \"http://127.0.0.1:1\", mcp: {tools: [a]}}\n":                                            ":5: routes[0].mcp.tools: it is to be a mapping",
+		"  - {path: /a, upstream: \"http://127.0.0.1:1\", mcp: {tools: [a]}}\n":                                            ":5: routes[0].mcp.tools: it must be a mapping",
 		"  - {path: /a, upstream: \"http://127.0.0.1:1\", scopes: [docs/read], mcp: {tools: {a: {scopes: \"x y\"}}}}\n":    ":5: routes[0].mcp: Tools[a].Scopes",
 		"  - {path: /a, upstream: \"http://127.0.0.1:1\", groups: x, read_only_for_others: true, mcp: {origins: \"*\"}}\n": ":5: routes[0].mcp: read_only_for_others",
 	} {
@@ -348,10 +348,10 @@ func TestBroker(t *testing.T) {
 	}
 	for broker, want := range map[string]string{
 		"broker: {pool: x}\n":                                        ":6: broker.pool: there is no pool",
-		"broker: {prefix: /auth}\n":                                  ":6: broker.prefix: it is that of",
-		"broker: {issuer: \"https://x.example.com\"}\n":              ":6: broker.issuer: it is not on",
+		"broker: {prefix: /auth}\n":                                  ":6: broker.prefix: the endpoints of the pool have this prefix",
+		"broker: {issuer: \"https://x.example.com\"}\n":              ":6: broker.issuer: it must be a URL on",
 		"broker: {redirect_hosts: \"https://x\"}\n":                  ":6: broker: RedirectHosts[0]",
-		"broker: {algorithm: HS256}\n":                               ":6: broker.algorithm: it is to be one of",
+		"broker: {algorithm: HS256}\n":                               ":6: broker.algorithm: it must be one of",
 		"broker: {token_lifetime: 2h}\n":                             ":6: broker: TokenLifetime",
 		"broker: {clients: {a: \"http://x.example\"}}\n":             ":6: broker: Clients[0]",
 		"broker: true\nsessions: cookies\nkeys: " + newKey(t) + "\n": ":6: broker: it needs sessions in",
@@ -361,9 +361,9 @@ func TestBroker(t *testing.T) {
 		}
 	}
 	for broker, want := range map[string]string{
-		"broker: {mode: aws}\n":                              ":6: broker.mode: it is to be one of gateway, pool",
-		"broker: {mode: pool, token_lifetime: 5m}\n":         ":6: broker.token_lifetime: with mode: pool, the pool decides on that",
-		"broker: {mode: pool, clients: {a: \"http://x\"}}\n": ":6: broker.clients: with mode: pool, the pool decides on that",
+		"broker: {mode: aws}\n":                              ":6: broker.mode: it must be one of gateway, pool",
+		"broker: {mode: pool, token_lifetime: 5m}\n":         ":6: broker.token_lifetime: with mode: pool, the pool decides this",
+		"broker: {mode: pool, clients: {a: \"http://x\"}}\n": ":6: broker.clients: with mode: pool, the pool decides this",
 		"broker: {mode: pool, pool: x}\n":                    ":6: broker.pool: there is no pool",
 	} {
 		if got := faultsOf(t, ruledPool+server+broker); len(got) == 0 || !strings.Contains(got[0], want) {

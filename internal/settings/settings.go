@@ -267,10 +267,10 @@ func (r *reader) read(text []byte, options Options) *Settings {
 	r.addresses(&f)
 	s.Tracing = r.tracing(f.Tracing)
 	if f.ExtAuthzListen != "" && len(f.TrustedProxies) == 0 {
-		r.fault("ext_authz_listen", "nobody may ask there; list Envoy's address in trusted_proxies")
+		r.fault("ext_authz_listen", "no proxy may ask there; add the address of Envoy to trusted_proxies")
 	}
 	if f.SPOEListen != "" && len(f.TrustedProxies) == 0 {
-		r.fault("spoe_listen", "nobody may ask there; list HAProxy's address in trusted_proxies, which is 127.0.0.1 where it is a Unix socket")
+		r.fault("spoe_listen", "no proxy may ask there; add the address of HAProxy to trusted_proxies, or 127.0.0.1 for a Unix socket")
 	}
 	r.stores(&f, s, options)
 	s.Certificate = r.certificate(f.TLS)
@@ -279,7 +279,7 @@ func (r *reader) read(text []byte, options Options) *Settings {
 	if ring, since := r.keyring(f.Keys, f.KeysFile, f.KeysDir); ring != nil {
 		s.Keys, s.KeysGiven, s.KeysSince = ring, true, since
 	} else if s.Sessions != Memory && r.uses("keys") && !r.has("keys") && !r.has("keys_file") && !r.has("keys_dir") {
-		r.fault("sessions", "sessions that outlive the process, or are shared by several, need keys that do too; add keys_file, with what openssl rand -base64 32 prints")
+		r.fault("sessions", "these sessions need keys that outlive the process; add keys_file, with the output of openssl rand -base64 32")
 	}
 	s.Events = Events{Queue: f.Events.Queue, Listen: f.Events.Listen}
 	for _, secret := range strings.Fields(r.secret("events.secret", f.Events.Secret, f.Events.SecretFile)) {
@@ -305,22 +305,22 @@ func (r *reader) level(name string) slog.Level {
 
 func (r *reader) oneOf(key, value string, allowed ...string) {
 	if !slices.Contains(allowed, value) {
-		r.fault(key, "it is to be one of %s", strings.Join(allowed, ", "))
+		r.fault(key, "it must be one of %s", strings.Join(allowed, ", "))
 	}
 }
 
 func (r *reader) limits(l limits) {
 	if l.HeaderBytes < 4<<10 || l.HeaderBytes > 1<<20 {
-		r.fault("limits.header_bytes", "it is to be between 4KiB and 1MiB")
+		r.fault("limits.header_bytes", "it must be between 4KiB and 1MiB")
 	}
 	if l.SignInRate > 0 && l.SignInBurst < 2 {
-		r.fault("limits.sign_in_burst", "one sign-in takes two requests")
+		r.fault("limits.sign_in_burst", "it must be 2 at least: one sign-in takes two requests")
 	}
 	if l.AccountRate > 0 && l.AccountBurst < 1 {
-		r.fault("limits.account_sign_in_burst", "it is to be 1 at least, or nobody signs in")
+		r.fault("limits.account_sign_in_burst", "it must be 1 at least, or nobody signs in")
 	}
 	if l.MaxSessions == 0 {
-		r.fault("limits.max_sessions", "it is to be 1 at least")
+		r.fault("limits.max_sessions", "it must be 1 at least")
 	}
 }
 
@@ -341,10 +341,10 @@ func (r *reader) stores(f *file, s *Settings, options Options) {
 	case "apart", "until_first_link":
 		s.Replica.Unverified = f.Replica.TrustUnverifiedEmail
 		if !f.Replica.Django {
-			r.fault("replica.trust_unverified_email", "it is for django: true alone: other replicas know people by nothing but the pool's subject")
+			r.fault("replica.trust_unverified_email", "it needs django: true: other replicas identify people only by the subject of the pool")
 		}
 	default:
-		r.fault("replica.trust_unverified_email", "it is to be never, apart or until_first_link")
+		r.fault("replica.trust_unverified_email", "it must be never, apart or until_first_link")
 	}
 	if (f.Replica.Django || f.Replica.Outbox || f.Replica.History > 0) && !r.has("replica.enabled") {
 		s.Replica.Enabled = true
@@ -369,21 +369,21 @@ func (r *reader) stores(f *file, s *Settings, options Options) {
 	database, redis := r.has("database"), r.has("redis")
 	switch {
 	case s.Sessions == InDatabase && !database && r.uses("database"):
-		r.fault("sessions", "they are to be kept in a database and there is none; add database: URL")
+		r.fault("sessions", "there is no database for them; add database: URL")
 	case s.Sessions == InRedis && !redis && r.uses("redis"):
-		r.fault("sessions", "they are to be kept in Redis and there is none; add redis: URL")
+		r.fault("sessions", "there is no Redis for them; add redis: URL")
 	}
 	if s.Replica.Enabled && !database {
-		r.fault("replica", "it needs a database and there is none; add database: URL")
+		r.fault("replica", "it needs a database; add database: URL")
 	}
 	if database && r.uses("sessions") && s.Sessions != InDatabase && s.Sessions != InRedis && !s.Replica.Enabled {
-		r.fault("database", "nothing is kept in it; write sessions: database, or sessions: redis with ends of sessions in the database, or replica: true, or take it away")
+		r.fault("database", "nothing uses it; set sessions: database, sessions: redis (with session ends in the database) or replica: true, or remove it")
 	}
 	if redis && s.Sessions != InRedis {
-		r.fault("redis", "nothing is kept in it; write sessions: redis, or take it away")
+		r.fault("redis", "nothing uses it; set sessions: redis, or remove it")
 	}
 	if f.Database.MaxConnections < 1 {
-		r.fault("database.max_connections", "it is to be 1 at least")
+		r.fault("database.max_connections", "it must be 1 at least")
 	}
 }
 
@@ -404,7 +404,7 @@ func (r *reader) proxies(list []string) []netip.Prefix {
 			continue
 		}
 		if prefix.Bits() == 0 {
-			r.fault(fmt.Sprintf("trusted_proxies[%d]", i), "everybody could then say who they are; name the addresses of your proxies")
+			r.fault(fmt.Sprintf("trusted_proxies[%d]", i), "every client could then claim to be a proxy; list the addresses of your proxies")
 		}
 		all = append(all, prefix.Masked())
 	}
@@ -421,7 +421,7 @@ func (r *reader) hsts(h *hsts, pools []Pool) *gateway.HSTS {
 	}
 	for _, p := range pools {
 		if strings.HasPrefix(p.Config.BaseURL, "http:") {
-			r.fault("hsts", "browsers know %s, which is no https; they take no notice of it there", p.Config.BaseURL)
+			r.fault("hsts", "browsers ignore it at %s, which is not https; remove it", p.Config.BaseURL)
 			break
 		}
 	}
@@ -448,7 +448,7 @@ func (r *reader) certificate(t *tls) *Certificate {
 	}
 	if c.Chain != nil && c.Key != nil {
 		if err := checkPair(c); err != nil {
-			r.fault("tls", "certificate and key do not fit: %w", err)
+			r.fault("tls", "certificate and key do not match: %w", err)
 		}
 	}
 	return c

@@ -308,8 +308,8 @@ func TestExpand(t *testing.T) {
 // TestParse is about YAML itself.
 func TestParse(t *testing.T) {
 	for _, tt := range []struct{ name, text, fault string }{
-		{"nothing", "", "pools: there is none"},
-		{"a list", "- a\n", "it is to be a mapping, with keys such as listen"},
+		{"nothing", "", "pools: there is no pool"},
+		{"a list", "- a\n", "it must be a mapping, with keys such as listen"},
 		{"two documents", "listen: :1\n---\nlisten: :2\n", ":3: a second document begins here"},
 		{"a directive", "%YAML 1.2\n---\nlisten: :1\n", "directives have no meaning"},
 		{"no YAML", "listen: [\n", ":1: "},
@@ -317,10 +317,10 @@ func TestParse(t *testing.T) {
 		{"too long", strings.Repeat("# \n", maxFile), "it has more than 1048576 bytes"},
 		{"brackets without end", "routes: " + strings.Repeat("[", 100_000), "nested too deeply"},
 		{"dashes without end", "routes:\n  " + strings.Repeat("- ", 100_000), "nested too deeply"},
-		{"a billion laughs", laughs(), "too many parts"},
-		{"an anchor in itself", "routes: &a [*a]\n", "there is no anchor &a before it"},
+		{"a billion laughs", laughs(), "is too large"},
+		{"an anchor in itself", "routes: &a [*a]\n", "there is no anchor &a above this line"},
 		{"brackets around a variable", "pools:\n  - {id: ${ID}}\n", "quote what has ${…}"},
-		{"an environment that adds keys", "listen: ${YAML}\nops_listen: ${YAML}\n", "pools: there is none"},
+		{"an environment that adds keys", "listen: ${YAML}\nops_listen: ${YAML}\n", "pools: there is no pool"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := Load(write(t, tt.text, nil), Options{Lookup: environment(map[string]string{"YAML": "x\nrotes: []"}), Keys: processKeys})

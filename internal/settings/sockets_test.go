@@ -18,8 +18,8 @@ func TestSockets(t *testing.T) {
 		{"listen: unix:/run/cg/http", 0o660, "listen: what the proxy says of its clients does not count; list 127.0.0.1 in trusted_proxies", ""},
 		{"ops_listen: unix:/run/cg/ops\nsocket_mode: 0600", 0o600, "", ""},
 		{"ops_listen: unix:/run/cg/ops\nsocket_mode: \"0666\"", 0o666, "socket_mode: everybody on this machine may connect to /run/cg/ops", ""},
-		{"socket_mode: 0777", 0, "", "socket_mode: it is to be one of 0600, 0660, 0666"},
-		{"socket_mode: 432", 0, "", "socket_mode: it is to be one of 0600, 0660, 0666"},
+		{"socket_mode: 0777", 0, "", "socket_mode: it must be one of 0600, 0660, 0666"},
+		{"socket_mode: 432", 0, "", "socket_mode: it must be one of 0600, 0660, 0666"},
 		{"listen: \"unix:\"", 0, "", "listen: the path is missing"},
 		{"ops_listen: unix:/" + strings.Repeat("a", 103), 0, "", "ops_listen: the path has 104 bytes"},
 	} {

@@ -112,7 +112,7 @@ func (s *Settings) explain(g *gateway.Gateway, q Question) (gateway.Explanation,
 	}
 	if q.As == "" {
 		if len(q.Groups) > 0 || len(q.Scopes) > 0 || q.Pool != "" || q.ACR != "" || q.Ago != 0 || q.Actor != "" || q.Unverified {
-			return gateway.Explanation{}, fmt.Errorf("nobody has no groups, scopes, pool or actor; say as whom")
+			return gateway.Explanation{}, fmt.Errorf("groups, scopes, pool and actor need a person: set as")
 		}
 		return g.Explain(r, "", nil), nil
 	}
@@ -168,18 +168,18 @@ func (r *reader) tests(f *file, s *Settings) {
 	for i, t := range f.Tests {
 		key := fmt.Sprintf("tests[%d]", i)
 		if len(t.Requests) == 0 && !r.has(key+".requests") {
-			r.fault(key, "requests is missing: what to ask for, such as GET https://app.example.com/admin")
+			r.fault(key, "requests is missing: add requests such as GET https://app.example.com/admin")
 		}
 		if t.Verified != "" {
 			r.oneOf(key+".email_verified", t.Verified, "true", "false")
 		}
 		if _, err := netip.ParseAddr(t.From); err != nil && t.From != "" {
-			r.fault(key+".from", "it is no address such as 10.1.2.3")
+			r.fault(key+".from", "it is not an IP address such as 10.1.2.3")
 		}
 		if t.Expect == "" && !r.has(key+".expect") {
-			r.fault(key, "expect is missing: pass, sign_in, forbidden, not_found or refused")
+			r.fault(key, "expect is missing: set pass, sign_in, forbidden, not_found or refused")
 		} else if _, ok := outcomes[t.Expect]; !ok {
-			r.follow(key+".expect", "it is to be one of pass, sign_in, forbidden, not_found, refused")
+			r.follow(key+".expect", "it must be one of pass, sign_in, forbidden, not_found, refused")
 		}
 	}
 	if len(r.faults) > 0 || len(f.Tests) == 0 {
@@ -210,15 +210,16 @@ func (r *reader) tests(f *file, s *Settings) {
 				by = "route " + got.Route
 			}
 			if got.Decision != outcomes[t.Expect] {
-				r.fault(key, "%s is to be %s, and is %s, by %s: %s", bounded(request), t.Expect, word(got.Decision), by, got.Reason)
+				r.fault(key, "%s: expected %s, got %s by %s: %s", bounded(request), t.Expect, Word(got.Decision), by, got.Reason)
 			} else if t.Route != "" && t.Route != got.Route {
-				r.fault(key, "%s is to go by route %s, and goes by %s", bounded(request), t.Route, by)
+				r.fault(key, "%s: expected route %s, got %s", bounded(request), t.Route, by)
 			}
 		}
 	}
 }
 
-func word(d gateway.Decision) string {
+// Word is what expect in a test calls a decision, or the decision's own word.
+func Word(d gateway.Decision) string {
 	for word, decision := range outcomes {
 		if decision == d {
 			return word

@@ -186,7 +186,7 @@ func (r *reader) headers(f tracing) Headers {
 		case !ok || !httpguts.ValidHeaderFieldName(name) || value == "" || !httpguts.ValidHeaderFieldValue(value):
 			r.fault(l.key, "it is not of the form name=value")
 		case slices.ContainsFunc(all, func(h Header) bool { return strings.EqualFold(h.Name, name) }):
-			r.fault(l.key, "a header is there twice")
+			r.fault(l.key, "the header is set twice")
 		default:
 			all = append(all, Header{name, Secret(value)})
 		}

@@ -90,7 +90,7 @@ func TestTracingFaults(t *testing.T) {
 		{"more than all", "tracing:\n  endpoint: http://c\n  sample_ratio: 1.5", nil, `:6: tracing.sample_ratio: "1.5" is not a number from 0 to 1`},
 		{"no number", "tracing: {endpoint: 'http://c', sample_ratio: NaN}", nil, "is not a number from 0 to 1"},
 		{"no header", "tracing:\n  endpoint: http://127.0.0.1\n  headers: [a=b, s3cret]", nil, ":6: tracing.headers[1]: it is not of the form name=value"},
-		{"a header twice", "tracing: {endpoint: 'http://127.0.0.1', headers: [a=b, A=s3cret]}", nil, "tracing.headers[1]: a header is there twice"},
+		{"a header twice", "tracing: {endpoint: 'http://127.0.0.1', headers: [a=b, A=s3cret]}", nil, "tracing.headers[1]: the header is set twice"},
 		{"an empty file", "tracing: {endpoint: 'http://127.0.0.1', headers_file: empty}", nil, "tracing.headers_file: the file has no header"},
 		{"a file that is not there", "tracing: {endpoint: 'http://127.0.0.1', headers_file: nowhere}", nil, "nowhere"},
 		{"both", "tracing: {endpoint: 'http://127.0.0.1', headers: a=b, headers_file: headers}", nil, "tracing.headers: set it or headers_file, not both"},

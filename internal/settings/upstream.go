@@ -34,15 +34,15 @@ func (r *reader) upstreams(f *file, s *Settings) {
 		case !named:
 			r.fault(key, "there is no %q in upstream_oauth at the top of the file", bounded(c.UpstreamOAuth))
 		case c.Upstream == nil:
-			r.fault(key, "the route has no upstream, which would get the token")
+			r.fault(key, "the route has no upstream for the token; add one")
 		case c.Public:
-			r.fault(key, "the route is public, and tokens are people's")
+			r.fault(key, "the route is public, and tokens belong to people; remove one of them")
 		case c.Machines:
-			r.fault(key, "the route lets machines in, and tokens are people's; give machines a route of their own")
+			r.fault(key, "the route lets machines in, and tokens belong to people; use a separate route for machines")
 		case c.PassAccessToken || c.PassAuthorization || c.Exchange != nil:
-			r.fault(key, "the upstream would get two tokens: take pass_access_token, pass_authorization and exchange away")
+			r.fault(key, "the upstream would get two tokens; remove pass_access_token, pass_authorization and exchange")
 		case known >= 0 && poolOf(s, c) != nil && poolOf(s, c).Name != s.Upstreams[known].PoolName:
-			r.fault(key, "its people are of pool %s, and the route is for those of %s", s.Upstreams[known].PoolName, poolOf(s, c).Name)
+			r.fault(key, "it belongs to pool %s, and the route to pool %s", s.Upstreams[known].PoolName, poolOf(s, c).Name)
 		}
 	}
 }
@@ -61,12 +61,12 @@ func (r *reader) upstream(key, name string, c otherServer, s *Settings) {
 		pool = &s.Pools[i]
 	}
 	if s.Sessions == InCookies || pool.Config.InsecureSharedTokensDomain != "" {
-		r.fault(key, "it needs sessions in memory, a database or Redis: of those that browsers carry, nobody hears when they end")
+		r.fault(key, "it needs sessions in memory, a database or Redis: the gateway cannot end sessions that are in cookies")
 	}
 	secret := c.ClientSecret
 	if c.ClientSecretFile != "" {
 		if secret != "" {
-			r.fault(key+".client_secret", "set one of client_secret and client_secret_file")
+			r.fault(key+".client_secret", "set only one of client_secret and client_secret_file")
 		}
 		secret = strings.TrimSpace(string(r.readFile(key+".client_secret_file", c.ClientSecretFile, true)))
 	}

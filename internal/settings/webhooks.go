@@ -1,7 +1,10 @@
 package settings
 
 import (
+	"errors"
+	"io/fs"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
@@ -14,12 +17,19 @@ func (r *reader) webhooks(f *file, s *Settings) {
 		r.webhook("webhooks."+name, name, f.Webhooks[name], s)
 	}
 	if len(f.Webhooks) > 0 && r.uses("replica") && !s.Replica.Outbox && !r.faulty("replica") {
-		r.fault("webhooks", "they are made of the changes in the outbox, which is off; write replica: {outbox: true}")
+		r.fault("webhooks", "webhooks need the outbox, which is off; set replica: {outbox: true}")
 	}
 }
 
 func (r *reader) webhook(key, name string, c webhookTo, s *Settings) {
 	e := webhook.Endpoint{Name: name, URL: c.URL, Events: c.Events, Private: c.PrivateNetwork}
+	if path := r.beside(c.SecretFile); c.SecretFile != "" {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			r.files = append(r.files, path)
+			r.fault(key+".secret_file", "there is no file %[1]s; create it with: codegrant webhooks secret > %[1]s", path)
+			return
+		}
+	}
 	for _, text := range strings.Fields(r.secret(key+".secret", c.Secret, c.SecretFile)) {
 		secret, err := webhook.ParseSecret(text)
 		if err != nil {

@@ -17,15 +17,20 @@ func TestWebhooks(t *testing.T) {
 		t.Errorf("%+v", s.Webhooks)
 	}
 	for more, want := range map[string]string{
-		strings.Replace(before, "{outbox: true}", "true", 1) + hooks:    ":8: webhooks: they are made of the changes in the outbox",
-		before + strings.Replace(hooks, "https://crm", "http://crm", 1): ":9: webhooks.crm.url: it is to begin with https://",
-		before + strings.Replace(hooks, "created", "gone", 1):           ":9: webhooks.crm.events: there is no \"gone\"",
-		before + strings.Replace(hooks, key, "hunter2", 1):              ":9: webhooks.crm.secret: it is to be whsec_",
-		before + strings.Replace(hooks, "secret: "+key+", ", "", 1):     ":9: webhooks.crm.secret: it is missing",
-		before + strings.Replace(hooks, "crm: {", "CRM: {", 1):          ":9: webhooks.CRM: its name: it is to be small letters",
-		before + strings.Replace(hooks, "url:", "uri:", 1):              ":9: webhooks.crm.uri:",
+		strings.Replace(before, "{outbox: true}", "true", 1) + hooks:               ":8: webhooks: webhooks need the outbox",
+		before + strings.Replace(hooks, "https://crm", "http://crm", 1):            ":9: webhooks.crm.url: it is to begin with https://",
+		before + strings.Replace(hooks, "created", "gone", 1):                      ":9: webhooks.crm.events: there is no \"gone\"",
+		before + strings.Replace(hooks, key, "hunter2", 1):                         ":9: webhooks.crm.secret: it must be whsec_",
+		before + strings.Replace(hooks, "secret: "+key+", ", "", 1):                ":9: webhooks.crm.secret: it is missing",
+		before + strings.Replace(hooks, "secret: "+key, "secret_file: missing", 1): ":9: webhooks.crm.secret_file: there is no file ",
+		before + strings.Replace(hooks, "crm: {", "CRM: {", 1):                     ":9: webhooks.CRM: its name: it must be small letters",
+		before + strings.Replace(hooks, "url:", "uri:", 1):                         ":9: webhooks.crm.uri:",
 	} {
-		if got := faultsOf(t, ruledPool+more); len(got) == 0 || !strings.HasPrefix(got[0], want) || strings.Contains(strings.Join(got, " "), "hunter2") {
+		got := faultsOf(t, ruledPool+more)
+		if strings.Contains(more, "secret_file") && (len(got) != 1 || !strings.Contains(got[0], "codegrant webhooks secret > ")) {
+			t.Errorf("a missing file: %q", got)
+		}
+		if len(got) == 0 || !strings.HasPrefix(got[0], want) || strings.Contains(strings.Join(got, " "), "hunter2") {
 			t.Errorf("%s: %q, want %q", more, got, want)
 		}
 	}

@@ -63,7 +63,7 @@ func New(c Config) (*Policies, error) {
 	for _, file := range c.Policies {
 		found, err := parse(file)
 		if err != nil {
-			faults = append(faults, fmt.Errorf("%s: %w", file.Name, err))
+			faults = append(faults, fmt.Errorf("%s: %s", file.Name, placeOfFault.ReplaceAllString(err.Error(), "line $1, column $2:")))
 		}
 		for i, policy := range found {
 			id := types.PolicyID(policy.Annotations()["id"])
@@ -77,18 +77,25 @@ func New(c Config) (*Policies, error) {
 				continue
 			}
 			if err := p.check.Policy(string(id), (*ast.Policy)(policy.AST())); err != nil {
-				faults = append(faults, fmt.Errorf("%s: %s does not fit the schema: %w", file.Name, id, err))
+				at := ""
+				if line := policy.Position().Line; line > 0 {
+					at = fmt.Sprintf("line %d: ", line)
+				}
+				faults = append(faults, fmt.Errorf("%s: %s%s does not fit the schema: %w", file.Name, at, id, err))
 			}
 		}
 	}
 	if count == 0 && len(faults) == 0 {
-		faults = append(faults, errors.New("there is no policy: nobody would be allowed"))
+		faults = append(faults, errors.New("there is no policy: nobody would be allowed; add a permit"))
 	}
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
 	return p, nil
 }
+
+// placeOfFault is where the engine says that it could not read a policy.
+var placeOfFault = regexp.MustCompile(`^parser error: parse error at [^:]*:(\d+):(\d+)`)
 
 func parse(file File) ([]*engine.Policy, error) {
 	if !strings.HasSuffix(file.Name, ".json") {

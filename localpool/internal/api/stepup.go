@@ -55,7 +55,7 @@ func (a *API) target(c state.Client, p map[string]string) (at progress, err erro
 	case err != nil:
 		return at, err
 	case seconds >= 0 && a.state.Now().Sub(signedIn) > time.Duration(seconds)*time.Second:
-		return at, nil // all of it is to be shown anew
+		return at, nil // all of it must be shown anew
 	case shown.Level >= at.level:
 		return at, invalid("The access token is already at the requested level.")
 	}

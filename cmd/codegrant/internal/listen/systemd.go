@@ -77,7 +77,7 @@ func activated() (s Sockets, err error) {
 	slots := map[string]*net.Listener{"ops": &s.Ops, "ext_authz": &s.ExtAuthz, "spoe": &s.SPOE}
 	n, err := strconv.Atoi(count)
 	if err != nil || n < 1 || n > len(slots)+1 {
-		return s, fmt.Errorf("systemd passes %q sockets; it is to be one, and perhaps others named ops, ext_authz and spoe", count)
+		return s, fmt.Errorf("systemd passes %q sockets; it must be one, and perhaps others named ops, ext_authz and spoe", count)
 	}
 	named := slices.ContainsFunc(names, func(name string) bool { return slots[name] != nil })
 	s.passed = make(map[net.Listener]bool)

@@ -91,7 +91,7 @@ func (c test) Run(_ context.Context, out *terminal.Streams) error {
 		return err
 	}
 	if s.Cedar == nil {
-		return fmt.Errorf("%s names no policies; add cedar: {policies: [policies.cedar]}", c.Config)
+		return fmt.Errorf("%s has no policies; add cedar: {policies: [policies.cedar]}", c.Config)
 	}
 	pool, err := parts.ChoosePool(s, c.Pool)
 	if err != nil {
@@ -134,9 +134,9 @@ func read(file string) ([]entry, error) {
 	for i, e := range cases {
 		switch {
 		case e.Allow == nil:
-			return nil, fmt.Errorf("%s: case %d (%s) does not say what is right: add allow: true, or false", file, i+1, e.Name)
+			return nil, fmt.Errorf("%s: case %d (%s) has no expected decision: add allow: true or allow: false", file, i+1, e.Name)
 		case e.Action == "":
-			return nil, fmt.Errorf("%s: case %d (%s) names no action", file, i+1, e.Name)
+			return nil, fmt.Errorf("%s: case %d (%s) has no action: add action, such as get /orders", file, i+1, e.Name)
 		}
 	}
 	return cases, nil
@@ -155,21 +155,25 @@ func (e entry) ask(p *cedar.Policies, issuer string) outcome {
 	o := outcome{Allowed: v.Allowed, Policies: v.Policies}
 	by := func(ids []string) string {
 		if len(ids) == 0 {
-			return "no policy"
+			return "none"
 		}
 		return strings.Join(ids, ", ")
 	}
 	words := map[bool]string{true: "allowed", false: "refused"}
+	decided := words[v.Allowed] + " by " + by(v.Policies)
+	if len(v.Policies) == 0 {
+		decided = "refused, because no policy permits it" // as Cedar decides without a policy
+	}
 	switch {
 	case err != nil:
 		o.Reason = err.Error()
 	case v.Allowed != *e.Allow:
-		o.Reason = fmt.Sprintf("%s by %s, and is to be %s", words[v.Allowed], by(v.Policies), words[*e.Allow])
+		o.Reason = fmt.Sprintf("expected %s, got %s", words[*e.Allow], decided)
 		if len(v.Faults) > 0 {
 			o.Reason += "; not evaluated: " + strings.Join(v.Faults, "; ")
 		}
 	case e.By != nil && by(slices.Sorted(slices.Values(e.By))) != by(v.Policies):
-		o.Reason = fmt.Sprintf("%s by %s, and is to be by %s", words[v.Allowed], by(v.Policies), by(slices.Sorted(slices.Values(e.By))))
+		o.Reason = fmt.Sprintf("expected policies: %s; got %s", by(slices.Sorted(slices.Values(e.By))), decided)
 	default:
 		o.Good = true
 	}
@@ -196,7 +200,7 @@ func show(out *terminal.Streams, all []outcome, asJSON bool) error {
 		fmt.Fprintf(out.Stdout, "%s, %d wrong\n", terminal.Plural(len(all), "case"), wrong)
 	}
 	if wrong > 0 {
-		return errors.New("the policies decide otherwise")
+		return errors.New("the policies do not decide all cases as expected")
 	}
 	return nil
 }

@@ -48,8 +48,8 @@ cedar: {namespace: Shop, policies: [shop.cedar]}
 		t.Errorf("%d %s%s", status, stdout, stderr)
 	}
 	for _, tt := range []struct{ name, text, want string }{
-		{"otherwise", `[{name: x, sub: c-1, action: post /orders, allow: true}]`, "refused by no policy, and is to be allowed"},
-		{"by another policy", `[{sub: c-1, groups: [editors], action: post /orders, allow: true, by: [owners see]}]`, "case 1: allowed by editors write, and is to be by owners see"},
+		{"otherwise", `[{name: x, sub: c-1, action: post /orders, allow: true}]`, "x: expected allowed, got refused, because no policy permits it"},
+		{"by another policy", `[{sub: c-1, groups: [editors], action: post /orders, allow: true, by: [owners see]}]`, "case 1: expected policies: owners see; got allowed by editors write"},
 		{"no entity", `[{sub: c-1, action: view, resource: "42", allow: false}]`, "is no entity"},
 		{"nothing expected", `[{sub: c-1, action: view}]`, "add allow: true"},
 		{"a key that there is not", `[{sub: c-1, action: view, allowed: true}]`, "allowed"},

@@ -123,7 +123,7 @@ func (c Command) print(w io.Writer, s *settings.Settings, q settings.Question, e
 		}
 		line("asks for", asked.Permission+": "+has)
 	}
-	line(string(e.Decision), e.Reason)
+	line(settings.Word(e.Decision), e.Reason)
 	if e.Decision == gateway.Passed && len(e.Servers) > 0 {
 		line("goes to", strings.Join(e.Servers, ", "))
 	}

@@ -28,8 +28,8 @@ func TestExplainByTheReplica(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"--as", "alice@example.com"}, "  passed     the person has"}, {[]string{"--as", "alice"}, "in of-alice, staff as the replica says"}, {[]string{"--as", "bob@example.com"}, "  forbidden  the person does not have group of-alice"},
-		{[]string{"--as", "carol@example.com", "--groups", "of-alice"}, "carol@example.com, in of-alice\n"}, {nil, "  unauthorized nobody is signed in"},
+		{[]string{"--as", "alice@example.com"}, "  pass       the person has"}, {[]string{"--as", "alice"}, "in of-alice, staff as the replica says"}, {[]string{"--as", "bob@example.com"}, "  forbidden  the person does not have group of-alice"},
+		{[]string{"--as", "carol@example.com", "--groups", "of-alice"}, "carol@example.com, in of-alice\n"}, {nil, "  sign_in    nobody is signed in"},
 	} {
 		stdout, stderr, status := say(t, append([]string{"serve", "--check", "--config", config, "--request", "/x"}, tt.args...)...)
 		if status != 0 || !strings.Contains(stdout, tt.want) {
@@ -66,11 +66,11 @@ routes:
 		args []string
 		want string
 	}{
-		{[]string{"--request", "/orders", "--as", "services", "--machine", "--scopes", "orders/read"}, "  passed "},
+		{[]string{"--request", "/orders", "--as", "services", "--machine", "--scopes", "orders/read"}, "  pass       "},
 		{[]string{"--request", "/orders", "--as", "services", "--machine", "--scopes", "orders/read"}, "/orders, the app client services, with orders/read\n"},
 		{[]string{"--request", "/orders", "--as", "services", "--machine"}, "  forbidden "},
-		{[]string{"--request", "/people", "--as", "services", "--machine", "--scopes", "orders/read"}, "  unauthorized "},
-		{[]string{"--request", "/people", "--as", "services"}, "  passed "},
+		{[]string{"--request", "/people", "--as", "services", "--machine", "--scopes", "orders/read"}, "  sign_in    "},
+		{[]string{"--request", "/people", "--as", "services"}, "  pass       "},
 	} {
 		stdout, stderr, status := say(t, append([]string{"serve", "--check", "--config", config}, tt.args...)...)
 		if status != 0 || !strings.Contains(stdout, tt.want) {

@@ -447,7 +447,7 @@ func TestServeTLS(t *testing.T) {
 		t.Error("the certificate is the old one")
 	}
 	g.writeFile("pair.pem", "no certificate")
-	g.logged("new configuration is wrong; the old one stays", "certificate and key do not fit")
+	g.logged("new configuration is wrong; the old one stays", "certificate and key do not match")
 	if r := ask(); r.StatusCode != 200 {
 		t.Errorf("after a wrong certificate: %d", r.StatusCode)
 	}

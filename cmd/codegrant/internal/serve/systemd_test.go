@@ -109,8 +109,8 @@ func TestServeUnderSystemd(t *testing.T) {
 // TestServeRefusesSocketsThatItCannotTellApart instead of serving the wrong thing.
 func TestServeRefusesSocketsThatItCannotTellApart(t *testing.T) {
 	for _, tt := range []struct{ count, names, want string }{
-		{"5", "a:ops:ext_authz:spoe:b", "it is to be one, and perhaps others named ops, ext_authz and spoe"},
-		{"x", "", "it is to be one, and perhaps others named ops, ext_authz and spoe"},
+		{"5", "a:ops:ext_authz:spoe:b", "it must be one, and perhaps others named ops, ext_authz and spoe"},
+		{"x", "", "it must be one, and perhaps others named ops, ext_authz and spoe"},
 		{"1", "", "use socket 1 of systemd's"}, // there is none
 		{"2", "ops:ops", "use socket 1 of systemd's"},
 	} {
