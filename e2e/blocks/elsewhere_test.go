@@ -9,6 +9,7 @@ var elsewhere = map[string]string{
 	// Other files than configurations of codegrant.
 	"docs/rules.md: - {name: editors place orders, sub: c-1, groups: [editors], action: post /orders, allow: true, by: [editors write]}": "cases, and no configuration: TestPolicyCases runs them",
 	"docs/rules.md: @id(\"editors write\")":                                  "TestPolicyCases runs it",
+	"docs/rules.md: namespace Shop {":                                        "TestPolicyCases runs it",
 	"examples/gateway/envoy/README.md: - name: envoy.filters.http.ext_authz": "a part of Envoy's configuration: e2e/proxies runs the whole of it",
 	"docs/assertions.md: @Bean":                                              "a part of a Spring application: TestS450_FrameworksReadTheGatewaysWord runs one",
 	"docs/assertions.md: JwkProvider keys = new JwkProviderBuilder(new URL(\"https://app.example.com/auth/.well-known/jwks.json\")).cached(true).rateLimited(true).build();": "a fragment of Java: TestS231_AssertionsVerify runs the same calls",

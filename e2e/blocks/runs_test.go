@@ -104,7 +104,7 @@ func TestPolicyCases(t *testing.T) {
 	}
 	write(t, dir, "codegrant.yaml", config)
 	write(t, dir, "shop.cedar", text(t, page, `@id("editors write")`))
-	write(t, dir, "shop.cedarschema", beside["shop.cedarschema"])
+	write(t, dir, "shop.cedarschema", text(t, page, "namespace Shop {"))
 	write(t, dir, "cases.yaml", text(t, page, "- {name: editors place orders"))
 	command := strings.Replace(text(t, page, "codegrant policy test"), "codegrant", p.binary, 1)
 	shell(t, dir, nil, command)
