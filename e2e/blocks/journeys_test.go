@@ -244,7 +244,7 @@ func TestJourneyGateway(t *testing.T) {
 		t.Fatalf("the first part has %d commands", len(commands))
 	}
 	run := func(i int) string { return strings.Replace(commands[i], "codegrant", p.binary, 1) }
-	if out := shell(t, dir, environment, run(0)); !strings.Contains(out, "codegrant.yaml is fine: 1 pool, 2 routes") {
+	if out := shell(t, dir, environment, run(0)); !strings.Contains(out, "codegrant.yaml is valid: 1 pool, 2 routes") {
 		t.Errorf("--check prints %s", out)
 	}
 	shell(t, dir, environment, run(2))
