@@ -8,25 +8,29 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"math/big"
 	"testing"
 )
 
-// TestKeys: what is made is a key as any of 2,048 bits to who verifies, and a file of before has
-// keys with two primes.
+// TestKeys: what is made is a key as any of 2,048 bits to who verifies, and files of before have
+// keys with two primes, and with four.
 func TestKeys(t *testing.T) {
-	made, err := makeKey()
-	if err != nil {
-		t.Fatal(err)
+	keys := make(map[string]int)
+	for range 20 {
+		made, err := makeKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys[made] = 8
 	}
-	two, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
+	for _, primes := range []int{2, 4} {
+		der, err := x509.MarshalPKCS8PrivateKey(keyOf(t, primes))
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys[string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))] = primes
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(two)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for text, primes := range map[string]int{made: 4, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})): 2} {
+	for text, primes := range keys {
 		key, err := parseKey(text)
 		if err != nil {
 			t.Fatal(err)
@@ -39,6 +43,27 @@ func TestKeys(t *testing.T) {
 			if err := rsa.VerifyPKCS1v15(&key.private.PublicKey, crypto.SHA256, sum[:], key.signHash(sum[:])); err != nil {
 				t.Fatalf("%d primes, message %d: %v", primes, n, err)
 			}
+		}
+	}
+}
+
+// keyOf makes a key of so many primes.
+func keyOf(t *testing.T, primes int) *rsa.PrivateKey {
+	t.Helper()
+	for {
+		n, totient := big.NewInt(1), big.NewInt(1)
+		var all []*big.Int
+		for range primes {
+			p, err := rand.Prime(rand.Reader, keyBits/primes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, p)
+			n.Mul(n, p)
+			totient.Mul(totient, new(big.Int).Sub(p, big.NewInt(1)))
+		}
+		if d := new(big.Int).ModInverse(big.NewInt(keyExponent), totient); d != nil && n.BitLen() == keyBits {
+			return &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: n, E: keyExponent}, D: d, Primes: all}
 		}
 	}
 }
