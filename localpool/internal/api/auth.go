@@ -133,7 +133,7 @@ func (a *API) byPassword(ctx context.Context, c state.Client, p, sent map[string
 		return nil, err
 	}
 	if _, err := a.state.User(c.PoolID, p["USERNAME"]); err != nil {
-		known, failed := a.triggers.Migrate(ctx, c, p["USERNAME"], p["PASSWORD"], triggers.Sent{Validation: sent})
+		known, failed := a.migrate(ctx, c, p["USERNAME"], p["PASSWORD"], triggers.Sent{Validation: sent})
 		if failed != nil {
 			return nil, failed
 		}
@@ -152,6 +152,16 @@ func (a *API) byPassword(ctx context.Context, c state.Client, p, sent map[string
 		return nil, err
 	}
 	return a.proceed(ctx, c, u, triggers.Authentication, nil, p["DEVICE_KEY"], at.with(state.ByPassword))
+}
+
+// migrate has a function bring somebody whom the pool does not know. A client that is not
+// told of users is not told either that there is none to bring.
+func (a *API) migrate(ctx context.Context, c state.Client, username, password string, sent triggers.Sent) (bool, error) {
+	known, err := a.triggers.Migrate(ctx, c, username, password, sent)
+	if !c.TellUnknown && refusedAs(err, state.UserNotFound) {
+		return false, nil
+	}
+	return known, err
 }
 
 func (a *API) byRefresh(ctx context.Context, c state.Client, p map[string]string) (any, error) {

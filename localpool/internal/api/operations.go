@@ -60,7 +60,7 @@ var operations = merged(map[string]operation{
 	"SignUp":                           opened(calling((*API).signUp)),
 	"ConfirmSignUp":                    opened(calling((*API).confirmSignUp)),
 	"ResendConfirmationCode":           app((*API).resendConfirmationCode),
-	"ForgotPassword":                   app((*API).forgotPassword),
+	"ForgotPassword":                   opened(calling((*API).forgotPassword)),
 	"ConfirmForgotPassword":            opened(calling((*API).confirmForgotPassword)),
 	"GetUser":                          app((*API).getUser),
 	"DeleteUser":                       app((*API).deleteUser),

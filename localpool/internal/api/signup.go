@@ -99,9 +99,10 @@ func (a *API) confirmSignUp(ctx context.Context, in *confirmSignUp) (any, error)
 }
 
 type aboutUser struct {
-	ClientId   string
-	Username   string
-	SecretHash string
+	ClientId       string
+	Username       string
+	SecretHash     string
+	ClientMetadata map[string]string
 }
 
 func (a *API) resendConfirmationCode(in *aboutUser) (any, error) {
@@ -113,10 +114,15 @@ func (a *API) resendConfirmationCode(in *aboutUser) (any, error) {
 	return delivered(c, in.Username, to, err, state.UserNotFound)
 }
 
-func (a *API) forgotPassword(in *aboutUser) (any, error) {
+func (a *API) forgotPassword(ctx context.Context, in *aboutUser) (any, error) {
 	c, err := a.identify(in.ClientId, in.Username, in.SecretHash)
 	if err != nil {
 		return nil, err
+	}
+	if _, err := a.state.User(c.PoolID, in.Username); err != nil {
+		if _, err := a.migrate(ctx, c, in.Username, "", triggers.Sent{Metadata: in.ClientMetadata}); err != nil {
+			return nil, err
+		}
 	}
 	to, err := a.state.ForgotPassword(c.PoolID, in.Username)
 	if refusedAs(err, state.NotAuthorized) {

@@ -1,6 +1,7 @@
 package triggers
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -99,13 +100,20 @@ func (t *Triggers) VerifyChallenge(ctx context.Context, a About, private map[str
 }
 
 // Migrate has a function say who somebody is that the pool does not know, and makes them a
-// user. It returns false where there is nothing to ask, or the function does not know them
-// either: the text of its error is for the log.
+// user: at a sign-in, with the password, and, without one, where they say that they forgot
+// it. It returns false where there is nothing to ask. Of somebody whom the function does
+// not know either, it says no more than that: the text of its error is for the log.
 func (t *Triggers) Migrate(ctx context.Context, c state.Client, username, password string, sent Sent) (bool, error) {
 	if _, ok := t.hook(c.PoolID, UserMigration); !ok {
 		return false, nil
 	}
-	request := map[string]any{"password": password, "validationData": sent.Validation, "userName": username}
+	source, status := "UserMigration_Authentication", state.Confirmed
+	request := map[string]any{"password": password, "validationData": given(sent.Validation), "userName": username}
+	if password == "" {
+		source, status = "UserMigration_ForgotPassword", state.ResetRequired
+		delete(request, "password")
+	}
+	unknown := &state.Error{Type: state.UserNotFound, Message: "Exception migrating user in app client " + c.ID}
 	response := map[string]any{
 		"userAttributes": nil, "finalUserStatus": nil, "messageAction": nil, "desiredDeliveryMediums": nil, "forceAliasCreation": nil, "enableSMSMFA": nil,
 	}
@@ -114,15 +122,15 @@ func (t *Triggers) Migrate(ctx context.Context, c state.Client, username, passwo
 		Status     string            `json:"finalUserStatus"`
 	}
 	about := About{PoolID: c.PoolID, ClientID: c.ID, User: state.User{Username: username}, Metadata: sent.Metadata}
-	err := t.answered(ctx, UserMigration, "UserMigration_Authentication", about, request, response, &who)
+	err := t.answered(ctx, UserMigration, source, about, request, response, &who)
 	var refusal *state.Error
 	switch {
 	case errors.As(err, &refusal) && refusal.Type == state.UserLambdaValidation:
-		return false, nil
+		return false, unknown
 	case err != nil:
 		return false, err
 	case len(who.Attributes) == 0:
-		return false, nil
+		return false, unknown
 	case who.Status != "" && !slices.Contains([]string{state.Confirmed, state.ResetRequired}, who.Status):
 		return false, t.shape(UserMigration, fmt.Errorf("finalUserStatus is %q", who.Status))
 	}
@@ -131,6 +139,16 @@ func (t *Triggers) Migrate(ctx context.Context, c state.Client, username, passwo
 	if t.state.Paused(c.PoolID) {
 		return false, state.ErrPaused
 	}
-	_, err = t.state.CreateUser(c.PoolID, state.NewUser{Username: username, Attributes: who.Attributes, Password: password, Status: state.Confirmed, Enabled: true})
+	_, err = t.state.CreateUser(c.PoolID, state.NewUser{
+		Username: username, Attributes: who.Attributes, Password: password, Status: cmp.Or(who.Status, status), Enabled: true,
+	})
 	return err == nil, err
+}
+
+// given is what an app sent, or null where it sent nothing.
+func given(sent map[string]string) any {
+	if len(sent) == 0 {
+		return nil
+	}
+	return sent
 }

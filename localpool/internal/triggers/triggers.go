@@ -208,7 +208,7 @@ func (t *Triggers) PreSignUp(ctx context.Context, source string, a About) (state
 	attributes := attributesOf(a.User)
 	delete(attributes, "sub") // there is no user yet
 	delete(attributes, "cognito:user_status")
-	request := map[string]any{"userAttributes": attributes, "validationData": a.Validation}
+	request := map[string]any{"userAttributes": attributes, "validationData": given(a.Validation)}
 	response := map[string]any{"autoConfirmUser": false, "autoVerifyEmail": false, "autoVerifyPhone": false}
 	answer, err := t.call(ctx, PreSignUp, source, a, "1", request, response)
 	if answer == nil || err != nil {
@@ -229,7 +229,7 @@ func (t *Triggers) PostConfirmation(ctx context.Context, source string, a About)
 // the name where there is none such, whom clients that tell of it do not ask about.
 func (t *Triggers) PreAuthentication(ctx context.Context, a About) error {
 	request := map[string]any{
-		"userAttributes": attributesOf(a.User), "validationData": a.Validation, "userNotFound": a.User.Sub() == "",
+		"userAttributes": attributesOf(a.User), "validationData": given(a.Validation), "userNotFound": a.User.Sub() == "",
 	}
 	a.Metadata = nil
 	_, err := t.call(ctx, PreAuthentication, beforeSignIn, a, "1", request, map[string]any{})
