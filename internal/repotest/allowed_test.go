@@ -334,6 +334,7 @@ var allowed = map[string]map[string]string{
 		"session":                         "their sessions",
 	},
 	"cmd/codegrant/internal/health": {
+		"cmd/codegrant/internal/listen":   "asks at an address, or a socket",
 		"cmd/codegrant/internal/terminal": "where it speaks",
 		"internal/settings":               "where operations are",
 	},
@@ -372,6 +373,7 @@ var allowed = map[string]map[string]string{
 	"cmd/codegrant/internal/doctor": {
 		".":                               "the settings that it looks at",
 		"cmd/codegrant/internal/django":   "accounts in the way",
+		"cmd/codegrant/internal/listen":   "asks a gateway that runs",
 		"cmd/codegrant/internal/parts":    "databases, secrets and AWS",
 		"cmd/codegrant/internal/terminal": "where it speaks",
 		"cognito":                         "the pool that it asks",

@@ -123,6 +123,7 @@ type replica struct {
 
 	History        time.Duration `yaml:"history" help:"How far back codegrant users show --as-of and codegrant restore know how people were, such as 720h: that long, what the pool said before is kept. Defaults to 0s: nothing is."`
 	HistoryEntries int           `yaml:"history_entries" help:"How many changes are kept at most; the oldest go first, and the history is shorter. Defaults to any number."`
+	PassMaxAge     time.Duration `yaml:"pass_max_age" help:"How old the last pass of codegrant sync may be until log, console, metrics and codegrant doctor say that it is overdue: a person who was disabled since then may still be signed in. Set it to three intervals or more. Defaults to 3h."`
 }
 
 type events struct {

@@ -54,8 +54,10 @@ type Settings struct {
 	Database Database
 	RedisURL Secret
 	Replica  Replica
-	Events   Events
-	Webhooks []webhook.Endpoint // by name
+	// PassMaxAge is how old the last pass of codegrant sync may be.
+	PassMaxAge time.Duration
+	Events     Events
+	Webhooks   []webhook.Endpoint // by name
 
 	HSTS *gateway.HSTS // nil: nothing is said
 
@@ -134,6 +136,9 @@ type Replica struct {
 	History                 time.Duration // how far back it is known how people were; 0: it is not
 	HistoryEntries          int           // at most; 0: any number
 }
+
+// passMaxAge leaves an hourly pass two failures.
+const passMaxAge = 3 * time.Hour
 
 // Events says where changes in the pools are heard of.
 type Events struct {
@@ -346,7 +351,13 @@ func (r *reader) stores(f *file, s *Settings, options Options) {
 	default:
 		r.fault("replica.trust_unverified_email", "it must be never, apart or until_first_link")
 	}
-	if (f.Replica.Django || f.Replica.Outbox || f.Replica.History > 0) && !r.has("replica.enabled") {
+	s.PassMaxAge = f.Replica.PassMaxAge
+	if !r.has("replica.pass_max_age") {
+		s.PassMaxAge = passMaxAge
+	} else if s.PassMaxAge < time.Second {
+		r.fault("replica.pass_max_age", "it is to be 1s at least")
+	}
+	if (f.Replica.Django || f.Replica.Outbox || f.Replica.History > 0 || r.has("replica.pass_max_age")) && !r.has("replica.enabled") {
 		s.Replica.Enabled = true
 	}
 	if path, ok := strings.CutPrefix(string(s.Database.URL), "sqlite:"); ok && !strings.HasPrefix(path, "//") {

@@ -146,6 +146,23 @@ func TestReplica(t *testing.T) {
 	}
 }
 
+// TestPassMaxAge: how old a pass may be has a default, and no replica is made for less than
+// a second.
+func TestPassMaxAge(t *testing.T) {
+	const stores = onePool + "keys_file: keys\nsessions: database\ndatabase: sqlite:app.db\nreplica: "
+	for said, want := range map[string]time.Duration{"true": 3 * time.Hour, "{pass_max_age: 36h}": 36 * time.Hour} {
+		s := load(t, write(t, stores+said+"\n", map[string]string{"keys": newKey(t)}), nil)
+		if s.PassMaxAge != want || !s.Replica.Enabled {
+			t.Errorf("replica: %s: %s, %+v", said, s.PassMaxAge, s.Replica)
+		}
+	}
+	for _, said := range []string{"0s", "-1h", "900ms"} {
+		if _, err := Load(write(t, stores+"{pass_max_age: "+said+"}\n", map[string]string{"keys": newKey(t)}), Options{Keys: processKeys}); err == nil || !strings.Contains(err.Error(), "replica.pass_max_age") {
+			t.Errorf("%s: %v", said, err)
+		}
+	}
+}
+
 // TestS138_SecretsStayOutOfFaults plants a canary wherever a secret can be.
 func TestS138_SecretsStayOutOfFaults(t *testing.T) {
 	const canary = "kittens-and-canaries"

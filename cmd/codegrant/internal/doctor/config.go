@@ -35,6 +35,7 @@ var (
 
 // configuration looks at all that a configuration of codegrant serve names.
 func (e *examination) configuration(ctx context.Context, file string) {
+	e.file = file
 	s, err := parts.Load(file, settings.Options{Keys: session.RandomKeyring(), Secrets: parts.OpenClientSecret})
 	if err != nil {
 		var faults *settings.Error
@@ -61,6 +62,7 @@ func (e *examination) configuration(ctx context.Context, file string) {
 		e.unknownClients(ctx, s, p)
 	}
 	e.of = ""
+	e.running(ctx, s)
 	e.front(s)
 	if s.Database.URL != "" {
 		e.database(ctx, s.Database.URL.Reveal(), s.Replica.Django)

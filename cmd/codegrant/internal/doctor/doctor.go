@@ -118,6 +118,7 @@ type examination struct {
 	now      func() time.Time
 	client   *http.Client
 	askAWS   bool
+	file     string // the configuration; empty: the environment
 	of       string // whose findings are made; empty: those of the only one
 	words    *strings.Replacer
 	slow     bool // the token endpoint was said to be

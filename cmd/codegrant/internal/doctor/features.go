@@ -2,8 +2,11 @@ package doctor
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/codegrant/codegrant"
@@ -45,6 +48,7 @@ func (e *examination) features(ctx context.Context, c codegrant.Config, api *cog
 	var described struct {
 		UserPool struct {
 			UserPoolTier     string
+			LambdaConfig     map[string]json.RawMessage
 			DcrConfiguration *struct {
 				EnableStatus   string
 				OpenDcrEnabled bool
@@ -71,8 +75,18 @@ func (e *examination) features(ctx context.Context, c codegrant.Config, api *cog
 			e.fine("registration", "the pool registers app clients only with an access token that has the registration scope")
 		}
 	}
+	e.triggers(api, triggersOf(pool.LambdaConfig))
 	e.metadataPolicies(ctx, api)
 	e.recoveries(ctx, api)
+}
+
+// triggers names the functions that decide on sign-ins beside the pool, and where each says
+// why it refuses one.
+func (e *examination) triggers(api *cognitoAPI, functions map[string]string) {
+	for _, name := range slices.Sorted(maps.Keys(functions)) {
+		arn := functions[name]
+		e.fine("triggers", "the pool calls %s for %s; what it refuses is in its log: aws logs tail /aws/lambda/%s --since 1h --region %s", arn, name, arn[strings.LastIndexByte(arn, ':')+1:], api.region)
+	}
 }
 
 // clientFeatures looks at the app client.

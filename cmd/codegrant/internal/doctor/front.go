@@ -80,10 +80,6 @@ func (e *examination) tables(ctx context.Context, db *parts.Database, fix string
 	}
 }
 
-// maxSyncAge is after how long without a pass somebody who was disabled may have gone on
-// for too long.
-const maxSyncAge = 3 * time.Hour
-
 // sync says how the last passes over each pool were.
 func (e *examination) sync(ctx context.Context, s *settings.Settings) {
 	db, err := parts.LookAtDatabase(s.Database.URL.Reveal())
@@ -112,8 +108,9 @@ func (e *examination) sync(ctx context.Context, s *settings.Settings) {
 			e.warn("sync", "run codegrant sync --every 5m, or --follow, beside the gateway: docs/sync.md", "there was no pass yet: a person who is disabled in the pool stays signed in until the next refresh of the tokens")
 		case found.Last.Withheld > 0:
 			e.warn("sync", "list them with codegrant sync --dry-run --full; if they are really gone, run codegrant sync --full --max-share 1", "%d people are missing from the pool; the pass did not remove them, because they are too many", found.Last.Withheld)
-		case age > maxSyncAge:
-			e.fault("sync", "check that codegrant sync --every 5m, or --follow, runs: codegrant sync --status", "the last pass was %s ago: a person who was disabled since then stays signed in until the next refresh of the tokens", age)
+		case age > s.PassMaxAge:
+			e.fault("sync", fmt.Sprintf("run codegrant sync --every 5m --config %[1]s, or --follow, beside the gateway (systemctl status codegrant-sync); at once, run codegrant sync --full --config %[1]s", e.file),
+				"the last pass was %s ago, and replica.pass_max_age is %s: a person who was disabled since then stays signed in until the next refresh of the tokens", age, s.PassMaxAge)
 		default:
 			e.fine("sync", "the last pass was %s ago", age)
 		}

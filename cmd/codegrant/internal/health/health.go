@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/listen"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
 	"github.com/codegrant/codegrant/internal/settings"
 )
@@ -49,7 +49,7 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	client, host := reach(at)
+	client, host := listen.Reach(at)
 	path := "/readyz"
 	if c.Live {
 		path = "/healthz"
@@ -108,21 +108,4 @@ func (c Command) tell(at string, status int, body []byte, out *terminal.Streams)
 		fmt.Fprintln(out.Stdout, "ready")
 	}
 	return nil
-}
-
-// reach returns a client that asks at an address, and what to call it.
-func reach(at string) (client *http.Client, host string) {
-	transport := &http.Transport{DisableKeepAlives: true}
-	client = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	if path, ok := strings.CutPrefix(at, "unix:"); ok {
-		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", path)
-		}
-		return client, "codegrant"
-	}
-	// One that listens everywhere listens here, too.
-	if name, port, err := net.SplitHostPort(at); err == nil && (name == "" || net.ParseIP(name).IsUnspecified()) {
-		at = net.JoinHostPort("localhost", port)
-	}
-	return client, at
 }

@@ -27,7 +27,7 @@ type scraped struct {
 var (
 	sampleLine = regexp.MustCompile(`(?m)^(\w+)(?:\{(.*)\})? (\S+)$`)
 	labelPair  = regexp.MustCompile(`(\w+)(=~|=)"([^"]*)"`)
-	tokens     = regexp.MustCompile(`\s*(sum by \([a-z, ]+\)|[a-z_]+\(?|\{[^}]*\}|\[\w+\]|[0-9.]+|==|[()<>+/-])`)
+	tokens     = regexp.MustCompile(`\s*((?:sum|max) by \([a-z, ]+\)|[a-z_]+\(?|\{[^}]*\}|\[\w+\]|[0-9.]+|==|[()<>+/-])`)
 )
 
 func samples(t *testing.T, text, name, selector string) vector {
@@ -111,8 +111,16 @@ func (e *evaluation) comparison() vector {
 		if !e.take(operator) {
 			continue
 		}
-		right, kept := e.sum()[""], vector{}
+		all, kept := e.sum(), vector{}
+		number, only := all[""]
 		for key, value := range left {
+			right, ok := all[key]
+			if only && len(all) == 1 {
+				right, ok = number, true
+			}
+			if !ok {
+				continue
+			}
 			if operator == "==" && value == right || operator == "<" && value < right || operator == ">" && value > right {
 				kept[key] = value
 			}
@@ -154,10 +162,10 @@ func (e *evaluation) term() vector {
 	token := e.rest[0]
 	e.rest = e.rest[1:]
 	switch {
-	case strings.HasPrefix(token, "sum by "):
-		by := strings.Split(strings.Trim(strings.TrimPrefix(token, "sum by "), "()"), ", ")
+	case strings.HasPrefix(token, "sum by "), strings.HasPrefix(token, "max by "):
+		by := strings.Split(strings.Trim(token[len("sum by "):], "()"), ", ")
 		e.take("(")
-		inner, grouped := e.sum(), vector{}
+		inner, grouped := e.comparison(), vector{}
 		e.take(")")
 		for key, value := range inner {
 			labels := make(map[string]string)
@@ -166,7 +174,12 @@ func (e *evaluation) term() vector {
 					labels[name] = v
 				}
 			}
-			grouped[keyOf(labels)] += value
+			key := keyOf(labels)
+			if was, ok := grouped[key]; token[:3] == "sum" || !ok {
+				grouped[key] = was + value
+			} else {
+				grouped[key] = max(was, value)
+			}
 		}
 		return grouped
 	case token == "increase(":
@@ -223,6 +236,10 @@ codegrant_pool_response_duration_seconds_count{pool="a",endpoint="token"} %d
 codegrant_sign_ins_total{pool="a",outcome="failed"} %d
 codegrant_sign_ins_total{pool="a",outcome="signed_in"} %d
 codegrant_clock_offset_seconds{pool="a"} -600
+codegrant_sync_last_success_age_seconds{pool="a"} 900
+codegrant_sync_max_age_seconds{pool="a"} 1000
+codegrant_sync_last_success_age_seconds{pool="b"} 1100
+codegrant_sync_max_age_seconds{pool="b"} 1000
 `
 	alerts := alertsOf(t)
 	for name, expr := range alerts {
@@ -240,6 +257,7 @@ codegrant_clock_offset_seconds{pool="a"} -600
 		{"CodegrantTokenEndpointSlow", []any{1, 1, 0, 0}, []any{2, 3, 0, 0}, 0},
 		{"CodegrantSignInsFail", []any{1, 1, 0, 5}, []any{1, 1, 2, 5}, 1},
 		{"CodegrantSignInsFail", []any{1, 1, 0, 5}, []any{1, 1, 2, 6}, 0},
+		{"CodegrantSyncOverdue", []any{0, 0, 0, 0}, []any{0, 0, 0, 0}, 1},
 		{"CodegrantClockOff", []any{0, 0, 0, 0}, []any{0, 0, 0, 0}, 1},
 	} {
 		s := scraped{fmt.Sprintf(text, tt.was...), fmt.Sprintf(text, tt.is...), time.Now()}

@@ -39,9 +39,10 @@ type faultRow struct {
 	lines         []string // of the log
 	metric        string   // a pattern of a line of /metrics
 	alert         string
-	doctor        string    // check
-	found         string    // by it
-	shows         [4]string // by the console's State: panel, fact, level, and text or detail
+	doctor        string             // check
+	found, fix    string             // by it
+	shows         [4]string          // by the console's State: panel, fact, level, and text or detail
+	mended        func(g *faultGate) // does what doctor says, and sees that it helps; nil: not asked
 }
 
 type faultGate struct {
@@ -49,6 +50,16 @@ type faultGate struct {
 	address string // of operations
 	sync    string // of those of codegrant sync; empty: none
 	synced  *lockedBuffer
+	person  *codegranttest.Browser // who is signed in
+}
+
+// pass has codegrant sync make one pass.
+func (g *faultGate) pass() {
+	g.t.Helper()
+	var out lockedBuffer
+	if status := terminal.Run(g.t.Context(), []string{"sync", "--full", "--config", g.config}, &out, &out, new(operatorsCommands)); status != 0 {
+		g.t.Fatalf("codegrant sync --full: %d %s", status, &out)
+	}
 }
 
 // signIn tries to sign in as alice; whether that succeeds is the fault's business.
@@ -225,19 +236,28 @@ func faultRows() []faultRow {
 			shows: [4]string{"Pools", "Callback of default", "bad", "It is not registered"},
 		},
 		{
-			name: "user disabled and still signed in", config: stored, cause: func(g *faultGate) {
-				g.signIn()
+			name: "user disabled and still signed in", config: strings.Replace(stored, "replica: true", "replica: {pass_max_age: 1s}", 1), cause: func(g *faultGate) {
+				// One pass, and no other: whoever makes them has stopped.
+				g.pass()
+				g.person = codegranttest.NewBrowser(g.t)
+				g.person.SignIn(g.url+"/", "alice@example.com", codegranttest.Password)
 				if err := g.pool.DisableUser(g.pool.PoolID, "alice"); err != nil {
 					g.t.Fatal(err)
 				}
-				g.follow(g.pool.URL)
-				g.until("a pass has found out", func() bool {
-					return strings.Contains(g.synced.String(), "disabled=1") || strings.Contains(g.synced.String(), `"disabled":1`)
-				})
 			},
-			lines: []string{"sync: sessions ended: the pool no longer lets the person sign in"}, metric: `codegrant_sync_changes_total{kind="disabled",pool="default"} 1`,
-			doctor: "sync", found: "the last pass was",
-			shows: [4]string{"Synchronisation", "default", "good", "the last pass is done"},
+			lines: []string{"passes are overdue: who was disabled since the last one may still be signed in"}, metric: `codegrant_sync_last_success_age_seconds{pool="default"} [1-9]`,
+			alert: "CodegrantSyncOverdue", doctor: "sync", found: "and replica.pass_max_age is 1s", fix: "codegrant sync --every 5m --config",
+			shows: [4]string{"Synchronisation", "default", "bad", "the last pass was long ago"},
+			mended: func(g *faultGate) {
+				if status, _ := g.get(g.person.Client, "/"); status != http.StatusOK {
+					g.t.Errorf("who is disabled gets %d before any pass: it is not this fault", status)
+				}
+				g.pass() // as doctor says
+				g.person.Client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+				if status, _ := g.get(g.person.Client, "/auth/user"); status != http.StatusUnauthorized {
+					g.t.Errorf("after the pass that doctor asks for: %d", status)
+				}
+			},
 		},
 		{
 			name: "trigger refuses", before: func(g *faultGate) {
@@ -248,7 +268,7 @@ func faultRows() []faultRow {
 				}
 			}, cause: (*faultGate).signIn,
 			lines: []string{"sign-in refused"}, metric: `codegrant_sign_ins_total{outcome="refused",pool="default"} 1`,
-			alert: "CodegrantSignInsRefused",
+			alert: "CodegrantSignInsRefused", doctor: "sign-ins", found: "PreTokenGeneration failed with error not today", fix: "aws logs tail /aws/lambda/",
 			shows: [4]string{"Sign-ins", "Refused", "warning", "The last one: "},
 		},
 		{
@@ -358,12 +378,12 @@ func TestFaultsAreTold(t *testing.T) {
 				g.until("doctor finds it", func() bool {
 					var out strings.Builder
 					terminal.Run(t.Context(), []string{"doctor", "--json", "--config", g.config, "--timeout", "30s"}, &out, io.Discard, new(operatorsCommands))
-					var findings []struct{ Check, Found string }
+					var findings []struct{ Check, Found, Mend string }
 					if err := json.Unmarshal([]byte(out.String()), &findings); err != nil {
 						t.Fatalf("%v: %s", err, out.String())
 					}
 					for _, f := range findings {
-						if f.Check == row.doctor && strings.Contains(f.Found, row.found) {
+						if f.Check == row.doctor && strings.Contains(f.Found, row.found) && strings.Contains(f.Mend, row.fix) {
 							return true
 						}
 					}
@@ -373,6 +393,9 @@ func TestFaultsAreTold(t *testing.T) {
 			}
 			if took := time.Since(began); took > told {
 				t.Errorf("it took %s until all told of it", took)
+			}
+			if row.mended != nil {
+				row.mended(g)
 			}
 			g.end()
 		})

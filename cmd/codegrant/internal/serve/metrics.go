@@ -170,6 +170,7 @@ func (s state) Collect(to chan<- prometheus.Metric) {
 			gauge("revocations_owed", "Refresh tokens that the pool has not revoked yet when it was asked to.", float64(n), "pool", name)
 		}
 	}
+	s.collectPasses(g, gauge)
 	if g.stores.outbox != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 		defer cancel()

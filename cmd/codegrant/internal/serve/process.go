@@ -124,9 +124,10 @@ type process struct {
 	ready     readiness
 	signIns   limiter[netip.Prefix]
 	people    limiter[account]
-	tracing   *tracing.Tracer // nil: nothing is traced
-	replaced  chan struct{}   // told of a new configuration
-	state     view            // as operators see it
+	tracing   *tracing.Tracer                     // nil: nothing is traced
+	replaced  chan struct{}                       // told of a new configuration
+	state     view                                // as operators see it
+	passes    atomic.Pointer[map[string]lastPass] // by pool; nil: not looked at yet
 	journal   *console.Journal
 	day       console.Day // what was counted of it
 }

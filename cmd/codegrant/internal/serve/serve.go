@@ -189,6 +189,7 @@ func (c Command) serve(ctx context.Context, s *settings.Settings, keys *session.
 	beside.Go(func() { p.sweepUpstreams(watching, sweepEvery) })
 	beside.Go(func() { ops.TrimHistory(watching, p.trimHistory, p.log) })
 	beside.Go(func() { p.countSessions(watching) })
+	beside.Go(func() { p.watchPasses(watching) })
 	tuneCollector(watching)
 	beside.Go(func() { p.tellOthers(watching) })
 	beside.Go(func() { p.checkCallbacks(watching) })

@@ -238,32 +238,35 @@ func (s *view) upstreams(g *generation) console.Panel {
 	return panel
 }
 
-// syncLate is how old the last pass may be.
-const syncLate = 3 * time.Hour
+// poolsOnce are the pools, without other app clients of the same one.
+func (g *generation) poolsOnce() (some []*settings.Pool) {
+	seen := make(map[string]bool)
+	for i := range g.Pools {
+		if pool := &g.Pools[i]; !seen[pool.Issuer] {
+			seen[pool.Issuer] = true
+			some = append(some, pool)
+		}
+	}
+	return some
+}
 
 func (s *view) sync(ctx context.Context, g *generation) console.Panel {
 	panel := console.Panel{Title: "Synchronisation"}
 	if g.stores.replica == nil || g.stores.journal == nil {
 		return panel
 	}
-	seen := make(map[string]bool)
-	for i := range g.Pools {
-		pool := &g.Pools[i]
-		if seen[pool.Issuer] {
-			continue // another app client of the same pool
-		}
-		seen[pool.Issuer] = true
+	for _, pool := range g.poolsOnce() {
 		found, err := directory.ReadStatus(ctx, g.stores.journal, pool.Issuer)
 		if err != nil {
 			panel.Facts = append(panel.Facts, console.Fact{Name: pool.Name, Text: "not known", Detail: err.Error() + ". Where codegrant sync is not used, its tables are not there."})
 			continue
 		}
-		panel.Facts = append(panel.Facts, syncFact(pool.Name, found, time.Now()))
+		panel.Facts = append(panel.Facts, syncFact(pool.Name, found, g.PassMaxAge, time.Now()))
 	}
 	return panel
 }
 
-func syncFact(pool string, found directory.Status, now time.Time) console.Fact {
+func syncFact(pool string, found directory.Status, maxAge time.Duration, now time.Time) console.Fact {
 	f := console.Fact{Name: pool, Text: "no pass was made yet", Detail: "People are known from their sign-ins alone. See codegrant sync."}
 	if r := found.Last; r.Pass != "" {
 		f.Text, f.Since, f.Level = "the last pass is done", r.Finished, console.Good
@@ -275,8 +278,9 @@ func syncFact(pool string, found directory.Status, now time.Time) console.Fact {
 		switch {
 		case r.Withheld > 0:
 			f.Level, f.Detail = console.Bad, fmt.Sprintf("%d people were missing, which is more than may go: nobody was removed. ", r.Withheld)+f.Detail
-		case found.Scheduled && found.Age(now) > syncLate:
+		case found.Age(now) > maxAge:
 			f.Level, f.Text = console.Bad, "the last pass was long ago"
+			f.Detail = "Who was disabled since then may still be signed in. See that " + syncCommand + " runs; codegrant sync --user WHO ends one person's sessions at once. " + f.Detail
 		}
 	}
 	if found.Current.Pass != "" && found.Running {

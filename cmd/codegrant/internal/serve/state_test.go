@@ -3,7 +3,9 @@ package serve
 import (
 	"encoding/json"
 	"net/http"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -98,4 +100,81 @@ func TestStateFollowsWhatHappens(t *testing.T) {
 	shows("Configuration", "Last one that was refused", "bad", "fault")
 	g.raised(before, "CodegrantConfigurationRefused")
 	g.end()
+}
+
+// TestAlertsOfLoadAndOfMissingPeople: an alert is raised while requests are refused because
+// too many are under way, and one when more people are missing than a pass may remove.
+func TestAlertsOfLoadAndOfMissingPeople(t *testing.T) {
+	g := &faultGate{gate: newGate(t, ""), address: testenv.FreeAddress(t)}
+	g.write(stored + "ops_listen: " + g.address + "\nlimits: {requests: 4}\nroutes: [{path: /, public: true, upstream: \"${UP}\"}]\n")
+	g.writeFile("keys", newSealingKey())
+	g.start()
+	g.until("it is ready", func() bool { return strings.Contains(g.metrics(), "codegrant_ready 1") })
+	alerts := alertsOf(t)
+	quiet := func(alert string) {
+		t.Helper()
+		if got := evaluate(t, scraped{"", g.metrics(), time.Now()}, alerts[alert]); len(got) > 0 {
+			t.Errorf("%s is raised before there is a fault: %v", alert, got)
+		}
+	}
+
+	quiet("CodegrantOverloaded")
+	refused := false
+	for range 5 {
+		r, err := http.Get(g.url + "/?hold")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Body.Close()
+		refused = refused || r.StatusCode == http.StatusServiceUnavailable
+	}
+	if !refused {
+		t.Fatal("five requests are under way, and four may be")
+	}
+	g.raised("", "CodegrantOverloaded")
+	g.until("the console shows it", func() bool {
+		return g.shows([4]string{"Service", "Requests of people who are signed in", "bad", "are refused where too many are under way"})
+	})
+	g.release()
+
+	g.follow(g.pool.URL)
+	g.until("a pass has read everybody", func() bool {
+		return strings.Contains(g.metrics(), `codegrant_sync_withheld_removals{pool="default"} 0`) && g.shows([4]string{"Synchronisation", "default", "good", "the last pass is done"})
+	})
+	quiet("CodegrantSyncRemovesNobody")
+	for _, name := range []string{"alice", "bob"} {
+		if err := g.pool.DeleteUser(g.pool.PoolID, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g.raised("", "CodegrantSyncRemovesNobody")
+	g.until("the console shows it", func() bool { return g.shows([4]string{"Synchronisation", "default", "bad", "nobody was removed"}) })
+	g.end()
+}
+
+// TestEachAlertIsRaised: by a fault, here or in another test of this package, and by its
+// expression as it is shipped.
+func TestEachAlertIsRaised(t *testing.T) {
+	raised := make(map[string]bool)
+	for _, row := range faultRows() {
+		raised[row.alert] = true
+	}
+	files, err := filepath.Glob("*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`g\.raised\([^,()]+, "(\w+)"\)`).FindAllStringSubmatch(string(text), -1) {
+			raised[m[1]] = true
+		}
+	}
+	for alert := range alertsOf(t) {
+		if !raised[alert] {
+			t.Errorf("no fault raises %s", alert)
+		}
+	}
 }

@@ -152,12 +152,12 @@ func (o *operations) Collect(to chan<- prometheus.Metric) {
 		gauge("dependency_up", "Whether a dependency answers.", is(c.OK), "dependency", strings.ReplaceAll(c.Name, " ", "_"))
 	}
 	for pool, s := range found {
-		success, age := 0.0, time.Since(o.begun).Seconds()
+		success, age := 0.0, time.Since(o.begun)
 		if !s.Last.Finished.IsZero() {
-			success, age = float64(s.Last.Finished.UnixMilli())/1000, s.Age(time.Now()).Seconds()
+			success, age = float64(s.Last.Finished.UnixMilli())/1000, s.Age(time.Now())
 		}
 		gauge("sync_last_success_timestamp_seconds", "When the last pass was done, by any process; 0: none was.", success, "pool", pool)
-		gauge("sync_last_success_age_seconds", "How long ago that is; before the first, how long this process has been running.", age, "pool", pool)
+		ops.Passes(pool, age, o.settings.PassMaxAge, gauge)
 		gauge("sync_failing", "Whether the last pass has failed, by any process.", is(s.Fault != ""), "pool", pool)
 		gauge("sync_withheld_removals", "People who were missing from the pool at the last pass that was done, and were not removed because they were too many.", float64(s.Last.Withheld), "pool", pool)
 		gauge("sync_running", "Whether a pass is under way, in any process.", is(s.Running), "pool", pool)
