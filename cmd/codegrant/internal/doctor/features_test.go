@@ -254,15 +254,23 @@ func TestDoctorSync(t *testing.T) {
 			t.Fatal(err)
 		}
 		e := examination{now: func() time.Time { return at }}
+		s.PassMaxAge = 3 * time.Hour
 		e.sync(t.Context(), s)
 		if len(e.findings) != 1 || !has(e.findings, "sync", tt.level, tt.found, tt.fix) {
 			t.Errorf("%s: %+v", tt.name, e.findings)
 		}
 		if tt.level == fine {
 			late := examination{now: func() time.Time { return at.Add(4 * time.Hour) }}
+			late.file = "/etc/codegrant/codegrant.yaml"
+			s.PassMaxAge = 3 * time.Hour
 			late.sync(t.Context(), s)
-			if !has(late.findings, "sync", fault, "the last pass was 4h0m0s ago", "codegrant sync --status") {
+			if !has(late.findings, "sync", fault, "the last pass was 4h0m0s ago", "codegrant sync --full --config /etc/codegrant/codegrant.yaml") {
 				t.Errorf("later: %+v", late.findings)
+			}
+			s.PassMaxAge, late.findings = 5*time.Hour, nil
+			late.sync(t.Context(), s)
+			if !has(late.findings, "sync", fine, "the last pass was 4h0m0s ago", "") {
+				t.Errorf("where a pass may be five hours old: %+v", late.findings)
 			}
 		}
 	}

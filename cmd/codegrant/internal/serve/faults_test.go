@@ -378,12 +378,12 @@ func TestFaultsAreTold(t *testing.T) {
 				g.until("doctor finds it", func() bool {
 					var out strings.Builder
 					terminal.Run(t.Context(), []string{"doctor", "--json", "--config", g.config, "--timeout", "30s"}, &out, io.Discard, new(operatorsCommands))
-					var findings []struct{ Check, Found, Mend string }
+					var findings []struct{ Check, Found, Fix string }
 					if err := json.Unmarshal([]byte(out.String()), &findings); err != nil {
 						t.Fatalf("%v: %s", err, out.String())
 					}
 					for _, f := range findings {
-						if f.Check == row.doctor && strings.Contains(f.Found, row.found) && strings.Contains(f.Mend, row.fix) {
+						if f.Check == row.doctor && strings.Contains(f.Found, row.found) && strings.Contains(f.Fix, row.fix) {
 							return true
 						}
 					}
