@@ -144,14 +144,14 @@ func (j *Journal) note(r slog.Record, before []slog.Attr) {
 	if fine { // most lines are
 		return
 	}
-	l := Line{At: r.Time, Level: r.Level, Event: clip(r.Message, maxValue)}
+	l := Line{At: r.Time, Level: r.Level, Event: clip(r.Message, maxValue), Attrs: make([]Attr, 0, min(len(before)+r.NumAttrs(), maxAttrs))}
 	add := func(a slog.Attr) bool {
-		value := a.Value.Resolve()
+		value := clip(a.Value.Resolve().String(), maxValue)
 		if a.Key == "request_id" {
-			l.Request = clip(value.String(), maxValue)
+			l.Request = value
 		}
-		if value.String() != "" {
-			l.Attrs = append(l.Attrs, Attr{a.Key, clip(value.String(), maxValue)})
+		if value != "" {
+			l.Attrs = append(l.Attrs, Attr{a.Key, value})
 		}
 		return len(l.Attrs) < maxAttrs
 	}

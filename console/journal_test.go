@@ -3,6 +3,7 @@ package console_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/url"
 	"strings"
@@ -127,6 +128,52 @@ func TestRefused(t *testing.T) {
 		}
 		if strings.Contains(body, "<script>") || strings.Contains(body, "\u202e") || strings.Contains(body, strings.Repeat("y", 400)) {
 			t.Errorf("%s is not harmless", path)
+		}
+	}
+}
+
+// TestJournalCostsRequestsThatPassNothing: no memory beside that of the log itself.
+func TestJournalCostsRequestsThatPassNothing(t *testing.T) {
+	allocations := func(log *slog.Logger) float64 {
+		return testing.AllocsPerRun(100, func() {
+			log.LogAttrs(t.Context(), slog.LevelInfo, "request", slog.String("path", "/reports/17"), slog.Int("status", 200), slog.String("decision", "passed"), slog.String("sub", "s1"))
+		})
+	}
+	j, to := new(console.Journal), slog.NewJSONHandler(io.Discard, nil)
+	j.Start()
+	if alone, beside := allocations(slog.New(to)), allocations(slog.New(j.Handler(to))); beside > alone {
+		t.Errorf("%v allocations, and %v without the journal", beside, alone)
+	}
+}
+
+// BenchmarkJournal is what the journal adds to a line of the log: one of a request that
+// passed, as most are, one of a request that was refused, and one of a stranger who was sent
+// to sign in; each with a log that writes them, and with one that does not want them.
+func BenchmarkJournal(b *testing.B) {
+	line := func(status int, decision string) []slog.Attr {
+		return []slog.Attr{
+			slog.String("method", "GET"), slog.String("host", "app.example.com"), slog.String("path", "/reports/17"), slog.String("from", "192.0.2.7"), slog.String("protocol", "HTTP/2.0"),
+			slog.Int("status", status), slog.Float64("ms", 1.25), slog.String("pool", "default"), slog.String("route", "reports"), slog.String("decision", decision),
+			slog.String("sub", "4ccb45d0-922d-41d4-aaeb-8b39b34461fe"), slog.String("request_id", "bPtNHxftolj0vlok"),
+		}
+	}
+	for name, attrs := range map[string][]slog.Attr{"passed": line(200, "passed"), "forbidden": line(403, "forbidden"), "sent to sign in": line(302, "unauthorized")} {
+		for level, to := range map[string]slog.Handler{"written": slog.NewJSONHandler(io.Discard, nil), "not wanted": slog.NewJSONHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelWarn})} {
+			for _, with := range []bool{false, true} {
+				b.Run(fmt.Sprintf("%s, %s, journal %t", name, level, with), func(b *testing.B) {
+					handler := to
+					if with {
+						j := new(console.Journal)
+						j.Start()
+						handler = j.Handler(to)
+					}
+					log := slog.New(handler)
+					b.ReportAllocs()
+					for b.Loop() {
+						log.LogAttrs(b.Context(), slog.LevelInfo, "request", attrs...)
+					}
+				})
+			}
 		}
 	}
 }
