@@ -54,11 +54,14 @@ type faultGate struct {
 }
 
 // pass has codegrant sync make one pass.
-func (g *faultGate) pass() {
+func (g *faultGate) pass() { g.passOf(0) }
+
+// passOf has it end with a status.
+func (g *faultGate) passOf(want int, flags ...string) {
 	g.t.Helper()
 	var out lockedBuffer
-	if status := terminal.Run(g.t.Context(), []string{"sync", "--full", "--config", g.config}, &out, &out, new(operatorsCommands)); status != 0 {
-		g.t.Fatalf("codegrant sync --full: %d %s", status, &out)
+	if status := terminal.Run(g.t.Context(), append([]string{"sync", "--full", "--config", g.config}, flags...), &out, &out, new(operatorsCommands)); status != want {
+		g.t.Fatalf("codegrant sync --full %q: %d %s", flags, status, &out)
 	}
 }
 
@@ -72,13 +75,14 @@ func (g *faultGate) signIn() {
 	b.Submit(page, page.Forms[0], map[string]string{"username": "alice@example.com", "password": codegranttest.Password})
 }
 
-func (g *faultGate) follow(endpoint string) {
+// follow has codegrant sync make passes, one soon after another unless flags say otherwise.
+func (g *faultGate) follow(endpoint string, flags ...string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	g.sync, g.synced = testenv.FreeAddress(g.t), new(lockedBuffer)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		terminal.Run(ctx, []string{"sync", "--every", "200ms", "--full", "--config", g.config, "--ops-listen", g.sync, "--endpoint", endpoint}, io.Discard, g.synced, new(operatorsCommands))
+		terminal.Run(ctx, append([]string{"sync", "--every", "200ms", "--full", "--config", g.config, "--ops-listen", g.sync, "--endpoint", endpoint}, flags...), io.Discard, g.synced, new(operatorsCommands))
 	}()
 	g.t.Cleanup(func() { cancel(); <-ended })
 }

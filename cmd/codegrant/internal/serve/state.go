@@ -341,7 +341,11 @@ func (s *view) keys(g *generation) console.Panel {
 	}
 	panel.Facts = append(panel.Facts, f)
 	if g.Certificate != nil {
-		panel.Facts = append(panel.Facts, console.Fact{Name: "Certificate", Text: "expires at " + g.Certificate.Expires.UTC().Format(time.RFC3339)})
+		f := console.Fact{Name: "Certificate", Text: "expires at " + g.Certificate.Expires.UTC().Format(time.RFC3339)}
+		if g.cert != nil && g.cert.Leaf != nil {
+			f.Since = g.cert.Leaf.NotBefore
+		}
+		panel.Facts = append(panel.Facts, f)
 	}
 	return panel
 }
