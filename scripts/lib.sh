@@ -6,6 +6,10 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # Debian keeps servers out of an ordinary user's PATH.
 PATH=$PATH:/usr/sbin:/sbin
 
+# The systems that releases are made for.
+# shellcheck disable=SC2034 # for those who source this
+released="linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64"
+
 say() { printf '%s\n' "$*"; }
 warn() { printf '%s\n' "$*" >&2; }
 die() { warn "$*" && exit 1; }

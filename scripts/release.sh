@@ -15,7 +15,7 @@ version=${1:-}
 [[ $version =~ ^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$ ]] || die "usage: scripts/release.sh v1.2.3 [FOLDER]"
 number=${version#v}
 out=$(realpath -m "${2:-$root/dist}")
-read -ra platforms <<<"${PLATFORMS:-linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64}"
+read -ra platforms <<<"${PLATFORMS:-$released}"
 
 cd "$root"
 if [ -z "${CODEGRANT_RELEASE_TRIAL:-}" ]; then
