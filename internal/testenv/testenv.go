@@ -17,7 +17,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"syscall"
 	"testing"
 )
 
@@ -91,18 +90,18 @@ func ReserveAddress() (address string, release func(), err error) {
 	}
 	for range 100 {
 		port := 10_000 + rand.IntN(20_000)
-		lock, err := os.OpenFile(filepath.Join(taken, strconv.Itoa(port)), os.O_CREATE|os.O_RDWR, 0o600)
+		held, err := os.OpenFile(filepath.Join(taken, strconv.Itoa(port)), os.O_CREATE|os.O_RDWR, 0o600)
 		if err != nil {
 			continue
 		}
 		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+		if lock(held, false) == nil {
 			if l, err := net.Listen("tcp", address); err == nil {
 				_ = l.Close()
-				return address, func() { _ = lock.Close() }, nil
+				return address, func() { _ = held.Close() }, nil
 			}
 		}
-		_ = lock.Close()
+		_ = held.Close()
 	}
 	return "", nil, errors.New("no port from 10000 to 29999 is free")
 }
