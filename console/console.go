@@ -43,6 +43,9 @@ type Config struct {
 	Pools []Pool
 	// People is the replica. Defaults to none.
 	People People
+	// MembershipsSince says since when a person of the replica is in each of their groups, by
+	// the group's ID. Defaults to nothing.
+	MembershipsSince func(ctx context.Context, userID int64) (map[int64]time.Time, error)
 	// Journal has what happened lately. Defaults to none, and no page of refusals.
 	Journal *Journal
 	// Day has what was counted. Defaults to none, and no page of pictures.

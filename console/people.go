@@ -181,6 +181,7 @@ type personPage struct {
 	Facts               []compared
 	PoolSays            string // why nothing of that is shown; empty: it is
 	Groups              []groupRow
+	NoSince             string // why it is not shown since when; empty: it is
 	Sessions            []codegrant.LiveSession
 	Whole               bool
 	NoSessions          string
@@ -201,8 +202,9 @@ type compared struct {
 
 type groupRow struct {
 	Name, Origin, By, AtPool string
-	AsOf                     time.Time
+	Since, AsOf              time.Time
 	Differs                  bool
+	id                       int64
 }
 
 // atPoolTimeout is how long a page waits for the pool.
@@ -246,6 +248,15 @@ func (c *Console) person(ctx context.Context, pool Pool, subject string) personP
 	at, there := c.atPool(ctx, pool, subject, &page)
 	if page.Known || there {
 		page.Facts, page.Groups = compare(u, at, page.Known, there)
+	}
+	if page.Known && c.MembershipsSince != nil {
+		since, err := c.MembershipsSince(ctx, u.ID)
+		if err != nil {
+			page.NoSince = "Since when is not known: " + err.Error()
+		}
+		for i := range page.Groups {
+			page.Groups[i].Since = since[page.Groups[i].id]
+		}
 	}
 	if !page.Known && there {
 		page.Name = cmp.Or(at.Attributes["email"], at.Username)
@@ -333,7 +344,7 @@ func compare(u replica.User, at PoolUser, known, there bool) (facts []compared, 
 		}
 	}
 	for _, g := range u.Groups {
-		row := groupRow{Name: g.Name, Origin: string(g.Origin), AsOf: u.GroupsAsOf}
+		row := groupRow{Name: g.Name, Origin: string(g.Origin), AsOf: u.GroupsAsOf, id: g.ID}
 		switch {
 		case g.Pool && g.Local:
 			row.By = "the pool, and here"

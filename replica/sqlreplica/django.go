@@ -219,11 +219,12 @@ func (d djangoTables) setMembership(ctx context.Context, tx *sql.Tx, userID int6
 	if err := d.rememberStated(ctx, tx, userID, []replica.Membership{m}); err != nil {
 		return err
 	}
-	own := ownTables{d.Store} // whose row may not be there yet
-	if err := own.removeMemberships(ctx, tx, userID, []any{m.ID}); err != nil {
-		return err
+	// Ours beside Django's may not be there yet.
+	insert := d.engine.sql("INSERT INTO codegrant_memberships (user_id, group_id, from_pool, from_local) VALUES (").bind(userID, m.ID, m.Pool, m.Local).sql(")")
+	if d.engine.returning {
+		return insert.sql(" ON CONFLICT (user_id, group_id) DO UPDATE SET from_pool = excluded.from_pool, from_local = excluded.from_local").exec(ctx, tx)
 	}
-	return own.addMemberships(ctx, tx, userID, []replica.Membership{m})
+	return insert.sql(" ON DUPLICATE KEY UPDATE from_pool = VALUES(from_pool), from_local = VALUES(from_local)").exec(ctx, tx)
 }
 
 func (d djangoTables) removeMemberships(ctx context.Context, tx *sql.Tx, userID int64, groupIDs []any) error {

@@ -72,6 +72,7 @@ var methods = map[string]func(context.Context, *Store) error{
 	},
 	"GrantLocalGroup":  func(ctx context.Context, s *Store) error { _, err := s.GrantLocalGroup(ctx, 1, "x"); return err },
 	"RevokeLocalGroup": func(ctx context.Context, s *Store) error { _, err := s.RevokeLocalGroup(ctx, 1, "x"); return err },
+	"MembershipsSince": func(ctx context.Context, s *Store) error { _, err := s.MembershipsSince(ctx, 1); return err },
 	"Check":            func(ctx context.Context, s *Store) error { return s.Check(ctx) },
 }
 

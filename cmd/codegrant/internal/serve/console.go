@@ -29,6 +29,9 @@ func (p *process) consoled(g *generation, routes []gateway.Route) ([]gateway.Rou
 	if g.stores.replica != nil {
 		config.People = g.stores.replica
 	}
+	if g.stores.users != nil {
+		config.MembershipsSince = g.stores.users.MembershipsSince
+	}
 	for i := range g.Pools {
 		at := &atPool{g: g, pool: &g.Pools[i]}
 		pool := console.Pool{Name: at.pool.Name, Issuer: at.pool.Issuer, Auth: g.pools[at.pool.Name].auth, AtPool: at.says}

@@ -190,6 +190,11 @@ func (g *gate) lookAtPeople(alice *http.Client, bob *codegranttest.Browser) {
 	if status, body := act("lookup"); status != http.StatusOK || !strings.Contains(body, "The replica is as the pool is.") || strings.Contains(body, "differs") {
 		t.Errorf("looked up: %d %s", status, body)
 	}
+	if since := regexp.MustCompile(`(?s)<bdi>analysts</bdi>.*?data-label="Since">\d{4}-\d\d-\d\d`); !since.MatchString(body) {
+		if _, body = g.get(alice, address); !since.MatchString(body) {
+			t.Errorf("since when bob is in analysts: %s", body)
+		}
+	}
 	if status, body := act("everywhere"); status != http.StatusOK || !strings.Contains(body, "1 session has ended") {
 		t.Errorf("signed out: %d %s", status, body)
 	}
