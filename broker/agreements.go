@@ -58,8 +58,8 @@ func (b *Broker) agreed(w http.ResponseWriter, r *http.Request) {
 			Client: b.nameOf(r, g.Client), Resource: cmp.Or(b.resources[g.Resource].Name, g.Resource), Scopes: g.Scopes,
 			Until: g.Ends, Value: record.Key,
 		}
-		if u, err := url.Parse(g.Redirect); err == nil && !isLocal(u.Hostname()) {
-			shows.Place = u.Host
+		if u, err := url.Parse(g.Redirect); err == nil {
+			shows.Place = placeOf(u)
 		}
 		page.List = append(page.List, shows)
 	}

@@ -95,7 +95,7 @@ func (b *Broker) wanted(q *request, values url.Values) *fault {
 // be named.
 func (b *Broker) resourceOf(values url.Values) (Resource, *fault) {
 	if !values.Has("resource") && len(b.Config.Resources) == 1 {
-		return b.Config.Resources[0], nil
+		return b.resources[b.Config.Resources[0].URL], nil
 	}
 	if r, ok := b.resources[values.Get("resource")]; ok {
 		return r, nil

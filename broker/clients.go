@@ -130,10 +130,20 @@ func (b *Broker) EndClient(ctx context.Context, id string) error {
 	}
 }
 
-// parseRedirect reads a redirect URI: https, or http on the person's own machine.
+// parseRedirect reads a redirect URI: https, http on the person's own machine, or the scheme
+// of an app.
 func parseRedirect(raw string) (*url.URL, *fault) {
 	wrong := func(text string) (*url.URL, *fault) { return nil, faulty("invalid_redirect_uri", text) }
 	u, err := url.Parse(raw)
+	if err == nil && isOwnScheme(u.Scheme) {
+		// com.example.app:/callback, or com.example.app://callback. That the scheme is as it
+		// was written, and that nothing stands in the host's place, is asked too.
+		if !strings.HasPrefix(raw, u.Scheme+":/") || u.Host == "" && strings.HasPrefix(raw, u.Scheme+"://") || u.Opaque != "" || u.User != nil || u.Host != strings.ToLower(u.Host) ||
+			u.Host != u.Hostname() || !isVisible(raw) || strings.ContainsAny(raw, "\\\"<>#") || len(raw) > maxRedirect {
+			return wrong("a redirect URI with a scheme of an app's own is one such as com.example.app:/callback, without a fragment, of up to 512 bytes")
+		}
+		return u, nil
+	}
 	switch {
 	case err != nil || u.Host == "" || u.Opaque != "" || u.User != nil || !isVisible(raw) || strings.ContainsAny(raw, "\\\"<>#") || len(raw) > maxRedirect:
 		return wrong("a redirect URI is none that browsers read in one way: an absolute URL, without a fragment, of up to 512 bytes")
@@ -142,7 +152,32 @@ func parseRedirect(raw string) (*url.URL, *fault) {
 	case u.Scheme == "http" && isLocal(u.Hostname()), u.Scheme == "https":
 		return u, nil
 	}
-	return wrong("a redirect URI is to begin with https, or with http on this machine (localhost, 127.0.0.1, [::1])")
+	return wrong("a redirect URI is to begin with https, with http on this machine (localhost, 127.0.0.1, [::1]), or with an app's scheme in reverse domain form (com.example.app)")
+}
+
+// isOwnScheme knows schemes in the reverse domain form of RFC 8252, section 7.1. What has no
+// dot (javascript, data, file, cursor) is none: nobody's name is in it.
+func isOwnScheme(scheme string) bool {
+	if !strings.Contains(scheme, ".") || len(scheme) > 128 || scheme[0] < 'a' || scheme[0] > 'z' {
+		return false
+	}
+	for label := range strings.SplitSeq(scheme, ".") {
+		if label == "" || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// placeOf is where a redirect URI leads to, for people; empty: to their own machine.
+func placeOf(redirect *url.URL) string {
+	switch {
+	case isOwnScheme(redirect.Scheme):
+		return redirect.Scheme + ":"
+	case redirect.Scheme == "http":
+		return ""
+	}
+	return redirect.Host
 }
 
 // mayRedirect reports whether a client that nobody has configured may have people sent to a
@@ -150,6 +185,9 @@ func parseRedirect(raw string) (*url.URL, *fault) {
 func (b *Broker) mayRedirect(u *url.URL) bool {
 	if u.Scheme == "http" {
 		return true // it was parsed
+	}
+	if isOwnScheme(u.Scheme) {
+		return slices.Contains(b.RedirectSchemes, u.Scheme)
 	}
 	return slices.ContainsFunc(b.RedirectHosts, func(allowed string) bool {
 		if below, ok := strings.CutPrefix(allowed, "*"); ok {
@@ -168,6 +206,9 @@ func (b *Broker) checkRedirects(uris []string) *fault {
 		u, f := parseRedirect(uri)
 		if f != nil {
 			return f
+		}
+		if !b.mayRedirect(u) && isOwnScheme(u.Scheme) {
+			return faulty("invalid_redirect_uri", "apps with the scheme "+u.Scheme+" are not allowed here: whoever runs this service can allow it (redirect_schemes)")
 		}
 		if !b.mayRedirect(u) {
 			return faulty("invalid_redirect_uri", "clients at "+u.Host+" are not allowed here: whoever runs this service can allow the host (redirect_hosts)")

@@ -41,6 +41,11 @@ type Config struct {
 	// below a domain. Programs on the person's own machine (http to localhost, 127.0.0.1 or
 	// [::1], any port) may always. Defaults to no other.
 	RedirectHosts []string
+	// RedirectSchemes are the schemes of apps that such clients may have people sent to, in
+	// reverse domain form (RFC 8252, section 7.1): com.example.app for
+	// com.example.app:/callback. Any app on a device can claim a scheme, so that PKCE is all
+	// that keeps a code from it. Defaults to none.
+	RedirectSchemes []string
 
 	// Keys seal what is kept and what browsers and clients carry; the keys that sign follow
 	// from them. Every process of one server needs the same.
@@ -147,7 +152,7 @@ func (c Config) build() (*Broker, error) {
 		c.Wait = newWaiting(c.Now).wait
 	}
 	b := &Broker{Config: c, resources: make(map[string]Resource), clients: make(map[string]client)}
-	issuer, err := placeOf(c.Issuer)
+	issuer, err := urlOf(c.Issuer)
 	if err != nil {
 		fault("Issuer: %w", err)
 		issuer = new(url.URL)
@@ -166,7 +171,7 @@ func (c Config) build() (*Broker, error) {
 		fault("Resources: one is needed, which tokens are for")
 	}
 	for i, r := range c.Resources {
-		if _, err := placeOf(r.URL); err != nil {
+		if _, err := urlOf(r.URL); err != nil {
 			fault("Resources[%d]: %w", i, err)
 		}
 		if _, ok := b.resources[r.URL]; ok {
@@ -185,6 +190,11 @@ func (c Config) build() (*Broker, error) {
 	for i, host := range c.RedirectHosts {
 		if bare := strings.TrimPrefix(host, "*."); bare == "" || strings.Trim(bare, "abcdefghijklmnopqrstuvwxyz0123456789.-") != "" || !strings.Contains(bare, ".") {
 			fault("RedirectHosts[%d]: %q is not a host such as claude.ai or *.example.com, in lower case", i, host)
+		}
+	}
+	for i, scheme := range c.RedirectSchemes {
+		if !isOwnScheme(scheme) {
+			fault("RedirectSchemes[%d]: %q is not a scheme in reverse domain form, such as com.example.app, in lower case", i, scheme)
 		}
 	}
 	for i, own := range c.Clients {
@@ -226,8 +236,8 @@ func (c Config) build() (*Broker, error) {
 	return b, err
 }
 
-// placeOf reads an issuer or a resource: https, or http on this machine.
-func placeOf(raw string) (*url.URL, error) {
+// urlOf reads an issuer or a resource: https, or http on this machine.
+func urlOf(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.ContainsAny(raw, "\"\\ #") || !isVisible(raw):

@@ -41,14 +41,10 @@ func (b *Broker) ask(w http.ResponseWriter, r *http.Request, q request, id *code
 		b.tellPerson(w, r, err)
 		return
 	}
-	place := to.Host
-	if to.Scheme == "http" {
-		place = ""
-	}
 	resource := b.resources[q.Resource]
 	b.tell(r.Context(), ConsentAsked, asked)
 	pages.Render(w, r, http.StatusOK, pages.AskForAgent{
-		Client: q.client.Name, Document: documentHost(q.client), Place: place, Resource: cmp.Or(resource.Name, resource.URL), Scopes: q.Scopes,
+		Client: q.client.Name, Document: documentHost(q.client), Place: placeOf(to), Resource: cmp.Or(resource.Name, resource.URL), Scopes: q.Scopes,
 		SignedInAs: cmp.Or(id.Email, id.Username), Action: b.Prefix + "/consent", Origin: to.Scheme + "://" + to.Host,
 		Question: b.Keys.Seal(consentSeal, text, boundTo(id)),
 	})

@@ -15,6 +15,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
@@ -110,6 +111,42 @@ func (b *Browser) Fill(selector, text string) {
 func (b *Browser) Click(selector string) {
 	b.t.Helper()
 	b.Do("click "+selector, chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
+}
+
+// ClickAway clicks on an element that leads out of the web, to an app, and returns the address
+// that the browser would open there, and what of a page's policy keeps it from that.
+func (b *Browser) ClickAway(selector string) (to, blocked string) {
+	b.t.Helper()
+	events := make(chan any, 64)
+	ctx, cancel := context.WithTimeout(b.tab, patience)
+	defer cancel()
+	if err := chromedp.Listen(ctx, func(ev any) {
+		switch ev.(type) {
+		case *network.EventRequestWillBeSent, *network.EventLoadingFailed:
+			select {
+			case events <- ev:
+			default: // a page with more of them is none that leads away
+			}
+		}
+	}); err != nil {
+		b.t.Fatal(err)
+	}
+	b.Click(selector)
+	asked := make(map[network.RequestID]string)
+	for {
+		select {
+		case ev := <-events:
+			switch ev := ev.(type) {
+			case *network.EventRequestWillBeSent:
+				asked[ev.RequestID] = ev.Request.URL
+			case *network.EventLoadingFailed: // nothing here opens addresses of apps
+				return asked[ev.RequestID], string(ev.BlockedReason)
+			}
+		case <-ctx.Done():
+			b.Screenshot("failed to leave by " + selector)
+			b.t.Fatalf("the browser has asked for %v, and nothing led away", asked)
+		}
+	}
 }
 
 // See waits until the page shows a text, on this page or on one that is loading.

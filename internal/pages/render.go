@@ -163,10 +163,18 @@ func formAction(page layout) string {
 func formSource(origin string) string {
 	u, err := url.Parse(origin)
 	switch {
+	case err == nil && isAppScheme(u.Scheme):
+		return u.Scheme + ":" // an app has no origin
 	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
 		return ""
 	case strings.Trim(strings.ToLower(u.Host), "abcdefghijklmnopqrstuvwxyz0123456789.-:") != "":
 		return u.Scheme + ":"
 	}
 	return u.Scheme + "://" + u.Host
+}
+
+// isAppScheme knows schemes of apps, which have a domain's name in them (RFC 8252, section
+// 7.1). No other scheme is let into the policy: javascript and data have no dot.
+func isAppScheme(scheme string) bool {
+	return strings.Contains(scheme, ".") && strings.Trim(scheme, "abcdefghijklmnopqrstuvwxyz0123456789.-") == ""
 }

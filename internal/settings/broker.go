@@ -42,7 +42,7 @@ func (r *reader) broker(f *file, s *Settings) {
 		r.fault(key, "it needs sessions in memory, a database or Redis: the gateway cannot end sessions that are in cookies")
 	}
 	config := &broker.Config{
-		Issuer: cmp.Or(c.Issuer, pool.Config.BaseURL), Prefix: c.Prefix, RedirectHosts: c.RedirectHosts, Keys: s.Keys, Algorithm: c.Algorithm,
+		Issuer: cmp.Or(c.Issuer, pool.Config.BaseURL), Prefix: c.Prefix, RedirectHosts: c.RedirectHosts, RedirectSchemes: c.RedirectSchemes, Keys: s.Keys, Algorithm: c.Algorithm,
 		NoRegistration: r.has(key+".registration") && !c.Registration, NoDocuments: r.has(key+".client_id_documents") && !c.ClientDocuments,
 		TokenLifetime: c.TokenLifetime, GrantLifetime: c.GrantLifetime,
 	}

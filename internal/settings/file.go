@@ -319,6 +319,7 @@ type brokering struct {
 	Registration    bool                    `yaml:"registration" help:"Whether clients may register themselves. Defaults to true."`
 	ClientDocuments bool                    `yaml:"client_id_documents" help:"Whether the URL of a client ID metadata document is a client id. Defaults to true."`
 	RedirectHosts   []string                `yaml:"redirect_hosts" help:"Hosts that such clients may have people sent to, such as claude.ai or *.example.com. Programs on the person's own machine may always. Defaults to no other."`
+	RedirectSchemes []string                `yaml:"redirect_schemes" help:"Schemes of apps that such clients may have people sent to, in reverse domain form, such as com.example.app for com.example.app:/callback. Defaults to none."`
 	Clients         map[string]brokerClient `yaml:"clients" help:"Clients that need not register, by their ids. They have no secret. Defaults to none."`
 	Algorithm       string                  `yaml:"algorithm" enum:"RS256,ES256,EdDSA" help:"What tokens are signed with. Defaults to RS256."`
 	TokenLifetime   time.Duration           `yaml:"token_lifetime" help:"Of access tokens, up to 1h. Defaults to 10m."`

@@ -350,6 +350,7 @@ func TestBroker(t *testing.T) {
 		"broker: {pool: x}\n":                                        ":6: broker.pool: there is no pool",
 		"broker: {prefix: /auth}\n":                                  ":6: broker.prefix: the endpoints of the pool have this prefix",
 		"broker: {issuer: \"https://x.example.com\"}\n":              ":6: broker.issuer: it must be a URL on",
+		"broker: {redirect_schemes: cursor}\n":                       ":6: broker: RedirectSchemes[0]",
 		"broker: {redirect_hosts: \"https://x\"}\n":                  ":6: broker: RedirectHosts[0]",
 		"broker: {algorithm: HS256}\n":                               ":6: broker.algorithm: it must be one of",
 		"broker: {token_lifetime: 2h}\n":                             ":6: broker: TokenLifetime",
