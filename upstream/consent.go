@@ -169,7 +169,7 @@ func (u *Upstream) callback(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		h.take(got, u.Now())
 		if err = u.keep(r, h); err != nil {
-			u.revoke(r.Context(), h)
+			_ = u.revoke(r.Context(), h)
 		}
 	}
 	if err != nil {

@@ -35,7 +35,7 @@ func (u *Upstream) ask(ctx context.Context, form url.Values) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return read(status, body)
+	return parse(status, body)
 }
 
 func (u *Upstream) post(ctx context.Context, to string, form url.Values) (int, []byte, error) {
@@ -70,9 +70,9 @@ func (u *Upstream) post(ctx context.Context, to string, form url.Values) (int, [
 	return response.StatusCode, body, err
 }
 
-// read reads the answer of a token endpoint (RFC 6749, section 5). Some servers, such as
+// parse reads the answer of a token endpoint (RFC 6749, section 5). Some servers, such as
 // GitHub's, answer 200 with an error.
-func read(status int, body []byte) (answer, error) {
+func parse(status int, body []byte) (answer, error) {
 	var in struct {
 		Access    string          `json:"access_token"`
 		Refresh   string          `json:"refresh_token"`
@@ -117,9 +117,9 @@ func isToken(s string) bool {
 }
 
 // revoke has the other server end a token (RFC 7009), if it can.
-func (u *Upstream) revoke(ctx context.Context, h held) {
+func (u *Upstream) revoke(ctx context.Context, h held) error {
 	if u.RevokeURL == "" {
-		return
+		return errors.New("no URL is set for that")
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
 	defer cancel()
@@ -143,4 +143,5 @@ func (u *Upstream) revoke(ctx context.Context, h held) {
 		u.Logger.LogAttrs(ctx, slog.LevelWarn, "upstream token not revoked", slog.String("upstream", u.Name), slog.String("sub", h.Subject), slog.String("reason", err.Error()))
 	}
 	u.event(ctx, TokenRevoked, outcome, 0)
+	return err
 }

@@ -15,7 +15,7 @@ func FuzzS708_Answers(f *testing.F) {
 		f.Add(400, body)
 	}
 	f.Fuzz(func(t *testing.T, status int, body string) {
-		a, err := read(status, []byte(body))
+		a, err := parse(status, []byte(body))
 		if err == nil && (status != 200 || a.Access == "" || strings.ContainsAny(a.Access+a.Refresh, " \r\n\t,") || a.ExpiresIn < 0) {
 			t.Errorf("%d %q: %+v", status, body, a)
 		}

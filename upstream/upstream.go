@@ -133,6 +133,10 @@ func New(config Config) (*Upstream, error) {
 		}
 		return nil, err
 	}
+	return build(config), nil
+}
+
+func build(config Config) *Upstream {
 	u := &Upstream{Config: config}
 	if u.Logger == nil {
 		u.Logger = slog.Default()
@@ -149,7 +153,7 @@ func New(config Config) (*Upstream, error) {
 	}
 	u.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	u.client.Jar = nil
-	return u, nil
+	return u
 }
 
 // isVisible reports whether text is printable ASCII without blanks.
@@ -177,8 +181,10 @@ type held struct {
 
 const seal = "upstream token"
 
-func (u *Upstream) key(issuer, subject string) string {
-	return cupboard.Key("upstream", u.Name, issuer, subject)
+func (u *Upstream) key(issuer, subject string) string { return keyOf(u.Name, issuer, subject) }
+
+func keyOf(name, issuer, subject string) string {
+	return cupboard.Key("upstream", name, issuer, subject)
 }
 
 func (u *Upstream) record(h held, version int64) (cupboard.Record, error) {
@@ -192,9 +198,8 @@ func (u *Upstream) record(h held, version int64) (cupboard.Record, error) {
 
 // open reads a record of this server's.
 func (u *Upstream) open(r cupboard.Record) (h held, ok bool) {
-	text, err := u.Keys.Open(seal, string(r.Value), []byte(r.Key))
-	ok = err == nil && json.Unmarshal(text, &h) == nil && h.Name == u.Name && r.Key == u.key(h.Issuer, h.Subject)
-	return h, ok
+	h, ok = read(u.Keys, r)
+	return h, ok && h.Name == u.Name
 }
 
 func (u *Upstream) of(key string) *known {
@@ -340,7 +345,7 @@ func (u *Upstream) renew(ctx context.Context, h held, version int64) (token stri
 	h.take(got, u.Now())
 	switch err := swap(h); {
 	case errors.Is(err, cupboard.ErrNotFound), errors.Is(err, cupboard.ErrConflict):
-		u.revoke(ctx, h) // signed out meanwhile, or agreed anew
+		_ = u.revoke(ctx, h) // signed out meanwhile, or agreed anew
 		return "", errors.Is(err, cupboard.ErrConflict), errGone
 	case err != nil:
 		return "", false, away("keep the token", err)
@@ -375,7 +380,7 @@ func (u *Upstream) end(ctx context.Context, h held, why string) {
 		h = now
 	}
 	u.Logger.LogAttrs(ctx, slog.LevelInfo, "upstream token ended", attrs...)
-	u.revoke(ctx, h)
+	_ = u.revoke(ctx, h) // the log knows
 }
 
 // Sweep ends, and has revoked, what people have agreed to in sessions that are over: after a

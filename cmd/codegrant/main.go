@@ -24,23 +24,24 @@ import (
 
 // cli is the table of commands. Each is a package of its own.
 type cli struct {
-	Demo       demo.Command      `cmd:"" help:"Run the demo on this machine: a local Cognito, a small site and two API backends."`
-	Serve      serve.Command     `cmd:"" help:"Run the gateway: sign-in for services in any language, as a reverse proxy or with forward-auth."`
-	Pool       pool.Command      `cmd:"" help:"Run a Cognito user pool on this machine, for development and tests."`
-	Doctor     doctor.Command    `cmd:"" help:"Check the settings, the pool and the database, and tell you how to fix what is wrong."`
-	Health     health.Command    `cmd:"" help:"Check whether the gateway on this machine is ready. For health checks of containers."`
-	Migrate    migrate.Command   `cmd:"" help:"Create or upgrade the tables of sessions and of the replica."`
-	Sync       syncing.Command   `cmd:"" help:"Update the replica from the pool."`
-	Users      inspect.Users     `cmd:"" help:"List and show the people in the replica."`
-	Webhooks   webhooks.Command  `cmd:"" help:"Send changes of people to other programs; list, resend or discard messages that failed."`
-	Groups     inspect.Groups    `cmd:"" help:"List and show the groups in the replica."`
-	Sessions   inspect.Sessions  `cmd:"" help:"List sessions, and end them."`
-	Grants     inspect.Grants    `cmd:"" help:"List and end the grants that people gave to programs (MCP clients)."`
-	Token      token.Command     `cmd:"" help:"Check a token and say why it is refused; get a token for a machine."`
-	Policy     policy.Command    `cmd:"" help:"Test Cedar policies."`
-	Completion manual.Completion `cmd:"" help:"Print completions for a shell: bash, zsh or fish."`
-	Man        manual.Man        `cmd:"" help:"Write man pages."`
-	Version    versionFlag       `env:"-" help:"Print the version and exit."`
+	Demo           demo.Command           `cmd:"" help:"Run the demo on this machine: a local Cognito, a small site and two API backends."`
+	Serve          serve.Command          `cmd:"" help:"Run the gateway: sign-in for services in any language, as a reverse proxy or with forward-auth."`
+	Pool           pool.Command           `cmd:"" help:"Run a Cognito user pool on this machine, for development and tests."`
+	Doctor         doctor.Command         `cmd:"" help:"Check the settings, the pool and the database, and tell you how to fix what is wrong."`
+	Health         health.Command         `cmd:"" help:"Check whether the gateway on this machine is ready. For health checks of containers."`
+	Migrate        migrate.Command        `cmd:"" help:"Create or upgrade the tables of sessions and of the replica."`
+	Sync           syncing.Command        `cmd:"" help:"Update the replica from the pool."`
+	Users          inspect.Users          `cmd:"" help:"List and show the people in the replica."`
+	Webhooks       webhooks.Command       `cmd:"" help:"Send changes of people to other programs; list, resend or discard messages that failed."`
+	Groups         inspect.Groups         `cmd:"" help:"List and show the groups in the replica."`
+	Sessions       inspect.Sessions       `cmd:"" help:"List sessions, and end them."`
+	Grants         inspect.Grants         `cmd:"" help:"List and end the grants that people gave to programs (MCP clients)."`
+	UpstreamTokens inspect.UpstreamTokens `cmd:"" help:"List and end the tokens that people have at other services, such as GitHub."`
+	Token          token.Command          `cmd:"" help:"Check a token and say why it is refused; get a token for a machine."`
+	Policy         policy.Command         `cmd:"" help:"Test Cedar policies."`
+	Completion     manual.Completion      `cmd:"" help:"Print completions for a shell: bash, zsh or fish."`
+	Man            manual.Man             `cmd:"" help:"Write man pages."`
+	Version        versionFlag            `env:"-" help:"Print the version and exit."`
 }
 
 const description = `Sign-in with Amazon Cognito for Go services and the backends behind them.

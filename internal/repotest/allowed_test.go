@@ -308,6 +308,7 @@ var allowed = map[string]map[string]string{
 		"github.com/go-sql-driver/mysql": "the driver",
 		"github.com/jackc/pgx/v5":        "the driver",
 		"cmd/codegrant/internal/sqlite":  "databases that are a file",
+		"upstream":                       "servers of others that people have tokens at",
 	},
 	"cmd/codegrant/internal/listen": {},
 	"cmd/codegrant/internal/sqlite": {
@@ -394,6 +395,7 @@ var allowed = map[string]map[string]string{
 		"replica":                         "people and groups",
 		"replica/sqlreplica":              "accounts of Django",
 		"session":                         "lists and ends sessions",
+		"upstream":                        "the tokens of people at other services",
 	},
 	"cmd/codegrant/internal/migrate": {
 		"cmd/codegrant/internal/parts":    "the database",

@@ -19,6 +19,7 @@ import (
 	"github.com/codegrant/codegrant/session"
 	"github.com/codegrant/codegrant/session/redisstore"
 	"github.com/codegrant/codegrant/session/sqlstore"
+	"github.com/codegrant/codegrant/upstream"
 )
 
 // Opened are the stores of a configuration.
@@ -34,11 +35,12 @@ type Opened struct {
 	DB         *Database // nil: none
 	Closers    []io.Closer
 
-	InDatabase *sqlstore.Store  // sessions, or their ends where they are in Redis; nil: neither
-	Tables     *sqlstore.Store  // of sessions and small records in the database, whether or not sessions are there; nil: no database
-	Shelves    cupboard.Store   // of small records; nil: none that other processes see
-	Keys       *session.Keyring // that seal those; nil: the configuration has none, or the command does not use them
-	Marks      *notbefore.Marks // of people; those of this process alone where there are no stores
+	InDatabase *sqlstore.Store   // sessions, or their ends where they are in Redis; nil: neither
+	Tables     *sqlstore.Store   // of sessions and small records in the database, whether or not sessions are there; nil: no database
+	Shelves    cupboard.Store    // of small records; nil: none that other processes see
+	Keys       *session.Keyring  // that seal those; nil: the configuration has none, or the command does not use them
+	Upstreams  []upstream.Config // servers of others that people have tokens at; where the command uses them
+	Marks      *notbefore.Marks  // of people; those of this process alone where there are no stores
 }
 
 func (o *Opened) Close() {
@@ -63,6 +65,9 @@ func (c Inspection) open(uses []string, stores func(*settings.Settings) (*Opened
 	o, err := stores(s)
 	if err != nil {
 		return nil, err
+	}
+	for _, u := range s.Upstreams {
+		o.Upstreams = append(o.Upstreams, u.Config)
 	}
 	o.Issuer, o.Region = pool.Issuer, pool.Config.Pool.Region
 	if o.Bound, err = codegrant.SessionPool(pool.Config.Pool); err != nil {
@@ -215,7 +220,16 @@ var (
 
 // OpenGrants opens what people have let programs do.
 func (c Inspection) OpenGrants(ctx context.Context) (*Opened, error) {
-	return c.look(ctx, UsesGrants, func(o *Opened, ctx context.Context) error {
+	return c.openShelves(ctx, UsesGrants)
+}
+
+// OpenTokens opens people's tokens at other servers.
+func (c Inspection) OpenTokens(ctx context.Context) (*Opened, error) {
+	return c.openShelves(ctx, UsesTokens)
+}
+
+func (c Inspection) openShelves(ctx context.Context, uses []string) (*Opened, error) {
+	return c.look(ctx, uses, func(o *Opened, ctx context.Context) error {
 		switch {
 		case o.Shelves == nil:
 			return errNoShelves

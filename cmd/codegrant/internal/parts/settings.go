@@ -37,6 +37,7 @@ var (
 	UsesPeople   = []string{"database", "replica"}
 	UsesSessions = append([]string{"sessions", "redis"}, UsesPeople...)
 	UsesGrants   = append([]string{"keys", "keys_file", "keys_dir"}, UsesSessions...)
+	UsesTokens   = append([]string{"upstream_oauth"}, UsesGrants...)
 	UsesSync     = append([]string{"log", "events", "webhooks", "sync_ops_listen", "socket_mode"}, UsesSessions...)
 )
 

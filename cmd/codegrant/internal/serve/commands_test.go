@@ -14,9 +14,10 @@ import (
 
 // commands are those that the tests speak to.
 type commands struct {
-	Serve    Command          `cmd:""`
-	Sessions inspect.Sessions `cmd:""`
-	Grants   inspect.Grants   `cmd:""`
+	Serve          Command                `cmd:""`
+	Sessions       inspect.Sessions       `cmd:""`
+	Grants         inspect.Grants         `cmd:""`
+	UpstreamTokens inspect.UpstreamTokens `cmd:""`
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
