@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -66,6 +68,7 @@ func (d *demo) wholeStory(t *testing.T, config *auth.AuthorizationCodeHandlerCon
 	t.Helper()
 	browser, refreshed, gone := codegranttest.NewBrowser(t), 0, false
 	fetch := d.authorize(browser, "bob@example.com")
+	var endpoint, client, refresh string
 	config.RedirectURL = d.callback
 	config.AuthorizationCodeFetcher = func(ctx context.Context, args *auth.AuthorizationArgs) (*auth.AuthorizationResult, error) {
 		if gone {
@@ -75,6 +78,7 @@ func (d *demo) wholeStory(t *testing.T, config *auth.AuthorizationCodeHandlerCon
 	}
 	config.NewTokenSource = func(ctx context.Context, c *oauth2.Config, token *oauth2.Token) (oauth2.TokenSource, error) {
 		refreshed++
+		endpoint, client, refresh = c.Endpoint.TokenURL, c.ClientID, token.RefreshToken
 		over := *token
 		over.Expiry = time.Now().Add(-time.Minute) // so that it is refreshed at once
 		return c.TokenSource(ctx, &over), nil
@@ -95,12 +99,35 @@ func (d *demo) wholeStory(t *testing.T, config *auth.AuthorizationCodeHandlerCon
 	if len(d.scopes) != 2 || refreshed != 2 {
 		t.Errorf("bob was asked %d times, and %d tokens were refreshed", len(d.scopes), refreshed)
 	}
+	if status, wrong := refreshes(t, endpoint, client, refresh); status != http.StatusOK {
+		t.Errorf("a refresh before the sign-out: %d %s", status, wrong)
+	}
 	d.tell(t, "AdminUserGlobalSignOut", `{"UserPoolId":"`+demoPool+`","Username":"bob"}`)
 	gone = true
+	if status, wrong := refreshes(t, endpoint, client, refresh); status != http.StatusBadRequest || wrong != "invalid_grant" {
+		t.Errorf("S-675: a refresh after the sign-out: %d %s", status, wrong)
+	}
 	// A token that was given stands to its end (docs/mcp.md); the next one is refused.
 	if _, err := d.connectTo(t, config); err == nil {
 		t.Error("a client that begins again after the sign-out got in without bob")
 	}
+}
+
+// refreshes asks a token endpoint as a client does, and returns the error that it names.
+func refreshes(t *testing.T, endpoint, client, refresh string) (status int, wrong string) {
+	t.Helper()
+	answer, err := http.PostForm(endpoint, url.Values{"grant_type": {"refresh_token"}, "client_id": {client}, "refresh_token": {refresh}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var said struct {
+		Error string `json:"error"`
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&said); err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, said.Error
 }
 
 // connectTo is connectAs for clients that may be refused.
@@ -163,5 +190,30 @@ func TestS666_APoolOnTheLitePlan(t *testing.T) {
 	}
 	if !strings.Contains(d.log.String(), why) {
 		t.Errorf("the log does not say why: %s", d.log)
+	}
+}
+
+// TestS675_GlobalSignOut: after a sign-out everywhere at the pool, a client of the pool's
+// cannot refresh. The token that it holds opens the MCP server until it ends.
+func TestS675_GlobalSignOut(t *testing.T) {
+	d := newDemo(t, byPool)
+	config := d.registers()
+	var endpoint, client string
+	var held *oauth2.Token
+	config.RedirectURL, config.AuthorizationCodeFetcher = d.callback, d.authorize(codegranttest.NewBrowser(t), "bob@example.com")
+	config.NewTokenSource = func(_ context.Context, c *oauth2.Config, token *oauth2.Token) (oauth2.TokenSource, error) {
+		endpoint, client, held = c.Endpoint.TokenURL, c.ClientID, token
+		return oauth2.StaticTokenSource(token), nil
+	}
+	bob := d.connectAs(t, config)
+	if status, wrong := refreshes(t, endpoint, client, held.RefreshToken); status != http.StatusOK {
+		t.Fatalf("before: %d %s", status, wrong)
+	}
+	d.tell(t, "AdminUserGlobalSignOut", `{"UserPoolId":"`+demoPool+`","Username":"bob"}`)
+	if status, wrong := refreshes(t, endpoint, client, held.RefreshToken); status != http.StatusBadRequest || wrong != "invalid_grant" {
+		t.Errorf("after: %d %s", status, wrong)
+	}
+	if text, err := call(t, bob, "search", map[string]any{"text": "holidays"}); err != nil || !strings.HasPrefix(text, "bob, ") {
+		t.Errorf("the token that is held: %q, %v", text, err)
 	}
 }
