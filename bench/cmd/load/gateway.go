@@ -23,6 +23,7 @@ import (
 // settings are what a gateway is started with.
 type settings struct {
 	upstream string   // empty: no routes
+	routes   string   // in place of the one to it
 	redis    string   // with a prefix; empty: sessions in memory
 	ops      string   // address; empty: none
 	access   bool     // an access log, to a file
@@ -104,6 +105,9 @@ pools: [{id: %[3]s, domain: "%[4]s", issuer: "%[4]s/%[3]s", client_id: %[5]s, ac
 `, address, s.access, poolID, g.poolURL, clientID, listen)
 	if s.upstream != "" {
 		config += "routes: [{path: /, upstream: \"" + s.upstream + "\"}]\n"
+	}
+	if s.routes != "" {
+		config += "routes:" + s.routes
 	}
 	if s.redis != "" {
 		key := make([]byte, 32)

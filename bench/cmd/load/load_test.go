@@ -40,7 +40,7 @@ func TestAfter(t *testing.T) {
 }
 
 func TestUsage(t *testing.T) {
-	for _, args := range [][]string{nil, {"what"}, {"latency", "-rate", "0"}, {"idle", "-connections", "1"}, {"sessions", "-sessions", "1"}, {"latency", "-connections", "100000000"}, {"process", "-rounds", "0"}, {"process", "-requests", "1"}} {
+	for _, args := range [][]string{nil, {"what"}, {"latency", "-rate", "0"}, {"idle", "-connections", "1"}, {"sessions", "-sessions", "1"}, {"latency", "-connections", "100000000"}, {"process", "-rounds", "0"}, {"process", "-requests", "1"}, {"agents", "-rounds", "0"}, {"agents", "-streams", "1"}} {
 		if err := run(t.Context(), args, new(strings.Builder)); err == nil {
 			t.Errorf("load %v does something", args)
 		}

@@ -7,6 +7,7 @@
 //	go run ./cmd/load idle        memory for each connection that is open and idle
 //	go run ./cmd/load sessions    memory over very many distinct sessions in Redis
 //	go run ./cmd/load process     processor time and memory of the server, beside bare ones and oauth2-proxy
+//	go run ./cmd/load agents      processor time of a tool call by rules, and memory of open streams
 //	go run ./cmd/load profile     where codegrant serve spends its time, for builds by profile
 //	go run ./cmd/load soak        three processes, restarts, kills and new keys, and a model of what must be true
 //
@@ -36,7 +37,7 @@ func main() {
 	}
 }
 
-const usage = "usage: load latency | idle | sessions | process | profile | soak [FLAGS]; -help after one of them lists its flags"
+const usage = "usage: load latency | idle | sessions | process | agents | profile | soak [FLAGS]; -help after one of them lists its flags"
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) == 0 {
@@ -54,9 +55,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return processes(ctx, flags, args[1:], out)
 	case "profile":
 		return profile(ctx, flags, args[1:], out)
+	case "agents":
+		return agents(ctx, flags, args[1:], out)
 	case "soak":
 		return soak(ctx, flags, args[1:], out)
-	case childBare, childProxy, childParts: // this program, started by itself
+	case childBare, childProxy, childParts, childTools: // this program, started by itself
 		return child(ctx, args)
 	}
 	return errors.New(usage)

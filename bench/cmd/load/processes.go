@@ -31,6 +31,7 @@ const (
 	childBare  = "child-bare"  // a server that answers everybody with nothing
 	childProxy = "child-proxy" // a ReverseProxy in front of another one
 	childParts = "child-parts" // what a sign-in cannot do without
+	childTools = "child-tools" // an MCP server
 )
 
 // child serves, and prints its address.
@@ -50,6 +51,9 @@ func child(ctx context.Context, args []string) error {
 				_, _ = io.WriteString(w, args[3])
 			}
 		})
+	}
+	if args[0] == childTools {
+		handler = http.HandlerFunc(tools)
 	}
 	if args[0] == childParts && len(args) > 1 {
 		parts, err := newParts(args[1])
