@@ -28,6 +28,7 @@ tidy: ## bring go.mod and go.sum of every module up to date
 
 bench: ## print how we compare, as ratios of one run
 	@scripts/with-servers.sh go -C bench run ./cmd/ratios
+	@go -C bench run ./cmd/load agents
 
 fuzz: ## fuzz every target for FUZZTIME (10s) each
 	@scripts/fuzz.sh

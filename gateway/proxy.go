@@ -19,6 +19,7 @@ import (
 type proxy struct {
 	gateway *Gateway
 	reverse *httputil.ReverseProxy
+	streams *httputil.ReverseProxy                          // reverse, for clients that take streams
 	pass    func(http.ResponseWriter, *http.Request, *call) // serve
 	cleans  func(http.Header)                               // clean
 }
@@ -46,7 +47,17 @@ func newProxy(g *Gateway, transport http.RoundTripper) *proxy {
 		BufferPool:     buffers{},
 		ErrorLog:       slog.NewLogLogger(g.log.Handler(), slog.LevelWarn),
 	}
+	// A stream holds its buffer as long as it lasts, and its events are small.
+	streams := *p.reverse
+	p.streams, streams.BufferPool = &streams, smallBuffers{}
 	return p
+}
+
+// takesStreams reports whether a client asks for events, as EventSource and clients of the
+// Model Context Protocol do.
+func takesStreams(r *http.Request) bool {
+	accept := r.Header["Accept"]
+	return len(accept) > 0 && strings.Contains(accept[0], "text/event-stream")
 }
 
 // serve sends a request that was allowed to its route's upstream, or serves its
@@ -85,6 +96,10 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request, c *call) {
 	c.recorder.keep(p.cleans, !route.Public || c.id != nil)
 	c.begin()
 	defer c.end()
+	if takesStreams(r) {
+		p.streams.ServeHTTP(w, r)
+		return
+	}
 	p.reverse.ServeHTTP(w, r)
 	if c.answer != nil && len(c.answer.Trailer) > 0 {
 		p.cleanTrailers(w.Header())
@@ -333,5 +348,17 @@ func (buffers) Get() []byte { return pool.Get().(*[32 << 10]byte)[:] }
 func (buffers) Put(b []byte) {
 	if len(b) == 32<<10 {
 		pool.Put((*[32 << 10]byte)(b))
+	}
+}
+
+// smallBuffers are those of streams.
+type smallBuffers struct{}
+
+var smallPool = sync.Pool{New: func() any { return new([4 << 10]byte) }}
+
+func (smallBuffers) Get() []byte { return smallPool.Get().(*[4 << 10]byte)[:] }
+func (smallBuffers) Put(b []byte) {
+	if len(b) == 4<<10 {
+		smallPool.Put((*[4 << 10]byte)(b))
 	}
 }

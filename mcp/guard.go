@@ -215,7 +215,6 @@ const recheckEvery = 5 * time.Second
 // that reaches tokens.
 func (x *exchange) watch() (context.Context, func()) {
 	ctx, cancel := context.WithCancel(x.r.Context())
-	asked := x.r.WithContext(context.WithoutCancel(x.r.Context()))
 	ends := x.who.Expires
 	if !x.Now().Before(ends) {
 		ends = time.Time{} // within what clocks may be apart: the token is asked alone
@@ -230,7 +229,7 @@ func (x *exchange) watch() (context.Context, func()) {
 	started := make(chan struct{})
 	timer = time.AfterFunc(next(), func() {
 		<-started
-		if !ends.IsZero() && !x.Now().Before(ends) || !x.stands(asked) {
+		if !ends.IsZero() && !x.Now().Before(ends) || !x.stands(x.r.WithContext(context.WithoutCancel(x.r.Context()))) {
 			cancel()
 			return
 		}

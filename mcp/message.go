@@ -164,6 +164,9 @@ func membersOf(raw []byte, known ...string) (map[string][]byte, error) {
 // textOf decodes a text of valid JSON. One with half of a surrogate pair stands for no
 // text, and readers differ in what they put in its place.
 func textOf(raw []byte) (string, error) {
+	if isPlain(raw) { // nearly all are
+		return string(raw[1 : len(raw)-1]), nil
+	}
 	var text string
 	if err := json.Unmarshal(raw, &text); err != nil {
 		return "", errors.New("a name is not a text")
@@ -172,6 +175,19 @@ func textOf(raw []byte) (string, error) {
 		return "", errText
 	}
 	return text, nil
+}
+
+// isPlain reports whether a text is of ASCII, and stands for itself.
+func isPlain(raw []byte) bool {
+	if len(raw) < 2 || raw[0] != '"' || raw[len(raw)-1] != '"' {
+		return false
+	}
+	for _, c := range raw[1 : len(raw)-1] {
+		if c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // scanner goes over JSON that is known to be valid.

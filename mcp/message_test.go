@@ -133,3 +133,20 @@ func TestS617_HeadersThatMirrorTheBody(t *testing.T) {
 		}
 	}
 }
+
+// TestTextOf: a text that needs no decoding is what decoding makes of it.
+func TestTextOf(t *testing.T) {
+	for _, raw := range []string{
+		`"tools/call"`, `""`, `"a b~!"`, `"\u0061"`, `"\""`, `"\\"`, `"é"`, `"\ud800"`, `1`, `"`, "\"a\tb\"", "\"a\x7fb\"", `"a"b"`,
+	} {
+		got, err := textOf([]byte(raw))
+		var want string
+		wrong := json.Unmarshal([]byte(raw), &want)
+		if strings.Contains(want, "\ufffd") {
+			wrong = errText
+		}
+		if (err == nil) != (wrong == nil) || err == nil && got != want {
+			t.Errorf("%s: %q, %v; want %q, %v", raw, got, err, want, wrong)
+		}
+	}
+}

@@ -68,7 +68,11 @@ func agents(ctx context.Context, flags *flag.FlagSet, args []string, out io.Writ
 		return err
 	}
 	defer server.stop()
-	g, err := newGateway(ctx, settings{routes: fmt.Sprintf(`
+	ops, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	g, err := newGateway(ctx, settings{ops: ops, routes: fmt.Sprintf(`
   - {path: /plain, upstream: "%[1]s"}
   - {path: /mcp, upstream: "%[1]s", mcp: {insecure_no_audience: true, tools: {search: {}, write: {scopes: docs/write}, "delete_*": {groups: admins}}}}
 `, server.url)})
@@ -100,22 +104,44 @@ func agents(ctx context.Context, flags *flag.FlagSet, args []string, out io.Writ
 		return err
 	}
 	fmt.Fprintf(out, "  %-52s %.2f\n\n", "at most", mostForRules)
-	each, err := g.streams(ctx, *streams, message(http.MethodGet, "/mcp", ""))
+	bare, err := startChild(ctx, "ReverseProxy", childProxy, server.url, "buffers")
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "  %-52s %9.1f KB (at most %.0f)\n", fmt.Sprintf("each of %d streams that are open", *streams), each/1000, mostForStream)
+	defer bare.stop()
+	stream := message(http.MethodGet, "/mcp", "")
+	there := elsewhere([]wire.Request{stream}, bare)[0]
+	if err := requests(*connections, elsewhere([]wire.Request{message(http.MethodPost, "/mcp", toolCall)}, bare)...)(ctx, *number/4); err != nil {
+		return err // what the first ones cost is no stream's
+	}
+	floor, _, err := bare.streams(ctx, "", *streams, there)
+	if err != nil {
+		return err
+	}
+	opened, kept, err := g.process.streams(ctx, ops, *streams, stream)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "  %-52s %9.1f KB\n", fmt.Sprintf("each of %d streams: ReverseProxy", *streams), floor/1000)
+	fmt.Fprintf(out, "  %-52s %9.1f KB (at most %.0f), %.2f × ReverseProxy\n", "codegrant serve, with rules", opened/1000, mostForStream, opened/floor)
+	fmt.Fprintf(out, "  %-52s %9.1f KB\n", "the same, once garbage was collected", kept/1000)
 	return nil
 }
 
-// streams opens many, and returns what each adds to the process's memory.
-func (g *gateway) streams(ctx context.Context, n int, request wire.Request) (float64, error) {
-	if err := pause(ctx, settle); err != nil {
-		return 0, err
+// streams opens many, and returns what each adds to the process's memory that is in RAM: at
+// once, and when the collector has been there, as it is every two minutes at least.
+func (p *process) streams(ctx context.Context, ops string, n int, request wire.Request) (opened, kept float64, err error) {
+	if ops != "" { // what calls have left
+		if _, err := heapOf(ctx, ops); err != nil {
+			return 0, 0, err
+		}
 	}
-	before, err := g.process.resident()
+	if err := pause(ctx, 5*settle); err != nil {
+		return 0, 0, err
+	}
+	before, err := p.resident()
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	var open []net.Conn
 	defer func() {
@@ -126,26 +152,41 @@ func (g *gateway) streams(ctx context.Context, n int, request wire.Request) (flo
 	for i := range n {
 		c, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, "tcp", request.Address)
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		open = append(open, c)
 		if err := c.SetDeadline(time.Now().Add(5 * time.Minute)); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		if _, err := c.Write(request.Bytes); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		line, err := bufio.NewReaderSize(c, 512).ReadString('\n') // the answer has begun
 		if err != nil || !strings.Contains(line, " 200 ") {
-			return 0, fmt.Errorf("stream %d: %q, %w", i, line, errors.Join(err, errors.New("it is to open")))
+			return 0, 0, fmt.Errorf("stream %d: %q, %w", i, line, errors.Join(err, errors.New("it is to open")))
 		}
 		if i%500 == 499 {
 			fmt.Fprintf(os.Stderr, "%d streams\n", i+1)
 		}
 	}
 	if err := pause(ctx, settle); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	after, err := g.process.resident()
-	return float64(after-before) / float64(n), err
+	after, err := p.resident()
+	if err != nil {
+		return 0, 0, err
+	}
+	if ops == "" {
+		return float64(after-before) / float64(n), 0, nil
+	}
+	for range 3 { // each shrinks stacks by half at most
+		if _, err := heapOf(ctx, ops); err != nil {
+			return 0, 0, err
+		}
+	}
+	if err := pause(ctx, 5*settle); err != nil {
+		return 0, 0, err
+	}
+	then, err := p.resident()
+	return float64(after-before) / float64(n), float64(then-before) / float64(n), err
 }
