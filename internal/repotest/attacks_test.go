@@ -19,7 +19,7 @@ var attacks = []struct {
 	{"mix-up", []string{"TestJourney", "TestS709_AnswersAreOfWhoAsked"}},
 	{"code injection", []string{"TestS693_CodesAreBound", "TestS709_AnswersAreOfWhoAsked"}},
 	{"stolen refresh token", []string{"TestS694_RefreshTokensTurn"}},
-	{"open redirect", []string{"TestS692_NobodyIsSentElsewhere"}},
+	{"open redirect", []string{"TestS692_NobodyIsSentElsewhere", "TestS673_SchemesOfApps"}},
 	{"SSRF by a document", []string{"TestS699_PublicAddressesAlone", "TestS699_ClientsByDocument", "TestS664_Addresses"}},
 	{"registration flood", []string{"TestS696_Registrations"}},
 	{"DNS rebinding", []string{"TestS616_Origins", "TestConformance"}},
