@@ -75,6 +75,25 @@ func TestAPI_Migration(t *testing.T) {
 	c.no("AdminGetUser", `{`+pool+`,"Username":"judy"}`, "UserNotFoundException", "")
 }
 
+// TestAPI_APasswordOfNobody: who asks to begin with a password learns nothing of whether
+// there is such a user, from a client that is not to tell.
+func TestAPI_APasswordOfNobody(t *testing.T) {
+	c := newContract(t)
+	pool := c.made(`,"Policies":{"SignInPolicy":{"AllowedFirstAuthFactors":["PASSWORD","EMAIL_OTP"]}}`)
+	app := c.app(pool, `,"ExplicitAuthFlows":["ALLOW_USER_AUTH"],"PreventUserExistenceErrors":"ENABLED"`)
+	c.ask("AdminCreateUser", `{`+pool+`,"Username":"erin","UserAttributes":[{"Name":"email","Value":"erin@example.com"},{"Name":"email_verified","Value":"true"}],"TemporaryPassword":"Passw0rd!"}`)
+	for _, name := range []string{"erin", "nobody"} {
+		in := `{` + app + `,"AuthFlow":"USER_AUTH","AuthParameters":{"USERNAME":"` + name + `","PREFERRED_CHALLENGE":"PASSWORD"`
+		c.no("InitiateAuth", in+`,"PASSWORD":"wr0ng-Passw0rd"}}`, "NotAuthorizedException", "Incorrect username or password.")
+		asked := c.ask("InitiateAuth", in+`}}`)
+		if !has(asked, parsed(t, `{"ChallengeName":"PASSWORD","ChallengeParameters":{},"AvailableChallenges":["PASSWORD_SRP","PASSWORD","EMAIL_OTP"]}`)) {
+			t.Errorf("%s: %v", name, asked)
+		}
+		c.no("RespondToAuthChallenge", `{`+app+`,"ChallengeName":"PASSWORD","Session":"`+text(asked["Session"])+`","ChallengeResponses":{"USERNAME":"`+name+`","PASSWORD":"wr0ng-Passw0rd"}}`,
+			"NotAuthorizedException", "Incorrect username or password.")
+	}
+}
+
 // TestAPI_PreSignUpIsWhatWasSent: the function that is asked about a new user is given what
 // the app sent, and nothing that the pool adds.
 func TestAPI_PreSignUpIsWhatWasSent(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -132,6 +133,20 @@ func (s *Server) operate(mux *http.ServeMux) {
 		}
 		w.Header().Set("Content-Type", "application/json")
 		return json.NewEncoder(w).Encode(list)
+	})
+	// Other emulators of AWS show mail like this, and tests that were written for them look here.
+	handle("GET /_aws/ses", func(w http.ResponseWriter, r *http.Request) error {
+		list := []map[string]any{}
+		for i, m := range s.state.Messages() {
+			if to := r.FormValue("email"); m.Mail() && (to == "" || to == m.To) {
+				list = append(list, map[string]any{
+					"Id": strconv.Itoa(i), "Destination": map[string][]string{"ToAddresses": {m.To}}, "Subject": m.Subject,
+					"Body": map[string]any{"text_part": m.Text, "html_part": nil}, "Timestamp": m.Sent.UTC().Format(time.RFC3339),
+				})
+			}
+		}
+		w.Header().Set("Content-Type", "application/json")
+		return json.NewEncoder(w).Encode(map[string]any{"messages": list})
 	})
 }
 

@@ -75,6 +75,15 @@ func TestOperate(t *testing.T) {
 	if a := c.do("GET", "/_pool/messages?to=carol@example.com", nil); !strings.Contains(a.body, `"For":"password"`) {
 		t.Errorf("messages: %s", a.body)
 	}
+	mail := c.do("GET", "/_aws/ses?email=carol@example.com", nil).json
+	code, _ := c.pool.LastCode("carol@example.com")
+	if list, _ := mail["messages"].([]any); len(list) != 1 || !has(list[0], parsed(t, `{"Destination":{"ToAddresses":["carol@example.com"]}}`)) || code == "" ||
+		!strings.Contains(text(inner(list[0].(map[string]any), "Body", "text_part")), code) {
+		t.Errorf("mail: %v, want one with %s", mail, code)
+	}
+	if list, _ := c.do("GET", "/_aws/ses?email=nobody@example.com", nil).json["messages"].([]any); len(list) != 0 {
+		t.Errorf("mail of nobody: %v", list)
+	}
 	for what, a := range map[string]answer{
 		"no time": c.do("POST", "/_pool/clock", nil), "a bad time": c.do("POST", "/_pool/clock", url.Values{"by": {"soon"}}), "two": c.do("POST", "/_pool/clock", url.Values{"by": {"1h"}, "to": {at}}),
 		"no snapshot": put("/_pool/snapshot", "x"), "a newer one": put("/_pool/snapshot", `{"version":99}`), "an empty one": put("/_pool/snapshot", `{"version":1}`),
@@ -89,7 +98,7 @@ func TestOperate(t *testing.T) {
 // TestS142_OperatorsAreNoPages: scripts and forms of web pages operate no pool.
 func TestS142_OperatorsAreNoPages(t *testing.T) {
 	c := newContract(t)
-	for _, path := range []string{"POST /_pool/clock", "POST /_pool/reset", "GET /_pool/snapshot", "GET /_pool/messages", "GET /_pool/clock"} {
+	for _, path := range []string{"POST /_pool/clock", "POST /_pool/reset", "GET /_pool/snapshot", "GET /_pool/messages", "GET /_pool/clock", "GET /_aws/ses"} {
 		method, path, _ := strings.Cut(path, " ")
 		for _, header := range [][]string{{"Origin", "http://localhost:3000"}, {"Origin", "null"}, {"Sec-Fetch-Site", "cross-site"}} {
 			if a := c.do(method, path, url.Values{"by": {"1h"}}, header...); a.status != 403 {

@@ -106,7 +106,13 @@ func (a *API) pretendChoice(c state.Client, pool state.Pool, p map[string]string
 		}
 		available = append(available, f)
 	}
-	if slices.Contains(allowed, emailOTP) && (len(allowed) == 1 || p["PREFERRED_CHALLENGE"] == emailOTP) {
+	switch preferred := p["PREFERRED_CHALLENGE"]; {
+	case preferred == passwordChallenge && slices.Contains(allowed, passwordChallenge):
+		if p["PASSWORD"] != "" {
+			return nil, unauthorized("Incorrect username or password.")
+		}
+		name = passwordChallenge
+	case slices.Contains(allowed, emailOTP) && (len(allowed) == 1 || preferred == emailOTP):
 		d := pretended(p["USERNAME"])
 		name, parameters = emailOTP, map[string]string{"CODE_DELIVERY_DELIVERY_MEDIUM": d.DeliveryMedium, "CODE_DELIVERY_DESTINATION": d.Destination}
 	}
