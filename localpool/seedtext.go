@@ -47,6 +47,9 @@ func (r *texts) read(node ast.Node, t reflect.Type) (ast.Node, error) {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
+	if t.Kind() == reflect.String {
+		node = unsplit(node)
+	}
 	switch n := node.(type) {
 	case *ast.AnchorNode:
 		value, err := r.read(n.Value, t)
@@ -118,6 +121,25 @@ func (r *texts) pair(n *ast.MappingValueNode, t reflect.Type) (err error) {
 		return err
 	}
 	return err
+}
+
+// unsplit is the text of a URL with a port that stands without quotes in a list within
+// braces: the parser takes the colon before the port for that of a key and its value,
+// though no space follows it (YAML 1.2, section 7.3.3).
+func unsplit(node ast.Node) ast.Node {
+	pair, ok := node.(*ast.MappingValueNode)
+	if m, mapping := node.(*ast.MappingNode); mapping && len(m.Values) == 1 {
+		pair, ok = m.Values[0], true
+	}
+	if !ok || pair.Value == nil {
+		return node
+	}
+	key, colon, value := pair.Key.GetToken(), pair.Start, pair.Value.GetToken()
+	if !strings.Contains(key.Value, "://") || colon.Position.Line != value.Position.Line || value.Position.Column != colon.Position.Column+1 {
+		return node
+	}
+	whole := key.Value + ":" + value.Value
+	return ast.String(token.String(whole, whole, key.Position))
 }
 
 // asWritten returns the node of the same text. What stands for nothing, or for another

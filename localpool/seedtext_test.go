@@ -68,6 +68,33 @@ pools:
 	}
 }
 
+// TestSeededURLs: a URL is one text, wherever it stands, with a port and without.
+func TestSeededURLs(t *testing.T) {
+	for _, written := range []string{"http://localhost:8080/cb", "http://127.0.0.1:3000", "https://app.example.com/cb", "http://[::1]:8080/cb", "myapp://cb", `"http://localhost:8080/cb"`} {
+		want := strings.Trim(written, `"`)
+		for _, clients := range []string{
+			"[{id: web, callback_urls: [" + written + ", http://localhost:1/], scopes: [openid]}]",
+			"\n      - {id: web, callback_urls: [" + written + "]}",
+			"\n      - id: web\n        callback_urls: [" + written + "]",
+			"\n      - id: web\n        callback_urls:\n          - " + written,
+		} {
+			seed, err := localpool.ParseSeed([]byte("pools:\n  - id: local_Urls1\n    clients: " + clients + "\n"))
+			if err != nil {
+				if !strings.Contains(written, "[::1]") { // whose brackets are YAML's
+					t.Errorf("%s: %v", clients, err)
+				}
+				continue
+			}
+			if got := seed.Pools[0].Clients[0].CallbackURLs[0]; got != want {
+				t.Errorf("%s: %q", clients, got)
+			}
+		}
+	}
+	if _, err := localpool.ParseSeed([]byte("pools:\n  - id: local_Urls1\n    clients: [{id: web, callback_urls: [http://localhost: 8080]}]\n")); err == nil {
+		t.Error("a key and its value is taken for a URL")
+	}
+}
+
 // TestSeededDates: what a seed makes has dates, and its clients have names.
 func TestSeededDates(t *testing.T) {
 	c := newContract(t)
