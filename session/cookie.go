@@ -9,32 +9,31 @@ import (
 	"time"
 )
 
-// ErrTooManyCookies: the request holds more cookies than net/http reads, so it
-// cannot be known whether ours is among them.
+// ErrTooManyCookies: the request has more cookies than net/http reads, so ours may be
+// missing.
 var ErrTooManyCookies = errors.New("too many cookies")
 
 // maxCandidates is how many values of one name are looked at: a sibling host can
 // plant cookies beside ours.
 const maxCandidates = 4
 
-// Cookie says how a value travels. HttpOnly is always on.
+// Cookie configures a cookie. HttpOnly is always on.
 type Cookie struct {
-	// Name is best begun with __Host-, which has browsers refuse cookies of this
-	// name from anywhere but this host over https.
+	// Name should begin with __Host-. Browsers then accept a cookie of this name only from
+	// this host over https.
 	Name string
 	// Domain shares the cookie with every host under it. Empty: this host alone.
 	Domain string
 	// Path defaults to "/".
 	Path string
-	// Secure keeps the cookie to https. It must be false for http://localhost
-	// alone.
+	// Secure sends the cookie only over https. Set it to false only for http://localhost.
 	Secure bool
 	// SameSite defaults to Lax.
 	SameSite http.SameSite
 }
 
-// Validate checks that browsers will keep the cookie, and that a prefix in its
-// name tells the truth (RFC 6265bis, section 4.1.3).
+// Validate checks that browsers will keep the cookie, and that it fulfils the prefix of its
+// name (RFC 6265bis, section 4.1.3).
 func (c Cookie) Validate() error {
 	if err := (&http.Cookie{Name: c.Name, Value: "x", Path: c.path(), Domain: c.Domain}).Valid(); err != nil {
 		return fmt.Errorf("cookie %q: %w", c.Name, err)
@@ -69,8 +68,8 @@ func (c Cookie) build(value string) *http.Cookie {
 	}
 }
 
-// Set hands a value to the browser for as long as maxAge, in whole seconds, at
-// least one; 0: until it is closed. The value is one of this package's: base64url.
+// Set gives a value to the browser for maxAge, in whole seconds, at least one. 0: until the
+// browser is closed. The value must be one of this package: base64url.
 func (c Cookie) Set(w http.ResponseWriter, value string, maxAge time.Duration) {
 	cookie := c.build(value)
 	switch {
@@ -82,7 +81,7 @@ func (c Cookie) Set(w http.ResponseWriter, value string, maxAge time.Duration) {
 	add(w, cookie)
 }
 
-// Clear has the browser forget the value.
+// Clear removes the value from the browser.
 func (c Cookie) Clear(w http.ResponseWriter) {
 	cookie := c.build("")
 	cookie.MaxAge = -1
@@ -106,9 +105,8 @@ func add(w http.ResponseWriter, cookie *http.Cookie) {
 	h.Set("Cache-Control", "no-store")
 }
 
-// Values returns what the request carries under the cookie's name, at most four
-// values, in the order sent. It returns [ErrTooManyCookies] where the cookie is
-// there and net/http gave up reading.
+// Values returns the request's values of the cookie, at most four, in the order sent. It
+// returns ErrTooManyCookies if the cookie is there and net/http gave up reading.
 func (c Cookie) Values(r *http.Request) ([]string, error) {
 	values, err := c.Matching(r, nil, maxCandidates)
 	if len(values) > 0 {
@@ -117,11 +115,11 @@ func (c Cookie) Values(r *http.Request) ([]string, error) {
 	return values, err
 }
 
-// Matching returns the different values under the cookie's name for which wellFormed
-// says yes (nil: all), in the order sent. Others do not count: whoever can plant a
-// cookie cannot hide another one behind it. Where there are more than most, it returns
-// [ErrTooManyCookies] beside the first of them, and so it does where the cookie is
-// there and net/http gave up reading.
+// Matching returns the different values of the cookie for which wellFormed returns true
+// (nil: all), in the order sent. It ignores others, so a planted cookie cannot hide another
+// one. If there are more than most values, it returns the first of them and
+// ErrTooManyCookies. It also returns ErrTooManyCookies if the cookie is there and net/http
+// gave up reading.
 func (c Cookie) Matching(r *http.Request, wellFormed func(value string) bool, most int) ([]string, error) {
 	var values []string
 	read := false

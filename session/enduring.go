@@ -13,41 +13,37 @@ import (
 
 // EnduringConfig configures an [EnduringStore]. Its zero value is useful.
 type EnduringConfig struct {
-	// Keep is how long the end of sessions is kept of which it is not known when
-	// they expire: of those that the store could not be asked about. It must be as
-	// long as a session can go unused. Defaults to 25 hours, for an access token of
-	// Cognito's lives for a day at most.
+	// Keep is how long to keep the end of a session with an unknown expiry, because the store
+	// did not answer. Set it to the longest time that a session can be unused. Defaults to 25
+	// hours, because an access token of Cognito lives for a day at most.
 	Keep time.Duration
-	// MaxKnown bounds the ends that are known here, of sessions and of people each.
-	// Beyond it, those are forgotten first that would be first anyway. Defaults to
-	// one million, some 60 MB.
+	// MaxKnown limits the known ends, of sessions and of people separately. Beyond it, the
+	// ends that expire first are dropped first. Defaults to one million, some 60 MB.
 	MaxKnown int
 	// Now is the clock. Defaults to [time.Now].
 	Now func() time.Time
-	// Logger is told when ends can no longer be read, when they can be again, and of
-	// each session that had ended and was back. Defaults to [slog.Default].
+	// Logger gets a line when ends can no longer be read, when they can be read again, and for
+	// each ended session that came back. Defaults to [slog.Default].
 	Logger *slog.Logger
 }
 
-// EnduringStore is a [Store] whose sessions, once ended, stay ended, also where the
-// store that it is made of forgets that they were: Redis that restarts from an old
-// snapshot, or fails over to a replica that lags.
+// EnduringStore is a Store whose ended sessions stay ended, even if the inner store forgets
+// their end. Redis does so when it restarts from an old snapshot, or fails over to a
+// replica that lags.
 //
-// Delete and DeleteBySubject put the end on record in [Ends] first. Every call knows
-// from memory what has ended, without asking anybody: what others have put on record
-// is read about once a second, beside the calls that ask for sessions. Where nobody
-// has asked for some seconds, the first to ask waits for that, for half a second at
-// most.
+// Delete and DeleteBySubject first record the end in Ends. Every call knows from memory
+// what has ended. EnduringStore reads the ends of other processes about once a second,
+// beside the calls for sessions. If there was no call for some seconds, the next call waits
+// for this read, for half a second at most.
 //
-// Where Ends cannot be read, sessions go on, with what is known; where it cannot be
-// written, sessions end all the same in the store that this one is made of, the
-// caller is told [ErrUnavailable], and the record is made when it can be, if this
-// process lives to see it. It takes that store to forget, and Ends to be unavailable,
-// for a session to come back.
+// If Ends cannot be read, sessions continue with what is known. If it cannot be written,
+// sessions still end in the inner store, the caller gets ErrUnavailable, and this process
+// records the end later if it still runs. A session comes back only if the inner store
+// forgets and Ends is unavailable.
 //
-// Clocks of processes may differ by two minutes. The sessions of a person that the
-// store knows of are ended one by one, whatever their clocks said; those that it
-// does not know of, where they were created more than two minutes before.
+// The clocks of processes may differ by two minutes. The sessions of a person that the
+// store knows end one by one, whatever the clocks say. Unknown ones end if they were
+// created more than two minutes before.
 type EnduringStore struct {
 	inner Store
 	ends  Ends
@@ -91,8 +87,8 @@ const (
 	maxBlind = 600
 )
 
-// NewEnduringStore returns a store made of inner, whose ends of sessions are on record
-// in ends. It asks neither yet, and closing them is the caller's.
+// NewEnduringStore returns a store that wraps inner and records the ends of sessions in
+// ends. It calls neither yet. The caller closes both.
 func NewEnduringStore(inner Store, ends Ends, config EnduringConfig) *EnduringStore {
 	s := &EnduringStore{
 		inner: inner, ends: ends, keep: config.Keep, now: config.Now, log: config.Logger,
@@ -111,17 +107,17 @@ func NewEnduringStore(inner Store, ends Ends, config EnduringConfig) *EnduringSt
 	return s
 }
 
-// Shared is the word of the store that this one is made of.
+// Shared returns what the inner store says.
 func (s *EnduringStore) Shared() bool {
 	shared, ok := s.inner.(interface{ Shared() bool })
 	return ok && shared.Shared()
 }
 
-// Ends is where ends are on record.
+// Ends returns where ends are recorded.
 func (s *EnduringStore) Ends() Ends { return s.ends }
 
-// Close has nothing read any more, and waits for a read under way. It closes neither
-// the store that this one is made of nor its Ends: that comes after.
+// Close stops background reads, and waits for an open one. It closes neither the inner
+// store nor Ends: close them afterwards.
 func (s *EnduringStore) Close() error {
 	s.mu.Lock()
 	s.closed = true

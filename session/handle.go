@@ -13,10 +13,10 @@ import (
 	"log/slog"
 )
 
-// ErrMalformed: the value is not one that this package made.
+// ErrMalformed: this package did not make the value.
 var ErrMalformed = errors.New("malformed value")
 
-// ErrSealed: the content does not open under this key, or is not of this record.
+// ErrSealed: the content does not open under this key, or belongs to another record.
 var ErrSealed = errors.New("sealed content does not open")
 
 const (
@@ -27,8 +27,8 @@ const (
 	sealedVersion = 1
 )
 
-// Handle is what a browser holds of its session: an id to find it and a key to
-// open it. It is a secret; printing it shows a placeholder.
+// Handle is the browser's part of a session: an id to find it and a key to open it. It is a
+// secret. Printing it shows a placeholder.
 type Handle struct {
 	id  [idSize]byte
 	key [keySize]byte
@@ -42,8 +42,7 @@ func NewHandle() Handle {
 	return h
 }
 
-// ParseHandle reads what [Handle.Encode] wrote, and nothing else: there is one
-// string for each handle.
+// ParseHandle reads only what [Handle.Encode] wrote: there is one string for each handle.
 func ParseHandle(value string) (Handle, error) {
 	var h Handle
 	if len(value) != base64.RawURLEncoding.EncodedLen(handleSize) {
@@ -70,8 +69,7 @@ func (h Handle) Encode() string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// RecordID returns the ID of the session's record: a hash, from which the id
-// cannot be had.
+// RecordID returns the ID of the session's record. It is a hash and does not reveal the id.
 func (h Handle) RecordID() string {
 	sum := sha256.Sum256(h.id[:])
 	return base64.RawURLEncoding.EncodeToString(sum[:])

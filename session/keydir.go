@@ -24,24 +24,24 @@ const (
 	maxKeyFile  = 4 << 10
 )
 
-// WatchKeys returns a ring of the keys in a directory, which is read again as its
-// files change: keys are rotated without a restart, and without signing anybody out.
+// WatchKeys returns a ring of the keys in a directory. It reads the directory again when
+// its files change. So you can rotate keys without a restart, and without signing anybody
+// out.
 //
-// Each file holds one key in base64, as openssl rand -base64 32 prints it. The first
-// by name seals, all of them open. Names that begin with a dot, and what is no file,
-// are left out, so that it may be a mounted secret of Kubernetes.
+// Each file holds one key in base64, as openssl rand -base64 32 prints it. The first by
+// name seals, and all keys open. WatchKeys ignores names that begin with a dot, and entries
+// that are not files. So the directory can be a mounted Kubernetes secret.
 //
-// To rotate where several processes share the keys, give the new one a name that
-// sorts last; once it is everywhere, one that sorts first; and take the old one away
-// when nothing that it sealed is alive.
+// To rotate keys that several processes share, give the new key a name that sorts last.
+// When every process has it, give it a name that sorts first. Remove the old key when
+// nothing that it sealed is valid any more.
 //
-// A directory that cannot be read, is empty, or holds anything but keys is an error
-// here. Later, the keys that were read last stay in use, and onFault, unless it is
-// nil, is told each time that the fault is another one. No error has a key in it.
+// It is an error if the directory cannot be read, is empty, or holds anything but keys. If
+// this happens later, the last keys stay in use. onFault, unless it is nil, then gets each
+// new fault. No error contains a key.
 //
-// The directory is looked at when the ring is used, at most every 5 seconds, and
-// within a second where a value names a key that the ring does not have. There is
-// nothing to close.
+// The ring checks the directory when you use it, at most every 5 seconds. If a value names
+// an unknown key, it checks within a second. You do not have to close it.
 func WatchKeys(dir string, onFault func(error)) (*Keyring, error) {
 	d := &keyDir{path: dir, onFault: onFault, looked: time.Now()}
 	keys, err := d.read()

@@ -16,11 +16,10 @@ import (
 	"sync/atomic"
 )
 
-// Keyring seals small values that a browser carries for us. The first key seals,
-// all of them open: to rotate, put a new key in front, and take the last one
-// away when nothing that it sealed is alive. Each purpose has a key of its own,
-// so that a value made for one is worthless for another. It is safe for
-// concurrent use, and prints as a placeholder.
+// Keyring seals small values that a browser carries for us. The first key seals, and all
+// keys open. To rotate, put a new key first. Remove the last one when nothing that it
+// sealed is valid any more. Each purpose has its own key, so a value made for one purpose
+// is worthless for another. It is safe for concurrent use, and prints as a placeholder.
 type Keyring struct {
 	now atomic.Pointer[keys]
 	dir *keyDir // nil: the keys stay what they are
@@ -41,8 +40,8 @@ const (
 	keyIDLen = 4
 )
 
-// NewKeyring takes keys of [KeySize] random bytes, the one that seals first. It
-// refuses keys of another size, repeated ones, and ones that cannot be random.
+// NewKeyring takes keys of [KeySize] random bytes, with the sealing key first. It refuses
+// keys of another size, repeated keys, and keys that cannot be random.
 func NewKeyring(keys ...[]byte) (*Keyring, error) {
 	k, err := newKeys(keys)
 	if err != nil {
@@ -136,8 +135,8 @@ func (k *keys) forPurpose(purpose string) []cipher.AEAD {
 	return aeads
 }
 
-// Seal encrypts content for a purpose, a constant of the caller's, and binds it
-// to data, which is not part of the result and must be given to open it.
+// Seal encrypts content for a purpose, a constant of the caller, and binds it to data. The
+// result does not contain data: Open needs it again.
 func (k *Keyring) Seal(purpose string, content, data []byte) string {
 	keys := k.current()
 	aead := keys.forPurpose(purpose)[0]
@@ -148,9 +147,9 @@ func (k *Keyring) Seal(purpose string, content, data []byte) string {
 	return base64.RawURLEncoding.EncodeToString(aead.Seal(b, b[1+keyIDLen:], content, data))
 }
 
-// Open decrypts what [Keyring.Seal] made for the same purpose and data. It
-// returns [ErrMalformed] for a value that Seal did not make, and [ErrSealed]
-// where the key is gone, or purpose or data differ.
+// Open decrypts what [Keyring.Seal] made for the same purpose and data. It returns
+// [ErrMalformed] if Seal did not make the value. It returns [ErrSealed] if the key is gone,
+// or if purpose or data differ.
 func (k *Keyring) Open(purpose, sealed string, data []byte) ([]byte, error) {
 	b, err := strictBase64.DecodeString(sealed)
 	// The decoder skips line breaks, which would be a second string for the same.
@@ -211,10 +210,9 @@ func (*Keyring) MarshalText() ([]byte, error) { return []byte(redactedKeys), nil
 // LogValue implements [slog.LogValuer].
 func (*Keyring) LogValue() slog.Value { return slog.StringValue(redactedKeys) }
 
-// Derive returns 32 bytes of each key, in their order, for a purpose of the
-// caller's own, such as the seed of a signing key. They say nothing about the keys
-// or about what is derived for another purpose. Of a ring that follows a directory,
-// it is about the keys of now.
+// Derive returns 32 bytes for each key, in their order, for a purpose of the caller, such
+// as the seed of a signing key. They reveal nothing about the keys or about other purposes.
+// If the ring follows a directory, Derive uses the current keys.
 func (k *Keyring) Derive(purpose string) ([][]byte, error) {
 	var all [][]byte
 	for _, master := range k.current().masters {

@@ -13,16 +13,15 @@ import (
 
 // MemoryConfig configures a [MemoryStore]. Its zero value is useful.
 type MemoryConfig struct {
-	// MaxSessions bounds the live sessions. At the bound new sessions are
-	// refused with [ErrFull]; nobody who is signed in is signed out. Expired
-	// ones make room within a second, and are let go as new ones come. Defaults
-	// to one million, a few gigabytes.
+	// MaxSessions limits the live sessions. At the limit, new sessions are refused with
+	// [ErrFull], and nobody is signed out. Expired sessions make room within a second, and are
+	// removed as new ones come. Defaults to one million, a few gigabytes.
 	MaxSessions int
 	// Now is the clock. Defaults to [time.Now].
 	Now func() time.Time
 }
 
-// MemoryStore keeps sessions in the memory of this process: they end with it.
+// MemoryStore keeps sessions in the memory of this process. They end with the process.
 // Look-ups of different sessions do not wait for each other.
 type MemoryStore struct {
 	max    int64

@@ -17,11 +17,11 @@ type Record struct {
 
 	Created  time.Time
 	LastSeen time.Time
-	// Expires is when the session ends unless it is used: the sooner of its
-	// idle and its absolute end. From then on the store treats it as missing.
+	// Expires is when the session ends unless it is used: the earlier of its idle and its
+	// absolute end. After that, the store treats it as missing.
 	Expires time.Time
-	// LeaseUntil is how long one process has the refresh of the tokens to
-	// itself, which it extends while it needs to. Zero: nobody has.
+	// LeaseUntil is how long one process has the right to refresh the tokens. The process
+	// extends it while it needs to. Zero: no process has it.
 	LeaseUntil time.Time
 	// Stale asks for a refresh before the next use.
 	Stale bool

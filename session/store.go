@@ -7,7 +7,7 @@ import (
 
 // Faults of stores, and what they mean to a person.
 var (
-	// ErrNotFound: there is no such live session. Signing in helps.
+	// ErrNotFound: there is no such live session. The person can sign in again.
 	ErrNotFound = errors.New("session not found")
 	// ErrConflict: the record was changed meanwhile. Read it again.
 	ErrConflict = errors.New("session changed meanwhile")
@@ -15,10 +15,9 @@ var (
 	ErrExists = errors.New("session exists already")
 	// ErrFull: a bounded store holds as many live sessions as it may.
 	ErrFull = errors.New("session store is full")
-	// ErrDamaged: there is something in the place of the session that cannot be one:
-	// it was damaged, swapped for another, or written by a newer release. It proves
-	// nothing, and trying again does not help; signing in does. It comes with
-	// ErrUnavailable, for those who do not know it.
+	// ErrDamaged: the record is not a valid session. It was damaged, replaced by another, or
+	// written by a newer release. It proves nothing. Do not try again; the person can sign in
+	// again. Its chain also has ErrUnavailable, for callers that do not know it.
 	ErrDamaged = errors.New("session record cannot be read")
 	// ErrUnavailable: the store did not answer. It says nothing about any session.
 	ErrUnavailable = errors.New("session store unavailable")
@@ -26,15 +25,14 @@ var (
 
 // Store keeps records. Its methods may be called concurrently.
 //
-// Every error that is none of the above has [ErrUnavailable] in its chain: a
-// store never turns a fault into a missing session. Strings are compared byte
-// for byte; IDs and subjects have up to 255 bytes and pools up to 512, and what
-// a store cannot keep whole it refuses. Times name an instant, whatever their
-// zone; a store keeps microseconds, and may cut off what is finer. A store
-// copies the Sealed that it is given; one that it hands out is for reading.
+// Every other error has ErrUnavailable in its chain: a store never turns a fault into a
+// missing session. A store compares strings byte for byte. IDs and subjects have up to 255
+// bytes and pools up to 512. A store refuses what it cannot keep whole. Times are instants,
+// whatever their zone. A store keeps microseconds, and may cut off finer parts. A store
+// copies the Sealed that it gets. Do not write to a Sealed that it returns.
 //
-// A store may answer Get from a copy in this process, for as long as its
-// documentation says; what was written through the same Store is seen at once.
+// A store may answer Get from a copy in this process, for as long as its documentation
+// says. Writes through the same Store are visible at once.
 type Store interface {
 	// Create stores a new record with Version 1, or returns ErrExists.
 	Create(ctx context.Context, record Record) error
@@ -58,13 +56,12 @@ type Store interface {
 	// DeleteBySubject removes every session of a person, and says how many.
 	DeleteBySubject(ctx context.Context, pool, subject string) (int, error)
 
-	// MarkStale sets Stale on every live session of a person and raises its
-	// Version, so that a refresh that is under way cannot wash the mark away.
-	// It says how many.
+	// MarkStale sets Stale on every live session of a person and raises its Version. So an
+	// open refresh cannot remove the mark. It returns how many sessions it marked.
 	MarkStale(ctx context.Context, pool, subject string) (int, error)
 
-	// DeleteExpired removes up to limit expired records, none where it is below
-	// 1, and says how many. A store that expires records by itself returns 0.
+	// DeleteExpired removes up to limit expired records, none if limit is below 1, and returns
+	// how many. A store that expires records by itself returns 0.
 	DeleteExpired(ctx context.Context, limit int) (int, error)
 }
 
@@ -76,14 +73,13 @@ type Query struct {
 	Limit   int    // at most this many; 0: 100
 }
 
-// OncePool is the Pool of records that are no sessions: each notes that something, such as
-// a sign-in under way, has happened once for all processes that share the store. Create
-// says whether it had. They have no content, and expire by themselves. A List that is not
-// for this pool leaves them out.
+// OncePool is the Pool of records that are not sessions. Each records that something, such
+// as a step of a sign-in, has happened once for all processes that share the store. Create
+// says whether it had. These records have no content, and expire by themselves. List leaves
+// them out unless it asks for this pool.
 const OncePool = "codegrant once"
 
-// Selects reports whether the query is for a live record, as far as that does not depend
-// on the page.
+// Selects reports whether the query matches a live record, apart from the page.
 func (q Query) Selects(r Record) bool {
 	if q.Pool == "" && r.Pool == OncePool {
 		return false
