@@ -38,20 +38,19 @@ type CognitoConfig struct {
 	// PoolID is the pool's id, such as eu-west-1_Ab12Cd34E.
 	PoolID string
 
-	// Rate is how many calls of ListUsers and ListUsersInGroup begin in a second
-	// at most. Defaults to 28, which is below the quota of 30 that an account has
-	// in a region unless it bought more. The source yields where others use the
-	// same quota.
+	// Rate is the maximum number of calls of ListUsers and ListUsersInGroup per second.
+	// Defaults to 28, which is below the default quota of 30 for an account in a Region. The
+	// source slows down if other programs use the same quota.
 	Rate float64
 
 	// GroupRate is the same for ListGroups. Defaults to 4.5, below 5.
 	GroupRate float64
 
-	// Concurrency is how many calls are under way at once, at most. Defaults to 8.
+	// Concurrency is the maximum number of open calls. Defaults to 8.
 	Concurrency int
 
-	// Patience is how long one call is repeated while the pool says that it is
-	// asked too often. Defaults to two minutes.
+	// Patience is how long a call is repeated while the pool throttles. Defaults to two
+	// minutes.
 	Patience time.Duration
 
 	// Timeout ends an attempt of a call that is not answered. Defaults to 20 s.
@@ -79,8 +78,8 @@ type Cognito struct {
 
 var _ Source = (*Cognito)(nil)
 
-// NewCognito returns a source. It reaches out to nothing. The error names every
-// fault of the configuration at once.
+// NewCognito returns a source. It makes no network calls. The error names every mistake in
+// the configuration.
 func NewCognito(config CognitoConfig) (*Cognito, error) {
 	var faults []error
 	if config.Client == nil {
@@ -128,8 +127,8 @@ func defaultTo[T comparable](value, fallback T) T {
 	return value
 }
 
-// Calls returns how many calls were made since the source was, and how many of
-// them the pool refused because there were too many.
+// Calls returns how many calls the source has made, and how many of them the pool
+// throttled.
 func (c *Cognito) Calls() (made, throttled int64) { return c.calls.Load(), c.waits.Load() }
 
 const pageSize = 60 // the most that Cognito gives
@@ -147,8 +146,8 @@ func (c *Cognito) Users(ctx context.Context, q UserQuery) (UserPage, error) {
 	return page, nil
 }
 
-// User implements [Source]. It lists the users with that subject, of whom there is
-// one at most: reading one user by name would bill for them.
+// User implements Source. It lists the users with that subject, of whom there is at most
+// one. To read one user by name would count them as active.
 func (c *Cognito) User(ctx context.Context, subject string) (User, error) {
 	if subject == "" || len(subject) > 100 || !utf8.ValidString(subject) {
 		return User{}, fmt.Errorf("look up a user of pool %s: %w", c.PoolID, ErrNotFound)

@@ -12,8 +12,7 @@ import (
 	"unicode"
 )
 
-// Event says that something about a user or a group may have changed. It is a
-// reason to look again, and nothing else.
+// Event says that a user or a group may have changed. It is only a reason to look again.
 type Event struct {
 	ID      string    // as its sender calls it; empty: not at all
 	Name    string    // of the operation or trigger, such as AdminDisableUser
@@ -54,8 +53,8 @@ var operations = map[string]kind{
 	"PostAuthentication_Authentication": aboutUser,
 }
 
-// EventNames returns the operations of Cognito whose events are a reason to look
-// again, sorted: what a rule of EventBridge is to let through, as detail.eventName.
+// EventNames returns the sorted names of Cognito's operations whose events need a look-up.
+// A rule of EventBridge must let these values of detail.eventName through.
 func EventNames() []string {
 	var names []string
 	for name := range operations {
@@ -72,7 +71,7 @@ var byApps = []string{
 	"SignUp", "ConfirmSignUp", "UpdateUserAttributes", "VerifyUserAttribute", "DeleteUserAttributes", "ConfirmForgotPassword", "DeleteUser", "GlobalSignOut",
 }
 
-// ErrNoEvent: what was received is no event of a kind that is known.
+// ErrNoEvent: the input is not an event of a known kind.
 var ErrNoEvent = errors.New("not an event")
 
 // Limits of what is received.
@@ -89,11 +88,11 @@ const (
 //   - the events that Cognito calls Lambda triggers with;
 //   - these in a JSON array, or in a notification of SNS.
 //
-// It returns those that are a reason to look at the pool of that id again: not
-// those about other pools, operations that failed, and operations that change
-// nothing which a replica holds. What an app calls in a person's name is told by the
-// app client or an access token, and need not name a pool: it may be about that
-// person, if the pool has them. What it cannot make sense of is [ErrNoEvent].
+// It returns the events that need a look-up in the pool of that id. It leaves out events
+// about other pools, failed operations, and operations that do not change a replica. An
+// operation that an app calls for a person has an app client or an access token, and may
+// not name a pool. It counts if the pool may have that person. If ParseEvents cannot
+// understand the input, the error is [ErrNoEvent].
 func ParseEvents(body []byte, poolID string) ([]Event, error) {
 	found, err := parseEvents(body, func(pool string) bool { return pool == poolID })
 	return append(found[poolID], found[anyPool]...), err

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// Export is a [Source] over a file that somebody took out of a pool, wholly in
-// memory. Make one with [ReadJSON] or [ReadCSV].
+// Export is a [Source] over an export file of a pool. It is completely in memory. Make one
+// with [ReadJSON] or [ReadCSV].
 type Export struct {
 	asOf    time.Time
 	users   []User
@@ -27,7 +27,7 @@ type Export struct {
 
 var _ Source = (*Export)(nil)
 
-// AsOf returns when the file was taken. A pass over it states as of then.
+// AsOf returns when the file was exported. A pass over it uses this time.
 func (e *Export) AsOf() time.Time { return e.asOf }
 
 // exportPage is how many users or groups a page of an export has.

@@ -13,9 +13,9 @@ import (
 	"github.com/codegrant/codegrant/replica"
 )
 
-// Look looks at what events name again, and brings the replica and the sessions in
-// line with what the pool says of it now. It may be told of an event any number of
-// times, in any order, and by any number of processes.
+// Look looks up what events name, and updates the replica and the sessions with the pool's
+// current data. Events may come any number of times, in any order, and from any number of
+// processes.
 func (s *Sync) Look(ctx context.Context, events []Event) error {
 	if len(events) == 0 {
 		return nil
@@ -58,9 +58,9 @@ func age(events []Event) time.Duration {
 	return max(time.Since(oldest), 0).Round(time.Millisecond)
 }
 
-// User looks one user up, and returns how the replica has them then. Memberships
-// stay as they are, as no listing is of one person's groups. It returns
-// [ErrNotFound] for somebody whom neither has.
+// User looks up one user, updates the replica and returns its data. Memberships stay as
+// they are, because no listing shows the groups of one person. It returns [ErrNotFound] if
+// neither side has the person.
 func (s *Sync) User(ctx context.Context, subject string) (replica.User, error) {
 	if err := s.Look(ctx, []Event{{Name: "User", Subject: subject, kind: aboutUser}}); err != nil {
 		return replica.User{}, err
@@ -72,9 +72,8 @@ func (s *Sync) User(ctx context.Context, subject string) (replica.User, error) {
 	return u, err
 }
 
-// UserAndGroups is User, and brings the memberships in line as well. Each group is
-// read until the user is found, or wholly: that can take as long as a full pass over
-// the groups.
+// UserAndGroups is [Sync.User], and also updates the memberships. It reads each group until
+// it finds the user, or completely. This can take as long as a full pass over the groups.
 func (s *Sync) UserAndGroups(ctx context.Context, subject string) (replica.User, error) {
 	groups, err := s.listed.read(ctx, s.Source, true)
 	if errors.Is(err, ErrNoGroups) {

@@ -9,39 +9,38 @@ import (
 	"time"
 )
 
-// Journal keeps what a pass must not lose when its process ends: who may make it,
-// how far it is, and the memberships that it has read, which can be more than fit
-// into memory. Between passes nothing in it is missed: a journal that was lost
-// costs a pass from the beginning.
+// Journal keeps what a pass must not lose when its process ends: which process may make it,
+// its progress, and the memberships that it has read. These may not fit into memory.
+// Between passes you can lose the journal. If it is lost during a pass, the pass begins
+// again.
 //
-// Its methods are safe for concurrent use by any number of goroutines and, where
-// the journal is shared, processes. Names are those of leases, one for each kind of
-// work on each pool; strings are compared byte for byte.
+// Its methods are safe for concurrent use by any number of goroutines and, if the journal
+// is shared, processes. Names are those of leases, one for each kind of work on each pool.
+// Strings are compared byte for byte.
 type Journal interface {
-	// Acquire makes holder, whose name nobody else has, the only holder of the
-	// lease for ttl from now, by the journal's clock. It returns the number of the
-	// term, which is greater than that of every term before, and what was written
-	// last. While somebody else holds it, the error is [ErrHeld].
+	// Acquire gives the lease to holder alone, for ttl from now by the journal's clock. The
+	// name of holder must be unique. It returns the number of the term, which is greater than
+	// that of every term before, and the last state. If another holder has the lease, the
+	// error is [ErrHeld].
 	Acquire(ctx context.Context, name, holder string, ttl time.Duration) (term int64, state []byte, err error)
 
-	// Renew prolongs a term to ttl from now. Where another has begun it returns
-	// [ErrLost].
+	// Renew extends a term to ttl from now. If another term has begun, it returns [ErrLost].
 	Renew(ctx context.Context, name string, term int64, ttl time.Duration) error
 
-	// Write replaces the state and prolongs the term, or returns [ErrLost].
+	// Write replaces the state and extends the term, or returns [ErrLost].
 	Write(ctx context.Context, name string, term int64, ttl time.Duration, state []byte) error
 
 	// Release ends a term. Ending one that is over is no error.
 	Release(ctx context.Context, name string, term int64) error
 
-	// AddMembers notes, for a pass, that the subjects are members of a group.
+	// AddMembers records, for a pass, that the subjects are members of a group.
 	AddMembers(ctx context.Context, pass, group string, subjects []string) error
 
-	// GroupsOf returns what was noted for a pass: the groups of each of the
-	// subjects, sorted.
+	// GroupsOf returns what was recorded for a pass: the groups of each of the subjects,
+	// sorted.
 	GroupsOf(ctx context.Context, pass string, subjects []string) (map[string][]string, error)
 
-	// Forget removes what was noted for a pass.
+	// Forget removes what was recorded for a pass.
 	Forget(ctx context.Context, pass string) error
 }
 
@@ -54,8 +53,8 @@ var (
 	ErrLost = errors.New("the lease was lost to another process")
 )
 
-// MemoryJournal is a [Journal] in this process, for tests and for applications
-// that are one process: a pass begins anew when that ends.
+// MemoryJournal is a [Journal] in this process, for tests and for applications with one
+// process. If the process ends, a pass begins again.
 type MemoryJournal struct {
 	mu      sync.Mutex // guards the fields below
 	now     func() time.Time

@@ -17,18 +17,18 @@ type Schedule struct {
 	// First are the options of the first pass, and Options those of all others.
 	First, Options Options
 
-	// Retry is after how long a pass that failed is gone on with. Defaults to one
-	// minute, or Every where that is less.
+	// Retry is how long to wait before a failed pass continues. Defaults to one minute, or
+	// Every if that is less.
 	Retry time.Duration
 
-	// Done is told of each pass that has ended, with its error. Defaults to nothing.
+	// Done is called after each pass, with its error. Defaults to none.
 	Done func(Report, error)
 }
 
-// Passes makes passes until ctx ends, and returns its cause. Of any number of
-// processes that call it for the same journal one makes passes; the others stand by,
-// and one of them takes over when it ends. A pass that fails is told to Done and the
-// log, and ends nothing. A schedule that makes no sense is an error at once.
+// Passes makes passes until ctx ends, and returns its cause. If several processes call it
+// for the same journal, one makes passes and the others stand by. One of them takes over
+// when it ends. A failed pass goes to Done and the log, and Passes continues. An invalid
+// schedule is an error at once.
 func (s *Sync) Passes(ctx context.Context, schedule Schedule) error {
 	if schedule.Every < 0 || schedule.Retry < 0 {
 		return errors.New("schedule of passes: neither Every nor Retry may be below zero")

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// Secret is shared with those who post events. It does not show itself.
+// Secret is shared with the senders of events. It prints as a placeholder.
 type Secret string
 
 const redacted = "[redacted]"
@@ -33,13 +33,13 @@ func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 // LogValue implements [slog.LogValuer].
 func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// Headers that a request to a [Receiver] proves itself by: either.
+// A request to a [Receiver] needs one of these headers.
 const (
 	// SignatureHeader holds what [Sign] returns.
 	SignatureHeader = "X-Codegrant-Signature"
 
-	// SecretHeader holds the secret itself, for senders that cannot sign, such as
-	// API destinations of EventBridge. Who sees one request can send others.
+	// SecretHeader holds the secret itself, for senders that cannot sign, such as API
+	// destinations of EventBridge. Anyone who sees one request can send others.
 	SecretHeader = "X-Codegrant-Secret"
 )
 
@@ -59,12 +59,11 @@ type ReceiverConfig struct {
 	// to five minutes.
 	Tolerance time.Duration
 
-	// Timeout is how long events of one request are looked into, also when the
-	// sender no longer waits. Defaults to two minutes.
+	// Timeout is the maximum time for the events of one request, even if the sender no longer
+	// waits. Defaults to two minutes.
 	Timeout time.Duration
 
-	// Concurrency is how many requests are looked into at once. Others are told to
-	// come again. Defaults to 16.
+	// Concurrency is how many requests are handled at once. Others get 503. Defaults to 16.
 	Concurrency int
 
 	// Logger receives who was refused, and why events wait. Defaults to none.

@@ -16,8 +16,8 @@ type ReplicatedConfig struct {
 	Primary Source
 	// Secondary reads its replica in another Region. The pool has the same id there.
 	Secondary Source
-	// Lag is how old what the secondary says may be. What it states is dated that
-	// much earlier, so that a sign-in since is not undone. Defaults to 5 minutes.
+	// Lag is the maximum age of the secondary's data. The data is dated that much earlier, so
+	// it does not undo a newer sign-in. Defaults to 5 minutes.
 	Lag time.Duration
 	// Recheck is how long lookups of single users go to the secondary before the
 	// primary is tried again. Defaults to 1 minute.
@@ -29,11 +29,11 @@ type ReplicatedConfig struct {
 }
 
 // Replicated is a [Source] over a pool in two Regions. It reads the primary, and the
-// secondary while the primary is unavailable; what the primary refuses it does not ask
-// the secondary. A pass reads one Region: it is chosen as the pass begins, and a pass
-// whose Region fails ends and begins anew. The secondary may not know of somebody yet,
-// so that nobody is removed by what it does not list. It is safe for concurrent use.
-// Make one with [NewReplicated].
+// secondary while the primary is unavailable. If the primary refuses, it does not ask the
+// secondary. A pass reads one Region, which is chosen when the pass begins. If that Region
+// fails, the pass ends and a new one begins. The secondary may not know a new person yet,
+// so a pass over it removes nobody. It is safe for concurrent use. Make one with
+// [NewReplicated].
 type Replicated struct {
 	ReplicatedConfig
 
@@ -51,7 +51,7 @@ const (
 // A cursor of one Region is nothing to the other.
 const secondaryCursor = "secondary "
 
-// NewReplicated returns a source. It reaches out to nothing.
+// NewReplicated returns a source. It makes no network calls.
 func NewReplicated(config ReplicatedConfig) (*Replicated, error) {
 	if config.Primary == nil || config.Secondary == nil || config.Lag < 0 || config.Recheck < 0 {
 		return nil, errors.New("configure a replicated pool: Primary and Secondary are required, Lag and Recheck are at least 0")
@@ -159,8 +159,8 @@ func (r *Replicated) Members(ctx context.Context, group, after string) (page Mem
 	return page, nil
 }
 
-// User implements [Source]. Each lookup chooses for itself. That the secondary does not
-// know somebody says nothing: they may be new.
+// User implements Source. Each look-up chooses a Region. If the secondary does not know a
+// person, that says nothing: they may be new.
 func (r *Replicated) User(ctx context.Context, subject string) (User, error) {
 	r.mu.Lock()
 	away := r.Now().Before(r.away)

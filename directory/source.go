@@ -9,13 +9,12 @@ import (
 
 // Source is a user pool to read. Its methods are safe for concurrent use.
 //
-// A page may be empty and yet not be the last: that is the one without Next. No
-// order is promised. What a chain of pages shows is of no single moment; somebody
-// who was there during all of it is in it.
+// An empty page may not be the last: the last page has no Next. Pages have no guaranteed
+// order. They do not show a single moment, but they contain everybody who was there the
+// whole time.
 //
-// Every error that is no verdict about a user, a group or a cursor is
-// [ErrUnavailable], [ErrRefused] or that of a context that ended. It says nothing
-// about anybody.
+// Every error that is not about a user, a group or a cursor is [ErrUnavailable],
+// [ErrRefused] or the error of an ended context. It says nothing about any person.
 type Source interface {
 	// Users returns one page of the users, all their attributes included.
 	Users(ctx context.Context, q UserQuery) (UserPage, error)
@@ -92,17 +91,17 @@ var (
 
 	// ErrStaleCursor: the source no longer goes on after such a page; begin
 	// again. Cognito forgets within the hour how far a listing was.
-	ErrStaleCursor = errors.New("the listing cannot be gone on with: begin again")
+	ErrStaleCursor = errors.New("the listing cannot continue: begin again")
 
-	// ErrUnavailable: the source cannot say, because it is down, slow or made no
-	// sense. Asking again may help.
+	// ErrUnavailable: the source is down or slow, or its answer makes no sense. Trying again
+	// may help.
 	ErrUnavailable = errors.New("directory unavailable")
 
-	// ErrThrottled: the source has refused for longer than was worth waiting
-	// that it is asked so often. It is also [ErrUnavailable].
+	// ErrThrottled: the source throttled the calls for longer than Patience. It is also
+	// [ErrUnavailable].
 	ErrThrottled = fmt.Errorf("%w: asked too often", ErrUnavailable)
 
-	// ErrRefused: the source does not answer as it is configured. Asking again
-	// does not help.
+	// ErrRefused: the source refuses to answer with this configuration. Trying again does not
+	// help.
 	ErrRefused = errors.New("the directory refuses")
 )

@@ -21,11 +21,11 @@ const (
 	MySQL              // and MariaDB, through github.com/go-sql-driver/mysql
 )
 
-// SQLJournal is a [Journal] in a SQL database, which may be that of the replica.
-// Leases are judged by the clock of the database. Make one with [NewSQLJournal].
+// SQLJournal is a [Journal] in a SQL database. It can be the database of the replica.
+// Leases use the clock of the database. Make one with [NewSQLJournal].
 //
-// It has two tables, codegrant_passes and codegrant_pass_members. Nothing is lost
-// for good when they are dropped.
+// It has two tables, codegrant_passes and codegrant_pass_members. If you drop them, nothing
+// is lost permanently.
 type SQLJournal struct {
 	db *sql.DB
 	journalSQL
@@ -74,8 +74,8 @@ var journals = map[Dialect]journalSQL{
 	},
 }
 
-// NewSQLJournal returns a journal in db, which stays the caller's to close. It does
-// not touch the database: see [SQLJournal.Migrate].
+// NewSQLJournal returns a journal in db. The caller closes db. NewSQLJournal does not use
+// the database: see [SQLJournal.Migrate].
 func NewSQLJournal(db *sql.DB, dialect Dialect) (*SQLJournal, error) {
 	engine, ok := journals[dialect]
 	if db == nil || !ok {

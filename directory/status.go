@@ -8,18 +8,16 @@ import (
 	"time"
 )
 
-// Status is what a journal holds of the passes over one pool, whichever process has
-// made them.
+// Status is the journal's record of the passes over one pool, by any process.
 type Status struct {
-	// Last is the last pass that was done; without a name: none was yet.
+	// Last is the last finished pass. Without a name: there is none yet.
 	Last Report
 
-	// LastFull is when the last full pass that was done began.
+	// LastFull is when the last finished full pass began.
 	LastFull time.Time
 
-	// Current is the pass that is under way, or was left before it was done; without
-	// a name: none is. Running says that a process makes it at this time, and Saved
-	// when that last wrote how far it is.
+	// Current is the open or interrupted pass. Without a name: there is none. Running says
+	// that a process makes it now, and Saved when it last wrote its progress.
 	Current Report
 	Running bool
 	Saved   time.Time
@@ -28,13 +26,13 @@ type Status struct {
 	Fault   string
 	FaultAt time.Time
 
-	// Scheduled says that a process makes passes again and again, and Next when the
-	// next one is due; zero: unknown, or it is under way.
+	// Scheduled says that a process makes passes regularly, and Next when the next one is due.
+	// Zero: unknown, or it is running.
 	Scheduled bool
 	Next      time.Time
 }
 
-// Age is how long ago the last pass that was done has ended; below zero: none was.
+// Age returns how long ago the last finished pass ended. Below zero: no pass has finished.
 func (s Status) Age(now time.Time) time.Duration {
 	if s.Last.Finished.IsZero() {
 		return -1
@@ -42,16 +40,16 @@ func (s Status) Age(now time.Time) time.Duration {
 	return max(0, now.Sub(s.Last.Finished))
 }
 
-// Looker is a [Journal] that can be read without taking a lease. Those of this package
-// are.
+// Looker is a [Journal] that can be read without a lease. The journals of this package
+// implement it.
 type Looker interface {
-	// Look returns what was written under a lease last, and whether somebody holds
-	// it. One that nobody ever held has neither.
+	// Look returns the last state of a lease, and whether a process holds it. A lease that was
+	// never held has neither.
 	Look(ctx context.Context, name string) (state []byte, held bool, err error)
 }
 
-// ReadStatus reads how the passes over the pool of an issuer are. It changes nothing
-// and keeps nobody from making a pass.
+// ReadStatus reads the status of the passes over the pool of an issuer. It changes nothing
+// and does not block a pass.
 func ReadStatus(ctx context.Context, j Looker, issuer string) (Status, error) {
 	var s Status
 	var p progress

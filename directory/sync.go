@@ -12,8 +12,7 @@ import (
 	"github.com/codegrant/codegrant/replica"
 )
 
-// Sessions are what a signed-in browser holds on the server. Every session.Store
-// fulfils it.
+// Sessions are the sessions on the server. Every [session.Store] implements it.
 type Sessions interface {
 	// DeleteBySubject removes every session of a person, and says how many.
 	DeleteBySubject(ctx context.Context, pool, subject string) (int, error)
@@ -23,8 +22,7 @@ type Sessions interface {
 	MarkStale(ctx context.Context, pool, subject string) (int, error)
 }
 
-// Marks are left of people whose tokens of before are to prove nothing any more.
-// *notbefore.Marks fulfils it.
+// Marks records people whose older tokens no longer count. *notbefore.Marks implements it.
 type Marks interface {
 	Leave(ctx context.Context, issuer, subject string, at time.Time, by string) error
 }
@@ -38,25 +36,23 @@ type Config struct {
 	// issuer and subject.
 	Issuer string
 
-	// Replica is what is brought in line.
+	// Replica is the replica to update.
 	Replica replica.BatchStore
 
-	// Journal keeps how far a pass is. Every process that makes passes for the
-	// replica uses the same.
+	// Journal keeps the progress of a pass. All processes that make passes for the replica use
+	// the same journal.
 	Journal Journal
 
 	// Sessions are ended and marked stale as the replica changes. Defaults to
 	// none.
 	Sessions Sessions
 
-	// Marks are left of those whom the pool has disabled, deleted, or signed out
-	// everywhere. Without them, a bearer token of theirs is good until it expires.
-	// Defaults to none.
+	// Marks get people whom the pool has disabled, deleted, or signed out everywhere. Without
+	// marks, their bearer tokens are valid until they expire. Defaults to none.
 	Marks Marks
 
-	// SessionPools are what the sessions are bound to: for each app client whose
-	// sessions are there, the issuer, a space and the app client's ID. Required
-	// with Sessions.
+	// SessionPools name the app clients of the sessions: the issuer, a space and the app
+	// client's ID for each. Required with Sessions.
 	SessionPools []string
 
 	// MaxShare is the share of the users in the replica that a pass may remove, 1
@@ -64,22 +60,21 @@ type Config struct {
 	// half of all. Defaults to [replica.DefaultMaxShare].
 	MaxShare float64
 
-	// BySubject has the listing of the users split by the first digit of their
-	// subjects, so that several pages are read at once: the time of an answer then
-	// no longer decides how long a pass takes. Whoever is in no part of the
-	// listing is kept, but not found. Defaults to one listing.
+	// BySubject splits the listing of the users by the first digit of their subjects, so that
+	// several pages are read at once. Then the time of an answer no longer decides how long a
+	// pass takes. A user who is in no part of the listing is kept, but not found. Defaults to
+	// one listing.
 	BySubject bool
 
 	// Concurrency is how many pages are asked for at once, at most. Defaults to 8.
 	Concurrency int
 
-	// Lease is how long a process that does not answer any more keeps others from
-	// going on with its pass. Defaults to one minute.
+	// Lease is how long other processes wait before they continue the pass of a process that
+	// died. Defaults to one minute.
 	Lease time.Duration
 
-	// Recheck is after how long somebody is looked up again of whom an event says
-	// otherwise than the pool: its listings are a moment behind. Below zero: never.
-	// Defaults to two seconds.
+	// Recheck is how long to wait before a second look-up if an event and the pool differ: the
+	// pool's listings are a moment behind. Below zero: never. Defaults to two seconds.
 	Recheck time.Duration
 
 	// Policy is that of the replica. It matters to dry runs alone.
@@ -93,16 +88,15 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Sync brings a replica in line with a pool. It is safe for concurrent use. Make
-// one with [New].
+// Sync updates a replica from a pool. It is safe for concurrent use. Make one with [New].
 type Sync struct {
 	Config
 	log    *slog.Logger
 	listed *groupList
 }
 
-// New returns a Sync. It reaches out to nothing. The error names every fault of
-// the configuration at once.
+// New returns a Sync. It makes no network calls. The error names every mistake in the
+// configuration.
 func New(config Config) (*Sync, error) {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
@@ -162,28 +156,27 @@ func New(config Config) (*Sync, error) {
 
 // Options say what kind of pass to make.
 type Options struct {
-	// Full has the members of every group read. Otherwise those of groups that
-	// are new, or have changed, are read, and memberships in the others are left
-	// as they are.
+	// Full reads the members of every group. Otherwise a pass reads only the members of new
+	// and changed groups, and does not change memberships in the others.
 	Full bool
 
-	// Fresh begins anew instead of going on with a pass that was not finished.
+	// Fresh begins a new pass instead of continuing an unfinished one.
 	Fresh bool
 
 	// DryRun changes nothing, and reports to Difference what a pass would change.
 	DryRun     bool
 	Difference func(replica.Change)
 
-	// MaxShare takes the place of that of the [Config], for this pass.
+	// MaxShare replaces Config.MaxShare for this pass.
 	MaxShare float64
 
-	// Progress is told, from time to time, how far the pass is. It is not to take
-	// long.
+	// Progress is called with the progress of the pass from time to time. It must return
+	// quickly.
 	Progress func(Report)
 }
 
-// Report is what a pass has read and done until now. A pass that goes on where
-// another process left off counts what that one did.
+// Report is what a pass has read and done so far. If it continues the pass of another
+// process, it includes what that one did.
 type Report struct {
 	Pass     string // name
 	Full     bool
@@ -216,14 +209,14 @@ var (
 	// ErrRunning: another process makes a pass at this time.
 	ErrRunning = errors.New("another process is making a pass")
 
-	// ErrTooManyRemovals: the pass did not meet so many users that it has removed
-	// nobody. All else is done.
+	// ErrTooManyRemovals: so many users were missing that the pass removed nobody. Everything
+	// else is done.
 	ErrTooManyRemovals = errors.New("too many users would be removed")
 )
 
-// Run makes a pass, or goes on with one that was not finished. It returns when the
-// pass is done, fails, or ctx ends; the same call later goes on then. Of any number
-// of processes one makes a pass, and the others get [ErrRunning].
+// Run makes a pass, or continues an unfinished one. It returns when the pass is done or
+// fails, or when ctx ends. A later call continues the pass. One process makes a pass at a
+// time, and the others get [ErrRunning].
 func (s *Sync) Run(ctx context.Context, o Options) (Report, error) {
 	if !(o.MaxShare >= 0 && o.MaxShare <= 1) {
 		return Report{}, fmt.Errorf("sync: MaxShare: %v is not between 0 and 1", o.MaxShare)
@@ -264,7 +257,7 @@ func (s *Sync) run(ctx context.Context, o Options) (Report, error) {
 		p.term = t
 		err = p.run(t.ctx)
 		if errors.Is(err, ErrStaleCursor) && !again {
-			s.log.Info("the listing cannot be gone on with: the pass begins anew", slog.String("pass", p.Report.Pass))
+			s.log.Info("the listing cannot continue: the pass begins again", slog.String("pass", p.Report.Pass))
 			o.Fresh = true
 			continue
 		}

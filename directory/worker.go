@@ -11,11 +11,11 @@ import (
 
 // Queue is where events wait. Its methods are safe for concurrent use.
 type Queue interface {
-	// Receive waits for messages, and returns some that nobody else is given for a
-	// while; or none, when there were none for long.
+	// Receive waits for messages. The queue gives the returned messages to nobody else for a
+	// while. It returns none if none came for long.
 	Receive(ctx context.Context) ([]Message, error)
 
-	// Done takes messages from the queue. Those that it is not told of come again.
+	// Done removes messages from the queue. Other received messages come again.
 	Done(ctx context.Context, messages []Message) error
 }
 
@@ -25,7 +25,7 @@ type Message struct {
 	Handle string // by which the queue knows it
 }
 
-// Pools are the pools whose events come the same way, by their ids.
+// Pools are the pools of one source of events, by their ids.
 type Pools map[string]*Sync
 
 // look looks at what events name again, in every pool. What fails in one pool keeps
@@ -83,28 +83,27 @@ type WorkerConfig struct {
 	Queue Queue
 	Pools Pools
 
-	// Timeout is how long the messages that are received together are looked into
-	// at most. It must be less than the time for which the queue gives them to
-	// nobody else. Defaults to 100 seconds.
+	// Timeout is the maximum time for messages that were received together. It must be less
+	// than the time for which the queue gives them to nobody else. Defaults to 100 seconds.
 	Timeout time.Duration
 
-	// Concurrency is how many times messages are looked into at once: what is slow
-	// in one pool, or in doubt, keeps nothing else waiting. Defaults to 4.
+	// Concurrency is how many groups of messages are handled at once. So a slow pool, or an
+	// event in doubt, does not delay the others. Defaults to 4.
 	Concurrency int
 
-	// Grace is how much longer that may go on once Run is to end. What is left
-	// stays in the queue. Defaults to 10 seconds.
+	// Grace is how long this work may continue when Run must end. The rest stays in the queue.
+	// Defaults to 10 seconds.
 	Grace time.Duration
 
 	// Logger receives what is dropped, and why events wait. Defaults to none.
 	Logger *slog.Logger
 }
 
-// Worker takes events from a queue and looks at what they name again.
+// Worker takes events from a queue and looks up what they name.
 type Worker struct{ WorkerConfig }
 
-// NewWorker returns a worker. It takes nothing before [Worker.Run] is called. The
-// error names every fault of the configuration at once.
+// NewWorker returns a worker. It takes no messages before [Worker.Run]. The error names
+// every mistake in the configuration.
 func NewWorker(config WorkerConfig) (*Worker, error) {
 	faults := config.Pools.faults()
 	if config.Queue == nil {
@@ -125,10 +124,10 @@ func NewWorker(config WorkerConfig) (*Worker, error) {
 	return &Worker{config}, nil
 }
 
-// Run takes events until ctx ends, and then finishes what it has begun. A fault of
-// the queue, the pool or the stores ends nothing: the messages stay in the queue,
-// and come again. While something fails, it takes fewer: a queue gives up on
-// messages that it has handed out too often.
+// Run takes events until ctx ends, and then finishes what it has begun. A fault of the
+// queue, the pool or the stores does not end it: the messages stay in the queue, and come
+// again. While something fails, it takes fewer messages, because a queue gives up on
+// messages that it has delivered too often.
 func (w *Worker) Run(ctx context.Context) error {
 	var working sync.WaitGroup
 	defer working.Wait()

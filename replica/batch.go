@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// BatchStore is a [Store] that can be told of a whole pool at once, in passes. A
-// pass reads everybody, applies what it reads in batches whose snapshots bear its
-// name, and in the end sweeps those whom it did not find:
+// BatchStore is a [Store] that can take a whole pool in passes. A pass reads everybody and
+// applies it in batches. Each snapshot has the name of the pass. In the end, the pass
+// sweeps the users that it did not find:
 //
 //	began := time.Now()
 //	for each page of the pool {
@@ -18,48 +18,43 @@ import (
 //	}
 //	store.Sweep(ctx, issuer, pass, SweepOptions{Began: began})
 //
-// A pass that was killed goes on where it likes under the same name, or begins
-// anew under another.
+// A killed pass can continue anywhere under the same name, or begin again under another.
 type BatchStore interface {
 	Store
 
 	// ApplyBatch applies the snapshots as Apply would, one after the other, only
 	// faster. It returns what each has changed, in their order.
 	//
-	// What is said of one user happens as a whole or not at all. The batch does
-	// not: when it fails, or the process ends, some of it may have happened. The
-	// same batch again does the rest. What has changed nothing is only put on
-	// record: when it was said, and by which pass; repeated, it writes nothing.
+	// The snapshot of one user happens completely or not at all. The batch does not: if it
+	// fails, or the process ends, a part of it may have happened. The same batch again does
+	// the rest. If a snapshot changes nothing, only its time and its pass are recorded. If it
+	// is repeated, nothing is written.
 	//
-	// A snapshot that Apply would refuse does not keep the others: they are
-	// applied, the refused ones have an empty change, and the error is a
-	// [*BatchError] that names them. After any other error the changes are those
-	// that were made until then.
+	// If Apply would refuse a snapshot, the others are still applied. The refused ones have an
+	// empty change, and the error is a [*BatchError] that names them. After any other error,
+	// the result has the changes so far.
 	ApplyBatch(ctx context.Context, snapshots []Snapshot) ([]Change, error)
 
-	// Sweep marks the users of the issuer whom the pass did not see as deleted,
-	// as [DecideGone] has it. Nobody is swept of whom anything was stated since
-	// the pass began.
+	// Sweep marks users of the issuer as deleted if the pass did not see them, by the rules of
+	// [DecideGone]. It does not sweep a user with data that is newer than the start of the
+	// pass.
 	//
-	// Where that would be more than a share of all users who are not deleted, it
-	// returns [ErrSweepTooLarge] and sweeps nobody: a listing that ended early
-	// must not end everybody's rights. Sweeping again sweeps who is left, so that
-	// a sweep which was killed can be repeated.
+	// If this would be more than a set share of all users who are not deleted, it returns
+	// [ErrSweepTooLarge] and sweeps nobody: a listing that ended early must not end
+	// everybody's rights. Another sweep sweeps the rest, so you can repeat a killed sweep.
 	//
-	// Users whom a hook refuses are left as they are, and the error is a
-	// [*BatchError] that names them.
+	// If a hook refuses users, they stay as they are, and the error is a [*BatchError] that
+	// names them.
 	Sweep(ctx context.Context, issuer, pass string, o SweepOptions) (SweepResult, error)
 }
 
-// DefaultMaxShare is the share of users that a sweep may mark as deleted unless it
-// is told otherwise.
+// DefaultMaxShare is the share of users that a sweep may mark as deleted by default.
 const DefaultMaxShare = 0.1
 
 // SweepOptions say what a sweep may do.
 type SweepOptions struct {
-	// Began is when the pass began to read the pool. Required. A user of whom
-	// something was stated since is not swept, and a statement from before does
-	// not bring anybody back.
+	// Began is when the pass began to read the pool. Required. A user with newer data is not
+	// swept, and older data brings nobody back.
 	Began time.Time
 
 	// MaxShare is the largest share of the users that may be swept, 1 for any.
@@ -92,8 +87,7 @@ func (o SweepOptions) Validate(issuer, pass string) error {
 	return fmt.Errorf("%w sweep: %w", ErrInvalid, errors.Join(faults...))
 }
 
-// Allow returns an error that is [ErrSweepTooLarge] where gone of known users are
-// more than may be swept.
+// Allow returns [ErrSweepTooLarge] if gone of known users are more than allowed.
 func (o SweepOptions) Allow(known, gone int) error {
 	share := o.MaxShare
 	if share == 0 {
@@ -113,13 +107,13 @@ type SweepResult struct {
 	Changes []Change // of those who are deleted now
 }
 
-// BatchError names what an operation on many users left out, when it did the rest.
-// It is what each of the causes is.
+// BatchError names the users that an operation left out when it did the rest. errors.Is
+// matches each of the causes.
 type BatchError struct {
 	Refused []Refusal
 }
 
-// Refusal is one user whom an operation on many left out.
+// Refusal is a user that an operation on many users left out.
 type Refusal struct {
 	Index   int // in the batch; -1 for a sweep
 	Subject string

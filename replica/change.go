@@ -12,24 +12,23 @@ type Change struct {
 	Created bool
 	Adopted bool
 
-	// Merged says that two people have turned out to be one: User is the identity that
-	// From was known by. Whatever refers to From is to refer to Into from now on. Nil in
-	// all other changes.
+	// Merged says that two people are now one: User is the identity by which From was known.
+	// Everything that refers to From must now refer to Into. Nil in all other changes.
 	Merged *Merged
 
-	// Fields names what is different, sorted: username, email, email_verified,
-	// name, given_name, family_name, phone_number, phone_number_verified, locale,
-	// custom, enabled, status, deleted, first_sign_in, last_sign_in, linked_to, and groups where
-	// anything about memberships is different, be it only who states one.
+	// Fields names what is different, sorted: username, email, email_verified, name,
+	// given_name, family_name, phone_number, phone_number_verified, locale, custom, enabled,
+	// status, deleted, first_sign_in, last_sign_in, linked_to, and groups. The last means that
+	// a membership is different, or only which side gives it.
 	Fields []string
 
-	// GroupsAdded and GroupsRemoved name the groups that the user has come to be
-	// in, and is no longer in. Sorted.
+	// GroupsAdded and GroupsRemoved name the groups that the user is now in, and is no longer
+	// in. Sorted.
 	GroupsAdded   []string
 	GroupsRemoved []string
 }
 
-// Merged are the IDs of two people who are one person from now on.
+// Merged has the IDs of two people who are now one person.
 type Merged struct {
 	From int64 `json:"from"`
 	Into int64 `json:"into"`
@@ -40,10 +39,9 @@ func (c Change) Empty() bool {
 	return !c.Created && !c.Adopted && len(c.Fields) == 0
 }
 
-// Confirmed reports whether a statement newer than what is known said the same:
-// nothing has changed but AsOf or GroupsAsOf of the user, or AsOf of a group. A
-// store keeps these, or an older statement that arrives late would count as the
-// newest.
+// Confirmed reports whether a newer snapshot has the same data: only AsOf or GroupsAsOf of
+// the user, or AsOf of a group, has changed. A store must keep these. Otherwise an older
+// snapshot that arrives late would count as the newest.
 func (c Change) Confirmed() bool {
 	return c.Empty() && c.Before != nil &&
 		(!c.User.AsOf.Equal(c.Before.AsOf) || !c.User.GroupsAsOf.Equal(c.Before.GroupsAsOf) ||

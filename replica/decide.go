@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Policy says what a pool's word is worth against what is stored.
+// Policy says how the pool's data changes stored memberships.
 type Policy int
 
 const (
@@ -19,20 +19,19 @@ const (
 	AddOnly
 )
 
-// Decide says what s, which must be valid, changes about stored, which is nil for
-// a person who is not known yet. What only the store can know is left to it: the
-// ID of a new user, and the rows of groups that the user was not in, which have
-// ID 0 (see [MergeGroup]). It is the whole of a store's judgement:
+// Decide returns what s changes about stored. s must be valid. stored is nil for an unknown
+// person. The store adds what only it can know: the ID of a new user, and the rows of
+// groups that the user was not in, which have ID 0 (see [MergeGroup]). These are all the
+// rules of a store:
 //
-//   - A statement about attributes older than stored.AsOf, or about groups older
-//     than stored.GroupsAsOf, changes none of them. One of the same time does.
-//   - Where everything is as stated, nothing changes but the times AsOf and
-//     GroupsAsOf of a newer statement (see [Change.Confirmed]). So a statement from
-//     before it that arrives after it changes nothing either.
-//   - A sign-in counts whatever its order: the first is the earliest, the last
-//     the latest.
-//   - A user who is deleted is there again, and enabled unless stated otherwise,
-//     once a statement counts.
+//   - A snapshot with attributes older than stored.AsOf, or with groups older than
+//     stored.GroupsAsOf, does not change them. A snapshot of the same time does.
+//   - If a newer snapshot has the same data, only the times AsOf and GroupsAsOf change (see
+//     [Change.Confirmed]). So an older snapshot that arrives after it changes nothing
+//     either.
+//   - A sign-in counts in any order: the first is the earliest, the last the latest.
+//   - A snapshot that counts restores a deleted user. The user is enabled unless the
+//     snapshot says otherwise.
 func Decide(policy Policy, stored *User, s Snapshot, now time.Time) Change {
 	at, groupsAt, now := storedTime(s.At), storedTime(s.At), storedTime(now)
 	if !s.GroupsAt.IsZero() {
@@ -73,12 +72,11 @@ func Decide(policy Policy, stored *User, s Snapshot, now time.Time) Change {
 	return change
 }
 
-// DecideGone says what changes about stored when a pass over the whole pool, which
-// began at began, has not found them: nothing where anything was stated of them
-// since, and otherwise that they are deleted. They are not enabled any more, and
-// their memberships that come from the pool end, where the policy is to mirror it.
-// What was granted here stays on record, and counts again if the pool states them
-// again; see [User.InGroup].
+// DecideGone returns what changes about stored if a pass over the whole pool, which began
+// at began, did not find them. If there is newer data about them, nothing changes.
+// Otherwise they are deleted and no longer enabled. If the policy is [Mirror], their
+// memberships from the pool end. Local memberships stay recorded, and count again if the
+// pool has the person again; see [User.InGroup].
 func DecideGone(policy Policy, stored User, began, now time.Time) Change {
 	began, now = storedTime(began), storedTime(now)
 	next := clone(stored)
@@ -95,8 +93,7 @@ func DecideGone(policy Policy, stored User, began, now time.Time) Change {
 	return change
 }
 
-// DecideGrant says what changes when stored is made a member of the named group
-// by this side.
+// DecideGrant returns what changes when this side makes stored a member of the named group.
 func DecideGrant(stored User, group string, now time.Time) Change {
 	next := clone(stored)
 	i, found := findGroup(next.Groups, group)
@@ -109,8 +106,8 @@ func DecideGrant(stored User, group string, now time.Time) Change {
 	return decideLocal(stored, next, now)
 }
 
-// DecideRevoke says what changes when this side no longer makes stored a member
-// of the named group. A membership that the pool states remains.
+// DecideRevoke returns what changes when this side no longer makes stored a member of the
+// named group. A membership from the pool remains.
 func DecideRevoke(stored User, group string, now time.Time) Change {
 	next := clone(stored)
 	if i, found := findGroup(next.Groups, group); found {
@@ -120,8 +117,8 @@ func DecideRevoke(stored User, group string, now time.Time) Change {
 	return decideLocal(stored, next, now)
 }
 
-// DecideLink says what changes when stored becomes an identity of the person with the
-// given ID; 0: a person of its own.
+// DecideLink returns what changes when stored becomes an identity of the person with the
+// given ID. 0: it becomes a person of its own.
 func DecideLink(stored User, person int64, now time.Time) Change {
 	next := clone(stored)
 	next.LinkedTo = person
@@ -136,11 +133,10 @@ func decideLocal(stored, next User, now time.Time) Change {
 	return change
 }
 
-// MergeGroup says what becomes of a group that is stored when a change holds it
-// as stated, and whether that is anything new. A group that was local is the
-// pool's once the pool states it, and never the other way round; of two
-// precedences the one stated later holds. A precedence that was stated again is
-// nothing new, and yet has a later AsOf, which the store keeps.
+// MergeGroup returns the stored group after a change that has it as stated, and whether
+// anything is new. A local group becomes the pool's when the pool has it, and never the
+// other way round. The later of two precedences holds. The same precedence again is not
+// new, but its AsOf is later, and the store keeps it.
 func MergeGroup(stored, stated Group) (Group, bool) {
 	merged := stored
 	if stored.Origin == OriginLocal {

@@ -1,14 +1,13 @@
 // Package replica owns the application's copy of a user pool's users, groups and
-// memberships: what a copy holds, what a new statement of the pool changes in it,
-// and what a [Store] owes its callers. It refuses to speak to the pool, to read
-// tokens and to decide what anybody may do.
+// memberships: what a copy holds, what a new snapshot of the pool changes in it, and the
+// contract of a [Store]. It does not call the pool, read tokens or decide what anybody may
+// do.
 //
-// The pool states how a person is, in a [Snapshot]: at sign-in, at refresh, when
-// a directory is read. [Store.Apply] brings the copy in line and says what that
-// changed. A person is named by issuer and subject and by nothing else; usernames
-// and e-mail addresses are attributes, which may pass from one person to another.
+// A [Snapshot] has the pool's data of a person: at sign-in, at refresh, or when a directory
+// is read. [Store.Apply] updates the copy and returns what changed. Only issuer and subject
+// identify a person. Usernames and e-mail addresses are attributes, and can pass from one
+// person to another.
 //
-// What a snapshot changes is decided by [Decide], which is the same for every
-// store. Equality is of bytes, everywhere: no store folds case, trims or
-// normalizes what it compares.
+// [Decide] decides what a snapshot changes, for every store in the same way. All
+// comparisons are byte for byte: no store folds case, trims or normalizes.
 package replica

@@ -8,19 +8,20 @@ import (
 	"unicode/utf8"
 )
 
-// Fit returns what a store takes of a snapshot: the one rule for the texts of a pool,
-// whoever read them. Cognito lets people and administrators write any character into
-// an attribute, and a trigger put anything into a token; neither is a reason to know
-// nothing of a person.
+// Fit returns the part of a snapshot that a store takes. It is the one rule for texts of a
+// pool, whatever their source. Cognito lets people and administrators write any character
+// into an attribute, and a trigger can put anything into a token. A store should still take
+// the person.
 //
-// Control characters, line breaks among them, become a space, several in a row become
-// one, and those at either end go; custom attributes keep their tabs and line breaks.
-// What is not UTF-8 becomes U+FFFD. An address that is another thereby is not verified.
+// Control characters, including line breaks, become a space. Several in a row become one
+// space, and those at either end are removed. Custom attributes keep their tabs and line
+// breaks. Invalid UTF-8 becomes U+FFFD. If this changes an address, the address is not
+// verified.
 //
-// What then is still too long, or too much, is left out and stays in the replica as it
-// is; the error, which is [ErrInvalid], names it. So is a group whose name is not one
-// that a pool can have: cleaned, it would be another group. Nothing makes a snapshot
-// valid that names no person, or no moment.
+// Fit leaves out what is still too long, or too much. The replica then keeps its value, and
+// the error, which is [ErrInvalid], names it. Fit also leaves out a group with a name that
+// no pool can have, because a cleaned name would be another group. A snapshot without a
+// person or a time stays invalid.
 func (s Snapshot) Fit() (Snapshot, error) {
 	s = s.clean()
 	err := s.Validate()

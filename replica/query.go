@@ -20,7 +20,7 @@ type UserQuery struct {
 	// Group keeps the members of the group of that name. Empty: all.
 	Group string
 
-	// Deleted has the page hold users who are deleted, too.
+	// Deleted also includes deleted users.
 	Deleted bool
 
 	After string // Next of the page before; empty: from the beginning
@@ -65,9 +65,9 @@ func Cursor(id int64) string {
 	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint64([]byte{cursorVersion}, uint64(id)))
 }
 
-// ParseCursor returns the ID that a page begins after: 0 for the empty cursor. A
-// cursor that [Cursor] cannot have made is [ErrInvalid]. A cursor is no secret and
-// gives no right: one that was made up begins somewhere else, in the same issuer.
+// ParseCursor returns the ID before the first row of a page: 0 for the empty cursor. If
+// [Cursor] cannot have made the cursor, the error is [ErrInvalid]. A cursor is no secret
+// and gives no rights: a forged one only begins somewhere else in the same issuer.
 func ParseCursor(cursor string) (int64, error) {
 	if cursor == "" {
 		return 0, nil

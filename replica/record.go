@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// RecordVersion is the version of the records that this code writes. It rises when
-// the meaning of something in a record changes; what is only added does not raise
-// it, so readers leave alone what they do not know.
+// RecordVersion is the version of the records that this code writes. It increases when the
+// meaning of something in a record changes. Additions do not increase it, so readers must
+// ignore what they do not know.
 const RecordVersion = 1
 
 // What happened to a person, as a [Record] names it.
@@ -25,9 +25,8 @@ const (
 	EventUnlinked = "unlinked"  // they are a person of their own again
 )
 
-// Record is a [Change] in writing, as JSON, for programs that hear of it later and
-// that need not be written in Go. Nothing in it is secret, and much of it is about a
-// person.
+// Record is a [Change] as JSON, for programs in any language that process it later. It has
+// no secrets, but much personal data.
 type Record struct {
 	Version int `json:"version"` // RecordVersion of who wrote it
 
@@ -46,8 +45,8 @@ type Record struct {
 	User RecordedUser `json:"user"`
 }
 
-// RecordedUser is a [User] in a [Record]. Text that nobody stated is empty; a time
-// that has not come, such as that of the deletion, is left out.
+// RecordedUser is a [User] in a [Record]. Unknown text is empty. A time that does not
+// exist, such as the deletion of a live user, is left out.
 type RecordedUser struct {
 	ID                  int64             `json:"id"`
 	LinkedTo            int64             `json:"linked_to,omitempty"` // the person, where that is another row
@@ -83,7 +82,7 @@ type RecordedGroup struct {
 	Local      bool   `json:"local"`
 }
 
-// NewRecord writes a change down. The change must not be empty.
+// NewRecord returns the record of a change. The change must not be empty.
 func NewRecord(c Change) Record {
 	return Record{
 		Version: RecordVersion, Events: eventsOf(c),
@@ -134,7 +133,7 @@ func (u RecordedUser) User() User {
 // of the record.
 func (r Record) Happened(event string) bool { return slices.Contains(r.Events, event) }
 
-// InGroup reports what [User.InGroup] does, of the person after the change.
+// InGroup is [User.InGroup] for the person after the change.
 func (u RecordedUser) InGroup(name string) bool {
 	return name != "" && u.Deleted.IsZero() && slices.ContainsFunc(u.Groups, func(g RecordedGroup) bool {
 		return g.Name == name && g.Origin != OriginProvider

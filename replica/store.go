@@ -5,26 +5,25 @@ import "context"
 // Store keeps the replica. Every method is safe for concurrent use by any number
 // of goroutines and, where the store is shared, processes.
 //
-// Every method returns an error that is [ErrUnavailable] when the store cannot
-// say, a context that ended included; the cause is wrapped. What is read is of
-// one moment: never half of a concurrent change. A string that no store could
-// hold (not UTF-8, say) is not found, which is not an error of the store.
+// If the store cannot answer, or the context ended, the error is [ErrUnavailable], with the
+// cause wrapped. A method reads one moment, never half of a concurrent change. A string
+// that no store can hold, such as invalid UTF-8, is not found. That is not an error of the
+// store.
 //
-// Implementations import this package, leave every judgement to [Decide],
-// [DecideGrant] and [DecideRevoke], and pass the suite of package replicatest.
+// Implementations import this package, leave every decision to [Decide], [DecideGrant] and
+// [DecideRevoke], and pass the suite of package replicatest.
 type Store interface {
-	// Apply brings the user whom s names in line with what it states, and returns
-	// what that changed. A user who is not known is created, whatever the order
-	// in which statements about them arrive.
+	// Apply updates the user of s, and returns what changed. It creates an unknown user,
+	// whatever the order in which snapshots of them arrive.
 	//
-	// It happens as a whole or not at all, and repeating it changes nothing more.
-	// Any number of concurrent calls for one person, new or not, succeed and
-	// leave one user. Of a snapshot that changes nothing the store keeps the time,
-	// where it is the newest, and writes nothing else; repeated, it writes nothing.
+	// It happens completely or not at all. To repeat it changes nothing more. Any number of
+	// concurrent calls for one person, new or not, succeed and leave one user. If a snapshot
+	// changes nothing, the store only keeps its time, if it is the newest. If it is repeated,
+	// the store writes nothing.
 	//
-	// A snapshot that is not valid returns [ErrInvalid]. A store that links people
-	// to accounts which existed before returns [ErrConflict] where it cannot tell
-	// which. In both cases nothing was written.
+	// An invalid snapshot returns [ErrInvalid]. If a store links people to existing accounts
+	// and cannot tell which account, it returns [ErrConflict]. In both cases nothing is
+	// written.
 	Apply(ctx context.Context, s Snapshot) (Change, error)
 
 	// User returns the user with the given ID, deleted or not, or [ErrNotFound].
@@ -34,33 +33,32 @@ type Store interface {
 	// not, or [ErrNotFound].
 	UserBySubject(ctx context.Context, issuer, subject string) (User, error)
 
-	// UserByUsername returns the user of the issuer with that username, or
-	// [ErrNotFound]. Nobody who is deleted has one. Of several, all but one of whom
-	// the pool must have deleted since, it returns the one that was stated last.
+	// UserByUsername returns the user of the issuer with that username, or [ErrNotFound].
+	// Deleted users have no username. If several users have it, the pool must have deleted all
+	// but one. Then it returns the user with the newest data.
 	UserByUsername(ctx context.Context, issuer, username string) (User, error)
 
-	// UsersByEmail returns the users of the issuer with that address, verified or
-	// not, by ID and at most [MaxPage]. Nobody is no error. The empty address
-	// belongs to nobody, and nobody who is deleted has one.
+	// UsersByEmail returns the users of the issuer with that address, verified or not, by ID
+	// and at most [MaxPage]. An empty result is no error. The empty address belongs to nobody,
+	// and deleted users have no address.
 	UsersByEmail(ctx context.Context, issuer, email string) ([]User, error)
 
-	// Users returns one page of the users of an issuer, by ID: who is added
-	// during a walk through the pages is not missed by it and moves nobody.
-	// A query without issuer, or with a cursor that no store has made, returns
-	// [ErrInvalid].
+	// Users returns one page of the users of an issuer, by ID. A user who is added during a
+	// walk through the pages is not missed and moves nobody. A query without issuer, or with a
+	// cursor that no store has made, returns [ErrInvalid].
 	Users(ctx context.Context, q UserQuery) (UserPage, error)
 
 	// Groups returns one page of the groups of an issuer, by ID, in the same way.
 	Groups(ctx context.Context, q GroupQuery) (GroupPage, error)
 
-	// GrantLocalGroup makes the user a member of the group of that name by this
-	// side's word, creating a group of [OriginLocal] where there is none. The
-	// pool cannot undo it. It returns [ErrNotFound] for an unknown user and
-	// [ErrInvalid] for an impossible name. Granting again changes nothing.
+	// GrantLocalGroup makes the user a local member of the named group. If there is no such
+	// group, it creates one of [OriginLocal]. The pool cannot undo it. It returns
+	// [ErrNotFound] for an unknown user and [ErrInvalid] for an impossible name. To grant
+	// again changes nothing.
 	GrantLocalGroup(ctx context.Context, userID int64, group string) (Change, error)
 
-	// RevokeLocalGroup takes back what GrantLocalGroup gave. A membership that
-	// the pool states as well remains. It returns [ErrNotFound] for an unknown
-	// user. Revoking what was not granted changes nothing.
+	// RevokeLocalGroup revokes what GrantLocalGroup gave. If the pool also gives the
+	// membership, it remains. It returns [ErrNotFound] for an unknown user. To revoke what was
+	// not granted changes nothing.
 	RevokeLocalGroup(ctx context.Context, userID int64, group string) (Change, error)
 }

@@ -14,9 +14,9 @@ type User struct {
 	Issuer  string
 	Subject string
 
-	// LinkedTo is the ID of the person, where this is one of several identities of
-	// theirs and not the one that they are known by; 0: it is. All the rest is of this
-	// identity alone, groups too. See [User.Person].
+	// LinkedTo is the ID of the person, if the person has several identities and is known by
+	// another one. 0: the person is known by this one. All other fields, including groups,
+	// belong to this identity only. See [User.Person].
 	LinkedTo int64
 
 	// Username is unique in the pool at any moment, but can be given to somebody
@@ -43,8 +43,8 @@ type User struct {
 	Enabled bool   // the pool lets the person sign in
 	Status  string // as the pool spells it (CONFIRMED, EXTERNAL_PROVIDER …); empty: never stated
 
-	// Deleted is when a sweep found that the pool no longer has the person; zero:
-	// it has. A newer statement of the pool brings them back.
+	// Deleted is when a sweep found that the pool no longer has the person. Zero: the pool has
+	// them. Newer data of the pool brings them back.
 	Deleted time.Time
 
 	Groups []Membership // sorted by name
@@ -54,15 +54,14 @@ type User struct {
 	Created     time.Time // of the row
 	Updated     time.Time // when the row or a membership was last written
 
-	// AsOf and GroupsAsOf are the times of the newest statements that said how
-	// the attributes and the memberships are, be it that they are as they were.
-	// An older statement changes nothing.
+	// AsOf and GroupsAsOf are the times of the newest data about the attributes and the
+	// memberships, even if it changed nothing. Older data changes nothing.
 	AsOf       time.Time
 	GroupsAsOf time.Time // zero: no statement has named groups yet
 }
 
-// Person is the ID of the person, whichever of their identities this is: what an
-// application's own tables refer to.
+// Person returns the ID of the person, whichever of their identities this is. Refer to it
+// in your own tables.
 func (u User) Person() int64 {
 	if u.LinkedTo != 0 {
 		return u.LinkedTo
@@ -70,10 +69,10 @@ func (u User) Person() int64 {
 	return u.ID
 }
 
-// InGroup reports whether the user is in the named group, compared byte for byte.
-// The empty name matches nobody, and neither do the groups that Cognito makes for
-// identity providers: those say where a person came from, not what they may do.
-// Nobody who is deleted is in any group.
+// InGroup reports whether the user is in the named group, compared byte for byte. The empty
+// name matches nobody. The groups that Cognito makes for identity providers match nobody
+// either: they say where a person came from, not what they may do. A deleted user is in no
+// group.
 func (u User) InGroup(name string) bool {
 	return name != "" && u.Deleted.IsZero() && slices.ContainsFunc(u.Groups, func(m Membership) bool {
 		return m.Name == name && m.Origin != OriginProvider
@@ -120,13 +119,13 @@ const (
 	// provider. Its name starts with the id of the pool and an underscore.
 	OriginProvider Origin = "provider"
 
-	// OriginLocal marks a group that exists in the replica alone. When the pool
-	// comes to state a group of that name, it is the pool's from then on.
+	// OriginLocal marks a group that exists only in the replica. If the pool later has a group
+	// of that name, it becomes the pool's.
 	OriginLocal Origin = "local"
 )
 
-// Membership is a group that a user is in, with who says so. At least one of
-// Pool and Local is set.
+// Membership is a group of a user, and which side gives it. At least one of Pool and Local
+// is set.
 type Membership struct {
 	Group
 	Pool  bool // the pool states it
