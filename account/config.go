@@ -17,12 +17,11 @@ import (
 	"github.com/codegrant/codegrant/replica"
 )
 
-// Scope is what the pool asks of an access token that changes an account. It has to be
-// among the scopes that Auth asks for ([codegrant.Config].Scopes), and allowed to the app
-// client.
+// Scope is the scope that an access token needs to change an account. Add it to the scopes
+// of Auth ([codegrant.Config].Scopes), and allow it for the app client.
 const Scope = "aws.cognito.signin.user.admin"
 
-// Config is what [New] needs. Auth and Pool are required.
+// Config configures [Pages]. Auth and Pool are required.
 type Config struct {
 	// Auth signs people in, and asks for [Scope].
 	Auth *codegrant.Auth
@@ -31,29 +30,30 @@ type Config struct {
 	// Prefix is where Auth is mounted. Defaults to /auth: the pages are below /auth/account.
 	Prefix string
 
-	// Attributes are what people see and change of their profile, in this order: those that
-	// the app client may read and write. An e-mail address and a phone number have pages of
-	// their own, with a code. Defaults to [StandardAttributes].
+	// Attributes are what people see and change in their profile, in this order. The app
+	// client must be allowed to read and write them. The e-mail address and the phone number
+	// have their own pages, with a code. Defaults to [StandardAttributes].
 	Attributes []Attribute
-	// Hide leaves pages out, such as the password of people who sign in elsewhere. Defaults
+	// Hide leaves out pages, such as the password page if people sign in elsewhere. Defaults
 	// to none.
 	Hide []Page
-	// SignInWithin is how long ago people may have signed in who change anything but their
-	// profile; they are asked again otherwise. Defaults to 10 minutes; a minute to a day.
+	// SignInWithin is the maximum age of a sign-in for changes other than to the profile. If
+	// it is older, people must sign in again. Defaults to 10 minutes; a minute to a day.
 	SignInWithin time.Duration
 	// Name is what authenticator apps call this service. Defaults to the host of Auth.Origin.
 	Name string
 
-	// PasskeyReturn is where managed login sends people who have added a passkey: a callback
-	// URL of the app client, such as https://app.example.com/auth/account/passkeys. Defaults to
-	// that of Auth at Prefix, from which people go on to [codegrant.Config].DefaultReturnURL.
+	// PasskeyReturn is where managed login sends people after they add a passkey: a callback
+	// URL of the app client, such as https://app.example.com/auth/account/passkeys. Defaults
+	// to the callback URL of Auth at Prefix. From there, people go to
+	// [codegrant.Config].DefaultReturnURL.
 	PasskeyReturn string
 
-	// Replica hears of accounts that are deleted. Defaults to none.
+	// Replica is updated when an account is deleted. Defaults to none.
 	Replica replica.Store
 	// HTTPClient speaks to Cognito. Defaults to one with timeouts of its own.
 	HTTPClient *http.Client
-	// Logger hears of what people change, never of values. Defaults to [slog.Default].
+	// Logger gets what people change, never the values. Defaults to [slog.Default].
 	Logger *slog.Logger
 	// Now is the clock. Defaults to [time.Now].
 	Now func() time.Time
@@ -70,19 +70,18 @@ const (
 	DeletionPage      Page = "delete"
 )
 
-// Attribute is one of a profile.
+// Attribute is an attribute of a profile.
 type Attribute struct {
 	// Name is the pool's, such as given_name or custom:team.
 	Name string
-	// Label is what people read. Defaults to a word for standard attributes, in the
-	// language of the page, and to the name for others.
+	// Label is what people read. Defaults to a word in the language of the page for standard
+	// attributes, and to Name for others.
 	Label string
-	// ReadOnly shows it, and has nobody change it.
+	// ReadOnly shows the attribute, but nobody can change it.
 	ReadOnly bool
 }
 
-// StandardAttributes are the e-mail address, and what most people have of the standard
-// attributes.
+// StandardAttributes returns the e-mail address and the most common standard attributes.
 func StandardAttributes() []Attribute {
 	return []Attribute{{Name: email}, {Name: "name"}, {Name: "given_name"}, {Name: "family_name"}, {Name: "nickname"}, {Name: "birthdate"}, {Name: "website"}, {Name: "locale"}, {Name: "zoneinfo"}}
 }
@@ -101,13 +100,13 @@ var attributeName = regexp.MustCompile(`^(custom:)?[A-Za-z0-9_.-]{1,32}$`)
 // notToChange are attributes that say what the pool has found out, or who somebody is.
 var notToChange = []string{"sub", "email_verified", "phone_number_verified", "identities", "updated_at"}
 
-// Check reports every fault of the configuration at once, but for a missing Auth.
+// Check returns all mistakes in the configuration, except a missing Auth.
 func (c Config) Check() error {
 	_, err := c.build()
 	return err
 }
 
-// New checks the configuration. It asks nobody anything.
+// New checks the configuration. It makes no network calls.
 func New(config Config) (*Pages, error) {
 	if config.Auth == nil {
 		return nil, errors.Join(errors.New("configure account: Auth: it is missing"), config.Check())

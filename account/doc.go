@@ -1,16 +1,16 @@
-// Package account is the pages on which people change what is theirs at the user pool:
+// Package account has pages on which people change their own data at the user pool:
 // profile, e-mail address, password, authenticator app, passkeys, and the account itself.
-// Cognito has none.
+// Cognito has no such pages.
 //
-// It owns what is asked of people, in which order, and the words for what the pool
-// answers. Everything is done by the pool's API for users, with the person's own access
-// token: it can do nothing that they could not do themselves.
+// It owns the questions to people, their order, and the words for the pool's answers. It
+// does everything with the pool's API for users and the person's own access token. So it
+// can do nothing that the person could not do.
 //
-// It refuses whoever has no session of their own here, such as machines and programs with a
-// token; forms of other sites; to change what matters long after a sign-in; and to try on
-// where somebody guesses. It keeps nothing: neither passwords, nor codes, nor the key of an
+// It refuses requests without a session here, such as those of machines and of programs
+// with a token. It refuses forms of other sites, important changes long after a sign-in,
+// and repeated guesses. It stores nothing: no passwords, no codes, and no key of an
 // authenticator app, which a page shows once.
 //
-// It stands on package codegrant as an application would, and shows its pages in the same
-// look and languages.
+// It uses package codegrant as an application would, and shows its pages in the same look
+// and languages.
 package account

@@ -9,7 +9,7 @@ import (
 	"github.com/codegrant/codegrant"
 )
 
-// Question is what an operator wants to know: what becomes of a request of a person.
+// Question is an operator's question: what happens to this request of this person?
 type Question struct {
 	Who    string // e-mail address, username or sub; empty: nobody is signed in
 	Pool   string // that they are of; empty: whichever decides
@@ -18,7 +18,7 @@ type Question struct {
 	From   netip.Addr // zero: unknown
 }
 
-// Verdict is what becomes of it.
+// Verdict is the answer to a [Question].
 type Verdict struct {
 	Level    Level
 	Decision string // in a word or two

@@ -17,17 +17,17 @@ import (
 	"github.com/codegrant/codegrant/replica"
 )
 
-// Config is what [New] needs. Auth and Groups are required.
+// Config configures a [Console]. Auth and Groups are required.
 type Config struct {
-	// Auth signs operators in. Its people are asked for the groups.
+	// Auth signs operators in, and knows their groups.
 	Auth *codegrant.Auth
-	// Groups of which an operator has to be in one.
+	// Groups lists the groups of operators. An operator must be in one of them.
 	Groups []string
-	// Replica has the operators, too: who is disabled, deleted or in none of the groups
-	// there may open nothing more, whatever their token says. Defaults to People.
+	// Replica also has the operators. If an operator is disabled, deleted or in none of the
+	// groups there, they can open nothing more, whatever their token says. Defaults to People.
 	Replica Replica
-	// Unsafe is what actions ask of the sign-in beside that, such as
-	// [codegrant.SignedInWithin]. Defaults to nothing.
+	// Unsafe lists further permissions for actions, such as [codegrant.SignedInWithin].
+	// Defaults to none.
 	Unsafe []codegrant.Permission
 
 	// Prefix is the path that everything is below. Defaults to /console.
@@ -35,24 +35,25 @@ type Config struct {
 	// SignOut is the URL that signs an operator out. Defaults to none.
 	SignOut string
 
-	// State says how the service is. Defaults to a page that has nothing to say.
+	// State returns the state of the service. Defaults to an empty page.
 	State func(context.Context) State
-	// Explain says what becomes of a request. Defaults to none, and no such page.
+	// Explain says what happens to a request. Defaults to none, and no such page.
 	Explain func(context.Context, Question) (Verdict, error)
-	// Pools are those whose people are looked at. Without any, there is no page of people.
+	// Pools are the pools whose people operators can look at. Without a pool, there is no page
+	// of people.
 	Pools []Pool
 	// People is the replica. Defaults to none.
 	People People
-	// MembershipsSince says since when a person of the replica is in each of their groups, by
-	// the group's ID. Defaults to nothing.
+	// MembershipsSince returns when a person of the replica joined each of their groups, by
+	// the group's ID. Defaults to none.
 	MembershipsSince func(ctx context.Context, userID int64) (map[int64]time.Time, error)
-	// Journal has what happened lately. Defaults to none, and no page of refusals.
+	// Journal has recent events. Defaults to none, and no page of refusals.
 	Journal *Journal
-	// Day has what was counted. Defaults to none, and no page of pictures.
+	// Day has the counts of the last day. Defaults to none, and no page of pictures.
 	Day *Day
 
-	// Refresh is how often an open page is brought up to date, and whoever has it open
-	// asked about. Defaults to 5 seconds.
+	// Refresh is how often an open page is updated, and the operator's access checked again.
+	// Defaults to 5 seconds.
 	Refresh time.Duration
 	// ClientAddress is where a request comes from. Defaults to the other end of the
 	// connection.
@@ -63,12 +64,12 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Replica is asked about operators; a [replica.Store] is one.
+// Replica knows the operators. A [replica.Store] implements it.
 type Replica interface {
 	UserBySubject(ctx context.Context, issuer, subject string) (replica.User, error)
 }
 
-// Console answers below its prefix. It is safe for concurrent use.
+// Console is the handler of the pages, below its prefix. It is safe for concurrent use.
 type Console struct {
 	Config
 	operator codegrant.Permission
@@ -79,11 +80,11 @@ type Console struct {
 	once     sync.Once
 }
 
-// Close ends open pages' streams of events; browsers then ask whoever answers next. What
-// comes later is answered, and followed no more.
+// Close ends the event streams of open pages. Browsers then ask the next process. Later
+// requests are still answered, but get no event stream.
 func (c *Console) Close() { c.once.Do(func() { close(c.closing) }) }
 
-// New checks the configuration. It asks nobody.
+// New checks the configuration. It makes no network calls.
 func New(config Config) (*Console, error) {
 	c := &Console{Config: config, mux: http.NewServeMux(), closing: make(chan struct{})}
 	if err := config.check(); err != nil {

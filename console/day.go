@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Day counts what happens, for pictures of the last day: in memory, bounded, and for no
-// longer. It counts nothing until it is started.
+// Day counts events of the last day for pictures, in limited memory. It counts nothing
+// before [Day.Start].
 type Day struct {
 	// Now is the clock. Defaults to [time.Now]. Set it before Start.
 	Now func() time.Time
@@ -40,7 +40,7 @@ type slot struct {
 	latency [steps + 1]int64
 }
 
-// Start has it count from now on.
+// Start begins to count.
 func (d *Day) Start() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -63,7 +63,7 @@ func (d *Day) slotNow() *slot {
 	return s
 }
 
-// Count counts one more of that name in a series.
+// Count adds one to a name in a series.
 func (d *Day) Count(series, name string) {
 	if !d.on.Load() {
 		return
@@ -81,7 +81,7 @@ func (d *Day) Count(series, name string) {
 	d.slotNow().counts[[2]string{series, name}]++
 }
 
-// Observe counts how long a request took.
+// Observe records how long a request took.
 func (d *Day) Observe(took time.Duration) {
 	if !d.on.Load() {
 		return
@@ -103,7 +103,7 @@ func ofStep(i int) time.Duration {
 	return time.Duration(float64(firstStep) * math.Pow(2, float64(i)/2))
 }
 
-// Recent is how many of that name there were in this half hour and the one before.
+// Recent returns the count of a name in this half hour and the one before.
 func (d *Day) Recent(series, name string) (n int64) {
 	if !d.on.Load() {
 		return 0

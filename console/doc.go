@@ -1,19 +1,20 @@
-// Package console is web pages for those who run the service: how it is, what becomes of a
-// person's request, and why.
+// Package console has web pages for operators. They show the state of the service, what
+// happens to a person's request, and why.
 //
-// It owns the pages, who may open them, and the record of who did what. It stands on the
-// root package as an application would: operators sign in as everybody does, and have to be
-// in a group. It refuses to know where anything comes from: what a page shows is asked of
-// whoever made the console, and what an operator does is done by public names of the root
-// package and of the stores. It shows no token, no session id and no secret.
+// It owns the pages, who may open them, and the record of who did what. It uses the root
+// package as an application would: operators sign in as everybody does, and must be in a
+// group. It does not know where data comes from. The program that makes the console gives
+// it what the pages show. Actions use public names of the root package and of the stores.
+// It shows no token, no session id and no secret.
 //
-// A page is made on the server, works without a script, and leaves nothing behind: no
-// cookie of its own, no cache. The script that comes with it keeps a page up to date.
+// The server makes each page. A page works without a script, and sets no cookie and no
+// cache. The script of the console keeps a page up to date.
 //
-// A request enters each room once: the root package says who asks, [Console] whether they
-// may, the page asks its source, and answers. An action is a POST from a page of ours; it
-// asks for a recent sign-in where that is configured, is asked about once more where the
-// replica has lost the person, and leaves a line in the log whatever became of it.
+// A request enters each room once: the root package says who sends it, [Console] decides
+// whether they may, and the page asks its source and answers. An action is a POST from a
+// page of ours. It needs a recent sign-in if that is configured. It also needs the replica
+// to answer, and to still have the operator. The log has a line for each action, whatever
+// its result.
 //
 // The API of this package is not stable.
 package console

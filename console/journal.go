@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Journal remembers the last lines of the log that are about people and requests, in
-// memory and bounded. Lines that a stranger causes push out no others.
+// Journal keeps the last log lines about people and requests in limited memory. Lines that
+// a stranger causes do not replace others.
 type Journal struct {
 	on    atomic.Bool
 	mu    sync.Mutex
@@ -40,7 +40,7 @@ func (l Line) Attr(name string) string {
 	return ""
 }
 
-// Rest are the values that have no column of their own.
+// Rest returns the values without their own column.
 func (l Line) Rest() (rest []Attr) {
 	for _, a := range l.Attrs {
 		if !slices.Contains([]string{"reason", "sub", "subject", "request_id", "decision"}, a.Name) {
@@ -50,7 +50,7 @@ func (l Line) Rest() (rest []Attr) {
 	return rest
 }
 
-// Person is whom a line is about; empty where that is nobody.
+// Person returns the person of a line. Empty: nobody.
 func (l Line) Person() string {
 	if s := l.Attr("sub"); s != "" {
 		return s
@@ -58,7 +58,7 @@ func (l Line) Person() string {
 	return l.Attr("subject")
 }
 
-// Why is the reason that a line gives, or what was decided.
+// Why returns the reason of a line, or the decision.
 func (l Line) Why() string {
 	if reason := l.Attr("reason"); reason != "" {
 		return reason
@@ -66,8 +66,8 @@ func (l Line) Why() string {
 	return l.Attr("decision")
 }
 
-// Refuses reports whether a line says that something was refused, or failed. Who was sent
-// to sign in was not.
+// Refuses reports whether a line says that something was refused or failed. A redirect to
+// sign in is not a refusal.
 func (l Line) Refuses() bool {
 	if l.access() {
 		return l.Attr("decision") != "unauthorized" || !strings.HasPrefix(l.Attr("status"), "3")
@@ -99,10 +99,10 @@ func (r *ring) add(l Line) {
 	r.next = (r.next + 1) % ringSize
 }
 
-// Start has the journal remember from now on.
+// Start begins to keep lines.
 func (j *Journal) Start() { j.on.Store(true) }
 
-// Handler has what comes to a log remembered, and handed on.
+// Handler returns a handler that keeps log records and passes them to next.
 func (j *Journal) Handler(next slog.Handler) slog.Handler { return journaled{next, j, nil} }
 
 type journaled struct {
@@ -195,14 +195,14 @@ func (j *Journal) find(want func(Line) bool) (found []Line) {
 // mostShown is how many lines a page shows.
 const mostShown = 200
 
-// Of are the last lines about a person.
+// Of returns the last lines about a person.
 func (j *Journal) Of(subject string) []Line {
 	found := j.find(func(l Line) bool { return l.Person() == subject })
 	return found[:min(len(found), 50)]
 }
 
-// Refused are the last refusals in which all words of a search are. Of several lines about a
-// request, those of the access log are left out.
+// Refused returns the last refusals that contain all words of a search. If a request has
+// several lines, it leaves out those of the access log.
 func (j *Journal) Refused(search string) []Line {
 	words := strings.Fields(strings.ToLower(search))
 	told := make(map[string]bool)
@@ -228,8 +228,8 @@ func (l Line) has(words []string) bool {
 	return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text.String(), w) })
 }
 
-// Story is all that is remembered of the requests that a reference is of, in the order in
-// which it happened. A reference is what an error page shows, or the id of a request.
+// Story returns all lines about the requests of a reference, in order. A reference is what
+// an error page shows, or the id of a request.
 func (j *Journal) Story(reference string) []Line {
 	if reference == "" {
 		return nil

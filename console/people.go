@@ -16,16 +16,15 @@ import (
 	"github.com/codegrant/codegrant/replica"
 )
 
-// Pool is one whose people operators look at.
+// Pool is a pool whose people operators can look at.
 type Pool struct {
 	Name, Issuer string
 	// Auth has the sessions of its people.
 	Auth *codegrant.Auth
-	// AtPool says what the pool has of a person now, or [ErrNotThere]. Defaults to nothing.
+	// AtPool returns the pool's current data of a person, or [ErrNotThere]. Defaults to none.
 	AtPool func(ctx context.Context, subject string) (PoolUser, error)
-	// LookUp brings the replica in line with the pool, and says what that changed;
-	// [ErrNotThere] where neither has the person. Defaults
-	// to nothing.
+	// LookUp updates the replica from the pool, and returns what changed. It returns
+	// [ErrNotThere] if neither has the person. Defaults to none.
 	LookUp func(ctx context.Context, subject string) ([]string, error)
 }
 
@@ -38,10 +37,11 @@ type PoolUser struct {
 	Groups     []string
 }
 
-// ErrNotThere says that a pool has no such person.
+// ErrNotThere: the pool has no such person.
 var ErrNotThere = errors.New("the pool has nobody with this sub")
 
-// People is the replica, as far as the console reads it; a [replica.Store] is one.
+// People is the part of the replica that the console reads. A [replica.Store] implements
+// it.
 type People interface {
 	Replica
 	UserByUsername(ctx context.Context, issuer, username string) (replica.User, error)

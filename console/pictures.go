@@ -11,7 +11,7 @@ import (
 	"github.com/codegrant/codegrant"
 )
 
-// The series that pages show. What is counted under other names is shown nowhere.
+// The series that pages show. No page shows other series.
 const (
 	SignIns   = "sign-ins"
 	Refusals  = "refusals"
@@ -95,12 +95,12 @@ func (c Chart) Sum() string {
 
 func (c Chart) at(i int) string { return c.From.Add(time.Duration(i) * slotTime).Format("15:04") }
 
-// Begin, Middle and End are the times below the picture.
+// Begin, Middle and End return the times below the picture.
 func (c Chart) Begin() string  { return c.at(0) }
 func (c Chart) Middle() string { return c.at(daySlots / 2) }
 func (c Chart) End() string    { return c.at(daySlots) }
 
-// Rows are the values that are not zero, for who would rather read.
+// Rows returns the values that are not zero, as text.
 func (c Chart) Rows() (all [][2]string) {
 	for i, v := range c.Values {
 		if v > 0 {

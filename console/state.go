@@ -35,12 +35,12 @@ func (l Level) Word() string {
 	return ""
 }
 
-// State is how the service is.
+// State is the state of the service.
 type State struct {
 	Panels []Panel `json:"panels"`
 }
 
-// Panel is a list of facts, or a table where Columns has names.
+// Panel is a list of facts, or a table if Columns has names.
 type Panel struct {
 	Title   string     `json:"title"`
 	Note    string     `json:"note,omitempty"`
@@ -49,7 +49,7 @@ type Panel struct {
 	Rows    [][]string `json:"rows,omitempty"`
 }
 
-// Fact is one thing that is known.
+// Fact is one statement on a page.
 type Fact struct {
 	Name   string    `json:"name"`
 	Text   string    `json:"text"`

@@ -1,7 +1,6 @@
 package verify
 
-// Actor is who acts for the person that a token is about, by the claim act (RFC 8693,
-// section 4.1).
+// Actor acts for the person of a token, by the claim act (RFC 8693, section 4.1).
 type Actor struct {
 	// Issuer of the actor's names. Empty: that of the token.
 	Issuer string
@@ -9,16 +8,16 @@ type Actor struct {
 	// actor's own token was issued to. At least one is there.
 	Subject  string
 	ClientID string
-	// Before is who acted before and handed the token on. It tells how the token came
-	// about, for the record; what somebody may do follows from the actor of now alone.
+	// Before is the previous actor, who passed the token on. Use it only for records. Decide
+	// by the current actor alone.
 	Before *Actor
 }
 
 // maxActors bounds those of one token: exchanges in a row.
 const maxActors = 8
 
-// String is the actor's name: its subject, or its app client where it has none, behind the
-// issuer and a blank where that is another one than the token's.
+// String returns the actor's name: its subject, or its app client if it has no subject. If
+// the actor has another issuer than the token, the issuer and a blank come first.
 func (a *Actor) String() string {
 	if a == nil {
 		return ""
@@ -33,8 +32,8 @@ func (a *Actor) String() string {
 	return name
 }
 
-// Is reports whether a name is the actor's: String, or the app client of an actor that has
-// a subject too, byte for byte.
+// Is reports whether name names the actor, byte for byte. It is either [Actor.String], or
+// the app client of an actor that also has a subject.
 func (a *Actor) Is(name string) bool {
 	return a != nil && name != "" && (name == a.String() || a.Issuer == "" && name == a.ClientID)
 }

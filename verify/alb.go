@@ -13,12 +13,12 @@ import (
 
 // ALBConfig configures an [ALB]. Signers, Issuer and ClientID are required.
 type ALBConfig struct {
-	// Signers are the ARNs of the load balancers whose word is taken. Everybody
-	// can have a load balancer sign anything; only these ask our pool.
+	// Signers are the ARNs of the load balancers that you trust. Everybody can make a load
+	// balancer sign anything. Only these use our pool.
 	Signers []string
 	// Issuer is the pool's issuer, as the load balancer's rule has it.
 	Issuer string
-	// ClientID is the app client that the load balancer signs people in with.
+	// ClientID is the app client of the load balancer.
 	ClientID string
 
 	// HTTPClient fetches the load balancers' keys; redirects are not followed,
@@ -36,14 +36,13 @@ type ALBConfig struct {
 	Now func() time.Time
 }
 
-// ALB verifies what an AWS load balancer says about a person that it has signed in
-// (the header x-amzn-oidc-data; AWS, Application Load Balancers, "Authenticate
-// users"). It is safe for concurrent use.
+// ALB verifies the header of an AWS load balancer that signs people in (x-amzn-oidc-data;
+// AWS, Application Load Balancers, "Authenticate users"). It is safe for concurrent use.
 //
-// Two things are the caller's: that nobody but the load balancer can reach the
-// service (by its security groups), and that the load balancer's other two
-// headers, which nobody signs, are not believed: x-amzn-oidc-accesstoken is an
-// access token for [Verifier.AccessToken], and must have the same subject.
+// The caller must do two things. Only the load balancer may reach the service: use security
+// groups. And do not trust the load balancer's other two headers, which are not signed.
+// x-amzn-oidc-accesstoken is an access token for [Verifier.AccessToken], and must have the
+// same subject.
 type ALB struct {
 	signers  map[string]string // where the keys of each are
 	issuer   string
@@ -53,8 +52,8 @@ type ALB struct {
 	now      func() time.Time
 }
 
-// ALBClaims are what a load balancer says about a person: the pool's answer to
-// userInfo. Groups are not in it.
+// ALBClaims are the load balancer's claims about a person: the pool's answer of userInfo.
+// It has no groups.
 type ALBClaims struct {
 	Issuer   string // iss
 	Subject  string // sub
@@ -69,8 +68,8 @@ type ALBClaims struct {
 	document
 }
 
-// NewALB checks the configuration, and reports all of its faults at once. Keys are
-// fetched when the first header needs them.
+// NewALB checks the configuration, and returns all mistakes in it. It fetches keys when the
+// first header needs them.
 func NewALB(config ALBConfig) (*ALB, error) {
 	a := &ALB{
 		signers: make(map[string]string), issuer: config.Issuer, clientID: config.ClientID,
@@ -263,7 +262,7 @@ func (c *ALBClaims) set(name, raw string) (ok bool) {
 	return ok
 }
 
-// String tells whom it is about, without what a log should not hold.
+// String names the person, without what a log must not contain.
 func (c *ALBClaims) String() string {
 	return fmt.Sprintf("load balancer's statement on %s, client %s", c.Subject, c.ClientID)
 }

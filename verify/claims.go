@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Claims are what a verified token says. They are shared by all who verify the
-// same token while it is remembered: read them, do not write them.
+// Claims are the claims of a verified token. All callers that verify the same token share
+// them while it is cached: do not write to them.
 type Claims struct {
 	Issuer   string // iss
 	Subject  string // sub: with Issuer, the only name of a person that never changes
@@ -32,8 +32,8 @@ type Claims struct {
 	ACR       string    // acr: the class of authentication that took place, if stated
 	AMR       []string  // amr: its methods, if stated
 
-	// Actor is who acts for the person by an exchanged token; nil: the person. Whoever
-	// acts in the person's name, and not for them, leaves no trace in a token.
+	// Actor acts for the person with an exchanged token. Nil: the person acts. A token does
+	// not show impersonation.
 	Actor *Actor // act
 
 	ID       string // jti
@@ -44,8 +44,8 @@ type Claims struct {
 	document
 }
 
-// Profile is what a pool knows about a person. How much of it a token says
-// depends on the scopes, and on what the app client may read.
+// Profile is the pool's data about a person. The scopes, and what the app client may read,
+// decide how much of it a token has.
 type Profile struct {
 	Email               string
 	EmailVerified       bool // only then is Email the person's own
@@ -63,10 +63,10 @@ type Profile struct {
 	// signs in.
 	Identities []Identity
 
-	// Custom are the attributes that the pool's owner defined, by name with the
-	// prefix "custom:". Cognito makes them strings, a trigger can make them
-	// anything. Persons can change theirs unless the app client may not write
-	// them: never decide a role by one.
+	// Custom has the attributes that the pool's owner defined, by name with the prefix
+	// "custom:". Cognito makes them strings, but a trigger can make them anything. People can
+	// change their own unless the app client may not write them. So never decide a role by
+	// one.
 	Custom map[string]json.RawMessage
 }
 
@@ -86,13 +86,13 @@ func (c *Claims) HasGroup(name string) bool { return slices.Contains(c.Groups, n
 // HasScope reports whether an access token has the scope, byte for byte.
 func (c *Claims) HasScope(scope string) bool { return slices.Contains(c.Scopes, scope) }
 
-// Machine reports whether the token is an app client's own (the grant
-// client_credentials), and so nobody's: it must not become a user.
+// Machine reports whether the token belongs to an app client (the grant client_credentials)
+// and not to a person. It must not become a user.
 func (c *Claims) Machine() bool {
 	return c.TokenUse == useAccess && (c.Subject == c.ClientID || c.Username == "")
 }
 
-// String tells whose token it is, without what a log should not hold.
+// String names the person of the token, without what a log must not contain.
 func (c *Claims) String() string {
 	return fmt.Sprintf("%s token of %s, client %s", c.TokenUse, c.Subject, c.ClientID)
 }

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// Config configures a [Verifier]. Issuer and ClientIDs are required; the rest has
-// defaults that suit a pool at AWS.
+// Config configures a [Verifier]. Issuer and ClientIDs are required. The other fields have
+// defaults for a pool at AWS.
 type Config struct {
 	// Issuer is the pool's issuer, such as
 	// "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab12Cd34E". It is
@@ -35,38 +35,37 @@ type Config struct {
 	// HTTPClient fetches the keys; redirects are not followed, and no fetch takes
 	// longer than 5 s. Defaults to a client with [http.DefaultTransport].
 	HTTPClient *http.Client
-	// MaxKeyAge is how long keys serve when they cannot be fetched again, and so
-	// how long a key that the pool has withdrawn can live on during an outage.
-	// Defaults to 24 hours; at least a minute.
+	// MaxKeyAge is how long keys stay in use if they cannot be fetched again. So it is also
+	// how long a withdrawn key can work during an outage. Defaults to 24 hours; at least a
+	// minute.
 	MaxKeyAge time.Duration
-	// RefetchInterval is the least time between two fetches that tokens with an
-	// unknown key cause, however many come. Until the next one, a token with another
-	// unknown key is [ErrUnavailable]: nobody has looked for that key. Defaults to 10 s.
+	// RefetchInterval is the minimum time between two fetches because of unknown keys, however
+	// many tokens come. Until the next fetch, a token with another unknown key gets
+	// [ErrUnavailable], because that key was not looked up. Defaults to 10 s.
 	RefetchInterval time.Duration
 
 	// Leeway is how far the clocks here and at the pool may be apart. Defaults to
 	// 30 s; negative: none; at most 5 minutes.
 	Leeway time.Duration
-	// CacheSize is how many verified tokens are remembered until they expire, at
-	// 2 to 4 KB each. Defaults to 10 000; negative: none.
+	// CacheSize is how many verified tokens are cached until they expire, at 2 to 4 KB each.
+	// Defaults to 10 000; negative: none.
 	CacheSize int
 	// Now is the clock. Defaults to [time.Now].
 	Now func() time.Time
 }
 
-// KeySet finds the public key for a key id. It returns [ErrUnknownKey] where there
-// is no such key, and [ErrUnavailable] where that cannot be found out. It is asked
-// for every token, also for one that was verified before: a key that is gone takes
-// its tokens with it. It must be safe for concurrent use, and fast.
+// KeySet finds the public key for a key id. It returns [ErrUnknownKey] if there is no such
+// key, and [ErrUnavailable] if it cannot find out. It is called for every token, even for a
+// cached one, so the tokens of a removed key stop working. It must be safe for concurrent
+// use, and fast.
 //
-// A KeySet that also has a method Warm(context.Context) error is asked by
-// [Verifier.Warm].
+// If a KeySet also has a method Warm(context.Context) error, [Verifier.Warm] calls it.
 type KeySet interface {
 	Key(ctx context.Context, keyID string) (*rsa.PublicKey, error)
 }
 
-// New checks the configuration, and reports all of its faults at once. Keys are
-// fetched when the first token needs them.
+// New checks the configuration, and returns all mistakes in it. It fetches keys when the
+// first token needs them.
 func New(config Config) (*Verifier, error) {
 	c := config.withDefaults()
 	if err := c.check(); err != nil {

@@ -5,8 +5,7 @@ import "errors"
 var (
 	// ErrInvalid is in the chain of every refusal of a token.
 	ErrInvalid = errors.New("token refused")
-	// ErrUnavailable: the keys that would decide cannot be had. It says nothing
-	// about the token.
+	// ErrUnavailable: the keys are not available. It says nothing about the token.
 	ErrUnavailable = errors.New("keys unavailable")
 )
 

@@ -37,9 +37,9 @@ func mostlyOf(raw string) string {
 	return ""
 }
 
-// LargestClaims names the three claims of a token that take the most room, with
-// the bytes that each takes, as in "custom:notes (2050 bytes)": for whoever has to
-// make tokens smaller. The token is not verified. Empty: it is none.
+// LargestClaims names the three largest claims of a token with their sizes, as in
+// "custom:notes (2050 bytes)". Use it to find out how to make tokens smaller. It does not
+// verify the token. Empty: it is not a token.
 func LargestClaims(raw string) string {
 	parts := strings.Split(raw, ".")
 	if len(parts) != 3 {

@@ -21,46 +21,43 @@ type Verifier struct {
 	cache     *cache
 }
 
-// IDExpectations are what an ID token is held against besides the rules.
+// IDExpectations are further requirements for an ID token.
 type IDExpectations struct {
-	// Nonce is that of the authorization request. Empty: the claim is not
-	// checked, and the caller must know that the token is not a replayed one.
+	// Nonce is the nonce of the authorization request. Empty: the claim is not checked, and
+	// the caller must make sure that the token is not replayed.
 	Nonce string
-	// NonceOptional accepts a token without a nonce, as a refresh returns it. One
-	// with another nonce is refused all the same (OpenID Connect Core, 12.2).
+	// NonceOptional accepts a token without a nonce, as a refresh returns it. A token with
+	// another nonce is still refused (OpenID Connect Core, 12.2).
 	NonceOptional bool
-	// AccessToken is the access token that came along. Where the ID token has an
-	// at_hash, it must be of this one (OpenID Connect Core, 3.1.3.8). Empty: not
-	// checked.
+	// AccessToken is the access token that came with the ID token. If the ID token has an
+	// at_hash, it must match this token (OpenID Connect Core, 3.1.3.8). Empty: not checked.
 	AccessToken string
-	// Ended accepts a token whose time is up, and no other that is refused: it says
-	// who signed in once, not that they may go on. It is for whoever holds the answer
-	// to a refresh against the tokens before.
+	// Ended accepts an expired token that is otherwise valid. It says who signed in, not that
+	// they may continue. Use it to compare the result of a refresh with the tokens before.
 	Ended bool
-	// Actor accepts a token by which somebody acts for the person (act, RFC 8693):
-	// who it is, and whether they may, is for the caller to see to in [Claims.Actor].
+	// Actor accepts a token of an actor for the person (act, RFC 8693). The caller must check
+	// in Claims.Actor who acts, and whether they may.
 	Actor bool
 }
 
-// AccessExpectations are what an access token is held against besides the rules.
+// AccessExpectations are further requirements for an access token.
 type AccessExpectations struct {
 	// Actor is as in [IDExpectations].
 	Actor bool
-	// Resource is what the token has to be bound to (aud, RFC 8707), whether or not
-	// Config.Resources has it. Empty: nothing, or any of those.
+	// Resource is the resource to which the token must be bound (aud, RFC 8707), whether or
+	// not Config.Resources has it. Empty: none, or any of Config.Resources.
 	Resource string
-	// Unbound accepts a token that is bound to nothing, beside those bound to Resource.
+	// Unbound also accepts a token that is not bound to a resource.
 	Unbound bool
-	// AnyClient accepts a token of an app client that Config.ClientIDs does not have, if
-	// it is bound to Resource: for pools that register clients.
+	// AnyClient accepts a token of any app client if it is bound to Resource. Use it for pools
+	// that register clients.
 	AnyClient bool
 }
 
-// IDToken verifies an ID token, which says who signed in and is no key to an API.
-// Of one that a refresh returned, the caller still has to see that Issuer, Subject,
-// ClientID and AuthTime are those of the session (OpenID Connect Core, 12.2). The
-// error is [ErrInvalid], with the sentinel of the check that failed, or
-// [ErrUnavailable].
+// IDToken verifies an ID token. An ID token says who signed in, and is not a key to an API.
+// If a refresh returned the token, the caller must also check that Issuer, Subject,
+// ClientID and AuthTime are those of the session (OpenID Connect Core, 12.2). The error is
+// [ErrInvalid], with the sentinel of the check that failed, or [ErrUnavailable].
 func (v *Verifier) IDToken(ctx context.Context, raw string, want IDExpectations) (*Claims, error) {
 	d, err := v.verify(ctx, raw, useID, accepted{ended: want.Ended, actor: want.Actor})
 	if err == nil {
@@ -73,15 +70,15 @@ func (v *Verifier) IDToken(ctx context.Context, raw string, want IDExpectations)
 	return &d.Claims, nil
 }
 
-// AccessToken verifies an access token, which is a key to an API and does not say
-// much about the person. It accepts an app client's own token too: see
-// [Claims.Machine]. One by which somebody acts for the person is refused. The error is [ErrInvalid], with the sentinel of the check that
-// failed, or [ErrUnavailable].
+// AccessToken verifies an access token. An access token is a key to an API and says little
+// about the person. AccessToken also accepts an app client's own token: see
+// [Claims.Machine]. It refuses a token of an actor for a person. The error is [ErrInvalid],
+// with the sentinel of the check that failed, or [ErrUnavailable].
 func (v *Verifier) AccessToken(ctx context.Context, raw string) (*Claims, error) {
 	return v.AccessTokenFor(ctx, raw, AccessExpectations{})
 }
 
-// AccessTokenFor is AccessToken for callers that take more, or less.
+// AccessTokenFor is [Verifier.AccessToken] with other requirements.
 func (v *Verifier) AccessTokenFor(ctx context.Context, raw string, want AccessExpectations) (*Claims, error) {
 	d, err := v.verify(ctx, raw, useAccess, accepted{actor: want.Actor, resource: want.Resource, unbound: want.Unbound, anyClient: want.AnyClient})
 	if err != nil {
@@ -90,11 +87,10 @@ func (v *Verifier) AccessTokenFor(ctx context.Context, raw string, want AccessEx
 	return &d.Claims, nil
 }
 
-// Issued returns a verifier for tokens that the pool itself has just handed over at
-// its token endpoint. It makes the same checks and shares keys and memory with v. A
-// key that is not known is looked for at once, which tokens in requests cannot get
-// in the way of, however many they are; and one that the pool does not serve yet is
-// [ErrUnavailable]. With Keys of the caller's own it is v.
+// Issued returns a verifier for tokens that come directly from the pool's token endpoint.
+// It makes the same checks and shares keys and cache with v. It looks up an unknown key at
+// once, no matter how many tokens in requests have unknown keys. If the pool does not serve
+// the key yet, the error is [ErrUnavailable]. With Config.Keys, Issued returns v.
 func (v *Verifier) Issued() *Verifier {
 	keys, ok := v.keys.(*remoteKeys)
 	if !ok {
@@ -105,8 +101,8 @@ func (v *Verifier) Issued() *Verifier {
 	return &issued
 }
 
-// Warm returns nil once tokens can be verified, and fetches the keys where that
-// takes it. It may be called as often as a readiness check likes.
+// Warm returns nil if tokens can be verified. If necessary, it fetches the keys. A
+// readiness check may call it often.
 func (v *Verifier) Warm(ctx context.Context) error {
 	if w, ok := v.keys.(interface{ Warm(context.Context) error }); ok {
 		return w.Warm(ctx)

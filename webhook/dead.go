@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// DeadQuery says which messages that were given up are meant. The zero value means all.
+// DeadQuery selects messages that were given up. The zero value selects all.
 type DeadQuery struct {
 	Endpoint string // empty: any
 	IDs      []int64
@@ -49,9 +49,9 @@ func (q *Queue) Dead(ctx context.Context, query DeadQuery) ([]Delivery, error) {
 	return all, nil
 }
 
-// Resend has messages that were given up sent again, with as many tries as new ones, and
-// says how many they are. What was sent meanwhile about the same person was sent before
-// them.
+// Resend queues messages again that were given up, with as many tries as new ones, and
+// returns how many. They arrive after newer messages about the same person that were sent
+// meanwhile.
 func (q *Queue) Resend(ctx context.Context, query DeadQuery, now time.Time) (int64, error) {
 	condition, args := query.where()
 	n, err := q.exec(ctx, "UPDATE codegrant_webhooks SET died = 0, attempts = 0, due = ?"+bare(condition), append([]any{now.UnixMilli()}, args...)...)
@@ -61,7 +61,7 @@ func (q *Queue) Resend(ctx context.Context, query DeadQuery, now time.Time) (int
 	return n, nil
 }
 
-// Discard removes messages that were given up, and says how many they were.
+// Discard removes messages that were given up, and returns how many.
 func (q *Queue) Discard(ctx context.Context, query DeadQuery) (int64, error) {
 	condition, args := query.where()
 	n, err := q.exec(ctx, "DELETE FROM codegrant_webhooks"+bare(condition), args...)
@@ -71,15 +71,15 @@ func (q *Queue) Discard(ctx context.Context, query DeadQuery) (int64, error) {
 	return n, nil
 }
 
-// Size is how much there is for an endpoint.
+// Size counts the messages of an endpoint.
 type Size struct {
 	Endpoint      string
 	Waiting, Dead int64
 	Oldest        time.Time // when the oldest that waits came; zero: there is none
 }
 
-// Sizes counts, row by row: ask once a minute. An endpoint for which there is nothing is
-// left out.
+// Sizes counts the rows of each endpoint. Do not call it more than about once a minute. It
+// leaves out endpoints without rows.
 func (q *Queue) Sizes(ctx context.Context) (all []Size, err error) {
 	rows, err := q.db.QueryContext(ctx, "SELECT endpoint, SUM(CASE WHEN died = 0 THEN 1 ELSE 0 END), SUM(CASE WHEN died = 0 THEN 0 ELSE 1 END), "+
 		"COALESCE(MIN(CASE WHEN died = 0 THEN created END), 0) FROM codegrant_webhooks GROUP BY endpoint ORDER BY endpoint")

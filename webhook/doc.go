@@ -1,20 +1,20 @@
-// Package webhook tells programs at URLs of what happened to people: it takes changes
-// out of the replica's outbox, and posts them, signed as Standard Webhooks has it
+// Package webhook posts changes of people to URLs. It takes the changes out of the
+// replica's outbox, and signs them as Standard Webhooks defines
 // (https://www.standardwebhooks.com).
 //
-// It owns the messages and their signatures ([Secret]), who is told of what ([Endpoint]),
-// the table of what is still to be sent and of what could not be ([Queue]), and the
-// process that sends it ([Sender]).
+// It owns the messages and their signatures ([Secret]), the receivers ([Endpoint]), the
+// table of messages that wait or were given up ([Queue]), and the process that sends them
+// ([Sender]).
 //
-//   - A change leaves the outbox and its messages come into the table in one transaction,
-//     so that nothing is lost whenever the process is killed. A message is gone from
-//     there when its receiver has answered 2xx: it is sent once or more, under one id.
-//   - Messages about one person come in order at each receiver: the next is sent when the
-//     one before has been taken, or has been given up.
-//   - One that is not taken is sent again, later and later, for two days, and then kept
-//     apart for an operator: see [Queue.Dead] and [Queue.Resend].
+//   - One transaction removes a change from the outbox and adds its messages to the table.
+//     So nothing is lost if the process is killed. A message leaves the table when its
+//     receiver has answered 2xx: it is sent once or more, under one id.
+//   - Each receiver gets the messages about one person in order. The next is sent when the
+//     one before was accepted or given up.
+//   - If a message is not accepted, it is sent again for two days, with growing pauses.
+//     Then it is kept for an operator: see [Queue.Dead] and [Queue.Resend].
 //
-// It refuses to follow redirects, to send without TLS to another machine, and to connect
-// to addresses of private networks unless an endpoint is said to be there. It leans on the
-// replica's outbox and the database that this is in, and knows nothing of sessions.
+// It does not follow redirects and does not send to another machine without TLS. It
+// connects to private networks only if the endpoint allows it. It uses the replica's outbox
+// and its database, and does not know sessions.
 package webhook

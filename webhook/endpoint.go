@@ -12,25 +12,26 @@ import (
 	"github.com/codegrant/codegrant/replica"
 )
 
-// Endpoint is who is told. Name, URL and Secrets are required.
+// Endpoint is a receiver of messages. Name, URL and Secrets are required.
 type Endpoint struct {
-	// Name is what logs, metrics and the table call it. What is to be sent to it stays
-	// under its name, also when its URL becomes another.
+	// Name names the endpoint in logs, metrics and the table. Its messages stay under this
+	// name if you change the URL.
 	Name string
 
-	// URL is where messages are posted to: https, or http on this machine. It may hold a
+	// URL is where messages are posted: https, or http on this machine. It may contain a
 	// password or a token, and is never logged.
 	URL string
 
-	// Secrets sign each message, all of them. While a receiver changes from one to
-	// another, there are two.
+	// Secrets sign each message, each with its own signature. While a receiver changes its
+	// secret, set two.
 	Secrets []Secret
 
-	// Events are those that it hears of, such as [replica.EventDeleted]. Defaults to all.
+	// Events are the events that the endpoint gets, such as [replica.EventDeleted]. Defaults
+	// to all.
 	Events []string
 
-	// Private lets messages go to addresses of private networks too. Defaults to those
-	// of the internet alone, or to this machine where URL names it.
+	// Private also allows addresses of private networks. By default only public addresses are
+	// allowed, or this machine if URL names it.
 	Private bool
 }
 
@@ -44,7 +45,7 @@ var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 
 const maxSecrets = 4
 
-// Check returns every fault of the endpoint at once. It neither looks up nor connects.
+// Check returns all mistakes in the endpoint. It makes no network calls.
 func (e Endpoint) Check() error {
 	var faults []error
 	fault := func(field, format string, args ...any) {

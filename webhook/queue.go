@@ -20,9 +20,9 @@ const (
 	MySQL              // and MariaDB, through github.com/go-sql-driver/mysql
 )
 
-// Queue is the table codegrant_webhooks, in the database of the replica: what is still to
-// be sent, and what was given up. Make one with [NewQueue]. Any number of processes may
-// use it at once.
+// Queue is the table codegrant_webhooks in the database of the replica. It has the messages
+// that wait and those that were given up. Make one with [NewQueue]. Any number of processes
+// may use it at once.
 type Queue struct {
 	db *sql.DB
 	queueSQL
@@ -71,8 +71,8 @@ var queues = map[Dialect]queueSQL{
 	}},
 }
 
-// NewQueue returns the table in db, which stays the caller's to close. It does not touch
-// the database: see [Queue.Migrate].
+// NewQueue returns the table in db. The caller closes db. NewQueue does not use the
+// database: see [Queue.Migrate].
 func NewQueue(db *sql.DB, dialect Dialect) (*Queue, error) {
 	engine, ok := queues[dialect]
 	if db == nil || !ok {

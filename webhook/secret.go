@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Secret is what a receiver knows a message of ours by. It prints as a placeholder.
+// Secret signs messages, so that a receiver can verify them. It prints as a placeholder.
 type Secret struct{ key []byte }
 
 const (
@@ -36,7 +36,8 @@ func ParseSecret(text string) (Secret, error) {
 	return Secret{key}, nil
 }
 
-// NewSecret returns one in the form that [ParseSecret] reads, for both sides to know.
+// NewSecret returns a new secret in the form that [ParseSecret] reads. Give it to both
+// sides.
 func NewSecret() string {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // it never fails

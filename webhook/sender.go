@@ -15,26 +15,26 @@ import (
 	"github.com/codegrant/codegrant/replica/sqlreplica"
 )
 
-// Outbox is where changes come from, as [sqlreplica.Store] has them. What f writes
-// through tx is there when the changes are gone from it.
+// Outbox is the source of changes, such as a [sqlreplica.Store]. What f writes through tx
+// is committed together with the removal of the changes.
 type Outbox interface {
 	Outbox(ctx context.Context, n int, f func(ctx context.Context, tx *sql.Tx, entries []sqlreplica.Entry) error) (int, error)
 }
 
-// Config is what [NewSender] needs. All but Logger and Tried is required.
+// Config configures a [Sender]. Only Logger and Tried are optional.
 type Config struct {
-	// Outbox is of the database that Queue is in. Nobody else may take changes out of it.
+	// Outbox must be in the database of Queue. No other program may take changes out of it.
 	Outbox Outbox
 	Queue  *Queue
 
-	// Endpoints are who is told of what comes out of the outbox from now on. What is
-	// there for others waits until they are here again.
+	// Endpoints get the changes that leave the outbox from now on. Messages for other
+	// endpoints wait until these are here again.
 	Endpoints []Endpoint
 
-	// Logger hears of what is not taken. Defaults to [slog.Default].
+	// Logger gets the messages that were not accepted. Defaults to [slog.Default].
 	Logger *slog.Logger
 
-	// Tried hears of each try. Defaults to nobody.
+	// Tried is called after each try. Defaults to none.
 	Tried func(Try)
 }
 
@@ -133,8 +133,8 @@ func newTarget(e Endpoint) *target {
 	}}
 }
 
-// Run sends until the context ends, and then lets what it has begun come to its end, for
-// ten seconds at most. It returns when nothing goes on any more.
+// Run sends until the context ends. Then it finishes what it has begun, for ten seconds at
+// most, and returns.
 func (s *Sender) Run(ctx context.Context) {
 	finish, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
