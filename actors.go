@@ -12,18 +12,18 @@ import (
 	"github.com/codegrant/codegrant/verify"
 )
 
-// Actor is who acts for a person: an agent, say, that was handed a token by which it may
-// (act, RFC 8693). See [AllowActors].
+// Actor acts for a person with a token that says so (act, RFC 8693). An example is an
+// agent. See [AllowActors].
 type Actor = verify.Actor
 
-// AnyActor stands for whoever the pool lets act for a person.
+// AnyActor stands for everybody whom the pool lets act for a person.
 const AnyActor = "any"
 
-// AllowActors lets those through who act for somebody by a token that says so (act, RFC
-// 8693) and are named here, beside everybody who acts for themselves: an actor's sub or
-// client_id, the issuer and a blank before it where that is another one than the token's,
-// or [AnyActor] alone. The actor of now decides; who acted before does not. It panics on
-// an empty name.
+// AllowActors allows the named actors to act for a person, with a token that says so (act,
+// RFC 8693). It also allows everybody who acts for themselves. A name is an actor's sub or
+// client_id. If the actor has another issuer than the token, put that issuer and a blank
+// before it. Or use [AnyActor] alone. Only the current actor counts, not earlier ones. It
+// panics on an empty name.
 //
 // Without it, and unless Config.BearerActors names the actor, [Auth.Require] refuses such
 // tokens. It counts where it is given to Require itself, or within [All]; elsewhere it

@@ -12,9 +12,9 @@ import (
 	"github.com/codegrant/codegrant/internal/fault"
 )
 
-// Authenticator is a way to prove who is making a request. An unsafe request that
-// another origin caused is refused whomever it proves: browsers add cookies and
-// passwords by themselves (see Config.TrustedOrigins).
+// Authenticator is a way to prove who makes a request. Auth refuses an unsafe request that
+// another origin caused, whatever the proof: browsers add cookies and passwords by
+// themselves (see [Config.TrustedOrigins]).
 type Authenticator interface {
 	// Authenticate answers one of three things:
 	//
@@ -54,18 +54,18 @@ func bearerToken(r *http.Request) (token string, ok bool, err error) {
 	return strings.TrimLeft(token, " "), true, nil
 }
 
-// Bearer says whom an access token of the pool stands for, by the rules that
-// [Auth.Require] has for the Authorization header: for what is not HTTP, such as
-// the metadata of a gRPC call or the first message on a socket. token is without
-// the word Bearer; an empty one is refused like any other that is none.
+// Bearer returns the identity of an access token of the pool, by the rules of
+// [Auth.Require] for the Authorization header. Use it for protocols other than HTTP, such
+// as the metadata of a gRPC call or the first message on a socket. token does not include
+// the word Bearer. An empty token is refused like any other invalid one.
 //
-// A token by which somebody acts for the person is refused unless Config.BearerActors
-// names them, and so is a machine's: for services that machines call, too, see
+// Bearer refuses a token of an actor for a person, unless [Config.BearerActors] names the
+// actor. It also refuses a machine's token. If machines call your service too, use
 // [Auth.BearerOrMachine].
 //
-// An error that is [ErrUnavailable] says nothing about the token. Any other is an
-// [ErrInvalid]. The identity is good until its Expires: who keeps it for longer
-// than one call, as a stream does, has to end with it.
+// An error that is ErrUnavailable says nothing about the token. Any other is an ErrInvalid.
+// The identity is valid until its Expires. If you keep it for longer than one call, as a
+// stream does, end then.
 func (a *Auth) Bearer(ctx context.Context, token string) (*Identity, error) {
 	id, err := a.bearer.identity(ctx, token)
 	switch {

@@ -51,10 +51,10 @@ func (b albAuthenticator) Authenticate(r *http.Request) (*Identity, error) {
 // Challenge asks for nothing: a client cannot send what only the load balancer can.
 func (albAuthenticator) Challenge(error) string { return "" }
 
-// BasicAuth returns an authenticator for name and password (RFC 7617), checked by
-// a function of the application: it returns nil and no error where they are wrong,
-// and an error that is [ErrUnavailable] where it cannot tell. Use it over https,
-// and bound how often it may be tried: nothing here does.
+// BasicAuth returns an authenticator for name and password (RFC 7617). A function of the
+// application checks them. The function returns nil and no error if they are wrong, and an
+// error that is ErrUnavailable if it cannot tell. Use it over https. Limit the number of
+// tries yourself: nothing here does.
 func BasicAuth(realm string, check func(ctx context.Context, username, password string) (*Identity, error)) Authenticator {
 	if check == nil || strings.ContainsAny(realm, "\"\\\r\n") {
 		panic("codegrant: BasicAuth needs a function, and a realm without quotes")

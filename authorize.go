@@ -10,23 +10,23 @@ import (
 	"time"
 )
 
-// StepUpError says that somebody is signed in, and not at the level, or not as lately, as
-// a permission asks for. It is an [ErrForbidden] that signing in again may mend.
+// StepUpError says that a person is signed in, but not at the level, or not as recently, as
+// a permission needs. It is an [ErrForbidden] that a new sign-in may fix.
 //
-// [Auth.Require] answers it by itself: it sends a browser to sign in again and back to
-// the page, and gives a program 401 with the challenge. Others get it from
-// [Auth.Authorize], to tell it in words of theirs.
+// [[Auth.Require] handles it: it sends a browser to sign in again and back to the page, and
+// answers a program with 401 and the challenge. Callers of [Auth.Authorize] get it to write
+// their own answer.
 type StepUpError struct {
-	// Levels are values of acr of which one is needed, the lowest first. Empty: any.
+	// Levels are the accepted values of acr, the lowest first. Empty: any.
 	Levels []string
-	// MaxAge is how old the sign-in may be. 0: of any age.
+	// MaxAge is the maximum age of the sign-in. 0: any age.
 	MaxAge time.Duration
 
 	demand demand
 	needs  string
 }
 
-// Error says what is needed.
+// Error says what the permission needs.
 func (e *StepUpError) Error() string { return ErrForbidden.Error() + ": needs " + e.needs }
 
 // Unwrap returns [ErrForbidden].
@@ -57,12 +57,12 @@ func (e *StepUpError) Challenge() string {
 
 func seconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) }
 
-// Authorize says whether somebody has every one of the permissions, as [Auth.Require]
-// decides it: for what is not HTTP, such as gRPC. With no permission, being signed in is
-// enough. r is what permissions are shown as the request.
+// Authorize reports whether an identity has all of the permissions, by the rules of
+// [Auth.Require]. Use it for protocols other than HTTP, such as gRPC. Without a permission,
+// being signed in is enough. Permissions get r as the request.
 //
-// The error is a [*StepUpError] where signing in again may help, otherwise an
-// [ErrForbidden], or an [ErrUnavailable] where it could not be found out.
+// The error is a [*StepUpError] if signing in again may help. Otherwise it is an
+// [ErrForbidden], or an [ErrUnavailable] if Codegrant could not find out.
 func (a *Auth) Authorize(ctx context.Context, id *Identity, r *http.Request, permissions ...Permission) error {
 	return a.gate.authorize(ctx, a.gate.measured(id), r, allOf(permissions))
 }

@@ -19,8 +19,8 @@ import (
 	"github.com/codegrant/codegrant/verify"
 )
 
-// Auth signs people in and says who is making a request. It is safe for
-// concurrent use. Make one with [New].
+// Auth signs people in and says who makes a request. It is safe for concurrent use. Make
+// one with [New].
 type Auth struct {
 	gate     *gate          // who is asking
 	signIn   *signIn        // from the link to the arrival
@@ -32,9 +32,9 @@ type Auth struct {
 	behind   *behind.Work // Close waits for it
 }
 
-// New checks the configuration and joins the parts. It reaches out to nothing:
-// keys are fetched when the first token needs them. The error names every fault
-// of the configuration at once.
+// New checks the configuration and joins the parts. It makes no network calls: keys are
+// fetched when the first token needs them. The error names every mistake in the
+// configuration.
 func New(config Config) (*Auth, error) {
 	s, faults := config.resolve()
 
@@ -123,7 +123,7 @@ func New(config Config) (*Auth, error) {
 // Origin is the origin that browsers see: [Config.BaseURL], with its default.
 func (a *Auth) Origin() string { return a.gate.BaseURL }
 
-// Endpoints are those of the pool.
+// Endpoints returns the endpoints of the pool.
 func (a *Auth) Endpoints() cognito.Endpoints { return a.gate.endpoints }
 
 // Mount registers the endpoints under prefix, such as "/auth", with and without
@@ -188,14 +188,14 @@ func (s *site) callbackURL() string {
 	return s.BaseURL + s.path("/callback")
 }
 
-// Warm fetches the pool's keys, so that a start can fail, or wait, when the pool
-// is out of reach. Calling it is optional.
+// Warm fetches the pool's keys. With it, a program can fail or wait at its start if it
+// cannot reach the pool. Calling it is optional.
 func (a *Auth) Warm(ctx context.Context) error { return a.verifier.Warm(ctx) }
 
-// RevokeKept has the pool revoke the refresh tokens that it did not revoke when it was
-// asked to, and that [Config.Cupboard] has kept, where the next try is due. It says how
-// many are left. Sign-ins and sign-outs see to that as well; call it now and then, every
-// minute say, so that it does not take one of them. codegrant serve does.
+// RevokeKept revokes refresh tokens that the pool did not revoke before. [Config.Cupboard]
+// keeps them. RevokeKept tries those that are due, and returns how many are left. Sign-ins
+// and sign-outs do this too. To not depend on them, call it from time to time, such as
+// every minute. codegrant serve does.
 func (a *Auth) RevokeKept(ctx context.Context) (left int, err error) {
 	left, err = a.sessions.RevokeOwed(ctx)
 	if err != nil {
@@ -204,8 +204,8 @@ func (a *Auth) RevokeKept(ctx context.Context) (left int, err error) {
 	return left, err
 }
 
-// Close waits until refreshes and revocations under way are done, or ctx is, and has
-// nothing read any more. It does not close the stores.
+// Close waits until open refreshes and revocations are done, or until ctx ends. It stops
+// background reads. It does not close the stores.
 func (a *Auth) Close(ctx context.Context) error {
 	if a.gate.ownMarks {
 		_ = a.gate.Marks.Close()

@@ -25,9 +25,9 @@ func (s *site) cookieName(prefix, what string) string {
 	return name
 }
 
-// OwnsCookie reports whether cookies of this name are of this Auth: sessions, sign-ins
-// under way, messages, ways back from the pool, and those of CloudFront where it gives
-// them. What forwards requests to others takes them out.
+// OwnsCookie reports whether this Auth sets cookies of this name: sessions, open sign-ins,
+// messages, ways back from the pool, and CloudFront's cookies if it sets them. If you
+// forward requests to other servers, remove these cookies.
 func (a *Auth) OwnsCookie(name string) bool {
 	in, out := a.signIn, a.signOut
 	switch name {

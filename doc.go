@@ -1,12 +1,11 @@
 // Package codegrant signs people in to net/http services with Amazon Cognito's
 // OAuth 2.0 authorization code grant.
 //
-// It owns the steps of the flow (login, callback, refresh, logout), the proof
-// of who is making a request, and the wiring of the parts: it is the only
-// package that sees both the pool's tokens and the application's sessions. It
-// refuses to know how tokens are verified (package verify), how Cognito is
-// spoken to (package cognito), where sessions live (package session) and where
-// the copy of the users lives (package replica).
+// It owns the steps of the flow (login, callback, refresh, logout), the proof of who makes
+// a request, and the wiring of the parts. It is the only package that sees both the pool's
+// tokens and the application's sessions. It does not know how tokens are verified (package
+// verify), how Cognito is called (package cognito), where sessions are stored (package
+// session) and where the copy of the users is stored (package replica).
 //
 // # A service in a dozen lines
 //
@@ -31,12 +30,11 @@
 //
 // # What a request meets
 //
-// A browser that navigates to a protected page and is not signed in is sent to
-// Cognito and comes back to where it was. Anything else gets 401 with
-// WWW-Authenticate and a problem document (RFC 9457). A person who is signed in
-// but lacks the permission gets 403. When something that the answer depends on
-// does not respond, the answer is 503 with Retry-After: never 401, and no
-// session is lost.
+// If a browser navigates to a protected page without a session, it goes to Cognito and then
+// returns to the page. Anything else gets 401 with WWW-Authenticate and a problem document
+// (RFC 9457). A person who is signed in but lacks the permission gets 403. If a dependency
+// does not respond, the answer is 503 with Retry-After. It is never 401, and no session is
+// lost.
 //
 // # Sessions
 //

@@ -8,33 +8,33 @@ import (
 	"github.com/codegrant/codegrant/internal/fault"
 )
 
-// What [Auth.Recheck] and [Auth.Bearer] answer where there is nobody, and what an
-// [Authenticator] and [Config.Admit] may answer: three that must never be mistaken for
-// one another. Why a sign-in or a request was refused is for the log, which names it.
+// [Auth.Recheck] and [Auth.Bearer] return one of these errors if nobody is signed in. An
+// [Authenticator] and [Config.Admit] may return them. Never mistake one for another. The
+// log names the reason why a sign-in or a request was refused.
 var (
-	// ErrInvalid: the proof that was offered is no proof, or no longer one. Signing in
-	// helps, unless the application has disabled the person.
+	// ErrInvalid: the request's proof is not valid, or no longer valid. The person can sign in
+	// again, unless the application has disabled them.
 	ErrInvalid = fault.Invalid
-	// ErrForbidden: signed in, without the permission. [Auth.Recheck] has it also where
-	// another site made the browser send the request.
+	// ErrForbidden: the person is signed in, but lacks the permission. [Auth.Recheck] also
+	// returns it if another site made the browser send the request.
 	ErrForbidden = fault.Forbidden
-	// ErrUnavailable: it could not be found out, because something that the
-	// answer depends on does not respond. Trying again helps.
+	// ErrUnavailable: Codegrant could not find out, because a dependency does not respond. Try
+	// again.
 	ErrUnavailable = fault.Unavailable
 )
 
-// Two kinds of [ErrInvalid] that a program may meet otherwise than the rest.
+// Two kinds of [ErrInvalid] that a program may handle differently.
 var (
-	// ErrSessionEnded: there is no session any more, and nobody offered anything that
-	// was refused. [Auth.Recheck] has it, and what [Config.OnWork] returned is told it.
+	// ErrSessionEnded: the session has ended, and the request has no refused proof.
+	// [Auth.Recheck] returns it, and the function that [Config.OnWork] returned gets it.
 	ErrSessionEnded = fault.SessionEnded
-	// ErrMachineToken: a good token, of an app client and not of a person. [Auth.Bearer]
-	// and [Auth.Recheck] have it.
+	// ErrMachineToken: the token is valid, but belongs to an app client and not to a person.
+	// [Auth.Bearer] and [Auth.Recheck] return it.
 	ErrMachineToken = fault.MachineToken
 )
 
-// TooManySignIns returns what [Config.Admit] refuses a person with who may sign in
-// again after that time. It is answered with 429.
+// TooManySignIns returns an error for [Config.Admit]: it refuses a person who may sign in
+// again after that time. The answer is 429.
 func TooManySignIns(after time.Duration) error {
 	return fault.RetryAfter(fault.TooManySignIns, after)
 }

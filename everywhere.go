@@ -15,13 +15,13 @@ import (
 // userScope is what the pool's API for people asks of an access token.
 const userScope = "aws.cognito.signin.user.admin"
 
-// Everywhere is what became of signing a person out everywhere.
+// Everywhere is the result of signing a person out everywhere.
 type Everywhere struct {
 	Sessions int       `json:"sessions"` // that a store had
 	NotDone  []NotDone `json:"not_done"` // what goes on elsewhere
 }
 
-// NotDone is what could not be done, for programs and in words.
+// NotDone says what could not be done, for programs and in words.
 type NotDone struct {
 	What   string `json:"what"`
 	Detail string `json:"detail"`
@@ -33,10 +33,10 @@ var (
 	othersUnaware = NotDone{"other_processes", "Other processes of this service could not be told: they take what was given before until it expires."}
 )
 
-// SignOutEverywhere ends what a person has here and, as far as it can, at the pool: the
-// sessions of the store, whatever proves the person by a sign-in from before now (see
-// [Auth.NotBefore]), and the refresh tokens, by [OwnSessions].GlobalSignOut. What could not be
-// done is in the report. The error says that sessions may go on here.
+// SignOutEverywhere signs a person out here and, as far as possible, at the pool. It ends
+// the sessions of the store and every proof from a sign-in before now (see
+// [Auth.NotBefore]). It revokes the refresh tokens with [OwnSessions.GlobalSignOut]. The
+// report lists what it could not do. After an error, sessions may still work here.
 func (a *Auth) SignOutEverywhere(ctx context.Context, subject, username string) (Everywhere, error) {
 	return a.own.endAll(ctx, subject, username, "the application", false)
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/codegrant/codegrant/session"
 )
 
-// FlashMessage is what a person should be told once about a sign-in that failed.
+// FlashMessage is a message about a failed sign-in. Show it to the person once.
 type FlashMessage struct {
 	// Code is for programs: "sign_in_refused", "sign_in_expired", "not_admitted",
 	// "email_not_verified", "account_conflict", "account_too_large",
@@ -76,9 +76,8 @@ func (n *notes) takeFlash(w http.ResponseWriter, r *http.Request) (FlashMessage,
 	return m.FlashMessage, true
 }
 
-// Flash returns what the person should be told about a sign-in that failed, and
-// has the browser forget it: call it before the response is begun, in a handler
-// behind [Auth.Identify] or [Auth.Require].
+// Flash returns the message about a failed sign-in, and removes it from the browser. Call
+// it before you write the response, in a handler behind [Auth.Identify] or [Auth.Require].
 func Flash(r *http.Request) (FlashMessage, bool) {
 	req := fromContext(r.Context())
 	if req == nil {

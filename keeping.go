@@ -31,7 +31,7 @@ const (
 // [Config.InsecureSharedTokensDomain] proved.
 const MethodSharedTokens Method = prove.BySharedTokens
 
-// What Config.OnWork hears of.
+// The kinds of work that [Config.OnWork] gets.
 const (
 	WorkRefresh    = keep.WorkRefresh    // new tokens for a session
 	WorkRevocation = keep.WorkRevocation // a refresh token that is no longer wanted
@@ -78,8 +78,8 @@ func (s *site) people(issuer string) *people.People {
 	return p
 }
 
-// SessionPool is what the records of an app client's sessions say in
-// [session.Record.Pool]: for those who list and end sessions in a store by hand.
+// SessionPool returns the value of [session.Record].Pool for the sessions of an app client.
+// Use it to list and end sessions directly in a store.
 func SessionPool(pool cognito.Pool) (string, error) {
 	endpoints, err := pool.Endpoints()
 	if err != nil {

@@ -60,10 +60,10 @@ func checkLevels(levels []string) error {
 	return nil
 }
 
-// MinimumLevel allows those who have proven who they are at a level, or at a higher one:
-// the claim acr of their tokens, by the order of [Config.Levels]. Who has not is sent to
-// sign in again; see [StepUpError]. It panics without a level. One that Config.Levels
-// does not have is met by nobody: each request is answered with 503, and the log says why.
+// MinimumLevel allows people who signed in at this level or a higher one. The level is the
+// claim acr of their tokens, in the order of Config.Levels. Other people are sent to sign
+// in again; see [StepUpError]. It panics without a level. If Config.Levels does not have
+// the level, each request gets 503, and the log says why.
 func MinimumLevel(level string) Permission {
 	if level == "" {
 		panic("codegrant: MinimumLevel needs a level")
@@ -82,9 +82,9 @@ func MinimumLevel(level string) Permission {
 	}
 }
 
-// SignedInWithin allows those who have proven who they are in the last d, by the claim
-// auth_time, which no refresh changes. Who has not is sent to sign in again; see
-// [StepUpError]. It panics where d is less than a second: the pool counts whole ones.
+// SignedInWithin allows people who signed in within the last d, by the claim auth_time,
+// which no refresh changes. Other people are sent to sign in again; see [StepUpError]. It
+// panics if d is less than a second, because the pool counts whole seconds.
 func SignedInWithin(d time.Duration) Permission {
 	if d < time.Second {
 		panic("codegrant: SignedInWithin needs a second at least")

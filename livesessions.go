@@ -8,7 +8,7 @@ import (
 	"github.com/codegrant/codegrant/internal/keep"
 )
 
-// LiveSession is a session of a person, for those who look after people.
+// LiveSession is a session of a person, for operators.
 type LiveSession struct {
 	// ID names the session among those of the person. It is a hash, and of no use to take
 	// the session over.
@@ -22,8 +22,8 @@ type LiveSession struct {
 	Address   string // that it came from; empty: unknown
 }
 
-// Sessions lists the live sessions of a person, the last used first, and says whether
-// these are all. Where browsers carry the sessions, none is known.
+// Sessions lists the live sessions of a person, the last used first, and reports whether
+// the list is complete. If browsers carry the sessions, none is known.
 func (a *Auth) Sessions(ctx context.Context, subject string) (list []LiveSession, complete bool, err error) {
 	all, complete, err := a.own.sessions.ListOf(ctx, subject)
 	if errors.Is(err, keep.ErrNoList) {
@@ -40,9 +40,9 @@ func (a *Auth) Sessions(ctx context.Context, subject string) (list []LiveSession
 	return list, complete, nil
 }
 
-// EndSession ends one session of a person, as [Auth.Sessions] names it, and reports whether
-// there was one. Why is for the log. Its refresh token stays good at the pool: only the
-// browser's cookie opens it. [Auth.SignOutEverywhere] ends all.
+// EndSession ends one session of a person, and reports whether there was one. id is that of
+// [Auth.Sessions], and why is for the log. The refresh token stays valid at the pool, but
+// only the browser's cookie can open it. [Auth.SignOutEverywhere] ends all sessions.
 func (a *Auth) EndSession(ctx context.Context, subject, id, why string) (bool, error) {
 	found, err := a.own.sessions.EndOf(ctx, subject, keep.Key(id), why)
 	switch {

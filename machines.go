@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// Machine allows services that call with a token of their own (the grant
-// client_credentials) which has all of the scopes: the identity is then an app client,
-// and nobody. No other permission lets one in: where a route is for people as well, it is
-// within [Any], and beside other permissions, within [All], these have to hold for the
-// machine too, which no group does. It panics without a scope, or on an empty one.
+// Machine allows services with their own token (the grant client_credentials) that has all
+// of the scopes. The identity is then an app client, and not a person. No other permission
+// allows a machine. If a route is also for people, use it within [Any]. Within [All], the
+// machine needs the other permissions too, and a machine is in no group. It panics without
+// a scope, or on an empty one.
 //
 //	auth.Require(codegrant.Any(codegrant.InGroup("staff"), codegrant.Machine("orders/read")))
 //
@@ -57,9 +57,9 @@ func machineOnly(id *Identity) *Identity {
 	return &own
 }
 
-// BearerOrMachine is [Auth.Bearer] for services that machines call as well: the identity
-// may be one. Ask [Auth.Authorize] what it may do: it lets machines through where a
-// permission does, such as [Machine].
+// BearerOrMachine is [Auth.Bearer] for services that machines call too. The identity may be
+// a machine. Call [Auth.Authorize] to find out what it may do. A machine passes only if a
+// permission allows it, such as [Machine].
 func (a *Auth) BearerOrMachine(ctx context.Context, token string) (*Identity, error) {
 	id, err := a.bearer.identity(ctx, token)
 	if err == nil {

@@ -9,16 +9,15 @@ import (
 	"github.com/codegrant/codegrant/cupboard/notbefore"
 )
 
-// NotBefore has what the pool gave a person for a sign-in before at, or in the same
-// second, prove nothing any more: access tokens that have not expired, what a refresh
-// brings later, and sessions that browsers carry. Call it for whom the application
-// disables, deletes or signs out everywhere; sessions in a store are ended there
-// ([session.Store], DeleteBySubject). Every process that shares [Config.Cupboard] knows
-// within a second, this one at once, also where the error, an [ErrUnavailable], says
-// that others do not know yet.
+// NotBefore invalidates what the pool gave a person for a sign-in before at, or in the same
+// second: access tokens that have not expired, the results of later refreshes, and sessions
+// that browsers carry. Call it when the application disables, deletes or signs out a person
+// everywhere. End sessions in a store with DeleteBySubject of session.Store. This process
+// knows at once, and every process that shares [Config.Cupboard] within a second. An
+// [ErrUnavailable] says that the others do not know yet.
 //
-// The pool's clock and ours are compared: a sign-in right after it may be refused, or
-// one right before it taken, by as much as they differ.
+// NotBefore compares the pool's clock with ours. If they differ, a sign-in right after at
+// may be refused, or one right before it accepted.
 func (a *Auth) NotBefore(ctx context.Context, subject string, at time.Time) error {
 	err := a.gate.Marks.Leave(ctx, a.gate.endpoints.Issuer, subject, at, "the application")
 	if errors.Is(err, notbefore.ErrUnavailable) {

@@ -9,9 +9,9 @@ import (
 )
 
 // CheckOrigin refuses an unsafe request that a page of another origin made the browser
-// send, as [Auth.Require] does for people with cookies, and also where
-// [Config].InsecureNoCrossOriginProtection leaves that to handlers: it is for those. The
-// error is an [ErrForbidden].
+// send, as [Auth.Require] does for people with cookies. It also does so with
+// [Config.InsecureNoCrossOriginProtection]: call it from handlers that need the protection.
+// The error is an ErrForbidden.
 func (a *Auth) CheckOrigin(r *http.Request) error {
 	if err := a.gate.checkOrigin(r); err != nil {
 		return fmt.Errorf("%w: %w: %w", ErrForbidden, fault.CrossOrigin, err)
@@ -19,9 +19,9 @@ func (a *Auth) CheckOrigin(r *http.Request) error {
 	return nil
 }
 
-// Renew has the sessions of a person renewed, with what the pool says then, as each is used
-// next: after their attributes or groups were changed there. Sessions that browsers carry
-// are renewed when their tokens end, as always.
+// Renew refreshes each session of a person at its next use, with the pool's current data.
+// Call it after a change of their attributes or groups at the pool. Sessions that browsers
+// carry are refreshed only when their tokens expire.
 func (a *Auth) Renew(ctx context.Context, subject string) error {
 	if err := a.sessions.Stale(ctx, subject); err != nil {
 		return unavailable("renew the person's sessions", err)

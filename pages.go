@@ -9,11 +9,11 @@ import (
 	"github.com/codegrant/codegrant/internal/pages"
 )
 
-// Pages is how the pages look that people see of Codegrant: a sign-in that failed, 403, 503,
-// a person's sessions. Everything that is empty is as it is without. [New] tries each
-// template with every page that it is for, in every language, and refuses what would leave
-// a page blank or is kept from working by the policy of pages: scripts, styles of their
-// own, and whatever comes from elsewhere. docs/pages.md has the templates and what they get.
+// Pages sets the look of Codegrant's pages: a failed sign-in, 403, 503, a person's
+// sessions. An empty field keeps the default. [New] tries each template with all of its
+// pages, in every language. It refuses a template that leaves a page blank, or that the
+// policy of pages blocks: scripts, its own styles, and content from elsewhere.
+// docs/pages.md lists the templates and their data.
 type Pages struct {
 	// Name is that of the service, in the title of windows and in place of a logo. At most
 	// 60 characters.
@@ -59,11 +59,10 @@ func (p Pages) look() (*pages.Look, error) {
 	})
 }
 
-// Answer answers a request that ends here with a status, as [Auth.Require] would: with a
-// page where a person is to see one, and a problem document otherwise. 502, 503 and 504 say
-// that somebody behind whoever calls it did not answer, such as an application. reason is
-// not shown, and nil where there is none. It returns the reference that the answer gives to
-// the person, for the log, which is the caller's to write.
+// Answer answers a request with a status, as [Auth.Require] would: with a page for people,
+// and a problem document for programs. Use 502, 503 and 504 if a server behind the caller,
+// such as an application, did not answer. reason is not shown, and may be nil. Answer
+// returns the reference that the answer shows. The caller writes it to the log.
 func (a *Auth) Answer(w http.ResponseWriter, r *http.Request, status int, reason error) (reference string) {
 	p := problemDocument{Type: "about:blank", Title: http.StatusText(status), Status: status}
 	view := pages.Failed{Status: status, TooMuch: errors.Is(reason, fault.Untellable)}

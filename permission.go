@@ -8,13 +8,12 @@ import (
 	"strings"
 )
 
-// Permission is a predicate on who is asking and what for.
+// Permission is a predicate on an identity and a request.
 //
-// Check reports whether the request is allowed. An error means that the answer
-// could not be found out, and the request is answered with 503: it is never
-// taken for a yes. String names what is needed, for people and logs. Where it has a
-// method Why of the same parameters as Check, which returns a string, the log has that
-// too: what the person, or the request, lacks.
+// Check reports whether the request is allowed. An error means that Check could not find
+// out. The request then gets 503; an error is never a yes. String names what is needed, for
+// people and logs. A permission can also have a method Why with the parameters of Check,
+// which returns a string. The log then says what the person, or the request, lacks.
 type Permission interface {
 	Check(ctx context.Context, id *Identity, r *http.Request) (bool, error)
 	String() string
@@ -81,8 +80,8 @@ func SignedIn() Permission {
 // InGroup allows members of one group. It panics on an empty name.
 func InGroup(name string) Permission { return InAnyGroup(name) }
 
-// InAnyGroup allows members of at least one of the groups. It panics when there
-// is no name or an empty one, which would otherwise shut everybody out unseen.
+// InAnyGroup allows members of at least one of the groups. It panics without a name, or on
+// an empty one: otherwise it would silently refuse everybody.
 func InAnyGroup(names ...string) Permission {
 	if len(names) == 0 || slices.Contains(names, "") {
 		panic("codegrant: a group permission needs at least one group name, and no empty one")
@@ -104,8 +103,8 @@ func HasScope(scope string) Permission {
 	}}
 }
 
-// All allows what every one of the permissions allows, asked in order. It
-// panics when there is none.
+// All allows what every one of the permissions allows, asked in order. It panics without a
+// permission.
 func All(permissions ...Permission) Permission {
 	mustHaveSome("All", permissions)
 	return permission{name: join(permissions, " and "), check: func(ctx context.Context, id *Identity, r *http.Request) (bool, error) {
@@ -134,9 +133,8 @@ func All(permissions ...Permission) Permission {
 	}, actors: admitsActors(permissions), machines: slices.ContainsFunc(permissions, admitsMachines), parts: permissions}
 }
 
-// Any allows what at least one of the permissions allows, asked in order. One
-// that cannot be found out does not stop a later one from allowing. It panics
-// when there is none.
+// Any allows what at least one of the permissions allows, asked in order. If one cannot
+// find out, a later one can still allow. It panics without a permission.
 func Any(permissions ...Permission) Permission {
 	mustHaveSome("Any", permissions)
 	return permission{name: join(permissions, " or "), check: func(ctx context.Context, id *Identity, r *http.Request) (bool, error) {
@@ -164,7 +162,7 @@ func Any(permissions ...Permission) Permission {
 	}, machines: slices.ContainsFunc(permissions, admitsMachines), parts: permissions}
 }
 
-// Not allows what the permission refuses. Nobody who is not signed in passes it.
+// Not allows what the permission refuses. The person must still be signed in.
 func Not(p Permission) Permission {
 	mustHaveSome("Not", []Permission{p})
 	return permission{name: "not " + p.String(), check: func(ctx context.Context, id *Identity, r *http.Request) (bool, error) {
@@ -180,9 +178,9 @@ func ReadOnly() Permission {
 	}}
 }
 
-// PermissionFunc makes a permission of a function, to decide by an object of the
-// application, say. The name is shown to people who are refused: keep it free of
-// details that they should not see.
+// PermissionFunc makes a permission from a function, for example to decide by an object of
+// the application. People who are refused see the name: do not put details into it that
+// they should not see.
 func PermissionFunc(name string, check func(context.Context, *Identity, *http.Request) (bool, error)) Permission {
 	if check == nil {
 		panic("codegrant: PermissionFunc needs a function")

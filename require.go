@@ -14,9 +14,8 @@ import (
 	"github.com/codegrant/codegrant/session"
 )
 
-// Identify makes who is asking known to the handler, and refuses nobody: see
-// [From]. A proof that fails is treated as none, but a store that does not
-// answer is a 503.
+// Identify tells the handler who makes the request, and refuses nobody: see [From]. It
+// treats an invalid proof as no proof. If a store does not answer, the answer is 503.
 func (a *Auth) Identify(next http.Handler) http.Handler {
 	next = a.gate.files.withSignedCookies(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -28,11 +27,11 @@ func (a *Auth) Identify(next http.Handler) http.Handler {
 	})
 }
 
-// Require lets a request through when somebody is signed in and has every one of
-// the permissions; see the package comment for what others meet. With no
-// permission, being signed in is enough.
+// Require lets a request through if a person is signed in and has all of the permissions.
+// The package comment says what other requests get. Without a permission, being signed in
+// is enough.
 //
-// It may be nested: an inner Require re-uses the outer one's identity.
+// You can nest it: an inner Require uses the identity of the outer one.
 func (a *Auth) Require(permissions ...Permission) func(http.Handler) http.Handler {
 	need := allOf(permissions)
 	return func(next http.Handler) http.Handler {
@@ -67,8 +66,8 @@ func (a *Auth) Require(permissions ...Permission) func(http.Handler) http.Handle
 	}
 }
 
-// Refuse answers a request that has passed [Auth.Require], and that fails all the same, as
-// Require would have: 503 where err is [ErrUnavailable], 403 otherwise, with a page for
+// Refuse answers a request that passed [Auth.Require] and must still be refused. The answer
+// is the one of Require: 503 if err is ErrUnavailable, 403 otherwise, with a page for
 // people and a problem (RFC 9457) for programs. The log has the reason.
 func (a *Auth) Refuse(w http.ResponseWriter, r *http.Request, id *Identity, err error) {
 	a.gate.refuse(w, r, id, err)
@@ -81,16 +80,16 @@ func allOf(permissions []Permission) Permission {
 	return All(permissions...)
 }
 
-// Recheck asks again about a request that was let through and lasts: a WebSocket, a
-// stream of events, a download. It returns nil while the request may go on, and otherwise
-// an error that is [ErrInvalid] (its proof is over), [ErrForbidden] (a permission was
-// taken away) or [ErrUnavailable], which says nothing: ask once more later.
+// Recheck checks a long request again: a WebSocket, a stream of events, a download. It
+// returns nil while the request may continue. Otherwise the error is ErrInvalid (the proof
+// has ended), ErrForbidden (the person lost a permission) or ErrUnavailable. ErrUnavailable
+// says nothing about the request: ask again later.
 //
-// It never counts as use of a session, so that an open page keeps none alive. Where a
-// store has the session, tokens that have ended are renewed there, and the request may go
-// on until the session ends. Where the browser carries it, nobody would be handed new
-// tokens: the request ends with its own, unless the browser has had them renewed
-// meanwhile, by another request to this process.
+// Recheck never counts as use of a session, so an open page keeps no session alive. If a
+// store has the session, Recheck renews expired tokens there, and the request may continue
+// until the session ends. If the browser carries the session, Recheck cannot give it new
+// tokens. The request then ends with its own tokens, unless another request of the browser
+// to this process has renewed them.
 func (a *Auth) Recheck(r *http.Request, permissions ...Permission) error {
 	return verdict(a.recheck(r, permissions))
 }

@@ -10,15 +10,15 @@ import (
 	"github.com/codegrant/codegrant/internal/prove"
 )
 
-// StillSignedIn says whether somebody is still signed in by a session (see
-// [Identity.SessionID]) in which they let another party act, such as an agent that has been
-// given tokens of its own: for whoever gave these, before they go on. It returns the person
-// with the row and the groups of now, as far as the replica has these.
+// StillSignedIn reports whether a session (see [Identity.SessionID]) is still signed in.
+// Use it if the person let another party act in this session, such as an agent with its own
+// tokens, before that party continues. It returns the person with the current row and
+// groups, as far as the replica has them.
 //
-// An error is [ErrInvalid] where the session has ended, or is to be renewed first because
-// something about the person has changed, or where the person was signed out everywhere,
-// disabled or deleted. It is [ErrUnavailable] where that cannot be found out, which is
-// always so where the browser carries sessions.
+// The error is ErrInvalid if the session has ended or must be renewed first because the
+// person has changed, or if the person was signed out everywhere, disabled or deleted. It
+// is ErrUnavailable if Codegrant cannot find out. This is always so if browsers carry the
+// sessions.
 func (a *Auth) StillSignedIn(ctx context.Context, id *Identity, sessionID string) (*Identity, error) {
 	if id == nil || sessionID == "" {
 		return nil, fmt.Errorf("%w: no session is named", ErrInvalid)

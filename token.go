@@ -10,33 +10,32 @@ import (
 	"github.com/codegrant/codegrant/internal/prove"
 )
 
-// TokenRules are which tokens are for a protected resource (RFC 9728).
+// TokenRules say which tokens a protected resource accepts (RFC 9728).
 type TokenRules struct {
-	// Resource is the URL that a token has to be bound to (aud, RFC 8707). Such tokens
-	// are for nothing else, unless Config.BearerResources names it too. Empty: the rules
-	// are those of [Auth.Require].
+	// Resource is the URL to which a token must be bound (aud, RFC 8707). Such tokens are
+	// valid for nothing else, unless Config.BearerResources names the URL too. Empty: the
+	// rules of [Auth.Require] apply.
 	Resource string
-	// InsecureNoAudience accepts tokens that are bound to nothing, too: who holds one for
-	// another service of the pool's can then use it here.
+	// InsecureNoAudience also accepts tokens that are not bound to a resource. A token for
+	// another service of the pool then works here too.
 	InsecureNoAudience bool
-	// AnyClient accepts tokens of every app client of the pool that are bound to Resource:
-	// where clients register at the pool, nobody knows their ids beforehand.
+	// AnyClient accepts tokens of every app client of the pool that are bound to Resource. Use
+	// it if clients register at the pool, because you do not know their ids.
 	AnyClient bool
-	// Issued says whom a token of another issuer than the pool stands for: of an
-	// authorization server in front of it, which has verified the token for the resource.
-	// Issuer and Subject are the pool's, AuthTime is when the person signed in there. nil
-	// and no error: it is no token of that issuer, and is verified as the pool's. Defaults
+	// Issued returns the identity of a token of another issuer: an authorization server in
+	// front of the pool, which has verified the token for the resource. Issuer and Subject are
+	// the pool's, and AuthTime is when the person signed in there. Nil and no error mean that
+	// the token is not from that issuer. It is then verified as a token of the pool. Defaults
 	// to none.
 	Issued func(ctx context.Context, token string) (*Identity, error)
 }
 
-// Token says whom the access token in the Authorization header stands for, and whether
-// they have the permissions. No other proof counts, such as a cookie that a browser adds
-// by itself: it is for guards that refuse in words of their own, and for them to ask again
-// about a request that lasts.
+// Token returns the identity of the access token in the Authorization header, and checks
+// the permissions. It ignores every other proof, such as a cookie that a browser adds by
+// itself. Use it for guards with their own answers, also to check a long request again.
 //
-// An error is [ErrInvalid], also where there is no token, [ErrForbidden], with who it is,
-// or [ErrUnavailable].
+// The error is ErrInvalid (also without a token), ErrForbidden (with the identity) or
+// ErrUnavailable.
 func (a *Auth) Token(r *http.Request, rules TokenRules, permissions ...Permission) (*Identity, error) {
 	id, err := a.tokenOf(r, rules)
 	switch {
@@ -85,9 +84,8 @@ func (a *Auth) tokenOf(r *http.Request, rules TokenRules) (*Identity, error) {
 	return a.gate.current(r.Context(), &id)
 }
 
-// Identified returns the request as [Auth.Require] hands it on, for who was found by
-// [Auth.Token]: handlers find them by [From], and another Require asks for its permissions
-// alone.
+// Identified returns a request with an identity that [Auth.Token] found. Handlers get the
+// identity from [From], and an inner [Auth.Require] only checks its permissions.
 func (a *Auth) Identified(w http.ResponseWriter, r *http.Request, id *Identity) *http.Request {
 	return r.WithContext(&request{Context: r.Context(), gate: a.gate, w: w, identity: id})
 }

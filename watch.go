@@ -16,20 +16,19 @@ const watchEvery = time.Minute
 // watchPause is between two questions at least, whatever the clocks say.
 const watchPause = time.Second
 
-// Watch returns a context for a request that was let through and lasts, such as a
-// WebSocket or a stream of events. It has the values of the request's own and ends with
-// it, when stop is called, and when the request may not go on: its session has ended, by a
-// sign-out or in any other way, its proof has expired, or one of the permissions was taken
-// away. [context.Cause] says which: an error of [Auth.Recheck]'s, [ErrInvalid] or
-// [ErrForbidden]. Call stop when the work is done.
+// Watch returns a context for a long request, such as a WebSocket or a stream of events.
+// The context has the values of the request's context. It ends with the request, when you
+// call stop, and when the request may not continue: the session has ended, the proof has
+// expired, or the person lost one of the permissions. [context.Cause] returns the reason:
+// an ErrInvalid or ErrForbidden of [Auth.Recheck]. Call stop when the work is done.
 //
 //	ctx, stop := auth.Watch(r, codegrant.InGroup("staff"))
 //	defer stop()
 //
-// Recheck is asked at once where neither Require nor Identify has let the request through,
-// then when what is known expires, and every minute. So an end is seen within a minute.
-// While that cannot be found out, the request goes on. It never counts as use of the
-// session. There is no goroutine between two questions.
+// Watch calls Recheck at once if the request passed neither Require nor Identify. After
+// that it calls Recheck when the known proof expires, and every minute. So it sees an end
+// within a minute. While Codegrant cannot find out, the request continues. Watch never
+// counts as use of the session. There is no goroutine between two checks.
 func (a *Auth) Watch(r *http.Request, permissions ...Permission) (ctx context.Context, stop context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	w := &watch{auth: a, asked: r.Clone(ctx), permissions: permissions, cancel: cancel}
