@@ -30,7 +30,7 @@ type operatorsCommands struct {
 	Sync   syncing.Command `cmd:""`
 }
 
-// faultRow is a row of the table "Who tells of what" in docs/runbook.md.
+// faultRow is a row of the table "Where each fault appears" in docs/runbook.md.
 type faultRow struct {
 	name   string
 	config string // beside oneUpstream, unless it has routes of its own
