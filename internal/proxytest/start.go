@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -144,19 +143,19 @@ func Run(t testing.TB, what string, program *exec.Cmd) (stop func()) {
 	if program.Stderr == nil {
 		program.Stdout, program.Stderr = t.Output(), t.Output()
 	}
-	program.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	grouped(program)
 	if err := program.Start(); err != nil {
 		t.Fatalf("start %s: %v", what, err)
 	}
 	stop = sync.OnceFunc(func() {
-		_ = program.Process.Signal(syscall.SIGTERM)
+		terminate(program)
 		ended, cancel := context.WithCancel(context.Background())
 		go func() { _ = program.Wait(); cancel() }()
 		select {
 		case <-ended.Done():
 		case <-time.After(30 * time.Second):
 			t.Errorf("%s does not end when it is told to", what)
-			_ = syscall.Kill(-program.Process.Pid, syscall.SIGKILL)
+			kill(program)
 			<-ended.Done()
 		}
 	})
