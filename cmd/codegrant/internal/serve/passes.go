@@ -11,7 +11,7 @@ import (
 const (
 	// passesEvery is how often the journal of passes is read, where it is short: a fault is
 	// to be told of within a minute.
-	passesEvery = 15 * time.Second
+	passesEvery = 5 * time.Second
 	// perPool is the pause that each pool adds.
 	perPool = 50 * time.Millisecond
 )
