@@ -57,12 +57,13 @@ type PoolSeed struct {
 	EmailAsUsername bool                 `yaml:"email_as_username"` // usernames are subs, as in pools that people sign up to by e-mail
 	CaseSensitive   bool                 `yaml:"case_sensitive"`
 	NoSelfSignUp    bool                 `yaml:"no_self_sign_up"`
-	PasswordLength  int                  `yaml:"password_length"` // least; default 8
-	MFA             string               `yaml:"mfa"`             // OFF, OPTIONAL or ON; default OFF
-	FirstFactors    []string             `yaml:"first_factors"`   // of PASSWORD, EMAIL_OTP, SMS_OTP and WEB_AUTHN; default PASSWORD
-	StepUp          StepUp               `yaml:"step_up"`         // on, ignored or absent; default on
-	Plan            string               `yaml:"plan"`            // LITE, ESSENTIALS or PLUS; default ESSENTIALS
-	Registration    *RegistrationSeed    `yaml:"registration"`    // default none: clients do not register themselves
+	KeepEmail       bool                 `yaml:"keep_email_until_verified"` // a new address replaces the former one when it is verified (AttributesRequireVerificationBeforeUpdate)
+	PasswordLength  int                  `yaml:"password_length"`           // least; default 8
+	MFA             string               `yaml:"mfa"`                       // OFF, OPTIONAL or ON; default OFF
+	FirstFactors    []string             `yaml:"first_factors"`             // of PASSWORD, EMAIL_OTP, SMS_OTP and WEB_AUTHN; default PASSWORD
+	StepUp          StepUp               `yaml:"step_up"`                   // on, ignored or absent; default on
+	Plan            string               `yaml:"plan"`                      // LITE, ESSENTIALS or PLUS; default ESSENTIALS
+	Registration    *RegistrationSeed    `yaml:"registration"`              // default none: clients do not register themselves
 	Clients         []ClientSeed         `yaml:"clients"`
 	Groups          []GroupSeed          `yaml:"groups"`
 	Users           []UserSeed           `yaml:"users"`
@@ -254,7 +255,7 @@ func (s Seed) pools() ([]*state.Pool, error) {
 		}
 		p := &state.Pool{
 			ID: ps.ID, Name: ps.Name, EmailAsUsername: ps.EmailAsUsername, CaseSensitive: ps.CaseSensitive,
-			SelfSignUp: !ps.NoSelfSignUp, PasswordMin: or(ps.PasswordLength, 8), MFA: ps.MFA, StepUp: ps.StepUp.kept(),
+			SelfSignUp: !ps.NoSelfSignUp, KeepEmail: ps.KeepEmail, PasswordMin: or(ps.PasswordLength, 8), MFA: ps.MFA, StepUp: ps.StepUp.kept(),
 		}
 		if p.FirstFactors = ps.FirstFactors; len(ps.FirstFactors) > 0 {
 			if err := checkFirst(ps.FirstFactors, ps.MFA); err != nil {

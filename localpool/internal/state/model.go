@@ -18,6 +18,7 @@ type Pool struct {
 	EmailAsUsername bool `json:"email_as_username"`
 	// CaseSensitive is the default of pools made by the API.
 	CaseSensitive  bool             `json:"case_sensitive"`
+	KeepEmail      bool             `json:"-"` // of a seed: an address stays until the new one is verified
 	SelfSignUp     bool             `json:"self_sign_up"`
 	PasswordMin    int              `json:"password_min"`
 	Keys           *Keys            `json:"keys"`

@@ -252,13 +252,18 @@ func (s Settings) mirror(name, structure, member string) error {
 
 // seeded are the settings of a pool that a seed made, or a file of before has.
 func (p *Pool) seeded() (Settings, error) {
+	keepEmail := []string{}
+	if p.KeepEmail {
+		keepEmail = append(keepEmail, "email")
+	}
 	given := map[string]any{
-		"AutoVerifiedAttributes": []string{"email"},
-		"UsernameConfiguration":  map[string]any{"CaseSensitive": p.CaseSensitive},
-		"AccountRecoverySetting": map[string]any{"RecoveryMechanisms": []map[string]any{{"Name": "verified_email", "Priority": 1}}},
-		"AdminCreateUserConfig":  map[string]any{"AllowAdminCreateUserOnly": !p.SelfSignUp},
-		"MfaConfiguration":       p.mfa(),
-		"LambdaConfig":           p.Lambda,
+		"AutoVerifiedAttributes":      []string{"email"},
+		"UserAttributeUpdateSettings": map[string]any{"AttributesRequireVerificationBeforeUpdate": keepEmail},
+		"UsernameConfiguration":       map[string]any{"CaseSensitive": p.CaseSensitive},
+		"AccountRecoverySetting":      map[string]any{"RecoveryMechanisms": []map[string]any{{"Name": "verified_email", "Priority": 1}}},
+		"AdminCreateUserConfig":       map[string]any{"AllowAdminCreateUserOnly": !p.SelfSignUp},
+		"MfaConfiguration":            p.mfa(),
+		"LambdaConfig":                p.Lambda,
 		"Policies": map[string]any{"PasswordPolicy": map[string]any{
 			"MinimumLength": p.PasswordMin, "RequireUppercase": true, "RequireLowercase": true, "RequireNumbers": true, "RequireSymbols": true,
 		}},
