@@ -139,7 +139,7 @@ const (
 	signInPatience = 2 * time.Second
 )
 
-var errManySignIns = errors.New("as many sign-ins as may be are under way")
+var errManySignIns = errors.New("too many sign-ins are in progress")
 
 // enterSignIn waits a moment for room among the sign-ins under way.
 func (in *signIn) enterSignIn(ctx context.Context) (leave func(), err error) {

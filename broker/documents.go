@@ -65,7 +65,7 @@ func (d *documents) init(given *http.Client) {
 }
 
 var (
-	errNotPublic = errors.New("the address is not a public one of https")
+	errNotPublic = errors.New("the address is not a public https address")
 	// errAway says nothing about the document.
 	errAway = errors.New("the document could not be fetched")
 )

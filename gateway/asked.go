@@ -15,7 +15,7 @@ const CookieHeader = "X-Auth-Set-Cookie-"
 
 const maxNginxCookies = 16
 
-var errCookies = errors.New("the answer has more cookies than nginx can be told of")
+var errCookies = errors.New("the answer has more cookies than nginx can pass on")
 
 // proofHeaders are those of a request that may hold what is for nobody but the gateway.
 // A proxy that has said which request it asks about is told how the application is to

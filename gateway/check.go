@@ -18,7 +18,7 @@ import (
 const RedirectHeader = "X-Auth-Redirect"
 
 var (
-	errOriginal = errors.New("what the proxy asks about is missing or contradictory")
+	errOriginal = errors.New("the request in the question of the proxy is missing or contradictory")
 	errQuery    = errors.New("the permission asked for is malformed")
 )
 

@@ -69,7 +69,7 @@ func TestS201_QuestionsThatCarryIdentityHeaders(t *testing.T) {
 			t.Errorf("over HTTP, Connection: %s: %d", connection, w.Code)
 		}
 	}
-	for _, reason := range []string{"carries a header that only the gateway may set", "http-request del-header x_auth_groups", "would have a server take a header away"} {
+	for _, reason := range []string{"carries a header that only the gateway may set", "http-request del-header x_auth_groups", "names a header that must stay"} {
 		if !strings.Contains(s.log.String(), reason) {
 			t.Errorf("the log does not say %q", reason)
 		}

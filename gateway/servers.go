@@ -39,7 +39,7 @@ type server struct {
 // restAfterFault is how long a server that could not be reached is left alone.
 const restAfterFault = 2 * time.Second
 
-var errNoServer = errors.New("no server of the upstream is well")
+var errNoServer = errors.New("no server of the upstream is healthy")
 
 func newServers(u Upstream) (*servers, error) {
 	u.HealthEvery = cmp.Or(u.HealthEvery, 5*time.Second)

@@ -15,8 +15,8 @@ import (
 
 var (
 	errUpgrade    = errors.New("the request asks for another protocol than WebSocket")
-	errConnection = errors.New("the header Connection would have a server take a header away")
-	errSwitched   = errors.New("the upstream changed to a protocol that the request was not let through for")
+	errConnection = errors.New("the header Connection names a header that must stay")
+	errSwitched   = errors.New("the upstream switched to another protocol than the request asked for")
 )
 
 // opensWebSocket reports whether a request is the handshake of a WebSocket (RFC 6455,

@@ -26,7 +26,7 @@ const maxAnswer = 16 << 20
 
 var (
 	errAnswerTooLarge = errors.New("the server's list of tools is too large to be looked through")
-	errPacked         = errors.New("the server packed its list of tools, although nobody asked for that")
+	errPacked         = errors.New("the server compressed its list of tools without being asked")
 	errNotRead        = errors.New("the server's list of tools cannot be read")
 )
 

@@ -18,7 +18,7 @@ import (
 )
 
 // ErrPoolTakesNoClients is why clients are sent nowhere with [Config.PoolClients].
-var ErrPoolTakesNoClients = errors.New("the user pool neither registers clients nor takes client ID metadata documents: both are off, or the pool is on the Lite plan")
+var ErrPoolTakesNoClients = errors.New("the user pool neither registers clients nor accepts client ID metadata documents: both are off, or the pool is on the Lite plan")
 
 // abilities are what a pool can do for clients that it does not know.
 type abilities struct {

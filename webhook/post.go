@@ -26,7 +26,7 @@ const (
 	maxWait   = time.Hour
 )
 
-var errAddress = errors.New("is not an address that webhooks are sent to: it is not of the internet; say private_network: true where that is meant")
+var errAddress = errors.New("is not a public internet address; set private_network: true if you mean a private one")
 
 // transport connects to the addresses that an endpoint may have, which are asked about
 // when names have been looked up.

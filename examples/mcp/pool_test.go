@@ -184,7 +184,7 @@ func TestS666_APoolOnTheLitePlan(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer answer.Body.Close()
-	const why = "neither registers clients nor takes client ID metadata documents: both are off, or the pool is on the Lite plan"
+	const why = "neither registers clients nor accepts client ID metadata documents: both are off, or the pool is on the Lite plan"
 	if text, _ := io.ReadAll(answer.Body); answer.StatusCode != http.StatusNotImplemented || !strings.Contains(string(text), why) {
 		t.Errorf("%d %s", answer.StatusCode, text)
 	}

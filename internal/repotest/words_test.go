@@ -5,16 +5,19 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// words are what the documentation does not say, and what to say instead. Readers search
-// for the right-hand side, and many read English as a second language.
-var words = []struct {
+type word struct {
 	pattern *regexp.Regexp
 	instead string
-}{
+}
+
+// words are what the documentation does not say, and what to say instead. Readers search
+// for the right-hand side, and many read English as a second language.
+var words = []word{
 	{regexp.MustCompile(`(?i)\bmend(s|ed|ing)?\b`), "fix"},
 	{regexp.MustCompile(`(?:^|[.:] |\| |\*\*)Who(?:ever)? [a-z]+ [^?|.]*(?:\.|\||$)`), "a subject: a person who …, a program that …"},
 	{regexp.MustCompile(`(?i)\bis gone on with\b`), "continue with"},
@@ -24,6 +27,64 @@ var words = []struct {
 	{regexp.MustCompile(`(?i)\bbilled for\b`), "it costs"},
 	{regexp.MustCompile(`(?i)\b(?:utili[sz]e|leverage)\b`), "use"},
 	{regexp.MustCompile(`(?i)\bin order to\b`), "to"},
+}
+
+// plain are the pages that were rewritten in plain sentences, and strict is what they do not
+// say any more.
+var plain = []string{
+	"README.md", "docs/account.md", "docs/choosing.md", "docs/console.md", "docs/delegation.md", "docs/getting-started.md", "docs/headers.md", "docs/http.md",
+	"docs/journeys.md", "docs/library.md", "docs/machines.md", "docs/pages.md", "docs/problems.md", "docs/reliability.md", "docs/rules.md", "docs/security.md",
+	"docs/session-store.md", "docs/sessions.md", "docs/sign-in-problems.md", "docs/spa.md", "docs/step-up.md", "docs/versions.md",
+}
+
+var strict = []word{
+	{regexp.MustCompile(`(?i)\bwhoever\b`), "a person who …, anybody who …"},
+	{regexp.MustCompile(`(?:^|[.:] |\*\*)What [^?|]*?[.;]`), "a subject: the page …, the answer …"},
+	{regexp.MustCompile(`(?:^|[.:] |\*\*)Where [^?|.]*,`), "if"},
+	{regexp.MustCompile(`\b(?:is|are) to be [a-z]+ed\b`), "must be"},
+	{regexp.MustCompile(`\bgo(?:es)? on (?:[a-z]+ing|as|until|where|with|when)\b`), "continue"},
+	{regexp.MustCompile(`\bof (?:its|their) own accord\b`), "without …"},
+	{regexp.MustCompile(`\bunder way\b`), "in progress"},
+	{regexp.MustCompile(`\b(?:is|are) had by\b`), "has"},
+	{regexp.MustCompile(`\b(?:is|are) none\b|\bthat is no\b`), "is not a …, there is no …"},
+}
+
+// said are the texts that commands and configurations print: help of flags, and errors.
+var (
+	said        = regexp.MustCompile(`(?:help:|errors\.New\(|Errorf\(|[rd]\.fault\([^"]*)"((?:[^"\\]|\\.)*)"`)
+	saidRefused = []word{
+		{regexp.MustCompile(`(?i)\bwhoever\b`), "a person who …, anybody who …"},
+		{regexp.MustCompile(`\b(?:is|are) to be\b`), "must be"},
+		{regexp.MustCompile(`\bgoes? with\b`), "needs"},
+		{regexp.MustCompile(`(?i)\bmend(?:s|ed|ing)?\b`), "fix"},
+	}
+)
+
+// TestWordsOfCommands refuses them in what codegrant prints.
+func TestWordsOfCommands(t *testing.T) {
+	n := 0
+	walk(t, func(name string, _ bool) {
+		if path.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") || !strings.HasPrefix(name, "cmd/") && !strings.HasPrefix(name, "internal/settings/") || name == "internal/settings/file.go" {
+			return
+		}
+		text, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, line := range strings.Split(string(text), "\n") {
+			for _, found := range said.FindAllStringSubmatch(line, -1) {
+				n++
+				for _, w := range saidRefused {
+					if bad := w.pattern.FindString(found[1]); bad != "" {
+						t.Errorf("%s:%d: %q: write %s", name, i+1, bad, w.instead)
+					}
+				}
+			}
+		}
+	})
+	if n < 200 {
+		t.Fatalf("found %d texts: the pattern is broken", n)
+	}
 }
 
 // TestWords refuses words that make pages slow to read, or that nobody searches for.
@@ -41,8 +102,12 @@ func TestWords(t *testing.T) {
 		prose := fenced.ReplaceAllStringFunc(string(text), func(block string) string {
 			return strings.Repeat("\n", strings.Count(block, "\n")) // lines keep their numbers
 		})
+		refused := words
+		if slices.Contains(plain, filepath.ToSlash(name)) {
+			refused = append(slices.Clone(words), strict...)
+		}
 		for i, line := range strings.Split(prose, "\n") {
-			for _, w := range words {
+			for _, w := range refused {
 				if found := w.pattern.FindString(line); found != "" {
 					t.Errorf("%s:%d: %q: write %s", name, i+1, strings.TrimSpace(found), w.instead)
 				}

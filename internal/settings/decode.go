@@ -238,7 +238,7 @@ func (d *decoder) decodeMap(key string, node ast.Node, into reflect.Value, depth
 		at := value.Key.GetToken()
 		full := join(key, label(at.Value))
 		if _, ok := value.Key.(*ast.StringNode); !ok || at.Value == "" {
-			d.faults = append(d.faults, Fault{d.file, at.Position.Line, full, errors.New("the name is to be a text; quote it")})
+			d.faults = append(d.faults, Fault{d.file, at.Position.Line, full, errors.New("the name must be text; quote it")})
 			continue
 		}
 		if into.MapIndex(reflect.ValueOf(at.Value)).IsValid() {

@@ -335,7 +335,7 @@ func (r *reader) stores(f *file, s *Settings, options Options) {
 	s.Replica = Replica{Enabled: f.Replica.Enabled, Django: f.Replica.Django, Outbox: f.Replica.Outbox, History: f.Replica.History, HistoryEntries: f.Replica.HistoryEntries}
 	switch h := f.Replica; {
 	case h.History < 0 || h.History > 0 && h.History < time.Hour:
-		r.fault("replica.history", "it is to be 1h at least, or 0s")
+		r.fault("replica.history", "it must be 1h at least, or 0s")
 	case h.HistoryEntries < 0:
 		r.fault("replica.history_entries", "it cannot be below 0")
 	case h.HistoryEntries > 0 && h.History == 0:

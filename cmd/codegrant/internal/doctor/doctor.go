@@ -57,7 +57,7 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 	}}
 	if c.Config != "" {
 		if c.People {
-			return errors.New("--people goes with --database and --django, and the settings in the environment: leave --config out")
+			return errors.New("--people needs --database, --django and the settings in the environment: leave out --config")
 		}
 		e.words = wordsOfFile
 		e.configuration(ctx, c.Config)
@@ -77,7 +77,7 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 	}
 	switch {
 	case c.People && (c.Database == "" || !c.Django):
-		return errors.New("--people goes with --database and --django: it is about the accounts of a Django project")
+		return errors.New("--people needs --database and --django: it checks the accounts of a Django project")
 	case c.Database != "" && c.Django && err == nil:
 		e.accounts(ctx, c, config)
 	}

@@ -150,7 +150,7 @@ func (c usersRelink) Run(ctx context.Context, out *terminal.Streams) error {
 	}
 	switch {
 	case account.TurnedOff:
-		say("The account is turned off, because the pool disabled or deleted whoever it was of. It is on with the person's next sign-in.")
+		say("The account is disabled, because the pool disabled or deleted its former person. The next sign-in of the person enables it.")
 	case !account.Active:
 		say("The account is turned off in Django (is_active), and stays so.")
 	}

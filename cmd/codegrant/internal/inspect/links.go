@@ -101,7 +101,7 @@ Examples:
   codegrant users merge --verified-email --yes`
 }
 
-var errWhom = errors.New("say whom: --from and --into, or --verified-email")
+var errWhom = errors.New("name the people with --from and --into, or use --verified-email")
 
 func (c usersMerge) Run(ctx context.Context, out *terminal.Streams) error {
 	if c.VerifiedEmail == (c.From != "" && c.Into != "") || c.VerifiedEmail && c.From+c.Into != "" {

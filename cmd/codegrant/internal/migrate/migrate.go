@@ -48,11 +48,11 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 	defer db.Close()
 	switch {
 	case (c.Status || c.DryRun) && (c.Undo || c.Yes):
-		return errors.New("--status and --dry-run change nothing: they go with neither --undo nor --yes")
+		return errors.New("--status and --dry-run change nothing: leave out --undo and --yes")
 	case c.Undo && c.Django:
 		return c.undo(ctx, out, db)
 	case c.Undo, c.Yes:
-		return errors.New("--undo goes with --django, and --yes with --undo: other tables of the replica hold the only copy of what they hold")
+		return errors.New("--undo needs --django, and --yes needs --undo: other tables of the replica are the only copy of their data")
 	}
 	sessions, users, err := db.Stores(settings.Replica{Django: c.Django})
 	if err != nil {

@@ -16,7 +16,7 @@ type versioned struct {
 	}
 }
 
-var errPending = errors.New("tables are to be migrated: codegrant migrate")
+var errPending = errors.New("the tables need a migration: run codegrant migrate")
 
 // look says which versions there are, and what would be done. The tables of passes have no
 // versions: they are made where they are missing.
@@ -29,12 +29,12 @@ func (c Command) look(ctx context.Context, out *terminal.Streams, all []versione
 		}
 		switch {
 		case have > want:
-			fmt.Fprintf(out.Stdout, "%s: version %d, newer than this program's %d: they are left alone\n", v.name, have, want)
+			fmt.Fprintf(out.Stdout, "%s: version %d, newer than version %d of this program: left unchanged\n", v.name, have, want)
 		case have == want:
 			fmt.Fprintf(out.Stdout, "%s: version %d, up to date\n", v.name, have)
 		default:
 			pending = true
-			fmt.Fprintf(out.Stdout, "%s: version %d; to be migrated to %d\n", v.name, have, want)
+			fmt.Fprintf(out.Stdout, "%s: version %d; a migration to version %d is pending\n", v.name, have, want)
 		}
 	}
 	if pending && c.Status {

@@ -27,10 +27,10 @@ func TestStatusAndDryRun(t *testing.T) {
 	}
 	defer db.Close()
 	for range 2 {
-		if stdout, stderr, status := say(t, "migrate", "--status", "--database", url); status != 1 || !strings.Contains(stdout, "sessions: version 0; to be migrated to ") || !strings.Contains(stderr, "codegrant migrate") {
+		if stdout, stderr, status := say(t, "migrate", "--status", "--database", url); status != 1 || !strings.Contains(stdout, "sessions: version 0; a migration to version ") || !strings.Contains(stderr, "codegrant migrate") {
 			t.Fatalf("before: %d %s %s", status, stdout, stderr)
 		}
-		if stdout, _, status := say(t, "migrate", "--dry-run", "--database", url); status != 0 || !strings.Contains(stdout, "replica: version 0; to be migrated to ") {
+		if stdout, _, status := say(t, "migrate", "--dry-run", "--database", url); status != 0 || !strings.Contains(stdout, "replica: version 0; a migration to version ") {
 			t.Fatalf("dry run: %d %s", status, stdout)
 		}
 	}
@@ -46,7 +46,7 @@ func TestStatusAndDryRun(t *testing.T) {
 	if _, err := db.Exec("INSERT INTO codegrant_session_migrations (version_id, is_applied) VALUES (99, 1)"); err != nil {
 		t.Fatal(err)
 	}
-	if stdout, stderr, status := say(t, "migrate", "--status", "--database", url); status != 0 || !strings.Contains(stdout, "version 99, newer than this program's") {
+	if stdout, stderr, status := say(t, "migrate", "--status", "--database", url); status != 0 || !strings.Contains(stdout, "version 99, newer than version ") {
 		t.Errorf("newer: %d %s %s", status, stdout, stderr)
 	}
 	if _, stderr, status := say(t, "migrate", "--status", "--django", "--undo", "--database", url); status == 0 || !strings.Contains(stderr, "change nothing") {

@@ -59,7 +59,7 @@ func TestMigrateUndo(t *testing.T) {
 		t.Errorf("a second time: %d, %s", status, stdout)
 	}
 	for _, args := range [][]string{{"--undo"}, {"--yes"}, {"--django", "--yes"}} {
-		if _, stderr, status := say(t, append([]string{"migrate", "--database", url}, args...)...); status != 1 || !strings.Contains(stderr, "--undo goes with --django") {
+		if _, stderr, status := say(t, append([]string{"migrate", "--database", url}, args...)...); status != 1 || !strings.Contains(stderr, "--undo needs --django") {
 			t.Errorf("%q: %d, %s", args, status, stderr)
 		}
 	}

@@ -34,7 +34,7 @@ func profileProcessor(w http.ResponseWriter, r *http.Request) {
 	if said := r.URL.Query().Get("seconds"); said != "" {
 		var err error
 		if seconds, err = strconv.Atoi(said); err != nil || seconds < 1 || seconds > profileMost {
-			http.Error(w, "seconds is to be a number from 1 to 120", http.StatusBadRequest)
+			http.Error(w, "seconds must be a number from 1 to 120", http.StatusBadRequest)
 			return
 		}
 	}

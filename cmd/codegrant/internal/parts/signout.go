@@ -42,4 +42,4 @@ func SignOutAtPool(ctx context.Context, issuer, region, who string, log *slog.Lo
 	return err
 }
 
-var errNoCredentials = errors.New("AWS's tools have no credentials here; set AWS_PROFILE, or run it where a role allows cognito-idp:AdminUserGlobalSignOut")
+var errNoCredentials = errors.New("there are no AWS credentials; set AWS_PROFILE, or run it where a role allows cognito-idp:AdminUserGlobalSignOut")

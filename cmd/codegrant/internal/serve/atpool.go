@@ -31,7 +31,7 @@ type atPool struct {
 	sync   *directory.Sync
 }
 
-var errNoCredentials = errors.New("AWS's tools have no credentials here; run it where a role allows cognito-idp:ListUsers and cognito-idp:AdminListGroupsForUser, or set AWS_PROFILE")
+var errNoCredentials = errors.New("there are no AWS credentials; run it where a role allows cognito-idp:ListUsers and cognito-idp:AdminListGroupsForUser, or set AWS_PROFILE")
 
 // credentialsTimeout is how long whoever has credentials may take.
 const credentialsTimeout = 3 * time.Second

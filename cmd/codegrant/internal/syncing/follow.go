@@ -24,7 +24,7 @@ import (
 // grace is how long events under way are dealt with when the process is to end.
 const grace = 10 * time.Second
 
-var errNoEvents = errors.New("there is nowhere to hear of changes; set --queue, --listen, or events in the configuration, or make passes alone with --every")
+var errNoEvents = errors.New("there is no source of events; set --queue, --listen, or events in the configuration, or repeat passes with --every")
 
 // follow makes a pass, and then follows events, with a pass now and then in case that
 // some were lost, until the context ends.
@@ -169,7 +169,7 @@ func (s *syncing) receiver(pools directory.Pools) (*http.Server, error) {
 		return nil, err
 	}
 	if len(secrets) == 0 {
-		return nil, errors.New("whoever posts events is to show a secret; make one with openssl rand -hex 32, and name its file with --event-secret-file")
+		return nil, errors.New("senders of events need a secret; create one with openssl rand -hex 32, and set --event-secret-file to its file")
 	}
 	receiver, err := directory.NewReceiver(directory.ReceiverConfig{Pools: pools, Secrets: secrets, Logger: s.log})
 	if err != nil {

@@ -80,9 +80,9 @@ const (
 func (c Command) Validate() error {
 	switch {
 	case c.Status && (len(c.User) > 0 || c.Follow || c.DryRun || c.Full || c.Every != 0):
-		return errors.New("--status looks at what was done: it goes with neither --user, --follow, --dry-run, --full nor --every")
+		return errors.New("--status only prints the last passes: leave out --user, --follow, --dry-run, --full and --every")
 	case len(c.User) > 0 && (c.Follow || c.DryRun || c.Every != 0):
-		return errors.New("--user looks people up once: it goes with neither --follow, --dry-run nor --every")
+		return errors.New("--user updates people once: leave out --follow, --dry-run and --every")
 	case c.Follow && c.DryRun:
 		return errors.New("--follow changes things: it does not go with --dry-run")
 	case c.Every < 0:
