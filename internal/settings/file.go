@@ -8,38 +8,38 @@ type file struct {
 	Listen         string                 `yaml:"listen" help:"Address to serve on, such as :8080 or 127.0.0.1:8080, or a Unix socket for a proxy on this machine, as unix:/run/codegrant/http.sock. A socket that systemd passes goes before it. Defaults to 127.0.0.1:8080."`
 	OpsListen      string                 `yaml:"ops_listen" help:"Address of /healthz, /readyz, /state and /metrics, which are not for the public, or a Unix socket as unix:/path. Defaults to none."`
 	SyncOpsListen  string                 `yaml:"sync_ops_listen" help:"That of codegrant sync, for the same but /state, with --every and --follow: the gateway does not look at it. Defaults to none."`
-	ExtAuthzListen string                 `yaml:"ext_authz_listen" help:"Address where Envoy asks over gRPC (ext_authz) whether a request may pass. Defaults to none."`
-	SPOEListen     string                 `yaml:"spoe_listen" help:"Address where HAProxy asks by SPOE whether a request may pass, such as 127.0.0.1:9192 or unix:/run/codegrant/spoe.sock. Defaults to none."`
-	SocketMode     string                 `yaml:"socket_mode" enum:"0600,0660,0666" help:"Who may connect to the Unix sockets that are listened on: the user of this process, its group too, or everybody on this machine. Defaults to 0660."`
+	ExtAuthzListen string                 `yaml:"ext_authz_listen" help:"Address on which Envoy asks over gRPC (ext_authz) whether a request may pass. Defaults to none."`
+	SPOEListen     string                 `yaml:"spoe_listen" help:"Address on which HAProxy asks over SPOE whether a request may pass, such as 127.0.0.1:9192 or unix:/run/codegrant/spoe.sock. Defaults to none."`
+	SocketMode     string                 `yaml:"socket_mode" enum:"0600,0660,0666" help:"Mode of the Unix sockets on which the gateway listens: for the user of this process, for its group, too, or for everybody on this machine. Defaults to 0660."`
 	BaseURL        string                 `yaml:"base_url" help:"Origin that browsers see, such as https://app.example.com, for pools that name none of their own."`
 	TLS            *tls                   `yaml:"tls" help:"Certificate to serve https with. Without it, a proxy in front has to."`
-	HSTS           *hsts                  `yaml:"hsts" help:"Has browsers come over https alone for as long (Strict-Transport-Security), or just how long, such as 8760h. Defaults to none."`
+	HSTS           *hsts                  `yaml:"hsts" help:"Tells browsers to use only https for this time (Strict-Transport-Security): a time such as 8760h, or settings. Defaults to none."`
 	TrustedProxies []string               `yaml:"trusted_proxies" help:"Addresses or networks of proxies whose X-Forwarded-* and X-Original-* headers count. Defaults to none."`
-	Log            log                    `yaml:"log" help:"What is logged, and how."`
+	Log            log                    `yaml:"log" help:"Settings of the log."`
 	Tracing        tracing                `yaml:"tracing" help:"OpenTelemetry traces, or the URL of their collector. Defaults to what OTEL_EXPORTER_OTLP_ENDPOINT says, else to none."`
-	Limits         limits                 `yaml:"limits" help:"What protects the gateway from more than it can take."`
-	Keys           []string               `yaml:"keys" help:"Keys that seal what browsers carry: 32 random bytes each, in base64, the newest first. Required where several processes share sessions. Make one with: openssl rand -base64 32."`
+	Limits         limits                 `yaml:"limits" help:"Limits that protect the gateway from overload."`
+	Keys           []string               `yaml:"keys" help:"Keys that encrypt cookies: 32 random bytes each, in base64, the newest first. Required if several processes share sessions. Create one with: openssl rand -base64 32."`
 	KeysFile       string                 `yaml:"keys_file" help:"File of keys, one a line, the newest first; in place of keys."`
 	KeysDir        string                 `yaml:"keys_dir" help:"Folder of files of keys, the newest being the last by name; in place of keys."`
-	Sessions       string                 `yaml:"sessions" enum:"memory,database,redis,cookies" help:"Where sessions are kept. In memory they end with the process; in cookies nobody but the browser can end one. Defaults to memory."`
-	Database       database               `yaml:"database" help:"Database of sessions, of their ends beside Redis, and of the replica, or its URL."`
+	Sessions       string                 `yaml:"sessions" enum:"memory,database,redis,cookies" help:"Store of sessions. In memory, they end with the process. In cookies, only the browser can end one. Defaults to memory."`
+	Database       database               `yaml:"database" help:"Database of sessions, of ended sessions if Redis has the sessions, and of the replica: its URL, or settings."`
 	Redis          redis                  `yaml:"redis" help:"Redis or Valkey of sessions, or its URL."`
 	Replica        replica                `yaml:"replica" help:"Whether the database gets a copy of the people who sign in, and their groups. Defaults to false."`
-	Events         events                 `yaml:"events" help:"Where codegrant sync --follow hears of changes in the pools. The gateway does not look at it."`
-	Webhooks       map[string]webhookTo   `yaml:"webhooks" help:"Who is told of changes of people, by a name of yours, by codegrant sync and codegrant webhooks send; see docs/webhooks.md. Needs replica.outbox, which nobody else may empty then. The gateway does not look at it. Defaults to nobody."`
+	Events         events                 `yaml:"events" help:"Source of changes in the pools for codegrant sync --follow. The gateway ignores it."`
+	Webhooks       map[string]webhookTo   `yaml:"webhooks" help:"Endpoints that get changes of people, by a name that you choose, from codegrant sync and codegrant webhooks send; see docs/webhooks.md. Needs replica.outbox, and no other program may then read the outbox. The gateway ignores it. Defaults to none."`
 	Pools          []pool                 `yaml:"pools" help:"User pools and app clients to sign in with. The first one answers for hosts that no other one names."`
-	Headers        headers                `yaml:"headers" help:"Names of the headers that tell upstreams who is asking."`
-	Assertions     assertions             `yaml:"assertions" help:"Signed tokens that tell upstreams who is asking, for routes with assertion: true."`
-	GroupHierarchy map[string][]string    `yaml:"group_hierarchy" help:"Groups that a group includes, such as admins: [editors]: whoever is in admins then has what routes ask of editors. Defaults to none."`
+	Headers        headers                `yaml:"headers" help:"Names of the identity headers for upstreams."`
+	Assertions     assertions             `yaml:"assertions" help:"Signed tokens with the identity, for upstreams of routes with assertion: true."`
+	GroupHierarchy map[string][]string    `yaml:"group_hierarchy" help:"Groups that a group includes. With admins: [editors], members of admins count as editors on routes. Defaults to none."`
 	Roles          map[string]role        `yaml:"roles" help:"Names for groups and scopes that routes ask for together. Defaults to none."`
 	Cedar          policies               `yaml:"cedar" help:"Cedar policies, for routes with cedar: true."`
 	Broker         *brokering             `yaml:"broker" help:"An authorization server in front of a pool, for clients of MCP servers: true, or its settings; see docs/mcp.md. Routes with mcp send their clients there. Defaults to false."`
-	Console        *console               `yaml:"console" help:"Web pages for those who run the service; see docs/console.md. Defaults to none."`
+	Console        *console               `yaml:"console" help:"Web pages for operators of the service; see docs/console.md. Defaults to none."`
 	Pages          *design                `yaml:"pages" help:"How the pages look that people see; see docs/pages.md. Defaults to a plain look."`
 	UpstreamOAuth  map[string]otherServer `yaml:"upstream_oauth" help:"Authorization servers of others, such as GitHub's, by a name of yours: routes with upstream_oauth hand on people's tokens there. Defaults to none."`
-	ExchangeIssuer exchangeIssuer         `yaml:"exchange_issuer" help:"Who issues the tokens of routes with exchange and by: gateway; see docs/delegation.md."`
-	Routes         []route                `yaml:"routes" help:"Which requests go where, and who may make them; the most specific route decides. Without any, the gateway answers forward-auth questions alone."`
-	Tests          []test                 `yaml:"tests" help:"What the rules are to decide. A configuration in which one of them fails is wrong."`
+	ExchangeIssuer exchangeIssuer         `yaml:"exchange_issuer" help:"Issuer of the tokens of routes with exchange and by: gateway; see docs/delegation.md."`
+	Routes         []route                `yaml:"routes" help:"Which requests go where, and who may make them; the most specific route decides. Without routes, the gateway only answers forward-auth questions."`
+	Tests          []test                 `yaml:"tests" help:"Tests of the rules. If one fails, the configuration has a fault."`
 }
 
 type tls struct {
@@ -56,9 +56,9 @@ type hsts struct {
 type design struct {
 	Name       string `yaml:"name" help:"Name of the service, in the title of windows and in place of a logo. Defaults to none."`
 	Logo       string `yaml:"logo" help:"File of a picture above each page: SVG, PNG, JPEG, WebP or GIF, of at most 32 KiB. Needs name, which a screen reader says. Defaults to none."`
-	LogoDark   string `yaml:"logo_dark" help:"File of another one, for people who have things dark. Defaults to logo."`
+	LogoDark   string `yaml:"logo_dark" help:"File of another logo, for dark mode. Defaults to logo."`
 	Colors     colors `yaml:"colors" help:"Colors, as \"#0b5d53\". Text that could not be read on them is an error."`
-	DarkColors colors `yaml:"dark_colors" help:"The same for people who have things dark."`
+	DarkColors colors `yaml:"dark_colors" help:"The same for dark mode."`
 	Templates  string `yaml:"templates" help:"Folder of templates in place of the built-in ones, each called as a page is, such as denied.html. Each is tried before it is used. Defaults to none."`
 }
 
@@ -71,9 +71,9 @@ type colors struct {
 	Accent     string `yaml:"accent" help:"Of buttons and links. In dark_colors it defaults to a lighter shade of the other."`
 	OnAccent   string `yaml:"on_accent" help:"Of the text of buttons. Defaults to white or black, whichever is read better."`
 	Hover      string `yaml:"hover" help:"Of buttons under the pointer. Defaults to a shade of accent."`
-	Notice     string `yaml:"notice" help:"Of what was just done. Defaults to accent."`
+	Notice     string `yaml:"notice" help:"Colour of a message of success. Defaults to accent."`
 	OnNotice   string `yaml:"on_notice" help:"Behind notice. Defaults to a tint of it."`
-	Warning    string `yaml:"warning" help:"Of what has failed."`
+	Warning    string `yaml:"warning" help:"Colour of a message of failure."`
 	OnWarning  string `yaml:"on_warning" help:"Behind warning. Defaults to a tint of it."`
 }
 
@@ -97,7 +97,7 @@ type limits struct {
 	Tunnels      int  `yaml:"tunnels" help:"WebSockets and the like that may be open at once; further ones get 503. 0: no limit. Defaults to 4096."`
 	SignInRate   int  `yaml:"sign_in_rate" help:"Requests a minute that one address may make to login and callback in the long run, an IPv6 network of 64 bits counting as one address. 0: no limit. Defaults to 120."`
 	SignInBurst  int  `yaml:"sign_in_burst" help:"Such requests that it may make at once. Defaults to 60."`
-	AccountRate  int  `yaml:"account_sign_in_rate" help:"Sign-ins a minute of one person in the long run; further ones get 429. 0: no limit. Defaults to 30."`
+	AccountRate  int  `yaml:"account_sign_in_rate" help:"Sign-ins per minute of one person, on average; more get 429. 0: no limit. Defaults to 30."`
 	AccountBurst int  `yaml:"account_sign_in_burst" help:"Sign-ins of one person at once, such as of many tabs. Defaults to 30."`
 	HeaderBytes  size `yaml:"header_bytes" help:"Size of a request's headers. Defaults to 64KiB."`
 	MaxSessions  int  `yaml:"max_sessions" help:"Sessions that are kept in memory at most. Defaults to 1000000."`
@@ -118,7 +118,7 @@ type redis struct {
 type replica struct {
 	Enabled              bool   `yaml:"enabled" short:"true" help:"Defaults to true where replica has other keys."`
 	Django               bool   `yaml:"django" help:"The database is a Django project's: people go into its auth_user. Defaults to false."`
-	TrustUnverifiedEmail string `yaml:"trust_unverified_email" help:"Beside Django, whether somebody new whose address the pool does not call verified is taken for whom the address says: never (they are refused), apart (an account of their own), or until_first_link (whoever can write an address into their own profile takes the account that has it). Defaults to never."`
+	TrustUnverifiedEmail string `yaml:"trust_unverified_email" help:"With Django, what happens to a new person with an unverified address: never (the sign-in is refused), apart (the person gets a new account), or until_first_link (the person gets the account with that address: anybody who can write an address into their own profile can take it over). Defaults to never."`
 	Outbox               bool   `yaml:"outbox" help:"Whether each change is written down for programs of yours that hear of it later; one of them has to take it out again. Defaults to false."`
 
 	History        time.Duration `yaml:"history" help:"How far back codegrant users show --as-of and codegrant restore know how people were, such as 720h: that long, what the pool said before is kept. Defaults to 0s: nothing is."`
@@ -128,21 +128,21 @@ type replica struct {
 
 type events struct {
 	Queue      string `yaml:"queue" help:"URL of a queue of Amazon SQS that EventBridge puts events in. Defaults to none."`
-	Listen     string `yaml:"listen" help:"Address where events are posted to, at /events. Defaults to none."`
-	Secret     string `yaml:"secret" help:"What those who post show or sign with: 32 characters at least. Several, separated by spaces, while one is replaced. Better: secret_file, or ${NAME}."`
+	Listen     string `yaml:"listen" help:"Address to listen on for events, at /events. Defaults to none."`
+	Secret     string `yaml:"secret" help:"Secret with which senders sign events, or which they send: 32 characters at least. Several, separated by spaces, while one is replaced. Better: secret_file, or ${NAME}."`
 	SecretFile string `yaml:"secret_file" help:"File to read them from, one a line."`
 }
 
 type webhookTo struct {
-	URL            string   `yaml:"url" help:"Where messages are posted to, such as https://crm.example.com/hooks. http:// is for this machine alone. Required."`
-	Secret         string   `yaml:"secret" help:"What they are signed with: whsec_ and 24 to 64 bytes in base64, as codegrant webhooks secret prints it. Several, separated by spaces, while one is replaced. Better: secret_file, or ${NAME}."`
+	URL            string   `yaml:"url" help:"URL for the messages, such as https://crm.example.com/hooks. http:// works only for this machine. Required."`
+	Secret         string   `yaml:"secret" help:"Secret that signs the messages: whsec_ and 24 to 64 bytes in base64, as codegrant webhooks secret prints it. Several, separated by spaces, while one is replaced. Better: secret_file, or ${NAME}."`
 	SecretFile     string   `yaml:"secret_file" help:"File to read them from, one a line."`
-	Events         []string `yaml:"events" help:"What it is told of: created, adopted, updated, enabled, disabled, deleted, restored, groups, signed_in, merged, unlinked. Defaults to all."`
+	Events         []string `yaml:"events" help:"Changes that it gets: created, adopted, updated, enabled, disabled, deleted, restored, groups, signed_in, merged, unlinked. Defaults to all."`
 	PrivateNetwork bool     `yaml:"private_network" help:"Lets it be at an address of a private network. Defaults to false."`
 }
 
 type pool struct {
-	Name    string   `yaml:"name" help:"What logs, metrics and routes call it. Required where there are several. Defaults to default."`
+	Name    string   `yaml:"name" help:"Name of the pool in logs, metrics and routes. Required if there are several. Defaults to default."`
 	Hosts   []string `yaml:"hosts" help:"Hosts that it answers for, without a port. Defaults to those that no other pool names."`
 	Prefix  string   `yaml:"prefix" help:"Path under which its endpoints are: login, callback, logout, check. Defaults to /auth."`
 	BaseURL string   `yaml:"base_url" help:"Origin that its browsers see. Defaults to the base_url above."`
@@ -164,7 +164,7 @@ type pool struct {
 	Scopes               []string `yaml:"scopes" help:"Scopes to ask for. Defaults to openid, email, profile."`
 	CallbackURL          string   `yaml:"callback_url" help:"Callback URL as registered at the app client. Defaults to base_url + prefix + /callback."`
 	SignOutURLs          []string `yaml:"sign_out_urls" help:"Sign-out URLs as registered at the app client, the usual one first. Defaults to default_return_url."`
-	DefaultReturnURL     string   `yaml:"default_return_url" help:"Where a sign-in ends that did not begin at a page. Defaults to /."`
+	DefaultReturnURL     string   `yaml:"default_return_url" help:"Page after a sign-in that did not begin at a page. Defaults to /."`
 	ErrorURL             string   `yaml:"error_url" help:"Page of yours that shows sign-in errors. Defaults to a small one of ours."`
 	AllowedReturnOrigins []string `yaml:"allowed_return_origins" help:"Other origins that a sign-in may return to. Defaults to none."`
 	TrustedOrigins       []string `yaml:"trusted_origins" help:"Other origins whose pages may send unsafe requests and open WebSockets with a session. Defaults to none."`
@@ -173,41 +173,41 @@ type pool struct {
 
 	Levels []string `yaml:"levels" help:"Values of acr, the lowest first, as the pool's AcrConfiguration has them. Defaults to urn:cognito:loa:1 up to urn:cognito:loa:4."`
 
-	AllowEmails       []string `yaml:"allow_emails" help:"E-mail addresses whose owners may sign in, where the pool has verified them. Defaults to all."`
+	AllowEmails       []string `yaml:"allow_emails" help:"E-mail addresses whose owners may sign in, if the pool has verified them. Defaults to all."`
 	AllowEmailDomains []string `yaml:"allow_email_domains" help:"Domains of such addresses, as example.com, or *.example.com for all below it. Defaults to all."`
 
 	BearerClientIDs []string `yaml:"bearer_client_ids" help:"Further app clients whose bearer tokens are accepted. Defaults to none."`
 	BearerIDTokens  bool     `yaml:"bearer_id_tokens" help:"Accepts ID tokens as bearer tokens too. Defaults to false."`
 	BearerResources []string `yaml:"bearer_resources" help:"Audiences (RFC 8707) that access tokens may be bound to. Defaults to none."`
-	LoadBalancers   []string `yaml:"load_balancers" help:"ARNs of AWS load balancers that sign people in themselves and whose word counts. Defaults to none."`
+	LoadBalancers   []string `yaml:"load_balancers" help:"ARNs of trusted AWS load balancers that sign people in. Defaults to none."`
 
 	Groups     string        `yaml:"groups" help:"Whose groups count: token, replica (its own and the pool's), or both (the token's, and those given in the replica). Defaults to token."`
-	UserMaxAge time.Duration `yaml:"user_max_age" help:"How old what is known of a person's row in the replica may be, before it is looked up again. Defaults to 30s where Django's tables are the replica, or groups is not token; otherwise to never."`
+	UserMaxAge time.Duration `yaml:"user_max_age" help:"Maximum age of the data from a person's row in the replica before the gateway reads it again. Defaults to 30s if Django's tables are the replica, or groups is not token; otherwise to no limit."`
 
 	IdleTimeout     time.Duration `yaml:"idle_timeout" help:"Ends a session that was not used for this long. Defaults to 12h."`
 	AbsoluteTimeout time.Duration `yaml:"absolute_timeout" help:"Ends a session this long after sign-in. Defaults to 168h."`
 	RefreshLeeway   time.Duration `yaml:"refresh_leeway" help:"How long before its end an access token is replaced. Defaults to 1m."`
 
 	SessionsPerPerson     int  `yaml:"sessions_per_person" help:"Sessions that a person may have at once; with one more, the oldest ends. 0: any number. Defaults to 0."`
-	SignOutAtPool         bool `yaml:"sign_out_at_pool" help:"Whoever signs out everywhere is signed out by AdminUserGlobalSignOut, with the credentials of AWS's tools, which have to allow it. Defaults to false: the person's own access token does it, where scopes has aws.cognito.signin.user.admin, and else they are told that it was not done."`
+	SignOutAtPool         bool `yaml:"sign_out_at_pool" help:"A sign-out everywhere uses AdminUserGlobalSignOut, with AWS credentials that allow it. Defaults to false: it uses the person's own access token if scopes has aws.cognito.signin.user.admin; otherwise the page says that it was not done."`
 	RefuseFurtherSessions bool `yaml:"refuse_further_sessions" help:"Refuses the new sign-in instead. Defaults to false."`
 
-	CookieName         string      `yaml:"cookie_name" help:"Name of the session cookie. Defaults to __Host-codegrant, with the pool's name where several share a host."`
+	CookieName         string      `yaml:"cookie_name" help:"Name of the session cookie. Defaults to __Host-codegrant, with the name of the pool if several share a host."`
 	CookieDomain       string      `yaml:"cookie_domain" help:"Shares the session cookie with every host of a domain, each of which can then read and plant it. Defaults to none."`
 	SameSiteStrict     bool        `yaml:"same_site_strict" help:"Keeps the session cookie from requests that other sites cause, links among them. Defaults to false."`
 	SharedTokensDomain string      `yaml:"shared_tokens_domain" help:"Keeps tokens in cookies of this domain, as backends with the Python package cognito_code_grant do, in place of sessions. Defaults to none."`
 	CloudFront         *cloudFront `yaml:"cloudfront" help:"Signed cookies for private files, given at sign-in. Defaults to none."`
 
-	Account *accountPages `yaml:"account" help:"Pages below prefix + /account on which people change what is theirs at the pool: true, or their settings; see docs/account.md. Defaults to false."`
+	Account *accountPages `yaml:"account" help:"Pages below prefix + /account on which people change their account at the pool: true, or their settings; see docs/account.md. Defaults to false."`
 }
 
 type accountPages struct {
 	Enabled       bool               `yaml:"enabled" short:"true" help:"Defaults to true where account has other keys."`
 	Attributes    []accountAttribute `yaml:"attributes" help:"What people see and change of their profile, in this order: attributes that the app client may read and write. Defaults to email, name, given_name, family_name, nickname, birthdate, website, locale and zoneinfo."`
 	Hide          []string           `yaml:"hide" enum:"password,authenticator,passkeys,delete" help:"Pages to leave out. Defaults to none."`
-	SignInWithin  time.Duration      `yaml:"sign_in_within" help:"How long ago people may have signed in who change anything but their profile, from 1m to 24h. Defaults to 10m."`
-	PasskeyReturn string             `yaml:"passkey_return" help:"Where managed login sends people who have added a passkey: a callback URL of the app client, such as https://app.example.com/auth/account/passkeys. Defaults to the callback, and from there to default_return_url."`
-	Name          string             `yaml:"name" help:"What authenticator apps call this service. Defaults to the host of base_url."`
+	SignInWithin  time.Duration      `yaml:"sign_in_within" help:"Maximum age of the sign-in for all changes except the profile, from 1m to 24h. Defaults to 10m."`
+	PasskeyReturn string             `yaml:"passkey_return" help:"URL to which people return from managed login after they added a passkey: a callback URL of the app client, such as https://app.example.com/auth/account/passkeys. Defaults to the callback, and from there to default_return_url."`
+	Name          string             `yaml:"name" help:"Name of this service in authenticator apps. Defaults to the host of base_url."`
 }
 
 type accountAttribute struct {
@@ -233,10 +233,10 @@ type headers struct {
 	Scopes    string `yaml:"scopes" help:"Separated by commas. Defaults to X-Auth-Scopes."`
 	UserID    string `yaml:"user_id" help:"Row of the replica. Defaults to X-Auth-User-Id."`
 	Issuer    string `yaml:"issuer" help:"Of the pool. Defaults to X-Auth-Issuer."`
-	Actor     string `yaml:"actor" help:"Who acts for them. Defaults to X-Auth-Actor."`
+	Actor     string `yaml:"actor" help:"The actor for the person. Defaults to X-Auth-Actor."`
 	Machine   string `yaml:"machine" help:"App client of a service that calls by itself, which has no subject. Defaults to X-Auth-Machine."`
 	ACR       string `yaml:"acr" help:"Level of the sign-in, as the pool calls it. Defaults to X-Auth-Acr."`
-	AMR       string `yaml:"amr" help:"By what somebody has signed in, separated by commas. Defaults to X-Auth-Amr."`
+	AMR       string `yaml:"amr" help:"Methods of the sign-in, separated by commas. Defaults to X-Auth-Amr."`
 	AuthTime  string `yaml:"auth_time" help:"When, in seconds since 1970. Defaults to X-Auth-Time."`
 	Assertion string `yaml:"assertion" help:"Signed. Defaults to X-Auth-Assertion."`
 }
@@ -248,12 +248,12 @@ type assertions struct {
 }
 
 type route struct {
-	Name    string   `yaml:"name" help:"What logs and metrics call it, and the audience of assertions. Defaults to host and path."`
+	Name    string   `yaml:"name" help:"Name in logs and metrics, and the audience of assertions. Defaults to host and path."`
 	Host    string   `yaml:"host" help:"Host, without a port. Defaults to every host."`
 	Path    string   `yaml:"path" help:"The path itself and everything below it. Defaults to /."`
-	Exact   bool     `yaml:"exact" help:"The path itself alone. Defaults to false."`
-	Methods []string `yaml:"methods" help:"Methods that the route takes; HEAD goes with GET. Defaults to all."`
-	Tenant  string   `yaml:"tenant" help:"Name of the pool whose people these are. Defaults to that of the host."`
+	Exact   bool     `yaml:"exact" help:"Only the path itself, and nothing below it. Defaults to false."`
+	Methods []string `yaml:"methods" help:"Methods that the route accepts; GET includes HEAD. Defaults to all."`
+	Tenant  string   `yaml:"tenant" help:"Name of the pool of these people. Defaults to the pool of the host."`
 
 	Public            bool          `yaml:"public" help:"Lets everybody through. Defaults to false."`
 	Groups            []string      `yaml:"groups" help:"Groups that a person must be in, all of them."`
@@ -261,37 +261,37 @@ type route struct {
 	Scopes            []string      `yaml:"scopes" help:"Scopes that the access token must have, all of them."`
 	Roles             []string      `yaml:"roles" help:"Roles that a person must have, all of them: see roles above."`
 	AnyRoles          []string      `yaml:"any_roles" help:"Roles of which a person must have one."`
-	AllowEmails       []string      `yaml:"allow_emails" help:"E-mail addresses whose owners may pass, where the pool has verified them. Defaults to all."`
+	AllowEmails       []string      `yaml:"allow_emails" help:"E-mail addresses whose owners may pass, if the pool has verified them. Defaults to all."`
 	AllowEmailDomains []string      `yaml:"allow_email_domains" help:"Domains of such addresses, as example.com, or *.example.com for all below it. Defaults to all."`
 	Networks          []string      `yaml:"networks" help:"Networks or addresses that requests must come from, such as 10.0.0.0/8. Defaults to all."`
-	Actors            []string      `yaml:"actors" help:"Who may act for people with a token that says so (act, RFC 8693): sub or client_id of each, or any. Defaults to none: such tokens are refused."`
-	Machines          bool          `yaml:"machines" help:"Lets services in that call with a token of their own (client_credentials) and have the scopes. What else the route asks for is asked of people alone. Defaults to false."`
-	ACR               string        `yaml:"acr" help:"Level that a person must have signed in at, at least. Who has not is sent to sign in again. Defaults to any."`
-	MaxAge            time.Duration `yaml:"max_age" help:"How long ago a person may have signed in, such as 15m. Who has not is sent to sign in again. Defaults to any time."`
+	Actors            []string      `yaml:"actors" help:"Actors that may act for people with a token that names them (act, RFC 8693): sub or client_id of each, or any. Defaults to none: such tokens are refused."`
+	Machines          bool          `yaml:"machines" help:"Lets services in with a machine token (client_credentials) that has the scopes. All other permissions of the route apply only to people. Defaults to false."`
+	ACR               string        `yaml:"acr" help:"Minimum level of the sign-in. Without it, the person has to sign in again. Defaults to any."`
+	MaxAge            time.Duration `yaml:"max_age" help:"Maximum age of the sign-in, such as 15m. If it is older, the person has to sign in again. Defaults to any time."`
 	Cedar             bool          `yaml:"cedar" help:"Asks the Cedar policies. The action is the method in small letters and the route's path, such as get /orders, the resource the application. Defaults to false."`
 	CedarAction       string        `yaml:"cedar_action" help:"Action that they are asked about in its place, such as read."`
 	CedarResource     string        `yaml:"cedar_resource" help:"Resource that they are asked about in its place, such as Folder::\"reports\". Goes with cedar_action."`
-	ReadOnlyForOthers bool          `yaml:"read_only_for_others" help:"Lets others who are signed in read (GET, HEAD, OPTIONS). Defaults to false."`
+	ReadOnlyForOthers bool          `yaml:"read_only_for_others" help:"Lets all other people who are signed in read (GET, HEAD, OPTIONS). Defaults to false."`
 
-	MCP *mcpServer `yaml:"mcp" help:"The upstream is an MCP server: true, or its settings. Tokens alone open it, never a session; see docs/mcp.md. Defaults to false."`
+	MCP *mcpServer `yaml:"mcp" help:"The upstream is an MCP server: true, or its settings. Only tokens open it, never a session; see docs/mcp.md. Defaults to false."`
 
 	Upstream    *upstream `yaml:"upstream" help:"Servers that the requests go to, or their URLs."`
-	Files       string    `yaml:"files" help:"Folder of a single-page application, in place of an upstream: what is not in it gets its index.html."`
+	Files       string    `yaml:"files" help:"Folder of a single-page application, instead of an upstream. A path without a file gets its index.html."`
 	StripPrefix bool      `yaml:"strip_prefix" help:"Takes path off before the upstream sees it. Defaults to false."`
 
 	EncodedPaths       string `yaml:"encoded_paths" enum:"refuse,pass" help:"pass: hands on paths that servers read in several ways byte for byte (%2F, %25, //, ; and the like), and asks the permissions of every route that a reading leads to. Defaults to refuse."`
-	CaseSensitive      bool   `yaml:"case_sensitive" help:"Says that /Path and /path are two paths to the server. Without it, who asks for one needs the permissions of both. Defaults to false."`
+	CaseSensitive      bool   `yaml:"case_sensitive" help:"Set it if /Path and /path are two paths to the server. Without it, each of them needs the permissions of both. Defaults to false."`
 	DotSensitive       bool   `yaml:"dot_sensitive" help:"Says the same of dots and blanks at the ends of a path's segments. Defaults to false."`
-	SlashSensitive     bool   `yaml:"slash_sensitive" help:"Says the same of a slash at the end, beside exact: true. Defaults to false."`
+	SlashSensitive     bool   `yaml:"slash_sensitive" help:"The same for a slash at the end, with exact: true. Defaults to false."`
 	ExtensionSensitive bool   `yaml:"extension_sensitive" help:"Says the same of an extension such as .json. Defaults to false."`
 
 	PassAccessToken   bool     `yaml:"pass_access_token" help:"Sends the access token to the upstream, as a bearer token, in place of the client's Authorization header. Defaults to false."`
-	PassAuthorization bool     `yaml:"pass_authorization" help:"Leaves the client's Authorization header in place where that proved who is asking. Defaults to false."`
-	PassHeaders       []string `yaml:"pass_headers" help:"Headers that the upstream gets although they name another method (X-HTTP-Method-Override), or, from trusted proxies alone, who somebody else says is asking (Remote-User). Defaults to none."`
-	Assertion         bool     `yaml:"assertion" help:"Sends a signed token that says who is asking. Defaults to false."`
-	SendGroups        []string `yaml:"send_groups" help:"Groups that the upstream is told of, for those who are in them, so that headers stay small. They give no permission. Defaults to all."`
+	PassAuthorization bool     `yaml:"pass_authorization" help:"Forwards the client's Authorization header if it proved the identity. Defaults to false."`
+	PassHeaders       []string `yaml:"pass_headers" help:"Headers that the upstream gets although they name another method (X-HTTP-Method-Override) or, only from trusted proxies, another identity (Remote-User). Defaults to none."`
+	Assertion         bool     `yaml:"assertion" help:"Sends a signed token with the identity. Defaults to false."`
+	SendGroups        []string `yaml:"send_groups" help:"Groups that the upstream gets, if the person is in them, so that headers stay small. They give no permission. Defaults to all."`
 
-	Exchange *exchanging `yaml:"exchange" help:"The upstream gets a token of its own in place of the person's: its audience, or all settings; see docs/delegation.md. Defaults to none."`
+	Exchange *exchanging `yaml:"exchange" help:"The upstream gets a separate token instead of the person's: its audience, or all settings; see docs/delegation.md. Defaults to none."`
 
 	UpstreamOAuth string `yaml:"upstream_oauth" help:"The upstream gets the person's token at this server of upstream_oauth above, once they have agreed; see docs/delegation.md. Defaults to none."`
 
@@ -300,7 +300,7 @@ type route struct {
 
 type policies struct {
 	Namespace string   `yaml:"namespace" help:"Namespace of the entities, such as Shop for Shop::User. Defaults to none."`
-	Policies  []string `yaml:"policies" help:"Files of policies; JSON where a name ends in .json. They are read again when they change."`
+	Policies  []string `yaml:"policies" help:"Files of policies; JSON if a name ends in .json. They are read again when they change."`
 	Schema    string   `yaml:"schema" help:"File of the schema that they are validated against. Defaults to none."`
 }
 
@@ -312,9 +312,9 @@ type role struct {
 
 type brokering struct {
 	Enabled         bool                    `yaml:"enabled" short:"true" help:"Defaults to true where broker has other keys."`
-	Mode            string                  `yaml:"mode" enum:"gateway,pool" help:"Who registers clients and issues tokens: the gateway, or the pool itself, where it can (Essentials and Plus). With pool, only pool is of use beside it. Defaults to gateway."`
-	Pool            string                  `yaml:"pool" help:"Name of the pool whose people sign in. Defaults to the first."`
-	Issuer          string                  `yaml:"issuer" help:"Who issues tokens, on the origin of the pool's base_url. Defaults to that."`
+	Mode            string                  `yaml:"mode" enum:"gateway,pool" help:"Whether the gateway or the pool registers clients and issues tokens. The pool needs Essentials or Plus. With mode: pool, only the key pool may also be set. Defaults to gateway."`
+	Pool            string                  `yaml:"pool" help:"Name of the pool with which people sign in. Defaults to the first."`
+	Issuer          string                  `yaml:"issuer" help:"Issuer of the tokens, on the origin of the pool's base_url. Defaults to that origin."`
 	Prefix          string                  `yaml:"prefix" help:"Path of its endpoints. Defaults to /oauth."`
 	Registration    bool                    `yaml:"registration" help:"Whether clients may register themselves. Defaults to true."`
 	ClientDocuments bool                    `yaml:"client_id_documents" help:"Whether the URL of a client ID metadata document is a client id. Defaults to true."`
@@ -328,7 +328,7 @@ type brokering struct {
 
 type brokerClient struct {
 	Name         string   `yaml:"name" help:"What people are told it is. Defaults to nothing."`
-	RedirectURIs []string `yaml:"redirect_uris" short:"true" help:"Where people are sent back to. Those on this machine (http://localhost/callback) hold for any port. Required."`
+	RedirectURIs []string `yaml:"redirect_uris" short:"true" help:"Redirect URIs. Those on this machine (http://localhost/callback) are valid for any port. Required."`
 }
 
 type console struct {
@@ -340,16 +340,16 @@ type console struct {
 }
 
 type otherServer struct {
-	AuthorizeURL     string   `yaml:"authorize_url" help:"Where people agree, such as https://github.com/login/oauth/authorize. Required."`
-	TokenURL         string   `yaml:"token_url" help:"Where codes are redeemed. Required."`
-	RevokeURL        string   `yaml:"revoke_url" help:"Where tokens are revoked after a sign-out (RFC 7009). Defaults to nowhere: they are forgotten."`
-	Issuer           string   `yaml:"issuer" help:"What its answers name as iss (RFC 9207). Defaults to nothing."`
-	ClientID         string   `yaml:"client_id" help:"What it knows this gateway by. Required."`
+	AuthorizeURL     string   `yaml:"authorize_url" help:"URL at which people give consent, such as https://github.com/login/oauth/authorize. Required."`
+	TokenURL         string   `yaml:"token_url" help:"URL of the token endpoint. Required."`
+	RevokeURL        string   `yaml:"revoke_url" help:"URL that revokes tokens after a sign-out (RFC 7009). Without it, the gateway only deletes them."`
+	Issuer           string   `yaml:"issuer" help:"Issuer in its answers (RFC 9207). Defaults to none."`
+	ClientID         string   `yaml:"client_id" help:"Client id of this gateway. Required."`
 	ClientSecret     string   `yaml:"client_secret" help:"Its secret. Better: client_secret_file, or ${NAME}."`
 	ClientSecretFile string   `yaml:"client_secret_file" help:"File to read the secret from, at the start."`
 	SecretInForm     bool     `yaml:"secret_in_form" help:"Sends the secret in the form, in place of the header Authorization. Defaults to false."`
 	Scopes           []string `yaml:"scopes" help:"Scopes to ask for. Defaults to none."`
-	Pool             string   `yaml:"pool" help:"Name of the pool whose people agree. Defaults to the first."`
+	Pool             string   `yaml:"pool" help:"Name of the pool of the people. Defaults to the first."`
 }
 
 type exchangeIssuer struct {
@@ -359,10 +359,10 @@ type exchangeIssuer struct {
 }
 
 type exchanging struct {
-	Audience         string   `yaml:"audience" short:"true" help:"What the token is for, such as https://orders.example.com. Required."`
+	Audience         string   `yaml:"audience" short:"true" help:"Audience of the token, such as https://orders.example.com. Required."`
 	Scopes           []string `yaml:"scopes" help:"Scopes that the upstream needs: the token has those that the person's has too. Defaults to all of the person's."`
 	Actor            bool     `yaml:"actor" help:"Says in the token that the gateway acts for the person (act). Defaults to false: it looks as if the person had come."`
-	By               string   `yaml:"by" enum:"pool,token_endpoint,gateway" help:"Who issues the token: the pool, by its API (GetDerivedToken) or its token endpoint, or the gateway. Defaults to pool."`
+	By               string   `yaml:"by" enum:"pool,token_endpoint,gateway" help:"Issuer of the token: the pool, with its API (GetDerivedToken) or its token endpoint, or the gateway. Defaults to pool."`
 	ClientID         string   `yaml:"client_id" help:"App client that may exchange tokens at the pool. Defaults to that of the pool."`
 	ClientSecret     string   `yaml:"client_secret" help:"Its secret. Better: client_secret_file, or ${NAME}."`
 	ClientSecretFile string   `yaml:"client_secret_file" help:"File to read the secret from."`
@@ -370,13 +370,13 @@ type exchanging struct {
 
 type mcpServer struct {
 	Enabled         bool               `yaml:"enabled" short:"true" help:"Defaults to true where mcp has other keys."`
-	URL             string             `yaml:"url" help:"What people give to their client, and what tokens are bound to. Defaults to base_url + path."`
+	URL             string             `yaml:"url" help:"URL that people enter into their client, and to which tokens are bound. Defaults to base_url + path."`
 	Servers         []string           `yaml:"authorization_servers" help:"Issuers that clients are sent to. Defaults to url, where the gateway serves metadata of the pool that are complete."`
-	Registration    string             `yaml:"registration_endpoint" help:"Where clients register themselves, if the pool has that on. Defaults to nowhere."`
+	Registration    string             `yaml:"registration_endpoint" help:"URL at which clients register themselves, if the pool allows it. Defaults to none."`
 	ClientDocuments bool               `yaml:"client_id_documents" help:"Says that the pool takes URLs of client ID metadata documents as client ids. Defaults to false."`
 	Title           string             `yaml:"title" help:"What people are told it is. Defaults to nothing."`
 	Documentation   string             `yaml:"documentation" help:"URL of a page about it. Defaults to none."`
-	Tools           map[string]mcpTool `yaml:"tools" help:"Who may call which tool, by its name or a pattern such as delete_*. With any, a tool that none of them is for is nobody's. Defaults to all for everybody whom the route lets through."`
+	Tools           map[string]mcpTool `yaml:"tools" help:"Rules for tools, by name or by a pattern such as delete_*. If there are rules, nobody may call a tool without one. Defaults to all tools for everybody who passes the route."`
 	Origins         []string           `yaml:"origins" help:"Further origins whose pages may send requests, or *. Defaults to none."`
 	NoAudience      bool               `yaml:"insecure_no_audience" help:"Accepts tokens that are bound to nothing, as pools of the Lite plan issue them. Defaults to false."`
 	MaxMessage      size               `yaml:"max_message" help:"Size of a message. Defaults to 4MiB."`
@@ -387,13 +387,13 @@ type mcpTool struct {
 	AnyGroups []string `yaml:"any_groups" help:"Groups of which a person must be in one."`
 	Roles     []string `yaml:"roles" help:"Roles that a person must have, all of them: see roles above."`
 	AnyRoles  []string `yaml:"any_roles" help:"Roles of which a person must have one."`
-	Scopes    []string `yaml:"scopes" help:"Scopes that the access token must have, all of them. A client that lacks some is told which."`
-	Listed    bool     `yaml:"listed" help:"Lists the tool also to those who lack its scopes alone, so that their client can ask for these. Defaults to false."`
+	Scopes    []string `yaml:"scopes" help:"Scopes that the access token must have, all of them. If some are missing, the client gets their names."`
+	Listed    bool     `yaml:"listed" help:"Lists the tool also if only its scopes are missing, so that the client can ask for them. Defaults to false."`
 }
 
 type test struct {
-	Name     string        `yaml:"name" help:"What it is about, for readers."`
-	As       string        `yaml:"as" help:"Who asks, such as alice@example.com. Nobody unless set."`
+	Name     string        `yaml:"name" help:"Description, for readers."`
+	As       string        `yaml:"as" help:"Person who sends the request, such as alice@example.com. Defaults to nobody."`
 	Pool     string        `yaml:"pool" help:"Pool that the person is of. Defaults to the one that decides."`
 	Groups   []string      `yaml:"groups" help:"Groups that the person is in. Defaults to none."`
 	Scopes   []string      `yaml:"scopes" help:"Scopes that the access token has. Defaults to none."`
@@ -402,9 +402,9 @@ type test struct {
 	SignedIn time.Duration `yaml:"signed_in" help:"How long ago the person has signed in. Defaults to just now."`
 	Verified string        `yaml:"email_verified" enum:"true,false" help:"Whether the pool has verified the person's e-mail address. Defaults to true."`
 	From     string        `yaml:"from" help:"Address that the request comes from, for networks. Defaults to an unknown one."`
-	Actor    string        `yaml:"actor" help:"Who acts for the person, by a token that says so. Defaults to nobody."`
+	Actor    string        `yaml:"actor" help:"Actor that the token names. Defaults to nobody."`
 	Requests []string      `yaml:"requests" help:"Requests, such as GET https://app.example.com/admin, or /admin on the base_url of the first pool. Required."`
-	Expect   string        `yaml:"expect" enum:"pass,sign_in,forbidden,not_found,refused" help:"What becomes of each of them. Required."`
+	Expect   string        `yaml:"expect" enum:"pass,sign_in,forbidden,not_found,refused" help:"Expected decision for each request. Required."`
 	Route    string        `yaml:"route" help:"Name of the route that is to decide. Defaults to any."`
 }
 
