@@ -44,14 +44,15 @@ var key = base64.StdEncoding.EncodeToString([]byte("a key of thirty-two bytes, n
 
 // within says where a fragment belongs that is no top level of a file.
 var within = map[string]string{
-	"docs/changes.md: replica:":                                                                             "database: sqlite:app.db\n",
-	"docs/sync.md: # codegrant.yaml; flags and environment come first":                                      "database: sqlite:app.db\nreplica: true\n",
+	"docs/history.md: replica:":                                        "database: sqlite:app.db\n",
+	"docs/changes.md: replica:":                                        "database: sqlite:app.db\n",
+	"docs/sync.md: # codegrant.yaml; flags and environment come first": "database: sqlite:app.db\nreplica: true\n",
 	"docs/delegation.md: exchange_issuer: {algorithm: RS256, lifetime: 5m}   # and issuer:, below base_url": "routes:\n  - {path: /, upstream: \"http://127.0.0.1:3000\", exchange: {audience: https://orders.example.com, by: gateway}}\n",
-	"docs/mcp.md: broker: true":                                                                             "routes:\n  - {path: /mcp, upstream: \"http://127.0.0.1:9000\", mcp: true}\n",
-	"docs/mcp.md: broker:":                                                                                  "routes:\n  - {path: /mcp, upstream: \"http://127.0.0.1:9000\", mcp: true}\n",
-	"docs/mcp.md: broker: {mode: pool}":                                                                     "routes:\n  - {path: /mcp, upstream: \"http://127.0.0.1:9000\", mcp: true}\n",
-	"docs/account.md: account:":                                                                             "pools:\n  - name: customers\n    scopes: [openid, email, profile, aws.cognito.signin.user.admin]\n",
-	"docs/mcp.md: mcp:":                                                                                     "routes:\n  - path: /mcp\n    upstream: http://127.0.0.1:9000\n",
+	"docs/mcp.md: broker: true":         "routes:\n  - {path: /mcp, upstream: \"http://127.0.0.1:9000\", mcp: true}\n",
+	"docs/mcp.md: broker:":              "routes:\n  - {path: /mcp, upstream: \"http://127.0.0.1:9000\", mcp: true}\n",
+	"docs/mcp.md: broker: {mode: pool}": "routes:\n  - {path: /mcp, upstream: \"http://127.0.0.1:9000\", mcp: true}\n",
+	"docs/account.md: account:":         "pools:\n  - name: customers\n    scopes: [openid, email, profile, aws.cognito.signin.user.admin]\n",
+	"docs/mcp.md: mcp:":                 "routes:\n  - path: /mcp\n    upstream: http://127.0.0.1:9000\n",
 }
 
 // isSeed reports whether a block is a seed of the local pool, and no configuration.

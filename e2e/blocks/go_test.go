@@ -81,6 +81,7 @@ var more = map[string]struct {
 		vars: []string{"isAnalyst func(*http.Request, string) bool"}},
 	"docs/cloudfront.md": {vars: []string{"signedIn func(*http.Request) (string, time.Time, bool)"}},
 	"docs/delegation.md": {vars: []string{"pool exchange.By"}},
+	"docs/history.md":    {vars: []string{"user replica.User", "at time.Time"}},
 	"docs/local-pool.md: pool := codegranttest.NewPool(t, now)     // now: the pool's clock, nil for the real one": {vars: []string{"now func() time.Time"}},
 	"docs/local-pool.md: err := pool.SetTrigger(pool.PoolID, localpool.PreTokenGeneration, localpool.Trigger{": {vars: []string{
 		"pool *codegranttest.Pool", "receiver *httptest.Server", "secret string"}},
