@@ -45,6 +45,7 @@ const (
 // verifier are all drawn from one secret.
 type attempt struct {
 	secret   [32]byte
+	root     [32]byte // of the secret, which the others are expanded from
 	created  time.Time
 	returnTo string
 	demand   demand // what the sign-in is to bring
@@ -53,11 +54,21 @@ type attempt struct {
 func newAttempt(now time.Time, returnTo string, wanted demand) attempt {
 	at := attempt{created: now.Truncate(time.Microsecond), returnTo: returnTo, demand: wanted}
 	rand.Read(at.secret[:])
+	at.root = rootOf(at.secret)
 	return at
 }
 
+// rootOf is HKDF's first step, which is the same for all labels.
+func rootOf(secret [32]byte) [32]byte {
+	root, err := hkdf.Extract(sha256.New, secret[:], nil)
+	if err != nil {
+		panic(err) // the secret's size is fixed
+	}
+	return [32]byte(root)
+}
+
 func (at attempt) derive(label string) string {
-	key, err := hkdf.Key(sha256.New, at.secret[:], nil, "codegrant "+label, 32)
+	key, err := hkdf.Expand(sha256.New, at.root[:], "codegrant "+label, 32)
 	if err != nil {
 		panic(err) // 32 bytes is within HKDF's limit
 	}
@@ -103,6 +114,7 @@ func decodeAttempt(b []byte) (attempt, error) {
 		return at, fmt.Errorf("authorization request of another version")
 	}
 	copy(at.secret[:], b[1:33])
+	at.root = rootOf(at.secret)
 	at.created = time.UnixMicro(int64(binary.BigEndian.Uint64(b[33:41])))
 	rest := b[41:]
 	if b[0] >= demandingVersion {

@@ -70,10 +70,9 @@ func (in *signIn) furtherParts(w http.ResponseWriter, r *http.Request, state str
 	return all.String()
 }
 
-// rememberAttempt hands the attempt to the browser, and takes its oldest ones
-// back where they have become too many.
-func (in *signIn) rememberAttempt(w http.ResponseWriter, r *http.Request, at attempt) {
-	state := at.state()
+// rememberAttempt hands the attempt, of which state is the name, to the browser, and takes
+// its oldest ones back where they have become too many.
+func (in *signIn) rememberAttempt(w http.ResponseWriter, r *http.Request, at attempt, state string) {
 	sealed := in.Keys.Seal(attemptPurpose, at.encode(), in.attemptBinding(state))
 	size := in.setAttempt(w, state, sealed)
 

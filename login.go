@@ -91,10 +91,11 @@ func (in *signIn) beginWith(w http.ResponseWriter, r *http.Request, returnTo, pr
 		return
 	}
 	at := newAttempt(in.Now(), returnTo, in.demandOf(query))
-	in.rememberAttempt(w, r, at)
+	state := at.state()
+	in.rememberAttempt(w, r, at, state)
 	request := cognito.AuthorizationRequest{
 		RedirectURI:      in.callbackURL(),
-		State:            at.state(),
+		State:            state,
 		Nonce:            at.nonce(),
 		CodeChallenge:    cognito.CodeChallenge(at.codeVerifier()),
 		Scopes:           in.Scopes,

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // answer is a response of the pool, or of something in between.
@@ -118,40 +119,114 @@ type object map[string]json.RawMessage
 
 // str returns a member that is a string; "" where it is missing or null.
 func (o object) str(name string) (s string, err error) {
-	if raw, ok := o[name]; ok && json.Unmarshal(raw, &s) != nil {
+	raw, ok := o[name]
+	if ok && isPlain(raw) {
+		return string(raw[1 : len(raw)-1]), nil
+	}
+	if ok && json.Unmarshal(raw, &s) != nil {
 		return "", errors.New(name + " is not a string")
 	}
 	return s, nil
 }
 
-// readObject decodes one JSON object whose names are unique, with nothing after
-// it: encoding/json takes the last of two, in any capitals.
+// isPlain reports whether a value is a string that stands for what is between its quotes:
+// tokens do, and are long.
+func isPlain(raw json.RawMessage) bool {
+	if len(raw) < 2 || raw[0] != '"' || raw[len(raw)-1] != '"' {
+		return false
+	}
+	for _, c := range raw[1 : len(raw)-1] {
+		if c < ' ' || c >= utf8.RuneSelf || c == '\\' || c == '"' {
+			return false
+		}
+	}
+	return true
+}
+
+// readObject reads one JSON object whose names are unique, with nothing after it:
+// encoding/json takes the last of two, in any capitals. It finds where members begin and
+// end, and has encoding/json say whether they are what they look like, but for strings that
+// are plain: tokens are long, and are read as a person waits.
 func readObject(body []byte) (object, error) {
 	notJSON := errors.New("it is not a JSON object")
-	d := json.NewDecoder(bytes.NewReader(body))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+	rest := bytes.TrimLeft(body, space)
+	if len(rest) == 0 || rest[0] != '{' {
 		return nil, notJSON
 	}
+	rest = bytes.TrimLeft(rest[1:], space)
 	members := make(object)
-	for d.More() {
-		name, err := d.Token()
-		if err != nil {
+	for len(rest) > 0 && rest[0] != '}' {
+		quoted, after := cutValue(rest)
+		var name string
+		if isPlain(quoted) {
+			name = string(quoted[1 : len(quoted)-1])
+		} else if len(quoted) == 0 || quoted[0] != '"' || json.Unmarshal(quoted, &name) != nil {
 			return nil, notJSON
 		}
-		var raw json.RawMessage
-		if err := d.Decode(&raw); err != nil {
-			return nil, notJSON
-		}
-		if _, twice := members[name.(string)]; twice {
+		if _, twice := members[name]; twice {
 			return nil, errors.New("it names a member twice")
 		}
-		members[name.(string)] = raw
+		after = bytes.TrimLeft(after, space)
+		if len(after) == 0 || after[0] != ':' {
+			return nil, notJSON
+		}
+		value, after := cutValue(bytes.TrimLeft(after[1:], space))
+		if !isPlain(value) && !json.Valid(value) {
+			return nil, notJSON
+		}
+		members[name] = value
+		rest = bytes.TrimLeft(after, space)
+		if len(rest) > 0 && rest[0] == ',' {
+			if rest = bytes.TrimLeft(rest[1:], space); len(rest) > 0 && rest[0] == '}' {
+				return nil, notJSON
+			}
+		} else if len(rest) == 0 || rest[0] != '}' {
+			return nil, notJSON
+		}
 	}
-	if t, err := d.Token(); err != nil || t != json.Delim('}') {
+	if len(rest) == 0 {
 		return nil, notJSON
 	}
-	if len(bytes.TrimSpace(body[d.InputOffset():])) > 0 {
+	if len(bytes.TrimLeft(rest[1:], space)) > 0 {
 		return nil, errors.New("something follows the JSON object")
 	}
 	return members, nil
+}
+
+// space is what may stand between the parts of a JSON text.
+const space = " \t\r\n"
+
+// cutValue cuts the value that a JSON text begins with, if it is one.
+func cutValue(text []byte) (value, rest []byte) {
+	depth := 0
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '"':
+			for i++; i < len(text) && text[i] != '"'; i++ {
+				if text[i] == '\\' {
+					i++
+				}
+			}
+			if i >= len(text) {
+				return text, nil
+			}
+		case '{', '[':
+			depth++
+			continue
+		case '}', ']':
+			if depth == 0 {
+				return text[:i], text[i:]
+			}
+			depth--
+		default:
+			if depth == 0 && (text[i] == ',' || text[i] == ':' || strings.IndexByte(space, text[i]) >= 0) {
+				return text[:i], text[i:]
+			}
+			continue
+		}
+		if depth == 0 {
+			return text[:i+1], text[i+1:]
+		}
+	}
+	return text, nil
 }

@@ -1,7 +1,9 @@
 package cognito
 
 import (
+	"bytes"
 	"encoding/json"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -38,21 +40,63 @@ func FuzzParseTokens(f *testing.F) {
 	})
 }
 
-// FuzzReadObject: an object that is read has the names that the body has, once each.
+// strictly reads an object as readObject is to, by encoding/json's tokens.
+func strictly(body []byte) (map[string]json.RawMessage, bool) {
+	d := json.NewDecoder(bytes.NewReader(body))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return nil, false
+	}
+	members := make(map[string]json.RawMessage)
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return nil, false
+		}
+		var raw json.RawMessage
+		if _, twice := members[name.(string)]; twice || d.Decode(&raw) != nil {
+			return nil, false
+		}
+		members[name.(string)] = raw
+	}
+	if t, err := d.Token(); err != nil || t != json.Delim('}') {
+		return nil, false
+	}
+	return members, len(bytes.TrimLeft(body[d.InputOffset():], " \t\r\n")) == 0
+}
+
+// FuzzReadObject: an object is read as encoding/json reads it, and refused where that
+// refuses it, has a name twice, or finds something after it.
 func FuzzReadObject(f *testing.F) {
 	f.Add([]byte(`{"a":1,"b":{"c":[true,null,"x"]}}`))
 	f.Add([]byte(`{"a":1,"\u0061":2}`))
 	f.Add([]byte(` {} `))
 	f.Add([]byte(`{"a":1} x`))
 	f.Add([]byte(strings.Repeat(`{"a":`, 100)))
+	for _, body := range []string{
+		"", "{", "}", `{"a"}`, `{"a":}`, `{"a":1,}`, `{,"a":1}`, `{"a":1 "b":2}`, `{"a":1:2}`, `{"a" 1}`, `{a:1}`, `{1:1}`, `{"a":"`, `{"a":"\`, `{"a":"\"}`,
+		`{"a":"\""}`, `{"a":"\\"}`, "{\"a\":\"\x01\"}", "{\"a\":\"\xff\"}", `{"a":"x""y"}`, `{"a":1x}`, `{"a":01}`, `{"a":-}`, `{"a":tru}`, `{"a":[1,2}`, `{"a":[1,{"b":"]"}]}`,
+		`{"a":{"b":1}}}`, `{"a":"\ud800"}`, `{"a\n":"b","":0}`, "\f{}", "{\f}", `{"a":1}` + "\x00", `{"a":{}"b":1}`, `{"a":[]]`, `{"a":null,"A":null}`, `{"a":1}{}`, `[{"a":1}]`, `"{}"`, `{"a":"é"}`,
+	} {
+		f.Add([]byte(body))
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		members, err := readObject(body)
+		want, ok := strictly(body)
+		if ok != (err == nil) {
+			t.Fatalf("readObject(%q) = %v, by encoding/json: %t", body, err, ok)
+		}
 		if err != nil {
 			return
 		}
-		var want map[string]json.RawMessage
-		if err := json.Unmarshal(body, &want); err != nil || len(want) != len(members) {
-			t.Fatalf("readObject(%q) = %d members, encoding/json finds %d, %v", body, len(members), len(want), err)
+		if !maps.EqualFunc(members, want, func(a, b json.RawMessage) bool { return bytes.Equal(a, b) }) {
+			t.Fatalf("readObject(%q) = %q, by encoding/json %q", body, members, want)
+		}
+		for name, raw := range want {
+			var text string
+			refused := json.Unmarshal(raw, &text) != nil
+			if got, err := members.str(name); got != text || refused != (err != nil) {
+				t.Errorf("readObject(%q): %q is %q, %v, by encoding/json %q", body, name, got, err, text)
+			}
 		}
 		again, err := json.Marshal(members)
 		if err != nil {

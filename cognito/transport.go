@@ -1,6 +1,7 @@
 package cognito
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -174,9 +175,11 @@ func (c *Client) do(r *http.Request) (answer, error) {
 		return answer{}, err
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
-	if err != nil {
+	// What the header says is not believed further than an answer may be long.
+	var body bytes.Buffer
+	body.Grow(int(min(max(response.ContentLength, 0), maxAnswer)) + bytes.MinRead)
+	if _, err := body.ReadFrom(io.LimitReader(response.Body, maxAnswer+1)); err != nil {
 		return answer{}, fmt.Errorf("read the answer: %w", err)
 	}
-	return answer{response.StatusCode, response.Header, body}, nil
+	return answer{response.StatusCode, response.Header, body.Bytes()}, nil
 }

@@ -30,10 +30,10 @@ var errPayload = errors.New("session payload of another version, or damaged")
 // seal makes the sealed content of a record: the length of the first part, then
 // both.
 func (h *Held) seal(handle session.Handle, record session.Record) []byte {
-	first := handle.Seal(record, h.encodeIdentity())
-	sealed := binary.AppendUvarint(nil, uint64(len(first)))
-	sealed = append(sealed, first...)
-	return append(sealed, handle.Seal(record, encodeSet(h.set))...)
+	first, second := handle.Seal(record, h.encodeIdentity()), handle.Seal(record, encodeSet(h.set))
+	sealed := make([]byte, 0, binary.MaxVarintLen16+len(first)+len(second))
+	sealed = binary.AppendUvarint(sealed, uint64(len(first)))
+	return append(append(sealed, first...), second...)
 }
 
 // openIdentity opens the identity alone.
@@ -160,7 +160,8 @@ func decodeIdentity(plain []byte) (*Held, error) {
 }
 
 func encodeSet(t *prove.Set) []byte {
-	e := append(make(encoder, 0, 64+len(t.ID)+len(t.Access)+len(t.Refresh)), tokensVersion)
+	const lengths = 4 * binary.MaxVarintLen16
+	e := append(make(encoder, 0, 1+lengths+len(t.ID)+len(t.Access)+len(t.Refresh)+len(t.Nonce)+len(t.Replicated)), tokensVersion)
 	e.str(t.ID.Reveal())
 	e.str(t.Access.Reveal())
 	e.str(t.Refresh.Reveal())

@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,6 +22,7 @@ func profile(ctx context.Context, flags *flag.FlagSet, args []string, out io.Wri
 	into := flags.String("out", "", "the file to write")
 	seconds := flags.Int("seconds", 60, "how long to look, at most 120")
 	signIns := flags.Bool("sign-ins", false, "have people sign in, in place of requests of who has")
+	allocations := flags.Bool("allocations", false, "write what was allocated since the start, in place of where time is spent")
 	held := flags.Int("held", 0, "so many people sign in, and what the process holds of them is written in place of its time")
 	check := flags.Bool("check", false, "ask /auth/check in place of an upstream")
 	connections := flags.Int("connections", 8, "connections that ask at once")
@@ -76,24 +78,47 @@ func profile(ctx context.Context, flags *flag.FlagSet, args []string, out io.Wri
 	asking, stop := context.WithCancel(ctx)
 	var asked sync.WaitGroup
 	faults := make([]error, *connections)
+	var times atomic.Int64
+	what := "requests"
+	if *signIns {
+		what = "sign-ins"
+	}
 	for i := range *connections {
 		asked.Go(func() {
 			for faults[i] == nil && asking.Err() == nil {
 				if *signIns {
 					_, faults[i] = browse(ctx, g.url+"/orders")
+					times.Add(1)
 					continue
 				}
 				faults[i] = ask(ctx, all, i*17, 1000)
+				times.Add(1000)
 			}
 		})
 	}
-	err = fetchProfile(ctx, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", ops, *seconds), *into)
+	if err := pause(ctx, time.Second); err != nil { // what the first ones cost is not counted
+		return err
+	}
+	before, err := g.process.processor()
+	if err != nil {
+		return err
+	}
+	times.Store(0)
+	if *allocations {
+		err = errors.Join(pause(ctx, time.Duration(*seconds)*time.Second), fetchProfile(ctx, "http://"+ops+"/debug/pprof/allocs", *into))
+	} else {
+		err = fetchProfile(ctx, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", ops, *seconds), *into)
+	}
+	done := times.Load()
+	after, errAfter := g.process.processor()
+	err = errors.Join(err, errAfter)
 	stop()
 	asked.Wait()
 	if err := errors.Join(append(faults, err)...); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "%s: %d s of codegrant serve\n", *into, *seconds)
+	_, err = fmt.Fprintf(out, "%s: %d s of codegrant serve, %d %s, %.0f µs of its processor each\n",
+		*into, *seconds, done, what, float64((after-before).Microseconds())/float64(max(done, 1)))
 	return err
 }
 
