@@ -50,7 +50,7 @@ var groups = []group{
 		},
 	},
 	{
-		title:     "Answer a request of a signed-in browser (empty handler, loopback)",
+		title:     "With the client inside: answer a request of a signed-in browser (empty handler, loopback)",
 		benchmark: "Require",
 		rate:      true,
 		rows: []row{
@@ -62,7 +62,7 @@ var groups = []group{
 		},
 	},
 	{
-		title:     "The same, against Redis without copies of sessions in this process",
+		title:     "With the client inside: the same, against Redis without copies of sessions in this process",
 		benchmark: "Require",
 		rate:      true,
 		rows: []row{
@@ -71,7 +71,7 @@ var groups = []group{
 		},
 	},
 	{
-		title:     "Answer a proxy's question whether a request may pass (/auth/check?group=…)",
+		title:     "With the client inside: answer a proxy's question whether a request may pass (/auth/check?group=…)",
 		benchmark: "Check",
 		rate:      true,
 		rows: []row{
@@ -83,7 +83,7 @@ var groups = []group{
 		},
 	},
 	{
-		title:     "Send a request of a signed-in browser on to an upstream",
+		title:     "With client and upstream inside: send a request of a signed-in browser on",
 		benchmark: "Proxy",
 		rate:      true,
 		rows: []row{
@@ -94,7 +94,7 @@ var groups = []group{
 		},
 	},
 	{
-		title:     "The same, beside a ReverseProxy with a BufferPool, as the gateway's own has",
+		title:     "With client and upstream inside: the same, beside a ReverseProxy with a BufferPool, as the gateway's own has",
 		benchmark: "Proxy",
 		rate:      true,
 		rows: []row{

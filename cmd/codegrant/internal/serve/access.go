@@ -98,7 +98,10 @@ func (g *generation) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	// The gateway says nothing of these.
 	start, seen := time.Now(), &statusWriter{ResponseWriter: w, status: http.StatusOK}
-	attrs := g.requestAttrs(r)
+	var attrs []slog.Attr // as the request came
+	if g.Log.Access {
+		attrs = g.requestAttrs(r)
+	}
 	if costsThePool(endpoint) {
 		if wait := g.process.signIns.wait(network(g.addressFor(r)), start); wait > 0 {
 			g.span(r).Set(tracing.DecisionKey, string(gateway.Refused))

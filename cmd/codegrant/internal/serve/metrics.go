@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -33,6 +34,8 @@ type metrics struct {
 	responses *prometheus.CounterVec
 	outside   *outside
 	programs  *programs
+
+	ofRequests handles[requestKey, requestSeries]
 
 	// by pool
 	signIns, signOuts, refreshes, ended, proofs *prometheus.CounterVec
@@ -91,10 +94,35 @@ func newMetrics(p *process) *metrics {
 	return m
 }
 
+// requestKey is what counts of a request, and requestSeries what it is counted by.
+type requestKey struct {
+	pool, route string
+	decision    gateway.Decision
+	code        int
+}
+
+type requestSeries struct {
+	requests, responses prometheus.Counter
+	latency             prometheus.Observer
+}
+
+func (m *metrics) seriesOf(k requestKey) requestSeries {
+	return requestSeries{
+		m.requests.WithLabelValues(k.pool, k.route, label(string(k.decision))),
+		m.responses.WithLabelValues(k.route, codeOf(k.code)),
+		m.latency.WithLabelValues(k.route),
+	}
+}
+
 func (m *metrics) decided(o gateway.Outcome) {
-	m.requests.WithLabelValues(o.Tenant, o.Route, label(string(decisionOf(o)))).Inc()
-	m.responses.WithLabelValues(o.Route, codeOf(o.Status)).Inc()
-	m.latency.WithLabelValues(o.Route).Observe(o.Duration.Seconds())
+	code := o.Status
+	if code != 0 && http.StatusText(code) == "" {
+		code = code/100*100 + 99 // which is none either: upstreams may make up as many as they like
+	}
+	s := m.ofRequests.of(requestKey{o.Tenant, o.Route, decisionOf(o), code}, m.seriesOf)
+	s.requests.Inc()
+	s.responses.Inc()
+	s.latency.Observe(o.Duration.Seconds())
 	if o.Decision == gateway.TooLarge {
 		m.refused.WithLabelValues(label("identity too large")).Inc()
 	}

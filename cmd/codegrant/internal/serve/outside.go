@@ -28,6 +28,8 @@ type outside struct {
 	clockOffset    *prometheus.GaugeVec
 	log            *slog.Logger
 
+	ofServers handles[serverKey, serverSeries]
+
 	mu        sync.Mutex // guards what follows
 	clocksOff map[string]bool
 	offsets   map[string]time.Duration
@@ -79,6 +81,7 @@ func (o *outside) begin(pools []string, servers []gateway.Server) {
 		}
 	}
 	o.known = servers
+	o.ofServers.forget()
 	for _, s := range servers {
 		o.upstreamTime.WithLabelValues(s.Route, s.Address)
 		o.upstreamFaults.WithLabelValues(s.Route, s.Address)
@@ -98,14 +101,36 @@ func (o *outside) begin(pools []string, servers []gateway.Server) {
 	}
 }
 
+// serverKey is what counts of a server's answer, and serverSeries what it is counted by.
+type serverKey struct {
+	route, server string
+	class         int // of the status; 0: there was no answer
+}
+
+type serverSeries struct {
+	time    prometheus.Observer
+	answers prometheus.Counter // or faults
+}
+
+func (o *outside) seriesOf(k serverKey) serverSeries {
+	s := serverSeries{time: o.upstreamTime.WithLabelValues(k.route, k.server)}
+	if k.class == 0 {
+		s.answers = o.upstreamFaults.WithLabelValues(k.route, k.server)
+	} else {
+		s.answers = o.upstreamCodes.WithLabelValues(k.route, k.server, classOf(k.class*100))
+	}
+	return s
+}
+
 // upstream hears of a server's answer.
 func (o *outside) upstream(a gateway.UpstreamAnswer) {
-	o.upstreamTime.WithLabelValues(a.Route, a.Server).Observe(a.Duration.Seconds())
+	class := a.Status / 100
 	if a.Err != nil {
-		o.upstreamFaults.WithLabelValues(a.Route, a.Server).Inc()
-		return
+		class = 0
 	}
-	o.upstreamCodes.WithLabelValues(a.Route, a.Server, classOf(a.Status)).Inc()
+	s := o.ofServers.of(serverKey{a.Route, a.Server, class}, o.seriesOf)
+	s.time.Observe(a.Duration.Seconds())
+	s.answers.Inc()
 }
 
 func classOf(status int) string { return strconv.Itoa(status/100) + "xx" }
