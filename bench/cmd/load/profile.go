@@ -76,6 +76,7 @@ func profile(ctx context.Context, flags *flag.FlagSet, args []string, out io.Wri
 	all := slices.Concat(people, slices.Repeat(bearer, len(browsers)))
 
 	asking, stop := context.WithCancel(ctx)
+	defer stop()
 	var asked sync.WaitGroup
 	faults := make([]error, *connections)
 	var times atomic.Int64
