@@ -308,9 +308,9 @@ func TestPace_UsesTheQuota(t *testing.T) {
 		worst    float64 // times the time that the quota makes necessary
 		refusals float64 // share of the calls
 	}{
-		{"below the quota", 28, 30, 1.1, 0},
-		{"half of it is used by others", 28, 15, 1.15, 0.03},
-		{"nearly all of it is used by others", 28, 4, 1.35, 0.2},
+		{"below the quota", listRate, 30, 1.03, 0},
+		{"half of it is used by others", listRate, 15, 1.15, 0.03},
+		{"nearly all of it is used by others", listRate, 4, 1.35, 0.2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -339,6 +339,35 @@ func TestPace_UsesTheQuota(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestPace_MakesUpForLateCalls: whoever calls one after the other, and gets some answers
+// late, calls as often as the rate has it, and after a long pause no more than a few at once.
+func TestPace_MakesUpForLateCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const calls = 600
+		p, begun := newPace(25), time.Now()
+		for n := range calls {
+			if err := p.wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep([]time.Duration{20 * time.Millisecond, 50 * time.Millisecond}[n%2])
+		}
+		if took := time.Since(begun); took > 24500*time.Millisecond {
+			t.Errorf("%d calls took %s, want 24 s as at 25 a second", calls, took)
+		}
+
+		time.Sleep(time.Hour)
+		begun = time.Now()
+		for range 25 {
+			if err := p.wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if took := time.Since(begun); took < 850*time.Millisecond {
+			t.Errorf("after an hour, 25 calls began within %s, want 850 ms at least", took)
+		}
+	})
 }
 
 func TestPace_EndsWithItsContext(t *testing.T) {

@@ -23,6 +23,7 @@ const (
 	recovery   = 0.01                   // of the best rate, each second
 	leastRate  = 0.02                   // of the best rate
 	pauseAfter = 200 * time.Millisecond // with the quota used up, the next call fails as well
+	madeUp     = 100 * time.Millisecond // a call that begins late delays none after it, up to this
 )
 
 func newPace(most float64) *pace {
@@ -35,8 +36,10 @@ func (p *pace) wait(ctx context.Context) error {
 	now := time.Now()
 	p.rise(now)
 	at := p.next
-	if at.Before(now) {
+	if earliest := now.Add(-madeUp); p.next.IsZero() {
 		at = now
+	} else if at.Before(earliest) {
+		at = earliest
 	}
 	p.next = at.Add(time.Duration(float64(time.Second) / p.rate))
 	p.mu.Unlock()

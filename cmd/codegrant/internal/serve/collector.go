@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	readings "runtime/metrics"
+	"time"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 )
@@ -60,6 +61,22 @@ func tuneCollector(ctx context.Context) {
 	follow()
 	// A heap that grows fast must not go on with the percentage of the small one that it was.
 	onCollection(ctx, follow)
+}
+
+// settled is how long after the start nothing of it goes on.
+const settled = 10 * time.Second
+
+// forgetStart has the process be without the pages of its file that its start has left
+// there, once it is over. Most are of packages that were made ready, and are not needed
+// again; they count as memory in use until the kernel runs short.
+func (p *process) forgetStart(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(settled):
+		if err := dropOwnPages(); err != nil {
+			p.log.Debug("pages of the program's file stay in memory", "reason", err.Error())
+		}
+	}
 }
 
 // mark is an object that nothing refers to. Its finalizer runs after each collection.

@@ -191,6 +191,7 @@ func (c Command) serve(ctx context.Context, s *settings.Settings, keys *session.
 	beside.Go(func() { p.countSessions(watching) })
 	beside.Go(func() { p.watchPasses(watching) })
 	tuneCollector(watching)
+	beside.Go(func() { p.forgetStart(watching) })
 	beside.Go(func() { p.tellOthers(watching) })
 	beside.Go(func() { p.checkCallbacks(watching) })
 	log.Info("serving", "listen", on.Main.Addr().String(), "pools", len(s.Pools), "routes", len(s.Routes), "sessions", s.Sessions)
