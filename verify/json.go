@@ -37,7 +37,8 @@ func readObject(s string) ([]member, error) {
 	if r.peek() != '{' {
 		return nil, errNotObject
 	}
-	r.members = make([]member, 0, 24)
+	most := min(strings.Count(s, ":"), maxNames) // each name has one behind it
+	r.members, r.names = make([]member, 0, most), make([]uint64, 0, most)
 	if err := r.object(1); err != nil {
 		return nil, err
 	}
