@@ -54,7 +54,7 @@ func newTargets(ctx context.Context, people int, access bool) (targets []target,
 	if err != nil {
 		return nil, nil, err
 	}
-	proxy, err := server("ReverseProxy", childProxy, upstream.url)
+	proxy, err := server("ReverseProxy", childProxy, upstream.url, "buffers")
 	if err != nil {
 		return nil, nil, err
 	}
@@ -76,7 +76,7 @@ func newTargets(ctx context.Context, people int, access bool) (targets []target,
 	}{
 		{"net/http, no authentication", bare, check.signIn, "/auth/check?group=analysts"},
 		{"codegrant serve, /auth/check", check.process, check.signIn, "/auth/check?group=analysts"},
-		{"httputil.ReverseProxy", proxy, proxied.signIn, "/orders"},
+		{"ReverseProxy with a BufferPool", proxy, proxied.signIn, "/orders"},
 		{"codegrant serve, proxied", proxied.process, proxied.signIn, "/orders"},
 	} {
 		browsers, err := one.signIn(ctx, people)
@@ -256,6 +256,14 @@ func latency(ctx context.Context, flags *flag.FlagSet, args []string, out io.Wri
 			short(middle(func(s taken) time.Duration { return s.p50 })), short(middle(func(s taken) time.Duration { return s.p95 })),
 			short(p99[len(p99)/2]), "("+short(p99[0])+" to "+short(p99[len(p99)-1])+")",
 			short(middle(func(s taken) time.Duration { return s.most })), short(middle(func(s taken) time.Duration { return s.processor })), bad)
+		if i%2 == 1 { // the one before is bare
+			var ratios []float64
+			for round, got := range seen[i] {
+				ratios = append(ratios, got.p99.Seconds()/seen[i-1][round].p99.Seconds())
+			}
+			ratio := quartilesOf(ratios)
+			fmt.Fprintf(out, "    p99 × the bare one's of the same round: %.2f (%.2f–%.2f)\n", ratio.median, ratio.low, ratio.high)
+		}
 		if reached := seen[i][0].rate; reached < 0.95**rate {
 			fmt.Fprintf(out, "    only %.0f requests a second were answered: the latencies are those of a server that is overrun\n", reached)
 		}

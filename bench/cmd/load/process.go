@@ -14,7 +14,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -398,91 +397,4 @@ func (f *field) pairs(number, signIns int) []pair {
 		)
 	}
 	return all
-}
-
-// memory prints what servers hold at the start, and what sessions take.
-func (f *field) memory(ctx context.Context, sessions int, out io.Writer) error {
-	fmt.Fprintf(out, "\n  resident memory\n")
-	ops, err := freeAddress()
-	if err != nil {
-		return err
-	}
-	g, err := newGateway(ctx, settings{build: f.build, ops: ops})
-	if err != nil {
-		return err
-	}
-	defer g.close()
-	if err := pause(ctx, settle); err != nil {
-		return err
-	}
-	before, err := g.process.resident()
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "  %-52s %9.1f MiB\n", "codegrant serve, at the start", mebi(before))
-	heldBefore, err := heapOf(ctx, ops)
-	if err != nil {
-		return err
-	}
-	tokens, err := g.tokens(ctx)
-	if err != nil {
-		return err
-	}
-	size := 0
-	for _, token := range tokens {
-		size += len(token)
-	}
-	if _, err := g.signIn(ctx, sessions); err != nil {
-		return err
-	}
-	if err := pause(ctx, settle); err != nil {
-		return err
-	}
-	after, err := g.process.resident()
-	if err != nil {
-		return err
-	}
-	heldAfter, err := heapOf(ctx, ops)
-	if err != nil {
-		return err
-	}
-	for _, row := range []struct {
-		label string
-		each  float64
-	}{
-		{"each session, on the heap", (heldAfter - heldBefore) / float64(sessions)},
-		{"each session, with what the collector has not freed", float64(after-before) / float64(sessions)},
-	} {
-		if _, err := fmt.Fprintf(out, "  %-52s %9.0f B, %.2f × the %d B of its tokens\n", row.label, row.each, row.each/float64(size), size); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// heapOf is what a process holds on its heap, once that was collected.
-func heapOf(ctx context.Context, ops string) (held float64, err error) {
-	text := ""
-	for _, path := range []string{"/debug/pprof/heap?gc=1", "/metrics"} {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+ops+path, nil)
-		if err != nil {
-			return 0, err
-		}
-		answer, err := http.DefaultClient.Do(request)
-		if err != nil {
-			return 0, err
-		}
-		b, err := io.ReadAll(answer.Body)
-		answer.Body.Close()
-		if err != nil {
-			return 0, err
-		}
-		text = string(b)
-	}
-	_, after, _ := strings.Cut(text, "\ngo_memstats_heap_alloc_bytes ")
-	line, _, _ := strings.Cut(after, "\n")
-	if held, err = strconv.ParseFloat(line, 64); err != nil {
-		return 0, fmt.Errorf("the heap of the process: %w", err)
-	}
-	return held, nil
 }
