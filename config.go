@@ -30,10 +30,9 @@ type Config struct {
 	// Pool is the user pool and the app client to sign in with. Required.
 	Pool cognito.Pool
 
-	// BaseURL is the origin that browsers see, such as https://app.example.com,
-	// without a path. Redirects are built from it and never from a request's
-	// Host. Plain http is accepted for localhost alone, as at Cognito itself.
-	// Defaults to the origin of CallbackURL, else to http://localhost:8080.
+	// BaseURL is the origin that browsers see, such as https://app.example.com, without a path.
+	// Redirects are built from it and never from a request's Host. Plain http is accepted for localhost
+	// alone, as at Cognito itself. Defaults to the origin of CallbackURL, else to http://localhost:8080.
 	BaseURL string
 
 	// CallbackURL is the callback URL as registered at the app client, on
@@ -43,18 +42,19 @@ type Config struct {
 	// Scopes to ask for. Defaults to openid, email and profile.
 	Scopes []string
 
-	// DefaultReturnURL is where a sign-in ends that did not begin at a page: a
-	// path, or a URL of an allowed origin. Defaults to "/".
+	// ProviderFor chooses where a person signs in whose link to the sign-in has a login_hint and names no provider: an
+	// identity_provider or an idp_identifier of the pool; empty: its own page. See package rule. Defaults to none.
+	ProviderFor func(loginHint string) (identityProvider, idpIdentifier string)
+
+	// DefaultReturnURL is where a sign-in ends that did not begin at a page: a path, or a URL of an allowed origin. Defaults to "/".
 	DefaultReturnURL string
 
-	// AllowedReturnOrigins are other origins that a sign-in may return to, such
-	// as https://www.example.com. Defaults to none but BaseURL.
+	// AllowedReturnOrigins are other origins that a sign-in may return to, such as https://www.example.com. Defaults to none but BaseURL.
 	AllowedReturnOrigins []string
 
-	// EncodedReturnPaths has people come back from a sign-in, too, to paths that servers
-	// read in several ways: with encoded slashes (%2F) and percent signs, or with empty
-	// segments (//). One that could be read as another host, or that has dot segments,
-	// is refused in any case. Defaults to false: such a sign-in ends at DefaultReturnURL.
+	// EncodedReturnPaths has people come back from a sign-in, too, to paths that servers read in several ways: with
+	// encoded slashes (%2F) and percent signs, or with empty segments (//). One that could be read as another host, or
+	// that has dot segments, is refused in any case. Defaults to false: such a sign-in ends at DefaultReturnURL.
 	EncodedReturnPaths bool
 
 	// SignOutURLs are the sign-out URLs registered at the app client; Cognito
@@ -96,9 +96,8 @@ type Config struct {
 	// use one session store should share that instead: see InsecureCookieDomain. Defaults to none.
 	InsecureSharedTokensDomain string
 
-	// Keys seal what the browser carries during a sign-in. Processes that share
-	// a session store must share them. Defaults to a random key, and is
-	// required when Sessions says that several processes use it.
+	// Keys seal what the browser carries during a sign-in. Processes that share a session store must share
+	// them. Defaults to a random key, and is required when Sessions says that several processes use it.
 	Keys *session.Keyring
 
 	// Cupboard keeps small records beyond a restart, for all processes that share it:
@@ -137,10 +136,9 @@ type Config struct {
 	// follow, as cookies of one port reach every other.
 	CookieName string
 
-	// InsecureCookieDomain shares the session cookie with every host under a
-	// domain. Each of those hosts can then read it and plant one; the hosts
-	// must share Sessions. It needs a CookieName without the __Host- prefix.
-	// Defaults to the one host of BaseURL.
+	// InsecureCookieDomain shares the session cookie with every host under a domain. Each of those hosts can
+	// then read it and plant one; the hosts must share Sessions. It needs a CookieName without the __Host-
+	// prefix. Defaults to the one host of BaseURL.
 	InsecureCookieDomain string
 
 	// SameSiteStrict keeps the session cookie from every request that another site causes, also from
@@ -174,6 +172,10 @@ type Config struct {
 	// of the gateway. Defaults to [GroupsOfToken].
 	Groups GroupSource
 
+	// Organization says which organisation a person acts for; nil, nil is none. It is asked with every request of a
+	// person; an error is answered with 503. Package organization has one. Defaults to none.
+	Organization func(ctx context.Context, id *Identity) (*Organization, error)
+
 	// BearerClientIDs are further app clients of the pool whose bearer tokens
 	// are accepted. Defaults to none but Pool.ClientID.
 	BearerClientIDs []string
@@ -186,9 +188,8 @@ type Config struct {
 	// that an access token may be bound to. Defaults to none.
 	BearerResources []string
 
-	// BearerActors are those who may act for people everywhere, by a bearer token that
-	// says so (act, RFC 8693): as in [AllowActors], which allows them in one place.
-	// Defaults to none.
+	// BearerActors are those who may act for people everywhere, by a bearer token that says
+	// so (act, RFC 8693): as in [AllowActors], which allows them in one place. Defaults to none.
 	BearerActors []string
 
 	// LoadBalancer accepts what an AWS load balancer says about people whom it
@@ -201,10 +202,9 @@ type Config struct {
 	// the load balancer, in order. Defaults to none.
 	Authenticators []Authenticator
 
-	// AcceptTokens opens POST /session, which takes a token set that a client
-	// already holds (a single-page or mobile application that signs in by itself,
-	// with the same app client), verifies it, and opens a session for it. Pages
-	// of TrustedOrigins may call it from elsewhere. Defaults to false.
+	// AcceptTokens opens POST /session, which takes a token set that a client already holds (a single-page or
+	// mobile application that signs in by itself, with the same app client), verifies it, and opens a session
+	// for it. Pages of TrustedOrigins may call it from elsewhere. Defaults to false.
 	AcceptTokens bool
 
 	// Levels are the values of the claim acr, the lowest first, as the pool has them. See

@@ -45,6 +45,9 @@ type Identity struct {
 	Scopes        []string // of the access token
 	ClientID      string   // the app client that the tokens were issued to
 
+	// Organization is what the person acts for; nil: nothing. See Config.Organization.
+	Organization *Organization
+
 	// Machine says that this is no person: a service with a token of its own, and ClientID
 	// is its app client. A handler sees one where the permission [Machine] does. It has no
 	// name and no groups, and Subject is its ClientID.

@@ -105,6 +105,9 @@ func (in *signIn) beginWith(w http.ResponseWriter, r *http.Request, returnTo, pr
 		LoginHint:        passOn(query.Get("login_hint")),
 		Prompt:           passOn(prompt),
 	}
+	if in.ProviderFor != nil && request.LoginHint != "" && request.IdentityProvider == "" && request.IDPIdentifier == "" {
+		request.IdentityProvider, request.IDPIdentifier = in.ProviderFor(request.LoginHint)
+	}
 	at.demand.request(&request, in.standards)
 	returnto.Redirect(w, in.client.AuthorizeURL(request), http.StatusFound)
 	in.audit(r.Context(), slog.LevelDebug, "sign-in started")

@@ -2,10 +2,13 @@ package codegrant
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/codegrant/codegrant/internal/fault"
 )
 
 var errOtherScheme = errors.New("the page that sent it came over another protocol than this site does")
@@ -69,4 +72,21 @@ func (s *site) schemeOf(r *http.Request) string {
 func opensWebSocket(r *http.Request) bool {
 	h := r.Header
 	return h.Get("Upgrade") != "" || h.Get("Sec-Websocket-Key") != "" || h.Get("Sec-Websocket-Version") != "" || h.Get("Sec-Fetch-Mode") == "websocket"
+}
+
+// crossOrigin refuses an unsafe request that another site made the browser send
+// with a session cookie or another proof that it adds by itself. A WebSocket
+// handshake is a GET, and opens a channel that is not for reading alone.
+func (s *site) crossOrigin(r *http.Request) error {
+	if s.InsecureNoCrossOriginProtection {
+		return nil
+	}
+	if opensWebSocket(r) {
+		r = r.WithContext(r.Context())
+		r.Method = http.MethodPost
+	}
+	if err := s.checkOrigin(r); err != nil {
+		return fmt.Errorf("%w: %w", fault.CrossOrigin, err)
+	}
+	return nil
 }

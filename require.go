@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -114,7 +113,11 @@ func (a *Auth) asksStill(r *http.Request) (id *Identity, until time.Time, err er
 		return nil, until, err
 	case held != nil:
 		own := a.gate.identityOf(&held.Person, held.Key.Short(), held)
-		return &own, earlier(own.Expires, held.Record.Expires), a.gate.crossOrigin(r)
+		if err := a.gate.crossOrigin(r); err != nil {
+			return nil, until, err
+		}
+		id, err := a.gate.placed(r.Context(), &own)
+		return id, earlier(own.Expires, held.Record.Expires), err
 	}
 	id, _, err = a.gate.offered(r)
 	switch {
@@ -161,6 +164,10 @@ func (g *gate) identify(w http.ResponseWriter, r *http.Request) (*request, bool)
 		req.identity, req.sessionEnd = &req.own, held.Record.Expires
 		if err := g.crossOrigin(r); err != nil {
 			g.forbidden(w, r, req.identity, err)
+			return nil, false
+		}
+		if req.identity, err = g.placed(r.Context(), req.identity); err != nil {
+			g.unavailable(w, r, err)
 			return nil, false
 		}
 		return req, true
@@ -227,22 +234,5 @@ func (g *gate) current(ctx context.Context, id *Identity) (*Identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	return g.measured(id.with(row, groups)), nil
-}
-
-// crossOrigin refuses an unsafe request that another site made the browser send
-// with a session cookie or another proof that it adds by itself. A WebSocket
-// handshake is a GET, and opens a channel that is not for reading alone.
-func (s *site) crossOrigin(r *http.Request) error {
-	if s.InsecureNoCrossOriginProtection {
-		return nil
-	}
-	if opensWebSocket(r) {
-		r = r.WithContext(r.Context())
-		r.Method = http.MethodPost
-	}
-	if err := s.checkOrigin(r); err != nil {
-		return fmt.Errorf("%w: %w", fault.CrossOrigin, err)
-	}
-	return nil
+	return g.placed(ctx, g.measured(id.with(row, groups)))
 }

@@ -18,11 +18,18 @@ type userInfo struct {
 	Scopes        []string `json:"scopes"`
 	Actor         string   `json:"actor,omitempty"` // who acts for the person
 	Issuer        string   `json:"iss"`
+	Organization  *userOrg `json:"organization,omitempty"` // that the person acts for
 	Method        Method   `json:"method"`
 	AuthTime      int64    `json:"auth_time,omitempty"` // epoch seconds, as the claim
 	ACR           string   `json:"acr,omitempty"`
 	AMR           []string `json:"amr,omitempty"`
 	Expires       string   `json:"token_expires"` // RFC 3339; a session outlives it
+}
+
+type userOrg struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	Role string `json:"role"`
 }
 
 // user answers with the identity as JSON, or 401.
@@ -56,6 +63,9 @@ func newUserInfo(id *Identity) userInfo {
 		Groups: orEmpty(id.Groups), Scopes: orEmpty(id.Scopes), Actor: id.Actor.String(), Issuer: id.Issuer, Method: id.Method,
 		ACR: id.ACR, AMR: id.AMR,
 		Expires: id.Expires.UTC().Format(time.RFC3339),
+	}
+	if o := id.Organization; o != nil {
+		info.Organization = &userOrg{o.ID, o.Name, o.Role}
 	}
 	if !id.AuthTime.IsZero() {
 		info.AuthTime = id.AuthTime.Unix()

@@ -2,11 +2,14 @@ package e2e
 
 import (
 	"bytes"
+	"database/sql"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,6 +21,8 @@ import (
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/codegranttest"
 	"github.com/codegrant/codegrant/gateway"
+	"github.com/codegrant/codegrant/organization"
+	"github.com/codegrant/codegrant/replica/sqlreplica"
 )
 
 // TestOpenAPI holds docs/openapi.yaml against a running service: each answer is one that
@@ -51,12 +56,20 @@ func TestOpenAPI(t *testing.T) {
 	var handler http.Handler
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
 	t.Cleanup(server.Close)
-	auth, err := codegrant.New(codegrant.Config{Pool: pool.Register(server.URL), BaseURL: server.URL, AcceptTokens: true, TrustedOrigins: []string{"https://www.example.com"}})
+	users, acting := organizations(t)
+	auth, err := codegrant.New(codegrant.Config{
+		Pool: pool.Register(server.URL), BaseURL: server.URL, AcceptTokens: true, TrustedOrigins: []string{"https://www.example.com"},
+		Replica: users, Organization: acting.Active,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := organization.NewPages(organization.PagesConfig{Auth: auth, Store: acting, People: users})
 	if err != nil {
 		t.Fatal(err)
 	}
 	g, err := gateway.New(gateway.Config{
-		Tenants:        []gateway.Tenant{{Name: "demo", Auth: auth}},
+		Tenants:        []gateway.Tenant{{Name: "demo", Auth: auth, Organization: pages}},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 		Routes:         []gateway.Route{{Path: "/", Files: os.DirFS(t.TempDir())}},
 	})
@@ -91,6 +104,22 @@ func TestOpenAPI(t *testing.T) {
 	person := codegranttest.NewBrowser(t)
 	person.Client.Transport = watched
 	person.SignIn(server.URL+"/auth/login", "alice@example.com", codegranttest.Password)
+	own := func(name, role string) organization.Organization {
+		t.Helper()
+		o, err := acting.Create(t.Context(), name, "a test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := users.UsersByEmail(t.Context(), pool.Clients()[0].Issuer, "alice@example.com")
+		if err == nil && len(all) == 1 {
+			err = acting.Set(t.Context(), o.ID, all[0].ID, role, "a test")
+		}
+		if err != nil {
+			t.Fatal(all, err)
+		}
+		return o
+	}
+	acme, other := own("Acme", "admin"), own("Other", "member")
 	person.Client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	stranger := &http.Client{CheckRedirect: person.Client.CheckRedirect, Transport: watched}
 
@@ -137,6 +166,22 @@ func TestOpenAPI(t *testing.T) {
 		{stranger, "POST", "/step-up", 405, nil, ""},
 		{person.Client, "GET", "/account", 404, script, ""},
 		{person.Client, "HEAD", "/account", 404, nil, ""},
+		{person.Client, "GET", "/organization", 200, script, ""},
+		{person.Client, "GET", "/organization", 200, page, ""},
+		{person.Client, "HEAD", "/organization", 200, nil, ""},
+		{stranger, "GET", "/organization", 401, script, ""},
+		{stranger, "HEAD", "/organization", 401, nil, ""},
+		{stranger, "GET", "/organization", 302, page, ""},
+		{stranger, "HEAD", "/organization", 302, page, ""},
+		{person.Client, "POST", "/organization", 400, form, ""},
+		{person.Client, "POST", "/organization", 404, form, "organization=none"},
+		{person.Client, "POST", "/organization", 409, form, "leave=" + acme.ID},
+		{person.Client, "POST", "/organization", 200, form, "organization=" + acme.ID},
+		{person.Client, "POST", "/organization", 303, formOfPage, "leave=" + other.ID},
+		{person.Client, "POST", "/organization", 403, http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Origin": {"https://other.example"}, "Sec-Fetch-Site": {"cross-site"}}, "leave=" + acme.ID},
+		{stranger, "POST", "/organization", 401, form, ""},
+		{person.Client, "DELETE", "/organization", 405, nil, ""},
+		{person.Client, "GET", "/user", 200, script, ""},
 		{stranger, "GET", "/sessions", 401, script, ""},
 		{person.Client, "GET", "/sessions", 200, script, ""},
 		{person.Client, "GET", "/sessions", 200, page, ""},
@@ -215,6 +260,10 @@ func notAsked(what string) (reason string, listed bool) {
 		"GET /sessions 403":              "TestS062_S585_SessionsOfOnesOwn, with a token",
 		"HEAD /sessions 403":             "the same",
 		"POST /sessions 409":             "TestS585_OthersInCookies, where browsers carry sessions",
+		"GET /organization 403":          "TestS746_SwitchedWithoutThePool, for whoever acts for somebody",
+		"HEAD /organization 403":         "the same",
+		"GET /organization 404":          "where they are off",
+		"HEAD /organization 404":         "the same",
 		"GET /account 200":               "TestS710_Profile, where the pages are turned on",
 		"GET /account 302":               "the same",
 		"GET /account 401":               "TestS714_WhoMayNot",
@@ -226,6 +275,28 @@ func notAsked(what string) (reason string, listed bool) {
 		"GET /.well-known/jwks.json 200": "tests of assertions",
 	}[what]
 	return reason, listed
+}
+
+// organizations are those of a database of their own, and its replica.
+func organizations(t *testing.T) (*sqlreplica.Store, *organization.Store) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "app.db")+"?_pragma=busy_timeout(20000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)&_txlock=immediate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	users, err := sqlreplica.New(db, sqlreplica.Config{Dialect: sqlreplica.SQLite})
+	if err != nil {
+		t.Fatal(err)
+	}
+	acting, err := organization.New(organization.Config{DB: db, Dialect: organization.SQLite})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(users.Migrate(t.Context()), acting.Migrate(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	return users, acting
 }
 
 type watch func(*http.Request, *http.Response)

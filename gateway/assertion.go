@@ -96,6 +96,14 @@ type claims struct {
 	ACR           string   `json:"acr,omitempty"`
 	AMR           []string `json:"amr,omitempty"`
 	AuthTime      int64    `json:"auth_time,omitempty"`
+
+	Organization *organization `json:"organization,omitempty"` // that the person acts for
+}
+
+type organization struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	Role string `json:"role"`
 }
 
 // actor is who acts for the person, as RFC 8693 has it.
@@ -166,6 +174,13 @@ func appendSaid(b []byte, audience string, id *codegrant.Identity) []byte {
 		}
 	}
 	b = append(b, 0)
+	if o := id.Organization; o != nil && !id.Machine {
+		for _, s := range [...]string{o.ID, o.Name, o.Role} {
+			add(s)
+		}
+	} else {
+		add("")
+	}
 	b = binary.AppendVarint(b, id.UserID)
 	b = binary.AppendVarint(b, secondsOf(id.AuthTime))
 	if id.EmailVerified {
@@ -195,11 +210,15 @@ func (s *signer) signAt(now time.Time, audience string, id *codegrant.Identity) 
 	if machine != "" {
 		subject = ""
 	}
+	var acting *organization
+	if o := id.Organization; o != nil && machine == "" {
+		acting = &organization{o.ID, o.Name, o.Role}
+	}
 	return s.keys.Token("JWT", claims{
 		Issuer: s.Issuer, Audience: audience, Subject: subject, Machine: machine, IssuedAt: now.Unix(), Expires: now.Add(s.Lifetime).Unix(),
 		PoolIssuer: id.Issuer, Username: id.Username, Email: id.Email, EmailVerified: id.EmailVerified, Name: id.Name,
 		Groups: orEmpty(id.Groups), Scopes: orEmpty(id.Scopes), UserID: id.UserID, Session: id.SessionID(), Actor: actorOf(id.Actor, id.Issuer),
-		ACR: id.ACR, AMR: id.AMR, AuthTime: secondsOf(id.AuthTime),
+		ACR: id.ACR, AMR: id.AMR, AuthTime: secondsOf(id.AuthTime), Organization: acting,
 	})
 }
 

@@ -87,6 +87,9 @@ type Tenant struct {
 	// Account answers at Prefix + "/account", and below it: the pages of package account.
 	// Defaults to none.
 	Account http.Handler
+	// Organization answers at Prefix + "/organization", and below it: the endpoint and the
+	// pages of package organization. Defaults to none.
+	Organization http.Handler
 	// Issuer of its tokens. Of several tenants on one host, a bearer token is judged
 	// by that of its issuer where no route says which. It never chooses another
 	// tenant than those of the host. Empty: bearer tokens follow the host.
@@ -324,6 +327,8 @@ func (g *Gateway) serveEndpoint(w http.ResponseWriter, r *http.Request, t *tenan
 		t.endpoints.ServeHTTP(&signingOut{ResponseWriter: w, gateway: g, tenant: t, host: target.host}, r)
 	case t.Account != nil && (endpoint == "/account" || strings.HasPrefix(endpoint, "/account/")):
 		t.Account.ServeHTTP(w, r)
+	case t.Organization != nil && (endpoint == "/organization" || strings.HasPrefix(endpoint, "/organization/")):
+		t.Organization.ServeHTTP(w, r)
 	default:
 		t.endpoints.ServeHTTP(w, r)
 	}

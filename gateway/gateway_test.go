@@ -234,7 +234,7 @@ func TestS090_S091_S092_ForgedIdentityHeaders(t *testing.T) {
 				t.Errorf("%s: upstream saw %s: %v", tt.path, name, values)
 			}
 		}
-		for _, name := range []string{"X-Auth-Subject", "X-Auth-Groups", "X-Auth-Email", "X-Auth-Username", "X-Auth-Name", "X-Auth-Scopes", "X-Auth-User-Id", "X-Auth-Issuer", "X-Auth-Acr", "X-Auth-Amr", "X-Auth-Time", "X-Auth-Actor", "X-Auth-Machine", "X-Auth-Assertion"} {
+		for _, name := range []string{"X-Auth-Subject", "X-Auth-Groups", "X-Auth-Email", "X-Auth-Username", "X-Auth-Name", "X-Auth-Scopes", "X-Auth-User-Id", "X-Auth-Issuer", "X-Auth-Acr", "X-Auth-Amr", "X-Auth-Time", "X-Auth-Actor", "X-Auth-Machine", "X-Auth-Organization", "X-Auth-Organization-Role", "X-Auth-Assertion"} {
 			if len(got.Header[name]) != 1 {
 				t.Errorf("%s: %s is there %d times", tt.path, name, len(got.Header[name]))
 			}

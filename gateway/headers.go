@@ -33,6 +33,9 @@ type Headers struct {
 	AMR       string // by what, separated by commas. Defaults to X-Auth-Amr
 	AuthTime  string // of the sign-in, in seconds since 1970. Defaults to X-Auth-Time
 	Assertion string // signed. Defaults to X-Auth-Assertion
+
+	Organization     string // id of what the person acts for. Defaults to X-Auth-Organization
+	OrganizationRole string // of the person in it. Defaults to X-Auth-Organization-Role
 }
 
 // poolFor names the tenant that a request is judged by, for the log; empty where its
@@ -103,7 +106,18 @@ func (g *Gateway) tell(h http.Header, id *codegrant.Identity) {
 	set(n.ACR, encode(id.ACR, false))
 	set(n.AMR, lists.encode(id.AMR))
 	set(n.AuthTime, lists.seconds(id.AuthTime))
+	organization, role := organizationOf(id)
+	set(n.Organization, encode(organization, false))
+	set(n.OrganizationRole, encode(role, false))
 	set(n.Assertion, "")
+}
+
+// organizationOf is what a person acts for, and their role in it; empty where that is nothing.
+func organizationOf(id *codegrant.Identity) (organization, role string) {
+	if id.Machine || id.Organization == nil {
+		return "", ""
+	}
+	return id.Organization.ID, id.Organization.Role
 }
 
 // nothing is the value of headers that have nothing to tell. It is shared: whoever
@@ -126,6 +140,9 @@ func (g *Gateway) fits(id *codegrant.Identity, r *route) error {
 		escaped += 6 * 4 / 3 // and once more in JSON, as base64url
 	}
 	size := len(id.Subject) + len(id.Username) + len(id.Email) + len(id.Name) + len(id.Issuer) + len(id.Actor.String()) + len(id.ACR)
+	if o := id.Organization; o != nil {
+		size += len(o.ID) + len(o.Name) + len(o.Role)
+	}
 	for _, list := range [...][]string{id.Groups, id.Scopes, id.AMR} {
 		for _, item := range list {
 			size += len(item) + 3

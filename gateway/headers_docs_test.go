@@ -29,6 +29,7 @@ func TestHeadersAreAsDocumented(t *testing.T) {
 		Username: "alice", Email: "alice@example.com", EmailVerified: true, Name: "Zoë Archer", Groups: []string{"admins", "50%", "a,b"},
 		Scopes: []string{"openid", "orders/read"}, UserID: 17, Actor: &codegrant.Actor{ClientID: "4h2agentEXAMPLE"},
 		ACR: "urn:cognito:loa:3", AMR: []string{"pwd", "otp"}, AuthTime: time.Unix(1790000000, 0),
+		Organization: &codegrant.Organization{ID: "org_f2k7q3mx5tzyw4hbdn6sajrepc", Name: "Acme", Role: "admin"},
 	})
 	rows := make(map[string]string)
 	for _, row := range regexp.MustCompile("(?m)^\\| `(X-Auth-[A-Za-z-]+)` \\|.*\\| (?:`(.*)` )?\\|$").FindAllStringSubmatch(string(text), -1) {

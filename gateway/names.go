@@ -98,7 +98,7 @@ func (h Headers) resolve() (headerNames, error) {
 		{&n.Subject, "X-Auth-Subject"}, {&n.Username, "X-Auth-Username"}, {&n.Email, "X-Auth-Email"}, {&n.Name, "X-Auth-Name"},
 		{&n.Groups, "X-Auth-Groups"}, {&n.Scopes, "X-Auth-Scopes"}, {&n.UserID, "X-Auth-User-Id"}, {&n.Issuer, "X-Auth-Issuer"},
 		{&n.Actor, "X-Auth-Actor"}, {&n.Machine, "X-Auth-Machine"}, {&n.ACR, "X-Auth-Acr"}, {&n.AMR, "X-Auth-Amr"}, {&n.AuthTime, "X-Auth-Time"},
-		{&n.Assertion, "X-Auth-Assertion"},
+		{&n.Assertion, "X-Auth-Assertion"}, {&n.Organization, "X-Auth-Organization"}, {&n.OrganizationRole, "X-Auth-Organization-Role"},
 	} {
 		if *name.field == "" {
 			*name.field = name.fallback

@@ -13,6 +13,7 @@ import (
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/inspect"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/manual"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/migrate"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/orgs"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/policy"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/pool"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/serve"
@@ -42,6 +43,7 @@ type cli struct {
 	Completion     manual.Completion      `cmd:"" help:"Print completions for a shell: bash, zsh or fish."`
 	Man            manual.Man             `cmd:"" help:"Write man pages."`
 	Version        versionFlag            `env:"-" help:"Print the version and exit."`
+	Orgs           orgs.Command           `cmd:"" help:"List organisations that people act for, their members and invitations, and change them."`
 }
 
 const description = `Sign-in with Amazon Cognito for Go services and the backends behind them.

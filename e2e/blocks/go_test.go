@@ -27,7 +27,7 @@ var imported = map[string]string{
 	"awssecret": module + "/secret/awssecret", "broker": module + "/broker", "cedar": module + "/rule/cedar",
 	"cloudfront": module + "/cloudfront", "codegrant": module, "codegranttest": module + "/codegranttest",
 	"cognito": module + "/cognito", "exchange": module + "/exchange", "localpool": module + "/localpool",
-	"machine": module + "/machine", "mcp": module + "/mcp", "replica": module + "/replica", "rule": module + "/rule",
+	"machine": module + "/machine", "mcp": module + "/mcp", "organization": module + "/organization", "replica": module + "/replica", "rule": module + "/rule",
 	"session": module + "/session", "sessiontest": module + "/session/sessiontest", "sqlreplica": module + "/replica/sqlreplica",
 	"sqlstore": module + "/session/sqlstore",
 
@@ -72,9 +72,10 @@ var more = map[string]struct {
 	"docs/library.md: func TestOrders(t *testing.T) {":                                              {vars: []string{"newShop func(*testing.T, codegrant.Config) http.Handler"}},
 	"docs/library.md: ctx := codegranttest.WithIdentity(t.Context(), &codegrant.Identity{Username: \"carol\", Groups: []string{\"staff\"}})": {
 		vars: []string{"orders http.HandlerFunc"}},
-	"docs/assertions.md": {vars: []string{"keys jose.JSONWebKeySet"}},
-	"docs/account.md":    {vars: []string{"pool cognito.Pool"}},
-	"docs/pages.md":      {vars: []string{"logo []byte"}},
+	"docs/assertions.md":    {vars: []string{"keys jose.JSONWebKeySet"}},
+	"docs/account.md":       {vars: []string{"pool cognito.Pool"}},
+	"docs/pages.md":         {vars: []string{"logo []byte"}},
+	"docs/organizations.md": {vars: []string{"users *sqlreplica.Store", "send func(context.Context, organization.Mail) error", "invoices http.Handler"}},
 	"docs/client-secrets.md": {vars: []string{"arn string", "pool cognito.Pool"},
 		imports: map[string]string{"config": "github.com/aws/aws-sdk-go-v2/config"}},
 	"docs/cloudfront.md: Resources: []cloudfront.Resource{": {around: "_ = cloudfront.Config{\n%s}",

@@ -39,7 +39,7 @@ func (whoever) Challenge(error) string { return "" }
 
 // identityNames are what the gateway sends, and two that frameworks know by themselves.
 var identityNames = []string{
-	"X-Auth-Subject", "X-Auth-Username", "X-Auth-Email", "X-Auth-Name", "X-Auth-Groups", "X-Auth-Scopes", "X-Auth-User-Id", "X-Auth-Issuer", "X-Auth-Assertion", "X-Auth-Actor", "X-Auth-Machine", "Remote-User", "X-Forwarded-User",
+	"X-Auth-Subject", "X-Auth-Username", "X-Auth-Email", "X-Auth-Name", "X-Auth-Groups", "X-Auth-Scopes", "X-Auth-User-Id", "X-Auth-Issuer", "X-Auth-Assertion", "X-Auth-Actor", "X-Auth-Machine", "X-Auth-Organization", "X-Auth-Organization-Role", "Remote-User", "X-Forwarded-User",
 }
 
 // hostile are lines and bodies that a client could add to a request, so that some server

@@ -130,7 +130,7 @@ func within(t *testing.T, what string, true func() bool) {
 	}
 }
 
-var identityHeaders = []string{"X-Auth-Subject", "X-Auth-Username", "X-Auth-Email", "X-Auth-Name", "X-Auth-Groups", "X-Auth-Scopes", "X-Auth-User-Id", "X-Auth-Issuer", "X-Auth-Acr", "X-Auth-Amr", "X-Auth-Time", "X-Auth-Actor", "X-Auth-Machine", "X-Auth-Assertion"}
+var identityHeaders = []string{"X-Auth-Subject", "X-Auth-Username", "X-Auth-Email", "X-Auth-Name", "X-Auth-Groups", "X-Auth-Scopes", "X-Auth-User-Id", "X-Auth-Issuer", "X-Auth-Acr", "X-Auth-Amr", "X-Auth-Time", "X-Auth-Actor", "X-Auth-Machine", "X-Auth-Organization", "X-Auth-Organization-Role", "X-Auth-Assertion"}
 
 // onceEach holds what the application saw to S-091.
 func onceEach(t *testing.T, got gatewaytest.Seen) {

@@ -24,6 +24,7 @@ type file struct {
 	Sessions       string                 `yaml:"sessions" enum:"memory,database,redis,cookies" help:"Store of sessions. In memory, they end with the process. In cookies, only the browser can end one. Defaults to memory."`
 	Database       database               `yaml:"database" help:"Database of sessions, of ended sessions if Redis has the sessions, and of the replica: its URL, or settings."`
 	Redis          redis                  `yaml:"redis" help:"Redis or Valkey of sessions, or its URL."`
+	Organizations  *organizations         `yaml:"organizations" help:"Organisations that people act for, in the database of the replica: true, or their settings; see docs/organizations.md. Defaults to false."`
 	Replica        replica                `yaml:"replica" help:"Whether the database gets a copy of the people who sign in, and their groups. Defaults to false."`
 	Events         events                 `yaml:"events" help:"Source of changes in the pools for codegrant sync --follow. The gateway ignores it."`
 	Webhooks       map[string]webhookTo   `yaml:"webhooks" help:"Endpoints that get changes of people, by a name that you choose, from codegrant sync and codegrant webhooks send; see docs/webhooks.md. Needs replica.outbox, and no other program may then read the outbox. The gateway ignores it. Defaults to none."`
@@ -141,6 +142,24 @@ type webhookTo struct {
 	PrivateNetwork bool     `yaml:"private_network" help:"Lets it be at an address of a private network. Defaults to false."`
 }
 
+type emailProvider struct {
+	Name       string `yaml:"name" short:"true" help:"Name of the identity provider at the pool (identity_provider)."`
+	Identifier string `yaml:"identifier" help:"Identifier of the provider in its place (idp_identifier)."`
+}
+
+type organizations struct {
+	Enabled         bool          `yaml:"enabled" short:"true" help:"Defaults to true where organizations has other keys."`
+	Roles           []string      `yaml:"roles" help:"Roles of members. The first one invites and removes others. Defaults to admin and member."`
+	InvitationValid time.Duration `yaml:"invitation_valid" help:"How long an invitation can be accepted, from 1h to 2160h. Defaults to 168h."`
+	SMTP            *mailServer   `yaml:"smtp" help:"Mail server that sends invitations, or its URL. Defaults to none: nobody invites on the pages."`
+}
+
+type mailServer struct {
+	URL     string `yaml:"url" short:"true" help:"smtp://user:password@mail.example.com:587, which begins TLS, or smtps:// for TLS from the start. Without TLS this machine alone is reached."`
+	URLFile string `yaml:"url_file" help:"File to read the URL from."`
+	From    string `yaml:"from" help:"Address that invitations come from, such as Example <no-reply@example.com>. Required."`
+}
+
 type pool struct {
 	Name    string   `yaml:"name" help:"Name of the pool in logs, metrics and routes. Required if there are several. Defaults to default."`
 	Hosts   []string `yaml:"hosts" help:"Hosts that it answers for, without a port. Defaults to those that no other pool names."`
@@ -175,6 +194,8 @@ type pool struct {
 
 	AllowEmails       []string `yaml:"allow_emails" help:"E-mail addresses whose owners may sign in, if the pool has verified them. Defaults to all."`
 	AllowEmailDomains []string `yaml:"allow_email_domains" help:"Domains of such addresses, as example.com, or *.example.com for all below it. Defaults to all."`
+
+	EmailProviders map[string]emailProvider `yaml:"email_providers" help:"Identity providers by the domain of an e-mail address, such as acme.example: AcmeSAML. A link to the sign-in with login_hint leads there. Defaults to none."`
 
 	BearerClientIDs []string `yaml:"bearer_client_ids" help:"Further app clients whose bearer tokens are accepted. Defaults to none."`
 	BearerIDTokens  bool     `yaml:"bearer_id_tokens" help:"Accepts ID tokens as bearer tokens too. Defaults to false."`
@@ -239,6 +260,9 @@ type headers struct {
 	AMR       string `yaml:"amr" help:"Methods of the sign-in, separated by commas. Defaults to X-Auth-Amr."`
 	AuthTime  string `yaml:"auth_time" help:"When, in seconds since 1970. Defaults to X-Auth-Time."`
 	Assertion string `yaml:"assertion" help:"Signed. Defaults to X-Auth-Assertion."`
+
+	Organization     string `yaml:"organization" help:"Id of the organisation that the person acts for. Defaults to X-Auth-Organization."`
+	OrganizationRole string `yaml:"organization_role" help:"Role of the person in that organisation. Defaults to X-Auth-Organization-Role."`
 }
 
 type assertions struct {
@@ -271,6 +295,8 @@ type route struct {
 	Cedar             bool          `yaml:"cedar" help:"Asks the Cedar policies. The action is the method in small letters and the route's path, such as get /orders, the resource the application. Defaults to false."`
 	CedarAction       string        `yaml:"cedar_action" help:"Action that they are asked about in its place, such as read."`
 	CedarResource     string        `yaml:"cedar_resource" help:"Resource that they are asked about in its place, such as Folder::\"reports\". Goes with cedar_action."`
+	Organization      bool          `yaml:"organization" help:"Asks that a person acts for an organisation, whichever. Defaults to false."`
+	OrganizationRoles []string      `yaml:"organization_roles" help:"Roles in that organisation of which a person must have one."`
 	ReadOnlyForOthers bool          `yaml:"read_only_for_others" help:"Lets all other people who are signed in read (GET, HEAD, OPTIONS). Defaults to false."`
 
 	MCP *mcpServer `yaml:"mcp" help:"The upstream is an MCP server: true, or its settings. Only tokens open it, never a session; see docs/mcp.md. Defaults to false."`

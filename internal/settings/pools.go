@@ -80,6 +80,7 @@ func (r *reader) pool(key string, p pool, f *file, s *Settings) Pool {
 	if emails := r.emails(key, p.AllowEmails, p.AllowEmailDomains); emails != nil {
 		out.Config.Admit = rule.AtSignIn(emails)
 	}
+	out.Config.ProviderFor = r.emailProviders(key+".email_providers", p.EmailProviders)
 	if p.CloudFront != nil {
 		out.Config.CloudFront = r.cloudFront(key+".cloudfront", *p.CloudFront)
 	}

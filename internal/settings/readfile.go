@@ -44,3 +44,12 @@ func readLimited(path string) ([]byte, error) {
 	}
 	return content, err
 }
+
+// plain says what is the matter with a file without the call that found out.
+func plain(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return fmt.Errorf("%s: %w", path.Path, path.Err)
+	}
+	return err
+}

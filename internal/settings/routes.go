@@ -69,6 +69,8 @@ func (r *reader) route(key string, c route, s *Settings) gateway.Route {
 		r.fault(key+".machines", "it needs scopes: set the scopes that machines must have")
 	case len(c.Groups) > 0 || len(c.AnyGroups) > 0:
 		r.fault(key+".machines", "machines are in no groups, and none could pass; use a separate route for machines")
+	case c.Organization || len(c.OrganizationRoles) > 0:
+		r.fault(key+".machines", "machines act for no organisation, and none could pass; use a separate route for machines")
 	case len(c.AllowEmails) > 0 || len(c.AllowEmailDomains) > 0:
 		r.fault(key+".machines", "machines have no e-mail address, and none could pass; use a separate route for machines")
 	default:
@@ -131,6 +133,7 @@ func (r *reader) permissions(key string, c route, s *Settings) []codegrant.Permi
 		}
 	}
 	all = append(all, r.named(key, c, s)...)
+	all = append(all, r.actingFor(key, c, s)...)
 	if p := r.byPolicies(key, c, s); p != nil {
 		all = append(all, p)
 	}

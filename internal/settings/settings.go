@@ -80,6 +80,8 @@ type Settings struct {
 	BrokerPool string
 	Delegation
 	Console *Console // nil: none
+	// Organizations are what people act for; nil: there are none.
+	Organizations *Organizations
 	// Files are those that were read; a change to one of them is a change of the
 	// configuration. Folders stand for what is in them.
 	Files []string
@@ -293,6 +295,7 @@ func (r *reader) read(text []byte, options Options) *Settings {
 	r.webhooks(&f, s)
 	r.roles(&f, s)
 	r.cedar(&f, s)
+	r.organizations(&f, s)
 	r.look = r.pagesOf(f.Pages)
 	r.pools(&f, s)
 	s.HSTS = r.hsts(f.HSTS, s.Pools)
@@ -487,13 +490,4 @@ func (r *reader) secret(key, value, path string) string {
 		r.fault(key+"_file", "the file is empty")
 	}
 	return content
-}
-
-// plain says what is the matter with a file without the call that found out.
-func plain(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return fmt.Errorf("%s: %w", path.Path, path.Err)
-	}
-	return err
 }

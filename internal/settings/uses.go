@@ -47,7 +47,9 @@ func (r *reader) narrow(f *file, only []string) {
 			f.Pools[i].Domain = strings.TrimPrefix(placeholderOrigin, "https://")
 		}
 	}
-	f.BaseURL = placeholderOrigin
+	if !slices.Contains(only, "base_url") {
+		f.BaseURL = placeholderOrigin
+	}
 }
 
 // forget drops a key, what is below it, and their faults.

@@ -116,6 +116,46 @@ func TestS682_PoliciesDecide(t *testing.T) {
 	}
 }
 
+// TestS682_Organizations: the organisation that somebody acts for is a parent of theirs, and
+// an attribute, with their role.
+func TestS682_Organizations(t *testing.T) {
+	s := file("acme.cedarschema", `
+entity UserGroup; entity Application;
+entity Organization { name: String };
+entity User in [UserGroup, Organization] { sub: String, organization?: Organization, organization_role?: String };
+entity Order { organization: Organization };
+action view, bill appliesTo { principal: [User], resource: [Order] };`)
+	p, err := cedar.New(cedar.Config{Schema: &s, Policies: []cedar.File{file("p.cedar", `
+@id("of the company") permit (principal, action == Action::"view", resource is Order) when { principal in resource.organization };
+@id("bills") permit (principal, action == Action::"bill", resource is Order)
+when { principal has organization && principal.organization == resource.organization && principal has organization_role && principal.organization_role == "admin" };`)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	acting := func(organization, role string) *codegrant.Identity {
+		id := person("carol")
+		id.Organization = &codegrant.Organization{ID: organization, Name: "x", Role: role}
+		return id
+	}
+	machine := acting("org_1", "admin")
+	machine.Machine = true
+	for _, tt := range []struct {
+		name       string
+		id         *codegrant.Identity
+		view, bill bool
+	}{
+		{"an admin", acting("org_1", "admin"), true, true}, {"a member", acting("org_1", "member"), true, false},
+		{"of another", acting("org_2", "admin"), false, false}, {"of none", person("carol"), false, false}, {"a machine", machine, false, false},
+	} {
+		for action, want := range map[string]bool{"view": tt.view, "bill": tt.bill} {
+			order := map[string]any{"organization": map[string]any{"__entity": map[string]any{"type": "Organization", "id": "org_1"}}}
+			if v, err := p.Decide(tt.id, cedar.Target{Action: action, Resource: `Order::"42"`, Attributes: order}); err != nil || v.Allowed != want {
+				t.Errorf("%s, %s: %+v, %v", tt.name, action, v, err)
+			}
+		}
+	}
+}
+
 // TestS682_AForbidThatFails: what Cedar would leave out refuses; a permit that fails permits nothing.
 func TestS682_AForbidThatFails(t *testing.T) {
 	p, err := cedar.New(cedar.Config{Policies: []cedar.File{file("p.cedar", `

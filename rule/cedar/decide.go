@@ -139,6 +139,12 @@ func (p *Policies) person(id *codegrant.Identity, entities types.EntityMap) type
 		}
 	}
 	attributes := types.RecordMap{"sub": types.String(id.Subject)}
+	if o := id.Organization; o != nil && !id.Machine {
+		organization := types.NewEntityUID(p.named("Organization"), types.String(o.ID))
+		entities[organization] = types.Entity{UID: organization, Attributes: types.NewRecord(types.RecordMap{"name": types.String(o.Name)})}
+		groups = append(groups, organization)
+		attributes["organization"], attributes["organization_role"] = organization, types.String(o.Role)
+	}
 	text := func(name types.String, value string) {
 		if value != "" {
 			attributes[name] = types.String(value)

@@ -23,9 +23,9 @@ type Command struct {
 
 // Help is shown by codegrant migrate --help.
 func (Command) Help() string {
-	return `Creates the tables of sessions, of the replica, of its passes and of webhooks, or
-upgrades them to the version that this program needs. Any number of processes may run
-it at once. Programs of the previous version continue to work.
+	return `Creates the tables of sessions, of the replica, of its passes, of webhooks and of
+organisations, or upgrades them to the version that this program needs. Any number of
+processes may run it at once. Programs of the previous version continue to work.
 
 Examples:
   codegrant migrate --database sqlite:app.db
@@ -79,6 +79,13 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 		return err
 	}
 	if err := queue.Migrate(ctx); err != nil {
+		return err
+	}
+	organizations, err := db.OrganizationStore(nil)
+	if err != nil {
+		return err
+	}
+	if err := organizations.Migrate(ctx); err != nil {
 		return err
 	}
 	fmt.Fprintf(out.Stdout, "The tables in %s are up to date.\n", db.Engine)

@@ -17,6 +17,7 @@ import (
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/sqlite"
 	"github.com/codegrant/codegrant/directory"
 	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/organization"
 	"github.com/codegrant/codegrant/replica/sqlreplica"
 	"github.com/codegrant/codegrant/session/sqlstore"
 	"github.com/codegrant/codegrant/webhook"
@@ -30,6 +31,8 @@ type Database struct {
 	Replica  sqlreplica.Dialect
 	Journal  directory.Dialect
 	Webhooks webhook.Dialect
+
+	Organizations organization.Dialect
 }
 
 // System is what OpenTelemetry calls the engine.
@@ -50,13 +53,13 @@ func OpenDatabase(raw string) (*Database, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &Database{db, "SQLite", sqlstore.SQLite, sqlreplica.SQLite, directory.SQLite, webhook.SQLite}, nil
+		return &Database{db, "SQLite", sqlstore.SQLite, sqlreplica.SQLite, directory.SQLite, webhook.SQLite, organization.SQLite}, nil
 	case "postgres", "postgresql":
 		config, err := pgx.ParseConfig(raw)
 		if err != nil {
 			return nil, errors.New("database URL is not a valid PostgreSQL URL")
 		}
-		return &Database{stdlib.OpenDB(*config), "PostgreSQL", sqlstore.PostgreSQL, sqlreplica.PostgreSQL, directory.PostgreSQL, webhook.PostgreSQL}, nil
+		return &Database{stdlib.OpenDB(*config), "PostgreSQL", sqlstore.PostgreSQL, sqlreplica.PostgreSQL, directory.PostgreSQL, webhook.PostgreSQL, organization.PostgreSQL}, nil
 	case "mysql", "mariadb":
 		config, err := mysqlConfig(raw)
 		if err != nil {
@@ -66,7 +69,7 @@ func OpenDatabase(raw string) (*Database, error) {
 		if err != nil {
 			return nil, errors.New("database URL is not a valid MySQL URL")
 		}
-		return &Database{sql.OpenDB(connector), "MySQL", sqlstore.MySQL, sqlreplica.MySQL, directory.MySQL, webhook.MySQL}, nil
+		return &Database{sql.OpenDB(connector), "MySQL", sqlstore.MySQL, sqlreplica.MySQL, directory.MySQL, webhook.MySQL, organization.MySQL}, nil
 	}
 	return nil, fmt.Errorf("database URL %w", errDatabaseURL)
 }
@@ -151,6 +154,15 @@ func (d *Database) Users(replica settings.Replica) (*sqlreplica.Store, error) {
 		config.History = &sqlreplica.History{Keep: replica.History, Entries: int64(replica.HistoryEntries)}
 	}
 	return sqlreplica.New(d.DB, config)
+}
+
+// OrganizationStore returns the organisations in the database.
+func (d *Database) OrganizationStore(s *settings.Organizations) (*organization.Store, error) {
+	config := organization.Config{DB: d.DB, Dialect: d.Organizations}
+	if s != nil {
+		config.Roles, config.Valid = s.Roles, s.Valid
+	}
+	return organization.New(config)
 }
 
 // Names returns what a query names.

@@ -5,8 +5,22 @@ import (
 
 	"github.com/codegrant/codegrant"
 	accounts "github.com/codegrant/codegrant/account"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/organization"
 )
+
+// organizationPages are those on which people switch what they act for; nil: there is none.
+func organizationPages(s *settings.Settings, pool settings.Pool, st *stores, auth *codegrant.Auth, c codegrant.Config) (http.Handler, error) {
+	if st.acting == nil {
+		return nil, nil
+	}
+	config := organization.PagesConfig{Auth: auth, Store: st.acting, People: st.replica, Prefix: pool.Prefix, Logger: c.Logger}
+	if smtp := s.Organizations.SMTP; smtp != nil {
+		config.Send = parts.Invitations(*smtp)
+	}
+	return organization.NewPages(config)
+}
 
 // accountPages are those of a pool on which people change what is theirs; nil: none.
 func accountPages(pool settings.Pool, auth *codegrant.Auth, c codegrant.Config) (http.Handler, error) {

@@ -52,10 +52,11 @@ type generation struct {
 // runningPool is kept over configurations that do not change it: it has the pool's
 // keys, and tokens that it verified.
 type runningPool struct {
-	digest  [sha256.Size]byte
-	auth    *codegrant.Auth
-	account http.Handler  // nil: none
-	owed    *atomic.Int64 // revocations that are still to be made; below 0: not known
+	digest        [sha256.Size]byte
+	auth          *codegrant.Auth
+	account       http.Handler  // nil: none
+	organizations http.Handler  // nil: none
+	owed          *atomic.Int64 // revocations that are still to be made; below 0: not known
 
 	callback *atomic.Int64 // whether it is registered
 }
@@ -361,6 +362,9 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 			c := pool.Config
 			c.Logger = slog.New(counting{p.log.Handler(), p.metrics.events, pool.Name, p.tracing, &p.day}).With("pool", pool.Name)
 			c.Replica, c.Admit, c.Marks = st.replica, p.admitting(c.Admit), st.marks
+			if st.acting != nil {
+				c.Organization = st.acting.Active
+			}
 			c.Own.DescribeAgent = device.Describe
 			if issuer, region := pool.Issuer, c.Pool.Region; pool.SignOutAtPool {
 				c.Own.GlobalSignOut = func(ctx context.Context, username string) error {
@@ -381,10 +385,13 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 			if running.account, err = accountPages(pool, running.auth, c); err != nil {
 				return nil, fmt.Errorf("pool %s: %w", pool.Name, err)
 			}
+			if running.organizations, err = organizationPages(s, pool, st, running.auth, c); err != nil {
+				return nil, fmt.Errorf("pool %s: %w", pool.Name, err)
+			}
 		}
 		g.pools[pool.Name] = running
 		config.Tenants = append(config.Tenants, gateway.Tenant{
-			Name: pool.Name, Auth: running.auth, Prefix: pool.Prefix, Hosts: pool.Hosts, Issuer: pool.Issuer, Account: running.account,
+			Name: pool.Name, Auth: running.auth, Prefix: pool.Prefix, Hosts: pool.Hosts, Issuer: pool.Issuer, Account: running.account, Organization: running.organizations,
 		})
 	}
 	authority, err := p.newBroker(g)

@@ -2,8 +2,10 @@ package serve
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -15,6 +17,7 @@ import (
 	"github.com/codegrant/codegrant/cupboard/notbefore"
 	"github.com/codegrant/codegrant/directory"
 	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/organization"
 	"github.com/codegrant/codegrant/replica"
 	"github.com/codegrant/codegrant/replica/sqlreplica"
 	"github.com/codegrant/codegrant/session"
@@ -31,10 +34,18 @@ type storesKey struct {
 	replica  settings.Replica
 	keep     time.Duration // ends of sessions, where they are on record beside Redis
 	given    time.Duration // how long marks of people count
+
+	organizations string // their settings; empty: none
 }
 
 func storesOf(s *settings.Settings) storesKey {
-	key := storesKey{s.Sessions, s.Database, s.RedisURL, s.Replica, 0, s.LongestSignIn()}
+	key := storesKey{kind: s.Sessions, database: s.Database, redis: s.RedisURL, replica: s.Replica, given: s.LongestSignIn()}
+	if o := s.Organizations; o != nil {
+		key.organizations = fmt.Sprint(o.Roles, o.Valid)
+		if m := o.SMTP; m != nil {
+			key.organizations += fmt.Sprintf(" %x", sha256.Sum256(fmt.Append(nil, *m, m.Password.Reveal())))
+		}
+	}
 	if s.Sessions == settings.InRedis && s.Database.URL != "" {
 		key.keep = s.LongestUnused()
 	}
@@ -54,6 +65,7 @@ type stores struct {
 	cupboard cupboard.Store                                       // nil: none
 	marks    *notbefore.Marks                                     // of people, for all pools
 	db       *sql.DB                                              // nil: none
+	acting   *organization.Store                                  // what people act for; nil: nothing
 	count    func(context.Context, int) (int, error)              // live sessions; nil: not cheaply
 	live     atomic.Int64                                         // how many there were; below zero: unknown
 	migrate  []func(context.Context) error
@@ -101,6 +113,12 @@ func (p *process) openStores(s *settings.Settings) (_ *stores, err error) {
 		if s.Replica.Enabled {
 			st.replica, st.migrate = p.tracing.Replica(users, db.System()), append(st.migrate, users.Migrate)
 			st.users, st.journal = users, openJournal(s, db)
+			if s.Organizations != nil {
+				if st.acting, err = db.OrganizationStore(s.Organizations); err != nil {
+					return nil, err
+				}
+				st.migrate = append(st.migrate, st.acting.Migrate)
+			}
 			if s.Replica.Outbox {
 				st.outbox = users.OutboxSize
 			}

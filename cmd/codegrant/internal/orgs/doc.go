@@ -1,0 +1,6 @@
+// Package orgs is codegrant orgs: organisations that people act for, their members, and
+// invitations, for operators.
+//
+// It owns what an operator types and reads. It refuses to decide anything about members:
+// package organization does.
+package orgs

@@ -1,0 +1,370 @@
+package orgs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/user"
+	"strconv"
+	"time"
+
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
+	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/organization"
+	"github.com/codegrant/codegrant/replica"
+)
+
+// Command is the table of its commands.
+type Command struct {
+	List   list   `cmd:"" default:"withargs" help:"List organisations."`
+	Show   show   `cmd:"" help:"Show members and open invitations of an organisation."`
+	Create create `cmd:"" help:"Create an organisation."`
+	Rename rename `cmd:"" help:"Give an organisation another name."`
+	Delete remove `cmd:"" help:"Delete an organisation with its memberships and invitations."`
+	Add    add    `cmd:"" help:"Make a person a member, or give a member another role."`
+	Expel  expel  `cmd:"" help:"Remove a member. Their next request is refused."`
+	Invite invite `cmd:"" help:"Invite an e-mail address, or invite it again."`
+	Revoke revoke `cmd:"" help:"Take an invitation back."`
+}
+
+// opened is a database with organisations.
+type opened struct {
+	*parts.Opened
+	store    *organization.Store
+	settings *settings.Settings
+	pool     settings.Pool
+	audit    *slog.Logger
+	by       string
+}
+
+var errOff = errors.New("the configuration has no organisations; write organizations: true")
+
+// uses are what the commands look at: links of invitations are on the site of a pool.
+var uses = append([]string{"organizations", "base_url", "pools.base_url", "pools.prefix", "pools.callback_url"}, parts.UsesPeople...)
+
+func open(c parts.Inspection, out *terminal.Streams) (*opened, error) {
+	s, err := c.Load(uses)
+	if err != nil {
+		return nil, err
+	}
+	if s.Organizations == nil {
+		return nil, errOff
+	}
+	pool := s.Pools[0]
+	if c.Pool != "" {
+		if pool, err = parts.ChoosePool(s, c.Pool); err != nil {
+			return nil, err
+		}
+	}
+	o, err := parts.OpenStores(s)
+	if err != nil {
+		return nil, err
+	}
+	if o.Users == nil {
+		o.Close()
+		return nil, parts.ErrNoReplica
+	}
+	o.Issuer = pool.Issuer
+	store, err := o.DB.OrganizationStore(s.Organizations)
+	if err != nil {
+		o.Close()
+		return nil, err
+	}
+	name := "operator"
+	if u, err := user.Current(); err == nil {
+		name += " " + u.Username
+	}
+	if host, err := os.Hostname(); err == nil {
+		name += " at " + host
+	}
+	return &opened{o, store, s, pool, slog.New(slog.NewJSONHandler(out.Stderr, nil)), name}, nil
+}
+
+// done writes who did something, without an address.
+func (o *opened) done(event string, attrs ...any) {
+	o.audit.Info("audit", append([]any{slog.String("event", event), slog.String("by", o.by)}, attrs...)...)
+}
+
+// organization as programs get it.
+type listed struct {
+	ID      string    `json:"id"`
+	Name    string    `json:"name"`
+	Created time.Time `json:"created"`
+}
+
+type list struct {
+	parts.Inspection
+	After string `env:"-" placeholder:"ID" help:"Go on after a page, with the id that it ended with."`
+}
+
+// Help is shown by codegrant orgs list --help.
+func (list) Help() string {
+	return `Examples:
+  codegrant orgs list
+  codegrant orgs create Acme
+  codegrant orgs add org_f2k7q3mx5tzyw4hbdn6sajrepc alice@example.com --role admin
+  codegrant orgs invite org_f2k7q3mx5tzyw4hbdn6sajrepc bob@example.com`
+}
+
+func (c list) Run(ctx context.Context, out *terminal.Streams) error {
+	o, err := open(c.Inspection, out)
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	found, err := o.store.List(ctx, c.After)
+	if err != nil {
+		return err
+	}
+	all := []listed{}
+	var rows [][]string
+	for _, one := range found {
+		all = append(all, listed{one.ID, one.Name, one.Created})
+		rows = append(rows, []string{one.ID, terminal.ShortTime(one.Created), one.Name})
+	}
+	if c.JSON {
+		return terminal.PrintJSON(out.Stdout, map[string]any{"organizations": all})
+	}
+	if len(rows) == 0 {
+		_, err := fmt.Fprintln(out.Stdout, "there are no organisations")
+		return err
+	}
+	return terminal.Table(out.Stdout, "ID\tCREATED\tNAME", rows)
+}
+
+// one names an organisation.
+type one struct {
+	parts.Inspection
+	Organization string `arg:"" help:"Id of the organisation, as it is listed."`
+}
+
+type show struct {
+	one
+	After int64 `env:"-" placeholder:"ID" help:"Go on after a page of members, with the id that it ended with."`
+}
+
+type member struct {
+	Person   int64     `json:"id"`
+	Username string    `json:"username,omitempty"`
+	Email    string    `json:"email,omitempty"`
+	Role     string    `json:"role"`
+	Since    time.Time `json:"since"`
+	By       string    `json:"added_by"`
+}
+
+type invitation struct {
+	ID      string    `json:"id"`
+	Email   string    `json:"email"`
+	Role    string    `json:"role"`
+	By      string    `json:"invited_by"`
+	Expires time.Time `json:"expires"`
+	Sent    int       `json:"sent"`
+}
+
+func (c show) Run(ctx context.Context, out *terminal.Streams) error {
+	o, err := open(c.Inspection, out)
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	found, err := o.store.Get(ctx, c.Organization)
+	if err != nil {
+		return err
+	}
+	members, err := o.store.Members(ctx, c.Organization, c.After)
+	if err != nil {
+		return err
+	}
+	waiting, err := o.store.Invitations(ctx, c.Organization)
+	if err != nil {
+		return err
+	}
+	people, invitations := []member{}, []invitation{}
+	var rows, open [][]string
+	for _, m := range members {
+		u, err := o.Users.User(ctx, m.Person)
+		if err != nil && !errors.Is(err, replica.ErrNotFound) {
+			return err
+		}
+		people = append(people, member{m.Person, u.Username, u.Email, m.Role, m.Since, m.By})
+		rows = append(rows, []string{strconv.FormatInt(m.Person, 10), m.Role, u.Username, u.Email, terminal.ShortTime(m.Since), m.By})
+	}
+	for _, i := range waiting {
+		invitations = append(invitations, invitation{i.ID, i.Email, i.Role, i.By, i.Expires, i.Sent})
+		open = append(open, []string{i.ID, i.Role, i.Email, terminal.ShortTime(i.Expires), strconv.Itoa(i.Sent), i.By})
+	}
+	if c.JSON {
+		return terminal.PrintJSON(out.Stdout, map[string]any{"organization": listed{found.ID, found.Name, found.Created}, "members": people, "invitations": invitations})
+	}
+	fmt.Fprintf(out.Stdout, "%s\n\n", found.Name)
+	if err := terminal.Table(out.Stdout, "PERSON\tROLE\tUSERNAME\tEMAIL\tSINCE\tADDED BY", rows); err != nil || len(open) == 0 {
+		return err
+	}
+	fmt.Fprintln(out.Stdout)
+	return terminal.Table(out.Stdout, "INVITATION\tROLE\tEMAIL\tEXPIRES\tSENT\tINVITED BY", open)
+}
+
+type create struct {
+	parts.Inspection
+	Name string `arg:"" help:"Name that people read."`
+}
+
+func (c create) Run(ctx context.Context, out *terminal.Streams) error {
+	o, err := open(c.Inspection, out)
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	if o.settings.Database.Migrate {
+		if err := errors.Join(o.Users.Migrate(ctx), o.store.Migrate(ctx)); err != nil {
+			return err
+		}
+	}
+	made, err := o.store.Create(ctx, c.Name, o.by)
+	if err != nil {
+		return err
+	}
+	o.done(organization.Created, slog.String("organization", made.ID))
+	if c.JSON {
+		return terminal.PrintJSON(out.Stdout, listed{made.ID, made.Name, made.Created})
+	}
+	fmt.Fprintln(out.Stdout, made.ID)
+	return nil
+}
+
+type rename struct {
+	one
+	Name string `arg:"" help:"Its name from now on."`
+}
+
+func (c rename) Run(ctx context.Context, out *terminal.Streams) error {
+	return c.run(ctx, out, organization.Renamed, func(o *opened) error { return o.store.Rename(ctx, c.Organization, c.Name, o.by) })
+}
+
+// run opens the organisations, does something, and writes that down.
+func (c one) run(ctx context.Context, out *terminal.Streams, event string, do func(*opened) error) error {
+	o, err := open(c.Inspection, out)
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	if err := do(o); err != nil {
+		return err
+	}
+	o.done(event, slog.String("organization", c.Organization))
+	return nil
+}
+
+type remove struct {
+	one
+	Yes bool `env:"-" help:"Do it. Without it, it is said what would be done."`
+}
+
+func (c remove) Run(ctx context.Context, out *terminal.Streams) error {
+	if c.Yes {
+		return c.run(ctx, out, organization.Deleted, func(o *opened) error { return o.store.Delete(ctx, c.Organization, o.by) })
+	}
+	o, err := open(c.Inspection, out)
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	found, err := o.store.Get(ctx, c.Organization)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out.Stdout, "%s would be deleted, with its memberships and invitations; nothing is done yet: add --yes\n", found.Name)
+	return err
+}
+
+type add struct {
+	one
+	Who  string `arg:"" help:"Person: row, sub, username or e-mail address."`
+	Role string `env:"-" placeholder:"ROLE" help:"Role. Defaults to the last one of the configuration."`
+}
+
+// lastRole is the one that manages least.
+func (o *opened) lastRole(role string) string {
+	if role == "" {
+		role = o.settings.Organizations.Roles[len(o.settings.Organizations.Roles)-1]
+	}
+	return role
+}
+
+func (c add) Run(ctx context.Context, out *terminal.Streams) error {
+	return c.run(ctx, out, organization.MemberAdded, func(o *opened) error {
+		who, err := o.Find(ctx, c.Who)
+		if err != nil {
+			return err
+		}
+		return o.store.Set(ctx, c.Organization, who.ID, o.lastRole(c.Role), o.by)
+	})
+}
+
+type expel struct {
+	one
+	Who string `arg:"" help:"Person: row, sub, username or e-mail address."`
+}
+
+func (c expel) Run(ctx context.Context, out *terminal.Streams) error {
+	return c.run(ctx, out, organization.MemberRemoved, func(o *opened) error {
+		who, err := o.Find(ctx, c.Who)
+		if err != nil {
+			return err
+		}
+		return o.store.Remove(ctx, c.Organization, who.ID, o.by)
+	})
+}
+
+type invite struct {
+	one
+	Email string `arg:"" help:"Address that is invited."`
+	Role  string `env:"-" placeholder:"ROLE" help:"Role. Defaults to the last one of the configuration."`
+	Print bool   `env:"-" help:"Print the link in place of sending it. A person with the link and the address can accept."`
+}
+
+// Help is shown by codegrant orgs invite --help.
+func (invite) Help() string {
+	return `Sends an invitation to an address, through organizations.smtp of the configuration. An
+address that was invited before gets another link, and the one before is worth nothing.
+
+Examples:
+  codegrant orgs invite org_f2k7q3mx5tzyw4hbdn6sajrepc bob@example.com
+  codegrant orgs invite org_f2k7q3mx5tzyw4hbdn6sajrepc carol@example.com --role admin --print`
+}
+
+var errNoMail = errors.New("the configuration has no mail server for invitations; set organizations.smtp, or use --print and send the link yourself")
+
+func (c invite) Run(ctx context.Context, out *terminal.Streams) error {
+	return c.run(ctx, out, organization.InvitationCreated, func(o *opened) error {
+		if o.settings.Organizations.SMTP == nil && !c.Print {
+			return errNoMail
+		}
+		found, err := o.store.Get(ctx, c.Organization)
+		if err != nil {
+			return err
+		}
+		i, token, err := o.store.Invite(ctx, c.Organization, c.Email, o.lastRole(c.Role), o.by)
+		if err != nil {
+			return err
+		}
+		link := organization.Link(o.pool.Config.BaseURL, o.pool.Prefix, token)
+		if c.Print {
+			_, err = fmt.Fprintln(out.Stdout, link)
+			return err
+		}
+		return parts.Invitations(*o.settings.Organizations.SMTP)(ctx, organization.Mail{To: i.Email, Organization: found.Name, Role: i.Role, URL: link, Expires: i.Expires})
+	})
+}
+
+type revoke struct {
+	one
+	Invitation string `arg:"" help:"Id of the invitation, as codegrant orgs show has it."`
+}
+
+func (c revoke) Run(ctx context.Context, out *terminal.Streams) error {
+	return c.run(ctx, out, organization.InvitationRevoked, func(o *opened) error { return o.store.Revoke(ctx, c.Organization, c.Invitation, o.by) })
+}

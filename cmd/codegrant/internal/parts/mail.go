@@ -1,0 +1,67 @@
+package parts
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/wneessen/go-mail"
+
+	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/organization"
+)
+
+const mailPatience = 15 * time.Second
+
+// Invitations returns what sends an invitation through a mail server.
+func Invitations(to settings.SMTP) func(context.Context, organization.Mail) error {
+	return func(ctx context.Context, m organization.Mail) error {
+		if err := sendMail(ctx, to, m); err != nil {
+			return fmt.Errorf("send an invitation through %s: %w", to.Address, err)
+		}
+		return nil
+	}
+}
+
+func sendMail(ctx context.Context, to settings.SMTP, m organization.Mail) error {
+	message := mail.NewMsg()
+	if err := message.From(to.From); err != nil {
+		return err
+	}
+	if err := message.To(m.To); err != nil {
+		return err
+	}
+	message.Subject("Invitation to " + m.Organization)
+	message.SetBodyString(mail.TypeTextPlain, fmt.Sprintf(
+		"You are invited to %s, as %s.\n\nOpen this to accept:\n\n%s\n\nThe invitation can be used once, with this address, until %s.\nIf you do not expect it, leave it alone: nothing happens then.\n",
+		m.Organization, m.Role, m.URL, m.Expires.UTC().Format("2 January 2006, 15:04 UTC")))
+	_, port, err := net.SplitHostPort(to.Address)
+	if err != nil {
+		return err
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		return err
+	}
+	options := []mail.Option{mail.WithPort(number), mail.WithTimeout(mailPatience)}
+	switch {
+	case to.TLS:
+		options = append(options, mail.WithSSL())
+	case to.Plain:
+		options = append(options, mail.WithTLSPolicy(mail.TLSOpportunistic))
+	default:
+		options = append(options, mail.WithTLSPolicy(mail.TLSMandatory))
+	}
+	if to.User != "" {
+		options = append(options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover), mail.WithUsername(to.User), mail.WithPassword(to.Password.Reveal()))
+	}
+	client, err := mail.NewClient(to.Host, options...)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, mailPatience)
+	defer cancel()
+	return client.DialAndSendWithContext(ctx, message)
+}

@@ -1,0 +1,52 @@
+package codegrant
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Organization is the company, team or customer that a person acts for. Package
+// organization keeps them.
+type Organization struct {
+	ID   string // for ever
+	Name string
+	Role string // of the person in it
+}
+
+// InOrganization allows people who act for an organisation: in one of the roles, or in any
+// where none is named. Which organisation that is stays for the handler to look at, in
+// [Identity].Organization. It panics on an empty role.
+func InOrganization(roles ...string) Permission {
+	if slices.Contains(roles, "") {
+		panic("codegrant: InOrganization takes no empty role")
+	}
+	roles = slices.Clone(roles)
+	name := "organization"
+	if len(roles) > 0 {
+		name = "organization role " + strings.Join(roles, " or ")
+	}
+	return permission{name: name, check: func(_ context.Context, id *Identity, _ *http.Request) (bool, error) {
+		return id != nil && !id.Machine && id.Organization != nil && id.Organization.ID != "" &&
+			(len(roles) == 0 || slices.Contains(roles, id.Organization.Role)), nil
+	}}
+}
+
+// placed returns the identity with the organisation that the person acts for. It asks
+// each time: whoever was removed from one is out of it with the next request.
+func (s *site) placed(ctx context.Context, id *Identity) (*Identity, error) {
+	if s.Organization == nil || id == nil || id.Machine {
+		return id, nil
+	}
+	own := *id
+	var err error
+	if own.Organization, err = s.Organization(ctx, &own); err == nil && own.Organization != nil && own.Organization.ID == "" {
+		err = errors.New("it has no ID")
+	}
+	if err != nil {
+		return nil, unavailable("look up the person's organization", err)
+	}
+	return &own, nil
+}

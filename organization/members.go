@@ -1,0 +1,328 @@
+package organization
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/codegrant/codegrant"
+)
+
+// Member is a person in an organisation.
+type Member struct {
+	Person int64 // row of the replica that the person is known by
+	Role   string
+	Since  time.Time
+	By     string // who made them one
+}
+
+// Membership is an organisation as one of its members sees it.
+type Membership struct {
+	Organization
+	Role   string
+	Chosen bool // for the session
+}
+
+// Members returns those of an organisation in the order in which they were added to the
+// replica, those after one, 100 at most.
+func (s *Store) Members(ctx context.Context, organization string, after int64) (all []Member, err error) {
+	// Of a person who has several identities in it, the one that they are known by counts,
+	// and else the oldest.
+	err = s.each(ctx, s.db, func(rows *sql.Rows) error {
+		var m Member
+		var since int64
+		err := rows.Scan(&m.Person, &m.Role, &since, &m.By)
+		m.Since = time.UnixMilli(since).UTC()
+		all = append(all, m)
+		return err
+	}, fmt.Sprintf(`SELECT COALESCE(u.linked_to, u.id) AS person, m.role, m.since, m.added_by
+FROM codegrant_organization_members m JOIN codegrant_users u ON u.id = m.user_id
+WHERE m.organization_id = ? AND COALESCE(u.linked_to, u.id) > ? AND (u.linked_to IS NULL OR NOT EXISTS (
+	SELECT 1 FROM codegrant_organization_members k WHERE k.organization_id = m.organization_id AND k.user_id = u.linked_to
+) AND NOT EXISTS (
+	SELECT 1 FROM codegrant_users v JOIN codegrant_organization_members k ON k.user_id = v.id
+	WHERE v.linked_to = u.linked_to AND k.organization_id = m.organization_id AND k.user_id < m.user_id
+)) ORDER BY person LIMIT %d`, page), organization, after)
+	return all, fail("list members", err)
+}
+
+// memberships are those of one person, whom the issuer and subject of any identity name. Of
+// several rows for one organisation the first counts.
+const memberships = `SELECT ` + organizationColumns + `, m.role, CASE WHEN c.session IS NULL THEN 0 ELSE 1 END, 0 AS other, m.user_id AS row_id
+FROM codegrant_users p JOIN codegrant_organization_members m ON m.user_id = COALESCE(p.linked_to, p.id)
+JOIN codegrant_organizations o ON o.id = m.organization_id
+LEFT JOIN codegrant_organization_choices c ON c.session = ? AND c.organization_id = o.id
+WHERE p.issuer = ? AND p.subject = ?
+UNION ALL
+SELECT ` + organizationColumns + `, m.role, CASE WHEN c.session IS NULL THEN 0 ELSE 1 END, 1 AS other, m.user_id AS row_id
+FROM codegrant_users p JOIN codegrant_users i ON i.linked_to = COALESCE(p.linked_to, p.id) JOIN codegrant_organization_members m ON m.user_id = i.id
+JOIN codegrant_organizations o ON o.id = m.organization_id
+LEFT JOIN codegrant_organization_choices c ON c.session = ? AND c.organization_id = o.id
+WHERE p.issuer = ? AND p.subject = ?
+ORDER BY other, row_id`
+
+// Of returns the organisations that a person is in, and which of them is chosen for the
+// session, if the identity has one.
+func (s *Store) Of(ctx context.Context, id *codegrant.Identity) (all []Membership, err error) {
+	if id == nil || id.Machine || id.Subject == "" {
+		return nil, nil
+	}
+	session := sessionOf(id)
+	known := make(map[string]bool)
+	err = s.each(ctx, s.db, func(rows *sql.Rows) error {
+		var m Membership
+		var other, row int64
+		if err := m.scan(rows, &m.Role, &m.Chosen, &other, &row); err != nil {
+			return err
+		}
+		if !known[m.ID] && len(all) < MaxMemberships {
+			known[m.ID] = true
+			all = append(all, m)
+		}
+		return nil
+	}, memberships, session, id.Issuer, id.Subject, session, id.Issuer, id.Subject)
+	return all, fail("look up the organizations of a person", err)
+}
+
+// sessionIDOf is a variable for tests, which have no session of the root package.
+var sessionIDOf = (*codegrant.Identity).SessionID
+
+// sessionOf names a session of one person; empty where there is none.
+func sessionOf(id *codegrant.Identity) string {
+	if sessionIDOf(id) == "" {
+		return ""
+	}
+	return hashed(id.Issuer + "\x00" + id.Subject + "\x00" + sessionIDOf(id))
+}
+
+func personOf(id *codegrant.Identity) string { return hashed(id.Issuer + "\x00" + id.Subject) }
+
+func hashed(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
+}
+
+// Active returns the organisation that a person acts for: the one that is chosen for the
+// session; where none is, the only one that they are in; else nil. It is the value of
+// [codegrant.Config].Organization.
+func (s *Store) Active(ctx context.Context, id *codegrant.Identity) (*codegrant.Organization, error) {
+	all, err := s.Of(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range all {
+		if m.Chosen || len(all) == 1 {
+			return &codegrant.Organization{ID: m.ID, Name: m.Name, Role: m.Role}, nil
+		}
+	}
+	return nil, nil
+}
+
+// A session goes on for as long as it is used, browsers forget it after 400 days, and nobody
+// has more of them than that.
+const (
+	forgottenAfter = 400 * 24 * time.Hour
+	maxChoices     = 200
+)
+
+// Choose makes an organisation the active one of the session of an identity. [ErrNotFound]
+// says that the person is not in it, or has no session.
+func (s *Store) Choose(ctx context.Context, id *codegrant.Identity, organization string) (Membership, error) {
+	const what = "choose an organization"
+	all, err := s.Of(ctx, id)
+	if err != nil {
+		return Membership{}, err
+	}
+	session := ""
+	if id != nil {
+		session = sessionOf(id)
+	}
+	for _, m := range all {
+		if m.ID != organization || session == "" {
+			continue
+		}
+		m.Chosen = true
+		return m, fail(what, s.choose(ctx, session, personOf(id), organization))
+	}
+	return Membership{}, ErrNotFound
+}
+
+func (s *Store) choose(ctx context.Context, session, person, organization string) error {
+	now := s.Now()
+	tx, err := s.db.BeginTx(ctx, s.engine.tx)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	n, err := s.exec(ctx, tx, "UPDATE codegrant_organization_choices SET organization_id = ?, chosen = ? WHERE session = ?", organization, now.UnixMilli(), session)
+	if err == nil && n == 0 {
+		// Two requests of one session at once: MySQL counts what was not changed as none, and
+		// the second insert finds the row of the first.
+		if _, err = s.exec(ctx, tx, "DELETE FROM codegrant_organization_choices WHERE session = ?", session); err == nil {
+			_, err = s.exec(ctx, tx, "INSERT INTO codegrant_organization_choices (session, person, organization_id, chosen) VALUES (?, ?, ?, ?)", session, person, organization, now.UnixMilli())
+		}
+	}
+	if err != nil {
+		return err
+	}
+	oldest := now.Add(-forgottenAfter).UnixMilli()
+	if err := s.each(ctx, tx, func(rows *sql.Rows) error { return rows.Scan(&oldest) },
+		fmt.Sprintf("SELECT chosen FROM codegrant_organization_choices WHERE person = ? ORDER BY chosen DESC LIMIT 1 OFFSET %d", maxChoices), person); err != nil {
+		return err
+	}
+	if _, err := s.exec(ctx, tx, "DELETE FROM codegrant_organization_choices WHERE person = ? AND chosen <= ?", person, oldest); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// rows are those of one person in an organisation: of every identity of theirs.
+type rows struct {
+	person int64 // the identity that they are known by
+	role   string
+	all    []int64
+}
+
+// rowsOf looks a person up, by any identity of theirs.
+func (s *Store) rowsOf(ctx context.Context, tx *sql.Tx, organization string, user int64) (r rows, err error) {
+	err = s.each(ctx, tx, func(row *sql.Rows) error { return row.Scan(&r.person) },
+		"SELECT COALESCE(linked_to, id) FROM codegrant_users WHERE id = ?", user)
+	if err != nil {
+		return r, err
+	}
+	if r.person == 0 {
+		return r, ErrNotFound
+	}
+	err = s.each(ctx, tx, func(row *sql.Rows) error {
+		var id int64
+		var role string
+		err := row.Scan(&id, &role)
+		if len(r.all) == 0 || id == r.person {
+			r.role = role
+		}
+		r.all = append(r.all, id)
+		return err
+	}, `SELECT m.user_id, m.role FROM codegrant_organization_members m JOIN codegrant_users u ON u.id = m.user_id
+WHERE m.organization_id = ? AND (u.id = ? OR u.linked_to = ?) ORDER BY m.user_id`, organization, r.person, r.person)
+	return r, err
+}
+
+// clear removes a person's rows.
+func (s *Store) clear(ctx context.Context, tx *sql.Tx, organization string, r rows) error {
+	for _, id := range r.all {
+		if _, err := s.exec(ctx, tx, "DELETE FROM codegrant_organization_members WHERE organization_id = ? AND user_id = ?", organization, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mayLose reports [ErrLastManager] where nobody else than a person manages.
+func (s *Store) mayLose(ctx context.Context, tx *sql.Tx, organization string, r rows) error {
+	if r.role != s.Manager() {
+		return nil
+	}
+	others := 0
+	err := s.each(ctx, tx, func(row *sql.Rows) error { return row.Scan(&others) },
+		`SELECT COUNT(*) FROM codegrant_organization_members m JOIN codegrant_users u ON u.id = m.user_id
+WHERE m.organization_id = ? AND m.role = ? AND u.id <> ? AND (u.linked_to IS NULL OR u.linked_to <> ?)`, organization, s.Manager(), r.person, r.person)
+	if err == nil && others == 0 {
+		err = ErrLastManager
+	}
+	return err
+}
+
+// Set makes a person, whom a row of the replica names, a member in a role, or gives a member
+// another role. by is who has said so.
+func (s *Store) Set(ctx context.Context, organization string, user int64, role, by string) error {
+	if err := s.role(role); err != nil {
+		return err
+	}
+	return fail("set a member", s.in(ctx, organization, func(tx *sql.Tx, o Organization) error {
+		return s.set(ctx, tx, o, user, role, by)
+	}))
+}
+
+// change gives a member another role, and makes nobody one.
+func (s *Store) change(ctx context.Context, organization string, user int64, role, by string) error {
+	if err := s.role(role); err != nil {
+		return err
+	}
+	return fail("change a member's role", s.in(ctx, organization, func(tx *sql.Tx, o Organization) error {
+		r, err := s.rowsOf(ctx, tx, organization, user)
+		if err != nil {
+			return err
+		}
+		if len(r.all) == 0 {
+			return ErrNotFound
+		}
+		return s.set(ctx, tx, o, user, role, by)
+	}))
+}
+
+func (s *Store) set(ctx context.Context, tx *sql.Tx, o Organization, user int64, role, by string) error {
+	r, err := s.rowsOf(ctx, tx, o.ID, user)
+	if err != nil || r.role == role {
+		return err
+	}
+	change := Change{Kind: MemberAdded, Organization: o, Person: r.person, Role: role, By: by}
+	if r.role != "" {
+		change.Kind = MemberChanged
+		if err := s.mayLose(ctx, tx, o.ID, r); err != nil {
+			return err
+		}
+	} else if err := s.roomFor(ctx, tx, o.ID, r.person); err != nil {
+		return err
+	}
+	if err := s.clear(ctx, tx, o.ID, r); err != nil {
+		return err
+	}
+	if _, err := s.exec(ctx, tx, "INSERT INTO codegrant_organization_members (organization_id, user_id, role, since, added_by) VALUES (?, ?, ?, ?, ?)",
+		o.ID, r.person, role, s.millis(), by); err != nil {
+		return err
+	}
+	return s.tell(ctx, tx, change)
+}
+
+// roomFor refuses one member or membership too many.
+func (s *Store) roomFor(ctx context.Context, tx *sql.Tx, organization string, person int64) error {
+	for _, bound := range []struct {
+		condition string
+		of        any
+		most      int
+	}{{"organization_id", organization, MaxMembers}, {"user_id", person, MaxMemberships}} {
+		n := 0
+		if err := s.each(ctx, tx, func(row *sql.Rows) error { return row.Scan(&n) },
+			"SELECT COUNT(*) FROM codegrant_organization_members WHERE "+bound.condition+" = ?", bound.of); err != nil {
+			return err
+		}
+		if n >= bound.most {
+			return ErrTooMany
+		}
+	}
+	return nil
+}
+
+// Remove takes a person out of an organisation: with their next request they do not act for
+// it any more. Whoever is not in it is [ErrNotFound].
+func (s *Store) Remove(ctx context.Context, organization string, user int64, by string) error {
+	return fail("remove a member", s.in(ctx, organization, func(tx *sql.Tx, o Organization) error {
+		r, err := s.rowsOf(ctx, tx, organization, user)
+		if err != nil {
+			return err
+		}
+		if len(r.all) == 0 {
+			return ErrNotFound
+		}
+		if err := s.mayLose(ctx, tx, organization, r); err != nil {
+			return err
+		}
+		if err := s.clear(ctx, tx, organization, r); err != nil {
+			return err
+		}
+		return s.tell(ctx, tx, Change{Kind: MemberRemoved, Organization: o, Person: r.person, Role: r.role, By: by})
+	}))
+}

@@ -1,0 +1,52 @@
+package organization
+
+// text is in English, and in the catalogue of package pages in every language.
+type text string
+
+// What the pages say.
+const (
+	yourOrganizations   text = "Your organizations"
+	backToOrganizations text = "Back to your organizations"
+	toStart             text = "Go to the start page"
+	inNone              text = "You belong to no organization."
+	actFor              text = "You act for %s."
+	chooseOne           text = "Choose the organization that you act for."
+	toActFor            text = "Act for this organization"
+	toLeave             text = "Leave"
+	actsNow             text = "You act for this organization now."
+	hasLeft             text = "You have left the organization."
+	yourRole            text = "Role: %s"
+
+	membersOf      text = "Members of %s"
+	membersLink    text = "Members and invitations"
+	moreMembers    text = "Show more members"
+	changeRole     text = "Change the role"
+	theRole        text = "Role"
+	toRemove       text = "Remove"
+	wasRemoved     text = "The member is removed."
+	roleChanged    text = "The role is changed."
+	inviteSomebody text = "Invite somebody"
+	yourEmail      text = "E-mail address"
+	toInvite       text = "Send the invitation"
+	waiting        text = "Open invitations"
+	acceptUntil    text = "It can be accepted until %s."
+	hasExpired     text = "It has expired."
+	sendAgain      text = "Send it again"
+	takeBack       text = "Take it back"
+	wasSent        text = "The invitation is sent."
+	takenBack      text = "The invitation is taken back."
+
+	invitedTo    text = "You are invited to %s"
+	signInFirst  text = "Sign in with the address %s, or sign up with it, to accept the invitation."
+	toSignIn     text = "Sign in or sign up"
+	toJoin       text = "Join"
+	otherAddress text = "The invitation is for %s. Sign in with that address, and confirm it if you are asked to."
+	otherAccount text = "Sign in with another account"
+	notGood      text = "This invitation was used or taken back, or has expired. Ask for a new one."
+	isMember     text = "You are a member now."
+
+	lastManager text = "Nobody else manages the organization. Give somebody else that role first."
+	tooMany     text = "There are too many of them."
+	notSent     text = "The invitation could not be sent. Try again later."
+	noAddress   text = "Enter an e-mail address such as name@example.com."
+)
