@@ -125,6 +125,15 @@ func DecideLink(stored User, person int64, now time.Time) Change {
 	return decideLocal(stored, next, now)
 }
 
+// FirstOf returns the identity whose person stored, nil for nobody, becomes with s: at a
+// first sign-in, and where they are linked to nobody. Whoever was unlinked later stays so.
+func FirstOf(stored *User, s Snapshot) *Of {
+	if !s.SignIn || stored != nil && (stored.LinkedTo != 0 || !stored.FirstSignIn.IsZero()) {
+		return nil
+	}
+	return s.Of
+}
+
 func decideLocal(stored, next User, now time.Time) Change {
 	change := difference(&stored, next)
 	if !change.Empty() {

@@ -49,6 +49,12 @@ type Snapshot struct {
 	// enabled.
 	Entering bool
 
+	// Of names an identity whose person this one is, where it is known that they are the
+	// same: an account of another pool that moved here, say. It counts at the first sign-in
+	// of an identity that is linked to nobody, and where that other identity is stored; then
+	// the change has LinkedTo set from the beginning. Nil: nobody.
+	Of *Of
+
 	// Pass names the reading of the whole pool that the snapshot is part of, for
 	// [BatchStore.Sweep] to know whom it has seen. Empty: none.
 	Pass string
@@ -60,6 +66,13 @@ type Snapshot struct {
 	// GroupsAt is when it made that about groups, where that was another time: a
 	// directory is read group by group before it is read user by user. Zero: At.
 	GroupsAt time.Time
+}
+
+// Of is an identity that a [Snapshot] is linked to. All fields are required.
+type Of struct {
+	Issuer  string
+	Subject string
+	By      string // who says so, for linked_by
 }
 
 // GroupRef is one group of a [Snapshot].
@@ -108,6 +121,14 @@ func (s Snapshot) Validate() error {
 		fault(checkText(f.name, f.value, MaxAttributeBytes, ""))
 	}
 	fault(checkText("pass", s.Pass, MaxPassBytes, ""))
+	if of := s.Of; of != nil {
+		for _, f := range []struct{ name, value string }{{"issuer", of.Issuer}, {"subject", of.Subject}, {"by", of.By}} {
+			if f.value == "" {
+				fault(fmt.Errorf("%s of the other identity is empty", f.name))
+			}
+			fault(checkText(f.name+" of the other identity", f.value, MaxKeyBytes, ""))
+		}
+	}
 	if len(s.Custom) > MaxCustom {
 		fault(fmt.Errorf("%d custom attributes, at most %d are kept", len(s.Custom), MaxCustom))
 	}

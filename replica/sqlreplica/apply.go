@@ -86,17 +86,24 @@ func (s *Store) changeOnce(ctx context.Context, id *statement, decide decision) 
 	if err != nil || p.nothing() {
 		return p, err
 	}
-	if s.swaps() {
+	if s.swaps() && p.of == nil {
 		if done, err := s.swap(ctx, p); err != nil || done {
 			return p, err
 		}
 	}
 
+	person, err := s.personNamed(ctx, s.db, p.of)
+	if err != nil {
+		return nil, err
+	}
 	tx, err := s.db.BeginTx(ctx, s.engine.change)
 	if err != nil {
 		return nil, err
 	}
 	defer tx.Rollback() // after Commit it does nothing; after a panic of OnChange it matters
+	if err := s.holdPerson(ctx, tx, p, person); err != nil {
+		return nil, err
+	}
 	if p.before == nil {
 		if err := s.adopt(ctx, tx, p, decide); err != nil || p.refused {
 			return p, err
@@ -114,6 +121,9 @@ func (s *Store) changeOnce(ctx context.Context, id *statement, decide decision) 
 		}
 	}
 	if err := s.write(ctx, tx, p); err != nil {
+		return nil, err
+	}
+	if err := s.linkFirst(ctx, tx, p, person); err != nil {
 		return nil, err
 	}
 	if err := s.record(ctx, tx, p); err != nil {

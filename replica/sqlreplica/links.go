@@ -192,6 +192,66 @@ func (s *Store) link(ctx context.Context, tx *sql.Tx, id, person int64, by strin
 	return p, nil
 }
 
+// personNamed returns the person whom a first sign-in says that the user is, 0 where
+// nobody is said or stored.
+func (s *Store) personNamed(ctx context.Context, q querier, of *replica.Of) (person int64, err error) {
+	if of == nil {
+		return 0, nil
+	}
+	err = s.engine.sql("SELECT COALESCE(linked_to, id) FROM codegrant_users WHERE issuer = ").bind(of.Issuer).
+		sql(" AND subject = ").bind(of.Subject).scan(ctx, q, &person)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	return person, err
+}
+
+// holdPerson holds the rows of a person and of the user who is to be theirs, before the
+// transaction reads anything: MySQL shows what was there at the first read.
+func (s *Store) holdPerson(ctx context.Context, tx *sql.Tx, p *plan, person int64) error {
+	if person == 0 {
+		return nil
+	}
+	held := []int64{person}
+	if p.before != nil && p.before.ID != person {
+		held = append(held, p.before.ID)
+		slices.Sort(held)
+	}
+	if err := in(s.engine.sql(s.engine.lock), "id", kindID, held).sql(s.engine.lockEnd).exec(ctx, tx); err != nil {
+		return err
+	}
+	if now, err := s.personNamed(ctx, tx, p.of); err != nil {
+		return err
+	} else if now != person {
+		return errAgain // they were merged with somebody meanwhile
+	}
+	return nil
+}
+
+// linkFirst makes a user who signs in for the first time an identity of a person whose
+// row is held. Somebody whom others are linked to stays.
+func (s *Store) linkFirst(ctx context.Context, tx *sql.Tx, p *plan, person int64) error {
+	id := p.change.User.ID
+	if p.of == nil || person == 0 || person == id {
+		return nil
+	}
+	others, err := s.identitiesOf(ctx, tx, id)
+	if err != nil || len(others) > 0 {
+		return err
+	}
+	linked, err := s.link(ctx, tx, id, person, p.of.By)
+	if err != nil {
+		return err
+	}
+	p.change.User.LinkedTo = linked.change.User.LinkedTo
+	p.change.Fields = append(p.change.Fields, "linked_to")
+	slices.Sort(p.change.Fields)
+	if !p.change.Created { // the application may have rows of theirs
+		p.change.Merged = &replica.Merged{From: id, Into: person}
+	}
+	return nil
+}
+
 // linked tells of a link that is written.
 func (s *Store) linked(ctx context.Context, tx *sql.Tx, p *plan) error {
 	if err := s.record(ctx, tx, p); err != nil {

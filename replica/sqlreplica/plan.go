@@ -10,7 +10,8 @@ import (
 type plan struct {
 	before *row // as stored; nil for nobody
 	change replica.Change
-	pass   string // that has seen the user; empty: none
+	pass   string      // that has seen the user; empty: none
+	of     *replica.Of // whose person the user is to be; nil: nobody's
 
 	refused bool // the account is turned off: nothing is written
 }
@@ -25,7 +26,7 @@ func (s *Store) decide(snapshot replica.Snapshot) decision {
 			if err := s.tables.admits(snapshot); err != nil {
 				return nil, err
 			}
-			return &plan{change: replica.Decide(s.policy, nil, snapshot, s.now()), pass: snapshot.Pass}, nil
+			return &plan{change: replica.Decide(s.policy, nil, snapshot, s.now()), pass: snapshot.Pass, of: replica.FirstOf(nil, snapshot)}, nil
 		}
 		if err := expect(stored.User, snapshot.Issuer, snapshot.Subject); err != nil {
 			return nil, err
@@ -38,7 +39,7 @@ func (s *Store) decide(snapshot replica.Snapshot) decision {
 		}
 		change := replica.Decide(s.policy, &stored.User, snapshot, s.now())
 		stored.claim(&change)
-		return &plan{before: stored, change: change, pass: snapshot.Pass}, nil
+		return &plan{before: stored, change: change, pass: snapshot.Pass, of: replica.FirstOf(&stored.User, snapshot)}, nil
 	}
 }
 

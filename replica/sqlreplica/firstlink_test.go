@@ -1,0 +1,122 @@
+package sqlreplica
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/codegrant/codegrant/replica"
+)
+
+// arrival is the first sign-in at another pool of somebody who was there before.
+func arrival(number, seconds int, of string) replica.Snapshot {
+	s := person(number, seconds, "a")
+	s.Issuer, s.Subject = "https://other.example.com/pool", fmt.Sprintf("new-%d", number)
+	s.Username, s.Email = fmt.Sprintf("new-user-%d", number), fmt.Sprintf("new-%d@example.com", number)
+	s.SignIn = true
+	if of != "" {
+		s.Of = &replica.Of{Issuer: testIssuer, Subject: of, By: "move"}
+	}
+	return s
+}
+
+// TestS773_LinkedAtTheFirstSignIn: whoever comes from another pool is the person that they
+// were from their first sign-in on, or nobody has it written.
+func TestS773_LinkedAtTheFirstSignIn(t *testing.T) {
+	eachEngine(t, func(t *testing.T, e testEngine) {
+		var told []replica.Change
+		for name, config := range map[string]Config{
+			"alone": {Outbox: &Outbox{}},
+			"with OnChange": {Outbox: &Outbox{}, OnChange: func(_ context.Context, _ *sql.Tx, c replica.Change) error {
+				told = append(told, c)
+				return nil
+			}},
+		} {
+			t.Run(name, func(t *testing.T) {
+				s, _ := e.store(t, config)
+				a, b := rowOf(t, s, 1), rowOf(t, s, 2)
+
+				told = nil
+				c := apply(t, s, arrival(1, 0, "subject-1"))
+				if !c.Created || c.User.Person() != a || !c.Has("linked_to") || c.Merged != nil || c.User.ID == a {
+					t.Errorf("arrival: %+v", c)
+				}
+				if config.OnChange != nil && (len(told) != 1 || told[0].User.Person() != a) {
+					t.Errorf("told: %+v", told)
+				}
+				if all, err := s.Identities(t.Context(), a); err != nil || len(all) != 2 {
+					t.Errorf("identities: %+v, %v", all, err)
+				}
+				// Unlinked, they stay so.
+				if _, err := s.Unlink(t.Context(), c.User.ID); err != nil {
+					t.Fatal(err)
+				}
+				if again := apply(t, s, arrival(1, 5, "subject-1")); again.User.Person() != again.User.ID {
+					t.Errorf("linked again: %+v", again)
+				}
+
+				// A pass over the new pool was first: the application may have rows.
+				before := arrival(2, 0, "subject-2")
+				before.SignIn = false
+				seen := apply(t, s, before)
+				if seen.User.Person() != seen.User.ID {
+					t.Errorf("linked without a sign-in: %+v", seen)
+				}
+				c = apply(t, s, arrival(2, 1, "subject-2"))
+				if c.Created || c.User.Person() != b || c.Merged == nil || *c.Merged != (replica.Merged{From: seen.User.ID, Into: b}) {
+					t.Errorf("arrival of one whom a pass had seen: %+v", c)
+				}
+
+				// The other identity is linked itself, is not there, or is their own.
+				third := rowOf(t, s, 3)
+				if _, err := s.Merge(t.Context(), third, b, "me"); err != nil {
+					t.Fatal(err)
+				}
+				if c := apply(t, s, arrival(3, 0, "subject-3")); c.User.Person() != b {
+					t.Errorf("arrival of an identity that is linked: %+v", c)
+				}
+				if c := apply(t, s, arrival(4, 0, "nobody")); c.User.Person() != c.User.ID || c.Has("linked_to") {
+					t.Errorf("arrival from nowhere: %+v", c)
+				}
+				own := arrival(5, 0, "")
+				own.Of = &replica.Of{Issuer: own.Issuer, Subject: own.Subject, By: "move"}
+				if c := apply(t, s, own); c.User.Person() != c.User.ID {
+					t.Errorf("arrival as oneself: %+v", c)
+				}
+				if c := apply(t, s, arrival(6, 0, "")); c.User.Person() != c.User.ID {
+					t.Errorf("no arrival: %+v", c)
+				}
+			})
+		}
+	})
+}
+
+// TestS773_ArrivalsAtOnce: many first sign-ins of one person, while an operator merges.
+func TestS773_ArrivalsAtOnce(t *testing.T) {
+	eachEngine(t, func(t *testing.T, e testEngine) {
+		s, _ := e.store(t, Config{Outbox: &Outbox{}})
+		for n := range 5 {
+			a, b := rowOf(t, s, 2*n), rowOf(t, s, 2*n+1)
+			var all sync.WaitGroup
+			for range 4 {
+				all.Go(func() {
+					if _, err := s.Apply(t.Context(), arrival(2*n, 0, fmt.Sprintf("subject-%d", 2*n))); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			all.Go(func() {
+				if _, err := s.Merge(t.Context(), a, b, "operator"); err != nil {
+					t.Error(err)
+				}
+			})
+			all.Wait()
+			ids, err := s.Identities(t.Context(), b)
+			if err != nil || len(ids) != 3 {
+				t.Errorf("person %d: %d identities, %v", b, len(ids), err)
+			}
+		}
+	})
+}
