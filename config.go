@@ -145,27 +145,29 @@ type Config struct {
 	// following a link to a page of ours. A sign-in then ends on a page that leads on, instead of a redirect.
 	SameSiteStrict bool
 
-	// Admit is asked at every sign-in, once the pool's tokens are verified and before
-	// anything is kept. An error refuses the sign-in, and has its tokens revoked unless
-	// an app handed them over: of [TooManySignIns] for a while, one that wraps
-	// [ErrUnavailable] because it could not be found out, any other for good. Its text
-	// is for the log; the person never sees it. Where tokens are shared in cookies it is
-	// also asked about those that come from a sibling or a refresh, with
-	// [MethodSharedTokens]; else not at refreshes, and never about bearer tokens and
-	// other proofs that need no sign-in. Defaults to whomever the pool lets in.
+	// Admit is asked at every sign-in, once the pool's tokens are verified and before anything is kept. An
+	// error refuses the sign-in, and has its tokens revoked unless an app handed them over: of
+	// [TooManySignIns] for a while, one that wraps [ErrUnavailable] because it could not be found out, any
+	// other for good. Its text is for the log; the person never sees it. Where tokens are shared in cookies
+	// it is also asked about those that come from a sibling or a refresh, with [MethodSharedTokens]; else
+	// not at refreshes, and never about bearer tokens and other proofs that need no sign-in. Defaults to
+	// whomever the pool lets in.
 	Admit func(ctx context.Context, id *Identity) error
 
-	// Replica keeps the application's copy of users and groups, which must be
-	// of the same pool. Defaults to none.
+	// Replica keeps the application's copy of users and groups. Defaults to none.
 	Replica replica.Store
 
-	// UserMaxAge is how old what this process knows of a person's row in the replica may
-	// be. An account that was turned off or deleted there, and groups that were given
-	// there (see Groups), are seen within it; after a deletion UserID is not handed out
-	// any more. Each person who is active costs one look-up per UserMaxAge and process,
-	// and while the replica does not answer then, requests are answered with 503.
-	// Defaults to 30 seconds where Groups is not GroupsOfToken or others write to the
-	// replica's tables, as Django does, and otherwise to never; a negative value is never.
+	// SamePerson says at a first sign-in which identity of the replica the person was before: one of the
+	// pool that they moved from, say. It must know, since they become that person, with the same UserID. An
+	// error refuses the sign-in, as one of Admit does. An empty subject, and nil: nobody.
+	SamePerson func(ctx context.Context, claims *verify.Claims) (issuer, subject string, err error)
+
+	// UserMaxAge is how old what this process knows of a person's row in the replica may be. An account that
+	// was turned off or deleted there, and groups that were given there (see Groups), are seen within it;
+	// after a deletion UserID is not handed out any more. Each person who is active costs one look-up per
+	// UserMaxAge and process, and while the replica does not answer then, requests are answered with 503.
+	// Defaults to 30 seconds where Groups is not GroupsOfToken or others write to the replica's tables, as
+	// Django does, and otherwise to never; a negative value is never.
 	UserMaxAge time.Duration
 
 	// Groups says whose groups an identity is in, and with it InGroup and the headers

@@ -65,6 +65,7 @@ func (s *settings) keeper(endpoints cognito.Endpoints, prover *prove.Prover, lif
 func (s *site) people(issuer string) *people.People {
 	p := &people.People{
 		Replica: s.Replica, Accounts: people.NewAccounts(s.Replica, issuer, string(s.Groups), s.UserMaxAge, s.Now),
+		Was: s.SamePerson,
 		Partly: func(ctx context.Context, subject string, err error) {
 			s.Logger.LogAttrs(ctx, slog.LevelWarn, "replica holds a part of what the pool says", slog.String("sub", subject), slog.String("reason", err.Error()))
 		},

@@ -19,6 +19,9 @@ type People struct {
 	Replica  replica.Store                                      // nil: none
 	Accounts *Accounts                                          // nil: nobody is looked up again
 	Ask      func(ctx context.Context, who *prove.Person) error // nil: everybody is admitted
+	// Was says which identity of the replica somebody who signs in for the first time is
+	// the same person as; nil, or an empty subject: nobody.
+	Was func(ctx context.Context, claims *verify.Claims) (issuer, subject string, err error)
 	// Partly hears of people whom the replica cannot hold whole, and of what it leaves
 	// out. nil: nobody does.
 	Partly func(ctx context.Context, subject string, err error)
@@ -55,6 +58,9 @@ func (p *People) Tell(ctx context.Context, claims *verify.Claims, signIn bool, d
 		return row, digest, nil
 	}
 	snapshot.SignIn, snapshot.Entering = signIn, !signIn
+	if snapshot.Of, err = p.was(ctx, claims, signIn); err != nil {
+		return row, digest, err
+	}
 	change, err := p.Replica.Apply(ctx, snapshot)
 	switch {
 	case err != nil:
@@ -66,6 +72,24 @@ func (p *People) Tell(ctx context.Context, claims *verify.Claims, signIn bool, d
 		return row, digest, fault.UserDisabled // by the application: the pool has let them in
 	}
 	return change.User.Person(), sum, nil
+}
+
+// was asks the application who somebody was before. What cannot be true refuses them:
+// whoever was let in as somebody new would have lost what is theirs.
+func (p *People) was(ctx context.Context, claims *verify.Claims, signIn bool) (*replica.Of, error) {
+	if p.Was == nil || !signIn {
+		return nil, nil
+	}
+	issuer, subject, err := p.Was(ctx, claims)
+	switch {
+	case err != nil && fault.IsUnavailable(err):
+		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", fault.NotAdmitted, err)
+	case subject == "":
+		return nil, nil
+	}
+	return &replica.Of{Issuer: issuer, Subject: subject, By: "sign-in"}, nil
 }
 
 // StillEnabled asks the replica once more when a session is there to be found. Whoever

@@ -1,0 +1,378 @@
+package move
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+
+	"github.com/codegrant/codegrant/cognito"
+)
+
+// OldAPI is what an [Arrival] asks the old pool. A *cognitoidentityprovider.Client
+// fulfils it. None of it writes.
+type OldAPI interface {
+	AdminInitiateAuth(context.Context, *cip.AdminInitiateAuthInput, ...func(*cip.Options)) (*cip.AdminInitiateAuthOutput, error)
+	AdminGetUser(context.Context, *cip.AdminGetUserInput, ...func(*cip.Options)) (*cip.AdminGetUserOutput, error)
+	AdminListGroupsForUser(context.Context, *cip.AdminListGroupsForUserInput, ...func(*cip.Options)) (*cip.AdminListGroupsForUserOutput, error)
+}
+
+// NewAPI is what an [Arrival] asks of the new pool.
+type NewAPI interface {
+	DescribeUserPool(context.Context, *cip.DescribeUserPoolInput, ...func(*cip.Options)) (*cip.DescribeUserPoolOutput, error)
+	AdminGetUser(context.Context, *cip.AdminGetUserInput, ...func(*cip.Options)) (*cip.AdminGetUserOutput, error)
+	AdminAddUserToGroup(context.Context, *cip.AdminAddUserToGroupInput, ...func(*cip.Options)) (*cip.AdminAddUserToGroupOutput, error)
+}
+
+// ArrivalConfig configures an [Arrival]. Old, New, OldClientID and Tickets are required.
+type ArrivalConfig struct {
+	Old OldAPI
+	New NewAPI
+
+	// Tickets are those of the move, with the key that the application has.
+	Tickets *Tickets
+
+	// OldClientID is an app client of the old pool that allows ALLOW_ADMIN_USER_PASSWORD_AUTH.
+	OldClientID     string
+	OldClientSecret cognito.Secret // of that client, if it has one
+
+	// WithoutSecondFactor lets people come with their password alone who have a second
+	// factor at the old pool: an authenticator app does not move. Where it is false, they
+	// are refused, unless the new pool requires a second factor of everybody.
+	WithoutSecondFactor bool
+
+	// Logger receives who has come, by sub, and why somebody could not. Defaults to none.
+	Logger *slog.Logger
+
+	// Now is the clock. Defaults to [time.Now].
+	Now func() time.Time
+}
+
+// Arrival is the trigger of the new pool, for UserMigration (both sources) and
+// PreTokenGeneration. It is safe for concurrent use. Make one with [NewArrival].
+type Arrival struct {
+	ArrivalConfig
+
+	mu  sync.Mutex
+	new *newPool // nil: not read yet
+}
+
+// newPool is what has to be known of the new pool.
+type newPool struct {
+	attributes []string // that its schema has
+	emails     bool     // people are named by address or number, and it makes usernames by itself
+	strict     bool     // it requires a second factor
+}
+
+// NewArrival returns the trigger. It reaches out to nothing.
+func NewArrival(config ArrivalConfig) (*Arrival, error) {
+	if config.Old == nil || config.New == nil || config.Tickets == nil || config.OldClientID == "" {
+		return nil, errors.New("configure the arrival: Old, New, Tickets and OldClientID are required")
+	}
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	return &Arrival{ArrivalConfig: config}, nil
+}
+
+var (
+	errWrongPassword = errors.New("Incorrect username or password.")                                           //nolint // the pool shows it
+	errSecondFactor  = errors.New("This account needs a second factor, which has not moved. Contact support.") //nolint
+	errResetFirst    = errors.New("This password has to be reset. Choose \"forgot password\".")                //nolint
+	errOldPool       = errors.New("Sign-in does not work right now. Try again in some minutes.")               //nolint
+)
+
+// Handle answers an event of the new pool's, as a Lambda function does: it returns the
+// event with its response filled in. Its errors are for people, without a cause; the log
+// has that. An event of any other trigger is returned as it came.
+func (a *Arrival) Handle(ctx context.Context, event json.RawMessage) (json.RawMessage, error) {
+	var e map[string]json.RawMessage
+	var about struct {
+		Version  string `json:"version"`
+		Source   string `json:"triggerSource"`
+		PoolID   string `json:"userPoolId"`
+		UserName string `json:"userName"`
+		Request  struct {
+			Password   string            `json:"password"`
+			Attributes map[string]string `json:"userAttributes"`
+			Groups     struct {
+				GroupsToOverride []string `json:"groupsToOverride"`
+			} `json:"groupConfiguration"`
+		} `json:"request"`
+	}
+	if err := errors.Join(json.Unmarshal(event, &e), json.Unmarshal(event, &about)); err != nil {
+		return nil, fmt.Errorf("read the event of the pool: %w", err)
+	}
+	if about.PoolID != a.Tickets.new {
+		return nil, fmt.Errorf("the event is of the pool %s, and the move goes to %s", about.PoolID, a.Tickets.new)
+	}
+	var response any
+	var err error
+	switch {
+	case about.Source == "UserMigration_Authentication":
+		response, err = a.signIn(ctx, about.UserName, about.Request.Password)
+	case about.Source == "UserMigration_ForgotPassword":
+		response, err = a.forgot(ctx, about.UserName)
+	case strings.HasPrefix(about.Source, "TokenGeneration_") && about.Source != "TokenGeneration_RefreshTokens" &&
+		len(about.Request.Groups.GroupsToOverride) == 0 && about.Request.Attributes[Attribute] != "":
+		response, err = a.groups(ctx, about.Version, about.UserName, about.Request.Attributes[Attribute])
+	}
+	if err != nil {
+		return nil, err
+	}
+	if response != nil {
+		if e["response"], err = json.Marshal(response); err != nil {
+			return nil, err
+		}
+	}
+	return json.Marshal(e)
+}
+
+// migrated is the response of the migrate-user trigger.
+type migrated struct {
+	Attributes    map[string]string `json:"userAttributes"`
+	Status        string            `json:"finalUserStatus,omitempty"`
+	MessageAction string            `json:"messageAction"`
+}
+
+// signIn has the old pool judge a password.
+func (a *Arrival) signIn(ctx context.Context, username, password string) (*migrated, error) {
+	parameters := map[string]string{"USERNAME": username, "PASSWORD": password}
+	if a.OldClientSecret != "" {
+		parameters["SECRET_HASH"] = a.secretHash(username)
+	}
+	answer, err := a.Old.AdminInitiateAuth(ctx, &cip.AdminInitiateAuthInput{
+		UserPoolId: &a.Tickets.old, ClientId: &a.OldClientID, AuthFlow: types.AuthFlowTypeAdminUserPasswordAuth, AuthParameters: parameters,
+	})
+	if err != nil {
+		return nil, a.refused(ctx, err)
+	}
+	user, err := a.oldUser(ctx, username)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := a.pool(ctx)
+	if err != nil {
+		return nil, err
+	}
+	status := "CONFIRMED"
+	switch answer.ChallengeName {
+	case "":
+	case types.ChallengeNameTypeNewPasswordRequired:
+		status = "RESET_REQUIRED" // a password that somebody else has chosen
+	default:
+		if !a.WithoutSecondFactor && !pool.strict {
+			a.Logger.LogAttrs(ctx, slog.LevelWarn, "not moved", slog.String("sub", user.sub), slog.String("reason", "a second factor: "+string(answer.ChallengeName)))
+			return nil, errSecondFactor
+		}
+	}
+	a.Logger.LogAttrs(ctx, slog.LevelInfo, "moved", slog.String("sub", user.sub))
+	return &migrated{Attributes: a.attributesFor(pool, user, username), Status: status, MessageAction: "SUPPRESS"}, nil
+}
+
+// secretHash is what an app client with a secret proves itself with.
+func (a *Arrival) secretHash(username string) string {
+	h := hmac.New(sha256.New, []byte(a.OldClientSecret))
+	h.Write([]byte(username + a.OldClientID))
+	return base64.StdEncoding.EncodeToString(h.Sum(nil))
+}
+
+// refused says to people what the old pool has said, and no more.
+func (a *Arrival) refused(ctx context.Context, err error) error {
+	a.Logger.LogAttrs(ctx, slog.LevelInfo, "not moved", slog.String("reason", kindOf(err)))
+	var reset *types.PasswordResetRequiredException
+	var wrong *types.NotAuthorizedException
+	var unknown *types.UserNotFoundException
+	var unconfirmed *types.UserNotConfirmedException
+	switch {
+	case errors.As(err, &reset):
+		return errResetFirst
+	case errors.As(err, &wrong), errors.As(err, &unknown), errors.As(err, &unconfirmed):
+		return errWrongPassword
+	}
+	return errOldPool
+}
+
+// kindOf is what the log says of an answer: its type. A message could repeat a name.
+func kindOf(err error) string {
+	var api interface{ ErrorCode() string }
+	if errors.As(err, &api) {
+		return api.ErrorCode()
+	}
+	return "the old pool could not be asked"
+}
+
+// forgot lets somebody come who has forgotten their password: the new pool sends a code to
+// an address or number that the old one has verified.
+func (a *Arrival) forgot(ctx context.Context, username string) (*migrated, error) {
+	user, err := a.oldUser(ctx, username)
+	if err != nil {
+		return nil, err
+	}
+	if !user.enabled || user.attributes["email_verified"] != "true" && user.attributes["phone_number_verified"] != "true" {
+		return nil, errWrongPassword
+	}
+	pool, err := a.pool(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a.Logger.LogAttrs(ctx, slog.LevelInfo, "moved", slog.String("sub", user.sub), slog.String("by", "forgot password"))
+	return &migrated{Attributes: a.attributesFor(pool, user, username), Status: "RESET_REQUIRED", MessageAction: "SUPPRESS"}, nil
+}
+
+// person is a user of the old pool.
+type person struct {
+	sub, username string
+	enabled       bool
+	attributes    map[string]string
+}
+
+func personOf(username *string, enabled bool, attributes []types.AttributeType) person {
+	p := person{username: aws.ToString(username), enabled: enabled, attributes: make(map[string]string)}
+	for _, at := range attributes {
+		p.attributes[aws.ToString(at.Name)] = aws.ToString(at.Value)
+	}
+	p.sub = p.attributes["sub"]
+	return p
+}
+
+func (a *Arrival) oldUser(ctx context.Context, username string) (person, error) {
+	found, err := a.Old.AdminGetUser(ctx, &cip.AdminGetUserInput{UserPoolId: &a.Tickets.old, Username: &username})
+	if err != nil {
+		return person{}, a.refused(ctx, err)
+	}
+	return personOf(found.Username, found.Enabled, found.UserAttributes), nil
+}
+
+// pool reads the new pool once.
+func (a *Arrival) pool(ctx context.Context) (*newPool, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.new != nil {
+		return a.new, nil
+	}
+	found, err := a.New.DescribeUserPool(ctx, &cip.DescribeUserPoolInput{UserPoolId: &a.Tickets.new})
+	if err != nil {
+		a.Logger.LogAttrs(ctx, slog.LevelError, "the new pool cannot be described", slog.String("reason", kindOf(err)))
+		return nil, errOldPool
+	}
+	a.new = describe(found.UserPool)
+	if !slices.Contains(a.new.attributes, Attribute) {
+		a.Logger.LogAttrs(ctx, slog.LevelError, "the new pool has no attribute "+Attribute)
+		a.new = nil
+		return nil, errOldPool // people would come as somebody new
+	}
+	return a.new, nil
+}
+
+func describe(pool *types.UserPoolType) *newPool {
+	n := &newPool{emails: len(pool.UsernameAttributes) > 0, strict: pool.MfaConfiguration == types.UserPoolMfaTypeOn}
+	for _, at := range pool.SchemaAttributes {
+		n.attributes = append(n.attributes, aws.ToString(at.Name))
+	}
+	return n
+}
+
+// attributesFor are those that the new pool can have, with the ticket.
+func (a *Arrival) attributesFor(pool *newPool, user person, typed string) map[string]string {
+	attributes := movable(pool, user.attributes)
+	attributes[Attribute] = a.Tickets.Issue(user.sub)
+	if !pool.emails && typed != user.username {
+		attributes["username"] = user.username // they signed in by an alias
+	}
+	return attributes
+}
+
+// movable are the attributes that mean the same in the new pool.
+func movable(pool *newPool, attributes map[string]string) map[string]string {
+	out := maps.Clone(attributes)
+	maps.DeleteFunc(out, func(name, value string) bool {
+		return name == "sub" || name == "identities" || name == Attribute || value == "" || strings.HasPrefix(name, "cognito:") || !slices.Contains(pool.attributes, name)
+	})
+	return out
+}
+
+// justCome is how long after their arrival people are put into their groups. Later, whoever
+// is in none was taken out of them.
+const justCome = 15 * time.Minute
+
+// groups puts somebody who has just come into the groups that they were in, and says so in
+// the tokens that are being made.
+func (a *Arrival) groups(ctx context.Context, version, username, ticket string) (any, error) {
+	subject, err := a.Tickets.Open(ticket)
+	if err != nil {
+		a.Logger.LogAttrs(ctx, slog.LevelWarn, "an attribute is no ticket", slog.String("reason", err.Error()))
+		return nil, nil // the application refuses them
+	}
+	now, err := a.New.AdminGetUser(ctx, &cip.AdminGetUserInput{UserPoolId: &a.Tickets.new, Username: &username})
+	if err != nil {
+		return nil, a.groupsFailed(ctx, subject, err)
+	}
+	if now.UserCreateDate == nil || a.Now().Sub(*now.UserCreateDate) > justCome {
+		return nil, nil
+	}
+	groups, err := groupsOf(ctx, a.Old, a.Tickets.old, subject)
+	if err != nil {
+		return nil, a.groupsFailed(ctx, subject, err)
+	}
+	for _, group := range groups {
+		if _, err := a.New.AdminAddUserToGroup(ctx, &cip.AdminAddUserToGroupInput{UserPoolId: &a.Tickets.new, Username: &username, GroupName: &group}); err != nil {
+			return nil, a.groupsFailed(ctx, subject, err)
+		}
+	}
+	if len(groups) == 0 {
+		return nil, nil
+	}
+	name := "claimsOverrideDetails"
+	if version != "1" {
+		name = "claimsAndScopeOverrideDetails"
+	}
+	return map[string]any{name: map[string]any{"groupOverrideDetails": map[string]any{"groupsToOverride": groups}}}, nil
+}
+
+// groupsFailed refuses the sign-in: with fewer groups than they have, people would see a
+// service that is not theirs. The next try has them.
+func (a *Arrival) groupsFailed(ctx context.Context, subject string, err error) error {
+	a.Logger.LogAttrs(ctx, slog.LevelError, "groups not moved", slog.String("sub", subject), slog.String("reason", kindOf(err)))
+	return errOldPool
+}
+
+// groupsOf lists the groups of somebody of the old pool, but those of its providers.
+func groupsOf(ctx context.Context, api interface {
+	AdminListGroupsForUser(context.Context, *cip.AdminListGroupsForUserInput, ...func(*cip.Options)) (*cip.AdminListGroupsForUserOutput, error)
+}, pool, username string) (names []string, err error) {
+	var next *string
+	for {
+		page, err := api.AdminListGroupsForUser(ctx, &cip.AdminListGroupsForUserInput{UserPoolId: &pool, Username: &username, NextToken: next})
+		if err != nil {
+			return nil, err
+		}
+		for _, g := range page.Groups {
+			if name := aws.ToString(g.GroupName); !ofProvider(pool, name) {
+				names = append(names, name)
+			}
+		}
+		if next = page.NextToken; next == nil {
+			return names, nil
+		}
+	}
+}
+
+// ofProvider reports whether a pool made the group for an identity provider.
+func ofProvider(pool, group string) bool { return strings.HasPrefix(group, pool+"_") }

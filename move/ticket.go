@@ -1,0 +1,112 @@
+package move
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/codegrant/codegrant/verify"
+)
+
+// Attribute is the custom attribute of the new pool that tickets are kept in. App clients
+// must not be able to write it.
+const Attribute = "custom:codegrant_moved"
+
+// KeySize is how many bytes the key of tickets has at least.
+const KeySize = 32
+
+// ErrTicket is the error for an attribute that is not a ticket of this move: somebody has
+// written it, or the trigger has another key or other pools.
+var ErrTicket = errors.New("the attribute " + Attribute + " is no ticket of this move: the trigger has another key or other pools, or somebody has written it")
+
+// Tickets say who somebody was in the old pool. A ticket is the old sub and a MAC over it
+// and both pools (HMAC-SHA256). It is no secret, and gives nobody a right: it names whose
+// it is. Make one with [NewTickets]; it is safe for concurrent use.
+type Tickets struct {
+	// Providers are identity providers that have the same name and the same accounts in
+	// both pools. Their people have no password and no ticket: they are known by the
+	// account at the provider. Defaults to none. Set it before the first use.
+	Providers []string
+
+	key      []byte
+	old, new string
+}
+
+// NewTickets returns the tickets of a move between two pools, by their ids, such as
+// eu-west-1_Ab12Cd34E. The key has 32 bytes or more.
+func NewTickets(key []byte, oldPool, newPool string) (*Tickets, error) {
+	switch {
+	case len(key) < KeySize:
+		return nil, fmt.Errorf("the key of the move has %d bytes; make one of %d: openssl rand -base64 32", len(key), KeySize)
+	case !isPoolID(oldPool) || !isPoolID(newPool):
+		return nil, fmt.Errorf("%q and %q: ids of pools are of the form eu-west-1_Ab12Cd34E", oldPool, newPool)
+	case oldPool == newPool:
+		return nil, fmt.Errorf("the old and the new pool are the same one, %s", oldPool)
+	}
+	return &Tickets{key: slices.Clone(key), old: oldPool, new: newPool}, nil
+}
+
+func isPoolID(id string) bool {
+	i := strings.IndexByte(id, '_')
+	return i > 0 && i < len(id)-1 && len(id) <= 55 && !strings.ContainsAny(id, " \t\r\n\x00/|")
+}
+
+// Issue returns the ticket of somebody of the old pool.
+func (t *Tickets) Issue(subject string) string { return subject + "." + t.mac(subject) }
+
+// Open returns whose a ticket is, or [ErrTicket].
+func (t *Tickets) Open(ticket string) (subject string, err error) {
+	i := strings.LastIndexByte(ticket, '.')
+	if i < 1 || !hmac.Equal([]byte(ticket[i+1:]), []byte(t.mac(ticket[:i]))) {
+		return "", ErrTicket
+	}
+	return ticket[:i], nil
+}
+
+func (t *Tickets) mac(subject string) string {
+	h := hmac.New(sha256.New, t.key)
+	fmt.Fprintf(h, "codegrant move 1\x00%s\x00%s\x00%s", t.old, t.new, subject)
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
+}
+
+// SamePerson returns what codegrant.Config.SamePerson of the new pool is: it finds who
+// somebody was by their ticket, or by their account at one of Providers. bySubject and
+// byUsername say how people of the old pool are named; byUsername is asked for the people of
+// Providers alone, and returns "" for nobody.
+func (t *Tickets) SamePerson(oldIssuer string, byUsername func(ctx context.Context, issuer, username string) (subject string, err error)) func(
+	context.Context, *verify.Claims) (issuer, subject string, err error) {
+	return func(ctx context.Context, claims *verify.Claims) (string, string, error) {
+		if raw, ok := claims.Custom[Attribute]; ok {
+			var ticket string
+			if err := json.Unmarshal(raw, &ticket); err != nil {
+				return "", "", ErrTicket
+			}
+			subject, err := t.Open(ticket)
+			return oldIssuer, subject, err
+		}
+		if byUsername == nil {
+			return "", "", nil
+		}
+		for _, account := range claims.Identities {
+			if !slices.Contains(t.Providers, account.ProviderName) {
+				continue
+			}
+			// The pool names its federated people so, with the id of the account.
+			username := account.ProviderName + "_" + account.UserID
+			if claims.Username != username {
+				continue // a local user to whom the account is linked
+			}
+			subject, err := byUsername(ctx, oldIssuer, username)
+			if err != nil || subject != "" {
+				return oldIssuer, subject, err
+			}
+		}
+		return "", "", nil
+	}
+}
