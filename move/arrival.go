@@ -92,10 +92,10 @@ func NewArrival(config ArrivalConfig) (*Arrival, error) {
 }
 
 var (
-	errWrongPassword = errors.New("Incorrect username or password.")                                           //nolint // the pool shows it
-	errSecondFactor  = errors.New("This account needs a second factor, which has not moved. Contact support.") //nolint
-	errResetFirst    = errors.New("This password has to be reset. Choose \"forgot password\".")                //nolint
-	errOldPool       = errors.New("Sign-in does not work right now. Try again in some minutes.")               //nolint
+	errWrongPassword = errors.New("Incorrect username or password.")
+	errSecondFactor  = errors.New("This account needs a second factor, which has not moved. Contact support.")
+	errResetFirst    = errors.New("This password has to be reset. Choose \"forgot password\".")
+	errOldPool       = errors.New("Sign-in does not work right now. Try again in some minutes.")
 )
 
 // Handle answers an event of the new pool's, as a Lambda function does: it returns the

@@ -1,0 +1,373 @@
+package move
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+	"golang.org/x/time/rate"
+)
+
+// ReadAPI is what a [Move] reads from a pool. A *cognitoidentityprovider.Client fulfils it.
+type ReadAPI interface {
+	DescribeUserPool(context.Context, *cip.DescribeUserPoolInput, ...func(*cip.Options)) (*cip.DescribeUserPoolOutput, error)
+	DescribeUserPoolClient(context.Context, *cip.DescribeUserPoolClientInput, ...func(*cip.Options)) (*cip.DescribeUserPoolClientOutput, error)
+	ListUsers(context.Context, *cip.ListUsersInput, ...func(*cip.Options)) (*cip.ListUsersOutput, error)
+	ListGroups(context.Context, *cip.ListGroupsInput, ...func(*cip.Options)) (*cip.ListGroupsOutput, error)
+	AdminListGroupsForUser(context.Context, *cip.AdminListGroupsForUserInput, ...func(*cip.Options)) (*cip.AdminListGroupsForUserOutput, error)
+}
+
+// WriteAPI is what a [Move] asks of the new pool.
+type WriteAPI interface {
+	ReadAPI
+	AdminGetUser(context.Context, *cip.AdminGetUserInput, ...func(*cip.Options)) (*cip.AdminGetUserOutput, error)
+	CreateGroup(context.Context, *cip.CreateGroupInput, ...func(*cip.Options)) (*cip.CreateGroupOutput, error)
+	AdminCreateUser(context.Context, *cip.AdminCreateUserInput, ...func(*cip.Options)) (*cip.AdminCreateUserOutput, error)
+	AdminAddUserToGroup(context.Context, *cip.AdminAddUserToGroupInput, ...func(*cip.Options)) (*cip.AdminAddUserToGroupOutput, error)
+	AdminSetUserPassword(context.Context, *cip.AdminSetUserPasswordInput, ...func(*cip.Options)) (*cip.AdminSetUserPasswordOutput, error)
+}
+
+// Config configures a [Move]. Old, New and Tickets are required.
+type Config struct {
+	Old ReadAPI
+	New WriteAPI
+
+	// Tickets are those of the move. They know the pools.
+	Tickets *Tickets
+
+	// OldClientID is the app client of the old pool that the trigger asks with, and
+	// NewClientIDs are those of the new pool that people sign in with. [Move.Plan]
+	// looks at them. Empty: it does not.
+	OldClientID  string
+	NewClientIDs []string
+
+	// Rate is how many calls begin in a second at most. Defaults to 20, below the
+	// quotas of 25 and 30 that an account has in a Region unless it bought more.
+	Rate float64
+
+	// Logger receives what was done, by sub. Defaults to none.
+	Logger *slog.Logger
+}
+
+// Move is the operator's side of a move. Every method can be cut off and called again. It
+// is safe for concurrent use. Make one with [New].
+type Move struct {
+	Config
+	pace *rate.Limiter
+}
+
+// New returns a move. It reaches out to nothing.
+func New(config Config) (*Move, error) {
+	if config.Old == nil || config.New == nil || config.Tickets == nil {
+		return nil, errors.New("configure the move: Old, New and Tickets are required")
+	}
+	if !(config.Rate >= 0) {
+		return nil, fmt.Errorf("configure the move: Rate: %v is not a number from 0", config.Rate)
+	}
+	if config.Rate == 0 {
+		config.Rate = 20
+	}
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Move{Config: config, pace: rate.NewLimiter(rate.Limit(config.Rate), 1)}, nil
+}
+
+// call waits for its turn and makes a call.
+func call[In, Out any](ctx context.Context, m *Move, what string, f func(context.Context, *In, ...func(*cip.Options)) (*Out, error), in *In) (*Out, error) {
+	if err := m.pace.Wait(ctx); err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	out, err := f(ctx, in)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	return out, nil
+}
+
+// users calls f with every user of a pool.
+func (m *Move) users(ctx context.Context, api ReadAPI, pool string, f func(types.UserType) error) error {
+	for in := (&cip.ListUsersInput{UserPoolId: &pool, Limit: aws.Int32(60)}); ; {
+		page, err := call(ctx, m, "list the users of "+pool, api.ListUsers, in)
+		if err != nil {
+			return err
+		}
+		for _, u := range page.Users {
+			if err := f(u); err != nil {
+				return err
+			}
+		}
+		if page.PaginationToken == nil {
+			return nil
+		}
+		in.PaginationToken = page.PaginationToken
+	}
+}
+
+// groups lists the groups of a pool, but those of its providers.
+func (m *Move) groups(ctx context.Context, api ReadAPI, pool string) (all []types.GroupType, err error) {
+	for in := (&cip.ListGroupsInput{UserPoolId: &pool, Limit: aws.Int32(60)}); ; {
+		page, err := call(ctx, m, "list the groups of "+pool, api.ListGroups, in)
+		if err != nil {
+			return nil, err
+		}
+		for _, g := range page.Groups {
+			if !ofProvider(pool, aws.ToString(g.GroupName)) {
+				all = append(all, g)
+			}
+		}
+		if in.NextToken = page.NextToken; in.NextToken == nil {
+			return all, nil
+		}
+	}
+}
+
+// GroupsReport is what [Move.Groups] did.
+type GroupsReport struct {
+	Created []string `json:"created"` // or would be
+	There   []string `json:"there"`   // were there, and as in the old pool
+	Differ  []string `json:"differ"`  // were there, and otherwise: they are left as they are
+}
+
+// Groups makes the groups of the old pool in the new one: names, descriptions and
+// precedence. It changes no group that is there. IAM roles do not move: they are of an
+// account. With dry it writes nothing.
+func (m *Move) Groups(ctx context.Context, dry bool) (r GroupsReport, err error) {
+	old, err := m.groups(ctx, m.Old, m.Tickets.old)
+	if err != nil {
+		return r, err
+	}
+	now, err := m.groups(ctx, m.New, m.Tickets.new)
+	if err != nil {
+		return r, err
+	}
+	for _, g := range old {
+		name := aws.ToString(g.GroupName)
+		i := slices.IndexFunc(now, func(n types.GroupType) bool { return aws.ToString(n.GroupName) == name })
+		switch {
+		case i < 0:
+			if !dry {
+				_, err := call(ctx, m, "create the group "+name, m.New.CreateGroup, &cip.CreateGroupInput{
+					UserPoolId: &m.Tickets.new, GroupName: g.GroupName, Description: g.Description, Precedence: g.Precedence,
+				})
+				var there *types.GroupExistsException
+				if err != nil && !errors.As(err, &there) {
+					return r, err
+				}
+			}
+			r.Created = append(r.Created, name)
+		case aws.ToString(now[i].Description) != aws.ToString(g.Description) || !sameInt(now[i].Precedence, g.Precedence):
+			r.Differ = append(r.Differ, name)
+		default:
+			r.There = append(r.There, name)
+		}
+	}
+	return r, nil
+}
+
+func sameInt(a, b *int32) bool { return a == b || a != nil && b != nil && *a == *b }
+
+// Report says how far the move is.
+type Report struct {
+	People    int            `json:"people"`    // of the old pool
+	Arrived   int            `json:"arrived"`   // of these, in the new pool
+	Waiting   int            `json:"waiting"`   // of these, not there, and can come by their password
+	Federated map[string]int `json:"federated"` // of these, by provider: they come by it
+	Disabled  int            `json:"disabled"`  // of these, not there: they cannot come
+	Unfit     int            `json:"unfit"`     // of these, not there: they have never confirmed their account
+	Unproven  int            `json:"unproven"`  // users of the new pool whose attribute is no ticket of this move
+	Others    int            `json:"others"`    // users of the new pool who did not come from the old one
+}
+
+type arrivals map[[16]byte]bool // by a hash of the sub; true: complete
+
+func hashOf(sub string) (h [16]byte) {
+	sum := sha256.Sum256([]byte(sub))
+	copy(h[:], sum[:])
+	return h
+}
+
+// arrived reads who of the old pool is in the new one.
+func (m *Move) arrived(ctx context.Context, r *Report) (arrivals, error) {
+	all := make(arrivals)
+	err := m.users(ctx, m.New, m.Tickets.new, func(u types.UserType) error {
+		p := personOf(u.Username, u.Enabled, u.Attributes)
+		ticket, ok := p.attributes[Attribute]
+		if !ok {
+			r.Others++
+			return nil
+		}
+		sub, err := m.Tickets.Open(ticket)
+		if err != nil {
+			r.Unproven++
+			return nil
+		}
+		all[hashOf(sub)] = u.UserStatus != types.UserStatusTypeForceChangePassword
+		return nil
+	})
+	return all, err
+}
+
+// Report reads both pools. waiting, unless it is nil, is called for each of those who wait,
+// with the username and sub of the old pool.
+func (m *Move) Report(ctx context.Context, waiting func(username, sub string) error) (Report, error) {
+	r := Report{Federated: make(map[string]int)}
+	there, err := m.arrived(ctx, &r)
+	if err != nil {
+		return r, err
+	}
+	return r, m.walk(ctx, there, &r, func(u types.UserType, p person) error {
+		if waiting == nil {
+			return nil
+		}
+		return waiting(p.username, p.sub)
+	})
+}
+
+// walk counts the people of the old pool, and calls f for those who wait.
+func (m *Move) walk(ctx context.Context, there arrivals, r *Report, f func(types.UserType, person) error) error {
+	return m.users(ctx, m.Old, m.Tickets.old, func(u types.UserType) error {
+		p := personOf(u.Username, u.Enabled, u.Attributes)
+		r.People++
+		complete, known := there[hashOf(p.sub)]
+		switch {
+		case known && complete:
+			r.Arrived++
+			return nil
+		case u.UserStatus == types.UserStatusTypeExternalProvider:
+			provider, _, _ := strings.Cut(p.username, "_")
+			r.Federated[provider]++
+			return nil
+		case !p.enabled:
+			r.Disabled++
+			return nil
+		case u.UserStatus == types.UserStatusTypeUnconfirmed:
+			r.Unfit++
+			return nil
+		}
+		r.Waiting++
+		return f(u, p)
+	})
+}
+
+// Drained is what [Move.Drain] did.
+type Drained struct {
+	Report
+	Made   int `json:"made"`   // or would be
+	Failed int `json:"failed"` // the log says why; call it again
+}
+
+// Drain ends the move: whoever has not come yet is made in the new pool, in their groups,
+// with a password that nobody knows. They come by "forgot password", to the address or
+// number that the old pool has verified. Whoever has none, only an operator can help: it
+// is logged. Nobody is sent anything. People who are disabled or never confirmed their
+// account are left out. With dry it writes nothing.
+func (m *Move) Drain(ctx context.Context, dry bool) (d Drained, err error) {
+	d.Federated = make(map[string]int)
+	there, err := m.arrived(ctx, &d.Report)
+	if err != nil {
+		return d, err
+	}
+	described, err := call(ctx, m, "describe the new pool", m.New.DescribeUserPool, &cip.DescribeUserPoolInput{UserPoolId: &m.Tickets.new})
+	if err != nil {
+		return d, err
+	}
+	pool := describe(described.UserPool)
+	if !slices.Contains(pool.attributes, Attribute) {
+		return d, fmt.Errorf("the new pool has no attribute %s; see codegrant move plan", Attribute)
+	}
+	err = m.walk(ctx, there, &d.Report, func(_ types.UserType, p person) error {
+		if dry {
+			d.Made++
+			return nil
+		}
+		if err := m.make(ctx, pool, p); err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			d.Failed++
+			m.Logger.LogAttrs(ctx, slog.LevelError, "not made", slog.String("sub", p.sub), slog.String("reason", kindOf(err)))
+			return nil
+		}
+		d.Made++
+		return nil
+	})
+	return d, err
+}
+
+// make makes somebody. The password comes last: until then they are known to be unfinished,
+// and are made once more.
+func (m *Move) make(ctx context.Context, pool *newPool, p person) error {
+	attributes := movable(pool, p.attributes)
+	attributes[Attribute] = m.Tickets.Issue(p.sub)
+	username := p.username
+	if pool.emails {
+		if username = attributes["email"]; username == "" {
+			username = attributes["phone_number"]
+		}
+	}
+	in := &cip.AdminCreateUserInput{UserPoolId: &m.Tickets.new, Username: &username, MessageAction: types.MessageActionTypeSuppress}
+	for name, value := range attributes {
+		in.UserAttributes = append(in.UserAttributes, types.AttributeType{Name: &name, Value: &value})
+	}
+	_, err := call(ctx, m, "create a user", m.New.AdminCreateUser, in)
+	switch kind := kindOf(err); {
+	case err == nil:
+	case kind != "UsernameExistsException" && kind != "AliasExistsException": // the model of the API does not name the second
+		return err
+	default:
+		there := err
+		theirs, come, err := m.whoIs(ctx, username, p.sub)
+		switch {
+		case err != nil:
+			return err
+		case !theirs:
+			return there // somebody has signed up with their name
+		case come:
+			return nil // since the pool was read, with a password of their own
+		}
+	}
+	if err := m.pace.Wait(ctx); err != nil {
+		return err
+	}
+	groups, err := groupsOf(ctx, m.Old, m.Tickets.old, p.username)
+	if err != nil {
+		return err
+	}
+	for _, group := range groups {
+		in := &cip.AdminAddUserToGroupInput{UserPoolId: &m.Tickets.new, Username: &username, GroupName: &group}
+		if _, err := call(ctx, m, "add a user to the group "+group, m.New.AdminAddUserToGroup, in); err != nil {
+			return err
+		}
+	}
+	if attributes["email_verified"] != "true" && attributes["phone_number_verified"] != "true" {
+		m.Logger.LogAttrs(ctx, slog.LevelWarn, "they cannot reset their password: nothing of theirs is verified", slog.String("sub", p.sub))
+	}
+	secret := "Aa1!" + rand.Text() + rand.Text() // what every policy asks for; nobody is told
+	_, err = call(ctx, m, "set a password that nobody knows", m.New.AdminSetUserPassword, &cip.AdminSetUserPasswordInput{
+		UserPoolId: &m.Tickets.new, Username: &username, Password: &secret, Permanent: true,
+	})
+	if err == nil {
+		m.Logger.LogAttrs(ctx, slog.LevelInfo, "made", slog.String("sub", p.sub))
+	}
+	return err
+}
+
+// whoIs says of a user of the new pool whether they are the person, and whether they have
+// come by themselves, or a run that was cut off has left them unfinished.
+func (m *Move) whoIs(ctx context.Context, username, sub string) (theirs, come bool, err error) {
+	found, err := call(ctx, m, "look at a user", m.New.AdminGetUser, &cip.AdminGetUserInput{UserPoolId: &m.Tickets.new, Username: &username})
+	if err != nil {
+		return false, false, err
+	}
+	whose, err := m.Tickets.Open(personOf(found.Username, found.Enabled, found.UserAttributes).attributes[Attribute])
+	return err == nil && whose == sub, found.UserStatus != types.UserStatusTypeForceChangePassword, nil
+}

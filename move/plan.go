@@ -1,0 +1,175 @@
+package move
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+)
+
+// Plan says what a move would do.
+type Plan struct {
+	Report
+
+	Groups GroupsReport  `json:"groups"`
+	Faults []Finding     `json:"faults"` // people would not come, or not as themselves
+	Notes  []Finding     `json:"notes"`  // what is different afterwards
+	Drain  time.Duration `json:"-"`      // how long it takes at least, if nobody comes before
+}
+
+// Ready reports whether nothing stands in the way.
+func (p Plan) Ready() bool { return len(p.Faults) == 0 }
+
+// Finding is a difference between the pools, and what to do about it.
+type Finding struct {
+	What string `json:"what"`
+	Fix  string `json:"fix,omitempty"`
+}
+
+// Plan reads both pools and writes nothing.
+func (m *Move) Plan(ctx context.Context) (p Plan, err error) {
+	old, err := call(ctx, m, "describe the old pool", m.Old.DescribeUserPool, &cip.DescribeUserPoolInput{UserPoolId: &m.Tickets.old})
+	if err != nil {
+		return p, err
+	}
+	now, err := call(ctx, m, "describe the new pool", m.New.DescribeUserPool, &cip.DescribeUserPoolInput{UserPoolId: &m.Tickets.new})
+	if err != nil {
+		return p, err
+	}
+	m.compare(&p, old.UserPool, now.UserPool)
+	if err := m.clients(ctx, &p); err != nil {
+		return p, err
+	}
+	if p.Groups, err = m.Groups(ctx, true); err != nil {
+		return p, err
+	}
+	for _, name := range p.Groups.Differ {
+		p.note("the group "+name+" is in both pools with another description or precedence", "it stays as it is in the new pool; change it there if it is wrong")
+	}
+	if p.Report, err = m.Report(ctx, nil); err != nil {
+		return p, err
+	}
+	for _, provider := range sortedKeys(p.Federated) {
+		if !slices.Contains(m.Tickets.Providers, provider) {
+			p.fault(fmt.Sprintf("%d people sign in with %s: in the new pool they would be somebody new", p.Federated[provider], provider),
+				"give the new pool an identity provider of the same name and with the same accounts, and name it in moved_from.providers")
+		}
+	}
+	if p.Disabled > 0 {
+		p.note(fmt.Sprintf("%d people are disabled and stay behind", p.Disabled), "")
+	}
+	if p.Unfit > 0 {
+		p.note(fmt.Sprintf("%d people have never confirmed their account and stay behind: they sign up again", p.Unfit), "")
+	}
+	if p.Unproven > 0 {
+		p.fault(fmt.Sprintf("%d users of the new pool have an attribute %s that is no ticket of this move", p.Unproven, Attribute),
+			"use the key that the trigger uses; if it is the same, find out who can write the attribute, and remove it from them")
+	}
+	p.note("passwords move as people sign in; authenticator apps, passkeys and remembered devices do not move", "people set them up again")
+	p.note("every person has another sub; UserID of the replica stays", "look for code that stores the sub")
+	// Two calls for each person, and one more for each group that they are in.
+	p.Drain = time.Duration(float64(3*p.Waiting) / m.Rate * float64(time.Second))
+	return p, nil
+}
+
+func (p *Plan) fault(what, fix string) { p.Faults = append(p.Faults, Finding{what, fix}) }
+func (p *Plan) note(what, fix string)  { p.Notes = append(p.Notes, Finding{what, fix}) }
+
+// compare looks at what the pools are like.
+func (m *Move) compare(p *Plan, old, now *types.UserPoolType) {
+	oldPool, newPool := describe(old), describe(now)
+	if !slices.Contains(newPool.attributes, Attribute) {
+		p.fault("the new pool has no attribute "+Attribute+", in which it is written who somebody was",
+			fmt.Sprintf("aws cognito-idp add-custom-attributes --user-pool-id %s --custom-attributes Name=%s,AttributeDataType=String,Mutable=true",
+				m.Tickets.new, strings.TrimPrefix(Attribute, "custom:")))
+	}
+	for _, name := range oldPool.attributes {
+		if name != Attribute && !slices.Contains(newPool.attributes, name) {
+			p.note("the new pool has no attribute "+name+": its values do not move", "add it to the new pool before the move")
+		}
+	}
+	for _, at := range now.SchemaAttributes {
+		if at.Required != nil && *at.Required && !requires(old, aws.ToString(at.Name)) && aws.ToString(at.Name) != "sub" {
+			p.note("the new pool requires "+aws.ToString(at.Name)+", and the old one does not: people without it cannot come", "")
+		}
+	}
+	if !slices.Equal(sorted(old.UsernameAttributes), sorted(now.UsernameAttributes)) || !slices.Equal(sorted(old.AliasAttributes), sorted(now.AliasAttributes)) {
+		p.note("people sign in by other names: usernames and aliases of the pools differ", "")
+	}
+	if sensitive(old) != sensitive(now) {
+		p.note("upper and lower case of usernames count in one pool alone", "")
+	}
+	if old.MfaConfiguration != types.UserPoolMfaTypeOff && old.MfaConfiguration != "" && now.MfaConfiguration != types.UserPoolMfaTypeOn {
+		p.note("people may have a second factor at the old pool, and the new one does not require one: the trigger refuses these people",
+			"require a second factor in the new pool, or set CODEGRANT_WITHOUT_SECOND_FACTOR=true for the trigger")
+	}
+	hooks := now.LambdaConfig
+	if hooks == nil || aws.ToString(hooks.UserMigration) == "" {
+		p.fault("the new pool has no migrate-user trigger: nobody can come", "deploy the trigger and set it as UserMigration (see docs/move.md)")
+	}
+	if hooks == nil || aws.ToString(hooks.PreTokenGeneration) == "" && hooks.PreTokenGenerationConfig == nil {
+		p.fault("the new pool has no trigger before tokens are made: people would come without their groups", "set the same function as PreTokenGeneration (see docs/move.md)")
+	}
+}
+
+func requires(pool *types.UserPoolType, name string) bool {
+	return slices.ContainsFunc(pool.SchemaAttributes, func(at types.SchemaAttributeType) bool {
+		return aws.ToString(at.Name) == name && at.Required != nil && *at.Required
+	})
+}
+
+func sensitive(pool *types.UserPoolType) bool {
+	return pool.UsernameConfiguration == nil || pool.UsernameConfiguration.CaseSensitive == nil || *pool.UsernameConfiguration.CaseSensitive
+}
+
+func sorted[T ~string](s []T) []T { return slices.Sorted(slices.Values(s)) }
+
+func sortedKeys(m map[string]int) []string {
+	var names []string
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// clients looks at the app clients.
+func (m *Move) clients(ctx context.Context, p *Plan) error {
+	if m.OldClientID != "" {
+		c, err := call(ctx, m, "describe the app client of the old pool", m.Old.DescribeUserPoolClient, &cip.DescribeUserPoolClientInput{
+			UserPoolId: &m.Tickets.old, ClientId: &m.OldClientID,
+		})
+		if err != nil {
+			return err
+		}
+		flows := c.UserPoolClient.ExplicitAuthFlows
+		if !slices.Contains(flows, types.ExplicitAuthFlowsTypeAllowAdminUserPasswordAuth) && !slices.Contains(flows, types.ExplicitAuthFlowsTypeAdminNoSrpAuth) {
+			p.fault("the app client "+m.OldClientID+" of the old pool does not let the trigger ask: it lacks ALLOW_ADMIN_USER_PASSWORD_AUTH",
+				"make an app client for the trigger alone, with that flow")
+		}
+	}
+	for _, id := range m.NewClientIDs {
+		c, err := call(ctx, m, "describe the app client "+id, m.New.DescribeUserPoolClient, &cip.DescribeUserPoolClientInput{UserPoolId: &m.Tickets.new, ClientId: &id})
+		if err != nil {
+			return err
+		}
+		client := c.UserPoolClient
+		if slices.Contains(client.WriteAttributes, Attribute) {
+			p.fault("the app client "+id+" may write "+Attribute+": people can", "take it out of the client's write attributes")
+		}
+		// Without a list, a client reads the standard attributes alone.
+		if !slices.Contains(client.ReadAttributes, Attribute) {
+			p.fault("the app client "+id+" may not read "+Attribute+": ID tokens do not say who somebody was", "add it to the client's read attributes")
+		}
+		if slices.Contains(client.ExplicitAuthFlows, types.ExplicitAuthFlowsTypeAllowUserSrpAuth) && !slices.Contains(client.ExplicitAuthFlows, types.ExplicitAuthFlowsTypeAllowUserPasswordAuth) {
+			p.note("apps that sign in at "+id+" by SRP cannot bring anybody: the pool never sees the password",
+				"have them use managed login, or USER_PASSWORD_AUTH during the move")
+		}
+	}
+	return nil
+}
