@@ -13,6 +13,7 @@ import (
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/inspect"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/manual"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/migrate"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/moving"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/orgs"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/policy"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/pool"
@@ -31,6 +32,7 @@ type cli struct {
 	Doctor         doctor.Command         `cmd:"" help:"Check the settings, the pool and the database, and tell you how to fix what is wrong."`
 	Health         health.Command         `cmd:"" help:"Check whether the gateway on this machine is ready. For health checks of containers."`
 	Migrate        migrate.Command        `cmd:"" help:"Create or upgrade the tables of sessions and of the replica."`
+	Move           moving.Command         `cmd:"" help:"Move people to another user pool. Nobody has to reset a password."`
 	Sync           syncing.Command        `cmd:"" help:"Update the replica from the pool."`
 	Users          inspect.Users          `cmd:"" help:"List and show the people in the replica."`
 	Webhooks       webhooks.Command       `cmd:"" help:"Send changes of people to other programs; list, resend or discard messages that failed."`

@@ -219,7 +219,19 @@ type pool struct {
 	SharedTokensDomain string      `yaml:"shared_tokens_domain" help:"Keeps tokens in cookies of this domain, as backends with the Python package cognito_code_grant do, in place of sessions. Defaults to none."`
 	CloudFront         *cloudFront `yaml:"cloudfront" help:"Signed cookies for private files, given at sign-in. Defaults to none."`
 
+	MovedFrom *movedFrom `yaml:"moved_from" help:"The pool that people come from with the passwords that they have, so that they stay who they were in the replica; see docs/move.md. Defaults to none."`
+
 	Account *accountPages `yaml:"account" help:"Pages below prefix + /account on which people change their account at the pool: true, or their settings; see docs/account.md. Defaults to false."`
+}
+
+type movedFrom struct {
+	ID        string   `yaml:"id" help:"Id of the old pool, such as eu-west-1_Ab12Cd34E. Required."`
+	Region    string   `yaml:"region" help:"Its region. Defaults to what id begins with."`
+	Issuer    string   `yaml:"issuer" help:"Issuer of its tokens, by which the replica knows its people. Defaults to what follows from id and region."`
+	ClientID  string   `yaml:"client_id" help:"App client of the old pool that the trigger of the new one checks passwords with. codegrant move plan looks at it. Defaults to none."`
+	Key       string   `yaml:"key" help:"What it is sealed with who somebody was: 32 random bytes in base64, the same as the trigger has. Better: key_file, or ${NAME}."`
+	KeyFile   string   `yaml:"key_file" help:"File to read it from."`
+	Providers []string `yaml:"providers" help:"Identity providers that have the same name and the same accounts in both pools. Defaults to none."`
 }
 
 type accountPages struct {

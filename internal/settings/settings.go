@@ -163,6 +163,8 @@ type Pool struct {
 	// Account are the pages where people change what is theirs; nil: none. It lacks Auth,
 	// Replica, HTTPClient and Logger.
 	Account *account.Config
+	// Moved is where people come from; nil: nowhere.
+	Moved *Moved
 	// Digest differs where anything about the pool or the keys does.
 	Digest [sha256.Size]byte
 }

@@ -97,6 +97,11 @@ func (p *Pages) forgot(w http.ResponseWriter, r *http.Request, v *view) {
 		return
 	}
 	var refusal *state.Error
+	if err := p.migrate(r.Context(), v.authorization.Client, v.Email, ""); err != nil {
+		p.refuse(v, err)
+		p.show(w, r, http.StatusOK, "forgot.html", "Reset your password", v)
+		return
+	}
 	if _, err := p.state.ForgotPassword(v.authorization.Client.PoolID, v.Email); err != nil && !errors.As(err, &refusal) {
 		v.Error = message(err)
 		p.show(w, r, http.StatusOK, "forgot.html", "Reset your password", v)

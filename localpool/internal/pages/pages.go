@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"context"
 	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
@@ -283,7 +284,11 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request, v *view) {
 		return
 	}
 	v.Known = chooses
-	if err := p.triggers.Begin(r.Context(), c, r.PostFormValue("username"), triggers.Sent{}); err != nil {
+	err := p.migrate(r.Context(), c, r.PostFormValue("username"), r.PostFormValue("password"))
+	if err == nil {
+		err = p.triggers.Begin(r.Context(), c, r.PostFormValue("username"), triggers.Sent{})
+	}
+	if err != nil {
 		p.refuse(v, err)
 		p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
 		return
@@ -306,6 +311,19 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request, v *view) {
 	default:
 		p.second(w, r, v, u, state.Showed(state.ByPassword))
 	}
+}
+
+// migrate has a trigger bring somebody whom the pool does not know. Whoever it does not
+// know either is refused as everybody is.
+func (p *Pages) migrate(ctx context.Context, c state.Client, username, password string) error {
+	if _, err := p.state.User(c.PoolID, username); err == nil || username == "" {
+		return nil
+	}
+	_, err := p.triggers.Migrate(ctx, c, username, password, triggers.Sent{})
+	if refused(err, state.UserNotFound) {
+		return nil
+	}
+	return err
 }
 
 // challenge remembers a person who is asked for more.

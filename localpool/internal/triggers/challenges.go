@@ -134,6 +134,9 @@ func (t *Triggers) Migrate(ctx context.Context, c state.Client, username, passwo
 	case who.Status != "" && !slices.Contains([]string{state.Confirmed, state.ResetRequired}, who.Status):
 		return false, t.shape(UserMigration, fmt.Errorf("finalUserStatus is %q", who.Status))
 	}
+	if name := who.Attributes["username"]; name != "" { // of somebody who signs in by an alias
+		username = name
+	}
 	delete(who.Attributes, "username")
 	delete(who.Attributes, "sub")
 	if t.state.Paused(c.PoolID) {

@@ -16,8 +16,8 @@ import (
 )
 
 // AWS are the settings of AWS's tools. Somebody else than AWS is asked with
-// credentials that are nobody's.
-func AWS(ctx context.Context, region, instead string, log *slog.Logger) (aws.Config, error) {
+// credentials that are nobody's. more are further options, such as a profile.
+func AWS(ctx context.Context, region, instead string, log *slog.Logger, more ...func(*config.LoadOptions) error) (aws.Config, error) {
 	if instead != "" {
 		region = cmp.Or(region, "local")
 	}
@@ -36,7 +36,7 @@ func AWS(ctx context.Context, region, instead string, log *slog.Logger) (aws.Con
 	if instead != "" {
 		options = append(options, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider("local", "local", "")))
 	}
-	found, err := config.LoadDefaultConfig(ctx, options...)
+	found, err := config.LoadDefaultConfig(ctx, append(options, more...)...)
 	if err != nil {
 		return found, fmt.Errorf("read the settings of AWS's tools: %w", err)
 	}

@@ -365,6 +365,7 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 			if st.acting != nil {
 				c.Organization = st.acting.Active
 			}
+			c.SamePerson = samePerson(pool.Moved, st.replica)
 			c.Own.DescribeAgent = device.Describe
 			if issuer, region := pool.Issuer, c.Pool.Region; pool.SignOutAtPool {
 				c.Own.GlobalSignOut = func(ctx context.Context, username string) error {

@@ -1,0 +1,288 @@
+package moving
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/config"
+	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
+	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/move"
+)
+
+// Command is the table of its commands.
+type Command struct {
+	Plan   plan   `cmd:"" help:"Compare both pools: what moves, what does not, and what to fix before the move. Writes nothing."`
+	Groups groups `cmd:"" help:"Create the groups of the old pool in the new one."`
+	Report report `cmd:"" help:"Show who has arrived in the new pool, and who has not."`
+	Drain  drain  `cmd:"" help:"End the move: create the people in the new pool who have not arrived."`
+}
+
+// between says which pools, and how they are reached.
+type between struct {
+	Config      string  `default:"codegrant.yaml" type:"path" placeholder:"FILE" help:"Configuration with the new pool, which has moved_from. Defaults to codegrant.yaml."`
+	Pool        string  `placeholder:"NAME" help:"Name of the new pool in the configuration. Defaults to the only one that has moved_from."`
+	Profile     string  `placeholder:"NAME" help:"Profile of AWS's tools for the new pool. Defaults to the usual credentials."`
+	OldProfile  string  `placeholder:"NAME" help:"Profile of AWS's tools for the old pool, such as one with the role_arn of another account. Defaults to the usual credentials."`
+	Endpoint    string  `placeholder:"URL" help:"Ask this endpoint for the new pool instead of AWS, such as a local pool."`
+	OldEndpoint string  `placeholder:"URL" help:"Ask this endpoint for the old pool instead of AWS."`
+	Rate        float64 `default:"20" placeholder:"N" help:"Calls a second, at most. Quotas of an account begin at 25. Defaults to 20."`
+	JSON        bool    `help:"Print JSON."`
+}
+
+var uses = []string{"log", "pools.moved_from"}
+
+var errNobodyMoves = errors.New("no pool of the configuration has moved_from; write it at the new pool (see docs/move.md)")
+
+func (b between) open(ctx context.Context, out *terminal.Streams) (*move.Move, error) {
+	s, err := parts.Inspection{Config: b.Config}.Load(uses)
+	if err != nil {
+		return nil, err
+	}
+	var chosen []settings.Pool
+	for _, p := range s.Pools {
+		if p.Moved != nil && (b.Pool == "" || b.Pool == p.Name) {
+			chosen = append(chosen, p)
+		}
+	}
+	switch len(chosen) {
+	case 0:
+		return nil, errNobodyMoves
+	case 1:
+	default:
+		return nil, errors.New("several pools have moved_from; say which one with --pool")
+	}
+	pool := &chosen[0]
+	options := &slog.HandlerOptions{Level: s.Log.Level}
+	log := slog.New(slog.NewTextHandler(out.Stderr, options))
+	if s.Log.JSON {
+		log = slog.New(slog.NewJSONHandler(out.Stderr, options))
+	}
+	id := pool.Issuer[strings.LastIndexByte(pool.Issuer, '/')+1:]
+	region, _, _ := strings.Cut(id, "_")
+	now, err := client(ctx, b.Profile, cmp.Or(pool.Config.Pool.Region, region), cmp.Or(b.Endpoint, parts.LocalEndpoint(pool.Issuer)), log)
+	if err != nil {
+		return nil, fmt.Errorf("the new pool: %w", err)
+	}
+	old, err := client(ctx, b.OldProfile, pool.Moved.Region, cmp.Or(b.OldEndpoint, parts.LocalEndpoint(pool.Moved.Issuer)), log)
+	if err != nil {
+		return nil, fmt.Errorf("the old pool: %w", err)
+	}
+	return move.New(move.Config{
+		Old: old, New: now, Tickets: pool.Moved.Tickets, OldClientID: pool.Moved.ClientID, NewClientIDs: []string{pool.Config.Pool.ClientID}, Rate: b.Rate, Logger: log,
+	})
+}
+
+func client(ctx context.Context, profile, region, instead string, log *slog.Logger) (*cip.Client, error) {
+	var more []func(*config.LoadOptions) error
+	if profile != "" {
+		more = append(more, config.WithSharedConfigProfile(profile))
+	}
+	aws, err := parts.AWS(ctx, region, instead, log, more...)
+	if err != nil {
+		return nil, err
+	}
+	return cip.NewFromConfig(aws, func(o *cip.Options) { o.BaseEndpoint = parts.Endpoint(instead) }), nil
+}
+
+type plan struct{ between }
+
+// Help is shown by codegrant move plan --help.
+func (plan) Help() string {
+	return `Reads both pools. Exits with 1 if something stands in the way.
+
+Examples:
+  codegrant move plan
+  codegrant move plan --old-profile old-account --json`
+}
+
+func (c plan) Run(ctx context.Context, out *terminal.Streams) error {
+	m, err := c.open(ctx, out)
+	if err != nil {
+		return err
+	}
+	p, err := m.Plan(ctx)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		err = terminal.PrintJSON(out.Stdout, struct {
+			move.Plan
+			Drain string `json:"drain"`
+			Ready bool   `json:"ready"`
+		}{p, p.Drain.Round(time.Second).String(), p.Ready()})
+	} else {
+		err = printPlan(out.Stdout, p)
+	}
+	if err == nil && !p.Ready() {
+		return terminal.Exit(1, fmt.Errorf("%s to fix before the move", terminal.Plural(len(p.Faults), "thing")))
+	}
+	return err
+}
+
+func printPlan(w io.Writer, p move.Plan) error {
+	var b strings.Builder
+	printReport(&b, p.Report)
+	fmt.Fprintf(&b, "groups to create     %s\n", cmp.Or(strings.Join(p.Groups.Created, ", "), "none"))
+	fmt.Fprintf(&b, "drain takes          %s at least, if nobody arrives before\n", p.Drain.Round(time.Second))
+	if len(p.Faults) > 0 {
+		fmt.Fprintln(&b, "\nTo fix before the move:")
+		printFindings(&b, p.Faults)
+	}
+	fmt.Fprintln(&b, "\nDifferent afterwards:")
+	printFindings(&b, p.Notes)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func printFindings(b *strings.Builder, list []move.Finding) {
+	for _, f := range list {
+		fmt.Fprintf(b, "- %s\n", f.What)
+		if f.Fix != "" {
+			fmt.Fprintf(b, "  fix: %s\n", f.Fix)
+		}
+	}
+}
+
+func printReport(b *strings.Builder, r move.Report) {
+	fmt.Fprintf(b, "people of the old pool %d\n", r.People)
+	fmt.Fprintf(b, "  arrived            %d\n", r.Arrived)
+	fmt.Fprintf(b, "  not arrived        %d\n", r.Waiting)
+	for _, provider := range slices.Sorted(maps.Keys(r.Federated)) {
+		fmt.Fprintf(b, "  with %-14s %d\n", provider, r.Federated[provider])
+	}
+	fmt.Fprintf(b, "  disabled           %d\n", r.Disabled)
+	fmt.Fprintf(b, "  never confirmed    %d\n", r.Unfit)
+	fmt.Fprintf(b, "others in the new pool %d\n", r.Others)
+	if r.Unproven > 0 {
+		fmt.Fprintf(b, "with a forged or foreign ticket %d\n", r.Unproven)
+	}
+}
+
+type groups struct {
+	between
+	Yes bool `help:"Do it. Without it, the command says what it would do."`
+}
+
+func (c groups) Run(ctx context.Context, out *terminal.Streams) error {
+	m, err := c.open(ctx, out)
+	if err != nil {
+		return err
+	}
+	r, err := m.Groups(ctx, !c.Yes)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return terminal.PrintJSON(out.Stdout, r)
+	}
+	verb := "created"
+	if !c.Yes {
+		verb = "would be created (add --yes)"
+	}
+	_, err = fmt.Fprintf(out.Stdout, "%s: %s\nthere already: %s\nthere, and different: %s\n", verb,
+		cmp.Or(strings.Join(r.Created, ", "), "none"), cmp.Or(strings.Join(r.There, ", "), "none"), cmp.Or(strings.Join(r.Differ, ", "), "none"))
+	return err
+}
+
+type report struct {
+	between
+	Waiting bool `help:"List the people who have not arrived: username and sub of the old pool."`
+}
+
+func (c report) Run(ctx context.Context, out *terminal.Streams) error {
+	m, err := c.open(ctx, out)
+	if err != nil {
+		return err
+	}
+	var list func(username, sub string) error
+	type waiting struct {
+		Username string `json:"username"`
+		Subject  string `json:"sub"`
+	}
+	all := []waiting{}
+	if c.Waiting {
+		list = func(username, sub string) error {
+			if c.JSON {
+				all = append(all, waiting{username, sub})
+				return nil
+			}
+			_, err := fmt.Fprintf(out.Stdout, "%s\t%s\n", terminal.Printable(username), sub)
+			return err
+		}
+	}
+	r, err := m.Report(ctx, list)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		if !c.Waiting {
+			return terminal.PrintJSON(out.Stdout, r)
+		}
+		return terminal.PrintJSON(out.Stdout, struct {
+			move.Report
+			All []waiting `json:"not_arrived"`
+		}{r, all})
+	}
+	var b strings.Builder
+	if c.Waiting {
+		b.WriteByte('\n')
+	}
+	printReport(&b, r)
+	_, err = io.WriteString(out.Stdout, b.String())
+	return err
+}
+
+type drain struct {
+	between
+	Yes bool `help:"Do it. Without it, the command says what it would do."`
+}
+
+// Help is shown by codegrant move drain --help.
+func (drain) Help() string {
+	return `Creates everybody in the new pool who has not arrived, in their groups, with a
+password that nobody knows. They choose "forgot password" at their first sign-in.
+Nobody is sent anything. You can stop it, and run it again.
+
+Examples:
+  codegrant move drain
+  codegrant move drain --yes`
+}
+
+func (c drain) Run(ctx context.Context, out *terminal.Streams) error {
+	m, err := c.open(ctx, out)
+	if err != nil {
+		return err
+	}
+	d, err := m.Drain(ctx, !c.Yes)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		err = terminal.PrintJSON(out.Stdout, d)
+	} else {
+		var b strings.Builder
+		printReport(&b, d.Report)
+		if c.Yes {
+			fmt.Fprintf(&b, "created              %d\nfailed               %d\n", d.Made, d.Failed)
+		} else {
+			fmt.Fprintf(&b, "%s would be created (add --yes)\n", terminal.Plural(d.Made, "user"))
+		}
+		_, err = io.WriteString(out.Stdout, b.String())
+	}
+	if err == nil && d.Failed > 0 {
+		return terminal.Exit(1, fmt.Errorf("%s could not be created; the log says why, run the command again", terminal.Plural(d.Failed, "user")))
+	}
+	return err
+}

@@ -1,0 +1,106 @@
+// Command arrive is the trigger of a user pool that people move to: a Lambda function for
+// UserMigration and PreTokenGeneration. Outside Lambda it listens, for pools of codegrant
+// pool. See docs/move.md.
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"log"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/config"
+	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/move"
+)
+
+func main() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	arrival, err := open(ctx, os.Getenv)
+	cancel()
+	if err != nil {
+		log.Fatal(err)
+	}
+	if listen := os.Getenv("LISTEN"); listen != "" { // such as 127.0.0.1:3000
+		server := &http.Server{Addr: listen, Handler: handler(arrival), ReadHeaderTimeout: 5 * time.Second}
+		log.Fatal(server.ListenAndServe())
+	}
+	lambda.Start(arrival.Handle)
+}
+
+// open makes the trigger of environment variables.
+func open(ctx context.Context, get func(string) string) (*move.Arrival, error) {
+	aws, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, err
+	}
+	key, err := secretOf(ctx, get("CODEGRANT_MOVE_KEY"), get("CODEGRANT_MOVE_KEY_ARN"), func(ctx context.Context, arn string) (string, error) {
+		out, err := secretsmanager.NewFromConfig(aws).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &arn})
+		if err != nil {
+			return "", err
+		}
+		return *out.SecretString, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	tickets, err := move.NewTickets(key, get("OLD_POOL"), get("NEW_POOL"))
+	if err != nil {
+		return nil, err
+	}
+	// Each pool in its own Region; an endpoint is for pools of codegrant pool.
+	client := func(pool, endpoint string) *cip.Client {
+		return cip.NewFromConfig(aws, func(o *cip.Options) {
+			o.Region, _, _ = strings.Cut(pool, "_")
+			if endpoint != "" {
+				o.BaseEndpoint = &endpoint
+			}
+		})
+	}
+	return move.NewArrival(move.ArrivalConfig{
+		Old: client(get("OLD_POOL"), get("OLD_ENDPOINT")), New: client(get("NEW_POOL"), get("NEW_ENDPOINT")), Tickets: tickets,
+		OldClientID: get("OLD_CLIENT_ID"), OldClientSecret: cognito.Secret(get("OLD_CLIENT_SECRET")),
+		WithoutSecondFactor: get("CODEGRANT_WITHOUT_SECOND_FACTOR") == "true",
+		Logger:              slog.New(slog.NewJSONHandler(os.Stdout, nil)),
+	})
+}
+
+// secretOf is the key of the move: a value, or one that Secrets Manager has.
+func secretOf(ctx context.Context, value, arn string, ask func(context.Context, string) (string, error)) ([]byte, error) {
+	if value == "" && arn != "" {
+		var err error
+		if value, err = ask(ctx, arn); err != nil {
+			return nil, err
+		}
+	}
+	return base64.StdEncoding.DecodeString(strings.TrimSpace(value))
+}
+
+// handler answers as codegrant pool asks.
+func handler(arrival *move.Arrival) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		event, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+		if err != nil {
+			http.Error(w, "the event is too large", http.StatusRequestEntityTooLarge)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		answer, err := arrival.Handle(r.Context(), event)
+		if err != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			_ = json.NewEncoder(w).Encode(map[string]string{"errorMessage": err.Error()})
+			return
+		}
+		_, _ = w.Write(answer)
+	})
+}

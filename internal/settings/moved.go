@@ -1,0 +1,58 @@
+package settings
+
+import (
+	"cmp"
+	"encoding/base64"
+	"strings"
+
+	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/move"
+)
+
+// Moved is the pool that people come from.
+type Moved struct {
+	ID, Region, Issuer string
+	ClientID           string // of the trigger; empty: not said
+	Tickets            *move.Tickets
+}
+
+// moved reads where the people of a pool come from.
+func (r *reader) moved(key string, m *movedFrom, into *Pool, replica bool) {
+	if m == nil {
+		return
+	}
+	key += ".moved_from"
+	out := &Moved{ID: m.ID, ClientID: m.ClientID}
+	first, _, ok := strings.Cut(m.ID, "_")
+	if out.Region = cmp.Or(m.Region, first); !ok {
+		r.fault(key+".id", "%q is not the id of a pool, such as eu-west-1_Ab12Cd34E", m.ID)
+		return
+	}
+	old := cognito.Pool{Region: out.Region, ID: m.ID, Issuer: m.Issuer, Domain: "placeholder.example.com", ClientID: "placeholder"}
+	endpoints, err := old.Endpoints()
+	if err != nil {
+		r.fault(key, "%w", err)
+		return
+	}
+	out.Issuer = endpoints.Issuer
+	text := r.secret(key+".key", m.Key, m.KeyFile)
+	if text == "" && !r.faulty(key) {
+		r.fault(key+".key", "it is missing; make one with openssl rand -base64 32, and give it to the trigger, too")
+		return
+	}
+	secret, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		r.fault(key+".key", "it is not base64; make one with openssl rand -base64 32")
+		return
+	}
+	// The id of the new pool is the end of its issuer.
+	if out.Tickets, err = move.NewTickets(secret, m.ID, into.Issuer[strings.LastIndexByte(into.Issuer, '/')+1:]); err != nil {
+		r.fault(key, "%w", err)
+		return
+	}
+	out.Tickets.Providers = m.Providers
+	if r.uses("replica") && !replica {
+		r.fault(key, "who somebody was is known by the replica, which is off; write replica: true")
+	}
+	into.Moved = out
+}
