@@ -211,6 +211,12 @@ var allowed = map[string]map[string]string{
 		".":       "decides who is asking",
 		"replica": "whether an operator still is one, and the people that it shows",
 	},
+	"move": {
+		"cognito":                      "the secret of an app client",
+		"verify":                       "what an ID token says of a person",
+		"github.com/aws/aws-sdk-go-v2": "the API of both pools",
+		"golang.org/x/time":            "how many calls a second",
+	},
 	"webhook": {
 		"replica":            "what happened to a person",
 		"replica/sqlreplica": "the outbox that it empties",
@@ -358,6 +364,7 @@ var allowed = map[string]map[string]string{
 		"cmd/codegrant/internal/inspect":  "the command",
 		"cmd/codegrant/internal/manual":   "the command",
 		"cmd/codegrant/internal/migrate":  "the command",
+		"cmd/codegrant/internal/moving":   "the command",
 		"cmd/codegrant/internal/pool":     "the command",
 		"cmd/codegrant/internal/serve":    "the command",
 		"cmd/codegrant/internal/syncing":  "the command",
@@ -461,6 +468,7 @@ var allowed = map[string]map[string]string{
 		"github.com/KimMachineGun/automemlimit": "the memory limit of the container",
 		"golang.org/x/sys":                      "how much of an answer a socket still holds",
 		"golang.org/x/time":                     "rates of what it writes",
+		"verify":                                "what an ID token says of a person",
 		"device":                                "browsers and systems in words, for people who see their sessions",
 	},
 	"cmd/codegrant/internal/syncing": {
@@ -476,6 +484,13 @@ var allowed = map[string]map[string]string{
 		"webhook":                             "tells others of changes",
 		"github.com/aws/aws-sdk-go-v2":        "the APIs of Cognito and of SQS",
 		"github.com/prometheus/client_golang": "the metrics that it serves",
+	},
+	"cmd/codegrant/internal/moving": {
+		"cmd/codegrant/internal/parts":    "the configuration, and settings of tools of AWS",
+		"cmd/codegrant/internal/terminal": "where it speaks",
+		"internal/settings":               "the pools of a configuration",
+		"move":                            "does it",
+		"github.com/aws/aws-sdk-go-v2":    "the API of Cognito",
 	},
 	"cmd/codegrant/internal/webhooks": {
 		"cmd/codegrant/internal/listen":       "where operators ask",
@@ -535,6 +550,7 @@ var allowed = map[string]map[string]string{
 		"session":                  "the keys that seal what browsers carry",
 		"verify":                   "the load balancers whose word counts",
 		"webhook":                  "who is told of changes",
+		"move":                     "who people were in another pool",
 		"github.com/goccy/go-yaml": "the syntax tree of the file, with its lines",
 		"golang.org/x/net":         "which names and values a header can have",
 	},

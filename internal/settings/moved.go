@@ -36,8 +36,10 @@ func (r *reader) moved(key string, m *movedFrom, into *Pool, replica bool) {
 	}
 	out.Issuer = endpoints.Issuer
 	text := r.secret(key+".key", m.Key, m.KeyFile)
-	if text == "" && !r.faulty(key) {
-		r.fault(key+".key", "it is missing; make one with openssl rand -base64 32, and give it to the trigger, too")
+	if text == "" {
+		if m.KeyFile == "" {
+			r.fault(key+".key", "it is missing; make one with openssl rand -base64 32, and give it to the trigger, too")
+		}
 		return
 	}
 	secret, err := base64.StdEncoding.DecodeString(text)

@@ -1,0 +1,113 @@
+package moving
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/commandtest"
+	"github.com/codegrant/codegrant/localpool"
+	"github.com/codegrant/codegrant/move"
+)
+
+// TestMove walks through the commands as docs/move.md does.
+func TestMove(t *testing.T) {
+	seed, err := localpool.ParseSeed([]byte(`
+pools:
+  - id: local_Old000001
+    clients: [{id: ask, callback_urls: ["http://localhost:8080/cb"]}]
+    groups: [{name: editors, precedence: 3}]
+    users:
+      - {username: alice, email: alice@example.com, password: Passw0rd!, groups: [editors]}
+      - {username: bob, email: bob@example.com, password: Passw0rd!, disabled: true}
+  - id: local_New000001
+    clients: [{id: web, callback_urls: ["http://localhost:8080/auth/callback"]}]
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pools *localpool.Server
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { pools.ServeHTTP(w, r) }))
+	t.Cleanup(server.Close)
+	if pools, err = localpool.New(localpool.Config{Seed: seed, BaseURL: server.URL}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = pools.Close() })
+	config := filepath.Join(t.TempDir(), "codegrant.yaml")
+	text := fmt.Sprintf(`
+listen: ${PORT_THAT_IS_NOT_SET}
+replica: true
+database: sqlite:people.db
+pools:
+  - id: local_New000001
+    issuer: %[1]s/local_New000001
+    domain: %[1]s
+    client_id: web
+    moved_from: {id: local_Old000001, issuer: "%[1]s/local_Old000001", client_id: ask, key: "%[2]s"}
+`, server.URL, base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{4}, move.KeySize)))
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	say := func(want int, args ...string) string {
+		t.Helper()
+		stdout, stderr, status := commandtest.Say(t, new(struct {
+			Move Command `cmd:""`
+		}), append([]string{"move"}, append(args, "--config", config, "--rate", "10000")...)...)
+		if status != want {
+			t.Fatalf("%v: status %d\n%s%s", args, status, stdout, stderr)
+		}
+		return stdout + stderr
+	}
+	has := func(text string, words ...string) {
+		t.Helper()
+		for _, word := range words {
+			if !strings.Contains(text, word) {
+				t.Errorf("no %q in:\n%s", word, text)
+			}
+		}
+	}
+	has(say(1, "plan"), "people of the old pool 2", "not arrived        1", "disabled           1", "add-custom-attributes --user-pool-id local_New000001",
+		"no migrate-user trigger", "ALLOW_ADMIN_USER_PASSWORD_AUTH", "groups to create     editors", "things to fix before the move")
+	var plan struct {
+		Ready  bool
+		Faults []struct{ What, Fix string }
+	}
+	out, _, _ := strings.Cut(say(1, "plan", "--json"), "\n}\n")
+	if err := json.Unmarshal([]byte(out+"}"), &plan); err != nil || plan.Ready || len(plan.Faults) < 4 || plan.Faults[0].Fix == "" {
+		t.Errorf("%+v, %v", plan, err)
+	}
+	has(say(1, "drain", "--yes"), "no attribute "+move.Attribute)
+
+	api := cip.New(cip.Options{Region: "local", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")})
+	if _, err := api.AddCustomAttributes(t.Context(), &cip.AddCustomAttributesInput{UserPoolId: aws.String("local_New000001"), CustomAttributes: []types.SchemaAttributeType{
+		{Name: aws.String("codegrant_moved"), AttributeDataType: types.AttributeDataTypeString, Mutable: aws.Bool(true)},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	has(say(0, "groups"), "would be created (add --yes): editors")
+	has(say(0, "groups", "--yes"), "created: editors")
+	has(say(0, "groups", "--yes"), "created: none", "there already: editors")
+	has(say(0, "report", "--waiting"), "alice\t", "not arrived        1")
+	has(say(0, "report", "--waiting", "--json"), `"username": "alice"`, `"not_arrived"`)
+	has(say(0, "drain"), "1 user would be created (add --yes)")
+	has(say(0, "drain", "--yes"), "created              1", "failed               0")
+	has(say(0, "report"), "arrived            1", "not arrived        0")
+	has(say(0, "drain", "--yes"), "created              0")
+
+	if err := os.WriteFile(config, []byte(strings.Split(text, "    moved_from")[0]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	has(say(1, "plan"), "no pool of the configuration has moved_from")
+}
