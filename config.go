@@ -157,9 +157,8 @@ type Config struct {
 	// Replica keeps the application's copy of users and groups. Defaults to none.
 	Replica replica.Store
 
-	// SamePerson says at a first sign-in which identity of the replica the person was before: one of the
-	// pool that they moved from, say. It must know, since they become that person, with the same UserID. An
-	// error refuses the sign-in, as one of Admit does. An empty subject, and nil: nobody.
+	// SamePerson says at a first sign-in which identity of the replica the person was before, such as one of the pool that
+	// they moved from. They become that person, with the same UserID, so it must know. An error refuses the sign-in.
 	SamePerson func(ctx context.Context, claims *verify.Claims) (issuer, subject string, err error)
 
 	// UserMaxAge is how old what this process knows of a person's row in the replica may be. An account that
