@@ -16,6 +16,10 @@ type Change struct {
 	// Everything that refers to From must now refer to Into. Nil in all other changes.
 	Merged *Merged
 
+	// Erased are the former rows of a person who was erased: User has the ID alone. Remove
+	// everything that refers to one of them. Nil in all other changes.
+	Erased []int64
+
 	// Fields names what is different, sorted: username, email, email_verified, name,
 	// given_name, family_name, phone_number, phone_number_verified, locale, custom, enabled,
 	// status, deleted, first_sign_in, last_sign_in, linked_to, and groups. The last means that
@@ -36,7 +40,7 @@ type Merged struct {
 
 // Empty reports whether nothing has changed.
 func (c Change) Empty() bool {
-	return !c.Created && !c.Adopted && len(c.Fields) == 0
+	return !c.Created && !c.Adopted && c.Erased == nil && len(c.Fields) == 0
 }
 
 // Confirmed reports whether a newer snapshot has the same data: only AsOf or GroupsAsOf of

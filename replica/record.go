@@ -23,6 +23,7 @@ const (
 	EventSignedIn = "signed_in" // they signed in
 	EventMerged   = "merged"    // they are the same person as another: see Merged
 	EventUnlinked = "unlinked"  // they are a person of their own again
+	EventErased   = "erased"    // nothing is kept of them any more: see Erased
 )
 
 // Record is a [Change] as JSON, for programs in any language that process it later. It has
@@ -41,7 +42,10 @@ type Record struct {
 	// Merged is that of the change; left out where there is none.
 	Merged *Merged `json:"merged,omitempty"`
 
-	// User is the person after the change.
+	// Erased is that of the change; left out where there is none.
+	Erased []int64 `json:"erased,omitempty"`
+
+	// User is the person after the change. Of one who is erased it has the id alone.
 	User RecordedUser `json:"user"`
 }
 
@@ -87,7 +91,7 @@ func NewRecord(c Change) Record {
 	return Record{
 		Version: RecordVersion, Events: eventsOf(c),
 		Fields: listed(c.Fields), GroupsAdded: listed(c.GroupsAdded), GroupsRemoved: listed(c.GroupsRemoved),
-		Merged: c.Merged, User: NewRecordedUser(c.User),
+		Merged: c.Merged, Erased: c.Erased, User: NewRecordedUser(c.User),
 	}
 }
 
@@ -141,6 +145,9 @@ func (u RecordedUser) InGroup(name string) bool {
 }
 
 func eventsOf(c Change) []string {
+	if c.Erased != nil {
+		return []string{EventErased}
+	}
 	before := User{Enabled: true} // a newcomer who is disabled was disabled
 	if c.Before != nil {
 		before = *c.Before

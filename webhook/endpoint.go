@@ -38,7 +38,7 @@ type Endpoint struct {
 // events are those that an endpoint can name.
 var events = []string{
 	replica.EventCreated, replica.EventAdopted, replica.EventUpdated, replica.EventEnabled, replica.EventDisabled,
-	replica.EventDeleted, replica.EventRestored, replica.EventGroups, replica.EventSignedIn, replica.EventMerged, replica.EventUnlinked,
+	replica.EventDeleted, replica.EventRestored, replica.EventGroups, replica.EventSignedIn, replica.EventMerged, replica.EventUnlinked, replica.EventErased,
 }
 
 var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)

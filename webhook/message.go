@@ -18,6 +18,7 @@ const (
 	TypeUpdated = "user.updated"
 	TypeDeleted = "user.deleted"
 	TypeMerged  = "user.merged" // data.merged.from is data.merged.into from now on
+	TypeErased  = "user.erased" // remove what belongs to the rows in data.erased
 )
 
 // Message is what a receiver gets, as JSON.
@@ -31,6 +32,8 @@ type Message struct {
 // everything.
 func typeOf(r replica.Record) string {
 	switch {
+	case r.Happened(replica.EventErased):
+		return TypeErased
 	case r.Happened(replica.EventMerged):
 		return TypeMerged
 	case r.Happened(replica.EventDeleted):

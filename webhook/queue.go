@@ -110,6 +110,16 @@ func (q *Queue) sql(statement string) string {
 	return b.String()
 }
 
+// Erase removes, within the transaction, every message about a person: those that wait, and
+// those that were given up. It says how many.
+func (q *Queue) Erase(ctx context.Context, tx *sql.Tx, issuer, subject string) (int64, error) {
+	result, err := tx.ExecContext(ctx, q.sql("DELETE FROM codegrant_webhooks WHERE issuer = ? AND subject = ?"), issuer, subject)
+	if err != nil {
+		return 0, fmt.Errorf("remove messages about a person: %w", err)
+	}
+	return result.RowsAffected()
+}
+
 // exec reports how many rows it was.
 func (q *Queue) exec(ctx context.Context, statement string, args ...any) (int64, error) {
 	result, err := q.db.ExecContext(ctx, q.sql(statement), args...)

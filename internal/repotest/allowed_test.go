@@ -412,6 +412,7 @@ var allowed = map[string]map[string]string{
 		"replica/sqlreplica":              "accounts of Django",
 		"session":                         "lists and ends sessions",
 		"upstream":                        "the tokens of people at other services",
+		"webhook":                         "messages about somebody who is erased",
 	},
 	"cmd/codegrant/internal/orgs": {
 		"cmd/codegrant/internal/parts":    "the database, and mail",

@@ -138,7 +138,7 @@ type webhookTo struct {
 	URL            string   `yaml:"url" help:"URL for the messages, such as https://crm.example.com/hooks. http:// works only for this machine. Required."`
 	Secret         string   `yaml:"secret" help:"Secret that signs the messages: whsec_ and 24 to 64 bytes in base64, as codegrant webhooks secret prints it. Several, separated by spaces, while one is replaced. Better: secret_file, or ${NAME}."`
 	SecretFile     string   `yaml:"secret_file" help:"File to read them from, one a line."`
-	Events         []string `yaml:"events" help:"Changes that it gets: created, adopted, updated, enabled, disabled, deleted, restored, groups, signed_in, merged, unlinked. Defaults to all."`
+	Events         []string `yaml:"events" help:"Changes that it gets: created, adopted, updated, enabled, disabled, deleted, restored, groups, signed_in, merged, unlinked, erased. Defaults to all."`
 	PrivateNetwork bool     `yaml:"private_network" help:"Lets it be at an address of a private network. Defaults to false."`
 }
 

@@ -107,7 +107,7 @@ func (s *Store) fail(ctx context.Context, operation string, err error) error {
 		}
 		// SQLite has no number for a column that is not there.
 		var columns int
-		const newest = "SELECT count(*) FROM pragma_table_info('codegrant_history') WHERE name = 'until'"
+		const newest = "SELECT count(*) FROM pragma_table_info('codegrant_erasures') WHERE name = 'id'"
 		if s.engine == engines[SQLite] && s.engine.sql(newest).scan(ctx, s.db, &columns) == nil && columns == 0 {
 			return fmt.Errorf("%s: %w: %w: %w", operation, replica.ErrUnavailable, ErrNotMigrated, err)
 		}

@@ -256,7 +256,7 @@ func TestMigrationsAgree(t *testing.T) {
 	eachEngine(t, func(t *testing.T, e testEngine) {
 		s, _ := e.store(t, Config{})
 		var shape []string
-		for _, table := range []string{"codegrant_users", "codegrant_groups", "codegrant_memberships", "codegrant_confirmations", "codegrant_outbox", "codegrant_history", "codegrant_group_history", "codegrant_history_start", "codegrant_replica_schema"} {
+		for _, table := range []string{"codegrant_users", "codegrant_groups", "codegrant_memberships", "codegrant_confirmations", "codegrant_outbox", "codegrant_history", "codegrant_group_history", "codegrant_history_start", "codegrant_erasures", "codegrant_replica_schema"} {
 			rows, err := s.db.QueryContext(t.Context(), "SELECT * FROM "+table)
 			if err != nil {
 				t.Fatal(err)

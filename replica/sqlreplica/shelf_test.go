@@ -114,7 +114,7 @@ func (e testEngine) shelved(t *testing.T, config Config) (*Store, *spy) {
 
 // empty takes everything out of the tables of a store, and has their IDs begin at one.
 func (e testEngine) empty(ctx context.Context, s *Store) error {
-	tables := []string{"codegrant_history", "codegrant_group_history", "codegrant_history_start", "codegrant_memberships", "codegrant_confirmations", "codegrant_outbox", "codegrant_groups", "codegrant_users"}
+	tables := []string{"codegrant_history", "codegrant_group_history", "codegrant_history_start", "codegrant_erasures", "codegrant_memberships", "codegrant_confirmations", "codegrant_outbox", "codegrant_groups", "codegrant_users"}
 	numbered := []string{"codegrant_outbox", "codegrant_groups", "codegrant_users"}
 	if s.tables.view() == &djangoView {
 		tables = append([]string{"codegrant_stated"}, tables...)

@@ -29,6 +29,9 @@ type tables interface {
 	linkUser(ctx context.Context, tx *sql.Tx, before *row, u row) error
 	updateUser(ctx context.Context, tx *sql.Tx, before *row, u row) error
 
+	// eraseUsers removes all that is kept of users whose rows are held.
+	eraseUsers(ctx context.Context, tx *sql.Tx, ids []int64) error
+
 	// groupByName adds a selection of the ID of one group to a statement.
 	groupByName(s *statement, issuer, name string)
 	findGroups(ctx context.Context, q querier, issuer string, names []any) ([]replica.Group, error)

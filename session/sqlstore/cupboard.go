@@ -333,6 +333,17 @@ func (c shelves) rows(ctx context.Context, q querier, where string, limit int, a
 	return found, rows.Err()
 }
 
+// EraseRecords removes the records of a person on every shelf of [Store.Cupboard], within the
+// transaction, and says how many. Two kinds stay until they end by themselves, because they
+// only take away: marks that refuse the person's tokens, and revocations that the pool has
+// still to make.
+func (s *Store) EraseRecords(ctx context.Context, tx *sql.Tx, person string) (int64, error) {
+	if person == "" {
+		return 0, nil
+	}
+	return shelves{s}.exec(ctx, tx, "DELETE FROM codegrant_cupboard WHERE person = ? AND kind <> 'not-before' AND kind NOT LIKE 'revocations.%'", person)
+}
+
 // EndAll implements [cupboard.Store].
 func (c shelves) EndAll(ctx context.Context, kind cupboard.Kind, person string) (n int, err error) {
 	if person == "" {

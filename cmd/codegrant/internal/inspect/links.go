@@ -218,6 +218,7 @@ type links struct {
 	*parts.Opened
 	pools []settings.Pool
 	audit *slog.Logger
+	hooks bool // there is a table of webhooks' messages; known while somebody is erased
 }
 
 func openLinks(ctx context.Context, c parts.Inspection, out *terminal.Streams) (*links, error) {
@@ -240,7 +241,7 @@ func openLinks(ctx context.Context, c parts.Inspection, out *terminal.Streams) (
 		return nil, err
 	}
 	o.Issuer = pool.Issuer
-	return &links{o, s.Pools, slog.New(slog.NewJSONHandler(out.Stderr, nil))}, nil
+	return &links{Opened: o, pools: s.Pools, audit: slog.New(slog.NewJSONHandler(out.Stderr, nil))}, nil
 }
 
 func (l *links) issuers() (all []string) {

@@ -18,6 +18,8 @@ type Users struct {
 	Duplicates usersDuplicates `cmd:"" help:"List people who may be the same person: several with one verified address. With Django: conflicting accounts."`
 	Merge      usersMerge      `cmd:"" help:"Merge two people who are the same person."`
 	Unlink     usersUnlink     `cmd:"" help:"Undo a merge: make an identity a separate person again."`
+	Erase      usersErase      `cmd:"" help:"Remove a person from everything that Codegrant keeps."`
+	Erasures   usersErasures   `cmd:"" help:"List the receipts of erasures."`
 	Relink     usersRelink     `cmd:"" help:"Link an account of a Django project to a person."`
 }
 

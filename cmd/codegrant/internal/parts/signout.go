@@ -9,7 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 )
 
 // signOutTimeout is how long the pool, and whoever has credentials, may take.
@@ -21,25 +23,62 @@ const signOutTimeout = 15 * time.Second
 func SignOutAtPool(ctx context.Context, issuer, region, who string, log *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, signOutTimeout)
 	defer cancel()
-	id := issuer[strings.LastIndexByte(issuer, '/')+1:]
-	ofID, _, ok := strings.Cut(id, "_")
-	if !ok {
-		return fmt.Errorf("the issuer %s does not end in the id of a pool, such as eu-west-1_Ab12Cd34E", issuer)
-	}
-	instead := LocalEndpoint(issuer)
-	settings, err := AWS(ctx, cmp.Or(region, ofID), instead, log)
+	client, id, err := poolClient(ctx, issuer, region, log)
 	if err != nil {
 		return err
 	}
-	if settings.Credentials == nil {
-		return errNoCredentials
-	}
-	if _, err := settings.Credentials.Retrieve(ctx); err != nil {
-		return errNoCredentials
-	}
-	client := cognitoidentityprovider.NewFromConfig(settings, func(o *cognitoidentityprovider.Options) { o.BaseEndpoint = Endpoint(instead) })
 	_, err = client.AdminUserGlobalSignOut(ctx, &cognitoidentityprovider.AdminUserGlobalSignOutInput{UserPoolId: &id, Username: &who})
 	return err
 }
 
+// poolClient asks the pool of an issuer, and says what its id is.
+func poolClient(ctx context.Context, issuer, region string, log *slog.Logger) (*cognitoidentityprovider.Client, string, error) {
+	id := issuer[strings.LastIndexByte(issuer, '/')+1:]
+	ofID, _, ok := strings.Cut(id, "_")
+	if !ok {
+		return nil, "", fmt.Errorf("the issuer %s does not end in the id of a pool, such as eu-west-1_Ab12Cd34E", issuer)
+	}
+	instead := LocalEndpoint(issuer)
+	settings, err := AWS(ctx, cmp.Or(region, ofID), instead, log)
+	if err != nil {
+		return nil, "", err
+	}
+	if settings.Credentials == nil {
+		return nil, "", errNoCredentials
+	}
+	if _, err := settings.Credentials.Retrieve(ctx); err != nil {
+		return nil, "", errNoCredentials
+	}
+	return cognitoidentityprovider.NewFromConfig(settings, func(o *cognitoidentityprovider.Options) { o.BaseEndpoint = Endpoint(instead) }), id, nil
+}
+
 var errNoCredentials = errors.New("there are no AWS credentials; set AWS_PROFILE, or run it where a role allows cognito-idp:AdminUserGlobalSignOut")
+
+// DeleteAtPool deletes a user of a pool, by AdminDeleteUser, if the username is still that of
+// the person. One who is not there is deleted already.
+func DeleteAtPool(ctx context.Context, issuer, region, username, subject string, log *slog.Logger) error {
+	ctx, cancel := context.WithTimeout(ctx, signOutTimeout)
+	defer cancel()
+	client, id, err := poolClient(ctx, issuer, region, log)
+	if err != nil {
+		return err
+	}
+	var missing *types.UserNotFoundException
+	found, err := client.AdminGetUser(ctx, &cognitoidentityprovider.AdminGetUserInput{UserPoolId: &id, Username: &username})
+	if errors.As(err, &missing) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, a := range found.UserAttributes {
+		if aws.ToString(a.Name) == "sub" && aws.ToString(a.Value) != subject {
+			return nil // somebody else has the name now
+		}
+	}
+	_, err = client.AdminDeleteUser(ctx, &cognitoidentityprovider.AdminDeleteUserInput{UserPoolId: &id, Username: &username})
+	if errors.As(err, &missing) {
+		return nil
+	}
+	return err
+}

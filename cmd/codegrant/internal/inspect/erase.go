@@ -1,0 +1,258 @@
+package inspect
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
+	"github.com/codegrant/codegrant/replica"
+	"github.com/codegrant/codegrant/replica/sqlreplica"
+	"github.com/codegrant/codegrant/upstream"
+	"github.com/codegrant/codegrant/webhook"
+)
+
+type usersErase struct {
+	parts.Inspection
+	Who    string `arg:"" help:"The person: row, sub, username or e-mail address."`
+	AtPool bool   `env:"-" help:"Delete them in their pools first, with the credentials of AWS's tools (cognito-idp:AdminGetUser, AdminDeleteUser)."`
+	Yes    bool   `env:"-" help:"Do it. Without it, the command says what it would do."`
+}
+
+// Help is shown by codegrant users erase --help.
+func (usersErase) Help() string {
+	return `Removes a person with all identities: rows, groups, history, sessions, grants, tokens of
+other services, and the changes and messages about them that still wait. The application
+hears of it (OnChange, erased in the outbox, user.erased) with the former rows alone.
+Nothing brings them back.
+
+The pool must not have them any more, or the next sync would bring them back: --at-pool
+deletes them there first. If the command is cut off, run it again: it goes on. A receipt
+without anything of the person stays in the database.
+
+Examples:
+  codegrant users erase alice@example.com                       what would be removed
+  codegrant users erase alice@example.com --at-pool --yes
+  codegrant users erasures`
+}
+
+func (c usersErase) Run(ctx context.Context, out *terminal.Streams) error {
+	l, err := openLinks(ctx, c.Inspection, out)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	u, err := l.Find(ctx, c.Who)
+	if err != nil {
+		return err
+	}
+	identities, err := l.Users.Identities(ctx, u.Person())
+	if err != nil {
+		return err
+	}
+	var there []string
+	for _, i := range identities {
+		if i.Deleted.IsZero() {
+			there = append(there, fmt.Sprintf("%s in %s", terminal.Printable(i.Username), i.Issuer))
+		}
+	}
+	if !c.Yes {
+		if err := printIdentities(out.Stdout, identities); err != nil {
+			return err
+		}
+		fmt.Fprintln(out.Stdout, "\nwould be erased, with sessions, grants, history and messages; nothing is done yet: add --yes")
+	}
+	if len(there) > 0 && !c.AtPool {
+		return fmt.Errorf("a pool still has %s: delete the person there and run codegrant sync --full, or add --at-pool", strings.Join(there, ", "))
+	}
+	if !c.Yes {
+		return nil
+	}
+	if c.AtPool {
+		for _, i := range identities {
+			if err := parts.DeleteAtPool(ctx, i.Issuer, l.regionOf(i.Issuer), i.Username, i.Subject, slog.New(slog.DiscardHandler)); err != nil {
+				return fmt.Errorf("delete %s in %s: %w; nothing else is done", terminal.Printable(i.Username), i.Issuer, err)
+			}
+		}
+	}
+	return l.erase(ctx, out, identities)
+}
+
+// erase does what a pool has nothing to do with. Each step can be repeated, and the rows go
+// last: until then the person can be named.
+func (l *links) erase(ctx context.Context, out *terminal.Streams, identities []replica.User) error {
+	by := operator()
+	var err error
+	if l.hooks, err = l.hasWebhooks(ctx); err != nil {
+		return err
+	}
+	for _, i := range identities {
+		if err := l.Marks.Leave(ctx, i.Issuer, i.Subject, time.Now(), by); err != nil {
+			return err
+		}
+	}
+	if err := l.signOut(ctx, identities); err != nil {
+		return err
+	}
+	if l.Shelves != nil {
+		if err := l.awaitUpstreams(ctx, out, identities); err != nil {
+			return err
+		}
+	}
+	receipt, err := l.Users.Erase(ctx, identities[0].ID, sqlreplica.EraseOptions{By: by, Within: l.eraseWithin})
+	if err != nil {
+		return err
+	}
+	l.audit.Info("audit", slog.String("event", "erased"), slog.String("receipt", receipt.ID), slog.String("by", by))
+	fmt.Fprintf(out.Stdout, "erased; receipt %s\n%s\n", receipt.ID, removed(receipt))
+
+	// A sign-in that was under way meanwhile began before the mark: what it left is known by its names.
+	if err := l.signOut(ctx, identities); err != nil {
+		return err
+	}
+	for _, i := range identities {
+		again, err := l.Users.UserBySubject(ctx, i.Issuer, i.Subject)
+		if errors.Is(err, replica.ErrNotFound) {
+			continue
+		}
+		if err == nil {
+			_, err = l.Users.Erase(ctx, again.ID, sqlreplica.EraseOptions{By: by, Within: l.eraseWithin})
+		}
+		if err != nil {
+			return fmt.Errorf("a sign-in came in between, and was not removed: %w", err)
+		}
+	}
+	return nil
+}
+
+// eraseWithin removes what is in other tables of the same database.
+func (l *links) eraseWithin(ctx context.Context, tx *sql.Tx, identities []replica.User) (map[string]int64, error) {
+	removed := make(map[string]int64)
+	queue, err := webhook.NewQueue(l.DB.DB, l.DB.Webhooks)
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range identities {
+		records, err := l.Tables.EraseRecords(ctx, tx, i.Subject)
+		if err != nil {
+			return nil, err
+		}
+		removed["records of sign-ins, grants and tokens"] += records
+		if l.hooks {
+			messages, err := queue.Erase(ctx, tx, i.Issuer, i.Subject)
+			if err != nil {
+				return nil, err
+			}
+			removed["messages"] += messages
+		}
+	}
+	return removed, nil
+}
+
+// hasWebhooks reports whether there are messages at all: whoever sends none has no table of
+// them.
+func (l *links) hasWebhooks(ctx context.Context) (bool, error) {
+	named := map[sqlreplica.Dialect]string{
+		sqlreplica.SQLite:     "SELECT name FROM sqlite_master WHERE name = 'codegrant_webhooks'",
+		sqlreplica.PostgreSQL: "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'codegrant_webhooks'",
+		sqlreplica.MySQL:      "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'codegrant_webhooks'",
+	}
+	found, err := l.DB.Names(ctx, named[l.DB.Replica])
+	return len(found) > 0, err
+}
+
+// Gateways revoke tokens of other services within seconds after a sign-out.
+const (
+	upstreamPatience = 45 * time.Second
+	upstreamPoll     = time.Second
+)
+
+// awaitUpstreams gives a gateway the time to revoke what it has at other services.
+func (l *links) awaitUpstreams(ctx context.Context, out *terminal.Streams, identities []replica.User) error {
+	ctx, cancel := context.WithTimeout(ctx, upstreamPatience)
+	defer cancel()
+	told := false
+	for _, i := range identities {
+		for {
+			n, err := upstream.Held(ctx, l.Shelves, i.Subject)
+			if err != nil && ctx.Err() == nil {
+				return err
+			}
+			if n == 0 && err == nil {
+				break
+			}
+			if !told {
+				fmt.Fprintln(out.Stderr, "waiting until the gateway has revoked tokens of other services")
+				told = true
+			}
+			select {
+			case <-ctx.Done():
+				if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+					fmt.Fprintln(out.Stdout, "not done: no gateway has revoked the tokens of other services; they are removed here, and stay good there until they end")
+					return nil
+				}
+				return ctx.Err()
+			case <-time.After(upstreamPoll):
+			}
+		}
+	}
+	return nil
+}
+
+// regionOf is that of a pool of the configuration.
+func (l *links) regionOf(issuer string) string {
+	for _, p := range l.pools {
+		if p.Issuer == issuer {
+			return p.Config.Pool.Region
+		}
+	}
+	return ""
+}
+
+func removed(e sqlreplica.Erasure) string {
+	var all []string
+	for _, what := range slices.Sorted(maps.Keys(e.Removed)) {
+		all = append(all, fmt.Sprintf("%s: %d", what, e.Removed[what]))
+	}
+	return strings.Join(all, ", ")
+}
+
+type usersErasures struct {
+	parts.Inspection
+	Limit int `env:"-" default:"50" help:"How many at most."`
+}
+
+func (c usersErasures) Run(ctx context.Context, out *terminal.Streams) error {
+	o, err := c.OpenPeople(ctx)
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	all, err := o.Users.Erasures(ctx, c.Limit)
+	if err != nil {
+		return err
+	}
+	type receipt struct {
+		ID      string           `json:"id"`
+		At      time.Time        `json:"at"`
+		By      string           `json:"by"`
+		Removed map[string]int64 `json:"removed"`
+	}
+	listed := []receipt{}
+	var rows [][]string
+	for _, e := range all {
+		listed = append(listed, receipt(e))
+		rows = append(rows, []string{e.ID, terminal.ShortTime(e.At), terminal.Printable(e.By), removed(e)})
+	}
+	if c.JSON {
+		return terminal.PrintJSON(out.Stdout, map[string]any{"erasures": listed})
+	}
+	return terminal.Table(out.Stdout, "RECEIPT\tTIME\tBY\tREMOVED", rows)
+}
