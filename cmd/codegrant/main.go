@@ -17,6 +17,7 @@ import (
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/orgs"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/policy"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/pool"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/restoring"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/serve"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/syncing"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
@@ -46,6 +47,7 @@ type cli struct {
 	Man            manual.Man             `cmd:"" help:"Write man pages."`
 	Version        versionFlag            `env:"-" help:"Print the version and exit."`
 	Orgs           orgs.Command           `cmd:"" help:"List organisations that people act for, their members and invitations, and change them."`
+	Restore        restoring.Command      `cmd:"" help:"Make people again whom the pool has lost, as they were at a time."`
 }
 
 const description = `Sign-in with Amazon Cognito for Go services and the backends behind them.

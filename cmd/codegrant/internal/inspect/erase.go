@@ -88,7 +88,7 @@ func (c usersErase) Run(ctx context.Context, out *terminal.Streams) error {
 // erase does what a pool has nothing to do with. Each step can be repeated, and the rows go
 // last: until then the person can be named.
 func (l *links) erase(ctx context.Context, out *terminal.Streams, identities []replica.User) error {
-	by := operator()
+	by := parts.Operator()
 	var err error
 	if l.hooks, err = l.hasWebhooks(ctx); err != nil {
 		return err

@@ -118,7 +118,7 @@ func (c grantsEnd) Run(ctx context.Context, out *terminal.Streams) error {
 	if err != nil {
 		return err
 	}
-	audit, by, ended := auditLog(out.Stderr), operator(), 0
+	audit, by, ended := auditLog(out.Stderr), parts.Operator(), 0
 	for _, g := range all {
 		err := shelf.End(ctx, g.Key)
 		if errors.Is(err, broker.ErrNoGrant) {

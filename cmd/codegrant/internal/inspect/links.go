@@ -205,7 +205,7 @@ func (c usersUnlink) Run(ctx context.Context, out *terminal.Streams) error {
 	if err != nil {
 		return err
 	}
-	l.audit.Info("audit", slog.String("event", "unlinked"), slog.Int64("identity", u.ID), slog.Int64("person", u.LinkedTo), slog.String("by", operator()))
+	l.audit.Info("audit", slog.String("event", "unlinked"), slog.Int64("identity", u.ID), slog.Int64("person", u.LinkedTo), slog.String("by", parts.Operator()))
 	if err := l.signOut(ctx, []replica.User{change.User}); err != nil {
 		return err
 	}
@@ -260,11 +260,11 @@ func (l *links) merge(ctx context.Context, from, into int64) error {
 	if err != nil {
 		return err
 	}
-	change, err := l.Users.Merge(ctx, from, into, operator())
+	change, err := l.Users.Merge(ctx, from, into, parts.Operator())
 	if err != nil || change.Empty() {
 		return err
 	}
-	l.audit.Info("audit", slog.String("event", "merged"), slog.Int64("from", from), slog.Int64("into", into), slog.String("by", operator()))
+	l.audit.Info("audit", slog.String("event", "merged"), slog.Int64("from", from), slog.Int64("into", into), slog.String("by", parts.Operator()))
 	return l.signOut(ctx, identities)
 }
 

@@ -123,7 +123,7 @@ func (c sessionsEnd) Run(ctx context.Context, out *terminal.Streams) error {
 		return err
 	}
 	defer o.Close()
-	audit, by := auditLog(out.Stderr), operator()
+	audit, by := auditLog(out.Stderr), parts.Operator()
 	if c.ID != "" {
 		record, err := o.Sessions.Get(ctx, c.ID)
 		if errors.Is(err, session.ErrNotFound) || err == nil && record.Pool != o.Bound {

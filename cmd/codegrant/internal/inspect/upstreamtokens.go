@@ -126,7 +126,7 @@ func (c tokensEnd) Run(ctx context.Context, out *terminal.Streams) error {
 	if err != nil {
 		return err
 	}
-	audit, by, ended, kept := auditLog(out.Stderr), operator(), 0, 0
+	audit, by, ended, kept := auditLog(out.Stderr), parts.Operator(), 0, 0
 	for _, t := range all {
 		err := shelf.End(ctx, t.Key)
 		switch {

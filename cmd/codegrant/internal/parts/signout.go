@@ -23,7 +23,7 @@ const signOutTimeout = 15 * time.Second
 func SignOutAtPool(ctx context.Context, issuer, region, who string, log *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, signOutTimeout)
 	defer cancel()
-	client, id, err := poolClient(ctx, issuer, region, log)
+	client, id, err := PoolClient(ctx, issuer, region, log)
 	if err != nil {
 		return err
 	}
@@ -31,8 +31,8 @@ func SignOutAtPool(ctx context.Context, issuer, region, who string, log *slog.Lo
 	return err
 }
 
-// poolClient asks the pool of an issuer, and says what its id is.
-func poolClient(ctx context.Context, issuer, region string, log *slog.Logger) (*cognitoidentityprovider.Client, string, error) {
+// PoolClient asks the pool of an issuer, and says what its id is.
+func PoolClient(ctx context.Context, issuer, region string, log *slog.Logger) (*cognitoidentityprovider.Client, string, error) {
 	id := issuer[strings.LastIndexByte(issuer, '/')+1:]
 	ofID, _, ok := strings.Cut(id, "_")
 	if !ok {
@@ -59,7 +59,7 @@ var errNoCredentials = errors.New("there are no AWS credentials; set AWS_PROFILE
 func DeleteAtPool(ctx context.Context, issuer, region, username, subject string, log *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, signOutTimeout)
 	defer cancel()
-	client, id, err := poolClient(ctx, issuer, region, log)
+	client, id, err := PoolClient(ctx, issuer, region, log)
 	if err != nil {
 		return err
 	}

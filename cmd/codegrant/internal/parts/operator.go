@@ -1,4 +1,4 @@
-package inspect
+package parts
 
 import (
 	"cmp"
@@ -6,8 +6,8 @@ import (
 	"os/user"
 )
 
-// operator is who runs this command, for the logs of all who hear of what it does.
-func operator() string {
+// Operator is who runs this command, for the logs of all who hear of what it does.
+func Operator() string {
 	name := "somebody"
 	if u, err := user.Current(); err == nil {
 		name = u.Username

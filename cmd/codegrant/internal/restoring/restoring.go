@@ -1,0 +1,153 @@
+package restoring
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
+	"github.com/codegrant/codegrant/replica/sqlreplica"
+	"github.com/codegrant/codegrant/restore"
+)
+
+// Command is codegrant restore.
+type Command struct {
+	parts.Inspection
+	User      string `env:"-" placeholder:"WHO" help:"One person: row or sub, or what the replica knows of a deleted person."`
+	Group     string `env:"-" placeholder:"NAME" help:"People who were in this group then."`
+	Everybody bool   `env:"-" help:"Everybody whom the pool had then."`
+	AsOf      string `env:"-" placeholder:"TIME" required:"" help:"The time to go back to: 2026-03-01T12:00:00Z, 2026-03-01 (its beginning, UTC), or a time ago, such as 36h."`
+	Yes       bool   `env:"-" help:"Do it. Without it, the command prints the plan."`
+}
+
+// Help is shown by codegrant restore --help.
+func (Command) Help() string {
+	return `Makes people again whom the pool no longer has, as the replica's history knows them:
+attributes, groups, whether they were disabled. They get a new sub from the pool, and keep
+their user id here. It changes nobody whom the pool still has: the plan lists those who
+were otherwise then. If the command is cut off, run it again.
+
+People choose a new password by "Forgot your password?". Authenticator apps and passkeys
+are lost with the pool's user. The history must reach back: replica: {history: 720h}. Run
+codegrant sync --full first, so that the replica knows whom the pool has lost.
+
+Needs cognito-idp:AdminGetUser, AdminCreateUser, AdminSetUserPassword, AdminDisableUser,
+CreateGroup and AdminAddUserToGroup; iam:PassRole for groups with a role.
+
+Examples:
+  codegrant restore --everybody --as-of 2h                  the plan
+  codegrant restore --everybody --as-of 2h --yes
+  codegrant restore --user 17 --as-of 36h --yes
+  codegrant restore --group admins --as-of 2026-03-01 --json`
+}
+
+// Validate is called with the flags.
+func (c Command) Validate() error {
+	n := 0
+	for _, said := range []bool{c.User != "", c.Group != "", c.Everybody} {
+		if said {
+			n++
+		}
+	}
+	if n != 1 {
+		return errors.New("say whom: --user, --group or --everybody")
+	}
+	return nil
+}
+
+// told is a step as programs get it.
+type told struct {
+	Kind     restore.Kind `json:"kind"`
+	User     int64        `json:"user"` // row
+	Person   int64        `json:"person"`
+	Username string       `json:"username"`
+	Before   string       `json:"sub_before"`
+	Subject  string       `json:"sub,omitempty"`
+	Why      string       `json:"why,omitempty"`
+}
+
+// maxShown is how many people a plan names on a terminal.
+const maxShown = 50
+
+func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
+	at, err := parts.ParseMoment(c.AsOf, time.Now())
+	if err != nil {
+		return err
+	}
+	o, err := c.OpenUsers(ctx)
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	config := restore.Config{Issuer: o.Issuer, Replica: o.Users, At: at, By: parts.Operator(), Group: c.Group}
+	if c.User != "" {
+		u, err := o.Find(ctx, c.User)
+		if err != nil {
+			return err
+		}
+		config.User = u.Person()
+	}
+	if config.Client, config.PoolID, err = parts.PoolClient(ctx, o.Issuer, o.Region, slog.New(slog.DiscardHandler)); err != nil {
+		return err
+	}
+	r, err := restore.New(config)
+	if err != nil {
+		return err
+	}
+	counts, steps := make(map[restore.Kind]int), []told{}
+	err = r.Plan(ctx, func(s restore.Step) error {
+		if c.Yes {
+			if s, err = r.Do(ctx, s); err != nil {
+				return err
+			}
+		}
+		counts[s.Kind]++
+		t := told{s.Kind, s.Now.ID, s.Now.Person(), s.Then.Username, s.Now.Subject, s.Subject, s.Why}
+		switch {
+		case c.JSON:
+			return terminal.PrintJSON(out.Stdout, t)
+		case len(steps) < maxShown:
+			steps = append(steps, t)
+		}
+		return nil
+	})
+	if !c.JSON {
+		tell(out, steps, counts, c.Yes)
+	}
+	if errors.Is(err, sqlreplica.ErrNoHistory) {
+		return fmt.Errorf("%w; set replica: {history: 720h} for the next time", err)
+	}
+	if err != nil {
+		return fmt.Errorf("%w; run the command again, and it continues", err)
+	}
+	if c.Yes && counts[restore.Taken] > 0 {
+		return terminal.Exit(1, fmt.Errorf("%s could not be made again", terminal.Plural(counts[restore.Taken], "person")))
+	}
+	return nil
+}
+
+func tell(out *terminal.Streams, steps []told, counts map[restore.Kind]int, done bool) {
+	var rows [][]string
+	for _, t := range steps {
+		rows = append(rows, []string{string(t.Kind), fmt.Sprint(t.User), terminal.Printable(t.Username), t.Subject, terminal.Printable(t.Why)})
+	}
+	if len(rows) > 0 {
+		_ = terminal.Table(out.Stdout, "STEP\tID\tUSERNAME\tNEW SUB\tWHY NOT", rows)
+		fmt.Fprintln(out.Stdout)
+	}
+	made := "would be made again"
+	if done {
+		made = "made again"
+	}
+	fmt.Fprintf(out.Stdout, "%s: %d\nhave to sign in again by themselves (federated): %d\nleft alone, the pool has them and otherwise: %d\n",
+		made, counts[restore.Make], counts[restore.Federated], counts[restore.Differs])
+	if counts[restore.Taken] > 0 {
+		fmt.Fprintf(out.Stdout, "not made, the name is taken: %d\n", counts[restore.Taken])
+	}
+	if !done {
+		fmt.Fprintln(out.Stdout, "nothing is done yet: add --yes")
+	}
+}

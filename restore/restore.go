@@ -1,0 +1,181 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+
+	"github.com/codegrant/codegrant/replica"
+	"github.com/codegrant/codegrant/replica/sqlreplica"
+)
+
+// API are the calls to a pool that a restore makes.
+type API interface {
+	AdminGetUser(context.Context, *cip.AdminGetUserInput, ...func(*cip.Options)) (*cip.AdminGetUserOutput, error)
+	AdminCreateUser(context.Context, *cip.AdminCreateUserInput, ...func(*cip.Options)) (*cip.AdminCreateUserOutput, error)
+	AdminSetUserPassword(context.Context, *cip.AdminSetUserPasswordInput, ...func(*cip.Options)) (*cip.AdminSetUserPasswordOutput, error)
+	AdminDisableUser(context.Context, *cip.AdminDisableUserInput, ...func(*cip.Options)) (*cip.AdminDisableUserOutput, error)
+	CreateGroup(context.Context, *cip.CreateGroupInput, ...func(*cip.Options)) (*cip.CreateGroupOutput, error)
+	AdminAddUserToGroup(context.Context, *cip.AdminAddUserToGroupInput, ...func(*cip.Options)) (*cip.AdminAddUserToGroupOutput, error)
+}
+
+// Replica is where people are looked up, and linked.
+type Replica interface {
+	replica.Store
+	AsOf(ctx context.Context, users []replica.User, at time.Time) ([]replica.User, error)
+	GroupsAsOf(ctx context.Context, issuer string, at time.Time) ([]replica.GroupDefinition, error)
+	Identities(ctx context.Context, person int64) ([]replica.User, error)
+	Merge(ctx context.Context, from, into int64, by string) (replica.Change, error)
+}
+
+var _ Replica = (*sqlreplica.Store)(nil)
+
+// Config is what [New] needs to know. All but Group, User and Now are required.
+type Config struct {
+	Client  API
+	PoolID  string
+	Issuer  string
+	Replica Replica
+
+	At time.Time // how people are to be
+	By string    // who says so
+
+	User  int64  // one person alone, by their row; 0: everybody
+	Group string // those alone who were members of it; empty: everybody
+
+	Now func() time.Time // defaults to time.Now
+}
+
+// Restore is one run. Make one with [New].
+type Restore struct {
+	Config
+	groups map[string]replica.GroupDefinition // as they were
+	made   map[string]bool                    // that exist for certain
+}
+
+// New returns a run. It asks nobody yet.
+func New(c Config) (*Restore, error) {
+	var faults []error
+	for field, missing := range map[string]bool{
+		"Client": c.Client == nil, "PoolID": c.PoolID == "", "Issuer": c.Issuer == "", "Replica": c.Replica == nil, "At": c.At.IsZero(), "By": c.By == "",
+	} {
+		if missing {
+			faults = append(faults, fmt.Errorf("%s is missing", field))
+		}
+	}
+	if c.User != 0 && c.Group != "" {
+		faults = append(faults, errors.New("name User or Group, and not both"))
+	}
+	if faults != nil {
+		return nil, fmt.Errorf("configure restore: %w", errors.Join(faults...))
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &Restore{Config: c, made: make(map[string]bool)}, nil
+}
+
+// Kind is what becomes of somebody.
+type Kind string
+
+// The kinds.
+const (
+	Make      Kind = "make"      // the pool no longer has them: they are made again
+	Federated Kind = "federated" // they come back by themselves when they sign in: nobody can make them
+	Differs   Kind = "differs"   // the pool has them, and otherwise: they are left alone
+	Taken     Kind = "taken"     // somebody else has the username, or an alias, now
+)
+
+// Step is what is to be done, or was, about one person.
+type Step struct {
+	Kind    Kind
+	Now     replica.User // the row of the replica
+	Then    replica.User // as they were
+	Subject string       // that the pool has given; empty: nothing is done yet
+	Why     string       // why not, where something keeps it
+}
+
+// pageSize is how many people are looked up at once.
+const pageSize = 200
+
+// Plan calls f with each person about whom there is something to do or to say, in the
+// order of their rows. It holds one page of them in memory, and changes nothing.
+func (r *Restore) Plan(ctx context.Context, f func(Step) error) error {
+	if r.User != 0 {
+		users, err := r.Replica.Identities(ctx, r.User)
+		if err != nil {
+			return err
+		}
+		if len(users) == 0 {
+			return fmt.Errorf("plan a restore: %w", replica.ErrNotFound)
+		}
+		return r.plan(ctx, users, f)
+	}
+	for q := (replica.UserQuery{Issuer: r.Issuer, Deleted: true, Limit: pageSize}); ; {
+		page, err := r.Replica.Users(ctx, q)
+		if err != nil {
+			return err
+		}
+		if err := r.plan(ctx, page.Users, f); err != nil {
+			return err
+		}
+		if q.After = page.Next; q.After == "" {
+			return nil
+		}
+	}
+}
+
+func (r *Restore) plan(ctx context.Context, users []replica.User, f func(Step) error) error {
+	now := make(map[int64]replica.User, len(users))
+	var ours []replica.User
+	for _, u := range users {
+		if u.Issuer == r.Issuer {
+			now[u.ID], ours = u, append(ours, u)
+		}
+	}
+	past, err := r.Replica.AsOf(ctx, ours, r.At)
+	if err != nil {
+		return err
+	}
+	for _, then := range past {
+		step := Step{Now: now[then.ID], Then: then}
+		switch {
+		case !then.Deleted.IsZero(), r.Group != "" && !then.InGroup(r.Group):
+			continue
+		case step.Now.Deleted.IsZero():
+			if same(step.Now, then) {
+				continue
+			}
+			step.Kind = Differs
+		case then.Status == "EXTERNAL_PROVIDER":
+			step.Kind = Federated
+		default:
+			back, err := r.isBack(ctx, step.Now)
+			if err != nil {
+				return err
+			}
+			if back {
+				continue
+			}
+			step.Kind = Make
+		}
+		if err := f(step); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isBack reports whether a person whose identity the pool has lost has another one there.
+func (r *Restore) isBack(ctx context.Context, u replica.User) (bool, error) {
+	identities, err := r.Replica.Identities(ctx, u.Person())
+	for _, i := range identities {
+		if i.ID != u.ID && i.Issuer == r.Issuer && i.Deleted.IsZero() && i.Created.After(u.Created) {
+			return true, err
+		}
+	}
+	return false, err
+}
