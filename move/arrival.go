@@ -91,11 +91,16 @@ func NewArrival(config ArrivalConfig) (*Arrival, error) {
 	return &Arrival{ArrivalConfig: config}, nil
 }
 
-var (
-	errWrongPassword = errors.New("Incorrect username or password.")
-	errSecondFactor  = errors.New("This account needs a second factor, which has not moved. Contact support.")
-	errResetFirst    = errors.New("This password has to be reset. Choose \"forgot password\".")
-	errOldPool       = errors.New("Sign-in does not work right now. Try again in some minutes.")
+// refusal is what the pool shows people who cannot come, so it is a sentence.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
+const (
+	errWrongPassword refusal = "Incorrect username or password."
+	errSecondFactor  refusal = "This account needs a second factor, which has not moved. Contact support."
+	errResetFirst    refusal = "This password has to be reset. Choose \"forgot password\"."
+	errOldPool       refusal = "Sign-in does not work right now. Try again in some minutes."
 )
 
 // Handle answers an event of the new pool's, as a Lambda function does: it returns the

@@ -90,7 +90,10 @@ func (c usersErase) Run(ctx context.Context, out *terminal.Streams) error {
 func (l *links) erase(ctx context.Context, out *terminal.Streams, identities []replica.User) error {
 	by := parts.Operator()
 	var err error
-	if l.hooks, err = l.hasWebhooks(ctx); err != nil {
+	if l.hooks, err = l.has(ctx, "codegrant_webhooks"); err != nil {
+		return err
+	}
+	if l.organizations, err = l.has(ctx, "codegrant_organization_choices"); err != nil {
 		return err
 	}
 	for _, i := range identities {
@@ -153,18 +156,29 @@ func (l *links) eraseWithin(ctx context.Context, tx *sql.Tx, identities []replic
 			removed["messages"] += messages
 		}
 	}
+	if l.organizations {
+		store, err := l.DB.OrganizationStore(nil)
+		if err != nil {
+			return nil, err
+		}
+		gone, err := store.Erase(ctx, tx, identities)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(removed, gone)
+	}
 	return removed, nil
 }
 
-// hasWebhooks reports whether there are messages at all: whoever sends none has no table of
-// them.
-func (l *links) hasWebhooks(ctx context.Context) (bool, error) {
+// has reports whether the database has a table: whoever sends no webhooks, or has no
+// organisations, lacks theirs.
+func (l *links) has(ctx context.Context, table string) (bool, error) {
 	named := map[sqlreplica.Dialect]string{
-		sqlreplica.SQLite:     "SELECT name FROM sqlite_master WHERE name = 'codegrant_webhooks'",
-		sqlreplica.PostgreSQL: "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'codegrant_webhooks'",
-		sqlreplica.MySQL:      "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'codegrant_webhooks'",
+		sqlreplica.SQLite:     "SELECT name FROM sqlite_master WHERE name = '%s'",
+		sqlreplica.PostgreSQL: "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tablename = '%s'",
+		sqlreplica.MySQL:      "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '%s'",
 	}
-	found, err := l.DB.Names(ctx, named[l.DB.Replica])
+	found, err := l.DB.Names(ctx, fmt.Sprintf(named[l.DB.Replica], table))
 	return len(found) > 0, err
 }
 

@@ -128,6 +128,23 @@ pools: [{id: %q, issuer: %q, domain: %q, client_id: %q, client_secret: %q}]
 	if err != nil {
 		t.Fatal(err)
 	}
+	orgs, err := o.DB.OrganizationStore(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := orgs.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	acme, err := orgs.Create(t.Context(), "Acme", "a test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := orgs.Set(t.Context(), acme.ID, alice.ID, "admin", "a test"); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := orgs.Invite(t.Context(), acme.ID, "Alice@example.com", "member", "a test"); err != nil {
+		t.Fatal(err)
+	}
 	run := func(want int, args ...string) (stdout, stderr string) {
 		t.Helper()
 		stdout, stderr, status := say(t, append(append([]string{"users"}, args...), "--config", config)...)
@@ -159,6 +176,16 @@ pools: [{id: %q, issuer: %q, domain: %q, client_id: %q, client_secret: %q}]
 	}
 
 	out, audit := run(0, "erase", "alice", "--at-pool", "--yes")
+	if tables := tablesWith(t, o.DB, "alice@example.com"); len(tables) > 0 {
+		t.Errorf("her address is in %v", tables)
+	}
+	if members, err := orgs.Members(t.Context(), acme.ID, 0); err != nil || len(members) != 0 {
+		t.Errorf("members: %+v, %v", members, err)
+	}
+	var rows int
+	if err := o.DB.QueryRowContext(t.Context(), "SELECT count(*) FROM codegrant_organization_members").Scan(&rows); err != nil || rows != 0 {
+		t.Errorf("%d memberships are left, %v", rows, err)
+	}
 	if _, err := source.User(t.Context(), alice.Subject); !errors.Is(err, directory.ErrNotFound) {
 		t.Errorf("the pool has her: %v", err)
 	}

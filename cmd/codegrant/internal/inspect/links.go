@@ -218,7 +218,9 @@ type links struct {
 	*parts.Opened
 	pools []settings.Pool
 	audit *slog.Logger
-	hooks bool // there is a table of webhooks' messages; known while somebody is erased
+
+	// Known while somebody is erased: whether the database has tables of these.
+	hooks, organizations bool
 }
 
 func openLinks(ctx context.Context, c parts.Inspection, out *terminal.Streams) (*links, error) {
