@@ -25,8 +25,14 @@ func TestSite(t *testing.T) {
 		t.Fatal(err)
 	}
 	bin := testenv.Python(t, strings.Fields(string(text))...)
-	out := filepath.Join(t.TempDir(), "site")
-	build := exec.CommandContext(t.Context(), filepath.Join("..", "scripts", "site.sh"), out)
+	out, clone := filepath.Join(t.TempDir(), "site"), filepath.Join(t.TempDir(), "clone")
+	// A release of before, whose pages are as now.
+	for _, args := range [][]string{{"clone", "--quiet", "--no-local", "..", clone}, {"-C", clone, "tag", "v1.2.2"}} {
+		if said, err := exec.CommandContext(t.Context(), "git", args...).CombinedOutput(); err != nil {
+			t.Fatalf("git %v: %v\n%s", args, err, said)
+		}
+	}
+	build := exec.CommandContext(t.Context(), filepath.Join(clone, "scripts", "site.sh"), out)
 	build.Env = append(os.Environ(), "MKDOCS="+filepath.Join(bin, "mkdocs"), "CODEGRANT_SITE_VERSION=v1.2.3")
 	if said, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("make the site: %v\n%s", err, said)
@@ -40,6 +46,13 @@ func TestSite(t *testing.T) {
 	b.Open("file://" + filepath.Join(out, "index.html"))
 	b.See("Sign-in with Amazon Cognito")
 	b.Screenshot("index")
+	b.Click(".versions summary")
+	b.Click(`.versions a[href="v1.2.2/index.html"]`)
+	b.See("Codegrant v1.2.2")
+	b.Screenshot("a release")
+	b.Click(".versions summary")
+	b.Click(`.versions a[href="../index.html"]`)
+	b.See("Codegrant v1.2.3")
 	b.Fill("input.md-search__input", "refresh token rotation")
 	b.See("matching documents")
 	b.Screenshot("search")

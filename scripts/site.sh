@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes a website of the documentation, in a folder: searchable and with its diagrams, both
-# without a network. Open its index.html, or serve the folder.
+# without a network. Open its index.html, or serve the folder. At the top are the pages of
+# this tree; those of each release (tags v*) are below, and a menu leads from one to another.
 #
 #	scripts/site.sh [FOLDER]
 #
@@ -28,17 +29,31 @@ if [ ! -f "$cache/npm.complete" ]; then
 	touch "$cache/npm.complete"
 fi
 
-# The pages stand as in the repository, so that links between them stay as they are.
-pages=$(mktemp -d)
-trap 'rm -rf "$pages"' EXIT
-git ls-files -z --cached --others --exclude-standard -- README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md 'docs/*' 'deploy/README.md' 'examples/*.md' |
-	tar --null --files-from=- -cf - | tar -xf - -C "$pages"
-mkdir -p "$pages/assets"
-cp "$cache/node_modules/mermaid/dist/mermaid.min.js" "$pages/assets/"
-cp "$cache/node_modules/iframe-worker/shim/index.js" "$pages/assets/iframe-worker.js"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+paths=(README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md docs deploy/README.md examples)
+export DISABLE_MKDOCS_2_WARNING=true NO_MKDOCS_2_WARNING=true
 
-# Every page is in the menu, in the order and under the headings of README's index.
-export CODEGRANT_SITE_PAGES=$pages CODEGRANT_SITE_OUT=$out
-export CODEGRANT_SITE_VERSION=${CODEGRANT_SITE_VERSION:-$(git describe --tags --always 2>/dev/null || say unknown)}
-DISABLE_MKDOCS_2_WARNING=true NO_MKDOCS_2_WARNING=true "$mkdocs" build --quiet --strict --clean -f site/mkdocs.yml
+# build VERSION PAGES FOLDER [FLAG] makes the pages of one version. They stand as in the
+# repository, so that links between them stay as they are.
+build() {
+	mkdir -p "$2/assets"
+	find "$2/examples" -type f ! -name '*.md' -delete 2>/dev/null || true
+	cp "$cache/node_modules/mermaid/dist/mermaid.min.js" "$2/assets/"
+	cp "$cache/node_modules/iframe-worker/shim/index.js" "$2/assets/iframe-worker.js"
+	# Every page is in the menu, in the order and under the headings of README's index.
+	CODEGRANT_SITE_VERSION=$1 CODEGRANT_SITE_PAGES=$2 CODEGRANT_SITE_OUT=$3 "$mkdocs" build --quiet ${4:+"$4"} --clean -f site/mkdocs.yml
+}
+
+mapfile -t releases < <(git tag --list 'v*' --sort=-v:refname)
+this=${CODEGRANT_SITE_VERSION:-$(git describe --tags --always 2>/dev/null || say unknown)}
+export CODEGRANT_SITE_VERSIONS="$this ${releases[*]}"
+mkdir "$work/this"
+git ls-files -z --cached --others --exclude-standard -- "${paths[@]}" | tar --null --files-from=- -cf - | tar -xf - -C "$work/this"
+build "$this" "$work/this" "$out" --strict
+for release in "${releases[@]}"; do
+	mkdir "$work/$release"
+	git archive "$release" | tar -xf - -C "$work/$release" "${paths[@]}" 2>/dev/null || true # an old one may lack some
+	build "$release" "$work/$release" "$out/$release"
+done
 say "$out/index.html"

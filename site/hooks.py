@@ -1,6 +1,7 @@
 """What the site needs beyond the pages: links to files that are no pages lead to the repository."""
 
 import glob
+import html
 import os
 import re
 
@@ -45,3 +46,27 @@ def on_page_markdown(markdown, page, config, files):
 
     parts = FENCE.split(markdown)
     return "".join(part if i % 2 else LINK.sub(rewritten, part) for i, part in enumerate(parts))
+
+
+def on_post_page(output, page, config):
+    """Leads from a page to the other versions: plain links, so that it works from files."""
+    this = os.environ["CODEGRANT_SITE_VERSION"]
+    versions = os.environ.get("CODEGRANT_SITE_VERSIONS", "").split()
+    if len(versions) < 2:
+        return output
+    up = "../" * page.file.dest_uri.count("/")
+    top = up if this == versions[0] else up + "../"
+
+    def link(i, version):
+        name = html.escape(version)
+        if version == this:
+            return f"<li><strong>{name}</strong></li>"
+        return f'<li><a href="{top}{"" if i == 0 else name + "/"}index.html">{name}</a></li>'
+
+    links = "".join(link(i, v) for i, v in enumerate(versions))
+    menu = f'<details class="versions"><summary>{html.escape(this)}</summary><ul>{links}</ul></details>'
+    style = (
+        "<style>.versions{margin:.6rem .6rem 0;font-size:.7rem}.versions summary{cursor:pointer}"
+        ".versions ul{list-style:none;margin:.3rem 0 0;padding:0}</style>"
+    )
+    return output.replace('<div class="md-content"', f'{style}<nav aria-label="Versions">{menu}</nav><div class="md-content"', 1)
