@@ -65,8 +65,6 @@ def on_post_page(output, page, config):
 
     links = "".join(link(i, v) for i, v in enumerate(versions))
     menu = f'<details class="versions"><summary>{html.escape(this)}</summary><ul>{links}</ul></details>'
-    style = (
-        "<style>.versions{margin:.6rem .6rem 0;font-size:.7rem}.versions summary{cursor:pointer}"
-        ".versions ul{list-style:none;margin:.3rem 0 0;padding:0}</style>"
-    )
-    return output.replace('<div class="md-content"', f'{style}<nav aria-label="Versions">{menu}</nav><div class="md-content"', 1)
+    style = "<style>.versions{float:right;margin:0 0 0 1rem;font-size:.7rem}.versions summary{cursor:pointer}</style>"
+    article = '<article class="md-content__inner md-typeset">'
+    return output.replace(article, f'{article}{style}<nav aria-label="Versions">{menu}</nav>', 1)
