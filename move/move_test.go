@@ -22,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 
 	"github.com/codegrant/codegrant/localpool"
+	"github.com/codegrant/codegrant/verify"
 )
 
 const (
@@ -297,6 +298,60 @@ func TestS776_Tickets(t *testing.T) {
 	} {
 		if got, err := f(); err == nil {
 			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// TestS776_WhoSomebodyWas: by a ticket, or by an account at a provider that both pools have.
+func TestS776_WhoSomebodyWas(t *testing.T) {
+	tickets, err := NewTickets(bytes.Repeat([]byte{7}, KeySize), oldPool, newPoolID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tickets.Providers = []string{"Google"}
+	away := errors.New("away")
+	was := tickets.SamePerson("old", func(_ context.Context, issuer, username string) (string, error) {
+		switch {
+		case issuer != "old":
+			t.Errorf("asked at %s", issuer)
+		case username == "Google_17":
+			return "her-old-sub", nil
+		case username == "Google_18":
+			return "", away
+		}
+		return "", nil
+	})
+	by := func(provider, id, username string) *verify.Claims {
+		c := new(verify.Claims)
+		c.Username, c.Identities = username, []verify.Identity{{ProviderName: provider, UserID: id}}
+		return c
+	}
+	with := func(value string) *verify.Claims {
+		c := new(verify.Claims)
+		c.Custom = map[string]json.RawMessage{Attribute: json.RawMessage(value)}
+		return c
+	}
+	ticket, _ := json.Marshal(tickets.Issue("a-sub"))
+	for name, tt := range map[string]struct {
+		claims  *verify.Claims
+		subject string
+		err     error
+	}{
+		"a ticket":                           {with(string(ticket)), "a-sub", nil},
+		"a forged one":                       {with(`"a-sub.x"`), "", ErrTicket},
+		"no text":                            {with(`{"a":1}`), "", ErrTicket},
+		"an empty one":                       {with(`""`), "", nil},
+		"nobody":                             {new(verify.Claims), "", nil},
+		"a provider of both pools":           {by("Google", "17", "Google_17"), "her-old-sub", nil},
+		"nobody who was there":               {by("Google", "19", "Google_19"), "", nil},
+		"it cannot be found out":             {by("Google", "18", "Google_18"), "", away},
+		"another provider":                   {by("Other", "17", "Other_17"), "", nil},
+		"a local user with a linked account": {by("Google", "17", "mallory"), "", nil},
+		"a local user who is called as an account": {by("Other", "17", "Google_17"), "", nil},
+	} {
+		issuer, subject, err := was(t.Context(), tt.claims)
+		if subject != tt.subject || !errors.Is(err, tt.err) || subject != "" && issuer != "old" {
+			t.Errorf("%s: %q %q, %v", name, issuer, subject, err)
 		}
 	}
 }
