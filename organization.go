@@ -3,6 +3,7 @@ package codegrant
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -32,6 +33,18 @@ func InOrganization(roles ...string) Permission {
 		return id != nil && !id.Machine && id.Organization != nil && id.Organization.ID != "" &&
 			(len(roles) == 0 || slices.Contains(roles, id.Organization.Role)), nil
 	}}
+}
+
+// elsewhere refuses a request that lasts where it was let through for an organisation, and
+// the person does not act for it in that role any more: whoever was told goes on for it.
+func elsewhere(was, is *Identity) error {
+	if was == nil || was.Organization == nil {
+		return nil
+	}
+	if o := is.Organization; o == nil || o.ID != was.Organization.ID || o.Role != was.Organization.Role {
+		return fmt.Errorf("%w: the person does not act for the organization of the request in that role any more", ErrForbidden)
+	}
+	return nil
 }
 
 // placed returns the identity with the organisation that the person acts for. It asks

@@ -3,12 +3,17 @@ package codegrant_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/codegranttest"
+	"github.com/codegrant/codegrant/cognito"
 )
 
 func TestInOrganization(t *testing.T) {
@@ -93,5 +98,60 @@ func TestS738_AskedEachTime(t *testing.T) {
 		if err := auth.Recheck(lasting, need); !errors.Is(err, tt.err) {
 			t.Errorf("%s: a request that lasts: %v, want %v", tt.name, err, tt.err)
 		}
+	}
+}
+
+// TestS738_ARequestThatLastsIsForOneOrganization: who was let through for one and acts for
+// another now, or for none, is out, whatever the permission asks.
+func TestS738_ARequestThatLastsIsForOneOrganization(t *testing.T) {
+	a := &codegrant.Organization{ID: "org_a", Role: "admin"}
+	for _, tt := range []struct {
+		name        string
+		was, is     *codegrant.Organization
+		permissions []codegrant.Permission
+		want        error
+	}{
+		{"another, in a role that is asked for", a, &codegrant.Organization{ID: "org_b", Role: "admin"}, []codegrant.Permission{codegrant.InOrganization("admin")}, codegrant.ErrForbidden},
+		{"another", a, &codegrant.Organization{ID: "org_b", Role: "admin"}, nil, codegrant.ErrForbidden},
+		{"none", a, nil, nil, codegrant.ErrForbidden},
+		{"another role", a, &codegrant.Organization{ID: "org_a", Role: "member"}, nil, codegrant.ErrForbidden},
+		{"the same with another name", a, &codegrant.Organization{ID: "org_a", Name: "Renamed", Role: "admin"}, []codegrant.Permission{codegrant.InOrganization("admin")}, nil},
+		{"none before", nil, a, nil, nil},
+		{"none before and none now", nil, nil, nil, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var acting atomic.Pointer[codegrant.Organization]
+				acting.Store(tt.was)
+				auth, err := codegrant.New(codegrant.Config{
+					Pool:           cognito.Pool{ID: "eu-west-1_Ab12Cd34E", Domain: "https://auth.example.com", ClientID: "client"},
+					Authenticators: []codegrant.Authenticator{new(badge)}, Logger: slog.New(slog.DiscardHandler),
+					Organization: func(context.Context, *codegrant.Identity) (*codegrant.Organization, error) { return acting.Load(), nil },
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				r := httptest.NewRequest("GET", "http://localhost:8080/socket", nil)
+				r.Header.Set("X-Badge", "carol")
+				watched := watch(t, auth, r, tt.permissions...)
+				fresh, stop := auth.Watch(r, tt.permissions...) // which nobody let through
+				defer stop()
+				var lasting *http.Request
+				auth.Require()(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { lasting = r })).ServeHTTP(httptest.NewRecorder(), r)
+				if err := errors.Join(watched.after(10*time.Minute), context.Cause(fresh), auth.Recheck(lasting, tt.permissions...)); err != nil {
+					t.Fatalf("it ends while nothing has changed: %v", err)
+				}
+				acting.Store(tt.is)
+				if err := auth.Recheck(lasting, tt.permissions...); !errors.Is(err, tt.want) {
+					t.Errorf("Recheck: %v, want %v", err, tt.want)
+				}
+				if err := watched.after(time.Minute + time.Second); !errors.Is(err, tt.want) {
+					t.Errorf("Watch: %v, want %v", err, tt.want)
+				}
+				if err := context.Cause(fresh); !errors.Is(err, tt.want) {
+					t.Errorf("Watch of a request that passed nothing: %v, want %v", err, tt.want)
+				}
+			})
+		})
 	}
 }

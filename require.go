@@ -81,8 +81,9 @@ func allOf(permissions []Permission) Permission {
 
 // Recheck checks a long request again: a WebSocket, a stream of events, a download. It
 // returns nil while the request may continue. Otherwise the error is ErrInvalid (the proof
-// has ended), ErrForbidden (the person lost a permission) or ErrUnavailable. ErrUnavailable
-// says nothing about the request: ask again later.
+// has ended), ErrForbidden (the person lost a permission, or does not act any more for the
+// organisation that the request passed Require or Identify for) or ErrUnavailable.
+// ErrUnavailable says nothing about the request: ask again later.
 //
 // Recheck never counts as use of a session, so an open page keeps no session alive. If a
 // store has the session, Recheck renews expired tokens there, and the request may continue
@@ -96,9 +97,20 @@ func (a *Auth) Recheck(r *http.Request, permissions ...Permission) error {
 func (a *Auth) recheck(r *http.Request, permissions []Permission) error {
 	id, _, err := a.asksStill(r)
 	if err == nil {
+		err = elsewhere(a.letThrough(r.Context()), id)
+	}
+	if err == nil {
 		err = a.gate.authorize(r.Context(), id, r, allOf(permissions))
 	}
 	return err
+}
+
+// letThrough is who a request was let through for; nil: nobody, or not here.
+func (a *Auth) letThrough(ctx context.Context) *Identity {
+	if req := fromContext(ctx); req != nil && req.gate == a.gate {
+		return req.identity
+	}
+	return nil
 }
 
 // asksStill says who it is that a request which lasts was let through for, and until when

@@ -1,6 +1,7 @@
 package codegrant
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,8 +20,9 @@ const watchPause = time.Second
 // Watch returns a context for a long request, such as a WebSocket or a stream of events.
 // The context has the values of the request's context. It ends with the request, when you
 // call stop, and when the request may not continue: the session has ended, the proof has
-// expired, or the person lost one of the permissions. [context.Cause] returns the reason:
-// an ErrInvalid or ErrForbidden of [Auth.Recheck]. Call stop when the work is done.
+// expired, or the person lost one of the permissions or acts for another organisation.
+// [context.Cause] returns the reason: an ErrInvalid or ErrForbidden of [Auth.Recheck]. Call
+// stop when the work is done.
 //
 //	ctx, stop := auth.Watch(r, codegrant.InGroup("staff"))
 //	defer stop()
@@ -34,8 +36,8 @@ func (a *Auth) Watch(r *http.Request, permissions ...Permission) (ctx context.Co
 	w := &watch{auth: a, asked: r.Clone(ctx), permissions: permissions, cancel: cancel}
 	w.asked.Body = http.NoBody
 	first := time.Duration(0)
-	if req := fromContext(ctx); req != nil && req.gate == a.gate && req.identity != nil {
-		first = w.wait(earlier(req.identity.Expires, req.sessionEnd))
+	if w.was = a.letThrough(ctx); w.was != nil {
+		first = w.wait(earlier(w.was.Expires, fromContext(ctx).sessionEnd))
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -49,6 +51,7 @@ type watch struct {
 	auth        *Auth
 	asked       *http.Request
 	permissions []Permission
+	was         *Identity // who it was let through for; nil until it is known
 	cancel      context.CancelCauseFunc
 
 	mu    sync.Mutex
@@ -88,6 +91,10 @@ func (w *watch) stands() (until time.Time, err error) {
 	}()
 	id, until, err := w.auth.asksStill(w.asked)
 	if err == nil {
+		err = elsewhere(w.was, id)
+	}
+	if err == nil {
+		w.was = cmp.Or(w.was, id)
 		err = w.auth.gate.authorize(w.asked.Context(), id, w.asked, allOf(w.permissions))
 	}
 	return until, verdict(err)

@@ -25,6 +25,8 @@ type call struct {
 	socket  bool          // it is the handshake of a WebSocket
 	asked   *http.Request // before anybody was found to be asking
 
+	asker context.Context // of the request that was let through: it knows for whom
+
 	// pass is called with who may pass, where somebody may.
 	pass func(http.ResponseWriter, *http.Request, *call)
 
@@ -89,7 +91,7 @@ func guardOf(t *tenant, route *route) http.Handler {
 		if route.Guard == nil {
 			w = &c.recorder
 		}
-		c.passed = true
+		c.passed, c.asker = true, r.Context()
 		c.id, _ = codegrant.From(r.Context())
 		c.told = route.shown(c.id)
 		if c.told != nil && route.Files == nil {
@@ -203,7 +205,7 @@ func (c *call) stands() (stands bool) {
 	}()
 	asked := c.asked.Clone(context.WithoutCancel(c.asked.Context()))
 	asked.Body = http.NoBody
-	again := &call{Context: asked.Context(), gateway: c.gateway, tenant: c.tenant, route: c.route, asked: asked}
+	again := &call{Context: context.WithoutCancel(c.asker), gateway: c.gateway, tenant: c.tenant, route: c.route, asked: asked}
 	err := c.tenant.Auth.Recheck(asked.WithContext(again), c.route.permissions...)
 	return err == nil || errors.Is(err, codegrant.ErrUnavailable)
 }

@@ -53,7 +53,7 @@ func TestS055_S075_AStreamIsNoUseAndLosesNoToken(t *testing.T) {
 			for _, c := range browser.Client.Jar.Cookies(u) {
 				r.AddCookie(c)
 			}
-			c := &call{Context: context.Background(), gateway: g, tenant: g.tenants[0], asked: r}
+			c := &call{Context: context.Background(), gateway: g, tenant: g.tenants[0], asked: r, asker: r.Context()}
 			c.route = g.table.routes[0]
 			before := pool.Calls(localpool.Token)
 			var lasted time.Duration
