@@ -282,7 +282,7 @@ func (c remove) Run(ctx context.Context, out *terminal.Streams) error {
 
 type add struct {
 	one
-	Who  string `arg:"" help:"Person: row, sub, username or e-mail address."`
+	Who  string `arg:"" help:"Person: row, sub, username, or e-mail address that the pool has verified."`
 	Role string `env:"-" placeholder:"ROLE" help:"Role. Defaults to the last one of the configuration."`
 }
 
@@ -295,28 +295,38 @@ func (o *opened) lastRole(role string) string {
 }
 
 func (c add) Run(ctx context.Context, out *terminal.Streams) error {
-	return c.run(ctx, out, organization.MemberAdded, func(o *opened) error {
-		who, err := o.Find(ctx, c.Who)
-		if err != nil {
+	var who replica.User
+	var role string
+	err := c.run(ctx, out, organization.MemberAdded, func(o *opened) (err error) {
+		if who, err = o.person(ctx, c.Who); err != nil {
 			return err
 		}
-		return o.store.Set(ctx, c.Organization, who.ID, o.lastRole(c.Role), o.by)
+		role = o.lastRole(c.Role)
+		return o.store.Set(ctx, c.Organization, who.ID, role, o.by)
 	})
+	if err != nil {
+		return err
+	}
+	return c.tell(out, who, role)
 }
 
 type expel struct {
 	one
-	Who string `arg:"" help:"Person: row, sub, username or e-mail address."`
+	Who string `arg:"" help:"Person: row, sub, username, or e-mail address that the pool has verified."`
 }
 
 func (c expel) Run(ctx context.Context, out *terminal.Streams) error {
-	return c.run(ctx, out, organization.MemberRemoved, func(o *opened) error {
-		who, err := o.Find(ctx, c.Who)
-		if err != nil {
+	var who replica.User
+	err := c.run(ctx, out, organization.MemberRemoved, func(o *opened) (err error) {
+		if who, err = o.person(ctx, c.Who); err != nil {
 			return err
 		}
 		return o.store.Remove(ctx, c.Organization, who.ID, o.by)
 	})
+	if err != nil {
+		return err
+	}
+	return c.tell(out, who, "")
 }
 
 type invite struct {

@@ -108,8 +108,17 @@ func TestOrgs(t *testing.T) {
 		t.Errorf("%s", stdout)
 	}
 	run(0, "rename", acme, "Acme & Co")
-	run(0, "add", acme, "alice", "--role", "owner")
-	run(0, "add", acme, "bob@example.com")
+	if stdout, _ = run(0, "add", acme, "alice@example.com", "--role", "owner"); stdout != "row 1, username alice, sub sub-0: is owner in "+acme+"\n" {
+		t.Errorf("%s", stdout)
+	}
+	for _, verb := range []string{"add", "expel"} { // anybody can sign up with the address of somebody else
+		if _, stderr := run(1, verb, acme, "bob@example.com"); !strings.Contains(stderr, "verified") || !strings.Contains(stderr, "sub") {
+			t.Errorf("%s by an address that is not verified: %s", verb, stderr)
+		}
+	}
+	if stdout, _ = run(0, "add", acme, "bob", "--json"); !strings.Contains(stdout, `"sub": "sub-1"`) || !strings.Contains(stdout, `"role": "guest"`) {
+		t.Errorf("%s", stdout)
+	}
 	run(1, "add", acme, "bob", "--role", "king")
 	run(1, "add", acme, "nobody")
 	run(1, "add", "org_none", "bob")
@@ -150,7 +159,9 @@ func TestOrgs(t *testing.T) {
 	}
 	run(0, "revoke", acme, shown.Invitations[0].ID)
 	run(1, "revoke", acme, shown.Invitations[0].ID)
-	run(0, "expel", acme, "bob")
+	if stdout, _ = run(0, "expel", acme, "sub-1"); stdout != "row 2, username bob, sub sub-1: is no member of "+acme+" any more\n" {
+		t.Errorf("%s", stdout)
+	}
 	run(1, "expel", acme, "bob")
 	if stdout, _ = run(0, "delete", acme); !strings.Contains(stdout, "nothing is done yet") {
 		t.Errorf("%s", stdout)
