@@ -45,7 +45,17 @@ var errOff = errors.New("the configuration has no organisations; write organizat
 // uses are what the commands look at: links of invitations are on the site of a pool.
 var uses = append([]string{"organizations", "base_url", "pools.base_url", "pools.prefix", "pools.callback_url"}, parts.UsesPeople...)
 
-func open(c parts.Inspection, out *terminal.Streams) (*opened, error) {
+// need is what a command needs beside the organisations.
+type need int
+
+const (
+	nothing need = iota
+	aPool        // it is about a person, or a link
+	tables       // it makes them where they are missing, unless the configuration forbids that
+)
+
+// open opens the organisations of a database that exists.
+func open(ctx context.Context, c parts.Inspection, out *terminal.Streams, need need) (*opened, error) {
 	s, err := c.Load(uses)
 	if err != nil {
 		return nil, err
@@ -54,21 +64,17 @@ func open(c parts.Inspection, out *terminal.Streams) (*opened, error) {
 		return nil, errOff
 	}
 	pool := s.Pools[0]
-	if c.Pool != "" {
+	if need == aPool || c.Pool != "" {
 		if pool, err = parts.ChoosePool(s, c.Pool); err != nil {
 			return nil, err
 		}
 	}
-	o, err := parts.OpenStores(s)
+	o, err := parts.LookAtStores(s)
 	if err != nil {
 		return nil, err
 	}
-	if o.Users == nil {
-		o.Close()
-		return nil, parts.ErrNoReplica
-	}
 	o.Issuer = pool.Issuer
-	store, err := o.DB.OrganizationStore(s.Organizations)
+	store, err := organizations(ctx, o, s, need == tables)
 	if err != nil {
 		o.Close()
 		return nil, err
@@ -81,6 +87,27 @@ func open(c parts.Inspection, out *terminal.Streams) (*opened, error) {
 		name += " at " + host
 	}
 	return &opened{o, store, s, pool, slog.New(slog.NewJSONHandler(out.Stderr, nil)), name}, nil
+}
+
+// organizations are those of the database, whose tables are to be there.
+func organizations(ctx context.Context, o *parts.Opened, s *settings.Settings, makes bool) (*organization.Store, error) {
+	if o.Users == nil {
+		return nil, parts.ErrNoReplica
+	}
+	store, err := o.DB.OrganizationStore(s.Organizations)
+	if err != nil {
+		return nil, err
+	}
+	if makes && s.Database.Migrate {
+		return store, errors.Join(o.Users.Migrate(ctx), store.Migrate(ctx))
+	}
+	if err := o.CheckPeople(ctx); err != nil {
+		return nil, err
+	}
+	if _, err := store.List(ctx, ""); err != nil {
+		return nil, fmt.Errorf("%w; if the tables of organisations are missing, run codegrant migrate", err)
+	}
+	return store, nil
 }
 
 // done writes who did something, without an address.
@@ -110,7 +137,7 @@ func (list) Help() string {
 }
 
 func (c list) Run(ctx context.Context, out *terminal.Streams) error {
-	o, err := open(c.Inspection, out)
+	o, err := open(ctx, c.Inspection, out, nothing)
 	if err != nil {
 		return err
 	}
@@ -165,7 +192,7 @@ type invitation struct {
 }
 
 func (c show) Run(ctx context.Context, out *terminal.Streams) error {
-	o, err := open(c.Inspection, out)
+	o, err := open(ctx, c.Inspection, out, nothing)
 	if err != nil {
 		return err
 	}
@@ -213,16 +240,11 @@ type create struct {
 }
 
 func (c create) Run(ctx context.Context, out *terminal.Streams) error {
-	o, err := open(c.Inspection, out)
+	o, err := open(ctx, c.Inspection, out, tables)
 	if err != nil {
 		return err
 	}
 	defer o.Close()
-	if o.settings.Database.Migrate {
-		if err := errors.Join(o.Users.Migrate(ctx), o.store.Migrate(ctx)); err != nil {
-			return err
-		}
-	}
 	made, err := o.store.Create(ctx, c.Name, o.by)
 	if err != nil {
 		return err
@@ -241,12 +263,12 @@ type rename struct {
 }
 
 func (c rename) Run(ctx context.Context, out *terminal.Streams) error {
-	return c.run(ctx, out, organization.Renamed, func(o *opened) error { return o.store.Rename(ctx, c.Organization, c.Name, o.by) })
+	return c.run(ctx, out, nothing, organization.Renamed, func(o *opened) error { return o.store.Rename(ctx, c.Organization, c.Name, o.by) })
 }
 
 // run opens the organisations, does something, and writes that down.
-func (c one) run(ctx context.Context, out *terminal.Streams, event string, do func(*opened) error) error {
-	o, err := open(c.Inspection, out)
+func (c one) run(ctx context.Context, out *terminal.Streams, need need, event string, do func(*opened) error) error {
+	o, err := open(ctx, c.Inspection, out, need)
 	if err != nil {
 		return err
 	}
@@ -265,9 +287,9 @@ type remove struct {
 
 func (c remove) Run(ctx context.Context, out *terminal.Streams) error {
 	if c.Yes {
-		return c.run(ctx, out, organization.Deleted, func(o *opened) error { return o.store.Delete(ctx, c.Organization, o.by) })
+		return c.run(ctx, out, nothing, organization.Deleted, func(o *opened) error { return o.store.Delete(ctx, c.Organization, o.by) })
 	}
-	o, err := open(c.Inspection, out)
+	o, err := open(ctx, c.Inspection, out, nothing)
 	if err != nil {
 		return err
 	}
@@ -297,7 +319,7 @@ func (o *opened) lastRole(role string) string {
 func (c add) Run(ctx context.Context, out *terminal.Streams) error {
 	var who replica.User
 	var role string
-	err := c.run(ctx, out, organization.MemberAdded, func(o *opened) (err error) {
+	err := c.run(ctx, out, aPool, organization.MemberAdded, func(o *opened) (err error) {
 		if who, err = o.person(ctx, c.Who); err != nil {
 			return err
 		}
@@ -317,7 +339,7 @@ type expel struct {
 
 func (c expel) Run(ctx context.Context, out *terminal.Streams) error {
 	var who replica.User
-	err := c.run(ctx, out, organization.MemberRemoved, func(o *opened) (err error) {
+	err := c.run(ctx, out, aPool, organization.MemberRemoved, func(o *opened) (err error) {
 		if who, err = o.person(ctx, c.Who); err != nil {
 			return err
 		}
@@ -349,7 +371,7 @@ Examples:
 var errNoMail = errors.New("the configuration has no mail server for invitations; set organizations.smtp, or use --print and send the link yourself")
 
 func (c invite) Run(ctx context.Context, out *terminal.Streams) error {
-	return c.run(ctx, out, organization.InvitationCreated, func(o *opened) error {
+	return c.run(ctx, out, aPool, organization.InvitationCreated, func(o *opened) error {
 		if o.settings.Organizations.SMTP == nil && !c.Print {
 			return errNoMail
 		}
@@ -376,5 +398,5 @@ type revoke struct {
 }
 
 func (c revoke) Run(ctx context.Context, out *terminal.Streams) error {
-	return c.run(ctx, out, organization.InvitationRevoked, func(o *opened) error { return o.store.Revoke(ctx, c.Organization, c.Invitation, o.by) })
+	return c.run(ctx, out, nothing, organization.InvitationRevoked, func(o *opened) error { return o.store.Revoke(ctx, c.Organization, c.Invitation, o.by) })
 }
