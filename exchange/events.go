@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"context"
+	"log/slog"
 	"time"
 )
 
@@ -25,8 +26,16 @@ const (
 // Outcomes are all that there are, so that a counter can be there before the first one.
 func Outcomes() []Outcome { return []Outcome{Exchanged, Cached, Refused, Unavailable} }
 
+// event tells OnEvent. Where that panics, only the log says so: it counts, and decides
+// nothing, and may be called where a panic would end the process.
 func (t *Tokens) event(ctx context.Context, outcome Outcome, took time.Duration) {
-	if t.OnEvent != nil {
-		t.OnEvent(ctx, Event{outcome, took})
+	if t.OnEvent == nil {
+		return
 	}
+	defer func() {
+		if v := recover(); v != nil {
+			t.Logger.LogAttrs(ctx, slog.LevelError, "event not counted: OnEvent panicked", slog.String("outcome", string(outcome)), slog.Any("panic", v))
+		}
+	}()
+	t.OnEvent(ctx, Event{outcome, took})
 }

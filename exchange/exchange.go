@@ -32,7 +32,7 @@ type Config struct {
 	By By
 
 	// OnEvent hears what became of each wish for a token, for who counts. It is called while
-	// somebody waits. Defaults to nobody.
+	// somebody waits. A panic of it is logged, and changes nothing. Defaults to nobody.
 	OnEvent func(context.Context, Event)
 	// Logger hears of exchanges, never of a token. Defaults to [slog.Default].
 	Logger *slog.Logger
@@ -204,9 +204,9 @@ func (t *Tokens) ask(ctx context.Context, e *entry, id *codegrant.Identity, now,
 	defer close(e.done)
 	defer func() {
 		if v := recover(); v != nil { // of a transport: this is nobody's request, and would end the process
+			e.err, e.until = fmt.Errorf("%w: exchange the token: internal fault", codegrant.ErrUnavailable), t.Now().Add(pauseAway)
 			t.event(ctx, Unavailable, 0)
 			t.Logger.LogAttrs(ctx, slog.LevelError, "token not exchanged: that panicked", slog.String("sub", id.Subject), slog.String("audience", t.Audience), slog.Any("panic", v))
-			e.err, e.until = fmt.Errorf("%w: exchange the token: internal fault", codegrant.ErrUnavailable), t.Now().Add(pauseAway)
 		}
 	}()
 	begun := time.Now()
@@ -215,21 +215,21 @@ func (t *Tokens) ask(ctx context.Context, e *entry, id *codegrant.Identity, now,
 	if id.Actor != nil {
 		attrs = append(attrs, slog.String("actor", id.Actor.String()))
 	}
-	took := time.Since(begun)
+	took, outcome := time.Since(begun), Exchanged
 	switch {
 	case errors.Is(err, codegrant.ErrUnavailable):
-		t.event(ctx, Unavailable, took)
+		outcome = Unavailable
 		e.err, e.until = err, t.Now().Add(pauseAway)
 	case err != nil:
-		t.event(ctx, Refused, took)
+		outcome = Refused
 		e.err, e.until = err, t.Now().Add(pauseForbid)
 	default:
-		t.event(ctx, Exchanged, took)
 		until = earliest(until, ends)
 		e.err, e.token = nil, token
 		// A service gets a token that is good when it arrives.
 		e.until = until.Add(-min(maxLeeway, until.Sub(now)/5))
 	}
+	t.event(ctx, outcome, took)
 	if err != nil {
 		t.Logger.LogAttrs(ctx, slog.LevelWarn, "token not exchanged", append(attrs, slog.String("reason", err.Error()))...)
 		return

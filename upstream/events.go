@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"log/slog"
 	"time"
 )
 
@@ -44,8 +45,16 @@ func EventKinds() []EventKind { return []EventKind{ConsentAsked, TokenRenewed, T
 // Outcomes are all outcomes of a kind, so that a counter can be there before the first one.
 func (k EventKind) Outcomes() []string { return append([]string(nil), outcomes[k]...) }
 
+// event tells OnEvent. Where that panics, only the log says so: it counts, and decides
+// nothing, and may be called where a panic would end the process.
 func (u *Upstream) event(ctx context.Context, kind EventKind, outcome string, took time.Duration) {
-	if u.OnEvent != nil {
-		u.OnEvent(ctx, Event{kind, outcome, took})
+	if u.OnEvent == nil {
+		return
 	}
+	defer func() {
+		if v := recover(); v != nil {
+			u.Logger.LogAttrs(ctx, slog.LevelError, "event not counted: OnEvent panicked", slog.String("kind", string(kind)), slog.String("outcome", outcome), slog.Any("panic", v))
+		}
+	}()
+	u.OnEvent(ctx, Event{kind, outcome, took})
 }

@@ -48,7 +48,7 @@ type Config struct {
 	// one with a timeout of ten seconds.
 	HTTPClient *http.Client
 	// OnEvent hears of consents, renewals and revocations, for who counts. It is called while
-	// somebody waits. Defaults to nobody.
+	// somebody waits. A panic of it is logged, and changes nothing. Defaults to nobody.
 	OnEvent func(context.Context, Event)
 	// Logger hears of consents and their end, never of a token. Defaults to [slog.Default].
 	Logger *slog.Logger
