@@ -36,15 +36,24 @@ func dropOwnPages() error {
 type mapping struct{ from, to uintptr }
 
 // ownMappings are those of a program's file, as /proc/self/smaps has them, of which no page
-// is another than in the file: none can be written, and none was, as a loader or a debugger does.
+// is another than in the file: none can be written, and none was, as a loader or a debugger
+// does. One that was written may be in memory, or swapped out.
 func ownMappings(smaps io.Reader, program string) (own []mapping, err error) {
 	var candidate *mapping
+	none := make(map[string]bool) // of Anonymous and Swap: the candidate has none
+	decide := func() {
+		if candidate != nil && none["Anonymous:"] && none["Swap:"] {
+			own = append(own, *candidate)
+		}
+		candidate = nil
+		clear(none)
+	}
 	lines := bufio.NewScanner(smaps)
 	for lines.Scan() {
 		line := lines.Text()
 		fields := strings.Fields(line)
 		if len(fields) >= 2 && strings.Contains(fields[0], "-") && !strings.HasSuffix(fields[0], ":") {
-			candidate = nil
+			decide()
 			// Address, permissions, offset, device, inode, and the rest is the path.
 			if len(fields) < 6 || strings.Join(fields[5:], " ") != program || !strings.HasPrefix(fields[1], "r") || strings.Contains(fields[1], "w") || !strings.HasSuffix(fields[1], "p") {
 				continue
@@ -55,12 +64,10 @@ func ownMappings(smaps io.Reader, program string) (own []mapping, err error) {
 			}
 			continue
 		}
-		if candidate != nil && len(fields) >= 2 && fields[0] == "Anonymous:" {
-			if fields[1] == "0" {
-				own = append(own, *candidate)
-			}
-			candidate = nil
+		if len(fields) >= 2 && (fields[0] == "Anonymous:" || fields[0] == "Swap:") {
+			none[fields[0]] = fields[1] == "0"
 		}
 	}
+	decide()
 	return own, lines.Err()
 }
