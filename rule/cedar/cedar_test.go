@@ -139,11 +139,18 @@ when { principal has organization && principal.organization == resource.organiza
 	}
 	machine := acting("org_1", "admin")
 	machine.Machine = true
+	claims, ok := codegrant.From(codegranttest.WithTokens(t.Context(), person("erin"), map[string]any{
+		"organization": map[string]any{"__entity": map[string]any{"type": "Organization", "id": "org_1"}}, "organization_role": "admin",
+	}, ""))
+	if _, there := claims.Claim("organization_role"); !ok || !there {
+		t.Fatal("the token has no claims")
+	}
 	for _, tt := range []struct {
 		name       string
 		id         *codegrant.Identity
 		view, bill bool
 	}{
+		{"of none, with claims of those names", claims, false, false},
 		{"an admin", acting("org_1", "admin"), true, true}, {"a member", acting("org_1", "member"), true, false},
 		{"of another", acting("org_2", "admin"), false, false}, {"of none", person("carol"), false, false}, {"a machine", machine, false, false},
 	} {

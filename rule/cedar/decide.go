@@ -159,7 +159,7 @@ func (p *Policies) person(id *codegrant.Identity, entities types.EntityMap) type
 	// What else the schema says that people have is in the claims.
 	if p.schema != nil {
 		for name := range p.schema.Entities[uid.Type].Shape {
-			if _, known := attributes[name]; known {
+			if _, known := attributes[name]; known || name == "organization" || name == "organization_role" { // no claim says these
 				continue
 			}
 			if raw, ok := id.Claim(string(name)); ok {
