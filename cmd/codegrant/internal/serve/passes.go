@@ -41,21 +41,31 @@ func (p *process) watchPasses(ctx context.Context) {
 func (p *process) lookAtPasses(ctx context.Context, g *generation) (issuers int) {
 	was, is := p.passes.Load(), make(map[string]lastPass)
 	if g.stores.replica != nil && g.stores.journal != nil {
+		away := false // the database: no use to ask it for each pool
 		for _, pool := range g.poolsOnce() {
-			try, cancel := context.WithTimeout(ctx, askTimeout)
-			found, err := directory.ReadStatus(try, g.stores.journal, pool.Issuer)
-			cancel()
-			if err != nil {
-				return len(is) // whether the database answers is said elsewhere
+			var last lastPass
+			known := false
+			if was != nil {
+				last, known = (*was)[pool.Name]
+			}
+			var found directory.Status
+			var err error
+			if !away {
+				try, cancel := context.WithTimeout(ctx, askTimeout)
+				found, err = directory.ReadStatus(try, g.stores.journal, pool.Issuer)
+				away = try.Err() != nil
+				cancel()
+			}
+			if away || err != nil { // whether the database answers is said elsewhere
+				if known {
+					is[pool.Name] = last
+				}
+				continue
 			}
 			if found.Last.Finished.IsZero() {
 				continue
 			}
-			now := lastPass{finished: found.Last.Finished, late: found.Age(time.Now()) > g.PassMaxAge}
-			before := false
-			if was != nil {
-				before = (*was)[pool.Name].late
-			}
+			now, before := lastPass{finished: found.Last.Finished, late: found.Age(time.Now()) > g.PassMaxAge}, last.late
 			switch {
 			case now.late && !before:
 				p.log.Warn("passes are overdue: who was disabled since the last one may still be signed in", "pool", pool.Name,
