@@ -150,33 +150,34 @@ func (s *Store) Choose(ctx context.Context, id *codegrant.Identity, organization
 	return Membership{}, ErrNotFound
 }
 
+// choose writes by single statements, each of one row: two requests may come at once, and
+// MySQL has transactions of several rows wait for one another.
 func (s *Store) choose(ctx context.Context, session, person, organization string) error {
 	now := s.Now()
-	tx, err := s.db.BeginTx(ctx, s.engine.tx)
-	if err != nil {
+	if _, err := s.exec(ctx, s.db, "INSERT INTO codegrant_organization_choices (session, person, organization_id, chosen) VALUES (?, ?, ?, ?)"+s.engine.chosenAnew,
+		session, person, organization, now.UnixMilli()); err != nil {
 		return err
 	}
-	defer tx.Rollback()
-	n, err := s.exec(ctx, tx, "UPDATE codegrant_organization_choices SET organization_id = ?, chosen = ? WHERE session = ?", organization, now.UnixMilli(), session)
-	if err == nil && n == 0 {
-		// Two requests of one session at once: MySQL counts what was not changed as none, and
-		// the second insert finds the row of the first.
-		if _, err = s.exec(ctx, tx, "DELETE FROM codegrant_organization_choices WHERE session = ?", session); err == nil {
-			_, err = s.exec(ctx, tx, "INSERT INTO codegrant_organization_choices (session, person, organization_id, chosen) VALUES (?, ?, ?, ?)", session, person, organization, now.UnixMilli())
+	type choice struct {
+		session string
+		chosen  int64
+	}
+	var old []choice
+	n, oldest := 0, now.Add(-forgottenAfter).UnixMilli()
+	err := s.each(ctx, s.db, func(rows *sql.Rows) error {
+		var c choice
+		err := rows.Scan(&c.session, &c.chosen)
+		if n++; n > maxChoices || c.chosen <= oldest {
+			old = append(old, c)
+		}
+		return err
+	}, "SELECT session, chosen FROM codegrant_organization_choices WHERE person = ? ORDER BY chosen DESC", person)
+	for _, c := range old {
+		if err == nil {
+			_, err = s.exec(ctx, s.db, "DELETE FROM codegrant_organization_choices WHERE session = ? AND chosen = ?", c.session, c.chosen)
 		}
 	}
-	if err != nil {
-		return err
-	}
-	oldest := now.Add(-forgottenAfter).UnixMilli()
-	if err := s.each(ctx, tx, func(rows *sql.Rows) error { return rows.Scan(&oldest) },
-		fmt.Sprintf("SELECT chosen FROM codegrant_organization_choices WHERE person = ? ORDER BY chosen DESC LIMIT 1 OFFSET %d", maxChoices), person); err != nil {
-		return err
-	}
-	if _, err := s.exec(ctx, tx, "DELETE FROM codegrant_organization_choices WHERE person = ? AND chosen <= ?", person, oldest); err != nil {
-		return err
-	}
-	return tx.Commit()
+	return err
 }
 
 // rows are those of one person in an organisation: of every identity of theirs.

@@ -26,14 +26,19 @@ type engine struct {
 	end      string
 	tx       *sql.TxOptions
 	inTable  bool // indexes are made with the table
+	// chosenAnew ends the statement that writes the choice of a session.
+	chosenAnew string
 }
 
+const onConflict = " ON CONFLICT (session) DO UPDATE SET organization_id = excluded.organization_id, chosen = excluded.chosen"
+
 var engines = map[Dialect]engine{
-	SQLite:     {key: "TEXT", text: "TEXT"},
-	PostgreSQL: {numbered: true, key: `text COLLATE "C"`, text: "text", tx: &sql.TxOptions{Isolation: sql.LevelReadCommitted}},
+	SQLite:     {key: "TEXT", text: "TEXT", chosenAnew: onConflict},
+	PostgreSQL: {numbered: true, key: `text COLLATE "C"`, text: "text", tx: &sql.TxOptions{Isolation: sql.LevelReadCommitted}, chosenAnew: onConflict},
 	MySQL: { // bytes have no collation, and fit into a key
 		key: "VARBINARY(320)", text: "VARBINARY(1024)", end: " ENGINE = InnoDB ROW_FORMAT = DYNAMIC", inTable: true,
-		tx: &sql.TxOptions{Isolation: sql.LevelReadCommitted},
+		tx:         &sql.TxOptions{Isolation: sql.LevelReadCommitted},
+		chosenAnew: " ON DUPLICATE KEY UPDATE organization_id = VALUES(organization_id), chosen = VALUES(chosen)",
 	},
 }
 
