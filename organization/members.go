@@ -51,40 +51,54 @@ WHERE m.organization_id = ? AND COALESCE(u.linked_to, u.id) > ? AND (u.linked_to
 
 // memberships are those of one person, whom the issuer and subject of any identity name. Of
 // several rows for one organisation the first counts.
-const memberships = `SELECT ` + organizationColumns + `, m.role, CASE WHEN c.session IS NULL THEN 0 ELSE 1 END, 0 AS other, m.user_id AS row_id
+const memberships = `SELECT ` + organizationColumns + `, m.role, COALESCE(c.organization_id, ''), 0 AS other, m.user_id AS row_id
 FROM codegrant_users p JOIN codegrant_organization_members m ON m.user_id = COALESCE(p.linked_to, p.id)
 JOIN codegrant_organizations o ON o.id = m.organization_id
-LEFT JOIN codegrant_organization_choices c ON c.session = ? AND c.organization_id = o.id
+LEFT JOIN codegrant_organization_choices c ON c.session = ?
 WHERE p.issuer = ? AND p.subject = ?
 UNION ALL
-SELECT ` + organizationColumns + `, m.role, CASE WHEN c.session IS NULL THEN 0 ELSE 1 END, 1 AS other, m.user_id AS row_id
+SELECT ` + organizationColumns + `, m.role, COALESCE(c.organization_id, ''), 1 AS other, m.user_id AS row_id
 FROM codegrant_users p JOIN codegrant_users i ON i.linked_to = COALESCE(p.linked_to, p.id) JOIN codegrant_organization_members m ON m.user_id = i.id
 JOIN codegrant_organizations o ON o.id = m.organization_id
-LEFT JOIN codegrant_organization_choices c ON c.session = ? AND c.organization_id = o.id
+LEFT JOIN codegrant_organization_choices c ON c.session = ?
 WHERE p.issuer = ? AND p.subject = ?
 ORDER BY other, row_id`
 
 // Of returns the organisations that a person is in, and which of them is chosen for the
 // session, if the identity has one.
-func (s *Store) Of(ctx context.Context, id *codegrant.Identity) (all []Membership, err error) {
+func (s *Store) Of(ctx context.Context, id *codegrant.Identity) ([]Membership, error) {
+	all, _, err := s.of(ctx, id)
+	return all, err
+}
+
+// of says, too, which one the person acts for: nil is none. Where the session has a choice,
+// that alone counts, also one that they are not in any more.
+func (s *Store) of(ctx context.Context, id *codegrant.Identity) (all []Membership, acts *Membership, err error) {
 	if id == nil || id.Machine || id.Subject == "" {
-		return nil, nil
+		return nil, nil, nil
 	}
+	chosen := ""
 	session := sessionOf(id)
 	known := make(map[string]bool)
 	err = s.each(ctx, s.db, func(rows *sql.Rows) error {
 		var m Membership
 		var other, row int64
-		if err := m.scan(rows, &m.Role, &m.Chosen, &other, &row); err != nil {
+		if err := m.scan(rows, &m.Role, &chosen, &other, &row); err != nil {
 			return err
 		}
+		m.Chosen = m.ID == chosen
 		if !known[m.ID] && len(all) < MaxMemberships {
 			known[m.ID] = true
 			all = append(all, m)
 		}
 		return nil
 	}, memberships, session, id.Issuer, id.Subject, session, id.Issuer, id.Subject)
-	return all, fail("look up the organizations of a person", err)
+	for i, m := range all {
+		if m.Chosen || chosen == "" && len(all) == 1 {
+			acts = &all[i]
+		}
+	}
+	return all, acts, fail("look up the organizations of a person", err)
 }
 
 // sessionIDOf is a variable for tests, which have no session of the root package.
@@ -106,19 +120,15 @@ func hashed(text string) string {
 }
 
 // Active returns the organisation that a person acts for: the one that is chosen for the
-// session; where none is, the only one that they are in; else nil. It is the value of
+// session; where none was, the only one that they are in; else nil. Who is not in the chosen
+// one any more acts for none until they choose again. It is the value of
 // [codegrant.Config].Organization.
 func (s *Store) Active(ctx context.Context, id *codegrant.Identity) (*codegrant.Organization, error) {
-	all, err := s.Of(ctx, id)
-	if err != nil {
+	_, m, err := s.of(ctx, id)
+	if err != nil || m == nil {
 		return nil, err
 	}
-	for _, m := range all {
-		if m.Chosen || len(all) == 1 {
-			return &codegrant.Organization{ID: m.ID, Name: m.Name, Role: m.Role}, nil
-		}
-	}
-	return nil, nil
+	return &codegrant.Organization{ID: m.ID, Name: m.Name, Role: m.Role}, nil
 }
 
 // A session goes on for as long as it is used, browsers forget it after 400 days, and nobody

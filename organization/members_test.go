@@ -123,8 +123,17 @@ func TestS740_OneActiveOrganizationPerSession(t *testing.T) {
 		if err := r.Remove(t.Context(), other.ID, ann, "a test"); err != nil {
 			t.Fatal(err)
 		}
+		if got := actsFor(t, r.Store, here); got != "" {
+			t.Errorf("out of the one that was chosen, %q", got)
+		}
+		if got := actsFor(t, r.Store, inSession(annID, "later")); got != "Acme admin" {
+			t.Errorf("where none was chosen, with one left, %q", got)
+		}
+		if _, err := r.Choose(t.Context(), here, acme.ID); err != nil {
+			t.Fatal(err)
+		}
 		if got := actsFor(t, r.Store, here); got != "Acme admin" {
-			t.Errorf("with one left, %q", got)
+			t.Errorf("chosen again: %q", got)
 		}
 	})
 }

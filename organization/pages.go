@@ -240,17 +240,15 @@ func writeJSON(w http.ResponseWriter, v any) {
 // mine are the organisations of whoever asks, and the active one. It has answered the
 // request itself where it reports false.
 func (p *Pages) mine(v *visit) (all []Membership, active string, ok bool) {
-	all, err := p.Store.Of(v.r.Context(), v.id)
+	all, acts, err := p.Store.of(v.r.Context(), v.id)
 	if err != nil {
 		p.failed(v, err, nil)
 		return nil, "", false
 	}
-	slices.SortFunc(all, func(a, b Membership) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
-	for _, m := range all {
-		if m.Chosen || len(all) == 1 {
-			active = m.ID
-		}
+	if acts != nil {
+		active = acts.ID // before they are sorted
 	}
+	slices.SortFunc(all, func(a, b Membership) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
 	return all, active, true
 }
 

@@ -196,7 +196,13 @@ func TestS746_SwitchedWithoutThePool(t *testing.T) {
 	if err := s.Remove(t.Context(), acme.ID, aliceID, "a test"); err != nil {
 		t.Fatal(err)
 	}
-	s.sees(t, alice, "/company", http.StatusOK, "from Other as member") // the one that is left
+	s.sees(t, alice, "/company", http.StatusForbidden, "") // for none, until they choose
+	if status, body := s.asks(t, alice, "GET", "/auth/organization", nil); status != http.StatusOK || body["active"] != nil {
+		t.Errorf("%d %v", status, body)
+	}
+	page = s.sees(t, alice, "/auth/organization", http.StatusOK, "Choose the organization")
+	s.press(t, alice, page, map[string]string{"organization": other.ID}, nil, http.StatusOK, "You act for Other.")
+	s.sees(t, alice, "/company", http.StatusOK, "from Other as member")
 	s.press(t, alice, s.sees(t, alice, "/auth/organization", http.StatusOK, "Other"), map[string]string{"leave": other.ID}, nil, http.StatusOK, "You have left")
 	s.sees(t, alice, "/company", http.StatusForbidden, "")
 	status, _ = s.asks(t, codegranttest.NewBrowser(t), "GET", "/auth/organization", nil)

@@ -122,5 +122,7 @@ routes:
 		t.Fatal(err)
 	}
 	want("removed from Acme", "/invoices", 403, "", "")
+	want("until she chooses", "/work", 403, "", "")
+	choose(ids["Bolt"])
 	want("she is in Bolt alone", "/work", 200, ids["Bolt"], "member")
 }
