@@ -26,11 +26,19 @@ type Membership struct {
 	Chosen bool // for the session
 }
 
+// counts is the condition for the row m, of the identity u, that says which role a person
+// has: of several identities in an organisation, the one that they are known by counts, and
+// else the oldest.
+const counts = `(u.linked_to IS NULL OR NOT EXISTS (
+	SELECT 1 FROM codegrant_organization_members k WHERE k.organization_id = m.organization_id AND k.user_id = u.linked_to
+) AND NOT EXISTS (
+	SELECT 1 FROM codegrant_users v JOIN codegrant_organization_members k ON k.user_id = v.id
+	WHERE v.linked_to = u.linked_to AND k.organization_id = m.organization_id AND k.user_id < m.user_id
+))`
+
 // Members returns those of an organisation in the order in which they were added to the
 // replica, those after one, 100 at most.
 func (s *Store) Members(ctx context.Context, organization string, after int64) (all []Member, err error) {
-	// Of a person who has several identities in it, the one that they are known by counts,
-	// and else the oldest.
 	err = s.each(ctx, s.db, func(rows *sql.Rows) error {
 		var m Member
 		var since int64
@@ -40,12 +48,7 @@ func (s *Store) Members(ctx context.Context, organization string, after int64) (
 		return err
 	}, fmt.Sprintf(`SELECT COALESCE(u.linked_to, u.id) AS person, m.role, m.since, m.added_by
 FROM codegrant_organization_members m JOIN codegrant_users u ON u.id = m.user_id
-WHERE m.organization_id = ? AND COALESCE(u.linked_to, u.id) > ? AND (u.linked_to IS NULL OR NOT EXISTS (
-	SELECT 1 FROM codegrant_organization_members k WHERE k.organization_id = m.organization_id AND k.user_id = u.linked_to
-) AND NOT EXISTS (
-	SELECT 1 FROM codegrant_users v JOIN codegrant_organization_members k ON k.user_id = v.id
-	WHERE v.linked_to = u.linked_to AND k.organization_id = m.organization_id AND k.user_id < m.user_id
-)) ORDER BY person LIMIT %d`, page), organization, after)
+WHERE m.organization_id = ? AND COALESCE(u.linked_to, u.id) > ? AND %s ORDER BY person LIMIT %d`, counts, page), organization, after)
 	return all, fail("list members", err)
 }
 
@@ -231,7 +234,8 @@ func (s *Store) clear(ctx context.Context, tx *sql.Tx, organization string, r ro
 	return nil
 }
 
-// mayLose reports [ErrLastManager] where nobody else than a person manages.
+// mayLose reports [ErrLastManager] where nobody else than a person manages. Whoever cannot
+// sign in, by any identity of theirs, does not.
 func (s *Store) mayLose(ctx context.Context, tx *sql.Tx, organization string, r rows) error {
 	if r.role != s.Manager() {
 		return nil
@@ -239,7 +243,9 @@ func (s *Store) mayLose(ctx context.Context, tx *sql.Tx, organization string, r 
 	others := 0
 	err := s.each(ctx, tx, func(row *sql.Rows) error { return row.Scan(&others) },
 		`SELECT COUNT(*) FROM codegrant_organization_members m JOIN codegrant_users u ON u.id = m.user_id
-WHERE m.organization_id = ? AND m.role = ? AND u.id <> ? AND (u.linked_to IS NULL OR u.linked_to <> ?)`, organization, s.Manager(), r.person, r.person)
+WHERE m.organization_id = ? AND m.role = ? AND COALESCE(u.linked_to, u.id) <> ? AND `+counts+` AND EXISTS (
+	SELECT 1 FROM codegrant_users w WHERE (w.id = COALESCE(u.linked_to, u.id) OR w.linked_to = COALESCE(u.linked_to, u.id)) AND w.enabled AND w.deleted_at IS NULL
+)`, organization, s.Manager(), r.person)
 	if err == nil && others == 0 {
 		err = ErrLastManager
 	}

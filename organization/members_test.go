@@ -2,13 +2,16 @@ package organization_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/organization"
+	"github.com/codegrant/codegrant/replica"
 )
 
 // TestS738_MembersLeaveAtOnce: at every process, with the next question.
@@ -84,6 +87,47 @@ func TestS739_TheLastManagerStays(t *testing.T) {
 				t.Fatalf("one of two was to be refused: %v", faults)
 			}
 			is(t, errors.Join(faults[:]...), organization.ErrLastManager)
+		}
+	})
+}
+
+// TestS739_WhoCannotManageDoesNotCount: another role counts before theirs, or they cannot
+// sign in.
+func TestS739_WhoCannotManageDoesNotCount(t *testing.T) {
+	eachEngine(t, func(t *testing.T, r *rig) {
+		for what, change := range map[string]func(o organization.Organization, bob int64, name string){
+			"a member by the identity that they are known by": func(o organization.Organization, bob int64, name string) {
+				google, _ := r.person(t, "google_"+name)
+				r.set(t, o, bob, "member")
+				r.set(t, o, google, "admin")
+				if _, err := r.users.Merge(t.Context(), google, bob, "a test"); err != nil {
+					t.Fatal(err)
+				}
+			},
+			"disabled": func(_ organization.Organization, _ int64, name string) {
+				off := false
+				if _, err := r.users.Apply(t.Context(), replica.Snapshot{Issuer: issuer, Subject: name, Username: name, Email: name + "@example.com", Enabled: &off, At: time.Now().Add(time.Second)}); err != nil {
+					t.Fatal(err)
+				}
+			},
+			"deleted": func(_ organization.Organization, bob int64, _ string) {
+				_, err := r.db.Exec(fmt.Sprint("UPDATE codegrant_users SET deleted_at = updated_at WHERE id = ", bob))
+				if err != nil {
+					t.Fatal(err)
+				}
+			},
+		} {
+			o, name := r.create(t, "Acme"), "bob_"+what[:4]
+			ann, _ := r.person(t, "ann")
+			bob, _ := r.person(t, name)
+			r.set(t, o, ann, "admin")
+			r.set(t, o, bob, "admin")
+			r.set(t, o, ann, "member") // while the other one manages
+			r.set(t, o, ann, "admin")
+			change(o, bob, name)
+			if err := r.Remove(t.Context(), o.ID, ann, "a test"); !errors.Is(err, organization.ErrLastManager) {
+				t.Errorf("the other one is %s: %v", what, err)
+			}
 		}
 	})
 }
