@@ -212,9 +212,8 @@ func (s *Store) Accept(ctx context.Context, id *codegrant.Identity, token string
 		if !id.EmailVerified || lower(id.Email) != i.Email {
 			return ErrOtherAddress
 		}
-		var user int64
-		if err := s.each(ctx, tx, func(row *sql.Rows) error { return row.Scan(&user) },
-			"SELECT id FROM codegrant_users WHERE issuer = ? AND subject = ?", id.Issuer, id.Subject); err != nil {
+		user, err := s.userOf(ctx, tx, id)
+		if err != nil {
 			return err
 		}
 		r, err := s.rowsOf(ctx, tx, o.ID, user)

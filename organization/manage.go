@@ -158,15 +158,15 @@ func (p *Pages) changeMembers(v *visit) {
 		p.send(v, what)
 		return
 	case "revoke":
-		outcome, err = "revoked", p.Store.Revoke(v.asked(), o, value(what), by(v.id))
+		outcome, err = "revoked", p.Store.as(v.id).Revoke(v.asked(), o, value(what), by(v.id))
 	default:
 		person, _ := strconv.ParseInt(value(what), 10, 64)
 		if what == "remove" {
-			outcome, err = "removed", p.Store.Remove(v.asked(), o, person, by(v.id))
+			outcome, err = "removed", p.Store.as(v.id).Remove(v.asked(), o, person, by(v.id))
 			break
 		}
 		// Here nobody is made a member who was not invited.
-		outcome, err = "role", p.Store.change(v.asked(), o, person, value("role"), by(v.id))
+		outcome, err = "role", p.Store.as(v.id).change(v.asked(), o, person, value("role"), by(v.id))
 	}
 	if err != nil {
 		p.failed(v, err, p.showMembers)
@@ -194,9 +194,9 @@ func (p *Pages) send(v *visit, what string) {
 	var token string
 	var err error
 	if what == "invite" {
-		i, token, err = p.Store.Invite(v.asked(), o.ID, v.form.Get("invite"), v.form.Get("role"), by(v.id))
+		i, token, err = p.Store.as(v.id).Invite(v.asked(), o.ID, v.form.Get("invite"), v.form.Get("role"), by(v.id))
 	} else {
-		i, token, err = p.Store.Resend(v.asked(), o.ID, v.form.Get("resend"), by(v.id))
+		i, token, err = p.Store.as(v.id).Resend(v.asked(), o.ID, v.form.Get("resend"), by(v.id))
 	}
 	if err != nil {
 		p.failed(v, err, p.showMembers)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"time"
 
@@ -222,6 +223,32 @@ func (s *Store) rowsOf(ctx context.Context, tx *sql.Tx, organization string, use
 	}, `SELECT m.user_id, m.role FROM codegrant_organization_members m JOIN codegrant_users u ON u.id = m.user_id
 WHERE m.organization_id = ? AND (u.id = ? OR u.linked_to = ?) ORDER BY m.user_id`, organization, r.person, r.person)
 	return r, err
+}
+
+// manages refuses whoever acts, where somebody does, and does not manage an organisation.
+func (s *Store) manages(ctx context.Context, tx *sql.Tx, organization string) error {
+	if s.acting == nil {
+		return nil
+	}
+	user, err := s.userOf(ctx, tx, s.acting)
+	if err != nil {
+		return err
+	}
+	r, err := s.rowsOf(ctx, tx, organization, user)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	if r.role != s.Manager() {
+		return errManages
+	}
+	return nil
+}
+
+// userOf is the row of an identity; 0 is none.
+func (s *Store) userOf(ctx context.Context, tx *sql.Tx, id *codegrant.Identity) (user int64, err error) {
+	err = s.each(ctx, tx, func(row *sql.Rows) error { return row.Scan(&user) },
+		"SELECT id FROM codegrant_users WHERE issuer = ? AND subject = ?", id.Issuer, id.Subject)
+	return user, err
 }
 
 // clear removes a person's rows.

@@ -12,6 +12,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/codegrant/codegrant"
 )
 
 // What keeps something from being done. Every other error says that the database did not do
@@ -28,7 +30,7 @@ var (
 )
 
 // refusals are the errors that say that something is not to be done, as opposed to not known.
-var refusals = []error{ErrNotFound, ErrLastManager, ErrRole, ErrName, ErrAddress, ErrInvitation, ErrOtherAddress, ErrTooMany}
+var refusals = []error{ErrNotFound, ErrLastManager, ErrRole, ErrName, ErrAddress, ErrInvitation, ErrOtherAddress, ErrTooMany, errManages}
 
 // IsRefusal reports whether an error says that what was asked for is not to be done; any
 // other says that the database did not answer.
@@ -104,6 +106,18 @@ type Store struct {
 	Config
 	db     *sql.DB
 	engine engine
+	acting *codegrant.Identity // who has to manage what is changed; nil for operators
+}
+
+// errManages says that whoever acts does not manage the organisation any more.
+var errManages = errors.New("whoever does it does not manage the organization")
+
+// as is a store whose changes are refused unless a person manages the organisation while it
+// is changed.
+func (s *Store) as(id *codegrant.Identity) *Store {
+	acting := *s
+	acting.acting = id
+	return &acting
 }
 
 var roleForm = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)

@@ -160,6 +160,8 @@ func (p *Pages) failed(v *visit, err error, show func(*visit, string)) {
 	switch {
 	case errors.Is(err, ErrNotFound):
 		status = http.StatusNotFound
+	case errors.Is(err, errManages):
+		status = http.StatusForbidden
 	case errors.Is(err, ErrRole):
 		status = http.StatusUnprocessableEntity
 	case errors.Is(err, ErrAddress):

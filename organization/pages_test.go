@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,6 +26,8 @@ type site struct {
 	pool *codegranttest.Pool
 	url  string
 	log  *lines
+
+	asked atomic.Pointer[func()] // is called once, after the next look-up of what somebody acts for
 
 	mu     sync.Mutex // guards the fields below
 	mails  []organization.Mail
@@ -54,7 +57,14 @@ func newSite(t *testing.T) *site {
 	s.now = time.Now()
 	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s.url = s.pool.App(func(c codegrant.Config) http.Handler {
-		c.Replica, c.Organization, c.Logger = s.users, s.Active, log
+		c.Replica, c.Logger = s.users, log
+		c.Organization = func(ctx context.Context, id *codegrant.Identity) (*codegrant.Organization, error) {
+			o, err := s.Active(ctx, id)
+			if f := s.asked.Swap(nil); f != nil {
+				(*f)()
+			}
+			return o, err
+		}
 		auth, err := codegrant.New(c)
 		if err != nil {
 			t.Fatal(err)

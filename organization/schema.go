@@ -144,6 +144,9 @@ func (s *Store) in(ctx context.Context, organization string, f func(tx *sql.Tx, 
 	if err != nil {
 		return err
 	}
+	if err := s.manages(ctx, tx, organization); err != nil {
+		return err
+	}
 	if err := f(tx, o); err != nil {
 		return err
 	}
