@@ -271,6 +271,7 @@ func (p *Pages) showInvitation(v *visit, token, why string) {
 		s.Message = v.say(yourRole, i.Role)
 		s.Forms = []pages.Form{{URL: p.home + "/invitation", Text: v.say(toJoin), Fields: []pages.Field{{Name: "token", Value: token}}}}
 	}
+	v.secret = true
 	p.show(v, v.say(invitedTo, o.Name), why, s)
 }
 

@@ -101,6 +101,8 @@ type visit struct {
 	r    *http.Request
 	id   *codegrant.Identity
 	form url.Values // of a POST
+	// secret says that the page's URL has one.
+	secret bool
 }
 
 func (v *visit) say(t text, values ...any) string { return pages.Text(v.r, string(t), values...) }
@@ -201,7 +203,7 @@ func (p *Pages) show(v *visit, title, why string, sections ...pages.Section) {
 		}
 		sections[0].Fault = why
 	}
-	view := pages.Account{Title: title, Sections: sections, Links: []pages.Link{{URL: "/", Text: v.say(toStart)}}}
+	view := pages.Account{Title: title, Sections: sections, Links: []pages.Link{{URL: "/", Text: v.say(toStart)}}, Secret: v.secret}
 	if v.id != nil {
 		view.SignedInAs = cmp.Or(v.id.Email, v.id.Username)
 	}

@@ -291,14 +291,21 @@ func TestS748_Invited(t *testing.T) {
 	if status, _ := s.asks(t, alice, "POST", "/auth/organization/invitation", url.Values{"token": {tokenOf(t, m)}}); status != http.StatusForbidden {
 		t.Errorf("with another address: %d", status)
 	}
-	s.press(t, bob, s.sees(t, bob, path(m), http.StatusOK, "You are invited to Acme"), map[string]string{"token": tokenOf(t, m)}, nil, http.StatusOK, "You are a member now.")
+	page := s.sees(t, bob, path(m), http.StatusOK, "You are invited to Acme")
+	if got := page.Header.Get("Referrer-Policy"); got != "strict-origin" { // the form needs its Origin
+		t.Errorf("with the token in the URL, Referrer-Policy is %q", got)
+	}
+	s.press(t, bob, page, map[string]string{"token": tokenOf(t, m)}, nil, http.StatusOK, "You are a member now.")
 	s.sees(t, bob, "/company", http.StatusOK, "from Acme as member")
 	s.sees(t, bob, path(m), http.StatusGone, "was used or taken back")
 
 	// A new one: nobody is at the pool under that address before they come.
 	m = invite("erin@example.com", "admin")
 	erin := codegranttest.NewBrowser(t)
-	page := s.sees(t, erin, path(m), http.StatusOK, "sign up with it")
+	page = s.sees(t, erin, path(m), http.StatusOK, "sign up with it")
+	if got := page.Header.Get("Referrer-Policy"); got != "no-referrer" {
+		t.Errorf("on a page without forms, Referrer-Policy is %q", got)
+	}
 	link := between(page.Body, `href="/auth/login?`, `"`)
 	if !strings.Contains(link, "login_hint=erin%40example.com") {
 		t.Fatalf("the link says %q", link)

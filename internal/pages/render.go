@@ -136,8 +136,12 @@ func (m *made) write(w http.ResponseWriter, r *http.Request, status int) {
 // referrer tells nobody where a person comes from, save this origin of its own
 // forms: with no-referrer, browsers send them with "Origin: null" (Fetch, "append
 // a request Origin header"), and those without Sec-Fetch-Site look like an attack.
+// The path and query of a page whose URL has a secret do not go there, either.
 func referrer(page layout) string {
-	if page.posts() {
+	switch {
+	case page.posts() && page.secret:
+		return "strict-origin"
+	case page.posts():
 		return "same-origin"
 	}
 	return "no-referrer"

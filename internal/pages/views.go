@@ -25,6 +25,7 @@ type layout struct {
 	Who, Reference string // words before SignedInAs and Correlation
 
 	redirects []string // origins that the answer to the form leads through
+	secret    bool     // its URL has one
 }
 
 // posts reports whether the page has a form.
