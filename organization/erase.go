@@ -9,8 +9,8 @@ import (
 )
 
 // Erase removes people from every organisation, in a transaction of the caller's: as
-// members, by any identity, what their sessions have chosen, and invitations to their
-// addresses. An organisation may be without a manager afterwards: nobody may refuse an
+// members, by any identity, what their sessions have chosen, invitations to the addresses that
+// their pool has verified, and their names as of whoever added or invited others. An organisation may be without a manager afterwards: nobody may refuse an
 // erasure. It returns how many rows are gone, by what they were.
 func (s *Store) Erase(ctx context.Context, tx *sql.Tx, identities []replica.User) (map[string]int64, error) {
 	removed := make(map[string]int64)
@@ -26,7 +26,18 @@ func (s *Store) Erase(ctx context.Context, tx *sql.Tx, identities []replica.User
 		if err := del("choices of organisations", "DELETE FROM codegrant_organization_choices WHERE person = ?", personOf(&codegrant.Identity{Issuer: u.Issuer, Subject: u.Subject})); err != nil {
 			return nil, fail("erase", err)
 		}
-		if address, err := addressed(u.Email); err == nil {
+		for _, name := range []string{u.Username, u.Subject} { // see by
+			for _, column := range []string{"members SET added_by = '' WHERE added_by", "invitations SET invited_by = '' WHERE invited_by"} {
+				if name == "" {
+					continue
+				}
+				if err := del("names in organisations", "UPDATE codegrant_organization_"+column+" = ?", name); err != nil {
+					return nil, fail("erase", err)
+				}
+			}
+		}
+		// An address that is not verified may be somebody else's.
+		if address, err := addressed(u.Email); err == nil && u.EmailVerified {
 			if err := del("invitations", "DELETE FROM codegrant_organization_invitations WHERE email = ?", address); err != nil {
 				return nil, fail("erase", err)
 			}

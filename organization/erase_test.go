@@ -2,7 +2,9 @@ package organization_test
 
 import (
 	"fmt"
+	"maps"
 	"testing"
+	"time"
 
 	"github.com/codegrant/codegrant/replica"
 )
@@ -49,6 +51,59 @@ func TestS767_ErasedFromOrganizations(t *testing.T) {
 			if got := actsFor(t, r.Store, beaID); got != "Acme admin" {
 				t.Errorf("%s: bea acts for %q", end, got)
 			}
+		}
+	})
+}
+
+// TestS767_ErasedAsWhoInvited: their names are gone, and invitations to an address that is
+// perhaps somebody else's are not.
+func TestS767_ErasedAsWhoInvited(t *testing.T) {
+	eachEngine(t, func(t *testing.T, r *rig) {
+		const sub = "5f0c1f2e-sub-of-ann"
+		if _, err := r.users.Apply(t.Context(), replica.Snapshot{Issuer: issuer, Subject: sub, Username: "ann", Email: "eve@example.com", At: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		user, err := r.users.UserBySubject(t.Context(), issuer, sub)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := r.create(t, "Acme")
+		want := map[string]string{"ann": "", sub: "", "anna": "anna", "Ann": "Ann"}
+		for by := range want {
+			person, _ := r.person(t, "member-"+by)
+			if err := r.Set(t.Context(), o.ID, person, "member", by); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := r.Invite(t.Context(), o.ID, fmt.Sprintf("by-%x@example.com", by), "member", by); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, _, err := r.Invite(t.Context(), o.ID, "eve@example.com", "member", "a test"); err != nil {
+			t.Fatal(err)
+		}
+		tx, err := r.db.BeginTx(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tx.Rollback()
+		removed, err := r.Erase(t.Context(), tx, []replica.User{user})
+		if err != nil || removed["names in organisations"] != 4 || removed["invitations"] != 0 {
+			t.Fatalf("%v, %v", removed, err)
+		}
+		if err := tx.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		got := make(map[string]int)
+		members, err := r.Members(t.Context(), o.ID, 0)
+		for _, m := range members {
+			got[m.By]++
+		}
+		invited, err2 := r.Invitations(t.Context(), o.ID)
+		for _, i := range invited {
+			got[i.By]++
+		}
+		if want := map[string]int{"": 4, "anna": 2, "Ann": 2, "a test": 1}; err != nil || err2 != nil || !maps.Equal(got, want) {
+			t.Errorf("they were added and invited by %v, want %v; %v, %v", got, want, err, err2)
 		}
 	})
 }
