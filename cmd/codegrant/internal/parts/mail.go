@@ -2,9 +2,11 @@ package parts
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/wneessen/go-mail"
@@ -30,8 +32,8 @@ func sendMail(ctx context.Context, to settings.SMTP, m organization.Mail) error 
 	if err := message.From(to.From); err != nil {
 		return err
 	}
-	if err := message.To(m.To); err != nil {
-		return err
+	if message.To(m.To) != nil { // which repeats the address
+		return errors.New("the address of the invitation is none")
 	}
 	message.Subject("Invitation to " + m.Organization)
 	message.SetBodyString(mail.TypeTextPlain, fmt.Sprintf(
@@ -63,5 +65,18 @@ func sendMail(ctx context.Context, to settings.SMTP, m organization.Mail) error 
 	}
 	ctx, cancel := context.WithTimeout(ctx, mailPatience)
 	defer cancel()
-	return client.DialAndSendWithContext(ctx, message)
+	return withoutAddresses(client.DialAndSendWithContext(ctx, message))
+}
+
+// withoutAddresses is an error for the log: what the server says of a message may repeat to
+// whom it is, and so does the package.
+func withoutAddresses(err error) error {
+	var sent *mail.SendError
+	if !errors.As(err, &sent) {
+		return err
+	}
+	if sent.ErrorCode() == 0 {
+		return errors.New(sent.Reason.String())
+	}
+	return fmt.Errorf("%v: the server answered %s", sent.Reason, strings.TrimSpace(fmt.Sprint(sent.ErrorCode(), " ", sent.EnhancedStatusCode())))
 }
