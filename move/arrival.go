@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
@@ -25,6 +24,7 @@ import (
 // OldAPI is what an [Arrival] asks the old pool. A *cognitoidentityprovider.Client
 // fulfils it. None of it writes.
 type OldAPI interface {
+	ListUsers(context.Context, *cip.ListUsersInput, ...func(*cip.Options)) (*cip.ListUsersOutput, error)
 	AdminInitiateAuth(context.Context, *cip.AdminInitiateAuthInput, ...func(*cip.Options)) (*cip.AdminInitiateAuthOutput, error)
 	AdminGetUser(context.Context, *cip.AdminGetUserInput, ...func(*cip.Options)) (*cip.AdminGetUserOutput, error)
 	AdminListGroupsForUser(context.Context, *cip.AdminListGroupsForUserInput, ...func(*cip.Options)) (*cip.AdminListGroupsForUserOutput, error)
@@ -33,8 +33,8 @@ type OldAPI interface {
 // NewAPI is what an [Arrival] asks of the new pool.
 type NewAPI interface {
 	DescribeUserPool(context.Context, *cip.DescribeUserPoolInput, ...func(*cip.Options)) (*cip.DescribeUserPoolOutput, error)
-	AdminGetUser(context.Context, *cip.AdminGetUserInput, ...func(*cip.Options)) (*cip.AdminGetUserOutput, error)
 	AdminAddUserToGroup(context.Context, *cip.AdminAddUserToGroupInput, ...func(*cip.Options)) (*cip.AdminAddUserToGroupOutput, error)
+	AdminUpdateUserAttributes(context.Context, *cip.AdminUpdateUserAttributesInput, ...func(*cip.Options)) (*cip.AdminUpdateUserAttributesOutput, error)
 }
 
 // ArrivalConfig configures an [Arrival]. Old, New, OldClientID and Tickets are required.
@@ -50,15 +50,18 @@ type ArrivalConfig struct {
 	OldClientSecret cognito.Secret // of that client, if it has one
 
 	// WithoutSecondFactor lets people come with their password alone who have a second
-	// factor at the old pool: an authenticator app does not move. Where it is false, they
-	// are refused, unless the new pool requires a second factor of everybody.
+	// factor at the old pool. A second factor does not move. Defaults to false: they are
+	// refused. A new pool that requires a second factor is no help: it would be that of
+	// whoever has the password.
 	WithoutSecondFactor bool
+
+	// ForgotPassword lets people come by "forgot password", too: the new pool sends a code
+	// to what the old one has verified. Anybody can begin that for anybody, and then the
+	// password of before is worth nothing. Defaults to false.
+	ForgotPassword bool
 
 	// Logger receives who has come, by sub, and why somebody could not. Defaults to none.
 	Logger *slog.Logger
-
-	// Now is the clock. Defaults to [time.Now].
-	Now func() time.Time
 }
 
 // Arrival is the trigger of the new pool, for UserMigration (both sources) and
@@ -74,7 +77,6 @@ type Arrival struct {
 type newPool struct {
 	attributes []string // that its schema has
 	emails     bool     // people are named by address or number, and it makes usernames by itself
-	strict     bool     // it requires a second factor
 }
 
 // NewArrival returns the trigger. It reaches out to nothing.
@@ -84,9 +86,6 @@ func NewArrival(config ArrivalConfig) (*Arrival, error) {
 	}
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
-	}
-	if config.Now == nil {
-		config.Now = time.Now
 	}
 	return &Arrival{ArrivalConfig: config}, nil
 }
@@ -134,9 +133,9 @@ func (a *Arrival) Handle(ctx context.Context, event json.RawMessage) (json.RawMe
 		response, err = a.signIn(ctx, about.UserName, about.Request.Password)
 	case about.Source == "UserMigration_ForgotPassword":
 		response, err = a.forgot(ctx, about.UserName)
-	case strings.HasPrefix(about.Source, "TokenGeneration_") && about.Source != "TokenGeneration_RefreshTokens" &&
-		len(about.Request.Groups.GroupsToOverride) == 0 && about.Request.Attributes[Attribute] != "":
-		response, err = a.groups(ctx, about.Version, about.UserName, about.Request.Attributes[Attribute])
+	case strings.HasPrefix(about.Source, "TokenGeneration_") && about.Request.Attributes[Attribute] != "" &&
+		!strings.HasSuffix(about.Request.Attributes[Attribute], complete):
+		response, err = a.groups(ctx, about.Version, about.UserName, about.Request.Attributes[Attribute], about.Request.Groups.GroupsToOverride)
 	}
 	if err != nil {
 		return nil, err
@@ -177,14 +176,14 @@ func (a *Arrival) signIn(ctx context.Context, username, password string) (*migra
 		return nil, err
 	}
 	status := "CONFIRMED"
-	switch answer.ChallengeName {
-	case "":
-	case types.ChallengeNameTypeNewPasswordRequired:
-		status = "RESET_REQUIRED" // a password that somebody else has chosen
-	default:
-		if !a.WithoutSecondFactor && !pool.strict {
-			a.Logger.LogAttrs(ctx, slog.LevelWarn, "not moved", slog.String("sub", user.sub), slog.String("reason", "a second factor: "+string(answer.ChallengeName)))
-			return nil, errSecondFactor
+	switch {
+	case answer.ChallengeName == types.ChallengeNameTypeNewPasswordRequired && !user.reachable():
+		return nil, a.notMoved(ctx, user, "a password that somebody else has chosen, and nothing verified to reset it by", errResetFirst)
+	case answer.ChallengeName == types.ChallengeNameTypeNewPasswordRequired:
+		status = "RESET_REQUIRED"
+	case answer.ChallengeName != "" || user.secondFactor:
+		if !a.WithoutSecondFactor {
+			return nil, a.notMoved(ctx, user, "a second factor", errSecondFactor)
 		}
 	}
 	a.Logger.LogAttrs(ctx, slog.LevelInfo, "moved", slog.String("sub", user.sub))
@@ -196,6 +195,12 @@ func (a *Arrival) secretHash(username string) string {
 	h := hmac.New(sha256.New, []byte(a.OldClientSecret))
 	h.Write([]byte(username + a.OldClientID))
 	return base64.StdEncoding.EncodeToString(h.Sum(nil))
+}
+
+// notMoved puts on record why somebody does not come.
+func (a *Arrival) notMoved(ctx context.Context, user person, why string, err error) error {
+	a.Logger.LogAttrs(ctx, slog.LevelWarn, "not moved", slog.String("sub", user.sub), slog.String("reason", why))
+	return err
 }
 
 // refused says to people what the old pool has said, and no more.
@@ -226,12 +231,17 @@ func kindOf(err error) string {
 // forgot lets somebody come who has forgotten their password: the new pool sends a code to
 // an address or number that the old one has verified.
 func (a *Arrival) forgot(ctx context.Context, username string) (*migrated, error) {
-	user, err := a.oldUser(ctx, username)
-	if err != nil {
-		return nil, err
-	}
-	if !user.enabled || user.attributes["email_verified"] != "true" && user.attributes["phone_number_verified"] != "true" {
+	if !a.ForgotPassword {
 		return nil, errWrongPassword
+	}
+	user, err := a.oldUser(ctx, username)
+	switch {
+	case err != nil:
+		return nil, err
+	case !user.enabled || !user.reachable() || user.status == types.UserStatusTypeExternalProvider || user.status == types.UserStatusTypeUnconfirmed:
+		return nil, errWrongPassword
+	case user.secondFactor && !a.WithoutSecondFactor:
+		return nil, a.notMoved(ctx, user, "a second factor", errSecondFactor)
 	}
 	pool, err := a.pool(ctx)
 	if err != nil {
@@ -241,15 +251,17 @@ func (a *Arrival) forgot(ctx context.Context, username string) (*migrated, error
 	return &migrated{Attributes: a.attributesFor(pool, user, username), Status: "RESET_REQUIRED", MessageAction: "SUPPRESS"}, nil
 }
 
-// person is a user of the old pool.
+// person is a user of a pool.
 type person struct {
 	sub, username string
 	enabled       bool
+	status        types.UserStatusType
+	secondFactor  bool // where it is known
 	attributes    map[string]string
 }
 
-func personOf(username *string, enabled bool, attributes []types.AttributeType) person {
-	p := person{username: aws.ToString(username), enabled: enabled, attributes: make(map[string]string)}
+func personOf(username *string, enabled bool, status types.UserStatusType, attributes []types.AttributeType) person {
+	p := person{username: aws.ToString(username), enabled: enabled, status: status, attributes: make(map[string]string)}
 	for _, at := range attributes {
 		p.attributes[aws.ToString(at.Name)] = aws.ToString(at.Value)
 	}
@@ -257,12 +269,25 @@ func personOf(username *string, enabled bool, attributes []types.AttributeType) 
 	return p
 }
 
+// verified returns an address or number where the pool has verified it, and else "".
+func (p person) verified(name string) string {
+	if strings.EqualFold(p.attributes[name+"_verified"], "true") {
+		return p.attributes[name]
+	}
+	return ""
+}
+
+// reachable reports whether the person can reset a password.
+func (p person) reachable() bool { return p.verified("email")+p.verified("phone_number") != "" }
+
 func (a *Arrival) oldUser(ctx context.Context, username string) (person, error) {
 	found, err := a.Old.AdminGetUser(ctx, &cip.AdminGetUserInput{UserPoolId: &a.Tickets.old, Username: &username})
 	if err != nil {
 		return person{}, a.refused(ctx, err)
 	}
-	return personOf(found.Username, found.Enabled, found.UserAttributes), nil
+	p := personOf(found.Username, found.Enabled, found.UserStatus, found.UserAttributes)
+	p.secondFactor = len(found.UserMFASettingList) > 0 || len(found.MFAOptions) > 0
+	return p, nil
 }
 
 // pool reads the new pool once.
@@ -287,7 +312,7 @@ func (a *Arrival) pool(ctx context.Context) (*newPool, error) {
 }
 
 func describe(pool *types.UserPoolType) *newPool {
-	n := &newPool{emails: len(pool.UsernameAttributes) > 0, strict: pool.MfaConfiguration == types.UserPoolMfaTypeOn}
+	n := &newPool{emails: len(pool.UsernameAttributes) > 0}
 	for _, at := range pool.SchemaAttributes {
 		n.attributes = append(n.attributes, aws.ToString(at.Name))
 	}
@@ -313,35 +338,42 @@ func movable(pool *newPool, attributes map[string]string) map[string]string {
 	return out
 }
 
-// justCome is how long after their arrival people are put into their groups. Later, whoever
-// is in none was taken out of them.
-const justCome = 15 * time.Minute
-
-// groups puts somebody who has just come into the groups that they were in, and says so in
-// the tokens that are being made.
-func (a *Arrival) groups(ctx context.Context, version, username, ticket string) (any, error) {
+// groups puts somebody who has come into the groups that they were in, and says so in the
+// tokens that are being made. Then the ticket says that it is done: whoever is taken out of
+// a group afterwards stays out.
+func (a *Arrival) groups(ctx context.Context, version, username, ticket string, now []string) (any, error) {
 	subject, err := a.Tickets.Open(ticket)
 	if err != nil {
 		a.Logger.LogAttrs(ctx, slog.LevelWarn, "an attribute is no ticket", slog.String("reason", err.Error()))
 		return nil, nil // the application refuses them
 	}
-	now, err := a.New.AdminGetUser(ctx, &cip.AdminGetUserInput{UserPoolId: &a.Tickets.new, Username: &username})
+	// Not every pool takes a sub as a name.
+	filter := fmt.Sprintf("sub = %q", subject)
+	found, err := a.Old.ListUsers(ctx, &cip.ListUsersInput{UserPoolId: &a.Tickets.old, Filter: &filter, Limit: aws.Int32(1)})
 	if err != nil {
 		return nil, a.groupsFailed(ctx, subject, err)
 	}
-	if now.UserCreateDate == nil || a.Now().Sub(*now.UserCreateDate) > justCome {
-		return nil, nil
-	}
-	groups, err := groupsOf(ctx, a.Old, a.Tickets.old, subject)
-	if err != nil {
-		return nil, a.groupsFailed(ctx, subject, err)
-	}
-	for _, group := range groups {
-		if _, err := a.New.AdminAddUserToGroup(ctx, &cip.AdminAddUserToGroupInput{UserPoolId: &a.Tickets.new, Username: &username, GroupName: &group}); err != nil {
+	groups := slices.Clone(now)
+	if len(found.Users) > 0 {
+		was, err := groupsOf(ctx, a.Old, a.Tickets.old, aws.ToString(found.Users[0].Username))
+		if err != nil {
 			return nil, a.groupsFailed(ctx, subject, err)
 		}
+		for _, group := range was {
+			if _, err := a.New.AdminAddUserToGroup(ctx, &cip.AdminAddUserToGroupInput{UserPoolId: &a.Tickets.new, Username: &username, GroupName: &group}); err != nil {
+				return nil, a.groupsFailed(ctx, subject, err)
+			}
+			if !slices.Contains(groups, group) {
+				groups = append(groups, group)
+			}
+		}
 	}
-	if len(groups) == 0 {
+	if _, err := a.New.AdminUpdateUserAttributes(ctx, &cip.AdminUpdateUserAttributesInput{
+		UserPoolId: &a.Tickets.new, Username: &username, UserAttributes: []types.AttributeType{{Name: aws.String(Attribute), Value: aws.String(a.Tickets.Issue(subject) + complete)}},
+	}); err != nil {
+		return nil, a.groupsFailed(ctx, subject, err)
+	}
+	if len(groups) == len(now) {
 		return nil, nil
 	}
 	name := "claimsOverrideDetails"

@@ -1,9 +1,11 @@
 package move
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,6 +21,8 @@ import (
 // ReadAPI is what a [Move] reads from a pool. A *cognitoidentityprovider.Client fulfils it.
 type ReadAPI interface {
 	DescribeUserPool(context.Context, *cip.DescribeUserPoolInput, ...func(*cip.Options)) (*cip.DescribeUserPoolOutput, error)
+	ListUserPoolClients(context.Context, *cip.ListUserPoolClientsInput, ...func(*cip.Options)) (*cip.ListUserPoolClientsOutput, error)
+	AdminGetUser(context.Context, *cip.AdminGetUserInput, ...func(*cip.Options)) (*cip.AdminGetUserOutput, error)
 	DescribeUserPoolClient(context.Context, *cip.DescribeUserPoolClientInput, ...func(*cip.Options)) (*cip.DescribeUserPoolClientOutput, error)
 	ListUsers(context.Context, *cip.ListUsersInput, ...func(*cip.Options)) (*cip.ListUsersOutput, error)
 	ListGroups(context.Context, *cip.ListGroupsInput, ...func(*cip.Options)) (*cip.ListGroupsOutput, error)
@@ -28,7 +32,7 @@ type ReadAPI interface {
 // WriteAPI is what a [Move] asks of the new pool.
 type WriteAPI interface {
 	ReadAPI
-	AdminGetUser(context.Context, *cip.AdminGetUserInput, ...func(*cip.Options)) (*cip.AdminGetUserOutput, error)
+	AdminUpdateUserAttributes(context.Context, *cip.AdminUpdateUserAttributesInput, ...func(*cip.Options)) (*cip.AdminUpdateUserAttributesOutput, error)
 	CreateGroup(context.Context, *cip.CreateGroupInput, ...func(*cip.Options)) (*cip.CreateGroupOutput, error)
 	AdminCreateUser(context.Context, *cip.AdminCreateUserInput, ...func(*cip.Options)) (*cip.AdminCreateUserOutput, error)
 	AdminAddUserToGroup(context.Context, *cip.AdminAddUserToGroupInput, ...func(*cip.Options)) (*cip.AdminAddUserToGroupOutput, error)
@@ -48,6 +52,10 @@ type Config struct {
 	// looks at them. Empty: it does not.
 	OldClientID  string
 	NewClientIDs []string
+
+	// WithoutSecondFactor has [Move.Drain] make people, too, who have a second factor at the
+	// old pool. Defaults to false: they are left out.
+	WithoutSecondFactor bool
 
 	// Rate is how many calls begin in a second at most. Defaults to 20, below the
 	// quotas of 25 and 30 that an account has in a Region unless it bought more.
@@ -183,11 +191,12 @@ type Report struct {
 	Federated map[string]int `json:"federated"` // of these, by provider: they come by it
 	Disabled  int            `json:"disabled"`  // of these, not there: they cannot come
 	Unfit     int            `json:"unfit"`     // of these, not there: they have never confirmed their account
+	Twice     int            `json:"twice"`     // users of the new pool with the ticket of somebody else who is there
 	Unproven  int            `json:"unproven"`  // users of the new pool whose attribute is no ticket of this move
 	Others    int            `json:"others"`    // users of the new pool who did not come from the old one
 }
 
-type arrivals map[[16]byte]bool // by a hash of the sub; true: complete
+type arrivals map[[16]byte]bool // by a hash of the sub; true: complete, and with a password
 
 func hashOf(sub string) (h [16]byte) {
 	sum := sha256.Sum256([]byte(sub))
@@ -199,9 +208,9 @@ func hashOf(sub string) (h [16]byte) {
 func (m *Move) arrived(ctx context.Context, r *Report) (arrivals, error) {
 	all := make(arrivals)
 	err := m.users(ctx, m.New, m.Tickets.new, func(u types.UserType) error {
-		p := personOf(u.Username, u.Enabled, u.Attributes)
-		ticket, ok := p.attributes[Attribute]
-		if !ok {
+		p := personOf(u.Username, u.Enabled, u.UserStatus, u.Attributes)
+		ticket := p.attributes[Attribute]
+		if ticket == "" {
 			r.Others++
 			return nil
 		}
@@ -210,7 +219,10 @@ func (m *Move) arrived(ctx context.Context, r *Report) (arrivals, error) {
 			r.Unproven++
 			return nil
 		}
-		all[hashOf(sub)] = u.UserStatus != types.UserStatusTypeForceChangePassword
+		if _, there := all[hashOf(sub)]; there {
+			r.Twice++
+		}
+		all[hashOf(sub)] = strings.HasSuffix(ticket, complete) && u.UserStatus != types.UserStatusTypeForceChangePassword
 		return nil
 	})
 	return all, err
@@ -235,16 +247,15 @@ func (m *Move) Report(ctx context.Context, waiting func(username, sub string) er
 // walk counts the people of the old pool, and calls f for those who wait.
 func (m *Move) walk(ctx context.Context, there arrivals, r *Report, f func(types.UserType, person) error) error {
 	return m.users(ctx, m.Old, m.Tickets.old, func(u types.UserType) error {
-		p := personOf(u.Username, u.Enabled, u.Attributes)
+		p := personOf(u.Username, u.Enabled, u.UserStatus, u.Attributes)
 		r.People++
-		complete, known := there[hashOf(p.sub)]
+		done, known := there[hashOf(p.sub)]
 		switch {
-		case known && complete:
+		case known && done:
 			r.Arrived++
 			return nil
 		case u.UserStatus == types.UserStatusTypeExternalProvider:
-			provider, _, _ := strings.Cut(p.username, "_")
-			r.Federated[provider]++
+			r.Federated[providerOf(p)]++
 			return nil
 		case !p.enabled:
 			r.Disabled++
@@ -258,11 +269,21 @@ func (m *Move) walk(ctx context.Context, there arrivals, r *Report, f func(types
 	})
 }
 
+// providerOf is the identity provider of a federated user, as the pool has it in identities.
+func providerOf(p person) string {
+	var accounts []struct{ ProviderName string }
+	if err := json.Unmarshal([]byte(p.attributes["identities"]), &accounts); err != nil || len(accounts) == 0 {
+		return "unknown"
+	}
+	return accounts[0].ProviderName
+}
+
 // Drained is what [Move.Drain] did.
 type Drained struct {
 	Report
-	Made   int `json:"made"`   // or would be
-	Failed int `json:"failed"` // the log says why; call it again
+	Made         int `json:"made"`          // or would be; or finished
+	Failed       int `json:"failed"`        // the log says why; call it again
+	SecondFactor int `json:"second_factor"` // left out: they have a second factor, which does not move
 }
 
 // Drain ends the move: whoever has not come yet is made in the new pool, in their groups,
@@ -289,10 +310,13 @@ func (m *Move) Drain(ctx context.Context, dry bool) (d Drained, err error) {
 			d.Made++
 			return nil
 		}
-		if err := m.make(ctx, pool, p); err != nil {
-			if ctx.Err() != nil {
-				return err
-			}
+		switch err := m.make(ctx, pool, p); {
+		case errors.Is(err, errSecondFactor):
+			d.SecondFactor++
+			return nil
+		case err != nil && ctx.Err() != nil:
+			return err
+		case err != nil:
 			d.Failed++
 			m.Logger.LogAttrs(ctx, slog.LevelError, "not made", slog.String("sub", p.sub), slog.String("reason", kindOf(err)))
 			return nil
@@ -303,18 +327,34 @@ func (m *Move) Drain(ctx context.Context, dry bool) (d Drained, err error) {
 	return d, err
 }
 
-// make makes somebody. The password comes last: until then they are known to be unfinished,
-// and are made once more.
+// errNoName: in a pool that names people by address, an address that nobody has proven is
+// somebody else's name.
+var errNoName = errors.New("they have no verified address or number, by which the new pool names people")
+
+// make makes somebody, or finishes whom a run that was cut off has begun. First the user
+// with the ticket, then the groups, then the word that the ticket is complete, and last the
+// password: of somebody who has one, it is left.
 func (m *Move) make(ctx context.Context, pool *newPool, p person) error {
+	if !m.WithoutSecondFactor {
+		whole, err := call(ctx, m, "look at a user of the old pool", m.Old.AdminGetUser, &cip.AdminGetUserInput{UserPoolId: &m.Tickets.old, Username: &p.username})
+		if err != nil {
+			return err
+		}
+		if len(whole.UserMFASettingList) > 0 || len(whole.MFAOptions) > 0 {
+			return errSecondFactor
+		}
+	}
 	attributes := movable(pool, p.attributes)
 	attributes[Attribute] = m.Tickets.Issue(p.sub)
 	username := p.username
 	if pool.emails {
-		if username = attributes["email"]; username == "" {
-			username = attributes["phone_number"]
+		if username = cmp.Or(p.verified("email"), p.verified("phone_number")); username == "" {
+			return errNoName
 		}
 	}
-	in := &cip.AdminCreateUserInput{UserPoolId: &m.Tickets.new, Username: &username, MessageAction: types.MessageActionTypeSuppress}
+	status := types.UserStatusTypeForceChangePassword
+	secret := "Aa1!" + rand.Text() + rand.Text() // what every policy asks for; nobody is told
+	in := &cip.AdminCreateUserInput{UserPoolId: &m.Tickets.new, Username: &username, MessageAction: types.MessageActionTypeSuppress, TemporaryPassword: &secret}
 	for name, value := range attributes {
 		in.UserAttributes = append(in.UserAttributes, types.AttributeType{Name: &name, Value: &value})
 	}
@@ -325,15 +365,15 @@ func (m *Move) make(ctx context.Context, pool *newPool, p person) error {
 		return err
 	default:
 		there := err
-		theirs, come, err := m.whoIs(ctx, username, p.sub)
-		switch {
-		case err != nil:
+		found, err := call(ctx, m, "look at a user", m.New.AdminGetUser, &cip.AdminGetUserInput{UserPoolId: &m.Tickets.new, Username: &username})
+		if err != nil {
 			return err
-		case !theirs:
-			return there // somebody has signed up with their name
-		case come:
-			return nil // since the pool was read, with a password of their own
 		}
+		whose, err := m.Tickets.Open(personOf(found.Username, found.Enabled, found.UserStatus, found.UserAttributes).attributes[Attribute])
+		if err != nil || whose != p.sub {
+			return there // somebody has signed up with their name
+		}
+		status = found.UserStatus
 	}
 	if err := m.pace.Wait(ctx); err != nil {
 		return err
@@ -348,10 +388,17 @@ func (m *Move) make(ctx context.Context, pool *newPool, p person) error {
 			return err
 		}
 	}
-	if attributes["email_verified"] != "true" && attributes["phone_number_verified"] != "true" {
+	if _, err := call(ctx, m, "complete a ticket", m.New.AdminUpdateUserAttributes, &cip.AdminUpdateUserAttributesInput{
+		UserPoolId: &m.Tickets.new, Username: &username, UserAttributes: []types.AttributeType{{Name: aws.String(Attribute), Value: aws.String(m.Tickets.Issue(p.sub) + complete)}},
+	}); err != nil {
+		return err
+	}
+	if status != types.UserStatusTypeForceChangePassword {
+		return nil // they have come by themselves
+	}
+	if !p.reachable() {
 		m.Logger.LogAttrs(ctx, slog.LevelWarn, "they cannot reset their password: nothing of theirs is verified", slog.String("sub", p.sub))
 	}
-	secret := "Aa1!" + rand.Text() + rand.Text() // what every policy asks for; nobody is told
 	_, err = call(ctx, m, "set a password that nobody knows", m.New.AdminSetUserPassword, &cip.AdminSetUserPasswordInput{
 		UserPoolId: &m.Tickets.new, Username: &username, Password: &secret, Permanent: true,
 	})
@@ -359,15 +406,4 @@ func (m *Move) make(ctx context.Context, pool *newPool, p person) error {
 		m.Logger.LogAttrs(ctx, slog.LevelInfo, "made", slog.String("sub", p.sub))
 	}
 	return err
-}
-
-// whoIs says of a user of the new pool whether they are the person, and whether they have
-// come by themselves, or a run that was cut off has left them unfinished.
-func (m *Move) whoIs(ctx context.Context, username, sub string) (theirs, come bool, err error) {
-	found, err := call(ctx, m, "look at a user", m.New.AdminGetUser, &cip.AdminGetUserInput{UserPoolId: &m.Tickets.new, Username: &username})
-	if err != nil {
-		return false, false, err
-	}
-	whose, err := m.Tickets.Open(personOf(found.Username, found.Enabled, found.UserAttributes).attributes[Attribute])
-	return err == nil && whose == sub, found.UserStatus != types.UserStatusTypeForceChangePassword, nil
 }

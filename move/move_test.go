@@ -61,6 +61,9 @@ type world struct {
 	log     *bytes.Buffer
 }
 
+// sets what a Move is made of.
+type sets func(*Config)
+
 func newWorld(t *testing.T, change func(*ArrivalConfig)) *world {
 	t.Helper()
 	seed, err := localpool.ParseSeed([]byte(seeds))
@@ -141,12 +144,16 @@ func (w *world) find(t *testing.T, pool, username string) (person, string, []str
 		t.Fatal(err)
 	}
 	slices.Sort(groups)
-	return personOf(u.Username, u.Enabled, u.UserAttributes), string(u.UserStatus), groups
+	return personOf(u.Username, u.Enabled, u.UserStatus, u.UserAttributes), string(u.UserStatus), groups
 }
 
-func (w *world) move(t *testing.T, api WriteAPI) *Move {
+func (w *world) move(t *testing.T, api WriteAPI, more ...sets) *Move {
 	t.Helper()
-	m, err := New(Config{Old: w.Client, New: api, Tickets: w.tickets, OldClientID: "ask", NewClientIDs: []string{"web"}, Rate: 1e6})
+	config := Config{Old: w.Client, New: api, Tickets: w.tickets, OldClientID: "ask", NewClientIDs: []string{"web"}, Rate: 1e6}
+	for _, set := range more {
+		set(&config)
+	}
+	m, err := New(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,6 +205,13 @@ func TestS775_Arrival(t *testing.T) {
 	if claims := claimsOf(t, *out.AuthenticationResult.AccessToken); !slices.Equal(claims.Groups, []string{"editors", "readers"}) {
 		t.Errorf("groups in the first tokens: %q", claims.Groups)
 	}
+	// Taken out of a group later, they stay out.
+	if _, err := w.AdminRemoveUserFromGroup(t.Context(), &cip.AdminRemoveUserFromGroupInput{UserPoolId: aws.String(newPoolID), Username: aws.String("alice"), GroupName: aws.String("readers")}); err != nil {
+		t.Fatal(err)
+	}
+	if out, err = w.signIn(t, "alice", password); err != nil || !slices.Equal(claimsOf(t, *out.AuthenticationResult.AccessToken).Groups, []string{"editors"}) {
+		t.Errorf("%v", err)
+	}
 	// Later they come without the old pool.
 	w.pools.SetTrigger(newPoolID, localpool.UserMigration, localpool.Trigger{})
 	if _, err := w.signIn(t, "alice", password); err != nil {
@@ -227,7 +241,7 @@ func claimsOf(t *testing.T, token string) (c claims) {
 // TestS775_WhatIsAllowed: an operator may let people come without the second factor; a
 // password that somebody else has chosen is to be reset; forgotten ones come by a code.
 func TestS775_WhatIsAllowed(t *testing.T) {
-	w := newWorld(t, func(c *ArrivalConfig) { c.WithoutSecondFactor = true })
+	w := newWorld(t, func(c *ArrivalConfig) { c.WithoutSecondFactor, c.ForgotPassword = true, true })
 	event := func(source, username, password string) (map[string]any, error) {
 		in, _ := json.Marshal(map[string]any{
 			"version": "1", "triggerSource": source, "userPoolId": newPoolID, "userName": username, "later": "kept",
@@ -269,6 +283,63 @@ func TestS775_WhatIsAllowed(t *testing.T) {
 	}
 }
 
+// TestS775_ASecondFactorIsNotLost: by no way, unless an operator allows it.
+func TestS775_ASecondFactorIsNotLost(t *testing.T) {
+	for _, allowed := range []bool{false, true} {
+		w := newWorld(t, func(c *ArrivalConfig) { c.ForgotPassword, c.WithoutSecondFactor = true, allowed })
+		w.deploy(t)
+		if _, err := w.move(t, w.Client).Groups(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = w.ForgotPassword(t.Context(), &cip.ForgotPasswordInput{ClientId: aws.String("web"), Username: aws.String("dora")})
+		if p, _, _ := w.find(t, newPoolID, "dora"); (p.sub != "") != allowed {
+			t.Errorf("allowed %t: by a forgotten password: %+v", allowed, p)
+		}
+		d, err := w.move(t, w.Client, func(c *Config) { c.WithoutSecondFactor = allowed }).Drain(t.Context(), false)
+		if err != nil || (d.SecondFactor == 1) == allowed || d.Failed != 0 {
+			t.Errorf("allowed %t: %+v, %v", allowed, d, err)
+		}
+		if p, _, groups := w.find(t, newPoolID, "dora"); (p.sub != "") != allowed || allowed && len(groups) != 1 {
+			t.Errorf("allowed %t: after a drain: %+v %q", allowed, p, groups)
+		}
+	}
+}
+
+// TestS775_GroupsAreWhole: a fault between two groups leaves nobody with one of them.
+func TestS775_GroupsAreWhole(t *testing.T) {
+	var cut *cutOff
+	w := newWorld(t, func(c *ArrivalConfig) {
+		cut = &cutOff{WriteAPI: c.New.(*cip.Client), left: 1}
+		c.New = cut
+	})
+	w.deploy(t)
+	if _, err := w.move(t, w.Client).Groups(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := w.signIn(t, "alice", password); err == nil {
+		t.Errorf("signed in with a part of the groups: %+v", out)
+	}
+	cut.left = 100
+	out, err := w.signIn(t, "alice", password)
+	if err != nil || !slices.Equal(claimsOf(t, *out.AuthenticationResult.AccessToken).Groups, []string{"editors", "readers"}) {
+		t.Fatalf("%v", err)
+	}
+	if _, _, groups := w.find(t, newPoolID, "alice"); len(groups) != 2 {
+		t.Errorf("groups: %q", groups)
+	}
+}
+
+// TestS778_NamesAreProven: in a pool that names people by address, whoever has proven an
+// address has it, and nobody else.
+func TestS778_NamesAreProven(t *testing.T) {
+	p := person{sub: "s", username: "aa", attributes: map[string]string{"sub": "s", "email": "alice@example.com", "phone_number": "+15550100"}}
+	w := newWorld(t, nil)
+	m := w.move(t, w.Client, func(c *Config) { c.WithoutSecondFactor = true })
+	if err := m.make(t.Context(), &newPool{attributes: []string{"email", Attribute}, emails: true}, p); !errors.Is(err, errNoName) {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestS776_Tickets: nobody can say of themselves who they were.
 func TestS776_Tickets(t *testing.T) {
 	key := bytes.Repeat([]byte{7}, KeySize)
@@ -277,8 +348,10 @@ func TestS776_Tickets(t *testing.T) {
 		t.Fatal(err)
 	}
 	ticket := one.Issue("a-sub")
-	if sub, err := one.Open(ticket); err != nil || sub != "a-sub" {
-		t.Errorf("%q, %v", sub, err)
+	for _, good := range []string{ticket, ticket + complete} {
+		if sub, err := one.Open(good); err != nil || sub != "a-sub" {
+			t.Errorf("%q, %v", sub, err)
+		}
 	}
 	other, _ := NewTickets(key, newPoolID, oldPool)
 	third, _ := NewTickets(bytes.Repeat([]byte{8}, KeySize), oldPool, newPoolID)
@@ -337,16 +410,17 @@ func TestS776_WhoSomebodyWas(t *testing.T) {
 		subject string
 		err     error
 	}{
-		"a ticket":                           {with(string(ticket)), "a-sub", nil},
-		"a forged one":                       {with(`"a-sub.x"`), "", ErrTicket},
-		"no text":                            {with(`{"a":1}`), "", ErrTicket},
-		"an empty one":                       {with(`""`), "", nil},
-		"nobody":                             {new(verify.Claims), "", nil},
-		"a provider of both pools":           {by("Google", "17", "Google_17"), "her-old-sub", nil},
-		"nobody who was there":               {by("Google", "19", "Google_19"), "", nil},
-		"it cannot be found out":             {by("Google", "18", "Google_18"), "", away},
-		"another provider":                   {by("Other", "17", "Other_17"), "", nil},
-		"a local user with a linked account": {by("Google", "17", "mallory"), "", nil},
+		"a ticket":                                 {with(string(ticket)), "a-sub", nil},
+		"a forged one":                             {with(`"a-sub.x"`), "", ErrTicket},
+		"no text":                                  {with(`{"a":1}`), "", ErrTicket},
+		"an empty one":                             {with(`""`), "", nil},
+		"nobody":                                   {new(verify.Claims), "", nil},
+		"a provider of both pools":                 {by("Google", "17", "Google_17"), "her-old-sub", nil},
+		"nobody who was there":                     {by("Google", "19", "Google_19"), "", nil},
+		"it cannot be found out":                   {by("Google", "18", "Google_18"), "", away},
+		"another provider":                         {by("Other", "17", "Other_17"), "", nil},
+		"a pool that writes small letters":         {by("Google", "17", "google_17"), "her-old-sub", nil},
+		"a local user with a linked account":       {by("Google", "17", "mallory"), "", nil},
 		"a local user who is called as an account": {by("Other", "17", "Google_17"), "", nil},
 	} {
 		issuer, subject, err := was(t.Context(), tt.claims)
@@ -364,7 +438,7 @@ func FuzzTicket(f *testing.F) {
 	f.Add(one.Issue("a-sub"))
 	f.Add("a.b")
 	f.Fuzz(func(t *testing.T, ticket string) {
-		if sub, err := one.Open(ticket); err == nil && one.Issue(sub) != ticket {
+		if sub, err := one.Open(ticket); err == nil && one.Issue(sub) != strings.TrimSuffix(ticket, complete) {
 			t.Errorf("%q is a ticket of %q", ticket, sub)
 		}
 	})
@@ -378,7 +452,7 @@ func TestS777_Plan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"no migrate-user trigger", "before tokens are made", "may not read " + Attribute} {
+	for _, want := range []string{"no migrate-user trigger", "before tokens are made", "read attributes with " + Attribute, "may write " + Attribute, "lacks groups"} {
 		if !slices.ContainsFunc(p.Faults, func(f Finding) bool { return strings.Contains(f.What, want) && f.Fix != "" }) {
 			t.Errorf("not found: %s in %+v", want, p.Faults)
 		}
@@ -397,6 +471,9 @@ func TestS777_Plan(t *testing.T) {
 	if _, err := w.UpdateUserPoolClient(t.Context(), &cip.UpdateUserPoolClientInput{
 		UserPoolId: aws.String(newPoolID), ClientId: aws.String("web"), ReadAttributes: []string{"email", Attribute}, WriteAttributes: []string{"email"},
 	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Groups(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
 	if p, err = m.Plan(t.Context()); err != nil || !p.Ready() {
@@ -434,6 +511,13 @@ func (c *cutOff) AdminAddUserToGroup(ctx context.Context, in *cip.AdminAddUserTo
 		return nil, err
 	}
 	return c.WriteAPI.AdminAddUserToGroup(ctx, in, o...)
+}
+
+func (c *cutOff) AdminUpdateUserAttributes(ctx context.Context, in *cip.AdminUpdateUserAttributesInput, o ...func(*cip.Options)) (*cip.AdminUpdateUserAttributesOutput, error) {
+	if err := c.may(); err != nil {
+		return nil, err
+	}
+	return c.WriteAPI.AdminUpdateUserAttributes(ctx, in, o...)
 }
 
 func (c *cutOff) AdminSetUserPassword(ctx context.Context, in *cip.AdminSetUserPasswordInput, o ...func(*cip.Options)) (*cip.AdminSetUserPasswordOutput, error) {
@@ -479,7 +563,7 @@ func TestS778_DrainIsResumed(t *testing.T) {
 		}
 		if end == nil {
 			end = got
-			if len(got) != 5 || got["alice"] != "CONFIRMED[editors readers]alice@example.comtrue" {
+			if len(got) != 4 || got["alice"] != "CONFIRMED[editors readers]alice@example.comtrue" {
 				t.Fatalf("%q", got)
 			}
 		}

@@ -48,6 +48,9 @@ func (m *Move) Plan(ctx context.Context) (p Plan, err error) {
 	if p.Groups, err = m.Groups(ctx, true); err != nil {
 		return p, err
 	}
+	if len(p.Groups.Created) > 0 {
+		p.fault("the new pool lacks groups of the old one: "+strings.Join(p.Groups.Created, ", "), "codegrant move groups --yes")
+	}
 	for _, name := range p.Groups.Differ {
 		p.note("the group "+name+" is in both pools with another description or precedence", "it stays as it is in the new pool; change it there if it is wrong")
 	}
@@ -70,6 +73,10 @@ func (m *Move) Plan(ctx context.Context) (p Plan, err error) {
 		p.fault(fmt.Sprintf("%d users of the new pool have an attribute %s that is no ticket of this move", p.Unproven, Attribute),
 			"use the key that the trigger uses; if it is the same, find out who can write the attribute, and remove it from them")
 	}
+	if p.Twice > 0 {
+		p.fault(fmt.Sprintf("%d users of the new pool have the ticket of somebody who is there already", p.Twice), "find out who can write "+Attribute+"; one of each pair is not who they say")
+	}
+	p.note("groups that were granted here (not by the pool) stay with the old identity", "grant them again to the new one where they are needed")
 	p.note("passwords move as people sign in; authenticator apps, passkeys and remembered devices do not move", "people set them up again")
 	p.note("every person has another sub; UserID of the replica stays", "look for code that stores the sub")
 	// Two calls for each person, and one more for each group that they are in.
@@ -104,9 +111,9 @@ func (m *Move) compare(p *Plan, old, now *types.UserPoolType) {
 	if sensitive(old) != sensitive(now) {
 		p.note("upper and lower case of usernames count in one pool alone", "")
 	}
-	if old.MfaConfiguration != types.UserPoolMfaTypeOff && old.MfaConfiguration != "" && now.MfaConfiguration != types.UserPoolMfaTypeOn {
-		p.note("people may have a second factor at the old pool, and the new one does not require one: the trigger refuses these people",
-			"require a second factor in the new pool, or set CODEGRANT_WITHOUT_SECOND_FACTOR=true for the trigger")
+	if old.MfaConfiguration != types.UserPoolMfaTypeOff && old.MfaConfiguration != "" {
+		p.note("people may have a second factor at the old pool, which does not move: the trigger refuses these people, and drain leaves them out",
+			"set CODEGRANT_WITHOUT_SECOND_FACTOR=true for the trigger, and --without-second-factor for drain, if a password alone is enough")
 	}
 	hooks := now.LambdaConfig
 	if hooks == nil || aws.ToString(hooks.UserMigration) == "" {
@@ -153,18 +160,25 @@ func (m *Move) clients(ctx context.Context, p *Plan) error {
 				"make an app client for the trigger alone, with that flow")
 		}
 	}
-	for _, id := range m.NewClientIDs {
+	all, err := m.clientIDs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range all {
 		c, err := call(ctx, m, "describe the app client "+id, m.New.DescribeUserPoolClient, &cip.DescribeUserPoolClientInput{UserPoolId: &m.Tickets.new, ClientId: &id})
 		if err != nil {
 			return err
 		}
 		client := c.UserPoolClient
-		if slices.Contains(client.WriteAttributes, Attribute) {
-			p.fault("the app client "+id+" may write "+Attribute+": people can", "take it out of the client's write attributes")
+		if len(client.WriteAttributes) == 0 || slices.Contains(client.WriteAttributes, Attribute) {
+			p.fault("the app client "+id+" may write "+Attribute+", or has no list of write attributes: people could write who they were",
+				"give it a list of write attributes without it")
 		}
-		// Without a list, a client reads the standard attributes alone.
-		if !slices.Contains(client.ReadAttributes, Attribute) {
-			p.fault("the app client "+id+" may not read "+Attribute+": ID tokens do not say who somebody was", "add it to the client's read attributes")
+		if !slices.Contains(m.NewClientIDs, id) {
+			continue
+		}
+		if len(client.ReadAttributes) == 0 || !slices.Contains(client.ReadAttributes, Attribute) {
+			p.fault("the app client "+id+" has no list of read attributes with "+Attribute+": ID tokens may not say who somebody was", "add it to the client's read attributes")
 		}
 		if slices.Contains(client.ExplicitAuthFlows, types.ExplicitAuthFlowsTypeAllowUserSrpAuth) && !slices.Contains(client.ExplicitAuthFlows, types.ExplicitAuthFlowsTypeAllowUserPasswordAuth) {
 			p.note("apps that sign in at "+id+" by SRP cannot bring anybody: the pool never sees the password",
@@ -172,4 +186,20 @@ func (m *Move) clients(ctx context.Context, p *Plan) error {
 		}
 	}
 	return nil
+}
+
+// clientIDs are all app clients of the new pool: any of them could write the attribute.
+func (m *Move) clientIDs(ctx context.Context) (ids []string, err error) {
+	for in := (&cip.ListUserPoolClientsInput{UserPoolId: &m.Tickets.new, MaxResults: aws.Int32(60)}); ; {
+		page, err := call(ctx, m, "list the app clients of the new pool", m.New.ListUserPoolClients, in)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range page.UserPoolClients {
+			ids = append(ids, aws.ToString(c.ClientId))
+		}
+		if in.NextToken = page.NextToken; in.NextToken == nil {
+			return ids, nil
+		}
+	}
 }

@@ -26,8 +26,9 @@ const KeySize = 32
 var ErrTicket = errors.New("the attribute " + Attribute + " is no ticket of this move: the trigger has another key or other pools, or somebody has written it")
 
 // Tickets say who somebody was in the old pool. A ticket is the old sub and a MAC over it
-// and both pools (HMAC-SHA256). It is no secret, and gives nobody a right: it names whose
-// it is. Make one with [NewTickets]; it is safe for concurrent use.
+// and both pools (HMAC-SHA256). Whoever can write somebody's ticket into their own
+// attribute says that they are them: so no app client may write it, and the replica takes
+// one live identity of the new pool for each person, and refuses a second. Make one with [NewTickets]; it is safe for concurrent use.
 type Tickets struct {
 	// Providers are identity providers that have the same name and the same accounts in
 	// both pools. Their people have no password and no ticket: they are known by the
@@ -60,8 +61,12 @@ func isPoolID(id string) bool {
 // Issue returns the ticket of somebody of the old pool.
 func (t *Tickets) Issue(subject string) string { return subject + "." + t.mac(subject) }
 
+// complete ends the ticket of somebody who is in all their groups.
+const complete = ".complete"
+
 // Open returns whose a ticket is, or [ErrTicket].
 func (t *Tickets) Open(ticket string) (subject string, err error) {
+	ticket = strings.TrimSuffix(ticket, complete)
 	i := strings.LastIndexByte(ticket, '.')
 	if i < 1 || !hmac.Equal([]byte(ticket[i+1:]), []byte(t.mac(ticket[:i]))) {
 		return "", ErrTicket
@@ -99,14 +104,17 @@ func (t *Tickets) SamePerson(oldIssuer string, byUsername func(ctx context.Conte
 			if !slices.Contains(t.Providers, account.ProviderName) {
 				continue
 			}
-			// The pool names its federated people so, with the id of the account.
+			// The pool names its federated people so, with the id of the account. One that
+			// does not tell capital letters from small ones writes small ones.
 			username := account.ProviderName + "_" + account.UserID
-			if claims.Username != username {
+			if !strings.EqualFold(claims.Username, username) {
 				continue // a local user to whom the account is linked
 			}
-			subject, err := byUsername(ctx, oldIssuer, username)
-			if err != nil || subject != "" {
-				return oldIssuer, subject, err
+			for _, spelt := range []string{username, strings.ToLower(username)} {
+				subject, err := byUsername(ctx, oldIssuer, spelt)
+				if err != nil || subject != "" {
+					return oldIssuer, subject, err
+				}
 			}
 		}
 		return "", "", nil

@@ -52,7 +52,8 @@ type Snapshot struct {
 	// Of names an identity whose person this one is, where it is known that they are the
 	// same: an account of another pool that moved here, say. It counts at the first sign-in
 	// of an identity that is linked to nobody, and where that other identity is stored; then
-	// the change has LinkedTo set from the beginning. Nil: nobody.
+	// the change has LinkedTo set from the beginning. Where the person has an identity of
+	// this issuer that is not deleted, it is [ErrConflict]. Nil: nobody.
 	Of *Of
 
 	// Pass names the reading of the whole pool that the snapshot is part of, for

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"log"
 	"log/slog"
@@ -49,6 +50,9 @@ func open(ctx context.Context, get func(string) string) (*move.Arrival, error) {
 		if err != nil {
 			return "", err
 		}
+		if out.SecretString == nil {
+			return "", errors.New("the secret is binary; keep the key in it as text")
+		}
 		return *out.SecretString, nil
 	})
 	if err != nil {
@@ -70,8 +74,8 @@ func open(ctx context.Context, get func(string) string) (*move.Arrival, error) {
 	return move.NewArrival(move.ArrivalConfig{
 		Old: client(get("OLD_POOL"), get("OLD_ENDPOINT")), New: client(get("NEW_POOL"), get("NEW_ENDPOINT")), Tickets: tickets,
 		OldClientID: get("OLD_CLIENT_ID"), OldClientSecret: cognito.Secret(get("OLD_CLIENT_SECRET")),
-		WithoutSecondFactor: get("CODEGRANT_WITHOUT_SECOND_FACTOR") == "true",
-		Logger:              slog.New(slog.NewJSONHandler(os.Stdout, nil)),
+		WithoutSecondFactor: get("CODEGRANT_WITHOUT_SECOND_FACTOR") == "true", ForgotPassword: get("CODEGRANT_FORGOT_PASSWORD") == "true",
+		Logger: slog.New(slog.NewJSONHandler(os.Stdout, nil)),
 	})
 }
 

@@ -3,6 +3,7 @@ package settings
 import (
 	"cmp"
 	"encoding/base64"
+	"slices"
 	"strings"
 
 	"github.com/codegrant/codegrant/cognito"
@@ -17,7 +18,7 @@ type Moved struct {
 }
 
 // moved reads where the people of a pool come from.
-func (r *reader) moved(key string, m *movedFrom, into *Pool, replica bool) {
+func (r *reader) moved(key string, m *movedFrom, into *Pool, replica Replica) {
 	if m == nil {
 		return
 	}
@@ -53,8 +54,15 @@ func (r *reader) moved(key string, m *movedFrom, into *Pool, replica bool) {
 		return
 	}
 	out.Tickets.Providers = m.Providers
-	if r.uses("replica") && !replica {
+	switch {
+	case !r.uses("replica"):
+	case !replica.Enabled:
 		r.fault(key, "who somebody was is known by the replica, which is off; write replica: true")
+	case replica.Django:
+		r.fault(key, "it does not work beside Django: an account there is of one pool")
+	}
+	if s := into.Config.Scopes; len(s) > 0 && !slices.Contains(s, "profile") && !slices.Equal(s, []string{"openid"}) {
+		r.fault(key, "ID tokens say who somebody was with the scope profile, which scopes lacks; add it")
 	}
 	into.Moved = out
 }

@@ -3,6 +3,7 @@ package sqlreplica
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -70,14 +71,21 @@ func TestS773_LinkedAtTheFirstSignIn(t *testing.T) {
 				}
 
 				// The other identity is linked itself, is not there, or is their own.
-				third := rowOf(t, s, 3)
-				if _, err := s.Merge(t.Context(), third, b, "me"); err != nil {
+				third, fourth := rowOf(t, s, 3), rowOf(t, s, 4)
+				if _, err := s.Merge(t.Context(), third, fourth, "me"); err != nil {
 					t.Fatal(err)
 				}
-				if c := apply(t, s, arrival(3, 0, "subject-3")); c.User.Person() != b {
+				if c := apply(t, s, arrival(3, 0, "subject-3")); c.User.Person() != fourth {
 					t.Errorf("arrival of an identity that is linked: %+v", c)
 				}
-				if c := apply(t, s, arrival(4, 0, "nobody")); c.User.Person() != c.User.ID || c.Has("linked_to") {
+				// Somebody else of the new pool says the same: they are let in as nobody.
+				if c, err := s.Apply(t.Context(), arrival(30, 0, "subject-3")); !errors.Is(err, replica.ErrConflict) {
+					t.Errorf("a second one: %+v, %v", c, err)
+				}
+				if _, err := s.UserBySubject(t.Context(), "https://other.example.com/pool", "new-30"); !errors.Is(err, replica.ErrNotFound) {
+					t.Errorf("the second one is stored: %v", err)
+				}
+				if c := apply(t, s, arrival(40, 0, "nobody")); c.User.Person() != c.User.ID || c.Has("linked_to") {
 					t.Errorf("arrival from nowhere: %+v", c)
 				}
 				own := arrival(5, 0, "")

@@ -239,6 +239,21 @@ func (s *Store) linkFirst(ctx context.Context, tx *sql.Tx, p *plan, person int64
 	if err != nil || len(others) > 0 {
 		return err
 	}
+	all, err := s.identitiesOf(ctx, tx, person)
+	if err != nil {
+		return err
+	}
+	for _, other := range append(all, person) {
+		found, err := s.readRows(ctx, tx, s.byID(other))
+		if err != nil {
+			return err
+		}
+		// Two of one pool are two people, or one of them says so of themselves.
+		if len(found) > 0 && other != id && found[0].Issuer == p.change.User.Issuer && found[0].Deleted.IsZero() {
+			return fmt.Errorf("%w: user %d has an identity of %s already, which is another one; merge them by hand if they are one person",
+				replica.ErrConflict, person, found[0].Issuer)
+		}
+	}
 	linked, err := s.link(ctx, tx, id, person, p.of.By)
 	if err != nil {
 		return err

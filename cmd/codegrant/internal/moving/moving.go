@@ -165,6 +165,9 @@ func printReport(b *strings.Builder, r move.Report) {
 	fmt.Fprintf(b, "  disabled           %d\n", r.Disabled)
 	fmt.Fprintf(b, "  never confirmed    %d\n", r.Unfit)
 	fmt.Fprintf(b, "others in the new pool %d\n", r.Others)
+	if r.Twice > 0 {
+		fmt.Fprintf(b, "with the ticket of somebody who is there %d\n", r.Twice)
+	}
 	if r.Unproven > 0 {
 		fmt.Fprintf(b, "with a forged or foreign ticket %d\n", r.Unproven)
 	}
@@ -246,7 +249,8 @@ func (c report) Run(ctx context.Context, out *terminal.Streams) error {
 
 type drain struct {
 	between
-	Yes bool `help:"Do it. Without it, the command says what it would do."`
+	WithoutSecondFactor bool `help:"Create people, too, who have a second factor at the old pool. It does not move."`
+	Yes                 bool `help:"Do it. Without it, the command says what it would do."`
 }
 
 // Help is shown by codegrant move drain --help.
@@ -265,6 +269,7 @@ func (c drain) Run(ctx context.Context, out *terminal.Streams) error {
 	if err != nil {
 		return err
 	}
+	m.WithoutSecondFactor = c.WithoutSecondFactor
 	d, err := m.Drain(ctx, !c.Yes)
 	if err != nil {
 		return err
@@ -275,7 +280,7 @@ func (c drain) Run(ctx context.Context, out *terminal.Streams) error {
 		var b strings.Builder
 		printReport(&b, d.Report)
 		if c.Yes {
-			fmt.Fprintf(&b, "created              %d\nfailed               %d\n", d.Made, d.Failed)
+			fmt.Fprintf(&b, "created              %d\nfailed               %d\nwith a second factor %d\n", d.Made, d.Failed, d.SecondFactor)
 		} else {
 			fmt.Fprintf(&b, "%s would be created (add --yes)\n", terminal.Plural(d.Made, "user"))
 		}

@@ -79,7 +79,7 @@ pools:
 		}
 	}
 	has(say(1, "plan"), "people of the old pool 2", "not arrived        1", "disabled           1", "add-custom-attributes --user-pool-id local_New000001",
-		"no migrate-user trigger", "ALLOW_ADMIN_USER_PASSWORD_AUTH", "groups to create     editors", "things to fix before the move")
+		"no migrate-user trigger", "ALLOW_ADMIN_USER_PASSWORD_AUTH", "groups to create     editors", "things to fix before the move", "codegrant move groups --yes")
 	var plan struct {
 		Ready  bool
 		Faults []struct{ What, Fix string }

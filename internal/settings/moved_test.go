@@ -1,0 +1,49 @@
+package settings
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestMovedFrom: what would let people become somebody new is a fault of the configuration.
+func TestMovedFrom(t *testing.T) {
+	const good = `
+base_url: https://app.example.com
+database: sqlite:app.db
+replica: true
+pools:
+  - id: eu-central-1_Ef56Gh78I
+    domain: acme.auth.eu-central-1.amazoncognito.com
+    client_id: web
+    moved_from: {id: eu-west-1_Ab12Cd34E, key: KEY}
+routes:
+  - {path: /, upstream: "http://127.0.0.1:3000"}
+`
+	for name, tt := range map[string]struct{ from, to, want string }{
+		"good":             {"", "", ""},
+		"no replica":       {"replica: true", "replica: false", "write replica: true"},
+		"beside Django":    {"replica: true", "replica: {django: true}", "does not work beside Django"},
+		"no key":           {", key: KEY", "", "openssl rand -base64 32"},
+		"a short key":      {"KEY", "c2hvcnQ=", "make one of 32"},
+		"no base64":        {"KEY", "'*'", "not base64"},
+		"the same pool":    {"id: eu-west-1_Ab12Cd34E", "id: eu-central-1_Ef56Gh78I", "the same one"},
+		"no id":            {"id: eu-west-1_Ab12Cd34E", "id: west", "not the id of a pool"},
+		"without profile":  {"client_id: web", "client_id: web\n    scopes: [openid, email]", "scope profile"},
+		"with profile":     {"client_id: web", "client_id: web\n    scopes: [openid, profile]", ""},
+		"with openid only": {"client_id: web", "client_id: web\n    scopes: [openid]", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := good
+			if tt.from != "" {
+				text = strings.Replace(text, tt.from, tt.to, 1)
+			}
+			s, err := Load(write(t, strings.Replace(text, "KEY", newKey(t), 1), nil), Options{Keys: processKeys})
+			switch {
+			case tt.want == "" && (err != nil || s.Pools[0].Moved == nil || s.Pools[0].Moved.Issuer != "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab12Cd34E"):
+				t.Errorf("%v", err)
+			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
+				t.Errorf("%v, want %q", err, tt.want)
+			}
+		})
+	}
+}
