@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
@@ -37,7 +36,9 @@ func (r *Restore) Do(ctx context.Context, step Step) (Step, error) {
 		step.Kind, step.Why = Taken, why
 		return step, nil
 	}
-	for _, complete := range []func(context.Context, *made, Step) error{r.setPassword, r.disable, r.joinGroups, r.link} {
+	// The password comes last: until then nobody can sign in, and the pool says that the user
+	// waits for it, which no user who has signed up does.
+	for _, complete := range []func(context.Context, *made, Step) error{r.disable, r.joinGroups, r.link, r.setPassword, r.confirm} {
 		if err := complete(ctx, user, step); err != nil {
 			return step, fmt.Errorf("restore user %d: %w", step.Now.ID, err)
 		}
@@ -45,9 +46,6 @@ func (r *Restore) Do(ctx context.Context, step Step) (Step, error) {
 	step.Subject = user.subject
 	return step, nil
 }
-
-// clockMargin is how far the pool's clock may be behind ours.
-const clockMargin = time.Hour
 
 // made is a user whom the pool has again.
 type made struct{ username, subject, status string }
@@ -62,21 +60,30 @@ func (r *Restore) have(ctx context.Context, username string, step Step) (*made, 
 		if has["sub"] == step.Now.Subject {
 			return nil, "the pool has the person: run codegrant sync --full first", nil
 		}
-		// Who was made by a run that was cut off has what it gives, all of it.
+		// A user whom a run that was cut off has made waits for a password, or is linked to
+		// the person already. Anybody else could have signed up with the name and the
+		// attributes of somebody who is lost.
+		linked, err := r.isLinked(ctx, has["sub"], step)
+		if err != nil {
+			return nil, "", err
+		}
+		if !linked && found.UserStatus != types.UserStatusTypeForceChangePassword {
+			return nil, "somebody else has the username " + username, nil
+		}
 		for name, value := range want {
-			if has[name] != value {
+			if !linked && has[name] != value {
 				return nil, "somebody else has the username " + username, nil
 			}
-		}
-		if found.UserCreateDate != nil && found.UserCreateDate.Before(step.Now.Deleted.Add(-clockMargin)) {
-			return nil, "somebody else has had the username " + username + " before", nil
 		}
 		return &made{aws.ToString(found.Username), has["sub"], string(found.UserStatus)}, "", nil
 	}
 	if !errors.As(err, &missing) {
 		return nil, "", err
 	}
-	in := &cip.AdminCreateUserInput{UserPoolId: &r.PoolID, Username: &username, MessageAction: types.MessageActionTypeSuppress}
+	// With a password of the meantime the user waits for another one in every pool.
+	in := &cip.AdminCreateUserInput{
+		UserPoolId: &r.PoolID, Username: &username, MessageAction: types.MessageActionTypeSuppress, TemporaryPassword: aws.String("aA1!" + rand.Text()),
+	}
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		in.UserAttributes = append(in.UserAttributes, types.AttributeType{Name: aws.String(name), Value: aws.String(want[name])})
 	}
@@ -86,12 +93,32 @@ func (r *Restore) have(ctx context.Context, username string, step Step) (*made, 
 	switch {
 	case errors.As(err, &exists), errors.As(err, &alias):
 		return nil, "somebody else has the username, or an address, by now", nil
+	case refuses(err):
+		return nil, "the pool refuses the person: " + err.Error(), nil
 	case err != nil:
 		return nil, "", err
 	case out.User == nil || attributeMap(out.User.Attributes)["sub"] == "":
 		return nil, "", errors.New("the pool has made a user without subject")
 	}
 	return &made{aws.ToString(out.User.Username), attributeMap(out.User.Attributes)["sub"], string(out.User.UserStatus)}, "", nil
+}
+
+// refuses reports whether the pool says no to this person, and would again: to a trigger's
+// mind, or to an attribute that its schema has no more.
+func refuses(err error) bool {
+	var trigger *types.UserLambdaValidationException
+	var value *types.InvalidParameterException
+	var state *types.UnsupportedUserStateException
+	return errors.As(err, &trigger) || errors.As(err, &value) || errors.As(err, &state)
+}
+
+// isLinked reports whether the replica has a user of the pool as the person of a step.
+func (r *Restore) isLinked(ctx context.Context, subject string, step Step) (bool, error) {
+	u, err := r.Replica.UserBySubject(ctx, r.Issuer, subject)
+	if errors.Is(err, replica.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && u.LinkedTo != 0 && u.Person() == step.Now.Person(), err
 }
 
 // setPassword gives a password that nobody knows: one who has none that counts cannot ask
@@ -174,7 +201,7 @@ func (r *Restore) link(ctx context.Context, u *made, step Step) error {
 	s := replica.Snapshot{
 		Issuer: r.Issuer, Subject: u.subject, Username: u.username, Email: then.Email, EmailVerified: then.EmailVerified,
 		Name: then.Name, GivenName: then.GivenName, FamilyName: then.FamilyName, PhoneNumber: then.PhoneNumber, PhoneNumberVerified: then.PhoneNumberVerified,
-		Locale: then.Locale, Custom: then.Custom, Complete: true, GroupsKnown: true, Enabled: &then.Enabled, Status: string(types.UserStatusTypeConfirmed), At: r.Now(),
+		Locale: then.Locale, Custom: then.Custom, Complete: true, GroupsKnown: true, Enabled: &then.Enabled, Status: string(types.UserStatusTypeForceChangePassword), At: r.Now(),
 	}
 	for _, m := range then.Groups {
 		if m.Pool && m.Origin == replica.OriginPool {
@@ -193,6 +220,14 @@ func (r *Restore) link(ctx context.Context, u *made, step Step) error {
 		}
 	}
 	_, err = r.Replica.Merge(ctx, change.User.ID, step.Now.Person(), r.By)
+	return err
+}
+
+// confirm has the replica know that nothing is left to do.
+func (r *Restore) confirm(ctx context.Context, u *made, step Step) error {
+	_, err := r.Replica.Apply(ctx, replica.Snapshot{
+		Issuer: r.Issuer, Subject: u.subject, Username: u.username, Enabled: &step.Then.Enabled, Status: string(types.UserStatusTypeConfirmed), At: r.Now(),
+	})
 	return err
 }
 

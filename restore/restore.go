@@ -7,6 +7,7 @@ import (
 	"time"
 
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 
 	"github.com/codegrant/codegrant/replica"
 	"github.com/codegrant/codegrant/replica/sqlreplica"
@@ -169,12 +170,13 @@ func (r *Restore) plan(ctx context.Context, users []replica.User, f func(Step) e
 	return nil
 }
 
-// isBack reports whether a person whose identity the pool has lost has another one there.
+// isBack reports whether a person whose identity the pool has lost has another one there,
+// which is complete: of one that waits for its password, a run was cut off.
 func (r *Restore) isBack(ctx context.Context, u replica.User) (bool, error) {
 	identities, err := r.Replica.Identities(ctx, u.Person())
 	for _, i := range identities {
 		if i.ID != u.ID && i.Issuer == r.Issuer && i.Deleted.IsZero() && i.Created.After(u.Created) {
-			return true, err
+			return i.Status != string(types.UserStatusTypeForceChangePassword), err
 		}
 	}
 	return false, err

@@ -298,4 +298,60 @@ func TestS769_NobodyIsOverwritten(t *testing.T) {
 	}
 }
 
+// TestS769_NobodyBecomesSomebodyWhoIsLost: somebody has signed up with the name and all the
+// attributes of a person whom the pool has lost.
+func TestS769_NobodyBecomesSomebodyWhoIsLost(t *testing.T) {
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "app.db")+"?_txlock=immediate&_pragma=busy_timeout(20000)&_pragma=foreign_keys(1)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newScene(t, sqlreplica.SQLite, db)
+	s.pass(t)
+	then := time.Now()
+	alice, err := s.users.UserByUsername(t.Context(), s.issuer, "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	was, err := s.client.AdminGetUser(t.Context(), &cip.AdminGetUserInput{UserPoolId: &s.pool, Username: aws.String("alice")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.client.AdminDeleteUser(t.Context(), &cip.AdminDeleteUserInput{UserPoolId: &s.pool, Username: aws.String("alice")}); err != nil {
+		t.Fatal(err)
+	}
+	s.pass(t)
+	var same []types.AttributeType
+	for _, a := range was.UserAttributes {
+		if aws.ToString(a.Name) != "sub" {
+			same = append(same, a)
+		}
+	}
+	for _, err := range []error{
+		second(s.client.AdminCreateUser(t.Context(), &cip.AdminCreateUserInput{UserPoolId: &s.pool, Username: aws.String("alice"), UserAttributes: same})),
+		second(s.client.AdminSetUserPassword(t.Context(), &cip.AdminSetUserPasswordInput{UserPoolId: &s.pool, Username: aws.String("alice"), Password: aws.String("Mallory-1!"), Permanent: true})),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := s.people(t)
+	taken := 0
+	r := s.restore(t, restore.Config{At: then})
+	if err := r.Plan(t.Context(), func(step restore.Step) error {
+		step, err := r.Do(t.Context(), step)
+		if step.Kind == restore.Taken {
+			taken++
+		}
+		return err
+	}); err != nil || taken != 1 {
+		t.Errorf("%d taken, %v", taken, err)
+	}
+	if after := s.people(t); fmt.Sprint(after) != fmt.Sprint(before) {
+		t.Errorf("the pool has\n%v\nand had\n%v", after, before)
+	}
+	if ids, err := s.users.Identities(t.Context(), alice.ID); err != nil || len(ids) != 1 {
+		t.Errorf("identities of alice: %+v, %v", ids, err)
+	}
+}
+
 func second[T any](_ T, err error) error { return err }

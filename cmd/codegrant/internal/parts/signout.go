@@ -64,9 +64,10 @@ func DeleteAtPool(ctx context.Context, issuer, region, username, subject string,
 		return err
 	}
 	var missing *types.UserNotFoundException
+	var noPool *types.ResourceNotFoundException
 	found, err := client.AdminGetUser(ctx, &cognitoidentityprovider.AdminGetUserInput{UserPoolId: &id, Username: &username})
-	if errors.As(err, &missing) {
-		return nil
+	if errors.As(err, &missing) || errors.As(err, &noPool) {
+		return nil // the whole pool may be gone: one that people have moved from
 	}
 	if err != nil {
 		return err
