@@ -24,7 +24,7 @@ type scenario struct {
 const yes = "yes"
 
 // identity is what the gateway says of somebody, by folded name.
-var identity = []string{"x-auth-subject", "x-auth-username", "x-auth-email", "x-auth-name", "x-auth-groups", "x-auth-scopes", "x-auth-user-id", "x-auth-issuer", "x-auth-acr", "x-auth-amr", "x-auth-time", "x-auth-actor", "x-auth-machine", "x-auth-assertion"}
+var identity = []string{"x-auth-subject", "x-auth-username", "x-auth-email", "x-auth-name", "x-auth-groups", "x-auth-scopes", "x-auth-user-id", "x-auth-issuer", "x-auth-acr", "x-auth-amr", "x-auth-time", "x-auth-actor", "x-auth-machine", "x-auth-organization", "x-auth-organization-role", "x-auth-assertion"}
 
 // separators are the characters of a header's name that are no letters and no digits.
 const separators = "-_.'~!#$%&*+^`|"
