@@ -22,7 +22,7 @@ import (
 type FlashMessage struct {
 	// Code is for programs: "sign_in_refused", "sign_in_expired", "not_admitted",
 	// "email_not_verified", "account_conflict", "account_too_large",
-	// "too_many_sign_ins", "temporarily_unavailable", or "trigger" for a message of the pool's
+	// "too_many_sign_ins", "too_many_sessions", "temporarily_unavailable", or "trigger" for a message of the pool's
 	// Lambda trigger.
 	Code string `json:"code"`
 	// Message is plain text for the person. It can hold anything that a trigger

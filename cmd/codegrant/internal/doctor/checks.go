@@ -26,10 +26,13 @@ import (
 func (e *examination) settings(config codegrant.Config, err error) {
 	if err == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
+		if config.UserMaxAge >= 0 {
+			config.Groups = codegrant.GroupsOfToken // the program sets the replica that others need
+		}
 		_, err = codegrant.New(config)
 	}
 	for _, f := range faultsOf(err) {
-		e.fault("settings", "correct this setting; codegrant doctor --help lists them", "%v", f)
+		e.fault("settings", "correct this setting: docs/library.md lists them", "%v", f)
 	}
 	if err == nil {
 		e.fine("settings", "complete and consistent")

@@ -26,6 +26,9 @@ var (
 	)
 	wordsOfEnvironment = strings.NewReplacer(
 		"CallbackURLs", "CallbackURLs", // of the app client, in commands
+		"ErrorURL", "LOGIN_FORM_VIEW_URL", "Scopes: ", "CODEGRANT_SCOPES: ", "Groups: ", "CODEGRANT_GROUPS: ", "Keys: ", "CODEGRANT_KEYS: ",
+		"leave Sessions and InsecureSharedTokensDomain empty", "leave SHARED_TOKENS_DOMAIN empty",
+		"set Replica, and UserMaxAge not below 0", "set CODEGRANT_USER_MAX_AGE to 0 or more",
 		"InsecureSharedTokensDomain", "SHARED_TOKENS_DOMAIN", "InsecureCookieDomain", "CODEGRANT_COOKIE_DOMAIN", "AllowedReturnOrigins", "CODEGRANT_RETURN_ORIGINS",
 		"TrustedOrigins", "CODEGRANT_TRUSTED_ORIGINS", "DefaultReturnURL", "AUTH_COGNITO_REDIRECT_URL", "SignOutURLs", "CODEGRANT_SIGN_OUT_URLS",
 		"AbsoluteTimeout", "CODEGRANT_ABSOLUTE_TIMEOUT", "IdleTimeout", "CODEGRANT_IDLE_TIMEOUT", "CookieSessions", "CODEGRANT_COOKIE_SESSIONS",

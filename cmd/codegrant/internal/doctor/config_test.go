@@ -75,12 +75,14 @@ func TestDoctorConfiguration(t *testing.T) {
 // TestDoctorSpeaksOfVariables: whoever set variables is not told of fields of Go.
 func TestDoctorSpeaksOfVariables(t *testing.T) {
 	commandtest.Healthy(t)
-	for _, set := range [][2]string{{"CODEGRANT_BASE_URL", "http://app.example.com"}, {"CODEGRANT_COOKIE_DOMAIN", "example.org"}, {"CODEGRANT_RETURN_ORIGINS", "nonsense"}} {
+	for _, set := range [][2]string{{"CODEGRANT_BASE_URL", "http://app.example.com"}, {"CODEGRANT_COOKIE_DOMAIN", "example.org"}, {"CODEGRANT_RETURN_ORIGINS", "nonsense"},
+		{"CODEGRANT_SCOPES", "email"}, {"CODEGRANT_IDLE_TIMEOUT", "1s"}, {"CODEGRANT_ABSOLUTE_TIMEOUT", "1m"},
+		{"SITE_LOGIN_URL", "https://elsewhere.example.net/auth/callback"}} {
 		t.Run(set[0], func(t *testing.T) {
 			t.Setenv(set[0], set[1])
 			findings, _ := examine(t)
 			for _, f := range findings {
-				if m := regexp.MustCompile(`\b(BaseURL|CookieDomain|InsecureCookieDomain|AllowedReturnOrigins|SignOutURLs|TrustedOrigins)\b`).FindString(f.Found); m != "" {
+				if m := regexp.MustCompile(`\b(Scopes:|ErrorURL|DefaultReturnURL|IdleTimeout|AbsoluteTimeout|CallbackURL|BaseURL|CookieDomain|InsecureCookieDomain|AllowedReturnOrigins|SignOutURLs|TrustedOrigins)\b`).FindString(f.Found); m != "" {
 					t.Errorf("told of %s: %+v", m, f)
 				}
 			}
@@ -88,5 +90,19 @@ func TestDoctorSpeaksOfVariables(t *testing.T) {
 				t.Errorf("%s is not named: %+v", set[0], findings)
 			}
 		})
+	}
+}
+
+// TestDoctorTakesGroupsOfTheReplica: the replica is set by the program, which doctor does not see.
+func TestDoctorTakesGroupsOfTheReplica(t *testing.T) {
+	commandtest.Healthy(t)
+	for _, groups := range []string{"replica", "both"} {
+		t.Setenv("CODEGRANT_GROUPS", groups)
+		findings, _ := examine(t)
+		for _, f := range findings {
+			if f.Check == "settings" && f.Level == fault {
+				t.Errorf("%s: %+v", groups, f)
+			}
+		}
 	}
 }
