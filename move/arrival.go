@@ -175,16 +175,18 @@ func (a *Arrival) signIn(ctx context.Context, username, password string) (*migra
 	if err != nil {
 		return nil, err
 	}
-	status := "CONFIRMED"
+	status, challenge := "CONFIRMED", answer.ChallengeName
+	if challenge == types.ChallengeNameTypeMfaSetup { // a factor that there is not yet cannot be lost
+		challenge = ""
+	}
+	temporary := challenge == types.ChallengeNameTypeNewPasswordRequired // somebody else has chosen it
 	switch {
-	case answer.ChallengeName == types.ChallengeNameTypeNewPasswordRequired && !user.reachable():
+	case (user.secondFactor || challenge != "" && !temporary) && !a.WithoutSecondFactor:
+		return nil, a.notMoved(ctx, user, "a second factor", errSecondFactor)
+	case temporary && !user.reachable():
 		return nil, a.notMoved(ctx, user, "a password that somebody else has chosen, and nothing verified to reset it by", errResetFirst)
-	case answer.ChallengeName == types.ChallengeNameTypeNewPasswordRequired:
+	case temporary:
 		status = "RESET_REQUIRED"
-	case answer.ChallengeName != "" || user.secondFactor:
-		if !a.WithoutSecondFactor {
-			return nil, a.notMoved(ctx, user, "a second factor", errSecondFactor)
-		}
 	}
 	a.Logger.LogAttrs(ctx, slog.LevelInfo, "moved", slog.String("sub", user.sub))
 	return &migrated{Attributes: a.attributesFor(pool, user, username), Status: status, MessageAction: "SUPPRESS"}, nil

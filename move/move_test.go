@@ -305,6 +305,45 @@ func TestS775_ASecondFactorIsNotLost(t *testing.T) {
 	}
 }
 
+// answers is an old pool that takes every password with a challenge.
+type answers struct {
+	OldAPI
+	challenge types.ChallengeNameType
+}
+
+func (a *answers) AdminInitiateAuth(context.Context, *cip.AdminInitiateAuthInput, ...func(*cip.Options)) (*cip.AdminInitiateAuthOutput, error) {
+	return &cip.AdminInitiateAuthOutput{ChallengeName: a.challenge}, nil
+}
+
+// TestS775_Challenges: what the old pool asks for next says whether there is a second
+// factor, and so does the person: dora has one, alice has none.
+func TestS775_Challenges(t *testing.T) {
+	for _, tt := range []struct {
+		username  string
+		challenge types.ChallengeNameType
+		want      string
+	}{
+		{"alice", "", "CONFIRMED"},
+		{"alice", types.ChallengeNameTypeMfaSetup, "CONFIRMED"},
+		{"alice", types.ChallengeNameTypeNewPasswordRequired, "RESET_REQUIRED"},
+		{"alice", types.ChallengeNameTypeSmsMfa, errSecondFactor.Error()},
+		{"alice", types.ChallengeNameTypeEmailOtp, errSecondFactor.Error()},
+		{"alice", "A_NEW_KIND", errSecondFactor.Error()},
+		{"dora", "", errSecondFactor.Error()},
+		{"dora", types.ChallengeNameTypeNewPasswordRequired, errSecondFactor.Error()},
+		{"gina", types.ChallengeNameTypeNewPasswordRequired, errResetFirst.Error()},
+	} {
+		w := newWorld(t, func(c *ArrivalConfig) { c.Old = &answers{c.Old, tt.challenge} })
+		got, err := w.arrival.signIn(t.Context(), tt.username, password)
+		if err != nil {
+			got = &migrated{Status: err.Error()}
+		}
+		if got.Status != tt.want {
+			t.Errorf("%s, %q: %q, want %q", tt.username, tt.challenge, got.Status, tt.want)
+		}
+	}
+}
+
 // TestS775_GroupsAreWhole: a fault between two groups leaves nobody with one of them.
 func TestS775_GroupsAreWhole(t *testing.T) {
 	var cut *cutOff
