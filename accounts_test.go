@@ -173,12 +173,12 @@ func TestS283_AccountsInTheWay(t *testing.T) {
 		status int
 		says   string
 	}{
-		"two accounts":     {fmt.Errorf("%w: users 1 and 2", replica.ErrConflict), 400, "not clear which account"},
+		"two accounts":     {fmt.Errorf("%w: users 1 and 2", replica.ErrConflict), 400, "cannot tell which account"},
 		"not verified":     {fmt.Errorf("%w: user 1", replica.ErrEmailNotVerified), 400, "not confirmed"},
 		"no answer":        {replica.ErrUnavailable, 503, "try again"},
 		"lost a conflict":  {fmt.Errorf("%w: %w", replica.ErrUnavailable, replica.ErrConflict), 503, "try again"},
 		"of another kind":  {fmt.Errorf("something else"), 503, "try again"},
-		"shared: conflict": {fmt.Errorf("%w: users 1 and 2", replica.ErrConflict), 400, "not clear which account"},
+		"shared: conflict": {fmt.Errorf("%w: users 1 and 2", replica.ErrConflict), 400, "cannot tell which account"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlatform(t)

@@ -28,9 +28,9 @@ type NotDone struct {
 }
 
 var (
-	tokensGoOn    = NotDone{"refresh_tokens", "The user pool was not told: refresh tokens that other apps and browsers hold stay good there. This service takes nothing that they bring."}
-	loginsGoOn    = NotDone{"login_sessions", "In other browsers the sign-in pages may still know you. This service has them ask who you are at the next sign-in."}
-	othersUnaware = NotDone{"other_processes", "Other processes of this service could not be told: they take what was given before until it expires."}
+	tokensGoOn    = NotDone{"refresh_tokens", "The user pool was not notified. It still accepts the refresh tokens of other apps and browsers. This service refuses them."}
+	loginsGoOn    = NotDone{"login_sessions", "In other browsers, the sign-in pages may still remember you. At the next sign-in, this service has them ask you to sign in again."}
+	othersUnaware = NotDone{"other_processes", "Other processes of this service could not be notified. They accept earlier sign-ins until those expire."}
 )
 
 // SignOutEverywhere signs a person out here and, as far as possible, at the pool. It ends

@@ -126,7 +126,7 @@ func reasonFor(r *http.Request, err error) FlashMessage {
 		if trigger, ok := cognito.ParseTriggerError(denied.Description); ok {
 			text := trigger.Message(languages(r)...)
 			if text == "" {
-				text = "Your account could not be signed in. Please contact the people who run this service."
+				text = "Your account could not be signed in. Please contact support."
 			}
 			return FlashMessage{Code: "trigger", Trigger: trigger.Trigger, Message: text}
 		}
@@ -136,19 +136,19 @@ func reasonFor(r *http.Request, err error) FlashMessage {
 		return FlashMessage{Code: "sign_in_expired", Message: "This sign-in has expired, was used before, or was started in another browser. Please sign in again."}
 	}
 	if errors.Is(err, replica.ErrEmailNotVerified) {
-		return FlashMessage{Code: "email_not_verified", Message: "The e-mail address of your account is not confirmed, so it is not certain which account here is yours. Confirm your address and sign in again, or contact the people who run this service."}
+		return FlashMessage{Code: "email_not_verified", Message: "Your e-mail address is not confirmed, so this service cannot tell which account is yours. Confirm your address and sign in again, or contact support."}
 	}
 	if errors.Is(err, fault.AccountConflict) {
-		return FlashMessage{Code: "account_conflict", Message: "You are known, but it is not clear which account here is yours. Please contact the people who run this service, and give them the reference below."}
+		return FlashMessage{Code: "account_conflict", Message: "This service cannot tell which account is yours. Please contact support and quote the reference below."}
 	}
 	if errors.Is(err, fault.AccountTooLarge) {
-		return FlashMessage{Code: "account_too_large", Message: "You are known, but your account has more, or longer groups than this service can hold. Please contact the people who run it, and give them the reference below."}
+		return FlashMessage{Code: "account_too_large", Message: "Your account has more or longer groups than this service can store. Please contact support and quote the reference below."}
 	}
 	if errors.Is(err, fault.TooManySessions) {
-		return FlashMessage{Code: "too_many_sessions", Message: "You are signed in in as many places as you may. Sign out in one of them, and sign in again."}
+		return FlashMessage{Code: "too_many_sessions", Message: "You have reached the limit of sessions. Sign out in another browser, then sign in again."}
 	}
 	if errors.Is(err, fault.NotAdmitted) || errors.Is(err, fault.UserDisabled) {
-		return FlashMessage{Code: "not_admitted", Message: "Your account may not use this service. Please contact the people who run it."}
+		return FlashMessage{Code: "not_admitted", Message: "Your account may not use this service. Please contact support."}
 	}
 	return FlashMessage{Code: "sign_in_refused", Message: "The sign-in could not be completed. Please try again."}
 }

@@ -36,7 +36,7 @@ type ownSessions struct {
 
 // tokenSealed is why ending another session does not reach the pool: AdminUserGlobalSignOut
 // would end this session's refresh token with it, and a mark the session.
-var tokenSealed = NotDone{"refresh_tokens", "The user pool was not told: the refresh token of an ended session is sealed under the cookie of its browser, so that nobody here can have it revoked. It stays good at the pool until it expires. Sign out everywhere to have this service take nothing that it brings."}
+var tokenSealed = NotDone{"refresh_tokens", "The user pool was not notified. The refresh token of an ended session is sealed under the cookie of its browser, so this service cannot revoke it. The pool accepts it until it expires. Sign out everywhere, and this service refuses it."}
 
 const (
 	maxOwnForm    = 4 << 10

@@ -191,7 +191,7 @@ func TestS587_SessionsPerPerson(t *testing.T) {
 					t.Errorf("browser %d: %d, want %d", i, r.StatusCode, want[i])
 				}
 			}
-			if refuse && !strings.Contains(page.Body, "as many places as you may") {
+			if refuse && !strings.Contains(page.Body, "reached the limit of sessions") {
 				t.Errorf("%d %s", page.Status, page.Body)
 			}
 			// A browser that signs in again has no more than before.

@@ -77,7 +77,7 @@ func (a *Auth) Answer(w http.ResponseWriter, r *http.Request, status int, reason
 		}
 	}
 	if view.TooMuch {
-		p.Type, p.Detail = problemTypes+"too-large", "Your account has more groups or a longer name than this service can pass on. Please contact the people who run it."
+		p.Type, p.Detail = problemTypes+"too-large", "Your account has more groups or a longer name than this service can pass on. Please contact support."
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	switch {

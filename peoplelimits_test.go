@@ -200,7 +200,7 @@ func TestS515_APersonWhomTheReplicaCannotHold(t *testing.T) {
 	a.AddUser("carol", "carol@example.com", strings.Repeat("g", 101))
 	a.AddUser("dave", "dave@example.com", "admins")
 	page := codegranttest.NewBrowser(t).SignIn(a.url+"/", "carol@example.com", codegranttest.Password)
-	if page.Status/100 != 4 || !strings.Contains(page.Body, "contact the people") || strings.Contains(page.Body, "in a moment") || !strings.Contains(a.log.String(), "101 characters") {
+	if page.Status/100 != 4 || !strings.Contains(page.Body, "contact support") || strings.Contains(page.Body, "in a moment") || !strings.Contains(a.log.String(), "101 characters") {
 		t.Errorf("%d %s\n%s", page.Status, page.Body, a.log)
 	}
 	// Grown meanwhile, somebody stays signed in, as they were to the application.

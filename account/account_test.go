@@ -183,7 +183,7 @@ func TestS710_Profile(t *testing.T) {
 	}
 	page = w.at(b, "/profile")
 	w.send(b, page, "name", nil, 200, "You have changed nothing.")
-	w.send(b, page, "birthdate", map[string]string{"birthdate": "yesterday", "nickname": `<b>`}, 422, "does not take one of these values")
+	w.send(b, page, "birthdate", map[string]string{"birthdate": "yesterday", "nickname": `<b>`}, 422, "does not accept one of these values")
 	if page = w.at(b, "/profile"); !strings.Contains(page.Body, "Alice Baker") || strings.Contains(page.Body, "yesterday") {
 		t.Errorf("%s", page.Body)
 	}
@@ -199,10 +199,10 @@ func TestS711_EmailWithItsCode(t *testing.T) {
 	b := w.signIn(alice)
 	page := w.at(b, "/email")
 	w.send(b, page, "to", map[string]string{"to": "Alice <a@b.example>"}, 422, "Enter an e-mail address")
-	page = w.send(b, page, "to", map[string]string{"to": "new@example.com"}, 200, "A code is on its way.")
+	page = w.send(b, page, "to", map[string]string{"to": "new@example.com"}, 200, "A code was sent.")
 	code := w.code("new@example.com")
-	page = w.send(b, page, "code", map[string]string{"do": "confirm", "code": wrong(code)}, 422, "The code is not right.")
-	page = w.send(b, page, "do", map[string]string{"do": "again"}, 200, "A code is on its way.")
+	page = w.send(b, page, "code", map[string]string{"do": "confirm", "code": wrong(code)}, 422, "The code is not correct.")
+	page = w.send(b, page, "do", map[string]string{"do": "again"}, 200, "A code was sent.")
 	w.send(b, page, "code", map[string]string{"do": "confirm", "code": w.code("new@example.com")}, 200, "It is confirmed.")
 	if page := b.Open(w.url + "/"); !strings.Contains(page.Body, "new@example.com") {
 		t.Errorf("the application sees %s", page.Body)
@@ -213,7 +213,7 @@ func TestS711_EmailWithItsCode(t *testing.T) {
 	// Somebody else has it.
 	w = newWorld(t, func(s *localpool.Seed, _ *codegrant.Config, _ *account.Config) { s.Pools[0].EmailAsUsername = true })
 	b = w.signIn(alice)
-	w.send(b, w.at(b, "/email"), "to", map[string]string{"to": "bob@example.com"}, 422, "Another account has this already.")
+	w.send(b, w.at(b, "/email"), "to", map[string]string{"to": "bob@example.com"}, 422, "Another account already uses this.")
 }
 
 func TestS712_Password(t *testing.T) {
@@ -224,9 +224,9 @@ func TestS712_Password(t *testing.T) {
 		return map[string]string{"current": current, "new": first, "again": second}
 	}
 	page = w.send(b, page, "new", form(codegranttest.Password, "Another0ne!", "Another0ne?"), 422, "not the same")
-	page = w.send(b, page, "new", form("Wr0ng-one!", "Another0ne!", "Another0ne!"), 422, "The current password is not right.")
+	page = w.send(b, page, "new", form("Wr0ng-one!", "Another0ne!", "Another0ne!"), 422, "The current password is not correct.")
 	for _, current := range []string{"", "x", codegranttest.Password + " "} { // what the API does not take for a password
-		page = w.send(b, page, "new", form(current, "Another0ne!", "Another0ne!"), 422, "The current password is not right.")
+		page = w.send(b, page, "new", form(current, "Another0ne!", "Another0ne!"), 422, "The current password is not correct.")
 	}
 	page = w.send(b, page, "new", form(codegranttest.Password, "Sh0r!", "Sh0r!"), 422, "The new password is too short.")
 	page = w.send(b, page, "new", form(codegranttest.Password, "another0ne!", "another0ne!"), 422, "needs a capital letter")
@@ -384,7 +384,7 @@ func TestS714_WhoMayNot(t *testing.T) {
 
 	unasked := newWorld(t, func(_ *localpool.Seed, c *codegrant.Config, _ *account.Config) { c.Scopes = nil })
 	b = unasked.signIn(alice)
-	if page := unasked.at(b, ""); page.Status != http.StatusForbidden || !strings.Contains(page.Body, "has not asked the sign-in service for the permission") || !strings.Contains(page.Body, "prompt=login") {
+	if page := unasked.at(b, ""); page.Status != http.StatusForbidden || !strings.Contains(page.Body, "does not have permission") || !strings.Contains(page.Body, "prompt=login") {
 		t.Errorf("without the scope: %d %s", page.Status, page.Body)
 	}
 	if !strings.Contains(unasked.log.String(), account.Scope) {
@@ -414,10 +414,10 @@ func TestS715_InvalidIsNotUnavailable(t *testing.T) {
 		says          string
 	}{
 		{400, "LimitExceededException", "Attempt limit exceeded", 422, "There were too many attempts"},
-		{400, "PasswordHistoryPolicyViolationException", "x", 422, "You have had this password before."},
+		{400, "PasswordHistoryPolicyViolationException", "x", 422, "You have used this password before."},
 		{400, "InvalidPasswordException", "Password did not conform with policy: Password must have symbol characters", 422, "needs a special character"},
-		{400, "NotAuthorizedException", "Access Token has been revoked", 403, "no longer takes your sign-in"},
-		{400, "PasswordResetRequiredException", "x", 403, "no longer takes your sign-in"},
+		{400, "NotAuthorizedException", "Access Token has been revoked", 403, "no longer accepts your sign-in"},
+		{400, "PasswordResetRequiredException", "x", 403, "no longer accepts your sign-in"},
 		{400, "InvalidUserPoolConfigurationException", "secret-of-the-pool", 422, "InvalidUserPoolConfigurationException"},
 		{400, "TooManyRequestsException", "Rate exceeded", 503, "Temporarily unavailable"},
 		{429, "Whatever", "x", 503, "Temporarily unavailable"},
@@ -441,9 +441,9 @@ func TestS716_Attempts(t *testing.T) {
 	w := newWorld(t, func(_ *localpool.Seed, _ *codegrant.Config, c *account.Config) { c.SignInWithin = time.Hour })
 	b, bob := w.signIn(alice), w.signIn("bob@example.com")
 	page := w.at(b, "/email")
-	page = w.send(b, page, "to", map[string]string{"to": "new@example.com"}, 200, "A code is on its way.")
+	page = w.send(b, page, "to", map[string]string{"to": "new@example.com"}, 200, "A code was sent.")
 	for range 4 {
-		page = w.send(b, page, "do", map[string]string{"do": "again"}, 200, "A code is on its way.")
+		page = w.send(b, page, "do", map[string]string{"do": "again"}, 200, "A code was sent.")
 	}
 	answer := w.send(b, page, "do", map[string]string{"do": "again"}, 429, "You have tried this too often.")
 	if answer.Header.Get("Retry-After") == "" || !strings.Contains(answer.Body, "15") {
@@ -461,7 +461,7 @@ func TestS716_Attempts(t *testing.T) {
 	if calls := w.pool.Calls("VerifyUserAttribute"); calls != 10 {
 		t.Errorf("the pool was asked %d times", calls)
 	}
-	w.send(bob, w.at(bob, "/email"), "to", map[string]string{"to": "b@example.com"}, 200, "A code is on its way.")
+	w.send(bob, w.at(bob, "/email"), "to", map[string]string{"to": "b@example.com"}, 200, "A code was sent.")
 	w.ahead.advance(16 * time.Minute)
-	w.send(b, w.at(b, "/email"), "do", map[string]string{"do": "again"}, 200, "A code is on its way.")
+	w.send(b, w.at(b, "/email"), "do", map[string]string{"do": "again"}, 200, "A code was sent.")
 }

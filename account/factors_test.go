@@ -53,12 +53,12 @@ func TestS717_AuthenticatorApp(t *testing.T) {
 	}
 	key := match[1]
 	code := totp(t, key, w.ahead.now())
-	page = w.send(b, page, "code", map[string]string{"do": "confirm", "code": wrong(code)}, 422, "whether the clock of your phone is right")
+	page = w.send(b, page, "code", map[string]string{"do": "confirm", "code": wrong(code)}, 422, "that the clock of your phone is correct")
 	if strings.Contains(page.Body, key) {
 		t.Error("the key is shown a second time")
 	}
 	w.send(b, page, "code", map[string]string{"do": "confirm", "code": code[:3] + " " + code[3:], "device": "Phone"}, 200, "The authenticator app is set up.")
-	if page := w.at(b, ""); !strings.Contains(page.Body, "It is turned on.") || !strings.Contains(page.Body, "Without the phone of your authenticator app") {
+	if page := w.at(b, ""); !strings.Contains(page.Body, "It is turned on.") || !strings.Contains(page.Body, "Without the phone that has your authenticator app") {
 		t.Error(plain(page.Body))
 	}
 	if strings.Contains(w.log.String(), key) || strings.Contains(w.log.String(), code) {
@@ -79,7 +79,7 @@ func TestS717_AuthenticatorApp(t *testing.T) {
 	// A pool that has none says so.
 	w = newWorld(t, func(s *localpool.Seed, _ *codegrant.Config, _ *account.Config) { s.Pools[0].MFA = "OFF" })
 	b = w.signIn(alice)
-	w.send(b, w.at(b, "/authenticator"), "do", map[string]string{"do": "begin"}, 422, "takes no authenticator apps")
+	w.send(b, w.at(b, "/authenticator"), "do", map[string]string{"do": "begin"}, 422, "accepts no authenticator apps")
 }
 
 // answers has the pool answer an operation.
@@ -102,7 +102,7 @@ func TestS718_Passkeys(t *testing.T) {
 	w := newWorld(t, nil)
 	b := w.signIn(alice)
 	w.answers("ListWebAuthnCredentials", 400, `{"__type": "WebAuthnNotEnabledException", "message": "x"}`, nil)
-	if page := w.at(b, "/passkeys"); page.Status != 422 || !strings.Contains(page.Body, "takes no passkeys") {
+	if page := w.at(b, "/passkeys"); page.Status != 422 || !strings.Contains(page.Body, "does not accept passkeys") {
 		t.Errorf("%d %s", page.Status, plain(page.Body))
 	}
 	var removed any
@@ -119,7 +119,7 @@ func TestS718_Passkeys(t *testing.T) {
 		t.Errorf("removed %v", removed)
 	}
 	w.answers("DeleteWebAuthnCredential", 400, `{"__type": "ResourceNotFoundException", "message": "x"}`, nil)
-	w.send(b, page, "remove", nil, 422, "It is gone already.")
+	w.send(b, page, "remove", nil, 422, "It was already removed.")
 }
 
 // heard is a replica that remembers what it was told.

@@ -81,7 +81,7 @@ func (b *Broker) nameOf(r *http.Request, id string) string {
 // takeBack ends a grant of the person's own. One that is gone has ended.
 func (b *Broker) takeBack(r *http.Request, id *codegrant.Identity, key string) error {
 	if len(key) > cupboard.MaxKey || !isVisible(key) {
-		return faulty("invalid_request", "What is to end is none of yours.")
+		return faulty("invalid_request", "You cannot end this: it does not belong to you.")
 	}
 	record, err := b.Cupboard.Get(r.Context(), grants, key)
 	if errors.Is(err, cupboard.ErrNotFound) {
@@ -92,7 +92,7 @@ func (b *Broker) takeBack(r *http.Request, id *codegrant.Identity, key string) e
 	}
 	var g grant
 	if record.Person != id.Subject || !b.unseal(record, &g) || g.Person.Issuer != id.Issuer || g.Person.Subject != id.Subject {
-		return faulty("invalid_request", "What is to end is none of yours.")
+		return faulty("invalid_request", "You cannot end this: it does not belong to you.")
 	}
 	switch _, err := b.Cupboard.Take(r.Context(), grants, key); {
 	case err == nil:

@@ -43,7 +43,7 @@ func TestS692_NobodyIsSentElsewhere(t *testing.T) {
 		"twice":                    {"client_id": {"fixed", "other"}},
 	} {
 		page := s.open(s.request("fixed", change))
-		if page.Status != 400 || page.Header.Get("Location") != "" || !strings.Contains(page.Body, "This cannot go on") {
+		if page.Status != 400 || page.Header.Get("Location") != "" || !strings.Contains(page.Body, "This request cannot continue") {
 			t.Errorf("%s: %d %s to %q: %s", name, page.Status, page.URL, page.Header.Get("Location"), page.Body)
 		}
 	}

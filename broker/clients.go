@@ -41,7 +41,7 @@ var used = cupboard.Kind{Name: "broker-client", MaxRecords: 1_000_000, MaxOfPers
 
 var ended = []byte("ended")
 
-var errClient = faulty("invalid_client", "The program is not known here, or no longer. Have it register again.")
+var errClient = faulty("invalid_client", "This service does not know the program. Have it register again.")
 
 // clientOf finds a client. fetch allows a document to be fetched for the request, which
 // may be nil: then one that is known has to do.

@@ -113,7 +113,7 @@ func (b *Broker) answered(w http.ResponseWriter, r *http.Request) {
 		Ends: b.Now().Add(b.GrantLifetime), Person: personOf(id, b.Now()),
 	})
 	if errors.Is(err, cupboard.ErrFull) {
-		err = faulty("access_denied", "You have let too many programs act for you at the same time. Sign out and in again, which ends them, or wait.")
+		err = faulty("access_denied", "Too many programs act for you at the same time. Sign out to end them, then sign in again. Or wait.")
 	}
 	if err != nil {
 		b.tell(r.Context(), ConsentAsked, failed)

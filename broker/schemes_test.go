@@ -33,7 +33,7 @@ func TestS673_SchemesOfApps(t *testing.T) {
 	for id, uri := range map[string]string{client: back, "app": "org.example.other://callback/x"} {
 		scheme, _, _ := strings.Cut(uri, "/")
 		page := s.open(s.request(id, url.Values{"redirect_uri": {uri}}))
-		if policy := page.Header.Get("Content-Security-Policy"); page.Status != 200 || !strings.Contains(page.Body, "you go on to: "+scheme) || !strings.HasSuffix(policy, "form-action 'self' "+scheme) {
+		if policy := page.Header.Get("Content-Security-Policy"); page.Status != 200 || !strings.Contains(page.Body, "you continue to: "+scheme) || !strings.HasSuffix(policy, "form-action 'self' "+scheme) {
 			t.Fatalf("%s: %d %s %s", uri, page.Status, page.Body, policy)
 		}
 		form, _ := page.Form("question")

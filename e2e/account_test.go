@@ -160,17 +160,17 @@ func TestS710_AccountInABrowser(t *testing.T) {
 	b.Do("make a text of the date", chromedp.Evaluate[chromedp.Void](`document.querySelector("[name=birthdate]").type = "text"`))
 	b.Fill("[name=birthdate]", "long ago")
 	b.Click("form button")
-	b.See("does not take one of these values")
+	b.See("does not accept one of these values")
 
 	// E-mail address, by keyboard.
 	b.Open(url + "/auth/account/email")
 	b.Fill("[name=to]", "new@example.com")
 	b.Do("send it by Enter", chromedp.SendKeys(chromedp.CSS("[name=to]"), "\r"))
-	b.See("A code is on its way.")
+	b.See("A code was sent.")
 	b.Screenshot("e-mail")
 	b.Fill("[name=code]", otherThan(lastCode(t, pool, "new@example.com")))
 	b.Click(formThat("confirm") + "button")
-	b.See("The code is not right.")
+	b.See("The code is not correct.")
 	b.Fill("[name=code]", lastCode(t, pool, "new@example.com"))
 	b.Click(formThat("confirm") + "button")
 	b.See("It is confirmed.")
@@ -189,7 +189,7 @@ func TestS710_AccountInABrowser(t *testing.T) {
 		b.Click("form button")
 	}
 	change("Wr0ng-one!", "An0ther-one")
-	b.See("The current password is not right.")
+	b.See("The current password is not correct.")
 	change(password, "short")
 	b.See("The new password is too short.")
 	change(password, "An0ther-one")
@@ -205,7 +205,7 @@ func TestS710_AccountInABrowser(t *testing.T) {
 	key := b.Text("main code")
 	b.Fill("[name=code]", otherThan(appCode(t, key)))
 	b.Click(formThat("confirm") + "button")
-	b.See("whether the clock of your phone is right")
+	b.See("that the clock of your phone is correct")
 	b.Fill("[name=code]", appCode(t, key))
 	b.Click(formThat("confirm") + "button")
 	b.See("The authenticator app is set up.")
@@ -226,7 +226,7 @@ func TestS710_AccountInABrowser(t *testing.T) {
 	b.Click("li button")
 	b.See("The passkey is removed.")
 	other.Click("li button")
-	other.See("It is gone already.")
+	other.See("It was already removed.")
 
 	// The end of it.
 	b.Open(url + "/auth/account/delete")

@@ -43,7 +43,7 @@ func TestS673_AnAppInABrowser(t *testing.T) {
 	b.Fill("#username", "bob@example.com")
 	b.Fill("#password", codegranttest.Password)
 	b.Click("main button")
-	b.See("If you allow it, you go on to: com.example.app:.")
+	b.See("If you allow it, you continue to: com.example.app:.")
 	to, blocked := b.ClickAway("main button[value=allow]")
 	if blocked != "" || !strings.HasPrefix(to, back+"?code=") {
 		t.Errorf("the browser goes to %s, and is kept from it by %q", to, blocked)

@@ -286,11 +286,11 @@ func accountsInTheWay(t *testing.T, p *packaged, users *sqlreplica.Store) {
 	refused := func(what string) {
 		t.Helper()
 		w.Open(goURL + "/auth/login/?redirect_uri=/")
-		w.See("not clear which account")
+		w.See("cannot tell which account")
 	}
 	w.Open(goURL + "/auth/login/?redirect_uri=/")
 	w.login("frank@example.com")
-	w.See("not clear which account")
+	w.See("cannot tell which account")
 	refused("two accounts")
 	p.exec(`UPDATE auth_user SET email = 'else@example.com', username = 'frank@example.com' WHERE username = 'frank'`)
 	p.exec(`DELETE FROM auth_user WHERE username = 'frank2'`)
@@ -310,7 +310,7 @@ func accountsInTheWay(t *testing.T, p *packaged, users *sqlreplica.Store) {
 	w = p.window(t)
 	w.Open(goURL + "/auth/login/?redirect_uri=/")
 	w.login("frank@example.com")
-	w.See("not clear which account")
+	w.See("cannot tell which account")
 	anew := p.client()
 	p.signInAtDjango(anew, "frank@example.com")
 	subject := subjectOf(t, tokenOf(t, anew, "id_token"))

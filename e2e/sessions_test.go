@@ -47,12 +47,12 @@ func TestS585_SessionsInABrowser(t *testing.T) {
 	desk.See("Chrome")
 	desk.Click("li button") // of the other one alone
 	desk.See("The session has ended")
-	desk.See("still accepts what the browser of an ended session holds")
+	desk.See("still accepts the tokens in the browser of an ended session")
 	desk.Open(server.URL + "/auth/sessions")
 	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second))) // tokens say in which second somebody signed in
 	desk.Click("section > form:last-of-type button")                          // everywhere
 	desk.See("You are signed out")
-	desk.See("The sign-in service was not told")
+	desk.See("The sign-in service could not be notified")
 	desk.Click("main a.button")
 	phone.Open(server.URL + "/")
 	phone.See("Sign in to your account")

@@ -127,7 +127,7 @@ func (u *Upstream) callback(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	const again = "This answer is of another attempt, or of another session, or too late. Open the page again that you came from."
+	const again = "This answer belongs to another attempt or another session, or it came too late. Open the page that you came from again."
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil || len(r.URL.RawQuery) > maxQuery {
 		u.turnedAway(w, r, again)
@@ -155,14 +155,14 @@ func (u *Upstream) callback(w http.ResponseWriter, r *http.Request) {
 		u.unavailable(w, r, err)
 		return
 	case query.Has("error"):
-		u.turnedAway(w, r, "The other service was not allowed to give access, or has refused it.")
+		u.turnedAway(w, r, "The other service may not give access, or it refused.")
 		return
 	}
 	got, err := u.ask(r.Context(), url.Values{
 		"grant_type": {"authorization_code"}, "code": {query.Get("code")}, "redirect_uri": {u.Auth.Origin() + u.path("/callback")}, "code_verifier": {a.Verifier},
 	})
 	if errors.As(err, new(*refusal)) {
-		u.turnedAway(w, r, "The other service has refused what it had given a moment before. Open the page again that you came from.")
+		u.turnedAway(w, r, "The other service refused the access that it gave a moment ago. Open the page that you came from again.")
 		return
 	}
 	h := held{Name: u.Name, Issuer: id.Issuer, Subject: id.Subject, AuthTime: id.AuthTime, Session: id.SessionID()}

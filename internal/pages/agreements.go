@@ -24,9 +24,9 @@ type AskForAgent struct {
 }
 
 func (v AskForAgent) layout(t tongue) layout {
-	details := []string{t.say("If you allow it, you go on to: %s.", t.placeOf(v.Place))}
+	details := []string{t.say("If you allow it, you continue to: %s.", t.placeOf(v.Place))}
 	if v.Document != "" {
-		details = append(details, t.say("Who says what the program is: %s.", v.Document))
+		details = append(details, t.say("The program is described at: %s.", v.Document))
 	} else {
 		details = append(details, t.say("The program has chosen its name by itself, and nobody has checked it."))
 	}
@@ -56,12 +56,12 @@ type AgentRefused struct {
 }
 
 func (v AgentRefused) layout(t tongue) layout {
-	reason := t.say("For the people who make the program: %s", v.Reason)
+	reason := t.say("For the developers of the program: %s", v.Reason)
 	if knows(v.Reason) {
 		reason = t.say(v.Reason)
 	}
 	return layout{
-		Mark: warning, Title: t.say("This cannot go on"), Message: t.say("The program that sent you here asks for something that is not possible."),
+		Mark: warning, Title: t.say("This request cannot continue"), Message: t.say("The program that sent you here asks for something that is not possible."),
 		Details: []string{reason, t.say("You can close this window. Nothing has been changed.")},
 	}
 }
@@ -99,7 +99,7 @@ func (v Agreements) layout(t tongue) layout {
 		out.Notice = t.say("It has ended: the program cannot act for you any more.")
 	}
 	if v.More {
-		out.Details = append(out.Details, t.say("There are more than this page shows. End some, and load the page again."))
+		out.Details = append(out.Details, t.say("You have more programs than this page shows. End some, and load the page again."))
 	}
 	var items []Item
 	for _, a := range v.List {

@@ -61,10 +61,10 @@ func (v Sessions) layout(t tongue) layout {
 		out.Notice = t.say("All other sessions have ended.")
 	}
 	if out.Notice != "" {
-		part.Message = t.say("The sign-in service still accepts what the browser of an ended session holds, until that expires. If somebody else has that browser, sign out everywhere: this service then accepts nothing from it.")
+		part.Message = t.say("The sign-in service still accepts the tokens in the browser of an ended session until they expire. If somebody else has that browser, sign out everywhere. This service then accepts nothing from it.")
 	}
 	if v.Elsewhere {
-		part.Message = t.say("Your sessions are kept in your browsers. Others that you may have are not shown here. They end when you sign out everywhere.")
+		part.Message = t.say("Your browsers store your sessions. This page does not show those of your other browsers. They end when you sign out everywhere.")
 	}
 	out.Sections = []Section{part}
 	return out
@@ -96,13 +96,13 @@ func (v SignedOutEverywhere) layout(t tongue) layout {
 		Links: []action{{URL: v.Next, Text: t.say("Continue")}},
 	}
 	if v.RefreshTokens {
-		out.Details = append(out.Details, t.say("The sign-in service was not told. Other apps and browsers can still use what they hold there. This service accepts nothing from them."))
+		out.Details = append(out.Details, t.say("The sign-in service could not be notified. Other apps and browsers can still use their sessions there. This service accepts nothing from them."))
 	}
 	if v.LoginSessions {
 		out.Details = append(out.Details, t.say("In other browsers the sign-in page may still know you. This service has it ask who you are at the next sign-in."))
 	}
 	if v.OtherProcesses {
-		out.Details = append(out.Details, t.say("Other parts of this service could not be told. They accept earlier sign-ins until those expire."))
+		out.Details = append(out.Details, t.say("Other parts of this service could not be notified. They accept earlier sign-ins until those expire."))
 	}
 	return out
 }

@@ -141,8 +141,8 @@ type StepUpFirst struct {
 
 func (v StepUpFirst) layout(t tongue) layout {
 	return layout{
-		Mark: shutDoor, Title: t.say("Please sign in again first"), Message: t.say("What you have sent needs a stronger or more recent sign-in. Nothing has been changed."),
-		Details: []string{t.say("Sign in again, and then send it once more.")},
+		Mark: shutDoor, Title: t.say("Please sign in again first"), Message: t.say("Your request needs a stronger or more recent sign-in. Nothing has been changed."),
+		Details: []string{t.say("Sign in again, then send the request again.")},
 		Links:   []action{{URL: v.SignIn, Text: t.say("Sign in again")}, {URL: v.Home, Text: t.say("Go to the start page")}},
 	}
 }
@@ -170,7 +170,7 @@ func (v StepUpFailed) layout(t tongue) layout {
 		details = append(details, t.say("The page asks for a sign-in within the last %s. The sign-in service did not ask you again.", v.Within))
 	}
 	return layout{
-		Mark: shutDoor, Title: t.say("Signing in again was not enough"), Message: t.say("You are signed in, but not as the page asks for."),
+		Mark: shutDoor, Title: t.say("Signing in again was not enough"), Message: t.say("You are signed in, but this page needs a stronger or more recent sign-in."),
 		Details: details, Correlation: v.Correlation,
 		Links: []action{{URL: v.TryAgain, Text: t.say("Sign in again")}, {URL: v.Home, Text: t.say("Go to the start page")}},
 	}

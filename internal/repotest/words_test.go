@@ -118,3 +118,43 @@ func TestWords(t *testing.T) {
 		t.Fatalf("found %d pages: the walk is broken", n)
 	}
 }
+
+// shown is what pages for people do not say.
+var shown = []word{
+	{regexp.MustCompile(`(?i)people who (?:run|make)\b`), "support, the developers"},
+	{regexp.MustCompile(`(?:^|[.:] )(?:Who|Whoever|What) [^?]*[.:]`), "a subject: the program …, your request …"},
+	{regexp.MustCompile(`(?i)\b(?:was not|could not be|is) told\b`), "notified"},
+	{regexp.MustCompile(`(?i)\bgo(?:es)? on\b`), "continue"},
+	{regexp.MustCompile(`(?i)\blook whether\b`), "check that"},
+	{regexp.MustCompile(`(?i)\bis none of\b|\btakes? no\b`), "does not belong to you, does not accept"},
+}
+
+// longestShown is the number of words in a sentence that people still read at once.
+const longestShown = 25
+
+// TestWordsOfPages refuses them, and long sentences, on the pages that people see.
+func TestWordsOfPages(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(root, "internal/pages/texts/*/en.txt"))
+	if err != nil || len(files) < 5 {
+		t.Fatalf("found %d files: %v", len(files), err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, line := range strings.Split(string(text), "\n") {
+			at := filepath.Base(filepath.Dir(file))
+			for _, w := range shown {
+				if found := w.pattern.FindString(line); found != "" {
+					t.Errorf("%s:%d: %q: write %s", at, i+1, found, w.instead)
+				}
+			}
+			for sentence := range strings.SplitSeq(line, ". ") {
+				if n := len(strings.Fields(sentence)); n > longestShown {
+					t.Errorf("%s:%d: a sentence of %d words: write two", at, i+1, n)
+				}
+			}
+		}
+	}
+}

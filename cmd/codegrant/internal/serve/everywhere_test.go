@@ -13,7 +13,7 @@ import (
 // TestSignOutAtPool: whoever signs out everywhere is signed out at the pool, where the
 // configuration says so, and is told that they are not where it does not, or the pool says no.
 func TestSignOutAtPool(t *testing.T) {
-	const said = "The sign-in service was not told"
+	const said = "The sign-in service could not be notified"
 	for name, tt := range map[string]struct {
 		more string
 		gone bool // the person, at the pool
