@@ -14,7 +14,7 @@ import (
 
 // Sentences for what the pool refuses.
 const (
-	tooMany        text = "There were too many attempts, so the sign-in service accepts no more for now. Try again later. Nothing has been changed."
+	tooMany        text = "There were too many attempts, so the sign-in service accepts no more at the moment. Try again later. Nothing has been changed."
 	wrongCode      text = "The code is not correct. Enter it again, or send another code."
 	oldCode        text = "The code has expired or was used before. Send another code."
 	wrongAppCode   text = "The code is not correct. Wait for the next one, and check that the clock of your phone is correct."
