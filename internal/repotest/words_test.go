@@ -32,8 +32,8 @@ var words = []word{
 // plain are the pages that were rewritten in plain sentences, and strict is what they do not
 // say any more.
 var plain = []string{
-	"README.md", "docs/account.md", "docs/choosing.md", "docs/console.md", "docs/delegation.md", "docs/getting-started.md", "docs/headers.md", "docs/http.md",
-	"docs/journeys.md", "docs/library.md", "docs/machines.md", "docs/pages.md", "docs/problems.md", "docs/reliability.md", "docs/rules.md", "docs/security.md",
+	"README.md", "docs/account.md", "docs/choosing.md", "docs/console.md", "docs/delegation.md", "docs/erasure.md", "docs/getting-started.md", "docs/headers.md", "docs/history.md", "docs/http.md",
+	"docs/journeys.md", "docs/library.md", "docs/machines.md", "docs/pages.md", "docs/problems.md", "docs/reliability.md", "docs/restore.md", "docs/rules.md", "docs/security.md",
 	"docs/session-store.md", "docs/sessions.md", "docs/sign-in-problems.md", "docs/spa.md", "docs/step-up.md", "docs/versions.md",
 }
 
