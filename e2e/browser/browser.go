@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -169,6 +170,16 @@ func (b *Browser) See(text string) {
 			b.t.Fatalf("see %q: page shows %q", text, shown)
 		}
 	}
+}
+
+// Has reports whether the page has an element that a CSS selector names, now. A page that is
+// being replaced has none.
+func (b *Browser) Has(selector string) bool {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.tab, patience)
+	defer cancel()
+	has, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("document.readyState !== 'loading' && document.querySelector("+strconv.Quote(selector)+") !== null"))
+	return err == nil && has
 }
 
 // Text returns the visible text of the first element that a CSS selector names.

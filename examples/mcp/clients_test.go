@@ -16,48 +16,71 @@ import (
 	"testing"
 	"time"
 
-	"github.com/codegrant/codegrant/codegranttest"
 	"github.com/codegrant/codegrant/internal/testenv"
 )
 
-// TestPythonClient does what TestOfficialClient and TestOfficialClientRegisters do, with the
-// Python SDK.
+// TestPythonClient does what the Go SDK does in wholeStory, with the Python SDK, for clients
+// that register, have a document, and are known by an id.
 func TestPythonClient(t *testing.T) {
 	if os.Getenv("CODEGRANT_TEST_CLIENTS") != "all" {
 		t.Log("only with CODEGRANT_TEST_CLIENTS=all")
 		return
 	}
 	python := filepath.Join(testenv.Python(t, "mcp==2.3.0"), "python")
-	for _, by := range []mode{byHand, byGateway, byPool} {
-		d, client, ends := newDemo(t, by), "", ""
-		switch by {
-		case byHand:
-			client = agentClientID
-		case byGateway:
-			ends = "ends"
-		}
-		got := d.drive(t, exec.CommandContext(t.Context(), python, "testdata/client.py", d.url, client, d.callback, ends))
-		for step, want := range map[string]string{
-			"list": "= search,write", "search": "there are 1: handbook", "delete": "you may not call delete_document", "write": "wrote notes", "again": "there are 2: handbook, notes",
-			"refreshed": "there are 2: handbook, notes",
-		} {
-			if by == byPool && (step == "write" || step == "again" || step == "refreshed") {
-				continue // it has registered for the scopes of the first challenge alone, and the pool gives it no other
+	for _, tt := range ways {
+		t.Run(fmt.Sprintf("%s %s", tt.by, tt.how), func(t *testing.T) {
+			d, ends := newDemo(t, tt.by), ""
+			if tt.by == byGateway {
+				ends = "ends"
 			}
-			if !strings.HasSuffix(got[step], want) {
-				t.Errorf("%s: %s: %q, want %q", by, step, got[step], want)
+			got, person := d.drive(t, exec.CommandContext(t.Context(), python, "testdata/client.py", d.url, d.idOf(t, tt.how), d.callback, ends))
+			want := map[string]string{
+				"list": "= search,write", "search": "there are 1: handbook", "delete": "you may not call delete_document",
+				"write": "wrote notes", "again": "there are 2: handbook, notes", "refreshed": "there are 2: handbook, notes", "renewed": "True",
 			}
-		}
-		if refused := got["refused"]; by == byPool && refused != "invalid_scope" || by != byPool && refused != "" {
-			t.Errorf("%s: refused with %q", by, refused)
-		}
-		if by == byGateway && !strings.HasPrefix(got["ended"], "!") {
-			t.Errorf("%s: after a sign-out: %q", by, got["ended"])
-		}
-		if len(d.scopes) != 2 {
-			t.Errorf("%s: bob was asked to sign in %d times", by, len(d.scopes))
-		}
+			if tt.by == byPool && tt.how == registers {
+				// It has registered for the scopes of the first challenge alone, and the pool gives it no other.
+				want = map[string]string{"list": want["list"], "search": want["search"], "delete": want["delete"], "refused": "invalid_scope"}
+			} else {
+				person.wasAsked(tt.by)
+			}
+			if ends != "" {
+				want["ended"] = "! it asks again"
+			}
+			for step, text := range want {
+				if !strings.HasSuffix(got[step], text) {
+					t.Errorf("%s: %q, want %q", step, got[step], text)
+				}
+			}
+			if len(d.scopes) != 2 {
+				t.Errorf("bob was asked to sign in %d times", len(d.scopes))
+			}
+		})
 	}
+}
+
+// ways are how clients come to an id.
+var ways = []struct {
+	by  mode
+	how string
+}{{byGateway, registers}, {byGateway, "a document"}, {byGateway, "an id"}, {byPool, registers}, {byPool, "a document"}, {byHand, "an id"}}
+
+const registers = "registers"
+
+// idOf is what a client is told that it is, which is registers where it is nobody yet.
+func (d *demo) idOf(t *testing.T, how string) string {
+	t.Helper()
+	switch how {
+	case "a document":
+		id := d.publishes(t, d.by)
+		if d.by == byPool {
+			d.admits(t)
+		}
+		return id
+	case "an id":
+		return agentClientID
+	}
+	return registers
 }
 
 // fetch gets documents of any host from where the test publishes them.
@@ -105,29 +128,17 @@ func TestTypeScriptClients(t *testing.T) {
 	}
 	node, programs := testenv.Node(t, "typescript")
 	for _, sdk := range []string{"client", "sdk"} {
-		for _, tt := range []struct {
-			by  mode
-			how string
-		}{{byGateway, "registers"}, {byGateway, "a document"}, {byGateway, "an id"}, {byPool, "registers"}, {byPool, "a document"}, {byHand, "an id"}} {
+		for _, tt := range ways {
 			t.Run(fmt.Sprintf("%s %s %s", sdk, tt.by, tt.how), func(t *testing.T) {
-				d, how, ends := newDemo(t, tt.by), tt.how, ""
-				switch how {
-				case "a document":
-					how = d.publishes(t, tt.by)
-				case "an id":
-					how = agentClientID
-				}
-				if tt.by == byPool && tt.how == "a document" {
-					d.admits(t)
-				}
+				d, ends := newDemo(t, tt.by), ""
 				if tt.by == byGateway {
 					ends = "ends"
 				}
-				program := exec.CommandContext(t.Context(), node, "client.mjs", sdk, d.url, how, d.callback, ends)
+				program := exec.CommandContext(t.Context(), node, "client.mjs", sdk, d.url, d.idOf(t, tt.how), d.callback, ends)
 				program.Dir = programs
-				got := d.drive(t, program)
+				got, person := d.drive(t, program)
 				// At the pool, such a client has registered for the scopes of the first challenge.
-				once := tt.by == byPool && tt.how == "registers"
+				once := tt.by == byPool && tt.how == registers
 				want := map[string]string{
 					"connect": "= connected", "list": "= search,write", "search": "= bob, there are 1: handbook", "delete": "you may not call delete_document",
 					"write": "= bob wrote notes", "again": "= bob, there are 2: handbook, notes", "refreshed": "= bob, there are 2: handbook, notes", "renewed": "true", "ended": "! nobody is there",
@@ -153,6 +164,7 @@ func TestTypeScriptClients(t *testing.T) {
 				if len(d.scopes) != asked {
 					t.Errorf("bob was asked to sign in %d times", len(d.scopes))
 				}
+				person.wasAsked(tt.by)
 			})
 		}
 	}
@@ -204,8 +216,8 @@ func TestServersInOtherLanguages(t *testing.T) {
 }
 
 // drive runs a client that prints what to open, and reads where that ended. It returns what
-// the client says of each step.
-func (d *demo) drive(t *testing.T, c *exec.Cmd) map[string]string {
+// the client says of each step, and who sat at the browser.
+func (d *demo) drive(t *testing.T, c *exec.Cmd) (map[string]string, *person) {
 	t.Helper()
 	in, err := c.StdinPipe()
 	if err != nil {
@@ -216,15 +228,15 @@ func (d *demo) drive(t *testing.T, c *exec.Cmd) map[string]string {
 		t.Fatal(err)
 	}
 	c.Stderr = t.Output()
+	person, steps, signedOut := d.newPerson(t), make(map[string]string), false
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	browser, steps, signedOut := codegranttest.NewBrowser(t), make(map[string]string), false
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		step, text, _ := strings.Cut(lines.Text(), " ")
 		switch {
 		case step == "sign-out":
-			d.signOut(t, browser)
+			person.signOut()
 			signedOut = true
 			fmt.Fprintln(in, "done")
 			continue
@@ -235,12 +247,12 @@ func (d *demo) drive(t *testing.T, c *exec.Cmd) map[string]string {
 			steps[step] = text
 			continue
 		}
-		arrived := d.visit(browser, text, "bob@example.com")
+		arrived := person.visit(text)
 		d.scopes = append(d.scopes, arrived.URL.Query().Get("error"))
 		fmt.Fprintln(in, d.callback+"?"+arrived.URL.RawQuery)
 	}
 	if err := c.Wait(); err != nil {
 		t.Error(err)
 	}
-	return steps
+	return steps, person
 }

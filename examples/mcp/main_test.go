@@ -14,13 +14,13 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/auth"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/modelcontextprotocol/go-sdk/oauthex"
-	"golang.org/x/oauth2"
 
 	"github.com/codegrant/codegrant/codegranttest"
 )
 
 // demo is what main runs, in the test process.
 type demo struct {
+	by       mode
 	url      string
 	callback string
 	arrived  chan *http.Request // at the callback URL of the client
@@ -37,7 +37,7 @@ func newDemo(t *testing.T, by mode) *demo { return newDemoBefore(t, by, "") }
 // newDemoBefore has an MCP server elsewhere; empty: the one here.
 func newDemoBefore(t *testing.T, by mode, tools string) *demo {
 	t.Helper()
-	d := &demo{arrived: make(chan *http.Request, 1), log: new(logs)}
+	d := &demo{by: by, arrived: make(chan *http.Request, 1), log: new(logs)}
 	var p *parts
 	serve := func(h func() http.Handler) string {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h().ServeHTTP(w, r) }))
@@ -45,7 +45,9 @@ func newDemoBefore(t *testing.T, by mode, tools string) *demo {
 		return server.URL
 	}
 	d.callback = serve(func() http.Handler {
-		return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { d.arrived <- r })
+		mux := http.NewServeMux()
+		mux.HandleFunc("/callback", func(_ http.ResponseWriter, r *http.Request) { d.arrived <- r })
+		return mux
 	}) + "/callback"
 	if tools == "" {
 		tools = serve(func() http.Handler { return p.tools })
@@ -63,8 +65,13 @@ func newDemoBefore(t *testing.T, by mode, tools string) *demo {
 
 // authorize is a person who signs in when their client opens the browser.
 func (d *demo) authorize(browser *codegranttest.Browser, email string) auth.AuthorizationCodeFetcher {
+	return d.authorizeBy(func(target string) *http.Request { return d.visit(browser, target, email) })
+}
+
+// authorizeBy has somebody visit what their client opens.
+func (d *demo) authorizeBy(visit func(target string) *http.Request) auth.AuthorizationCodeFetcher {
 	return func(_ context.Context, args *auth.AuthorizationArgs) (*auth.AuthorizationResult, error) {
-		q := d.visit(browser, args.URL, email).URL.Query()
+		q := visit(args.URL).URL.Query()
 		d.scopes = append(d.scopes, q.Get("error"))
 		return &auth.AuthorizationResult{Code: q.Get("code"), State: q.Get("state"), Iss: q.Get("iss")}, nil
 	}
@@ -187,70 +194,5 @@ func TestClientThatIsRefused(t *testing.T) {
 	client := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil)
 	if _, err := client.Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: d.url, OAuthHandler: handler}, nil); err == nil {
 		t.Error("it got in")
-	}
-}
-
-// signOut ends the person's session in the browser.
-func (d *demo) signOut(t *testing.T, browser *codegranttest.Browser) {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.site+"/auth/logout", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Sec-Fetch-Site", "same-origin")
-	r.Header.Set("Accept", "application/json")
-	answer, err := browser.Client.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = answer.Body.Close()
-}
-
-// TestOfficialClientRegisters: a client that nobody knows registers itself, has a person sign
-// in and agree, refreshes, asks for one scope more, and is refused when they have signed out.
-func TestOfficialClientRegisters(t *testing.T) {
-	d := newDemo(t, byGateway)
-	browser, refreshed := codegranttest.NewBrowser(t), 0
-	agree := d.authorize(browser, "bob@example.com")
-	signedOut := false
-	bob := d.connectAs(t, &auth.AuthorizationCodeHandlerConfig{
-		DynamicClientRegistrationConfig: &auth.DynamicClientRegistrationConfig{Metadata: &oauthex.ClientRegistrationMetadata{ClientName: "test", RedirectURIs: []string{d.callback}}},
-		AuthorizationCodeFetcher: func(ctx context.Context, args *auth.AuthorizationArgs) (*auth.AuthorizationResult, error) {
-			if signedOut {
-				return nil, errors.New("nobody is there")
-			}
-			return agree(ctx, args)
-		},
-		NewTokenSource: func(ctx context.Context, c *oauth2.Config, token *oauth2.Token) (oauth2.TokenSource, error) {
-			refreshed++
-			over := *token
-			over.Expiry = time.Now().Add(-time.Minute) // so that it is refreshed at once
-			return c.TokenSource(ctx, &over), nil
-		},
-	})
-	if got := names(t, bob); !slices.Equal(got, []string{"search", "write"}) {
-		t.Errorf("bob sees %q", got)
-	}
-	if text, err := call(t, bob, "search", map[string]any{"text": "holidays"}); err != nil || !strings.HasPrefix(text, "bob, ") {
-		t.Errorf("%q, %v", text, err)
-	}
-	if text, err := call(t, bob, "delete_document", map[string]any{"name": "handbook"}); err == nil || !strings.Contains(err.Error(), "you may not call delete_document") {
-		t.Errorf("bob deletes: %q, %v", text, err)
-	}
-	if text, err := call(t, bob, "write", map[string]any{"name": "notes", "text": "holidays, too"}); err != nil || !strings.HasSuffix(text, "wrote notes") {
-		t.Errorf("%q, %v", text, err)
-	}
-	if len(d.scopes) != 2 || refreshed != 2 {
-		t.Errorf("bob was asked %d times, and %d tokens were refreshed", len(d.scopes), refreshed)
-	}
-	d.signOut(t, browser)
-	signedOut = true
-	for deadline := time.Now().Add(time.Minute); ; { // it is a second at most
-		if _, err := call(t, bob, "search", map[string]any{"text": "holidays"}); err != nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the client goes on after the sign-out")
-		}
 	}
 }

@@ -4,19 +4,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/auth"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
-	"github.com/modelcontextprotocol/go-sdk/oauthex"
 	"golang.org/x/oauth2"
 
 	"github.com/codegrant/codegrant/codegranttest"
@@ -62,57 +58,6 @@ func (d *demo) tell(t *testing.T, operation, body string) {
 	}
 }
 
-// wholeStory is a client of the pool's: bob signs in, lists, calls, is refused a tool, and
-// agrees to a scope more; tokens are refreshed each time, and end with a sign-out everywhere.
-func (d *demo) wholeStory(t *testing.T, config *auth.AuthorizationCodeHandlerConfig) {
-	t.Helper()
-	browser, refreshed, gone := codegranttest.NewBrowser(t), 0, false
-	fetch := d.authorize(browser, "bob@example.com")
-	var endpoint, client, refresh string
-	config.RedirectURL = d.callback
-	config.AuthorizationCodeFetcher = func(ctx context.Context, args *auth.AuthorizationArgs) (*auth.AuthorizationResult, error) {
-		if gone {
-			return nil, errors.New("nobody is there")
-		}
-		return fetch(ctx, args)
-	}
-	config.NewTokenSource = func(ctx context.Context, c *oauth2.Config, token *oauth2.Token) (oauth2.TokenSource, error) {
-		refreshed++
-		endpoint, client, refresh = c.Endpoint.TokenURL, c.ClientID, token.RefreshToken
-		over := *token
-		over.Expiry = time.Now().Add(-time.Minute) // so that it is refreshed at once
-		return c.TokenSource(ctx, &over), nil
-	}
-	bob := d.connectAs(t, config)
-	if got := names(t, bob); !slices.Equal(got, []string{"search", "write"}) {
-		t.Errorf("bob sees %q", got)
-	}
-	if text, err := call(t, bob, "search", map[string]any{"text": "holidays"}); err != nil || !strings.HasPrefix(text, "bob, ") {
-		t.Errorf("%q, %v", text, err)
-	}
-	if text, err := call(t, bob, "delete_document", map[string]any{"name": "handbook"}); err == nil || !strings.Contains(err.Error(), "you may not call delete_document") {
-		t.Errorf("bob deletes: %q, %v", text, err)
-	}
-	if text, err := call(t, bob, "write", map[string]any{"name": "notes", "text": "holidays, too"}); err != nil || !strings.HasSuffix(text, "wrote notes") {
-		t.Errorf("%q, %v", text, err)
-	}
-	if len(d.scopes) != 2 || refreshed != 2 {
-		t.Errorf("bob was asked %d times, and %d tokens were refreshed", len(d.scopes), refreshed)
-	}
-	if status, wrong := refreshes(t, endpoint, client, refresh); status != http.StatusOK {
-		t.Errorf("a refresh before the sign-out: %d %s", status, wrong)
-	}
-	d.tell(t, "AdminUserGlobalSignOut", `{"UserPoolId":"`+demoPool+`","Username":"bob"}`)
-	gone = true
-	if status, wrong := refreshes(t, endpoint, client, refresh); status != http.StatusBadRequest || wrong != "invalid_grant" {
-		t.Errorf("S-675: a refresh after the sign-out: %d %s", status, wrong)
-	}
-	// A token that was given stands to its end (docs/mcp.md); the next one is refused.
-	if _, err := d.connectTo(t, config); err == nil {
-		t.Error("a client that begins again after the sign-out got in without bob")
-	}
-}
-
 // refreshes asks a token endpoint as a client does, and returns the error that it names.
 func refreshes(t *testing.T, endpoint, client, refresh string) (status int, wrong string) {
 	t.Helper()
@@ -141,15 +86,6 @@ func (d *demo) connectTo(t *testing.T, config *auth.AuthorizationCodeHandlerConf
 	return client.Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: d.url, OAuthHandler: handler, DisableStandaloneSSE: true}, nil)
 }
 
-// registers is a client that nobody knows.
-func (d *demo) registers() *auth.AuthorizationCodeHandlerConfig {
-	return &auth.AuthorizationCodeHandlerConfig{
-		DynamicClientRegistrationConfig: &auth.DynamicClientRegistrationConfig{Metadata: &oauthex.ClientRegistrationMetadata{
-			ClientName: "test", RedirectURIs: []string{d.callback}, TokenEndpointAuthMethod: "none", GrantTypes: []string{"authorization_code", "refresh_token"},
-		}},
-	}
-}
-
 // TestS666_ClientsOfThePool: clients that nobody knows register at the pool, or have a
 // document there, and go the whole way; a token that is bound to something else opens
 // nothing.
@@ -161,9 +97,11 @@ func TestS666_ClientsOfThePool(t *testing.T) {
 	t.Run("a document", func(t *testing.T) {
 		d := newDemo(t, byPool)
 		d.admits(t)
-		d.wholeStory(t, &auth.AuthorizationCodeHandlerConfig{
-			ClientIDMetadataDocumentConfig: &auth.ClientIDMetadataDocumentConfig{URL: d.publishes(t, byPool)},
-		})
+		d.wholeStory(t, d.described(t))
+	})
+	t.Run("an id", func(t *testing.T) {
+		d := newDemo(t, byHand)
+		d.wholeStory(t, d.known())
 	})
 }
 

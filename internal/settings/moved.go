@@ -14,7 +14,6 @@ import (
 type Moved struct {
 	ID, Region, Issuer string
 	ClientID           string // of the trigger; empty: not said
-	Profile            string // of AWS's tools; empty: the usual credentials
 	Tickets            *move.Tickets
 }
 
@@ -24,7 +23,7 @@ func (r *reader) moved(key string, m *movedFrom, into *Pool, replica Replica) {
 		return
 	}
 	key += ".moved_from"
-	out := &Moved{ID: m.ID, ClientID: m.ClientID, Profile: m.Profile}
+	out := &Moved{ID: m.ID, ClientID: m.ClientID}
 	first, _, ok := strings.Cut(m.ID, "_")
 	if out.Region = cmp.Or(m.Region, first); !ok {
 		r.fault(key+".id", "%q is not the id of a pool, such as eu-west-1_Ab12Cd34E", m.ID)

@@ -10,7 +10,9 @@ from mcp.client.auth import AuthorizationCodeResult, OAuthClientProvider
 from mcp.client.streamable_http import create_mcp_http_client, streamable_http_client
 from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata
 
-url, client_id, callback = sys.argv[1:4]
+url, how, callback = sys.argv[1:4]
+document = how if how.startswith("https:") else None
+client_id = None if document or how == "registers" else how
 ends = "ends" in sys.argv[4:]  # a sign-out takes tokens back
 
 
@@ -32,6 +34,8 @@ class Storage:
     async def set_client_info(self, info):
         if client_id:
             raise RuntimeError("it registers, although it has an id")
+        if document and info.client_id != document:
+            raise RuntimeError("it registers, although it has a document")
         self.info = info
 
 
@@ -60,7 +64,7 @@ async def step(name, work):
 
 async def main():
     metadata = OAuthClientMetadata(client_name="test", redirect_uris=[callback], token_endpoint_auth_method="none")
-    auth = OAuthClientProvider(url, metadata, Storage(), opened, ended)
+    auth = OAuthClientProvider(url, metadata, Storage(), opened, ended, client_metadata_url=document)
     async with create_mcp_http_client(auth=auth) as http:
         async with streamable_http_client(url, http_client=http) as streams:
             async with ClientSession(streams[0], streams[1]) as session:
@@ -77,8 +81,10 @@ async def main():
                 await step("delete", call("delete_document", name="handbook"))
                 await step("write", call("write", name="notes", text="holidays, too"))
                 await step("again", call("search", text="holidays"))
+                before = auth.context.current_tokens.access_token
                 auth.context.token_expiry_time = 1  # long ago
                 await step("refreshed", call("search", text="holidays"))
+                print("renewed", auth.context.current_tokens.access_token != before, flush=True)
                 if not ends:
                     return
                 print("sign-out", flush=True)
