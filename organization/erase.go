@@ -26,6 +26,9 @@ func (s *Store) Erase(ctx context.Context, tx *sql.Tx, identities []replica.User
 		if err := del("choices of organisations", "DELETE FROM codegrant_organization_choices WHERE person = ?", personOf(&codegrant.Identity{Issuer: u.Issuer, Subject: u.Subject})); err != nil {
 			return nil, fail("erase", err)
 		}
+		if err := del("invitations that were sent", "DELETE FROM codegrant_organization_sent WHERE inviter = ?", personOf(&codegrant.Identity{Issuer: u.Issuer, Subject: u.Subject})); err != nil {
+			return nil, fail("erase", err)
+		}
 		for _, name := range []string{u.Username, u.Subject} { // see by
 			for _, column := range []string{"members SET added_by = '' WHERE added_by", "invitations SET invited_by = '' WHERE invited_by"} {
 				if name == "" {
@@ -39,6 +42,9 @@ func (s *Store) Erase(ctx context.Context, tx *sql.Tx, identities []replica.User
 		// An address that is not verified may be somebody else's.
 		if address, err := addressed(u.Email); err == nil && u.EmailVerified {
 			if err := del("invitations", "DELETE FROM codegrant_organization_invitations WHERE email = ?", address); err != nil {
+				return nil, fail("erase", err)
+			}
+			if err := del("invitations that were sent", "DELETE FROM codegrant_organization_sent WHERE address = ?", hashed(address)); err != nil {
 				return nil, fail("erase", err)
 			}
 		}

@@ -99,6 +99,9 @@ func (s *Store) Resend(ctx context.Context, organization, id, by string) (i Invi
 
 // put writes an invitation with a new token.
 func (s *Store) put(ctx context.Context, tx *sql.Tx, i *Invitation, o Organization) (token string, err error) {
+	if err := s.maySend(ctx, tx, i.Organization, i.Email); err != nil {
+		return "", err
+	}
 	token = rand.Text()
 	now := s.Now().UTC().Truncate(time.Millisecond)
 	i.Created, i.Expires = now, now.Add(s.Valid)

@@ -3,6 +3,7 @@ package organization
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/internal/pages"
 	"github.com/codegrant/codegrant/internal/returnto"
 	"github.com/codegrant/codegrant/replica"
@@ -203,7 +205,7 @@ func (p *Pages) send(v *visit, what string) {
 		return
 	}
 	p.log(v, "invited to an organization", slog.String("organization", o.ID), slog.String("invitation", i.ID))
-	if err := p.Send(v.asked(), p.mail(i, o.Name, token)); err != nil {
+	if err := p.Send(v.asked(), newMail(v.say, pages.LanguageOf(v.r), i, o.Name, p.Link(token))); err != nil {
 		p.Logger.LogAttrs(v.r.Context(), slog.LevelWarn, "invitation not sent", slog.String("invitation", i.ID), slog.String("reason", err.Error()))
 		if !pages.Navigates(v.r) {
 			p.Auth.Answer(v.w, v.r, http.StatusBadGateway, nil)
@@ -215,8 +217,22 @@ func (p *Pages) send(v *visit, what string) {
 	p.done(v, "/members", "sent", p.members)
 }
 
-func (p *Pages) mail(i Invitation, name, token string) Mail {
-	return Mail{To: i.Email, Organization: name, Role: i.Role, URL: p.Link(token), Expires: i.Expires}
+// NewMail is the mail of an invitation to an organisation, in a language of the pages, such
+// as de; in English for any other. url is what [Link] returns.
+func NewMail(language string, i Invitation, organization, url string) Mail {
+	asks := &http.Request{Header: http.Header{"Accept-Language": {language}}}
+	return newMail((&visit{r: asks}).say, pages.LanguageOf(asks), i, organization, url)
+}
+
+// newMail says it in the language of whoever invites: which one the invited person reads is
+// not known.
+func newMail(say func(text, ...any) string, language string, i Invitation, organization, url string) Mail {
+	return Mail{
+		To: i.Email, Organization: organization, Role: i.Role, URL: url, Expires: i.Expires, Language: language,
+		Subject: say(mailSubject, organization),
+		Text: say(mailInvites, organization, i.Role) + "\n\n" + say(mailOpen) + "\n\n" + url + "\n\n" +
+			say(mailUntil, i.Expires) + "\n" + say(mailIgnore) + "\n",
+	}
 }
 
 // Link is where an invitation with a token is accepted.
@@ -264,6 +280,14 @@ func (p *Pages) showInvitation(v *visit, token, why string) {
 	case v.id == nil:
 		s.Message = v.say(signInFirst, i.Email)
 		s.Links = []pages.Link{{URL: login(url.Values{}), Text: v.say(toSignIn)}}
+		if p.CreateUser != nil {
+			s.Message = v.say(signInOrAsk, i.Email)
+			s.Links[0].Text = v.say(toSignInAlone)
+			s.Forms = []pages.Form{{URL: p.home + "/invitation", Text: v.say(toCreate), Quiet: true, Fields: []pages.Field{{Name: "token", Value: token}, {Name: "account", Value: "new"}}}}
+		}
+		if v.r.URL.Query().Get("account") == "made" && p.CreateUser != nil {
+			s.Message, s.Forms = v.say(accountMade, i.Email), nil
+		}
 	case !v.id.EmailVerified || lower(v.id.Email) != i.Email || v.id.Actor != nil:
 		s.Message = v.say(otherAddress, i.Email)
 		s.Links = []pages.Link{{URL: login(url.Values{"prompt": {"login"}}), Text: v.say(otherAccount)}}
@@ -285,9 +309,37 @@ func (p *Pages) gone(v *visit) {
 	pages.Render(v.w, v.r, http.StatusGone, view)
 }
 
+// createUser has a user of the pool made for whoever has the token of an invitation. The answer
+// does not say whether there was one.
+func (p *Pages) createUser(v *visit, token string) {
+	i, o, err := p.Store.Invited(v.r.Context(), token)
+	if errors.Is(err, ErrInvitation) {
+		p.gone(v)
+		return
+	}
+	if err == nil {
+		err = p.CreateUser(v.asked(), i.Email)
+	}
+	if err != nil {
+		p.Logger.LogAttrs(v.r.Context(), slog.LevelWarn, "no account for an invitation", slog.String("invitation", i.ID), slog.String("reason", err.Error()))
+		p.Auth.Refuse(v.w, v.r, &codegrant.Identity{}, fmt.Errorf("%w: %w", codegrant.ErrUnavailable, err))
+		return
+	}
+	p.Logger.LogAttrs(v.r.Context(), slog.LevelInfo, "an account for an invitation", slog.String("invitation", i.ID), slog.String("organization", o.ID))
+	if !pages.Navigates(v.r) {
+		v.w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	returnto.Redirect(v.w, p.home+"/invitation?"+url.Values{"token": {token}, "account": {"made"}}.Encode(), http.StatusSeeOther)
+}
+
 // accept makes whoever is signed in a member, and the organisation the active one.
 func (p *Pages) accept(v *visit) {
 	token := v.form.Get("token")
+	if v.id == nil && v.form.Get("account") == "new" && p.CreateUser != nil {
+		p.createUser(v, token)
+		return
+	}
 	if v.id == nil {
 		p.showInvitation(v, token, "")
 		return

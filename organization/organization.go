@@ -30,7 +30,7 @@ var (
 )
 
 // refusals are the errors that say that something is not to be done, as opposed to not known.
-var refusals = []error{ErrNotFound, ErrLastManager, ErrRole, ErrName, ErrAddress, ErrInvitation, ErrOtherAddress, ErrTooMany, errManages}
+var refusals = []error{ErrNotFound, ErrLastManager, ErrRole, ErrName, ErrAddress, ErrInvitation, ErrOtherAddress, ErrTooMany, ErrTooOften, errManages}
 
 // IsRefusal reports whether an error says that what was asked for is not to be done; any
 // other says that the database did not answer.
@@ -257,7 +257,7 @@ func (s *Store) Rename(ctx context.Context, id, name, by string) error {
 // Delete removes an organisation, with its memberships and invitations.
 func (s *Store) Delete(ctx context.Context, id, by string) error {
 	return fail("delete an organization", s.in(ctx, id, func(tx *sql.Tx, o Organization) error {
-		for _, from := range []string{"codegrant_organization_invitations WHERE organization_id", "codegrant_organization_members WHERE organization_id", "codegrant_organizations WHERE id"} {
+		for _, from := range []string{"codegrant_organization_invitations WHERE organization_id", "codegrant_organization_sent WHERE organization_id", "codegrant_organization_members WHERE organization_id", "codegrant_organizations WHERE id"} {
 			if _, err := s.exec(ctx, tx, "DELETE FROM "+from+" = ?", id); err != nil {
 				return err
 			}
@@ -294,12 +294,24 @@ func (s *Store) get(ctx context.Context, on asker, id string) (o Organization, e
 }
 
 // List returns organisations in the order of their ids, those after one, 100 at most.
-func (s *Store) List(ctx context.Context, after string) (all []Organization, err error) {
+func (s *Store) List(ctx context.Context, after string) ([]Organization, error) {
+	return s.Find(ctx, "", after)
+}
+
+// Find is List for those that have a text in their name, in capital or small letters, or as
+// their id. Which letters other than those of ASCII are the same in both is the database's matter.
+func (s *Store) Find(ctx context.Context, text, after string) (all []Organization, err error) {
+	condition, args := "o.id > ?", []any{after}
+	if text != "" {
+		condition += " AND (o.id = ? OR o.name LIKE ? ESCAPE '!' OR " + s.engine.folded + " LIKE ? ESCAPE '!')"
+		within := "%" + strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(text) + "%"
+		args = append(args, text, within, strings.ToLower(within))
+	}
 	err = s.each(ctx, s.db, func(rows *sql.Rows) error {
 		var o Organization
 		err := o.scan(rows)
 		all = append(all, o)
 		return err
-	}, fmt.Sprintf("SELECT %s FROM codegrant_organizations o WHERE o.id > ? ORDER BY o.id LIMIT %d", organizationColumns, page), after)
+	}, fmt.Sprintf("SELECT %s FROM codegrant_organizations o WHERE %s ORDER BY o.id LIMIT %d", organizationColumns, condition, page), args...)
 	return all, fail("list organizations", err)
 }

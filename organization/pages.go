@@ -24,6 +24,9 @@ const maxForm = 32 << 10
 // Mail is what goes to somebody who is invited.
 type Mail struct {
 	To           string
+	Language     string // that Subject and Text are in, such as de
+	Subject      string // a line of text
+	Text         string // plain text, with the URL in it
 	Organization string // its name, which a member has chosen: show it as text
 	Role         string
 	URL          string // where the invitation is accepted; it has the token in it
@@ -42,6 +45,11 @@ type PagesConfig struct {
 	// Send sends an invitation, by e-mail or however the application does. Defaults to none:
 	// nobody invites on the pages then.
 	Send func(ctx context.Context, m Mail) error
+	// CreateUser makes a user of the pool for an address, which the invitation has verified,
+	// unless somebody has it. It is called for somebody who has opened an invitation, is not
+	// signed in, and asks for an account: so nobody is made a user before they come. Defaults
+	// to none: people sign up on the pool's pages.
+	CreateUser func(ctx context.Context, email string) error
 	// Logger hears of what people change, never of addresses and tokens. Defaults to [slog.Default].
 	Logger *slog.Logger
 }
@@ -172,6 +180,8 @@ func (p *Pages) failed(v *visit, err error, show func(*visit, string)) {
 		why = lastManager
 	case errors.Is(err, ErrTooMany):
 		why = tooMany
+	case errors.Is(err, ErrTooOften):
+		status, why = http.StatusTooManyRequests, tooOften
 	case errors.Is(err, ErrInvitation):
 		status, why = http.StatusGone, notGood
 	}

@@ -28,44 +28,68 @@ type engine struct {
 	inTable  bool // indexes are made with the table
 	// chosenAnew ends the statement that writes the choice of a session.
 	chosenAnew string
+	// there counts the tables of a name.
+	there string
+	// folded is the name of an organisation o in small letters, as far as the engine knows them.
+	folded string
 }
 
 const onConflict = " ON CONFLICT (session) DO UPDATE SET organization_id = excluded.organization_id, chosen = excluded.chosen"
 
 var engines = map[Dialect]engine{
-	SQLite:     {key: "TEXT", text: "TEXT", chosenAnew: onConflict},
-	PostgreSQL: {numbered: true, key: `text COLLATE "C"`, text: "text", tx: &sql.TxOptions{Isolation: sql.LevelReadCommitted}, chosenAnew: onConflict},
+	SQLite: {key: "TEXT", text: "TEXT", chosenAnew: onConflict, there: "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?", folded: "LOWER(o.name)"},
+	PostgreSQL: {
+		numbered: true, key: `text COLLATE "C"`, text: "text", tx: &sql.TxOptions{Isolation: sql.LevelReadCommitted}, chosenAnew: onConflict,
+		there: "SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = ?", folded: "LOWER(o.name)",
+	},
 	MySQL: { // bytes have no collation, and fit into a key
 		key: "VARBINARY(320)", text: "VARBINARY(1024)", end: " ENGINE = InnoDB ROW_FORMAT = DYNAMIC", inTable: true,
 		tx:         &sql.TxOptions{Isolation: sql.LevelReadCommitted},
 		chosenAnew: " ON DUPLICATE KEY UPDATE organization_id = VALUES(organization_id), chosen = VALUES(chosen)",
+		there:      "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?",
+		folded:     "LOWER(CONVERT(o.name USING utf8mb4))",
 	},
 }
 
 // table is one of ours: K stands for a column that is compared, T for other text.
-type table struct{ name, columns, index string }
+type table struct {
+	name, columns string
+	indexes       []string // name (columns)
+}
 
 var tables = []table{
-	{"codegrant_organizations", "id K NOT NULL PRIMARY KEY, name T NOT NULL, created BIGINT NOT NULL, updated BIGINT NOT NULL", ""},
+	{"codegrant_organizations", "id K NOT NULL PRIMARY KEY, name T NOT NULL, created BIGINT NOT NULL, updated BIGINT NOT NULL", nil},
 	{"codegrant_organization_members", "organization_id K NOT NULL, user_id BIGINT NOT NULL, role K NOT NULL, since BIGINT NOT NULL, added_by T NOT NULL, PRIMARY KEY (organization_id, user_id)",
-		"codegrant_organization_members_user (user_id)"},
+		[]string{"codegrant_organization_members_user (user_id)"}},
 	{"codegrant_organization_choices", "session K NOT NULL PRIMARY KEY, person K NOT NULL, organization_id K NOT NULL, chosen BIGINT NOT NULL",
-		"codegrant_organization_choices_person (person, chosen)"},
+		[]string{"codegrant_organization_choices_person (person, chosen)"}},
 	{"codegrant_organization_invitations", "id K NOT NULL PRIMARY KEY, organization_id K NOT NULL, email K NOT NULL, role K NOT NULL, token K NOT NULL, " +
-		"created BIGINT NOT NULL, expires BIGINT NOT NULL, sent BIGINT NOT NULL, invited_by T NOT NULL, UNIQUE (organization_id, email), UNIQUE (token)", ""},
+		"created BIGINT NOT NULL, expires BIGINT NOT NULL, sent BIGINT NOT NULL, invited_by T NOT NULL, UNIQUE (organization_id, email), UNIQUE (token)", nil},
+	{"codegrant_organization_sent", "id K NOT NULL PRIMARY KEY, organization_id K NOT NULL, inviter K NOT NULL, address K NOT NULL, sent BIGINT NOT NULL", []string{
+		"codegrant_organization_sent_organization (organization_id, sent)", "codegrant_organization_sent_inviter (inviter, sent)",
+		"codegrant_organization_sent_address (address, sent)",
+	}},
+	{"codegrant_organization_schema", "version BIGINT NOT NULL PRIMARY KEY, made BIGINT NOT NULL", nil},
 }
+
+// version is that of the tables: 1 had neither the mails that were sent nor this number.
+const version = 2
 
 // statements are those that make the tables where they are missing.
 func (e engine) statements() (all []string) {
 	types := strings.NewReplacer(" K ", " "+e.key+" ", " T ", " "+e.text+" ")
 	for _, t := range tables {
 		columns := types.Replace(t.columns)
-		if t.index != "" && e.inTable {
-			columns += ", KEY " + t.index
+		for _, index := range t.indexes {
+			if e.inTable {
+				columns += ", KEY " + index
+			}
 		}
 		all = append(all, "CREATE TABLE IF NOT EXISTS "+t.name+" ("+columns+")"+e.end)
-		if name, on, ok := strings.Cut(t.index, " "); ok && !e.inTable {
-			all = append(all, "CREATE INDEX IF NOT EXISTS "+name+" ON "+t.name+" "+on)
+		for _, index := range t.indexes {
+			if name, on, _ := strings.Cut(index, " "); !e.inTable {
+				all = append(all, "CREATE INDEX IF NOT EXISTS "+name+" ON "+t.name+" "+on)
+			}
 		}
 	}
 	return all
@@ -97,7 +121,34 @@ func (s *Store) Migrate(ctx context.Context) error {
 			}
 		}
 	}
-	return nil
+	have, want, err := s.Versions(ctx)
+	if err == nil && have < want {
+		if _, err = s.exec(ctx, s.db, "INSERT INTO codegrant_organization_schema (version, made) VALUES (?, ?)", want, s.millis()); err != nil {
+			have, _, err = s.Versions(ctx) // of two that come at once, one makes the row
+			if err == nil && have < want {
+				err = fmt.Errorf("its version stays %d", have)
+			}
+		}
+	}
+	return fail("make the tables of organizations", err)
+}
+
+// Versions returns the version of the tables, 0 where there are none, and the one that this
+// program needs.
+func (s *Store) Versions(ctx context.Context) (have, want int64, err error) {
+	count := func(what string, args ...any) (n int64) {
+		if err == nil {
+			err = s.each(ctx, s.db, func(row *sql.Rows) error { return row.Scan(&n) }, what, args...)
+		}
+		return n
+	}
+	if count(s.engine.there, "codegrant_organization_schema") > 0 {
+		have = count("SELECT COALESCE(MAX(version), 0) FROM codegrant_organization_schema")
+	}
+	if have == 0 && count(s.engine.there, "codegrant_organizations") > 0 {
+		have = 1
+	}
+	return have, version, fail("look up the version of the tables of organizations", err)
 }
 
 // asker is a database, or a transaction in it.

@@ -49,4 +49,16 @@ const (
 	tooMany     text = "There are too many of them."
 	notSent     text = "The invitation could not be sent. Try again later."
 	noAddress   text = "Enter an e-mail address such as name@example.com."
+	tooOften    text = "Too many invitations were sent in the last 24 hours. Try again tomorrow."
+
+	signInOrAsk   text = "Sign in with the address %s to accept the invitation. If you have no account yet, create one."
+	toSignInAlone text = "I have an account: sign in"
+	toCreate      text = "Create an account"
+	accountMade   text = "If there was no account for %s, it is created now. Its temporary password comes by e-mail. Sign in with it to accept the invitation."
+
+	mailSubject text = "Invitation to %s"
+	mailInvites text = "You are invited to %s, as %s."
+	mailOpen    text = "Open this link to accept the invitation:"
+	mailUntil   text = "It can be used once, with this address, until %s."
+	mailIgnore  text = "If you do not expect it, ignore this message. Nothing happens then."
 )

@@ -98,6 +98,9 @@ func tongueOf(r *http.Request) tongue {
 
 func (t tongue) String() string { return Languages[t].String() }
 
+// LanguageOf is the language that a request asks for, as its tag: one of [Languages].
+func LanguageOf(r *http.Request) string { return tongueOf(r).String() }
+
 // say is a text of the catalogue in the language. What is not there stays as it is. The
 // values come from elsewhere and are not translated, save moments ([time.Time]) and spans
 // of time ([time.Duration]).

@@ -19,6 +19,8 @@ type Organizations struct {
 	Roles []string
 	Valid time.Duration
 	SMTP  *SMTP // nil: nobody is sent anything
+	// CreateUsers makes users of the pool for people who open an invitation and ask for it.
+	CreateUsers bool
 }
 
 // SMTP is the mail server that sends invitations.
@@ -37,7 +39,7 @@ func (r *reader) organizations(f *file, s *Settings) {
 	if c == nil || !c.Enabled && (r.has("organizations.enabled") || !r.hasBelow("organizations")) {
 		return
 	}
-	out := &Organizations{Roles: c.Roles, Valid: c.InvitationValid}
+	out := &Organizations{Roles: c.Roles, Valid: c.InvitationValid, CreateUsers: c.CreateUsers}
 	if !s.Replica.Enabled && r.uses("replica") && !r.faulty("replica") {
 		r.fault("organizations", "members are people of the replica, and there is none; write replica: true")
 	}

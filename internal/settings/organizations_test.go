@@ -9,10 +9,10 @@ import (
 func TestOrganizations(t *testing.T) {
 	const (
 		before = "  - {path: /, upstream: \"http://127.0.0.1:1\", organization_roles: [owner]}\ndatabase: sqlite:app.db\nreplica: true\n"
-		own    = "organizations:\n  roles: [owner, guest]\n  invitation_valid: 24h\n  smtp: {url: \"smtp://mailer:hunter2@mail.example.com\", from: Example <no-reply@example.com>}\n"
+		own    = "organizations:\n  roles: [owner, guest]\n  invitation_valid: 24h\n  create_users: true\n  smtp: {url: \"smtp://mailer:hunter2@mail.example.com\", from: Example <no-reply@example.com>}\n"
 	)
 	s := load(t, write(t, ruledPool+before+own, nil), nil)
-	if o := s.Organizations; o == nil || o.Roles[0] != "owner" || o.Valid.Hours() != 24 || o.SMTP.Address != "mail.example.com:587" || o.SMTP.Plain || o.SMTP.TLS || o.SMTP.User != "mailer" || o.SMTP.Password.Reveal() != "hunter2" {
+	if o := s.Organizations; o == nil || o.Roles[0] != "owner" || o.Valid.Hours() != 24 || !o.CreateUsers || o.SMTP.Address != "mail.example.com:587" || o.SMTP.Plain || o.SMTP.TLS || o.SMTP.User != "mailer" || o.SMTP.Password.Reveal() != "hunter2" {
 		t.Errorf("%+v", s.Organizations)
 	}
 	if got := s.Routes[0].Permissions; len(got) != 1 || got[0].String() != "organization role owner" {

@@ -59,7 +59,11 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 		return err
 	}
 	if c.Status || c.DryRun {
-		return c.look(ctx, out, []versioned{{"sessions", sessions}, {"replica", users}})
+		organizations, err := db.OrganizationStore(nil)
+		if err != nil {
+			return err
+		}
+		return c.look(ctx, out, []versioned{{"sessions", sessions}, {"replica", users}, {"organizations", organizations}})
 	}
 	if err := sessions.Migrate(ctx); err != nil {
 		return err

@@ -353,9 +353,10 @@ func (c expel) Run(ctx context.Context, out *terminal.Streams) error {
 
 type invite struct {
 	one
-	Email string `arg:"" help:"Address that is invited."`
-	Role  string `env:"-" placeholder:"ROLE" help:"Role. Defaults to the last one of the configuration."`
-	Print bool   `env:"-" help:"Print the link in place of sending it. A person with the link and the address can accept."`
+	Email    string `arg:"" help:"Address that is invited."`
+	Role     string `env:"-" placeholder:"ROLE" help:"Role. Defaults to the last one of the configuration."`
+	Language string `env:"-" default:"en" placeholder:"TAG" help:"Language of the mail, such as de: one of those that the pages have."`
+	Print    bool   `env:"-" help:"Print the link in place of sending it. A person with the link and the address can accept."`
 }
 
 // Help is shown by codegrant orgs invite --help.
@@ -388,7 +389,7 @@ func (c invite) Run(ctx context.Context, out *terminal.Streams) error {
 			_, err = fmt.Fprintln(out.Stdout, link)
 			return err
 		}
-		return parts.Invitations(*o.settings.Organizations.SMTP)(ctx, organization.Mail{To: i.Email, Organization: found.Name, Role: i.Role, URL: link, Expires: i.Expires})
+		return parts.Invitations(*o.settings.Organizations.SMTP)(ctx, organization.NewMail(c.Language, i, found.Name, link))
 	})
 }
 

@@ -35,10 +35,9 @@ func sendMail(ctx context.Context, to settings.SMTP, m organization.Mail) error 
 	if message.To(m.To) != nil { // which repeats the address
 		return errors.New("the address of the invitation is none")
 	}
-	message.Subject("Invitation to " + m.Organization)
-	message.SetBodyString(mail.TypeTextPlain, fmt.Sprintf(
-		"You are invited to %s, as %s.\n\nOpen this to accept:\n\n%s\n\nThe invitation can be used once, with this address, until %s.\nIf you do not expect it, leave it alone: nothing happens then.\n",
-		m.Organization, m.Role, m.URL, m.Expires.UTC().Format("2 January 2006, 15:04 UTC")))
+	message.Subject(m.Subject)
+	message.SetGenHeader("Content-Language", m.Language)
+	message.SetBodyString(mail.TypeTextPlain, m.Text)
 	_, port, err := net.SplitHostPort(to.Address)
 	if err != nil {
 		return err

@@ -11,13 +11,16 @@ import (
 )
 
 // organizationPages are those on which people switch what they act for; nil: there is none.
-func organizationPages(s *settings.Settings, pool settings.Pool, st *stores, auth *codegrant.Auth, c codegrant.Config) (http.Handler, error) {
+func organizationPages(g *generation, pool *settings.Pool, st *stores, auth *codegrant.Auth, c codegrant.Config) (http.Handler, error) {
 	if st.acting == nil {
 		return nil, nil
 	}
 	config := organization.PagesConfig{Auth: auth, Store: st.acting, People: st.replica, Prefix: pool.Prefix, Logger: c.Logger}
-	if smtp := s.Organizations.SMTP; smtp != nil {
+	if smtp := g.Organizations.SMTP; smtp != nil {
 		config.Send = parts.Invitations(*smtp)
+	}
+	if g.Organizations.CreateUsers {
+		config.CreateUser = (&atPool{g: g, pool: pool}).createUser
 	}
 	return organization.NewPages(config)
 }

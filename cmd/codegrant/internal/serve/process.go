@@ -352,7 +352,7 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 		Transport: p.tracing.Upstream(p.transport), Logger: p.log, OnRequest: g.decided, OnPass: g.pass, OnUpstream: p.metrics.outside.upstream,
 		InAnyGroup: s.People.InAnyGroup, AnyRole: s.AnyRole,
 	}
-	for _, pool := range s.Pools {
+	for i, pool := range s.Pools {
 		running := runningPool{digest: pool.Digest}
 		if before != nil && before.stores == st && before.pools[pool.Name].digest == pool.Digest {
 			running = before.pools[pool.Name]
@@ -386,7 +386,7 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 			if running.account, err = accountPages(pool, running.auth, c); err != nil {
 				return nil, fmt.Errorf("pool %s: %w", pool.Name, err)
 			}
-			if running.organizations, err = organizationPages(s, pool, st, running.auth, c); err != nil {
+			if running.organizations, err = organizationPages(g, &s.Pools[i], st, running.auth, c); err != nil {
 				return nil, fmt.Errorf("pool %s: %w", pool.Name, err)
 			}
 		}

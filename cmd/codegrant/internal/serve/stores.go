@@ -41,7 +41,7 @@ type storesKey struct {
 func storesOf(s *settings.Settings) storesKey {
 	key := storesKey{kind: s.Sessions, database: s.Database, redis: s.RedisURL, replica: s.Replica, given: s.LongestSignIn()}
 	if o := s.Organizations; o != nil {
-		key.organizations = fmt.Sprint(o.Roles, o.Valid)
+		key.organizations = fmt.Sprint(o.Roles, o.Valid, o.CreateUsers)
 		if m := o.SMTP; m != nil {
 			key.organizations += fmt.Sprintf(" %x", sha256.Sum256(fmt.Append(nil, *m, m.Password.Reveal())))
 		}

@@ -1,0 +1,61 @@
+package serve
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+)
+
+// createUser makes a user of the pool for a person who has opened an invitation, unless
+// somebody has the address, at the pool or at the provider that its domain leads to. The
+// invitation went to the address, so that it is verified. Cognito mails a temporary password.
+func (a *atPool) createUser(ctx context.Context, email string) error {
+	if choose := a.pool.Config.ProviderFor; choose != nil {
+		if name, identifier := choose(email); name+identifier != "" {
+			return nil
+		}
+	}
+	if err := a.open(ctx); err != nil {
+		return err
+	}
+	id, filter, most := a.id(), fmt.Sprintf("email = %q", email), int32(1)
+	found, err := a.client.ListUsers(ctx, &cognitoidentityprovider.ListUsersInput{UserPoolId: &id, Filter: &filter, Limit: &most})
+	if err != nil {
+		return withoutAddress("look for users with the address", err, email)
+	}
+	if len(found.Users) > 0 {
+		return nil
+	}
+	emailName, verifiedName, verified := "email", "email_verified", "true"
+	in := &cognitoidentityprovider.AdminCreateUserInput{
+		UserPoolId: &id, Username: &email, DesiredDeliveryMediums: []types.DeliveryMediumType{types.DeliveryMediumTypeEmail},
+		UserAttributes: []types.AttributeType{{Name: &emailName, Value: &email}, {Name: &verifiedName, Value: &verified}},
+	}
+	_, err = a.client.AdminCreateUser(ctx, in)
+	var form *types.InvalidParameterException
+	if errors.As(err, &form) {
+		// Where addresses are aliases, a username must not look like one.
+		username := strings.ToLower(rand.Text())
+		in.Username = &username
+		_, err = a.client.AdminCreateUser(ctx, in)
+	}
+	var taken *types.UsernameExistsException
+	var alias *types.AliasExistsException
+	if errors.As(err, &taken) || errors.As(err, &alias) { // by somebody who was quicker
+		return nil
+	}
+	return withoutAddress("create a user", err, email)
+}
+
+// withoutAddress is an error for the log.
+func withoutAddress(what string, err error, email string) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %s", what, strings.ReplaceAll(err.Error(), email, "(the address)"))
+}
