@@ -7,6 +7,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/backups"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/demo"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/doctor"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/health"
@@ -47,7 +48,8 @@ type cli struct {
 	Man            manual.Man             `cmd:"" help:"Write man pages."`
 	Version        versionFlag            `env:"-" help:"Print the version and exit."`
 	Orgs           orgs.Command           `cmd:"" help:"List organisations that people act for, their members and invitations, and change them."`
-	Restore        restoring.Command      `cmd:"" help:"Make people again whom the pool has lost, as they were at a time."`
+	Backup         backups.Command        `cmd:"" help:"Write people, groups, history and organisations of the database to an encrypted file, or verify one."`
+	Restore        restoring.Command      `cmd:"" help:"Make people again whom the pool has lost, as they were at a time; or read a backup into a database."`
 }
 
 const description = `Sign-in with Amazon Cognito for Go services and the backends behind them.

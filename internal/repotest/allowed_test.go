@@ -217,6 +217,9 @@ var allowed = map[string]map[string]string{
 		"github.com/aws/aws-sdk-go-v2": "the API of both pools",
 		"golang.org/x/time":            "how many calls a second",
 	},
+	"backup": {
+		"filippo.io/age": "encrypts the file",
+	},
 	"restore": {
 		"replica":                      "how people were, and are",
 		"replica/sqlreplica":           "the store that keeps a history",
@@ -307,6 +310,8 @@ var allowed = map[string]map[string]string{
 		"github.com/mattn/go-runewidth": "how wide characters are",
 	},
 	"cmd/codegrant/internal/parts": {
+		"backup":                         "what backups call the engine",
+		"filippo.io/age":                 "keys of backups, in files",
 		".":                              "the pool that sessions are bound to",
 		"cognito":                        "client secrets, as the pool asks for them",
 		"cupboard":                       "the one that marks are kept in",
@@ -363,6 +368,7 @@ var allowed = map[string]map[string]string{
 		"github.com/alecthomas/kong":      "the table of commands, which it describes",
 	},
 	"cmd/codegrant": {
+		"cmd/codegrant/internal/backups":   "the command",
 		"cmd/codegrant/internal/demo":      "the command",
 		"cmd/codegrant/internal/doctor":    "the command",
 		"cmd/codegrant/internal/health":    "the command",
@@ -499,7 +505,15 @@ var allowed = map[string]map[string]string{
 		"move":                            "does it",
 		"github.com/aws/aws-sdk-go-v2":    "the API of Cognito",
 	},
+	"cmd/codegrant/internal/backups": {
+		"backup":                          "writes and verifies it",
+		"cmd/codegrant/internal/parts":    "the database, and keys",
+		"cmd/codegrant/internal/terminal": "where it speaks",
+		"filippo.io/age":                  "makes a key",
+	},
 	"cmd/codegrant/internal/restoring": {
+		"backup":                          "reads a file into the database",
+		"filippo.io/age":                  "keys of a backup",
 		"cmd/codegrant/internal/parts":    "the stores, and the pool",
 		"cmd/codegrant/internal/terminal": "where it speaks",
 		"replica/sqlreplica":              "whether the history reaches back",

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 
+	"github.com/codegrant/codegrant/backup"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/sqlite"
 	"github.com/codegrant/codegrant/directory"
 	"github.com/codegrant/codegrant/internal/settings"
@@ -33,6 +34,7 @@ type Database struct {
 	Webhooks webhook.Dialect
 
 	Organizations organization.Dialect
+	Backups       backup.Dialect
 }
 
 // System is what OpenTelemetry calls the engine.
@@ -53,13 +55,13 @@ func OpenDatabase(raw string) (*Database, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &Database{db, "SQLite", sqlstore.SQLite, sqlreplica.SQLite, directory.SQLite, webhook.SQLite, organization.SQLite}, nil
+		return &Database{db, "SQLite", sqlstore.SQLite, sqlreplica.SQLite, directory.SQLite, webhook.SQLite, organization.SQLite, backup.SQLite}, nil
 	case "postgres", "postgresql":
 		config, err := pgx.ParseConfig(raw)
 		if err != nil {
 			return nil, errors.New("database URL is not a valid PostgreSQL URL")
 		}
-		return &Database{stdlib.OpenDB(*config), "PostgreSQL", sqlstore.PostgreSQL, sqlreplica.PostgreSQL, directory.PostgreSQL, webhook.PostgreSQL, organization.PostgreSQL}, nil
+		return &Database{stdlib.OpenDB(*config), "PostgreSQL", sqlstore.PostgreSQL, sqlreplica.PostgreSQL, directory.PostgreSQL, webhook.PostgreSQL, organization.PostgreSQL, backup.PostgreSQL}, nil
 	case "mysql", "mariadb":
 		config, err := mysqlConfig(raw)
 		if err != nil {
@@ -69,7 +71,7 @@ func OpenDatabase(raw string) (*Database, error) {
 		if err != nil {
 			return nil, errors.New("database URL is not a valid MySQL URL")
 		}
-		return &Database{sql.OpenDB(connector), "MySQL", sqlstore.MySQL, sqlreplica.MySQL, directory.MySQL, webhook.MySQL, organization.MySQL}, nil
+		return &Database{sql.OpenDB(connector), "MySQL", sqlstore.MySQL, sqlreplica.MySQL, directory.MySQL, webhook.MySQL, organization.MySQL, backup.MySQL}, nil
 	}
 	return nil, fmt.Errorf("database URL %w", errDatabaseURL)
 }

@@ -19,8 +19,12 @@ type Command struct {
 	User      string `env:"-" placeholder:"WHO" help:"One person: row or sub, or what the replica knows of a deleted person."`
 	Group     string `env:"-" placeholder:"NAME" help:"People who were in this group then."`
 	Everybody bool   `env:"-" help:"Everybody whom the pool had then."`
-	AsOf      string `env:"-" placeholder:"TIME" required:"" help:"The time to go back to: 2026-03-01T12:00:00Z, 2026-03-01 (its beginning, UTC), or a time ago, such as 36h."`
+	AsOf      string `env:"-" placeholder:"TIME" help:"The time to go back to: 2026-03-01T12:00:00Z, 2026-03-01 (its beginning, UTC), or a time ago, such as 36h."`
 	Yes       bool   `env:"-" help:"Do it. Without it, the command prints the plan."`
+
+	From      string   `env:"-" type:"path" placeholder:"FILE" help:"Read this backup into the database, and ask no pool."`
+	Identity  []string `type:"path" placeholder:"FILE" help:"With --from: file with the secret key that opens the backup."`
+	Overwrite bool     `env:"-" help:"With --from: the database may have people; those of the backup become as they were then."`
 }
 
 // Help is shown by codegrant restore --help.
@@ -41,11 +45,33 @@ Examples:
   codegrant restore --everybody --as-of 2h                  the plan
   codegrant restore --everybody --as-of 2h --yes
   codegrant restore --user 17 --as-of 36h --yes
-  codegrant restore --group admins --as-of 2026-03-01 --json`
+  codegrant restore --group admins --as-of 2026-03-01 --json
+
+With --from it reads a file of codegrant backup into the database instead, all or
+nothing. The tables have to exist: run codegrant migrate. Stop codegrant serve and
+codegrant sync before.
+
+  codegrant restore --from people.backup --identity backup.key --yes
+  codegrant restore --from people.backup --identity backup.key --overwrite --yes`
 }
 
 // Validate is called with the flags.
 func (c Command) Validate() error {
+	if c.From != "" {
+		switch {
+		case c.User != "" || c.Group != "" || c.Everybody || c.AsOf != "" || c.Pool != "":
+			return errors.New("--from restores the whole of a backup: leave out --user, --group, --everybody, --as-of and --pool")
+		case len(c.Identity) == 0:
+			return errors.New("name the secret key with --identity")
+		}
+		return nil
+	}
+	if c.Overwrite || len(c.Identity) > 0 {
+		return errors.New("--overwrite and --identity need --from")
+	}
+	if c.AsOf == "" {
+		return errors.New("name the time to go back to: --as-of TIME")
+	}
 	n := 0
 	for _, said := range []bool{c.User != "", c.Group != "", c.Everybody} {
 		if said {
@@ -53,7 +79,7 @@ func (c Command) Validate() error {
 		}
 	}
 	if n != 1 {
-		return errors.New("say whom: --user, --group or --everybody")
+		return errors.New("say whom: --user, --group or --everybody; or name a backup with --from")
 	}
 	return nil
 }
@@ -73,6 +99,9 @@ type told struct {
 const maxShown = 50
 
 func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
+	if c.From != "" {
+		return c.fromFile(ctx, out)
+	}
 	at, err := parts.ParseMoment(c.AsOf, time.Now())
 	if err != nil {
 		return err
