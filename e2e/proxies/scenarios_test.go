@@ -56,7 +56,7 @@ func scenarios() []scenario {
 		{"nor as trailers", trailers, false, false},
 		{"`Connection` takes no header away", connection, false, false},
 		{"what a client says of its address, or of another request, does nothing", claims, false, false},
-		{"an upgrade that is no WebSocket does not pass", upgrades, false, false},
+		{"an upgrade to another protocol than WebSocket does not pass", upgrades, false, false},
 		{"a WebSocket of the site's own pages passes", ownWebSocket, true, false},
 		{"a WebSocket of another origin does not", foreignWebSocket, true, false},
 		{"a path in disguise opens nothing", disguises, false, false},

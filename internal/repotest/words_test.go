@@ -29,14 +29,7 @@ var words = []word{
 	{regexp.MustCompile(`(?i)\bin order to\b`), "to"},
 }
 
-// plain are the pages that were rewritten in plain sentences, and strict is what they do not
-// say any more.
-var plain = []string{
-	"README.md", "docs/account.md", "docs/choosing.md", "docs/console.md", "docs/delegation.md", "docs/erasure.md", "docs/getting-started.md", "docs/headers.md", "docs/history.md", "docs/http.md",
-	"docs/journeys.md", "docs/library.md", "docs/machines.md", "docs/pages.md", "docs/problems.md", "docs/reliability.md", "docs/restore.md", "docs/rules.md", "docs/security.md",
-	"docs/session-store.md", "docs/sessions.md", "docs/sign-in-problems.md", "docs/spa.md", "docs/step-up.md", "docs/versions.md",
-}
-
+// strict is what pages do not say either.
 var strict = []word{
 	{regexp.MustCompile(`(?i)\bwhoever\b`), "a person who …, anybody who …"},
 	{regexp.MustCompile(`(?:^|[.:] |\*\*)What [^?|]*?[.;]`), "a subject: the page …, the answer …"},
@@ -102,10 +95,7 @@ func TestWords(t *testing.T) {
 		prose := fenced.ReplaceAllStringFunc(string(text), func(block string) string {
 			return strings.Repeat("\n", strings.Count(block, "\n")) // lines keep their numbers
 		})
-		refused := words
-		if slices.Contains(plain, filepath.ToSlash(name)) {
-			refused = append(slices.Clone(words), strict...)
-		}
+		refused := append(slices.Clone(words), strict...)
 		for i, line := range strings.Split(prose, "\n") {
 			for _, w := range refused {
 				if found := w.pattern.FindString(line); found != "" {
