@@ -68,3 +68,36 @@ func TestS774_WhoSomebodyWas(t *testing.T) {
 		})
 	}
 }
+
+// TestS770_EveryWayToComeIn: whoever comes in by a sign-in that a sibling has made is who
+// they were, too, and so is whoever comes in again after the replica was turned on.
+func TestS770_EveryWayToComeIn(t *testing.T) {
+	users := &told{Store: new(accounts)}
+	p := newPlatform(t)
+	p.backend("a.example.test", sharing)
+	p.backend("b.example.test", func(c *codegrant.Config) {
+		sharing(c)
+		c.Replica = users
+		c.SamePerson = func(context.Context, *verify.Claims) (string, string, error) {
+			return "https://old.example.com", "her-old-sub", nil
+		}
+	})
+	p.backend("c.example.test", func(c *codegrant.Config) {
+		sharing(c)
+		c.Replica = users
+		c.SamePerson = func(context.Context, *verify.Claims) (string, string, error) {
+			return "", "", fmt.Errorf("%w: canary", codegrant.ErrUnavailable)
+		}
+	})
+	browser := p.browser()
+	browser.SignIn("https://a.example.test/", "alice@example.com", codegranttest.Password)
+	if r := get(t, browser.Client, "https://c.example.test/"); r.StatusCode != 503 || users.all != 0 {
+		t.Errorf("who she was cannot be found out: %d, and the replica heard of %d", r.StatusCode, users.all)
+	}
+	if r := get(t, browser.Client, "https://b.example.test/"); r.StatusCode != 200 {
+		t.Errorf("%d", r.StatusCode)
+	}
+	if len(users.of) != 1 || users.of[0] == nil || *users.of[0] != (replica.Of{Issuer: "https://old.example.com", Subject: "her-old-sub", By: "sign-in"}) {
+		t.Errorf("the replica heard of %+v", users.of)
+	}
+}

@@ -11,6 +11,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+
 	"github.com/codegrant/codegrant/verify"
 )
 
@@ -78,6 +82,33 @@ func (t *Tickets) mac(subject string) string {
 	h := hmac.New(sha256.New, t.key)
 	fmt.Fprintf(h, "codegrant move 1\x00%s\x00%s\x00%s", t.old, t.new, subject)
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
+}
+
+// Find returns what finds people of Providers at the old pool, by username, as
+// [Tickets.SamePerson] asks for them: "" for nobody, and for everybody when the pool is
+// deleted. A user of the pool's own with such a name is nobody. Any other error says
+// nothing about the person.
+func (t *Tickets) Find(old interface {
+	ListUsers(context.Context, *cip.ListUsersInput, ...func(*cip.Options)) (*cip.ListUsersOutput, error)
+}) func(ctx context.Context, username string) (subject string, err error) {
+	return func(ctx context.Context, username string) (string, error) {
+		// By the username alone: AdminGetUser takes aliases, which people choose.
+		filter := `username = "` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(username) + `"`
+		found, err := old.ListUsers(ctx, &cip.ListUsersInput{UserPoolId: &t.old, Filter: &filter, Limit: aws.Int32(1)})
+		var gone *types.ResourceNotFoundException
+		switch {
+		case errors.As(err, &gone):
+			return "", nil
+		case err != nil:
+			return "", fmt.Errorf("ask the pool %s who somebody was: %s; does the service have cognito-idp:ListUsers on it?", t.old, kindOf(err))
+		}
+		for _, u := range found.Users {
+			if p := personOf(u.Username, u.Enabled, u.UserStatus, u.Attributes); p.username == username && p.status == types.UserStatusTypeExternalProvider {
+				return p.sub, nil
+			}
+		}
+		return "", nil
+	}
 }
 
 // SamePerson returns what codegrant.Config.SamePerson of the new pool is: it finds who

@@ -29,7 +29,8 @@ const (
 //   - If a newer snapshot has the same data, only the times AsOf and GroupsAsOf change (see
 //     [Change.Confirmed]). So an older snapshot that arrives after it changes nothing
 //     either.
-//   - A sign-in counts in any order: the first is the earliest, the last the latest.
+//   - A sign-in counts in any order: the first is the earliest, the last the latest. The
+//     first time that somebody enters who was somebody else before counts as a sign-in.
 //   - A snapshot that counts restores a deleted user. The user is enabled unless the
 //     snapshot says otherwise.
 func Decide(policy Policy, stored *User, s Snapshot, now time.Time) Change {
@@ -50,7 +51,7 @@ func Decide(policy Policy, stored *User, s Snapshot, now time.Time) Change {
 	if groupsFresh {
 		stateGroups(policy, &next, s, groupsAt)
 	}
-	if s.SignIn {
+	if s.SignIn || s.Entering && s.Of != nil && next.FirstSignIn.IsZero() {
 		if next.FirstSignIn.IsZero() || at.Before(next.FirstSignIn) {
 			next.FirstSignIn = at
 		}
@@ -126,9 +127,10 @@ func DecideLink(stored User, person int64, now time.Time) Change {
 }
 
 // FirstOf returns the identity whose person stored, nil for nobody, becomes with s: at a
-// first sign-in, and where they are linked to nobody. Whoever was unlinked later stays so.
+// first sign-in, or when they first enter by one that began elsewhere, and where they are
+// linked to nobody. Whoever was unlinked later stays so.
 func FirstOf(stored *User, s Snapshot) *Of {
-	if !s.SignIn || stored != nil && (stored.LinkedTo != 0 || !stored.FirstSignIn.IsZero()) {
+	if !s.SignIn && !s.Entering || stored != nil && (stored.LinkedTo != 0 || !stored.FirstSignIn.IsZero()) {
 		return nil
 	}
 	return s.Of

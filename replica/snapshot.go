@@ -51,9 +51,11 @@ type Snapshot struct {
 
 	// Of names an identity whose person this one is, where it is known that they are the
 	// same: an account of another pool that moved here, say. It counts at the first sign-in
-	// of an identity that is linked to nobody, and where that other identity is stored; then
-	// the change has LinkedTo set from the beginning. Where the person has an identity of
-	// this issuer that is not deleted, it is [ErrConflict]. Nil: nobody.
+	// of an identity that is linked to nobody, or the first time that they enter; then the
+	// change has LinkedTo set from the beginning. The store creates a row for the other
+	// identity if it has none: the replica of its pool can be late, and fills it in. Where
+	// the person has an identity of this issuer that is not deleted, it is [ErrConflict].
+	// Nil: nobody.
 	Of *Of
 
 	// Pass names the reading of the whole pool that the snapshot is part of, for
@@ -74,6 +76,15 @@ type Of struct {
 	Issuer  string
 	Subject string
 	By      string // who says so, for linked_by
+}
+
+// Is reports whether u is the identity itself.
+func (o Of) Is(u User) bool { return o.Issuer == u.Issuer && o.Subject == u.Subject }
+
+// Snapshot is what is known of the identity by its name alone. Whatever its pool has said
+// at any time is newer.
+func (o Of) Snapshot() Snapshot {
+	return Snapshot{Issuer: o.Issuer, Subject: o.Subject, At: time.Unix(0, 0)}
 }
 
 // GroupRef is one group of a [Snapshot].

@@ -58,7 +58,7 @@ func (p *People) Tell(ctx context.Context, claims *verify.Claims, signIn bool, d
 		return row, digest, nil
 	}
 	snapshot.SignIn, snapshot.Entering = signIn, !signIn
-	if snapshot.Of, err = p.was(ctx, claims, signIn); err != nil {
+	if snapshot.Of, err = p.was(ctx, claims, signIn || row == 0); err != nil {
 		return row, digest, err
 	}
 	change, err := p.Replica.Apply(ctx, snapshot)
@@ -74,10 +74,11 @@ func (p *People) Tell(ctx context.Context, claims *verify.Claims, signIn bool, d
 	return change.User.Person(), sum, nil
 }
 
-// was asks the application who somebody was before. What cannot be true refuses them:
+// was asks the application who somebody was before, where they come in: by a sign-in, or
+// by one that began elsewhere and that no row is known for yet. What cannot be true refuses them:
 // whoever was let in as somebody new would have lost what is theirs.
-func (p *People) was(ctx context.Context, claims *verify.Claims, signIn bool) (*replica.Of, error) {
-	if p.Was == nil || !signIn {
+func (p *People) was(ctx context.Context, claims *verify.Claims, comesIn bool) (*replica.Of, error) {
+	if p.Was == nil || !comesIn {
 		return nil, nil
 	}
 	issuer, subject, err := p.Was(ctx, claims)

@@ -232,7 +232,8 @@ type movedFrom struct {
 	ClientID  string   `yaml:"client_id" help:"App client of the old pool that the trigger of the new one checks passwords with. codegrant move plan looks at it. Defaults to none."`
 	Key       string   `yaml:"key" help:"What it is sealed with who somebody was: 32 random bytes in base64, the same as the trigger has. Better: key_file, or ${NAME}."`
 	KeyFile   string   `yaml:"key_file" help:"File to read it from."`
-	Providers []string `yaml:"providers" help:"Identity providers that have the same name and the same accounts in both pools. Defaults to none."`
+	Providers []string `yaml:"providers" help:"Identity providers that have the same name and the same accounts in both pools. Their people are looked up at the old pool if the replica does not know them. Defaults to none."`
+	Profile   string   `yaml:"profile" help:"Profile of AWS's tools for the old pool, such as one with the role_arn of another account. Defaults to the usual credentials."`
 }
 
 type accountPages struct {

@@ -14,6 +14,7 @@ import (
 type Moved struct {
 	ID, Region, Issuer string
 	ClientID           string // of the trigger; empty: not said
+	Profile            string // of AWS's tools; empty: the usual credentials
 	Tickets            *move.Tickets
 }
 
@@ -23,7 +24,7 @@ func (r *reader) moved(key string, m *movedFrom, into *Pool, replica Replica) {
 		return
 	}
 	key += ".moved_from"
-	out := &Moved{ID: m.ID, ClientID: m.ClientID}
+	out := &Moved{ID: m.ID, ClientID: m.ClientID, Profile: m.Profile}
 	first, _, ok := strings.Cut(m.ID, "_")
 	if out.Region = cmp.Or(m.Region, first); !ok {
 		r.fault(key+".id", "%q is not the id of a pool, such as eu-west-1_Ab12Cd34E", m.ID)

@@ -96,6 +96,15 @@ func (s *Store) changeOnce(ctx context.Context, id *statement, decide decision) 
 	if err != nil {
 		return nil, err
 	}
+	if p.of != nil && person == 0 && !p.of.Is(p.change.User) {
+		// The replica of the other pool is late: this one would be a second person.
+		if _, err := s.Apply(ctx, p.of.Snapshot()); err != nil {
+			return nil, err
+		}
+		if person, err = s.personNamed(ctx, s.db, p.of); err != nil {
+			return nil, err
+		}
+	}
 	tx, err := s.db.BeginTx(ctx, s.engine.change)
 	if err != nil {
 		return nil, err

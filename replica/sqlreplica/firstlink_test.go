@@ -85,9 +85,6 @@ func TestS773_LinkedAtTheFirstSignIn(t *testing.T) {
 				if _, err := s.UserBySubject(t.Context(), "https://other.example.com/pool", "new-30"); !errors.Is(err, replica.ErrNotFound) {
 					t.Errorf("the second one is stored: %v", err)
 				}
-				if c := apply(t, s, arrival(40, 0, "nobody")); c.User.Person() != c.User.ID || c.Has("linked_to") {
-					t.Errorf("arrival from nowhere: %+v", c)
-				}
 				own := arrival(5, 0, "")
 				own.Of = &replica.Of{Issuer: own.Issuer, Subject: own.Subject, By: "move"}
 				if c := apply(t, s, own); c.User.Person() != c.User.ID {
@@ -125,6 +122,74 @@ func TestS773_ArrivalsAtOnce(t *testing.T) {
 			if err != nil || len(ids) != 3 {
 				t.Errorf("person %d: %d identities, %v", b, len(ids), err)
 			}
+		}
+	})
+}
+
+// TestS770_TheReplicaIsLate: somebody comes from another pool before the replica has heard
+// of them there. They are one person, who is told of first, and the pass that comes later
+// says who they are.
+func TestS770_TheReplicaIsLate(t *testing.T) {
+	eachEngine(t, func(t *testing.T, e testEngine) {
+		var told []replica.Change
+		var mu sync.Mutex
+		s, _ := e.store(t, Config{Outbox: &Outbox{}, OnChange: func(_ context.Context, _ *sql.Tx, c replica.Change) error {
+			mu.Lock()
+			defer mu.Unlock()
+			told = append(told, c)
+			return nil
+		}})
+		c := apply(t, s, arrival(1, 0, "subject-1"))
+		before, err := s.UserBySubject(t.Context(), testIssuer, "subject-1")
+		if err != nil || !before.Enabled || c.User.Person() != before.ID || c.Merged != nil {
+			t.Fatalf("%+v, %v: %+v", before, err, c)
+		}
+		if len(told) != 2 || told[0].User.ID != before.ID || !told[0].Created || told[1].User.Person() != before.ID {
+			t.Errorf("told: %+v", told)
+		}
+		late := person(1, -100, "a") // said before she came, and read after it
+		if c := apply(t, s, late); c.User.ID != before.ID || c.User.Username != late.Username || c.User.Email != late.Email || len(c.User.Groups) != 1 {
+			t.Errorf("what the pool says later: %+v", c)
+		}
+		if again := apply(t, s, arrival(1, 5, "subject-1")); again.User.Person() != before.ID {
+			t.Errorf("%+v", again)
+		}
+
+		// By a sign-in that a sibling has made, it is the same, and once.
+		entering := arrival(2, 0, "subject-2")
+		entering.SignIn, entering.Entering = false, true
+		c = apply(t, s, entering)
+		if c.User.LinkedTo == 0 || c.User.FirstSignIn.IsZero() {
+			t.Errorf("by a sibling: %+v", c)
+		}
+		if _, err := s.Unlink(t.Context(), c.User.ID); err != nil {
+			t.Fatal(err)
+		}
+		if again := apply(t, s, entering); again.User.LinkedTo != 0 {
+			t.Errorf("unlinked, and linked again: %+v", again)
+		}
+
+		// Many at once, and a pass beside them.
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				if _, err := s.Apply(t.Context(), arrival(3, 0, "subject-3")); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Go(func() {
+			if _, err := s.Apply(t.Context(), person(3, 0, "a")); err != nil {
+				t.Error(err)
+			}
+		})
+		all.Wait()
+		u, err := s.UserBySubject(t.Context(), testIssuer, "subject-3")
+		if err != nil || u.Username == "" {
+			t.Errorf("%+v, %v", u, err)
+		}
+		if ids, err := s.Identities(t.Context(), u.ID); err != nil || len(ids) != 2 {
+			t.Errorf("%d identities, %v", len(ids), err)
 		}
 	})
 }

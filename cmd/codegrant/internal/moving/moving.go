@@ -34,7 +34,7 @@ type between struct {
 	Config      string  `default:"codegrant.yaml" type:"path" placeholder:"FILE" help:"Configuration with the new pool, which has moved_from. Defaults to codegrant.yaml."`
 	Pool        string  `placeholder:"NAME" help:"Name of the new pool in the configuration. Defaults to the only one that has moved_from."`
 	Profile     string  `placeholder:"NAME" help:"Profile of AWS's tools for the new pool. Defaults to the usual credentials."`
-	OldProfile  string  `placeholder:"NAME" help:"Profile of AWS's tools for the old pool, such as one with the role_arn of another account. Defaults to the usual credentials."`
+	OldProfile  string  `placeholder:"NAME" help:"Profile of AWS's tools for the old pool, such as one with the role_arn of another account. Defaults to moved_from.profile, and then to the usual credentials."`
 	Endpoint    string  `placeholder:"URL" help:"Ask this endpoint for the new pool instead of AWS, such as a local pool."`
 	OldEndpoint string  `placeholder:"URL" help:"Ask this endpoint for the old pool instead of AWS."`
 	Rate        float64 `default:"20" placeholder:"N" help:"Calls a second, at most. Quotas of an account begin at 25. Defaults to 20."`
@@ -75,7 +75,7 @@ func (b between) open(ctx context.Context, out *terminal.Streams) (*move.Move, e
 	if err != nil {
 		return nil, fmt.Errorf("the new pool: %w", err)
 	}
-	old, err := client(ctx, b.OldProfile, pool.Moved.Region, cmp.Or(b.OldEndpoint, parts.LocalEndpoint(pool.Moved.Issuer)), log)
+	old, err := client(ctx, cmp.Or(b.OldProfile, pool.Moved.Profile), pool.Moved.Region, cmp.Or(b.OldEndpoint, parts.LocalEndpoint(pool.Moved.Issuer)), log)
 	if err != nil {
 		return nil, fmt.Errorf("the old pool: %w", err)
 	}

@@ -3,23 +3,71 @@ package serve
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 
+	"github.com/aws/aws-sdk-go-v2/config"
+	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+
+	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/replica"
 	"github.com/codegrant/codegrant/verify"
 )
 
+// listing is what is asked of the old pool.
+type listing interface {
+	ListUsers(context.Context, *cip.ListUsersInput, ...func(*cip.Options)) (*cip.ListUsersOutput, error)
+}
+
+// oldPool is the pool that people come from; nil: it is not asked, since every one of them
+// has a ticket.
+func oldPool(ctx context.Context, m *settings.Moved, log *slog.Logger) (listing, error) {
+	if m == nil || len(m.Tickets.Providers) == 0 {
+		return nil, nil
+	}
+	instead := parts.LocalEndpoint(m.Issuer)
+	var more []func(*config.LoadOptions) error
+	if m.Profile != "" {
+		more = append(more, config.WithSharedConfigProfile(m.Profile))
+	}
+	aws, err := parts.AWS(ctx, m.Region, instead, log, more...)
+	if err != nil {
+		return nil, fmt.Errorf("moved_from: %w", err)
+	}
+	return cip.NewFromConfig(aws, func(o *cip.Options) { o.BaseEndpoint = parts.Endpoint(instead) }), nil
+}
+
 // samePerson finds who somebody was in the pool that they come from; nil: they come from
-// nowhere.
-func samePerson(m *settings.Moved, users replica.Store) func(context.Context, *verify.Claims) (issuer, subject string, err error) {
+// nowhere. People of providers have no ticket. Those whom the replica does not know are
+// looked up at the old pool: it may be late, and they would be somebody new.
+func samePerson(m *settings.Moved, users replica.Store, old listing) func(context.Context, *verify.Claims) (issuer, subject string, err error) {
 	if m == nil || users == nil {
 		return nil
 	}
-	return m.Tickets.SamePerson(m.Issuer, func(ctx context.Context, issuer, username string) (string, error) {
-		u, err := users.UserByUsername(ctx, issuer, username)
-		if errors.Is(err, replica.ErrNotFound) {
-			return "", nil
-		}
-		return u.Subject, err
-	})
+	return func(ctx context.Context, claims *verify.Claims) (string, string, error) {
+		return m.Tickets.SamePerson(m.Issuer, func(ctx context.Context, issuer, username string) (string, error) {
+			u, err := users.UserByUsername(ctx, issuer, username)
+			switch {
+			case err == nil && (u.Status == "" || u.Status == statusExternal):
+				return u.Subject, nil
+			case err != nil && !errors.Is(err, replica.ErrNotFound):
+				return "", err
+			case old == nil:
+				return "", nil
+			}
+			if own, err := users.UserBySubject(ctx, claims.Issuer, claims.Subject); err == nil && (own.LinkedTo != 0 || !own.FirstSignIn.IsZero()) {
+				return "", nil // it is known who they are
+			}
+			subject, err := m.Tickets.Find(old)(ctx, username)
+			if err != nil {
+				return "", fmt.Errorf("%w: %w", codegrant.ErrUnavailable, err)
+			}
+			return subject, nil
+		})(ctx, claims)
+	}
 }
+
+// statusExternal is what a pool says of a person of a provider.
+const statusExternal = "EXTERNAL_PROVIDER"

@@ -365,7 +365,11 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 			if st.acting != nil {
 				c.Organization = st.acting.Active
 			}
-			c.SamePerson = samePerson(pool.Moved, st.replica)
+			old, err := oldPool(context.Background(), pool.Moved, p.log)
+			if err != nil {
+				return nil, fmt.Errorf("pool %s: %w", pool.Name, err)
+			}
+			c.SamePerson = samePerson(pool.Moved, st.replica, old)
 			c.Own.DescribeAgent = device.Describe
 			if issuer, region := pool.Issuer, c.Pool.Region; pool.SignOutAtPool {
 				c.Own.GlobalSignOut = func(ctx context.Context, username string) error {

@@ -1,0 +1,117 @@
+package serve
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+
+	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/move"
+	"github.com/codegrant/codegrant/replica"
+	"github.com/codegrant/codegrant/verify"
+)
+
+// known is a replica of a few people.
+type known struct {
+	replica.Store
+	users []replica.User
+	fault error
+}
+
+func (k known) UserByUsername(_ context.Context, issuer, username string) (replica.User, error) {
+	return k.find(func(u replica.User) bool { return u.Issuer == issuer && u.Username == username })
+}
+
+func (k known) UserBySubject(_ context.Context, issuer, subject string) (replica.User, error) {
+	return k.find(func(u replica.User) bool { return u.Issuer == issuer && u.Subject == subject })
+}
+
+func (k known) find(f func(replica.User) bool) (replica.User, error) {
+	if i := slices.IndexFunc(k.users, f); i >= 0 {
+		return k.users[i], nil
+	}
+	return replica.User{}, cmp.Or(k.fault, replica.ErrNotFound)
+}
+
+// oldUsers is an old pool, and how often it was asked.
+type oldUsers struct {
+	users []types.UserType
+	err   error
+	asked int
+}
+
+func (o *oldUsers) ListUsers(_ context.Context, in *cip.ListUsersInput, _ ...func(*cip.Options)) (*cip.ListUsersOutput, error) {
+	o.asked++
+	out := new(cip.ListUsersOutput)
+	for _, u := range o.users {
+		if *in.Filter == fmt.Sprintf("username = %q", *u.Username) {
+			out.Users = append(out.Users, u)
+		}
+	}
+	return out, o.err
+}
+
+// TestS770_AProvidersPeopleAreLookedUp: somebody of a provider whom the replica does not
+// know is looked up at the old pool. Only its word makes them somebody new.
+func TestS770_AProvidersPeopleAreLookedUp(t *testing.T) {
+	const old, now = "https://old.example.com/local_Old000001", "https://new.example.com/local_New000001"
+	tickets, err := move.NewTickets(bytes.Repeat([]byte{5}, move.KeySize), "local_Old000001", "local_New000001")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tickets.Providers = []string{"Google"}
+	user := func(username, sub string, status types.UserStatusType) types.UserType {
+		name := "sub"
+		return types.UserType{Username: &username, UserStatus: status, Attributes: []types.AttributeType{{Name: &name, Value: &sub}}}
+	}
+	there := []types.UserType{user("Google_17", "old-17", types.UserStatusTypeExternalProvider)}
+	for name, tt := range map[string]struct {
+		replica []replica.User
+		fault   error
+		pool    oldUsers
+		subject string
+		asked   int
+		err     error
+		text    string
+	}{
+		"the replica knows her":   {replica: []replica.User{{Issuer: old, Username: "Google_17", Subject: "old-17"}}, subject: "old-17"},
+		"the replica is late":     {pool: oldUsers{users: there}, subject: "old-17", asked: 1},
+		"the replica is away":     {fault: replica.ErrUnavailable, err: replica.ErrUnavailable},
+		"she is new":              {asked: 2}, // small letters, too
+		"the old pool is away":    {pool: oldUsers{err: errors.New("away Google_17")}, asked: 1, err: codegrant.ErrUnavailable, text: "cognito-idp:ListUsers"},
+		"the old pool is deleted": {pool: oldUsers{err: new(types.ResourceNotFoundException)}, asked: 2},
+		"somebody has taken such a name at the old pool": {
+			replica: []replica.User{{Issuer: old, Username: "Google_17", Subject: "mallory", Status: "CONFIRMED"}},
+			pool:    oldUsers{users: []types.UserType{user("Google_17", "mallory", types.UserStatusTypeConfirmed)}}, asked: 2,
+		},
+		"she has signed in before": {
+			replica: []replica.User{{Issuer: now, Subject: "new-17", FirstSignIn: time.Unix(1, 0)}}, pool: oldUsers{err: errors.New("away")},
+		},
+		"a pass has seen her before": {replica: []replica.User{{Issuer: now, Subject: "new-17"}}, pool: oldUsers{users: there}, subject: "old-17", asked: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			users := known{users: tt.replica, fault: tt.fault}
+			was := samePerson(&settings.Moved{Issuer: old, Tickets: tickets}, users, &tt.pool)
+			claims := new(verify.Claims)
+			claims.Issuer, claims.Subject, claims.Username = now, "new-17", "Google_17"
+			claims.Identities = []verify.Identity{{ProviderName: "Google", UserID: "17"}}
+			issuer, subject, err := was(t.Context(), claims)
+			if subject != tt.subject || subject != "" && issuer != old || !errors.Is(err, tt.err) || tt.pool.asked != tt.asked {
+				t.Errorf("%q %q, %v, and the old pool was asked %d times", issuer, subject, err, tt.pool.asked)
+			}
+			if err != nil && (!strings.Contains(err.Error(), tt.text) || strings.Contains(err.Error(), "Google_17")) {
+				t.Errorf("the error says %v", err)
+			}
+		})
+	}
+}
