@@ -89,7 +89,12 @@ func New(config Config) (*Auth, error) {
 	prover.Marks = marks
 	work, folk := behind.New(s.Logger, s.OnWork), place.people(endpoints.Issuer)
 	lifetimes := keep.Lifetimes{Idle: s.IdleTimeout, Absolute: s.AbsoluteTimeout}
+	older, err := place.old(lifetimes, work)
+	if err != nil {
+		return nil, fmt.Errorf("configure codegrant: %w", err)
+	}
 	sessions := keep.New(keep.Config{
+		Before: older.kept(),
 		Keeper: s.keeper(endpoints, prover, lifetimes, work), Pool: client, Prover: prover, People: folk, Behind: work,
 		Lifetimes: lifetimes, Leeway: s.RefreshLeeway, Now: s.Now, Logger: s.Logger, Owed: s.owed(),
 		Notes: s.notes(), Limit: keep.Limit{Max: s.Own.PerPerson, Refuse: s.Own.RefuseFurther},
@@ -100,7 +105,7 @@ func New(config Config) (*Auth, error) {
 			return nil, fmt.Errorf("configure codegrant: CloudFront: %w", err)
 		}
 	}
-	bearer := bearerAuthenticator{place, prover}
+	bearer := bearerAuthenticator{place, prover, older}
 	chain := []Authenticator{bearer}
 	if alb != nil {
 		chain = append(chain, albAuthenticator{place, prover, alb})
@@ -112,8 +117,8 @@ func New(config Config) (*Auth, error) {
 			"domain", s.InsecureCookieDomain)
 	}
 	in := &signIn{desk: answers, client: client, sessions: sessions, files: signed, notes: told, room: make(chan struct{}, maxSignIns)}
-	door := &gate{desk: answers, sessions: sessions, people: folk, files: signed, notes: told}
-	out := &signOut{desk: answers, client: client, sessions: sessions, files: signed, signIn: in}
+	door := &gate{desk: answers, sessions: sessions, people: folk, files: signed, notes: told, old: older}
+	out := &signOut{desk: answers, client: client, sessions: sessions, files: signed, signIn: in, old: older}
 	return &Auth{
 		gate: door, signIn: in, signOut: out, own: &own{gate: door, out: out},
 		sessions: sessions, verifier: verifier, bearer: bearer, behind: work,

@@ -30,13 +30,16 @@ type Config struct {
 	// Pool is the user pool and the app client to sign in with. Required.
 	Pool cognito.Pool
 
+	// OldPool is the pool that people move from, with the app client of before: its sessions live on until they end, and are
+	// renewed there, and its bearer tokens count. Nobody signs in there. See docs/move.md. Defaults to none.
+	OldPool *cognito.Pool
+
 	// BaseURL is the origin that browsers see, such as https://app.example.com, without a path.
 	// Redirects are built from it and never from a request's Host. Plain http is accepted for localhost
 	// alone, as at Cognito itself. Defaults to the origin of CallbackURL, else to http://localhost:8080.
 	BaseURL string
 
-	// CallbackURL is the callback URL as registered at the app client, on
-	// BaseURL. Defaults to BaseURL + the mounted prefix + "/callback".
+	// CallbackURL is the callback URL as registered at the app client, on BaseURL. Defaults to BaseURL + the mounted prefix + "/callback".
 	CallbackURL string
 
 	// Scopes to ask for. Defaults to openid, email and profile.
@@ -177,16 +180,13 @@ type Config struct {
 	// person; an error is answered with 503. Package organization has one. Defaults to none.
 	Organization func(ctx context.Context, id *Identity) (*Organization, error)
 
-	// BearerClientIDs are further app clients of the pool whose bearer tokens
-	// are accepted. Defaults to none but Pool.ClientID.
+	// BearerClientIDs are further app clients of the pool whose bearer tokens are accepted. Defaults to none but Pool.ClientID.
 	BearerClientIDs []string
 
-	// BearerIDTokens accepts an ID token as a bearer token too, for clients
-	// that send it where an access token belongs. Defaults to false.
+	// BearerIDTokens accepts an ID token as a bearer token too, for clients that send it where an access token belongs. Defaults to false.
 	BearerIDTokens bool
 
-	// BearerResources are the audiences (RFC 8707 resource indicators, URLs)
-	// that an access token may be bound to. Defaults to none.
+	// BearerResources are the audiences (RFC 8707 resource indicators, URLs) that an access token may be bound to. Defaults to none.
 	BearerResources []string
 
 	// BearerActors are those who may act for people everywhere, by a bearer token that says

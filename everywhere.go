@@ -47,7 +47,7 @@ func (o *own) endAll(ctx context.Context, subject, username, by string, told boo
 	report := Everywhere{NotDone: []NotDone{}}
 	var err error
 	report.Sessions, err = o.sessions.EndAll(ctx, subject)
-	markErr := o.Marks.Leave(ctx, o.endpoints.Issuer, subject, o.Now(), by)
+	markErr := o.mark(ctx, subject, o.Now(), by)
 	if markErr != nil || !o.Marks.Shared() {
 		report.NotDone = append(report.NotDone, othersUnaware)
 	}
@@ -80,7 +80,7 @@ func (o *own) tellPool(ctx context.Context, id *Identity, held *keep.Held) bool 
 	}
 	all := id.HasScope(userScope)
 	if all {
-		if err = o.out.client.GlobalSignOut(ctx, set.Access); err != nil {
+		if err = o.out.clientOf(id.Issuer).GlobalSignOut(ctx, set.Access); err != nil {
 			all = false
 			o.audit(ctx, slog.LevelWarn, "refresh tokens not revoked", slog.String("sub", id.Subject), slog.String("reason", err.Error()))
 		}
@@ -88,7 +88,7 @@ func (o *own) tellPool(ctx context.Context, id *Identity, held *keep.Held) bool 
 	if !all && set.Refresh != "" {
 		// With its login session, where the pool tracks those; the sign-out that follows
 		// revokes the token where the API is out of reach.
-		if err := o.out.client.RevokeLinked(ctx, set.Refresh); err != nil {
+		if err := o.out.clientOf(id.Issuer).RevokeLinked(ctx, set.Refresh); err != nil {
 			o.audit(ctx, slog.LevelDebug, "login session not ended", slog.String("sub", id.Subject), slog.String("reason", err.Error()))
 		}
 	}

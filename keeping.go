@@ -46,7 +46,7 @@ func (s *settings) keeper(endpoints cognito.Endpoints, prover *prove.Prover, lif
 		s.Logger.Warn("turn refresh token rotation off at the app client while a backend with the Python package shares the tokens, and on after it: the package drops a rotated token")
 		return keep.NewShared(keep.SharedConfig{
 			Domain: s.InsecureSharedTokensDomain, Secure: s.secure, SameSite: s.cookie.SameSite,
-			Prover: prover, Lifetimes: lifetimes, Now: s.Now, Logger: s.Logger,
+			Prover: prover, Lifetimes: lifetimes, Now: s.Now, Logger: s.Logger, OldIssuer: s.oldIssuer(),
 		})
 	case s.CookieSessions:
 		s.Logger.Warn("sessions are kept in cookies alone: nobody but the browser can end one, and each process refreshes by itself")

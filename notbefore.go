@@ -19,7 +19,7 @@ import (
 // NotBefore compares the pool's clock with ours. If they differ, a sign-in right after at
 // may be refused, or one right before it accepted.
 func (a *Auth) NotBefore(ctx context.Context, subject string, at time.Time) error {
-	err := a.gate.Marks.Leave(ctx, a.gate.endpoints.Issuer, subject, at, "the application")
+	err := a.gate.mark(ctx, subject, at, "the application")
 	if errors.Is(err, notbefore.ErrUnavailable) {
 		err = unavailable("refuse a person's tokens", err)
 	}
@@ -27,6 +27,15 @@ func (a *Auth) NotBefore(ctx context.Context, subject string, at time.Time) erro
 		return fmt.Errorf("not before: %w", err)
 	}
 	return nil
+}
+
+// mark leaves a mark. A sub is of one pool: of the old one or of this.
+func (g *gate) mark(ctx context.Context, subject string, at time.Time, by string) error {
+	err := g.Marks.Leave(ctx, g.endpoints.Issuer, subject, at, by)
+	if g.old != nil {
+		err = errors.Join(err, g.Marks.Leave(ctx, g.old.bearer.endpoints.Issuer, subject, at, by))
+	}
+	return err
 }
 
 // marks are those of the configuration, or else made on its cupboard.

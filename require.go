@@ -242,7 +242,7 @@ func (g *gate) current(ctx context.Context, id *Identity) (*Identity, error) {
 	if id.Machine {
 		return g.measured(machineOnly(id)), nil // the replica knows people
 	}
-	row, groups, err := g.people.Accounts.Current(ctx, id.Issuer, id.Subject, id.UserID, id.Groups)
+	row, groups, err := g.accounts(id.Issuer).Current(ctx, id.Issuer, id.Subject, id.UserID, id.Groups)
 	if err != nil {
 		return nil, err
 	}

@@ -46,6 +46,7 @@ type gate struct {
 	people   *people.People
 	files    *files
 	notes    *notes
+	old      *oldPool // nil: none
 }
 
 // signIn leads from the link to the arrival. It asks the pool, and then sessions.
@@ -64,7 +65,8 @@ type signOut struct {
 	client   *cognito.Client
 	sessions *keep.Sessions
 	files    *files
-	signIn   *signIn // which takes back what it handed out
+	signIn   *signIn  // which takes back what it handed out
+	old      *oldPool // nil: none
 }
 
 // own shows people their sessions, and ends them.
@@ -77,4 +79,5 @@ type own struct {
 type bearerAuthenticator struct {
 	*site
 	prover *prove.Prover
+	old    *oldPool // whose tokens count, too; nil: nobody's
 }

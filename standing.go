@@ -43,10 +43,11 @@ func (a *Auth) StillSignedIn(ctx context.Context, id *Identity, sessionID string
 // current brings somebody who was known by a proof of before, or of another issuer, in line
 // with what is known now.
 func (a *Auth) current(ctx context.Context, id *Identity) (*Identity, error) {
-	if id.Issuer != a.gate.endpoints.Issuer || id.Subject == "" {
+	prover := a.proverOf(id.Issuer)
+	if prover == nil || id.Subject == "" {
 		return nil, fmt.Errorf("%w: it is of nobody in the pool", ErrInvalid)
 	}
-	if err := a.bearer.prover.Counts(ctx, id.Subject, id.AuthTime, prove.Strictly); err != nil {
+	if err := prover.Counts(ctx, id.Subject, id.AuthTime, prove.Strictly); err != nil {
 		return nil, err
 	}
 	return a.gate.current(ctx, id)

@@ -41,6 +41,9 @@ func (s *Sessions) Begin(ctx context.Context, w http.ResponseWriter, r *http.Req
 			}
 			return newer, nil
 		}
+		if s.before != nil {
+			s.before.endPresented(ctx, r)
+		}
 		if listErr != nil {
 			s.log.LogAttrs(ctx, slog.LevelWarn, "session not deleted", slog.String("reason", listErr.Error()))
 		}
@@ -107,15 +110,7 @@ func (s *Sessions) ofAnotherTab(ctx context.Context, h *Held, held []*Held, n Gr
 // create makes the row and hands it to the browser. A name from before a sign-in is
 // worth nothing after it.
 func (s *Sessions) create(ctx context.Context, w http.ResponseWriter, h *Held, held []*Held) (*Held, error) {
-	for _, old := range held {
-		last, err := s.keeper.End(ctx, old)
-		if err != nil {
-			s.log.LogAttrs(ctx, slog.LevelError, "session not deleted", slog.String("session", old.Key.Short()), slog.String("reason", err.Error()))
-		}
-		if last != nil && last.refreshToken() != h.set.Refresh {
-			s.revoke.beside(ctx, last.Subject, last.refreshToken())
-		}
-	}
+	s.endHeld(ctx, held, h.set.Refresh)
 	made, err := s.keeper.Create(ctx, h)
 	if err != nil {
 		return h, err
@@ -135,4 +130,27 @@ func (s *Sessions) create(ctx context.Context, w http.ResponseWriter, h *Held, h
 	}
 	s.remember(digest(made.set.ID), made.UserID)
 	return made, nil
+}
+
+// endHeld ends sign-ins that a new one takes the place of. kept is its refresh token.
+func (s *Sessions) endHeld(ctx context.Context, held []*Held, kept cognito.Secret) {
+	for _, old := range held {
+		last, err := s.keeper.End(ctx, old)
+		if err != nil {
+			s.log.LogAttrs(ctx, slog.LevelError, "session not deleted", slog.String("session", old.Key.Short()), slog.String("reason", err.Error()))
+		}
+		if last != nil && last.refreshToken() != kept {
+			s.revoke.beside(ctx, last.Subject, last.refreshToken())
+		}
+	}
+}
+
+// endPresented ends what a browser holds of the pool before: it has a sign-in of the new
+// one now.
+func (s *Sessions) endPresented(ctx context.Context, r *http.Request) {
+	held, err := s.keeper.All(r)
+	if err != nil {
+		s.log.LogAttrs(ctx, slog.LevelWarn, "session not deleted", slog.String("reason", err.Error()))
+	}
+	s.endHeld(ctx, held, "")
 }

@@ -12,7 +12,12 @@ import (
 // pool revoke the refresh tokens, for which it waits a moment. Each step stands when a
 // later one fails. The error says that not all of them may have ended.
 func (s *Sessions) End(ctx context.Context, w http.ResponseWriter, r *http.Request) error {
+	var oldErr error
+	if s.before != nil {
+		oldErr = s.before.End(ctx, w, r)
+	}
 	found, err := s.keeper.All(r)
+	err = errors.Join(err, oldErr)
 	s.keeper.Forget(w)
 	ending := context.WithoutCancel(ctx)
 	var revoked []<-chan struct{}

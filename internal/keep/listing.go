@@ -95,7 +95,7 @@ func (s *Stored) lives(ctx context.Context, subject, short string) (bool, error)
 // List returns the sign-ins of h's person, the last used first, and whether these are
 // all. Where browsers carry them, only h itself is known.
 func (s *Sessions) List(ctx context.Context, h *Held) (all []Listed, whole bool, err error) {
-	all, whole, err = s.ListOf(ctx, h.Subject)
+	all, whole, err = s.of(h).ListOf(ctx, h.Subject)
 	if errors.Is(err, ErrNoList) {
 		return []Listed{{Key: h.Key, Created: h.Record.Created, LastSeen: h.Record.LastSeen, Expires: h.Record.Expires, Current: true}}, false, nil
 	}
@@ -115,6 +115,9 @@ func (s *Sessions) ListOf(ctx context.Context, subject string) (all []Listed, wh
 	records, err := rows.list(ctx, subject)
 	if err != nil {
 		return nil, false, err
+	}
+	if s.before != nil && len(records) == 0 { // a sub is of one pool
+		return s.before.ListOf(ctx, subject)
 	}
 	for _, r := range records {
 		key := Key(r.ID)
@@ -148,11 +151,15 @@ func (s *Sessions) EndOf(ctx context.Context, subject string, key Key, why strin
 			return true, s.endRow(ctx, rows, subject, key, why)
 		}
 	}
+	if s.before != nil {
+		return s.before.EndOf(ctx, subject, key, why)
+	}
 	return false, nil
 }
 
 // EndOthers ends every sign-in of h's person but h, and says how many.
 func (s *Sessions) EndOthers(ctx context.Context, h *Held) (n int, err error) {
+	s = s.of(h)
 	rows, ok := s.keeper.(lister)
 	if !ok {
 		return 0, ErrNoList
@@ -178,7 +185,13 @@ func (s *Sessions) EndAll(ctx context.Context, subject string) (n int, err error
 	if !ok || subject == "" {
 		return 0, nil
 	}
-	return rows.endAll(ctx, subject)
+	if s.before != nil {
+		if n, err = s.before.EndAll(ctx, subject); err != nil {
+			return n, err
+		}
+	}
+	more, err := rows.endAll(ctx, subject)
+	return n + more, err
 }
 
 // Stale has every sign-in of a person that the store has renewed as it is used next.
@@ -186,6 +199,11 @@ func (s *Sessions) Stale(ctx context.Context, subject string) error {
 	rows, ok := s.keeper.(lister)
 	if !ok || subject == "" {
 		return nil
+	}
+	if s.before != nil {
+		if err := s.before.Stale(ctx, subject); err != nil {
+			return err
+		}
 	}
 	return rows.markStale(ctx, subject)
 }
@@ -197,7 +215,11 @@ func (s *Sessions) Lives(ctx context.Context, subject, short string) (bool, erro
 	if !ok {
 		return false, ErrNoList
 	}
-	return rows.lives(ctx, subject, short)
+	lives, err := rows.lives(ctx, subject, short)
+	if s.before != nil && err == nil && !lives {
+		return s.before.Lives(ctx, subject, short)
+	}
+	return lives, err
 }
 
 func (s *Sessions) endRow(ctx context.Context, rows lister, subject string, key Key, why string) error {

@@ -181,6 +181,10 @@ func (o *owed) once(ctx context.Context, r cupboard.Record) error {
 // RevokeOwed has the pool make revocations that it did not make before, where that is
 // due, and says how many are left.
 func (s *Sessions) RevokeOwed(ctx context.Context) (left int, err error) {
+	if s.before != nil {
+		old, oldErr := s.before.RevokeOwed(ctx)
+		defer func() { left, err = left+old, errors.Join(oldErr, err) }()
+	}
 	o := s.revoke.owed
 	if o == nil {
 		return 0, nil

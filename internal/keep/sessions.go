@@ -15,7 +15,7 @@ import (
 	"github.com/codegrant/codegrant/internal/prove"
 )
 
-// Config configures [Sessions]. Every field but Owed, Notes and Limit is required.
+// Config configures [Sessions]. Every field but Owed, Notes, Limit and Before is required.
 type Config struct {
 	Keeper    Keeper
 	Pool      Pool
@@ -26,6 +26,7 @@ type Config struct {
 	Owed      Owed
 	Notes     Notes
 	Limit     Limit         // of sign-ins of a person at once
+	Before    *Sessions     // of the pool that people come from: they live on, and none begins; nil: none
 	Leeway    time.Duration // the most that a token is renewed before its end
 	Now       func() time.Time
 	Logger    *slog.Logger
@@ -35,6 +36,7 @@ type Config struct {
 // here, once.
 type Sessions struct {
 	keeper Keeper
+	before *Sessions
 	engine *engine
 	prover *prove.Prover
 	people *people.People
@@ -44,6 +46,7 @@ type Sessions struct {
 	life   Lifetimes
 	clock  func() time.Time
 	log    *slog.Logger
+	issuer string
 
 	mu  sync.Mutex
 	met generations[[sha256.Size]byte, int64] // rows of people, by the ID tokens that they have seen
@@ -56,7 +59,7 @@ const maxMet = 1 << 13
 func New(c Config) *Sessions {
 	revoke := &revoker{pool: c.Pool, behind: c.Behind, log: c.Logger, owed: newOwed(c.Owed, c.Pool, c.Now, c.Logger)}
 	return &Sessions{
-		keeper: c.Keeper, prover: c.Prover, people: c.People, revoke: revoke, notes: newNotes(c.Notes, c.Logger), limit: c.Limit, life: c.Lifetimes, clock: c.Now, log: c.Logger,
+		keeper: c.Keeper, before: c.Before, prover: c.Prover, people: c.People, revoke: revoke, notes: newNotes(c.Notes, c.Logger), limit: c.Limit, life: c.Lifetimes, clock: c.Now, log: c.Logger, issuer: c.Prover.Issuer(),
 		engine: &engine{
 			keeper: c.Keeper, pool: c.Pool, prover: c.Prover, people: c.People, revoke: revoke, behind: c.Behind,
 			flights: newFlights(c.Now), before: c.Leeway, clock: c.Now, log: c.Logger,
@@ -76,6 +79,11 @@ func (s *Sessions) Owns(cookie string) bool { return s.keeper.Owns(cookie) }
 // takes back what is over.
 func (s *Sessions) Find(w http.ResponseWriter, r *http.Request) (*Held, error) {
 	h, err := s.keeper.Find(r)
+	if s.before != nil && isNone(h, err) {
+		if old, err := s.before.Find(w, r); old != nil || err != nil {
+			return old, err
+		}
+	}
 	if err == nil && h != nil {
 		if err = s.counts(r.Context(), h); errors.Is(err, fault.Revoked) {
 			s.keeper.Forget(w)
@@ -144,24 +152,46 @@ func (s *Sessions) withoutAccount(ctx context.Context, h *Held, why error) {
 // Look is Find for who only asks: it renews nothing, writes nothing and hands out
 // nothing.
 func (s *Sessions) Look(r *http.Request) (*Held, error) {
+	h, _, err := s.look(r)
+	return h, err
+}
+
+// look is Look, and says whose the sign-in is.
+func (s *Sessions) look(r *http.Request) (*Held, *Sessions, error) {
 	h, err := s.keeper.Find(r)
+	if s.before != nil && isNone(h, err) {
+		return s.before.look(r)
+	}
 	if err == nil && h != nil {
 		err = s.counts(r.Context(), h)
 	}
 	if errors.Is(err, fault.SessionEnded) || errors.Is(err, fault.Revoked) {
-		return nil, nil
+		return nil, s, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, s, err
 	}
-	return h, nil
+	return h, s, nil
+}
+
+// isNone reports whether a request proves no sign-in of this pool.
+func isNone(h *Held, err error) bool {
+	return h == nil && (err == nil || errors.Is(err, fault.SessionEnded))
+}
+
+// of is whose a sign-in is: of this pool, or of the one before.
+func (s *Sessions) of(h *Held) *Sessions {
+	if s.before != nil && h.Issuer == s.before.issuer {
+		return s.before
+	}
+	return s
 }
 
 // Recheck is Look for a request that lasts, and whose answer has begun: where a store
 // has the row, it is renewed there when its tokens have ended, and where the browser
 // carries it, it is over with them. It never counts as use.
 func (s *Sessions) Recheck(r *http.Request) (*Held, error) {
-	h, err := s.Look(r)
+	h, s, err := s.look(r)
 	if err != nil || h == nil {
 		return nil, err
 	}

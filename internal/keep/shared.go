@@ -24,6 +24,7 @@ type SharedConfig struct {
 	Lifetimes Lifetimes
 	Now       func() time.Time
 	Logger    *slog.Logger
+	OldIssuer string // whose tokens are for [Config.Before] to judge; empty: nobody's
 }
 
 // Shared keeps sign-ins in the cookies of a domain, which every sibling backend, in
@@ -31,6 +32,7 @@ type SharedConfig struct {
 type Shared struct {
 	carried
 	access, id, refresh session.Cookie
+	oldIssuer           string
 }
 
 // NewShared returns a keeper.
@@ -40,7 +42,7 @@ func NewShared(c SharedConfig) *Shared {
 	}
 	return &Shared{
 		carried: carried{rows: newRecent(false, c.Now), prover: c.Prover, life: c.Lifetimes, clock: c.Now, log: c.Logger},
-		access:  cookie("access_token"), id: cookie("id_token"), refresh: cookie("refresh_token"),
+		access:  cookie("access_token"), id: cookie("id_token"), refresh: cookie("refresh_token"), oldIssuer: c.OldIssuer,
 	}
 }
 
@@ -107,6 +109,9 @@ func (s *Shared) Find(r *http.Request) (*Held, error) {
 	}
 	if tokens == (cognito.TokenSet{}) {
 		return nil, nil
+	}
+	if s.oldIssuer != "" && prove.ClaimedIssuer(tokens.IDToken.Reveal()) == s.oldIssuer {
+		return nil, ErrSpent
 	}
 	h, err := s.held(r.Context(), tokens)
 	switch {

@@ -28,6 +28,9 @@ func New(v *verify.Verifier, issuer, client string, bearerIDTokens bool) *Prover
 	return &Prover{verifier: v, issued: v.Issued(), issuer: issuer, client: client, provider: path.Base(issuer) + "_", idTokens: bearerIDTokens}
 }
 
+// Issuer is that of the tokens.
+func (p *Prover) Issuer() string { return p.issuer }
+
 // Tokens checks a token set of our own app client as a whole: both tokens, of one
 // person, bound to one another. The claims are those of the ID token.
 func (p *Prover) Tokens(ctx context.Context, tokens cognito.TokenSet, want verify.IDExpectations) (Person, *verify.Claims, error) {

@@ -74,9 +74,10 @@ var allowed = map[string]map[string]string{
 		"internal/prove": "the person that it asks about",
 	},
 	"internal/prove": {
-		"cognito":        "tokens as secrets",
-		"verify":         "verifies them",
-		"internal/fault": "refused, or not known",
+		"cognito":         "tokens as secrets",
+		"verify":          "verifies them",
+		"internal/fault":  "refused, or not known",
+		"internal/quotas": "how long a token of a pool can be",
 	},
 
 	// The leaves.

@@ -233,7 +233,15 @@ type movedFrom struct {
 	Key       string   `yaml:"key" help:"What it is sealed with who somebody was: 32 random bytes in base64, the same as the trigger has. Better: key_file, or ${NAME}."`
 	KeyFile   string   `yaml:"key_file" help:"File to read it from."`
 	Providers []string `yaml:"providers" help:"Identity providers that have the same name and the same accounts in both pools. Their people are looked up at the old pool if the replica does not know them. Defaults to none."`
+	Sessions  *oldApp  `yaml:"sessions" help:"The app client of the old pool that people signed in with before: their sessions live on until they end, and are renewed there, and its bearer tokens count. Defaults to none: everybody signs in again."`
 	Profile   string   `yaml:"profile" help:"Profile of AWS's tools for the old pool, such as one with the role_arn of another account. Defaults to the usual credentials."`
+}
+
+type oldApp struct {
+	Domain           string `yaml:"domain" help:"Domain of the old pool, such as acme.auth.eu-west-1.amazoncognito.com. Required."`
+	ClientID         string `yaml:"client_id" help:"Id of the app client. Required."`
+	ClientSecret     string `yaml:"client_secret" help:"Its secret, if it has one. Better: client_secret_file, or ${NAME}."`
+	ClientSecretFile string `yaml:"client_secret_file" help:"File to read the secret from."`
 }
 
 type accountPages struct {

@@ -66,4 +66,15 @@ func (r *reader) moved(key string, m *movedFrom, into *Pool, replica Replica) {
 		r.fault(key, "ID tokens say who somebody was with the scope profile, which scopes lacks; add it")
 	}
 	into.Moved = out
+	if m.Sessions == nil {
+		return
+	}
+	then := old
+	then.Domain, then.ClientID = m.Sessions.Domain, m.Sessions.ClientID
+	then.ClientSecret = cognito.Secret(r.secret(key+".sessions.client_secret", m.Sessions.ClientSecret, m.Sessions.ClientSecretFile))
+	if _, err := then.Endpoints(); err != nil {
+		r.fault(key+".sessions", "%w", err)
+		return
+	}
+	into.Config.OldPool = &then
 }

@@ -30,6 +30,9 @@ routes:
 		"no id":            {"id: eu-west-1_Ab12Cd34E", "id: west", "not the id of a pool"},
 		"without profile":  {"client_id: web", "client_id: web\n    scopes: [openid, email]", "scope profile"},
 		"with profile":     {"client_id: web", "client_id: web\n    scopes: [openid, profile]", ""},
+		"with sessions":    {"key: KEY", "key: KEY, sessions: {domain: acme.auth.eu-west-1.amazoncognito.com, client_id: web0}", ""},
+		"no client":        {"key: KEY", "key: KEY, sessions: {domain: acme.auth.eu-west-1.amazoncognito.com}", "client id"},
+		"no domain":        {"key: KEY", "key: KEY, sessions: {client_id: web0}", "domain"},
 		"with openid only": {"client_id: web", "client_id: web\n    scopes: [openid]", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -41,6 +44,8 @@ routes:
 			switch {
 			case tt.want == "" && (err != nil || s.Pools[0].Moved == nil || s.Pools[0].Moved.Issuer != "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab12Cd34E"):
 				t.Errorf("%v", err)
+			case err == nil && (s.Pools[0].Config.OldPool != nil) != (name == "with sessions"):
+				t.Errorf("%+v", s.Pools[0].Config.OldPool)
 			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
 				t.Errorf("%v, want %q", err, tt.want)
 			}

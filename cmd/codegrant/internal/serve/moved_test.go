@@ -32,7 +32,8 @@ func TestS779_AnotherPool(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	g := newGate(t, "database: sqlite:people.db\nreplica: true\n"+oneUpstream)
+	g := newGate(t, "keys_file: keys\nsessions: database\ndatabase: sqlite:people.db\nreplica: true\n"+oneUpstream)
+	g.writeFile("keys", newSealingKey())
 	g.start()
 	who := func(b *codegranttest.Browser, name string) (row, groups string) {
 		t.Helper()
@@ -45,7 +46,8 @@ func TestS779_AnotherPool(t *testing.T) {
 		h := <-g.saw
 		return h.Get("X-Auth-User-Id"), h.Get("X-Auth-Groups")
 	}
-	before, groups := who(codegranttest.NewBrowser(t), "alice@example.com")
+	stays := codegranttest.NewBrowser(t)
+	before, groups := who(stays, "alice@example.com")
 	if before == "" || groups == "" {
 		t.Fatalf("row %q, groups %q", before, groups)
 	}
@@ -103,10 +105,13 @@ pools:
 		}}))
 	}
 
+	was := g.pool.Register(g.url)
 	g.writeFile("codegrant.yaml", fmt.Sprintf(`
 listen: %s
 base_url: %s
 log: {format: json, level: debug}
+keys_file: keys
+sessions: database
 database: sqlite:people.db
 replica: true
 pools:
@@ -114,10 +119,16 @@ pools:
     domain: %s
     issuer: %s/%s
     client_id: web
-    moved_from: {id: %s, issuer: %s/%s, key: "%s"}
+    moved_from: {id: %s, issuer: %s/%s, key: "%s", sessions: {domain: %s, client_id: %s, client_secret: %s}}
 `, g.url[strings.LastIndexByte(g.url, '/')+1:], g.url, id, server.URL, server.URL, id, g.pool.PoolID, g.pool.URL, g.pool.PoolID,
-		base64.StdEncoding.EncodeToString(key))+strings.ReplaceAll(oneUpstream, "${UP}", g.up))
+		base64.StdEncoding.EncodeToString(key), was.Domain, was.ClientID, was.ClientSecret.Reveal())+strings.ReplaceAll(oneUpstream, "${UP}", g.up))
 	g.start()
+	// Whoever is signed in stays so.
+	if status, body := g.get(stays.Client, "/"); status != 200 {
+		t.Errorf("a session of the old pool: %d %s", status, body)
+	} else if h := <-g.saw; h.Get("X-Auth-User-Id") != before || h.Get("X-Auth-Groups") != groups {
+		t.Errorf("a session of the old pool: %v", h)
+	}
 	after, groupsAfter := who(codegranttest.NewBrowser(t), "alice@example.com")
 	if after != before || groupsAfter != groups {
 		t.Errorf("she was row %s in %s, and is row %s in %s", before, groups, after, groupsAfter)
