@@ -147,6 +147,22 @@ func TestAPI_Documents(t *testing.T) {
 	if got := c.ask("GetUICustomization", `{`+client+`}`); inner(got, "UICustomization", "CSS") != ".x{}" || !strings.HasPrefix(text(inner(got, "UICustomization", "ImageUrl")), "https://") {
 		t.Errorf("customization = %v", got)
 	}
+	if got := c.ask("GetUICustomization", `{`+client+`}`); inner(got, "UICustomization", "ClientId") != "ALL" {
+		t.Errorf("customization = %v, want that of all clients", got)
+	}
+	c.ask("SetUICustomization", `{`+client+`,"CSS":".y{}"}`)
+	if got := c.ask("GetUICustomization", `{`+client+`}`); !has(got, parsed(t, `{"UICustomization":{"ClientId":"`+app+`","CSS":".y{}"}}`)) {
+		t.Errorf("customization = %v", got)
+	}
+	for _, whose := range []string{client, id + `,"ClientId":"ALL"`} { // nothing is what there is after nothing
+		c.ask("SetUICustomization", `{`+whose+`}`)
+	}
+	if got := c.ask("GetUICustomization", `{`+client+`}`); len(got["UICustomization"].(map[string]any)) > 0 {
+		t.Errorf("customization = %v, want none", got)
+	}
+	if got := c.ask("DescribeUserPoolDomain", `{"Domain":"documents"}`); !has(got, parsed(t, `{"DomainDescription":{"CustomDomainConfig":{}}}`)) {
+		t.Errorf("domain = %v", got)
+	}
 	c.ask("UpdateUserPoolDomain", `{`+id+`,"Domain":"documents","ManagedLoginVersion":2}`)
 	if got := c.ask("DescribeUserPoolDomain", `{"Domain":"documents"}`); inner(got, "DomainDescription", "ManagedLoginVersion") != 2.0 {
 		t.Errorf("domain = %v", got)

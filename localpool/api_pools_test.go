@@ -33,9 +33,17 @@ func TestAPI_Pools(t *testing.T) {
 			listed = append(listed, *p.Id)
 		}
 	}
-	want := []string{"local_Shop1", "local_Other1", id}
-	if slices.Sort(want); !slices.Equal(listed, want) {
-		t.Errorf("pools %v, want %v", listed, want)
+	if want := []string{id}; !slices.Equal(listed, want) {
+		t.Errorf("pools %v, want %v, which is of the region that the call is signed for", listed, want)
+	}
+	var all []string
+	unsigned, _ := c.ask("ListUserPools", `{"MaxResults":60}`)["UserPools"].([]any)
+	for _, p := range unsigned {
+		m, _ := p.(map[string]any)
+		all = append(all, text(m["Id"]))
+	}
+	if want := slices.Sorted(slices.Values([]string{"local_Shop1", "local_Other1", id})); !slices.Equal(all, want) {
+		t.Errorf("pools of a call without a region %v, want %v", all, want)
 	}
 
 	// A pool that was made works as those of the seed do.

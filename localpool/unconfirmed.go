@@ -12,6 +12,8 @@ var unconfirmed = []struct{ where, here string }{
 	{"the exception of a write during a recovery", "`OperationNotEnabledException`"},
 	{"the form of PBKDF2 hashes in an import", "`iterations$salt$hash`, also behind `$pbkdf2-sha256$`, in base64 or hexadecimal digits"},
 	{"words of `CustomMessage` without the code", "ignored: the pool sends the text of the template"},
+	{"the welcome to a user whom `UserMigration` brings", "the template of invitations with `********` in the place of the password; nothing is sent if the user has no address for the medium"},
+	{"an invitation by SMS to a user without a phone number", "`InvalidParameterException` in the words that are known for e-mail; without `DesiredDeliveryMediums` it goes by e-mail"},
 	{"the form fields of token exchange at `/oauth2/token`", "those of RFC 8693; errors are those of RFC 6749"},
 	{"`act`, `sub`, lifetime and `aud` of derived tokens", "`act` has `sub` and `client_id`; the person's `sub`, the client's lifetime, the audience or resource"},
 	{"what `/oauth2/register` takes and answers", "as in RFC 7591; no RFC 7592"},

@@ -97,6 +97,7 @@ func (a *API) describeUserPoolDomain(in *onDomain) (any, error) {
 	d := map[string]any{
 		"UserPoolId": pool, "AWSAccountId": account, "Domain": in.Domain, "CloudFrontDistribution": cloudFront(in.Domain),
 		"Version": "20260101000000", "Status": "ACTIVE", "ManagedLoginVersion": 2, "S3Bucket": "aws-cognito-prod-local-assets",
+		"CustomDomainConfig": empty,
 	}
 	if custom {
 		d["CustomDomainConfig"] = customDomainConfig{"arn:aws:acm:us-east-1:" + account + ":certificate/local"}

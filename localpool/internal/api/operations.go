@@ -5,7 +5,7 @@ import "maps"
 // operations are those that the API has, which are all of the model's. Any other is
 // unknown, as at Cognito.
 var operations = merged(map[string]operation{
-	"ListUserPools":       admin((*API).listUserPools),
+	"ListUserPools":       calling((*API).listUserPools),
 	"CreateUserPool":      keeping("UserPoolType", (*API).createUserPool),
 	"DescribeUserPool":    admin((*API).describeUserPool),
 	"UpdateUserPool":      keeping("UserPoolType", (*API).updateUserPool),

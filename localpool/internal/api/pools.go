@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -32,10 +33,14 @@ type listUserPools struct {
 	NextToken  string
 }
 
-func (a *API) listUserPools(in *listUserPools) (any, error) {
+// listUserPools lists the pools of the region that the request is signed for, or all.
+func (a *API) listUserPools(ctx context.Context, in *listUserPools) (any, error) {
 	token := in.NextToken
 	in.NextToken = ""
 	ids := a.state.Pools()
+	if region := regionOf(ctx); region != "" {
+		ids = slices.DeleteFunc(ids, func(id string) bool { return !strings.HasPrefix(id, region+"_") })
+	}
 	slices.Sort(ids)
 	ids, next, err := pageOf(a, token, in, ids, limitOf(in.MaxResults), func(id string) string { return id })
 	if err != nil {

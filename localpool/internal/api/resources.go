@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,7 +13,8 @@ import (
 	"github.com/codegrant/codegrant/localpool/internal/state"
 )
 
-// customizing has the picture of SetUICustomization be a URL from then on.
+// customizing has the picture of SetUICustomization be a URL from then on. One without
+// words and picture removes what there was.
 func customizing(serve func(context.Context, *API, []byte) (any, error)) func(context.Context, *API, []byte) (any, error) {
 	return func(ctx context.Context, a *API, body []byte) (any, error) {
 		var in map[string]json.RawMessage
@@ -20,14 +22,17 @@ func customizing(serve func(context.Context, *API, []byte) (any, error)) func(co
 			return nil, &state.Error{Type: "SerializationException", Message: "The request is not a JSON object."}
 		}
 		delete(in, "ImageUrl")
-		if picture := textOf(in["ImageFile"]); picture != "" {
-			client := textOf(in["ClientId"])
-			if client == "" {
-				client = allClients
-			}
-			in["ImageUrl"] = mustRaw("https://" + cloudFront(textOf(in["UserPoolId"])) + "/" + client + "/assets/images/image.jpg")
+		pool, client := textOf(in["UserPoolId"]), cmp.Or(textOf(in["ClientId"]), allClients)
+		in["ClientId"] = mustRaw(client)
+		picture := textOf(in["ImageFile"])
+		if picture != "" {
+			in["ImageUrl"] = mustRaw("https://" + cloudFront(pool) + "/" + client + "/assets/images/image.jpg")
 		}
-		return serve(ctx, a, mustRaw(in))
+		answer, err := serve(ctx, a, mustRaw(in))
+		if err == nil && picture == "" && textOf(in["CSS"]) == "" {
+			_, err = a.state.DeleteDocument(pool, customizations.kind, client)
+		}
+		return answer, err
 	}
 }
 

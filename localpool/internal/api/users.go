@@ -83,7 +83,7 @@ func (a *API) adminCreateUser(ctx context.Context, in *adminCreateUser) (any, er
 	}
 	if in.MessageAction == "RESEND" {
 		create = func() (state.User, error) {
-			return a.state.InviteAgain(in.UserPoolId, in.Username, in.TemporaryPassword)
+			return a.state.InviteAgain(in.UserPoolId, in.Username, in.TemporaryPassword, in.DesiredDeliveryMediums)
 		}
 	}
 	u, err := create()

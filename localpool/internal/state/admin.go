@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/big"
+	"slices"
 	"strings"
 	"time"
 )
@@ -16,7 +17,7 @@ type Invitation struct {
 	Attributes map[string]string
 	Password   string   // temporary; empty: one is made up
 	Quiet      bool     // sends nothing
-	Mediums    []string // EMAIL, SMS; none: SMS
+	Mediums    []string // EMAIL, SMS; none: SMS, or else EMAIL
 	ForceAlias bool     // takes the address from whoever has it
 }
 
@@ -79,6 +80,12 @@ func (s *State) invite(poolID string, n Invitation, sub string, really bool) (Us
 	if before != nil && (!n.ForceAlias || alias == "preferred_username") {
 		return User{}, taken(alias)
 	}
+	var to []string
+	if !n.Quiet {
+		if to, err = inviteTo(attributes, n.Mediums); err != nil {
+			return User{}, err
+		}
+	}
 	attributes["sub"] = sub
 	made := NewUser{Username: n.Username, Attributes: attributes, Password: password, Status: ForceChangePassword, Enabled: true}
 	if without {
@@ -102,14 +109,14 @@ func (s *State) invite(poolID string, n Invitation, sub string, really bool) (Us
 	if !without {
 		u.PasswordExpires = s.now().Add(p.temporaryPassword())
 	}
-	if !n.Quiet {
-		s.send(p, u, invitation, forInvitation, password, inviteTo(u, n.Mediums))
+	for _, address := range to {
+		s.send(p, u, invitation, forInvitation, password, address)
 	}
 	return u.clone(), s.saveLocked()
 }
 
 // InviteAgain sends a user who never signed in a new temporary password.
-func (s *State) InviteAgain(poolID, name, password string) (User, error) {
+func (s *State) InviteAgain(poolID, name, password string, mediums []string) (User, error) {
 	var invited User
 	err := s.change(poolID, name, func(p *Pool, u *User) error {
 		if u.Status != ForceChangePassword {
@@ -119,8 +126,14 @@ func (s *State) InviteAgain(poolID, name, password string) (User, error) {
 		if err != nil {
 			return err
 		}
+		to, err := inviteTo(u.Attributes, mediums)
+		if err != nil {
+			return err
+		}
 		u.Failures, u.LockedUntil, u.PasswordExpires = 0, time.Time{}, s.now().Add(p.temporaryPassword())
-		s.send(p, u, invitation, forInvitation, password, inviteTo(u, nil))
+		for _, address := range to {
+			s.send(p, u, invitation, forInvitation, password, address)
+		}
 		err = p.setPassword(u, password)
 		invited = u.clone()
 		return err
@@ -148,15 +161,27 @@ func (p *Pool) temporary(password string) (string, error) {
 	return string(b), nil
 }
 
-// inviteTo is where an invitation goes: to the phone number or the e-mail address, the one
-// that there is.
-func inviteTo(u *User, mediums []string) string {
-	for _, m := range mediums {
-		if name := map[string]string{"EMAIL": "email", "SMS": "phone_number"}[m]; u.Attributes[name] != "" {
-			return u.Attributes[name]
+// mediumOf is the attribute that a medium needs.
+var mediumOf = map[string]string{"EMAIL": "email", "SMS": "phone_number"}
+
+// inviteTo is where an invitation goes: to the address of each medium, which has to be
+// there. Without a medium, it goes to the phone number, or else to the e-mail address.
+// (Unconfirmed: "an invitation by SMS to a user without a phone number".)
+func inviteTo(attributes map[string]string, mediums []string) (to []string, err error) {
+	if len(mediums) == 0 {
+		return []string{cmp.Or(attributes["phone_number"], attributes["email"])}, nil
+	}
+	for _, medium := range slices.Compact(slices.Sorted(slices.Values(mediums))) {
+		switch address := attributes[mediumOf[medium]]; {
+		case address != "":
+			to = append(to, address)
+		case medium == "EMAIL":
+			return nil, refuse(InvalidParameter, "No email provided but desired delivery medium was Email")
+		default:
+			return nil, refuse(InvalidParameter, "No phone number provided but desired delivery medium was Sms")
 		}
 	}
-	return cmp.Or(u.Attributes["email"], u.Attributes["phone_number"])
+	return to, nil
 }
 
 // ConfirmUser confirms a user without a code. The address stays unverified.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"github.com/codegrant/codegrant/localpool/internal/state"
@@ -118,8 +119,12 @@ func (t *Triggers) Migrate(ctx context.Context, c state.Client, username, passwo
 		"userAttributes": nil, "finalUserStatus": nil, "messageAction": nil, "desiredDeliveryMediums": nil, "forceAliasCreation": nil, "enableSMSMFA": nil,
 	}
 	var who struct {
-		Attributes map[string]string `json:"userAttributes"`
-		Status     string            `json:"finalUserStatus"`
+		Attributes    map[string]string `json:"userAttributes"`
+		Status        string            `json:"finalUserStatus"`
+		MessageAction string            `json:"messageAction"`
+		Mediums       []string          `json:"desiredDeliveryMediums"`
+		ForceAlias    bool              `json:"forceAliasCreation"`
+		SMSMFA        bool              `json:"enableSMSMFA"`
 	}
 	about := About{PoolID: c.PoolID, ClientID: c.ID, User: state.User{Username: username}, Metadata: sent.Metadata}
 	err := t.answered(ctx, UserMigration, source, about, request, response, &who)
@@ -133,6 +138,10 @@ func (t *Triggers) Migrate(ctx context.Context, c state.Client, username, passwo
 		return false, unknown
 	case who.Status != "" && !slices.Contains([]string{state.Confirmed, state.ResetRequired}, who.Status):
 		return false, t.shape(UserMigration, fmt.Errorf("finalUserStatus is %q", who.Status))
+	case who.MessageAction != "" && who.MessageAction != "SUPPRESS" && who.MessageAction != "RESEND":
+		return false, t.shape(UserMigration, fmt.Errorf("messageAction is %q", who.MessageAction))
+	case slices.ContainsFunc(who.Mediums, func(m string) bool { return m != "EMAIL" && m != "SMS" }):
+		return false, t.shape(UserMigration, fmt.Errorf("desiredDeliveryMediums are %q", who.Mediums))
 	}
 	if name := who.Attributes["username"]; name != "" { // of somebody who signs in by an alias
 		username = name
@@ -142,9 +151,14 @@ func (t *Triggers) Migrate(ctx context.Context, c state.Client, username, passwo
 	if t.state.Paused(c.PoolID) {
 		return false, state.ErrPaused
 	}
-	_, err = t.state.CreateUser(c.PoolID, state.NewUser{
-		Username: username, Attributes: who.Attributes, Password: password, Status: cmp.Or(who.Status, status), Enabled: true,
+	_, err = t.state.Migrate(c.PoolID, state.Migrated{
+		NewUser: state.NewUser{Username: username, Attributes: who.Attributes, Password: password, Status: cmp.Or(who.Status, status), Enabled: true},
+		Quiet:   who.MessageAction == "SUPPRESS", Mediums: who.Mediums, ForceAlias: who.ForceAlias, SMSMFA: who.SMSMFA,
 	})
+	if errors.As(err, &refusal) {
+		t.logger.Warn("a user whom a trigger brings is refused", slog.String("trigger", UserMigration), slog.String("reason", refusal.Message))
+		return false, unknown
+	}
 	return err == nil, err
 }
 
