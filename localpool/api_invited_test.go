@@ -128,3 +128,43 @@ func TestAPI_InvitationMediums(t *testing.T) {
 		t.Errorf("%d messages to a@example.com, want that which was sent again", got)
 	}
 }
+
+// TestAPI_SignInCodes: a wrong code is the same refusal however often, whether there is such
+// a user or not, and with a temporary password there is no code.
+func TestAPI_SignInCodes(t *testing.T) {
+	c := newContract(t)
+	pool := c.made(`,"Policies":{"SignInPolicy":{"AllowedFirstAuthFactors":["PASSWORD","EMAIL_OTP"]}}`)
+	app := c.app(pool, `,"ExplicitAuthFlows":["ALLOW_USER_AUTH"],"PreventUserExistenceErrors":"ENABLED"`)
+	address := func(name string) string {
+		return `"UserAttributes":[{"Name":"email","Value":"` + name + `@example.com"},{"Name":"email_verified","Value":"true"}]`
+	}
+	c.ask("AdminCreateUser", `{`+pool+`,"Username":"leo",`+address("leo")+`,"MessageAction":"SUPPRESS"}`)
+	c.ask("AdminCreateUser", `{`+pool+`,"Username":"mia",`+address("mia")+`,"MessageAction":"SUPPRESS","TemporaryPassword":"Passw0rd!"}`)
+	begin := func(name string) string {
+		return `{` + app + `,"AuthFlow":"USER_AUTH","AuthParameters":{"USERNAME":"` + name + `","PREFERRED_CHALLENGE":"EMAIL_OTP"}}`
+	}
+	if got := c.ask("InitiateAuth", begin("mia")); !has(got, parsed(t, `{"ChallengeName":"SELECT_CHALLENGE","AvailableChallenges":["PASSWORD_SRP","PASSWORD"]}`)) {
+		t.Errorf("with a temporary password: %v", got)
+	}
+	enter := func(name, session, code string) string {
+		return `{` + app + `,"ChallengeName":"EMAIL_OTP","Session":"` + session + `","ChallengeResponses":{"USERNAME":"` + name + `","EMAIL_OTP_CODE":"` + code + `"}}`
+	}
+	for _, name := range []string{"leo", "nobody"} {
+		asked := c.ask("InitiateAuth", begin(name))
+		if asked["ChallengeName"] != "EMAIL_OTP" {
+			t.Fatalf("%s: %v", name, asked)
+		}
+		session := text(asked["Session"])
+		for range 8 {
+			c.no("RespondToAuthChallenge", enter(name, session, "00000000"), "CodeMismatchException", "Invalid code or auth state for the user.")
+		}
+		if name != "leo" {
+			continue
+		}
+		code := c.message("leo@example.com").Code
+		if got := c.ask("RespondToAuthChallenge", enter(name, session, code)); inner(got, "AuthenticationResult", "IdToken") == nil {
+			t.Errorf("sign-in = %v", got)
+		}
+		c.no("RespondToAuthChallenge", enter(name, session, code), "NotAuthorizedException", "Invalid session for the user, session can only be used once.")
+	}
+}

@@ -82,6 +82,7 @@ func TestAPI_APasswordOfNobody(t *testing.T) {
 	pool := c.made(`,"Policies":{"SignInPolicy":{"AllowedFirstAuthFactors":["PASSWORD","EMAIL_OTP"]}}`)
 	app := c.app(pool, `,"ExplicitAuthFlows":["ALLOW_USER_AUTH"],"PreventUserExistenceErrors":"ENABLED"`)
 	c.ask("AdminCreateUser", `{`+pool+`,"Username":"erin","UserAttributes":[{"Name":"email","Value":"erin@example.com"},{"Name":"email_verified","Value":"true"}],"TemporaryPassword":"Passw0rd!"}`)
+	c.ask("AdminSetUserPassword", `{`+pool+`,"Username":"erin","Password":"Passw0rd!","Permanent":true}`)
 	for _, name := range []string{"erin", "nobody"} {
 		in := `{` + app + `,"AuthFlow":"USER_AUTH","AuthParameters":{"USERNAME":"` + name + `","PREFERRED_CHALLENGE":"PASSWORD"`
 		c.no("InitiateAuth", in+`,"PASSWORD":"wr0ng-Passw0rd"}}`, "NotAuthorizedException", "Incorrect username or password.")

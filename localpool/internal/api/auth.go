@@ -376,7 +376,7 @@ func (a *API) answered(ctx context.Context, c state.Client, taken challenge, in 
 	u, err := a.state.User(taken.poolID, taken.sub)
 	switch {
 	case err != nil && taken.first && taken.sub == "" && sentCodes[taken.name].attribute != "":
-		return nil, errWrongCode // whoever does not exist has no right one
+		return nil, state.ErrWrongSignInCode // whoever does not exist has no right one
 	case err != nil && taken.custom != nil && taken.sub == "":
 		return answer(ctx, c, taken, state.User{}, p, in.ClientMetadata)
 	case err != nil && taken.first && taken.sub == "":
@@ -388,7 +388,7 @@ func (a *API) answered(ctx context.Context, c state.Client, taken challenge, in 
 		return nil, unauthorized("User is disabled.")
 	}
 	if named, err := a.state.User(taken.poolID, p["USERNAME"]); err != nil || named.Sub() != taken.sub {
-		return nil, &state.Error{Type: state.CodeMismatch, Message: "Invalid code or auth state for the user."}
+		return nil, state.ErrWrongSignInCode
 	}
 	// What begins anew takes the hash over the name that was typed too.
 	if err := checkHash(c, u.Username, p["SECRET_HASH"], wrongLaterHash); err != nil && (!taken.first || checkHash(c, p["USERNAME"], p["SECRET_HASH"], wrongLaterHash) != nil) {

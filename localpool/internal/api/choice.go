@@ -73,7 +73,7 @@ func (a *API) byChoice(ctx context.Context, c state.Client, p, sent map[string]s
 			return nil, unauthorized("Incorrect username or password.")
 		case len(available) == 1:
 			name = available[0]
-		case len(available) == 2 && available[1] == passwordChallenge:
+		case name == "" && len(available) == 2 && available[1] == passwordChallenge:
 			if name = passwordChallenge; p["SRP_A"] != "" {
 				name = passwordSRP
 			}

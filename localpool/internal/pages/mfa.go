@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -128,7 +129,9 @@ func (p *Pages) mfa(w http.ResponseWriter, r *http.Request, v *view) {
 			err = errNoCode // nobody was sent one
 			break
 		}
-		u, err = p.state.CheckSignIn(c.poolID, c.sub, code, c.first)
+		if u, err = p.state.CheckSignIn(c.poolID, c.sub, code, c.first); errors.Is(err, state.ErrWrongSignInCode) {
+			err = errNoCode
+		}
 	default:
 		err = p.state.CheckToken(c.poolID, c.sub, code)
 	}

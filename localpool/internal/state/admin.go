@@ -80,6 +80,7 @@ func (s *State) invite(poolID string, n Invitation, sub string, really bool) (Us
 	if before != nil && (!n.ForceAlias || alias == "preferred_username") {
 		return User{}, taken(alias)
 	}
+	p.fold(attributes)
 	var to []string
 	if !n.Quiet {
 		if to, err = inviteTo(attributes, n.Mediums); err != nil {

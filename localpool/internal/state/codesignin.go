@@ -1,6 +1,9 @@
 package state
 
-import "fmt"
+import (
+	"crypto/subtle"
+	"fmt"
+)
 
 // SendSignIn sends a code to sign in with, and returns where to.
 func (s *State) SendSignIn(poolID, name, attribute string) (sentTo Delivery, err error) {
@@ -15,6 +18,9 @@ func (s *State) SendSignIn(poolID, name, attribute string) (sentTo Delivery, err
 	return sentTo, err
 }
 
+// ErrWrongSignInCode refuses a wrong code, however often: nobody learns by it who exists.
+var ErrWrongSignInCode = refuse(CodeMismatch, "Invalid code or auth state for the user.")
+
 // CheckSignIn takes a code to sign in with. As the first thing that a user shows, it
 // verifies the address, and confirms the user.
 func (s *State) CheckSignIn(poolID, name, code string, first bool) (User, error) {
@@ -23,7 +29,10 @@ func (s *State) CheckSignIn(poolID, name, code string, first bool) (User, error)
 		if !u.Enabled {
 			return errDisabled
 		}
-		sent := u.Pending[signInCode]
+		sent, ok := u.Pending[signInCode]
+		if ok && subtle.ConstantTimeCompare([]byte(sent.Code), []byte(code)) != 1 {
+			return ErrWrongSignInCode
+		}
 		if err := s.useCode(u, signInCode, code); err != nil {
 			return err
 		}

@@ -297,7 +297,8 @@ func (p *Pool) sends(factor string) bool {
 	return len(p.rules.EmailMfaConfiguration) > 0
 }
 
-// Factors are what a user can begin a sign-in with, of what the pool allows.
+// Factors are what a user can begin a sign-in with, of what the pool allows. With a temporary
+// password there is nothing else.
 func (u User) Factors(r Rules) (list []string) {
 	for _, factor := range r.Policies.SignInPolicy.AllowedFirstAuthFactors {
 		has := false
@@ -311,7 +312,7 @@ func (u User) Factors(r Rules) (list []string) {
 		case "WEB_AUTHN":
 			has = len(u.Passkeys) > 0
 		}
-		if has {
+		if has && (factor == "PASSWORD" || u.Status != ForceChangePassword) {
 			list = append(list, factor)
 		}
 	}
