@@ -3,6 +3,7 @@ package broker_test
 import (
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -251,9 +252,6 @@ func TestS695_EverythingEnds(t *testing.T) {
 // TestS696_Registrations cost nothing, and end unused.
 func TestS696_Registrations(t *testing.T) {
 	s := newSite(t, nil)
-	for range 300 {
-		s.registered()
-	}
 	client := s.registered()
 	if n := s.records(); n != 0 {
 		t.Errorf("%d records of strangers", n)
@@ -281,6 +279,60 @@ func TestS696_Registrations(t *testing.T) {
 	if statuses[201] != 40 || statuses[429] != 20 { // two processes, each of which counts
 		t.Errorf("%v", statuses)
 	}
+}
+
+// flood has a stranger register 10,000 times, and then somebody else, who is served.
+func flood(t *testing.T, s *site) {
+	t.Helper()
+	register := s.brokers[0].Handlers()["/oauth/register"]
+	for i := range 10_000 {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/oauth/register", strings.NewReader(`{"redirect_uris":["http://127.0.0.1/callback"]}`))
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		if register.ServeHTTP(w, r); w.Code != http.StatusCreated {
+			t.Fatalf("registration %d: %d %s", i, w.Code, w.Body)
+		}
+	}
+	s.tokens(s.registered())
+	if n := s.records(); n != 2 {
+		t.Errorf("%d records, want that of the client that is used and that of its grant", n)
+	}
+}
+
+// TestS696_AStrangerRegisters: 10,000 times, which is of no room in memory, in Redis and in a
+// database; and neither those who have registered before nor those who come after notice.
+// Where registrations are counted, as they are by default, the stranger alone has to wait.
+func TestS696_AStrangerRegisters(t *testing.T) {
+	test := func(t *testing.T) {
+		s := newSite(t, nil)
+		before := s.registered()
+		flood(t, s)
+		s.tokens(before)
+		if n := s.records(); n != 4 {
+			t.Errorf("%d records of two clients that are used, want 4", n)
+		}
+	}
+	t.Run("memory", test)
+	on(t, map[string]func(*testing.T){"flood": test})
+	t.Run("counted", func(t *testing.T) {
+		s := newSite(t, func(c *broker.Config) { c.Wait = nil })
+		register := s.brokers[0].Handlers()["/oauth/register"]
+		statuses := make(map[string]map[int]int)
+		for _, from := range slices.Concat(slices.Repeat([]string{"192.0.2.1"}, 10_000), []string{"192.0.2.2"}) {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/oauth/register", strings.NewReader(`{"redirect_uris":["http://127.0.0.1/callback"]}`))
+			r.Header.Set("Content-Type", "application/json")
+			r.RemoteAddr = from + ":1234"
+			w := httptest.NewRecorder()
+			register.ServeHTTP(w, r)
+			if statuses[from] == nil {
+				statuses[from] = make(map[int]int)
+			}
+			statuses[from][w.Code]++
+		}
+		if stranger, other := statuses["192.0.2.1"], statuses["192.0.2.2"]; stranger[201] > 100 || stranger[201]+stranger[429] != 10_000 || other[201] != 1 {
+			t.Errorf("the stranger: %v, somebody else: %v", stranger, other)
+		}
+	})
 }
 
 func TestRegistrationRefuses(t *testing.T) {

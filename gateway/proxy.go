@@ -25,8 +25,9 @@ type proxy struct {
 }
 
 func newProxy(g *Gateway, transport http.RoundTripper) *proxy {
+	streaming := transport
 	if transport == nil {
-		transport = &http.Transport{
+		own := &http.Transport{
 			DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 			TLSHandshakeTimeout:   10 * time.Second,
 			ExpectContinueTimeout: time.Second,
@@ -36,12 +37,16 @@ func newProxy(g *Gateway, transport http.RoundTripper) *proxy {
 			DisableCompression:    true, // what the upstream and the client agree on is theirs
 			ForceAttemptHTTP2:     true,
 		}
+		// A connection holds its buffers as long as a stream lasts.
+		small := own.Clone()
+		small.ReadBufferSize, small.WriteBufferSize = smallBuffer, smallBuffer
+		transport, streaming = own, small
 	}
 	p := &proxy{gateway: g}
 	p.pass, p.cleans = p.serve, p.clean
 	p.reverse = &httputil.ReverseProxy{
 		Rewrite:        p.rewrite,
-		Transport:      &retrying{transport, g.now},
+		Transport:      &retrying{transport, streaming, g.now},
 		ModifyResponse: p.modify,
 		ErrorHandler:   p.failed,
 		BufferPool:     buffers{},
@@ -237,7 +242,20 @@ func (p *proxy) failed(w http.ResponseWriter, r *http.Request, err error) {
 // retrying tries the servers of an upstream in turn.
 type retrying struct {
 	transport http.RoundTripper
+	streaming http.RoundTripper // of streams that only the server sends on
 	now       func() time.Time
+}
+
+// smallBuffer is what a connection of a stream has for what it reads, and for what it writes.
+const smallBuffer = 1 << 10
+
+// through is what a request is sent by. One with a body may have a large one, and an answer
+// that is no stream.
+func (t *retrying) through(r *http.Request) http.RoundTripper {
+	if r.Method == http.MethodGet && takesStreams(r) {
+		return t.streaming
+	}
+	return t.transport
 }
 
 var errSlow error = slow{}
@@ -286,7 +304,7 @@ func (t *retrying) RoundTrip(r *http.Request) (*http.Response, error) {
 func (t *retrying) only(r *http.Request, c *call, one *server) (*http.Response, error) {
 	r.URL.Scheme, r.URL.Host = one.url.Scheme, one.url.Host // the request is rewrite's own
 	c.await()
-	response, err := t.transport.RoundTrip(r)
+	response, err := t.through(r).RoundTrip(r)
 	if !c.answered() {
 		if err == nil {
 			response.Body.Close()
@@ -308,7 +326,7 @@ func (t *retrying) once(r *http.Request, one *server, timeout time.Duration) (*h
 	u.Scheme, u.Host = one.url.Scheme, one.url.Host
 	out.URL = &u
 	timer := time.AfterFunc(timeout, func() { cancel(errSlow) })
-	response, err := t.transport.RoundTrip(out)
+	response, err := t.through(out).RoundTrip(out)
 	if !timer.Stop() && err == nil {
 		response.Body.Close()
 		err = errSlow

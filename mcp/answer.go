@@ -42,7 +42,10 @@ func (a *answer) WriteHeader(status int) {
 	}
 	a.begun, a.status = true, status
 	a.own(h)
-	kind, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
+	kind := h.Get("Content-Type")
+	if kind != "application/json" && kind != "text/event-stream" { // nearly all are one of them
+		kind, _, _ = mime.ParseMediaType(kind)
+	}
 	switch looked := len(a.rules) > 0; {
 	case !looked || kind != "text/event-stream" && !(kind == "application/json" && a.message.method == listTools):
 		a.ResponseWriter.WriteHeader(status)

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"mime"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/codegrant/codegrant"
@@ -40,8 +42,11 @@ type exchange struct {
 	w           http.ResponseWriter
 	r           *http.Request // as it came, but for its context
 	who         *codegrant.Identity
+	body        []byte // of a POST; nil: of no POST
 	message     message
 	session     string // as the client has it; empty: none
+
+	serverSession string // the same, as the server has it
 }
 
 // tokenRules are which tokens are for the resource.
@@ -89,34 +94,67 @@ func (x *exchange) serve() {
 		x.forbidden(who, lacks, "needs scope "+strings.Join(lacks, " and "))
 		return
 	}
-	inner := x.r.Clone(x.r.Context())
-	if x.r.Method == http.MethodPost && !x.read(inner) {
+	if x.r.Method == http.MethodPost && !x.read() {
 		return
 	}
-	if !x.sessionOf(inner) || !x.mayCall() {
+	if !x.findSession() || !x.mayCall() {
 		return
 	}
 	ctx, end := x.watch()
 	defer end()
 	a := &answer{ResponseWriter: x.w, exchange: x}
-	if len(x.rules) > 0 {
-		inner.Header.Del("Accept-Encoding") // what is packed cannot be looked through
-	}
-	x.next.ServeHTTP(a, x.auth.Identified(a, inner.WithContext(ctx), who))
+	x.next.ServeHTTP(a, x.inner(ctx, a))
 	a.finish()
 }
 
-// read has the message of a POST, and leaves the same bytes for the server.
-func (x *exchange) read(inner *http.Request) bool {
-	kind, parameters, err := mime.ParseMediaType(x.r.Header.Get("Content-Type"))
+// inner is the request that the server gets. What the permissions are asked about again stays
+// as it came: its header and its URL are the server's own.
+func (x *exchange) inner(ctx context.Context, w http.ResponseWriter) *http.Request {
+	r := x.auth.Identified(w, x.r.WithContext(ctx), x.who)
+	u := *x.r.URL
+	r.URL, r.Header = &u, maps.Clone(x.r.Header)
+	if x.body != nil {
+		r.Body, r.ContentLength, r.TransferEncoding, r.Trailer = io.NopCloser(bytes.NewReader(x.body)), int64(len(x.body)), nil, nil
+		delete(r.Header, "Expect")
+	}
+	if x.session != "" {
+		r.Header[sessionHeader] = []string{x.serverSession}
+	}
+	if len(x.rules) > 0 {
+		delete(r.Header, "Accept-Encoding") // what is packed cannot be looked through
+	}
+	return r
+}
+
+// isJSON reports whether the body is JSON as it is, by its header.
+func isJSON(h http.Header) bool {
+	kinds := h["Content-Type"]
+	if len(kinds) != 1 || len(h["Content-Encoding"]) > 0 {
+		return false
+	}
+	if kinds[0] == "application/json" { // nearly all are
+		return true
+	}
+	kind, parameters, err := mime.ParseMediaType(kinds[0])
 	charset := parameters["charset"]
-	if err != nil || kind != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8") || len(x.r.Header["Content-Encoding"]) > 0 || len(x.r.Header["Content-Type"]) != 1 {
+	return err == nil && kind == "application/json" && (charset == "" || strings.EqualFold(charset, "utf-8"))
+}
+
+// usualMessage is as large as most messages are. A client that says that its message is
+// larger has no more room until it sends it.
+const usualMessage = 8 << 10
+
+// read has the message of a POST, and keeps the same bytes for the server.
+func (x *exchange) read() bool {
+	if !isJSON(x.r.Header) {
 		x.refuse(http.StatusUnsupportedMediaType, codeRequest, "the body is to be application/json, as it is")
 		return false
 	}
 	control := http.NewResponseController(x.w)
 	_ = control.SetReadDeadline(time.Now().Add(readTime)) // where the server can
-	body, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, x.MaxMessage))
+	// ReadFrom wants to see that there is no more, in as much room.
+	body := bytes.NewBuffer(make([]byte, 0, max(0, min(x.r.ContentLength, usualMessage))+bytes.MinRead))
+	_, err := body.ReadFrom(http.MaxBytesReader(x.w, x.r.Body, x.MaxMessage))
 	_ = control.SetReadDeadline(time.Time{})
 	var large *http.MaxBytesError
 	switch {
@@ -127,7 +165,8 @@ func (x *exchange) read(inner *http.Request) bool {
 		x.refuse(http.StatusBadRequest, codeParse, "the body cannot be read")
 		return false
 	}
-	m, wrong := readMessage(body)
+	x.body = body.Bytes()
+	m, wrong := readMessage(x.body)
 	if wrong == nil {
 		wrong = m.mirrored(x.r.Header)
 	}
@@ -137,14 +176,11 @@ func (x *exchange) read(inner *http.Request) bool {
 		x.refuse(http.StatusBadRequest, wrong.code, wrong.text)
 		return false
 	}
-	inner.Body, inner.ContentLength, inner.TransferEncoding = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
-	inner.Trailer = nil
-	inner.Header.Del("Expect")
 	return true
 }
 
-// sessionOf has the server see its own session id in place of the client's.
-func (x *exchange) sessionOf(inner *http.Request) bool {
+// findSession finds the server's own session id, which it sees in place of the client's.
+func (x *exchange) findSession() bool {
 	given, ok := x.r.Header[sessionHeader]
 	if !ok {
 		return true
@@ -159,8 +195,7 @@ func (x *exchange) sessionOf(inner *http.Request) bool {
 		x.refuse(http.StatusNotFound, codeRequest, "there is no such session")
 		return false
 	}
-	x.session = given[0]
-	inner.Header[sessionHeader] = []string{id}
+	x.session, x.serverSession = given[0], id
 	return true
 }
 
@@ -191,7 +226,7 @@ func (x *exchange) mayCall() bool {
 
 // about says who asks for what. Arguments are nobody's business.
 func (x *exchange) about() []slog.Attr {
-	attrs := []slog.Attr{slog.String("resource", x.URL)}
+	attrs := append(make([]slog.Attr, 0, 6), slog.String("resource", x.URL))
 	if x.message.name != "" && x.message.method == callTool {
 		attrs = append(attrs, slog.String("tool", x.message.name))
 	}
@@ -211,34 +246,55 @@ func (x *exchange) log(event, reason string) {
 // recheckEvery is how often a request that lasts has its token asked about again.
 const recheckEvery = 5 * time.Second
 
+// watched is a request that lasts.
+type watched struct {
+	*exchange
+	ctx    context.Context
+	cancel context.CancelFunc
+	ends   time.Time // of the token; zero: it is asked alone
+
+	mu    sync.Mutex // guards the field below
+	timer *time.Timer
+}
+
 // watch ends a request that lasts with its token, and with the person's sign-out as far as
 // that reaches tokens.
 func (x *exchange) watch() (context.Context, func()) {
-	ctx, cancel := context.WithCancel(x.r.Context())
-	ends := x.who.Expires
-	if !x.Now().Before(ends) {
-		ends = time.Time{} // within what clocks may be apart: the token is asked alone
+	w := &watched{exchange: x, ends: x.who.Expires}
+	w.ctx, w.cancel = context.WithCancel(x.r.Context())
+	if !x.Now().Before(w.ends) {
+		w.ends = time.Time{} // within what clocks may be apart
 	}
-	var timer *time.Timer
-	next := func() time.Duration {
-		if ends.IsZero() {
-			return recheckEvery
-		}
-		return max(min(recheckEvery, ends.Sub(x.Now())), time.Millisecond)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.timer = time.AfterFunc(w.next(), w.look)
+	return w.ctx, w.end
+}
+
+func (w *watched) next() time.Duration {
+	if w.ends.IsZero() {
+		return recheckEvery
 	}
-	started := make(chan struct{})
-	timer = time.AfterFunc(next(), func() {
-		<-started
-		if !ends.IsZero() && !x.Now().Before(ends) || !x.stands(x.r.WithContext(context.WithoutCancel(x.r.Context()))) {
-			cancel()
-			return
-		}
-		if ctx.Err() == nil {
-			timer.Reset(next())
-		}
-	})
-	close(started)
-	return ctx, func() { timer.Stop(); cancel() }
+	return max(min(recheckEvery, w.ends.Sub(w.Now())), time.Millisecond)
+}
+
+func (w *watched) look() {
+	if !w.ends.IsZero() && !w.Now().Before(w.ends) || !w.stands(w.r.WithContext(context.WithoutCancel(w.r.Context()))) {
+		w.cancel()
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ctx.Err() == nil {
+		w.timer.Reset(w.next())
+	}
+}
+
+func (w *watched) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.timer.Stop()
+	w.cancel()
 }
 
 // stands asks again. Where that cannot be found out, it stands; where asking panics, it

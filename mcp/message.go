@@ -1,6 +1,7 @@
 package mcp
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -45,8 +46,18 @@ const (
 	maxName    = 256 // bytes of a tool's
 )
 
-// namedBy are the methods that are about something with a name, and where in params that is.
-var namedBy = map[string]string{callTool: "name", "prompts/get": "name", "resources/read": "uri"}
+// named are the methods that are about something with a name, and where in params that is.
+var named = [...]struct{ method, key string }{{callTool, "name"}, {"prompts/get", "name"}, {"resources/read", "uri"}}
+
+// namedBy is where in params a method has the name of what it is about; empty: nowhere.
+func namedBy(method string) string {
+	for _, n := range named {
+		if n.method == method {
+			return n.key
+		}
+	}
+	return ""
+}
 
 // readMessage reads one message. What two readers could take for two messages is refused:
 // the server is to act on what was decided on.
@@ -55,14 +66,15 @@ func readMessage(body []byte) (message, *rpcError) {
 	if !utf8.Valid(body) || !json.Valid(body) {
 		return m, &rpcError{codeParse, "the body is not JSON"}
 	}
-	if first := strings.TrimLeft(string(body[:min(len(body), 64)]), " \t\r\n"); strings.HasPrefix(first, "[") {
+	if first := bytes.TrimLeft(body[:min(len(body), 64)], " \t\r\n"); len(first) > 0 && first[0] == '[' {
 		return m, &rpcError{codeRequest, "a batch is not part of the protocol any more: send each message by itself"}
 	}
-	top, err := membersOf(body, "jsonrpc", "id", "method", "params", "result", "error")
+	var room [2][8]member // as many as messages have, as a rule
+	top, err := membersOf(room[0][:0], body, "jsonrpc", "id", "method", "params", "result", "error")
 	if err != nil {
 		return m, &rpcError{codeRequest, err.Error()}
 	}
-	if id := top["id"]; id != nil {
+	if id := top.get("id"); id != nil {
 		switch c := id[0]; {
 		case c == '"', c == '-', c >= '0' && c <= '9':
 			m.id = json.RawMessage(id)
@@ -70,37 +82,38 @@ func readMessage(body []byte) (message, *rpcError) {
 			return m, &rpcError{codeRequest, "id is neither text nor a number"}
 		}
 	}
-	if string(top["jsonrpc"]) != `"2.0"` {
+	if string(top.get("jsonrpc")) != `"2.0"` {
 		return m, &rpcError{codeRequest, `jsonrpc is not "2.0"`}
 	}
-	method, ok := top["method"]
-	if !ok {
-		if m.id == nil || (top["result"] == nil) == (top["error"] == nil) || top["params"] != nil {
+	method := top.get("method")
+	if method == nil {
+		if m.id == nil || (top.get("result") == nil) == (top.get("error") == nil) || top.get("params") != nil {
 			return m, &rpcError{codeRequest, "it is neither a request nor an answer"}
 		}
 		return m, nil
 	}
-	if m.method, err = textOf(method); err != nil || m.method == "" || top["result"] != nil || top["error"] != nil {
+	if m.method, err = textOf(method); err != nil || m.method == "" || top.get("result") != nil || top.get("error") != nil {
 		return m, &rpcError{codeRequest, "method is not a text, or beside an answer"}
 	}
-	for known := range namedBy {
-		if m.method != known && strings.EqualFold(strings.TrimSpace(m.method), known) {
-			return m, &rpcError{codeRequest, "method is spelled differently from " + known}
+	for _, n := range named {
+		if m.method != n.method && strings.EqualFold(strings.TrimSpace(m.method), n.method) {
+			return m, &rpcError{codeRequest, "method is spelled differently from " + n.method}
 		}
 	}
-	key := namedBy[m.method]
+	key := namedBy(m.method)
 	if key == "" {
 		return m, nil
 	}
-	if len(top["params"]) == 0 || top["params"][0] != '{' {
+	inner := top.get("params")
+	if len(inner) == 0 || inner[0] != '{' {
 		return m, &rpcError{codeParams, "params is not an object"}
 	}
-	params, err := membersOf(top["params"], key)
-	if err == nil && params[key] == nil {
+	params, err := membersOf(room[1][:0], inner, key)
+	if err == nil && params.get(key) == nil {
 		err = fmt.Errorf("params has no %s", key)
 	}
 	if err == nil {
-		m.name, err = textOf(params[key])
+		m.name, err = textOf(params.get(key))
 	}
 	if err != nil {
 		return m, &rpcError{codeParams, err.Error()}
@@ -118,16 +131,34 @@ var (
 	errText     = errors.New("a text has half a character")
 )
 
-// membersOf takes an object of valid JSON apart. Names that fold to the same are refused,
-// and so are those that fold to one of known and are not it.
-func membersOf(raw []byte, known ...string) (map[string][]byte, error) {
+// members are those of an object, in their order.
+type members []member
+
+type member struct {
+	name  string
+	value []byte
+}
+
+// get is the value of a member; nil: there is none of that name.
+func (m members) get(name string) []byte {
+	for i := range m {
+		if m[i].name == name {
+			return m[i].value
+		}
+	}
+	return nil
+}
+
+// membersOf takes an object of valid JSON apart, into room. Names that fold to the same are
+// refused, and so are those that fold to one of known and are not it.
+func membersOf(room members, raw []byte, known ...string) (members, error) {
 	s := scanner{raw, 0}
 	s.space()
 	if s.peek() != '{' {
 		return nil, errNoObject
 	}
 	s.i++
-	found := make(map[string][]byte)
+	found := room
 	for {
 		s.space()
 		if s.peek() == '}' || s.peek() == 0 {
@@ -137,12 +168,12 @@ func membersOf(raw []byte, known ...string) (map[string][]byte, error) {
 			s.i++
 			continue
 		}
-		name, err := textOf(s.value())
+		name, err := textAmong(s.value(), known)
 		if err != nil {
 			return nil, err
 		}
-		for other := range found {
-			if strings.EqualFold(other, name) {
+		for _, other := range found {
+			if strings.EqualFold(other.name, name) {
 				return nil, errRepeated
 			}
 		}
@@ -157,8 +188,18 @@ func membersOf(raw []byte, known ...string) (map[string][]byte, error) {
 		s.space()
 		s.i++ // :
 		s.space()
-		found[name] = s.value()
+		found = append(found, member{name, s.value()})
 	}
+}
+
+// textAmong is textOf, without a copy of what is known.
+func textAmong(raw []byte, known []string) (string, error) {
+	for _, k := range known {
+		if len(raw) == len(k)+2 && string(raw[1:len(raw)-1]) == k {
+			return k, nil
+		}
+	}
+	return textOf(raw)
 }
 
 // textOf decodes a text of valid JSON. One with half of a surrogate pair stands for no
@@ -254,7 +295,7 @@ func (m message) mirrored(h http.Header) *rpcError {
 	if method, ok := h["Mcp-Method"]; ok && (len(method) != 1 || method[0] != m.method) {
 		return &rpcError{codeMismatch, "Mcp-Method is not the method of the body"}
 	}
-	if name, ok := h["Mcp-Name"]; ok && namedBy[m.method] != "" && (len(name) != 1 || decodeHeader(name[0]) != m.name) {
+	if name, ok := h["Mcp-Name"]; ok && namedBy(m.method) != "" && (len(name) != 1 || decodeHeader(name[0]) != m.name) {
 		return &rpcError{codeMismatch, "Mcp-Name is not the name in the body"}
 	}
 	return nil

@@ -93,7 +93,7 @@ func FuzzS617_Messages(f *testing.F) {
 		if err := json.Unmarshal(body, &loose); err != nil || loose.Method != m.method || string(loose.ID) != string(m.id) {
 			t.Fatalf("%q: %+v, %v, and read as %+v", body, loose, err, m)
 		}
-		if namedBy[m.method] == "" {
+		if namedBy(m.method) == "" {
 			return
 		}
 		var params struct{ Name, URI string }
