@@ -16,6 +16,9 @@ type Question struct {
 	Method string
 	URL    string
 	From   netip.Addr // zero: unknown
+	// Organization is the id or the name of the one that the person acts for. Empty: the only one
+	// that they are in.
+	Organization string
 }
 
 // Verdict is the answer to a [Question].
@@ -55,6 +58,8 @@ var methods = []string{"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS
 
 type askPage struct {
 	Who, Pool, Method, URL, From string
+	Organization                 string
+	Organizations                bool // there are some
 	Methods, Pools               []string
 	Fault                        string
 	Verdict                      *Verdict
@@ -66,7 +71,7 @@ func (c *Console) showVerdict(w http.ResponseWriter, r *http.Request, id *codegr
 	q := r.URL.Query()
 	page := askPage{
 		Who: strings.TrimSpace(q.Get("who")), Pool: q.Get("pool"), Method: q.Get("method"), URL: strings.TrimSpace(q.Get("url")), From: strings.TrimSpace(q.Get("from")),
-		Methods: methods, Pools: c.poolNames(),
+		Organization: strings.TrimSpace(q.Get("organization")), Organizations: c.Organizations != nil, Methods: methods, Pools: c.poolNames(),
 	}
 	status := http.StatusOK
 	if page.URL != "" {
@@ -79,9 +84,9 @@ func (c *Console) showVerdict(w http.ResponseWriter, r *http.Request, id *codegr
 
 // ask answers the question of a form, or says what is the matter with it.
 func (c *Console) ask(r *http.Request, page *askPage) (fault string) {
-	question := Question{Who: page.Who, Pool: page.Pool, Method: page.Method, URL: page.URL}
+	question := Question{Who: page.Who, Pool: page.Pool, Method: page.Method, URL: page.URL, Organization: page.Organization}
 	switch {
-	case len(page.URL)+len(page.Who) > maxAsked:
+	case len(page.URL)+len(page.Who)+len(page.Organization) > maxAsked:
 		return "That is longer than any URL here."
 	case !slices.Contains(methods, page.Method):
 		return "Choose a method."

@@ -47,6 +47,10 @@ type Config struct {
 	// MembershipsSince returns when a person of the replica joined each of their groups, by
 	// the group's ID. Defaults to none.
 	MembershipsSince func(ctx context.Context, userID int64) (map[int64]time.Time, error)
+	// Organizations are those that people act for. Defaults to none, and no such page.
+	Organizations Organizations
+	// Webhooks are the messages to other programs. Defaults to none, and no such page.
+	Webhooks Webhooks
 	// Journal has recent events. Defaults to none, and no page of refusals.
 	Journal *Journal
 	// Day has the counts of the last day. Defaults to none, and no page of pictures.
@@ -122,6 +126,15 @@ func New(config Config) (*Console, error) {
 		c.page("/people", "People", c.showPeople)
 		c.mux.Handle("GET "+c.Prefix+"/person", c.require(c.showPerson))
 		c.mux.Handle("POST "+c.Prefix+"/people/act", c.act(c.actOnPerson))
+	}
+	if c.Organizations != nil {
+		c.page("/organizations", "Organizations", c.showOrganizations)
+		c.mux.Handle("GET "+c.Prefix+"/organization", c.require(c.showOrganization))
+		c.mux.Handle("POST "+c.Prefix+"/organizations/act", c.act(c.actOnOrganization))
+	}
+	if c.Webhooks != nil {
+		c.page("/webhooks", "Webhooks", c.showWebhooks)
+		c.mux.Handle("POST "+c.Prefix+"/webhooks/act", c.act(c.actOnWebhooks))
 	}
 	if c.Journal != nil {
 		c.page("/refused", "Refused", c.showRefused)

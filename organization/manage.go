@@ -168,7 +168,7 @@ func (p *Pages) changeMembers(v *visit) {
 			break
 		}
 		// Here nobody is made a member who was not invited.
-		outcome, err = "role", p.Store.as(v.id).change(v.asked(), o, person, value("role"), by(v.id))
+		outcome, err = "role", p.Store.as(v.id).Change(v.asked(), o, person, value("role"), by(v.id))
 	}
 	if err != nil {
 		p.failed(v, err, p.showMembers)

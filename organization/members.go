@@ -290,8 +290,9 @@ func (s *Store) Set(ctx context.Context, organization string, user int64, role, 
 	}))
 }
 
-// change gives a member another role, and makes nobody one.
-func (s *Store) change(ctx context.Context, organization string, user int64, role, by string) error {
+// Change gives a member another role, and makes nobody one. Whoever is not in the organisation is
+// [ErrNotFound].
+func (s *Store) Change(ctx context.Context, organization string, user int64, role, by string) error {
 	if err := s.role(role); err != nil {
 		return err
 	}

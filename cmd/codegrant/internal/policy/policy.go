@@ -40,6 +40,7 @@ A case:
   - name: editors place orders
     sub: 5e1f…                  # the person; groups and scopes as in a token
     groups: [editors]
+    organization: {id: org_1, role: admin}    # that the person acts for
     action: post /orders        # or Shop::Action::"view"
     resource: Order::"42"       # defaults to the application
     attributes: {total: 12}     # of the resource
@@ -64,6 +65,7 @@ type entry struct {
 	Verified   bool           `yaml:"email_verified"`
 	Groups     []string       `yaml:"groups"`
 	Scopes     []string       `yaml:"scopes"`
+	Acting     *acting        `yaml:"organization"`
 	ClientID   string         `yaml:"client_id"`
 	ACR        string         `yaml:"acr"`
 	Action     string         `yaml:"action"`
@@ -73,6 +75,13 @@ type entry struct {
 	Context    map[string]any `yaml:"context"`
 	Allow      *bool          `yaml:"allow"`
 	By         []string       `yaml:"by"`
+}
+
+// acting is the organisation that a person acts for.
+type acting struct {
+	ID   string `yaml:"id"`
+	Name string `yaml:"name"`
+	Role string `yaml:"role"`
 }
 
 // outcome is what --json prints of each.
@@ -135,6 +144,8 @@ func read(file string) ([]entry, error) {
 		switch {
 		case e.Allow == nil:
 			return nil, fmt.Errorf("%s: case %d (%s) has no expected decision: add allow: true or allow: false", file, i+1, e.Name)
+		case e.Acting != nil && (e.Acting.ID == "" || e.Acting.Role == ""):
+			return nil, fmt.Errorf("%s: case %d (%s) has an organization without id or role: add both", file, i+1, e.Name)
 		case e.Action == "":
 			return nil, fmt.Errorf("%s: case %d (%s) has no action: add action, such as get /orders", file, i+1, e.Name)
 		}
@@ -147,6 +158,9 @@ func (e entry) ask(p *cedar.Policies, issuer string) outcome {
 	id := &codegrant.Identity{
 		Issuer: issuer, Subject: e.Sub, Username: e.Username, Email: e.Email, EmailVerified: e.Verified,
 		Groups: e.Groups, Scopes: e.Scopes, ClientID: e.ClientID, ACR: e.ACR,
+	}
+	if e.Acting != nil {
+		id.Organization = &codegrant.Organization{ID: e.Acting.ID, Name: e.Acting.Name, Role: e.Acting.Role}
 	}
 	if !p.Knows(e.Action) {
 		return outcome{Reason: fmt.Sprintf("the schema has no action %q", e.Action)}

@@ -32,6 +32,12 @@ func (p *process) consoled(g *generation, routes []gateway.Route) ([]gateway.Rou
 	if g.stores.users != nil {
 		config.MembershipsSince = g.stores.users.MembershipsSince
 	}
+	if g.stores.acting != nil {
+		config.Organizations = organizationsOf{g, g.stores.acting}
+	}
+	if g.stores.queue != nil {
+		config.Webhooks = webhooksOf{g, g.stores.queue}
+	}
 	for i := range g.Pools {
 		at := &atPool{g: g, pool: &g.Pools[i]}
 		pool := console.Pool{Name: at.pool.Name, Issuer: at.pool.Issuer, Auth: g.pools[at.pool.Name].auth, AtPool: at.says}
@@ -74,6 +80,9 @@ func (g *generation) explainTo(ctx context.Context, q console.Question) (console
 			out.Notes = append(out.Notes, "There is no replica: the person is taken to be in no group.")
 		} else if u, err := findPerson(ctx, g.stores.replica, pool.Issuer, q.Who); err == nil {
 			who, out.Person = identityOf(u), described(u)
+			if err := g.actsFor(ctx, q, who, &out); err != nil {
+				return console.Verdict{}, err
+			}
 			if !u.Enabled || !u.Deleted.IsZero() {
 				out.Notes = append(out.Notes, "The pool lets this person sign in no more: whatever the rules say, they do not pass once their sessions have ended.")
 			}
@@ -100,6 +109,36 @@ func (g *generation) explainTo(ctx context.Context, q console.Question) (console
 		out.Level = console.Bad
 	}
 	return out, nil
+}
+
+// actsFor gives a person the organisation that a question names, or the only one that they are
+// in: what a session has chosen is not known here.
+func (g *generation) actsFor(ctx context.Context, q console.Question, who *codegrant.Identity, out *console.Verdict) error {
+	if g.stores.acting == nil {
+		return nil
+	}
+	all, err := g.stores.acting.Of(ctx, who)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, m := range all {
+		if len(names) < 20 {
+			names = append(names, m.Name+" ("+m.Role+")")
+		}
+		if q.Organization == m.ID || q.Organization == m.Name || q.Organization == "" && len(all) == 1 {
+			who.Organization = &codegrant.Organization{ID: m.ID, Name: m.Name, Role: m.Role}
+		}
+	}
+	switch {
+	case who.Organization != nil:
+		out.Person += ", acting for " + who.Organization.Name + " as " + who.Organization.Role
+	case q.Organization != "":
+		out.Notes = append(out.Notes, "The person is not in the organization "+q.Organization+", and acts for none.")
+	case len(all) > 1:
+		out.Notes = append(out.Notes, fmt.Sprintf("The person is in %d organizations: %s. A session in which none is chosen acts for none; name one to ask for a session that has chosen it.", len(all), listed(names, "")))
+	}
+	return nil
 }
 
 // poolNamed is the one that a question names, or that decides on its request.

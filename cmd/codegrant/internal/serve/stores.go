@@ -23,6 +23,7 @@ import (
 	"github.com/codegrant/codegrant/session"
 	"github.com/codegrant/codegrant/session/redisstore"
 	"github.com/codegrant/codegrant/session/sqlstore"
+	"github.com/codegrant/codegrant/webhook"
 )
 
 // storesKey says what stores are opened with: where it is the same, a new
@@ -36,10 +37,11 @@ type storesKey struct {
 	given    time.Duration // how long marks of people count
 
 	organizations string // their settings; empty: none
+	webhooks      bool   // others hear of changes
 }
 
 func storesOf(s *settings.Settings) storesKey {
-	key := storesKey{kind: s.Sessions, database: s.Database, redis: s.RedisURL, replica: s.Replica, given: s.LongestSignIn()}
+	key := storesKey{kind: s.Sessions, database: s.Database, redis: s.RedisURL, replica: s.Replica, given: s.LongestSignIn(), webhooks: len(s.Webhooks) > 0}
 	if o := s.Organizations; o != nil {
 		key.organizations = fmt.Sprint(o.Roles, o.Valid, o.CreateUsers)
 		if m := o.SMTP; m != nil {
@@ -66,6 +68,7 @@ type stores struct {
 	marks    *notbefore.Marks                                     // of people, for all pools
 	db       *sql.DB                                              // nil: none
 	acting   *organization.Store                                  // what people act for; nil: nothing
+	queue    *webhook.Queue                                       // of messages to others; nil: none
 	count    func(context.Context, int) (int, error)              // live sessions; nil: not cheaply
 	live     atomic.Int64                                         // how many there were; below zero: unknown
 	migrate  []func(context.Context) error
@@ -118,6 +121,12 @@ func (p *process) openStores(s *settings.Settings) (_ *stores, err error) {
 					return nil, err
 				}
 				st.migrate = append(st.migrate, st.acting.Migrate)
+			}
+			if len(s.Webhooks) > 0 {
+				if st.queue, err = webhook.NewQueue(db.DB, db.Webhooks); err != nil {
+					return nil, err
+				}
+				st.migrate = append(st.migrate, st.queue.Migrate)
 			}
 			if s.Replica.Outbox {
 				st.outbox = users.OutboxSize
