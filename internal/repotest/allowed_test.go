@@ -453,6 +453,7 @@ var allowed = map[string]map[string]string{
 		"mcp":                                   "its calls are counted",
 		"account":                               "pages where people change what is theirs",
 		"organization":                          "what people act for, and the pages of it",
+		"webhook":                               "messages that could not be sent, and those about sessions and refusals",
 		"broker":                                "the authorization server in front of a pool",
 		"exchange":                              "tokens of their own for upstreams",
 		"console":                               "operators' pages, of what it knows",
