@@ -143,7 +143,8 @@ func (e *examination) ownSession(ctx context.Context, c codegrant.Config, api *c
 		absolute = 7 * 24 * time.Hour
 	}
 	if lasts > absolute {
-		e.warn("sessions", "if you need a fresh sign-in, set max_age on the route (SignedInWithin in Go), or link to the sign-in with prompt=login; or lower SSOSession.MaxValidityMinutes of the app client",
+		e.warn("sessions", "if you need a fresh sign-in, set max_age on the route (SignedInWithin in Go), or link to the sign-in with prompt=login; or have the pool ask sooner:\n"+
+			fmt.Sprintf("aws cognito-idp set-user-pool-client-session-configuration --user-pool-id %s --client-id %s --sso-session MaxValidityMinutes=%d", api.poolID, api.clientID, int(absolute.Minutes())),
 			"the login session of the pool lasts %v: after the absolute end of a session (%v), a person is signed in again without a question", lasts, absolute)
 		return
 	}

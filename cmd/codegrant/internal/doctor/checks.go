@@ -9,7 +9,10 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"os"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,7 +35,7 @@ func (e *examination) settings(config codegrant.Config, err error) {
 		_, err = codegrant.New(config)
 	}
 	for _, f := range faultsOf(err) {
-		e.fault("settings", "correct this setting: docs/library.md lists them", "%v", f)
+		e.wrongSetting(config, f)
 	}
 	if err == nil {
 		e.fine("settings", "complete and consistent")
@@ -46,13 +49,17 @@ func (e *examination) settings(config codegrant.Config, err error) {
 	if domain := config.InsecureSharedTokensDomain; domain != "" {
 		e.warn("cookies", "when no Django backend needs the tokens, share a session store and CODEGRANT_COOKIE_DOMAIN instead",
 			"tokens are shared with every host under %s", domain)
-		e.warn("rotation", "turn refresh token rotation off at the app client while a backend uses the Python package; turn it on afterwards",
+		off := "turn refresh token rotation off at the app client while a backend uses the Python package, then unset SHARED_TOKENS and turn it on again"
+		if endpoints, err := config.Pool.Endpoints(); err == nil {
+			off += ":\n" + updateClient(endpoints, config, `.RefreshTokenRotation = {Feature: "DISABLED"}`)
+		}
+		e.warn("rotation", off,
 			"the Python package drops the new refresh token when the pool rotates it; each side then loses the sign-in of the other")
 	}
 	for _, origin := range config.AllowedReturnOrigins {
 		if !slices.Contains(config.TrustedOrigins, strings.TrimSuffix(origin, "/")) {
 			e.warn("origins", "if pages of this origin send requests, add it to CODEGRANT_TRUSTED_ORIGINS",
-				"%s is a return origin, but not a trusted origin: POST, PUT and DELETE from its pages get 403, and its sign-out links ask for confirmation", origin)
+				"%s (%s) is a return origin, but not a trusted origin: POST, PUT and DELETE from its pages get 403, and its sign-out links ask for confirmation", origin, setBy(config, origin))
 		}
 	}
 	if hop := strings.TrimSuffix(config.BaseURL, "/"); config.MigrationLinks && hop != "" && err == nil &&
@@ -62,6 +69,45 @@ func (e *examination) settings(config codegrant.Config, err error) {
 		e.warn("sign-out", "register "+hop+"/auth/logout/ as a sign-out URL and add it to CODEGRANT_SIGN_OUT_URLS",
 			"sign-out links of old front ends end at a registered page, not at the page in their state")
 	}
+}
+
+// wrongSetting tells of a fault in the words of whoever set the variable.
+func (e *examination) wrongSetting(config codegrant.Config, f error) {
+	text := f.Error()
+	if strings.HasPrefix(text, "AllowedReturnOrigins: ") {
+		for _, origin := range config.AllowedReturnOrigins {
+			if strings.Contains(text, strconv.Quote(origin)) {
+				text = strings.Replace(text, "AllowedReturnOrigins", setBy(config, origin), 1)
+				break
+			}
+		}
+	}
+	if e.words != nil {
+		text = e.words.Replace(text)
+	}
+	wrong := "the setting"
+	if names := variables.FindAllString(text, -1); len(names) > 0 {
+		slices.Sort(names)
+		wrong = strings.Join(slices.Compact(names), " or ")
+	}
+	e.fault("settings", "correct "+wrong+", then run codegrant doctor again: docs/library.md lists the variables", "%s", text)
+}
+
+// variables are names of the environment.
+var variables = regexp.MustCompile(`\b[A-Z][A-Z0-9]*(_[A-Z0-9]+)+\b`)
+
+// setBy is the variable that a return origin comes from: those of the Python package's pages
+// are allowed without being listed.
+func setBy(config codegrant.Config, origin string) string {
+	if slices.Contains(strings.FieldsFunc(os.Getenv("CODEGRANT_RETURN_ORIGINS"), func(r rune) bool { return r == ',' || r == ' ' }), origin) {
+		return "CODEGRANT_RETURN_ORIGINS"
+	}
+	for _, page := range []struct{ variable, target string }{{"AUTH_COGNITO_REDIRECT_URL", config.DefaultReturnURL}, {"LOGIN_FORM_VIEW_URL", config.ErrorURL}} {
+		if u, err := url.Parse(page.target); err == nil && u.Scheme+"://"+u.Host == origin {
+			return page.variable
+		}
+	}
+	return "CODEGRANT_RETURN_ORIGINS"
 }
 
 // discovery is what of a pool's metadata is of interest here (OpenID Connect
@@ -200,10 +246,7 @@ func (e *examination) metadata(ctx context.Context, endpoints cognito.Endpoints)
 
 // authorize starts a sign-in that nobody will finish, as a browser would.
 func (e *examination) authorize(ctx context.Context, config codegrant.Config, endpoints cognito.Endpoints) bool {
-	callback := config.CallbackURL
-	if callback == "" {
-		callback = strings.TrimSuffix(orDefault(config.BaseURL, "http://localhost:8080"), "/") + "/auth/callback"
-	}
+	callback := callbackOf(config)
 	scopes := config.Scopes
 	if len(scopes) == 0 {
 		scopes = []string{"openid", "email", "profile"}
@@ -234,7 +277,8 @@ func (e *examination) authorize(ctx context.Context, config codegrant.Config, en
 		e.fault("callback", fmt.Sprintf("add exactly %s (check the trailing slash) to the allowed callback URLs of the app client:\n%s", callback,
 			updateClient(endpoints, config, fmt.Sprintf(".CallbackURLs += [%q]", callback))), "%s is not registered", callback)
 	case code == "invalid_scope", description == "invalid_scope":
-		e.fault("scopes", "allow the scopes at the app client, or set CODEGRANT_SCOPES to the scopes that it has", "the app client does not have all of: %s", strings.Join(scopes, ", "))
+		e.fault("scopes", "set CODEGRANT_SCOPES to the scopes that the app client has, or allow these, too; those of an API need its resource server first:\n"+
+			updateClient(endpoints, config, fmt.Sprintf(".AllowedOAuthScopes = (.AllowedOAuthScopes + %s | unique)", jsonOf(scopes))), "the app client does not have all of: %s", strings.Join(scopes, ", "))
 	case code == "unauthorized_client":
 		e.fault("client", "turn on the authorization code grant for the app client:\n"+
 			updateClient(endpoints, config, `.AllowedOAuthFlows += ["code"] | .AllowedOAuthFlowsUserPoolClient = true`), "the app client may not use the authorization code grant")
@@ -242,9 +286,14 @@ func (e *examination) authorize(ctx context.Context, config codegrant.Config, en
 		e.fault("client", "check AUTH_COGNITO_CLIENT_ID, and that the app client belongs to the pool in AUTH_COGNITO_CODE_GRANT_URL", "%s does not know the app client: %s %s", hostOf(endpoints.Authorize), code, description)
 		return false
 	default:
-		e.fault("client", "see the error of the pool, and check the settings of the app client", "the pool refuses the sign-in: %s %s", code, description)
+		e.fault("client", fmt.Sprintf("see what the app client has:\naws cognito-idp describe-user-pool-client --user-pool-id %s --client-id %s", poolIDOf(endpoints), config.Pool.ClientID), "the pool refuses the sign-in: %s %s", code, description)
 	}
 	return true
+}
+
+// callbackOf is where the pool sends people back to.
+func callbackOf(config codegrant.Config) string {
+	return orDefault(config.CallbackURL, strings.TrimSuffix(orDefault(config.BaseURL, "http://localhost:8080"), "/")+"/auth/callback")
 }
 
 // signOut asks for the redirect at the end of a sign-out.
@@ -254,7 +303,7 @@ func (e *examination) signOut(ctx context.Context, config codegrant.Config, endp
 		a, err := e.ask(ctx, http.MethodGet, endpoints.Logout+"?"+query.Encode(), nil, "")
 		switch {
 		case err != nil:
-			e.warn("sign-out", "try again", "%s does not answer: %v", endpoints.Logout, withoutURL(err))
+			e.warn("sign-out", "check AUTH_COGNITO_CODE_GRANT_URL, and that this machine can reach it (DNS, proxy, firewall)", "%s does not answer: %v", endpoints.Logout, withoutURL(err))
 		case a.location == nil || a.location.String() != target:
 			e.fault("sign-out", fmt.Sprintf("add exactly %s (check the trailing slash) to the allowed sign-out URLs of the app client:\n%s", target,
 				updateClient(endpoints, config, fmt.Sprintf(".LogoutURLs += [%q]", target))), "%s is not registered: people who sign out see an error page of Cognito", target)
@@ -308,7 +357,7 @@ func (e *examination) database(ctx context.Context, raw string, django bool) {
 	}
 	sessions, users, err := db.Stores(settings.Replica{Django: django})
 	if err != nil {
-		e.fault("database", "check --database", "%v", err)
+		e.fault("database", "check --database: it names PostgreSQL, MySQL, MariaDB or SQLite", "%v", err)
 		return
 	}
 	fix := "run " + migrating(django) + " (in Go, call Migrate of both stores when the application starts)"
@@ -317,7 +366,9 @@ func (e *examination) database(ctx context.Context, raw string, django bool) {
 	} else if err != nil {
 		e.fault("database", fix, "%v", err)
 	} else {
-		e.fine("database", "the tables of the replica in %s are up to date", db.Engine)
+		if e.replicaTables(ctx, db, django) {
+			e.fine("database", "the tables of the replica in %s are up to date", db.Engine)
+		}
 		e.outbox(ctx, users)
 	}
 	if _, err := sessions.Get(ctx, strings.Repeat("0", 64)); err != nil && !errors.Is(err, session.ErrNotFound) {
@@ -338,14 +389,20 @@ func (e *examination) outbox(ctx context.Context, users *sqlreplica.Store) {
 	switch age := e.now().Sub(size.Oldest).Round(time.Second); {
 	case errors.Is(err, sqlreplica.ErrNotMigrated): // of before there was one
 	case err != nil:
-		e.warn("outbox", "check that the database user may read codegrant_outbox", "cannot read the outbox: %v", err)
+		e.warn("outbox", "GRANT SELECT ON codegrant_outbox TO <the user in --database>", "cannot read the outbox: %v", err)
 	case size.Entries == 0:
 	case age > maxOutboxAge:
-		e.warn("outbox", "check that your program that reads codegrant_outbox runs, or turn the outbox off and empty the table: docs/changes.md",
+		e.warn("outbox", "start your program that reads codegrant_outbox; or turn the outbox off (replica: {outbox: false}; in Go, Outbox of sqlreplica.Config) and run DELETE FROM codegrant_outbox: docs/changes.md",
 			"%d changes wait in the outbox, the oldest for %s: no program takes them", size.Entries, age)
 	default:
 		e.fine("outbox", "%d changes wait in the outbox, the oldest for %s", size.Entries, age)
 	}
+}
+
+// jsonOf writes a list for jq.
+func jsonOf(list []string) string {
+	text, _ := json.Marshal(list) // strings have no fault
+	return string(text)
 }
 
 func hostOf(raw string) string {

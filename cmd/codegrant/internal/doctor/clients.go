@@ -91,12 +91,11 @@ func (e *examination) registrationScopes(ctx context.Context, pool settings.Pool
 			}
 		}
 	}
-	const change = ". Send all other settings of the pool, too, because update-user-pool replaces them: see describe-user-pool"
 	if len(lacks) > 0 {
-		e.fault("clients", "add them to AllowedScopes in the DcrConfiguration of the pool"+change, "clients that register at the pool cannot request %s: DcrConfiguration.AllowedScopes does not have it", strings.Join(lacks, " and "))
+		e.fault("clients", "add them to the scopes of clients that register:\n"+updatePool(api.poolID, ".DcrConfiguration.AllowedScopes += "+jsonOf(lacks)), "clients that register at the pool cannot request %s: DcrConfiguration.AllowedScopes does not have it", strings.Join(lacks, " and "))
 	}
 	if !rules.OpenDcrEnabled {
-		e.warn("clients", "set broker: {mode: gateway}, have clients use documents, or set OpenDcrEnabled in the DcrConfiguration of the pool"+change,
+		e.warn("clients", "set broker: {mode: gateway}, have clients use documents, or open the registration to everybody:\n"+updatePool(api.poolID, ".DcrConfiguration.OpenDcrEnabled = true"),
 			"the pool registers clients only with an access token, and clients of MCP servers have none: it refuses their registration")
 	}
 }

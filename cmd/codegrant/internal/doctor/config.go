@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/url"
 	"strings"
@@ -19,10 +20,10 @@ import (
 var (
 	wordsOfFile = strings.NewReplacer(
 		"CODEGRANT_CLIENT_SECRET_ARN=", "client_secret_arn: ", "CODEGRANT_CLIENT_SECRET_ARN", "client_secret_arn",
-		"CODEGRANT_CLIENT_SECRET_FILE", "client_secret_file", "CODEGRANT_CLIENT_SECRET", "client_secret",
+		"CODEGRANT_SECOND_CLIENT_SECRET", "second_client_secret", "CODEGRANT_CLIENT_SECRET_FILE", "client_secret_file", "CODEGRANT_CLIENT_SECRET", "client_secret",
 		"AUTH_COGNITO_CLIENT_ID", "client_id", "AUTH_COGNITO_CODE_GRANT_URL", "code_grant_url (or domain)", "AUTH_COGNITO_JWKS_URL", "jwks_url (or id)",
 		"CODEGRANT_SCOPES", "scopes", "CODEGRANT_TRUSTED_ORIGINS", "trusted_origins", "CODEGRANT_SIGN_OUT_URLS", "sign_out_urls",
-		"CODEGRANT_COOKIE_DOMAIN", "cookie_domain", "CODEGRANT_BASE_URL", "base_url", "SITE_LOGIN_URL", "callback_url", "check --database", "check database",
+		"CODEGRANT_COOKIE_DOMAIN", "cookie_domain", "CODEGRANT_BASE_URL", "base_url", "SITE_LOGIN_URL", "callback_url", "check --database", "check database", "the user in --database", "the user in database",
 	)
 	wordsOfEnvironment = strings.NewReplacer(
 		"CallbackURLs", "CallbackURLs", // of the app client, in commands
@@ -47,13 +48,13 @@ func (e *examination) configuration(ctx context.Context, file string) {
 			return
 		}
 		for _, f := range faults.Faults {
-			e.fault("settings", "correct this line", "%v", f)
+			e.fault("settings", mendLine(f)+", then run codegrant serve --check --config "+file, "%v", f)
 		}
 		return
 	}
 	e.fine("settings", "%s: %s, %s, sessions in %s", file, terminal.Plural(len(s.Pools), "pool"), terminal.Plural(len(s.Routes), "route"), s.Sessions)
 	for _, w := range s.Warnings {
-		e.warn("settings", "", "%v", w)
+		e.warn("settings", mendLine(w)+" as this says: docs/gateway.md has its key; codegrant serve --check --config "+file+" reads it again", "%v", w)
 	}
 	for _, p := range s.Pools {
 		c := p.Config
@@ -89,6 +90,19 @@ func (e *examination) configuration(ctx context.Context, file string) {
 			}
 		}
 	}
+}
+
+// mendLine names what is to be changed.
+func mendLine(f settings.Fault) string {
+	text := "correct "
+	if f.Key != "" {
+		text += f.Key + " in "
+	}
+	text += f.File
+	if f.Line > 0 {
+		text += fmt.Sprintf(", line %d", f.Line)
+	}
+	return text
 }
 
 func (e *examination) redis(ctx context.Context, raw string) {
@@ -132,7 +146,7 @@ func (e *examination) upstream(ctx context.Context, target string) {
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
 	if err != nil {
-		e.fault("upstream", "start it, or correct its URL in routes; requests for it get 502", "%s://%s does not accept connections: %v", u.Scheme, u.Host, err)
+		e.fault("upstream", "start it, or correct its URL in routes: [{upstream: …}]; requests for it get 502", "%s://%s does not accept connections: %v", u.Scheme, u.Host, err)
 		return
 	}
 	_ = conn.Close()

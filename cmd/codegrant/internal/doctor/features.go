@@ -33,6 +33,22 @@ func updateClient(endpoints cognito.Endpoints, c codegrant.Config, change string
   aws cognito-idp update-user-pool-client --cli-input-json file://client.json`, poolIDOf(endpoints), c.Pool.ClientID, change)
 }
 
+// poolSettings are those that the API sets back to their defaults where a change leaves them out.
+var poolSettings = []string{
+	"Policies", "DeletionProtection", "LambdaConfig", "AutoVerifiedAttributes", "SmsVerificationMessage", "EmailVerificationMessage", "EmailVerificationSubject",
+	"VerificationMessageTemplate", "SmsAuthenticationMessage", "UserAttributeUpdateSettings", "MfaConfiguration", "DeviceConfiguration", "EmailConfiguration",
+	"SmsConfiguration", "UserPoolTags", "AdminCreateUserConfig", "UserPoolAddOns", "DcrConfiguration", "AccountRecoverySetting", "UserPoolTier", "KeyConfiguration",
+	"IssuerConfiguration", "AcrConfiguration",
+}
+
+// updatePool is the command that changes one setting of the pool, as updateClient does it of an
+// app client. A pool names the days of temporary passwords twice, and may be told them once.
+func updatePool(poolID, change string) string {
+	return fmt.Sprintf(`aws cognito-idp describe-user-pool --user-pool-id %s --query UserPool --output json |
+  jq '{UserPoolId: .Id, PoolName: .Name, %s} | del(.AdminCreateUserConfig.UnusedAccountValidityDays) | with_entries(select(.value != null)) | %s' > pool.json &&
+  aws cognito-idp update-user-pool --cli-input-json file://pool.json`, poolID, strings.Join(poolSettings, ", "), change)
+}
+
 func poolIDOf(endpoints cognito.Endpoints) string {
 	return endpoints.Issuer[strings.LastIndexByte(endpoints.Issuer, '/')+1:]
 }
@@ -62,14 +78,14 @@ func (e *examination) features(ctx context.Context, c codegrant.Config, api *cog
 	switch pool.UserPoolTier {
 	case "":
 	case "LITE":
-		e.warn("plan", fmt.Sprintf("if routes set acr or max_age, or if tokens are bound to resources, choose another plan: in the AWS console, %s, Settings, Feature plan: Essentials. If you use update-user-pool instead, send all other settings of the pool, too", api.poolID),
+		e.warn("plan", "if routes set acr or max_age, or if tokens are bound to resources, choose another plan, which costs more per person:\n"+updatePool(api.poolID, `.UserPoolTier = "ESSENTIALS"`),
 			"the pool has the Lite plan: it ignores acr_values, does not track sessions, and does not bind tokens to resources")
 	default:
 		e.fine("plan", "%s", strings.ToLower(pool.UserPoolTier))
 	}
 	if d := pool.DcrConfiguration; d != nil && d.EnableStatus != "Disabled" {
 		if d.OpenDcrEnabled {
-			e.warn("registration", "aws cognito-idp update-user-pool --user-pool-id "+api.poolID+" --dcr-configuration EnableStatus=Enabled,OpenDcrEnabled=false. Send all other settings of the pool, too, because that command replaces them: see describe-user-pool",
+			e.warn("registration", "close it:\n"+updatePool(api.poolID, ".DcrConfiguration.OpenDcrEnabled = false"),
 				"the registration endpoint of the pool is open: anybody can register an app client, and its tokens are tokens of the pool")
 		} else {
 			e.fine("registration", "the pool registers app clients only with an access token that has the registration scope")
@@ -92,7 +108,8 @@ func (e *examination) triggers(api *cognitoAPI, functions map[string]string) {
 // clientFeatures looks at the app client.
 func (e *examination) clientFeatures(c codegrant.Config, endpoints cognito.Endpoints, client clientFacts) {
 	if client.ClientType == "DCR" {
-		e.warn("client", "create an app client for the application: aws cognito-idp create-user-pool-client", "the app client registered itself at the pool: the holder of its registration can change it")
+		e.warn("client", "create an app client for the application, and set AUTH_COGNITO_CLIENT_ID and CODEGRANT_CLIENT_SECRET to what it says:\naws cognito-idp create-user-pool-client --user-pool-id "+poolIDOf(endpoints)+
+			" --client-name codegrant --generate-secret --allowed-o-auth-flows code --allowed-o-auth-flows-user-pool-client --allowed-o-auth-scopes openid email profile --supported-identity-providers COGNITO --callback-urls "+callbackOf(c), "the app client registered itself at the pool: the holder of its registration can change it")
 	}
 	if revokes := client.EnableTokenRevocation; revokes != nil && !*revokes {
 		e.warn("revocation", "turn token revocation on:\n"+updateClient(endpoints, c, ".EnableTokenRevocation = true"), "the app client cannot revoke tokens: a stolen refresh token stays valid after the sign-out")

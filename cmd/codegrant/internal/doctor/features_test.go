@@ -52,9 +52,9 @@ func TestDoctorFeatures(t *testing.T) {
 		found   string
 		fix     string
 	}{
-		{"Lite", map[string]string{"DescribeUserPool": `{"UserPool":{"UserPoolTier":"LITE"}}`}, clientFacts{}, "plan", warning, "ignores acr_values", "Essentials"},
+		{"Lite", map[string]string{"DescribeUserPool": `{"UserPool":{"UserPoolTier":"LITE"}}`}, clientFacts{}, "plan", warning, "ignores acr_values", `.UserPoolTier = "ESSENTIALS"`},
 		{"Plus", map[string]string{"DescribeUserPool": `{"UserPool":{"UserPoolTier":"PLUS"}}`}, clientFacts{}, "plan", fine, "plus", ""},
-		{"open registration", map[string]string{"DescribeUserPool": `{"UserPool":{"DcrConfiguration":{"EnableStatus":"Enabled","OpenDcrEnabled":true}}}`}, clientFacts{}, "registration", warning, "anybody can register", "OpenDcrEnabled=false"},
+		{"open registration", map[string]string{"DescribeUserPool": `{"UserPool":{"DcrConfiguration":{"EnableStatus":"Enabled","OpenDcrEnabled":true}}}`}, clientFacts{}, "registration", warning, "anybody can register", ".DcrConfiguration.OpenDcrEnabled = false"},
 		{"registration by token", map[string]string{"DescribeUserPool": `{"UserPool":{"DcrConfiguration":{"EnableStatus":"Enabled"}}}`}, clientFacts{}, "registration", fine, "scope", ""},
 		{"triggers", map[string]string{"DescribeUserPool": `{"UserPool":{"LambdaConfig":{"PreTokenGeneration":"arn:aws:lambda:eu-west-1:111122223333:function:claims","PreTokenGenerationConfig":{"LambdaArn":"arn:aws:lambda:eu-west-1:111122223333:function:claims","LambdaVersion":"V2_0"},"KMSKeyID":"arn:aws:kms:eu-west-1:111122223333:key/1"}}}`}, clientFacts{}, "triggers", fine, "function:claims for PreTokenGeneration; what it refuses is in its log: aws logs tail /aws/lambda/claims --since 1h --region eu-west-1", ""},
 		{"may not be described", map[string]string{"DescribeUserPool": `!AccessDeniedException`}, clientFacts{}, "plan", warning, "AccessDeniedException", "cognito-idp:DescribeUserPool"},

@@ -63,13 +63,7 @@ var passTables = []string{"codegrant_passes", "codegrant_pass_members"}
 
 // tables says which of ours are missing, each by its name.
 func (e *examination) tables(ctx context.Context, db *parts.Database, fix string) {
-	missing := []string{}
-	for _, table := range append([]string{"codegrant_sessions", "codegrant_session_ends", "codegrant_cupboard"}, passTables...) {
-		var one int
-		if err := db.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1 AS one FROM "+table+" LIMIT 1) looked").Scan(&one); err != nil {
-			missing = append(missing, table)
-		}
-	}
+	missing := e.unread(ctx, db, append([]string{"codegrant_sessions", "codegrant_session_ends", "codegrant_cupboard"}, passTables...)...)
 	// Programs that call Migrate of both stores have no tables of passes until sync makes them.
 	if slices.Equal(missing, passTables) {
 		e.fine("database", "the tables of codegrant sync do not exist yet; run codegrant migrate before you use it")
@@ -78,6 +72,31 @@ func (e *examination) tables(ctx context.Context, db *parts.Database, fix string
 	} else {
 		e.fine("database", "the tables of session ends, small records and passes exist")
 	}
+}
+
+// replicaTables says which of those of the replica cannot be read, though their version is right.
+func (e *examination) replicaTables(ctx context.Context, db *parts.Database, django bool) bool {
+	if django {
+		return true // those are Django's own
+	}
+	missing := e.unread(ctx, db, "codegrant_users", "codegrant_groups", "codegrant_memberships", "codegrant_outbox")
+	if len(missing) > 0 {
+		tables := strings.Join(missing, ", ")
+		e.fault("database", "GRANT SELECT, INSERT, UPDATE, DELETE ON "+tables+" TO <the user in --database>; where they are gone, get them from a backup, because codegrant migrate makes each table once",
+			"missing, or this database user may not read them: %s", tables)
+	}
+	return len(missing) == 0
+}
+
+// unread are those of some tables that cannot be read.
+func (e *examination) unread(ctx context.Context, db *parts.Database, tables ...string) (missing []string) {
+	for _, table := range tables {
+		var one int
+		if err := db.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1 AS one FROM "+table+" LIMIT 1) looked").Scan(&one); err != nil {
+			missing = append(missing, table)
+		}
+	}
+	return missing
 }
 
 // sync says how the last passes over each pool were.
@@ -103,7 +122,7 @@ func (e *examination) sync(ctx context.Context, s *settings.Settings) {
 		switch {
 		case err != nil: // said with the tables
 		case found.Fault != "":
-			e.fault("sync", "fix this, then run codegrant sync --full", "the last pass failed %s ago: %s", e.now().Sub(found.FaultAt).Round(time.Second), found.Fault)
+			e.fault("sync", "correct what this says, then run codegrant sync --full --config "+e.file, "the last pass failed %s ago: %s", e.now().Sub(found.FaultAt).Round(time.Second), found.Fault)
 		case found.Last.Pass == "":
 			e.warn("sync", "run codegrant sync --every 5m, or --follow, beside the gateway: docs/sync.md", "there was no pass yet: a person who is disabled in the pool stays signed in until the next refresh of the tokens")
 		case found.Last.Withheld > 0:

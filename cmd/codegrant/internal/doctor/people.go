@@ -34,7 +34,7 @@ func (e *examination) accounts(ctx context.Context, c Command, config codegrant.
 	}
 	accounts, err := users.DjangoAccounts(ctx)
 	if err != nil {
-		e.warn("accounts", "check that the database user may read auth_user", "cannot read the accounts: %v", err)
+		e.warn("accounts", "GRANT SELECT ON auth_user TO <the user in --database>", "cannot read the accounts: %v", err)
 		return
 	}
 	endpoints, err := config.Pool.Endpoints()

@@ -71,7 +71,7 @@ func TestDoctorBesideThePackage(t *testing.T) {
 		return text.String()
 	}
 	text := said()
-	for _, want := range []string{"rotation: ", "CODEGRANT_TRUSTED_ORIGINS", "https://www.example.com is a return origin", "sign-out: ", "https://app.example.com/auth/logout/"} {
+	for _, want := range []string{"rotation: ", "CODEGRANT_TRUSTED_ORIGINS", "https://www.example.com (CODEGRANT_RETURN_ORIGINS) is a return origin", "sign-out: ", "https://app.example.com/auth/logout/"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("doctor does not say %q:\n%s", want, text)
 		}

@@ -62,7 +62,7 @@ func (e *examination) running(ctx context.Context, s *settings.Settings) {
 		e.warn("sign-ins", e.mendRefusal(ctx, s, details["Refused"]), "the gateway refused %s sign-ins within the last hour. %s", found["Refused"], details["Refused"])
 	}
 	if !none("Failed") {
-		e.warn("sign-ins", "see what the other checks find; the log says why each failed: sign-in failed", "%s sign-ins failed within the last hour. %s", found["Failed"], details["Failed"])
+		e.warn("sign-ins", "see what the other checks find; the log says why each failed: journalctl -u codegrant | grep 'sign-in failed'", "%s sign-ins failed within the last hour. %s", found["Failed"], details["Failed"])
 	}
 	if none("Refused") && none("Failed") {
 		e.fine("sign-ins", "the gateway refused none within the last hour, and none failed")
@@ -74,7 +74,7 @@ var triggerFailed = regexp.MustCompile(`\b([A-Z][A-Za-z]+) failed with error `)
 
 // mendRefusal is what to do about a refusal. A trigger says why in its own log.
 func (e *examination) mendRefusal(ctx context.Context, s *settings.Settings, reason string) string {
-	const elsewhere = "docs/sign-in-problems.md says what each reason means; a person's reference finds theirs in the log"
+	const elsewhere = "docs/sign-in-problems.md says what each reason means; journalctl -u codegrant | grep 'sign-in refused' has each, with the reference that the person sees"
 	said := triggerFailed.FindStringSubmatch(reason)
 	if said == nil {
 		return elsewhere

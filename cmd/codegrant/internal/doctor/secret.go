@@ -42,13 +42,14 @@ func (e *examination) secret(ctx context.Context, config codegrant.Config, endpo
 	case unset:
 		e.fault("secret", "unset CODEGRANT_CLIENT_SECRET, or create an app client with a secret", "a secret is set, and the app client has none")
 	case len(good) == 0:
-		e.fault("secret", "copy the secret from the page of the app client; somebody may have created a new one", "this is not the secret of the app client")
+		e.fault("secret", fmt.Sprintf("set CODEGRANT_CLIENT_SECRET to the secret that the app client has now:\naws cognito-idp describe-user-pool-client --user-pool-id %s --client-id %s --query UserPoolClient.ClientSecret --output text",
+			poolIDOf(endpoints), config.Pool.ClientID), "this is not the secret of the app client")
 	case len(secrets) == 1:
 		e.fine("secret", "accepted")
 	case len(good) == len(secrets):
 		e.fine("secret", "the pool accepts all %d", len(secrets))
 	default:
-		e.warn("secret", "nothing while you rotate secrets; afterwards remove the other secrets from the settings", "of %d secrets, the pool accepts only number %d", len(secrets), good[0])
+		e.warn("secret", "nothing while you rotate secrets; afterwards keep in CODEGRANT_CLIENT_SECRET the one that the pool accepts, and unset CODEGRANT_SECOND_CLIENT_SECRET", "of %d secrets, the pool accepts only number %d", len(secrets), good[0])
 	}
 	if kept != "" && config.Pool.ClientSecretARN == "" && len(secrets) > 0 {
 		e.fault("secret", "set CODEGRANT_CLIENT_SECRET_ARN="+kept+" instead of the secret",
@@ -81,7 +82,7 @@ const slowToken = 2 * time.Second
 func (e *examination) accepts(ctx context.Context, config codegrant.Config, endpoints cognito.Endpoints, secret cognito.Secret) (bool, error) {
 	form := url.Values{
 		"grant_type": {"authorization_code"}, "client_id": {config.Pool.ClientID}, "code": {"codegrant-doctor"},
-		"redirect_uri":  {orDefault(config.CallbackURL, orDefault(config.BaseURL, "http://localhost:8080")+"/auth/callback")},
+		"redirect_uri":  {callbackOf(config)},
 		"code_verifier": {strings.Repeat("codegrant-doctor-", 3)},
 	}
 	begun := time.Now()
@@ -91,7 +92,7 @@ func (e *examination) accepts(ctx context.Context, config codegrant.Config, endp
 	}
 	if took := time.Since(begun); took > slowToken && !e.slow {
 		e.slow = true
-		e.warn("token", "check how long the triggers (Lambda) of the pool take, and any proxy of this machine; sign-ins and refreshes wait for it", "%s took %s to answer", endpoints.Token, took.Round(time.Millisecond))
+		e.warn("token", "sign-ins and refreshes wait for it: look at any proxy of this machine (HTTPS_PROXY), and at how long the triggers of the pool take:\naws cognito-idp describe-user-pool --user-pool-id "+poolIDOf(endpoints)+" --query UserPool.LambdaConfig", "%s took %s to answer", endpoints.Token, took.Round(time.Millisecond))
 	}
 	var refusal struct {
 		Error string `json:"error"`

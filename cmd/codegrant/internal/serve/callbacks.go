@@ -2,20 +2,26 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/internal/settings"
 )
 
-// callbackEvery is how often pools are asked whether the callback is registered: people who
-// come to a pool with one that is not are shown its page, and nobody here hears of them.
-const callbackEvery = 10 * time.Minute
+// poolEvery is how often pools are asked for their page of sign-ins: people who come to one
+// that is down, or that does not know the callback, are shown a page of the pool or none, and
+// nobody here hears of them.
+const poolEvery = 20 * time.Second
+
+// poolsAtOnce bounds how many are asked at a time.
+const poolsAtOnce = 8
 
 // What is known of a pool's callback.
 const (
@@ -24,45 +30,88 @@ const (
 	callbackThere
 )
 
-// checkCallbacks asks until the end, and at once after each new configuration.
-func (p *process) checkCallbacks(ctx context.Context) {
+// signInPage is what became of the last request for a pool's page of sign-ins.
+type signInPage struct{ fault error }
+
+// askedPool is for which settings a pool was asked, and when it is to be asked again.
+type askedPool struct {
+	digest [32]byte
+	due    time.Time
+}
+
+// watchPools asks until the end: at once after each new configuration, and soon again where a
+// pool does not answer.
+func (p *process) watchPools(ctx context.Context) {
 	transport := cognito.NewTransport()
 	defer transport.CloseIdleConnections()
-	asked := make(map[string][32]byte) // by pool: the settings that it was asked for
-	due := time.Now()
+	asked := make(map[string]askedPool)
 	for {
-		g, now := p.enter(), time.Now()
-		for i := range g.Pools {
-			pool := &g.Pools[i]
-			if asked[pool.Name] == pool.Digest && now.Before(due) {
-				continue
-			}
-			asked[pool.Name] = pool.Digest
-			callback, found := callbackOf(pool), callbackUnknown
-			if endpoints, err := pool.Config.Pool.Endpoints(); err == nil {
-				client := &http.Client{
-					Timeout: 10 * time.Second, Transport: timedPool{transport, p.metrics.outside, pool.Name},
-					CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-				}
-				found = askCallback(ctx, client, endpoints.Authorize, pool.Config.Pool.ClientID, callback)
-			}
-			if was := g.pools[pool.Name].callback.Swap(found); found == callbackMissing && was != found {
-				p.log.Error("callback is not registered: nobody can sign in", "pool", pool.Name, "callback", callback,
-					"reason", "add it to the app client's allowed callback URLs, to the letter; codegrant doctor says how")
-			} else if found == callbackThere && was == callbackMissing {
-				p.log.Info("callback is registered now", "pool", pool.Name)
-			}
-		}
-		g.leave()
-		if !now.Before(due) {
-			due = now.Add(callbackEvery)
-		}
+		p.askPools(ctx, transport, asked)
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(askEvery):
 		}
 	}
+}
+
+func (p *process) askPools(ctx context.Context, transport http.RoundTripper, asked map[string]askedPool) {
+	g := p.enter()
+	defer g.leave()
+	now := time.Now()
+	next := now.Add(poolEvery + time.Duration(len(g.Pools))*perPool)
+	turns, all := make(chan struct{}, poolsAtOnce), sync.WaitGroup{}
+	defer all.Wait()
+	for i := range g.Pools {
+		pool := &g.Pools[i]
+		running := g.pools[pool.Name]
+		last := running.page.Load()
+		if before := asked[pool.Name]; before.digest == pool.Digest && now.Before(before.due) && (last == nil || last.fault == nil) {
+			continue
+		}
+		asked[pool.Name] = askedPool{pool.Digest, next}
+		turns <- struct{}{}
+		all.Go(func() {
+			defer func() { <-turns }()
+			p.askPool(ctx, transport, pool, running)
+		})
+	}
+}
+
+func (p *process) askPool(ctx context.Context, transport http.RoundTripper, pool *settings.Pool, running runningPool) {
+	endpoints, err := pool.Config.Pool.Endpoints()
+	if err != nil {
+		return
+	}
+	client := &http.Client{
+		Timeout: 10 * time.Second, Transport: timedPool{transport, p.metrics.outside, pool.Name},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	callback := callbackOf(pool)
+	found, err := askCallback(ctx, client, endpoints.Authorize, pool.Config.Pool.ClientID, callback)
+	if ctx.Err() != nil {
+		return // what failed now says nothing
+	}
+	running.page.Store(&signInPage{err})
+	if err != nil {
+		return // and what was known of the callback stays known
+	}
+	if was := running.callback.Swap(found); found == callbackMissing && was != found {
+		p.log.Error("callback is not registered: nobody can sign in", "pool", pool.Name, "callback", callback,
+			"reason", "add it to the app client's allowed callback URLs, to the letter; codegrant doctor says how")
+	} else if found == callbackThere && was == callbackMissing {
+		p.log.Info("callback is registered now", "pool", pool.Name)
+	}
+}
+
+// askSignInPage is what was found out of it, as the answer to a question. One that was not
+// asked for yet is not spoken of.
+func (r runningPool) askSignInPage(name string) []question {
+	page := r.page.Load()
+	if page == nil {
+		return nil
+	}
+	return []question{{"sign-ins at pool " + name, false, func(context.Context) error { return page.fault }}}
 }
 
 // callbackOf is where a pool sends people back to.
@@ -74,33 +123,40 @@ func callbackOf(pool *settings.Pool) string {
 }
 
 // askCallback begins a sign-in that nobody will finish. An answer that says neither says
-// nothing.
-func askCallback(ctx context.Context, client *http.Client, authorize, clientID, callback string) int64 {
+// nothing of the callback; an error says that people cannot sign in.
+func askCallback(ctx context.Context, client *http.Client, authorize, clientID, callback string) (int64, error) {
 	query := url.Values{
 		"response_type": {"code"}, "client_id": {clientID}, "redirect_uri": {callback}, "scope": {"openid"}, "state": {"codegrant-check"},
 		"code_challenge_method": {"S256"}, "code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"},
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, authorize+"?"+query.Encode(), nil)
 	if err != nil {
-		return callbackUnknown
+		return callbackUnknown, err
 	}
 	r.Header.Set("User-Agent", "codegrant")
 	response, err := client.Do(r)
 	if err != nil {
-		return callbackUnknown
+		var named *url.Error
+		if errors.As(err, &named) {
+			err = named.Err // without the query
+		}
+		return callbackUnknown, fmt.Errorf("%s: %w", authorize, err)
 	}
 	defer response.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 64<<10))
+	if response.StatusCode >= 500 || response.StatusCode == http.StatusTooManyRequests {
+		return callbackUnknown, fmt.Errorf("%s: status %d", authorize, response.StatusCode)
+	}
 	to, err := response.Location()
 	switch {
 	case err != nil:
-		return callbackUnknown
+		return callbackUnknown, nil
 	case to.Query().Get("error") == "redirect_mismatch":
-		return callbackMissing
+		return callbackMissing, nil
 	case to.Query().Get("error") == "" || strings.HasPrefix(to.String(), callback):
-		return callbackThere
+		return callbackThere, nil
 	}
-	return callbackUnknown
+	return callbackUnknown, nil
 }
 
 // clockOff is how far the clocks here and at a pool may be apart before the log says so:

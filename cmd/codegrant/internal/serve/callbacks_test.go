@@ -35,13 +35,16 @@ func TestAskCallback(t *testing.T) {
 		name, location string
 		status         int
 		want           int64
+		fails          bool
 	}{
-		{"on to the login page", "/login?client_id=c1", 302, callbackThere},
-		{"back with a code", "https://app.example.com/auth/callback?code=x&state=y", 302, callbackThere},
-		{"back with an error", "https://app.example.com/auth/callback?error=invalid_scope", 302, callbackThere},
-		{"not registered", "/error?error=redirect_mismatch&client_id=c1", 302, callbackMissing},
-		{"an unknown client", "/error?error=invalid_request&client_id=c1", 302, callbackUnknown},
-		{"a fault", "", 503, callbackUnknown},
+		{"on to the login page", "/login?client_id=c1", 302, callbackThere, false},
+		{"back with a code", "https://app.example.com/auth/callback?code=x&state=y", 302, callbackThere, false},
+		{"back with an error", "https://app.example.com/auth/callback?error=invalid_scope", 302, callbackThere, false},
+		{"not registered", "/error?error=redirect_mismatch&client_id=c1", 302, callbackMissing, false},
+		{"an unknown client", "/error?error=invalid_request&client_id=c1", 302, callbackUnknown, false},
+		{"a fault", "", 503, callbackUnknown, true},
+		{"it throttles", "", 429, callbackUnknown, true},
+		{"a page of its own", "", 400, callbackUnknown, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			pool := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -55,15 +58,16 @@ func TestAskCallback(t *testing.T) {
 			}))
 			defer pool.Close()
 			client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-			if got := askCallback(t.Context(), client, pool.URL+"/oauth2/authorize", "c1", "https://app.example.com/auth/callback"); got != tt.want {
-				t.Errorf("got %d, want %d", got, tt.want)
+			got, err := askCallback(t.Context(), client, pool.URL+"/oauth2/authorize", "c1", "https://app.example.com/auth/callback")
+			if got != tt.want || (err != nil) != tt.fails {
+				t.Errorf("got %d, %v; want %d", got, err, tt.want)
 			}
 		})
 	}
 	ended, end := context.WithCancel(t.Context())
 	end()
-	if got := askCallback(ended, http.DefaultClient, "https://nowhere.invalid/oauth2/authorize", "c1", "x"); got != callbackUnknown {
-		t.Errorf("out of reach: %d", got)
+	if got, err := askCallback(ended, http.DefaultClient, "https://nowhere.invalid/oauth2/authorize", "c1", "x"); got != callbackUnknown || err == nil || strings.Contains(err.Error(), "client_id") {
+		t.Errorf("out of reach: %d, %v", got, err)
 	}
 }
 

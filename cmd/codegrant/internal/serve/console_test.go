@@ -54,9 +54,15 @@ func TestS730_ConsoleOfTheGateway(t *testing.T) {
 		return strings.Contains(body, "keys of pool default")
 	})
 	_, body := g.get(alice, "/console")
-	for _, want := range []string{"can be answered", "tables", g.url + "/auth/callback", strings.TrimPrefix(g.up, "http://"), "Changes that nobody has taken", "codegrant sync is not used", "codegrant.yaml", "Sealing keys", "Live sessions"} {
+	for _, want := range []string{"can be answered", "tables", g.url + "/auth/callback", strings.TrimPrefix(g.up, "http://"), "Changes that nobody has taken", "Where codegrant sync is not used, its tables are not there, and that is no fault", "codegrant.yaml", "Sealing keys", "Live sessions"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the state lacks %q", want)
+		}
+	}
+	g.logged("cannot be read", "passes over pool default", "codegrant_passes")
+	for _, raw := range []string{"codegrant_passes", "SQL", "no such table"} {
+		if strings.Contains(body, raw) {
+			t.Errorf("the page for people has %q", raw)
 		}
 	}
 	if strings.Contains(body, g.pool.Clients()[0].Secret) {

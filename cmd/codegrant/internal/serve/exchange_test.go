@@ -21,28 +21,9 @@ import (
 // and of the gateway, for a session and for a bearer token; many requests make one exchange.
 func TestServeWithExchange(t *testing.T) {
 	g := newGate(t, "")
-	api := func(operation, body string) map[string]any {
-		t.Helper()
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.pool.URL+"/", strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Content-Type", "application/x-amz-json-1.1")
-		r.Header.Set("X-Amz-Target", "AWSCognitoIdentityProviderService."+operation)
-		answer, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer answer.Body.Close()
-		var out map[string]any
-		if err := json.NewDecoder(answer.Body).Decode(&out); err != nil || answer.StatusCode != 200 {
-			t.Fatalf("%s: %d %v %v", operation, answer.StatusCode, out, err)
-		}
-		return out
-	}
-	api("CreateResourceServer", fmt.Sprintf(`{"UserPoolId":%q,"Identifier":"orders","Name":"orders","Scopes":[{"ScopeName":"read","ScopeDescription":"r"}]}`, g.pool.PoolID))
+	g.api("CreateResourceServer", json.RawMessage(fmt.Sprintf(`{"UserPoolId":%q,"Identifier":"orders","Name":"orders","Scopes":[{"ScopeName":"read","ScopeDescription":"r"}]}`, g.pool.PoolID)))
 	client := func(flow string) string {
-		out := api("CreateUserPoolClient", fmt.Sprintf(`{"UserPoolId":%q,"ClientName":"x","GenerateSecret":true,"ExplicitAuthFlows":[%q],"AllowedOAuthFlows":["client_credentials"],"AllowedOAuthScopes":["orders/read"],"AllowedOAuthFlowsUserPoolClient":true}`, g.pool.PoolID, flow))["UserPoolClient"].(map[string]any)
+		out := g.api("CreateUserPoolClient", json.RawMessage(fmt.Sprintf(`{"UserPoolId":%q,"ClientName":"x","GenerateSecret":true,"ExplicitAuthFlows":[%q],"AllowedOAuthFlows":["client_credentials"],"AllowedOAuthScopes":["orders/read"],"AllowedOAuthFlowsUserPoolClient":true}`, g.pool.PoolID, flow)))["UserPoolClient"].(map[string]any)
 		return fmt.Sprintf("client_id: %q, client_secret: %q", out["ClientId"], out["ClientSecret"])
 	}
 	g.write(`

@@ -7,6 +7,8 @@ import (
 
 const (
 	countEvery = time.Minute
+	// outboxEvery is how often the outbox is looked at: a fault is to be told of within a minute.
+	outboxEvery = 20 * time.Second
 	// mostLive is how many sessions are counted at most: the database reads each of them.
 	mostLive = 100_000
 )
@@ -48,13 +50,14 @@ func (p *process) trimHistory(ctx context.Context) (int, error) {
 }
 
 // countSessions counts the live ones until the end, where that is cheap, and looks at the
-// outbox as often.
+// outbox meanwhile.
 func (p *process) countSessions(ctx context.Context) {
-	late := false
+	late, due := false, time.Now()
 	for {
 		g := p.enter()
 		late = p.lookAtOutbox(ctx, g.stores, late)
-		if g.stores.count != nil {
+		if now := time.Now(); g.stores.count != nil && !now.Before(due) {
+			due = now.Add(countEvery)
 			try, cancel := context.WithTimeout(ctx, askTimeout)
 			n, err := g.stores.count(try, mostLive)
 			cancel()
@@ -67,7 +70,7 @@ func (p *process) countSessions(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(countEvery):
+		case <-time.After(outboxEvery):
 		}
 	}
 }

@@ -40,6 +40,7 @@ func (p *process) askDependencies(ctx context.Context) {
 	questions := g.stores.questions()
 	for name, pool := range g.pools {
 		questions = append(questions, question{"keys of pool " + name, true, pool.auth.Warm})
+		questions = append(questions, pool.askSignInPage(name)...)
 	}
 	found := askAll(ctx, questions)
 	if ctx.Err() != nil {

@@ -131,10 +131,13 @@ func TestS149_S151_Readiness(t *testing.T) {
 	g.logged("dependency does not answer", "sessions")
 	status, body := operations(t, address, "/readyz")
 	var ready report
-	if err := json.Unmarshal([]byte(body), &ready); err != nil || status != 503 || ready.Ready || len(ready.Checks) != 2 {
+	if err := json.Unmarshal([]byte(body), &ready); err != nil || status != 503 || ready.Ready || len(ready.Checks) < 2 {
 		t.Fatalf("/readyz: %d %v %s", status, err, body)
 	}
 	for _, check := range ready.Checks {
+		if strings.HasPrefix(check.Name, "sign-ins at pool ") {
+			continue // which does answer
+		}
 		if check.OK || check.Error == "" || check.Since.Before(start) || check.Since.After(time.Now()) {
 			t.Errorf("%+v", check)
 		}

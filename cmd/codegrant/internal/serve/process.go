@@ -58,7 +58,8 @@ type runningPool struct {
 	organizations http.Handler  // nil: none
 	owed          *atomic.Int64 // revocations that are still to be made; below 0: not known
 
-	callback *atomic.Int64 // whether it is registered
+	callback *atomic.Int64               // whether it is registered
+	page     *atomic.Pointer[signInPage] // nil in it: not asked for yet
 }
 
 const (
@@ -357,7 +358,7 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 		if before != nil && before.stores == st && before.pools[pool.Name].digest == pool.Digest {
 			running = before.pools[pool.Name]
 		} else {
-			running.owed, running.callback = new(atomic.Int64), new(atomic.Int64)
+			running.owed, running.callback, running.page = new(atomic.Int64), new(atomic.Int64), new(atomic.Pointer[signInPage])
 			running.callback.Store(callbackUnknown)
 			c := pool.Config
 			c.Logger = slog.New(counting{p.log.Handler(), p.metrics.events, pool.Name, p.tracing, &p.day}).With("pool", pool.Name)

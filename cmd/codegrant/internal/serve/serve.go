@@ -193,7 +193,7 @@ func (c Command) serve(ctx context.Context, s *settings.Settings, keys *session.
 	tuneCollector(watching)
 	beside.Go(func() { p.forgetStart(watching) })
 	beside.Go(func() { p.tellOthers(watching) })
-	beside.Go(func() { p.checkCallbacks(watching) })
+	beside.Go(func() { p.watchPools(watching) })
 	log.Info("serving", "listen", on.Main.Addr().String(), "pools", len(s.Pools), "routes", len(s.Routes), "sessions", s.Sessions)
 	p.tellSystemd("READY=1", "STATUS=serving on "+on.Main.Addr().String())
 

@@ -222,6 +222,31 @@ func (g *gate) get(client *http.Client, path string) (int, string) {
 	return r.StatusCode, string(body)
 }
 
+// api calls an operation of the pool's API.
+func (g *gate) api(operation string, in any) map[string]any {
+	g.t.Helper()
+	body, err := json.Marshal(in)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	r, err := http.NewRequestWithContext(g.t.Context(), http.MethodPost, g.pool.URL+"/", bytes.NewReader(body))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/x-amz-json-1.1")
+	r.Header.Set("X-Amz-Target", "AWSCognitoIdentityProviderService."+operation)
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var out map[string]any
+	if err := json.NewDecoder(answer.Body).Decode(&out); err != nil || answer.StatusCode != http.StatusOK {
+		g.t.Fatalf("%s: %d %v %v", operation, answer.StatusCode, out, err)
+	}
+	return out
+}
+
 const oneUpstream = `
 routes:
   - path: /

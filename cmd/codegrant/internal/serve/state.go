@@ -28,6 +28,7 @@ type view struct {
 	mu      sync.Mutex
 	found   console.State
 	foundAt time.Time
+	unread  map[string]string // why something cannot be read, as the log was told
 
 	told    sync.Mutex
 	changes []stateLine     // of dependencies, the newest last
@@ -258,13 +259,30 @@ func (s *view) sync(ctx context.Context, g *generation) console.Panel {
 	for _, pool := range g.poolsOnce() {
 		found, err := directory.ReadStatus(ctx, g.stores.journal, pool.Issuer)
 		if err != nil {
-			panel.Facts = append(panel.Facts, console.Fact{Name: pool.Name, Text: "not known", Detail: err.Error() + ". Where codegrant sync is not used, its tables are not there."})
+			s.cannotRead("passes over pool "+pool.Name, err)
+			panel.Facts = append(panel.Facts, console.Fact{Name: pool.Name, Text: "not known",
+				Detail: "The record of passes cannot be read. Where codegrant sync is not used, its tables are not there, and that is no fault: people are known from their sign-ins alone. Otherwise the log says why: cannot be read."})
 			continue
 		}
+		s.canRead("passes over pool " + pool.Name)
 		panel.Facts = append(panel.Facts, syncFact(pool.Name, found, g.PassMaxAge, time.Now()))
 	}
 	return panel
 }
+
+// cannotRead tells the log why, once until the reason changes: the page is for people.
+func (s *view) cannotRead(what string, err error) {
+	if s.unread[what] == err.Error() {
+		return
+	}
+	if s.unread == nil {
+		s.unread = make(map[string]string)
+	}
+	s.unread[what] = err.Error()
+	s.process.log.Info("cannot be read", "what", what, "reason", err.Error())
+}
+
+func (s *view) canRead(what string) { delete(s.unread, what) }
 
 func syncFact(pool string, found directory.Status, maxAge time.Duration, now time.Time) console.Fact {
 	f := console.Fact{Name: pool, Text: "no pass was made yet", Detail: "People are known from their sign-ins alone. See codegrant sync."}
@@ -302,8 +320,10 @@ func (s *view) outbox(ctx context.Context, g *generation) console.Panel {
 	size, err := g.stores.outbox(ctx)
 	switch {
 	case err != nil:
-		f.Text, f.Level, f.Detail = "not known", console.Warning, err.Error()
+		s.cannotRead("outbox", err)
+		f.Text, f.Level, f.Detail = "not known", console.Warning, "The outbox cannot be read. The log says why: cannot be read."
 	default:
+		s.canRead("outbox")
 		f.Text, f.Since = strconv.FormatInt(size.Entries, 10), size.Oldest
 		if size.Entries > 0 && time.Since(size.Oldest) > outboxLate {
 			f.Level, f.Detail = console.Bad, "Nobody reads it. See that the program that takes changes out of codegrant_outbox runs."
