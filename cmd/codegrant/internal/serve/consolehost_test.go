@@ -77,20 +77,24 @@ func TestS761_ConsoleOnAHostOfItsOwn(t *testing.T) {
 	if a, b := at(customer, g.url), at(colleague, ops); a != http.StatusOK || b != http.StatusOK {
 		t.Fatalf("signed in: %d and %d", a, b)
 	}
-	found := operator.Open(ops + "/console/people?q=bob%40example.com")
-	links := regexp.MustCompile(`href="(/console/person[^"]+)"`).FindAllStringSubmatch(found.Body, -1)
-	subs := make(map[string]string)
-	for _, link := range links {
+	pages, subs := make(map[string]string), make(map[string]bool)
+	for _, pool := range []string{"customers", "staff"} {
+		found := operator.Open(ops + "/console/people?q=bob%40example.com&pool=" + pool)
+		link := regexp.MustCompile(`href="(/console/person[^"]+)"`).FindStringSubmatch(found.Body)
+		if link == nil {
+			t.Fatalf("bob of %s is not found: %s", pool, found.Body)
+		}
 		u, err := url.Parse(html.UnescapeString(link[1]))
 		if err != nil {
 			t.Fatal(err)
 		}
-		subs[u.Query().Get("pool")] = u.RequestURI()
+		pages[u.Query().Get("pool")] = u.RequestURI()
+		subs[u.Query().Get("sub")] = true
 	}
-	if len(subs) != 2 {
-		t.Fatalf("people of both pools: %v in %s", subs, found.Body)
+	if len(pages) != 2 || len(subs) != 1 {
+		t.Fatalf("people of both pools: %v, with the same sub: %v", pages, subs)
 	}
-	page := operator.Open(ops + subs["customers"])
+	page := operator.Open(ops + pages["customers"])
 	done := false
 	for _, form := range page.Forms {
 		if form.Values.Get("do") == "everywhere" {

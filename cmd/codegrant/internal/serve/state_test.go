@@ -65,6 +65,7 @@ func TestStateFollowsWhatHappens(t *testing.T) {
 
 	g.pool.Fault(localpool.Token, refusing(http.StatusServiceUnavailable))
 	g.signIn()
+	g.signIn() // one fault alone raises nothing
 	shows("Dependencies", "token endpoint of default", "bad", "does not answer 503 Service Unavailable. The last good answer came before this process began")
 	g.raised(before, "CodegrantPoolUnreachable")
 	g.pool.Fault(localpool.Token, nil)
