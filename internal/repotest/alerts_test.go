@@ -37,9 +37,9 @@ func metricsOfTheCode(t *testing.T) map[string]bool {
 		}
 		code := text(t, "cmd/codegrant/internal/"+path)
 		prefix := "codegrant_"
-		if strings.Contains(code, `Subsystem: "sync"`) {
-			for _, name := range all(`(?:counter\(|Name: )"([a-z_]+)"`, code) {
-				found["codegrant_sync_"+name] = true
+		for _, of := range all(`Subsystem: "([a-z]+)"`, code) {
+			for _, name := range all(`(?:counter\(|gauge\(|Name: )"([a-z_]+)"`, code) {
+				found["codegrant_"+of+"_"+name] = true
 			}
 		}
 		for _, name := range all(`(?:counter\(|histogram\(|gauge\(|Name: |name: )"([a-z_]+)"`, code) {

@@ -195,6 +195,15 @@ func File(t testing.TB, path, from string) string {
 	return path
 }
 
+// Commit ends a test by name that builds an older program, where the clone does not go back to
+// that commit. It is the one thing that no package brings: a shallow clone is nobody's fault.
+func Commit(t testing.TB, commit string) {
+	t.Helper()
+	if err := exec.CommandContext(t.Context(), "git", "cat-file", "-e", commit+"^{commit}").Run(); err != nil {
+		t.Skipf("the history of this clone does not go back to %s: git fetch --unshallow", commit)
+	}
+}
+
 // missing ends a test whose server or program is not there.
 func missing(t testing.TB, what, help string) {
 	t.Helper()

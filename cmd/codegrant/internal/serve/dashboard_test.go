@@ -111,7 +111,10 @@ func TestDashboardShowsWhatIsServed(t *testing.T) {
 	secure.write(oneUpstream + "tls: {certificate_file: pair.pem, key_file: pair.pem}\nops_listen: " + secure.address + "\n")
 	secure.writeFile("pair.pem", expiring(t, time.Now().Add(90*24*time.Hour)))
 	secure.start()
-	found := labelsServed(text + secure.metrics())
+	programs, _ := withPrograms(t)
+	programs.follow(programs.pool.URL)
+	programs.until("webhooks are counted", func() bool { return strings.Contains(programs.metrics(), "codegrant_webhook_given_up") })
+	found := labelsServed(text + secure.metrics() + programs.metrics())
 
 	file, err := os.ReadFile("../../../../deploy/grafana/codegrant.json")
 	if err != nil {
@@ -166,6 +169,7 @@ func TestDashboardShowsWhatIsServed(t *testing.T) {
 			t.Errorf("%s, %s: %s", name, expr, w)
 		}
 	}
+	programs.end()
 	secure.end()
 	g.end()
 }
