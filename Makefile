@@ -14,7 +14,7 @@ test: ## run all tests with the race detector, beside PostgreSQL, MariaDB, Redis
 	@scripts/test.sh
 
 full: ## run all tests with the large samples of which make test runs small ones (an hour or more)
-	@CODEGRANT_TEST_STOPS=20 CODEGRANT_TEST_FLOOD=15000 CODEGRANT_PEOPLE=10000 CODEGRANT_ORDERS=200 CODEGRANT_TEST_PACKAGE=1 CODEGRANT_TEST_RELEASE=1 CODEGRANT_TEST_CLIENTS=all CODEGRANT_TEST_PROXIES=all CODEGRANT_TEST_TIMEOUT=60m scripts/test.sh
+	@CODEGRANT_TEST_STOPS=20 CODEGRANT_TEST_FLOOD=15000 CODEGRANT_PEOPLE=10000 CODEGRANT_MOVE_PEOPLE=50000 CODEGRANT_ORDERS=200 CODEGRANT_TEST_PACKAGE=1 CODEGRANT_TEST_RELEASE=1 CODEGRANT_TEST_CLIENTS=all CODEGRANT_TEST_PROXIES=all CODEGRANT_TEST_TIMEOUT=60m scripts/test.sh
 	@scripts/portable.sh
 
 check: ## check formatting, vet, staticcheck, module files, imports and documentation

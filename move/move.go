@@ -11,11 +11,11 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
-	"golang.org/x/time/rate"
 )
 
 // ReadAPI is what a [Move] reads from a pool. A *cognitoidentityprovider.Client fulfils it.
@@ -57,8 +57,13 @@ type Config struct {
 	// old pool. Defaults to false: they are left out.
 	WithoutSecondFactor bool
 
-	// Rate is how many calls begin in a second at most. Defaults to 20, below the
-	// quotas of 25 and 30 that an account has in a Region unless it bought more.
+	// Share is how much of Cognito's quotas it uses: 0.8 is 20 of 25 updates of users in a
+	// second, 24 of 30 listings, and so on. The rest is for the people who sign in
+	// meanwhile. More than 1 is for an account that bought more. Defaults to 0.8.
+	Share float64
+
+	// Rate is how many calls of whatever kind begin in a second at most. Defaults to no
+	// limit but those of the quotas.
 	Rate float64
 
 	// Logger receives what was done, by sub. Defaults to none.
@@ -69,7 +74,7 @@ type Config struct {
 // is safe for concurrent use. Make one with [New].
 type Move struct {
 	Config
-	pace *rate.Limiter
+	pace *pace
 }
 
 // New returns a move. It reaches out to nothing.
@@ -80,18 +85,21 @@ func New(config Config) (*Move, error) {
 	if !(config.Rate >= 0) {
 		return nil, fmt.Errorf("configure the move: Rate: %v is not a number from 0", config.Rate)
 	}
-	if config.Rate == 0 {
-		config.Rate = 20
+	if !(config.Share >= 0) {
+		return nil, fmt.Errorf("configure the move: Share: %v is not a number from 0", config.Share)
+	}
+	if config.Share == 0 {
+		config.Share = 0.8
 	}
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Move{Config: config, pace: rate.NewLimiter(rate.Limit(config.Rate), 1)}, nil
+	return &Move{Config: config, pace: newPace(config.Share, config.Rate)}, nil
 }
 
 // call waits for its turn and makes a call.
 func call[In, Out any](ctx context.Context, m *Move, what string, f func(context.Context, *In, ...func(*cip.Options)) (*Out, error), in *In) (*Out, error) {
-	if err := m.pace.Wait(ctx); err != nil {
+	if err := m.pace.wait(ctx, in); err != nil {
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
 	out, err := f(ctx, in)
@@ -305,26 +313,48 @@ func (m *Move) Drain(ctx context.Context, dry bool) (d Drained, err error) {
 	if !slices.Contains(pool.attributes, Attribute) {
 		return d, fmt.Errorf("the new pool has no attribute %s; see codegrant move plan", Attribute)
 	}
+	// Several at once: each of their calls takes a while, and the quotas allow more.
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	room := make(chan struct{}, atOnce)
 	err = m.walk(ctx, there, &d.Report, func(_ types.UserType, p person) error {
 		if dry {
 			d.Made++
 			return nil
 		}
-		switch err := m.make(ctx, pool, p); {
-		case errors.Is(err, errSecondFactor):
-			d.SecondFactor++
-			return nil
-		case err != nil && ctx.Err() != nil:
-			return err
-		case err != nil:
-			d.Failed++
-			m.Logger.LogAttrs(ctx, slog.LevelError, "not made", slog.String("sub", p.sub), slog.String("reason", kindOf(err)))
-			return nil
+		select {
+		case room <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
 		}
-		d.Made++
+		all.Go(func() {
+			err := m.make(ctx, pool, p)
+			mu.Lock()
+			defer mu.Unlock()
+			<-room
+			m.made(ctx, &d, p, err)
+		})
 		return nil
 	})
-	return d, err
+	all.Wait()
+	return d, cmp.Or(err, ctx.Err())
+}
+
+// atOnce is how many people are made at once.
+const atOnce = 32
+
+// made counts what became of somebody.
+func (m *Move) made(ctx context.Context, d *Drained, p person, err error) {
+	switch {
+	case errors.Is(err, errSecondFactor):
+		d.SecondFactor++
+	case err != nil && ctx.Err() != nil: // the next call does the rest
+	case err != nil:
+		d.Failed++
+		m.Logger.LogAttrs(ctx, slog.LevelError, "not made", slog.String("sub", p.sub), slog.String("reason", kindOf(err)))
+	default:
+		d.Made++
+	}
 }
 
 // errNoName: in a pool that names people by address, an address that nobody has proven is
@@ -375,7 +405,7 @@ func (m *Move) make(ctx context.Context, pool *newPool, p person) error {
 		}
 		status = found.UserStatus
 	}
-	if err := m.pace.Wait(ctx); err != nil {
+	if err := m.pace.wait(ctx, (*cip.AdminListGroupsForUserInput)(nil)); err != nil {
 		return err
 	}
 	groups, err := groupsOf(ctx, m.Old, m.Tickets.old, p.username)

@@ -149,7 +149,7 @@ func (w *world) find(t *testing.T, pool, username string) (person, string, []str
 
 func (w *world) move(t *testing.T, api WriteAPI, more ...sets) *Move {
 	t.Helper()
-	config := Config{Old: w.Client, New: api, Tickets: w.tickets, OldClientID: "ask", NewClientIDs: []string{"web"}, Rate: 1e6}
+	config := Config{Old: w.Client, New: api, Tickets: w.tickets, OldClientID: "ask", NewClientIDs: []string{"web"}, Share: 1e6}
 	for _, set := range more {
 		set(&config)
 	}

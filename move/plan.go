@@ -79,8 +79,8 @@ func (m *Move) Plan(ctx context.Context) (p Plan, err error) {
 	p.note("groups that were granted here (not by the pool) stay with the old identity", "grant them again to the new one where they are needed")
 	p.note("passwords move as people sign in; authenticator apps, passkeys and remembered devices do not move", "people set them up again")
 	p.note("every person has another sub; UserID of the replica stays", "look for code that stores the sub")
-	// Five calls for each person, and one more for each group that they are in.
-	p.Drain = time.Duration(float64(5*p.Waiting) / m.Rate * float64(time.Second))
+	// And an update of a user more for each group that they are in.
+	p.Drain = time.Duration(m.pace.seconds(drainCalls(p.Waiting)) * float64(time.Second))
 	return p, nil
 }
 

@@ -37,7 +37,8 @@ type between struct {
 	OldProfile  string  `placeholder:"NAME" help:"Profile of AWS's tools for the old pool, such as one with the role_arn of another account. Defaults to moved_from.profile, and then to the usual credentials."`
 	Endpoint    string  `placeholder:"URL" help:"Ask this endpoint for the new pool instead of AWS, such as a local pool."`
 	OldEndpoint string  `placeholder:"URL" help:"Ask this endpoint for the old pool instead of AWS."`
-	Rate        float64 `default:"20" placeholder:"N" help:"Calls a second, at most. Quotas of an account begin at 25. Defaults to 20."`
+	Share       float64 `default:"0.8" placeholder:"PART" help:"How much of Cognito's quotas to use; the rest is for people who sign in. Above 1 if you bought more than the defaults. Defaults to 0.8."`
+	Rate        float64 `placeholder:"N" help:"Calls a second of whatever kind, at most. Defaults to no other limit than the quotas."`
 	JSON        bool    `help:"Print JSON."`
 }
 
@@ -80,7 +81,7 @@ func (b between) open(ctx context.Context, out *terminal.Streams) (*move.Move, e
 		return nil, fmt.Errorf("the old pool: %w", err)
 	}
 	return move.New(move.Config{
-		Old: old, New: now, Tickets: pool.Moved.Tickets, OldClientID: pool.Moved.ClientID, NewClientIDs: []string{pool.Config.Pool.ClientID}, Rate: b.Rate, Logger: log,
+		Old: old, New: now, Tickets: pool.Moved.Tickets, OldClientID: pool.Moved.ClientID, NewClientIDs: []string{pool.Config.Pool.ClientID}, Share: b.Share, Rate: b.Rate, Logger: log,
 	})
 }
 

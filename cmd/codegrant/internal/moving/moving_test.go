@@ -64,7 +64,7 @@ pools:
 		t.Helper()
 		stdout, stderr, status := commandtest.Say(t, new(struct {
 			Move Command `cmd:""`
-		}), append([]string{"move"}, append(args, "--config", config, "--rate", "10000")...)...)
+		}), append([]string{"move"}, append(args, "--config", config, "--share", "10000")...)...)
 		if status != want {
 			t.Fatalf("%v: status %d\n%s%s", args, status, stdout, stderr)
 		}

@@ -84,7 +84,7 @@ pools:
 	key := bytes.Repeat([]byte{5}, move.KeySize)
 	tickets, err := move.NewTickets(key, g.pool.PoolID, id)
 	ok(err)
-	m, err := move.New(move.Config{Old: old, New: now, Tickets: tickets, Rate: 1e6})
+	m, err := move.New(move.Config{Old: old, New: now, Tickets: tickets, Share: 1e6})
 	ok(err)
 	_, err = m.Groups(ctx, false)
 	ok(err)
