@@ -2,43 +2,90 @@ package e2e
 
 import (
 	"bytes"
-	"database/sql"
+	"context"
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httptest"
-	"net/netip"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/pb33f/libopenapi"
 	validator "github.com/pb33f/libopenapi-validator"
-
-	"github.com/codegrant/codegrant"
-	"github.com/codegrant/codegrant/codegranttest"
-	"github.com/codegrant/codegrant/gateway"
-	"github.com/codegrant/codegrant/organization"
-	"github.com/codegrant/codegrant/replica/sqlreplica"
+	"github.com/pb33f/libopenapi-validator/config"
+	v3 "github.com/pb33f/libopenapi/datamodel/high/v3"
 )
 
-// TestOpenAPI holds docs/openapi.yaml against a running service: each answer is one that
-// the file describes, and each operation and status of the file was seen, or is listed
-// here with the reason why not.
+// TestOpenAPI holds docs/openapi.yaml against running services. Each answer is one that the
+// file describes. Each request that a service takes is one that the file describes, too. Each
+// operation and status of the file was seen, or is listed in notAsked with the reason why not.
 func TestOpenAPI(t *testing.T) {
+	d := readDescription(t)
+	s := newSite(t, d)
+	s.askSignIn()
+	s.askOverfull()
+	s.askTooOften()
+	s.askSessions()
+	s.askAccount()
+	s.askOrganizations()
+	s.askGateway()
+	s.askBroker()
+	s.askUpstream()
+	s.askOutOfReach()
+	s.askSignOut()
+	askWithout(t, d)
+	askOperations(t, d)
+
+	used := make(map[string]bool)
+	for what := range d.all() {
+		if reason, listed := notAsked[what]; d.seen[what] == listed {
+			t.Errorf("%s: seen %t, listed as one that this test cannot cause %t: %s", what, d.seen[what], listed, reason)
+		}
+		used[what] = true
+	}
+	for parameter := range d.parameters() {
+		if !d.seen[parameter] {
+			t.Errorf("%s: no request here has it", parameter)
+		}
+	}
+	for what, reason := range notAsked {
+		if !used[what] {
+			t.Errorf("notAsked: docs/openapi.yaml has no %q", what)
+		}
+		if len(reason) < 20 {
+			t.Errorf("notAsked: %q has no reason", what)
+		}
+	}
+}
+
+// described is docs/openapi.yaml, and what was seen of it.
+type described struct {
+	t     *testing.T
+	check validator.Validator
+	model *v3.Document
+
+	mu   sync.Mutex
+	ours map[string]bool // hosts of the services
+	seen map[string]bool // by method, path and status
+}
+
+func readDescription(t *testing.T) *described {
+	t.Helper()
 	text, err := os.ReadFile("../docs/openapi.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	servers := regexp.MustCompile(`(?s)servers:\n.*?\ntags:`)
-	document, err := libopenapi.NewDocument(servers.ReplaceAll(text, []byte("servers:\n  - url: /auth\ntags:")))
+	// The servers of the file are examples.
+	text = regexp.MustCompile(`(?s)\nservers:\n.*?\ntags:`).ReplaceAll(text, []byte("\ntags:"))
+	text = regexp.MustCompile(`(?m)^    servers: .*\n`).ReplaceAll(text, nil)
+	document, err := libopenapi.NewDocument(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	check, errs := validator.NewValidator(document)
+	check, errs := validator.NewValidator(document, config.WithFormatAssertions(), config.WithURLEncodedBodyValidation(), config.WithRejectUndeclaredRequestBody(), config.WithAuthenticationFunc(proves))
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
@@ -51,261 +98,199 @@ func TestOpenAPI(t *testing.T) {
 		}
 		t.FailNow()
 	}
-
-	pool := codegranttest.NewPool(t, nil)
-	var handler http.Handler
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
-	t.Cleanup(server.Close)
-	users, acting := organizations(t)
-	auth, err := codegrant.New(codegrant.Config{
-		Pool: pool.Register(server.URL), BaseURL: server.URL, AcceptTokens: true, TrustedOrigins: []string{"https://www.example.com"},
-		Replica: users, Organization: acting.Active,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	pages, err := organization.NewPages(organization.PagesConfig{Auth: auth, Store: acting, People: users})
-	if err != nil {
-		t.Fatal(err)
-	}
-	g, err := gateway.New(gateway.Config{
-		Tenants:        []gateway.Tenant{{Name: "demo", Auth: auth, Organization: pages}},
-		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
-		Routes:         []gateway.Route{{Path: "/", Files: os.DirFS(t.TempDir())}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	handler = g
-
-	seen := make(map[string]bool)
-	watched := watch(func(r *http.Request, response *http.Response) {
-		operation, ours := strings.CutPrefix(r.URL.Path, "/auth")
-		if !ours || response.StatusCode == http.StatusMethodNotAllowed { // which no operation is about
-			return
-		}
-		seen[r.Method+" "+operation+" "+response.Status[:3]] = true
-		if r.Method == http.MethodHead {
-			return
-		}
-		body, err := io.ReadAll(response.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		response.Body.Close()
-		response.Body = io.NopCloser(bytes.NewReader(body))
-		if ok, faults := check.ValidateHttpResponse(r, response); !ok {
-			for _, f := range faults {
-				t.Errorf("%s %s, %s: %s: %s", r.Method, operation, response.Status, f.Message, f.Reason)
-			}
-		}
-		response.Body = io.NopCloser(bytes.NewReader(body))
-	})
-	person := codegranttest.NewBrowser(t)
-	person.Client.Transport = watched
-	person.SignIn(server.URL+"/auth/login", "alice@example.com", codegranttest.Password)
-	own := func(name, role string) organization.Organization {
-		t.Helper()
-		o, err := acting.Create(t.Context(), name, "a test")
-		if err != nil {
-			t.Fatal(err)
-		}
-		all, err := users.UsersByEmail(t.Context(), pool.Clients()[0].Issuer, "alice@example.com")
-		if err == nil && len(all) == 1 {
-			err = acting.Set(t.Context(), o.ID, all[0].ID, role, "a test")
-		}
-		if err != nil {
-			t.Fatal(all, err)
-		}
-		return o
-	}
-	acme, other := own("Acme", "admin"), own("Other", "member")
-	person.Client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	stranger := &http.Client{CheckRedirect: person.Client.CheckRedirect, Transport: watched}
-
-	type call struct {
-		who          *http.Client
-		method, path string
-		status       int
-		header       http.Header
-		body         string
-	}
-	asks := func(uri string) http.Header {
-		return http.Header{"X-Forwarded-Method": {"GET"}, "X-Forwarded-Proto": {"http"}, "X-Forwarded-Host": {strings.TrimPrefix(server.URL, "http://")}, "X-Forwarded-Uri": {uri}}
-	}
-	page := http.Header{"Accept": {"text/html"}}
-	script := http.Header{"Accept": {"application/json"}}
-	form := http.Header{"Accept": {"application/json"}, "Content-Type": {"application/x-www-form-urlencoded"}}
-	formOfPage := http.Header{"Accept": {"text/html"}, "Content-Type": {"application/x-www-form-urlencoded"}, "Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Site": {"same-origin"}}
-	tokens := http.Header{"Content-Type": {"application/json"}}
-	calls := []call{
-		{stranger, "GET", "/login?redirect_uri=/reports", 302, page, ""},
-		{stranger, "GET", "/login", 401, script, ""},
-		{stranger, "POST", "/login", 405, nil, ""},
-		{stranger, "GET", "/callback?code=1&state=2", 400, page, ""},
-		{stranger, "GET", "/callback?code=1&state=2", 400, script, ""},
-		{stranger, "GET", "/callback", 400, page, ""},
-		{stranger, "DELETE", "/callback", 405, nil, ""},
-		{stranger, "GET", "/user", 401, script, ""},
-		{stranger, "GET", "/user", 401, http.Header{"Authorization": {"Bearer no.such.token"}}, ""},
-		{person.Client, "GET", "/user", 200, script, ""},
-		{person.Client, "HEAD", "/user", 200, nil, ""},
-		{stranger, "HEAD", "/user", 401, nil, ""},
-		{person.Client, "PUT", "/user", 405, nil, ""},
-		{stranger, "GET", "/flash", 204, http.Header{"Sec-Fetch-Site": {"same-origin"}}, ""},
-		{stranger, "POST", "/flash", 405, nil, ""},
-		{stranger, "POST", "/session", 400, tokens, `{"id_token": "a"}`},
-		{stranger, "POST", "/session", 401, tokens, `{"id_token": "a", "access_token": "b"}`},
-		{stranger, "POST", "/session", 415, nil, `id_token=a`},
-		{stranger, "POST", "/session", 413, tokens, `{"id_token": "` + strings.Repeat("a", 12<<20) + `"}`},
-		{person.Client, "POST", "/session", 403, http.Header{"Content-Type": {"application/json"}, "Origin": {"https://other.example"}, "Sec-Fetch-Site": {"cross-site"}}, `{}`},
-		{stranger, "PUT", "/session", 405, nil, ""},
-		{stranger, "OPTIONS", "/session", 204, http.Header{"Origin": {"https://www.example.com"}, "Access-Control-Request-Method": {"POST"}}, ""},
-		{stranger, "GET", "/step-up?acr_values=2&redirect_uri=/reports", 200, page, ""},
-		{stranger, "HEAD", "/step-up", 200, page, ""},
-		{stranger, "POST", "/step-up", 405, nil, ""},
-		{person.Client, "GET", "/account", 404, script, ""},
-		{person.Client, "HEAD", "/account", 404, nil, ""},
-		{person.Client, "GET", "/organization", 200, script, ""},
-		{person.Client, "GET", "/organization", 200, page, ""},
-		{person.Client, "HEAD", "/organization", 200, nil, ""},
-		{stranger, "GET", "/organization", 401, script, ""},
-		{stranger, "HEAD", "/organization", 401, nil, ""},
-		{stranger, "GET", "/organization", 302, page, ""},
-		{stranger, "HEAD", "/organization", 302, page, ""},
-		{person.Client, "POST", "/organization", 400, form, ""},
-		{person.Client, "POST", "/organization", 404, form, "organization=none"},
-		{person.Client, "POST", "/organization", 409, form, "leave=" + acme.ID},
-		{person.Client, "POST", "/organization", 200, form, "organization=" + acme.ID},
-		{person.Client, "POST", "/organization", 303, formOfPage, "leave=" + other.ID},
-		{person.Client, "POST", "/organization", 403, http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Origin": {"https://other.example"}, "Sec-Fetch-Site": {"cross-site"}}, "leave=" + acme.ID},
-		{stranger, "POST", "/organization", 401, form, ""},
-		{person.Client, "DELETE", "/organization", 405, nil, ""},
-		{person.Client, "GET", "/user", 200, script, ""},
-		{stranger, "GET", "/sessions", 401, script, ""},
-		{person.Client, "GET", "/sessions", 200, script, ""},
-		{person.Client, "GET", "/sessions", 200, page, ""},
-		{person.Client, "HEAD", "/sessions", 200, nil, ""},
-		{person.Client, "POST", "/sessions", 400, form, ""},
-		{person.Client, "POST", "/sessions", 404, form, "end=nothing"},
-		{person.Client, "POST", "/sessions", 200, form, "end=others"},
-		{person.Client, "POST", "/sessions", 403, http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Origin": {"https://other.example"}, "Sec-Fetch-Site": {"cross-site"}}, "end=others"},
-		{person.Client, "POST", "/sessions", 303, formOfPage, "end=others"},
-		{stranger, "HEAD", "/sessions", 401, nil, ""},
-		{stranger, "POST", "/sessions", 401, form, "end=others"},
-		{person.Client, "DELETE", "/sessions", 405, nil, ""},
-		{stranger, "GET", "/check", 403, nil, ""},
-		{stranger, "GET", "/check", 401, asks("/reports"), ""},
-		{stranger, "GET", "/check", 302, func() http.Header { h := asks("/reports"); h.Set("Accept", "text/html"); return h }(), ""},
-		{person.Client, "GET", "/check", 200, asks("/reports"), ""},
-		{person.Client, "GET", "/check?group=nobody", 403, asks("/reports"), ""},
-		{stranger, "GET", "/.well-known/jwks.json", 404, nil, ""},
-		{person.Client, "GET", "/logout", 200, http.Header{"Accept": {"text/html"}, "Sec-Fetch-Site": {"cross-site"}}, ""},
-		{person.Client, "POST", "/logout", 200, script, ""},
-		{person.Client, "POST", "/logout", 303, page, ""},
-		{person.Client, "GET", "/logout", 303, http.Header{"Accept": {"text/html"}, "Sec-Fetch-Site": {"none"}}, ""},
-		{person.Client, "DELETE", "/logout", 405, nil, ""},
-	}
-	for _, c := range calls {
-		r, err := http.NewRequestWithContext(t.Context(), c.method, server.URL+"/auth"+c.path, strings.NewReader(c.body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for name, values := range c.header {
-			r.Header[name] = slices.Clone(values)
-		}
-		response, err := c.who.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, err := io.ReadAll(response.Body)
-		response.Body.Close()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if response.StatusCode != c.status {
-			t.Errorf("%s %s: status %d, want %d: %s", c.method, c.path, response.StatusCode, c.status, body)
-		}
-	}
 	model, err := document.BuildV3Model()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for path, item := range model.Model.Paths.PathItems.FromOldest() {
+	return &described{t: t, check: check, model: &model.Model, ours: make(map[string]bool), seen: make(map[string]bool)}
+}
+
+// proves reports whether a request has what a security scheme of the file asks for. The name
+// of the session's cookie has the port in it, on this machine.
+func proves(_ context.Context, in *config.AuthenticationInput) error {
+	has := false
+	switch in.SecuritySchemeName {
+	case "session":
+		has = slices.ContainsFunc(in.Request.Cookies(), func(c *http.Cookie) bool { return strings.Contains(c.Name, "codegrant") })
+	case "bearer":
+		has = strings.HasPrefix(in.Request.Header.Get("Authorization"), "Bearer ")
+	default:
+		has = in.Request.Header.Get(in.SecurityScheme.Name) != ""
+	}
+	if !has {
+		return errors.New("the request has no " + in.SecuritySchemeName)
+	}
+	return nil
+}
+
+// all yields each operation with each of its statuses.
+func (d *described) all() map[string]bool {
+	every := make(map[string]bool)
+	for path, item := range d.model.Paths.PathItems.FromOldest() {
 		for method, operation := range item.GetOperations().FromOldest() {
 			for status := range operation.Responses.Codes.FromOldest() {
-				what := strings.ToUpper(method) + " " + path + " " + status
-				if _, listed := notAsked(what); seen[what] == listed {
-					t.Errorf("%s: seen %t, listed as one that this test cannot cause %t", what, seen[what], listed)
+				every[strings.ToUpper(method)+" "+path+" "+status] = true
+			}
+		}
+	}
+	return every
+}
+
+// parameters yields the parameters that operations have in their queries.
+func (d *described) parameters() map[string]bool {
+	every := make(map[string]bool)
+	for path, item := range d.model.Paths.PathItems.FromOldest() {
+		for method, operation := range item.GetOperations().FromOldest() {
+			for _, p := range operation.Parameters {
+				if p.In == "query" {
+					every[strings.ToUpper(method)+" "+path+" ?"+p.Name] = true
 				}
 			}
 		}
 	}
+	return every
 }
 
-// notAsked says why an answer of the file is not caused above.
-func notAsked(what string) (reason string, listed bool) {
-	switch {
-	case strings.HasSuffix(what, " 431"), strings.HasSuffix(what, " 503"), strings.HasSuffix(what, " 429"):
-		return "other tests flood, and take stores and pools away", true
+// pathOf is the path of the file that a request is for. One without parameters goes first.
+func (d *described) pathOf(asked string) (string, bool) {
+	asked = strings.TrimSuffix(asked, "/")
+	found := ""
+	for path := range d.model.Paths.PathItems.FromOldest() {
+		pattern := regexp.MustCompile(`\\\{[^}]*\\\}`).ReplaceAllString(regexp.QuoteMeta(path), `[^/]+`)
+		if path == asked || found == "" && regexp.MustCompile("^"+pattern+"$").MatchString(asked) {
+			found = path
+		}
+		if path == asked {
+			break
+		}
 	}
-	reason, listed = map[string]string{
-		"GET /login 400":                 "TestS039_SignInsWithoutResult",
-		"GET /callback 200":              "TestSameSiteStrict",
-		"GET /callback 302":              "links of the Python package",
-		"GET /flash 200":                 "TestTriggerErrorThroughThePool",
-		"POST /session 201":              "TestHandOver",
-		"POST /session 404":              "TestHandOver, where it is off",
-		"OPTIONS /session 404":           "the same",
-		"GET /sessions 403":              "TestS062_S585_SessionsOfOnesOwn, with a token",
-		"HEAD /sessions 403":             "the same",
-		"POST /sessions 409":             "TestS585_OthersInCookies, where browsers carry sessions",
-		"GET /organization 403":          "TestS746_SwitchedWithoutThePool, for whoever acts for somebody",
-		"HEAD /organization 403":         "the same",
-		"GET /organization 404":          "where they are off",
-		"HEAD /organization 404":         "the same",
-		"GET /account 200":               "TestS710_Profile, where the pages are turned on",
-		"GET /account 302":               "the same",
-		"GET /account 401":               "TestS714_WhoMayNot",
-		"GET /account 403":               "the same",
-		"HEAD /account 200":              "the same",
-		"HEAD /account 302":              "the same",
-		"HEAD /account 401":              "the same",
-		"HEAD /account 403":              "the same",
-		"GET /.well-known/jwks.json 200": "tests of assertions",
-	}[what]
-	return reason, listed
+	return found, found != ""
 }
 
-// organizations are those of a database of their own, and its replica.
-func organizations(t *testing.T) (*sqlreplica.Store, *organization.Store) {
-	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "app.db")+"?_pragma=busy_timeout(20000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)&_txlock=immediate")
-	if err != nil {
-		t.Fatal(err)
+// RoundTrip implements [http.RoundTripper]: it judges each request to a service of ours, and
+// the answer.
+func (d *described) RoundTrip(r *http.Request) (*http.Response, error) {
+	var sent []byte
+	if r.Body != nil {
+		var err error
+		if sent, err = io.ReadAll(r.Body); err != nil {
+			return nil, err
+		}
+		r.Body.Close()
 	}
-	t.Cleanup(func() { db.Close() })
-	users, err := sqlreplica.New(db, sqlreplica.Config{Dialect: sqlreplica.SQLite})
-	if err != nil {
-		t.Fatal(err)
-	}
-	acting, err := organization.New(organization.Config{DB: db, Dialect: organization.SQLite})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(users.Migrate(t.Context()), acting.Migrate(t.Context())); err != nil {
-		t.Fatal(err)
-	}
-	return users, acting
-}
-
-type watch func(*http.Request, *http.Response)
-
-// RoundTrip implements [http.RoundTripper].
-func (w watch) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Body = io.NopCloser(bytes.NewReader(sent))
 	response, err := http.DefaultTransport.RoundTrip(r)
-	if err == nil {
-		w(r, response)
+	if err != nil || !d.ours[r.URL.Host] {
+		return response, err
 	}
-	return response, err
+	path, ok := d.pathOf(r.URL.Path)
+	if !ok || response.StatusCode == http.StatusMethodNotAllowed { // which no operation is about
+		return response, nil
+	}
+	what := r.Method + " " + path + " " + response.Status[:3]
+	d.mu.Lock()
+	d.seen[what] = true
+	for name := range r.URL.Query() {
+		parameter := r.Method + " " + path + " ?" + name
+		d.seen[parameter] = true
+		if response.StatusCode < 400 && r.Method != http.MethodHead && !d.parameters()[parameter] {
+			d.t.Errorf("%s: the service takes a parameter that docs/openapi.yaml does not have", parameter)
+		}
+	}
+	d.mu.Unlock()
+
+	again := r.Clone(r.Context())
+	again.URL.Path = strings.TrimSuffix(again.URL.Path, "/")
+	again.Body, again.ContentLength = io.NopCloser(bytes.NewReader(sent)), int64(len(sent))
+	if len(sent) == 0 {
+		again.Body = http.NoBody
+	}
+	if response.StatusCode < 400 {
+		if ok, faults := d.check.ValidateHttpRequest(again); !ok {
+			for _, f := range faults {
+				if f.ValidationType == "security" && response.StatusCode >= 300 {
+					continue // it is sent to sign in
+				}
+				d.t.Errorf("%s: the service takes a request that docs/openapi.yaml refuses: %v", what, f)
+			}
+		}
+	}
+	if r.Method == http.MethodHead {
+		return response, nil
+	}
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return nil, err
+	}
+	response.Body.Close()
+	response.Body = io.NopCloser(bytes.NewReader(body))
+	if ok, faults := d.check.ValidateHttpResponse(again, response); !ok {
+		for _, f := range faults {
+			d.t.Errorf("%s: docs/openapi.yaml does not have this answer: %v", what, f)
+		}
+	}
+	response.Body = io.NopCloser(bytes.NewReader(body))
+	return response, nil
 }
+
+// call is a request, and the status that it has to get.
+type call struct {
+	who          *http.Client
+	method, path string
+	status       int
+	header       http.Header
+	body         string
+}
+
+// ask sends requests to a service at base, one after the other, and returns the last answer.
+func (d *described) ask(base string, calls ...call) (*http.Response, string) {
+	d.t.Helper()
+	var response *http.Response
+	var text []byte
+	for _, c := range calls {
+		r, err := http.NewRequestWithContext(d.t.Context(), c.method, base+c.path, strings.NewReader(c.body))
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		for name, values := range c.header {
+			r.Header[name] = slices.Clone(values)
+		}
+		if response, err = c.who.Do(r); err != nil {
+			d.t.Fatal(err)
+		}
+		text, err = io.ReadAll(response.Body)
+		response.Body.Close()
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		if c.status != 0 && response.StatusCode != c.status { // 0: the caller looks
+			d.t.Errorf("%s %.200s: status %d, want %d: %.500s", c.method, c.path, response.StatusCode, c.status, text)
+		}
+	}
+	return response, string(text)
+}
+
+// notAsked says why an answer of the file is not caused here.
+var notAsked = map[string]string{
+	"GET /auth/login 400":                    "TestS039_SignInsWithoutResult signs in again and again",
+	"GET /auth/callback 302":                 "links of the Python package: TestMigrationLinksSignIn follows them",
+	"POST /auth/organization/invitation 409": "needs a hundred thousand members",
+	"GET /oauth/jwks.json 503":               "no configuration that is taken has keys that cannot be made",
+	"HEAD /oauth/jwks.json 503":              "no configuration that is taken has keys that cannot be made",
+	"GET /exchange/jwks.json 503":            "no configuration that is taken has keys that cannot be made",
+	"HEAD /exchange/jwks.json 503":           "no configuration that is taken has keys that cannot be made",
+	"GET /state 503":                         "a moment of the start, before the first configuration is in use",
+	"GET /metrics 503":                       "needs four scrapes at the same moment",
+}
+
+// What browsers and programs send.
+var (
+	page       = http.Header{"Accept": {"text/html"}}
+	script     = http.Header{"Accept": {"application/json"}}
+	asJSON     = http.Header{"Content-Type": {"application/json"}}
+	form       = http.Header{"Accept": {"application/json"}, "Content-Type": {"application/x-www-form-urlencoded"}}
+	formOfPage = http.Header{"Accept": {"text/html"}, "Content-Type": {"application/x-www-form-urlencoded"}, "Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Site": {"same-origin"}}
+	fromOther  = http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Origin": {"https://other.example"}, "Sec-Fetch-Site": {"cross-site"}}
+	preflight  = http.Header{"Origin": {"https://www.example.com"}, "Access-Control-Request-Method": {"POST"}}
+)
