@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/codegrant/codegrant/e2e/blocks"
 	"github.com/codegrant/codegrant/e2e/browser"
 	"github.com/codegrant/codegrant/internal/testenv"
 	"github.com/codegrant/codegrant/localpool"
@@ -25,8 +26,18 @@ type spa struct {
 	vite    string // address that the dev server listens on
 }
 
-// startSPA runs the example's service beside the example's pool, as docs/spa.md says. The
-// dev server is for startVite.
+// ofSPA are the commands of the block of docs/spa.md that begins so.
+func ofSPA(t *testing.T, begins string) []string {
+	t.Helper()
+	b, ok := blocks.Find("..", "docs/spa.md", begins)
+	if !ok {
+		t.Fatalf("docs/spa.md has no block that begins with %q", begins)
+	}
+	return strings.Split(strings.TrimSpace(strings.ReplaceAll(b.Text, " && ", "\n")), "\n")
+}
+
+// startSPA runs the example's service beside the example's pool, with the settings of
+// docs/spa.md. The dev server is for startVite.
 func startSPA(t *testing.T, binary string, behindVite bool, flags ...string) *spa {
 	t.Helper()
 	s := &spa{service: testenv.FreeAddress(t), vite: testenv.FreeAddress(t)}
@@ -34,12 +45,14 @@ func startSPA(t *testing.T, binary string, behindVite bool, flags ...string) *sp
 	_, vitePort, _ := net.SplitHostPort(s.vite)
 	ports := strings.NewReplacer("5173", vitePort, "8080", servicePort)
 	s.site = ports.Replace("http://localhost:8080")
-	base := s.site
 	if behindVite {
 		s.site = ports.Replace("http://localhost:5173")
-		base = s.site
 	}
-	text, err := os.ReadFile(filepath.Join("..", "examples", "spa", "pool.yaml"))
+	_, file, ok := strings.Cut(ofSPA(t, "go run ./cmd/codegrant pool --seed examples/spa/pool.yaml")[0], " --seed ")
+	if !ok {
+		t.Fatal("docs/spa.md gives the pool no seed")
+	}
+	text, err := os.ReadFile(filepath.Join("..", filepath.FromSlash(file)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,11 +70,19 @@ func startSPA(t *testing.T, binary string, behindVite bool, flags ...string) *sp
 	for i := range flags {
 		flags[i] = ports.Replace(flags[i])
 	}
-	s.run(t, exec.Command(binary, append(flags, "--listen", s.service)...), s.service,
-		"AUTH_COGNITO_CLIENT_ID=spa",
-		"AUTH_COGNITO_CODE_GRANT_URL="+server.URL+"/oauth2/token",
-		"AUTH_COGNITO_JWKS_URL="+server.URL+"/local_Notes1/.well-known/jwks.json",
-		"CODEGRANT_BASE_URL="+base)
+	commands := ofSPA(t, "export AUTH_COGNITO_CLIENT_ID=spa")
+	if !behindVite { // what the page says later counts
+		commands = append(commands, ofSPA(t, "export CODEGRANT_BASE_URL=http://localhost:8080")...)
+	}
+	var settings []string
+	for _, command := range commands {
+		if setting, ok := strings.CutPrefix(command, "export "); ok {
+			settings = append(settings, ports.Replace(strings.ReplaceAll(setting, "http://127.0.0.1:9229", server.URL)))
+		} else if !strings.HasPrefix(command, "go -C examples run ./spa") {
+			t.Fatalf("docs/spa.md has another command: %s", command)
+		}
+	}
+	s.run(t, exec.Command(binary, append(flags, "--listen", s.service)...), s.service, settings...)
 	return s
 }
 
@@ -117,6 +138,15 @@ func TestSinglePageApplication(t *testing.T) {
 	build.Dir = filepath.Join("..", "examples")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the service: %v\n%s", err, out)
+	}
+	for begins, want := range map[string]string{
+		"cd examples/spa/web\n":                             "cd examples/spa/web; npm ci; npm run dev",
+		"cd examples/spa/web && npm ci && npm run build":    "cd examples/spa/web; npm ci; npm run build",
+		"export CODEGRANT_BASE_URL=http://localhost:8080\n": "export CODEGRANT_BASE_URL=http://localhost:8080; go -C examples run ./spa --dist spa/web/dist",
+	} {
+		if got := strings.Join(ofSPA(t, begins), "; "); got != want {
+			t.Errorf("docs/spa.md says %q, and this test does %q", got, want)
+		}
 	}
 	chromium := browser.New(t)
 

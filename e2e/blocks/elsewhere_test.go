@@ -18,6 +18,7 @@ var elsewhere = map[string]string{
 	"docs/library.md: <form method=\"post\" action=\"/auth/logout\"><button>Sign out</button></form>":                                                                        "a fragment of a page: TestDemo clicks on the same form",
 
 	// Commands that need what is not here.
+	"docs/versions.md: go install ./cmd/codegrant":                                                                                                                                    "would install into the folder of who tests; TestReadmeGateway builds the same program",
 	"docs/versions.md: go get github.com/codegrant/codegrant@latest":                                                                                                                  "fetches a release from a module proxy",
 	"README.md: git clone https://github.com/codegrant/codegrant && cd codegrant":                                                                                                     "clones from GitHub; TestDemo runs the demo",
 	"README.md: make test     # all tests; installs PostgreSQL, MariaDB, Redis and Chromium through apt if it may":                                                                    "would run all tests within a test; TestCommandLines finds the targets",
@@ -52,20 +53,18 @@ var elsewhere = map[string]string{
 	"docs/local-pool.md: codegrant pool run -- python app.py        # one command, and the pool ends with it":                                                                         "needs a program that calls AWS: TestUnchanged runs several",
 	"examples/gateway/README.md: go -C ../.. run ./cmd/codegrant pool --app http://localhost:8000     # a user pool on this machine":                                                  "starts nginx as root on port 8000: e2e/proxies runs the same files on other ports",
 	"examples/lambda/README.md: GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -tags lambda.norpc -o bootstrap ./lambda && zip authorizer.zip bootstrap    # runtime provided.al2023": "builds for another processor; TestAuthorizer runs the function",
-	"examples/README.md: go -C .. run ./cmd/codegrant pool         # in a terminal of its own":                                                                                        "listens on port 9229, which may be taken; TestLocalPoolCommands runs the pool on another one",
-	"examples/README.md: curl -i http://localhost:8080/reports/":                                                                                                                      "asks what the block above has started; TestRouters asks the same",
 	"docs/organizations.md: codegrant orgs create Acme                     # prints its id":                                                                                           "needs people of a pool: TestOrgs runs each command",
 	"docs/organizations.md: curl -b cookies.txt -H 'Accept: application/json' -H 'Origin: https://app.example.com' \\":                                                                "asks app.example.com; TestOpenAPI sends the same to a running service",
 	"docs/http.md: $ curl -X POST -H 'Accept: application/json' -b \"$COOKIES\" https://app.example.com/auth/logout":                                                                  "asks app.example.com; TestOpenAPI sends the same to a running service",
 	"docs/http.md: $ curl -H 'Content-Type: application/json' https://app.example.com/auth/session \\":                                                                                "asks app.example.com; TestOpenAPI sends the same to a running service",
 }
 
-// ran are the blocks of commands that a test runs, as they are but for names and addresses.
+// ran are the blocks of commands that a test reads from the page and runs, with names
+// and addresses of its own.
 var ran = map[string]string{
 	"docs/pages.md: <h1>{{.Title}}</h1>":           "TestTemplateOfThePages",
-	"docs/versions.md: go install ./cmd/codegrant": "TestCommandLines",
 	"docs/tables.md: SELECT u.id, u.email, g.name": "TestTablesAreAsDocumented",
-	"README.md: go install ./cmd/codegrant            # in the clone; or a package, an image or the Helm chart: deploy/README.md":    "TestJourneyGateway",
+	"README.md: go install ./cmd/codegrant            # in the clone; or a package, an image or the Helm chart: deploy/README.md":    "TestReadmeGateway",
 	"docs/cloudfront.md: openssl ecparam -name prime256v1 -genkey -noout -out private_key.pem":                                       "TestKeysForCloudFront",
 	"docs/gateway.md: codegrant serve --check --config codegrant.yaml   # every fault at once, each with its line":                   "TestJourneyGateway",
 	"docs/gateway.md: $ codegrant serve --check --as bob@example.com --groups editors --request 'GET https://app.example.com/ADMIN'": "TestConsoles",
@@ -81,19 +80,14 @@ var ran = map[string]string{
 	"docs/spa.md: cd examples/spa/web":                             "TestSinglePageApplication",
 	"docs/spa.md: cd examples/spa/web && npm ci && npm run build":  "TestSinglePageApplication",
 	"docs/spa.md: export CODEGRANT_BASE_URL=http://localhost:8080": "TestSinglePageApplication",
-	"docs/erasure.md: codegrant users erase alice@example.com                    # what would be removed, and which pool still has the person":            "TestS767_EraseByCommand",
-	"docs/backup.md: codegrant backup --new-key backup.key                    # prints the public key: age1…":                                             "TestS641_BackupByCommand",
-	"docs/backup.md: codegrant migrate --database postgres://app@db.internal/app":                                                                         "TestS641_BackupByCommand",
-	"docs/restore.md: codegrant sync --full --max-share 1                       # the replica has to know whom the pool has lost":                         "TestS769_RestoreByCommand",
-	"docs/history.md: codegrant users show alice@example.com --as-of 36h":                                                                                 "TestS765_ShowAsOf",
-	"docs/identities.md: codegrant users duplicates                          # several people, to whom their pools say one address belongs":               "TestS758_MergeByCommand",
-	"docs/webhooks.md: codegrant webhooks list                     # what was given up, why, and how many wait":                                           "TestWebhooks",
-	"docs/sync.md: codegrant pool --seed pool.yaml":                                                                                                       "TestSyncHere",
+	"docs/sync.md: codegrant pool --seed pool.yaml":                "TestSyncHere",
 	"docs/sync.md: aws() { curl -sH \"X-Amz-Target: AWSCognitoIdentityProviderService.$1\" -d \"$2\" http://127.0.0.1:9229/; }   # or aws --endpoint-url": "TestSyncHere",
-	"examples/README.md: export AUTH_COGNITO_CLIENT_ID=1demo2public3client4only5":                                                                         "TestReadmeSettings TestRouters",
-	"examples/mcp/README.md: go run ./mcp            # in the folder of the examples":                                                                     "TestOfficialClient",
+	"examples/README.md: export AUTH_COGNITO_CLIENT_ID=1demo2public3client4only5":                                                                         "TestExamplesReadme",
+	"examples/README.md: go -C .. run ./cmd/codegrant pool         # in a terminal of its own":                                                            "TestExamplesReadme",
+	"examples/README.md: curl -i http://localhost:8080/reports/":                                                                                          "TestExamplesReadme",
+	"examples/mcp/README.md: go run ./mcp            # in the folder of the examples":                                                                     "TestMCPReadme",
 	"docs/changes.md: -- postgres: 1. the first change of each person, among the oldest":                                                                  "TestDocsSQL",
 	"docs/changes.md: -- mysql: 1. the first change of each person, among the oldest; with autocommit":                                                    "TestDocsSQL",
-	"docs/changes.md: -- postgres: clean": "TestDocsSQL",
-	"docs/changes.md: -- mysql: clean":    "TestDocsSQL",
+	"docs/changes.md: -- postgres: clean":                                                                                                                 "TestDocsSQL",
+	"docs/changes.md: -- mysql: clean":                                                                                                                    "TestDocsSQL",
 }

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -61,8 +62,11 @@ func TestLists(t *testing.T) {
 		if _, ok := keys[key]; !ok {
 			t.Errorf("ran: there is no block %q", key)
 		}
+		if elsewhere[key] != "" {
+			t.Errorf("%q is in ran, and in elsewhere: it is run, or it cannot be", key)
+		}
 	}
-	var tests strings.Builder
+	tests := make(map[string]string) // the text of the file that has a test
 	err := filepath.WalkDir(root, func(name string, entry os.DirEntry, err error) error {
 		if err == nil && entry.IsDir() && (entry.Name() == "node_modules" || entry.Name() == ".git") {
 			return filepath.SkipDir
@@ -71,7 +75,9 @@ func TestLists(t *testing.T) {
 			return err
 		}
 		text, err := os.ReadFile(name)
-		tests.Write(text)
+		for _, found := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(string(text), -1) {
+			tests[found[1]] += string(text)
+		}
 		return err
 	})
 	if err != nil {
@@ -79,8 +85,17 @@ func TestLists(t *testing.T) {
 	}
 	for key, test := range ran {
 		for name := range strings.FieldsSeq(test) {
-			if !strings.Contains(tests.String(), "func "+name+"(") {
+			if tests[name] == "" {
 				t.Errorf("ran: %q: there is no test %s", key, name)
+			} else if !takes(tests[name], keys[key]) {
+				t.Errorf("ran: %q: the file of %s does not take the block from its page: it names neither the page nor how the block begins", key, name)
+			}
+		}
+	}
+	for key, reason := range elsewhere {
+		for _, name := range regexp.MustCompile(`\bTest[A-Z]\w+`).FindAllString(reason, -1) {
+			if tests[name] == "" {
+				t.Errorf("elsewhere: %q: there is no test %s", key, name)
 			}
 		}
 	}
@@ -93,6 +108,18 @@ func TestLists(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// takes reports whether the text of a test names the page of a block, and either how the block
+// begins or that it looks for fences.
+func takes(test string, b Block) bool {
+	begins := strings.Contains(test, "```")
+	for _, literal := range regexp.MustCompile("\"(?:[^\"\\\\\n]|\\\\.)*\"|`[^`]*`").FindAllString(test, -1) {
+		if text, err := strconv.Unquote(literal); err == nil && len(text) > 5 && strings.HasPrefix(strings.TrimSpace(b.Text), text) {
+			begins = true
+		}
+	}
+	return begins && strings.Contains(test, b.Page)
 }
 
 // program is codegrant, and what it says of its commands.
