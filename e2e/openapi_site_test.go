@@ -170,6 +170,7 @@ func newSite(t *testing.T, d *described) *describedSite {
 	})
 	must(err)
 	pages, err := organization.NewPages(organization.PagesConfig{Auth: s.auth, Store: s.acting, People: s.users, Logger: slog.New(slog.DiscardHandler),
+		CreateUser: func(context.Context, string) error { return nil },
 		Send: func(_ context.Context, m organization.Mail) error {
 			if s.unsent.Load() {
 				return errAway
