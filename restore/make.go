@@ -16,11 +16,16 @@ import (
 	"github.com/codegrant/codegrant/replica"
 )
 
-// Do makes the person of a step of kind [Make] again, and returns the step with what came
+// Do makes the person of a step of kind [Make] again, or changes that of one of kind
+// [Overwrite], and returns the step with what came
 // of it: [Taken] where somebody else has the name, and otherwise the new subject. Whatever
 // an earlier run has done of it is taken up.
 func (r *Restore) Do(ctx context.Context, step Step) (Step, error) {
-	if step.Kind != Make {
+	switch step.Kind {
+	case Make:
+	case Overwrite:
+		return r.overwrite(ctx, step)
+	default:
 		return step, nil
 	}
 	username := nameOf(step.Then)
@@ -54,7 +59,7 @@ type made struct{ username, subject, status string }
 func (r *Restore) have(ctx context.Context, username string, step Step) (*made, string, error) {
 	want := attributesOf(step.Then)
 	var missing *types.UserNotFoundException
-	found, err := r.Client.AdminGetUser(ctx, &cip.AdminGetUserInput{UserPoolId: &r.PoolID, Username: &username})
+	found, err := r.paced.getUser(ctx, &cip.AdminGetUserInput{UserPoolId: &r.PoolID, Username: &username})
 	if err == nil {
 		has := attributeMap(found.UserAttributes)
 		if has["sub"] == step.Now.Subject {
@@ -87,7 +92,7 @@ func (r *Restore) have(ctx context.Context, username string, step Step) (*made, 
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		in.UserAttributes = append(in.UserAttributes, types.AttributeType{Name: aws.String(name), Value: aws.String(want[name])})
 	}
-	out, err := r.Client.AdminCreateUser(ctx, in)
+	out, err := r.paced.createUser(ctx, in)
 	var exists *types.UsernameExistsException
 	var alias *types.AliasExistsException
 	switch {
@@ -114,7 +119,7 @@ func refuses(err error) bool {
 
 // isLinked reports whether the replica has a user of the pool as the person of a step.
 func (r *Restore) isLinked(ctx context.Context, subject string, step Step) (bool, error) {
-	u, err := r.Replica.UserBySubject(ctx, r.Issuer, subject)
+	u, err := r.Replica.UserBySubject(ctx, r.into(), subject)
 	if errors.Is(err, replica.ErrNotFound) {
 		return false, nil
 	}
@@ -127,18 +132,16 @@ func (r *Restore) setPassword(ctx context.Context, u *made, _ Step) error {
 	if u.status != string(types.UserStatusTypeForceChangePassword) {
 		return nil
 	}
-	_, err := r.Client.AdminSetUserPassword(ctx, &cip.AdminSetUserPasswordInput{
+	return r.paced.setPassword(ctx, &cip.AdminSetUserPasswordInput{
 		UserPoolId: &r.PoolID, Username: &u.username, Password: aws.String("aA1!" + rand.Text()), Permanent: true,
 	})
-	return err
 }
 
 func (r *Restore) disable(ctx context.Context, u *made, step Step) error {
 	if step.Then.Enabled {
 		return nil
 	}
-	_, err := r.Client.AdminDisableUser(ctx, &cip.AdminDisableUserInput{UserPoolId: &r.PoolID, Username: &u.username})
-	return err
+	return r.paced.disable(ctx, &cip.AdminDisableUserInput{UserPoolId: &r.PoolID, Username: &u.username})
 }
 
 func (r *Restore) joinGroups(ctx context.Context, u *made, step Step) error {
@@ -149,7 +152,7 @@ func (r *Restore) joinGroups(ctx context.Context, u *made, step Step) error {
 		if err := r.makeGroup(ctx, m.Group); err != nil {
 			return fmt.Errorf("make group %.64q: %w", m.Name, err)
 		}
-		_, err := r.Client.AdminAddUserToGroup(ctx, &cip.AdminAddUserToGroupInput{UserPoolId: &r.PoolID, Username: &u.username, GroupName: &m.Name})
+		err := r.paced.join(ctx, &cip.AdminAddUserToGroupInput{UserPoolId: &r.PoolID, Username: &u.username, GroupName: &m.Name})
 		if err != nil {
 			return fmt.Errorf("add to group %.64q: %w", m.Name, err)
 		}
@@ -159,11 +162,13 @@ func (r *Restore) joinGroups(ctx context.Context, u *made, step Step) error {
 
 // makeGroup makes a group as it was, where the pool has none of that name.
 func (r *Restore) makeGroup(ctx context.Context, g replica.Group) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.made[g.Name] {
 		return nil
 	}
 	if r.groups == nil {
-		all, err := r.Replica.GroupsAsOf(ctx, r.Issuer, r.At)
+		all, err := r.Replica.GroupsAsOf(ctx, r.Issuer, r.at())
 		if err != nil {
 			return err
 		}
@@ -186,7 +191,7 @@ func (r *Restore) makeGroup(ctx context.Context, g replica.Group) error {
 	if d.Precedence != nil {
 		in.Precedence = aws.Int32(int32(*d.Precedence))
 	}
-	_, err := r.Client.CreateGroup(ctx, in)
+	err := r.paced.createGroup(ctx, in)
 	var exists *types.GroupExistsException
 	if err != nil && !errors.As(err, &exists) {
 		return err
@@ -198,16 +203,8 @@ func (r *Restore) makeGroup(ctx context.Context, g replica.Group) error {
 // link has the replica know the new identity, as the person whom they were.
 func (r *Restore) link(ctx context.Context, u *made, step Step) error {
 	then := step.Then
-	s := replica.Snapshot{
-		Issuer: r.Issuer, Subject: u.subject, Username: u.username, Email: then.Email, EmailVerified: then.EmailVerified,
-		Name: then.Name, GivenName: then.GivenName, FamilyName: then.FamilyName, PhoneNumber: then.PhoneNumber, PhoneNumberVerified: then.PhoneNumberVerified,
-		Locale: then.Locale, Custom: then.Custom, Complete: true, GroupsKnown: true, Enabled: &then.Enabled, Status: string(types.UserStatusTypeForceChangePassword), At: r.Now(),
-	}
-	for _, m := range then.Groups {
-		if m.Pool && m.Origin == replica.OriginPool {
-			s.Groups = append(s.Groups, replica.GroupRef{Name: m.Name, Precedence: m.Precedence})
-		}
-	}
+	s := r.snapshot(u, then)
+	s.Status = string(types.UserStatusTypeForceChangePassword)
 	change, err := r.Replica.Apply(ctx, s)
 	if err != nil {
 		return err
@@ -223,10 +220,25 @@ func (r *Restore) link(ctx context.Context, u *made, step Step) error {
 	return err
 }
 
+// snapshot is what the pool says of a user who is as they were.
+func (r *Restore) snapshot(u *made, then replica.User) replica.Snapshot {
+	s := replica.Snapshot{
+		Issuer: r.into(), Subject: u.subject, Username: u.username, Email: then.Email, EmailVerified: then.EmailVerified,
+		Name: then.Name, GivenName: then.GivenName, FamilyName: then.FamilyName, PhoneNumber: then.PhoneNumber, PhoneNumberVerified: then.PhoneNumberVerified,
+		Locale: then.Locale, Custom: then.Custom, Complete: true, GroupsKnown: true, Enabled: &then.Enabled, Status: u.status, At: r.Now(),
+	}
+	for _, m := range then.Groups {
+		if m.Pool && m.Origin == replica.OriginPool {
+			s.Groups = append(s.Groups, replica.GroupRef{Name: m.Name, Precedence: m.Precedence})
+		}
+	}
+	return s
+}
+
 // confirm has the replica know that nothing is left to do.
 func (r *Restore) confirm(ctx context.Context, u *made, step Step) error {
 	_, err := r.Replica.Apply(ctx, replica.Snapshot{
-		Issuer: r.Issuer, Subject: u.subject, Username: u.username, Enabled: &step.Then.Enabled, Status: string(types.UserStatusTypeConfirmed), At: r.Now(),
+		Issuer: r.into(), Subject: u.subject, Username: u.username, Enabled: &step.Then.Enabled, Status: string(types.UserStatusTypeConfirmed), At: r.Now(),
 	})
 	return err
 }
@@ -273,17 +285,4 @@ func attributeMap(list []types.AttributeType) map[string]string {
 		all[aws.ToString(a.Name)] = aws.ToString(a.Value)
 	}
 	return all
-}
-
-// same reports whether the pool says of a person what it said then.
-func same(now, then replica.User) bool {
-	groups := func(u replica.User) (names []string) {
-		for _, m := range u.Groups {
-			if m.Pool {
-				names = append(names, m.Name)
-			}
-		}
-		return names
-	}
-	return maps.Equal(attributesOf(now), attributesOf(then)) && now.Enabled == then.Enabled && slices.Equal(groups(now), groups(then))
 }

@@ -1,9 +1,13 @@
 package restore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
@@ -19,8 +23,12 @@ type API interface {
 	AdminCreateUser(context.Context, *cip.AdminCreateUserInput, ...func(*cip.Options)) (*cip.AdminCreateUserOutput, error)
 	AdminSetUserPassword(context.Context, *cip.AdminSetUserPasswordInput, ...func(*cip.Options)) (*cip.AdminSetUserPasswordOutput, error)
 	AdminDisableUser(context.Context, *cip.AdminDisableUserInput, ...func(*cip.Options)) (*cip.AdminDisableUserOutput, error)
+	AdminEnableUser(context.Context, *cip.AdminEnableUserInput, ...func(*cip.Options)) (*cip.AdminEnableUserOutput, error)
+	AdminUpdateUserAttributes(context.Context, *cip.AdminUpdateUserAttributesInput, ...func(*cip.Options)) (*cip.AdminUpdateUserAttributesOutput, error)
+	AdminDeleteUserAttributes(context.Context, *cip.AdminDeleteUserAttributesInput, ...func(*cip.Options)) (*cip.AdminDeleteUserAttributesOutput, error)
 	CreateGroup(context.Context, *cip.CreateGroupInput, ...func(*cip.Options)) (*cip.CreateGroupOutput, error)
 	AdminAddUserToGroup(context.Context, *cip.AdminAddUserToGroupInput, ...func(*cip.Options)) (*cip.AdminAddUserToGroupOutput, error)
+	AdminRemoveUserFromGroup(context.Context, *cip.AdminRemoveUserFromGroupInput, ...func(*cip.Options)) (*cip.AdminRemoveUserFromGroupOutput, error)
 }
 
 // Replica is where people are looked up, and linked.
@@ -34,15 +42,32 @@ type Replica interface {
 
 var _ Replica = (*sqlreplica.Store)(nil)
 
-// Config is what [New] needs to know. All but Group, User and Now are required.
+// Config is what [New] needs to know. Client, PoolID, Issuer, Replica, By, and one of At and
+// LostSince are required.
 type Config struct {
-	Client  API
-	PoolID  string
-	Issuer  string
+	Client  API    // makes the people
+	PoolID  string // where they are made
+	Issuer  string // whose people they were
 	Replica Replica
 
 	At time.Time // how people are to be
 	By string    // who says so
+
+	// LostSince, in place of At, has everybody made again whom the pool has lost since, as
+	// they were last.
+	LostSince time.Time
+
+	// Into is the issuer of PoolID where that is another pool: whoever is not there is made
+	// there, be they lost or not. Defaults to Issuer.
+	Into string
+
+	// Overwrite has those changed whom the pool has, and otherwise than then. Defaults to
+	// false: they are left alone.
+	Overwrite bool
+
+	// Share is the part of [DefaultRates] that is used, by all calls together. More than 1
+	// is for accounts that bought more. Defaults to 0.8.
+	Share float64
 
 	User  int64  // one person alone, by their row; 0: everybody
 	Group string // those alone who were members of it; empty: everybody
@@ -53,6 +78,9 @@ type Config struct {
 // Restore is one run. Make one with [New].
 type Restore struct {
 	Config
+	paced *paced
+
+	mu     sync.Mutex                         // guards the fields below
 	groups map[string]replica.GroupDefinition // as they were
 	made   map[string]bool                    // that exist for certain
 }
@@ -61,7 +89,7 @@ type Restore struct {
 func New(c Config) (*Restore, error) {
 	var faults []error
 	for field, missing := range map[string]bool{
-		"Client": c.Client == nil, "PoolID": c.PoolID == "", "Issuer": c.Issuer == "", "Replica": c.Replica == nil, "At": c.At.IsZero(), "By": c.By == "",
+		"Client": c.Client == nil, "PoolID": c.PoolID == "", "Issuer": c.Issuer == "", "Replica": c.Replica == nil, "At or LostSince": c.At.IsZero() == c.LostSince.IsZero(), "By": c.By == "",
 	} {
 		if missing {
 			faults = append(faults, fmt.Errorf("%s is missing", field))
@@ -70,13 +98,36 @@ func New(c Config) (*Restore, error) {
 	if c.User != 0 && c.Group != "" {
 		faults = append(faults, errors.New("name User or Group, and not both"))
 	}
+	if !c.LostSince.IsZero() && (c.Overwrite || c.Into != "" && c.Into != c.Issuer) {
+		faults = append(faults, errors.New("Overwrite and Into need At, and not LostSince"))
+	}
+	if c.Overwrite && c.Into != "" && c.Into != c.Issuer {
+		faults = append(faults, errors.New("name Overwrite or Into, and not both"))
+	}
+	if c.Share == 0 {
+		c.Share = 0.8
+	}
+	if !(c.Share > 0 && c.Share <= 1000) {
+		faults = append(faults, fmt.Errorf("Share is %v: write a part of the quotas, such as 0.8", c.Share))
+	}
 	if faults != nil {
 		return nil, fmt.Errorf("configure restore: %w", errors.Join(faults...))
 	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Restore{Config: c, made: make(map[string]bool)}, nil
+	return &Restore{Config: c, paced: newPaced(c.Client, c.Share), made: make(map[string]bool)}, nil
+}
+
+// into is the issuer of the people who are made.
+func (r *Restore) into() string { return cmp.Or(r.Into, r.Issuer) }
+
+// at is from when groups are.
+func (r *Restore) at() time.Time {
+	if r.At.IsZero() {
+		return r.LostSince
+	}
+	return r.At
 }
 
 // Kind is what becomes of somebody.
@@ -87,6 +138,7 @@ const (
 	Make      Kind = "make"      // the pool no longer has them: they are made again
 	Federated Kind = "federated" // they come back by themselves when they sign in: nobody can make them
 	Differs   Kind = "differs"   // the pool has them, and otherwise: they are left alone
+	Overwrite Kind = "overwrite" // the pool has them, and otherwise: they are changed
 	Taken     Kind = "taken"     // somebody else has the username, or an alias, now
 )
 
@@ -97,6 +149,7 @@ type Step struct {
 	Then    replica.User // as they were
 	Subject string       // that the pool has given; empty: nothing is done yet
 	Why     string       // why not, where something keeps it
+	Differs []string     // what the pool says otherwise, by the name of the attribute; enabled; groups
 }
 
 // pageSize is how many people are looked up at once.
@@ -137,20 +190,23 @@ func (r *Restore) plan(ctx context.Context, users []replica.User, f func(Step) e
 			now[u.ID], ours = u, append(ours, u)
 		}
 	}
-	past, err := r.Replica.AsOf(ctx, ours, r.At)
+	past, err := r.past(ctx, ours)
 	if err != nil {
 		return err
 	}
 	for _, then := range past {
 		step := Step{Now: now[then.ID], Then: then}
+		elsewhere := r.into() != r.Issuer
 		switch {
 		case !then.Deleted.IsZero(), r.Group != "" && !then.InGroup(r.Group):
 			continue
-		case step.Now.Deleted.IsZero():
-			if same(step.Now, then) {
+		case step.Now.Deleted.IsZero() && !elsewhere:
+			if step.Differs = differences(step.Now, then); len(step.Differs) == 0 {
 				continue
 			}
-			step.Kind = Differs
+			if step.Kind = Differs; r.Overwrite {
+				step.Kind = Overwrite
+			}
 		case then.Status == "EXTERNAL_PROVIDER":
 			step.Kind = Federated
 		default:
@@ -170,12 +226,33 @@ func (r *Restore) plan(ctx context.Context, users []replica.User, f func(Step) e
 	return nil
 }
 
+// past is how the people of a page are to be.
+func (r *Restore) past(ctx context.Context, users []replica.User) (all []replica.User, err error) {
+	if r.LostSince.IsZero() {
+		return r.Replica.AsOf(ctx, users, r.At)
+	}
+	lost := make(map[time.Time][]replica.User) // a pass loses many at once
+	for _, u := range users {
+		if !u.Deleted.IsZero() && u.Deleted.After(r.LostSince) {
+			lost[u.Deleted] = append(lost[u.Deleted], u)
+		}
+	}
+	for _, at := range slices.SortedFunc(maps.Keys(lost), time.Time.Compare) {
+		then, err := r.Replica.AsOf(ctx, lost[at], at.Add(-time.Microsecond))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, then...)
+	}
+	return all, nil
+}
+
 // isBack reports whether a person whose identity the pool has lost has another one there,
 // which is complete: of one that waits for its password, a run was cut off.
 func (r *Restore) isBack(ctx context.Context, u replica.User) (bool, error) {
 	identities, err := r.Replica.Identities(ctx, u.Person())
 	for _, i := range identities {
-		if i.ID != u.ID && i.Issuer == r.Issuer && i.Deleted.IsZero() && i.Created.After(u.Created) {
+		if i.ID != u.ID && i.Issuer == r.into() && i.Deleted.IsZero() && (r.into() != r.Issuer || i.Created.After(u.Created)) {
 			return i.Status != string(types.UserStatusTypeForceChangePassword), err
 		}
 	}

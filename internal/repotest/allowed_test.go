@@ -224,6 +224,7 @@ var allowed = map[string]map[string]string{
 	"restore": {
 		"replica":                      "how people were, and are",
 		"replica/sqlreplica":           "the store that keeps a history",
+		"golang.org/x/time":            "how many calls a second",
 		"github.com/aws/aws-sdk-go-v2": "the API by which it makes users",
 	},
 	"webhook": {

@@ -99,7 +99,7 @@ func TestS641_BackupByCommand(t *testing.T) {
 		t.Errorf("restored are %d memberships", n)
 	}
 	for _, args := range [][]string{
-		{"backup"}, {"backup", "--to", file}, {"backup", "--verify", file}, {"backup", "--to", file, "--new-key", key}, {"restore", "--overwrite", "--everybody", "--as-of", "2h"},
+		{"backup"}, {"backup", "--to", file}, {"backup", "--verify", file}, {"backup", "--to", file, "--new-key", key}, {"restore", "--lost-since", "2h", "--everybody", "--as-of", "2h"}, {"restore", "--overwrite", "--into", "b", "--everybody", "--as-of", "2h"},
 		{"restore", "--from", file}, {"restore", "--from", file, "--identity", key, "--everybody"}, {"restore", "--identity", key, "--everybody", "--as-of", "2h"},
 	} {
 		say(2, args...)

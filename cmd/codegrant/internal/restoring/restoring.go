@@ -1,10 +1,12 @@
 package restoring
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
@@ -16,35 +18,43 @@ import (
 // Command is codegrant restore.
 type Command struct {
 	parts.Inspection
-	User      string `env:"-" placeholder:"WHO" help:"One person: row or sub, or what the replica knows of a deleted person."`
-	Group     string `env:"-" placeholder:"NAME" help:"People who were in this group then."`
-	Everybody bool   `env:"-" help:"Everybody whom the pool had then."`
-	AsOf      string `env:"-" placeholder:"TIME" help:"The time to go back to: 2026-03-01T12:00:00Z, 2026-03-01 (its beginning, UTC), or a time ago, such as 36h."`
-	Yes       bool   `env:"-" help:"Do it. Without it, the command prints the plan."`
+	User      string  `env:"-" placeholder:"WHO" help:"One person: row or sub, or what the replica knows of a deleted person."`
+	Group     string  `env:"-" placeholder:"NAME" help:"People who were in this group then."`
+	Everybody bool    `env:"-" help:"Everybody whom the pool had then."`
+	AsOf      string  `env:"-" placeholder:"TIME" help:"The time to go back to: 2026-03-01T12:00:00Z, 2026-03-01 (its beginning, UTC), or a time ago, such as 36h."`
+	LostSince string  `env:"-" placeholder:"TIME" help:"Everybody whom the pool has lost since this time, as they were last. Instead of --everybody and --as-of."`
+	Into      string  `env:"-" placeholder:"NAME" help:"Make the people in this other pool of the configuration, those who are not there."`
+	Share     float64 `env:"-" default:"0.8" placeholder:"N" help:"Part of Cognito's default quotas to use. Defaults to 0.8."`
+	Yes       bool    `env:"-" help:"Do it. Without it, the command prints the plan."`
 
 	From      string   `env:"-" type:"path" placeholder:"FILE" help:"Read this backup into the database, and ask no pool."`
 	Identity  []string `type:"path" placeholder:"FILE" help:"With --from: file with the secret key that opens the backup."`
-	Overwrite bool     `env:"-" help:"With --from: the database may have people; those of the backup become as they were then."`
+	Overwrite bool     `env:"-" help:"Also change people whom the pool has, back to how they were. With --from: the database may have people; those of the backup become as they were then."`
 }
 
 // Help is shown by codegrant restore --help.
 func (Command) Help() string {
 	return `Makes people again whom the pool no longer has, as the replica's history knows them:
 attributes, groups, whether they were disabled. They get a new sub from the pool, and keep
-their user id here. It changes nobody whom the pool still has: the plan lists those who
-were otherwise then. If the command is cut off, run it again.
+their user id here. It changes nobody whom the pool still has, unless you say --overwrite:
+the plan lists those who were otherwise then. If the command is cut off, run it again.
 
 People choose a new password by "Forgot your password?". Authenticator apps and passkeys
 are lost with the pool's user. The history must reach back: replica: {history: 720h}. Run
 codegrant sync --full first, so that the replica knows whom the pool has lost.
 
 Needs cognito-idp:AdminGetUser, AdminCreateUser, AdminSetUserPassword, AdminDisableUser,
-CreateGroup and AdminAddUserToGroup; iam:PassRole for groups with a role.
+CreateGroup and AdminAddUserToGroup; iam:PassRole for groups with a role. With --overwrite
+also AdminUpdateUserAttributes, AdminDeleteUserAttributes, AdminEnableUser and
+AdminRemoveUserFromGroup.
 
 Examples:
   codegrant restore --everybody --as-of 2h                  the plan
   codegrant restore --everybody --as-of 2h --yes
+  codegrant restore --lost-since 2h --yes
   codegrant restore --user 17 --as-of 36h --yes
+  codegrant restore --user 17 --as-of 36h --overwrite --yes
+  codegrant restore --pool shop --everybody --as-of 1h --into spare --yes
   codegrant restore --group admins --as-of 2026-03-01 --json
 
 With --from it reads a file of codegrant backup into the database instead, all or
@@ -59,15 +69,24 @@ codegrant sync before.
 func (c Command) Validate() error {
 	if c.From != "" {
 		switch {
-		case c.User != "" || c.Group != "" || c.Everybody || c.AsOf != "" || c.Pool != "":
-			return errors.New("--from restores the whole of a backup: leave out --user, --group, --everybody, --as-of and --pool")
+		case c.User != "" || c.Group != "" || c.Everybody || c.AsOf != "" || c.LostSince != "" || c.Into != "" || c.Pool != "":
+			return errors.New("--from restores the whole of a backup: leave out --user, --group, --everybody, --as-of, --lost-since, --into and --pool")
 		case len(c.Identity) == 0:
 			return errors.New("name the secret key with --identity")
 		}
 		return nil
 	}
-	if c.Overwrite || len(c.Identity) > 0 {
-		return errors.New("--overwrite and --identity need --from")
+	if len(c.Identity) > 0 {
+		return errors.New("--identity needs --from")
+	}
+	if c.LostSince != "" {
+		if c.User != "" || c.Group != "" || c.Everybody || c.AsOf != "" || c.Into != "" || c.Overwrite {
+			return errors.New("--lost-since says whom, and how they are made: leave out --user, --group, --everybody, --as-of, --into and --overwrite")
+		}
+		return nil
+	}
+	if c.Into != "" && c.Overwrite {
+		return errors.New("--into makes people in another pool, and changes nobody: leave out --overwrite")
 	}
 	if c.AsOf == "" {
 		return errors.New("name the time to go back to: --as-of TIME")
@@ -93,6 +112,7 @@ type told struct {
 	Before   string       `json:"sub_before"`
 	Subject  string       `json:"sub,omitempty"`
 	Why      string       `json:"why,omitempty"`
+	Differs  []string     `json:"differs,omitempty"`
 }
 
 // maxShown is how many people a plan names on a terminal.
@@ -102,7 +122,7 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 	if c.From != "" {
 		return c.fromFile(ctx, out)
 	}
-	at, err := parts.ParseMoment(c.AsOf, time.Now())
+	at, err := parts.ParseMoment(cmp.Or(c.LostSince, c.AsOf), time.Now())
 	if err != nil {
 		return err
 	}
@@ -111,7 +131,10 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 		return err
 	}
 	defer o.Close()
-	config := restore.Config{Issuer: o.Issuer, Replica: o.Users, At: at, By: parts.Operator(), Group: c.Group}
+	config := restore.Config{Issuer: o.Issuer, Replica: o.Users, At: at, By: parts.Operator(), Group: c.Group, Overwrite: c.Overwrite, Share: c.Share}
+	if c.LostSince != "" {
+		config.At, config.LostSince = time.Time{}, at
+	}
 	if c.User != "" {
 		u, err := o.Find(ctx, c.User)
 		if err != nil {
@@ -119,7 +142,17 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 		}
 		config.User = u.Person()
 	}
-	if config.Client, config.PoolID, err = parts.PoolClient(ctx, o.Issuer, o.Region, slog.New(slog.DiscardHandler)); err != nil {
+	issuer, region := o.Issuer, o.Region
+	if c.Into != "" {
+		if issuer, region, err = c.target(); err != nil {
+			return err
+		}
+		if issuer == o.Issuer {
+			return errors.New("--into names the pool that the people were in: leave it out")
+		}
+		config.Into = issuer
+	}
+	if config.Client, config.PoolID, err = parts.PoolClient(ctx, issuer, region, slog.New(slog.DiscardHandler)); err != nil {
 		return err
 	}
 	r, err := restore.New(config)
@@ -127,14 +160,13 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 		return err
 	}
 	counts, steps := make(map[restore.Kind]int), []told{}
-	err = r.Plan(ctx, func(s restore.Step) error {
-		if c.Yes {
-			if s, err = r.Do(ctx, s); err != nil {
-				return err
-			}
-		}
+	run := r.Plan
+	if c.Yes {
+		run = r.Run
+	}
+	err = run(ctx, func(s restore.Step) error {
 		counts[s.Kind]++
-		t := told{s.Kind, s.Now.ID, s.Now.Person(), s.Then.Username, s.Now.Subject, s.Subject, s.Why}
+		t := told{s.Kind, s.Now.ID, s.Now.Person(), s.Then.Username, s.Now.Subject, s.Subject, s.Why, s.Differs}
 		switch {
 		case c.JSON:
 			return terminal.PrintJSON(out.Stdout, t)
@@ -153,18 +185,28 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 		return fmt.Errorf("%w; run the command again, and it continues", err)
 	}
 	if c.Yes && counts[restore.Taken] > 0 {
-		return terminal.Exit(1, fmt.Errorf("%s could not be made again", terminal.Plural(counts[restore.Taken], "person")))
+		return terminal.Exit(1, fmt.Errorf("%s could not be restored", terminal.Plural(counts[restore.Taken], "person")))
 	}
 	return nil
+}
+
+// target is the pool that --into names.
+func (c Command) target() (issuer, region string, err error) {
+	s, err := c.Load(parts.UsesSessions)
+	if err != nil {
+		return "", "", err
+	}
+	pool, err := parts.ChoosePool(s, c.Into)
+	return pool.Issuer, pool.Config.Pool.Region, err
 }
 
 func tell(out *terminal.Streams, steps []told, counts map[restore.Kind]int, done bool) {
 	var rows [][]string
 	for _, t := range steps {
-		rows = append(rows, []string{string(t.Kind), fmt.Sprint(t.User), terminal.Printable(t.Username), t.Subject, terminal.Printable(t.Why)})
+		rows = append(rows, []string{string(t.Kind), fmt.Sprint(t.User), terminal.Printable(t.Username), t.Subject, terminal.Printable(strings.Join(append(t.Differs, t.Why), " "))})
 	}
 	if len(rows) > 0 {
-		_ = terminal.Table(out.Stdout, "STEP\tID\tUSERNAME\tNEW SUB\tWHY NOT", rows)
+		_ = terminal.Table(out.Stdout, "STEP\tID\tUSERNAME\tNEW SUB\tWHAT DIFFERS, OR WHY NOT", rows)
 		fmt.Fprintln(out.Stdout)
 	}
 	made := "would be made again"
@@ -173,8 +215,15 @@ func tell(out *terminal.Streams, steps []told, counts map[restore.Kind]int, done
 	}
 	fmt.Fprintf(out.Stdout, "%s: %d\nhave to sign in again by themselves (federated): %d\nleft alone, the pool has them and otherwise: %d\n",
 		made, counts[restore.Make], counts[restore.Federated], counts[restore.Differs])
+	if n := counts[restore.Overwrite]; n > 0 {
+		changed := "would be changed back"
+		if done {
+			changed = "changed back"
+		}
+		fmt.Fprintf(out.Stdout, "%s: %d\n", changed, n)
+	}
 	if counts[restore.Taken] > 0 {
-		fmt.Fprintf(out.Stdout, "not made, the name is taken: %d\n", counts[restore.Taken])
+		fmt.Fprintf(out.Stdout, "not done, for the reason in the list: %d\n", counts[restore.Taken])
 	}
 	if !done {
 		fmt.Fprintln(out.Stdout, "nothing is done yet: add --yes")

@@ -1,0 +1,144 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+
+	"github.com/codegrant/codegrant/replica"
+)
+
+// overwrite has the pool say of a person whom it has what it said then.
+func (r *Restore) overwrite(ctx context.Context, step Step) (Step, error) {
+	username := step.Now.Username
+	if username == "" {
+		username = step.Now.Subject
+	}
+	taken := func(why string) (Step, error) {
+		step.Kind, step.Why = Taken, why
+		return step, nil
+	}
+	found, err := r.paced.getUser(ctx, &cip.AdminGetUserInput{UserPoolId: &r.PoolID, Username: &username})
+	var missing *types.UserNotFoundException
+	if errors.As(err, &missing) {
+		return taken("the pool has lost the person by now: run codegrant sync --full first")
+	}
+	if err != nil {
+		return step, fmt.Errorf("restore user %d: %w", step.Now.ID, err)
+	}
+	has := attributeMap(found.UserAttributes)
+	if has["sub"] != step.Now.Subject {
+		return taken("somebody else has the username by now: run codegrant sync --full first")
+	}
+	for _, change := range []func() error{
+		func() error { return r.overwriteAttributes(ctx, username, has, attributesOf(step.Then)) },
+		func() error {
+			switch {
+			case found.Enabled && !step.Then.Enabled:
+				return r.paced.disable(ctx, &cip.AdminDisableUserInput{UserPoolId: &r.PoolID, Username: &username})
+			case !found.Enabled && step.Then.Enabled:
+				return r.paced.enable(ctx, &cip.AdminEnableUserInput{UserPoolId: &r.PoolID, Username: &username})
+			}
+			return nil
+		},
+		func() error { return r.overwriteGroups(ctx, username, step) },
+		func() error {
+			s := r.snapshot(&made{username, step.Now.Subject, string(found.UserStatus)}, step.Then)
+			s.Issuer, s.Username = step.Now.Issuer, step.Now.Username
+			_, err := r.Replica.Apply(ctx, s)
+			return err
+		},
+	} {
+		err := change()
+		var alias *types.AliasExistsException
+		switch {
+		case errors.As(err, &alias):
+			return taken("somebody else has an address of theirs by now")
+		case refuses(err):
+			return taken("the pool refuses it: " + err.Error())
+		case err != nil:
+			return step, fmt.Errorf("restore user %d: %w", step.Now.ID, err)
+		}
+	}
+	step.Subject = step.Now.Subject
+	return step, nil
+}
+
+func (r *Restore) overwriteAttributes(ctx context.Context, username string, has, want map[string]string) error {
+	update := &cip.AdminUpdateUserAttributesInput{UserPoolId: &r.PoolID, Username: &username}
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		// An address that is changed is verified no more unless it is said in the same call.
+		of := strings.TrimSuffix(name, "_verified")
+		if has[name] != want[name] || has[of] != want[of] {
+			update.UserAttributes = append(update.UserAttributes, types.AttributeType{Name: aws.String(name), Value: aws.String(want[name])})
+		}
+	}
+	remove := &cip.AdminDeleteUserAttributesInput{UserPoolId: &r.PoolID, Username: &username}
+	for _, name := range slices.Sorted(maps.Keys(has)) {
+		_, kept := want[name]
+		// What a pool makes by itself it takes away by itself.
+		if !kept && name != "sub" && name != "identities" && !strings.HasPrefix(name, "dev:") && !strings.HasSuffix(name, "_verified") {
+			remove.UserAttributeNames = append(remove.UserAttributeNames, name)
+		}
+	}
+	if len(update.UserAttributes) > 0 {
+		if err := r.paced.updateAttributes(ctx, update); err != nil {
+			return err
+		}
+	}
+	if len(remove.UserAttributeNames) > 0 {
+		return r.paced.deleteAttributes(ctx, remove)
+	}
+	return nil
+}
+
+func (r *Restore) overwriteGroups(ctx context.Context, username string, step Step) error {
+	then := poolGroups(step.Then)
+	for _, m := range step.Now.Groups {
+		if m.Pool && m.Origin == replica.OriginPool && !slices.Contains(then, m.Name) {
+			if err := r.paced.leave(ctx, &cip.AdminRemoveUserFromGroupInput{UserPoolId: &r.PoolID, Username: &username, GroupName: &m.Name}); err != nil {
+				return fmt.Errorf("remove from group %.64q: %w", m.Name, err)
+			}
+		}
+	}
+	return r.joinGroups(ctx, &made{username: username}, step)
+}
+
+// poolGroups are those that the pool itself says of a person.
+func poolGroups(u replica.User) (names []string) {
+	for _, m := range u.Groups {
+		if m.Pool && m.Origin == replica.OriginPool {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
+// differences are what the pool says otherwise than it said then, by name.
+func differences(now, then replica.User) (names []string) {
+	has, had := attributesOf(now), attributesOf(then)
+	for _, all := range []map[string]string{has, had} {
+		for name := range all {
+			a, ok := has[name]
+			b, was := had[name]
+			if (a != b || ok != was) && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	if now.Enabled != then.Enabled {
+		names = append(names, "enabled")
+	}
+	if !slices.Equal(poolGroups(now), poolGroups(then)) {
+		names = append(names, "groups")
+	}
+	return names
+}
