@@ -162,8 +162,12 @@ func (r *Restore) joinGroups(ctx context.Context, u *made, step Step) error {
 
 // makeGroup makes a group as it was, where the pool has none of that name.
 func (r *Restore) makeGroup(ctx context.Context, g replica.Group) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	select {
+	case r.turn <- struct{}{}:
+		defer func() { <-r.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	if r.made[g.Name] {
 		return nil
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
@@ -80,7 +79,7 @@ type Restore struct {
 	Config
 	paced *paced
 
-	mu     sync.Mutex                         // guards the fields below
+	turn   chan struct{}                      // of who makes a group, and uses the fields below
 	groups map[string]replica.GroupDefinition // as they were
 	made   map[string]bool                    // that exist for certain
 }
@@ -116,7 +115,7 @@ func New(c Config) (*Restore, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Restore{Config: c, paced: newPaced(c.Client, c.Share), made: make(map[string]bool)}, nil
+	return &Restore{Config: c, paced: newPaced(c.Client, c.Share), turn: make(chan struct{}, 1), made: make(map[string]bool)}, nil
 }
 
 // into is the issuer of the people who are made.
