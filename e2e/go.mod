@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/Shopify/toxiproxy/v2 v2.5.0
 	github.com/aws/aws-sdk-go-v2 v1.48.0
+	github.com/aws/aws-sdk-go-v2/credentials v1.20.16
 	github.com/chromedp/chromedp v0.23.0
 	github.com/codegrant/codegrant v0.0.0
 	github.com/gorilla/sessions v1.4.0
