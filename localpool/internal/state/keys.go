@@ -217,7 +217,7 @@ func (k *signingKey) sign(claims map[string]any) (string, error) {
 	}
 	signed := enc.EncodeToString(header) + "." + enc.EncodeToString(payload)
 	sum := sha256.Sum256([]byte(signed))
-	return signed + "." + enc.EncodeToString(k.signHash(sum[:])), nil
+	return signed + "." + enc.EncodeToString(k.signHash(sum)), nil
 }
 
 // PublicKey returns the key that verifies the pool's tokens of a use, id or access.

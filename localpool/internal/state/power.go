@@ -6,21 +6,26 @@ import (
 	"math/bits"
 )
 
-// Powers modulo a prime of 256 bits, by Montgomery multiplication (Handbook of Applied
-// Cryptography, 14.36). math/big takes twice as long for numbers as small as these, and
-// there are sixteen of them in a sign-in, which they are most of.
-type number [4]uint64 // the lowest word first
+// Powers modulo a prime of three words, by Montgomery multiplication (Handbook of Applied
+// Cryptography, 14.36). math/big takes more than twice as long for numbers as small as these,
+// and there are twenty-two of them in a sign-in, which they are most of.
+type number [words]uint64 // the lowest word first
+
+const (
+	words = 3
+	size  = words * 8 // bytes
+)
 
 func numberOf(x *big.Int) (n number) {
-	var b [32]byte
+	var b [size]byte
 	x.FillBytes(b[:])
 	for i := range n {
-		n[i] = binary.BigEndian.Uint64(b[24-8*i:])
+		n[i] = binary.BigEndian.Uint64(b[size-8-8*i:])
 	}
 	return n
 }
 
-// modulus is an odd one. R is 2^256.
+// modulus is an odd one. R is 2^192.
 type modulus struct {
 	n    number
 	low  uint64 // -1/n modulo 2^64
@@ -35,7 +40,7 @@ func modulusOf(p *big.Int) *modulus {
 		inverse *= 2 - m.n[0]*inverse
 	}
 	m.low = -inverse
-	r := new(big.Int).Lsh(big.NewInt(1), 256)
+	r := new(big.Int).Lsh(big.NewInt(1), 8*size)
 	m.unit = numberOf(new(big.Int).Mod(r, p))
 	m.into = numberOf(r.Mod(r.Mul(r, r), p))
 	return m
@@ -52,55 +57,62 @@ func sum(a, b, c, d uint64) (high, low uint64) {
 
 // times is x·y/R modulo n.
 func (m *modulus) times(x, y *number) number {
-	var t0, t1, t2, t3, t4 uint64
-	n0, n1, n2, n3 := m.n[0], m.n[1], m.n[2], m.n[3]
-	x0, x1, x2, x3 := x[0], x[1], x[2], x[3]
+	var t0, t1, t2, t3 uint64
+	n0, n1, n2 := m.n[0], m.n[1], m.n[2]
+	x0, x1, x2 := x[0], x[1], x[2]
 	for _, word := range y {
 		var c, over uint64
 		c, t0 = sum(x0, word, t0, 0)
 		c, t1 = sum(x1, word, t1, c)
 		c, t2 = sum(x2, word, t2, c)
-		c, t3 = sum(x3, word, t3, c)
-		t4, over = bits.Add64(t4, c, 0)
+		t3, over = bits.Add64(t3, c, 0)
 		q := t0 * m.low // makes the lowest word 0, which is then left out
 		c, _ = sum(q, n0, t0, 0)
 		c, t0 = sum(q, n1, t1, c)
 		c, t1 = sum(q, n2, t2, c)
-		c, t2 = sum(q, n3, t3, c)
-		t3, c = bits.Add64(t4, c, 0)
-		t4 = over + c
+		t2, c = bits.Add64(t3, c, 0)
+		t3 = over + c
 	}
 	less0, borrow := bits.Sub64(t0, n0, 0)
 	less1, borrow := bits.Sub64(t1, n1, borrow)
 	less2, borrow := bits.Sub64(t2, n2, borrow)
-	less3, borrow := bits.Sub64(t3, n3, borrow)
-	if t4 == 0 && borrow == 1 {
-		return number{t0, t1, t2, t3}
+	if t3 == 0 && borrow == 1 {
+		return number{t0, t1, t2}
 	}
-	return number{less0, less1, less2, less3}
+	return number{less0, less1, less2}
 }
 
-// power is x^e modulo n, for an x below n and an e of 256 bits, in bytes.
-func (m *modulus) power(x *big.Int, e []byte) *big.Int {
-	var powers [16]number // of x, by four bits of e
+// digitsOf are those of an exponent to the base 16, the highest first.
+func digitsOf(e *big.Int) (digits []byte) {
+	for _, b := range e.Bytes() {
+		digits = append(digits, b>>4, b&15)
+	}
+	return digits
+}
+
+// power is x^e modulo n, for an x below n and the digits of e.
+func (m *modulus) power(x *big.Int, digits []byte) *big.Int {
+	var powers [16]number // of x
 	base := numberOf(x)
 	powers[0], powers[1] = m.unit, m.times(&base, &m.into)
 	for i := 2; i < len(powers); i++ {
 		powers[i] = m.times(&powers[i-1], &powers[1])
 	}
 	z := m.unit
-	for _, b := range e {
-		for _, four := range [2]byte{b >> 4, b & 15} {
+	for i, digit := range digits {
+		if i > 0 {
 			for range 4 {
 				z = m.times(&z, &z)
 			}
-			z = m.times(&z, &powers[four])
+		}
+		if digit != 0 {
+			z = m.times(&z, &powers[digit])
 		}
 	}
 	z = m.times(&z, &number{1})
-	var b [32]byte
+	var b [size]byte
 	for i := range z {
-		binary.BigEndian.PutUint64(b[24-8*i:], z[i])
+		binary.BigEndian.PutUint64(b[size-8-8*i:], z[i])
 	}
 	return new(big.Int).SetBytes(b[:])
 }

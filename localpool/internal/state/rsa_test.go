@@ -13,7 +13,7 @@ import (
 )
 
 // TestKeys: what is made is a key as any of 2,048 bits to who verifies, and files of before have
-// keys with two primes, and with four.
+// keys with two primes, with four, and with eight.
 func TestKeys(t *testing.T) {
 	keys := make(map[string]int)
 	for range 20 {
@@ -21,9 +21,9 @@ func TestKeys(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		keys[made] = 8
+		keys[made] = keyPrimes
 	}
-	for _, primes := range []int{2, 4} {
+	for _, primes := range []int{2, 4, 8} {
 		der, err := x509.MarshalPKCS8PrivateKey(keyOf(t, primes))
 		if err != nil {
 			t.Fatal(err)
@@ -40,7 +40,7 @@ func TestKeys(t *testing.T) {
 		}
 		for n := range 50 {
 			sum := sha256.Sum256(fmt.Append(nil, n))
-			if err := rsa.VerifyPKCS1v15(&key.private.PublicKey, crypto.SHA256, sum[:], key.signHash(sum[:])); err != nil {
+			if err := rsa.VerifyPKCS1v15(&key.private.PublicKey, crypto.SHA256, sum[:], key.signHash(sum)); err != nil {
 				t.Fatalf("%d primes, message %d: %v", primes, n, err)
 			}
 		}
