@@ -25,7 +25,7 @@ func numberOf(x *big.Int) (n number) {
 	return n
 }
 
-// modulus is an odd one. R is 2^192.
+// modulus is an odd one, of 190 bits at most. R is 2^192.
 type modulus struct {
 	n    number
 	low  uint64 // -1/n modulo 2^64
@@ -57,26 +57,25 @@ func sum(a, b, c, d uint64) (high, low uint64) {
 
 // times is x·y/R modulo n.
 func (m *modulus) times(x, y *number) number {
-	var t0, t1, t2, t3 uint64
+	var t0, t1, t2 uint64
 	n0, n1, n2 := m.n[0], m.n[1], m.n[2]
 	x0, x1, x2 := x[0], x[1], x[2]
 	for _, word := range y {
-		var c, over uint64
+		var c uint64
 		c, t0 = sum(x0, word, t0, 0)
 		c, t1 = sum(x1, word, t1, c)
 		c, t2 = sum(x2, word, t2, c)
-		t3, over = bits.Add64(t3, c, 0)
+		over := c
 		q := t0 * m.low // makes the lowest word 0, which is then left out
 		c, _ = sum(q, n0, t0, 0)
 		c, t0 = sum(q, n1, t1, c)
 		c, t1 = sum(q, n2, t2, c)
-		t2, c = bits.Add64(t3, c, 0)
-		t3 = over + c
+		t2 = over + c // the whole is less than 2n, which has room
 	}
 	less0, borrow := bits.Sub64(t0, n0, 0)
 	less1, borrow := bits.Sub64(t1, n1, borrow)
 	less2, borrow := bits.Sub64(t2, n2, borrow)
-	if t3 == 0 && borrow == 1 {
+	if borrow == 1 {
 		return number{t0, t1, t2}
 	}
 	return number{less0, less1, less2}

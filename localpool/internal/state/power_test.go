@@ -12,6 +12,7 @@ func FuzzPower(f *testing.F) {
 		full[i] = 0xff
 	}
 	f.Add(full, full, full)
+	f.Add(full, append([]byte{0x3f}, full[:size-2]...), full)
 	f.Add([]byte{3}, []byte{2}, []byte{0})
 	f.Add(full, []byte{1}, []byte{0x80})
 	f.Fuzz(func(t *testing.T, n, x, e []byte) {
@@ -20,6 +21,8 @@ func FuzzPower(f *testing.F) {
 		}
 		p := new(big.Int).SetBytes(n)
 		p.SetBit(p, 0, 1)
+		p.SetBit(p, 191, 0)
+		p.SetBit(p, 190, 0)
 		if p.Cmp(big.NewInt(1)) == 0 {
 			return // modulo which everything is 0
 		}
