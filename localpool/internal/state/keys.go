@@ -24,6 +24,7 @@ type Keys struct {
 
 type signingKey struct {
 	kid     string
+	header  string // of what it signs, encoded
 	private *rsa.PrivateKey
 	parts   []part
 }
@@ -134,7 +135,13 @@ func parseKey(text string) (*signingKey, error) {
 	}
 	// Cognito's key ids are base64 of 32 bytes, so they end in an equals sign.
 	sum := sha256.Sum256(private.PublicKey.N.Bytes())
-	return &signingKey{kid: base64.StdEncoding.EncodeToString(sum[:]), private: private, parts: partsOf(private)}, nil
+	key := &signingKey{kid: base64.StdEncoding.EncodeToString(sum[:]), private: private, parts: partsOf(private)}
+	header, err := json.Marshal(struct {
+		KeyID string `json:"kid"`
+		Alg   string `json:"alg"`
+	}{key.kid, "RS256"})
+	key.header = base64.RawURLEncoding.EncodeToString(header)
+	return key, err
 }
 
 func (k *signingKey) jwk() map[string]string {
@@ -208,16 +215,10 @@ func (k *signingKey) sign(claims map[string]any) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("sign token: %w", err)
 	}
-	header, err := json.Marshal(struct {
-		KeyID string `json:"kid"`
-		Alg   string `json:"alg"`
-	}{k.kid, "RS256"})
-	if err != nil {
-		return "", fmt.Errorf("sign token: %w", err)
-	}
-	signed := enc.EncodeToString(header) + "." + enc.EncodeToString(payload)
-	sum := sha256.Sum256([]byte(signed))
-	return signed + "." + enc.EncodeToString(k.signHash(sum)), nil
+	token := make([]byte, 0, len(k.header)+2+enc.EncodedLen(len(payload))+enc.EncodedLen(k.private.Size()))
+	token = enc.AppendEncode(append(append(token, k.header...), '.'), payload)
+	sum := sha256.Sum256(token)
+	return string(enc.AppendEncode(append(token, '.'), k.signHash(sum))), nil
 }
 
 // PublicKey returns the key that verifies the pool's tokens of a use, id or access.
