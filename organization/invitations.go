@@ -113,7 +113,7 @@ func (s *Store) put(ctx context.Context, tx *sql.Tx, i *Invitation, o Organizati
 		i.ID, i.Organization, i.Email, i.Role, hashed(token), i.Created.UnixMilli(), i.Expires.UnixMilli(), i.Sent, i.By); err != nil {
 		return "", err
 	}
-	return token, s.tell(ctx, tx, Change{Kind: InvitationCreated, Organization: o, Role: i.Role, Email: i.Email, By: i.By})
+	return token, s.tell(ctx, tx, Change{Kind: InvitationCreated, Organization: o, Role: i.Role, Email: i.Email, Invitation: i.ID, By: i.By})
 }
 
 func (s *Store) roomForInvitation(ctx context.Context, tx *sql.Tx, organization string) error {
@@ -162,7 +162,7 @@ func (s *Store) Revoke(ctx context.Context, organization, id, by string) error {
 		if _, err := s.exec(ctx, tx, "DELETE FROM codegrant_organization_invitations WHERE id = ?", id); err != nil {
 			return err
 		}
-		return s.tell(ctx, tx, Change{Kind: InvitationRevoked, Organization: o, Role: all[0].Role, Email: all[0].Email, By: by})
+		return s.tell(ctx, tx, Change{Kind: InvitationRevoked, Organization: o, Role: all[0].Role, Email: all[0].Email, Invitation: id, By: by})
 	}))
 }
 
@@ -235,7 +235,7 @@ func (s *Store) Accept(ctx context.Context, id *codegrant.Identity, token string
 			r.role = i.Role
 		}
 		joined = o
-		return s.tell(ctx, tx, Change{Kind: InvitationAccepted, Organization: o, Person: r.person, Role: r.role, Email: i.Email, By: i.By})
+		return s.tell(ctx, tx, Change{Kind: InvitationAccepted, Organization: o, Person: r.person, Role: r.role, Email: i.Email, Invitation: i.ID, By: i.By})
 	})
 	if errors.Is(err, ErrNotFound) && joined.ID == "" {
 		if _, gone := s.get(ctx, s.db, first.Organization); errors.Is(gone, ErrNotFound) {

@@ -89,6 +89,7 @@ type Change struct {
 	Person       int64  // row of the replica, of a member; 0: it is about none
 	Role         string // after the change; of an invitation, too
 	Email        string // of an invitation
+	Invitation   string // its id
 	By           string // who did it, for people to read
 	At           time.Time
 }

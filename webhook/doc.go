@@ -1,5 +1,6 @@
-// Package webhook posts changes of people to URLs. It takes the changes out of the
-// replica's outbox, and signs them as Standard Webhooks defines
+// Package webhook posts changes of people and organisations, and what happens to sessions,
+// to URLs. It takes changes of people out of the replica's outbox, is told of the others
+// ([Queue.Tell]), and signs them as Standard Webhooks defines
 // (https://www.standardwebhooks.com).
 //
 // It owns the messages and their signatures ([Secret]), the receivers ([Endpoint]), the
@@ -9,6 +10,7 @@
 //   - One transaction removes a change from the outbox and adds its messages to the table.
 //     So nothing is lost if the process is killed. A message leaves the table when its
 //     receiver has answered 2xx: it is sent once or more, under one id.
+//   - A change that somebody else's transaction makes becomes messages in that transaction.
 //   - Each receiver gets the messages about one person in order. The next is sent when the
 //     one before was accepted or given up.
 //   - If a message is not accepted, it is sent again for two days, with growing pauses.

@@ -26,8 +26,9 @@ type Endpoint struct {
 	// secret, set two.
 	Secrets []Secret
 
-	// Events are the events that the endpoint gets, such as [replica.EventDeleted]. Defaults
-	// to all.
+	// Events are the events that the endpoint gets: of the replica, such as
+	// [replica.EventDeleted], and [People], [Organizations], [Sessions] and [Refusals]. Defaults
+	// to People.
 	Events []string
 
 	// Private also allows addresses of private networks. By default only public addresses are
@@ -68,8 +69,8 @@ func (e Endpoint) Check() error {
 		fault("secret", "%w", errSecret)
 	}
 	for _, name := range e.Events {
-		if !slices.Contains(events, name) {
-			fault("events", "there is no %q; there are %s", name, strings.Join(events, ", "))
+		if !slices.Contains(events, name) && !slices.Contains(kinds, name) {
+			fault("events", "there is no %q; there are %s", name, strings.Join(slices.Concat(kinds, events), ", "))
 		}
 	}
 	return errors.Join(faults...)
@@ -77,5 +78,5 @@ func (e Endpoint) Check() error {
 
 // hears reports whether the endpoint is to be told.
 func (e Endpoint) hears(r replica.Record) bool {
-	return len(e.Events) == 0 || slices.ContainsFunc(e.Events, r.Happened)
+	return e.gets(People) || slices.ContainsFunc(e.Events, r.Happened)
 }

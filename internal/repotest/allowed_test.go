@@ -429,6 +429,7 @@ var allowed = map[string]map[string]string{
 		"webhook":                         "messages about somebody who is erased",
 	},
 	"cmd/codegrant/internal/orgs": {
+		"webhook":                         "others who hear of changes",
 		"cmd/codegrant/internal/parts":    "the database, and mail",
 		"cmd/codegrant/internal/terminal": "where it speaks",
 		"internal/settings":               "the roles, and the site that links lead to",

@@ -27,7 +27,8 @@ type file struct {
 	Organizations  *organizations         `yaml:"organizations" help:"Organisations that people act for, in the database of the replica: true, or their settings; see docs/organizations.md. Defaults to false."`
 	Replica        replica                `yaml:"replica" help:"Whether the database gets a copy of the people who sign in, and their groups. Defaults to false."`
 	Events         events                 `yaml:"events" help:"Source of changes in the pools for codegrant sync --follow. The gateway ignores it."`
-	Webhooks       map[string]webhookTo   `yaml:"webhooks" help:"Endpoints that get changes of people, by a name that you choose, from codegrant sync and codegrant webhooks send; see docs/webhooks.md. Needs replica.outbox, and no other program may then read the outbox. The gateway ignores it. Defaults to none."`
+	Webhooks       map[string]webhookTo   `yaml:"webhooks" help:"Endpoints that get changes of people and organisations, by a name that you choose, from codegrant sync and codegrant webhooks send; see docs/webhooks.md. Needs replica.outbox, and no other program may then read the outbox. Defaults to none."`
+	SendWebhooks   bool                   `yaml:"send_webhooks" help:"Lets codegrant serve send the messages of webhooks, too. Defaults to false: codegrant sync and codegrant webhooks send do."`
 	Pools          []pool                 `yaml:"pools" help:"User pools and app clients to sign in with. The first one answers for hosts that no other one names."`
 	Headers        headers                `yaml:"headers" help:"Names of the identity headers for upstreams."`
 	Assertions     assertions             `yaml:"assertions" help:"Signed tokens with the identity, for upstreams of routes with assertion: true."`
@@ -138,7 +139,7 @@ type webhookTo struct {
 	URL            string   `yaml:"url" help:"URL for the messages, such as https://crm.example.com/hooks. http:// works only for this machine. Required."`
 	Secret         string   `yaml:"secret" help:"Secret that signs the messages: whsec_ and 24 to 64 bytes in base64, as codegrant webhooks secret prints it. Several, separated by spaces, while one is replaced. Better: secret_file, or ${NAME}."`
 	SecretFile     string   `yaml:"secret_file" help:"File to read them from, one a line."`
-	Events         []string `yaml:"events" help:"Changes that it gets: created, adopted, updated, enabled, disabled, deleted, restored, groups, signed_in, merged, unlinked, erased. Defaults to all."`
+	Events         []string `yaml:"events" help:"Changes that it gets: created, adopted, updated, enabled, disabled, deleted, restored, groups, signed_in, merged, unlinked, erased, or people for all of these; and organizations, sessions, refusals. Defaults to people."`
 	PrivateNetwork bool     `yaml:"private_network" help:"Lets it be at an address of a private network. Defaults to false."`
 }
 

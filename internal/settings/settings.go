@@ -58,6 +58,8 @@ type Settings struct {
 	PassMaxAge time.Duration
 	Events     Events
 	Webhooks   []webhook.Endpoint // by name
+	// SendWebhooks lets the gateway send their messages.
+	SendWebhooks bool
 
 	HSTS *gateway.HSTS // nil: nothing is said
 

@@ -16,6 +16,10 @@ func (r *reader) webhooks(f *file, s *Settings) {
 	for _, name := range slices.Sorted(maps.Keys(f.Webhooks)) {
 		r.webhook("webhooks."+name, name, f.Webhooks[name], s)
 	}
+	s.SendWebhooks = f.SendWebhooks
+	if f.SendWebhooks && len(f.Webhooks) == 0 && !r.faulty("webhooks") {
+		r.fault("send_webhooks", "there are no webhooks to send; add webhooks: {NAME: {url: …, secret_file: …}}")
+	}
 	if len(f.Webhooks) > 0 && r.uses("replica") && !s.Replica.Outbox && !r.faulty("replica") {
 		r.fault("webhooks", "webhooks need the outbox, which is off; set replica: {outbox: true}")
 	}

@@ -157,7 +157,7 @@ func (l *links) eraseWithin(ctx context.Context, tx *sql.Tx, identities []replic
 		}
 	}
 	if l.organizations {
-		store, err := l.DB.OrganizationStore(nil)
+		store, err := l.DB.OrganizationStore(nil, nil)
 		if err != nil {
 			return nil, err
 		}

@@ -128,7 +128,7 @@ pools: [{id: %q, issuer: %q, domain: %q, client_id: %q, client_secret: %q}]
 	if err != nil {
 		t.Fatal(err)
 	}
-	orgs, err := o.DB.OrganizationStore(nil)
+	orgs, err := o.DB.OrganizationStore(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

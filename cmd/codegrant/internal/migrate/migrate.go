@@ -59,7 +59,7 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 		return err
 	}
 	if c.Status || c.DryRun {
-		organizations, err := db.OrganizationStore(nil)
+		organizations, err := db.OrganizationStore(nil, nil)
 		if err != nil {
 			return err
 		}
@@ -85,7 +85,7 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 	if err := queue.Migrate(ctx); err != nil {
 		return err
 	}
-	organizations, err := db.OrganizationStore(nil)
+	organizations, err := db.OrganizationStore(nil, nil)
 	if err != nil {
 		return err
 	}

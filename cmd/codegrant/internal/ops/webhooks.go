@@ -69,15 +69,15 @@ func (w *Webhooks) Collect(to chan<- prometheus.Metric) {
 		of[s.Endpoint] = s
 	}
 	gauge := func(name, help string, value float64, endpoint string) {
-		to <- prometheus.MustNewConstMetric(prometheus.NewDesc("codegrant_webhook_"+name, help, []string{"endpoint"}, nil), prometheus.GaugeValue, value, endpoint)
+		to <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, []string{"endpoint"}, nil), prometheus.GaugeValue, value, endpoint)
 	}
 	for name, s := range of {
 		age := 0.0
 		if !s.Oldest.IsZero() {
 			age = time.Since(s.Oldest).Seconds()
 		}
-		gauge("waiting", "Messages that are still to be sent.", float64(s.Waiting), name)
-		gauge("oldest_age_seconds", "How long the oldest of them waits.", age, name)
-		gauge("given_up", "Messages that were given up, and that nobody has sent again or discarded.", float64(s.Dead), name)
+		gauge("codegrant_webhook_waiting", "Messages that are still to be sent.", float64(s.Waiting), name)
+		gauge("codegrant_webhook_oldest_age_seconds", "How long the oldest of them waits.", age, name)
+		gauge("codegrant_webhook_given_up", "Messages that were given up, and that nobody has sent again or discarded.", float64(s.Dead), name)
 	}
 }

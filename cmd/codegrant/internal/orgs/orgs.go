@@ -15,6 +15,7 @@ import (
 	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/organization"
 	"github.com/codegrant/codegrant/replica"
+	"github.com/codegrant/codegrant/webhook"
 )
 
 // Command is the table of its commands.
@@ -43,7 +44,7 @@ type opened struct {
 var errOff = errors.New("the configuration has no organisations; write organizations: true")
 
 // uses are what the commands look at: links of invitations are on the site of a pool.
-var uses = append([]string{"organizations", "base_url", "pools.base_url", "pools.prefix", "pools.callback_url"}, parts.UsesPeople...)
+var uses = append([]string{"organizations", "webhooks", "base_url", "pools.base_url", "pools.prefix", "pools.callback_url"}, parts.UsesPeople...)
 
 // need is what a command needs beside the organisations.
 type need int
@@ -94,12 +95,17 @@ func organizations(ctx context.Context, o *parts.Opened, s *settings.Settings, m
 	if o.Users == nil {
 		return nil, parts.ErrNoReplica
 	}
-	store, err := o.DB.OrganizationStore(s.Organizations)
+	endpoints := func() []webhook.Endpoint { return s.Webhooks }
+	store, err := o.DB.OrganizationStore(s.Organizations, endpoints)
 	if err != nil {
 		return nil, err
 	}
 	if makes && s.Database.Migrate {
-		return store, errors.Join(o.Users.Migrate(ctx), store.Migrate(ctx))
+		queue, err := webhook.NewQueue(o.DB.DB, o.DB.Webhooks)
+		if err != nil {
+			return nil, err
+		}
+		return store, errors.Join(o.Users.Migrate(ctx), store.Migrate(ctx), queue.Migrate(ctx))
 	}
 	if err := o.CheckPeople(ctx); err != nil {
 		return nil, err

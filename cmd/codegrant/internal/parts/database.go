@@ -158,9 +158,17 @@ func (d *Database) Users(replica settings.Replica) (*sqlreplica.Store, error) {
 	return sqlreplica.New(d.DB, config)
 }
 
-// OrganizationStore returns the organisations in the database.
-func (d *Database) OrganizationStore(s *settings.Organizations) (*organization.Store, error) {
+// OrganizationStore returns the organisations in the database. hears are endpoints that are
+// told of changes; nil: none.
+func (d *Database) OrganizationStore(s *settings.Organizations, hears func() []webhook.Endpoint) (*organization.Store, error) {
 	config := organization.Config{DB: d.DB, Dialect: d.Organizations}
+	if hears != nil {
+		queue, err := webhook.NewQueue(d.DB, d.Webhooks)
+		if err != nil {
+			return nil, err
+		}
+		config.OnChange = tellOfOrganizations(queue, hears)
+	}
 	if s != nil {
 		config.Roles, config.Valid = s.Roles, s.Valid
 	}

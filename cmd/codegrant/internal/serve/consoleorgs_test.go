@@ -28,7 +28,7 @@ func TestConsoleOfOrganizations(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { open.Close() })
-	orgs, err := open.DB.OrganizationStore(g.settings().Organizations)
+	orgs, err := open.DB.OrganizationStore(g.settings().Organizations, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

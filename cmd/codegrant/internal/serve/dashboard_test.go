@@ -96,7 +96,7 @@ func unitsOf(expr string) []string {
 // by promtool, in e2e/deploy.
 func TestDashboardShowsWhatIsServed(t *testing.T) {
 	g := &faultGate{gate: newGate(t, ""), address: testenv.FreeAddress(t)}
-	g.write(strings.Replace(stored, "replica: true", "replica: {outbox: true}", 1) + oneUpstream + "ops_listen: " + g.address + "\n")
+	g.write(strings.Replace(stored, "replica: true", "replica: {outbox: true}", 1) + hooked + oneUpstream + "ops_listen: " + g.address + "\n")
 	g.writeFile("keys", newSealingKey())
 	g.start()
 	g.signIn()

@@ -229,11 +229,14 @@ type counting struct {
 	pool   string
 	traces *tracing.Tracer
 	day    *console.Day
+	hooks  *hooks
+	issuer string
 }
 
 func (c counting) Enabled(context.Context, slog.Level) bool { return true }
 
 func (c counting) Handle(ctx context.Context, r slog.Record) error {
+	c.hooks.hear(r, c.pool, c.issuer)
 	if count, ok := c.events[r.Message]; ok {
 		count(c.pool)
 		if outcome := outcomes[r.Message]; outcome != "" {

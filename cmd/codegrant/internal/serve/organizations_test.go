@@ -41,7 +41,7 @@ routes:
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { open.Close() })
-	orgs, err := open.DB.OrganizationStore(g.settings().Organizations)
+	orgs, err := open.DB.OrganizationStore(g.settings().Organizations, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ routes: [{path: /, upstream: "${UP}"}]
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { open.Close() })
-	orgs, err := open.DB.OrganizationStore(g.settings().Organizations)
+	orgs, err := open.DB.OrganizationStore(g.settings().Organizations, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/codegrant/codegrant/mcp"
 	"github.com/codegrant/codegrant/session"
 	"github.com/codegrant/codegrant/upstream"
+	"github.com/codegrant/codegrant/webhook"
 )
 
 // generation is one configuration in use. Requests hold it while they are under way,
@@ -132,6 +133,7 @@ type process struct {
 	passes    atomic.Pointer[map[string]lastPass] // by pool; nil: not looked at yet
 	journal   *console.Journal
 	day       console.Day // what was counted of it
+	hooks     hooks
 }
 
 func newProcess(s *settings.Settings, keys *session.Keyring, log *slog.Logger, level *slog.LevelVar, traces *tracing.Tracer) *process {
@@ -153,6 +155,7 @@ func newProcess(s *settings.Settings, keys *session.Keyring, log *slog.Logger, l
 		},
 	}
 	p.metrics = newMetrics(p)
+	p.metrics.registry.MustRegister(&p.hooks)
 	p.state.process, p.state.started = p, time.Now()
 	return p
 }
@@ -321,6 +324,7 @@ func (p *process) use(g *generation) {
 		p.journal.Start()
 		p.day.Start()
 	}
+	p.hooks.wanted.Store(g.stores.queue != nil && (webhook.Wanted(g.Webhooks, webhook.Sessions) || webhook.Wanted(g.Webhooks, webhook.Refusals)))
 	g.since = time.Now()
 	p.askForClients(g.servers)
 	if before := p.current.Swap(g); before != nil {
@@ -361,7 +365,7 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 			running.owed, running.callback, running.page = new(atomic.Int64), new(atomic.Int64), new(atomic.Pointer[signInPage])
 			running.callback.Store(callbackUnknown)
 			c := pool.Config
-			c.Logger = slog.New(counting{p.log.Handler(), p.metrics.events, pool.Name, p.tracing, &p.day}).With("pool", pool.Name)
+			c.Logger = slog.New(counting{p.log.Handler(), p.metrics.events, pool.Name, p.tracing, &p.day, &p.hooks, pool.Issuer}).With("pool", pool.Name)
 			c.Replica, c.Admit, c.Marks = st.replica, p.admitting(c.Admit), st.marks
 			if st.acting != nil {
 				c.Organization = st.acting.Active

@@ -190,6 +190,11 @@ func (c Command) serve(ctx context.Context, s *settings.Settings, keys *session.
 	beside.Go(func() { ops.TrimHistory(watching, p.trimHistory, p.log) })
 	beside.Go(func() { p.countSessions(watching) })
 	beside.Go(func() { p.watchPasses(watching) })
+	hooking, stopHooks := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopHooks()
+	var hooked sync.WaitGroup
+	hooked.Go(func() { p.tellHooks(hooking) })
+	hooked.Go(func() { p.sendHooks(watching) })
 	tuneCollector(watching)
 	beside.Go(func() { p.forgetStart(watching) })
 	beside.Go(func() { p.tellOthers(watching) })
@@ -218,6 +223,8 @@ func (c Command) serve(ctx context.Context, s *settings.Settings, keys *session.
 	late.Stop()
 	questions.end()
 	questions.wait()
+	stopHooks()
+	hooked.Wait()
 	if err := p.close(); err != nil {
 		log.Warn("not everything was closed in time", "reason", err.Error())
 	}

@@ -117,7 +117,7 @@ func (p *process) openStores(s *settings.Settings) (_ *stores, err error) {
 			st.replica, st.migrate = p.tracing.Replica(users, db.System()), append(st.migrate, users.Migrate)
 			st.users, st.journal = users, openJournal(s, db)
 			if s.Organizations != nil {
-				if st.acting, err = db.OrganizationStore(s.Organizations); err != nil {
+				if st.acting, err = db.OrganizationStore(s.Organizations, p.endpoints); err != nil {
 					return nil, err
 				}
 				st.migrate = append(st.migrate, st.acting.Migrate)

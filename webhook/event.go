@@ -1,0 +1,102 @@
+package webhook
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// What an endpoint can name in its Events beside the events of the replica. An endpoint that
+// names nothing gets [People] alone.
+const (
+	People        = "people"        // every event of the replica
+	Organizations = "organizations" // see package organization
+	Sessions      = "sessions"
+	Refusals      = "refusals"
+)
+
+var kinds = []string{People, Organizations, Sessions, Refusals}
+
+// The types of messages about sessions and refusals. Those of organisations are the kinds of
+// changes of package organization.
+const (
+	TypeSessionStarted      = "session.started"
+	TypeSessionEnded        = "session.ended" // signed out, or the pool no longer stands behind it
+	TypeSignedOutEverywhere = "session.signed_out_everywhere"
+	TypeSignInRefused       = "refusal.sign_in"
+	TypeRequestRefused      = "refusal.request" // of a person who is signed in
+)
+
+// Event is what happened to something else than a person of the replica.
+type Event struct {
+	Kind string // one of the kinds, but for People
+	Type string
+	// Issuer and Subject say whom it is about, if it is a person; messages about one come in order.
+	// Where Issuer is empty, Subject is the id of something else, or nothing.
+	Issuer, Subject string
+	At              time.Time
+	Data            any // becomes JSON
+}
+
+// envelope is a Message with other data.
+type envelope struct {
+	Type      string    `json:"type"`
+	Timestamp time.Time `json:"timestamp"`
+	Data      any       `json:"data"`
+}
+
+// Wanted reports whether an endpoint gets events of a kind.
+func Wanted(endpoints []Endpoint, kind string) bool {
+	return slices.ContainsFunc(endpoints, func(e Endpoint) bool { return e.gets(kind) })
+}
+
+func (e Endpoint) gets(kind string) bool {
+	return slices.Contains(e.Events, kind) || kind == People && len(e.Events) == 0
+}
+
+// Tell queues messages about events, for the endpoints that get their kinds, in a transaction of
+// the caller's: they are sent once it is committed, and never if it is not.
+func (q *Queue) Tell(ctx context.Context, tx *sql.Tx, endpoints []Endpoint, events ...Event) error {
+	var all []Delivery
+	for _, event := range events {
+		d := Delivery{Message: "msg_" + strings.ToLower(rand.Text()), Type: event.Type, Issuer: event.Issuer, Subject: event.Subject, Created: event.At}
+		for _, e := range endpoints {
+			if !e.gets(event.Kind) {
+				continue
+			}
+			if d.body == nil {
+				var err error
+				if d.body, err = json.Marshal(envelope{event.Type, event.At.UTC(), event.Data}); err != nil {
+					return fmt.Errorf("tell of an event: %w", err)
+				}
+			}
+			d.Endpoint = e.Name
+			all = append(all, d)
+		}
+	}
+	if err := q.add(ctx, tx, all); err != nil {
+		return fmt.Errorf("tell of an event: %w", err)
+	}
+	return nil
+}
+
+// Post is Tell in a transaction of its own, for events that have none.
+func (q *Queue) Post(ctx context.Context, endpoints []Endpoint, events ...Event) error {
+	tx, err := q.db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("tell of an event: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
+	if err := q.Tell(ctx, tx, endpoints, events...); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("tell of an event: %w", err)
+	}
+	return nil
+}
