@@ -278,6 +278,35 @@ func TestS721_TheChart(t *testing.T) {
 	}
 }
 
+// TestS762_MetricsAreForPrometheus: a ServiceMonitor alone lets the pods of Prometheus come to
+// operations, and nobody else; who is named in metricsFrom comes in their place.
+func TestS762_MetricsAreForPrometheus(t *testing.T) {
+	const monitored = "image: {repository: r}\nserviceMonitor: {enabled: true}\n"
+	for _, tt := range []struct{ values, from string }{
+		{monitored, "[map[namespaceSelector:map[] podSelector:map[matchLabels:map[app.kubernetes.io/name:prometheus]]]]"},
+		{monitored + "networkPolicy: {metricsFrom: [{podSelector: {}}]}\n", "[map[podSelector:map[]]]"},
+	} {
+		all := render(t, tt.values)
+		rules, _ := at(all["NetworkPolicy prod"], "spec", "ingress").([]any)
+		if all["ServiceMonitor prod"] == nil || len(rules) != 2 || fmt.Sprint(at(rules[1], "ports")) != "[map[port:ops]]" || fmt.Sprint(at(rules[1], "from")) != tt.from {
+			t.Errorf("%s: %v", tt.values, rules)
+		}
+		if fmt.Sprint(at(rules[0], "ports")) != "[map[port:http]]" {
+			t.Errorf("%s: in front: %v", tt.values, rules)
+		}
+	}
+	if os.Getenv("CODEGRANT_TEST_RELEASE") == "" {
+		return
+	}
+	made, err := exec.CommandContext(t.Context(), tool(t, "helm.sh/helm/v4/cmd/helm@v4.3.2"), "template", "prod", chart, "--set", "image.repository=r,serviceMonitor.enabled=true").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := fmt.Sprint(objects(t, made)["NetworkPolicy prod"]), fmt.Sprint(render(t, monitored)["NetworkPolicy prod"]); got != want {
+		t.Errorf("by Helm\n%s, and here\n%s", got, want)
+	}
+}
+
 // TestChartByHelm: Helm finds no fault, makes of the chart what the other test looks at, and
 // Kubernetes would take it. Building Helm takes minutes.
 func TestChartByHelm(t *testing.T) {
