@@ -124,23 +124,17 @@ func TestFreeAddress(t *testing.T) {
 // TestCommit: a commit that the clone lacks ends a test by name, also where all is required.
 func TestCommit(t *testing.T) {
 	t.Setenv("CODEGRANT_TEST_REQUIRE", "1")
-	t.Run("missing", func(t *testing.T) {
-		t.Cleanup(func() {
-			if !t.Skipped() {
-				t.Error("it is not skipped")
-			}
-		})
-		Commit(t, "1234567890123456789012345678901234567890")
-	})
-	t.Run("there", func(t *testing.T) {
-		if err := exec.CommandContext(t.Context(), "git", "rev-parse", "HEAD").Run(); err != nil {
-			return // these are files without a history
-		}
-		Commit(t, "HEAD")
-		t.Cleanup(func() {
-			if t.Skipped() {
-				t.Error("it is skipped")
-			}
-		})
-	})
+	missing := &verdict{TB: t}
+	testenv.Commit(missing, "1234567890123456789012345678901234567890")
+	if !missing.skipped || missing.failed {
+		t.Errorf("of a commit that is nowhere: %+v", missing)
+	}
+	if err := exec.CommandContext(t.Context(), "git", "rev-parse", "HEAD").Run(); err != nil {
+		return // these are files without a history
+	}
+	there := &verdict{TB: t}
+	testenv.Commit(there, "HEAD")
+	if there.skipped || there.failed {
+		t.Errorf("of one that is there: %+v", there)
+	}
 }
