@@ -1,8 +1,10 @@
 package account_test
 
 import (
+	"fmt"
 	"log"
 	"net/http"
+	"net/http/httptest"
 
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/account"
@@ -28,5 +30,9 @@ func ExampleNew() {
 	mux := http.NewServeMux()
 	auth.Mount(mux, "/auth")
 	pages.Mount(mux) // at /auth/account
-	// Output:
+
+	answer := httptest.NewRecorder()
+	mux.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "https://app.example.com/auth/account", nil))
+	fmt.Println("nobody is signed in:", answer.Code)
+	// Output: nobody is signed in: 401
 }

@@ -2,8 +2,10 @@ package console_test
 
 import (
 	"context"
+	"fmt"
 	"log"
 	"net/http"
+	"net/http/httptest"
 	"time"
 
 	"github.com/codegrant/codegrant"
@@ -36,5 +38,9 @@ func ExampleNew() {
 	mux := http.NewServeMux()
 	auth.Mount(mux, "/auth")
 	mux.Handle("/console/", pages)
-	// Output:
+
+	answer := httptest.NewRecorder()
+	mux.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "https://app.example.com/console/", nil))
+	fmt.Println("nobody is signed in:", answer.Code)
+	// Output: nobody is signed in: 401
 }

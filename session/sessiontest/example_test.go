@@ -1,6 +1,9 @@
 package sessiontest_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -21,4 +24,25 @@ func ExampleRun() {
 		})
 	}
 	_ = test // TestStore, in your package
+}
+
+// A harness of a store: its clock moves only where a test says so.
+func ExampleHarness() {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	clock := func() time.Time { return now }
+	h := sessiontest.Harness{
+		Store: session.NewMemoryStore(session.MemoryConfig{Now: clock}), Now: clock,
+		Advance: func(d time.Duration) { now = now.Add(d) },
+	}
+	ctx, handle := context.Background(), session.NewHandle()
+	record := session.Record{ID: handle.RecordID(), Pool: "issuer and client", Subject: "alice", Created: h.Now(), LastSeen: h.Now(), Expires: h.Now().Add(time.Hour)}
+	record.Sealed = handle.Seal(record, []byte("her tokens"))
+	fmt.Println("created:", h.Store.Create(ctx, record))
+
+	h.Advance(2 * time.Hour)
+	_, err := h.Store.Get(ctx, record.ID)
+	fmt.Println("expired:", errors.Is(err, session.ErrNotFound))
+	// Output:
+	// created: <nil>
+	// expired: true
 }
