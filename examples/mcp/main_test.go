@@ -35,7 +35,10 @@ type demo struct {
 func newDemo(t *testing.T, by mode) *demo { return newDemoBefore(t, by, "") }
 
 // newDemoBefore has an MCP server elsewhere; empty: the one here.
-func newDemoBefore(t *testing.T, by mode, tools string) *demo {
+func newDemoBefore(t *testing.T, by mode, tools string) *demo { return newDemoAt(t, by, tools, "") }
+
+// newDemoAt has a client that listens at its callback URL by itself; empty: the test does.
+func newDemoAt(t *testing.T, by mode, tools, callback string) *demo {
 	t.Helper()
 	d := &demo{by: by, arrived: make(chan *http.Request, 1), log: new(logs)}
 	var p *parts
@@ -44,11 +47,9 @@ func newDemoBefore(t *testing.T, by mode, tools string) *demo {
 		t.Cleanup(server.Close)
 		return server.URL
 	}
-	d.callback = serve(func() http.Handler {
-		mux := http.NewServeMux()
-		mux.HandleFunc("/callback", func(_ http.ResponseWriter, r *http.Request) { d.arrived <- r })
-		return mux
-	}) + "/callback"
+	if d.callback = callback; callback == "" {
+		d.callback = d.listens(serve)
+	}
 	if tools == "" {
 		tools = serve(func() http.Handler { return p.tools })
 	}
@@ -61,6 +62,13 @@ func newDemoBefore(t *testing.T, by mode, tools string) *demo {
 	t.Cleanup(p.close)
 	d.url, d.site, d.pool = p.url, site, pool
 	return d
+}
+
+// listens has a place where the browser tells a client what became of its question.
+func (d *demo) listens(serve func(func() http.Handler) string) string {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/callback", func(_ http.ResponseWriter, r *http.Request) { d.arrived <- r })
+	return serve(func() http.Handler { return mux }) + "/callback"
 }
 
 // authorize is a person who signs in when their client opens the browser.
