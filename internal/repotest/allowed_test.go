@@ -444,7 +444,14 @@ var allowed = map[string]map[string]string{
 		"internal/settings":               "which tables a replica has",
 		"replica/sqlreplica":              "the dialect of the database",
 	},
+	"cmd/codegrant/internal/poolfile": {
+		"cmd/codegrant/internal/parts":    "settings of AWS's tools",
+		"cmd/codegrant/internal/terminal": "where it speaks",
+		"github.com/aws/aws-sdk-go-v2":    "the API of Cognito, whose names the file has",
+		"github.com/goccy/go-yaml":        "the form of the file",
+	},
 	"cmd/codegrant/internal/pool": {
+		"cmd/codegrant/internal/poolfile": "the configuration of a pool as a file",
 		"cmd/codegrant/internal/listen":   "addresses, and their end",
 		"cmd/codegrant/internal/terminal": "where it speaks",
 		"localpool":                       "the pool",

@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/listen"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/poolfile"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
 	"github.com/codegrant/codegrant/localpool"
 )
@@ -60,6 +61,11 @@ Examples:
   codegrant pool --as-aws --state pool.json
   codegrant pool run -- aws cognito-idp list-user-pools --max-results 10
 
+The configuration of any pool, at AWS or here, as a file (see --help of each):
+  codegrant pool export --pool-id eu-west-1_Ab12Cd34E > pool-config.yaml
+  codegrant pool diff --pool-id eu-west-1_Ab12Cd34E --file pool-config.yaml
+  codegrant pool apply --pool-id eu-west-1_Ab12Cd34E --file pool-config.yaml --yes
+
 With --as-aws, programs reach cognito-idp.<region>.amazonaws.com,
 issuer-cognito-idp.<region>…, secretsmanager.<region>… and
 <prefix>.auth.<region>.amazoncognito.com here, and tokens have Amazon's own issuer.
@@ -79,6 +85,17 @@ A seed:
         - name: admins
       users:
         - {username: carol, email: carol@example.com, password: Passw0rd!, groups: [admins]}`
+}
+
+// file runs a command about the configuration of a pool.
+func (c Command) file(ctx context.Context, out *terminal.Streams) error {
+	var table struct {
+		Pool poolfile.Commands `cmd:""`
+	}
+	if status := terminal.Run(ctx, append([]string{"pool"}, c.Command...), out.Stdout, out.Stderr, &table); status != 0 {
+		return terminal.Exit(status, nil) // it has said why
+	}
+	return nil
 }
 
 // realPool returns the name of a setting in the environment that is about a pool of
@@ -102,6 +119,9 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 	logger := slog.New(slog.NewTextHandler(out.Stderr, &slog.HandlerOptions{Level: level}))
 	if len(c.Command) > 1 && c.Command[1] == "--" {
 		c.Command = slices.Delete(slices.Clone(c.Command), 1, 2)
+	}
+	if len(c.Command) > 0 && slices.Contains([]string{"export", "diff", "apply"}, c.Command[0]) {
+		return c.file(ctx, out)
 	}
 	if len(c.Command) > 0 {
 		if c.Command[0] != "run" || len(c.Command) == 1 {

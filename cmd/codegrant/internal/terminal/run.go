@@ -53,7 +53,11 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer, commands 
 		fmt.Fprintf(stderr, "codegrant: %v; see %s --help\n", err, path)
 		return 2
 	}
-	if err := command.Run(); err != nil && !errors.Is(err, context.Canceled) {
+	err = command.Run()
+	if said, ok := err.(exitError); ok && said.error == nil {
+		return said.status
+	}
+	if err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(stderr, "codegrant:", err)
 		var status exitError
 		if errors.As(err, &status) {
@@ -72,7 +76,8 @@ type exitError struct {
 
 func (e exitError) Unwrap() error { return e.error }
 
-// Exit is a fault that ends the program with a status.
+// Exit is a fault that ends the program with a status. Without an error, everything is said
+// already.
 func Exit(status int, err error) error { return exitError{err, status} }
 
 // Streams is where a command speaks.

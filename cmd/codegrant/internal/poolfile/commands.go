@@ -1,0 +1,196 @@
+package poolfile
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/config"
+	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
+)
+
+// Commands is the table of commands.
+type Commands struct {
+	Export Export `cmd:"" help:"Print the configuration of a pool as YAML: settings, app clients, domain, resource servers, identity providers without secrets, groups."`
+	Diff   Diff   `cmd:"" help:"Compare a pool with a file, or with another pool. Exit status 1 if they differ."`
+	Apply  Apply  `cmd:"" help:"Change a pool to what a file says. Without --yes, print the plan."`
+}
+
+// at says which pool, and how it is reached.
+type at struct {
+	PoolID   string `required:"" placeholder:"ID" help:"Id of the pool, such as eu-west-1_Ab12Cd34E."`
+	Endpoint string `placeholder:"URL" help:"Ask this endpoint instead of AWS, such as a local pool at http://localhost:9229."`
+	Profile  string `placeholder:"NAME" help:"Profile of AWS's tools. Defaults to the usual credentials."`
+}
+
+func client(ctx context.Context, id, endpoint, profile string) (*cip.Client, error) {
+	region, _, ok := strings.Cut(id, "_")
+	if !ok {
+		return nil, fmt.Errorf("%q is no id of a pool, such as eu-west-1_Ab12Cd34E", id)
+	}
+	var more []func(*config.LoadOptions) error
+	if profile != "" {
+		more = append(more, config.WithSharedConfigProfile(profile))
+	}
+	found, err := parts.AWS(ctx, region, endpoint, slog.New(slog.DiscardHandler), more...)
+	if err != nil {
+		return nil, err
+	}
+	return cip.NewFromConfig(found, func(o *cip.Options) { o.BaseEndpoint = parts.Endpoint(endpoint) }), nil
+}
+
+func (a at) read(ctx context.Context) (*cip.Client, *File, error) {
+	api, err := client(ctx, a.PoolID, a.Endpoint, a.Profile)
+	if err != nil {
+		return nil, nil, err
+	}
+	f, err := read(ctx, api, a.PoolID)
+	return api, f, err
+}
+
+func readFile(path string) (*File, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	f, err := parse(content)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return f, nil
+}
+
+// Export is codegrant pool export.
+type Export struct {
+	at
+	JSON bool `name:"json" help:"Print JSON."`
+}
+
+// Run prints a pool.
+func (c Export) Run(ctx context.Context, out *terminal.Streams) error {
+	_, f, err := c.read(ctx)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return terminal.PrintJSON(out.Stdout, f)
+	}
+	text, err := f.yaml()
+	if err != nil {
+		return err
+	}
+	_, err = out.Stdout.Write(text)
+	return err
+}
+
+// Diff is codegrant pool diff.
+type Diff struct {
+	at
+	File          string `type:"path" placeholder:"FILE" help:"File that the pool is compared with."`
+	Other         string `placeholder:"ID" help:"Id of another pool that it is compared with."`
+	OtherEndpoint string `placeholder:"URL" help:"Ask this endpoint for the other pool."`
+	OtherProfile  string `placeholder:"NAME" help:"Profile of AWS's tools for the other pool."`
+	JSON          bool   `name:"json" help:"Print JSON."`
+}
+
+// Run prints the differences.
+func (c Diff) Run(ctx context.Context, out *terminal.Streams) error {
+	if (c.File == "") == (c.Other == "") {
+		return errors.New("say what to compare the pool with: --file or --other")
+	}
+	_, have, err := c.read(ctx)
+	if err != nil {
+		return err
+	}
+	var want *File
+	if c.File != "" {
+		want, err = readFile(c.File)
+	} else {
+		_, want, err = at{c.Other, c.OtherEndpoint, cmp.Or(c.OtherProfile, c.Profile)}.read(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	differences := Compare(have, want)
+	if err := tell(out, differences, c.JSON); err != nil || len(differences) == 0 {
+		return err
+	}
+	return terminal.Exit(1, fmt.Errorf("%s", terminal.Plural(len(differences), "difference")))
+}
+
+func tell(out *terminal.Streams, differences []Difference, asJSON bool) error {
+	for _, d := range differences {
+		if asJSON {
+			if err := terminal.PrintJSON(out.Stdout, d); err != nil {
+				return err
+			}
+			continue
+		}
+		fmt.Fprintln(out.Stdout, terminal.Printable(d.String()))
+	}
+	return nil
+}
+
+// Apply is codegrant pool apply.
+type Apply struct {
+	at
+	File string `required:"" type:"path" placeholder:"FILE" help:"File of codegrant pool export."`
+	Yes  bool   `env:"-" help:"Do it. Without it, the command prints the plan."`
+	JSON bool   `name:"json" help:"Print JSON."`
+}
+
+// Run changes the pool, or says what that would be.
+func (c Apply) Run(ctx context.Context, out *terminal.Streams) error {
+	want, err := readFile(c.File)
+	if err != nil {
+		return err
+	}
+	api, have, err := c.read(ctx)
+	if err != nil {
+		return err
+	}
+	differences := Compare(have, want)
+	if err := tell(out, differences, c.JSON); err != nil {
+		return err
+	}
+	changes := 0
+	for _, d := range differences {
+		if d.Kept == "" {
+			changes++
+		}
+	}
+	switch {
+	case changes == 0:
+		fmt.Fprintln(out.Stderr, "There is nothing to change.")
+		return nil
+	case !c.Yes:
+		fmt.Fprintln(out.Stderr, "Nothing is done yet: add --yes.")
+		return nil
+	}
+	if err := apply(ctx, api, c.PoolID, have, want, differences); err != nil {
+		return fmt.Errorf("%w; run the command again, and it continues", err)
+	}
+	// The pool has the last word.
+	if have, err = read(ctx, api, c.PoolID); err != nil {
+		return err
+	}
+	left := 0
+	for _, d := range Compare(have, want) {
+		if d.Kept == "" {
+			left++
+			fmt.Fprintln(out.Stderr, "not taken by the pool: "+terminal.Printable(d.String()))
+		}
+	}
+	if left > 0 {
+		return terminal.Exit(1, fmt.Errorf("the pool has not taken %s", terminal.Plural(left, "setting")))
+	}
+	fmt.Fprintf(out.Stderr, "%s done.\n", terminal.Plural(changes, "change"))
+	return nil
+}
