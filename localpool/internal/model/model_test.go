@@ -3,6 +3,7 @@ package model
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -102,7 +103,7 @@ func TestNotOfTheShape(t *testing.T) {
 }
 
 // TestEveryConstraint walks the table: for each constraint of each member of each
-// operation, a request that breaks it alone is refused for it alone.
+// operation, also of those within others, a request that breaks it alone is refused for it.
 func TestEveryConstraint(t *testing.T) {
 	count := 0
 	for _, name := range Operations() {
@@ -140,7 +141,7 @@ func TestEveryConstraint(t *testing.T) {
 			}
 		}
 	}
-	if count < 1000 {
+	if count < 2000 {
 		t.Errorf("%d constraints were broken", count)
 	}
 	t.Logf("%d constraints broken, one at a time", count)
@@ -242,6 +243,28 @@ func broken(s *Shape) map[string]any {
 		}
 		for what, item := range broken(ShapeOf(s.Item)) {
 			values["in a list: "+what] = []any{item}
+		}
+	case "map":
+		key := example(ShapeOf(s.Key), 0).(string)
+		for what, value := range broken(ShapeOf(s.Item)) {
+			values["in a map: "+what] = map[string]any{key: value}
+		}
+	case "structure":
+		valid := example(s, 0).(map[string]any)
+		with := func(name string, value any) map[string]any {
+			changed := maps.Clone(valid)
+			if changed[name] = value; value == nil {
+				delete(changed, name)
+			}
+			return changed
+		}
+		for _, name := range s.Required {
+			values["without "+name] = with(name, nil)
+		}
+		for _, m := range s.Members {
+			for what, value := range broken(ShapeOf(m[1])) {
+				values[m[0]+": "+what] = with(m[0], value)
+			}
 		}
 	}
 	return values
