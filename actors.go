@@ -73,7 +73,7 @@ func (s *site) mayAct(id *Identity) bool {
 // errActor is why somebody who acts for a person may not pass where nobody said that any
 // actor may.
 func errActor(id *Identity) error {
-	return fmt.Errorf("%w: %s acts for the person, and nobody may here", ErrForbidden, bounded(id.Actor.String()))
+	return fmt.Errorf("%w: %s acts for the person, and this service allows no actors", ErrForbidden, bounded(id.Actor.String()))
 }
 
 // delegated is errActor where there is no request to be forbidden.

@@ -123,7 +123,7 @@ func TestConfigFromEnv(t *testing.T) {
 		{"two secrets", map[string]string{"CODEGRANT_CLIENT_SECRET": "a", "CODEGRANT_SECOND_CLIENT_SECRET": "b"}, func(c Config) bool { return c.Pool.ClientSecret == "a" && c.Pool.SecondSecret == "b" }, ""},
 		{"the second secret alone", map[string]string{"CODEGRANT_SECOND_CLIENT_SECRET": "b"}, nil, "CODEGRANT_SECOND_CLIENT_SECRET"},
 		{"secret in Secrets Manager", map[string]string{"CODEGRANT_CLIENT_SECRET_ARN": "arn:aws:x"}, func(c Config) bool { return c.Pool.ClientSecretARN == "arn:aws:x" }, ""},
-		{"secret in a file and in Secrets Manager", map[string]string{"CODEGRANT_CLIENT_SECRET_ARN": "arn:aws:x", "CODEGRANT_CLIENT_SECRET_FILE": secretFile}, nil, "set one of"},
+		{"secret in a file and in Secrets Manager", map[string]string{"CODEGRANT_CLIENT_SECRET_ARN": "arn:aws:x", "CODEGRANT_CLIENT_SECRET_FILE": secretFile}, nil, "set only one of"},
 		{"our own", map[string]string{"CODEGRANT_KEYS": key, "CODEGRANT_SCOPES": "openid phone", "CODEGRANT_IDLE_TIMEOUT": "2h", "CODEGRANT_SIGN_OUT_URLS": "https://a.example/, https://b.example/"},
 			func(c Config) bool {
 				return c.Keys != nil && len(c.Scopes) == 2 && c.IdleTimeout == 2*time.Hour && len(c.SignOutURLs) == 2
@@ -131,7 +131,7 @@ func TestConfigFromEnv(t *testing.T) {
 		{"keys of a directory", map[string]string{"CODEGRANT_KEYS_DIR": keys}, func(c Config) bool { return c.Keys != nil }, ""},
 		{"no client", map[string]string{"AUTH_COGNITO_CLIENT_ID": ""}, nil, "AUTH_COGNITO_CLIENT_ID"},
 		{"not a token URL", map[string]string{"AUTH_COGNITO_CODE_GRANT_URL": "https://x.example/login"}, nil, "AUTH_COGNITO_CODE_GRANT_URL"},
-		{"secret twice", map[string]string{"CODEGRANT_CLIENT_SECRET_FILE": secretFile, "CODEGRANT_CLIENT_SECRET": "x"}, nil, "set one of"},
+		{"secret twice", map[string]string{"CODEGRANT_CLIENT_SECRET_FILE": secretFile, "CODEGRANT_CLIENT_SECRET": "x"}, nil, "set only one of"},
 		{"a file that is not there", map[string]string{"CODEGRANT_CLIENT_SECRET_FILE": secretFile + "x"}, nil, "CODEGRANT_CLIENT_SECRET_FILE"},
 		{"a key that is none", map[string]string{"CODEGRANT_KEYS": "hunter2hunter2!"}, nil, "base64"},
 		{"a short key", map[string]string{"CODEGRANT_KEYS": "aHVudGVyMg=="}, nil, "CODEGRANT_KEYS"},

@@ -22,7 +22,7 @@ import (
 //
 // Further names of the package:
 //
-//	AUTH_COGNITO_REDIRECT_URL    where a sign-in ends that began nowhere (DefaultReturnURL)
+//	AUTH_COGNITO_REDIRECT_URL    the page after a sign-in that did not begin at a page (DefaultReturnURL)
 //	SITE_LOGIN_URL               the callback URL registered at Cognito (CallbackURL, BaseURL)
 //	LOGIN_FORM_VIEW_URL          the page that shows sign-in errors (ErrorURL)
 //	SHARED_TOKENS                true: tokens in cookies of SHARED_TOKENS_DOMAIN (InsecureSharedTokensDomain)
@@ -34,24 +34,24 @@ import (
 //	                             * is one on the host assets-v2 of the cookies' domain
 //	  ..._DOMAIN                 the cookies' domain; the registrable domain of the site unless set
 //
-// And our own:
+// Codegrant has these in addition:
 //
 //	CODEGRANT_CLIENT_SECRET      the app client's secret, if it has one
-//	CODEGRANT_SECOND_CLIENT_SECRET  the other of two, while secrets are rotated
+//	CODEGRANT_SECOND_CLIENT_SECRET  the second secret, while you rotate secrets
 //	CODEGRANT_CLIENT_SECRET_ARN  or the ARN of the secret in Secrets Manager; set Pool.Secrets (package secret/awssecret) too
 //	CODEGRANT_BASE_URL           the origin that browsers see
 //	CODEGRANT_SIGN_OUT_URLS      registered sign-out URLs, separated by commas
 //	CODEGRANT_SCOPES             scopes, separated by spaces
 //	CODEGRANT_RETURN_ORIGINS     further origins to return to, separated by commas
 //	CODEGRANT_TRUSTED_ORIGINS    further origins whose pages may send unsafe requests, separated by commas
-//	CODEGRANT_MIGRATION_LINKS    true: links made for the Python package go on working (MigrationLinks)
-//	CODEGRANT_ACCEPT_TOKENS      true: POST /session takes tokens that a client holds (AcceptTokens)
+//	CODEGRANT_MIGRATION_LINKS    true: accepts links made for the Python package (MigrationLinks)
+//	CODEGRANT_ACCEPT_TOKENS      true: POST /session accepts tokens that a client has (AcceptTokens)
 //	CODEGRANT_COOKIE_SESSIONS    true: sessions in cookies alone (CookieSessions)
 //	CODEGRANT_COOKIE_NAME        name of the session cookie (CookieName)
 //	CODEGRANT_COOKIE_DOMAIN      shares the session cookie with siblings (InsecureCookieDomain)
 //	CODEGRANT_KEYS               sealing keys, 32 bytes each in base64, separated by commas, the newest first
 //	CODEGRANT_KEYS_DIR           or a directory of them, one a file, followed as it changes: see [session.WatchKeys]
-//	CODEGRANT_GROUPS             whose groups count: token, replica or both (Groups)
+//	CODEGRANT_GROUPS             the source of groups: token, replica or both (Groups)
 //	CODEGRANT_USER_MAX_AGE       such as 30s (UserMaxAge)
 //	CODEGRANT_IDLE_TIMEOUT       such as 12h
 //	CODEGRANT_ABSOLUTE_TIMEOUT   such as 168h
@@ -99,7 +99,7 @@ func configFrom(lookup func(string) (string, bool)) (Config, error) {
 		c.Pool = pool
 	}
 	if shared, domain := env.boolean("SHARED_TOKENS"), env.get("SHARED_TOKENS_DOMAIN"); shared && domain == "" {
-		env.fault("SHARED_TOKENS_DOMAIN", errors.New("is not set, and SHARED_TOKENS is on; name the domain that the backends have in common"))
+		env.fault("SHARED_TOKENS_DOMAIN", errors.New("is not set, and SHARED_TOKENS is on; set it to the domain that the backends share"))
 	} else if shared {
 		c.InsecureSharedTokensDomain = domain
 	}

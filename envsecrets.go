@@ -53,7 +53,7 @@ func (e *environment) cloudFrontURL(name, target, domain, site string) string {
 		return "https://" + strings.ToLower(first) + "/" + rest
 	}
 	if domain == "" {
-		e.fault(name, fmt.Errorf("%q is a path, and no domain follows from the other settings; write the whole URL, such as %s=https://assets-v2.example.com/%s", target, name, path))
+		e.fault(name, fmt.Errorf("%q is a path, and the other settings give no domain for it; write the whole URL, such as %s=https://assets-v2.example.com/%s", target, name, path))
 		domain = "example.com"
 	}
 	return "https://assets-v2." + domain + "/" + path
@@ -84,9 +84,9 @@ func (e *environment) clientSecret(pool *cognito.Pool) {
 	}
 	switch {
 	case given > 1:
-		e.fault(name, fmt.Errorf("set one of it, %s_FILE and %s_ARN", name, name))
+		e.fault(name, fmt.Errorf("set only one of this variable, %s_FILE and %s_ARN", name, name))
 	case second != "" && value == "":
-		e.fault("CODEGRANT_SECOND_CLIENT_SECRET", fmt.Errorf("it goes with %s; a file has the second secret in its second line, and Secrets Manager knows both", name))
+		e.fault("CODEGRANT_SECOND_CLIENT_SECRET", fmt.Errorf("it needs %s; with a file, write the second secret into its second line; Secrets Manager has both", name))
 	case path != "":
 		file, err := secret.NewFile(path)
 		if err != nil {
@@ -106,7 +106,7 @@ func (e *environment) secret(name string) string {
 		return value
 	}
 	if value != "" {
-		e.fault(name, fmt.Errorf("set it or %s_FILE, not both", name))
+		e.fault(name, fmt.Errorf("set this variable or %s_FILE, not both", name))
 	}
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -119,7 +119,7 @@ func (e *environment) keys(name string) *session.Keyring {
 	value := e.secret(name)
 	if dir := e.get(name + "_DIR"); dir != "" {
 		if value != "" {
-			e.fault(name+"_DIR", fmt.Errorf("set it or %s, not both", name))
+			e.fault(name+"_DIR", fmt.Errorf("set this variable or %s, not both", name))
 			return nil
 		}
 		ring, err := session.WatchKeys(dir, func(err error) {

@@ -26,7 +26,7 @@ func (a *Auth) StillSignedIn(ctx context.Context, id *Identity, sessionID string
 	lives, err := a.gate.sessions.Lives(ctx, id.Subject, sessionID)
 	switch {
 	case errors.Is(err, keep.ErrNoList):
-		return nil, unavailable("look for the session", errors.New("browsers carry sessions here: set Sessions, so that their end can be seen"))
+		return nil, unavailable("look for the session", errors.New("browsers store the sessions here; set Sessions, so that this service can see when they end"))
 	case err != nil:
 		return nil, verdict(err)
 	}
@@ -45,7 +45,7 @@ func (a *Auth) StillSignedIn(ctx context.Context, id *Identity, sessionID string
 func (a *Auth) current(ctx context.Context, id *Identity) (*Identity, error) {
 	prover := a.proverOf(id.Issuer)
 	if prover == nil || id.Subject == "" {
-		return nil, fmt.Errorf("%w: it is of nobody in the pool", ErrInvalid)
+		return nil, fmt.Errorf("%w: the pool does not have its person", ErrInvalid)
 	}
 	if err := prover.Counts(ctx, id.Subject, id.AuthTime, prove.Strictly); err != nil {
 		return nil, err

@@ -47,9 +47,9 @@ type cli struct {
 	Completion     manual.Completion      `cmd:"" help:"Print completions for a shell: bash, zsh or fish."`
 	Man            manual.Man             `cmd:"" help:"Write man pages."`
 	Version        versionFlag            `env:"-" help:"Print the version and exit."`
-	Orgs           orgs.Command           `cmd:"" help:"List organisations that people act for, their members and invitations, and change them."`
+	Orgs           orgs.Command           `cmd:"" help:"List and change organizations, their members and their invitations."`
 	Backup         backups.Command        `cmd:"" help:"Write people, groups, history and organisations of the database to an encrypted file, or verify one."`
-	Restore        restoring.Command      `cmd:"" help:"Make people again whom the pool has lost, as they were at a time; or read a backup into a database."`
+	Restore        restoring.Command      `cmd:"" help:"Create deleted users again in the pool, from the history of the replica; or read a backup into a database."`
 }
 
 const description = `Sign-in with Amazon Cognito for Go services and the backends behind them.

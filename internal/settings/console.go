@@ -50,7 +50,7 @@ func (r *reader) console(f *file, s *Settings) {
 		out.Route.Host = u.Hostname()
 	}
 	if out.Prefix == "/" || out.Prefix == pool.Prefix || strings.HasPrefix(pool.Prefix, out.Prefix+"/") || strings.HasPrefix(out.Prefix, pool.Prefix+"/") {
-		r.fault(key+".path", "it must be a path of its own, such as /console, that is not with the pool's endpoints at %s", pool.Prefix)
+		r.fault(key+".path", "it must be a separate path, such as /console, outside the pool's endpoints at %s", pool.Prefix)
 	}
 	for i, other := range s.Routes {
 		if strings.EqualFold(pathOf(other), out.Prefix) && hostOf(other.Host) == hostOf(out.Route.Host) {

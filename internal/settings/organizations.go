@@ -41,7 +41,7 @@ func (r *reader) organizations(f *file, s *Settings) {
 	}
 	out := &Organizations{Roles: c.Roles, Valid: c.InvitationValid, CreateUsers: c.CreateUsers}
 	if !s.Replica.Enabled && r.uses("replica") && !r.faulty("replica") {
-		r.fault("organizations", "members are people of the replica, and there is none; write replica: true")
+		r.fault("organizations", "organizations need the replica; set replica: true")
 	}
 	if out.Roles == nil {
 		out.Roles = []string{"admin", "member"}
@@ -64,7 +64,7 @@ func (r *reader) smtp(key string, c mailServer) *SMTP {
 	const form = "it is not of the form smtp://user:password@mail.example.com:587"
 	from, err := mail.ParseAddress(c.From)
 	if err != nil {
-		r.fault(key+".from", "it is no address such as Example <no-reply@example.com>")
+		r.fault(key+".from", "it is not an address such as Example <no-reply@example.com>")
 	}
 	raw := r.secret(key+".url", c.URL, c.URLFile)
 	if r.faulty(key) {
@@ -96,7 +96,7 @@ func (r *reader) actingFor(key string, c route, s *Settings) []codegrant.Permiss
 	}
 	if s.Organizations == nil {
 		if r.uses("organizations") && !r.faulty("organizations") {
-			r.fault(at, "there are no organisations, so that nobody would pass; write organizations: true")
+			r.fault(at, "there are no organizations, so nobody could pass; set organizations: true")
 		}
 		return nil
 	}

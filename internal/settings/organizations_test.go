@@ -23,15 +23,15 @@ func TestOrganizations(t *testing.T) {
 		t.Errorf("%+v", s.Organizations)
 	}
 	for more, want := range map[string]string{
-		before: "organization_roles: there are no organisations",
-		strings.Replace(before, "replica: true\n", "sessions: database\nkeys: [AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=]\n", 1) + own: "organizations: members are people of the replica",
+		before: "organization_roles: there are no organizations",
+		strings.Replace(before, "replica: true\n", "sessions: database\nkeys: [AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=]\n", 1) + own: "organizations: organizations need the replica",
 		before + strings.Replace(own, "[owner, guest]", "[Owner]", 1):                                                                     "organizations.roles: \"Owner\" is not of small letters",
 		before + strings.Replace(own, "[owner, guest]", "[guest]", 1):                                                                     "organization_roles: there is no role \"owner\"",
 		before + strings.Replace(own, "24h", "24m", 1):                                                                                    "organizations.invitation_valid: it is not between",
 		before + strings.Replace(own, "smtp://", "http://", 1):                                                                            "organizations.smtp.url: it is not of the form",
-		before + strings.Replace(own, ", from: Example <no-reply@example.com>", "", 1):                                                    "organizations.smtp.from: it is no address",
+		before + strings.Replace(own, ", from: Example <no-reply@example.com>", "", 1):                                                    "organizations.smtp.from: it is not an address",
 		before + strings.Replace(own, "roles:", "role:", 1):                                                                               "organizations.role",
-		strings.Replace(before, "organization_roles", "machines: true, scopes: [a/b], organization_roles", 1) + own:                       "machines: machines act for no organisation",
+		strings.Replace(before, "organization_roles", "machines: true, scopes: [a/b], organization_roles", 1) + own:                       "machines: machines act for no organization",
 	} {
 		if got := strings.Join(faultsOf(t, ruledPool+more), "\n"); !strings.Contains(got, want) || strings.Contains(got, "hunter2") {
 			t.Errorf("%s: %q, want %q", more, got, want)

@@ -68,11 +68,11 @@ func (r *reader) route(key string, c route, s *Settings) gateway.Route {
 	case len(c.Scopes) == 0:
 		r.fault(key+".machines", "it needs scopes: set the scopes that machines must have")
 	case len(c.Groups) > 0 || len(c.AnyGroups) > 0:
-		r.fault(key+".machines", "machines are in no groups, and none could pass; use a separate route for machines")
+		r.fault(key+".machines", "machines are in no groups, so none could pass; use a separate route for machines")
 	case c.Organization || len(c.OrganizationRoles) > 0:
-		r.fault(key+".machines", "machines act for no organisation, and none could pass; use a separate route for machines")
+		r.fault(key+".machines", "machines act for no organization, so none could pass; use a separate route for machines")
 	case len(c.AllowEmails) > 0 || len(c.AllowEmailDomains) > 0:
-		r.fault(key+".machines", "machines have no e-mail address, and none could pass; use a separate route for machines")
+		r.fault(key+".machines", "machines have no e-mail address, so none could pass; use a separate route for machines")
 	default:
 		out.Machines = c.Scopes
 	}

@@ -329,7 +329,7 @@ func (r *reader) limits(l limits) {
 		r.fault("limits.sign_in_burst", "it must be 2 at least: one sign-in takes two requests")
 	}
 	if l.AccountRate > 0 && l.AccountBurst < 1 {
-		r.fault("limits.account_sign_in_burst", "it must be 1 at least, or nobody signs in")
+		r.fault("limits.account_sign_in_burst", "it must be at least 1; otherwise nobody can sign in")
 	}
 	if l.MaxSessions == 0 {
 		r.fault("limits.max_sessions", "it must be 1 at least")

@@ -26,7 +26,7 @@ func (r *reader) sockets(f *file, s *Settings) {
 		case ok && len(path) > longestSocket:
 			r.fault(at.key, "the path has %d bytes, and that of a Unix socket may have %d", len(path), longestSocket)
 		case ok && at.key == "listen" && len(f.TrustedProxies) == 0:
-			r.warnings = append(r.warnings, Fault{r.path, r.line(at.key), at.key, fmt.Errorf("what the proxy says of its clients does not count; list 127.0.0.1 in trusted_proxies, which stands for the other end of a Unix socket")})
+			r.warnings = append(r.warnings, Fault{r.path, r.line(at.key), at.key, fmt.Errorf("the gateway ignores what this proxy says about its clients; add 127.0.0.1 to trusted_proxies: it means the other end of a Unix socket")})
 		case ok && f.SocketMode == "0666":
 			r.warnings = append(r.warnings, Fault{r.path, r.line("socket_mode"), "socket_mode", fmt.Errorf("everybody on this machine may connect to %s, and is taken for the proxy; put the proxy's user into the group and write 0660", path)})
 		}

@@ -15,7 +15,7 @@ func TestSockets(t *testing.T) {
 	}{
 		{"", 0o660, "", ""},
 		{"listen: unix:/run/cg/http\ntrusted_proxies: 127.0.0.1", 0o660, "", ""},
-		{"listen: unix:/run/cg/http", 0o660, "listen: what the proxy says of its clients does not count; list 127.0.0.1 in trusted_proxies", ""},
+		{"listen: unix:/run/cg/http", 0o660, "listen: the gateway ignores what this proxy says about its clients; add 127.0.0.1 to trusted_proxies", ""},
 		{"ops_listen: unix:/run/cg/ops\nsocket_mode: 0600", 0o600, "", ""},
 		{"ops_listen: unix:/run/cg/ops\nsocket_mode: \"0666\"", 0o666, "socket_mode: everybody on this machine may connect to /run/cg/ops", ""},
 		{"socket_mode: 0777", 0, "", "socket_mode: it must be one of 0600, 0660, 0666"},

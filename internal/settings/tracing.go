@@ -117,7 +117,7 @@ func (r *reader) sampler() error {
 	name, _ := r.lookup("OTEL_TRACES_SAMPLER")
 	name = strings.ToLower(strings.TrimSpace(name))
 	if name != "" && !slices.Contains([]string{"always_on", "always_off", "traceidratio", "parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio"}, name) {
-		return errors.New("OTEL_TRACES_SAMPLER names one that is not known; parentbased_traceidratio is")
+		return errors.New("OTEL_TRACES_SAMPLER names an unknown sampler; set parentbased_traceidratio")
 	}
 	text, _ := r.lookup("OTEL_TRACES_SAMPLER_ARG")
 	if text = strings.TrimSpace(text); text == "" || !strings.HasSuffix(name, "traceidratio") {

@@ -96,7 +96,7 @@ func TestTracingFaults(t *testing.T) {
 		{"both", "tracing: {endpoint: 'http://127.0.0.1', headers: a=b, headers_file: headers}", nil, "tracing.headers: set it or headers_file, not both"},
 		{"headers for whomever", "tracing: {headers: a=s3cret}", map[string]string{otelEndpoint: "http://c"}, "tracing: its endpoint is missing: headers are secrets"},
 		{"no URL in the environment", "", map[string]string{otelEndpoint: "collector:4318"}, "tracing: OTEL_EXPORTER_OTLP_ENDPOINT is not a URL"},
-		{"no sampler", "tracing: http://c", map[string]string{"OTEL_TRACES_SAMPLER": "sometimes"}, ":4: tracing: OTEL_TRACES_SAMPLER names one that is not known"},
+		{"no sampler", "tracing: http://c", map[string]string{"OTEL_TRACES_SAMPLER": "sometimes"}, ":4: tracing: OTEL_TRACES_SAMPLER names an unknown sampler"},
 		{"no share", "tracing: http://c", map[string]string{"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "2"}, ":4: tracing: OTEL_TRACES_SAMPLER_ARG is not a number"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

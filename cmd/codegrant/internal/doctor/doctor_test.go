@@ -123,7 +123,7 @@ func TestDoctor(t *testing.T) {
 		{"the callback differs in a slash", "callback", fault, "https://app.example.com/auth/callback/ is not registered", "trailing slash", set("SITE_LOGIN_URL", "https://app.example.com/auth/callback/"), nil},
 		{"the sign-out URL is not registered", "sign-out", fault, "https://app.example.com/bye is not registered", "allowed sign-out URLs", set("CODEGRANT_SIGN_OUT_URLS", "https://app.example.com/bye"), nil},
 		{"a scope is not allowed", "scopes", fault, "phone", `.AllowedOAuthScopes + ["openid","phone","orders/write"]`, set("CODEGRANT_SCOPES", "openid phone orders/write"), nil},
-		{"the secret is missing", "secret", fault, "none is set", "CODEGRANT_CLIENT_SECRET", set("CODEGRANT_CLIENT_SECRET", ""), nil},
+		{"the secret is missing", "secret", fault, "the settings have none", "CODEGRANT_CLIENT_SECRET", set("CODEGRANT_CLIENT_SECRET", ""), nil},
 		{"the secret is wrong", "secret", fault, "not the secret of the app client", "--query UserPoolClient.ClientSecret", set("CODEGRANT_CLIENT_SECRET", "another-secret-of-24-letters"), nil},
 		{"the secret is superfluous", "secret", fault, "has none", "unset", func(t *testing.T, pool *codegranttest.Pool) {
 			public := publicClient(t, pool)
@@ -135,7 +135,7 @@ func TestDoctor(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, nil},
-		{"Secrets Manager keeps the secret, and none is set", "secret", fault, "in Secrets Manager, and none is set", "CODEGRANT_CLIENT_SECRET_ARN=arn", func(t *testing.T, pool *codegranttest.Pool) {
+		{"Secrets Manager keeps the secret, and the settings have none", "secret", fault, "in Secrets Manager, but the settings have no secret", "CODEGRANT_CLIENT_SECRET_ARN=arn", func(t *testing.T, pool *codegranttest.Pool) {
 			if err := pool.KeepSecret(pool.ClientID); err != nil {
 				t.Fatal(err)
 			}

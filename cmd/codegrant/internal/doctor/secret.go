@@ -36,11 +36,11 @@ func (e *examination) secret(ctx context.Context, config codegrant.Config, endpo
 	case len(secrets) == 0 && unset:
 		e.fine("secret", "the app client has no secret, and none is set")
 	case len(secrets) == 0 && kept != "":
-		e.fault("secret", "set CODEGRANT_CLIENT_SECRET_ARN="+kept, "the app client has its secret in Secrets Manager, and none is set")
+		e.fault("secret", "set CODEGRANT_CLIENT_SECRET_ARN="+kept, "the app client has its secret in Secrets Manager, but the settings have no secret")
 	case len(secrets) == 0:
-		e.fault("secret", "set CODEGRANT_CLIENT_SECRET, CODEGRANT_CLIENT_SECRET_FILE, or CODEGRANT_CLIENT_SECRET_ARN if it is in Secrets Manager", "the app client has a secret, and none is set")
+		e.fault("secret", "set CODEGRANT_CLIENT_SECRET, CODEGRANT_CLIENT_SECRET_FILE, or CODEGRANT_CLIENT_SECRET_ARN if it is in Secrets Manager", "the app client has a secret, but the settings have none")
 	case unset:
-		e.fault("secret", "unset CODEGRANT_CLIENT_SECRET, or create an app client with a secret", "a secret is set, and the app client has none")
+		e.fault("secret", "unset CODEGRANT_CLIENT_SECRET, or create an app client with a secret", "the settings have a secret, but the app client has none")
 	case len(good) == 0:
 		e.fault("secret", fmt.Sprintf("set CODEGRANT_CLIENT_SECRET to the secret that the app client has now:\naws cognito-idp describe-user-pool-client --user-pool-id %s --client-id %s --query UserPoolClient.ClientSecret --output text",
 			poolIDOf(endpoints), config.Pool.ClientID), "this is not the secret of the app client")

@@ -56,7 +56,7 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+host+path, nil)
 	if err != nil {
-		return fmt.Errorf("%q is no address: %w", at, err)
+		return fmt.Errorf("%q is not an address: %w", at, err)
 	}
 	answer, err := client.Do(request)
 	if err != nil {

@@ -22,20 +22,20 @@ import (
 type usersErase struct {
 	parts.Inspection
 	Who    string `arg:"" help:"The person: row, sub, username or e-mail address."`
-	AtPool bool   `env:"-" help:"Delete them in their pools first, with the credentials of AWS's tools (cognito-idp:AdminGetUser, AdminDeleteUser)."`
-	Yes    bool   `env:"-" help:"Do it. Without it, the command says what it would do."`
+	AtPool bool   `env:"-" help:"First delete the person in their pools, with the credentials of AWS's tools (cognito-idp:AdminGetUser, AdminDeleteUser)."`
+	Yes    bool   `env:"-" help:"Make the changes. Without it, the command prints what it would do."`
 }
 
 // Help is shown by codegrant users erase --help.
 func (usersErase) Help() string {
 	return `Removes a person with all identities: rows, groups, history, sessions, grants, tokens of
-other services, and the changes and messages about them that still wait. The application
-hears of it (OnChange, erased in the outbox, user.erased) with the former rows alone.
-Nothing brings them back.
+other services, and waiting changes and messages about them. The application is notified
+(OnChange, erased in the outbox, user.erased), with the row numbers only. You cannot undo
+it.
 
-The pool must not have them any more, or the next sync would bring them back: --at-pool
-deletes them there first. If the command is cut off, run it again: it goes on. A receipt
-without anything of the person stays in the database.
+Delete the person in the pool first, or use --at-pool. Otherwise the next sync would
+restore them. If the command is interrupted, run it again, and it continues. A receipt
+without personal data stays in the database.
 
 Examples:
   codegrant users erase alice@example.com                       what would be removed
@@ -240,7 +240,7 @@ func removed(e sqlreplica.Erasure) string {
 
 type usersErasures struct {
 	parts.Inspection
-	Limit int `env:"-" default:"50" help:"How many at most."`
+	Limit int `env:"-" default:"50" help:"Maximum number of receipts."`
 }
 
 func (c usersErasures) Run(ctx context.Context, out *terminal.Streams) error {

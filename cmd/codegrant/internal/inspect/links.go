@@ -77,7 +77,7 @@ func (c usersDuplicates) people(ctx context.Context, out *terminal.Streams, o *p
 
 type usersMerge struct {
 	parts.Inspection
-	From          string `env:"-" placeholder:"WHO" help:"Person whose row is given up: row, sub, username or e-mail address."`
+	From          string `env:"-" placeholder:"WHO" help:"Person to merge into the other person: row, sub, username or e-mail address."`
 	Into          string `env:"-" placeholder:"WHO" help:"Person to keep. Applications continue to refer to this row."`
 	VerifiedEmail bool   `env:"-" help:"Instead of --from and --into: merge all people who have the same verified e-mail address, into the oldest row."`
 	Yes           bool   `env:"-" help:"Make the change. Without it, the command prints what it would do."`
@@ -196,7 +196,7 @@ func (c usersUnlink) Run(ctx context.Context, out *terminal.Streams) error {
 	}
 	switch {
 	case u.LinkedTo == 0:
-		return fmt.Errorf("row %d is linked to nobody: codegrant users show %d has its identities", u.ID, u.ID)
+		return fmt.Errorf("row %d is not linked to a person; codegrant users show %d lists its identities", u.ID, u.ID)
 	case !c.Yes:
 		fmt.Fprintf(out.Stdout, "row %d, %s, would no longer be person %d; nothing is done yet: add --yes\n", u.ID, terminal.Printable(u.Username), u.LinkedTo)
 		return nil

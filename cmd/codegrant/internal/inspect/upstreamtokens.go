@@ -81,7 +81,7 @@ func (c tokensList) Run(ctx context.Context, out *terminal.Streams) error {
 
 type tokensEnd struct {
 	parts.Inspection
-	Key     string `arg:"" optional:"" name:"token" help:"Token, as it is listed."`
+	Key     string `arg:"" optional:"" name:"token" help:"Token, from codegrant upstream-tokens list."`
 	User    string `env:"-" placeholder:"WHO" help:"All tokens of this person."`
 	Service string `env:"-" placeholder:"NAME" help:"All tokens of this service; with --user, only those of the person."`
 }
@@ -143,7 +143,7 @@ func (c tokensEnd) Run(ctx context.Context, out *terminal.Streams) error {
 	}
 	fmt.Fprintf(out.Stdout, "ended %s\n", terminal.Plural(ended, "token"))
 	if kept > 0 {
-		return fmt.Errorf("%s not revoked at the other service, where it goes on; the lines above say why", terminal.Plural(kept, "token"))
+		return fmt.Errorf("%s not revoked at the other service, which still accepts it; the lines above say why", terminal.Plural(kept, "token"))
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ type Users struct {
 	Duplicates usersDuplicates `cmd:"" help:"List people who may be the same person: several with one verified address. With Django: conflicting accounts."`
 	Merge      usersMerge      `cmd:"" help:"Merge two people who are the same person."`
 	Unlink     usersUnlink     `cmd:"" help:"Undo a merge: make an identity a separate person again."`
-	Erase      usersErase      `cmd:"" help:"Remove a person from everything that Codegrant keeps."`
+	Erase      usersErase      `cmd:"" help:"Remove a person from everything that Codegrant stores."`
 	Erasures   usersErasures   `cmd:"" help:"List the receipts of erasures."`
 	Relink     usersRelink     `cmd:"" help:"Link an account of a Django project to a person."`
 }
@@ -73,7 +73,7 @@ func (c usersList) Run(ctx context.Context, out *terminal.Streams) error {
 type usersShow struct {
 	parts.Inspection
 	Who  string `arg:"" help:"Row, sub, username or e-mail address, as it is now."`
-	AsOf string `env:"-" placeholder:"TIME" help:"As they were then: 2026-03-01T12:00:00Z, 2026-03-01 (its beginning, UTC), or a time ago, such as 36h."`
+	AsOf string `env:"-" placeholder:"TIME" help:"Show the person at this time: 2026-03-01T12:00:00Z, 2026-03-01 (start of the day, UTC), or how long ago, such as 36h."`
 }
 
 // Help is shown by codegrant users show --help.

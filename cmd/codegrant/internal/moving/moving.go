@@ -35,10 +35,10 @@ type between struct {
 	Pool        string  `placeholder:"NAME" help:"Name of the new pool in the configuration. Defaults to the only one that has moved_from."`
 	Profile     string  `placeholder:"NAME" help:"Profile of AWS's tools for the new pool. Defaults to the usual credentials."`
 	OldProfile  string  `placeholder:"NAME" help:"Profile of AWS's tools for the old pool, such as one with the role_arn of another account. Defaults to moved_from.profile, and then to the usual credentials."`
-	Endpoint    string  `placeholder:"URL" help:"Ask this endpoint for the new pool instead of AWS, such as a local pool."`
-	OldEndpoint string  `placeholder:"URL" help:"Ask this endpoint for the old pool instead of AWS."`
-	Share       float64 `default:"0.8" placeholder:"PART" help:"How much of Cognito's quotas to use; the rest is for people who sign in. Above 1 if you bought more than the defaults. Defaults to 0.8."`
-	Rate        float64 `placeholder:"N" help:"Calls a second of whatever kind, at most. Defaults to no other limit than the quotas."`
+	Endpoint    string  `placeholder:"URL" help:"Send API requests for the new pool to this URL instead of AWS, such as a local pool."`
+	OldEndpoint string  `placeholder:"URL" help:"Send API requests for the old pool to this URL instead of AWS."`
+	Share       float64 `default:"0.8" placeholder:"PART" help:"Share of Cognito's quotas to use. The rest is for people who sign in. Set it above 1 if you bought more than the default quotas. Defaults to 0.8."`
+	Rate        float64 `placeholder:"N" help:"Maximum number of calls per second, of all kinds. Defaults to the quotas alone."`
 	JSON        bool    `help:"Print JSON."`
 }
 
@@ -101,7 +101,7 @@ type plan struct{ between }
 
 // Help is shown by codegrant move plan --help.
 func (plan) Help() string {
-	return `Reads both pools. Exits with 1 if something stands in the way.
+	return `Reads both pools. Exits with 1 if you must fix something before the move.
 
 Examples:
   codegrant move plan
@@ -176,7 +176,7 @@ func printReport(b *strings.Builder, r move.Report) {
 
 type groups struct {
 	between
-	Yes bool `help:"Do it. Without it, the command says what it would do."`
+	Yes bool `help:"Make the changes. Without it, the command prints what it would do."`
 }
 
 func (c groups) Run(ctx context.Context, out *terminal.Streams) error {
@@ -250,15 +250,15 @@ func (c report) Run(ctx context.Context, out *terminal.Streams) error {
 
 type drain struct {
 	between
-	WithoutSecondFactor bool `help:"Create people, too, who have a second factor at the old pool. It does not move."`
-	Yes                 bool `help:"Do it. Without it, the command says what it would do."`
+	WithoutSecondFactor bool `help:"Also create people who have a second factor at the old pool. The second factor does not move."`
+	Yes                 bool `help:"Make the changes. Without it, the command prints what it would do."`
 }
 
 // Help is shown by codegrant move drain --help.
 func (drain) Help() string {
-	return `Creates everybody in the new pool who has not arrived, in their groups, with a
+	return `Creates the people who have not arrived in the new pool, in their groups, with a
 password that nobody knows. They choose "forgot password" at their first sign-in.
-Nobody is sent anything. You can stop it, and run it again.
+The command sends no messages. You can stop it and run it again.
 
 Examples:
   codegrant move drain

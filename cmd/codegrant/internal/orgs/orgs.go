@@ -20,15 +20,15 @@ import (
 
 // Command is the table of its commands.
 type Command struct {
-	List   list   `cmd:"" default:"withargs" help:"List organisations."`
-	Show   show   `cmd:"" help:"Show members and open invitations of an organisation."`
-	Create create `cmd:"" help:"Create an organisation."`
-	Rename rename `cmd:"" help:"Give an organisation another name."`
-	Delete remove `cmd:"" help:"Delete an organisation with its memberships and invitations."`
-	Add    add    `cmd:"" help:"Make a person a member, or give a member another role."`
-	Expel  expel  `cmd:"" help:"Remove a member. Their next request is refused."`
+	List   list   `cmd:"" default:"withargs" help:"List organizations."`
+	Show   show   `cmd:"" help:"Show the members and open invitations of an organization."`
+	Create create `cmd:"" help:"Create an organization."`
+	Rename rename `cmd:"" help:"Rename an organization."`
+	Delete remove `cmd:"" help:"Delete an organization with its memberships and invitations."`
+	Add    add    `cmd:"" help:"Add a person as a member, or change the role of a member."`
+	Expel  expel  `cmd:"" help:"Remove a member. Codegrant refuses their next request."`
 	Invite invite `cmd:"" help:"Invite an e-mail address, or invite it again."`
-	Revoke revoke `cmd:"" help:"Take an invitation back."`
+	Revoke revoke `cmd:"" help:"Revoke an invitation."`
 }
 
 // opened is a database with organisations.
@@ -41,7 +41,7 @@ type opened struct {
 	by       string
 }
 
-var errOff = errors.New("the configuration has no organisations; write organizations: true")
+var errOff = errors.New("the configuration has no organizations; set organizations: true")
 
 // uses are what the commands look at: links of invitations are on the site of a pool.
 var uses = append([]string{"organizations", "webhooks", "base_url", "pools.base_url", "pools.prefix", "pools.callback_url"}, parts.UsesPeople...)
@@ -111,7 +111,7 @@ func organizations(ctx context.Context, o *parts.Opened, s *settings.Settings, m
 		return nil, err
 	}
 	if _, err := store.List(ctx, ""); err != nil {
-		return nil, fmt.Errorf("%w; if the tables of organisations are missing, run codegrant migrate", err)
+		return nil, fmt.Errorf("%w; if the tables of organizations are missing, run codegrant migrate", err)
 	}
 	return store, nil
 }
@@ -130,7 +130,7 @@ type listed struct {
 
 type list struct {
 	parts.Inspection
-	After string `env:"-" placeholder:"ID" help:"Go on after a page, with the id that it ended with."`
+	After string `env:"-" placeholder:"ID" help:"Continue after the last ID of the previous page."`
 }
 
 // Help is shown by codegrant orgs list --help.
@@ -162,7 +162,7 @@ func (c list) Run(ctx context.Context, out *terminal.Streams) error {
 		return terminal.PrintJSON(out.Stdout, map[string]any{"organizations": all})
 	}
 	if len(rows) == 0 {
-		_, err := fmt.Fprintln(out.Stdout, "there are no organisations")
+		_, err := fmt.Fprintln(out.Stdout, "there are no organizations")
 		return err
 	}
 	return terminal.Table(out.Stdout, "ID\tCREATED\tNAME", rows)
@@ -171,12 +171,12 @@ func (c list) Run(ctx context.Context, out *terminal.Streams) error {
 // one names an organisation.
 type one struct {
 	parts.Inspection
-	Organization string `arg:"" help:"Id of the organisation, as it is listed."`
+	Organization string `arg:"" help:"ID of the organization, from codegrant orgs list."`
 }
 
 type show struct {
 	one
-	After int64 `env:"-" placeholder:"ID" help:"Go on after a page of members, with the id that it ended with."`
+	After int64 `env:"-" placeholder:"ID" help:"Continue after the last ID of the previous page of members."`
 }
 
 type member struct {
@@ -242,7 +242,7 @@ func (c show) Run(ctx context.Context, out *terminal.Streams) error {
 
 type create struct {
 	parts.Inspection
-	Name string `arg:"" help:"Name that people read."`
+	Name string `arg:"" help:"Name of the organization."`
 }
 
 func (c create) Run(ctx context.Context, out *terminal.Streams) error {
@@ -265,7 +265,7 @@ func (c create) Run(ctx context.Context, out *terminal.Streams) error {
 
 type rename struct {
 	one
-	Name string `arg:"" help:"Its name from now on."`
+	Name string `arg:"" help:"New name of the organization."`
 }
 
 func (c rename) Run(ctx context.Context, out *terminal.Streams) error {
@@ -288,7 +288,7 @@ func (c one) run(ctx context.Context, out *terminal.Streams, need need, event st
 
 type remove struct {
 	one
-	Yes bool `env:"-" help:"Do it. Without it, it is said what would be done."`
+	Yes bool `env:"-" help:"Make the change. Without it, the command prints what it would do."`
 }
 
 func (c remove) Run(ctx context.Context, out *terminal.Streams) error {
@@ -311,7 +311,7 @@ func (c remove) Run(ctx context.Context, out *terminal.Streams) error {
 type add struct {
 	one
 	Who  string `arg:"" help:"Person: row, sub, username, or e-mail address that the pool has verified."`
-	Role string `env:"-" placeholder:"ROLE" help:"Role. Defaults to the last one of the configuration."`
+	Role string `env:"-" placeholder:"ROLE" help:"Role of the member. Defaults to the last role in the configuration."`
 }
 
 // lastRole is the one that manages least.
@@ -359,16 +359,16 @@ func (c expel) Run(ctx context.Context, out *terminal.Streams) error {
 
 type invite struct {
 	one
-	Email    string `arg:"" help:"Address that is invited."`
-	Role     string `env:"-" placeholder:"ROLE" help:"Role. Defaults to the last one of the configuration."`
+	Email    string `arg:"" help:"E-mail address to invite."`
+	Role     string `env:"-" placeholder:"ROLE" help:"Role of the member. Defaults to the last role in the configuration."`
 	Language string `env:"-" default:"en" placeholder:"TAG" help:"Language of the mail, such as de: one of those that the pages have."`
-	Print    bool   `env:"-" help:"Print the link in place of sending it. A person with the link and the address can accept."`
+	Print    bool   `env:"-" help:"Print the link instead of sending it. A person with the link and the address can accept."`
 }
 
 // Help is shown by codegrant orgs invite --help.
 func (invite) Help() string {
 	return `Sends an invitation to an address, through organizations.smtp of the configuration. An
-address that was invited before gets another link, and the one before is worth nothing.
+address that was invited before gets a new link, and the earlier link stops working.
 
 Examples:
   codegrant orgs invite org_f2k7q3mx5tzyw4hbdn6sajrepc bob@example.com
@@ -401,7 +401,7 @@ func (c invite) Run(ctx context.Context, out *terminal.Streams) error {
 
 type revoke struct {
 	one
-	Invitation string `arg:"" help:"Id of the invitation, as codegrant orgs show has it."`
+	Invitation string `arg:"" help:"ID of the invitation, from codegrant orgs show."`
 }
 
 func (c revoke) Run(ctx context.Context, out *terminal.Streams) error {

@@ -169,7 +169,7 @@ func TestOrgs(t *testing.T) {
 	run(0, "show", acme)
 	run(0, "delete", acme, "--yes")
 	run(1, "show", acme)
-	if stdout, _ = run(0, "list"); !strings.Contains(stdout, "there are no organisations") {
+	if stdout, _ = run(0, "list"); !strings.Contains(stdout, "there are no organizations") {
 		t.Errorf("%s", stdout)
 	}
 }

@@ -23,7 +23,7 @@ func (o *opened) person(ctx context.Context, name string) (replica.User, error) 
 	all = slices.DeleteFunc(all, func(u replica.User) bool { return !u.EmailVerified })
 	switch len(all) {
 	case 0:
-		return replica.User{}, fmt.Errorf("the replica has nobody whose address %s is verified; name the person by their sub, or by a username that is no address: codegrant users list --search %s", name, name)
+		return replica.User{}, fmt.Errorf("the replica has no person whose address %s is verified; use the sub of the person, or a username that is not an address: codegrant users list --search %s", name, name)
 	case 1:
 		return all[0], nil
 	}

@@ -33,7 +33,7 @@ func sendMail(ctx context.Context, to settings.SMTP, m organization.Mail) error 
 		return err
 	}
 	if message.To(m.To) != nil { // which repeats the address
-		return errors.New("the address of the invitation is none")
+		return errors.New("the address of the invitation is not an e-mail address")
 	}
 	message.Subject(m.Subject)
 	message.SetGenHeader("Content-Language", m.Language)

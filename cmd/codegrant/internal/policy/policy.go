@@ -21,7 +21,7 @@ import (
 
 // Command is codegrant policy.
 type Command struct {
-	Test test `cmd:"" default:"withargs" help:"Run test cases against the policies, and print those that are decided otherwise."`
+	Test test `cmd:"" default:"withargs" help:"Run test cases against the policies, and print the cases with an unexpected decision."`
 }
 
 type test struct {

@@ -39,7 +39,7 @@ type Command struct {
 	AsAWS       bool     `name:"as-aws" help:"Answer for the hosts of Amazon, as an HTTPS proxy, for programs whose endpoint you cannot set."`
 	Pass        []string `placeholder:"HOST" help:"With --as-aws: also connect to this host, to *.name, or to * for all."`
 
-	Command []string `arg:"" optional:"" passthrough:"" name:"run -- COMMAND" help:"Run one command with the pool in place of Amazon, and stop when it ends."`
+	Command []string `arg:"" optional:"" passthrough:"" name:"run -- COMMAND" help:"Run one command with the pool instead of Amazon, and stop when it ends."`
 
 	InsecureListen bool `help:"Allow a listen address that other machines can reach. Anybody who reaches it can sign in as anybody."`
 	Quiet          bool `short:"q" help:"Log only faults. You then see the codes that Cognito would send only on the page /codes."`
@@ -136,7 +136,7 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 		c.Region = "eu-west-1"
 	}
 	if c.AsAWS && (c.HTTPS || c.InsecureListen) {
-		return errors.New("with --as-aws the pool is on this machine alone, and has its own certificates: leave out --https and --insecure-listen")
+		return errors.New("--as-aws listens only on this machine and creates its own certificates; remove --https and --insecure-listen")
 	}
 	seed := localpool.DefaultSeed(c.App)
 	if c.Region != "" {

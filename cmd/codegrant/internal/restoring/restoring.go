@@ -18,14 +18,14 @@ import (
 // Command is codegrant restore.
 type Command struct {
 	parts.Inspection
-	User      string  `env:"-" placeholder:"WHO" help:"One person: row or sub, or what the replica knows of a deleted person."`
-	Group     string  `env:"-" placeholder:"NAME" help:"People who were in this group then."`
-	Everybody bool    `env:"-" help:"Everybody whom the pool had then."`
-	AsOf      string  `env:"-" placeholder:"TIME" help:"The time to go back to: 2026-03-01T12:00:00Z, 2026-03-01 (its beginning, UTC), or a time ago, such as 36h."`
-	LostSince string  `env:"-" placeholder:"TIME" help:"Everybody whom the pool has lost since this time, as they were last. Instead of --everybody and --as-of."`
-	Into      string  `env:"-" placeholder:"NAME" help:"Make the people in this other pool of the configuration, those who are not there."`
-	Share     float64 `env:"-" default:"0.8" placeholder:"N" help:"Part of Cognito's default quotas to use. Defaults to 0.8."`
-	Yes       bool    `env:"-" help:"Do it. Without it, the command prints the plan."`
+	User      string  `env:"-" placeholder:"WHO" help:"One person: row, sub, username or e-mail address in the replica. You can also name a deleted person."`
+	Group     string  `env:"-" placeholder:"NAME" help:"All people who were in this group at that time."`
+	Everybody bool    `env:"-" help:"All people who were in the pool at that time."`
+	AsOf      string  `env:"-" placeholder:"TIME" help:"Time to go back to: 2026-03-01T12:00:00Z, 2026-03-01 (start of the day, UTC), or how long ago, such as 36h."`
+	LostSince string  `env:"-" placeholder:"TIME" help:"All people that the pool has lost since this time, in their last state. Use it instead of --everybody and --as-of."`
+	Into      string  `env:"-" placeholder:"NAME" help:"Create the people in this other pool of the configuration, if they are not there."`
+	Share     float64 `env:"-" default:"0.8" placeholder:"N" help:"Share of Cognito's default quotas to use. Defaults to 0.8."`
+	Yes       bool    `env:"-" help:"Make the changes. Without it, the command prints the plan."`
 
 	From      string   `env:"-" type:"path" placeholder:"FILE" help:"Read this backup into the database, and ask no pool."`
 	Identity  []string `type:"path" placeholder:"FILE" help:"With --from: file with the secret key that opens the backup."`
@@ -34,14 +34,15 @@ type Command struct {
 
 // Help is shown by codegrant restore --help.
 func (Command) Help() string {
-	return `Makes people again whom the pool no longer has, as the replica's history knows them:
-attributes, groups, whether they were disabled. They get a new sub from the pool, and keep
-their user id here. It changes nobody whom the pool still has, unless you say --overwrite:
-the plan lists those who were otherwise then. If the command is cut off, run it again.
+	return `Creates users again that were deleted from the pool, with the attributes and groups that
+they had in the replica's history, and disables them if they were disabled. They get a new
+sub from the pool, and keep their user id in the replica. The command does not change users
+that the pool still has, unless you set --overwrite: the plan lists those that were
+different then. If the command is interrupted, run it again.
 
-People choose a new password by "Forgot your password?". Authenticator apps and passkeys
-are lost with the pool's user. The history must reach back: replica: {history: 720h}. Run
-codegrant sync --full first, so that the replica knows whom the pool has lost.
+People choose a new password with "Forgot your password?". Their authenticator apps and
+passkeys are lost. The history must reach back to that time: replica: {history: 720h}. Run
+codegrant sync --full first, so that the replica knows which users are missing.
 
 Needs cognito-idp:AdminGetUser, AdminCreateUser, AdminSetUserPassword, AdminDisableUser,
 CreateGroup and AdminAddUserToGroup; iam:PassRole for groups with a role. With --overwrite
@@ -98,7 +99,7 @@ func (c Command) Validate() error {
 		}
 	}
 	if n != 1 {
-		return errors.New("say whom: --user, --group or --everybody; or name a backup with --from")
+		return errors.New("set one of --user, --group and --everybody; or name a backup with --from")
 	}
 	return nil
 }

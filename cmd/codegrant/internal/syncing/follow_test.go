@@ -196,7 +196,7 @@ func TestSync_OnePerson(t *testing.T) {
 	if stdout, stderr := w.sync(1, "--user", "nobody", "--user", "bob"); !strings.Contains(stderr, "the replica has nobody") || !strings.Contains(stdout, "bob") {
 		t.Errorf("nobody: %s %s", stdout, stderr)
 	}
-	if _, stderr := w.sync(1, "--pool", "shop", "--user", "00000000-0000-0000-0000-000000000000"); !strings.Contains(stderr, "nor in the replica, has the sub") {
+	if _, stderr := w.sync(1, "--pool", "shop", "--user", "00000000-0000-0000-0000-000000000000"); !strings.Contains(stderr, "nor the replica has a person with the sub") {
 		t.Errorf("nobody's sub: %s", stderr)
 	}
 }

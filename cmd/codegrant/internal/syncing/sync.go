@@ -17,7 +17,7 @@ import (
 type Command struct {
 	parts.Inspection
 	Full      bool          `help:"Read the members of every group, not only of new and changed ones."`
-	Status    bool          `env:"-" help:"Print the last passes and when the next one is due, from the database, and make none."`
+	Status    bool          `env:"-" help:"Print the last passes and the time of the next one, from the database. Do not run a pass."`
 	DryRun    bool          `help:"Print what a pass would change, and change nothing."`
 	User      []string      `env:"-" placeholder:"WHO" sep:"none" help:"Update only these people: sub, or username, e-mail address or row of the replica. May be repeated. With --full, their groups, too."`
 	Follow    bool          `help:"Make a pass, then follow events. Passes continue, in case events are lost."`
@@ -84,7 +84,7 @@ func (c Command) Validate() error {
 	case len(c.User) > 0 && (c.Follow || c.DryRun || c.Every != 0):
 		return errors.New("--user updates people once: leave out --follow, --dry-run and --every")
 	case c.Follow && c.DryRun:
-		return errors.New("--follow changes things: it does not go with --dry-run")
+		return errors.New("--follow changes the replica; remove --follow or --dry-run")
 	case c.Every < 0:
 		return errors.New("--every cannot be below 0")
 	}

@@ -79,7 +79,7 @@ func (s *syncing) lookUpOne(ctx context.Context, who string) (found []lookedUp, 
 		}
 		after, err := look(ctx, subject)
 		if errors.Is(err, directory.ErrNotFound) {
-			unknown = fmt.Errorf("nobody in pool %s, nor in the replica, has the sub %s", p.name, who)
+			unknown = fmt.Errorf("neither pool %s nor the replica has a person with the sub %s", p.name, who)
 			continue
 		}
 		if err != nil {
