@@ -83,10 +83,10 @@ type Config struct {
 	Sessions session.Store
 
 	// CookieSessions keeps sessions in the browser, sealed with Keys and split over
-	// as many cookies as they need, for services that have no store. What a store
-	// gives is then missing: nobody but the browser can end a session, a copy of
-	// the cookies outlives a sign-out by the access token's life in other processes,
-	// and each process refreshes by itself, so that rotation of refresh tokens
+	// as many cookies as they need, for services that have no store. Only the
+	// browser can then end a session. In other processes, a copy of the cookies
+	// stays valid after a sign-out until the access token expires. Each process
+	// refreshes by itself, so the rotation of refresh tokens
 	// needs a grace period. Set Keys, or a restart signs everybody out. Defaults to false.
 	CookieSessions bool
 
@@ -219,8 +219,8 @@ type Config struct {
 	TrustedOrigins []string
 
 	// InsecureNoCrossOriginProtection turns off the refusal of unsafe requests
-	// that other sites make a signed-in browser send. Whoever sets it must
-	// protect every handler against CSRF in another way.
+	// that other sites make a signed-in browser send. If you set it, protect
+	// every handler against CSRF in another way.
 	InsecureNoCrossOriginProtection bool
 
 	// CloudFront gives signed-in browsers signed cookies for private files, with
@@ -238,11 +238,11 @@ type Config struct {
 	// to [slog.Default].
 	Logger *slog.Logger
 
-	// OnWork hears of work that goes on beside requests and takes more than one
-	// call, [WorkRefresh] or [WorkRevocation], as it begins: for traces. ctx has
-	// the values of the request that caused the work. It returns the context that
-	// the work goes on with, made from ctx, and what is called with the outcome.
-	// Defaults to nobody.
+	// OnWork is called when work of more than one call begins beside requests:
+	// [WorkRefresh] or [WorkRevocation]. Use it for traces. ctx has the values of
+	// the request that caused the work. OnWork returns the context for the work,
+	// made from ctx, and a function that is called with the outcome.
+	// Defaults to none.
 	OnWork func(ctx context.Context, work string) (context.Context, func(error))
 
 	// Now is the clock. Defaults to [time.Now].

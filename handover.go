@@ -28,7 +28,7 @@ type handOver struct {
 	IDToken      cognito.Secret `json:"id_token"`
 	AccessToken  cognito.Secret `json:"access_token"`
 	RefreshToken cognito.Secret `json:"refresh_token"`
-	// What else a token endpoint says is allowed for, and not needed.
+	// Other members of a token response are accepted and ignored.
 	TokenType string          `json:"token_type"`
 	ExpiresIn json.RawMessage `json:"expires_in"`
 }

@@ -27,7 +27,7 @@ type problemDocument struct {
 	LoginURL    string `json:"login_url,omitempty"`
 	Correlation string `json:"correlation,omitempty"`
 
-	// What a sign-in is to bring, where one is not enough (RFC 9470).
+	// Requirements for a new sign-in, if the present one is not enough (RFC 9470).
 	ACRValues []string `json:"acr_values,omitempty"`
 	MaxAge    int64    `json:"max_age,omitempty"` // seconds
 }

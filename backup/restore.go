@@ -25,9 +25,9 @@ type Options struct {
 	// Identities decrypt the file. Required.
 	Identities []age.Identity
 
-	// Overwrite has rows of the file replace those of the same person, group or
-	// organisation, memberships and history included. Whoever is in the database alone
-	// stays as they are. Without it the database has to be empty.
+	// Overwrite replaces the rows of a person, group or organization that is also in the
+	// file, with memberships and history. Others in the database stay as they are. Without
+	// Overwrite, the database must be empty.
 	Overwrite bool
 }
 

@@ -63,12 +63,12 @@ type Config struct {
 	// replica, those of each refresh. It ends sooner with the session. Defaults to 24 hours; at most 90 days.
 	GrantLifetime time.Duration
 
-	// Wait says how long whoever sends a request has to wait before they may register a
-	// client or have a document fetched; 0: they may now. Defaults to 20 in a minute from
-	// one address, an IPv6 network of 64 bits counting as one.
+	// Wait returns how long the sender of a request must wait before it may register a
+	// client or have a document fetched. 0: it may now. Defaults to 20 a minute for one
+	// address. An IPv6 network of 64 bits counts as one address.
 	Wait func(*http.Request) time.Duration
-	// HTTPClient fetches documents. Whoever sets it keeps it from private addresses.
-	// Defaults to one that reaches public addresses alone.
+	// HTTPClient fetches documents. If you set it, make sure that it does not reach private
+	// addresses. Defaults to a client that reaches only public addresses.
 	HTTPClient *http.Client
 	// OnEvent hears of what was given and refused, for who counts. It is called while
 	// somebody waits. Defaults to nobody.

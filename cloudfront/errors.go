@@ -2,7 +2,8 @@ package cloudfront
 
 import "errors"
 
-// What configuration and signing refuse. Errors wrap one of these and name the value and the mend.
+// These are the faults of a configuration and of signing. Errors wrap one of them, name the
+// value, and say how to fix it.
 var (
 	// ErrKey refuses a signing key or its id.
 	ErrKey = errors.New("signing key refused")

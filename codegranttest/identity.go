@@ -20,8 +20,7 @@ import (
 //
 // A handler behind Require or Identify can be tested in the same way: they take id for
 // what the request proves, and Require asks its permissions about it, as they are. So do
-// Recheck and Watch. What a request that another site caused would meet is for a test
-// with a [Browser].
+// Recheck and Watch. To test a request that another site caused, use a [Browser].
 //
 // It panics where no test is running.
 func WithIdentity(ctx context.Context, id *codegrant.Identity) context.Context {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// What a fault means. Every error of [Client.Exchange], [Client.Refresh] and
+// These are the kinds of faults. Every error of [Client.Exchange], [Client.Refresh] and
 // [Client.Revoke] is exactly one of these, for [errors.Is].
 var (
 	// ErrInvalid: the pool refused what was sent. Sending it again will not help.
@@ -14,8 +14,8 @@ var (
 	// ErrUnavailable: the pool did not answer, or not with anything of use. It
 	// says nothing about what was sent. See [UnavailableError].
 	ErrUnavailable = errors.New("pool unavailable")
-	// ErrMisconfigured: the app client is at fault, not the person. An
-	// operator has to mend the settings; nobody's session is worth less for it.
+	// ErrMisconfigured: the app client is wrong, not the person. An operator
+	// must fix the settings. Sessions stay valid.
 	ErrMisconfigured = errors.New("app client misconfigured")
 )
 

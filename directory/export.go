@@ -162,9 +162,9 @@ type jsonGroup struct {
 //	{"Users": [{"Username": "alice", "Enabled": true, "UserStatus": "CONFIRMED",
 //	  "Attributes": [{"Name": "sub", "Value": "…"}], "Groups": ["admins"]}]}
 //
-// The member Groups of users has to be added to what AWS prints. Where there is no
-// Groups anywhere, the export does not know of groups. What an object has beside
-// is skipped.
+// You must add the member Groups of users to the output of AWS. If there is no Groups at
+// all, the export has no data about groups. Other members of an object are
+// skipped.
 func ReadJSON(r io.Reader, asOf time.Time) (*Export, error) {
 	e := newExport(asOf)
 	d := json.NewDecoder(r)

@@ -43,8 +43,8 @@ type progress struct {
 	// LastFull is when the last full pass that was finished began.
 	LastFull time.Time
 
-	// Last is the pass before this one that was done, and Fault why this one was
-	// left: nil, it was not, or is gone on with.
+	// Last is the last finished pass before this one. Fault says why this pass was
+	// interrupted. Nil: it was not, or it continues.
 	Last  *Report    `json:",omitempty"`
 	Fault *passFault `json:",omitempty"`
 }

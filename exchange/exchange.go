@@ -24,9 +24,8 @@ type Config struct {
 	// them that the person's own has too; a session of the person's own, by an [Issuer],
 	// gives all. None: those of the person's token.
 	Scopes []string
-	// Actor has tokens say that the service that hands them on acts for the person (act).
-	// Without it, they look as if the person had come. Who has acted before is in them
-	// either way.
+	// Actor adds to tokens that this service acts for the person (act). Without it, a token
+	// looks like a token of the person. Earlier actors are in the token in both cases.
 	Actor bool
 	// By issues them: a [Pool] or an [Issuer].
 	By By
@@ -124,10 +123,10 @@ func isVisible(text string) bool {
 	return true
 }
 
-// Token returns a token of somebody for the service. An error is
-// [codegrant.ErrForbidden] where the exchange was refused, and [codegrant.ErrUnavailable]
-// where the pool does not answer, or an operator has to mend the settings first. Either
-// is the answer to all who ask the same, for a moment.
+// Token returns a token of a person for the service. The error is
+// [codegrant.ErrForbidden] if the exchange was refused. It is
+// [codegrant.ErrUnavailable] if the pool does not answer, or if an operator must fix the
+// settings first. Token returns the same error for the same request for a moment.
 func (t *Tokens) Token(ctx context.Context, id *codegrant.Identity) (string, error) {
 	if id == nil || id.Machine || id.Subject == "" {
 		t.event(ctx, Refused, 0)

@@ -24,8 +24,8 @@ type Pass struct {
 
 type roomKey struct{}
 
-// WithRoom bounds what a [Pass] sets, in bytes, for a proxy that can be told no more. Who
-// needs more of it is refused by [Gateway.CheckOriginal], with [TooLarge].
+// WithRoom limits the headers that a [Pass] sets, in bytes, for a proxy with limited
+// buffers. If a person needs more, [Gateway.CheckOriginal] refuses, with [TooLarge].
 func WithRoom(ctx context.Context, bytes int) context.Context {
 	return context.WithValue(ctx, roomKey{}, bytes)
 }

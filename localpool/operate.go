@@ -29,7 +29,7 @@ func (s *Server) Advance(by time.Duration) { s.clock.ahead.Add(int64(by)) }
 // Snapshot returns all that the pool keeps, keys included, as a state file has it.
 func (s *Server) Snapshot() ([]byte, error) { return s.state.Snapshot() }
 
-// Restore replaces all that the pool keeps by a snapshot. Sign-ins under way end.
+// Restore replaces all data of the pool with a snapshot. Sign-ins in progress end.
 func (s *Server) Restore(snapshot []byte) error {
 	if err := s.state.Restore(snapshot); err != nil {
 		return fmt.Errorf("local pool: %w", err)

@@ -73,7 +73,7 @@ type PoolSeed struct {
 
 // RegistrationSeed is who may register clients (RFC 7591), and for what.
 type RegistrationSeed struct {
-	Open   bool     `yaml:"open"`   // whoever asks; default those with an access token of the scope aws.cognito/dcr/register
+	Open   bool     `yaml:"open"`   // anybody may register; by default, only holders of an access token with the scope aws.cognito/dcr/register
 	Scopes []string `yaml:"scopes"` // beside openid, email, phone and profile
 }
 

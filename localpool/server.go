@@ -51,9 +51,9 @@ type Config struct {
 	// Region is that of pools which calls make that are of no region. Defaults to that
 	// of the first pool.
 	Region string
-	// AsAWS has the pools named as Amazon names them, in tokens and in discovery. It
-	// needs pools whose ids begin with a region. Who is to reach them by these names
-	// goes to [Server.ServeAWS].
+	// AsAWS gives the pools Amazon's host names, in tokens and in discovery. It needs
+	// pools whose IDs begin with a region. Programs reach these names through
+	// [Server.ServeAWS].
 	AsAWS bool
 	// Logger receives what Cognito would send by e-mail. Defaults to
 	// [slog.Default].
@@ -243,8 +243,8 @@ func isLoopback(host string) bool {
 	return err == nil && addr.IsLoopback()
 }
 
-// CheckListen refuses an address that other machines reach: whoever does could
-// sign in as anybody.
+// CheckListen refuses an address that other machines can reach: anybody there could
+// sign in as any person.
 func CheckListen(address string) error {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {

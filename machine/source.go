@@ -93,12 +93,12 @@ func New(config Config) (*Source, error) {
 // Token is [Source.TokenContext] for who has no context.
 func (s *Source) Token() (*oauth2.Token, error) { return s.TokenContext(context.Background()) }
 
-// TokenContext returns a token that is good. It waits for one where there is none.
+// TokenContext returns a valid token. If there is none yet, it waits for one.
 //
-// An error that is [cognito.ErrUnavailable] says that the pool did not answer: try again.
-// Any other is a refusal that an operator has to mend, a [cognito.ErrMisconfigured] or a
-// [cognito.ErrInvalid]. Either is the answer to all callers for a moment, so that a pool
-// that has trouble is not asked by each of them.
+// An error that is [cognito.ErrUnavailable] means that the pool did not answer: try again.
+// After a [cognito.ErrMisconfigured] or a [cognito.ErrInvalid], an operator must fix the
+// settings. All callers get the same error for a moment, so that they do not all ask a
+// pool that has trouble.
 func (s *Source) TokenContext(ctx context.Context) (*oauth2.Token, error) {
 	s.mu.Lock()
 	now := s.now()

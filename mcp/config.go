@@ -59,7 +59,7 @@ type Config struct {
 
 	// InsecureNoAudience accepts tokens that are bound to no resource, beside those that
 	// are to this one. Pools of the Lite plan, and clients that do not ask for a resource,
-	// have no others. Whoever holds such a token for another service of the pool's can
+	// have no others. The holder of such a token for another service of the pool can
 	// then use it here. Tokens that are bound to something else are refused all the same.
 	InsecureNoAudience bool
 
@@ -254,7 +254,7 @@ func checkScopes(field string, scopes []string) error {
 	return nil
 }
 
-// Metadata answers with the resource's metadata, to whoever asks.
+// Metadata answers with the metadata of the resource, to anybody.
 func (res *Resource) Metadata() http.Handler { return document(res.metadata) }
 
 func document(text []byte) http.Handler {

@@ -49,10 +49,10 @@ type ArrivalConfig struct {
 	OldClientID     string
 	OldClientSecret cognito.Secret // of that client, if it has one
 
-	// WithoutSecondFactor lets people come with their password alone who have a second
-	// factor at the old pool. A second factor does not move. Defaults to false: they are
-	// refused. A new pool that requires a second factor is no help: it would be that of
-	// whoever has the password.
+	// WithoutSecondFactor lets people who have a second factor at the old pool come with
+	// their password alone. A second factor does not move. Defaults to false: these people
+	// are refused. A new pool that requires a second factor does not help: the first person
+	// who has the password would set it up.
 	WithoutSecondFactor bool
 
 	// ForgotPassword lets people come by "forgot password", too: the new pool sends a code

@@ -294,11 +294,11 @@ type Drained struct {
 	SecondFactor int `json:"second_factor"` // left out: they have a second factor, which does not move
 }
 
-// Drain ends the move: whoever has not come yet is made in the new pool, in their groups,
-// with a password that nobody knows. They come by "forgot password", to the address or
-// number that the old pool has verified. Whoever has none, only an operator can help: it
-// is logged. Nobody is sent anything. People who are disabled or never confirmed their
-// account are left out. With dry it writes nothing.
+// Drain ends the move. It creates the people who have not come yet in the new pool, in
+// their groups, with a password that nobody knows. They come with "forgot password", by an
+// address or number that the old pool has verified. Drain logs people without one: only an
+// operator can help them. It sends no messages. It leaves out people who are disabled or
+// never confirmed their account. With dry, it writes nothing.
 func (m *Move) Drain(ctx context.Context, dry bool) (d Drained, err error) {
 	d.Federated = make(map[string]int)
 	there, err := m.arrived(ctx, &d.Report)

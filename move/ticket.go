@@ -30,9 +30,10 @@ const KeySize = 32
 var ErrTicket = errors.New("the attribute " + Attribute + " is no ticket of this move: the trigger has another key or other pools, or somebody has written it")
 
 // Tickets say who somebody was in the old pool. A ticket is the old sub and a MAC over it
-// and both pools (HMAC-SHA256). Whoever can write somebody's ticket into their own
-// attribute says that they are them: so no app client may write it, and the replica takes
-// one live identity of the new pool for each person, and refuses a second. Make one with [NewTickets]; it is safe for concurrent use.
+// and both pools (HMAC-SHA256). A person who can write the ticket of another into their own
+// attribute can become that other person. Therefore no app client may write the attribute,
+// and the replica refuses a second live identity of the new pool for a person. Make Tickets
+// with [NewTickets]. They are safe for concurrent use.
 type Tickets struct {
 	// Providers are identity providers that have the same name and the same accounts in
 	// both pools. Their people have no password and no ticket: they are known by the

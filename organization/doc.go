@@ -5,15 +5,15 @@
 // database of the replica ([Store]), the one organisation that is the active one of a
 // session, and the endpoint and pages where people switch, leave and invite ([Pages]).
 //
-//   - Who is a member is looked up with each request of a person, by one statement. So
-//     whoever is removed is out with their next request, at every process.
+//   - Each request of a person looks up the membership, by one statement. A removed
+//     member is out with their next request, on every process.
 //   - A membership is of a person: of all identities that are linked to one. Rows stay with
 //     the identity that they were made for, and follow it when people are merged or unlinked.
 //   - The roles are the application's. The first one manages: it invites and removes. An
 //     organisation that has somebody in it never loses the last of them.
 //   - An invitation is for one address and one role, can be used once, and ends by itself.
-//     The table has a hash of its token. Whoever accepts has to have that address, verified
-//     by the pool.
+//     The table has a hash of its token. A person who accepts must have that address,
+//     verified by the pool.
 //
 // It refuses to make anybody a member by an address that the pool has not verified, to act
 // for machines, and to ask the pool about memberships. It leans on the rows of the replica,

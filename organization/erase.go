@@ -8,10 +8,11 @@ import (
 	"github.com/codegrant/codegrant/replica"
 )
 
-// Erase removes people from every organisation, in a transaction of the caller's: as
-// members, by any identity, what their sessions have chosen, invitations to the addresses that
-// their pool has verified, and their names as of whoever added or invited others. An organisation may be without a manager afterwards: nobody may refuse an
-// erasure. It returns how many rows are gone, by what they were.
+// Erase removes people from every organization, in a transaction of the caller. It removes
+// memberships of all identities, choices of their sessions, and invitations to addresses
+// that the pool has verified. It also removes their names where they added or invited
+// others. An organization may have no manager afterwards: nobody may refuse an erasure.
+// Erase returns the number of removed rows, by kind.
 func (s *Store) Erase(ctx context.Context, tx *sql.Tx, identities []replica.User) (map[string]int64, error) {
 	removed := make(map[string]int64)
 	del := func(what, statement string, args ...any) error {

@@ -46,9 +46,9 @@ func lower(text string) string {
 	}, text)
 }
 
-// Invite invites an address in a role, and returns the token, which goes to that address and
-// nowhere else: the table has a hash of it. Whoever was invited before is invited anew: the
-// token of before is worth nothing, and the time begins again.
+// Invite invites an address in a role, and returns the token. Send the token only to that
+// address: the table has just a hash of it. If the address was invited before, the earlier
+// token is no longer valid, and the time begins again.
 func (s *Store) Invite(ctx context.Context, organization, email, role, by string) (i Invitation, token string, err error) {
 	if email, err = addressed(email); err != nil {
 		return i, "", err
@@ -196,7 +196,7 @@ func (s *Store) invited(ctx context.Context, on asker, token string) (Invitation
 
 // Accept makes a person a member as an invitation says, once. They have to have the address
 // that was invited, verified by the pool: otherwise it is [ErrOtherAddress], and the
-// invitation waits on. Whoever is a member keeps their role.
+// invitation stays open. A person who is already a member keeps their role.
 func (s *Store) Accept(ctx context.Context, id *codegrant.Identity, token string) (Organization, error) {
 	const what = "accept an invitation"
 	if id == nil || id.Machine || id.Actor != nil {

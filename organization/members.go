@@ -123,10 +123,10 @@ func hashed(text string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Active returns the organisation that a person acts for: the one that is chosen for the
-// session; where none was, the only one that they are in; else nil. Who is not in the chosen
-// one any more acts for none until they choose again. It is the value of
-// [codegrant.Config].Organization.
+// Active returns the organization that a person acts for. This is the one that they chose
+// in the session. Without a choice, it is the only one that they are in, or else nil. A
+// person who has left the chosen one acts for none until they choose again. Active is the
+// value of [codegrant.Config].Organization.
 func (s *Store) Active(ctx context.Context, id *codegrant.Identity) (*codegrant.Organization, error) {
 	_, m, err := s.of(ctx, id)
 	if err != nil || m == nil {
@@ -351,8 +351,8 @@ func (s *Store) roomFor(ctx context.Context, tx *sql.Tx, organization string, pe
 	return nil
 }
 
-// Remove takes a person out of an organisation: with their next request they do not act for
-// it any more. Whoever is not in it is [ErrNotFound].
+// Remove removes a person from an organization. With their next request, they do not act
+// for it any more. The error is [ErrNotFound] if the person is not a member.
 func (s *Store) Remove(ctx context.Context, organization string, user int64, by string) error {
 	return fail("remove a member", s.in(ctx, organization, func(tx *sql.Tx, o Organization) error {
 		r, err := s.rowsOf(ctx, tx, organization, user)

@@ -16,8 +16,8 @@ import (
 	"github.com/codegrant/codegrant"
 )
 
-// What keeps something from being done. Every other error says that the database did not do
-// what it was asked.
+// These errors say why an operation was refused. Every other error says that the database
+// failed.
 var (
 	ErrNotFound     = errors.New("there is no such organization, member or invitation")
 	ErrLastManager  = errors.New("it is the last one who manages the organization: let somebody else manage it first")
@@ -66,7 +66,7 @@ type Config struct {
 	Now func() time.Time
 }
 
-// What a [Change] says.
+// These are the values of a [Change].
 const (
 	Created            = "organization.created"
 	Renamed            = "organization.renamed"

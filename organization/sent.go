@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Bounds of the invitations that managers send in 24 hours. What operators send counts for
-// the address alone, and is not refused.
+// These are the limits for invitations that managers send in 24 hours. Invitations of
+// operators count only for the address, and are never refused.
 const (
 	MaxSentToAddress      = 5   // to one address, by all organisations together
 	MaxSentByPerson       = 100 // by one person

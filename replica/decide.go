@@ -128,7 +128,7 @@ func DecideLink(stored User, person int64, now time.Time) Change {
 
 // FirstOf returns the identity whose person stored, nil for nobody, becomes with s: at a
 // first sign-in, or when they first enter by one that began elsewhere, and where they are
-// linked to nobody. Whoever was unlinked later stays so.
+// linked to nobody. An identity that was unlinked later stays unlinked.
 func FirstOf(stored *User, s Snapshot) *Of {
 	if !s.SignIn && !s.Entering || stored != nil && (stored.LinkedTo != 0 || !stored.FirstSignIn.IsZero()) {
 		return nil

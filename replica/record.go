@@ -10,7 +10,7 @@ import (
 // ignore what they do not know.
 const RecordVersion = 1
 
-// What happened to a person, as a [Record] names it.
+// These are the names of events in a [Record].
 const (
 	EventCreated  = "created"   // the person is new
 	EventAdopted  = "adopted"   // an account that was there before is theirs now

@@ -112,7 +112,7 @@ const (
 
 // Validate reports every fault of s in one error that is [ErrInvalid]: what is
 // missing, too long, not UTF-8, or holds control characters. Custom attributes
-// may hold tabs and line breaks. [Snapshot.Fit] mends what can be.
+// may hold tabs and line breaks. [Snapshot.Fit] fixes some of these faults.
 func (s Snapshot) Validate() error {
 	var faults []error
 	fault := func(err error) {

@@ -3,10 +3,10 @@
 // [codegrant.Permission], for [codegrant.Auth.Require] and for a route of the gateway,
 // with the reason of a refusal in words, which the log and the policy tester print.
 //
-// It refuses to find out anything by itself. Who is asking, package codegrant says, and
-// where a request comes from, whoever knows the proxies in front. What is not certain
-// counts as a refusal: an address that is not verified, one that is malformed, a client
-// whose address no proxy has said.
+// It refuses to find out anything by itself. Package codegrant says who is asking. The
+// caller, who knows the proxies in front, says where a request comes from. Uncertain facts
+// count as a refusal: an address that is not verified, a malformed one, a client whose
+// address no proxy has sent.
 //
 // It leans on the root package's Permission, as an application does:
 //

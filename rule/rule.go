@@ -13,8 +13,8 @@ import (
 
 // Config names groups and roles.
 type Config struct {
-	// Includes says of a group which others it includes: whoever is in "admins" counts as
-	// in "editors" too, and in what "editors" includes. Names are compared byte for byte.
+	// Includes lists the groups that a group includes: a person in "admins" also counts as
+	// in "editors", and in the groups that "editors" includes. Names are compared byte by byte.
 	Includes map[string][]string
 	// Roles are by name.
 	Roles map[string]Role

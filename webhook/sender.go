@@ -15,8 +15,8 @@ import (
 	"github.com/codegrant/codegrant/replica/sqlreplica"
 )
 
-// Outbox is the source of changes, such as a [sqlreplica.Store]. What f writes through tx
-// is committed together with the removal of the changes.
+// Outbox is the source of changes, such as a [sqlreplica.Store]. Writes of f through tx
+// are committed together with the removal of the changes.
 type Outbox interface {
 	Outbox(ctx context.Context, n int, f func(ctx context.Context, tx *sql.Tx, entries []sqlreplica.Entry) error) (int, error)
 }

@@ -92,12 +92,13 @@ func New(c Config) *Marks {
 // Shared reports whether other processes see what is left here.
 func (m *Marks) Shared() bool { return m.store != nil }
 
-// NotBefore is when a person of the issuer was marked last; zero: never. What began
-// before proves nothing any more. It is answered from memory: only the first call, and
-// one after a minute without any, wait for a read, for half a second at most.
+// NotBefore returns the time of the last mark of a person of the issuer. Zero: never. A
+// token or session that began earlier is not valid any more. The answer comes from
+// memory. Only the first call, and a call after a minute without one, wait for a read,
+// for at most half a second.
 //
-// An error says that nobody could find out, because the store has never answered. Once
-// it has, it is no error that it is away: what was read goes on to count.
+// An error means that the store has never answered. If it fails later, NotBefore
+// continues to answer with the marks that it has read.
 func (m *Marks) NotBefore(ctx context.Context, issuer, subject string) (time.Time, error) {
 	if m.store != nil {
 		if !m.current.Load() {

@@ -193,7 +193,7 @@ func (m *Marks) pay(ctx context.Context) error {
 	return nil
 }
 
-// Close has nothing read any more, and waits for a read under way.
+// Close stops reading, and waits for a read in progress.
 func (m *Marks) Close() error {
 	r := &m.reader
 	r.mu.Lock()

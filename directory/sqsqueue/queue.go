@@ -119,8 +119,8 @@ func (q *Queue) Receive(ctx context.Context) ([]directory.Message, error) {
 	return messages, nil
 }
 
-// Done implements [directory.Queue]. It goes on with the other messages where one
-// cannot be taken from the queue, and says of how many it is so.
+// Done implements [directory.Queue]. If it cannot delete a message, it continues with the
+// other ones. The error has the number of messages that it could not delete.
 func (q *Queue) Done(ctx context.Context, messages []directory.Message) error {
 	var faults []error
 	left := 0

@@ -39,8 +39,8 @@ type Config struct {
 	// max_request_headers_kb, which is 60 by default. Defaults to 256 KiB.
 	MaxMessage int
 
-	// Drain is how long calls under way may go on once Serve is to end. Defaults
-	// to 10 seconds.
+	// Drain is how long calls in progress may continue after Serve is told to stop.
+	// Defaults to 10 seconds.
 	Drain time.Duration
 
 	// Logger receives what is refused before it comes to the gateway. Defaults to

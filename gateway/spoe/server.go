@@ -31,9 +31,9 @@ type Config struct {
 	// further: it sends what fits its tune.bufsize. Defaults to 256 KiB.
 	MaxFrame int
 
-	// MaxConnections bounds how many there are; further ones are closed at once.
-	// Each has at most 64 questions under way, and the next is read once one of
-	// them is answered. Defaults to 1024.
+	// MaxConnections limits the number of connections. Further ones are closed at
+	// once. Each has at most 64 questions in progress, and the next one is read when
+	// one of them is answered. Defaults to 1024.
 	MaxConnections int
 
 	// Timeout is how long one question may take. Keep it at HAProxy's timeout
@@ -44,8 +44,8 @@ type Config struct {
 	// timeout idle, so that HAProxy is the one who ends it. Defaults to 10 minutes.
 	Idle time.Duration
 
-	// Drain is how long questions under way may go on once Serve is to end. Defaults
-	// to 10 seconds.
+	// Drain is how long questions in progress may continue after Serve is told to
+	// stop. Defaults to 10 seconds.
 	Drain time.Duration
 
 	// Logger receives what is refused before it comes to the gateway. Defaults to

@@ -49,9 +49,9 @@ func New(c Config) (*StandIn, error) {
 	return &StandIn{pool: c.Pool, authority: c.Authority, pass: c.Pass, logger: c.Logger, dial: d.DialContext}, nil
 }
 
-// Serve serves on a listener of this machine until the context ends. What begins as
-// TLS does, is for a host of Amazon's; anything else is HTTP: the pool itself, and the
-// proxy's CONNECT.
+// Serve serves on a listener of this machine until the context ends. Connections that
+// begin with TLS are for a host of Amazon. Others are HTTP: the pool itself, and the
+// CONNECT of the proxy.
 func (s *StandIn) Serve(ctx context.Context, l net.Listener) error {
 	if err := localpool.CheckListen(l.Addr().String()); err != nil {
 		return errors.New("who stands in for Amazon's hosts listens on this machine alone: use 127.0.0.1")

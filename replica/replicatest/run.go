@@ -14,7 +14,7 @@ import (
 // Harness is how the suite gets at the stores that it tests.
 type Harness struct {
 	// New returns an empty store that is ready for use and shares nothing with
-	// any other. What it needs to clean up it leaves to t.Cleanup.
+	// any other. It registers its clean-up with t.Cleanup.
 	New func(t *testing.T, o Options) replica.Store
 
 	// Writes returns how many times the store has begun to write anything so far.

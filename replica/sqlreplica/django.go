@@ -26,7 +26,7 @@ import (
 //     From then on it is the pool's, and ends when the pool no longer states it:
 //     another backend may have written it from the pool's word before us. Once the
 //     pool has stated it and it is gone, nobody but the pool and a grant make it count
-//     again. What is to outlive the pool's word is granted with [Store.GrantLocalGroup].
+//     again. For memberships that the pool must not end, use [Store.GrantLocalGroup].
 //   - An account that was turned off in Django (is_active) is not enabled, whatever
 //     the pool says. One that the pool disables, or that a sweep finds deleted from
 //     it, is turned off, and on again when the pool enables or has it again.
@@ -53,9 +53,9 @@ type Django struct {
 	Unverified Unverified
 }
 
-// Unverified is what becomes of newcomers with an address that is not verified.
-// cognito_code_grant takes the account with that address all the same. Who is linked
-// already is known by the subject: to them all of this means nothing.
+// Unverified says what happens to new people with an address that is not verified.
+// cognito_code_grant gives them the account with that address. It does not apply to people
+// who are already linked: Codegrant knows them by the subject.
 type Unverified string
 
 const (

@@ -66,11 +66,11 @@ func (s *Store) DjangoAccounts(ctx context.Context) (accounts []DjangoAccount, e
 	return accounts, nil
 }
 
-// RelinkDjango makes an account that of the person whom issuer and subject name, whoever
-// was linked to it before and whatever account they had before: for people whose pool user
-// was made anew, and those whose account nothing but an operator can tell. What the pool
-// last said of either is forgotten, so that its next statement counts. An account that the
-// person leaves stays in Django as it is.
+// RelinkDjango links an account to the person that issuer and subject name. It replaces
+// earlier links of the account and of the person. Use it for people whose pool user was
+// created again, and for accounts that only an operator can assign. It forgets the last
+// data of the pool about both, so that the next data count. The earlier account of the
+// person stays in Django as it is.
 func (s *Store) RelinkDjango(ctx context.Context, account int64, issuer, subject string) error {
 	d, ok := s.tables.(djangoTables)
 	if !ok {

@@ -52,7 +52,7 @@
 // codegrant_confirmations and nothing else. On PostgreSQL, in tables of its own and
 // without OnChange, either costs two statements and no transaction: the first look,
 // and one that writes everything, the entry of the outbox included, provided that the
-// person is still as they were read. Who joins a group costs a look at it, and a group
+// person is still as they were read. A new member costs a look at the group, and a group
 // that is new the transaction, as does a default_transaction_isolation other than READ
 // COMMITTED. A batch costs about as many statements for a thousand people, in a
 // transaction that holds their rows: keep OnChange short. In Django's tables that is so

@@ -116,11 +116,11 @@ func (s *Store) historyStart(ctx context.Context) (since time.Time, err error) {
 	return since, err
 }
 
-// AsOf returns how people were at a time, given their rows as they are now. Who was not
-// in the replica then is left out; who was deleted then is marked so. It returns
-// [ErrNoHistory] where that cannot be told of one of them.
+// AsOf returns how people were at a time, given their present rows. It leaves out people
+// who were not in the replica then, and marks people who were deleted then. It returns
+// [ErrNoHistory] if the history of one of them does not reach back so far.
 //
-// Enabled is the pool's word alone, and LinkedTo whose identity it was then.
+// Enabled is the value of the pool alone. LinkedTo is the person of the identity then.
 func (s *Store) AsOf(ctx context.Context, users []replica.User, at time.Time) ([]replica.User, error) {
 	at = storedTime(at)
 	past := make(map[int64]replica.User)
@@ -182,8 +182,8 @@ func (s *Store) AsOf(ctx context.Context, users []replica.User, at time.Time) ([
 	return then, nil
 }
 
-// TrimHistory removes what is older than the history is to reach back, some entries at a
-// time, and returns how many. A trim that was cut off is gone on with by the next.
+// TrimHistory removes entries that are older than the history keeps, some at a time, and
+// returns how many. After an interruption, the next call continues.
 func (s *Store) TrimHistory(ctx context.Context) (removed int, err error) {
 	if s.history == nil {
 		return 0, nil

@@ -60,9 +60,9 @@ func (s *Store) Merge(ctx context.Context, from, into int64, by string) (replica
 	return told, nil
 }
 
-// Unlink makes an identity a person of its own again. What an application has moved when
-// it was merged stays where it is, unless OnChange moves it back. A change that is empty
-// says that the identity was linked to nobody.
+// Unlink makes an identity a person of its own again. Rows that an application moved at
+// the merge stay where they are, unless OnChange moves them back. An empty change means
+// that the identity was not linked.
 func (s *Store) Unlink(ctx context.Context, id int64) (replica.Change, error) {
 	var told replica.Change
 	err := s.again(ctx, func() error {

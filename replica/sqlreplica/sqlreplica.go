@@ -21,8 +21,8 @@ type Config struct {
 	Policy replica.Policy
 
 	// OnChange is called within the transaction that makes a change, after the
-	// replica's own rows are written, and only when something has changed. What
-	// it writes through tx is committed together with the change, or not at all.
+	// replica's own rows are written, and only when something has changed. Its
+	// writes through tx are committed together with the change, or not at all.
 	//
 	// An error that it returns undoes the change and is returned, wrapped, by
 	// the method that was called. It may be called again for the same change

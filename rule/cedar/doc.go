@@ -11,7 +11,8 @@
 //	context.token.scope, context.token.client_id      what the access token says
 //
 // It refuses to guess. Policies that do not fit their schema are a fault at the start, and
-// a forbid that cannot be evaluated is no permission, where Cedar by itself would leave it
-// out. Who is asking, package codegrant says. It is a package of its own so that only who
-// imports it compiles cedar-go, and it leans on the root package, as an application does.
+// a forbid that cannot be evaluated refuses the request, although Cedar itself would skip
+// it. Package codegrant says who is asking. It is a package of its own so that only
+// programs that import it compile cedar-go. It leans on the root package, as an application
+// does.
 package cedar

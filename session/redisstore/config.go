@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Config configures a [Store]. URL or Addresses is required. What is set in a field
-// goes before what the URL says of it. A Config holds passwords: printing it shows a
+// Config configures a [Store]. URL or Addresses is required. A field has priority over
+// the same setting in the URL. A Config has passwords: printing it shows a
 // placeholder.
 type Config struct {
 	// URL says where Redis is:
@@ -49,9 +49,9 @@ type Config struct {
 	// TLS encrypts connections, as rediss does with the defaults: TLS 1.2 and up,
 	// certificates of the system's authorities, for the name in the address.
 	TLS *tls.Config
-	// InsecurePlaintext allows connections to other machines without TLS. Whoever
-	// is on the network between can then read passwords and end, revive or mark
-	// sessions; reading what is in them still takes the browser's cookie.
+	// InsecurePlaintext allows connections to other machines without TLS. Anybody
+	// on the network between can then read passwords and end, revive or mark
+	// sessions. To read the content of a session, they still need the browser's cookie.
 	InsecurePlaintext bool
 
 	// Prefix begins every key. Stores share nothing if none's prefix begins with

@@ -11,8 +11,8 @@
 // deletes by itself when it has expired, and codegrant:u:HASH is the index of a
 // person, a sorted set of session IDs. Each session is changed by a script on its one
 // key, so that it does not matter where in a cluster it is. The index names a session
-// before there is one, and for longer than it lives; whoever finds a name asks the
-// session whose it is.
+// before it exists, and for longer than it lives. A reader of the index asks the
+// session which person it belongs to.
 //
 // # Copies
 //
@@ -22,7 +22,7 @@
 // lost, all copies go at once, before it is made again. When the network swallows
 // everything without a sign, a connection is given up after two seconds and
 // Config.Timeout at most, and no copy is ever used for longer than Config.CacheFor.
-// What was written through the same Store is seen at once in any case.
+// Writes through the same Store are always seen at once.
 //
 // This takes Redis 6 or newer, or Valkey, and nothing in between that does not know
 // RESP3. Config.DisableCache does without.
@@ -36,8 +36,8 @@
 //
 // # Setting Redis up
 //
-// Without a password and on another machine, Redis belongs to whoever reaches it. A
-// user of its access control list needs no more than this:
+// Without a password, anybody who reaches Redis on another machine controls it. A user
+// of its access control list needs only this:
 //
 //	ACL SETUSER codegrant on >PASSWORD resetkeys ~codegrant:* resetchannels -@all
 //	  +hello +auth +ping +select +role +client|setname +client|tracking

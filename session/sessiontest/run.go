@@ -20,9 +20,8 @@ type Harness struct {
 	Advance func(time.Duration)
 }
 
-// Run runs the suite, each case on a harness of its own. What a harness needs to
-// have cleaned up, open leaves to t.Cleanup. A case that fails says why it is
-// there.
+// Run runs the suite, each case on a harness of its own. open registers the clean-up of
+// a harness with t.Cleanup. A case that fails says why it exists.
 func Run(t *testing.T, open func(t *testing.T) Harness) {
 	for _, c := range slices.Concat(recordCases, swapCases, raceCases, personCases, listCases, equalityCases, contextCases) {
 		t.Run(c.name, func(t *testing.T) {

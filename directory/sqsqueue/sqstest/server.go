@@ -58,7 +58,7 @@ const Path = "/000000000000/events"
 
 var _ http.Handler = (*Server)(nil)
 
-// New returns an empty queue. Whoever uses the same seed gets the same chances.
+// New returns an empty queue. The same seed gives the same random events.
 func New(seed uint64) *Server {
 	return &Server{random: rand.New(rand.NewPCG(seed, 1)), calls: make(map[string]int), changed: make(chan struct{})}
 }
