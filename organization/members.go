@@ -290,8 +290,8 @@ func (s *Store) Set(ctx context.Context, organization string, user int64, role, 
 	}))
 }
 
-// Change gives a member another role, and makes nobody one. Whoever is not in the organisation is
-// [ErrNotFound].
+// Change gives a member another role. It adds nobody: the error is [ErrNotFound] if the person
+// is not a member.
 func (s *Store) Change(ctx context.Context, organization string, user int64, role, by string) error {
 	if err := s.role(role); err != nil {
 		return err
