@@ -52,16 +52,16 @@ type Config struct {
 	At time.Time // how people are to be
 	By string    // who says so
 
-	// LostSince, in place of At, has everybody made again whom the pool has lost since, as
-	// they were last.
+	// LostSince is an alternative to At. It creates all people again that the pool has lost
+	// since then, in their last state.
 	LostSince time.Time
 
-	// Into is the issuer of PoolID where that is another pool: whoever is not there is made
-	// there, be they lost or not. Defaults to Issuer.
+	// Into is the issuer of PoolID if that is another pool. People who are not there are
+	// created there, lost or not. Defaults to Issuer.
 	Into string
 
-	// Overwrite has those changed whom the pool has, and otherwise than then. Defaults to
-	// false: they are left alone.
+	// Overwrite also changes people that the pool still has, if they were different then.
+	// Defaults to false: they stay as they are.
 	Overwrite bool
 
 	// Share is the part of [DefaultRates] that is used, by all calls together. More than 1

@@ -10,9 +10,9 @@ import (
 // as a call takes less than a second.
 const workers = 24
 
-// Run plans, does each step, and calls f with what came of it, for one person at a time and
-// in no order. Several people are made at once, at the pace of [Config.Share]. The first
-// error ends it, after the calls under way.
+// Run plans, does each step, and calls f with the result, for one person at a time and in no
+// order. It creates several people at once, at the pace of [Config.Share]. It stops at the
+// first error, after the calls in progress.
 func (r *Restore) Run(ctx context.Context, f func(Step) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

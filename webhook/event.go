@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// What an endpoint can name in its Events beside the events of the replica. An endpoint that
-// names nothing gets [People] alone.
+// An endpoint can name these in its Events, beside the events of the replica. An endpoint that
+// names nothing gets only [People].
 const (
 	People        = "people"        // every event of the replica
 	Organizations = "organizations" // see package organization
