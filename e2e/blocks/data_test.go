@@ -33,7 +33,7 @@ routes:
 // beside are the files that configurations name.
 var beside = map[string]string{
 	"secrets/customers": "s3cret\n", "secrets/database": "postgres://codegrant@db.internal/app\n", "secrets/github": "s3cret\n",
-	"secrets/keys/2026-01": key, "secrets/search": webhookSecret, "secrets/crm": webhookSecret, "secrets/move": key, "secrets/smtp": "smtp://mailer:s3cret@mail.example.com:587\n", "secrets/events": "made-with-openssl-rand-hex-32-once\n", "site/index.html": "<!doctype html>",
+	"secrets/keys/2026-01": key, "secrets/search": webhookSecret, "secrets/crm": webhookSecret, "secrets/audit": webhookSecret, "secrets/old-client": "s3cret\n", "secrets/move": key, "secrets/smtp": "smtp://mailer:s3cret@mail.example.com:587\n", "secrets/events": "made-with-openssl-rand-hex-32-once\n", "site/index.html": "<!doctype html>",
 	"looks/logo.svg": `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"><path d="M0 0h1v1z"/></svg>`, "looks/pages/denied.html": "<h1>{{.Title}}</h1><p>{{.Message}}</p>{{with .Correlation}}<code>{{.}}</code>{{end}}",
 	"shop.cedar": `@id("all") permit (principal, action, resource);`, "shop.cedarschema": "namespace Shop { entity User in [UserGroup]; entity UserGroup; entity Url; entity Folder; action \"get /orders\", \"post /orders\", read appliesTo { principal: [User], resource: [Url, Folder] }; }",
 }
