@@ -54,7 +54,8 @@ type Snapshot struct {
 	// of an identity that is linked to nobody, or the first time that they enter; then the
 	// change has LinkedTo set from the beginning. The store creates a row for the other
 	// identity if it has none: the replica of its pool can be late, and fills it in. Where
-	// the person has an identity of this issuer that is not deleted, it is [ErrConflict].
+	// it is of another issuer, and the person has an identity of this one that is not
+	// deleted, it is [ErrConflict].
 	// Nil: nobody.
 	Of *Of
 

@@ -159,6 +159,8 @@ var allowed = map[string]map[string]string{
 	},
 	"rule": {
 		".":                "permissions, which it makes",
+		"replica":          "who else has an address",
+		"verify":           "what a token says of who signs in",
 		"golang.org/x/net": "international names of domains, as the DNS has them",
 	},
 	"rule/cedar": {
@@ -458,6 +460,7 @@ var allowed = map[string]map[string]string{
 		"localpool/standin":               "the pool in place of Amazon's hosts",
 	},
 	"cmd/codegrant/internal/serve": {
+		"rule":                                  "people who are one by a verified address",
 		"upstream":                              "people's tokens of other services",
 		"mcp":                                   "its calls are counted",
 		"account":                               "pages where people change what is theirs",

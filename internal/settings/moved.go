@@ -78,3 +78,19 @@ func (r *reader) moved(key string, m *movedFrom, into *Pool, replica Replica) {
 	}
 	into.Config.OldPool = &then
 }
+
+// trusted reads which providers verify addresses.
+func (r *reader) trusted(key string, names []string, into *Pool, replica Replica) {
+	switch {
+	case len(names) == 0:
+		return
+	case slices.Contains(names, ""):
+		r.fault(key, "a name is empty")
+	case !r.uses("replica"):
+	case !replica.Enabled:
+		r.fault(key, "people are merged in the replica, which is off; write replica: true")
+	case replica.Django:
+		r.fault(key, "it does not work beside Django: there, each account is of one identity")
+	}
+	into.TrustedProviders = names
+}

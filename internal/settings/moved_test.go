@@ -52,3 +52,27 @@ routes:
 		})
 	}
 }
+
+// TestTrustedProviders: people can be merged where the replica is, and not beside Django.
+func TestTrustedProviders(t *testing.T) {
+	const good = `
+base_url: https://app.example.com
+database: sqlite:app.db
+replica: true
+pools:
+  - {id: eu-central-1_Ef56Gh78I, domain: acme.auth.eu-central-1.amazoncognito.com, client_id: web, trusted_providers: [COGNITO, Google]}
+routes:
+  - {path: /, upstream: "http://127.0.0.1:3000"}
+`
+	for name, tt := range map[string]struct{ from, to, want string }{
+		"good":          {"", "", ""},
+		"no replica":    {"replica: true", "replica: false", "write replica: true"},
+		"beside Django": {"replica: true", "replica: {django: true}", "does not work beside Django"},
+		"no name":       {"COGNITO", "''", "a name is empty"},
+	} {
+		s, err := Load(write(t, strings.Replace(good, tt.from, tt.to, 1), nil), Options{Keys: processKeys})
+		if tt.want == "" && (err != nil || len(s.Pools[0].TrustedProviders) != 2) || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: %v, want %q", name, err, tt.want)
+		}
+	}
+}

@@ -50,6 +50,7 @@ func (r *reader) pools(f *file, s *Settings) {
 	for i := range s.Pools {
 		r.tryPool(itemKey("pools", i), &s.Pools[i], s.Replica.Enabled)
 		r.moved(itemKey("pools", i), f.Pools[i].MovedFrom, &s.Pools[i], s.Replica)
+		r.trusted(itemKey("pools", i)+".trusted_providers", f.Pools[i].TrustedProviders, &s.Pools[i], s.Replica)
 	}
 }
 

@@ -167,6 +167,8 @@ type Pool struct {
 	Account *account.Config
 	// Moved is where people come from; nil: nowhere.
 	Moved *Moved
+	// TrustedProviders verify addresses, by which people are merged at their first sign-in.
+	TrustedProviders []string
 	// Digest differs where anything about the pool or the keys does.
 	Digest [sha256.Size]byte
 }

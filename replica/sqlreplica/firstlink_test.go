@@ -193,3 +193,32 @@ func TestS770_TheReplicaIsLate(t *testing.T) {
 		}
 	})
 }
+
+// TestS784_OfOnePool: two identities of one pool are one person where it is said of that
+// pool, and stay apart once they are unlinked.
+func TestS784_OfOnePool(t *testing.T) {
+	eachEngine(t, func(t *testing.T, e testEngine) {
+		s, _ := e.store(t, Config{Outbox: &Outbox{}})
+		a := rowOf(t, s, 1)
+		for _, n := range []int{2, 3} {
+			second := person(n, 0, "a")
+			second.SignIn, second.Of = true, &replica.Of{Issuer: testIssuer, Subject: "subject-1", By: "sign-in"}
+			c := apply(t, s, second)
+			if c.User.Person() != a || c.User.ID == a {
+				t.Errorf("%+v", c)
+			}
+			if _, err := s.Unlink(t.Context(), c.User.ID); err != nil {
+				t.Fatal(err)
+			}
+			if again := apply(t, s, second); again.User.LinkedTo != 0 {
+				t.Errorf("linked again: %+v", again)
+			}
+			if _, err := s.Merge(t.Context(), c.User.ID, a, "me"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if ids, err := s.Identities(t.Context(), a); err != nil || len(ids) != 3 {
+			t.Errorf("%d identities, %v", len(ids), err)
+		}
+	})
+}

@@ -248,8 +248,9 @@ func (s *Store) linkFirst(ctx context.Context, tx *sql.Tx, p *plan, person int64
 		if err != nil {
 			return err
 		}
-		// Two of one pool are two people, or one of them says so of themselves.
-		if len(found) > 0 && other != id && found[0].Issuer == p.change.User.Issuer && found[0].Deleted.IsZero() {
+		// Two of one pool are two people, or one of them says so of themselves, unless it is
+		// about this pool that something is known.
+		if p.of.Issuer != p.change.User.Issuer && len(found) > 0 && other != id && found[0].Issuer == p.change.User.Issuer && found[0].Deleted.IsZero() {
 			return fmt.Errorf("%w: user %d has an identity of %s already, which is another one; merge them by hand if they are one person",
 				replica.ErrConflict, person, found[0].Issuer)
 		}

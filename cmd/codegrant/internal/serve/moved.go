@@ -13,6 +13,7 @@ import (
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/replica"
+	"github.com/codegrant/codegrant/rule"
 	"github.com/codegrant/codegrant/verify"
 )
 
@@ -66,6 +67,34 @@ func samePerson(m *settings.Moved, users replica.Store, old listing) func(contex
 			}
 			return subject, nil
 		})(ctx, claims)
+	}
+}
+
+// sameOf says who somebody was, as [codegrant.Config].SamePerson does.
+type sameOf func(context.Context, *verify.Claims) (issuer, subject string, err error)
+
+// merging finds who has the same verified address; nil: nobody is merged at a sign-in.
+func merging(trusted []string, users replica.Store) sameOf {
+	if len(trusted) == 0 || users == nil {
+		return nil
+	}
+	return rule.SamePeople(users, trusted...)
+}
+
+// inOrder asks the first, and the second about those of whom the first knows nothing.
+func inOrder(first, second sameOf) sameOf {
+	switch {
+	case first == nil:
+		return second
+	case second == nil:
+		return first
+	}
+	return func(ctx context.Context, claims *verify.Claims) (string, string, error) {
+		issuer, subject, err := first(ctx, claims)
+		if err != nil || subject != "" {
+			return issuer, subject, err
+		}
+		return second(ctx, claims)
 	}
 }
 

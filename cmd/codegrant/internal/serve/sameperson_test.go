@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 
 	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/codegranttest"
 	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/move"
 	"github.com/codegrant/codegrant/replica"
@@ -113,5 +114,35 @@ func TestS770_AProvidersPeopleAreLookedUp(t *testing.T) {
 				t.Errorf("the error says %v", err)
 			}
 		})
+	}
+}
+
+// TestS784_MergedAtTheGateway: two accounts with one verified address are one person from
+// the first sign-in of the second on, where that is configured, and else two.
+func TestS784_MergedAtTheGateway(t *testing.T) {
+	for _, trusted := range []bool{true, false} {
+		text := "database: sqlite:people.db\nreplica: true\n" + oneUpstream
+		if trusted {
+			text = "    trusted_providers: [COGNITO]\n" + text
+		}
+		g := newGate(t, text)
+		g.start()
+		g.pool.AddUser("alice-too", "alice@example.com")
+		row := func(name string) string {
+			t.Helper()
+			b := codegranttest.NewBrowser(t)
+			if page := b.SignIn(g.url+"/", name, codegranttest.Password); page.Status != 200 {
+				t.Fatalf("%s: %d %s", name, page.Status, page.Body)
+			}
+			if status, body := g.get(b.Client, "/"); status != 200 {
+				t.Fatalf("%d %s", status, body)
+			}
+			h := <-g.saw
+			return h.Get("X-Auth-User-Id")
+		}
+		one, two := row("alice"), row("alice-too")
+		if (one == two) != trusted || one == "" || row("bob") == one {
+			t.Errorf("trusted %t: rows %s and %s", trusted, one, two)
+		}
 	}
 }
