@@ -16,4 +16,11 @@
 // It stands on package codegrant as an application would, keeps its state on shelves of a
 // [cupboard.Store], so that any number of processes are one server, and holds nothing for
 // strangers: what a client registers is sealed into its id.
+//
+// [New] checks the configuration, makes no network call, and returns every mistake at once.
+// A field without a value has the default that its comment names: tokens live 10 minutes,
+// and a client may refresh for 24 hours. [Broker.Issued] returns [codegrant.ErrInvalid] for a
+// token that ended, [codegrant.ErrUnavailable] if a store does not answer, and no identity and
+// no error for a token of somebody else. Endpoints answer with the errors of OAuth. docs/http.md
+// lists them. The example shows a whole server.
 package broker

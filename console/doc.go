@@ -16,5 +16,9 @@
 // to answer, and to still have the operator. The log has a line for each action, whatever
 // its result.
 //
+// [New] makes no network call, and returns every mistake of the configuration at once. Without
+// a Prefix the pages are at /console, and an open page is updated every 5 seconds. Parts of the
+// console whose source is nil are left out. The example mounts it.
+//
 // The API of this package is not stable.
 package console

@@ -42,6 +42,17 @@ func TestSite(t *testing.T) {
 		t.Errorf("the site does not say its version: %v", err)
 	}
 
+	pages, err := filepath.Glob(filepath.Join(clone, "docs", "*.md"))
+	if err != nil || len(pages) < 30 {
+		t.Fatal(pages, err)
+	}
+	for _, page := range pages {
+		name := "docs/" + strings.TrimSuffix(filepath.Base(page), ".md") + ".html"
+		if _, err := os.Stat(filepath.Join(out, name)); err != nil || !strings.Contains(string(index), `href="`+name+`"`) {
+			t.Errorf("the menu does not lead to %s: %v", name, err)
+		}
+	}
+
 	b := browser.New(t, map[string]any{"host-resolver-rules": "MAP * ~NOTFOUND", "allow-file-access-from-files": true})
 	b.Open("file://" + filepath.Join(out, "index.html"))
 	b.See("Sign-in with Amazon Cognito")

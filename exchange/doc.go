@@ -13,4 +13,10 @@
 //
 // It stands on package codegrant as an application would. [Tokens] is what a route of
 // package gateway takes, and [Tokens.Transport] is for clients of net/http.
+//
+// [New], [NewPool] and [NewIssuer] make no network call, and return every mistake of the
+// configuration at once. [Tokens.Token] returns [codegrant.ErrForbidden] if the exchange was
+// refused, and [codegrant.ErrUnavailable] if the pool does not answer or the person's own
+// token is about to expire. A refusal is the answer for ten seconds, and an outage for one.
+// Tokens of an [Issuer] live 5 minutes by default. The example sends one with a request.
 package exchange

@@ -14,4 +14,9 @@
 // It issues no tokens and registers no clients: the pool does, whose endpoints clients are
 // told, or an authorization server that it knows as a URL. It stands on package codegrant
 // as an application would.
+//
+// [New] makes no network call, and returns every mistake of the configuration at once. Without
+// Tools, everybody who may send requests may call every tool. A message has at most 4 MiB by
+// default. Refusals are errors of JSON-RPC: 401 with a challenge, 403 with the missing scopes,
+// and 503 with Retry-After if the pool does not answer. The example shows a whole resource.
 package mcp

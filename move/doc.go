@@ -25,4 +25,10 @@
 //
 // The API of Cognito by AWS's SDK, and package verify for what an ID token says. It knows
 // no replica: the application, or codegrant serve, joins the two.
+//
+// # Errors
+//
+// The constructors return every mistake of the configuration at once, and ask nobody. A ticket
+// that is damaged, or is of another pool, is [ErrTicket]. [Move.Groups] and [Move.Drain] change
+// nothing if they are told to be dry; each can be repeated after it was cut off.
 package move

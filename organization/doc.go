@@ -18,4 +18,9 @@
 // It refuses to make anybody a member by an address that the pool has not verified, to act
 // for machines, and to ask the pool about memberships. It leans on the rows of the replica,
 // and stands on package codegrant as an application would.
+//
+// [New] makes no network call, and [Store.Migrate] makes the tables. An error of a [Store] is a
+// refusal, such as [ErrLastManager] or [ErrInvitation], or the database did not answer:
+// [IsRefusal] tells them apart. Without Roles there are admin and member, and an invitation can
+// be accepted for 7 days. The example makes an organisation and guards a handler with a role.
 package organization

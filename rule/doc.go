@@ -16,4 +16,8 @@
 //	})
 //	…
 //	mux.Handle("/publish", auth.Require(rules.Role("publisher"))(publish))
+//
+// [New], [Emails], [Networks] and [Providers] return every mistake of a configuration at once.
+// The zero value of [Config] has no roles, and then each group includes only itself. A permission
+// refuses with a reason. It returns [codegrant.ErrUnavailable] only if what it asks does not answer.
 package rule

@@ -41,7 +41,7 @@ build() {
 	find "$2/examples" -type f ! -name '*.md' -delete 2>/dev/null || true
 	cp "$cache/node_modules/mermaid/dist/mermaid.min.js" "$2/assets/"
 	cp "$cache/node_modules/iframe-worker/shim/index.js" "$2/assets/iframe-worker.js"
-	# Every page is in the menu, in the order and under the headings of README's index.
+	# site/hooks.py puts every page into the menu.
 	CODEGRANT_SITE_VERSION=$1 CODEGRANT_SITE_PAGES=$2 CODEGRANT_SITE_OUT=$3 "$mkdocs" build --quiet ${4:+"$4"} --clean -f site/mkdocs.yml
 }
 

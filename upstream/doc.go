@@ -12,4 +12,10 @@
 //
 // It stands on package codegrant as an application would. [Upstream] is what a route of
 // package gateway takes.
+//
+// [New] makes no network call, and returns every mistake of the configuration at once.
+// [Upstream.Token] returns a *[ConsentError] if the person has not agreed yet: it is also the
+// answer to their request. It returns [codegrant.ErrForbidden] if there is no person, and
+// [codegrant.ErrUnavailable] if the other server or a store does not answer. A token is
+// renewed 30 seconds before it expires. The example mounts the endpoints and asks for a token.
 package upstream

@@ -19,4 +19,8 @@
 // It does not follow redirects and does not send to another machine without TLS. It
 // connects to private networks only if the endpoint allows it. It uses the replica's outbox
 // and its database, and does not know sessions.
+//
+// The constructors make no network call, and return every mistake of the configuration at once.
+// [Sender.Run] returns when its context ends, and finishes what it has begun for ten seconds at
+// most. The zero value of a [Dialect] is no engine: set one. The example sends a message.
 package webhook

@@ -27,6 +27,20 @@ func anchors(page string) map[string]bool {
 	return all
 }
 
+// TestIndex: README.md leads to every page of docs.
+func TestIndex(t *testing.T) {
+	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil || len(pages) < 30 {
+		t.Fatalf("found %d pages: %v", len(pages), err)
+	}
+	index := read(t, "README.md")
+	for _, page := range pages {
+		if name := "docs/" + filepath.Base(page); !strings.Contains(index, "]("+name+")") && !strings.Contains(index, "]("+name+"#") {
+			t.Errorf("README.md has no link to %s", name)
+		}
+	}
+}
+
 // TestLinks follows every link from a page to a file of the repository, and to a heading.
 func TestLinks(t *testing.T) {
 	pages := make(map[string]string)
