@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -106,7 +105,7 @@ func TestFaultsOfProgramsRaiseAlerts(t *testing.T) {
 		return len(evaluate(t, scraped{"", g.metrics(), time.Now()}, "codegrant_webhook_waiting > 0")) > 0
 	})
 
-	alerts, raised := alertsOf(t), []string{}
+	alerts := alertsOf(t)
 	// fault happens until its alert is raised, by nothing that was before.
 	fault := func(alert string, happens func()) {
 		t.Helper()
@@ -118,7 +117,6 @@ func TestFaultsOfProgramsRaiseAlerts(t *testing.T) {
 			happens()
 			return len(evaluate(t, scraped{before, g.metrics(), time.Now()}, alerts[alert])) > 0
 		})
-		raised = append(raised, alert)
 	}
 
 	g.pool.Fault(localpool.Token, refusing(http.StatusServiceUnavailable))
@@ -147,16 +145,9 @@ func TestFaultsOfProgramsRaiseAlerts(t *testing.T) {
 	before := g.metrics()
 	g.signOut(alice.Client)
 	g.raised(before, "CodegrantUpstreamOAuthNotRevoked")
-	raised = append(raised, "CodegrantUpstreamOAuthNotRevoked")
 
 	fault("CodegrantWebhooksLate", func() { execute("UPDATE codegrant_webhooks SET created = 1767225600000") })
 	other.hook.Store(http.StatusGone)
 	fault("CodegrantWebhooksGivenUp", func() { execute("UPDATE codegrant_webhooks SET due = 0 WHERE died = 0") })
 	g.end()
-
-	for name := range alerts {
-		if of := strings.TrimPrefix(name, "Codegrant"); slices.ContainsFunc([]string{"Broker", "Exchange", "UpstreamOAuth", "Webhooks"}, func(p string) bool { return strings.HasPrefix(of, p) }) && !slices.Contains(raised, name) {
-			t.Errorf("no fault raises %s", name)
-		}
-	}
 }

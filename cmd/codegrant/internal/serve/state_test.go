@@ -186,7 +186,7 @@ func TestEachAlertIsRaised(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range regexp.MustCompile(`g\.raised\([^,()]+, "(\w+)"\)`).FindAllStringSubmatch(string(text), -1) {
+		for _, m := range regexp.MustCompile(`\b(?:g\.raised\([^,()]+, |fault\()"(\w+)"`).FindAllStringSubmatch(string(text), -1) {
 			raised[m[1]] = true
 		}
 	}
