@@ -176,10 +176,22 @@ func (b *Browser) See(text string) {
 // being replaced has none.
 func (b *Browser) Has(selector string) bool {
 	b.t.Helper()
+	return b.holds("document.readyState !== 'loading' && document.querySelector(" + strconv.Quote(selector) + ") !== null")
+}
+
+// At reports whether the address of the page begins so, now. A page that is being replaced
+// is nowhere.
+func (b *Browser) At(prefix string) bool {
+	b.t.Helper()
+	return b.holds("location.href.startsWith(" + strconv.Quote(prefix) + ")")
+}
+
+func (b *Browser) holds(script string) bool {
+	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.tab, patience)
 	defer cancel()
-	has, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("document.readyState !== 'loading' && document.querySelector("+strconv.Quote(selector)+") !== null"))
-	return err == nil && has
+	holds, err := chromedp.Run(ctx, chromedp.Evaluate[bool](script))
+	return err == nil && holds
 }
 
 // Text returns the visible text of the first element that a CSS selector names.

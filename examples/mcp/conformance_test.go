@@ -83,7 +83,7 @@ func TestConformance(t *testing.T) {
 				if line := lines.Text(); strings.HasPrefix(line, "http://") && strings.Contains(line, "/authorize?") {
 					target = line
 				} else if strings.HasPrefix(line, "Callback server started") {
-					bob.goOn(target, func() bool { return strings.HasPrefix(bob.URL(), "http://127.0.0.1:"+port+"/callback") })
+					bob.goOn(target, func() bool { return bob.At("http://127.0.0.1:" + port + "/callback") })
 				}
 			}
 			if err := suite.Wait(); err != nil {

@@ -52,7 +52,7 @@ func (i *inspector) run(args ...string) (string, error) {
 		if target := authorizeURL.FindString(lines.Text()); target != "" {
 			i.opened++
 			// The program waits at its callback URL.
-			i.person.goOn(target, func() bool { return strings.HasPrefix(i.person.URL(), i.demo.callback) })
+			i.person.goOn(target, func() bool { return i.person.At(i.demo.callback) })
 		}
 	}
 	_, _ = io.Copy(io.Discard, said)
