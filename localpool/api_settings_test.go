@@ -30,7 +30,7 @@ var poolMembers = map[string]string{
 	"EmailConfiguration":          `{"SourceArn":"arn:aws:ses:eu-west-1:123456789012:identity/a@example.com","EmailSendingAccount":"DEVELOPER","From":"a@example.com"}`,
 	"SmsConfiguration":            `{"SnsCallerArn":"arn:aws:iam::123456789012:role/sms","ExternalId":"x","SnsRegion":"eu-west-1"}`,
 	"UserPoolTags":                `{"team":"blue"}`,
-	"AdminCreateUserConfig":       `{"AllowAdminCreateUserOnly":true,"InviteMessageTemplate":{"EmailMessage":"{username} {####}","EmailSubject":"Welcome"}}`,
+	"AdminCreateUserConfig":       `{"AllowAdminCreateUserOnly":true,"UnusedAccountValidityDays":5,"InviteMessageTemplate":{"EmailMessage":"{username} {####}","EmailSubject":"Welcome"}}`,
 	"Schema":                      `[{"Name":"team","AttributeDataType":"String","Mutable":true,"StringAttributeConstraints":{"MinLength":"2","MaxLength":"9"}},{"Name":"email","AttributeDataType":"String","Required":true,"Mutable":true}]`,
 	"UserPoolAddOns":              `{"AdvancedSecurityMode":"AUDIT"}`,
 	"DcrConfiguration":            `{"EnableStatus":"Disabled","OpenDcrEnabled":true,"AllowedScopes":["openid"]}`,
@@ -248,9 +248,4 @@ func TestAPI_PoolWithoutSettings(t *testing.T) {
 		"Policies":{"PasswordPolicy":{"MinimumLength":6,"RequireUppercase":false,"RequireSymbols":false}}}`)) {
 		t.Errorf("settings with two names: %v", twin)
 	}
-	// Who gives a described pool back is told to leave the older name out.
-	both := `"Policies":{"PasswordPolicy":{"MinimumLength":8,"TemporaryPasswordValidityDays":7}},"AdminCreateUserConfig":{"UnusedAccountValidityDays":7}`
-	const older = "Please use TemporaryPasswordValidityDays in PasswordPolicy instead of UnusedAccountValidityDays"
-	c.no("CreateUserPool", `{"PoolName":"x",`+both+`}`, "InvalidParameterException", older)
-	c.no("UpdateUserPool", `{"UserPoolId":"`+text(twin["Id"])+`",`+both+`}`, "InvalidParameterException", older)
 }

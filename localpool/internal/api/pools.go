@@ -72,11 +72,8 @@ type poolSettings struct {
 	UserPoolTier     string
 	Schema           []state.NewAttribute
 	Policies         struct {
-		PasswordPolicy struct{ TemporaryPasswordValidityDays *int }
-		SignInPolicy   *struct{ AllowedFirstAuthFactors []string }
+		SignInPolicy *struct{ AllowedFirstAuthFactors []string }
 	}
-	AdminCreateUserConfig struct{ UnusedAccountValidityDays *int }
-
 	SmsConfiguration *struct{}
 	DcrConfiguration *struct{ EnableStatus string }
 	AcrConfiguration map[string]struct{ AcrValue string }
@@ -101,9 +98,6 @@ func (in *poolSettings) check() error {
 	}
 	if (l.CustomEmailSender != nil || l.CustomSMSSender != nil) && l.KMSKeyID == "" {
 		return invalid("KMSKeyID is required when CustomEmailSender or CustomSMSSender is configured.")
-	}
-	if in.Policies.PasswordPolicy.TemporaryPasswordValidityDays != nil && in.AdminCreateUserConfig.UnusedAccountValidityDays != nil {
-		return invalid("Please use TemporaryPasswordValidityDays in PasswordPolicy instead of UnusedAccountValidityDays")
 	}
 	if p := in.Policies.SignInPolicy; p != nil {
 		switch factors := p.AllowedFirstAuthFactors; {
