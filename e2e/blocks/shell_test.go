@@ -174,7 +174,7 @@ func (p *program) check(line string) string {
 		commands = append(commands, words[i])
 		known = p.helpOf(commands...)
 	}
-	if at := len(commands); i < len(words) && at > 0 && strings.Contains(known, "codegrant "+strings.Join(commands, " ")+" "+words[i]+" --") {
+	if at := len(commands); i < len(words) && at > 0 && regexp.MustCompile(regexp.QuoteMeta("codegrant "+strings.Join(commands, " ")+" "+words[i])+" --[a-z]").MatchString(known) {
 		known += p.helpOf(append(commands[:at:at], words[i])...) // a command that the help names, and does not list
 	}
 	if regexp.MustCompile(`(?m)^  (\S+ )*list `).MatchString(known) && len(commands) > 0 {
