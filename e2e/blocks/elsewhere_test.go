@@ -32,7 +32,6 @@ var elsewhere = map[string]string{
 	"docs/gateway.md: install -m 755 codegrant /usr/bin/":                                                                                                                             "changes the machine: TestUnits checks the units",
 	"docs/machines.md: token=$(codegrant token get --scopes orders/read) || exit          # 1: refused, fix the settings; 3: the pool did not answer, try again":                      "calls orders.example.com; the tests of codegrant token run the first line",
 	"docs/webhooks.md: codegrant webhooks list                     # what was given up, why, and how many wait":                                                                       "needs messages that were given up: the tests of codegrant webhooks run each command",
-	"docs/console.md: curl -s http://127.0.0.1:9090/state":                                                                                                                            "asks a gateway in operation; the tests of serve ask the same",
 	"docs/erasure.md: codegrant users erase alice@example.com                    # what would be removed, and which pool still has the person":                                        "removes somebody for good: the tests of codegrant users run each command",
 	"docs/backup.md: codegrant backup --new-key backup.key                    # prints the public key: age1…":                                                                         "names a key of yours and a bucket: the tests of codegrant backup run the commands",
 	"docs/backup.md: codegrant migrate --database postgres://app@db.internal/app":                                                                                                     "needs a backup of yours: the tests of codegrant backup run the commands",
@@ -41,7 +40,6 @@ var elsewhere = map[string]string{
 	"docs/restore.md: codegrant sync --full --max-share 1                       # the replica has to know whom the pool has lost":                                                     "needs a pool that has lost people: the tests of codegrant restore run the commands",
 	"docs/history.md: codegrant users show alice@example.com --as-of 36h":                                                                                                             "needs a replica with a past: the tests of codegrant users run each command",
 	"docs/identities.md: codegrant users duplicates                          # several people, to whom their pools say one address belongs":                                           "needs people of several pools: the tests of codegrant users run each command",
-	"docs/runbook.md: curl -s http://127.0.0.1:9090/readyz               # ops_listen: who does not answer, since when and why":                                                       "asks a gateway in operation; the tests of serve, doctor and sync run each command",
 	"docs/move.md: (umask 077; openssl rand -base64 32 > secrets/move)":                                                                                                               "writes a key; the tests of codegrant move have one",
 	"docs/move.md: codegrant move plan --old-profile old-account":                                                                                                                     "needs two pools at AWS; TestMove runs it with local ones",
 	"docs/move.md: codegrant move groups                       # says what it would do":                                                                                               "needs two pools at AWS; TestMove runs it with local ones",
@@ -50,7 +48,6 @@ var elsewhere = map[string]string{
 	"docs/move.md: codegrant move drain                        # says what it would do":                                                                                               "needs two pools at AWS; TestMove runs it with local ones",
 	"docs/move.md: # seed of the new pool":                                                                                                                                            "a part of a seed; TestArrive has the whole",
 	"docs/sync.md: codegrant sync --dry-run --full      # what would change":                                                                                                          "needs a pool at AWS, and a queue; TestSyncHere runs sync --follow",
-	"docs/sync.md: body='{\"detail-type\":\"AWS API Call via CloudTrail\",\"detail\":{\"eventName\":\"AdminDisableUser\",\"eventSource\":\"cognito-idp.amazonaws.com\",":              "needs the sub of a person in a pool; the tests of sync post the same body",
 	"docs/local-pool.md: codegrant pool run -- python app.py        # one command, and the pool ends with it":                                                                         "needs a program that calls AWS: TestUnchanged runs several",
 	"examples/gateway/README.md: go -C ../.. run ./cmd/codegrant pool --app http://localhost:8000     # a user pool on this machine":                                                  "starts nginx as root on port 8000: e2e/proxies runs the same files on other ports",
 	"examples/lambda/README.md: GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -tags lambda.norpc -o bootstrap ./lambda && zip authorizer.zip bootstrap    # runtime provided.al2023": "builds for another processor; TestAuthorizer runs the function",
@@ -63,8 +60,11 @@ var elsewhere = map[string]string{
 // ran are the blocks of commands that a test reads from the page and runs, with names
 // and addresses of its own.
 var ran = map[string]string{
-	"docs/pages.md: <h1>{{.Title}}</h1>":           "TestTemplateOfThePages",
-	"docs/tables.md: SELECT u.id, u.email, g.name": "TestTablesAreAsDocumented",
+	"docs/sync.md: body='{\"detail-type\":\"AWS API Call via CloudTrail\",\"detail\":{\"eventName\":\"AdminDisableUser\",\"eventSource\":\"cognito-idp.amazonaws.com\",": "TestSyncHere",
+	"docs/runbook.md: curl -s http://127.0.0.1:9090/readyz               # ops_listen: who does not answer, since when and why":                                          "TestOperatorsCommands",
+	"docs/console.md: curl -s http://127.0.0.1:9090/state": "TestOperatorsCommands",
+	"docs/pages.md: <h1>{{.Title}}</h1>":                   "TestTemplateOfThePages",
+	"docs/tables.md: SELECT u.id, u.email, g.name":         "TestTablesAreAsDocumented",
 	"README.md: go install ./cmd/codegrant            # in the clone; or a package, an image or the Helm chart: deploy/README.md":    "TestReadmeGateway",
 	"docs/cloudfront.md: openssl ecparam -name prime256v1 -genkey -noout -out private_key.pem":                                       "TestKeysForCloudFront",
 	"docs/gateway.md: codegrant serve --check --config codegrant.yaml   # every fault at once, each with its line":                   "TestJourneyGateway",

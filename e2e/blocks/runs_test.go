@@ -152,6 +152,55 @@ func TestSyncHere(t *testing.T) {
 	})
 	shell(t, dir, nil, whole[:strings.Index(whole, "\n")]+"\n"+strings.Join(lines(Block{Language: "sh", Text: whole})[3:], "\n"))
 	until(t, func() bool { return !strings.Contains(shell(t, dir, nil, p.binary+" users"), "disabled") })
+
+	// An event that somebody posts by hand, about a person whom the pool does not have.
+	secret := regexp.MustCompile(`(?m)^  secret: (\S+)$`).FindStringSubmatch(text(t, page, "# codegrant.yaml\nbase_url"))
+	if secret == nil {
+		t.Fatal("docs/sync.md has no secret of events")
+	}
+	post := replaced(t, here.Replace(text(t, page, "body='")), "eu-west-1_Ab12Cd34E", "local_Shop1", "<sub>", "11111111-2222-4333-8444-555555555555", "curl -i ", "curl -si ")
+	if out := shell(t, dir, []string{"SECRET=" + secret[1]}, post); !strings.HasPrefix(out, "HTTP/1.1 204") {
+		t.Errorf("the event of docs/sync.md is answered with\n%s", out)
+	}
+}
+
+// TestOperatorsCommands runs what docs/runbook.md and docs/console.md tell operators to run, beside
+// a gateway.
+func TestOperatorsCommands(t *testing.T) {
+	testenv.Program(t, "curl")
+	p := newProgram(t)
+	dir := t.TempDir()
+	pool := codegranttest.NewPool(t, nil)
+	gateway, operations := testenv.FreeAddress(t), testenv.FreeAddress(t)
+	_, port, _ := net.SplitHostPort(gateway)
+	registered := pool.Register("http://localhost:" + port)
+	write(t, dir, "codegrant.yaml", "listen: "+gateway+"\nops_listen: "+operations+"\nbase_url: http://localhost:"+port+`
+database: "sqlite:`+filepath.Join(dir, "app.db")+`"
+replica: true
+pools: [{code_grant_url: `+pool.URL+`/oauth2/token, jwks_url: `+registered.Issuer+`/.well-known/jwks.json, client_id: `+registered.ClientID+`, client_secret: `+registered.ClientSecret.Reveal()+`}]
+routes: [{path: /, files: `+dir+`}]
+`)
+	start(t, operations, dir, nil, p.binary, "serve", "--config", "codegrant.yaml")
+	until(t, func() bool {
+		return strings.Contains(shell(t, dir, nil, "curl -s http://"+operations+"/readyz"), `"ready":true`)
+	})
+	here := strings.NewReplacer("127.0.0.1:9090", operations, "curl -s ", "curl -sf ", "codegrant doctor", p.binary+" doctor", "codegrant sync", p.binary+" sync")
+	commands := lines(Block{Language: "sh", Text: here.Replace(text(t, "docs/runbook.md", "curl -s http://127.0.0.1:9090/readyz"))})
+	if len(commands) != 4 {
+		t.Fatalf("the runbook has %d commands", len(commands))
+	}
+	for i, want := range []string{`"checks":[`, `"panels":[`, "callback", "pass"} {
+		command := commands[i]
+		if i >= 2 { // the exit status says what is to be done, which is not nothing here
+			command += " 2>&1 || true"
+		}
+		if out := shell(t, dir, nil, command); !strings.Contains(out, want) {
+			t.Errorf("%s prints no %q:\n%s", commands[i], want, out)
+		}
+	}
+	if out := shell(t, dir, nil, here.Replace(text(t, "docs/console.md", "curl -s http://127.0.0.1:9090/state"))); !strings.Contains(out, `"title":"Service"`) {
+		t.Errorf("docs/console.md: the state is %s", out)
+	}
 }
 
 // TestTemplateOfThePages shows the page of docs/pages.md in place of codegrant's own, to

@@ -165,7 +165,7 @@ func (p *program) check(line string) string {
 	known := p.helpOf()
 	i := 0
 	for ; i < len(words) && aWord.MatchString(words[i]); i++ {
-		if !regexp.MustCompile(`(?m)^  ` + strings.Join(append(commands, words[i]), " ") + `( |$)`).MatchString(known) {
+		if !regexp.MustCompile(`(?m)^ +(codegrant )?` + strings.Join(append(commands, words[i]), " ") + `( [^-]| --[a-z]|$)`).MatchString(known) {
 			if i == 0 {
 				return "there is no command " + words[i]
 			}
