@@ -92,7 +92,7 @@ func (in *signIn) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	held, err := in.sessions.Begin(ctx, w, r, keep.Grant{
-		Tokens: tokens, Nonce: at.nonce(), Began: at.created, Ours: true, Note: in.noteOf(r),
+		Tokens: tokens, Nonce: at.nonce(), Began: at.created, Ours: true, Note: in.noteOf(r), Again: in.again,
 		Enough: func(who prove.Person) bool {
 			return at.demand.missing(in.standards, who.ACR, who.AuthTime).isNothing()
 		},

@@ -180,6 +180,11 @@ type Config struct {
 	// person; an error is answered with 503. Package organization has one. Defaults to none.
 	Organization func(ctx context.Context, id *Identity) (*Organization, error)
 
+	// KeepOrganization is called when a person signs in again in a browser that has a session of theirs, for a step-up for
+	// instance: was is the SessionID of the session that has ended. An error is logged. Package organization has one.
+	// Defaults to none.
+	KeepOrganization func(ctx context.Context, id *Identity, was string) error
+
 	// BearerClientIDs are further app clients of the pool whose bearer tokens are accepted. Defaults to none but Pool.ClientID.
 	BearerClientIDs []string
 

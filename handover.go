@@ -85,7 +85,7 @@ func (in *signIn) handOverSession(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), signInTimeout)
 	defer cancel()
-	held, err := in.sessions.Begin(ctx, w, r, keep.Grant{Tokens: tokens})
+	held, err := in.sessions.Begin(ctx, w, r, keep.Grant{Tokens: tokens, Again: in.again})
 	switch {
 	case errors.Is(err, fault.TooManySignIns):
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfter(err)))

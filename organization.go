@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/codegrant/codegrant/internal/keep"
 )
 
 // Organization is the company, team or customer that a person acts for. Package
@@ -45,6 +48,17 @@ func elsewhere(was, is *Identity) error {
 		return fmt.Errorf("%w: the person does not act for the organization of the request in that role any more", ErrForbidden)
 	}
 	return nil
+}
+
+// again tells the application that a sign-in has taken the place of another of the person.
+func (in *signIn) again(ctx context.Context, was, is *keep.Held) {
+	if in.KeepOrganization == nil {
+		return
+	}
+	id := in.identityOf(&is.Person, is.Key.Short(), is)
+	if err := in.KeepOrganization(ctx, &id, was.Key.Short()); err != nil {
+		in.audit(ctx, slog.LevelWarn, "organization of the session before not kept", slog.String("sub", is.Subject), slog.String("reason", err.Error()))
+	}
 }
 
 // placed returns the identity with the organisation that the person acts for. It asks

@@ -113,7 +113,11 @@ func sessionOf(id *codegrant.Identity) string {
 	if sessionIDOf(id) == "" {
 		return ""
 	}
-	return hashed(id.Issuer + "\x00" + id.Subject + "\x00" + sessionIDOf(id))
+	return sessionNamed(id, sessionIDOf(id))
+}
+
+func sessionNamed(id *codegrant.Identity, session string) string {
+	return hashed(id.Issuer + "\x00" + id.Subject + "\x00" + session)
 }
 
 func personOf(id *codegrant.Identity) string { return hashed(id.Issuer + "\x00" + id.Subject) }
@@ -162,6 +166,22 @@ func (s *Store) Choose(ctx context.Context, id *codegrant.Identity, organization
 		return m, fail(what, s.choose(ctx, session, personOf(id), organization))
 	}
 	return Membership{}, ErrNotFound
+}
+
+// Keep gives the session of an identity the choice of another session of the same person, which
+// it has taken the place of. It is the value of [codegrant.Config].KeepOrganization.
+func (s *Store) Keep(ctx context.Context, id *codegrant.Identity, was string) error {
+	session := sessionOf(id)
+	if session == "" || was == "" {
+		return nil
+	}
+	chosen := ""
+	err := s.each(ctx, s.db, func(row *sql.Rows) error { return row.Scan(&chosen) },
+		"SELECT organization_id FROM codegrant_organization_choices WHERE session = ?", sessionNamed(id, was))
+	if err == nil && chosen != "" {
+		err = s.choose(ctx, session, personOf(id), chosen)
+	}
+	return fail("keep the organization of a session", err)
 }
 
 // choose writes by single statements, each of one row: two requests may come at once, and

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -291,13 +292,23 @@ func (p *Pages) showOverview(v *visit, why string) {
 	if len(all) == 0 {
 		s.Message = v.say(inNone)
 	}
+	from, _ := strconv.Atoi(v.r.URL.Query().Get("from"))
+	from = min(max(from, 0), len(all))
+	shown := all[from:min(from+page, len(all))]
 	for _, m := range all {
+		if m.ID == active {
+			s.Message = v.say(actFor, m.Name)
+		}
+	}
+	if from+len(shown) < len(all) {
+		s.Links = []pages.Link{{URL: p.home + "?from=" + strconv.Itoa(from+len(shown)), Text: v.say(moreOrganizations)}}
+	}
+	for _, m := range shown {
 		item := pages.Item{Title: m.Name, Lines: []string{v.say(yourRole, m.Role)}}
 		form := func(t text, field string) pages.Form {
 			return pages.Form{URL: p.home, Text: v.say(t), For: m.Name, Quiet: true, Fields: []pages.Field{{Name: field, Value: m.ID}}}
 		}
 		if m.ID == active {
-			s.Message = v.say(actFor, m.Name)
 			if m.Role == p.Store.Manager() {
 				item.Links = []pages.Link{{URL: p.home + "/members", Text: v.say(membersLink), For: m.Name}}
 			}

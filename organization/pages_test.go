@@ -57,7 +57,7 @@ func newSite(t *testing.T) *site {
 	s.now = time.Now()
 	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s.url = s.pool.App(func(c codegrant.Config) http.Handler {
-		c.Replica, c.Logger = s.users, log
+		c.Replica, c.Logger, c.KeepOrganization = s.users, log, s.Keep
 		c.Organization = func(ctx context.Context, id *codegrant.Identity) (*codegrant.Organization, error) {
 			o, err := s.Active(ctx, id)
 			if f := s.asked.Swap(nil); f != nil {

@@ -16,6 +16,7 @@ const (
 	actsNow             text = "You act for this organization now."
 	hasLeft             text = "You have left the organization."
 	yourRole            text = "Role: %s"
+	moreOrganizations   text = "Show more organizations"
 
 	membersOf      text = "Members of %s"
 	membersLink    text = "Members and invitations"

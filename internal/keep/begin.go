@@ -23,6 +23,9 @@ type Grant struct {
 	// Ours: this service redeemed the tokens, and has the refresh token revoked if
 	// nothing comes of them.
 	Ours bool
+	// Again is called when the browser had a sign-in of the same person, which the new one takes
+	// the place of. nil: nobody is told.
+	Again func(ctx context.Context, was, is *Held)
 	// Note says where the sign-in is made.
 	Note Note
 }
@@ -48,7 +51,7 @@ func (s *Sessions) Begin(ctx context.Context, w http.ResponseWriter, r *http.Req
 			s.log.LogAttrs(ctx, slog.LevelWarn, "session not deleted", slog.String("reason", listErr.Error()))
 		}
 		h.claims = claims
-		if h, err = s.create(ctx, w, h, held); err == nil {
+		if h, err = s.create(ctx, w, h, held, n.Again); err == nil {
 			s.note(ctx, h, n.Note)
 		}
 	}
@@ -109,8 +112,8 @@ func (s *Sessions) ofAnotherTab(ctx context.Context, h *Held, held []*Held, n Gr
 
 // create makes the row and hands it to the browser. A name from before a sign-in is
 // worth nothing after it.
-func (s *Sessions) create(ctx context.Context, w http.ResponseWriter, h *Held, held []*Held) (*Held, error) {
-	s.endHeld(ctx, held, h.set.Refresh)
+func (s *Sessions) create(ctx context.Context, w http.ResponseWriter, h *Held, held []*Held, again func(ctx context.Context, was, is *Held)) (*Held, error) {
+	ended := s.endHeld(ctx, held, h.set.Refresh)
 	made, err := s.keeper.Create(ctx, h)
 	if err != nil {
 		return h, err
@@ -129,11 +132,17 @@ func (s *Sessions) create(ctx context.Context, w http.ResponseWriter, h *Held, h
 		return made, err
 	}
 	s.remember(digest(made.set.ID), made.UserID)
+	for _, was := range ended {
+		if again != nil && was.Issuer == made.Issuer && was.Subject == made.Subject {
+			again(ctx, was, made)
+		}
+	}
 	return made, nil
 }
 
-// endHeld ends sign-ins that a new one takes the place of. kept is its refresh token.
-func (s *Sessions) endHeld(ctx context.Context, held []*Held, kept cognito.Secret) {
+// endHeld ends sign-ins that a new one takes the place of, and returns those that were not ended
+// before. kept is its refresh token.
+func (s *Sessions) endHeld(ctx context.Context, held []*Held, kept cognito.Secret) (ended []*Held) {
 	for _, old := range held {
 		last, err := s.keeper.End(ctx, old)
 		if err != nil {
@@ -142,7 +151,11 @@ func (s *Sessions) endHeld(ctx context.Context, held []*Held, kept cognito.Secre
 		if last != nil && last.refreshToken() != kept {
 			s.revoke.beside(ctx, last.Subject, last.refreshToken())
 		}
+		if last != nil {
+			ended = append(ended, last)
+		}
 	}
+	return ended
 }
 
 // endPresented ends what a browser holds of the pool before: it has a sign-in of the new

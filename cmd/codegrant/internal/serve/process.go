@@ -368,7 +368,7 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 			c.Logger = slog.New(counting{p.log.Handler(), p.metrics.events, pool.Name, p.tracing, &p.day, &p.hooks, pool.Issuer}).With("pool", pool.Name)
 			c.Replica, c.Admit, c.Marks = st.replica, p.admitting(c.Admit), st.marks
 			if st.acting != nil {
-				c.Organization = st.acting.Active
+				c.Organization, c.KeepOrganization = st.acting.Active, st.acting.Keep
 			}
 			old, err := oldPool(context.Background(), pool.Moved, p.log)
 			if err != nil {
