@@ -164,25 +164,20 @@ type Config struct {
 	// they moved from. They become that person, with the same UserID, so it must know. An error refuses the sign-in.
 	SamePerson func(ctx context.Context, claims *verify.Claims) (issuer, subject string, err error)
 
-	// UserMaxAge is how old what this process knows of a person's row in the replica may be. An account that
-	// was turned off or deleted there, and groups that were given there (see Groups), are seen within it;
-	// after a deletion UserID is not handed out any more. Each person who is active costs one look-up per
-	// UserMaxAge and process, and while the replica does not answer then, requests are answered with 503.
-	// Defaults to 30 seconds where Groups is not GroupsOfToken or others write to the replica's tables, as
-	// Django does, and otherwise to never; a negative value is never.
+	// UserMaxAge is how old what this process knows of a person's row in the replica may be. An account that was turned off or
+	// deleted there, and groups that were given there (see Groups), are seen within it; after a deletion UserID is not handed out any
+	// more. Each person who is active costs one look-up per UserMaxAge and process, and while the replica does not answer then, requests
+	// are answered with 503. Defaults to 30 seconds where Groups is not GroupsOfToken or others write to the replica's tables, as Django
+	// does, and otherwise to never; a negative value is never.
 	UserMaxAge time.Duration
 
-	// Groups says whose groups an identity is in, and with it InGroup and the headers
-	// of the gateway. Defaults to [GroupsOfToken].
+	// Groups says whose groups an identity is in, and with it InGroup and the headers of the gateway. Defaults to [GroupsOfToken].
 	Groups GroupSource
 
-	// Organization says which organisation a person acts for; nil, nil is none. It is asked with every request of a
-	// person; an error is answered with 503. Package organization has one. Defaults to none.
-	Organization func(ctx context.Context, id *Identity) (*Organization, error)
-
-	// KeepOrganization is called when a person signs in again in a browser that has a session of theirs, for a step-up for
-	// instance: was is the SessionID of the session that has ended. An error is logged. Package organization has one.
-	// Defaults to none.
+	// Organization says which organization a person acts for; nil, nil is none. It is asked with every request of a person; an error
+	// is answered with 503. KeepOrganization hears that a person has signed in again in a browser with a session of theirs, which had
+	// the SessionID was; an error is logged. Package organization has both. They default to none.
+	Organization     func(ctx context.Context, id *Identity) (*Organization, error)
 	KeepOrganization func(ctx context.Context, id *Identity, was string) error
 
 	// BearerClientIDs are further app clients of the pool whose bearer tokens are accepted. Defaults to none but Pool.ClientID.
