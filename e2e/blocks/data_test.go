@@ -45,7 +45,6 @@ var key = base64.StdEncoding.EncodeToString([]byte("a key of thirty-two bytes, n
 // within says where a fragment belongs that is no top level of a file.
 var within = map[string]string{
 	"docs/history.md: replica:":                                        "database: sqlite:app.db\n",
-	"docs/identities.md: # codegrant.yaml":                             "database: sqlite:app.db\nreplica: true\n",
 	"docs/changes.md: replica:":                                        "database: sqlite:app.db\n",
 	"docs/sync.md: # codegrant.yaml; flags and environment come first": "database: sqlite:app.db\nreplica: true\n",
 	"docs/delegation.md: exchange_issuer: {algorithm: RS256, lifetime: 5m}   # and issuer:, below base_url": "routes:\n  - {path: /, upstream: \"http://127.0.0.1:3000\", exchange: {audience: https://orders.example.com, by: gateway}}\n",
