@@ -80,6 +80,8 @@ var leftOut = map[string]string{
 	"codegrant_replica_schema.":      "of the program",
 	"codegrant_cupboard.":            "what is ended by a record must not begin again, and expires",
 	"codegrant_organization_choices": "of sessions",
+	"codegrant_organization_schema.": "of the program",
+	"codegrant_organization_sent.":   "how many invitations were mailed lately",
 	// What was revoked since would be good again.
 	"codegrant_organization_invitations": "made again",
 }

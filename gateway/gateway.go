@@ -42,7 +42,7 @@ type Config struct {
 	// to nothing.
 	HSTS *HSTS
 
-	// Transport speaks to upstreams. Defaults to one with timeouts of its own.
+	// Transport sends requests to upstreams. Default: [NewTransport].
 	Transport http.RoundTripper
 
 	// OnPass hears of every request that may pass, before a file or an upstream

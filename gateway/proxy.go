@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httputil"
 	"strings"
@@ -25,28 +24,14 @@ type proxy struct {
 }
 
 func newProxy(g *Gateway, transport http.RoundTripper) *proxy {
-	streaming := transport
 	if transport == nil {
-		own := &http.Transport{
-			DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-			TLSHandshakeTimeout:   10 * time.Second,
-			ExpectContinueTimeout: time.Second,
-			MaxIdleConns:          1024,
-			MaxIdleConnsPerHost:   256,
-			IdleConnTimeout:       90 * time.Second,
-			DisableCompression:    true, // what the upstream and the client agree on is theirs
-			ForceAttemptHTTP2:     true,
-		}
-		// A connection holds its buffers as long as a stream lasts.
-		small := own.Clone()
-		small.ReadBufferSize, small.WriteBufferSize = smallBuffer, smallBuffer
-		transport, streaming = own, small
+		transport = NewTransport()
 	}
 	p := &proxy{gateway: g}
 	p.pass, p.cleans = p.serve, p.clean
 	p.reverse = &httputil.ReverseProxy{
 		Rewrite:        p.rewrite,
-		Transport:      &retrying{transport, streaming, g.now},
+		Transport:      &retrying{transport, g.now},
 		ModifyResponse: p.modify,
 		ErrorHandler:   p.failed,
 		BufferPool:     buffers{},
@@ -56,13 +41,6 @@ func newProxy(g *Gateway, transport http.RoundTripper) *proxy {
 	streams := *p.reverse
 	p.streams, streams.BufferPool = &streams, smallBuffers{}
 	return p
-}
-
-// takesStreams reports whether a client asks for events, as EventSource and clients of the
-// Model Context Protocol do.
-func takesStreams(r *http.Request) bool {
-	accept := r.Header["Accept"]
-	return len(accept) > 0 && strings.Contains(accept[0], "text/event-stream")
 }
 
 // serve sends a request that was allowed to its route's upstream, or serves its
@@ -93,9 +71,11 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request, c *call) {
 			p.gateway.refuse(w, r, http.StatusRequestEntityTooLarge, nil)
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, limit)
+		if r.GetBody == nil {
+			r.Body = http.MaxBytesReader(w, r.Body, limit)
+		}
 	}
-	if r.Body != nil && r.Body != http.NoBody {
+	if r.Body != nil && r.Body != http.NoBody && r.GetBody == nil {
 		r.Body = upload{r.Body, c}
 	}
 	c.recorder.keep(p.cleans, !route.Public || c.id != nil)
@@ -116,6 +96,12 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request, c *call) {
 func (p *proxy) rewrite(pr *httputil.ProxyRequest) {
 	c, g := callOf(pr.In), p.gateway
 	*pr.Out.URL = upstreamURL(c.target, c.route)
+	// A guard that has read the body has it in memory: net/http then writes head and body at once.
+	if pr.In.GetBody != nil {
+		if body, err := pr.In.GetBody(); err == nil {
+			pr.Out.Body = body
+		}
+	}
 	pr.Out.Host = pr.In.Host
 	if c.route.servers.Host != "" {
 		pr.Out.Host = c.route.servers.Host
@@ -242,20 +228,7 @@ func (p *proxy) failed(w http.ResponseWriter, r *http.Request, err error) {
 // retrying tries the servers of an upstream in turn.
 type retrying struct {
 	transport http.RoundTripper
-	streaming http.RoundTripper // of streams that only the server sends on
 	now       func() time.Time
-}
-
-// smallBuffer is what a connection of a stream has for what it reads, and for what it writes.
-const smallBuffer = 1 << 10
-
-// through is what a request is sent by. One with a body may have a large one, and an answer
-// that is no stream.
-func (t *retrying) through(r *http.Request) http.RoundTripper {
-	if r.Method == http.MethodGet && takesStreams(r) {
-		return t.streaming
-	}
-	return t.transport
 }
 
 var errSlow error = slow{}
@@ -304,7 +277,7 @@ func (t *retrying) RoundTrip(r *http.Request) (*http.Response, error) {
 func (t *retrying) only(r *http.Request, c *call, one *server) (*http.Response, error) {
 	r.URL.Scheme, r.URL.Host = one.url.Scheme, one.url.Host // the request is rewrite's own
 	c.await()
-	response, err := t.through(r).RoundTrip(r)
+	response, err := t.transport.RoundTrip(r)
 	if !c.answered() {
 		if err == nil {
 			response.Body.Close()
@@ -326,7 +299,7 @@ func (t *retrying) once(r *http.Request, one *server, timeout time.Duration) (*h
 	u.Scheme, u.Host = one.url.Scheme, one.url.Host
 	out.URL = &u
 	timer := time.AfterFunc(timeout, func() { cancel(errSlow) })
-	response, err := t.through(out).RoundTrip(out)
+	response, err := t.transport.RoundTrip(out)
 	if !timer.Stop() && err == nil {
 		response.Body.Close()
 		err = errSlow

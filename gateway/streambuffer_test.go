@@ -36,20 +36,13 @@ func TestStreamsHoldLittle(t *testing.T) {
 // requests with a body share with everybody do not.
 func TestConnectionsOfStreamsHoldLittle(t *testing.T) {
 	const events = "application/json, text/event-stream"
-	through := func(given http.RoundTripper, method, accept string) *http.Transport {
-		p := newProxy(&Gateway{log: slog.New(slog.DiscardHandler)}, given)
-		r := &http.Request{Method: method, Header: http.Header{"Accept": {accept}}}
-		return p.streams.Transport.(*retrying).through(r).(*http.Transport)
-	}
+	transport := NewTransport()
 	for _, tt := range []struct {
 		method, accept string
 		want           int // 0: as net/http has it
 	}{{"GET", "text/event-stream", smallBuffer}, {"GET", events, smallBuffer}, {"POST", events, 0}, {"GET", "text/html", 0}} {
-		if got := through(nil, tt.method, tt.accept); got.ReadBufferSize != tt.want || got.WriteBufferSize != tt.want || !got.DisableCompression || got.DialContext == nil {
+		if got := transport.of(&http.Request{Method: tt.method, Header: http.Header{"Accept": {tt.accept}}}); got.ReadBufferSize != tt.want || got.WriteBufferSize != tt.want || !got.DisableCompression || got.DialContext == nil {
 			t.Errorf("%s %s: buffers of %d and %d, want %d", tt.method, tt.accept, got.ReadBufferSize, got.WriteBufferSize, tt.want)
 		}
-	}
-	if given := new(http.Transport); through(given, "GET", events) != given {
-		t.Error("a transport that is given is not used for streams")
 	}
 }

@@ -114,7 +114,9 @@ func (x *exchange) inner(ctx context.Context, w http.ResponseWriter) *http.Reque
 	u := *x.r.URL
 	r.URL, r.Header = &u, maps.Clone(x.r.Header)
 	if x.body != nil {
-		r.Body, r.ContentLength, r.TransferEncoding, r.Trailer = io.NopCloser(bytes.NewReader(x.body)), int64(len(x.body)), nil, nil
+		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(x.body)), nil }
+		r.Body, _ = r.GetBody()
+		r.ContentLength, r.TransferEncoding, r.Trailer = int64(len(x.body)), nil, nil
 		delete(r.Header, "Expect")
 	}
 	if x.session != "" {

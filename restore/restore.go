@@ -98,7 +98,7 @@ func New(c Config) (*Restore, error) {
 		faults = append(faults, errors.New("name User or Group, and not both"))
 	}
 	if !c.LostSince.IsZero() && (c.Overwrite || c.Into != "" && c.Into != c.Issuer) {
-		faults = append(faults, errors.New("Overwrite and Into need At, and not LostSince"))
+		faults = append(faults, errors.New("set At, and not LostSince, with Overwrite and Into"))
 	}
 	if c.Overwrite && c.Into != "" && c.Into != c.Issuer {
 		faults = append(faults, errors.New("name Overwrite or Into, and not both"))
@@ -107,7 +107,7 @@ func New(c Config) (*Restore, error) {
 		c.Share = 0.8
 	}
 	if !(c.Share > 0 && c.Share <= 1000) {
-		faults = append(faults, fmt.Errorf("Share is %v: write a part of the quotas, such as 0.8", c.Share))
+		faults = append(faults, fmt.Errorf("set Share to a part of the quotas, such as 0.8: it is %v", c.Share))
 	}
 	if faults != nil {
 		return nil, fmt.Errorf("configure restore: %w", errors.Join(faults...))

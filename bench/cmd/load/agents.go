@@ -72,10 +72,7 @@ func agents(ctx context.Context, flags *flag.FlagSet, args []string, out io.Writ
 	if err != nil {
 		return err
 	}
-	g, err := newGateway(ctx, settings{ops: ops, routes: fmt.Sprintf(`
-  - {path: /plain, upstream: "%[1]s"}
-  - {path: /mcp, upstream: "%[1]s", mcp: {insecure_no_audience: true, tools: {search: {}, write: {scopes: docs/write}, "delete_*": {groups: admins}}}}
-`, server.url)})
+	g, err := newGateway(ctx, settings{ops: ops, routes: routesOfTools(server.url)})
 	if err != nil {
 		return err
 	}
@@ -84,20 +81,10 @@ func agents(ctx context.Context, flags *flag.FlagSet, args []string, out io.Writ
 	if err != nil {
 		return err
 	}
-	message := func(method, path, body string) wire.Request {
-		var b bytes.Buffer
-		address := strings.TrimPrefix(g.url, "http://")
-		fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\nAuthorization: Bearer %s\r\nAccept: application/json, text/event-stream\r\n", method, path, address, given["access_token"])
-		if body != "" {
-			fmt.Fprintf(&b, "Content-Type: application/json\r\nContent-Length: %d\r\n", len(body))
-		}
-		b.WriteString("\r\n" + body)
-		return wire.Request{Address: address, Bytes: b.Bytes()}
-	}
 	head(out, "%d rounds, %d connections; processor time of codegrant serve", *rounds, *connections)
 	fmt.Fprintf(out, "\n  %-52s %12s %12s   %s\n", "", "floor", "server", "× floor, with quartiles")
 	call := func(path string) side {
-		return side{name: path, process: g.process, do: requests(*connections, message(http.MethodPost, path, toolCall))}
+		return side{name: path, process: g.process, do: requests(*connections, message(g, given["access_token"], http.MethodPost, path, toolCall))}
 	}
 	row := pair{"a tool called, rules × the same call without them", call("/plain"), call("/mcp"), *number}
 	if err := row.print(ctx, *rounds, out); err != nil {
@@ -109,9 +96,9 @@ func agents(ctx context.Context, flags *flag.FlagSet, args []string, out io.Writ
 		return err
 	}
 	defer bare.stop()
-	stream := message(http.MethodGet, "/mcp", "")
+	stream := message(g, given["access_token"], http.MethodGet, "/mcp", "")
 	there := elsewhere([]wire.Request{stream}, bare)[0]
-	if err := requests(*connections, elsewhere([]wire.Request{message(http.MethodPost, "/mcp", toolCall)}, bare)...)(ctx, *number/4); err != nil {
+	if err := requests(*connections, elsewhere([]wire.Request{message(g, given["access_token"], http.MethodPost, "/mcp", toolCall)}, bare)...)(ctx, *number/4); err != nil {
 		return err // what the first ones cost is no stream's
 	}
 	floor, _, err := bare.streams(ctx, "", *streams, there)
@@ -126,6 +113,26 @@ func agents(ctx context.Context, flags *flag.FlagSet, args []string, out io.Writ
 	fmt.Fprintf(out, "  %-52s %9.1f KB (at most %.0f), %.2f × ReverseProxy\n", "codegrant serve, with rules", opened/1000, mostForStream, opened/floor)
 	fmt.Fprintf(out, "  %-52s %9.1f KB\n", "the same, once garbage was collected", kept/1000)
 	return nil
+}
+
+// routesOfTools lead to an MCP server, with rules and without.
+func routesOfTools(server string) string {
+	return fmt.Sprintf(`
+  - {path: /plain, upstream: "%[1]s"}
+  - {path: /mcp, upstream: "%[1]s", mcp: {insecure_no_audience: true, tools: {search: {}, write: {scopes: docs/write}, "delete_*": {groups: admins}}}}
+`, server)
+}
+
+// message is a request with a token, as a client of MCP sends it.
+func message(g *gateway, token, method, path, body string) wire.Request {
+	var b bytes.Buffer
+	address := strings.TrimPrefix(g.url, "http://")
+	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\nAuthorization: Bearer %s\r\nAccept: application/json, text/event-stream\r\n", method, path, address, token)
+	if body != "" {
+		fmt.Fprintf(&b, "Content-Type: application/json\r\nContent-Length: %d\r\n", len(body))
+	}
+	b.WriteString("\r\n" + body)
+	return wire.Request{Address: address, Bytes: b.Bytes()}
 }
 
 // streams opens many, and returns what each adds to the process's memory that is in RAM: at

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/codegrant/codegrant/bench/internal/wire"
 )
 
 // profile writes down where codegrant serve spends its time: under requests that it
@@ -24,6 +26,7 @@ func profile(ctx context.Context, flags *flag.FlagSet, args []string, out io.Wri
 	signIns := flags.Bool("sign-ins", false, "have people sign in, in place of requests of who has")
 	allocations := flags.Bool("allocations", false, "write what was allocated since the start, in place of where time is spent")
 	held := flags.Int("held", 0, "so many people sign in, and what the process holds of them is written in place of its time")
+	toolCalls := flags.Bool("tools", false, "call a tool of an MCP server, by rules, in place of an upstream")
 	check := flags.Bool("check", false, "ask /auth/check in place of an upstream")
 	connections := flags.Int("connections", 8, "connections that ask at once")
 	if err := flags.Parse(args); err != nil {
@@ -32,7 +35,11 @@ func profile(ctx context.Context, flags *flag.FlagSet, args []string, out io.Wri
 	if *into == "" || *seconds < 1 || *seconds > 120 || *connections < 1 {
 		return errors.New("-out is to name a file, -seconds to be 1 to 120, -connections 1 at least")
 	}
-	upstream, err := startChild(ctx, "upstream", childBare)
+	kind := childBare
+	if *toolCalls {
+		kind = childTools
+	}
+	upstream, err := startChild(ctx, "upstream", kind)
 	if err != nil {
 		return err
 	}
@@ -45,6 +52,9 @@ func profile(ctx context.Context, flags *flag.FlagSet, args []string, out io.Wri
 	path := "/orders"
 	if *check {
 		of.upstream, path = "", "/auth/check?group=analysts" // which, with routes, wants to know of what
+	}
+	if *toolCalls {
+		of.upstream, of.routes = "", routesOfTools(upstream.url)
 	}
 	g, err := newGateway(ctx, of)
 	if err != nil {
@@ -72,6 +82,9 @@ func profile(ctx context.Context, flags *flag.FlagSet, args []string, out io.Wri
 	bearer, err := gets(g.url+path, tokens["access_token"], nil)
 	if err != nil {
 		return err
+	}
+	if *toolCalls {
+		bearer, people = []wire.Request{message(g, tokens["access_token"], http.MethodPost, "/mcp", toolCall)}, nil
 	}
 	all := slices.Concat(people, slices.Repeat(bearer, len(browsers)))
 

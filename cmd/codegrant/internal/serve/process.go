@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -114,7 +113,7 @@ type process struct {
 	keys      *session.Keyring // for configurations without
 	memory    *session.MemoryStore
 	records   cupboard.Store // of the broker, for configurations without a place to keep them
-	transport *http.Transport
+	transport *gateway.Transport
 	current   atomic.Pointer[generation]
 	open      sync.WaitGroup // generations
 	inFlight  atomic.Int64   // requests
@@ -143,16 +142,7 @@ func newProcess(s *settings.Settings, keys *session.Keyring, log *slog.Logger, l
 		memory:  session.NewMemoryStore(session.MemoryConfig{MaxSessions: s.Limits.MaxSessions}),
 		records: cupboard.NewMemory(nil),
 		// One for all configurations, so that a new one finds connections open.
-		transport: &http.Transport{
-			DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-			TLSHandshakeTimeout:   10 * time.Second,
-			ExpectContinueTimeout: time.Second,
-			MaxIdleConns:          1024,
-			MaxIdleConnsPerHost:   256,
-			IdleConnTimeout:       90 * time.Second,
-			DisableCompression:    true, // what upstream and client agree on is theirs
-			ForceAttemptHTTP2:     true,
-		},
+		transport: gateway.NewTransport(),
 	}
 	p.metrics = newMetrics(p)
 	p.metrics.registry.MustRegister(&p.hooks)

@@ -70,7 +70,7 @@ func stopWithinARefresh(t *testing.T, takes, stop time.Duration) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		g := &generation{Settings: &settings.Settings{}, stores: &stores{end: func() {}}, process: &process{log: quiet, transport: &http.Transport{}}}
+		g := &generation{Settings: &settings.Settings{}, stores: &stores{end: func() {}}, process: &process{log: quiet, transport: gateway.NewTransport()}}
 		g.stores.holders.Store(1)
 		if g.gateway, err = gateway.New(gateway.Config{Tenants: []gateway.Tenant{{Name: "people", Auth: auth, Prefix: "/auth", Issuer: client.Issuer}}, Logger: quiet}); err != nil {
 			t.Fatal(err)
