@@ -71,14 +71,30 @@ func (d *Day) Count(series, name string) {
 	name = clip(plain(name), 80)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	switch known := d.names[series]; {
-	case slices.Contains(known, name):
-	case len(known) < maxNames:
-		d.names[series] = append(known, name)
-	default:
-		name = otherOne
+	now := d.slotNow()
+	known := d.names[series]
+	if !slices.Contains(known, name) {
+		if len(known) >= maxNames {
+			known = slices.DeleteFunc(known, func(old string) bool { return !d.counted(series, old, now.number) })
+		}
+		if len(known) < maxNames {
+			known = append(known, name)
+		} else {
+			name = otherOne
+		}
+		d.names[series] = known
 	}
-	d.slotNow().counts[[2]string{series, name}]++
+	now.counts[[2]string{series, name}]++
+}
+
+// counted reports whether a slot of the last day has the name.
+func (d *Day) counted(series, name string, now int64) bool {
+	for _, s := range d.slots {
+		if s.number > now-daySlots && s.counts[[2]string{series, name}] > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // Observe records how long a request took.

@@ -99,3 +99,27 @@ func TestS736_NamesAreBounded(t *testing.T) {
 		t.Errorf("%d bytes, %d charts", len(body), strings.Count(body, "<figure>"))
 	}
 }
+
+// TestNewNamesHaveRoom: names that nobody has counted for a day leave their room to new ones.
+func TestNewNamesHaveRoom(t *testing.T) {
+	at := &clock{at: time.Date(2026, 3, 4, 12, 10, 0, 0, time.UTC)}
+	day := &console.Day{Now: at.now}
+	day.Start()
+	for i := range 12 {
+		day.Count(console.Refusals, fmt.Sprint("old ", i))
+	}
+	at.add(time.Hour)
+	day.Count(console.Refusals, "old 3")
+	day.Count(console.Refusals, "one too many")
+	at.add(23*time.Hour + 30*time.Minute)
+	day.Count(console.Refusals, "new")
+	for name, want := range map[string]int64{"new": 1, "other": 0, "old 3": 0} {
+		if got := day.Recent(console.Refusals, name); got != want {
+			t.Errorf("%s: %d, want %d", name, got, want)
+		}
+	}
+	day.Count(console.Refusals, "old 3") // its room is still its own
+	if day.Recent(console.Refusals, "old 3") != 1 {
+		t.Error("a name of the last day has lost its room")
+	}
+}

@@ -27,9 +27,20 @@ func countDay(day *console.Day, r slog.Record) {
 			if a.Key != "reason" {
 				return true
 			}
-			kind, _, _ := strings.Cut(a.Value.String(), ":") // what follows is about the one request
-			day.Count(console.Refusals, kind)
+			day.Count(console.Refusals, kindOf(a.Value.String()))
 			return false
 		})
 	}
+}
+
+// kindOf is a reason without the verdict before it, and without what is about the one request.
+func kindOf(reason string) string {
+	for _, verdict := range []string{"not authenticated", "not allowed", "temporarily unavailable"} {
+		if rest, ok := strings.CutPrefix(reason, verdict+": "); ok {
+			reason = rest
+			break
+		}
+	}
+	kind, _, _ := strings.Cut(reason, ":")
+	return kind
 }

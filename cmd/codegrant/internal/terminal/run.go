@@ -54,24 +54,31 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer, commands 
 		return 2
 	}
 	err = command.Run()
-	if said, ok := err.(exitError); ok && said.error == nil {
+	said, exits := errors.AsType[exitError](err)
+	switch {
+	case exits && said.error == nil: // kong wraps what a command returns
+		return said.status
+	case err == nil, errors.Is(err, context.Canceled):
+		return 0
+	}
+	fmt.Fprintln(stderr, "codegrant:", err)
+	if exits {
 		return said.status
 	}
-	if err != nil && !errors.Is(err, context.Canceled) {
-		fmt.Fprintln(stderr, "codegrant:", err)
-		var status exitError
-		if errors.As(err, &status) {
-			return status.status
-		}
-		return 1
-	}
-	return 0
+	return 1
 }
 
 // exitError is a fault with an exit status of its own.
 type exitError struct {
 	error
 	status int
+}
+
+func (e exitError) Error() string {
+	if e.error == nil {
+		return fmt.Sprintf("exit status %d", e.status)
+	}
+	return e.error.Error()
 }
 
 func (e exitError) Unwrap() error { return e.error }
