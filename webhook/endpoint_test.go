@@ -91,6 +91,11 @@ func TestS752_WhereMessagesGo(t *testing.T) {
 			t.Errorf("%s: %+v", url, o)
 		}
 	}
+	for _, metadata := range []string{"https://169.254.169.254/", "https://[fd00:ec2::254]/", "https://[fd20:ce::254]/", "https://100.100.100.200/"} {
+		if o := try(metadata, true); !strings.Contains(o.failure, errAddress.Error()) {
+			t.Errorf("%s: %+v", metadata, o)
+		}
+	}
 	if o := try("https://169.254.169.254/", true); !strings.Contains(o.failure, errAddress.Error()) {
 		t.Errorf("metadata of a cloud, with private networks: %+v", o)
 	}

@@ -5,6 +5,7 @@ package publicnet
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -38,10 +39,14 @@ func Has(addr netip.Addr) bool {
 	return true
 }
 
+// metadata are services of clouds that answer within private networks, and give credentials:
+// AWS and Google Cloud by IPv6, Alibaba Cloud.
+var metadata = []netip.Addr{netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("fd20:ce::254"), netip.MustParseAddr("100.100.100.200")}
+
 // IsPrivate reports whether an address is one of a network of one's own: RFC 1918, RFC
 // 6598 and RFC 4193. Neither this machine nor what answers on the link alone, such as the
 // metadata of a cloud, is.
 func IsPrivate(addr netip.Addr) bool {
 	addr = addr.Unmap()
-	return addr.IsValid() && addr.Zone() == "" && (addr.IsPrivate() || shared.Contains(addr))
+	return addr.IsValid() && addr.Zone() == "" && !slices.Contains(metadata, addr) && (addr.IsPrivate() || shared.Contains(addr))
 }

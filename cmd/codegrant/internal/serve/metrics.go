@@ -108,9 +108,9 @@ type requestSeries struct {
 
 func (m *metrics) seriesOf(k requestKey) requestSeries {
 	return requestSeries{
-		m.requests.WithLabelValues(k.pool, k.route, label(string(k.decision))),
-		m.responses.WithLabelValues(k.route, codeOf(k.code)),
-		m.latency.WithLabelValues(k.route),
+		m.requests.WithLabelValues(k.pool, label(k.route), label(string(k.decision))),
+		m.responses.WithLabelValues(label(k.route), codeOf(k.code)),
+		m.latency.WithLabelValues(label(k.route)),
 	}
 }
 

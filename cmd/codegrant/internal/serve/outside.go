@@ -74,7 +74,7 @@ func (o *outside) begin(pools []string, servers []gateway.Server) {
 	}
 	for _, s := range o.known {
 		if !slices.Contains(servers, s) {
-			of := prometheus.Labels{"route": s.Route, "server": s.Address}
+			of := prometheus.Labels{"route": label(s.Route), "server": s.Address}
 			o.upstreamTime.DeletePartialMatch(of)
 			o.upstreamCodes.DeletePartialMatch(of)
 			o.upstreamFaults.DeletePartialMatch(of)
@@ -83,10 +83,10 @@ func (o *outside) begin(pools []string, servers []gateway.Server) {
 	o.known = servers
 	o.ofServers.forget()
 	for _, s := range servers {
-		o.upstreamTime.WithLabelValues(s.Route, s.Address)
-		o.upstreamFaults.WithLabelValues(s.Route, s.Address)
+		o.upstreamTime.WithLabelValues(label(s.Route), s.Address)
+		o.upstreamFaults.WithLabelValues(label(s.Route), s.Address)
 		for _, code := range []string{"2xx", "3xx", "4xx", "5xx"} {
-			o.upstreamCodes.WithLabelValues(s.Route, s.Address, code)
+			o.upstreamCodes.WithLabelValues(label(s.Route), s.Address, code)
 		}
 	}
 	for _, pool := range pools {
@@ -113,11 +113,11 @@ type serverSeries struct {
 }
 
 func (o *outside) seriesOf(k serverKey) serverSeries {
-	s := serverSeries{time: o.upstreamTime.WithLabelValues(k.route, k.server)}
+	s := serverSeries{time: o.upstreamTime.WithLabelValues(label(k.route), k.server)}
 	if k.class == 0 {
-		s.answers = o.upstreamFaults.WithLabelValues(k.route, k.server)
+		s.answers = o.upstreamFaults.WithLabelValues(label(k.route), k.server)
 	} else {
-		s.answers = o.upstreamCodes.WithLabelValues(k.route, k.server, classOf(k.class*100))
+		s.answers = o.upstreamCodes.WithLabelValues(label(k.route), k.server, classOf(k.class*100))
 	}
 	return s
 }

@@ -82,7 +82,7 @@ func (m *programs) begin(g *generation) {
 
 // nameOf is a route's, as all metrics have it.
 func nameOf(route gateway.Route) string {
-	return cmp.Or(route.Name, route.Host+cmp.Or(route.Path, "/"))
+	return label(cmp.Or(route.Name, route.Host+cmp.Or(route.Path, "/")))
 }
 
 func (m *programs) ofBroker(kind broker.EventKind, outcome string) prometheus.Counter {
@@ -107,6 +107,7 @@ func (m *programs) broker(_ context.Context, e broker.Event) {
 }
 
 func (m *programs) exchange(route string) func(context.Context, exchange.Event) {
+	route = label(route)
 	return func(_ context.Context, e exchange.Event) {
 		m.exchanges.WithLabelValues(route, string(e.Outcome)).Inc()
 		if e.Took > 0 {

@@ -9,8 +9,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/replica"
 	"github.com/codegrant/codegrant/session"
+	"github.com/codegrant/codegrant/webhook"
 )
 
 // dependency is somebody that sign-ins or sessions need, as last heard of.
@@ -59,7 +61,7 @@ func (r *readiness) report() report {
 }
 
 func (r *readiness) reportNow() report {
-	out := report{Ready: len(r.checks) > 0, Checks: slices.Clone(r.checks)}
+	out := report{Ready: len(r.checks) > 0, Checks: append([]dependency{}, r.checks...)}
 	for _, c := range r.checks {
 		// A short fault that all processes see must not take all of them out of the
 		// balancer's hands: what needs no answer goes on, and what does says 503.
@@ -152,9 +154,21 @@ func (s *stores) questions() (all []question) {
 		}})
 	}
 	if s.replica != nil {
-		all = append(all, question{"replica", false, func(ctx context.Context) error {
+		all = append(all, question{"replica", s.groups, func(ctx context.Context) error {
 			_, err := s.replica.UserBySubject(ctx, "https://nobody.invalid", "nobody")
 			return unless(err, replica.ErrNotFound)
+		}})
+	}
+	if s.acting != nil {
+		all = append(all, question{"organizations", true, func(ctx context.Context) error {
+			_, err := s.acting.Active(ctx, &codegrant.Identity{Issuer: "https://nobody.invalid", Subject: "nobody"})
+			return err
+		}})
+	}
+	if s.queue != nil {
+		all = append(all, question{"webhooks", false, func(ctx context.Context) error {
+			_, err := s.queue.Dead(ctx, webhook.DeadQuery{Limit: 1})
+			return err
 		}})
 	}
 	if s.ends != nil {

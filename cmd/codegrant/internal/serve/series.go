@@ -54,6 +54,7 @@ func (m *metrics) begin(pools []string, routes []string) {
 		m.proofs.WithLabelValues(pool)
 	}
 	for _, route := range routes {
+		route = label(route)
 		m.latency.WithLabelValues(route)
 		for _, status := range []int{http.StatusOK, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout} {
 			m.responses.WithLabelValues(route, codeOf(status))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
+	"github.com/codegrant/codegrant/exchange"
 	"github.com/codegrant/codegrant/gateway"
 	"github.com/codegrant/codegrant/internal/settings"
 )
@@ -80,5 +81,36 @@ func TestMetricsKeepToConventions(t *testing.T) {
 	}
 	if found < 20 {
 		t.Errorf("%d families are there before the first event", found)
+	}
+}
+
+// TestNamesOfRoutesHaveNoBlanks: each metric has one name for a route, without blanks, so that
+// series can be joined.
+func TestNamesOfRoutesHaveNoBlanks(t *testing.T) {
+	p := newProcess(&settings.Settings{}, nil, nil, nil, nil)
+	p.metrics.begin([]string{"shop"}, []string{"my orders"})
+	p.metrics.outside.begin([]string{"shop"}, []gateway.Server{{Route: "my orders", Address: "10.0.0.1:80"}})
+	p.metrics.outside.upstream(gateway.UpstreamAnswer{Route: "my orders", Server: "10.0.0.1:80", Status: 302, Duration: time.Second})
+	p.metrics.decided(gateway.Outcome{Tenant: "shop", Route: "my orders", Decision: gateway.Passed, Status: 200})
+	p.metrics.programs.exchange("my orders")(t.Context(), exchange.Event{Outcome: exchange.Exchanged})
+	families, err := p.metrics.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			for _, l := range metric.GetLabel() {
+				if l.GetName() == "route" {
+					seen++
+					if l.GetValue() != "my_orders" {
+						t.Errorf("%s has the route %q", family.GetName(), l.GetValue())
+					}
+				}
+			}
+		}
+	}
+	if seen < 8 {
+		t.Errorf("%d series have a route", seen)
 	}
 }

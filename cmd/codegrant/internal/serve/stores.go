@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/cupboard"
 	"github.com/codegrant/codegrant/cupboard/notbefore"
@@ -38,10 +39,14 @@ type storesKey struct {
 
 	organizations string // their settings; empty: none
 	webhooks      bool   // others hear of changes
+	groups        bool   // the replica's groups count for somebody
 }
 
 func storesOf(s *settings.Settings) storesKey {
 	key := storesKey{kind: s.Sessions, database: s.Database, redis: s.RedisURL, replica: s.Replica, given: s.LongestSignIn(), webhooks: len(s.Webhooks) > 0}
+	for _, pool := range s.Pools {
+		key.groups = key.groups || pool.Config.Groups != codegrant.GroupsOfToken
+	}
 	if o := s.Organizations; o != nil {
 		key.organizations = fmt.Sprint(o.Roles, o.Valid, o.CreateUsers)
 		if m := o.SMTP; m != nil {

@@ -19,6 +19,7 @@ func (p *process) askForClients(servers []*mcp.Resource) {
 // hearCalls has a route's MCP server count its calls: by the rule for the tool, as what a
 // client calls it is the client's invention.
 func (p *process) hearCalls(route string, config *mcp.Config) {
+	route = label(route)
 	config.Logger = p.log
 	config.OnCall = func(_ context.Context, c mcp.Call) {
 		decision := gateway.Forbidden
