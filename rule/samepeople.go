@@ -21,6 +21,10 @@ const OwnUsers = "COGNITO"
 // verify addresses, and [OwnUsers] if the pool does. A provider where people can choose an
 // address lets them become somebody else. If several people have the address, the identity
 // becomes a person of its own: an operator can merge them.
+//
+// The replica must have heard of the person from the pool's directory: run package directory,
+// or codegrant sync. SamePeople merges nobody with a person whom the replica knows from tokens
+// alone, because a trigger of the pool can hide the group of their provider.
 func SamePeople(users replica.Store, trusted ...string) func(ctx context.Context, claims *verify.Claims) (issuer, subject string, err error) {
 	trust := func(sources []string) bool {
 		return len(sources) > 0 && !slices.ContainsFunc(sources, func(name string) bool { return !slices.Contains(trusted, name) })
@@ -64,15 +68,12 @@ func sourcesOfToken(claims *verify.Claims) (names []string) {
 	return names
 }
 
-// sourcesOfUser are where an identity comes from, as the replica knows it. None: it is not
-// known. Cognito has a group for each provider, named {pool id}_{provider}, and a directory
-// says the status and the accounts.
+// sourcesOfUser are where an identity comes from, as its pool's directory says: its status,
+// and the accounts. None: it is not known. What tokens alone told does not count: a trigger
+// can hide the group of a provider, and a user of the pool has none for a linked account.
 func sourcesOfUser(u replica.User) (names []string) {
-	pool := u.Issuer[strings.LastIndexByte(u.Issuer, '/')+1:]
-	for _, m := range u.Groups {
-		if m.Origin == replica.OriginProvider {
-			names = append(names, strings.TrimPrefix(m.Name, pool+"_"))
-		}
+	if u.Status == "" {
+		return nil
 	}
 	if text := u.Custom["identities"]; text != "" {
 		var accounts []struct {
@@ -85,12 +86,18 @@ func sourcesOfUser(u replica.User) (names []string) {
 			names = append(names, account.ProviderName)
 		}
 	}
-	external := u.Status == "EXTERNAL_PROVIDER"
-	switch {
-	case external && len(names) == 0, u.Status == "" && u.GroupsAsOf.IsZero():
+	switch external := u.Status == "EXTERNAL_PROVIDER"; {
+	case external && len(names) == 0:
 		return nil
-	case u.Status != "" && !external, u.Status == "" && len(names) == 0:
+	case !external:
 		names = append(names, OwnUsers)
+	}
+	// Cognito has a group for each provider, named {pool id}_{provider}.
+	pool := u.Issuer[strings.LastIndexByte(u.Issuer, '/')+1:]
+	for _, m := range u.Groups {
+		if m.Origin == replica.OriginProvider {
+			names = append(names, strings.TrimPrefix(m.Name, pool+"_"))
+		}
 	}
 	return names
 }

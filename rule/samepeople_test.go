@@ -2,11 +2,18 @@ package rule_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	_ "modernc.org/sqlite"
+
+	"github.com/codegrant/codegrant/internal/people"
 	"github.com/codegrant/codegrant/replica"
+	"github.com/codegrant/codegrant/replica/sqlreplica"
 	"github.com/codegrant/codegrant/rule"
 	"github.com/codegrant/codegrant/verify"
 )
@@ -39,6 +46,17 @@ func TestS784_SamePeople(t *testing.T) {
 		change(&u)
 		return []replica.User{u}
 	}
+	of := func(status, account, group string) func(*replica.User) {
+		return func(u *replica.User) {
+			u.Status = status
+			if account != "" {
+				u.Custom = map[string]string{"identities": `[{"userId":"17","providerName":"` + account + `"}]`}
+			}
+			if group != "" {
+				u.Groups = groups("local_Demo00001_" + group)
+			}
+		}
+	}
 	google := func(change func(*verify.Claims)) *verify.Claims {
 		c := new(verify.Claims)
 		c.Issuer, c.Subject, c.Username, c.Email, c.EmailVerified = issuer, "google-17", "Google_17", "alice@example.com", true
@@ -56,7 +74,7 @@ func TestS784_SamePeople(t *testing.T) {
 		want   string
 	}{
 		"a user of the pool":              {users: []replica.User{alice}, want: "alice"},
-		"known by tokens alone":           {users: with(func(u *replica.User) { u.Status = "" }), want: "alice"},
+		"known by tokens alone":           {users: with(func(u *replica.User) { u.Status = "" })},
 		"nobody":                          {},
 		"herself":                         {users: with(func(u *replica.User) { u.Subject = "google-17" })},
 		"the token's address is hers not": {claims: google(func(c *verify.Claims) { c.EmailVerified = false }), users: []replica.User{alice}},
@@ -78,10 +96,18 @@ func TestS784_SamePeople(t *testing.T) {
 			}),
 			users: []replica.User{alice},
 		},
-		"hers is of a trusted provider":  {users: with(func(u *replica.User) { u.Status, u.Groups = "EXTERNAL_PROVIDER", groups("local_Demo00001_Google") }), want: "alice"},
-		"hers is of another provider":    {users: with(func(u *replica.User) { u.Status, u.Groups = "EXTERNAL_PROVIDER", groups("local_Demo00001_Evil") })},
-		"of another one, by tokens":      {users: with(func(u *replica.User) { u.Status, u.Groups = "", groups("local_Demo00001_Evil") })},
-		"of another one, by a directory": {users: with(func(u *replica.User) { u.Custom = map[string]string{"identities": `[{"providerName":"Evil"}]`} })},
+		"hers is of a trusted provider":  {users: with(of("EXTERNAL_PROVIDER", "Google", "Google")), want: "alice"},
+		"its group is hidden":            {users: with(of("EXTERNAL_PROVIDER", "Google", "")), want: "alice"},
+		"hers is of another provider":    {users: with(of("EXTERNAL_PROVIDER", "Evil", "Evil"))},
+		"whose group is hidden":          {users: with(of("EXTERNAL_PROVIDER", "Evil", ""))},
+		"whose group is another's":       {users: with(of("EXTERNAL_PROVIDER", "Evil", "Google"))},
+		"of another one, by its group":   {users: with(of("EXTERNAL_PROVIDER", "Google", "Evil"))},
+		"a group is no account":          {users: with(of("EXTERNAL_PROVIDER", "", "Google"))},
+		"of another one, by tokens":      {users: with(of("", "", "Evil"))},
+		"of a trusted one, by tokens":    {users: with(of("", "", "Google"))},
+		"a trusted account is linked":    {users: with(of("CONFIRMED", "Google", "")), want: "alice"},
+		"another account is linked":      {users: with(of("CONFIRMED", "Evil", ""))},
+		"accounts that cannot be read":   {users: with(func(u *replica.User) { u.Custom = map[string]string{"identities": "Google"} })},
 		"of a provider that is not said": {users: with(func(u *replica.User) { u.Status = "EXTERNAL_PROVIDER" })},
 		"nothing is known of hers":       {users: with(func(u *replica.User) { u.Status, u.GroupsAsOf = "", time.Time{} })},
 		"two people":                     {users: append(with(func(u *replica.User) { u.ID, u.Subject = 5, "other" }), alice)},
@@ -102,5 +128,68 @@ func TestS784_SamePeople(t *testing.T) {
 	// Users of the pool are trusted where it says so.
 	if _, subject, err := rule.SamePeople(addressed{users: []replica.User{alice}}, "Google")(t.Context(), google(nil)); err != nil || subject != "" {
 		t.Errorf("%q, %v", subject, err)
+	}
+}
+
+// TestS784_TokensAloneAreNotTrusted: a trigger of the pool can hide the group of a provider, and
+// nobody who signed in first with an address by one that is not trusted gets the person who has it.
+func TestS784_TokensAloneAreNotTrusted(t *testing.T) {
+	const issuer = "https://idp.example.com/local_Demo00001"
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "people.db")+"?_txlock=immediate&_pragma=busy_timeout(20000)&_pragma=foreign_keys(1)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	users, err := sqlreplica.New(db, sqlreplica.Config{Dialect: sqlreplica.SQLite})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := users.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	folk := people.People{Replica: users, Was: rule.SamePeople(users, rule.OwnUsers, "Google")}
+	at := time.Unix(1_800_000_000, 0)
+	signIn := func(subject, username, address string, accounts ...string) int64 {
+		t.Helper()
+		c := new(verify.Claims)
+		c.Issuer, c.Subject, c.Username, c.Email, c.EmailVerified = issuer, subject, username, address, true
+		for _, provider := range accounts {
+			c.Identities = append(c.Identities, verify.Identity{ProviderName: provider, UserID: "17"})
+		}
+		c.Groups, c.IssuedAt = []string{"editors"}, at // as a trigger overrides them
+		row, _, err := folk.Tell(t.Context(), c, true, [32]byte{}, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return row
+	}
+	for name, tt := range map[string]struct {
+		username string
+		accounts []string
+		status   string // by a pass of the directory between the sign-ins; empty: none
+		one      bool
+	}{
+		"of another provider":         {username: "Evil_17", accounts: []string{"Evil"}},
+		"a user, with a linked one":   {username: "mallory", accounts: []string{"Evil"}},
+		"of another, after a pass":    {username: "Evil_17", accounts: []string{"Evil"}, status: "EXTERNAL_PROVIDER"},
+		"linked, after a pass":        {username: "mallory", accounts: []string{"Evil"}, status: "CONFIRMED"},
+		"a user, after a pass":        {username: "alice", status: "CONFIRMED", one: true},
+		"of a trusted, after a pass":  {username: "Google_18", accounts: []string{"Google"}, status: "EXTERNAL_PROVIDER", one: true},
+		"nothing but a token is told": {username: "alice"},
+	} {
+		address := strings.NewReplacer(" ", "-", ",", "").Replace(name) + "@example.com"
+		first := signIn("first "+name, tt.username, address, tt.accounts...)
+		if tt.status != "" {
+			said := replica.Snapshot{Issuer: issuer, Subject: "first " + name, Username: tt.username, Email: address, EmailVerified: true, Complete: true, Status: tt.status, At: at.Add(time.Minute)}
+			if len(tt.accounts) > 0 {
+				said.Custom = map[string]string{"identities": `[{"userId":"17","providerName":"` + tt.accounts[0] + `"}]`}
+			}
+			if _, err := users.Apply(t.Context(), said); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if second := signIn("second "+name, "Google_17", address, "Google"); (first == second) != tt.one {
+			t.Errorf("%s: rows %d and %d", name, first, second)
+		}
 	}
 }

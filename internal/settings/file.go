@@ -197,7 +197,7 @@ type pool struct {
 	AllowEmails       []string `yaml:"allow_emails" help:"E-mail addresses whose owners may sign in, if the pool has verified them. Defaults to all."`
 	AllowEmailDomains []string `yaml:"allow_email_domains" help:"Domains of such addresses, as example.com, or *.example.com for all below it. Defaults to all."`
 
-	TrustedProviders []string `yaml:"trusted_providers" help:"Identity providers that are trusted to verify e-mail addresses, such as Google; COGNITO is the pool itself. At the first sign-in with one of them, a person becomes the one of this pool who has the same verified address by another of them; see docs/identities.md. Defaults to none: nobody is merged at a sign-in."`
+	TrustedProviders []string `yaml:"trusted_providers" help:"Identity providers that are trusted to verify e-mail addresses, such as Google; COGNITO is the pool itself. At the first sign-in with one of them, a person becomes the one of this pool who has the same verified address by another of them, and whom a pass of codegrant sync has seen; see docs/identities.md. Defaults to none: nobody is merged at a sign-in."`
 
 	EmailProviders map[string]emailProvider `yaml:"email_providers" help:"Identity providers by the domain of an e-mail address, such as acme.example: AcmeSAML. A link to the sign-in with login_hint leads there. Defaults to none."`
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -15,7 +16,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 
 	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/codegranttest"
+	"github.com/codegrant/codegrant/directory"
 	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/move"
 	"github.com/codegrant/codegrant/replica"
@@ -118,7 +121,8 @@ func TestS770_AProvidersPeopleAreLookedUp(t *testing.T) {
 }
 
 // TestS784_MergedAtTheGateway: two accounts with one verified address are one person from
-// the first sign-in of the second on, where that is configured, and else two.
+// the first sign-in of the second on, where that is configured and a pass over the pool has
+// seen the first, and else two.
 func TestS784_MergedAtTheGateway(t *testing.T) {
 	for _, trusted := range []bool{true, false} {
 		text := "database: sqlite:people.db\nreplica: true\n" + oneUpstream
@@ -140,9 +144,36 @@ func TestS784_MergedAtTheGateway(t *testing.T) {
 			h := <-g.saw
 			return h.Get("X-Auth-User-Id")
 		}
-		one, two := row("alice"), row("alice-too")
+		one := row("alice")
+		g.pass()
+		two := row("alice-too")
 		if (one == two) != trusted || one == "" || row("bob") == one {
 			t.Errorf("trusted %t: rows %s and %s", trusted, one, two)
 		}
+	}
+}
+
+// pass has the replica hear what the pool's directory says.
+func (g *gate) pass() {
+	g.t.Helper()
+	o, err := parts.Inspection{Config: g.config}.Open()
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer o.Close()
+	api, id, err := parts.PoolClient(g.t.Context(), o.Issuer, "", slog.New(slog.DiscardHandler))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	source, err := directory.NewCognito(directory.CognitoConfig{PoolID: id, Client: api})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	sync, err := directory.New(directory.Config{Source: source, Issuer: o.Issuer, Replica: o.Users, Journal: directory.NewMemoryJournal()})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	if _, err := sync.Run(g.t.Context(), directory.Options{Full: true, Fresh: true}); err != nil {
+		g.t.Fatal(err)
 	}
 }
