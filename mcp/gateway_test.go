@@ -86,6 +86,7 @@ func TestS618_S623_BehindTheGateway(t *testing.T) {
 		{"nobody", "POST", "/mcp", "", call("search"), 401, gateway.Unauthorized},
 		{"no group", "POST", "/mcp", s.token(claims{"cognito:groups": nil}), call("search"), 403, gateway.Forbidden},
 		{"a batch", "POST", "/mcp", token, "[" + list + "]", 400, gateway.Refused},
+		{"a body of no POST", "DELETE", "/mcp", token, call("search"), 400, gateway.Refused},
 		{"a preflight", "OPTIONS", "/mcp", "", "", 204, gateway.Passed},
 		{"below", "POST", "/mcp/x", token, call("hidden"), 403, gateway.Forbidden},
 		{"a path that a server could take for it", "POST", "/MCP", s.token(claims{"aud": nil}), call("hidden"), 400, gateway.Refused},

@@ -77,6 +77,10 @@ func (x *exchange) serve() {
 		x.refuse(http.StatusMethodNotAllowed, codeRequest, "the method is none of the protocol's")
 		return
 	}
+	if x.r.Method != http.MethodPost && x.r.ContentLength != 0 {
+		x.refuse(http.StatusBadRequest, codeRequest, "only a POST has a message")
+		return
+	}
 	who, err := x.auth.Token(x.r, x.tokenRules(), x.permissions...)
 	switch {
 	case errors.Is(err, codegrant.ErrUnavailable):
@@ -113,12 +117,14 @@ func (x *exchange) inner(ctx context.Context, w http.ResponseWriter) *http.Reque
 	r := x.auth.Identified(w, x.r.WithContext(ctx), x.who)
 	u := *x.r.URL
 	r.URL, r.Header = &u, maps.Clone(x.r.Header)
+	r.Body, r.GetBody = http.NoBody, nil // nobody has looked at one but a POST's
 	if x.body != nil {
 		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(x.body)), nil }
 		r.Body, _ = r.GetBody()
-		r.ContentLength, r.TransferEncoding, r.Trailer = int64(len(x.body)), nil, nil
-		delete(r.Header, "Expect")
 	}
+	r.ContentLength, r.TransferEncoding, r.Trailer = int64(len(x.body)), nil, nil
+	delete(r.Header, "Expect")
+	maps.DeleteFunc(r.Header, func(name string, _ []string) bool { return namesMethod(name) })
 	if x.session != "" {
 		r.Header[sessionHeader] = []string{x.serverSession}
 	}
@@ -126,6 +132,21 @@ func (x *exchange) inner(ctx context.Context, w http.ResponseWriter) *http.Reque
 		delete(r.Header, "Accept-Encoding") // what is packed cannot be looked through
 	}
 	return r
+}
+
+// namesMethod reports whether frameworks take a request for one of the method that the header
+// names.
+func namesMethod(header string) bool {
+	switch len(header) { // nearly all are none of these lengths
+	case len("x-http-method"), len("x-method-override"), len("x-http-method-override"):
+	default:
+		return false
+	}
+	switch strings.ToLower(strings.ReplaceAll(header, "_", "-")) {
+	case "x-http-method", "x-method-override", "x-http-method-override":
+		return true
+	}
+	return false
 }
 
 // isJSON reports whether the body is JSON as it is, by its header.

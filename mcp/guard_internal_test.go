@@ -38,6 +38,25 @@ func TestTheServersRequestIsItsOwn(t *testing.T) {
 	}
 }
 
+// TestS617_NobodysBody: a body that a handler before has put there reaches no server.
+func TestS617_NobodysBody(t *testing.T) {
+	auth, err := codegrant.New(codegrant.Config{
+		Pool:    cognito.Pool{ID: "eu-west-1_Ab12Cd34E", Domain: "acme.auth.eu-west-1.amazoncognito.com", ClientID: "c1"},
+		BaseURL: "https://app.example.com", Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	came := httptest.NewRequestWithContext(t.Context(), "DELETE", "https://app.example.com/mcp", strings.NewReader("{}"))
+	came.ContentLength, came.TransferEncoding, came.Trailer = 0, []string{"chunked"}, http.Header{"X": nil}
+	came.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("{}")), nil }
+	x := &exchange{Resource: &Resource{}, auth: auth, r: came, who: &codegrant.Identity{Subject: "s"}}
+	inner := x.inner(t.Context(), httptest.NewRecorder())
+	if inner.Body != http.NoBody || inner.GetBody != nil || inner.ContentLength != 0 || inner.TransferEncoding != nil || inner.Trailer != nil {
+		t.Errorf("%+v", inner)
+	}
+}
+
 // TestMessagesCostLittle: a usual message is decided on without a copy of it.
 func TestMessagesCostLittle(t *testing.T) {
 	body := []byte(`{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"search","arguments":{"text":"holidays","limit":20}}}`)
