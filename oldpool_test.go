@@ -160,6 +160,22 @@ func TestS771_WhatElseIsOfTheOldPool(t *testing.T) {
 	if err != nil || old.Subject != id.Subject || old.Issuer != id.Issuer || id.Issuer == auth.Endpoints().Issuer {
 		t.Fatalf("a bearer token of the old pool: %+v, %v", old, err)
 	}
+	called := httptest.NewRequest(http.MethodPost, url+"mcp", nil)
+	called.Header.Set("Authorization", "Bearer "+access.Reveal())
+	anyToken := codegrant.TokenRules{Resource: url + "mcp", InsecureNoAudience: true}
+	for _, rules := range []codegrant.TokenRules{{}, anyToken} {
+		if got, err := auth.Token(called, rules); err != nil || got.Subject != id.Subject || got.Issuer != id.Issuer {
+			t.Errorf("a token of the old pool by %+v: %+v, %v", rules, got, err)
+		}
+	}
+	if got, err := auth.Token(called, codegrant.TokenRules{Resource: url + "mcp"}); err == nil {
+		t.Errorf("a token of the old pool that is for no resource: %+v", got)
+	}
+	forged := called.Clone(t.Context())
+	forged.Header.Set("Authorization", "Bearer "+access.Reveal()[:len(access.Reveal())-8]+"AAAAAAAA")
+	if got, err := auth.Token(forged, anyToken); err == nil {
+		t.Errorf("a forged token of the old pool: %+v", got)
+	}
 	if got, err := auth.StillSignedIn(t.Context(), &id, id.SessionID()); err != nil || got.Subject != id.Subject {
 		t.Errorf("still signed in: %+v, %v", got, err)
 	}
@@ -183,6 +199,9 @@ func TestS771_WhatElseIsOfTheOldPool(t *testing.T) {
 	}
 	if got, err := auth.Bearer(t.Context(), access.Reveal()); err == nil {
 		t.Errorf("after a sign-out everywhere: %+v", got)
+	}
+	if got, err := auth.Token(called, anyToken); err == nil {
+		t.Errorf("after a sign-out everywhere, by Token: %+v", got)
 	}
 	for _, browser := range []*codegranttest.Browser{a, b} {
 		if r := get(t, browser.Client, url); r.StatusCode != http.StatusUnauthorized {

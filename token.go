@@ -73,14 +73,18 @@ func (a *Auth) tokenOf(r *http.Request, rules TokenRules) (*Identity, error) {
 			return a.current(r.Context(), &own)
 		}
 	}
-	who, err := a.bearer.prover.Token(r.Context(), raw, prove.Resource{URL: rules.Resource, Unbound: rules.InsecureNoAudience, AnyClient: rules.AnyClient})
+	bearer := a.bearer
+	if bearer.old.has(prove.ClaimedIssuer(raw)) {
+		bearer = bearer.old.bearer
+	}
+	who, err := bearer.prover.Token(r.Context(), raw, prove.Resource{URL: rules.Resource, Unbound: rules.InsecureNoAudience, AnyClient: rules.AnyClient})
 	if err != nil {
 		return nil, err
 	}
 	if who.Machine {
 		return nil, ErrMachineToken
 	}
-	id := a.gate.identityOf(&who, "", &token{Access: cognito.Secret(raw)})
+	id := bearer.identityOf(&who, "", &token{Access: cognito.Secret(raw)})
 	return a.gate.current(r.Context(), &id)
 }
 
