@@ -41,8 +41,9 @@ func oldPool(ctx context.Context, m *settings.Moved, log *slog.Logger) (listing,
 }
 
 // samePerson finds who somebody was in the pool that they come from; nil: they come from
-// nowhere. People of providers have no ticket. Those whom the replica does not know are
-// looked up at the old pool: it may be late, and they would be somebody new.
+// nowhere. People of providers have no ticket. Those whom the replica does not know as a
+// provider's are looked up at the old pool: the replica may be late, or know them by tokens
+// alone, and anybody can sign up with the username of a provider's person.
 func samePerson(m *settings.Moved, users replica.Store, old listing) func(context.Context, *verify.Claims) (issuer, subject string, err error) {
 	if m == nil || users == nil {
 		return nil
@@ -51,7 +52,7 @@ func samePerson(m *settings.Moved, users replica.Store, old listing) func(contex
 		return m.Tickets.SamePerson(m.Issuer, func(ctx context.Context, issuer, username string) (string, error) {
 			u, err := users.UserByUsername(ctx, issuer, username)
 			switch {
-			case err == nil && (u.Status == "" || u.Status == statusExternal):
+			case err == nil && u.Status == statusExternal:
 				return u.Subject, nil
 			case err != nil && !errors.Is(err, replica.ErrNotFound):
 				return "", err

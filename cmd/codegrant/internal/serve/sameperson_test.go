@@ -66,7 +66,8 @@ func (o *oldUsers) ListUsers(_ context.Context, in *cip.ListUsersInput, _ ...fun
 }
 
 // TestS770_AProvidersPeopleAreLookedUp: somebody of a provider whom the replica does not
-// know is looked up at the old pool. Only its word makes them somebody new.
+// know as a provider's is looked up at the old pool. Only its word makes them somebody new,
+// and a native user of the old pool who has named themselves like them is not them.
 func TestS770_AProvidersPeopleAreLookedUp(t *testing.T) {
 	const old, now = "https://old.example.com/local_Old000001", "https://new.example.com/local_New000001"
 	tickets, err := move.NewTickets(bytes.Repeat([]byte{5}, move.KeySize), "local_Old000001", "local_New000001")
@@ -88,7 +89,7 @@ func TestS770_AProvidersPeopleAreLookedUp(t *testing.T) {
 		err     error
 		text    string
 	}{
-		"the replica knows her":   {replica: []replica.User{{Issuer: old, Username: "Google_17", Subject: "old-17"}}, subject: "old-17"},
+		"the replica knows her":   {replica: []replica.User{{Issuer: old, Username: "Google_17", Subject: "old-17", Status: "EXTERNAL_PROVIDER"}}, subject: "old-17"},
 		"the replica is late":     {pool: oldUsers{users: there}, subject: "old-17", asked: 1},
 		"the replica is away":     {fault: replica.ErrUnavailable, err: replica.ErrUnavailable},
 		"she is new":              {asked: 2}, // small letters, too
@@ -97,6 +98,16 @@ func TestS770_AProvidersPeopleAreLookedUp(t *testing.T) {
 		"somebody has taken such a name at the old pool": {
 			replica: []replica.User{{Issuer: old, Username: "Google_17", Subject: "mallory", Status: "CONFIRMED"}},
 			pool:    oldUsers{users: []types.UserType{user("Google_17", "mallory", types.UserStatusTypeConfirmed)}}, asked: 2,
+		},
+		"the replica knows somebody of such a name by tokens alone": {
+			replica: []replica.User{{Issuer: old, Username: "Google_17", Subject: "mallory"}},
+			pool:    oldUsers{users: []types.UserType{user("Google_17", "mallory", types.UserStatusTypeConfirmed)}}, asked: 2,
+		},
+		"the replica knows her by tokens alone": {
+			replica: []replica.User{{Issuer: old, Username: "Google_17", Subject: "old-17"}}, pool: oldUsers{users: there}, subject: "old-17", asked: 1,
+		},
+		"the replica knows her by tokens alone, and the old pool is away": {
+			replica: []replica.User{{Issuer: old, Username: "Google_17", Subject: "old-17"}}, pool: oldUsers{err: errors.New("away")}, asked: 1, err: codegrant.ErrUnavailable,
 		},
 		"she has signed in before": {
 			replica: []replica.User{{Issuer: now, Subject: "new-17", FirstSignIn: time.Unix(1, 0)}}, pool: oldUsers{err: errors.New("away")},
