@@ -117,13 +117,17 @@ func refuses(err error) bool {
 	return errors.As(err, &trigger) || errors.As(err, &value) || errors.As(err, &state)
 }
 
-// isLinked reports whether the replica has a user of the pool as the person of a step.
+// isLinked reports whether the replica has a user of the pool as the person of a step, who
+// was made again.
 func (r *Restore) isLinked(ctx context.Context, subject string, step Step) (bool, error) {
 	u, err := r.Replica.UserBySubject(ctx, r.into(), subject)
 	if errors.Is(err, replica.ErrNotFound) {
 		return false, nil
 	}
-	return err == nil && u.LinkedTo != 0 && u.Person() == step.Now.Person(), err
+	if err != nil || u.LinkedTo == 0 || u.Person() != step.Now.Person() {
+		return false, err
+	}
+	return r.isAgain(ctx, u, step)
 }
 
 // setPassword gives a password that nobody knows: one who has none that counts cannot ask

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
@@ -56,8 +57,8 @@ type Config struct {
 	// since then, in their last state.
 	LostSince time.Time
 
-	// Into is the issuer of PoolID if that is another pool. People who are not there are
-	// created there, lost or not. Defaults to Issuer.
+	// Into is the issuer of PoolID if that is another pool. Each identity that is not there
+	// is created there, lost or not. Defaults to Issuer.
 	Into string
 
 	// Overwrite also changes people that the pool still has, if they were different then.
@@ -206,10 +207,10 @@ func (r *Restore) plan(ctx context.Context, users []replica.User, f func(Step) e
 			if step.Kind = Differs; r.Overwrite {
 				step.Kind = Overwrite
 			}
-		case then.Status == "EXTERNAL_PROVIDER":
+		case then.Status == statusExternal:
 			step.Kind = Federated
 		default:
-			back, err := r.isBack(ctx, step.Now)
+			back, err := r.isBack(ctx, step)
 			if err != nil {
 				return err
 			}
@@ -246,14 +247,48 @@ func (r *Restore) past(ctx context.Context, users []replica.User) (all []replica
 	return all, nil
 }
 
-// isBack reports whether a person whose identity the pool has lost has another one there,
-// which is complete: of one that waits for its password, a run was cut off.
-func (r *Restore) isBack(ctx context.Context, u replica.User) (bool, error) {
-	identities, err := r.Replica.Identities(ctx, u.Person())
+// isBack reports whether the pool has the identity of a step again, complete: of one that
+// waits for its password, a run was cut off.
+func (r *Restore) isBack(ctx context.Context, step Step) (bool, error) {
+	identities, err := r.Replica.Identities(ctx, step.Now.Person())
+	if err != nil {
+		return false, err
+	}
 	for _, i := range identities {
-		if i.ID != u.ID && i.Issuer == r.into() && i.Deleted.IsZero() && (r.into() != r.Issuer || i.Created.After(u.Created)) {
-			return i.Status != string(types.UserStatusTypeForceChangePassword), err
+		if !i.Deleted.IsZero() || i.Status == string(types.UserStatusTypeForceChangePassword) {
+			continue
+		}
+		if again, err := r.isAgain(ctx, i, step); again || err != nil {
+			return again, err
 		}
 	}
-	return false, err
+	return false, nil
 }
+
+// isAgain reports whether an identity of a person is that of a step, made again. A person
+// can have others, which were merged with it.
+func (r *Restore) isAgain(ctx context.Context, i replica.User, step Step) (bool, error) {
+	elsewhere := r.into() != r.Issuer
+	switch {
+	case i.ID == step.Now.ID, i.Issuer != r.into(), i.Status == statusExternal, !elsewhere && !i.Created.After(step.Now.Created):
+		return false, nil
+	}
+	same := func(i replica.User) bool {
+		a, b := nameOf(i), nameOf(step.Then)
+		return a == b || elsewhere && strings.EqualFold(a, b)
+	}
+	if same(i) {
+		return true, nil
+	}
+	if i.Username != "" && i.Username != i.Subject {
+		return false, nil // usernames do not change
+	}
+	first, err := r.Replica.AsOf(ctx, []replica.User{i}, i.Created)
+	if errors.Is(err, sqlreplica.ErrNoHistory) {
+		return false, nil
+	}
+	return slices.ContainsFunc(first, same), err
+}
+
+// statusExternal is what a pool says of a person of a provider.
+const statusExternal = string(types.UserStatusTypeExternalProvider)

@@ -48,6 +48,15 @@ func newScene(t *testing.T, dialect sqlreplica.Dialect, db *sql.DB) *scene {
 	if err := s.users.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	return newSceneOf(t, s, s.pool)
+}
+
+// newSceneOf is the scene with a pool beside that of another.
+func newSceneOf(t *testing.T, beside *scene, pool string) *scene {
+	t.Helper()
+	s := *beside
+	s.issuer = strings.TrimSuffix(s.issuer, s.pool) + pool
+	s.pool = pool
 	source, err := directory.NewCognito(directory.CognitoConfig{PoolID: s.pool, Client: s.client})
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +64,7 @@ func newScene(t *testing.T, dialect sqlreplica.Dialect, db *sql.DB) *scene {
 	if s.sync, err = directory.New(directory.Config{Source: source, Issuer: s.issuer, Replica: s.users, Journal: directory.NewMemoryJournal()}); err != nil {
 		t.Fatal(err)
 	}
-	return s
+	return &s
 }
 
 func (s *scene) pass(t *testing.T) {
