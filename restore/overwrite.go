@@ -38,12 +38,12 @@ func (r *Restore) overwrite(ctx context.Context, step Step) (Step, error) {
 		return taken("somebody else has the username by now: run codegrant sync --full first")
 	}
 	for _, change := range []func() error{
-		func() error { return r.overwriteAttributes(ctx, username, has, attributesOf(step.Then)) },
+		func() error { return r.overwriteAttributes(ctx, username, has, step.Then) },
 		func() error {
 			switch {
 			case found.Enabled && !step.Then.Enabled:
 				return r.paced.disable(ctx, &cip.AdminDisableUserInput{UserPoolId: &r.PoolID, Username: &username})
-			case !found.Enabled && step.Then.Enabled:
+			case !found.Enabled && step.Then.Enabled && complete(step.Then):
 				return r.paced.enable(ctx, &cip.AdminEnableUserInput{UserPoolId: &r.PoolID, Username: &username})
 			}
 			return nil
@@ -52,6 +52,12 @@ func (r *Restore) overwrite(ctx context.Context, step Step) (Step, error) {
 		func() error {
 			s := r.snapshot(&made{username, step.Now.Subject, string(found.UserStatus)}, step.Then)
 			s.Issuer, s.Username = step.Now.Issuer, step.Now.Username
+			if s.Complete = complete(step.Then); !s.Complete && step.Then.Enabled {
+				s.Enabled = &found.Enabled
+			}
+			if !groupsKnown(step.Then) {
+				s.GroupsKnown = false
+			}
 			_, err := r.Replica.Apply(ctx, s)
 			return err
 		},
@@ -71,7 +77,15 @@ func (r *Restore) overwrite(ctx context.Context, step Step) (Step, error) {
 	return step, nil
 }
 
-func (r *Restore) overwriteAttributes(ctx context.Context, username string, has, want map[string]string) error {
+// complete reports whether a record of somebody holds all that the pool said of them.
+// Whoever states a status states every attribute; tokens do not state it.
+func complete(u replica.User) bool { return u.Status != "" }
+
+// groupsKnown reports whether a record names all groups that somebody was in.
+func groupsKnown(u replica.User) bool { return complete(u) || len(poolGroups(u)) > 0 }
+
+func (r *Restore) overwriteAttributes(ctx context.Context, username string, has map[string]string, then replica.User) error {
+	want := attributesOf(then)
 	update := &cip.AdminUpdateUserAttributesInput{UserPoolId: &r.PoolID, Username: &username}
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		// An address that is changed is verified no more unless it is said in the same call.
@@ -84,7 +98,7 @@ func (r *Restore) overwriteAttributes(ctx context.Context, username string, has,
 	for _, name := range slices.Sorted(maps.Keys(has)) {
 		_, kept := want[name]
 		// What a pool makes by itself it takes away by itself.
-		if !kept && name != "sub" && name != "identities" && !strings.HasPrefix(name, "dev:") && !strings.HasSuffix(name, "_verified") {
+		if !kept && complete(then) && !slices.Contains([]string{"sub", "identities", "email_verified", "phone_number_verified"}, name) && !strings.HasPrefix(name, "dev:") {
 			remove.UserAttributeNames = append(remove.UserAttributeNames, name)
 		}
 	}
@@ -100,6 +114,9 @@ func (r *Restore) overwriteAttributes(ctx context.Context, username string, has,
 }
 
 func (r *Restore) overwriteGroups(ctx context.Context, username string, step Step) error {
+	if !groupsKnown(step.Then) {
+		return nil
+	}
 	then := poolGroups(step.Then)
 	for _, m := range step.Now.Groups {
 		if m.Pool && m.Origin == replica.OriginPool && !slices.Contains(then, m.Name) {
@@ -121,24 +138,37 @@ func poolGroups(u replica.User) (names []string) {
 	return names
 }
 
-// differences are what the pool says otherwise than it said then, by name.
-func differences(now, then replica.User) (names []string) {
+// differences are what the pool says otherwise than it said then, by name, and of what
+// nobody knows whether it did.
+func differences(now, then replica.User) (differs, unknown []string) {
 	has, had := attributesOf(now), attributesOf(then)
-	for _, all := range []map[string]string{has, had} {
-		for name := range all {
-			a, ok := has[name]
-			b, was := had[name]
-			if (a != b || ok != was) && !slices.Contains(names, name) {
-				names = append(names, name)
-			}
+	for _, name := range slices.Sorted(maps.Keys(has)) {
+		switch was, ok := had[name]; {
+		case !ok && !complete(then):
+			unknown = append(unknown, name)
+		case !ok || was != has[name]:
+			differs = append(differs, name)
 		}
 	}
-	slices.Sort(names)
-	if now.Enabled != then.Enabled {
-		names = append(names, "enabled")
+	for name := range had {
+		if _, ok := has[name]; !ok {
+			differs = append(differs, name)
+		}
 	}
-	if !slices.Equal(poolGroups(now), poolGroups(then)) {
-		names = append(names, "groups")
+	slices.Sort(differs)
+	switch {
+	case now.Enabled == then.Enabled:
+	case then.Enabled && !complete(then):
+		unknown = append(unknown, "enabled")
+	default:
+		differs = append(differs, "enabled")
 	}
-	return names
+	switch {
+	case slices.Equal(poolGroups(now), poolGroups(then)):
+	case !groupsKnown(then):
+		unknown = append(unknown, "groups")
+	default:
+		differs = append(differs, "groups")
+	}
+	return differs, unknown
 }

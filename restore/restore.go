@@ -150,6 +150,10 @@ type Step struct {
 	Subject string       // that the pool has given; empty: nothing is done yet
 	Why     string       // why not, where something keeps it
 	Differs []string     // what the pool says otherwise, by the name of the attribute; enabled; groups
+
+	// Unknown is what the pool says now, in the same words, and nobody had stated then: it
+	// stays. The replica knew the person by tokens alone, which do not state everything.
+	Unknown []string
 }
 
 // pageSize is how many people are looked up at once.
@@ -201,10 +205,11 @@ func (r *Restore) plan(ctx context.Context, users []replica.User, f func(Step) e
 		case !then.Deleted.IsZero(), r.Group != "" && !then.InGroup(r.Group):
 			continue
 		case step.Now.Deleted.IsZero() && !elsewhere:
-			if step.Differs = differences(step.Now, then); len(step.Differs) == 0 {
+			step.Differs, step.Unknown = differences(step.Now, then)
+			if len(step.Differs)+len(step.Unknown) == 0 {
 				continue
 			}
-			if step.Kind = Differs; r.Overwrite {
+			if step.Kind = Differs; r.Overwrite && len(step.Differs) > 0 {
 				step.Kind = Overwrite
 			}
 		case then.Status == statusExternal:

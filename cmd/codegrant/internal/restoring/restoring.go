@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -114,6 +115,7 @@ type told struct {
 	Subject  string       `json:"sub,omitempty"`
 	Why      string       `json:"why,omitempty"`
 	Differs  []string     `json:"differs,omitempty"`
+	Unknown  []string     `json:"unknown,omitempty"` // then
 }
 
 // maxShown is how many people a plan names on a terminal.
@@ -167,7 +169,7 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 	}
 	err = run(ctx, func(s restore.Step) error {
 		counts[s.Kind]++
-		t := told{s.Kind, s.Now.ID, s.Now.Person(), s.Then.Username, s.Now.Subject, s.Subject, s.Why, s.Differs}
+		t := told{s.Kind, s.Now.ID, s.Now.Person(), s.Then.Username, s.Now.Subject, s.Subject, s.Why, s.Differs, s.Unknown}
 		switch {
 		case c.JSON:
 			return terminal.PrintJSON(out.Stdout, t)
@@ -204,7 +206,11 @@ func (c Command) target() (issuer, region string, err error) {
 func tell(out *terminal.Streams, steps []told, counts map[restore.Kind]int, done bool) {
 	var rows [][]string
 	for _, t := range steps {
-		rows = append(rows, []string{string(t.Kind), fmt.Sprint(t.User), terminal.Printable(t.Username), t.Subject, terminal.Printable(strings.Join(append(t.Differs, t.Why), " "))})
+		notes := slices.Clone(t.Differs)
+		if len(t.Unknown) > 0 {
+			notes = append(notes, "(unknown then, stays: "+strings.Join(t.Unknown, " ")+")")
+		}
+		rows = append(rows, []string{string(t.Kind), fmt.Sprint(t.User), terminal.Printable(t.Username), t.Subject, terminal.Printable(strings.Join(append(notes, t.Why), " "))})
 	}
 	if len(rows) > 0 {
 		_ = terminal.Table(out.Stdout, "STEP\tID\tUSERNAME\tNEW SUB\tWHAT DIFFERS, OR WHY NOT", rows)
