@@ -18,7 +18,8 @@ import (
 
 // Do makes the person of a step of kind [Make] again, or changes that of one of kind
 // [Overwrite], and returns the step with what came
-// of it: [Taken] where somebody else has the name, and otherwise the new subject. Whatever
+// of it: [Taken] where somebody else has the name, or the pool refuses something of it, and
+// otherwise the new subject. Whatever
 // an earlier run has done of it is taken up.
 func (r *Restore) Do(ctx context.Context, step Step) (Step, error) {
 	switch step.Kind {
@@ -44,7 +45,12 @@ func (r *Restore) Do(ctx context.Context, step Step) (Step, error) {
 	// The password comes last: until then nobody can sign in, and the pool says that the user
 	// waits for it, which no user who has signed up does.
 	for _, complete := range []func(context.Context, *made, Step) error{r.disable, r.joinGroups, r.link, r.setPassword, r.confirm} {
-		if err := complete(ctx, user, step); err != nil {
+		err := complete(ctx, user, step)
+		if refuses(err) {
+			step.Kind, step.Why = Taken, "the pool refuses it: "+err.Error()
+			return step, nil
+		}
+		if err != nil {
 			return step, fmt.Errorf("restore user %d: %w", step.Now.ID, err)
 		}
 	}
@@ -109,7 +115,7 @@ func (r *Restore) have(ctx context.Context, username string, step Step) (*made, 
 }
 
 // refuses reports whether the pool says no to this person, and would again: to a trigger's
-// mind, or to an attribute that its schema has no more.
+// mind, or to an attribute that its schema has no more, or to a group whose role is gone.
 func refuses(err error) bool {
 	var trigger *types.UserLambdaValidationException
 	var value *types.InvalidParameterException
@@ -172,8 +178,8 @@ func (r *Restore) makeGroup(ctx context.Context, g replica.Group) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if r.made[g.Name] {
-		return nil
+	if err, known := r.made[g.Name]; known {
+		return err
 	}
 	if r.groups == nil {
 		all, err := r.Replica.GroupsAsOf(ctx, r.Issuer, r.at())
@@ -201,11 +207,13 @@ func (r *Restore) makeGroup(ctx context.Context, g replica.Group) error {
 	}
 	err := r.paced.createGroup(ctx, in)
 	var exists *types.GroupExistsException
-	if err != nil && !errors.As(err, &exists) {
-		return err
+	if errors.As(err, &exists) {
+		err = nil
 	}
-	r.made[g.Name] = true
-	return nil
+	if err == nil || refuses(err) { // as of a role that is gone: it would each time
+		r.made[g.Name] = err
+	}
+	return err
 }
 
 // link has the replica know the new identity, as the person whom they were.

@@ -120,7 +120,9 @@ func (r *Restore) overwriteGroups(ctx context.Context, username string, step Ste
 	then := poolGroups(step.Then)
 	for _, m := range step.Now.Groups {
 		if m.Pool && m.Origin == replica.OriginPool && !slices.Contains(then, m.Name) {
-			if err := r.paced.leave(ctx, &cip.AdminRemoveUserFromGroupInput{UserPoolId: &r.PoolID, Username: &username, GroupName: &m.Name}); err != nil {
+			err := r.paced.leave(ctx, &cip.AdminRemoveUserFromGroupInput{UserPoolId: &r.PoolID, Username: &username, GroupName: &m.Name})
+			var gone *types.ResourceNotFoundException // and with the group, the membership
+			if err != nil && !errors.As(err, &gone) {
 				return fmt.Errorf("remove from group %.64q: %w", m.Name, err)
 			}
 		}

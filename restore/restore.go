@@ -82,7 +82,7 @@ type Restore struct {
 
 	turn   chan struct{}                      // of who makes a group, and uses the fields below
 	groups map[string]replica.GroupDefinition // as they were
-	made   map[string]bool                    // that exist for certain
+	made   map[string]error                   // nil: it exists for certain; or why the pool refuses it
 }
 
 // New returns a run. It asks nobody yet.
@@ -116,7 +116,7 @@ func New(c Config) (*Restore, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Restore{Config: c, paced: newPaced(c.Client, c.Share), turn: make(chan struct{}, 1), made: make(map[string]bool)}, nil
+	return &Restore{Config: c, paced: newPaced(c.Client, c.Share), turn: make(chan struct{}, 1), made: make(map[string]error)}, nil
 }
 
 // into is the issuer of the people who are made.
@@ -139,7 +139,7 @@ const (
 	Federated Kind = "federated" // they come back by themselves when they sign in: nobody can make them
 	Differs   Kind = "differs"   // the pool has them, and otherwise: they are left alone
 	Overwrite Kind = "overwrite" // the pool has them, and otherwise: they are changed
-	Taken     Kind = "taken"     // somebody else has the username, or an alias, now
+	Taken     Kind = "taken"     // somebody else has the username, or an alias, now, or the pool refuses something
 )
 
 // Step is what is to be done, or was, about one person.
