@@ -36,6 +36,15 @@
 // that is out of order, repeated or forged costs one look-up. If an event is lost, the next
 // full pass finds the change. [Sync.Passes] makes these passes.
 //
+// # Recoveries
+//
+// A pool can go back to an earlier time by itself. While it does, no pass and no look-up is
+// made: [ErrRecovering]. The pass after it is a full one that starts from the beginning. It
+// removes no more users than the preview of the recovery says. Events of the undone time are
+// left out, except for sign-outs everywhere. Config.Recoveries asks the pool; package
+// directory/recovery implements it. [NoteRecovery] tells of a recovery that this program
+// starts, and of what its preview says.
+//
 // # Consequences
 //
 // A disabled or deleted person loses every session at once. If a person's groups have

@@ -15,7 +15,11 @@ func (s *Sync) dryRun(ctx context.Context, o Options) (Report, error) {
 	compared := *s
 	compared.Journal = NewMemoryJournal()
 	p := &pass{Sync: &compared, options: o}
-	p.Limit = o.MaxShare
+	p.Limit, p.Told = o.MaxShare, o.told
+	if err := p.afterRecovery(ctx, s); err != nil {
+		return Report{}, err
+	}
+	o.Full = o.Full || p.unsettled()
 	if replicated, ok := s.Source.(*Replicated); ok {
 		var err error
 		if p.Region, _, err = replicated.begin(ctx); err != nil {
@@ -91,7 +95,7 @@ func (p *pass) compare(ctx context.Context, report func(replica.Change)) error {
 		return err
 	}
 	p.Report.Phase, p.Report.Finished = phaseDone, p.now()
-	if allowed := allowedRemovals(known, p.Limit); gone > allowed {
+	if allowed := p.allowed(known); gone > allowed {
 		return p.tooMany(replica.SweepResult{Known: known, Unseen: gone}, allowed)
 	}
 	return nil

@@ -15,10 +15,18 @@ import (
 
 // Look looks up what events name, and updates the replica and the sessions with the pool's
 // current data. Events may come any number of times, in any order, and from any number of
-// processes.
+// processes. Events that a recovery of the pool has undone are left out. While one runs, the
+// error is [ErrRecovering], and the same events are to come again.
 func (s *Sync) Look(ctx context.Context, events []Event) error {
 	if len(events) == 0 {
 		return nil
+	}
+	events, wait, err := s.sift(ctx, events)
+	if err != nil {
+		return fmt.Errorf("look into events: %w", err)
+	}
+	if len(events) == 0 {
+		return named("look into events", wait)
 	}
 	l := newLook(events)
 	var e effects
@@ -40,7 +48,7 @@ func (s *Sync) Look(ctx context.Context, events []Event) error {
 	s.log.Info("events looked into", slog.Int("events", len(events)), slog.Duration("age", age(events)), slog.Int("created", e.created),
 		slog.Int("changed", e.changed), slog.Int("disabled", e.disabled), slog.Int("regrouped", e.regrouped),
 		slog.Int("sessions_ended", e.sessionsEnded), slog.Int("sessions_stale", e.sessionsStale))
-	return nil
+	return named("look into events", wait)
 }
 
 // age is how long ago the oldest of the events happened, by the clock of whoever

@@ -23,6 +23,7 @@ type progress struct {
 	Saved   time.Time
 	Region  string  `json:",omitempty"` // of a pool that is replicated
 	Limit   float64 // the share of users that the pass may remove, as it was begun
+	Told    float64 `json:",omitempty"` // that share, where it was set for this pass alone
 
 	// Groups up to this one, by name, are read, and those after it are as far as
 	// the cursors say.
@@ -39,6 +40,11 @@ type progress struct {
 	// Unsettled is as of when users were removed, perhaps, whose sessions nothing
 	// was done about yet. Zero: nobody was.
 	Unsettled time.Time
+
+	// Recovery is that which the pool had started last when the pass began, and Settled the
+	// one after which a full pass was done that removed all whom it was to remove.
+	Recovery Recovery
+	Settled  string `json:",omitempty"`
 
 	// LastFull is when the last full pass that was finished began.
 	LastFull time.Time
@@ -92,7 +98,7 @@ type pass struct {
 
 // resume returns the pass that was written last, if it can be gone on with and is
 // what is wanted, and otherwise a new one.
-func (s *Sync) resume(ctx context.Context, state []byte, o Options) (*pass, error) {
+func (s *Sync) resume(ctx context.Context, state []byte, o Options, latest Recovery) (*pass, error) {
 	var was progress
 	if len(state) > 0 {
 		if err := json.Unmarshal(state, &was); err != nil || was.Version != progressVersion {
@@ -113,16 +119,19 @@ func (s *Sync) resume(ctx context.Context, state []byte, o Options) (*pass, erro
 		}
 		began = asOf.UTC().Truncate(time.Microsecond)
 	}
+	// What is known of a recovery is not known of the pool before it.
+	o.Full = o.Full || latest.started() && latest.ID != was.Settled
 	p := &pass{Sync: s, options: o}
 	unfinished := was.Report.Pass != "" && was.Report.Phase != phaseDone
-	if unfinished && !o.Fresh && was.Region == region && (was.Report.Full || !o.Full) && now.Sub(was.Saved).Abs() < resumeWithin {
+	if unfinished && !o.Fresh && was.Region == region && was.Recovery.ID == latest.ID && (was.Report.Full || !o.Full) && now.Sub(was.Saved).Abs() < resumeWithin {
 		p.progress = was
 		p.Report.Resumed++
-		p.Limit = max(p.Limit, o.MaxShare)
+		p.Limit, p.Told, p.Recovery = max(p.Limit, o.MaxShare), max(p.Told, o.told), latest.with(p.Recovery)
 		return p, nil
 	}
 	p.progress = progress{
-		Version: progressVersion, Region: region, Limit: o.MaxShare, LastFull: was.LastFull,
+		Version: progressVersion, Region: region, Limit: o.MaxShare, Told: o.told, LastFull: was.LastFull,
+		Recovery: latest, Settled: was.Settled,
 		Report: Report{Pass: "pass-" + strings.ToLower(rand.Text()), Full: o.Full, Phase: phaseGroups, Began: began, Started: now},
 		// Whom the pass before left undone is still to be done.
 		Pending: was.Pending, Unsettled: was.Unsettled,
@@ -165,9 +174,16 @@ func (p *pass) run(ctx context.Context) error {
 	if err := p.readGroups(ctx); err != nil {
 		return err
 	}
+	if p.unsettled() {
+		log.Info("the pool was recovered: a full pass brings the replica in line", slog.String("recovery", p.Recovery.ID), slog.Time("to", p.Recovery.To))
+	}
 	var refused error
 	for p.Report.Phase != phaseDone {
-		var err error
+		err := p.steady(ctx, true)
+		if err != nil {
+			p.leave(log, err)
+			return err
+		}
 		switch p.Report.Phase {
 		case phaseGroups:
 			err = p.enter(phaseMembers)
@@ -212,7 +228,7 @@ func (p *pass) run(ctx context.Context) error {
 func (p *pass) leave(log *slog.Logger, why error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !errors.Is(why, context.Canceled) { // it was told to
+	if !errors.Is(why, context.Canceled) && !errors.Is(why, ErrRecovering) { // it was told to, or has to wait
 		p.Fault = p.fault(why)
 	}
 	if err := p.saveLocked(p.term.last); err != nil {
@@ -233,6 +249,9 @@ func (p *pass) finish() error {
 	p.Report.Finished = p.now()
 	if p.Report.Full {
 		p.LastFull = p.Report.Began
+		if p.Report.Withheld == 0 && p.Region != secondaryRegion {
+			p.Settled = p.Recovery.ID
+		}
 	}
 	p.GroupsRead, p.Cursors, p.Walks = "", nil, nil
 	p.Last, p.Fault = nil, nil

@@ -38,6 +38,7 @@ func (s *Sync) Passes(ctx context.Context, schedule Schedule) error {
 	if schedule.Done == nil {
 		schedule.Done = func(Report, error) {}
 	}
+	schedule.First.scheduled, schedule.Options.scheduled = true, true
 	options, standby, failed := schedule.First, false, 0
 	for {
 		t, _, err := s.begin(ctx, "passes "+s.Issuer)
@@ -86,6 +87,9 @@ func (s *Sync) passes(t *term, schedule Schedule, options Options) error {
 		case errors.Is(err, ErrRunning):
 			// Somebody makes one by hand: what that one did not read is still to be.
 			s.log.Info("another process is making a pass: this one tries later")
+			pause, failed = schedule.Retry, nil
+		case errors.Is(err, ErrRecovering):
+			s.log.Info("no pass is made until the pool has done so", slog.Any("reason", err))
 			pause, failed = schedule.Retry, nil
 		case err != nil && !errors.Is(err, ErrTooManyRemovals):
 			schedule.Done(report, err)

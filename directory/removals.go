@@ -30,8 +30,10 @@ func (p *pass) removeUnseen(ctx context.Context) error {
 	if !errors.Is(err, replica.ErrSweepTooLarge) {
 		return err
 	}
-	allowed := allowedRemovals(counted.Known, p.Limit)
-	if counted.Unseen > allowed {
+	allowed := p.allowed(counted.Known)
+	// The preview of a recovery counts exactly: whom the listing alone has missed is looked
+	// up before it is held against that.
+	if counted.Unseen > max(allowed, allowedRemovals(counted.Known, p.Limit)) {
 		return p.tooMany(counted, allowed)
 	}
 	if err := p.lookForUnseen(ctx); err != nil {
@@ -76,6 +78,10 @@ func allowedRemovals(known int, share float64) int {
 
 func (p *pass) tooMany(r replica.SweepResult, allowed int) error {
 	p.Report.Withheld = r.Unseen
+	if p.unsettled() && p.Recovery.Deletes != nil {
+		return fmt.Errorf("%w: the pool does not have %d of the %d users of the replica, and the preview of its recovery %s says that %d are deleted: "+
+			"see who they are, and allow a share if they are to go: %w", ErrTooManyRemovals, r.Unseen, r.Known, p.Recovery.ID, *p.Recovery.Deletes, replica.ErrSweepTooLarge)
+	}
 	return fmt.Errorf("%w: the listing does not have %d of the %d users of the replica, and %d may go: see whether the source is "+
 		"the right one and whole, and allow a larger share if it is: %w", ErrTooManyRemovals, r.Unseen, r.Known, allowed, replica.ErrSweepTooLarge)
 }

@@ -26,6 +26,12 @@ type Status struct {
 	Fault   string
 	FaultAt time.Time
 
+	// Recovery is the recovery of the pool that was started last. Without an ID: none is known.
+	// Unsettled says that no full pass was done since, or one that removed nobody because more
+	// were missing than the preview of the recovery says.
+	Recovery  Recovery
+	Unsettled bool
+
 	// Scheduled says that a process makes passes regularly, and Next when the next one is due.
 	// Zero: unknown, or it is running.
 	Scheduled bool
@@ -60,6 +66,13 @@ func ReadStatus(ctx context.Context, j Looker, issuer string) (Status, error) {
 	if p.Version != 0 && p.Version != progressVersion {
 		return Status{}, fmt.Errorf("read the journal: it is of version %d, and this program reads %d: use the program that makes the passes", p.Version, progressVersion)
 	}
+	if s.Recovery, err = ReadRecovery(ctx, j, issuer); err != nil {
+		return Status{}, err
+	}
+	if !s.Recovery.started() {
+		s.Recovery = Recovery{}
+	}
+	s.Unsettled = s.Recovery.ID != "" && s.Recovery.ID != p.Settled
 	var plan schedulePlan
 	if s.Scheduled, err = read(ctx, j, "passes "+issuer, &plan); err != nil {
 		return Status{}, err

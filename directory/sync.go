@@ -77,6 +77,11 @@ type Config struct {
 	// pool's listings are a moment behind. Below zero: never. Defaults to two seconds.
 	Recheck time.Duration
 
+	// Recoveries asks the pool for point-in-time recoveries: no pass is made while one runs,
+	// and a full one after it. Defaults to none. Then only recoveries that [NoteRecovery] has
+	// noted are known.
+	Recoveries Recoveries
+
 	// Policy is that of the replica. It matters to dry runs alone.
 	Policy replica.Policy
 
@@ -91,8 +96,9 @@ type Config struct {
 // Sync updates a replica from a pool. It is safe for concurrent use. Make one with [New].
 type Sync struct {
 	Config
-	log    *slog.Logger
-	listed *groupList
+	log       *slog.Logger
+	listed    *groupList
+	recovered *recoveryAnswer
 }
 
 // New returns a Sync. It makes no network calls. The error names every mistake in the
@@ -139,7 +145,7 @@ func New(config Config) (*Sync, error) {
 	if faults != nil {
 		return nil, fmt.Errorf("configure the sync: %w", errors.Join(faults...))
 	}
-	s := &Sync{Config: config, log: config.Logger, listed: new(groupList)}
+	s := &Sync{Config: config, log: config.Logger, listed: new(groupList), recovered: new(recoveryAnswer)}
 	s.SessionPools = slices.Clone(config.SessionPools)
 	s.MaxShare = defaultTo(s.MaxShare, replica.DefaultMaxShare)
 	s.Concurrency = defaultTo(s.Concurrency, 8)
@@ -167,12 +173,16 @@ type Options struct {
 	DryRun     bool
 	Difference func(replica.Change)
 
-	// MaxShare replaces Config.MaxShare for this pass.
+	// MaxShare replaces Config.MaxShare for this pass. After a recovery, a pass of [Sync.Run]
+	// that has it may remove more users than the preview of the recovery says.
 	MaxShare float64
 
 	// Progress is called with the progress of the pass from time to time. It must return
 	// quickly.
 	Progress func(Report)
+
+	scheduled bool    // by Passes
+	told      float64 // MaxShare as it was set for this pass alone
 }
 
 // Report is what a pass has read and done so far. If it continues the pass of another
@@ -216,10 +226,14 @@ var (
 
 // Run makes a pass, or continues an unfinished one. It returns when the pass is done or
 // fails, or when ctx ends. A later call continues the pass. One process makes a pass at a
-// time, and the others get [ErrRunning].
+// time, and the others get [ErrRunning]. While the pool is being recovered, all get
+// [ErrRecovering].
 func (s *Sync) Run(ctx context.Context, o Options) (Report, error) {
 	if !(o.MaxShare >= 0 && o.MaxShare <= 1) {
 		return Report{}, fmt.Errorf("sync: MaxShare: %v is not between 0 and 1", o.MaxShare)
+	}
+	if !o.scheduled {
+		o.told = o.MaxShare
 	}
 	o.MaxShare = defaultTo(o.MaxShare, s.MaxShare)
 	if o.Progress == nil {
@@ -250,7 +264,14 @@ func (s *Sync) run(ctx context.Context, o Options) (Report, error) {
 	}
 	defer t.end()
 	for again := false; ; again = true {
-		p, err := s.resume(t.ctx, state, o)
+		latest, err := s.latestRecovery(t.ctx, true)
+		if err == nil && latest.Running() {
+			err = recovering(latest)
+		}
+		if err != nil {
+			return Report{}, err
+		}
+		p, err := s.resume(t.ctx, state, o, latest)
 		if err != nil {
 			return Report{}, err
 		}

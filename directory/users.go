@@ -117,6 +117,9 @@ func (p *pass) split(ctx context.Context) error {
 // apply tells the replica of some pages, sees to the consequences, and then counts
 // the pages as read.
 func (p *pass) apply(ctx context.Context, batch []leaf) error {
+	if err := p.steady(ctx, false); err != nil {
+		return err
+	}
 	var users []User
 	for _, l := range batch {
 		users = append(users, l.page.Users...)

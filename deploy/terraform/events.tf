@@ -119,7 +119,7 @@ resource "aws_iam_policy" "sync" {
     Statement = [
       {
         Effect   = "Allow"
-        Action   = ["cognito-idp:ListUsers", "cognito-idp:ListGroups", "cognito-idp:ListUsersInGroup"]
+        Action   = ["cognito-idp:ListUsers", "cognito-idp:ListGroups", "cognito-idp:ListUsersInGroup", "cognito-idp:ListPointInTimeRecoveries", "cognito-idp:DescribePointInTimeRecovery"]
         Resource = local.user_pool_arn
       },
       {

@@ -129,6 +129,10 @@ var allowed = map[string]map[string]string{
 		"github.com/aws/aws-sdk-go-v2": "the API of the queue",
 	},
 	"directory/sqsqueue/sqstest": {},
+	"directory/recovery": {
+		"directory":                    "what a recovery is, and who asks for it",
+		"github.com/aws/aws-sdk-go-v2": "credentials, endpoints and signatures",
+	},
 	"gateway": {
 		".":                 "decides who is asking; the gateway speaks for it",
 		"internal/fault":    "why a page says no",
@@ -506,6 +510,7 @@ var allowed = map[string]map[string]string{
 		"cmd/codegrant/internal/terminal":     "where it speaks",
 		"directory":                           "brings the replica in line",
 		"directory/sqsqueue":                  "events from a queue",
+		"directory/recovery":                  "whether the pool goes back to an earlier time",
 		"internal/settings":                   "the pools of a configuration",
 		"replica":                             "people, and their changes",
 		"webhook":                             "tells others of changes",

@@ -15,6 +15,7 @@ import (
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
 	"github.com/codegrant/codegrant/directory"
+	"github.com/codegrant/codegrant/directory/recovery"
 	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/webhook"
 )
@@ -155,12 +156,24 @@ func (s *syncing) add(ctx context.Context, pool settings.Pool, journal directory
 		return fmt.Errorf("its issuer %s does not end in the id of a pool, such as eu-west-1_Ab12Cd34E", pool.Issuer)
 	}
 	log := s.log.With("pool", pool.Name)
-	source, err := s.source(ctx, cmp.Or(pool.Config.Pool.Region, region), id, pool.Issuer, log)
+	client, err := s.client(ctx, cmp.Or(pool.Config.Pool.Region, region), pool.Issuer)
 	if err != nil {
 		return err
 	}
+	recoveries, err := recovery.New(ctx, client, id)
+	if err != nil {
+		return err
+	}
+	var source directory.Source
+	if source, err = newSource(client, id, log); err != nil {
+		return err
+	}
 	if pool.SecondaryRegion != "" {
-		secondary, err := s.source(ctx, pool.SecondaryRegion, id, pool.Issuer, log.With("region", pool.SecondaryRegion))
+		client, err := s.client(ctx, pool.SecondaryRegion, pool.Issuer)
+		if err != nil {
+			return err
+		}
+		secondary, err := newSource(client, id, log.With("region", pool.SecondaryRegion))
 		if err != nil {
 			return err
 		}
@@ -168,7 +181,7 @@ func (s *syncing) add(ctx context.Context, pool settings.Pool, journal directory
 			return err
 		}
 	}
-	configuration := directory.Config{Source: source, Issuer: pool.Issuer, Replica: s.Users, Journal: journal, Marks: s.Marks, MaxShare: s.MaxShare, BySubject: s.BySubject, Logger: log}
+	configuration := directory.Config{Source: source, Issuer: pool.Issuer, Replica: s.Users, Journal: journal, Recoveries: recoveries, Marks: s.Marks, MaxShare: s.MaxShare, BySubject: s.BySubject, Logger: log}
 	if s.Sessions != nil {
 		configuration.Sessions, configuration.SessionPools = s.Sessions, bound
 	}
@@ -180,13 +193,16 @@ func (s *syncing) add(ctx context.Context, pool settings.Pool, journal directory
 	return nil
 }
 
-// source reads the pool in one Region.
-func (s *syncing) source(ctx context.Context, region, id, issuer string, log *slog.Logger) (directory.Source, error) {
+// client asks the pool in one Region.
+func (s *syncing) client(ctx context.Context, region, issuer string) (*cognitoidentityprovider.Client, error) {
 	instead := cmp.Or(s.Endpoint, parts.LocalEndpoint(issuer))
 	aws, err := parts.AWS(ctx, region, instead, s.log)
 	if err != nil {
 		return nil, err
 	}
-	client := cognitoidentityprovider.NewFromConfig(aws, func(o *cognitoidentityprovider.Options) { o.BaseEndpoint = parts.Endpoint(instead) })
+	return cognitoidentityprovider.NewFromConfig(aws, func(o *cognitoidentityprovider.Options) { o.BaseEndpoint = parts.Endpoint(instead) }), nil
+}
+
+func newSource(client *cognitoidentityprovider.Client, id string, log *slog.Logger) (directory.Source, error) {
 	return directory.NewCognito(directory.CognitoConfig{Client: client, PoolID: id, Logger: log})
 }

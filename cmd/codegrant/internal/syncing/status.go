@@ -14,16 +14,27 @@ import (
 
 // told is how the passes over a pool are, as programs get it.
 type told struct {
-	Pool      string    `json:"pool"`
-	Last      *passed   `json:"last"` // nil: none was done yet
-	Age       float64   `json:"age_seconds,omitempty"`
-	LastFull  time.Time `json:"last_full,omitzero"`
-	Running   bool      `json:"running"`
-	Phase     string    `json:"phase,omitempty"` // of the pass that is under way, or was left
-	Scheduled bool      `json:"scheduled"`
-	Next      time.Time `json:"next,omitzero"`
-	Fault     string    `json:"fault,omitempty"`
-	FaultAt   time.Time `json:"fault_at,omitzero"`
+	Pool      string     `json:"pool"`
+	Last      *passed    `json:"last"` // nil: none was done yet
+	Age       float64    `json:"age_seconds,omitempty"`
+	LastFull  time.Time  `json:"last_full,omitzero"`
+	Running   bool       `json:"running"`
+	Phase     string     `json:"phase,omitempty"` // of the pass that is under way, or was left
+	Scheduled bool       `json:"scheduled"`
+	Next      time.Time  `json:"next,omitzero"`
+	Recovery  *recovered `json:"recovery,omitempty"` // of the pool, the last one that is known
+	Fault     string     `json:"fault,omitempty"`
+	FaultAt   time.Time  `json:"fault_at,omitzero"`
+}
+
+// recovered is a point-in-time recovery of the pool.
+type recovered struct {
+	ID      string    `json:"id"`
+	Status  string    `json:"status"`
+	To      time.Time `json:"to,omitzero"`
+	Deletes *int      `json:"deletes,omitempty"` // by its preview
+	Settled bool      `json:"settled"`           // a full pass was done since
+	running bool
 }
 
 var (
@@ -109,6 +120,9 @@ func tellOf(pool string, s directory.Status, now time.Time) told {
 		Pool: pool, LastFull: s.LastFull, Running: s.Running, Phase: s.Current.Phase, Scheduled: s.Scheduled, Next: s.Next,
 		Fault: s.Fault, FaultAt: s.FaultAt,
 	}
+	if r := s.Recovery; r.ID != "" {
+		t.Recovery = &recovered{r.ID, string(r.Status), r.To, r.Deletes, !s.Unsettled, r.Running()}
+	}
 	if s.Last.Pass != "" {
 		last := newPassed(pool, s.Last)
 		t.Last, t.Age = &last, s.Age(now).Seconds()
@@ -134,6 +148,13 @@ func (t told) print(out *terminal.Streams, several bool, now time.Time) {
 		say("  %s", p.summary())
 		if p.Withheld > 0 {
 			say("  refused to remove %d people who are missing from the pool; see with --dry-run whether they are gone, and allow it with --max-share", p.Withheld)
+		}
+	}
+	if r := t.Recovery; r != nil && !r.Settled {
+		if r.running {
+			say("the pool is being recovered to %s (%s): no pass is made until that is over", r.To.Format(time.RFC3339), r.Status)
+		} else {
+			say("the pool was recovered to %s (%s): the next pass is a full one", r.To.Format(time.RFC3339), r.Status)
 		}
 	}
 	if t.Fault != "" {

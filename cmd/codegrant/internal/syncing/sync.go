@@ -43,7 +43,8 @@ before their next use. It reads all pools of the configuration, or the one that
 --pool names.
 
 It needs the credentials that the AWS tools use, with cognito-idp:ListUsers, ListGroups
-and ListUsersInGroup on the pool. It makes no calls that count people as active for the
+and ListUsersInGroup on the pool; for point-in-time recoveries of the pool also
+ListPointInTimeRecoveries and DescribePointInTimeRecovery. It makes no calls that count people as active for the
 month. Any number of processes may run it: one of them makes passes at a time. If a
 pass is killed, the next process continues it.
 
@@ -53,7 +54,7 @@ deploy.
 
 Exit status: 0 done; 1 failed, run it again; 2 a mistake on the command line; 3 done,
 but too many people were missing and nobody was removed; 4 another process is making a
-pass. With --status: 0 if the last pass succeeded, 1 if it failed or there was none,
+pass, or the pool is being recovered. With --status: 0 if the last pass succeeded, 1 if it failed or there was none,
 3 if it removed nobody because too many were missing.
 
 Examples:
@@ -189,6 +190,8 @@ func (s *syncing) tell(p *syncedPool, r directory.Report, err error) error {
 	switch {
 	case errors.Is(err, directory.ErrTooManyRemovals):
 		err = terminal.Exit(exitTooMany, fmt.Errorf("pool %s: %w; see with --dry-run whether they are gone from the pool, and allow it with --max-share", p.name, err))
+	case errors.Is(err, directory.ErrRecovering):
+		err = terminal.Exit(exitRunning, fmt.Errorf("pool %s: %w; run it again when that is over", p.name, err))
 	case errors.Is(err, directory.ErrRunning):
 		err = terminal.Exit(exitRunning, fmt.Errorf("pool %s: %w; one that was killed is continued a minute later", p.name, err))
 	case err != nil:
