@@ -20,10 +20,11 @@ var DefaultRates = map[string]float64{
 type paced struct {
 	api      API
 	limiters map[string]*rate.Limiter
+	stopped  func(context.Context) bool // whether the pool takes no changes
 }
 
-func newPaced(api API, share float64) *paced {
-	p := &paced{api, make(map[string]*rate.Limiter, len(DefaultRates))}
+func newPaced(api API, share float64, stopped func(context.Context) bool) *paced {
+	p := &paced{api, make(map[string]*rate.Limiter, len(DefaultRates)), stopped}
 	for category, perSecond := range DefaultRates {
 		// What was not used in the last moments is not lost to a busy machine.
 		p.limiters[category] = rate.NewLimiter(rate.Limit(perSecond*share), max(1, int(perSecond*share/10)))
@@ -31,15 +32,39 @@ func newPaced(api API, share float64) *paced {
 	return p
 }
 
+// How long a change waits before it is made again that the pool does not take at this time.
+const (
+	leastPause = 5 * time.Second
+	mostPause  = time.Minute
+)
+
+// notEnabled reports whether the pool says that it takes no such call. It says so of a Region
+// and of a setting, too: alone it is no proof of a recovery.
+func notEnabled(err error) bool {
+	var coded interface{ ErrorCode() string }
+	return errors.As(err, &coded) && coded.ErrorCode() == "OperationNotEnabledException"
+}
+
 // tries is how often a call that was one too many is made. Others may use up the quotas.
 const tries = 30
 
 func call[In, Out any](ctx context.Context, p *paced, category string, f func(context.Context, *In, ...func(*cip.Options)) (*Out, error), in *In) (*Out, error) {
+	pause := leastPause
 	for n := 1; ; n++ {
 		if err := p.limiters[category].Wait(ctx); err != nil {
 			return nil, err
 		}
 		out, err := f(ctx, in)
+		if notEnabled(err) && p.stopped != nil && p.stopped(ctx) {
+			n = 0 // it was not one too many
+			select {
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			case <-time.After(pause):
+			}
+			pause = min(2*pause, mostPause)
+			continue
+		}
 		var tooMany *types.TooManyRequestsException
 		if n == tries || !errors.As(err, &tooMany) {
 			return out, err

@@ -72,6 +72,11 @@ type Config struct {
 	User  int64  // one person alone, by their row; 0: everybody
 	Group string // those alone who were members of it; empty: everybody
 
+	// Paused is asked when the pool refuses a change because it takes none at this time. While
+	// it reports true, as during a recovery of the pool, the change waits and is made again.
+	// Defaults to never.
+	Paused func(context.Context) bool
+
 	Now func() time.Time // defaults to time.Now
 }
 
@@ -116,7 +121,7 @@ func New(c Config) (*Restore, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Restore{Config: c, paced: newPaced(c.Client, c.Share), turn: make(chan struct{}, 1), made: make(map[string]error)}, nil
+	return &Restore{Config: c, paced: newPaced(c.Client, c.Share, c.Paused), turn: make(chan struct{}, 1), made: make(map[string]error)}, nil
 }
 
 // into is the issuer of the people who are made.

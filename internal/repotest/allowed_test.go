@@ -537,6 +537,9 @@ var allowed = map[string]map[string]string{
 		"cmd/codegrant/internal/terminal": "where it speaks",
 		"replica/sqlreplica":              "whether the history reaches back",
 		"restore":                         "plans, and does it",
+		"directory":                       "the journal, by which the sync hears of a recovery",
+		"directory/recovery":              "the pool's own recovery",
+		"github.com/aws/aws-sdk-go-v2":    "the plan of a pool",
 	},
 	"cmd/codegrant/internal/webhooks": {
 		"cmd/codegrant/internal/listen":       "where operators ask",

@@ -22,6 +22,8 @@ type Command struct {
 	User      string  `env:"-" placeholder:"WHO" help:"One person: row, sub, username or e-mail address in the replica. You can also name a deleted person."`
 	Group     string  `env:"-" placeholder:"NAME" help:"All people who were in this group at that time."`
 	Everybody bool    `env:"-" help:"All people who were in the pool at that time."`
+	WholePool bool    `env:"-" help:"The pool as it was at that time, by the point-in-time recovery of Cognito. It also deletes users who were created after that time. If the pool does not offer it, this is --everybody."`
+	Preview   bool    `env:"-" help:"With --whole-pool: have the pool count what its recovery would change. While it counts, the pool refuses sign-ups and changes of users."`
 	AsOf      string  `env:"-" placeholder:"TIME" help:"Time to go back to: 2026-03-01T12:00:00Z, 2026-03-01 (start of the day, UTC), or how long ago, such as 36h."`
 	LostSince string  `env:"-" placeholder:"TIME" help:"All people that the pool has lost since this time, in their last state. Use it instead of --everybody and --as-of."`
 	Into      string  `env:"-" placeholder:"NAME" help:"Create the people in this other pool of the configuration, if they are not there."`
@@ -48,12 +50,19 @@ codegrant sync --full first, so that the replica knows which users are missing.
 Needs cognito-idp:AdminGetUser, AdminCreateUser, AdminSetUserPassword, AdminDisableUser,
 CreateGroup and AdminAddUserToGroup; iam:PassRole for groups with a role. With --overwrite
 also AdminUpdateUserAttributes, AdminDeleteUserAttributes, AdminEnableUser and
-AdminRemoveUserFromGroup.
+AdminRemoveUserFromGroup. With --whole-pool also DescribeUserPool, and
+InitiatePointInTimeRecovery, StartPointInTimeRecovery, CancelPointInTimeRecovery,
+DescribePointInTimeRecovery and ListPointInTimeRecoveries.
+
+With --whole-pool, Cognito itself brings all users and groups back, with their passwords,
+second factors and passkeys. It also deletes users who were created after that time. The
+pool refuses changes from the first count until the end. See docs/restore.md.
 
 Examples:
   codegrant restore --everybody --as-of 2h                  the plan
   codegrant restore --everybody --as-of 2h --yes
   codegrant restore --lost-since 2h --yes
+  codegrant restore --whole-pool --as-of 2h                 by the pool itself
   codegrant restore --user 17 --as-of 36h --yes
   codegrant restore --user 17 --as-of 36h --overwrite --yes
   codegrant restore --pool shop --everybody --as-of 1h --into spare --yes
@@ -71,8 +80,8 @@ codegrant sync before.
 func (c Command) Validate() error {
 	if c.From != "" {
 		switch {
-		case c.User != "" || c.Group != "" || c.Everybody || c.AsOf != "" || c.LostSince != "" || c.Into != "" || c.Pool != "":
-			return errors.New("--from restores the whole of a backup: leave out --user, --group, --everybody, --as-of, --lost-since, --into and --pool")
+		case c.User != "" || c.Group != "" || c.Everybody || c.WholePool || c.Preview || c.AsOf != "" || c.LostSince != "" || c.Into != "" || c.Pool != "":
+			return errors.New("--from restores the whole of a backup: leave out --user, --group, --everybody, --whole-pool, --preview, --as-of, --lost-since, --into and --pool")
 		case len(c.Identity) == 0:
 			return errors.New("name the secret key with --identity")
 		}
@@ -81,9 +90,12 @@ func (c Command) Validate() error {
 	if len(c.Identity) > 0 {
 		return errors.New("--identity needs --from")
 	}
+	if c.Preview && (!c.WholePool || c.Yes) {
+		return errors.New("--preview needs --whole-pool, and changes nothing: leave out --yes")
+	}
 	if c.LostSince != "" {
-		if c.User != "" || c.Group != "" || c.Everybody || c.AsOf != "" || c.Into != "" || c.Overwrite {
-			return errors.New("--lost-since says whom, and how they are made: leave out --user, --group, --everybody, --as-of, --into and --overwrite")
+		if c.User != "" || c.Group != "" || c.Everybody || c.WholePool || c.AsOf != "" || c.Into != "" || c.Overwrite {
+			return errors.New("--lost-since says whom, and how they are made: leave out --user, --group, --everybody, --whole-pool, --as-of, --into and --overwrite")
 		}
 		return nil
 	}
@@ -94,13 +106,13 @@ func (c Command) Validate() error {
 		return errors.New("name the time to go back to: --as-of TIME")
 	}
 	n := 0
-	for _, said := range []bool{c.User != "", c.Group != "", c.Everybody} {
+	for _, said := range []bool{c.User != "", c.Group != "", c.Everybody, c.WholePool} {
 		if said {
 			n++
 		}
 	}
 	if n != 1 {
-		return errors.New("set one of --user, --group and --everybody; or name a backup with --from")
+		return errors.New("set one of --user, --group, --everybody and --whole-pool; or name a backup with --from")
 	}
 	return nil
 }
@@ -155,19 +167,41 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 		}
 		config.Into = issuer
 	}
-	if config.Client, config.PoolID, err = parts.PoolClient(ctx, issuer, region, slog.New(slog.DiscardHandler)); err != nil {
+	api, id, err := parts.PoolClient(ctx, issuer, region, slog.New(slog.DiscardHandler))
+	if err != nil {
 		return err
 	}
+	config.Client, config.PoolID = api, id
+	w, err := c.newWholePool(ctx, out, o, api, config)
+	if err != nil {
+		return err
+	}
+	config.Paused = w.paused
 	r, err := restore.New(config)
 	if err != nil {
 		return err
 	}
+	if c.WholePool {
+		why, err := w.whyNot(ctx)
+		if err != nil {
+			return err
+		}
+		if why == "" {
+			return w.run(ctx, r)
+		}
+		fmt.Fprintf(out.Stderr, "The pool's own recovery is not used: %s. This is the restore of --everybody, which deletes nobody.\n", why)
+	}
+	return c.people(ctx, out, r)
+}
+
+// people restores people one by one.
+func (c Command) people(ctx context.Context, out *terminal.Streams, r *restore.Restore) error {
 	counts, steps := make(map[restore.Kind]int), []told{}
 	run := r.Plan
 	if c.Yes {
 		run = r.Run
 	}
-	err = run(ctx, func(s restore.Step) error {
+	err := run(ctx, func(s restore.Step) error {
 		counts[s.Kind]++
 		t := told{s.Kind, s.Now.ID, s.Now.Person(), s.Then.Username, s.Now.Subject, s.Subject, s.Why, s.Differs, s.Unknown}
 		switch {
