@@ -172,7 +172,8 @@ const (
 	maxAnswer = 1 << 20
 )
 
-// call makes a call, and again where the pool throttled it: then nothing was done.
+// call makes a call, and again where the pool throttled it: then nothing was done. One that
+// only reads is made again where the pool does not answer, too.
 func (c *Client) call(ctx context.Context, operation string, in map[string]any, out any) error {
 	in["UserPoolId"] = c.poolID
 	for failed := 1; ; failed++ {
@@ -180,7 +181,9 @@ func (c *Client) call(ctx context.Context, operation string, in map[string]any, 
 		if err == nil {
 			return nil
 		}
-		if !errors.Is(err, directory.ErrThrottled) || failed == attempts {
+		reads := strings.HasPrefix(operation, "List") || strings.HasPrefix(operation, "Describe")
+		again := errors.Is(err, directory.ErrThrottled) || reads && errors.Is(err, directory.ErrUnavailable)
+		if !again || failed == attempts || ctx.Err() != nil {
 			return fmt.Errorf("%s: %w", operation, err)
 		}
 		if err := c.pause(ctx, failed); err != nil {

@@ -242,7 +242,7 @@ func TestCancel(t *testing.T) {
 }
 
 // TestRefusals: what the pool says against a call is not offered, refused or unavailable, and
-// only a throttled call is made again.
+// only a throttled call, or one that only reads, is made again.
 func TestRefusals(t *testing.T) {
 	for _, row := range []struct {
 		status int
@@ -259,10 +259,10 @@ func TestRefusals(t *testing.T) {
 		{400, `{"__type":"ResourceNotFoundException"}`, directory.ErrRefused, 1},
 		{400, `{"__type":"TooManyRequestsException"}`, directory.ErrThrottled, attempts},
 		{429, ``, directory.ErrThrottled, attempts},
-		{500, `{"__type":"InternalErrorException"}`, directory.ErrUnavailable, 1},
-		{400, `{"__type":"ExpiredTokenException"}`, directory.ErrUnavailable, 1},
-		{503, `<html>`, directory.ErrUnavailable, 1},
-		{200, `<html>`, directory.ErrUnavailable, 1},
+		{500, `{"__type":"InternalErrorException"}`, directory.ErrUnavailable, attempts},
+		{400, `{"__type":"ExpiredTokenException"}`, directory.ErrUnavailable, attempts},
+		{503, `<html>`, directory.ErrUnavailable, attempts},
+		{200, `<html>`, directory.ErrUnavailable, attempts},
 		{200, `{"Restorations":[{"RestoreId":"x"}]}`, directory.ErrUnavailable, 1},
 		{200, `{}`, directory.ErrNotFound, 1},
 	} {
@@ -285,6 +285,10 @@ func TestRefusals(t *testing.T) {
 			_, err = c.Latest(t.Context())
 			if !errors.Is(err, row.want) || strings.Contains(err.Error(), "\x1b") || int(calls.Load()) != row.calls {
 				t.Errorf("%v after %d calls; want %v after %d", err, calls.Load(), row.want, row.calls)
+			}
+			calls.Store(0)
+			if _, err := c.Start(t.Context(), "x"); row.status != 200 && !errors.Is(err, directory.ErrThrottled) && calls.Load() != 1 {
+				t.Errorf("a start is made %d times: %v", calls.Load(), err)
 			}
 			if row.want == directory.ErrNotFound && errors.Is(err, ErrNotOffered) {
 				t.Errorf("none is not the same as not offered: %v", err)

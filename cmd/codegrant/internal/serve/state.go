@@ -301,7 +301,11 @@ func syncFact(pool string, found directory.Status, maxAge time.Duration, now tim
 			f.Detail = "Who was disabled since then may still be signed in. See that " + syncCommand + " runs; codegrant sync --user WHO ends one person's sessions at once. " + f.Detail
 		}
 	}
-	if found.Current.Pass != "" && found.Running {
+	switch {
+	case !found.Running:
+	case found.Current.Pass == "":
+		f.Detail += " A pass is under way: it asks the pool whether it can begin."
+	default:
 		f.Detail += fmt.Sprintf(" A pass is under way: %s, %d people read.", found.Current.Phase, found.Current.Users)
 	}
 	if found.Fault != "" {
