@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,15 +47,9 @@ func Holds(ctx context.Context, c Config) (map[string]int64, error) {
 			if !there {
 				continue
 			}
-			count := "SELECT count(*) FROM " + s.table
-			if s.where != "" {
-				count += " WHERE " + s.where
+			if counts[s.name], err = s.count(ctx, q); err != nil {
+				return err
 			}
-			var n int64
-			if err := q.QueryRowContext(ctx, count).Scan(&n); err != nil {
-				return fmt.Errorf("%s: %w", s.name, err)
-			}
-			counts[s.name] = n
 		}
 		return nil
 	})
@@ -64,9 +59,22 @@ func Holds(ctx context.Context, c Config) (map[string]int64, error) {
 	return counts, nil
 }
 
+// count is how many rows of a section a database has.
+func (s section) count(ctx context.Context, q querier) (n int64, err error) {
+	count := "SELECT count(*) FROM " + s.table
+	if s.where != "" {
+		count += " WHERE " + s.where
+	}
+	if err := q.QueryRowContext(ctx, count).Scan(&n); err != nil {
+		return 0, fmt.Errorf("%s: %w", s.name, err)
+	}
+	return n, nil
+}
+
 // Restore writes a file into a database, whose tables are there. It opens the file twice:
 // first the whole is verified, and then all is written in one transaction. Whatever ends it
-// before leaves the database as it was. Nobody else should write meanwhile.
+// before leaves the database as it was. Nobody else should write meanwhile: without
+// Overwrite, a row that somebody else has written ends the restore.
 //
 // New rows are numbered from beyond the numbers of the file, so that no number which was
 // given after the backup is given again.
@@ -158,6 +166,12 @@ type writer struct {
 
 func (w *writer) begin(s section) error {
 	w.section = s
+	if s.counts && !w.overwrite {
+		// Somebody may have come since it was looked at first.
+		if n, err := s.count(w.ctx, w.q); err != nil || n > 0 {
+			return cmp.Or(err, fmt.Errorf("%w: it has %d rows of %s now", ErrNotEmpty, n, s.name))
+		}
+	}
 	if s.whole && w.overwrite {
 		_, err := w.q.ExecContext(w.ctx, "DELETE FROM "+s.table)
 		return err
@@ -212,7 +226,11 @@ func (w *writer) insert() error {
 		tuples = append(tuples, "("+w.placeholders(len(args)+1, len(row))+")")
 		args = append(args, row...)
 	}
-	_, err := w.q.ExecContext(w.ctx, "INSERT INTO "+s.table+" ("+strings.Join(names, ", ")+") VALUES "+strings.Join(tuples, ", ")+w.upsert(s), args...)
+	statement := "INSERT INTO " + s.table + " (" + strings.Join(names, ", ") + ") VALUES " + strings.Join(tuples, ", ")
+	if w.overwrite || s.made {
+		statement += w.upsert(s)
+	}
+	_, err := w.q.ExecContext(w.ctx, statement, args...)
 	return err
 }
 

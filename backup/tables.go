@@ -32,6 +32,7 @@ type section struct {
 	whole   bool     // all rows are replaced
 	counts  bool     // a database with a row of it is not empty
 	numbers bool     // the database numbers the rows: no number is given twice
+	made    bool     // the row is there in an empty database already
 	update  bool     // the rows are there already, from a section before
 }
 
@@ -86,7 +87,7 @@ var sections = []section{
 		columns: slices.Concat(of(text, "issuer", "name"), orNull(of(number, "precedence")), of(text, "description", "role_arn"), of(moment, "since"), orNull(of(moment, "until"))),
 	},
 	{
-		name: "history start", table: "codegrant_history_start", key: 1,
+		name: "history start", table: "codegrant_history_start", key: 1, made: true,
 		columns: slices.Concat(of(number, "id"), of(moment, "since")),
 	},
 	{
