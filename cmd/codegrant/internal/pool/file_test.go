@@ -73,6 +73,15 @@ func TestS648_PoolAsAFile(t *testing.T) {
 	if out := say(1, "diff", "--pool-id", other.PoolID, "--endpoint", other.URL, "--other", one.PoolID, "--other-endpoint", one.URL); !strings.Contains(out, "client extra") || !strings.Contains(out, "group theirs") {
 		t.Errorf("two pools: %s", out)
 	}
+	more := filepath.Join(t.TempDir(), "more.yaml")
+	must(os.WriteFile(more, []byte("pool: {LambdaConfig: {PreSignUp: 'arn:aws:lambda:eu-west-1:123456789012:function:added'}}\n"), 0o600))
+	say(0, "apply", "--yes", "--pool-id", one.PoolID, "--endpoint", one.URL, "--file", more)
+	if out := say(1, "diff", "--pool-id", one.PoolID, "--endpoint", one.URL, "--file", file); !strings.Contains(out, "function:added") || !strings.Contains(out, "the file does not say it") {
+		t.Errorf("a trigger was added, and it says: %s", out)
+	}
+	if out := say(0, "apply", "--pool-id", one.PoolID, "--endpoint", one.URL, "--file", file); strings.Contains(out, "function:added") || !strings.Contains(out, "nothing to change") {
+		t.Errorf("a trigger was added, and the plan is: %s", out)
+	}
 	target := []string{"--pool-id", other.PoolID, "--endpoint", other.URL, "--file", file}
 	apply := append([]string{"apply"}, target...)
 	if out := say(0, apply...); !strings.Contains(out, "Nothing is done yet") {

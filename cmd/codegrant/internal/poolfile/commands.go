@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -156,7 +157,8 @@ func (c Apply) Run(ctx context.Context, out *terminal.Streams) error {
 	if err != nil {
 		return err
 	}
-	differences := Compare(have, want)
+	// What the file does not say stays, and is no part of a plan.
+	differences := slices.DeleteFunc(Compare(have, want), func(d Difference) bool { return d.Kept == unsaid })
 	if err := tell(out, differences, c.JSON); err != nil {
 		return err
 	}

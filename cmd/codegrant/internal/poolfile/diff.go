@@ -26,6 +26,9 @@ func (d Difference) String() string {
 	if d.Field != "" {
 		where += ": " + d.Field
 	}
+	if d.Kept == unsaid {
+		return fmt.Sprintf("%s: %s (only the pool has it: %s)", where, words(d.Have), unsaid)
+	}
 	text := fmt.Sprintf("%s: %s -> %s", where, words(d.Have), words(d.Want))
 	if d.Kept != "" {
 		text += " (not changed: " + d.Kept + ")"
@@ -51,10 +54,13 @@ var fixed = map[string][]string{
 	"identity provider": {"ProviderType"},
 }
 
-const onlyThere = "only the pool has it, and nothing is removed"
+const (
+	onlyThere = "only the pool has it, and nothing is removed"
+	unsaid    = "the file does not say it" // a setting of something that the file has
+)
 
 // Compare says what of a pool is otherwise than a file has it. What the file does not say
-// about a thing stays.
+// about a thing stays, and is a difference all the same: somebody may have added it.
 func Compare(have, want *File) (all []Difference) {
 	want.things(func(what, name string, w settings) {
 		if len(w) == 0 && name == "" {
@@ -68,6 +74,7 @@ func Compare(have, want *File) (all []Difference) {
 		found := fields(what, name, "", h, w)
 		for i, d := range found {
 			switch {
+			case d.Kept != "":
 			case what == "domain":
 				found[i].Kept = "a domain is replaced by hand"
 			case slices.Contains(fixed[what], d.Field):
@@ -77,14 +84,14 @@ func Compare(have, want *File) (all []Difference) {
 		all = append(all, found...)
 	})
 	have.things(func(what, name string, h settings) {
-		if name != "" && want.thing(what, name) == nil {
+		if what != "pool" && len(h)+len(name) > 0 && want.thing(what, name) == nil {
 			all = append(all, Difference{What: what, Name: name, Have: h, Kept: onlyThere})
 		}
 	})
 	return all
 }
 
-// fields compares what the second says.
+// fields compares what the second says, and names what only the first has.
 func fields(what, name, prefix string, have, want settings) (all []Difference) {
 	for _, field := range slices.Sorted(maps.Keys(want)) {
 		if what == "pool" && prefix == "" && field == "SchemaAttributes" {
@@ -99,6 +106,11 @@ func fields(what, name, prefix string, have, want settings) (all []Difference) {
 		}
 		if words(ordered(h)) != words(ordered(w)) {
 			all = append(all, Difference{What: what, Name: name, Field: prefix + field, Have: h, Want: w})
+		}
+	}
+	for _, field := range slices.Sorted(maps.Keys(have)) {
+		if _, said := want[field]; !said {
+			all = append(all, Difference{What: what, Name: name, Field: prefix + field, Have: have[field], Kept: unsaid})
 		}
 	}
 	return all
@@ -137,6 +149,11 @@ func schema(have, want any) (all []Difference) {
 			d.Kept = "it is fixed when it is created"
 		}
 		all = append(all, d)
+	}
+	for _, name := range slices.Sorted(maps.Keys(h)) {
+		if w[name] == nil {
+			all = append(all, Difference{What: "attribute", Name: name, Have: h[name], Kept: unsaid})
+		}
 	}
 	return all
 }
