@@ -122,6 +122,13 @@ func TestS648_PoolAsAFile(t *testing.T) {
 		aws.ToString(after.UserPoolClient.ClientSecret) != client.Secret {
 		t.Errorf("the client is %+v, and was %+v", after.UserPoolClient, before.UserPoolClient)
 	}
+
+	// What is set to nothing is nothing.
+	must(os.WriteFile(file, []byte("pool: {}\nclients: {"+aws.ToString(before.UserPoolClient.ClientName)+": {LogoutURLs: []}}\n"), 0o600))
+	say(0, append(apply, "--yes")...)
+	if after, err = there.DescribeUserPoolClient(t.Context(), &cip.DescribeUserPoolClientInput{UserPoolId: &other.PoolID, ClientId: &client.ID}); err != nil || len(after.UserPoolClient.LogoutURLs) > 0 {
+		t.Errorf("the client has %v, %v", after.UserPoolClient.LogoutURLs, err)
+	}
 	must(os.WriteFile(file, []byte("pool: {}\nusers: {}\n"), 0o600))
 	say(1, apply...)
 	say(2, "diff", "--pool-id")

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sort"
+	"strings"
 )
 
 // Difference is one setting that is to be otherwise.
@@ -77,7 +78,7 @@ func Compare(have, want *File) (all []Difference) {
 			case d.Kept != "":
 			case what == "domain":
 				found[i].Kept = "a domain is replaced by hand"
-			case slices.Contains(fixed[what], d.Field):
+			case slices.Contains(fixed[what], whole(d.Field)):
 				found[i].Kept = "it is fixed when it is created"
 			}
 		}
@@ -89,6 +90,12 @@ func Compare(have, want *File) (all []Difference) {
 		}
 	})
 	return all
+}
+
+// whole is the setting that a field is in: A of A.B.
+func whole(field string) string {
+	first, _, _ := strings.Cut(field, ".")
+	return first
 }
 
 // fields compares what the second says, and names what only the first has.
@@ -104,7 +111,8 @@ func fields(what, name, prefix string, have, want settings) (all []Difference) {
 			all = append(all, fields(what, name, prefix+field+".", before, inner)...)
 			continue
 		}
-		if words(ordered(h)) != words(ordered(w)) {
+		// What is empty in a file, a pool leaves out.
+		if !(empty(h) && empty(w)) && words(ordered(h)) != words(ordered(w)) {
 			all = append(all, Difference{What: what, Name: name, Field: prefix + field, Have: h, Want: w})
 		}
 	}

@@ -48,3 +48,22 @@ identity_providers: {Corp: {ProviderType: OIDC, AttributeMapping: {email: email,
 		t.Errorf("a pool differs from itself: %v", d)
 	}
 }
+
+// TestCompareTakesEmptyForNothing: a pool leaves out what was set to nothing.
+func TestCompareTakesEmptyForNothing(t *testing.T) {
+	file := parsed(t, "pool: {}\nclients: {web: {AllowedOAuthFlows: [code], LogoutURLs: []}}\ngroups: {a: {Precedence: 1, Description: ''}}\n")
+	if d := Compare(parsed(t, "pool: {}\nclients: {web: {AllowedOAuthFlows: [code]}}\ngroups: {a: {Precedence: 1}}\n"), file); len(d) > 0 {
+		t.Errorf("after it was applied: %v", d)
+	}
+	if d := Compare(parsed(t, "pool: {}\nclients: {web: {AllowedOAuthFlows: [code], LogoutURLs: [a]}}\ngroups: {a: {Precedence: 1, Description: b}}\n"), file); len(d) != 2 || d[0].Kept+d[1].Kept != "" {
+		t.Errorf("before: %v", d)
+	}
+}
+
+// TestCompareKeepsWhatIsFixed: so is a part of a setting that is fixed.
+func TestCompareKeepsWhatIsFixed(t *testing.T) {
+	d := Compare(parsed(t, "pool: {UsernameConfiguration: {CaseSensitive: false}}\n"), parsed(t, "pool: {UsernameConfiguration: {CaseSensitive: true}}\n"))
+	if len(d) != 1 || d[0].Field != "UsernameConfiguration.CaseSensitive" || d[0].Kept != "it is fixed when it is created" {
+		t.Errorf("the plan is %v", d)
+	}
+}

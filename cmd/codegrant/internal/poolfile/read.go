@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
-	"github.com/goccy/go-yaml"
 )
 
 // settings are those of one thing, by the names of the API.
@@ -28,33 +26,6 @@ type File struct {
 	Servers   map[string]settings `json:"resource_servers,omitempty"`
 	Providers map[string]settings `json:"identity_providers,omitempty"`
 	Groups    map[string]settings `json:"groups,omitempty"`
-}
-
-// parse reads a file, in YAML or JSON.
-func parse(content []byte) (*File, error) {
-	object, err := yaml.YAMLToJSON(content)
-	if err != nil {
-		return nil, fmt.Errorf("it is no YAML: %w", err)
-	}
-	d := json.NewDecoder(bytes.NewReader(object))
-	d.DisallowUnknownFields()
-	d.UseNumber()
-	var f File
-	if err := d.Decode(&f); err != nil {
-		return nil, fmt.Errorf("it is no configuration of a pool: %w", err)
-	}
-	if f.Pool == nil {
-		return nil, errors.New("it is no configuration of a pool: pool is missing")
-	}
-	return &f, nil
-}
-
-func (f *File) yaml() ([]byte, error) {
-	object, err := json.Marshal(f)
-	if err != nil {
-		return nil, err
-	}
-	return yaml.JSONToYAML(object)
 }
 
 // plain is an answer of the API without what is empty, and without some of its members.
@@ -184,9 +155,6 @@ func (f *File) readServers(ctx context.Context, api *cip.Client, id string) erro
 	}
 	return nil
 }
-
-// secrets are members of the details of an identity provider that no file has.
-var secrets = []string{"client_secret", "private_key"}
 
 func (f *File) readProviders(ctx context.Context, api *cip.Client, id string) error {
 	for pages := cip.NewListIdentityProvidersPaginator(api, &cip.ListIdentityProvidersInput{UserPoolId: &id}); pages.HasMorePages(); {
