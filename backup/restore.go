@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"filippo.io/age"
@@ -128,7 +129,7 @@ func Restore(ctx context.Context, c Config, open func() (io.ReadCloser, error), 
 	}
 	defer tx.Rollback() // after Commit it does nothing
 	w := &writer{ctx: ctx, q: tx, Dialect: c.Dialect, overwrite: o.Overwrite}
-	second, err := read(visitor{begin: w.begin, row: w.row, end: func(section) error { return w.flush() }})
+	second, err := read(visitor{begin: w.begin, row: w.row, end: w.end})
 	if err != nil {
 		return nil, fmt.Errorf("restore: %w", err)
 	}
@@ -162,6 +163,7 @@ type writer struct {
 	section section
 	rows    [][]any
 	size    int
+	pools   map[string]bool // issuers of the file
 }
 
 func (w *writer) begin(s section) error {
@@ -172,18 +174,57 @@ func (w *writer) begin(s section) error {
 			return cmp.Or(err, fmt.Errorf("%w: it has %d rows of %s now", ErrNotEmpty, n, s.name))
 		}
 	}
-	if s.whole && w.overwrite {
-		_, err := w.q.ExecContext(w.ctx, "DELETE FROM "+s.table)
-		return err
+	if s.byPool && w.overwrite {
+		for issuer := range w.pools {
+			if err := w.clear(issuer); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
+}
+
+// pool notes that a pool is one of the file.
+func (w *writer) pool(issuer string) error {
+	if w.pools[issuer] {
+		return nil
+	}
+	if w.pools == nil {
+		w.pools = make(map[string]bool)
+	}
+	w.pools[issuer] = true
+	if w.section.byPool && w.overwrite {
+		return w.clear(issuer)
+	}
+	return nil
+}
+
+// clear removes the rows of a pool.
+func (w *writer) clear(issuer string) error {
+	_, err := w.q.ExecContext(w.ctx, "DELETE FROM "+w.section.table+" WHERE issuer = "+w.placeholders(1, 1), issuer)
+	return err
+}
+
+func (w *writer) end(s section) error {
+	if err := w.flush(); err != nil || s.name != "links" || !w.overwrite {
+		return err
+	}
+	// Somebody who is only in the database may be linked to a row that the file links to
+	// another. There are no chains: they are a person of their own then.
+	_, err := w.q.ExecContext(w.ctx, "UPDATE codegrant_users SET linked_to = NULL, linked_at = NULL, linked_by = NULL WHERE linked_to IN (SELECT id FROM (SELECT id FROM codegrant_users WHERE linked_to IS NOT NULL) AS linked)")
+	return err
 }
 
 // beforeRow is a test's.
 var beforeRow = func() {}
 
-func (w *writer) row(_ section, values []any, size int) error {
+func (w *writer) row(s section, values []any, size int) error {
 	beforeRow()
+	if i := slices.IndexFunc(s.columns, func(c column) bool { return c.name == "issuer" }); i >= 0 {
+		if err := w.pool(values[i].(string)); err != nil {
+			return err
+		}
+	}
 	for i := range values {
 		values[i] = w.bind(values[i])
 	}
@@ -198,9 +239,13 @@ func (w *writer) flush() (err error) {
 	if len(w.rows) == 0 {
 		return nil
 	}
-	if w.section.update {
-		err = w.change()
-	} else {
+	switch {
+	case w.section.update:
+		err = w.change("")
+	case w.section.later && w.overwrite:
+		// What the database does not know of a time, the file knows of its people alone.
+		err = w.change("since")
+	default:
 		err = w.insert()
 	}
 	w.rows, w.size = w.rows[:0], 0
@@ -227,23 +272,30 @@ func (w *writer) insert() error {
 		args = append(args, row...)
 	}
 	statement := "INSERT INTO " + s.table + " (" + strings.Join(names, ", ") + ") VALUES " + strings.Join(tuples, ", ")
-	if w.overwrite || s.made {
+	if w.overwrite || s.later {
 		statement += w.upsert(s)
 	}
 	_, err := w.q.ExecContext(w.ctx, statement, args...)
 	return err
 }
 
-// change writes columns of rows that are there.
-func (w *writer) change() error {
+// change writes columns of rows that are there, or of those alone in which a column is less.
+func (w *writer) change(less string) error {
 	s := w.section
 	var sets []string
 	for i, c := range s.columns[1:] {
 		sets = append(sets, c.name+" = "+w.placeholders(i+1, 1))
 	}
 	statement := "UPDATE " + s.table + " SET " + strings.Join(sets, ", ") + " WHERE id = " + w.placeholders(len(s.columns), 1)
+	if less != "" {
+		statement += " AND " + less + " < " + w.placeholders(len(s.columns)+1, 1)
+	}
 	for _, row := range w.rows {
-		if _, err := w.q.ExecContext(w.ctx, statement, append(row[1:len(row):len(row)], row[0])...); err != nil {
+		args := append(row[1:len(row):len(row)], row[0])
+		if less != "" {
+			args = append(args, row[slices.IndexFunc(s.columns, func(c column) bool { return c.name == less })])
+		}
+		if _, err := w.q.ExecContext(w.ctx, statement, args...); err != nil {
 			return err
 		}
 	}

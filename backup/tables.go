@@ -29,10 +29,10 @@ type section struct {
 	order   string   // rows in the file, where it is not by the key
 	natural []string // columns that are unique together beside the key, and say whose row it is
 	child   []child  // rows that are replaced with one of this
-	whole   bool     // all rows are replaced
+	byPool  bool     // all rows of the pools of the file are replaced
 	counts  bool     // a database with a row of it is not empty
 	numbers bool     // the database numbers the rows: no number is given twice
-	made    bool     // the row is there in an empty database already
+	later   bool     // an empty database has the row already, and of two the one with the later since is kept
 	update  bool     // the rows are there already, from a section before
 }
 
@@ -83,11 +83,11 @@ var sections = []section{
 		columns: slices.Concat(of(number, "user_id"), of(moment, "until"), of(object, "record")),
 	},
 	{
-		name: "group history", table: "codegrant_group_history", order: "id", whole: true, counts: true,
+		name: "group history", table: "codegrant_group_history", order: "id", byPool: true, counts: true,
 		columns: slices.Concat(of(text, "issuer", "name"), orNull(of(number, "precedence")), of(text, "description", "role_arn"), of(moment, "since"), orNull(of(moment, "until"))),
 	},
 	{
-		name: "history start", table: "codegrant_history_start", key: 1, made: true,
+		name: "history start", table: "codegrant_history_start", key: 1, later: true,
 		columns: slices.Concat(of(number, "id"), of(moment, "since")),
 	},
 	{
