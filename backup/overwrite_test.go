@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"database/sql"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -122,6 +123,35 @@ func TestS642_WhoIsNotInTheFileStays(t *testing.T) {
 					t.Errorf("elsewhere: x was %v then, it says (%v)", was, err)
 				}
 			})
+		})
+	}
+}
+
+// TestRestoreOfWhoWasErasedAndCameBack: the refusal names the row to erase, and then it goes.
+func TestRestoreOfWhoWasErasedAndCameBack(t *testing.T) {
+	for _, e := range engines {
+		t.Run(e.name, func(t *testing.T) {
+			r := e.rig(t)
+			r.fill(t)
+			file := r.backup(t)
+			u, err := r.users.UserBySubject(t.Context(), issuer, "s-all")
+			must(t, err)
+			_, err = r.users.Erase(t.Context(), u.ID, sqlreplica.EraseOptions{By: "me"})
+			must(t, err)
+			again := r.apply(t, replica.Snapshot{Subject: "s-all", Username: "again", At: stated.Add(time.Hour)})
+			before := r.said(t)
+			err = r.restore(t, file, true)
+			if !errors.Is(err, backup.ErrAnotherRow) || errors.Is(err, backup.ErrOther) || !strings.Contains(err.Error(), fmt.Sprintf("erase row %d first", again.ID)) {
+				t.Errorf("it says %v", err)
+			}
+			if d := differ(r.said(t), before); d != "" {
+				t.Errorf("it has written: %s", d)
+			}
+			_, err = r.users.Erase(t.Context(), again.ID, sqlreplica.EraseOptions{By: "me"})
+			must(t, err, r.restore(t, file, true))
+			if back, err := r.users.UserBySubject(t.Context(), issuer, "s-all"); err != nil || back.ID != u.ID || back.Username != u.Username {
+				t.Errorf("they are %+v, %v", back, err)
+			}
 		})
 	}
 }

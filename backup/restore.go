@@ -18,8 +18,13 @@ var (
 	ErrNotEmpty = errors.New("the database is not empty")
 
 	// ErrOther means that a row of the file and a row of the database have the same number,
-	// and are of two people or groups, or the other way round. Nothing was written.
+	// and are of two people or groups, or that a group has two numbers. Nothing was written.
 	ErrOther = errors.New("the file is of another database")
+
+	// ErrAnotherRow means that a person of the file has another number in the database: they
+	// were erased after the backup, and have come back from the pool. Erase the row that the
+	// error names, and restore again. Nothing was written.
+	ErrAnotherRow = errors.New("somebody of the file has another row in the database")
 )
 
 // Options are how a file is restored.
@@ -28,8 +33,9 @@ type Options struct {
 	Identities []age.Identity
 
 	// Overwrite replaces the rows of a person, group or organization that is also in the
-	// file, with memberships and history. Others in the database stay as they are. Without
-	// Overwrite, the database must be empty.
+	// file, with memberships and history. Others in the database stay as they are, but are
+	// linked to nobody whom the file links to another. Without Overwrite, the database must
+	// be empty.
 	Overwrite bool
 }
 
@@ -366,7 +372,9 @@ func (w *writer) compare(in string, ids []any) error {
 			if other, ok := byID[id]; ok && other != it {
 				return fmt.Errorf("%w: row %d is %q there, and %q here", ErrOther, id, other.name, it.name)
 			}
-			if other, ok := byWho[it]; ok && other != id {
+			if other, ok := byWho[it]; ok && other != id && s.name == "people" {
+				return fmt.Errorf("%w: %q is row %d now, and row %d in the file, as if they had come back after an erasure: erase row %d first", ErrAnotherRow, it.name, id, other, id)
+			} else if ok && other != id {
 				return fmt.Errorf("%w: %q is row %d there, and row %d here", ErrOther, it.name, other, id)
 			}
 		}
