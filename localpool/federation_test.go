@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -285,5 +287,21 @@ func TestFederation_Choice(t *testing.T) {
 	}
 	if a := c.do(http.MethodPost, "/idp?"+query("spa", map[string]string{"identity_provider": "Google"}).Encode(), url.Values{"subject": {"1"}}); a.status != 403 {
 		t.Errorf("a form of nowhere: status %d", a.status)
+	}
+	c.support("COGNITO", "Google")
+	// Its link leads to the provider, and from there to the application.
+	link := regexp.MustCompile(`href="(/idp\?[^"]*identity_provider=Google[^"]*)"`).FindStringSubmatch(page())
+	if link == nil {
+		t.Fatalf("there is no link to the provider: %s", page())
+	}
+	at := html.UnescapeString(link[1])
+	a := c.do("GET", at, nil)
+	token := regexp.MustCompile(`name="_csrf" value="([^"]+)"`).FindStringSubmatch(a.body)
+	if a.status != 200 || token == nil {
+		t.Fatalf("%s: status %d, %s", at, a.status, a.body)
+	}
+	a = c.do("POST", at, url.Values{"_csrf": {token[1]}, "subject": {"123"}, "email": {"gina@example.com"}, "answer": {"sign in"}})
+	if to := a.header.Get("Location"); a.status != 302 || !strings.Contains(to, "code=") {
+		t.Errorf("sign-in by the link: status %d, %s %s", a.status, to, a.body)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html/template"
 	"net/http"
 	"net/url"
 	"strings"
@@ -15,7 +16,7 @@ import (
 // choice is an identity provider on the login page.
 type choice struct {
 	Name, Label string
-	Query       string // that asks for it
+	Query       template.URL // that asks for it
 }
 
 // choices are the identity providers that a client signs people in with.
@@ -32,7 +33,7 @@ func (p *Pages) choices(a *oauth.Authorization, q url.Values) (list []choice, ow
 		if label == "" {
 			label = provider.Name
 		}
-		list = append(list, choice{provider.Name, label, asked.Encode()})
+		list = append(list, choice{provider.Name, label, template.URL(asked.Encode())})
 	}
 	return list, own
 }
