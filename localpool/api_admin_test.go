@@ -343,3 +343,19 @@ func TestAPI_Groups(t *testing.T) {
 		t.Errorf("carol is left in %v", left.Groups)
 	}
 }
+
+// TestAPI_VerifiedInAnyCase: what an administrator wrote as True is true in the token.
+func TestAPI_VerifiedInAnyCase(t *testing.T) {
+	c := newContract(t)
+	pool := c.made("")
+	app := c.app(pool, `,"ExplicitAuthFlows":["ALLOW_USER_PASSWORD_AUTH"]`)
+	for _, value := range []string{"true", "True", "TRUE", "FALSE"} {
+		name := "user-" + value
+		c.ask("AdminCreateUser", `{`+pool+`,"Username":"`+name+`","MessageAction":"SUPPRESS","UserAttributes":[{"Name":"email","Value":"`+name+`@example.com"},{"Name":"email_verified","Value":"`+value+`"}]}`)
+		c.ask("AdminSetUserPassword", `{`+pool+`,"Username":"`+name+`","Password":"Passw0rd!","Permanent":true}`)
+		got := c.ask("InitiateAuth", `{`+app+`,"AuthFlow":"USER_PASSWORD_AUTH","AuthParameters":{"USERNAME":"`+name+`","PASSWORD":"Passw0rd!"}}`)
+		if _, claims := c.claims(inner(got, "AuthenticationResult", "IdToken")); claims["email_verified"] != (value != "FALSE") {
+			t.Errorf("%s: email_verified = %v in the token", value, claims["email_verified"])
+		}
+	}
+}

@@ -2,6 +2,7 @@ package localpool_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -211,7 +212,7 @@ func TestAPI_Documents(t *testing.T) {
 		t.Errorf("header %v, job %v", header, job)
 	}
 	// N=2, of the password Passw0rd! and the salt "salt".
-	file := "cognito:username,email,email_verified,custom:age,cognito:mfa_enabled,password_hash\nfrank,frank@example.com,true,7,false,\ngrace,grace@example.com,true,99,false,\nerin,erin@example.com,true,,false,\nhenry,h@example.com,true,,false,16384$8$1$73616c74$00\n"
+	file := "cognito:username,email,email_verified,phone_number_verified,custom:age,cognito:mfa_enabled,password_hash\nfrank,frank@example.com,TRUE,FALSE,7,FALSE,\ngrace,grace@example.com,true,,99,false,\nerin,erin@example.com,true,,,false,\nhenry,h@example.com,true,,,false,16384$8$1$73616c74$00\n"
 	r, err := http.NewRequestWithContext(t.Context(), "PUT", c.url+to[strings.Index(to, "/"+pool):], strings.NewReader(file))
 	c.ok(err)
 	if put := c.send(r); put.status != 200 {
@@ -221,8 +222,8 @@ func TestAPI_Documents(t *testing.T) {
 	if got := c.ask("DescribeUserImportJob", `{`+id+`,`+jobID+`}`); !has(got, parsed(t, `{"UserImportJob":{"Status":"Succeeded","ImportedUsers":2,"SkippedUsers":1,"FailedUsers":1}}`)) {
 		t.Errorf("job = %v", got)
 	}
-	if got := c.ask("AdminGetUser", `{`+id+`,"Username":"frank"}`); got["UserStatus"] != "RESET_REQUIRED" {
-		t.Errorf("user = %v", got)
+	if got := c.ask("AdminGetUser", `{`+id+`,"Username":"frank"}`); got["UserStatus"] != "RESET_REQUIRED" || len(got["UserAttributes"].([]any)) != 4 || !slices.Contains(values(got["UserAttributes"]), "true") {
+		t.Errorf("user = %v, want sub, email, email_verified and custom:age", got)
 	}
 	c.no("StopUserImportJob", `{`+id+`,`+jobID+`}`, "PreconditionNotMetException", "Succeeded")
 	c.ask("ListUserImportJobs", `{`+id+`,"MaxResults":10}`)

@@ -156,8 +156,16 @@ func (a *API) importUsers(p state.Pool, file []byte, algorithm string) (imported
 			case column == "password_hash":
 				n.Hash = algorithm + ":" + value
 				n.Status = state.Confirmed
+			case strings.HasSuffix(column, "_verified"):
+				n.Attributes[column] = strings.ToLower(value)
 			default:
 				n.Attributes[column] = value
+			}
+		}
+		// Files say of everybody whether the number is verified, also of who has none.
+		for _, name := range []string{"email", "phone_number"} {
+			if n.Attributes[name] == "" {
+				delete(n.Attributes, name+"_verified")
 			}
 		}
 		switch _, err := a.state.ImportUser(p.ID, n); {

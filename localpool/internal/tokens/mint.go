@@ -153,7 +153,7 @@ func (m *Maker) idClaims(client state.Client, u state.User, t Terms, groups trig
 	for name, value := range Readable(client.Seen(u), scopes) {
 		switch name {
 		case "email_verified", "phone_number_verified":
-			id[name] = value == "true" // a boolean here, a string in userInfo
+			id[name] = strings.EqualFold(value, "true") // a boolean here, a string in userInfo
 		case "address":
 			id[name] = Address(value)
 		case "identities":
