@@ -129,6 +129,27 @@ func TestAPI_InvitationMediums(t *testing.T) {
 	}
 }
 
+// TestAPI_InvitationWithoutPassword: who signs in by code is told of no password.
+func TestAPI_InvitationWithoutPassword(t *testing.T) {
+	c := newContract(t)
+	signIn := `"Policies":{"SignInPolicy":{"AllowedFirstAuthFactors":["PASSWORD","EMAIL_OTP"]}}`
+	for name, row := range map[string]struct{ template, subject, text string }{
+		"amy": {"", "Your account", "Your username is amy"},
+		"ben": {`{"EmailSubject":"Hello","EmailMessage":"You are {username}, with {####}","SMSMessage":"You are {username}, with {####}"}`, "Your account", "Your username is ben"},
+		"cal": {`{"EmailSubject":"Hello","EmailMessage":"You are {username}."}`, "Hello", "You are cal."},
+	} {
+		more := `,` + signIn
+		if row.template != "" {
+			more += `,"AdminCreateUserConfig":{"InviteMessageTemplate":` + row.template + `}`
+		}
+		pool := c.made(more)
+		c.ask("AdminCreateUser", `{`+pool+`,"Username":"`+name+`","UserAttributes":[{"Name":"email","Value":"`+name+`@example.com"},{"Name":"email_verified","Value":"true"}]}`)
+		if m := c.message(name + "@example.com"); m.Subject != row.subject || m.Text != row.text || m.Code != "" {
+			t.Errorf("%s: invitation = %+v, want %q, %q", name, m, row.subject, row.text)
+		}
+	}
+}
+
 // TestAPI_SignInCodes: a wrong code is the same refusal however often, whether there is such
 // a user or not, and with a temporary password there is no code.
 func TestAPI_SignInCodes(t *testing.T) {

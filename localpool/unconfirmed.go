@@ -14,6 +14,7 @@ var unconfirmed = []struct{ where, here string }{
 	{"words of `CustomMessage` without the code", "ignored: the pool sends the text of the template"},
 	{"the welcome to a user whom `UserMigration` brings", "the template of invitations with `********` in the place of the password; nothing is sent if the user has no address for the medium"},
 	{"an invitation by SMS to a user without a phone number", "`InvalidParameterException` in the words that are known for e-mail; without `DesiredDeliveryMediums` it goes by e-mail"},
+	{"the words of an invitation without a temporary password", "`Your username is {username}`, with the subject `Your account`; a template without `{####}` is used as it is"},
 	{"the form fields of token exchange at `/oauth2/token`", "those of RFC 8693; errors are those of RFC 6749"},
 	{"`act`, `sub`, lifetime and `aud` of derived tokens", "`act` has `sub` and `client_id`; the person's `sub`, the client's lifetime, the audience or resource"},
 	{"what `/oauth2/register` takes and answers", "as in RFC 7591; no RFC 7592"},

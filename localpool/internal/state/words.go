@@ -32,6 +32,8 @@ type messages struct {
 func (p *Pool) words(m Message) (subject, text string) {
 	w, v := p.rules.messages, p.rules.messages.VerificationMessageTemplate
 	switch {
+	case m.Reason == forInvitation && m.Code == "":
+		return p.welcome(m)
 	case m.Reason == forInvitation && m.Mail():
 		invite := w.AdminCreateUserConfig.InviteMessageTemplate
 		return cmp.Or(invite.EmailSubject, "Your temporary password"), cmp.Or(invite.EmailMessage, "Your username is {username} and temporary password is {####}")
@@ -49,6 +51,24 @@ func (p *Pool) words(m Message) (subject, text string) {
 		return cmp.Or(v.EmailSubject, "Your verification code"), cmp.Or(v.EmailMessage, "Your password reset code is {####}")
 	}
 	return cmp.Or(v.EmailSubject, "Your verification code"), cmp.Or(v.EmailMessage, "Your confirmation code is {####}")
+}
+
+// welcome are the words of an invitation to who needs no password: a template that has a
+// place for one would end in the middle.
+// (Unconfirmed: "the words of an invitation without a temporary password".)
+func (p *Pool) welcome(m Message) (subject, text string) {
+	own := p.rules.messages.AdminCreateUserConfig.InviteMessageTemplate
+	subject, text = own.EmailSubject, own.EmailMessage
+	if !m.Mail() {
+		subject, text = "", own.SMSMessage
+	}
+	if text == "" || strings.Contains(text, CodeMark) {
+		subject, text = "", "Your username is {username}"
+	}
+	if m.Mail() {
+		subject = cmp.Or(subject, "Your account")
+	}
+	return subject, text
 }
 
 // Filled is a text of a message with the code and the username in their places, and a link
