@@ -2,8 +2,11 @@ package e2e
 
 import (
 	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -11,6 +14,7 @@ import (
 	"github.com/codegrant/codegrant/e2e/axe"
 	"github.com/codegrant/codegrant/e2e/browser"
 	"github.com/codegrant/codegrant/internal/pages"
+	"github.com/codegrant/codegrant/localpool"
 )
 
 // brand is a design with a logo and an accent that is nobody's default.
@@ -80,6 +84,61 @@ func TestPagesFitInEveryLanguage(t *testing.T) {
 			fits(t, b, fmt.Sprintf("%s in %s", name, tag))
 		}
 		b.Screenshot("account in " + tag.String())
+	}
+}
+
+// TestPoolPagesFit: the local pool's pages with texts that have no spaces, the key of an
+// authenticator app and the names of a SAML provider's claims, fit on a phone.
+func TestPoolPagesFit(t *testing.T) {
+	seed, err := localpool.ParseSeed([]byte(`
+pools:
+  - id: local_Wide1
+    mfa: ON
+    clients: [{id: app, callback_urls: ["http://localhost:8080/cb"]}]
+    users: [{username: carol, email: carol@example.com, password: Passw0rd!}]
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pool *localpool.Server
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { pool.ServeHTTP(w, r) }))
+	t.Cleanup(server.Close)
+	if pool, err = localpool.New(localpool.Config{Seed: seed, BaseURL: server.URL, Logger: slog.New(slog.DiscardHandler)}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = pool.Close() })
+	poolCall(t, server.URL, "CreateIdentityProvider", `{"UserPoolId":"local_Wide1","ProviderName":"Staff","ProviderType":"SAML","ProviderDetails":{"MetadataURL":"https://idp.example/metadata"},"AttributeMapping":{"email":"http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress"}}`)
+	poolCall(t, server.URL, "UpdateUserPoolClient", `{"UserPoolId":"local_Wide1","ClientId":"app","CallbackURLs":["http://localhost:8080/cb"],"AllowedOAuthFlows":["code"],"AllowedOAuthScopes":["openid"],"AllowedOAuthFlowsUserPoolClient":true,"SupportedIdentityProviders":["COGNITO","Staff"]}`)
+	q := url.Values{"client_id": {"app"}, "response_type": {"code"}, "redirect_uri": {"http://localhost:8080/cb"}, "scope": {"openid"}}
+	b := browser.New(t)
+	b.Size(390, 844)
+	b.Open(server.URL + "/login?" + q.Encode())
+	fits(t, b, "the login page")
+	b.Fill("#username", "carol")
+	b.Fill("#password", "Passw0rd!")
+	b.Click("form button")
+	b.See("Set up an authenticator app")
+	fits(t, b, "the page of an authenticator app")
+	q.Set("identity_provider", "Staff")
+	b.Open(server.URL + "/idp?" + q.Encode())
+	b.See("Sign in with Staff")
+	fits(t, b, "the page in place of a SAML provider")
+}
+
+func poolCall(t *testing.T, base, operation, body string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-Amz-Target", "AWSCognitoIdentityProviderService."+operation)
+	a, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Body.Close()
+	if answer, _ := io.ReadAll(a.Body); a.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s", operation, answer)
 	}
 }
 
