@@ -15,6 +15,7 @@ import (
 
 // Seed is what a state begins with.
 type Seed struct {
+	// Pools may be empty, and not nil: programs that make pools begin without any.
 	Pools []PoolSeed `yaml:"pools"`
 	// Quotas are requests per second, over all pools, by category of operation such
 	// as UserList; [DefaultQuotas] has them all. Those that are missing have no
@@ -219,8 +220,8 @@ var (
 func (s Seed) pools() ([]*state.Pool, error) {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
-	if len(s.Pools) == 0 {
-		fault("there is no pool")
+	if s.Pools == nil {
+		fault("there is no pool; pools: [] begins without one")
 	}
 	for category, perSecond := range s.Quotas {
 		if err := checkQuota(category, perSecond); err != nil {
@@ -285,9 +286,6 @@ func (s Seed) pools() ([]*state.Pool, error) {
 				fault("%s: group %q: a name has 1 to 128 characters and no space", where, g.Name)
 			}
 			p.Groups = append(p.Groups, &state.Group{Name: g.Name, Description: g.Description, Precedence: g.Precedence})
-		}
-		if len(ps.Clients) == 0 {
-			fault("%s: there is no client", where)
 		}
 		for _, cs := range ps.Clients {
 			if clients[cs.ID] {

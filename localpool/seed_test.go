@@ -39,6 +39,37 @@ func TestDocumentedSeeds(t *testing.T) {
 	}
 }
 
+// TestSeedWithoutPools: infrastructure tools begin with nothing, and make pools and clients
+// themselves.
+func TestSeedWithoutPools(t *testing.T) {
+	if _, err := localpool.ParseSeed([]byte("quotas: {UserList: 3}")); err == nil || !strings.Contains(err.Error(), "there is no pool") {
+		t.Errorf("a seed that does not speak of pools: %v", err)
+	}
+	c := newContractOf(t, "pools: []")
+	if list, _ := c.ask("ListUserPools", `{"MaxResults":60}`)["UserPools"].([]any); len(list) != 0 {
+		t.Errorf("pools = %v", list)
+	}
+	if a := c.do("GET", "/", nil); a.status != 200 {
+		t.Errorf("the first page: status %d", a.status)
+	}
+	if a := c.do("GET", "/setup", nil); a.status != 200 {
+		t.Errorf("the page of settings: status %d", a.status)
+	}
+	pool := c.made("")
+	c.app(pool, "")
+	c.ok(c.pool.Reset())
+	if list, _ := c.ask("ListUserPools", `{"MaxResults":60}`)["UserPools"].([]any); len(list) != 0 {
+		t.Errorf("pools after a reset = %v", list)
+	}
+
+	// And a pool has the clients that are made.
+	c = newContractOf(t, "pools: [{id: local_Bare1}]")
+	if list, _ := c.ask("ListUserPoolClients", `{"UserPoolId":"local_Bare1","MaxResults":60}`)["UserPoolClients"].([]any); len(list) != 0 {
+		t.Errorf("clients = %v", list)
+	}
+	c.app(`"UserPoolId":"local_Bare1"`, "")
+}
+
 // A state that was kept has the triggers of the seed of this start, not of its first.
 func TestTriggersOfAKeptState(t *testing.T) {
 	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "Closed", http.StatusForbidden) }))

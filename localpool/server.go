@@ -100,7 +100,7 @@ func New(config Config) (*Server, error) {
 	if config.Now == nil {
 		config.Now = time.Now
 	}
-	if len(config.Seed.Pools) == 0 {
+	if config.Seed.Pools == nil {
 		config.Seed = DefaultSeed("http://localhost:8080")
 	}
 	base, err := url.Parse(config.BaseURL)
