@@ -328,7 +328,11 @@ func TestAPI_WritesPause(t *testing.T) {
 	c := newContract(t)
 	pool := c.made("")
 	c.ask("AdminCreateUser", `{`+pool+`,`+erin+`}`)
+	c.ask("AdminSetUserPassword", `{`+pool+`,"Username":"erin","Password":"Passw0rd!","Permanent":true}`)
+	app := c.app(pool, `,"ExplicitAuthFlows":["ALLOW_USER_PASSWORD_AUTH"]`)
 	c.ahead.Add(int64(time.Hour))
+	in := c.ask("InitiateAuth", `{`+app+`,"AuthFlow":"USER_PASSWORD_AUTH","AuthParameters":{"USERNAME":"erin","PASSWORD":"Passw0rd!"}}`)
+	token := `"AccessToken":"` + text(inner(in, "AuthenticationResult", "AccessToken")) + `"`
 	at, _ := json.Marshal(time.Now().Add(30 * time.Minute).Unix())
 	r := c.ask("InitiatePointInTimeRecovery", `{`+pool+`,"RestoreTimestamp":`+string(at)+`}`)
 	id := `"RestoreId":"` + text(inner(r, "Restoration", "RestoreId")) + `"`
@@ -336,6 +340,12 @@ func TestAPI_WritesPause(t *testing.T) {
 		t.Errorf("recovery = %v", r)
 	}
 	c.no("AdminDisableUser", `{`+pool+`,"Username":"erin"}`, "OperationNotEnabledException", "")
+	c.no("AddCustomAttributes", `{`+pool+`,"CustomAttributes":[{"Name":"x","AttributeDataType":"String"}]}`, "OperationNotEnabledException", "")
+	c.no("GetUserAttributeVerificationCode", `{`+token+`,"AttributeName":"email"}`, "OperationNotEnabledException", "")
+	const device = `"DeviceKey":"eu-west-1_00000000-0000-4000-8000-000000000000"`
+	c.no("AdminForgetDevice", `{`+pool+`,"Username":"erin",`+device+`}`, "OperationNotEnabledException", "")
+	c.no("ForgetDevice", `{`+token+`,`+device+`}`, "OperationNotEnabledException", "")
+	c.no("UpdateDeviceStatus", `{`+token+`,`+device+`,"DeviceRememberedStatus":"remembered"}`, "OperationNotEnabledException", "")
 	c.ask("AdminGetUser", `{`+pool+`,"Username":"erin"}`)
 	c.no("InitiatePointInTimeRecovery", `{`+pool+`,"RestoreTimestamp":`+string(at)+`}`, "LimitExceededException", "")
 	c.ask("CancelPointInTimeRecovery", `{`+pool+`,`+id+`}`)

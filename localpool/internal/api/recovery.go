@@ -168,6 +168,7 @@ var writing = []string{
 	"SignUp", "ConfirmSignUp", "ConfirmForgotPassword", "ChangePassword", "UpdateUserAttributes", "DeleteUser", "VerifyUserAttribute", "SetUser", "AssociateSoftwareToken",
 	"VerifySoftwareToken", "AdminCreate", "AdminUpdate", "AdminDelete", "AdminSet", "AdminReset", "AdminConfirm", "AdminAdd", "AdminRemove", "AdminEnable", "AdminDisable",
 	"AdminLink", "CreateGroup", "UpdateGroup", "DeleteGroup", "ConfirmDevice", "CompleteWebAuthn", "DeleteWebAuthn", "CreateUserImportJob", "StartUserImportJob",
+	"AdminForgetDevice", "ForgetDevice", "UpdateDeviceStatus", "GetUserAttributeVerificationCode", "AddCustomAttributes",
 }
 
 // writingChallenges are those whose answers write: a password, an authenticator app, or which
