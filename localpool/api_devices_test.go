@@ -71,6 +71,14 @@ func TestAPI_DeviceIsForgotten(t *testing.T) {
 	if asked, _ := w.signIn(named); asked.json["ChallengeName"] != "DEVICE_SRP_AUTH" {
 		t.Errorf("a device that is remembered: %s", asked.body)
 	}
+	// pycognito answers without the session.
+	bare := `{` + w.app + `,"ChallengeName":"DEVICE_SRP_AUTH","ChallengeResponses":{"USERNAME":"erin","DEVICE_KEY":"` + key + `","SRP_A":"` + newSRPClient(t).public.Text(16) + `"}}`
+	if a := w.call("RespondToAuthChallenge", bare); a.json["ChallengeName"] != "DEVICE_PASSWORD_VERIFIER" {
+		t.Errorf("without the session: %s", a.body)
+	}
+	if a := w.call("RespondToAuthChallenge", bare); a.json["__type"] != "NotAuthorizedException" {
+		t.Errorf("without the session and without a challenge: %s", a.body)
+	}
 	w.ask("ForgetDevice", `{`+token+`,"DeviceKey":"`+key+`"}`)
 	w.no("ForgetDevice", `{`+token+`,"DeviceKey":"`+key+`"}`, "ResourceNotFoundException", "Device does not exist.")
 	done, again := w.signIn(named)

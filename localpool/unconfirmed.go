@@ -23,6 +23,7 @@ var unconfirmed = []struct{ where, here string }{
 	{"what discovery says of metadata documents", "`client_id_metadata_document_supported`, if a policy has an app client"},
 	{"errors of passkeys at a sign-in", "`NotAuthorizedException`, as for a wrong password"},
 	{"the key of a device that is forgotten, at a sign-in", "`ResourceNotFoundException`, after a correct password; with SRP the client may send the proof again without the key"},
+	{"`DEVICE_SRP_AUTH` without `Session`", "accepted: it answers the latest challenge of this kind that the client has open for the user"},
 	{"`SSORedirectBindingURI` and `SLORedirectBindingURI` of SAML providers", "the addresses of the redirect binding in `MetadataFile`; without such a binding they are absent, and the provider is accepted"},
 	{"where the file of an import job is put", "at `PreSignedUrl`, which is in the local pool and not in an S3 bucket, with PUT; the pool checks no header"},
 }

@@ -357,6 +357,9 @@ func (a *API) respond(ctx context.Context, c state.Client, in *respondToAuthChal
 	if !ok {
 		return nil, invalid("Challenge response for %s is not supported.", in.ChallengeName)
 	}
+	if in.ChallengeName == deviceSRP && in.Session == "" {
+		in.Session = a.askedDevice(c, in.ChallengeResponses["USERNAME"])
+	}
 	taken, err := a.sessions.take(in.Session, in.ChallengeName, c.ID, a.state.Now())
 	if err != nil {
 		return nil, err

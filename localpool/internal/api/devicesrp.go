@@ -42,6 +42,16 @@ func (a *API) hasDevice(c state.Client, u state.User, key string) error {
 	return &state.Error{Type: state.ResourceNotFound, Message: "Device does not exist."}
 }
 
+// askedDevice is the session of the latest challenge of a user that asks for a device: some
+// clients send the key and no session. (Unconfirmed: "`DEVICE_SRP_AUTH` without `Session`".)
+func (a *API) askedDevice(c state.Client, username string) string {
+	u, err := a.state.User(c.PoolID, username)
+	if err != nil {
+		return ""
+	}
+	return a.sessions.latest(deviceSRP, c.ID, u.Sub(), a.state.Now())
+}
+
 // beginDevice answers the A of a device.
 func (a *API) beginDevice(_ context.Context, c state.Client, taken challenge, u state.User, p, _ map[string]string) (any, error) {
 	if err := need(p, "DEVICE_KEY", "SRP_A"); err != nil {

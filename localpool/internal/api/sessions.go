@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/rand"
 	"encoding/base64"
+	"slices"
 	"sync"
 	"time"
 
@@ -104,6 +105,19 @@ func (s *sessions) take(token, name, clientID string, now time.Time) (challenge,
 	taken.session = token
 	c.name = "" // used
 	return taken, nil
+}
+
+// latest is the challenge of a user that was asked last and may still be answered; empty
+// where there is none.
+func (s *sessions) latest(name, clientID, sub string, now time.Time) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, token := range slices.Backward(s.queue) {
+		if c := s.open[token]; c != nil && c.name == name && c.clientID == clientID && c.sub == sub && now.Before(c.until) {
+			return token
+		}
+	}
+	return ""
 }
 
 // poolOf is the pool of a challenge; empty where there is none.
