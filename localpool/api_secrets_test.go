@@ -115,6 +115,14 @@ func TestAPI_SecretsManager(t *testing.T) {
 		}
 		first = current
 	}
+	for _, name := range []string{arn, arn[:len(arn)-7], "cognito!client-" + id} {
+		out, err := vault.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &name})
+		if err != nil || *out.ARN != arn || !strings.Contains(*out.SecretString, first) {
+			t.Errorf("secret by %q: %+v, %v", name, out, err)
+		}
+	}
+	_, err = vault.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String(arn[:len(arn)-1])})
+	c.refused(err, "ResourceNotFoundException", "")
 	off := c.call("UpdateUserPoolClient", `{"UserPoolId":"`+shop+`","ClientId":"`+id+`","PublishSecretsInAWSSecretsManager":false}`)
 	described, _ = off.json["UserPoolClient"].(map[string]any)
 	if described["ClientSecretArn"] != nil || described["ClientSecret"] != first || described["ClientName"] != "kept" {

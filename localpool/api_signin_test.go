@@ -320,6 +320,17 @@ func TestAPI_TokensOfClients(t *testing.T) {
 	if claims["aud"] != "https://orders.example.com" || inner(claims, "act", "client_id") == nil || claims["username"] != "erin" || derived["TokenType"] != "Bearer" || derived["RefreshToken"] != nil {
 		t.Errorf("derived = %v, %v", derived, claims)
 	}
+	// Of a client with a secret, a signature counts in its place.
+	secret := c.app(pool, `,"GenerateSecret":true,"ExplicitAuthFlows":["ALLOW_TOKEN_EXCHANGE_IMPERSONATION"]`)
+	const signed = "AWS4-HMAC-SHA256 Credential=local/20261130/eu-west-1/cognito-idp/aws4_request, SignedHeaders=host, Signature=0"
+	asked := `{` + secret + `,"SubjectToken":"` + token + `","SubjectTokenType":"ACCESS_TOKEN"`
+	c.no("GetDerivedToken", asked+`}`, "NotAuthorizedException", "Client secret does not match")
+	if a := c.call("GetDerivedToken", asked+`}`, "Authorization", signed); a.status != 200 || a.json["IssuedToken"] == nil {
+		t.Errorf("with credentials: %d %s", a.status, a.body)
+	}
+	if a := c.call("GetDerivedToken", asked+`,"ClientSecret":"another1secret2of3letters4"}`, "Authorization", signed); a.status != 400 {
+		t.Errorf("with credentials and another secret: %d %s", a.status, a.body)
+	}
 	c.no("GetDerivedToken", `{`+exchange+`,"SubjectToken":"a.b.c","SubjectTokenType":"ACCESS_TOKEN","ActorToken":"`+token+`","ActorTokenType":"ACCESS_TOKEN"}`, "NotAuthorizedException", "")
 }
 

@@ -65,7 +65,9 @@ func TestS532_Registration(t *testing.T) {
 	if got := c.ask("ListUserPoolClients", `{"UserPoolId":"`+shop+`","ClientType":"DCR"}`)["UserPoolClients"].([]any); len(got) != 1 {
 		t.Errorf("listed: %v", got)
 	}
-	c.no("AddUserPoolClientSecret", `{"UserPoolId":"`+shop+`","ClientId":"`+made+`"}`, "InvalidParameterException", "")
+	c.no("AddUserPoolClientSecret", `{"UserPoolId":"`+shop+`","ClientId":"`+made+`"}`, "InvalidParameterException", "registered itself")
+	c.no("ListUserPoolClientSecrets", `{"UserPoolId":"`+shop+`","ClientId":"`+made+`"}`, "InvalidParameterException", "registered itself")
+	c.no("DeleteUserPoolClientSecret", `{"UserPoolId":"`+shop+`","ClientId":"`+made+`","ClientSecretId":"`+made+`--1"}`, "InvalidParameterException", "registered itself")
 	if a := c.signIn(made, "carol", "Passw0rd!", nil); a.to == nil || a.to.Query().Get("code") == "" {
 		t.Errorf("a sign-in: %d %s", a.status, a.body)
 	}

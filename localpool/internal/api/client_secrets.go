@@ -19,9 +19,17 @@ type addClientSecret struct {
 	ClientSecret string
 }
 
+// secretsChange refuses the secret operations for a client that registered itself.
+func (a *API) secretsChange(clientID string) error {
+	if c, ok := a.state.Client(clientID); ok && c.Dynamic {
+		return invalid("The client registered itself, and keeps the secret that it was given.")
+	}
+	return nil
+}
+
 func (a *API) addUserPoolClientSecret(in *addClientSecret) (any, error) {
-	if c, ok := a.state.Client(in.ClientId); ok && c.Dynamic {
-		return nil, invalid("The client registered itself, and keeps the secret that it was given.")
+	if err := a.secretsChange(in.ClientId); err != nil {
+		return nil, err
 	}
 	added, err := a.state.AddSecret(in.UserPoolId, in.ClientId, in.ClientSecret)
 	if err != nil {
@@ -35,6 +43,9 @@ func (a *API) addUserPoolClientSecret(in *addClientSecret) (any, error) {
 }
 
 func (a *API) listUserPoolClientSecrets(in *onClient) (any, error) {
+	if err := a.secretsChange(in.ClientId); err != nil {
+		return nil, err
+	}
 	secrets, err := a.state.ListSecrets(in.UserPoolId, in.ClientId)
 	if err != nil {
 		return nil, err
@@ -52,6 +63,9 @@ type deleteClientSecret struct {
 }
 
 func (a *API) deleteUserPoolClientSecret(in *deleteClientSecret) (any, error) {
+	if err := a.secretsChange(in.ClientId); err != nil {
+		return nil, err
+	}
 	return empty, a.state.DeleteSecret(in.UserPoolId, in.ClientId, in.ClientSecretId)
 }
 
@@ -81,7 +95,7 @@ func (a *API) getSecretValue(in *secretValue) (any, error) {
 			return nil, err
 		}
 		return map[string]any{
-			"ARN": c.SecretARN, "Name": "cognito!client-" + c.ID, "VersionId": versionOf(s), "SecretString": string(text),
+			"ARN": c.SecretARN, "Name": c.SecretName(), "VersionId": versionOf(s), "SecretString": string(text),
 			"VersionStages": []string{stages[i]}, "CreatedDate": epoch(s.Created),
 		}, nil
 	}
@@ -101,5 +115,9 @@ func (a *API) rotateSecret(in *rotateSecret) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"ARN": in.SecretId, "VersionId": versionOf(s)}, nil
+	c, _, err := a.state.Managed(in.SecretId)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"ARN": c.SecretARN, "Name": c.SecretName(), "VersionId": versionOf(s)}, nil
 }

@@ -24,6 +24,9 @@ func withRegion(r *http.Request) context.Context {
 	return context.WithValue(r.Context(), regionKey{}, m[1])
 }
 
+// signed reports whether a request is signed with AWS credentials, of which any count here.
+func signed(ctx context.Context) bool { return regionOf(ctx) != "" }
+
 func regionOf(ctx context.Context) string {
 	region, _ := ctx.Value(regionKey{}).(string)
 	return region

@@ -146,7 +146,19 @@ func (s *State) Manage(poolID, clientID string, on bool) (Client, error) {
 func (c *Client) Publish() {
 	region, _, _ := strings.Cut(c.PoolID, "_")
 	sum := sha256.Sum256([]byte(c.PoolID + " " + c.ID))
-	c.SecretARN = fmt.Sprintf("arn:aws:secretsmanager:%s:000000000000:secret:cognito!client-%s-%s", region, c.ID, base32.StdEncoding.EncodeToString(sum[:])[:6])
+	c.SecretARN = fmt.Sprintf("arn:aws:secretsmanager:%s:000000000000:secret:%s-%s", region, c.SecretName(), base32.StdEncoding.EncodeToString(sum[:])[:6])
+}
+
+// SecretName is the name of the secret in Secrets Manager.
+func (c Client) SecretName() string { return "cognito!client-" + c.ID }
+
+// calledSecret reports whether an id names the client's secret: by its ARN, with or without
+// the six letters at the end, or by its name.
+func (c Client) calledSecret(id string) bool {
+	if c.SecretARN == "" || id == "" {
+		return false
+	}
+	return id == c.SecretARN || id == c.SecretName() || id == c.SecretARN[:max(0, strings.LastIndexByte(c.SecretARN, '-'))]
 }
 
 // rotate puts a new secret in front. The one of before stays valid, and no older one.
@@ -158,10 +170,10 @@ func (c *Client) rotate(pool, now time.Time) {
 }
 
 // managed finds the client whose secret is kept under a name. The caller holds the lock.
-func (s *State) managed(arn string) (*Pool, *Client) {
+func (s *State) managed(id string) (*Pool, *Client) {
 	for _, p := range s.pools {
 		for _, c := range p.Clients {
-			if c.SecretARN != "" && c.SecretARN == arn {
+			if c.calledSecret(id) {
 				return p, c
 			}
 		}
@@ -170,10 +182,10 @@ func (s *State) managed(arn string) (*Pool, *Client) {
 }
 
 // Rotate replaces a secret in Secrets Manager.
-func (s *State) Rotate(arn string) (ClientSecret, error) {
+func (s *State) Rotate(id string) (ClientSecret, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p, c := s.managed(arn)
+	p, c := s.managed(id)
 	if c == nil {
 		return ClientSecret{}, refuse(ResourceNotFound, noManagedSecret)
 	}
@@ -185,10 +197,10 @@ const noManagedSecret = "Secrets Manager can't find the specified secret."
 
 // Managed returns the client of a secret in Secrets Manager, and its values: the
 // current one, and the one of before.
-func (s *State) Managed(arn string) (Client, []ClientSecret, error) {
+func (s *State) Managed(id string) (Client, []ClientSecret, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p, c := s.managed(arn)
+	p, c := s.managed(id)
 	if c == nil {
 		return Client{}, nil, refuse(ResourceNotFound, noManagedSecret)
 	}
