@@ -298,3 +298,48 @@ func TestAPI_ResourceServers(t *testing.T) {
 		t.Errorf("claims = %v", claims)
 	}
 }
+
+// TestAPI_DownToLite: a pool goes down to the cheapest plan when what the plan does not have
+// is off, and has no such thing afterwards.
+func TestAPI_DownToLite(t *testing.T) {
+	c := newContract(t)
+	for name, row := range map[string]struct{ on, off func(pool, app string) }{
+		"User Session Management": {
+			func(pool, _ string) {
+				c.ask("SetUserPoolSessionConfiguration", `{`+pool+`,"UserSessionTracking":"ENABLED","TokenSession":{"MaxPerUser":2}}`)
+			},
+			func(pool, _ string) {
+				c.ask("SetUserPoolSessionConfiguration", `{`+pool+`,"UserSessionTracking":"DISABLED","TokenSession":{"MaxPerUser":2}}`)
+			},
+		},
+		"Client ID Metadata Documents": {
+			func(pool, app string) {
+				c.ask("CreateCIMDPolicy", `{`+pool+`,`+app+`,"PolicyName":"p","URLPatterns":["https://app.example/*"]}`)
+			},
+			func(pool, _ string) {
+				id := text(inner(c.ask("ListCIMDPolicies", `{`+pool+`}`)["CIMDPolicies"].([]any)[0].(map[string]any), "CIMDPolicyId"))
+				c.ask("DeleteCIMDPolicy", `{`+pool+`,"CIMDPolicyId":"`+id+`"}`)
+			},
+		},
+		"Choice-Based Sign-In": {
+			func(pool, app string) {
+				c.ask("UpdateUserPoolClient", `{`+pool+`,`+app+`,"ExplicitAuthFlows":["ALLOW_USER_AUTH"]}`)
+			},
+			func(pool, app string) { c.ask("UpdateUserPoolClient", `{`+pool+`,`+app+`}`) },
+		},
+		"Token Exchange": {
+			func(pool, app string) {
+				c.ask("UpdateUserPoolClient", `{`+pool+`,`+app+`,"ExplicitAuthFlows":["ALLOW_TOKEN_EXCHANGE_DELEGATION"]}`)
+			},
+			func(pool, app string) { c.ask("UpdateUserPoolClient", `{`+pool+`,`+app+`}`) },
+		},
+	} {
+		pool := c.made("")
+		app := c.app(pool, "")
+		row.on(pool, app)
+		c.no("UpdateUserPool", `{`+pool+`,"UserPoolTier":"LITE"}`, "FeatureUnavailableInTierException", "need to be disabled for the LITE pricing tier configured: "+name)
+		row.off(pool, app)
+		c.ask("UpdateUserPool", `{`+pool+`,"UserPoolTier":"LITE"}`)
+		c.no("UpdateUserPoolClient", `{`+pool+`,`+app+`,"ExplicitAuthFlows":["ALLOW_TOKEN_EXCHANGE_IMPERSONATION"]}`, "FeatureUnavailableInTierException", "ALLOW_TOKEN_EXCHANGE_IMPERSONATION")
+	}
+}

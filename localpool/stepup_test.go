@@ -276,8 +276,9 @@ func TestStepUp_API(t *testing.T) {
 		t.Errorf("absent: %q", got)
 	}
 	c.ok(c.pool.SetStepUp(id, localpool.StepUpOn))
-	c.ask("UpdateUserPool", `{`+pool+`,"UserPoolTier":"LITE"}`)
-	refused("Lite", with(four+password), "FeatureUnavailableInTierException")
+	c.no("UpdateUserPool", `{`+pool+`,"UserPoolTier":"LITE"}`, "FeatureUnavailableInTierException", "")
+	lite := newContractOf(t, `pools: [{id: local_Lite1, plan: LITE, clients: [{id: lite, auth_flows: [ALLOW_USER_AUTH]}], users: [{username: erin, email: erin@example.com, password: Passw0rd!}]}]`)
+	refused("Lite", lite.call("InitiateAuth", `{"ClientId":"lite","AuthFlow":"USER_AUTH","AuthParameters":{"USERNAME":"erin"`+four+password+`}}`), "FeatureUnavailableInTierException")
 }
 
 // TestStepUp_Provider: what a provider says of a sign-in is mapped to a level.

@@ -75,6 +75,9 @@ func checkFlows(flows []string) error {
 	return nil
 }
 
+// exchangeFlows is how the names of the flows of token exchange begin.
+const exchangeFlows = "ALLOW_TOKEN_EXCHANGE_"
+
 // checkClient holds a client to what its pool has.
 func (a *API) checkClient(p state.Pool, in clientSettings) error {
 	rules := p.Rules()
@@ -102,8 +105,10 @@ func (a *API) checkClient(p state.Pool, in clientSettings) error {
 			return invalid("The provider %s does not exist for User Pool %s", name, p.ID)
 		}
 	}
-	if rules.UserPoolTier == "LITE" && slices.Contains(in.ExplicitAuthFlows, "ALLOW_USER_AUTH") {
-		return &state.Error{Type: "FeatureUnavailableInTierException", Message: "ALLOW_USER_AUTH is not available in the LITE pricing tier configured."}
+	for _, flow := range in.ExplicitAuthFlows {
+		if rules.UserPoolTier == "LITE" && (flow == "ALLOW_USER_AUTH" || strings.HasPrefix(flow, exchangeFlows)) {
+			return &state.Error{Type: "FeatureUnavailableInTierException", Message: flow + " is not available in the LITE pricing tier configured."}
+		}
 	}
 	return nil
 }

@@ -150,7 +150,7 @@ func acrOf(level int) string { return "urn:cognito:loa:" + strconv.Itoa(level) }
 
 // tier refuses what the cheapest plan does not have. Its text is a live pool's, where the
 // pool goes down to it; where a feature is turned on in it, none is known.
-func tier(s state.Settings) error {
+func tier(s state.Settings, p state.Pool) error {
 	var r struct {
 		UserPoolTier string
 		Policies     struct {
@@ -187,6 +187,7 @@ func tier(s state.Settings) error {
 		if c := r.LambdaConfig.PreTokenGenerationConfig; c != nil && c.LambdaVersion != "V1_0" {
 			on = append(on, "Access Token Customization")
 		}
+		on = append(on, beside(p)...)
 	} else {
 		on = nil // threat protection was to be had before there were plans
 	}
@@ -195,6 +196,29 @@ func tier(s state.Settings) error {
 	}
 	return &state.Error{Type: "FeatureUnavailableInTierException",
 		Message: "The following features need to be disabled for the " + r.UserPoolTier + " pricing tier configured: " + strings.Join(on, ", ")}
+}
+
+// beside are the features that are on in what a pool has beside its settings, and that the
+// cheapest plan does not have.
+func beside(p state.Pool) (on []string) {
+	if p.Documents[sessionConfigurations.kind][allClients].Text("UserSessionTracking") == "ENABLED" {
+		on = append(on, "User Session Management")
+	}
+	if len(p.Documents[metadataPolicies.kind]) > 0 {
+		on = append(on, "Client ID Metadata Documents")
+	}
+	allow := func(begins string) bool {
+		return slices.ContainsFunc(p.Clients, func(c *state.Client) bool {
+			return slices.ContainsFunc(c.AuthFlows, func(flow string) bool { return strings.HasPrefix(flow, begins) })
+		})
+	}
+	if allow("ALLOW_USER_AUTH") {
+		on = append(on, "Choice-Based Sign-In")
+	}
+	if allow(exchangeFlows) {
+		on = append(on, "Token Exchange")
+	}
+	return on
 }
 
 type updateUserPool struct {
@@ -230,7 +254,7 @@ func (a *API) updateUserPool(in *updateUserPool, kept state.Settings) (any, erro
 		}
 		secondBySMS(complete)
 		p.Settings = complete
-		return tier(complete)
+		return tier(complete, *p)
 	})
 }
 
@@ -262,7 +286,7 @@ func (a *API) createUserPool(in *createUserPool, kept state.Settings) (any, erro
 	if kept, err = kept.Complete(); err != nil {
 		return nil, err
 	}
-	if err := tier(kept); err != nil {
+	if err := tier(kept, state.Pool{}); err != nil {
 		return nil, err
 	}
 	secondBySMS(kept)

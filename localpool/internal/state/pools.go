@@ -65,7 +65,7 @@ func (s *State) UpdatePool(id string, change func(*Pool) error) error {
 	if err != nil {
 		return err
 	}
-	changed := Pool{Name: p.Name, Settings: p.Settings}
+	changed := Pool{Name: p.Name, Settings: p.Settings, Clients: p.Clients, Documents: p.Documents} // of which the name and the settings count
 	if err := change(&changed); err != nil {
 		return err
 	}
