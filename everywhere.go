@@ -1,6 +1,7 @@
 package codegrant
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -31,11 +32,12 @@ var (
 	tokensGoOn    = NotDone{"refresh_tokens", "The user pool was not notified. It still accepts the refresh tokens of other apps and browsers. This service refuses them."}
 	loginsGoOn    = NotDone{"login_sessions", "In other browsers, the sign-in pages may still remember you. At the next sign-in, this service has them ask you to sign in again."}
 	othersUnaware = NotDone{"other_processes", "Other processes of this service could not be notified. They accept earlier sign-ins until those expire."}
+	othersUnknown = NotDone{"other_identities", "It could not be found out which other identities the person has. If they have any, the sessions of those go on."}
 )
 
-// SignOutEverywhere signs a person out here and, as far as possible, at the pool. It ends
-// the sessions of the store and every proof from a sign-in before now (see
-// [Auth.NotBefore]). It revokes the refresh tokens with [OwnSessions.GlobalSignOut]. The
+// SignOutEverywhere signs a person out here and, as far as possible, at the pool. For each
+// identity of the person, it ends the sessions of the store and every proof from a sign-in
+// before now (see [Auth.NotBefore]). It revokes the refresh tokens with [OwnSessions.GlobalSignOut]. The
 // report lists what it could not do. After an error, sessions may still work here.
 func (a *Auth) SignOutEverywhere(ctx context.Context, subject, username string) (Everywhere, error) {
 	return a.own.endAll(ctx, subject, username, "the application", false)
@@ -45,17 +47,20 @@ func (a *Auth) SignOutEverywhere(ctx context.Context, subject, username string) 
 func (o *own) endAll(ctx context.Context, subject, username, by string, told bool) (Everywhere, error) {
 	ctx = context.WithoutCancel(ctx)
 	report := Everywhere{NotDone: []NotDone{}}
+	identities, whole := o.sessions.Identities(ctx, subject)
 	var err error
-	report.Sessions, err = o.sessions.EndAll(ctx, subject)
-	markErr := o.mark(ctx, subject, o.Now(), by)
+	report.Sessions, err = o.sessions.EndAll(ctx, identities)
+	if !whole {
+		report.NotDone = append(report.NotDone, othersUnknown)
+	}
+	markErr := o.mark(ctx, identities, o.Now(), by)
 	if markErr != nil || !o.Marks.Shared() {
 		report.NotDone = append(report.NotDone, othersUnaware)
 	}
-	if !told && o.Own.GlobalSignOut != nil {
-		poolErr := o.Own.GlobalSignOut(ctx, username)
-		told = poolErr == nil
-		if poolErr != nil {
-			o.audit(ctx, slog.LevelWarn, "refresh tokens not revoked", slog.String("sub", subject), slog.String("reason", poolErr.Error()))
+	told = told || o.tellPoolOf(ctx, subject, username)
+	for _, i := range identities {
+		if i.Subject != subject && !i.Gone {
+			told = i.Issuer == o.endpoints.Issuer && o.tellPoolOf(ctx, i.Subject, cmp.Or(i.Username, i.Subject)) && told
 		}
 	}
 	if !told {
@@ -64,6 +69,18 @@ func (o *own) endAll(ctx context.Context, subject, username, by string, told boo
 	report.NotDone = append(report.NotDone, loginsGoOn)
 	o.audit(ctx, slog.LevelInfo, "signed out everywhere", slog.String("sub", subject), slog.Int("sessions", report.Sessions), slog.Bool("pool_told", told))
 	return report, err
+}
+
+// tellPoolOf has the pool revoke the refresh tokens of an identity, and reports whether it did.
+func (o *own) tellPoolOf(ctx context.Context, subject, username string) bool {
+	if o.Own.GlobalSignOut == nil {
+		return false
+	}
+	err := o.Own.GlobalSignOut(ctx, username)
+	if err != nil {
+		o.audit(ctx, slog.LevelWarn, "refresh tokens not revoked", slog.String("sub", subject), slog.String("reason", err.Error()))
+	}
+	return err == nil
 }
 
 // poolTimeout is how long a person waits for the pool to be told.
@@ -124,7 +141,7 @@ func (o *own) everywhere(w http.ResponseWriter, r *http.Request, id *Identity, h
 			page.RefreshTokens = true
 		case loginsGoOn:
 			page.LoginSessions = true
-		case othersUnaware:
+		case othersUnaware, othersUnknown:
 			page.OtherProcesses = true
 		}
 	}

@@ -29,7 +29,7 @@ type ownSession struct {
 
 type ownSessions struct {
 	Sessions []ownSession `json:"sessions"`
-	Complete bool         `json:"complete"` // false: there may be others, which only their browsers can end
+	Complete bool         `json:"complete"` // false: there may be others, which cannot be ended from here
 	Limit    int          `json:"limit,omitempty"`
 	NotDone  []NotDone    `json:"not_done,omitempty"` // of what was just ended
 }
@@ -112,12 +112,16 @@ func (o *own) end(w http.ResponseWriter, r *http.Request, id *Identity, held *ke
 	}
 	var done string
 	var err error
+	notDone := []NotDone{tokenSealed}
 	switch which := r.PostForm.Get("end"); which {
 	case "everywhere":
 		o.everywhere(w, r, id, held)
 		return
 	case "others":
-		_, err = o.sessions.EndOthers(r.Context(), held)
+		var whole bool
+		if _, whole, err = o.sessions.EndOthers(r.Context(), held); !whole {
+			notDone = append(notDone, othersUnknown)
+		}
 		done = "others"
 	default:
 		if which == string(held.Key) {
@@ -139,7 +143,7 @@ func (o *own) end(w http.ResponseWriter, r *http.Request, id *Identity, held *ke
 	case navigates(r):
 		returnto.Redirect(w, o.path("/sessions")+"?done="+done, http.StatusSeeOther)
 	default:
-		o.show(w, r, id, held, tokenSealed)
+		o.show(w, r, id, held, notDone...)
 	}
 }
 

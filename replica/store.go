@@ -62,3 +62,11 @@ type Store interface {
 	// not granted changes nothing.
 	RevokeLocalGroup(ctx context.Context, userID int64, group string) (Change, error)
 }
+
+// IdentityLister is a [Store] that lists the identities of a person. Without it, sessions of
+// other identities cannot be listed or ended with those of one.
+type IdentityLister interface {
+	// Identities returns every identity of a person (see [User.Person]), the one that they
+	// are known by first, deleted or not.
+	Identities(ctx context.Context, person int64) ([]User, error)
+}

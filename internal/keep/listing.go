@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant/internal/fault"
+	"github.com/codegrant/codegrant/internal/people"
 	"github.com/codegrant/codegrant/session"
 )
 
@@ -95,36 +96,44 @@ func (s *Stored) lives(ctx context.Context, subject, short string) (bool, error)
 // List returns the sign-ins of h's person, the last used first, and whether these are
 // all. Where browsers carry them, only h itself is known.
 func (s *Sessions) List(ctx context.Context, h *Held) (all []Listed, whole bool, err error) {
-	all, whole, err = s.of(h).ListOf(ctx, h.Subject)
-	if errors.Is(err, ErrNoList) {
+	if _, ok := s.keeper.(lister); !ok {
 		return []Listed{{Key: h.Key, Created: h.Record.Created, LastSeen: h.Record.LastSeen, Expires: h.Record.Expires, Current: true}}, false, nil
 	}
+	identities, known := s.identities(ctx, h.Subject, h.Issuer)
+	all, whole, err = s.listed(ctx, identities)
 	for i := range all {
 		all[i].Current = all[i].Key == h.Key
 	}
-	return all, whole, err
+	return all, whole && known, err
 }
 
 // ListOf is List for somebody who does not ask. Where browsers carry the sign-ins it is
 // [ErrNoList].
 func (s *Sessions) ListOf(ctx context.Context, subject string) (all []Listed, whole bool, err error) {
-	rows, ok := s.keeper.(lister)
+	identities, known := s.Identities(ctx, subject)
+	all, whole, err = s.listed(ctx, identities)
+	return all, whole && known, err
+}
+
+func (s *Sessions) listed(ctx context.Context, identities []people.Identity) (all []Listed, whole bool, err error) {
+	parts, ok := s.parts(identities)
 	if !ok {
 		return nil, false, ErrNoList
 	}
-	records, err := rows.list(ctx, subject)
-	if err != nil {
-		return nil, false, err
-	}
-	if s.before != nil && len(records) == 0 { // a sub is of one pool
-		return s.before.ListOf(ctx, subject)
-	}
-	for _, r := range records {
-		key := Key(r.ID)
-		all = append(all, Listed{Key: key, Created: r.Created, LastSeen: r.LastSeen, Expires: r.Expires, Note: s.notes.of(ctx, key)})
+	whole = true
+	for _, p := range parts {
+		records, err := p.rows.list(ctx, p.subject)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, r := range records {
+			key := Key(r.ID)
+			all = append(all, Listed{Key: key, Created: r.Created, LastSeen: r.LastSeen, Expires: r.Expires, Note: p.notes.of(ctx, key)})
+		}
+		whole = whole && len(records) < maxListed
 	}
 	slices.SortStableFunc(all, func(a, b Listed) int { return b.LastSeen.Compare(a.LastSeen) })
-	return all, len(records) < maxListed, nil
+	return all, whole, nil
 }
 
 // ErrNoList: sign-ins are where nobody but their browsers can end one.
@@ -138,60 +147,57 @@ func (s *Sessions) EndOther(ctx context.Context, h *Held, key Key) (bool, error)
 
 // EndOf is EndOther for somebody who does not ask.
 func (s *Sessions) EndOf(ctx context.Context, subject string, key Key, why string) (bool, error) {
-	rows, ok := s.keeper.(lister)
+	identities, _ := s.Identities(ctx, subject)
+	parts, ok := s.parts(identities)
 	if !ok {
 		return false, ErrNoList
 	}
-	records, err := rows.list(ctx, subject)
-	if err != nil {
-		return false, err
-	}
-	for _, r := range records {
-		if Key(r.ID) == key {
-			return true, s.endRow(ctx, rows, subject, key, why)
+	for _, p := range parts {
+		records, err := p.rows.list(ctx, p.subject)
+		if err != nil {
+			return false, err
 		}
-	}
-	if s.before != nil {
-		return s.before.EndOf(ctx, subject, key, why)
+		if slices.ContainsFunc(records, func(r session.Record) bool { return Key(r.ID) == key }) {
+			return true, p.endRow(ctx, p.rows, p.subject, key, why)
+		}
 	}
 	return false, nil
 }
 
-// EndOthers ends every sign-in of h's person but h, and says how many.
-func (s *Sessions) EndOthers(ctx context.Context, h *Held) (n int, err error) {
-	s = s.of(h)
-	rows, ok := s.keeper.(lister)
-	if !ok {
-		return 0, ErrNoList
+// EndOthers ends every sign-in of h's person but h, says how many, and whether the
+// identities of the person were known.
+func (s *Sessions) EndOthers(ctx context.Context, h *Held) (n int, whole bool, err error) {
+	if _, ok := s.keeper.(lister); !ok {
+		return 0, false, ErrNoList
 	}
-	records, err := rows.list(ctx, h.Subject)
-	for _, r := range records {
-		if Key(r.ID) == h.Key {
-			continue
+	identities, whole := s.identities(ctx, h.Subject, h.Issuer)
+	parts, _ := s.parts(identities)
+	for _, p := range parts {
+		records, listErr := p.rows.list(ctx, p.subject)
+		err = errors.Join(err, listErr)
+		for _, r := range records {
+			if Key(r.ID) == h.Key {
+				continue
+			}
+			if endErr := p.endRow(ctx, p.rows, p.subject, Key(r.ID), "the person ended all others"); endErr != nil {
+				err = errors.Join(err, endErr)
+				continue
+			}
+			n++
 		}
-		if endErr := s.endRow(ctx, rows, h.Subject, Key(r.ID), "the person ended all others"); endErr != nil {
-			err = errors.Join(err, endErr)
-			continue
-		}
-		n++
 	}
-	return n, err
+	return n, whole, err
 }
 
-// EndAll ends every sign-in of a person that the store has, and says how many. Where
+// EndAll ends every sign-in of identities that the store has, and says how many. Where
 // browsers carry them it is none: a mark ends those.
-func (s *Sessions) EndAll(ctx context.Context, subject string) (n int, err error) {
-	rows, ok := s.keeper.(lister)
-	if !ok || subject == "" {
-		return 0, nil
+func (s *Sessions) EndAll(ctx context.Context, identities []people.Identity) (n int, err error) {
+	parts, _ := s.parts(identities)
+	for _, p := range parts {
+		more, endErr := p.rows.endAll(ctx, p.subject)
+		n, err = n+more, errors.Join(err, endErr)
 	}
-	if s.before != nil {
-		if n, err = s.before.EndAll(ctx, subject); err != nil {
-			return n, err
-		}
-	}
-	more, err := rows.endAll(ctx, subject)
-	return n + more, err
+	return n, err
 }
 
 // Stale has every sign-in of a person that the store has renewed as it is used next.

@@ -179,14 +179,6 @@ func isNone(h *Held, err error) bool {
 	return h == nil && (err == nil || errors.Is(err, fault.SessionEnded))
 }
 
-// of is whose a sign-in is: of this pool, or of the one before.
-func (s *Sessions) of(h *Held) *Sessions {
-	if s.before != nil && h.Issuer == s.before.issuer {
-		return s.before
-	}
-	return s
-}
-
 // Recheck is Look for a request that lasts, and whose answer has begun: where a store
 // has the row, it is renewed there when its tokens have ended, and where the browser
 // carries it, it is over with them. It never counts as use.

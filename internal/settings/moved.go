@@ -23,6 +23,10 @@ func (r *reader) moved(key string, m *movedFrom, into *Pool, replica Replica) {
 	if m == nil {
 		return
 	}
+	if r.only != nil && !slices.Contains(r.only, "pools.moved_from") {
+		into.Config.OldPool = m.bound()
+		return
+	}
 	key += ".moved_from"
 	out := &Moved{ID: m.ID, ClientID: m.ClientID, Profile: m.Profile}
 	first, _, ok := strings.Cut(m.ID, "_")
@@ -77,6 +81,16 @@ func (r *reader) moved(key string, m *movedFrom, into *Pool, replica Replica) {
 		return
 	}
 	into.Config.OldPool = &then
+}
+
+// bound is the old pool as far as its sessions are bound to it; nil: it is none.
+func (m *movedFrom) bound() *cognito.Pool {
+	region, _, _ := strings.Cut(m.ID, "_")
+	old := cognito.Pool{Region: cmp.Or(m.Region, region), ID: m.ID, Issuer: m.Issuer, Domain: "placeholder.example.com", ClientID: m.Sessions.ClientID}
+	if _, err := old.Endpoints(); err != nil {
+		return nil
+	}
+	return &old
 }
 
 // trusted reads which providers verify addresses.

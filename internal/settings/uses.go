@@ -36,12 +36,17 @@ func (r *reader) narrow(f *file, only []string) {
 	}
 	t := reflect.TypeFor[pool]()
 	for i := range f.Pools {
+		moved := f.Pools[i].MovedFrom
 		p := reflect.ValueOf(&f.Pools[i]).Elem()
 		for j := range t.NumField() {
 			if key := t.Field(j).Tag.Get("yaml"); !slices.Contains(poolUses, key) && !slices.Contains(only, "pools."+key) {
 				p.Field(j).SetZero()
 				r.forget(itemKey("pools", i) + "." + key)
 			}
+		}
+		if moved != nil && moved.Sessions != nil && f.Pools[i].MovedFrom == nil && slices.Contains(only, "sessions") {
+			// What they are bound to, and none of the secrets.
+			f.Pools[i].MovedFrom = &movedFrom{ID: moved.ID, Region: moved.Region, Issuer: moved.Issuer, Sessions: moved.Sessions}
 		}
 		if !slices.Contains(only, "pools.domain") {
 			f.Pools[i].Domain = strings.TrimPrefix(placeholderOrigin, "https://")

@@ -128,7 +128,17 @@ func (t *Tracer) Replica(store replica.Store, engine string) replica.Store {
 	if t == nil {
 		return store
 	}
-	return &people{store, t, engine}
+	traced := &people{store, t, engine}
+	if lister, ok := store.(replica.IdentityLister); ok {
+		return &listing{traced, lister}
+	}
+	return traced
+}
+
+// listing is of a replica that lists identities.
+type listing struct {
+	*people
+	replica.IdentityLister
 }
 
 type people struct {

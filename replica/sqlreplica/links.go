@@ -81,7 +81,7 @@ func (s *Store) Unlink(ctx context.Context, id int64) (replica.Change, error) {
 	return told, nil
 }
 
-// Identities returns every identity of a person, the one that they are known by first.
+// Identities implements [replica.IdentityLister].
 func (s *Store) Identities(ctx context.Context, person int64) ([]replica.User, error) {
 	users, err := s.readMany(ctx, s.engine.sql("SELECT id FROM codegrant_users WHERE id = ").bind(person).sql(" OR linked_to = ").bind(person))
 	if err != nil {

@@ -61,7 +61,10 @@ type Store struct {
 	now      func() time.Time
 }
 
-var _ replica.Store = (*Store)(nil)
+var (
+	_ replica.Store          = (*Store)(nil)
+	_ replica.IdentityLister = (*Store)(nil)
+)
 
 // New returns a store in db, which stays the caller's to close. It does not touch
 // the database: see [Store.Migrate]. The error names every fault of the

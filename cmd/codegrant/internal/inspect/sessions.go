@@ -9,6 +9,7 @@ import (
 
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
+	"github.com/codegrant/codegrant/replica"
 	"github.com/codegrant/codegrant/session"
 )
 
@@ -53,14 +54,25 @@ func heldRows(sessions []held) (rows [][]string) {
 // maxListed bounds what is listed of one person.
 const maxListed = 1000
 
-func listSessions(ctx context.Context, o *parts.Opened, subject string, limit int) ([]held, error) {
-	records, err := o.Sessions.List(ctx, session.Query{Pool: o.Bound, Subject: subject, Limit: limit})
-	if err != nil {
-		return nil, err
+// listSessions lists those of identities, or of everybody at the pool where there are none.
+func listSessions(ctx context.Context, o *parts.Opened, identities []replica.User, limit int) ([]held, error) {
+	if len(identities) == 0 {
+		identities = []replica.User{{Issuer: o.Issuer}}
 	}
 	sessions := []held{}
-	for _, r := range records {
-		sessions = append(sessions, held{r.ID, r.Subject, r.Created, r.LastSeen, r.Expires, r.Stale})
+	for _, u := range identities {
+		for _, bound := range o.BoundTo(u.Issuer) {
+			if len(sessions) >= limit && limit > 0 {
+				return sessions, nil
+			}
+			records, err := o.Sessions.List(ctx, session.Query{Pool: bound, Subject: u.Subject, Limit: max(0, limit-len(sessions))})
+			if err != nil {
+				return nil, err
+			}
+			for _, r := range records {
+				sessions = append(sessions, held{r.ID, r.Subject, r.Created, r.LastSeen, r.Expires, r.Stale})
+			}
+		}
 	}
 	return sessions, nil
 }
@@ -83,11 +95,13 @@ func (c sessionsList) Run(ctx context.Context, out *terminal.Streams) error {
 		return err
 	}
 	defer o.Close()
-	subject, err := subjectOf(ctx, o, c.User)
-	if err != nil {
-		return err
+	var identities []replica.User
+	if c.User != "" {
+		if identities, err = o.Identities(ctx, c.User); err != nil {
+			return err
+		}
 	}
-	sessions, err := listSessions(ctx, o, subject, c.Limit)
+	sessions, err := listSessions(ctx, o, identities, c.Limit)
 	if err != nil {
 		return err
 	}
@@ -126,7 +140,7 @@ func (c sessionsEnd) Run(ctx context.Context, out *terminal.Streams) error {
 	audit, by := auditLog(out.Stderr), parts.Operator()
 	if c.ID != "" {
 		record, err := o.Sessions.Get(ctx, c.ID)
-		if errors.Is(err, session.ErrNotFound) || err == nil && record.Pool != o.Bound {
+		if errors.Is(err, session.ErrNotFound) || err == nil && !o.Binds(record.Pool) {
 			return fmt.Errorf("there is no live session %s; codegrant sessions lists them", terminal.Printable(c.ID))
 		}
 		if err != nil {
@@ -139,27 +153,58 @@ func (c sessionsEnd) Run(ctx context.Context, out *terminal.Streams) error {
 		fmt.Fprintln(out.Stdout, "ended 1 session")
 		return nil
 	}
-	subject, err := subjectOf(ctx, o, c.User)
+	identities, err := o.Identities(ctx, c.User)
 	if err != nil {
 		return err
 	}
-	markErr := o.Marks.Leave(ctx, o.Issuer, subject, time.Now(), by)
-	n, err := o.Sessions.DeleteBySubject(ctx, o.Bound, subject)
-	if n > 0 || err == nil || markErr == nil { // part of it is done, even where the rest failed
-		audit.InfoContext(ctx, "sessions ended", "sub", subject, "sessions", n, "mark", markErr == nil, "reason", by)
+	return c.endAll(ctx, out, o, identities, audit, by)
+}
+
+// endAll signs a person out everywhere, by whatever identity.
+func (c sessionsEnd) endAll(ctx context.Context, out *terminal.Streams, o *parts.Opened, identities []replica.User, audit *slog.Logger, by string) error {
+	ended, now := 0, time.Now()
+	var faults []error
+	for _, u := range identities {
+		markErr := o.Marks.Leave(ctx, u.Issuer, u.Subject, now, by)
+		n, err := 0, error(nil)
+		for _, bound := range o.BoundTo(u.Issuer) {
+			more, endErr := o.Sessions.DeleteBySubject(ctx, bound, u.Subject)
+			n, err = n+more, errors.Join(err, endErr)
+		}
+		if n > 0 || err == nil || markErr == nil { // part of it is done, even where the rest failed
+			audit.InfoContext(ctx, "sessions ended", "sub", u.Subject, "sessions", n, "mark", markErr == nil, "reason", by)
+		}
+		ended, faults = ended+n, append(faults, err, markErr)
 	}
-	if err = errors.Join(err, markErr); err != nil {
+	if err := errors.Join(faults...); err != nil {
 		return err
 	}
-	fmt.Fprintf(out.Stdout, "ended %s\n", terminal.Plural(n, "session"))
+	fmt.Fprintf(out.Stdout, "ended %s\n", terminal.Plural(ended, "session"))
 	if !o.Marks.Shared() {
 		fmt.Fprintln(out.Stdout, "not done: tokens that were given before stay good here until they expire: the configuration has no database and no redis to tell other processes")
 	}
-	if err := parts.SignOutAtPool(ctx, o.Issuer, o.Region, subject, slog.New(slog.DiscardHandler)); err != nil {
-		fmt.Fprintf(out.Stdout, "not done: refresh tokens stay good at the pool (AdminUserGlobalSignOut): %s\n", terminal.Printable(err.Error()))
-	} else {
-		fmt.Fprintln(out.Stdout, "revoked the refresh tokens at the pool")
+	for _, u := range identities {
+		if !u.Deleted.IsZero() {
+			continue
+		}
+		region := ""
+		if u.Issuer == o.Issuer {
+			region = o.Region
+		}
+		if err := parts.SignOutAtPool(ctx, u.Issuer, region, u.Subject, slog.New(slog.DiscardHandler)); err != nil {
+			fmt.Fprintf(out.Stdout, "not done: refresh tokens%s stay good at the pool (AdminUserGlobalSignOut): %s\n", ofWhom(u, identities), terminal.Printable(err.Error()))
+			continue
+		}
+		fmt.Fprintf(out.Stdout, "revoked the refresh tokens%s at the pool\n", ofWhom(u, identities))
 	}
 	fmt.Fprintln(out.Stdout, "not done: the sign-in pages may still know the person; the next sign-in here asks again (prompt=login)")
 	return nil
+}
+
+// ofWhom names an identity where there are several.
+func ofWhom(u replica.User, identities []replica.User) string {
+	if len(identities) == 1 {
+		return ""
+	}
+	return " of " + terminal.Printable(u.Subject)
 }

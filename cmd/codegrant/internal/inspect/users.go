@@ -105,7 +105,7 @@ func (c usersShow) Run(ctx context.Context, out *terminal.Streams) error {
 	}
 	p, sessions := parts.NewPerson(u), []held{}
 	if o.Sessions != nil {
-		if sessions, err = listSessions(ctx, o, u.Subject, maxListed); err != nil {
+		if sessions, err = listSessions(ctx, o, identities, maxListed); err != nil {
 			return err
 		}
 	}

@@ -27,7 +27,8 @@ type Opened struct {
 	Issuer   string
 	Region   string // of the pool, where it is set
 	Sessions session.Store
-	Bound    string // what sessions of the pool are bound to
+	Bound    string              // what sessions of the pool are bound to
+	Others   map[string][]string // what those of other issuers are bound to, by issuer
 
 	Replicated bool // the configuration has people copied
 	Users      *sqlreplica.Store
@@ -71,6 +72,10 @@ func (c Inspection) open(uses []string, stores func(*settings.Settings) (*Opened
 	}
 	o.Issuer, o.Region = pool.Issuer, pool.Config.Pool.Region
 	if o.Bound, err = codegrant.SessionPool(pool.Config.Pool); err != nil {
+		o.Close()
+		return nil, err
+	}
+	if o.Others, err = boundElsewhere(s, pool); err != nil {
 		o.Close()
 		return nil, err
 	}
