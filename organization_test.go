@@ -14,6 +14,7 @@ import (
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/codegranttest"
 	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/session"
 )
 
 func TestInOrganization(t *testing.T) {
@@ -153,5 +154,48 @@ func TestS738_ARequestThatLastsIsForOneOrganization(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestS729_EveryKeeperKeepsTheOrganization: also after the tokens of the session before have
+// ended.
+func TestS729_EveryKeeperKeepsTheOrganization(t *testing.T) {
+	for name, way := range map[string]func(*codegrant.Config){
+		"in a store":    func(c *codegrant.Config) { c.Sessions = session.NewMemoryStore(session.MemoryConfig{}) },
+		"in cookies":    func(c *codegrant.Config) { c.CookieSessions = true },
+		"shared tokens": sharing,
+	} {
+		for when, later := range map[string]time.Duration{"soon": time.Minute, "after the tokens ended": 2 * time.Hour} {
+			t.Run(name+"/"+when, func(t *testing.T) {
+				p := newPlatform(t)
+				var before, was []string
+				p.backend(movingHost, func(c *codegrant.Config) {
+					way(c)
+					c.Keys = session.RandomKeyring()
+					c.Organization = func(_ context.Context, id *codegrant.Identity) (*codegrant.Organization, error) {
+						before = append(before, id.SessionID())
+						return nil, nil
+					}
+					c.KeepOrganization = func(_ context.Context, _ *codegrant.Identity, w string) error {
+						was = append(was, w)
+						return nil
+					}
+				})
+				b := p.browser()
+				const url = "https://" + movingHost + "/"
+				b.SignIn(url, "alice@example.com", codegranttest.Password)
+				b.Open(url)
+				last := before[len(before)-1]
+				p.now.Advance(later)
+				b.SignIn(url+"auth/login?prompt=login&redirect_uri=%2F", "alice@example.com", codegranttest.Password)
+				if len(was) != 1 || was[0] != last {
+					t.Errorf("kept of %q, want %q", was, last)
+				}
+				b.SignIn(url+"auth/login?prompt=login&redirect_uri=%2F", "bob@example.com", codegranttest.Password)
+				if len(was) != 1 {
+					t.Errorf("somebody else keeps that of %q", was)
+				}
+			})
+		}
 	}
 }

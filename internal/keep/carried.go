@@ -72,6 +72,7 @@ func (c *carried) presented(ctx context.Context, tokens cognito.TokenSet, of pro
 	if h.ACR == "" && len(h.AMR) == 0 {
 		h.ACR, h.AMR = of.ACR, of.AMR
 	}
+	h.Issuer = c.prover.Issuer()
 	h.Subject, h.AuthTime, h.set.Nonce, h.origin = of.Subject, of.AuthTime, of.Nonce, of.Origin
 	return h, nil
 }
