@@ -61,7 +61,7 @@ func metricsOfTheCode(t *testing.T) map[string]bool {
 
 // TestAlertsAreExplained: each alert has an entry in the runbook that says what it means, what
 // to look at and what to do, and a test; no entry is without its alert; and each metric that
-// alerts and the dashboard name is one of the code.
+// alerts and the dashboard name is one of the code. Nothing of it is there twice.
 func TestAlertsAreExplained(t *testing.T) {
 	rules, tests, runbook, dashboard := text(t, "deploy/prometheus/codegrant.rules.yaml"), text(t, "deploy/prometheus/codegrant.rules.test.yaml"), text(t, "docs/runbook.md"), text(t, "deploy/grafana/codegrant.json")
 	alerts := all(`(?m)^\s+- alert: (\w+)$`, rules)
@@ -84,7 +84,16 @@ func TestAlertsAreExplained(t *testing.T) {
 			t.Errorf("%s has no test that expects it", alert)
 		}
 	}
-	for _, heading := range all(`(?m)^## (Codegrant\w+)$`, runbook) {
+	headings := all(`(?m)^## (Codegrant\w+)$`, runbook)
+	for where, names := range map[string][]string{"the rules": alerts, "the tests": all(`(?m)^\s+- name: (Codegrant\w+)$`, tests), "the entries of the runbook": headings} {
+		slices.Sort(names)
+		for i, name := range names {
+			if i > 0 && name == names[i-1] {
+				t.Errorf("%s have %s twice", where, name)
+			}
+		}
+	}
+	for _, heading := range headings {
 		if !slices.Contains(alerts, heading) {
 			t.Errorf("the runbook explains %s, which is no alert", heading)
 		}
