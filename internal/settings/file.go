@@ -244,7 +244,7 @@ type oldApp struct {
 	Domain           string `yaml:"domain" help:"Domain of the old pool, such as acme.auth.eu-west-1.amazoncognito.com. Required."`
 	ClientID         string `yaml:"client_id" help:"Id of the app client. Required."`
 	ClientSecret     string `yaml:"client_secret" help:"Its secret, if it has one. Better: client_secret_file, or ${NAME}."`
-	ClientSecretFile string `yaml:"client_secret_file" help:"File to read the secret from."`
+	ClientSecretFile string `yaml:"client_secret_file" help:"File to read the secret from. It is read again for each call of the pool. A second line is the second secret."`
 }
 
 type accountPages struct {

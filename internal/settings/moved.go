@@ -2,12 +2,14 @@ package settings
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"encoding/base64"
 	"slices"
 	"strings"
 
 	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/move"
+	"github.com/codegrant/codegrant/secret"
 )
 
 // Moved is the pool that people come from.
@@ -48,17 +50,18 @@ func (r *reader) moved(key string, m *movedFrom, into *Pool, replica Replica) {
 		}
 		return
 	}
-	secret, err := base64.StdEncoding.DecodeString(text)
+	random, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
 		r.fault(key+".key", "it is not base64; make one with openssl rand -base64 32")
 		return
 	}
 	// The id of the new pool is the end of its issuer.
-	if out.Tickets, err = move.NewTickets(secret, m.ID, into.Issuer[strings.LastIndexByte(into.Issuer, '/')+1:]); err != nil {
+	if out.Tickets, err = move.NewTickets(random, m.ID, into.Issuer[strings.LastIndexByte(into.Issuer, '/')+1:]); err != nil {
 		r.fault(key, "%w", err)
 		return
 	}
 	out.Tickets.Providers = m.Providers
+	into.depends(random)
 	switch {
 	case !r.uses("replica"):
 	case !replica.Enabled:
@@ -75,7 +78,9 @@ func (r *reader) moved(key string, m *movedFrom, into *Pool, replica Replica) {
 	}
 	then := old
 	then.Domain, then.ClientID = m.Sessions.Domain, m.Sessions.ClientID
-	then.ClientSecret = cognito.Secret(r.secret(key+".sessions.client_secret", m.Sessions.ClientSecret, m.Sessions.ClientSecretFile))
+	if !r.oldSecret(key+".sessions", m.Sessions, &then, into) {
+		return
+	}
 	if _, err := then.Endpoints(); err != nil {
 		r.fault(key+".sessions", "%w", err)
 		return
@@ -91,6 +96,36 @@ func (m *movedFrom) bound() *cognito.Pool {
 		return nil
 	}
 	return &old
+}
+
+// oldSecret sets where the secrets of the old pool's app client come from.
+func (r *reader) oldSecret(key string, app *oldApp, then *cognito.Pool, into *Pool) bool {
+	switch {
+	case app.ClientSecretFile == "":
+		then.ClientSecret = cognito.Secret(app.ClientSecret)
+		return true
+	case app.ClientSecret != "":
+		r.fault(key+".client_secret", "set only one of client_secret and client_secret_file")
+		return false
+	}
+	content := r.readFile(key+".client_secret_file", app.ClientSecretFile, true)
+	if content == nil {
+		return false
+	}
+	file, err := secret.NewFile(r.beside(app.ClientSecretFile))
+	if err != nil {
+		r.fault(key+".client_secret_file", "%w", err)
+		return false
+	}
+	then.Secrets = file
+	into.depends(content)
+	return true
+}
+
+// depends says that the pool is another one with other content of a file.
+func (p *Pool) depends(content []byte) {
+	sum := sha256.Sum256(content)
+	p.Digest = sha256.Sum256(append(p.Digest[:], sum[:]...))
 }
 
 // trusted reads which providers verify addresses.
