@@ -33,6 +33,15 @@ const (
 // signInPage is what became of the last request for a pool's page of sign-ins.
 type signInPage struct{ fault error }
 
+// beginning is what a sign-in at a pool begins with. What was found out of it is known of
+// another configuration, too.
+type beginning struct{ authorize, client, callback string }
+
+func beginningOf(pool *settings.Pool) beginning {
+	endpoints, _ := pool.Config.Pool.Endpoints() // one that is wrong is not asked
+	return beginning{endpoints.Authorize, pool.Config.Pool.ClientID, callbackOf(pool)}
+}
+
 // askedPool is for which settings a pool was asked, and when it is to be asked again.
 type askedPool struct {
 	digest [32]byte
@@ -66,7 +75,7 @@ func (p *process) askPools(ctx context.Context, transport http.RoundTripper, ask
 		pool := &g.Pools[i]
 		running := g.pools[pool.Name]
 		last := running.page.Load()
-		if before := asked[pool.Name]; before.digest == pool.Digest && now.Before(before.due) && (last == nil || last.fault == nil) {
+		if before := asked[pool.Name]; before.digest == pool.Digest && now.Before(before.due) && last != nil && last.fault == nil {
 			continue
 		}
 		asked[pool.Name] = askedPool{pool.Digest, next}
@@ -79,16 +88,15 @@ func (p *process) askPools(ctx context.Context, transport http.RoundTripper, ask
 }
 
 func (p *process) askPool(ctx context.Context, transport http.RoundTripper, pool *settings.Pool, running runningPool) {
-	endpoints, err := pool.Config.Pool.Endpoints()
-	if err != nil {
+	begin := running.begin
+	if begin.authorize == "" {
 		return
 	}
 	client := &http.Client{
 		Timeout: 10 * time.Second, Transport: timedPool{transport, p.metrics.outside, pool.Name},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	callback := callbackOf(pool)
-	found, err := askCallback(ctx, client, endpoints.Authorize, pool.Config.Pool.ClientID, callback)
+	found, err := askCallback(ctx, client, begin.authorize, begin.client, begin.callback)
 	if ctx.Err() != nil {
 		return // what failed now says nothing
 	}
@@ -97,7 +105,7 @@ func (p *process) askPool(ctx context.Context, transport http.RoundTripper, pool
 		return // and what was known of the callback stays known
 	}
 	if was := running.callback.Swap(found); found == callbackMissing && was != found {
-		p.log.Error("callback is not registered: nobody can sign in", "pool", pool.Name, "callback", callback,
+		p.log.Error("callback is not registered: nobody can sign in", "pool", pool.Name, "callback", begin.callback,
 			"reason", "add it to the app client's allowed callback URLs, to the letter; codegrant doctor says how")
 	} else if found == callbackThere && was == callbackMissing {
 		p.log.Info("callback is registered now", "pool", pool.Name)

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -27,6 +28,65 @@ func TestCallbackIsAskedFor(t *testing.T) {
 		return strings.Contains(text, `codegrant_callback_registered{pool="default"} 0`)
 	})
 	g.end()
+}
+
+// TestAPoolThatIsDownStaysSoInANewConfiguration: it stays told of, until the pool has
+// answered again. Of another callback nothing is known.
+func TestAPoolThatIsDownStaysSoInANewConfiguration(t *testing.T) {
+	address := testenv.FreeAddress(t)
+	more := oneUpstream + "keys_file: keys\nops_listen: " + address + "\n"
+	g := newGate(t, more)
+	g.writeFile("keys", newSealingKey())
+	g.pool.Fault("authorize", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }))
+	g.start()
+	checks := func() map[string]dependency {
+		_, body := operations(t, address, "/readyz")
+		var r report
+		if err := json.Unmarshal([]byte(body), &r); err != nil {
+			t.Fatal(err)
+		}
+		found := make(map[string]dependency)
+		for _, c := range r.Checks {
+			found[c.Name] = c
+		}
+		return found
+	}
+	const signIns = "sign-ins at pool default"
+	told := func() bool {
+		c, there := checks()[signIns]
+		return there && !c.OK
+	}
+	g.until("the pool is down", told)
+	// From now on the pool does not say how it is.
+	hold := make(chan struct{})
+	t.Cleanup(func() { close(hold) })
+	g.pool.Fault("authorize", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-hold:
+		case <-r.Context().Done():
+		}
+	}))
+	for _, next := range []struct {
+		config  string
+		replica bool
+	}{
+		{more + "database: sqlite:app.db\nreplica: true\n", true}, // other stores
+		{"    sign_out_at_pool: true\n" + more, false},            // and another pool
+	} {
+		g.write(next.config)
+		g.until("the configuration is in use", func() bool {
+			_, there := checks()["replica"]
+			return there == next.replica
+		})
+		if !told() {
+			t.Errorf("with %q the fault is forgotten: %+v", next.config, checks())
+		}
+	}
+	g.write("    prefix: /elsewhere\n" + more)
+	g.until("nothing is known of another callback", func() bool {
+		_, there := checks()[signIns]
+		return !there
+	})
 }
 
 // TestAskCallback: what pools say of a callback, and what says nothing.

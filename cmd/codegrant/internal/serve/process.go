@@ -58,6 +58,7 @@ type runningPool struct {
 	organizations http.Handler  // nil: none
 	owed          *atomic.Int64 // revocations that are still to be made; below 0: not known
 
+	begin    beginning                   // what the two below are known of
 	callback *atomic.Int64               // whether it is registered
 	page     *atomic.Pointer[signInPage] // nil in it: not asked for yet
 }
@@ -348,12 +349,15 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 		InAnyGroup: s.People.InAnyGroup, AnyRole: s.AnyRole,
 	}
 	for i, pool := range s.Pools {
-		running := runningPool{digest: pool.Digest}
+		running := runningPool{digest: pool.Digest, begin: beginningOf(&s.Pools[i])}
 		if before != nil && before.stores == st && before.pools[pool.Name].digest == pool.Digest {
 			running = before.pools[pool.Name]
 		} else {
 			running.owed, running.callback, running.page = new(atomic.Int64), new(atomic.Int64), new(atomic.Pointer[signInPage])
 			running.callback.Store(callbackUnknown)
+			if before != nil && before.pools[pool.Name].begin == running.begin {
+				running.callback, running.page = before.pools[pool.Name].callback, before.pools[pool.Name].page
+			}
 			c := pool.Config
 			c.Logger = slog.New(counting{p.log.Handler(), p.metrics.events, pool.Name, p.tracing, &p.day, &p.hooks, pool.Issuer}).With("pool", pool.Name)
 			c.Replica, c.Admit, c.Marks = st.replica, p.admitting(c.Admit), st.marks
