@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
@@ -15,10 +16,11 @@ import (
 	"github.com/codegrant/codegrant/internal/settings"
 )
 
-// poolEvery is how often pools are asked for their page of sign-ins: people who come to one
-// that is down, or that does not know the callback, are shown a page of the pool or none, and
-// nobody here hears of them.
-const poolEvery = 20 * time.Second
+// poolEvery is how often pools are asked for their page of sign-ins, give or take a fifth:
+// people who come to one that is down, or that does not know the callback, are shown a page
+// of the pool or none, and nobody here hears of them. A rule of AWS WAF may allow an address
+// no more than 100 requests in five minutes: ten processes behind one make fewer.
+const poolEvery = 42 * time.Second
 
 // poolsAtOnce bounds how many are asked at a time.
 const poolsAtOnce = 8
@@ -46,6 +48,24 @@ func beginningOf(pool *settings.Pool) beginning {
 type askedPool struct {
 	digest [32]byte
 	due    time.Time
+	faults int // in a row
+}
+
+// again is when a pool is to be asked again that was asked now: soon where people cannot
+// sign in, and less soon each time, since a pool that limits requests would never be well.
+func (a askedPool) again(last *signInPage, pools int) askedPool {
+	every := poolEvery + time.Duration(pools)*perPool
+	switch {
+	case last == nil || last.fault == nil:
+		a.faults = -1
+	case a.faults < 3:
+		every = min(every, askEvery<<a.faults)
+	default:
+		every += every / 2
+	}
+	a.faults++
+	a.due = time.Now().Add(every - every/5 + rand.N(2*every/5))
+	return a
 }
 
 // watchPools asks until the end: at once after each new configuration, and soon again where a
@@ -59,7 +79,7 @@ func (p *process) watchPools(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(askEvery):
+		case <-time.After(time.Second):
 		}
 	}
 }
@@ -67,23 +87,26 @@ func (p *process) watchPools(ctx context.Context) {
 func (p *process) askPools(ctx context.Context, transport http.RoundTripper, asked map[string]askedPool) {
 	g := p.enter()
 	defer g.leave()
-	now := time.Now()
-	next := now.Add(poolEvery + time.Duration(len(g.Pools))*perPool)
+	now, asks := time.Now(), []string(nil)
 	turns, all := make(chan struct{}, poolsAtOnce), sync.WaitGroup{}
-	defer all.Wait()
 	for i := range g.Pools {
 		pool := &g.Pools[i]
 		running := g.pools[pool.Name]
-		last := running.page.Load()
-		if before := asked[pool.Name]; before.digest == pool.Digest && now.Before(before.due) && last != nil && last.fault == nil {
+		before := asked[pool.Name]
+		if before.digest == pool.Digest && now.Before(before.due) && running.page.Load() != nil {
 			continue
 		}
-		asked[pool.Name] = askedPool{pool.Digest, next}
+		asked[pool.Name] = askedPool{digest: pool.Digest, faults: before.faults}
+		asks = append(asks, pool.Name)
 		turns <- struct{}{}
 		all.Go(func() {
 			defer func() { <-turns }()
 			p.askPool(ctx, transport, pool, running)
 		})
+	}
+	all.Wait()
+	for _, name := range asks {
+		asked[name] = asked[name].again(g.pools[name].page.Load(), len(g.Pools))
 	}
 }
 
@@ -100,7 +123,9 @@ func (p *process) askPool(ctx context.Context, transport http.RoundTripper, pool
 	if ctx.Err() != nil {
 		return // what failed now says nothing
 	}
-	running.page.Store(&signInPage{err})
+	if last := running.page.Swap(&signInPage{err}); last == nil || (last.fault == nil) != (err == nil) {
+		p.askSoon()
+	}
 	if err != nil {
 		return // and what was known of the callback stays known
 	}
@@ -131,7 +156,8 @@ func callbackOf(pool *settings.Pool) string {
 }
 
 // askCallback begins a sign-in that nobody will finish. An answer that says neither says
-// nothing of the callback; an error says that people cannot sign in.
+// nothing of the callback; an error says that people cannot sign in. A pool that knows the
+// callback sends people to a page of its own, to the provider that they sign in with, or back.
 func askCallback(ctx context.Context, client *http.Client, authorize, clientID, callback string) (int64, error) {
 	query := url.Values{
 		"response_type": {"code"}, "client_id": {clientID}, "redirect_uri": {callback}, "scope": {"openid"}, "state": {"codegrant-check"},
@@ -152,19 +178,33 @@ func askCallback(ctx context.Context, client *http.Client, authorize, clientID, 
 	}
 	defer response.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 64<<10))
-	if response.StatusCode >= 500 || response.StatusCode == http.StatusTooManyRequests {
-		return callbackUnknown, fmt.Errorf("%s: status %d", authorize, response.StatusCode)
-	}
 	to, err := response.Location()
-	switch {
+	switch own := response.Request.URL; {
+	case err == nil && to.Query().Get("error") == "redirect_mismatch":
+		return callbackMissing, nil
+	case response.StatusCode >= 400:
+		return callbackUnknown, fmt.Errorf("%s: status %d", authorize, response.StatusCode)
 	case err != nil:
 		return callbackUnknown, nil
-	case to.Query().Get("error") == "redirect_mismatch":
-		return callbackMissing, nil
-	case to.Query().Get("error") == "" || strings.HasPrefix(to.String(), callback):
+	case strings.HasPrefix(to.String(), callback) || toProvider(to, own):
 		return callbackThere, nil
+	case !sameHost(to, own):
+		return callbackUnknown, fmt.Errorf("%s: it redirects to another host, %q", authorize, to.Host)
+	case to.Query().Get("error") != "":
+		return callbackUnknown, fmt.Errorf("%s: it shows the error %.60q", authorize, to.Query().Get("error"))
 	}
-	return callbackUnknown, nil
+	return callbackThere, nil
+}
+
+func sameHost(a, b *url.URL) bool {
+	return strings.EqualFold(strings.TrimSuffix(a.Host, ":443"), strings.TrimSuffix(b.Host, ":443"))
+}
+
+// toProvider reports whether a pool sends people on to the one provider that they sign in
+// with, by SAML or with itself as the callback.
+func toProvider(to, pool *url.URL) bool {
+	back, err := url.Parse(to.Query().Get("redirect_uri"))
+	return to.Query().Has("SAMLRequest") || err == nil && back.Host != "" && sameHost(back, pool) && !sameHost(to, pool)
 }
 
 // clockOff is how far the clocks here and at a pool may be apart before the log says so:

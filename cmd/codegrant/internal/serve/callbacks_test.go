@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/codegrant/codegrant/internal/settings"
@@ -101,10 +102,18 @@ func TestAskCallback(t *testing.T) {
 		{"back with a code", "https://app.example.com/auth/callback?code=x&state=y", 302, callbackThere, false},
 		{"back with an error", "https://app.example.com/auth/callback?error=invalid_scope", 302, callbackThere, false},
 		{"not registered", "/error?error=redirect_mismatch&client_id=c1", 302, callbackMissing, false},
-		{"an unknown client", "/error?error=invalid_request&client_id=c1", 302, callbackUnknown, false},
+		{"on to the only provider, by SAML", "https://idp.example.com/sso?SAMLRequest=x", 302, callbackThere, false},
+		{"on to the only provider", "https://idp.example.com/authorize?redirect_uri={pool}%2Foauth2%2Fidpresponse", 302, callbackThere, false},
+		{"on to its whole URL", "{pool}/login?client_id=c1", 302, callbackThere, false},
+		{"an unknown client", "/error?error=invalid_request&client_id=c1", 302, callbackUnknown, true},
+		{"a maintenance page elsewhere", "https://status.example.com/", 302, callbackUnknown, true},
+		{"the same page elsewhere", "https://www.example.com/oauth2/authorize?redirect_uri=https%3A%2F%2Fapp.example.com%2Fauth%2Fcallback", 301, callbackUnknown, true},
 		{"a fault", "", 503, callbackUnknown, true},
 		{"it throttles", "", 429, callbackUnknown, true},
-		{"a page of its own", "", 400, callbackUnknown, false},
+		{"there is no such domain", "", 400, callbackUnknown, true},
+		{"a firewall refuses this machine", "", 403, callbackUnknown, true},
+		{"not found", "", 404, callbackUnknown, true},
+		{"a page of its own", "", 200, callbackUnknown, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			pool := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -112,7 +121,7 @@ func TestAskCallback(t *testing.T) {
 					t.Errorf("asked %s", r.URL)
 				}
 				if tt.location != "" {
-					w.Header().Set("Location", tt.location)
+					w.Header().Set("Location", strings.ReplaceAll(tt.location, "{pool}", "http://"+r.Host))
 				}
 				w.WriteHeader(tt.status)
 			}))
@@ -128,6 +137,35 @@ func TestAskCallback(t *testing.T) {
 	end()
 	if got, err := askCallback(ended, http.DefaultClient, "https://nowhere.invalid/oauth2/authorize", "c1", "x"); got != callbackUnknown || err == nil || strings.Contains(err.Error(), "client_id") {
 		t.Errorf("out of reach: %d, %v", got, err)
+	}
+}
+
+// TestPoolsAreNotAskedTooOften: ten processes that start at once stay below 100 requests in
+// five minutes, whether the pool is well or not, and do not stay in step.
+func TestPoolsAreNotAskedTooOften(t *testing.T) {
+	for name, page := range map[string]*signInPage{"well": {}, "down": {io.EOF}} {
+		synctest.Test(t, func(t *testing.T) {
+			began, asked, ends := time.Now(), 0, make(map[time.Time]bool)
+			for range 10 {
+				a, at := askedPool{}, began
+				for at.Sub(began) < 5*time.Minute {
+					asked++
+					a = a.again(page, 1)
+					wait := time.Until(a.due)
+					if name == "well" && (wait < 33*time.Second || wait > 51*time.Second) {
+						t.Errorf("well, and asked again after %s", wait)
+					}
+					at = at.Add(wait)
+				}
+				ends[at] = true
+			}
+			if asked >= 100 || len(ends) < 5 {
+				t.Errorf("%s: %d requests in five minutes, at %d times", name, asked, len(ends))
+			}
+		})
+	}
+	if first := (askedPool{}).again(&signInPage{io.EOF}, 1); time.Until(first.due) > askEvery+askEvery/5 {
+		t.Errorf("down, and asked again after %s", time.Until(first.due))
 	}
 }
 

@@ -29,7 +29,7 @@ func (p *process) watchDependencies(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-		case <-p.replaced:
+		case <-p.news:
 		}
 	}
 }

@@ -128,7 +128,7 @@ type process struct {
 	signIns   limiter[netip.Prefix]
 	people    limiter[account]
 	tracing   *tracing.Tracer                     // nil: nothing is traced
-	replaced  chan struct{}                       // told of a new configuration
+	news      chan struct{}                       // dependencies are to be asked now
 	state     view                                // as operators see it
 	passes    atomic.Pointer[map[string]lastPass] // by pool; nil: not looked at yet
 	journal   *console.Journal
@@ -138,7 +138,7 @@ type process struct {
 
 func newProcess(s *settings.Settings, keys *session.Keyring, log *slog.Logger, level *slog.LevelVar, traces *tracing.Tracer) *process {
 	p := &process{
-		replaced: make(chan struct{}, 1), journal: new(console.Journal),
+		news: make(chan struct{}, 1), journal: new(console.Journal),
 		log: log, level: level, keys: keys, tracing: traces,
 		memory:  session.NewMemoryStore(session.MemoryConfig{MaxSessions: s.Limits.MaxSessions}),
 		records: cupboard.NewMemory(nil),
@@ -321,9 +321,14 @@ func (p *process) use(g *generation) {
 	if before := p.current.Swap(g); before != nil {
 		before.retire()
 	}
+	p.askSoon()
+}
+
+// askSoon has dependencies be asked now.
+func (p *process) askSoon() {
 	select {
-	case p.replaced <- struct{}{}:
-	default: // it has been told of another one
+	case p.news <- struct{}{}:
+	default: // they are about to be
 	}
 }
 
