@@ -152,7 +152,7 @@ type organizations struct {
 	Enabled         bool          `yaml:"enabled" short:"true" help:"Defaults to true where organizations has other keys."`
 	Roles           []string      `yaml:"roles" help:"Roles of members. The first one invites and removes others. Defaults to admin and member."`
 	InvitationValid time.Duration `yaml:"invitation_valid" help:"How long an invitation can be accepted, from 1h to 2160h. Defaults to 168h."`
-	CreateUsers     bool          `yaml:"create_users" help:"Makes a user of the pool for an invited person without an account, when they open the invitation and ask for one. Needs AWS credentials. Defaults to false: they sign up on the pool's pages."`
+	CreateUsers     poolNames     `yaml:"create_users" help:"Pools that make a user for an invited person without an account, when they open the invitation there and ask for one. Needs AWS credentials. With one pool, true means that pool. Defaults to false, which is none: people sign up on the pool's pages."`
 	SMTP            *mailServer   `yaml:"smtp" help:"Mail server that sends invitations, or its URL. Defaults to none: then people cannot invite others on the pages."`
 }
 

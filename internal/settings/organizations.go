@@ -19,8 +19,8 @@ type Organizations struct {
 	Roles []string
 	Valid time.Duration
 	SMTP  *SMTP // nil: nobody is sent anything
-	// CreateUsers makes users of the pool for people who open an invitation and ask for it.
-	CreateUsers bool
+	// CreateUsers names the pools that make a user for whoever opens an invitation and asks for it.
+	CreateUsers []string
 }
 
 // SMTP is the mail server that sends invitations.
@@ -39,7 +39,7 @@ func (r *reader) organizations(f *file, s *Settings) {
 	if c == nil || !c.Enabled && (r.has("organizations.enabled") || !r.hasBelow("organizations")) {
 		return
 	}
-	out := &Organizations{Roles: c.Roles, Valid: c.InvitationValid, CreateUsers: c.CreateUsers}
+	out := &Organizations{Roles: c.Roles, Valid: c.InvitationValid}
 	if !s.Replica.Enabled && r.uses("replica") && !r.faulty("replica") {
 		r.fault("organizations", "organizations need the replica; set replica: true")
 	}
@@ -58,6 +58,35 @@ func (r *reader) organizations(f *file, s *Settings) {
 		out.SMTP = r.smtp("organizations.smtp", *c.SMTP)
 	}
 	s.Organizations = out
+}
+
+// poolNames is a list of pools, or true or false.
+type poolNames []string
+
+// createUsers names the pools in which invited people become users: true is the only one.
+func (r *reader) createUsers(names poolNames, s *Settings) {
+	const key = "organizations.create_users"
+	if s.Organizations == nil || !r.uses("pools") {
+		return
+	}
+	for i, name := range names {
+		switch {
+		case len(names) == 1 && name == "false":
+			return
+		case len(names) == 1 && name == "true" && len(s.Pools) == 1:
+			name = s.Pools[0].Name
+		case len(names) == 1 && name == "true":
+			r.fault(key, "there are several pools; name those in which an invited person may become a user")
+			return
+		case !slices.ContainsFunc(s.Pools, func(p Pool) bool { return p.Name == name }):
+			r.fault(key, "there is no pool %q", name)
+			return
+		case slices.Contains(names[:i], name):
+			r.fault(key, "%q is there twice", name)
+			return
+		}
+		s.Organizations.CreateUsers = append(s.Organizations.CreateUsers, name)
+	}
 }
 
 func (r *reader) smtp(key string, c mailServer) *SMTP {

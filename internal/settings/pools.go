@@ -44,6 +44,9 @@ func (r *reader) pools(f *file, s *Settings) {
 		}
 		s.Pools = append(s.Pools, r.pool(key, p, f, s))
 	}
+	if f.Organizations != nil {
+		r.createUsers(f.Organizations.CreateUsers, s)
+	}
 	for i := range s.Pools {
 		r.cookies(itemKey("pools", i), &s.Pools[i], s.Pools[:i])
 	}

@@ -33,6 +33,8 @@ func schemaOf(t reflect.Type) map[string]any {
 		return anyOf(map[string]any{"type": "integer", "minimum": 1}, map[string]any{"type": "string", "pattern": `^[0-9]+ ?([kKMG]i?)?B?$|^unlimited$|\$\{`})
 	case reflect.TypeFor[ratio]():
 		return anyOf(map[string]any{"type": "number", "minimum": 0, "maximum": 1}, variable)
+	case reflect.TypeFor[poolNames]():
+		return anyOf(map[string]any{"type": "boolean"}, schemaOf(reflect.TypeFor[[]string]()))
 	}
 	switch t.Kind() {
 	case reflect.Pointer:

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/codegrant/codegrant"
 	accounts "github.com/codegrant/codegrant/account"
@@ -19,7 +20,7 @@ func organizationPages(g *generation, pool *settings.Pool, st *stores, auth *cod
 	if smtp := g.Organizations.SMTP; smtp != nil {
 		config.Send = parts.Invitations(*smtp)
 	}
-	if g.Organizations.CreateUsers {
+	if slices.Contains(g.Organizations.CreateUsers, pool.Name) {
 		config.CreateUser = (&atPool{g: g, pool: pool}).createUser
 	}
 	return organization.NewPages(config)

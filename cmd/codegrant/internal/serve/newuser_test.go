@@ -1,0 +1,104 @@
+package serve
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
+	"github.com/codegrant/codegrant/codegranttest"
+	"github.com/codegrant/codegrant/organization"
+)
+
+// inviting is a gateway whose organisation invites people.
+type inviting struct {
+	*gate
+	orgs *organization.Store
+	acme organization.Organization
+}
+
+const createsUsers = "\ndatabase: sqlite:app.db\nreplica: true\norganizations: {create_users: true}\nroutes: [{path: /, upstream: \"${UP}\"}]\n"
+
+func newInviting(t *testing.T) inviting { return newGate(t, createsUsers).inviting() }
+
+// inviting starts the gateway, with an organisation.
+func (g *gate) inviting() inviting {
+	g.t.Helper()
+	g.start()
+	open, err := parts.OpenStores(g.settings())
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	g.t.Cleanup(func() { open.Close() })
+	orgs, err := open.DB.OrganizationStore(g.settings().Organizations, nil)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	acme, err := orgs.Create(g.t.Context(), "Acme", "a test")
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return inviting{g, orgs, acme}
+}
+
+// invite is the token for an address.
+func (i inviting) invite(email string) string {
+	i.t.Helper()
+	_, token, err := i.orgs.Invite(i.t.Context(), i.acme.ID, email, "member", "a test")
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	return token
+}
+
+// ask asks for an account at an origin of the gateway.
+func (i inviting) ask(origin, token string) int {
+	i.t.Helper()
+	r, err := http.NewRequestWithContext(i.t.Context(), http.MethodPost, origin+"/auth/organization/invitation", strings.NewReader(url.Values{"token": {token}, "account": {"new"}}.Encode()))
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Accept", "application/json")
+	r.Header.Set("Origin", origin)
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	answer.Body.Close()
+	return answer.StatusCode
+}
+
+// TestS748_NoUserOfAnotherPool: an invitation makes nobody a user of a pool that create_users
+// does not name, such as the operators' one.
+func TestS748_NoUserOfAnotherPool(t *testing.T) {
+	g := newGate(t, "")
+	ops := "http://localhost:" + g.url[strings.LastIndexByte(g.url, ':')+1:]
+	staff := codegranttest.NewPool(t, nil)
+	pool := func(name, at, host string, p *codegranttest.Pool) string {
+		c := p.Register(at)
+		return fmt.Sprintf("  - {name: %s, base_url: %q, hosts: [%q], id: %s, domain: %q, issuer: %q, client_id: %s, client_secret: %s}\n",
+			name, at, host, c.ID, c.Domain, c.Issuer, c.ClientID, c.ClientSecret.Reveal())
+	}
+	g.writeFile("codegrant.yaml", "listen: "+strings.TrimPrefix(g.url, "http://")+"\nbase_url: "+g.url+"\nlog: {format: json, level: debug}\npools:\n"+
+		pool("customers", g.url, "127.0.0.1", g.pool)+pool("staff", ops, "localhost", staff)+
+		strings.NewReplacer("{groups: admins}", "{groups: admins, pool: staff}", "${UP}", g.up).Replace(consoled)+"organizations: {create_users: [customers]}\n")
+	g.writeFile("keys", newSealingKey())
+	i := g.inviting()
+	token := i.invite("mallory@example.com")
+	i.ask(ops, token)
+	if err := staff.SetPassword(staff.PoolID, "mallory@example.com", codegranttest.Password, true); err == nil {
+		t.Error("she is a user of the pool of the staff")
+	}
+	if page := codegranttest.NewBrowser(t).Open(ops + "/auth/organization/invitation?token=" + token); page.Status != http.StatusOK || strings.Contains(page.Body, "Create an account") {
+		t.Errorf("the page of that pool: %d %s", page.Status, page.Body)
+	}
+	if status := i.ask(g.url, token); status != http.StatusNoContent {
+		t.Errorf("at the pool that is named: %d", status)
+	}
+	if err := g.pool.SetPassword(g.pool.PoolID, "mallory@example.com", codegranttest.Password, true); err != nil {
+		t.Error(err)
+	}
+}
