@@ -159,11 +159,15 @@ func (s *Store) Revoke(ctx context.Context, organization, id, by string) error {
 		if len(all) == 0 {
 			return ErrNotFound
 		}
-		if _, err := s.exec(ctx, tx, "DELETE FROM codegrant_organization_invitations WHERE id = ?", id); err != nil {
-			return err
-		}
-		return s.tell(ctx, tx, Change{Kind: InvitationRevoked, Organization: o, Role: all[0].Role, Email: all[0].Email, Invitation: id, By: by})
+		return s.revoke(ctx, tx, o, all[0], by)
 	}))
+}
+
+func (s *Store) revoke(ctx context.Context, tx *sql.Tx, o Organization, i Invitation, by string) error {
+	if _, err := s.exec(ctx, tx, "DELETE FROM codegrant_organization_invitations WHERE id = ?", i.ID); err != nil {
+		return err
+	}
+	return s.tell(ctx, tx, Change{Kind: InvitationRevoked, Organization: o, Role: i.Role, Email: i.Email, Invitation: i.ID, By: by})
 }
 
 // Invited says which invitation a token is of. One that was used or taken back, or has

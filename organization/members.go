@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/codegrant/codegrant"
@@ -349,7 +350,41 @@ func (s *Store) set(ctx context.Context, tx *sql.Tx, o Organization, user int64,
 		o.ID, r.person, role, s.millis(), by); err != nil {
 		return err
 	}
-	return s.tell(ctx, tx, change)
+	if err := s.tell(ctx, tx, change); err != nil {
+		return err
+	}
+	if r.role == "" || slices.Index(s.Roles, role) < slices.Index(s.Roles, r.role) {
+		return nil // more than before
+	}
+	return s.revokeOf(ctx, tx, o, r, by)
+}
+
+// revokeOf takes back what could give somebody a role that they have lost: the invitations to
+// their verified addresses, and, where they managed, those that they made.
+func (s *Store) revokeOf(ctx context.Context, tx *sql.Tx, o Organization, r rows, by string) error {
+	addresses, names := make(map[string]bool), make(map[string]bool)
+	err := s.each(ctx, tx, func(row *sql.Rows) error {
+		var email, username, subject string
+		var verified bool
+		err := row.Scan(&email, &verified, &username, &subject)
+		if address, wrong := addressed(email); wrong == nil && verified {
+			addresses[address] = true
+		}
+		if r.role == s.Manager() {
+			names[username], names[subject] = username != "", subject != "" // see by
+		}
+		return err
+	}, "SELECT COALESCE(email, ''), email_verified, COALESCE(username, ''), COALESCE(subject, '') FROM codegrant_users WHERE id = ? OR linked_to = ?", r.person, r.person)
+	if err != nil {
+		return err
+	}
+	all, err := s.invitations(ctx, tx, "i.organization_id = ?", o.ID)
+	for _, i := range all {
+		if err == nil && (addresses[i.Email] || names[i.By]) {
+			err = s.revoke(ctx, tx, o, i, by)
+		}
+	}
+	return err
 }
 
 // roomFor refuses one member or membership too many.
@@ -372,7 +407,8 @@ func (s *Store) roomFor(ctx context.Context, tx *sql.Tx, organization string, pe
 }
 
 // Remove removes a person from an organization. With their next request, they do not act
-// for it any more. The error is [ErrNotFound] if the person is not a member.
+// for it any more. The invitations to their verified addresses are taken back, and so are those
+// that they made as a manager. The error is [ErrNotFound] if the person is not a member.
 func (s *Store) Remove(ctx context.Context, organization string, user int64, by string) error {
 	return fail("remove a member", s.in(ctx, organization, func(tx *sql.Tx, o Organization) error {
 		r, err := s.rowsOf(ctx, tx, organization, user)
@@ -388,6 +424,9 @@ func (s *Store) Remove(ctx context.Context, organization string, user int64, by 
 		if err := s.clear(ctx, tx, organization, r); err != nil {
 			return err
 		}
-		return s.tell(ctx, tx, Change{Kind: MemberRemoved, Organization: o, Person: r.person, Role: r.role, By: by})
+		if err := s.tell(ctx, tx, Change{Kind: MemberRemoved, Organization: o, Person: r.person, Role: r.role, By: by}); err != nil {
+			return err
+		}
+		return s.revokeOf(ctx, tx, o, r, by)
 	}))
 }
