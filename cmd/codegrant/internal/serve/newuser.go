@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
@@ -12,7 +13,7 @@ import (
 )
 
 // createUser makes a user of the pool for a person who has opened an invitation, unless
-// somebody has the address, at the pool or at the provider that its domain leads to. The
+// somebody has the address, verified, at the pool or at the provider that its domain leads to. The
 // invitation went to the address, so that it is verified. Cognito mails a temporary password.
 func (a *atPool) createUser(ctx context.Context, email string) error {
 	if choose := a.pool.Config.ProviderFor; choose != nil {
@@ -23,12 +24,12 @@ func (a *atPool) createUser(ctx context.Context, email string) error {
 	if err := a.open(ctx); err != nil {
 		return err
 	}
-	id, filter, most := a.id(), fmt.Sprintf("email = %q", email), int32(1)
+	id, filter, most := a.id(), fmt.Sprintf("email = %q", email), int32(60)
 	found, err := a.client.ListUsers(ctx, &cognitoidentityprovider.ListUsersInput{UserPoolId: &id, Filter: &filter, Limit: &most})
 	if err != nil {
 		return withoutAddress("look for users with the address", err, email)
 	}
-	if len(found.Users) > 0 {
+	if slices.ContainsFunc(found.Users, hasVerified) {
 		return nil
 	}
 	emailName, verifiedName, verified := "email", "email_verified", "true"
@@ -50,6 +51,14 @@ func (a *atPool) createUser(ctx context.Context, email string) error {
 		return nil
 	}
 	return withoutAddress("create a user", err, email)
+}
+
+// hasVerified reports whether a user has shown that the address is theirs: anybody can write
+// one into their own profile.
+func hasVerified(u types.UserType) bool {
+	return slices.ContainsFunc(u.Attributes, func(a types.AttributeType) bool {
+		return a.Name != nil && *a.Name == "email_verified" && a.Value != nil && *a.Value == "true"
+	})
 }
 
 // withoutAddress is an error for the log.

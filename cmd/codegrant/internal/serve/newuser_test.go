@@ -102,3 +102,26 @@ func TestS748_NoUserOfAnotherPool(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// usersWith are the users of the pool who have an address in their profile.
+func (i inviting) usersWith(email string) int {
+	i.t.Helper()
+	all, _ := i.api("ListUsers", map[string]any{"UserPoolId": i.pool.PoolID, "Filter": fmt.Sprintf("email = %q", email)})["Users"].([]any)
+	return len(all)
+}
+
+// TestS748_NobodyHoldsAnAddress: who has written somebody's address into their own profile
+// does not keep them from an account.
+func TestS748_NobodyHoldsAnAddress(t *testing.T) {
+	i := newInviting(t)
+	for _, name := range []string{"mallory", "mallory2"} {
+		i.api("AdminCreateUser", map[string]any{"UserPoolId": i.pool.PoolID, "Username": name, "MessageAction": "SUPPRESS", "UserAttributes": []map[string]string{
+			{"Name": "email", "Value": "victim@example.com"}, {"Name": "email_verified", "Value": "false"}}})
+	}
+	token := i.invite("victim@example.com")
+	for range 2 { // the second time they have one
+		if status := i.ask(i.url, token); status != http.StatusNoContent || i.usersWith("victim@example.com") != 3 {
+			t.Errorf("%d, %d users with the address, want 3", status, i.usersWith("victim@example.com"))
+		}
+	}
+}
