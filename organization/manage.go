@@ -322,7 +322,16 @@ func (p *Pages) createUser(v *visit, token string) {
 	}
 	if err != nil {
 		p.Logger.LogAttrs(v.r.Context(), slog.LevelWarn, "no account for an invitation", slog.String("invitation", i.ID), slog.String("reason", err.Error()))
-		p.Auth.Refuse(v.w, v.r, &codegrant.Identity{}, fmt.Errorf("%w: %w", codegrant.ErrUnavailable, err))
+		switch {
+		case errors.Is(err, ErrTooOften):
+			p.Auth.Answer(v.w, v.r, http.StatusTooManyRequests, nil)
+		case errors.Is(err, ErrNoUser) && pages.Navigates(v.r):
+			p.showInvitation(v, token, v.say(noUser))
+		case errors.Is(err, ErrNoUser):
+			p.Auth.Answer(v.w, v.r, http.StatusUnprocessableEntity, nil)
+		default:
+			p.Auth.Refuse(v.w, v.r, &codegrant.Identity{}, fmt.Errorf("%w: %w", codegrant.ErrUnavailable, err))
+		}
 		return
 	}
 	p.Logger.LogAttrs(v.r.Context(), slog.LevelInfo, "an account for an invitation", slog.String("invitation", i.ID), slog.String("organization", o.ID))

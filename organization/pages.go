@@ -48,8 +48,10 @@ type PagesConfig struct {
 	Send func(ctx context.Context, m Mail) error
 	// CreateUser makes a user of the pool for an address, which the invitation has verified,
 	// unless somebody has it. It is called for somebody who has opened an invitation, is not
-	// signed in, and asks for an account: so nobody is made a user before they come. Defaults
-	// to none: people sign up on the pool's pages.
+	// signed in, and asks for an account: so nobody is made a user before they come. Limit
+	// how often it asks the pool: [ErrTooOften] is answered with 429. [ErrNoUser] says that the
+	// pool refuses for good; any other error, that it does not answer. Defaults to none: people
+	// sign up on the pool's pages.
 	CreateUser func(ctx context.Context, email string) error
 	// Logger hears of what people change, never of addresses and tokens. Defaults to [slog.Default].
 	Logger *slog.Logger

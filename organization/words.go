@@ -56,6 +56,7 @@ const (
 	toSignInAlone text = "I have an account: sign in"
 	toCreate      text = "Create an account"
 	accountMade   text = "If there was no account for %s, it is created now. Its temporary password comes by e-mail. Sign in with it to accept the invitation."
+	noUser        text = "No account can be created for this address. Ask the person who invited you."
 
 	mailSubject text = "Invitation to %s"
 	mailInvites text = "You are invited to %s, as %s."

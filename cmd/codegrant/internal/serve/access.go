@@ -77,7 +77,7 @@ func (g *generation) endpointOf(r *http.Request) string {
 		if rest = strings.TrimSuffix(rest, "/"); rest == "/check" || strings.HasPrefix(rest, "/check/") {
 			return ""
 		}
-		if costsThePool(rest) {
+		if costsThePool(r.Method, rest) {
 			return rest
 		}
 		found = cmp.Or(found, rest)
@@ -102,7 +102,7 @@ func (g *generation) serve(w http.ResponseWriter, r *http.Request) {
 	if g.Log.Access {
 		attrs = g.requestAttrs(r)
 	}
-	if costsThePool(endpoint) {
+	if costsThePool(r.Method, endpoint) {
 		if wait := g.process.signIns.wait(network(g.addressFor(r)), start); wait > 0 {
 			g.span(r).Set(tracing.DecisionKey, string(gateway.Refused))
 			g.refuse(seen, r, http.StatusTooManyRequests, "sign-in rate", wait)

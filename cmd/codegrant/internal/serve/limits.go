@@ -35,10 +35,12 @@ type limited[K comparable] struct {
 const maxLimited = 32 << 10
 
 // set takes the limits of a configuration. Where they are new, everybody begins anew.
-func (l *limiter[K]) set(aMinute, burst int) {
+func (l *limiter[K]) set(aMinute, burst int) { l.allow(rate.Limit(float64(aMinute)/60), burst) }
+
+func (l *limiter[K]) allow(limit rate.Limit, burst int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if limit := rate.Limit(float64(aMinute) / 60); limit != l.limit || burst != l.burst {
+	if limit != l.limit || burst != l.burst {
 		l.limit, l.burst = limit, burst
 		l.known = make(map[K]*list.Element)
 		l.recent.Init()
@@ -111,9 +113,9 @@ func (p *process) admitting(rules func(context.Context, *codegrant.Identity) err
 	}
 }
 
-// costsThePool reports whether an endpoint makes the pool work.
-func costsThePool(endpoint string) bool {
-	return endpoint == "/login" || endpoint == "/callback" || endpoint == "/session"
+// costsThePool reports whether a request of an endpoint makes the pool work.
+func costsThePool(method, endpoint string) bool {
+	return endpoint == "/organization/invitation" && method == http.MethodPost || endpoint == "/login" || endpoint == "/callback" || endpoint == "/session"
 }
 
 // refuse answers before anything is decided.

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -123,5 +124,73 @@ func TestS748_NobodyHoldsAnAddress(t *testing.T) {
 		if status := i.ask(i.url, token); status != http.StatusNoContent || i.usersWith("victim@example.com") != 3 {
 			t.Errorf("%d, %d users with the address, want 3", status, i.usersWith("victim@example.com"))
 		}
+	}
+}
+
+// TestS748_CallsOfThePoolAreLimited: for one address, and from one network.
+func TestS748_CallsOfThePoolAreLimited(t *testing.T) {
+	i := newInviting(t)
+	token := i.invite("bob@example.com")
+	before := i.pool.Calls("ListUsers")
+	for n := range accountRequests + 3 {
+		want := http.StatusNoContent
+		if n >= accountRequests {
+			want = http.StatusTooManyRequests
+		}
+		if status := i.ask(i.url, token); status != want {
+			t.Errorf("request %d: %d, want %d", n, status, want)
+		}
+	}
+	if n := i.pool.Calls("ListUsers") - before; n != accountRequests {
+		t.Errorf("the pool was asked %d times, want %d", n, accountRequests)
+	}
+	few := newGate(t, createsUsers+"limits: {sign_in_rate: 1, sign_in_burst: 3}\n").inviting()
+	for n := range 5 {
+		want := http.StatusGone
+		if n >= 3 {
+			want = http.StatusTooManyRequests
+		}
+		if status := few.ask(few.url, "none"); status != want {
+			t.Errorf("from one network, request %d: %d, want %d", n, status, want)
+		}
+	}
+	if status, _ := few.get(http.DefaultClient, "/auth/organization/invitation?token=none"); status != http.StatusGone {
+		t.Errorf("the page itself: %d", status)
+	}
+}
+
+// TestRefusedForGood: what trying again does not help is said, and a mail that was not sent is
+// sent at the next try.
+func TestRefusedForGood(t *testing.T) {
+	i := newInviting(t)
+	refuse := func(kind string) {
+		i.pool.Fault("AdminCreateUser", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusBadRequest)
+			_ = json.NewEncoder(w).Encode(map[string]string{"__type": kind, "message": "It is for erin@example.com."})
+		}))
+	}
+	for kind, want := range map[string]int{
+		"UserLambdaValidationException": 422, "InvalidParameterException": 422, "UsernameExistsException": 204,
+		"CodeDeliveryFailureException": 503, "NotAuthorizedException": 503,
+	} {
+		refuse(kind)
+		if status := i.ask(i.url, i.invite(strings.ToLower(kind)+"@example.com")); status != want {
+			t.Errorf("%s: %d, want %d", kind, status, want)
+		}
+	}
+	refuse("UserLambdaValidationException")
+	erin := codegranttest.NewBrowser(t)
+	page := erin.Open(i.url + "/auth/organization/invitation?token=" + i.invite("erin@example.com"))
+	if page = erin.Submit(page, page.Forms[0], nil); page.Status != 422 || !strings.Contains(page.Body, "Ask the person who invited you") {
+		t.Errorf("%d %s", page.Status, page.Body)
+	}
+	i.pool.Fault("AdminCreateUser", nil)
+
+	// The user is there, and the mail was not sent.
+	i.api("AdminCreateUser", map[string]any{"UserPoolId": i.pool.PoolID, "Username": "fay", "MessageAction": "SUPPRESS", "UserAttributes": []map[string]string{
+		{"Name": "email", "Value": "fay@example.com"}, {"Name": "email_verified", "Value": "true"}}})
+	token, before := i.invite("fay@example.com"), i.pool.Calls("AdminCreateUser")
+	if status := i.ask(i.url, token); status != 204 || i.pool.Calls("AdminCreateUser") != before+1 || i.usersWith("fay@example.com") != 1 {
+		t.Errorf("%d, %d calls", status, i.pool.Calls("AdminCreateUser")-before)
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/console"
@@ -127,6 +129,7 @@ type process struct {
 	ready     readiness
 	signIns   limiter[netip.Prefix]
 	people    limiter[account]
+	accounts  limiter[account]                    // by pool and address
 	tracing   *tracing.Tracer                     // nil: nothing is traced
 	news      chan struct{}                       // dependencies are to be asked now
 	state     view                                // as operators see it
@@ -299,6 +302,7 @@ func (p *process) use(g *generation) {
 	p.signIns.set(g.Limits.SignInRate, g.Limits.SignInBurst)
 	p.room.set(g.Limits.Requests)
 	p.tunnels.set(g.Limits.Tunnels)
+	p.accounts.allow(accountRequests/rate.Limit((24*time.Hour).Seconds()), accountRequests)
 	p.people.set(g.Limits.AccountRate, g.Limits.AccountBurst)
 	var pools, routes []string
 	for _, pool := range g.Pools {
