@@ -20,15 +20,23 @@ func (s *Store) Erase(ctx context.Context, tx *sql.Tx, identities []replica.User
 		removed[what] += n
 		return err
 	}
+	held := func(id string) error { // they tell of nothing, and are not counted
+		_, err := s.exec(ctx, tx, "DELETE FROM codegrant_organization_sent WHERE id = ?", id)
+		return fail("erase", err)
+	}
 	for _, u := range identities {
+		person := personOf(&codegrant.Identity{Issuer: u.Issuer, Subject: u.Subject})
 		if err := del("memberships of organisations", "DELETE FROM codegrant_organization_members WHERE user_id = ?", u.ID); err != nil {
 			return nil, fail("erase", err)
 		}
-		if err := del("choices of organisations", "DELETE FROM codegrant_organization_choices WHERE person = ?", personOf(&codegrant.Identity{Issuer: u.Issuer, Subject: u.Subject})); err != nil {
+		if err := del("choices of organisations", "DELETE FROM codegrant_organization_choices WHERE person = ?", person); err != nil {
 			return nil, fail("erase", err)
 		}
-		if err := del("invitations that were sent", "DELETE FROM codegrant_organization_sent WHERE inviter = ?", personOf(&codegrant.Identity{Issuer: u.Issuer, Subject: u.Subject})); err != nil {
+		if err := del("invitations that were sent", "DELETE FROM codegrant_organization_sent WHERE inviter = ?", person); err != nil {
 			return nil, fail("erase", err)
+		}
+		if err := held(holdsInviter + person); err != nil {
+			return nil, err
 		}
 		for _, name := range []string{u.Username, u.Subject} { // see by
 			for _, column := range []string{"members SET added_by = '' WHERE added_by", "invitations SET invited_by = '' WHERE invited_by"} {
@@ -47,6 +55,9 @@ func (s *Store) Erase(ctx context.Context, tx *sql.Tx, identities []replica.User
 			}
 			if err := del("invitations that were sent", "DELETE FROM codegrant_organization_sent WHERE address = ?", hashed(address)); err != nil {
 				return nil, fail("erase", err)
+			}
+			if err := held(holdsAddress + hashed(address)); err != nil {
+				return nil, err
 			}
 		}
 	}

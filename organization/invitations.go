@@ -73,6 +73,7 @@ func (s *Store) Invite(ctx context.Context, organization, email, role, by string
 	if err != nil {
 		return Invitation{}, "", fail("invite", err)
 	}
+	_ = s.forget(ctx) // the invitation is made, and the next one tries again
 	return i, token, nil
 }
 
@@ -94,6 +95,7 @@ func (s *Store) Resend(ctx context.Context, organization, id, by string) (i Invi
 	if err != nil {
 		return Invitation{}, "", fail("invite again", err)
 	}
+	_ = s.forget(ctx) // the invitation is made, and the next one tries again
 	return i, token, nil
 }
 

@@ -28,24 +28,30 @@ type engine struct {
 	inTable  bool // indexes are made with the table
 	// chosenAnew ends the statement that writes the choice of a session.
 	chosenAnew string
+	// sentAnew ends the statement that holds the row of an address or of a person who invites.
+	sentAnew string
 	// there counts the tables of a name.
 	there string
 	// folded is the name of an organisation o in small letters, as far as the engine knows them.
 	folded string
 }
 
-const onConflict = " ON CONFLICT (session) DO UPDATE SET organization_id = excluded.organization_id, chosen = excluded.chosen"
+const (
+	sentConflict = " ON CONFLICT (id) DO UPDATE SET sent = excluded.sent"
+	onConflict   = " ON CONFLICT (session) DO UPDATE SET organization_id = excluded.organization_id, chosen = excluded.chosen"
+)
 
 var engines = map[Dialect]engine{
-	SQLite: {key: "TEXT", text: "TEXT", chosenAnew: onConflict, there: "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?", folded: "LOWER(o.name)"},
+	SQLite: {key: "TEXT", text: "TEXT", chosenAnew: onConflict, sentAnew: sentConflict, there: "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?", folded: "LOWER(o.name)"},
 	PostgreSQL: {
-		numbered: true, key: `text COLLATE "C"`, text: "text", tx: &sql.TxOptions{Isolation: sql.LevelReadCommitted}, chosenAnew: onConflict,
+		numbered: true, key: `text COLLATE "C"`, text: "text", tx: &sql.TxOptions{Isolation: sql.LevelReadCommitted}, chosenAnew: onConflict, sentAnew: sentConflict,
 		there: "SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = ?", folded: "LOWER(o.name)",
 	},
 	MySQL: { // bytes have no collation, and fit into a key
 		key: "VARBINARY(320)", text: "VARBINARY(1024)", end: " ENGINE = InnoDB ROW_FORMAT = DYNAMIC", inTable: true,
 		tx:         &sql.TxOptions{Isolation: sql.LevelReadCommitted},
 		chosenAnew: " ON DUPLICATE KEY UPDATE organization_id = VALUES(organization_id), chosen = VALUES(chosen)",
+		sentAnew:   " ON DUPLICATE KEY UPDATE sent = VALUES(sent)",
 		there:      "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?",
 		folded:     "LOWER(CONVERT(o.name USING utf8mb4))",
 	},

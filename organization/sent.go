@@ -24,13 +24,19 @@ const aDay = 24 * time.Hour
 
 // maySend counts an invitation that is about to be sent, and refuses one too many. It counts
 // the invitations that were sent, not those that wait: nobody makes room by taking one back.
-// The transaction holds the organisation, so that its bound is exact; two organisations that
-// write to one address at the same moment may send one more.
+// The transaction holds the organisation, and then the address and whoever invites, always in
+// this order, so that the bounds are exact.
 func (s *Store) maySend(ctx context.Context, tx *sql.Tx, organization, email string) error {
 	since := s.Now().Add(-aDay).UnixMilli()
 	inviter := ""
+	if err := s.hold(ctx, tx, holdsAddress+hashed(email)); err != nil {
+		return err
+	}
 	if s.acting != nil {
 		inviter = personOf(s.acting)
+		if err := s.hold(ctx, tx, holdsInviter+inviter); err != nil {
+			return err
+		}
 		for _, bound := range []struct {
 			column, of string
 			most       int
@@ -50,5 +56,36 @@ func (s *Store) maySend(ctx context.Context, tx *sql.Tx, organization, email str
 	}
 	_, err := s.exec(ctx, tx, "INSERT INTO codegrant_organization_sent (id, organization_id, inviter, address, sent) VALUES (?, ?, ?, ?, ?)",
 		strings.ToLower(rand.Text()), organization, inviter, hashed(email), s.millis())
+	return err
+}
+
+// The ids of rows that are there to be held: they are of no organisation, and count for nothing.
+const (
+	holdsAddress = "address "
+	holdsInviter = "inviter "
+)
+
+// hold has other transactions that want the same row wait until this one has ended.
+func (s *Store) hold(ctx context.Context, tx *sql.Tx, id string) error {
+	_, err := s.exec(ctx, tx, "INSERT INTO codegrant_organization_sent (id, organization_id, inviter, address, sent) VALUES (?, '', '', '', ?)"+s.engine.sentAnew, id, s.millis())
+	return err
+}
+
+// forget removes rows that nobody has held for a day, each by itself: a transaction holds some
+// while it waits for another.
+func (s *Store) forget(ctx context.Context) error {
+	since := s.Now().Add(-aDay).UnixMilli()
+	var old []string
+	err := s.each(ctx, s.db, func(row *sql.Rows) error {
+		var id string
+		err := row.Scan(&id)
+		old = append(old, id)
+		return err
+	}, "SELECT id FROM codegrant_organization_sent WHERE organization_id = '' AND sent <= ? LIMIT 20", since)
+	for _, id := range old {
+		if err == nil {
+			_, err = s.exec(ctx, s.db, "DELETE FROM codegrant_organization_sent WHERE id = ? AND sent <= ?", id, since)
+		}
+	}
 	return err
 }
