@@ -9,6 +9,7 @@ import (
 	"net/mail"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/codegrant/codegrant"
 )
@@ -30,7 +31,7 @@ type Invitation struct {
 func addressed(text string) (string, error) {
 	text = strings.TrimSpace(text)
 	a, err := mail.ParseAddress(text)
-	if err != nil || a.Name != "" || a.Address != text || len(text) > 254 || strings.ContainsAny(text, "\"<>()[],;:\\ \t\r\n") {
+	if err != nil || a.Name != "" || a.Address != text || len(text) > 254 || strings.ContainsAny(text, "\"<>()[],;:\\ \t\r\n\x00") || !utf8.ValidString(text) {
 		return "", ErrAddress
 	}
 	return lower(text), nil
@@ -80,6 +81,9 @@ func (s *Store) Invite(ctx context.Context, organization, email, role, by string
 // Resend makes another token for an invitation that waits: see [Store.Invite].
 func (s *Store) Resend(ctx context.Context, organization, id, by string) (i Invitation, token string, err error) {
 	err = s.in(ctx, organization, func(tx *sql.Tx, o Organization) error {
+		if !isID(id) {
+			return ErrNotFound
+		}
 		all, err := s.invitations(ctx, tx, "i.organization_id = ? AND i.id = ?", organization, id)
 		if err != nil {
 			return err
@@ -154,6 +158,9 @@ func (s *Store) Invitations(ctx context.Context, organization string) ([]Invitat
 // Revoke takes an invitation back: its token is worth nothing any more.
 func (s *Store) Revoke(ctx context.Context, organization, id, by string) error {
 	return fail("take an invitation back", s.in(ctx, organization, func(tx *sql.Tx, o Organization) error {
+		if !isID(id) {
+			return ErrNotFound
+		}
 		all, err := s.invitations(ctx, tx, "i.organization_id = ? AND i.id = ?", organization, id)
 		if err != nil {
 			return err

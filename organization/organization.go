@@ -268,6 +268,11 @@ func (s *Store) Delete(ctx context.Context, id, by string) error {
 	}))
 }
 
+// isID reports whether a text can be an id of ours: not every database takes any bytes for text.
+func isID(text string) bool {
+	return text != "" && len(text) <= 100 && !strings.ContainsFunc(text, func(c rune) bool { return c <= ' ' || c > '~' })
+}
+
 const organizationColumns = "o.id, o.name, o.created"
 
 func (o *Organization) scan(rows *sql.Rows, more ...any) error {
@@ -284,6 +289,9 @@ func (s *Store) Get(ctx context.Context, id string) (Organization, error) {
 }
 
 func (s *Store) get(ctx context.Context, on asker, id string) (o Organization, err error) {
+	if !isID(id) {
+		return o, ErrNotFound
+	}
 	found := false
 	err = s.each(ctx, on, func(rows *sql.Rows) error {
 		found = true

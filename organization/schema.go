@@ -189,6 +189,9 @@ func (s *Store) each(ctx context.Context, on asker, f func(*sql.Rows) error, sta
 // in runs f in a transaction that holds the row of an organisation, so that what is decided
 // by its members is decided by one at a time.
 func (s *Store) in(ctx context.Context, organization string, f func(tx *sql.Tx, o Organization) error) error {
+	if !isID(organization) {
+		return ErrNotFound
+	}
 	tx, err := s.db.BeginTx(ctx, s.engine.tx)
 	if err != nil {
 		return err
