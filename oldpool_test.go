@@ -94,8 +94,14 @@ func TestS771_SessionsOfTheOldPoolLiveOn(t *testing.T) {
 			// A sign-out ends it, and has the old pool revoke it.
 			held := jarOf(t, leaves, url)
 			revoked := s.Calls("revoke")
+			revokedOnce := func() bool { // it goes on behind an answer
+				for end := time.Now().Add(20 * time.Second); s.Calls("revoke") == revoked && time.Now().Before(end); {
+					time.Sleep(5 * time.Millisecond)
+				}
+				return s.Calls("revoke") == revoked+1
+			}
 			leaves.Open(url + "auth/logout")
-			if s.Calls("revoke") != revoked+1 {
+			if !revokedOnce() {
 				t.Errorf("revoked %d times", s.Calls("revoke")-revoked)
 			}
 			if status := s.ask(held); status != http.StatusUnauthorized {
@@ -111,7 +117,7 @@ func TestS771_SessionsOfTheOldPoolLiveOn(t *testing.T) {
 			if s.now.Calls("token") != others+1 {
 				t.Error("it was not at the new pool")
 			}
-			if status := s.ask(held); status != http.StatusUnauthorized || s.Calls("revoke") != revoked+1 {
+			if status := s.ask(held); status != http.StatusUnauthorized || !revokedOnce() {
 				t.Errorf("after a sign-in at the new pool: %d, revoked %d times", status, s.Calls("revoke")-revoked)
 			}
 

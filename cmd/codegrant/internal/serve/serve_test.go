@@ -184,7 +184,7 @@ func (g *gate) logged(message string, words ...string) map[string]any {
 
 func (g *gate) until(what string, done func() bool) {
 	g.t.Helper()
-	for deadline := time.Now().Add(time.Minute); !done(); {
+	for deadline := time.Now().Add(2 * time.Minute); !done(); {
 		if time.Now().After(deadline) {
 			g.t.Fatalf("waited in vain until %s; the log: %s", what, g.log)
 		}
