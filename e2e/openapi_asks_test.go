@@ -12,6 +12,7 @@ import (
 	"github.com/codegrant/codegrant/account"
 	"github.com/codegrant/codegrant/codegranttest"
 	"github.com/codegrant/codegrant/localpool"
+	"github.com/codegrant/codegrant/organization"
 )
 
 // askAuth asks the endpoints of the pool.
@@ -257,8 +258,12 @@ func (s *describedSite) askOrganizations() {
 		{s.stranger, "GET", here + "&account=made", 200, page, ""},
 		{s.stranger, "POST", "/organization/invitation", 303, formOfPage, query("token", token, "account", "new")},
 		{s.stranger, "POST", "/organization/invitation", 204, form, query("token", token, "account", "new")},
-		{s.person, "POST", "/organization/invitation", 200, form, query("token", token)},
 	}...)
+	for status, err := range map[int]error{422: organization.ErrNoUser, 429: organization.ErrTooOften} {
+		s.noUser.Store(fmt.Errorf("%w", err))
+		s.askAuth(call{s.stranger, "POST", "/organization/invitation", status, form, query("token", token, "account", "new")})
+	}
+	s.askAuth(call{s.person, "POST", "/organization/invitation", 200, form, query("token", token)})
 	status := 0
 	for range 20 { // more than one address may get
 		r, _ := s.askAuth(call{s.person, "POST", "/organization/members", 0, form, query("invite", "erin@example.com", "role", "member")})

@@ -46,9 +46,10 @@ type describedSite struct {
 	auth   *codegrant.Auth
 	users  *sqlreplica.Store
 	acting *organization.Store
-	away   atomic.Bool // the pool and the stores
-	unsent atomic.Bool // mail
-	often  atomic.Bool // too many sign-ins
+	away   atomic.Bool  // the pool and the stores
+	unsent atomic.Bool  // mail
+	noUser atomic.Value // error of CreateUser
+	often  atomic.Bool  // too many sign-ins
 	mail   organization.Mail
 
 	client, refresh string // of the authorization server
@@ -170,7 +171,10 @@ func newSite(t *testing.T, d *described) *describedSite {
 	})
 	must(err)
 	pages, err := organization.NewPages(organization.PagesConfig{Auth: s.auth, Store: s.acting, People: s.users, Logger: slog.New(slog.DiscardHandler),
-		CreateUser: func(context.Context, string) error { return nil },
+		CreateUser: func(context.Context, string) error {
+			err, _ := s.noUser.Load().(error)
+			return err
+		},
 		Send: func(_ context.Context, m organization.Mail) error {
 			if s.unsent.Load() {
 				return errAway
