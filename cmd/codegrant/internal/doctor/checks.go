@@ -29,7 +29,7 @@ import (
 func (e *examination) settings(config codegrant.Config, err error) {
 	if err == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
-		if config.UserMaxAge >= 0 {
+		if (config.Groups == codegrant.GroupsOfReplica || config.Groups == codegrant.GroupsOfBoth) && config.UserMaxAge >= 0 {
 			config.Groups = codegrant.GroupsOfToken // the program sets the replica that others need
 		}
 		_, err = codegrant.New(config)

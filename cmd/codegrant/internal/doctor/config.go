@@ -28,6 +28,7 @@ var (
 	wordsOfEnvironment = strings.NewReplacer(
 		"CallbackURLs", "CallbackURLs", // of the app client, in commands
 		"ErrorURL", "LOGIN_FORM_VIEW_URL", "Scopes: ", "CODEGRANT_SCOPES: ", "Groups: ", "CODEGRANT_GROUPS: ", "Keys: ", "CODEGRANT_KEYS: ",
+		"CloudFront: ", "CLOUDFRONT_SIGNED_COOKIES: ", "Resources[0]", "CLOUDFRONT_SIGNED_COOKIES_RESOURCE", "; set Domain", "; set CLOUDFRONT_SIGNED_COOKIES_DOMAIN",
 		"leave Sessions and InsecureSharedTokensDomain empty", "leave SHARED_TOKENS_DOMAIN empty",
 		"set Replica, and UserMaxAge not below 0", "set CODEGRANT_USER_MAX_AGE to 0 or more",
 		"InsecureSharedTokensDomain", "SHARED_TOKENS_DOMAIN", "InsecureCookieDomain", "CODEGRANT_COOKIE_DOMAIN", "AllowedReturnOrigins", "CODEGRANT_RETURN_ORIGINS",

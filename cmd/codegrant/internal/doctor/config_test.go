@@ -1,6 +1,10 @@
 package doctor
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -76,7 +80,7 @@ func TestDoctorConfiguration(t *testing.T) {
 func TestDoctorSpeaksOfVariables(t *testing.T) {
 	commandtest.Healthy(t)
 	for _, set := range [][2]string{{"CODEGRANT_BASE_URL", "http://app.example.com"}, {"CODEGRANT_COOKIE_DOMAIN", "example.org"}, {"CODEGRANT_RETURN_ORIGINS", "nonsense"},
-		{"CODEGRANT_SCOPES", "email"}, {"CODEGRANT_IDLE_TIMEOUT", "1s"}, {"CODEGRANT_ABSOLUTE_TIMEOUT", "1m"},
+		{"CODEGRANT_SCOPES", "email"}, {"CODEGRANT_GROUPS", "foo"}, {"CODEGRANT_IDLE_TIMEOUT", "1s"}, {"CODEGRANT_ABSOLUTE_TIMEOUT", "1m"},
 		{"SITE_LOGIN_URL", "https://elsewhere.example.net/auth/callback"}} {
 		t.Run(set[0], func(t *testing.T) {
 			t.Setenv(set[0], set[1])
@@ -91,6 +95,29 @@ func TestDoctorSpeaksOfVariables(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDoctorSpeaksOfVariablesOfCloudFront: so does what is wrong with its cookies.
+func TestDoctorSpeaksOfVariablesOfCloudFront(t *testing.T) {
+	commandtest.Healthy(t)
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("CLOUDFRONT_SIGNED_COOKIES", "True")
+	t.Setenv("CLOUDFRONT_SIGNED_COOKIES_KEY_PAIR_ID", "K2JCJMDEHXQW5F")
+	t.Setenv("CLOUDFRONT_SIGNED_COOKIES_PRIVATE_KEY", string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})))
+	t.Setenv("CLOUDFRONT_SIGNED_COOKIES_RESOURCE", "https://files.elsewhere.example/*")
+	findings, _ := examine(t)
+	for _, f := range findings {
+		if f.Check == "settings" && f.Level == fault {
+			if !strings.Contains(f.Found, "CLOUDFRONT_SIGNED_COOKIES") || strings.Contains(f.Found, "Resources[") || strings.Contains(f.Found, "set Domain") {
+				t.Errorf("told: %+v", f)
+			}
+			return
+		}
+	}
+	t.Errorf("no fault is told: %+v", findings)
 }
 
 // TestDoctorTakesGroupsOfTheReplica: the replica is set by the program, which doctor does not see.
