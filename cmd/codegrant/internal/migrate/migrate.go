@@ -63,7 +63,7 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 		if err != nil {
 			return err
 		}
-		return c.look(ctx, out, []versioned{{"sessions", sessions}, {"replica", users}, {"organizations", organizations}})
+		return c.look(ctx, out, db.DB, []versioned{{"sessions", sessions}, {"replica", users}, {"organizations", organizations}})
 	}
 	if err := sessions.Migrate(ctx); err != nil {
 		return err

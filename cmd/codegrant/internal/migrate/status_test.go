@@ -40,8 +40,19 @@ func TestStatusAndDryRun(t *testing.T) {
 	if _, stderr, status := say(t, "migrate", "--database", url); status != 0 {
 		t.Fatal(stderr)
 	}
-	if stdout, stderr, status := say(t, "migrate", "--status", "--database", url); status != 0 || strings.Count(stdout, "up to date") != 3 {
+	if stdout, stderr, status := say(t, "migrate", "--status", "--database", url); status != 0 || strings.Count(stdout, "up to date") != 5 {
 		t.Errorf("after: %d %s %s", status, stdout, stderr)
+	}
+	for table, name := range map[string]string{"codegrant_webhooks": "webhooks", "codegrant_pass_members": "passes of the sync"} {
+		if _, err := db.Exec("ALTER TABLE " + table + " RENAME TO away"); err != nil {
+			t.Fatal(err)
+		}
+		if stdout, stderr, status := say(t, "migrate", "--status", "--database", url); status != 1 || !strings.Contains(stdout, name+": tables are missing") || !strings.Contains(stderr, "codegrant migrate") {
+			t.Errorf("without %s: %d %s %s", table, status, stdout, stderr)
+		}
+		if _, err := db.Exec("ALTER TABLE away RENAME TO " + table); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if _, err := db.Exec("INSERT INTO codegrant_session_migrations (version_id, is_applied) VALUES (99, 1)"); err != nil {
 		t.Fatal(err)
