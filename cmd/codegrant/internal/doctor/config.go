@@ -71,6 +71,7 @@ func (e *examination) configuration(ctx context.Context, file string) {
 	e.front(s)
 	if s.Database.URL != "" {
 		e.database(ctx, s.Database.URL.Reveal(), s.Replica.Django)
+		e.tablesOfFeatures(ctx, s)
 	}
 	if s.Replica.Enabled {
 		e.sync(ctx, s)

@@ -88,6 +88,28 @@ func (e *examination) replicaTables(ctx context.Context, db *parts.Database, dja
 	return len(missing) == 0
 }
 
+// tablesOfFeatures looks for the tables of what the configuration turns on.
+func (e *examination) tablesOfFeatures(ctx context.Context, s *settings.Settings) {
+	db, err := parts.LookAtDatabase(s.Database.URL.Reveal())
+	if err != nil {
+		return // said with the database
+	}
+	defer db.Close()
+	look := func(what string, tables ...string) {
+		if missing := e.unread(ctx, db, tables...); len(missing) > 0 {
+			e.fault("database", "run codegrant migrate --database URL, or set database.migrate to true so that codegrant serve does; if they exist, GRANT SELECT, INSERT, UPDATE, DELETE ON "+
+				strings.Join(missing, ", ")+" TO <the user in database>", "%s are on, and tables of theirs are missing or cannot be read: %s", what, strings.Join(missing, ", "))
+		}
+	}
+	if s.Organizations != nil {
+		look("organizations", "codegrant_organizations", "codegrant_organization_members", "codegrant_organization_choices",
+			"codegrant_organization_invitations", "codegrant_organization_sent")
+	}
+	if len(s.Webhooks) > 0 {
+		look("webhooks", "codegrant_webhooks")
+	}
+}
+
 // unread are those of some tables that cannot be read.
 func (e *examination) unread(ctx context.Context, db *parts.Database, tables ...string) (missing []string) {
 	for _, table := range tables {
