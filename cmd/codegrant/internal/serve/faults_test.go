@@ -95,18 +95,22 @@ func faultRows() []faultRow {
 		},
 		{
 			name: "token endpoint slow", cause: func(g *faultGate) {
-				g.pool.Fault(localpool.Token, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					select { // longer than the alert bears
+				var slow http.Handler
+				slow = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					select { // longer than the alert bears, and then it answers as ever
 					case <-time.After(2500 * time.Millisecond):
 					case <-r.Context().Done():
 					}
-					http.Error(w, `{"error":"invalid_grant"}`, http.StatusBadRequest)
-				}))
+					g.pool.Fault(localpool.Token, nil)
+					g.pool.ServeHTTP(w, r)
+					g.pool.Fault(localpool.Token, slow)
+				})
+				g.pool.Fault(localpool.Token, slow)
 				g.signIn()
 			},
-			lines: []string{"sign-in failed"}, metric: `codegrant_pool_response_duration_seconds_sum{endpoint="token"} > 2`,
+			lines: []string{"token endpoint is slow: sign-ins and refreshes wait for it"}, metric: `codegrant_pool_response_duration_seconds_sum{endpoint="token"} > 2`,
 			alert: "CodegrantTokenEndpointSlow", doctor: "token", finds: "took",
-			shows: [4]string{"Sign-ins", "Failed", "bad", "The last one: "},
+			shows: [4]string{"Dependencies", "token endpoint of default", "warning", "is slow"},
 		},
 		{
 			name: "Redis down", configure: func(g *faultGate) string {

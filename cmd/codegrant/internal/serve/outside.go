@@ -163,7 +163,7 @@ func (t timedPool) RoundTrip(r *http.Request) (*http.Response, error) {
 		t.clock(t.pool, response.Header.Get("Date"), begun, answered)
 	}
 	if endpoint == "token" {
-		t.token(t.pool, response, err)
+		t.token(t.pool, response, err, answered.Sub(begun))
 	}
 	switch {
 	case err != nil:
@@ -181,10 +181,14 @@ func (t timedPool) RoundTrip(r *http.Request) (*http.Response, error) {
 type endpointState struct {
 	answered, failed time.Time // last
 	reason           string
+	took             time.Duration // the last answer; above slowAnswer it is slow
 }
 
+// slowAnswer is how long a token endpoint may take: each sign-in and each refresh waits for it.
+const slowAnswer = 2 * time.Second
+
 // token hears of an answer of a token endpoint. A refusal is an answer.
-func (o *outside) token(pool string, response *http.Response, err error) {
+func (o *outside) token(pool string, response *http.Response, err error, took time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	s := o.tokens[pool]
@@ -195,6 +199,13 @@ func (o *outside) token(pool string, response *http.Response, err error) {
 		s.failed, s.reason = time.Now(), response.Status
 	default:
 		s.answered = time.Now()
+		switch was := s.took > slowAnswer; {
+		case took > slowAnswer && !was:
+			o.log.Warn("token endpoint is slow: sign-ins and refreshes wait for it", "pool", pool, "took", took.Round(time.Millisecond).String())
+		case took <= slowAnswer && was:
+			o.log.Info("token endpoint is no longer slow", "pool", pool, "took", took.Round(time.Millisecond).String())
+		}
+		s.took = took
 	}
 	o.tokens[pool] = s
 }

@@ -158,6 +158,10 @@ func tokenFact(pool string, s endpointState) console.Fact {
 		f.Text, f.Level, f.Detail = "not asked yet", "", "Sign-ins and refreshes ask it."
 	default:
 		f.Detail = "The last good answer came at " + s.answered.UTC().Format(time.RFC3339) + "."
+		if s.took > slowAnswer {
+			f.Text, f.Level = "is slow", console.Warning
+			f.Detail = "Its last answer took " + s.took.Round(100*time.Millisecond).String() + ". Sign-ins and refreshes wait for it. " + f.Detail
+		}
 		if !s.failed.IsZero() {
 			f.Detail += " It failed last at " + s.failed.UTC().Format(time.RFC3339) + ": " + s.reason + "."
 		}
