@@ -39,6 +39,9 @@ database: sqlite:app.db
 replica: true
 console: {groups: admins}
 %s`, address, site, p.ID, p.Domain, p.Issuer, p.ClientID, p.ClientSecret.Reveal(), app.URL, app.URL, more)
+	if strings.Contains(more, "webhooks:") {
+		text = strings.Replace(text, "replica: true", "replica: {outbox: true}", 1)
+	}
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -60,9 +63,14 @@ func consolePages(sub string) map[string]string {
 	return map[string]string{
 		"state": "/console", "people": "/console/people?q=a", "person": "/console/person?pool=default&sub=" + sub, "refused": "/console/refused",
 		"story": "/console/refused?reference=none", "last day": "/console/pictures", "would they pass": "/console/ask?who=bob%40example.com&method=GET&url=%2Freports",
-		"not found": "/console/nothing",
+		"not found": "/console/nothing", "organizations": "/console/organizations", "webhooks": "/console/webhooks",
 	}
 }
+
+// organizationsAndWebhooks have the console show its pages of them.
+const organizationsAndWebhooks = `organizations: true
+webhooks: {crm: {url: "https://crm.example.com/hooks", secret: whsec_c2VjcmV0LW9mLXRoZS1jb25zb2xlLXRlc3QtMDAwMQ==}}
+`
 
 // subShown is the sub of the first person whom the page leads to.
 func subShown(b *browser.Browser) string {
@@ -74,7 +82,7 @@ func subShown(b *browser.Browser) string {
 // and dark, and axe-core finds nothing on any page.
 func TestConsoleInABrowser(t *testing.T) {
 	look := axe.New(t)
-	site, _ := startConsole(t, "")
+	site, _ := startConsole(t, organizationsAndWebhooks)
 	for theme, setting := range map[string]string{"light": "preferredColorScheme=1", "dark": "preferredColorScheme=0"} {
 		t.Run(theme, func(t *testing.T) {
 			b := browser.New(t, map[string]any{"blink-settings": setting})
@@ -118,9 +126,16 @@ func TestConsoleInABrowser(t *testing.T) {
 			b.See("The pool says")
 			b.See("Chrome")
 
+			b.Open(site + "/console/organizations")
+			b.Fill("#name", "Acme "+theme)
+			b.Click("form[method=post] button")
+			b.See("Acme " + theme)
+			b.Open(site + "/console/organizations?q=Acme")
+			pages := consolePages(sub)
+			pages["organization"] = b.Eval(`(() => { const u = new URL(document.querySelector('a[href*="/organization?"]').href); return u.pathname + u.search })()`)
 			for _, width := range []int64{390, 1200} {
 				b.Size(width, 900)
-				for name, path := range consolePages(sub) {
+				for name, path := range pages {
 					b.Open(site + path)
 					if wide := b.Eval("String(document.documentElement.scrollWidth - window.innerWidth)"); strings.TrimLeft(wide, "-") == wide && wide != "0" {
 						t.Errorf("%s at %d px is %s px wider than the window", name, width, wide)
