@@ -132,8 +132,10 @@ func (p *process) askPool(ctx context.Context, transport http.RoundTripper, pool
 	if was := running.callback.Swap(found); found == callbackMissing && was != found {
 		p.log.Error("callback is not registered: nobody can sign in", "pool", pool.Name, "callback", begin.callback,
 			"reason", "add it to the app client's allowed callback URLs, to the letter; codegrant doctor says how")
+		p.state.noteChange("callback of "+pool.Name, "is not registered")
 	} else if found == callbackThere && was == callbackMissing {
 		p.log.Info("callback is registered now", "pool", pool.Name)
+		p.state.noteChange("callback of "+pool.Name, "is registered")
 	}
 }
 

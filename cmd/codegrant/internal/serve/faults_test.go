@@ -42,6 +42,7 @@ type faultRow struct {
 	finds, fix             string             // by it
 	shows                  [4]string          // by the console's State: panel, fact, level, and text or detail
 	early                  bool               // metric and alert may be there before: it is a matter of time
+	history                map[string]string  // what the console says has changed
 	mended                 func(g *faultGate) // does what doctor says, and sees that it helps; nil: not asked
 }
 
@@ -110,7 +111,8 @@ func faultRows() []faultRow {
 			},
 			lines: []string{"token endpoint is slow: sign-ins and refreshes wait for it"}, metric: `codegrant_pool_response_duration_seconds_sum{endpoint="token"} > 2`,
 			alert: "CodegrantTokenEndpointSlow", doctor: "token", finds: "took",
-			shows: [4]string{"Dependencies", "token endpoint of default", "warning", "is slow"},
+			shows:   [4]string{"Dependencies", "token endpoint of default", "warning", "is slow"},
+			history: map[string]string{"token endpoint of default": "is slow"},
 		},
 		{
 			name: "Redis down", configure: func(g *faultGate) string {
@@ -192,7 +194,7 @@ func faultRows() []faultRow {
 			},
 			lines: []string{"callback is not registered: nobody can sign in"}, metric: `codegrant_callback_registered{pool="default"} == 0`,
 			alert: "CodegrantCallbackNotRegistered", doctor: "callback", finds: "/auth/callback is not registered", fix: "aws cognito-idp update-user-pool-client",
-			shows: [4]string{"Pools", "Callback of default", "bad", "It is not registered"},
+			shows: [4]string{"Pools", "Callback of default", "bad", "It is not registered"}, history: map[string]string{"callback of default": "is not registered"},
 		},
 		{
 			name: "user disabled and still signed in", config: strings.Replace(stored, "replica: true", "replica: {pass_max_age: 1s}", 1), cause: func(g *faultGate) {
@@ -265,7 +267,7 @@ func faultRows() []faultRow {
 			}, cause: (*faultGate).takeAway,
 			lines: []string{"server of an upstream is ill: it gets no requests"}, metric: `codegrant_upstream_up{route="/"} == 0`,
 			alert: "CodegrantUpstreamDown", doctor: "upstream", finds: "does not accept connections",
-			shows: [4]string{"Upstreams", "/", "bad", "It does not answer"},
+			shows: [4]string{"Upstreams", "/", "bad", "It does not answer"}, history: map[string]string{"upstream ": "gets no requests"},
 		},
 	}
 }
@@ -322,6 +324,9 @@ func TestFaultsAreTold(t *testing.T) {
 			})
 			g.until("the console shows it", func() bool { return g.shows(row.shows) })
 			g.until("doctor finds it", func() bool { return g.found(row.doctor, row.finds, row.fix) })
+			for what, how := range row.history {
+				g.until("the console's history has "+what, func() bool { return g.hasChanged(what, how) })
+			}
 			if took := time.Since(began); took > told {
 				t.Errorf("it took %s until all told of it", took)
 			}

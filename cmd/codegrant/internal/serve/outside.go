@@ -34,6 +34,7 @@ type outside struct {
 	clocksOff map[string]bool
 	offsets   map[string]time.Duration
 	tokens    map[string]endpointState // of token endpoints, by pool
+	changed   func(name, text string)  // hears how one is from now on; nil: nobody
 
 	known []gateway.Server // of the last configuration; by whoever takes a new one
 }
@@ -187,11 +188,31 @@ type endpointState struct {
 // slowAnswer is how long a token endpoint may take: each sign-in and each refresh waits for it.
 const slowAnswer = 2 * time.Second
 
+const answers = "answers"
+
+// inWords is empty where it was never asked.
+func (s endpointState) inWords() string {
+	switch {
+	case s.failed.After(s.answered):
+		return "does not answer: " + s.reason
+	case s.answered.IsZero():
+		return ""
+	case s.took > slowAnswer:
+		return "is slow"
+	}
+	return answers
+}
+
 // token hears of an answer of a token endpoint. A refusal is an answer.
 func (o *outside) token(pool string, response *http.Response, err error, took time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	s := o.tokens[pool]
+	defer func(was string) {
+		if is := s.inWords(); o.changed != nil && is != was && (was != "" || is != answers) {
+			o.changed("token endpoint of "+pool, is)
+		}
+	}(s.inWords())
 	switch {
 	case err != nil:
 		s.failed, s.reason = time.Now(), err.Error()

@@ -149,6 +149,7 @@ func newProcess(s *settings.Settings, keys *session.Keyring, log *slog.Logger, l
 		transport: gateway.NewTransport(),
 	}
 	p.metrics = newMetrics(p)
+	p.metrics.outside.changed = p.state.noteChange
 	p.metrics.registry.MustRegister(&p.hooks)
 	p.state.process, p.state.started = p, time.Now()
 	return p
@@ -354,7 +355,7 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 	before := p.current.Load()
 	config := gateway.Config{
 		TrustedProxies: s.TrustedProxies, Headers: s.Headers, Assertions: s.Assertions, HSTS: s.HSTS,
-		Transport: p.tracing.Upstream(p.transport), Logger: p.log, OnRequest: g.decided, OnPass: g.pass, OnUpstream: p.metrics.outside.upstream,
+		Transport: p.tracing.Upstream(p.transport), Logger: slog.New(noting{p.log.Handler(), &p.state}), OnRequest: g.decided, OnPass: g.pass, OnUpstream: p.metrics.outside.upstream,
 		InAnyGroup: s.People.InAnyGroup, AnyRole: s.AnyRole,
 	}
 	for i, pool := range s.Pools {

@@ -43,7 +43,7 @@ func (g *faultGate) hasChanged(what, how string) bool {
 		g.t.Fatal(err)
 	}
 	return slices.ContainsFunc(state.Panels, func(p console.Panel) bool {
-		return p.Title == "What has changed" && slices.ContainsFunc(p.Rows, func(row []string) bool { return row[1] == what && strings.Contains(row[2], how) })
+		return p.Title == "What has changed" && slices.ContainsFunc(p.Rows, func(row []string) bool { return strings.HasPrefix(row[1], what) && strings.Contains(row[2], how) })
 	})
 }
 
@@ -68,6 +68,7 @@ func TestStateFollowsWhatHappens(t *testing.T) {
 	g.signIn() // one fault alone raises nothing
 	shows("Dependencies", "token endpoint of default", "bad", "does not answer 503 Service Unavailable. The last good answer came before this process began")
 	g.raised(before, "CodegrantPoolUnreachable")
+	g.until("the history tells of the token endpoint", func() bool { return g.hasChanged("token endpoint of default", "does not answer") })
 	g.pool.Fault(localpool.Token, nil)
 	alice := codegranttest.NewBrowser(t)
 	alice.SignIn(g.url+"/", "alice@example.com", codegranttest.Password)
