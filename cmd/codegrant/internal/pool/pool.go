@@ -214,8 +214,11 @@ func show(w io.Writer, pool *localpool.Server, base string) {
 		fmt.Fprintf(w, "    client %s%s of pool %s\n", client.ID, name, client.PoolID)
 		fmt.Fprintf(w, "      AUTH_COGNITO_CLIENT_ID=%s\n      AUTH_COGNITO_CODE_GRANT_URL=%s/oauth2/token\n      AUTH_COGNITO_JWKS_URL=%s/.well-known/jwks.json\n",
 			client.ID, pool.Domain(client.PoolID), client.Issuer)
-		if app := originOf(client.CallbackURLs); app != "" {
-			fmt.Fprintf(w, "      CODEGRANT_BASE_URL=%s\n", app)
+		if app := webCallback(client.CallbackURLs); app != nil {
+			fmt.Fprintf(w, "      CODEGRANT_BASE_URL=%s://%s\n", app.Scheme, app.Host)
+			if app.Path != "/auth/callback" {
+				fmt.Fprintf(w, "      SITE_LOGIN_URL=%s\n", app)
+			}
 		}
 		if client.Secret != "" {
 			fmt.Fprintf(w, "      CODEGRANT_CLIENT_SECRET=%s\n", client.Secret)
@@ -223,17 +226,15 @@ func show(w io.Writer, pool *localpool.Server, base string) {
 	}
 }
 
-// originOf is where the app is whose first callback URL this is: the origin that its
-// browsers see.
-func originOf(callbacks []string) string {
-	if len(callbacks) == 0 {
-		return ""
+// webCallback is the first callback URL of a web application: others are of apps on telephones.
+// Its origin is what the application's browsers see.
+func webCallback(callbacks []string) *url.URL {
+	for _, callback := range callbacks {
+		if u, err := url.Parse(callback); err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https") {
+			return u
+		}
 	}
-	u, err := url.Parse(callbacks[0])
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return "" // of an app on a telephone
-	}
-	return u.Scheme + "://" + u.Host
+	return nil
 }
 
 func pathError(err error) error {

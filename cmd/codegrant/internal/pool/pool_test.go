@@ -70,7 +70,8 @@ func TestPoolOverHTTPS(t *testing.T) {
 // with the origin of its first callback URL.
 func TestPoolPrintsSettings(t *testing.T) {
 	seed := localpool.DefaultSeed("http://localhost:3000")
-	seed.Pools[0].Clients = append(seed.Pools[0].Clients, localpool.ClientSeed{ID: "machine", Flows: []string{"client_credentials"}, Secret: "s"}, localpool.ClientSeed{ID: "phone", CallbackURLs: []string{"myapp://callback"}})
+	seed.Pools[0].Clients = append(seed.Pools[0].Clients, localpool.ClientSeed{ID: "machine", Flows: []string{"client_credentials"}, Secret: "s"}, localpool.ClientSeed{ID: "phone", CallbackURLs: []string{"myapp://callback"}},
+		localpool.ClientSeed{ID: "both", CallbackURLs: []string{"myapp://callback", "http://localhost:4000/sso/callback"}})
 	pool, err := localpool.New(localpool.Config{Seed: seed, BaseURL: "http://127.0.0.1:9229", Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +79,8 @@ func TestPoolPrintsSettings(t *testing.T) {
 	defer pool.Close()
 	var out strings.Builder
 	show(&out, pool, "http://127.0.0.1:9229")
-	if strings.Count(out.String(), "      CODEGRANT_BASE_URL=http://localhost:3000\n") != 2 || strings.Count(out.String(), "CODEGRANT_BASE_URL") != 2 {
+	if strings.Count(out.String(), "      CODEGRANT_BASE_URL=http://localhost:3000\n") != 2 || strings.Count(out.String(), "CODEGRANT_BASE_URL") != 3 ||
+		!strings.Contains(out.String(), "      CODEGRANT_BASE_URL=http://localhost:4000\n      SITE_LOGIN_URL=http://localhost:4000/sso/callback\n") || strings.Count(out.String(), "SITE_LOGIN_URL") != 1 {
 		t.Error(out.String())
 	}
 }

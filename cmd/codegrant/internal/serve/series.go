@@ -79,5 +79,6 @@ func (m *metrics) begin(pools []string, routes []string) {
 	}
 	for _, operation := range []string{"create", "get", "replace", "delete", "list", "delete by subject", "mark stale", "delete expired"} {
 		m.faults.WithLabelValues(label(operation))
+		m.stores.WithLabelValues(label(operation))
 	}
 }
