@@ -182,8 +182,17 @@ func (s *Sync) askRecovery(ctx context.Context, a *recoveryAnswer) (Recovery, er
 		}
 		a.refused = true
 		return Recovery{}, nil
+	case errors.Is(err, ErrUnavailable) && s.inTwoRegions():
+		// The pool is read in its other Region meanwhile, which has no recoveries of its own.
+		return Recovery{}, nil
 	}
 	return latest, named("ask for recoveries of the pool", err)
+}
+
+// inTwoRegions reports whether the pool can be read while its own Region is away.
+func (s *Sync) inTwoRegions() bool {
+	_, replicated := s.Source.(*Replicated)
+	return replicated
 }
 
 // noteRecovery tells other processes, and the status. Without it they are told less.

@@ -322,7 +322,7 @@ var releasedBehaviours = []behaviour{
 			t.Errorf("username %q, password %q, first name %q", username, password, first)
 		}
 	}},
-	{"P-16", "released", "the user is whoever has the address, in any case; several are 500", func(t *testing.T, p *packaged) {
+	{"P-16", "released", "the user is the one with the address, in any case; several users with it are 500", func(t *testing.T, p *packaged) {
 		const insert = `INSERT INTO auth_user (password, is_superuser, username, first_name, last_name, email, is_staff, is_active, date_joined) VALUES ('', 0, '%s', '', '', '%s', 0, 1, '2026-01-01 00:00:00')`
 		p.pool.AddUser("dave", "dave@example.com")
 		p.exec(fmt.Sprintf(insert, "d1", "DAVE@example.com"))
@@ -334,7 +334,7 @@ var releasedBehaviours = []behaviour{
 			t.Errorf("%d %s", status, body)
 		}
 	}},
-	{"P-17", "released", "whether the address is verified is not looked at", func(t *testing.T, p *packaged) {
+	{"P-17", "released", "nothing checks that the address is verified", func(t *testing.T, p *packaged) {
 		p.pool.AddUser("mallory", "mallory@example.com")
 		p.me(p.carrying(p.tokens("bob@example.com")))
 		if err := p.pool.SetAttributes(p.pool.PoolID, "mallory", map[string]string{"email": "bob@example.com", "email_verified": "false"}); err != nil {
@@ -343,7 +343,7 @@ var releasedBehaviours = []behaviour{
 		status, body := p.me(p.carrying(p.tokens("mallory")))
 		wants(t, status, body, 200, `"username":"bob@example.com"`)
 	}},
-	{"P-18", "released", "missing groups are added, none is taken away; an old ID token adds them again", func(t *testing.T, p *packaged) {
+	{"P-18", "released", "missing groups are added, and no group is removed; an old ID token adds them again", func(t *testing.T, p *packaged) {
 		p.pool.AddUser("erin", "erin@example.com", "writers", "readers")
 		old := p.carrying(p.tokens("erin@example.com"))
 		p.me(old)
@@ -368,12 +368,12 @@ var releasedBehaviours = []behaviour{
 		status, body := p.me(p.carrying(held))
 		wants(t, status, body, 200, "bob@example.com")
 	}},
-	{"P-20", "released", "an ID token is taken in the access token's place", func(t *testing.T, p *packaged) {
+	{"P-20", "released", "an ID token is accepted instead of an access token", func(t *testing.T, p *packaged) {
 		held := p.tokens("bob@example.com")
 		status, body := p.me(p.carrying(map[string]string{"access_token": held["id_token"], "id_token": held["id_token"]}))
 		wants(t, status, body, 200, "bob@example.com")
 	}},
-	{"P-21", "released", "another app client's access token is taken", func(t *testing.T, p *packaged) {
+	{"P-21", "released", "an access token of another app client is accepted", func(t *testing.T, p *packaged) {
 		if err := p.pool.RegisterURLs(localpool.DemoClientID, djangoURL+"/auth/login/", djangoURL+"/"); err != nil {
 			t.Fatal(err)
 		}
@@ -381,7 +381,7 @@ var releasedBehaviours = []behaviour{
 		status, body := p.me(p.carrying(map[string]string{"access_token": other["access_token"], "id_token": p.tokens("bob@example.com")["id_token"]}))
 		wants(t, status, body, 200, "bob@example.com")
 	}},
-	{"P-22", "released", "tokens of two people are taken: the ID token says who", func(t *testing.T, p *packaged) {
+	{"P-22", "released", "tokens of two people are accepted: the ID token decides who it is", func(t *testing.T, p *packaged) {
 		status, body := p.me(p.carrying(map[string]string{"access_token": p.tokens("alice@example.com")["access_token"], "id_token": p.tokens("bob@example.com")["id_token"]}))
 		wants(t, status, body, 200, "bob@example.com")
 	}},
@@ -414,7 +414,7 @@ var releasedAlone = []behaviour{
 		status, body = p.me(p.carrying(p.tokens("bob@example.com")))
 		wants(t, status, body, 403, "not provided")
 	}},
-	{"P-24", "released", "a session goes on until its access token ends, whatever happens at the pool", func(t *testing.T, p *packaged) {
+	{"P-24", "released", "a session lasts until its access token expires, whatever happens at the pool", func(t *testing.T, p *packaged) {
 		p.pool.AddUser("frank", "frank@example.com")
 		b := p.client()
 		p.signInAtDjango(b, "frank@example.com")
@@ -427,7 +427,7 @@ var releasedAlone = []behaviour{
 }
 
 var releasedCloudFront = []behaviour{
-	{"P-25", "released", "CloudFront's cookies go with each answer to somebody who is signed in: below assets-v2 of a fixed domain, on the last two labels of the host, without flags", func(t *testing.T, p *packaged) {
+	{"P-25", "released", "each answer to a signed-in person has CloudFront's cookies: below assets-v2 of a fixed domain, on the last two labels of the host, without flags", func(t *testing.T, p *packaged) {
 		status, header, _ := p.ask(p.client(), "GET", djangoURL+"/api/me")
 		if status != 403 || len(header["Set-Cookie"]) != 0 {
 			t.Errorf("nobody: %d, %v", status, header["Set-Cookie"])

@@ -128,7 +128,13 @@ func TestComposeRuns(t *testing.T) {
 	if page := codegranttest.NewBrowser(t).SignIn("http://"+address+"/", "alice@example.com", codegranttest.Password); page.Body != "hello alice@example.com" {
 		t.Errorf("%d %s", page.Status, page.Body)
 	}
-	if out, err := command(t.Context(), []string{"sync", "--status", "--config", "/etc/codegrant/codegrant.yaml"}).CombinedOutput(); err != nil {
-		t.Errorf("codegrant sync --status: %v\n%s", err, out)
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) { // its first pass may be under way
+		out, err := command(t.Context(), []string{"sync", "--status", "--config", "/etc/codegrant/codegrant.yaml"}).CombinedOutput()
+		if err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("codegrant sync --status: %v\n%s", err, out)
+		}
 	}
 }

@@ -84,7 +84,8 @@ func (p policy) actions() (all []string) {
 	return all
 }
 
-var mayDo = []string{"cognito-idp:ListUsers", "cognito-idp:ListGroups", "cognito-idp:ListUsersInGroup", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+var mayDo = []string{"cognito-idp:ListUsers", "cognito-idp:ListGroups", "cognito-idp:ListUsersInGroup", "cognito-idp:ListPointInTimeRecoveries", "cognito-idp:DescribePointInTimeRecovery",
+	"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 
 // module is what there is in a file of Terraform.
 type module struct {
