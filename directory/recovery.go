@@ -183,8 +183,8 @@ func (s *Sync) askRecovery(ctx context.Context, a *recoveryAnswer) (Recovery, er
 		a.refused = true
 		return Recovery{}, nil
 	case errors.Is(err, ErrUnavailable) && s.inTwoRegions():
-		// The pool is read in its other Region meanwhile, which has no recoveries of its own.
-		return Recovery{}, nil
+		// The pool is read in its other Region meanwhile: what was known last still counts.
+		return a.latest, nil
 	}
 	return latest, named("ask for recoveries of the pool", err)
 }
