@@ -23,7 +23,7 @@ func (s *describedSite) askAuth(calls ...call) (*http.Response, string) {
 
 func (s *describedSite) askSignIn() {
 	s.askAuth([]call{
-		{s.stranger, "GET", "/login?redirect_uri=/reports&lang=de&prompt=login&login_hint=alice&identity_provider=Google&idp_identifier=example.com&acr_values=2&max_age=60", 302, page, ""},
+		{s.stranger, "GET", "/login?redirect_uri=/reports&lang=de&prompt=login&login_hint=alice&identity_provider=Google&idp_identifier=example.com&acr_values=2&max_age=60&begun_at=other", 302, page, ""},
 		{s.stranger, "GET", "/login", 401, script, ""},
 		{s.stranger, "POST", "/login", 405, nil, ""},
 		{s.stranger, "GET", "/callback?code=1&state=2", 400, page, ""},
@@ -100,7 +100,7 @@ func (s *describedSite) askSessions() {
 		{s.stranger, "GET", "/sessions", 403, s.bearer(), ""},
 		{s.stranger, "HEAD", "/sessions", 403, s.bearer(), ""},
 		{s.person, "GET", "/sessions", 200, script, ""},
-		{s.person, "GET", "/sessions", 200, page, ""},
+		{s.person, "GET", "/sessions?done=others", 200, page, ""},
 		{s.person, "HEAD", "/sessions", 200, nil, ""},
 		{s.person, "POST", "/sessions", 400, form, ""},
 		{s.person, "POST", "/sessions", 404, form, "end=nothing"},
@@ -124,7 +124,7 @@ func (s *describedSite) askAccount() {
 		{s.stranger, "HEAD", "/account", 401, script, ""},
 		{s.stranger, "GET", "/account", 403, s.bearer(), ""},
 		{s.stranger, "HEAD", "/account", 403, s.bearer(), ""},
-		{s.person, "GET", "/account/profile", 200, page, ""},
+		{s.person, "GET", "/account/profile?done=saved", 200, page, ""},
 		{s.person, "HEAD", "/account/password", 200, page, ""},
 		{s.person, "GET", "/account/none", 404, page, ""},
 		{s.person, "HEAD", "/account/none", 404, page, ""},
@@ -187,7 +187,7 @@ func (s *describedSite) askOrganizations() {
 	acme, other := s.own("Acme", "alice@example.com", "admin"), s.own("Other", "alice@example.com", "member")
 	s.askAuth([]call{
 		{s.person, "GET", "/organization", 200, script, ""},
-		{s.person, "GET", "/organization", 200, page, ""},
+		{s.person, "GET", "/organization?from=0&done=left", 200, page, ""},
 		{s.person, "HEAD", "/organization", 200, nil, ""},
 		{s.stranger, "GET", "/organization", 401, script, ""},
 		{s.stranger, "HEAD", "/organization", 401, nil, ""},
@@ -200,6 +200,7 @@ func (s *describedSite) askOrganizations() {
 		{s.person, "POST", "/organization", 400, form, ""},
 		{s.person, "POST", "/organization", 404, form, "organization=none"},
 		{s.person, "POST", "/organization", 409, form, "leave=" + acme.ID},
+		{s.person, "POST", "/organization", 422, formOfPage, "leave=" + acme.ID},
 		{s.person, "POST", "/organization", 200, form, "organization=" + acme.ID},
 		{s.person, "POST", "/organization", 303, formOfPage, "leave=" + other.ID},
 		{s.person, "POST", "/organization", 403, fromOther, "leave=" + acme.ID},
@@ -209,7 +210,7 @@ func (s *describedSite) askOrganizations() {
 		{s.person, "GET", "/user", 200, script, ""},
 
 		{s.person, "GET", "/organization/members?after=0", 200, script, ""},
-		{s.person, "GET", "/organization/members", 200, page, ""},
+		{s.person, "GET", "/organization/members?done=sent", 200, page, ""},
 		{s.person, "HEAD", "/organization/members", 200, nil, ""},
 		{s.stranger, "GET", "/organization/members", 401, script, ""},
 		{s.stranger, "HEAD", "/organization/members", 401, nil, ""},
@@ -283,7 +284,8 @@ func (s *describedSite) askGateway() {
 		{s.stranger, "GET", "/check", 302, s.asks("/reports", "Accept", "text/html"), ""},
 		{s.person, "GET", "/check?group=admins&any_group=admins&any_group=editors", 200, s.asks("/reports"), ""},
 		{s.person, "GET", "/check?group=nobody", 403, s.asks("/reports"), ""},
-		{s.person, "GET", "/check?scope=openid", 200, s.asks("/reports"), ""},
+		{s.person, "GET", "/check?scope=openid&max_age=36000", 200, s.asks("/reports"), ""},
+		{s.person, "GET", "/check?acr=urn:cognito:loa:1", 200, s.asks("/reports"), ""},
 		{s.person, "GET", "/check?role=none&any_role=none", 403, s.asks("/reports"), ""},
 		{s.stranger, "GET", "/.well-known/jwks.json", 200, nil, ""},
 	}...)
