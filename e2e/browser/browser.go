@@ -19,6 +19,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"github.com/codegrant/codegrant/internal/testenv"
 )
@@ -103,8 +104,38 @@ func (b *Browser) Open(url string) {
 // field holds.
 func (b *Browser) Fill(selector, text string) {
 	b.t.Helper()
-	field := chromedp.CSS(selector)
-	b.Do("fill "+selector, chromedp.Clear(field), chromedp.SendKeys(field, text))
+	// chromedp's own Clear and SendKeys are not used: the second reads a node's attributes
+	// while an event of the page may change them, which is a data race (0.23.0), and the
+	// first changes an attribute, which is not what the field holds after somebody typed.
+	b.focus(selector)
+	if text == "" {
+		text = kb.Delete
+	}
+	b.Do("fill "+selector, chromedp.KeyEvent(text))
+}
+
+// focus waits until the first element that a CSS selector names is visible, and puts the focus
+// there, with all that it holds selected.
+func (b *Browser) focus(selector string) {
+	b.t.Helper()
+	name := strconv.Quote(selector)
+	script := "(() => { const e = document.querySelector(" + name + "); if (!e || document.readyState === 'loading' || !e.getClientRects().length) return false; e.focus(); e.select?.(); return document.activeElement === e })()"
+	ctx, cancel := context.WithTimeout(b.tab, patience)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		// An error is that of a page that is being replaced: its successor is asked.
+		if focused, err := chromedp.Run(ctx, chromedp.Evaluate[bool](script)); err == nil && focused {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			b.Screenshot("failed to focus " + selector)
+			b.t.Fatalf("focus %s: the page has no such element that is visible", selector)
+		}
+	}
 }
 
 // Click clicks on the first visible element that a CSS selector names. It does not
@@ -235,6 +266,13 @@ func (b *Browser) Theme(theme string) {
 func (b *Browser) Eval(script string) string {
 	b.t.Helper()
 	return run(b, "run a script", chromedp.Evaluate[string](script, chromedp.EvalAwaitPromise))
+}
+
+// PressIn types keys, such as Enter, in the field that a CSS selector names.
+func (b *Browser) PressIn(selector, keys string) {
+	b.t.Helper()
+	b.focus(selector)
+	b.Press(keys)
 }
 
 // Press types keys, such as a tab, wherever the focus is.
