@@ -70,6 +70,13 @@ type PoolSeed struct {
 	Users           []UserSeed           `yaml:"users"`
 	ResourceServers []ResourceServerSeed `yaml:"resource_servers"`
 	Triggers        TriggersSeed         `yaml:"triggers"`
+
+	// Configuration is what codegrant pool export writes of a pool, in the words of
+	// Cognito's API: it says more than the fields above, and takes their place. App clients
+	// of it are those in Clients, by their names.
+	Configuration map[string]any `yaml:"configuration"`
+	// Password is that of users who have none here and can have one.
+	Password string `yaml:"password"`
 }
 
 // RegistrationSeed is who may register clients (RFC 7591), and for what.
@@ -135,6 +142,9 @@ type UserSeed struct {
 	// it is asked for at each sign-in, and not only where the app asks for a level.
 	Authenticator       string `yaml:"authenticator"`
 	AuthenticatorAlways bool   `yaml:"authenticator_always"`
+	// Codes are sent as second factors: SMS_MFA and EMAIL_OTP, of which the first is
+	// preferred where there is no authenticator app that is asked for always.
+	Codes []string `yaml:"codes"`
 }
 
 // ResourceServerSeed defines scopes of the form identifier/scope.
@@ -161,16 +171,19 @@ func ParseSeed(b []byte) (Seed, error) {
 func (s Seed) addUsers(st *state.State) error {
 	var faults []error
 	for _, p := range s.Pools {
+		if configuration, err := p.configuration(); err != nil {
+			return err
+		} else if err := configuration.Configure(st, p.ID); err != nil {
+			return fmt.Errorf("seed: pool %q: configuration: %w", p.ID, err)
+		}
 		for _, u := range p.Users {
-			if _, err := st.CreateUser(p.ID, u.userOf(p)); err != nil {
+			made, err := st.CreateUser(p.ID, u.userOf(p))
+			if err != nil {
 				faults = append(faults, fmt.Errorf("seed: pool %q: user %q: %w", p.ID, or(u.Username, u.Email), err))
 				continue
 			}
-			if u.Authenticator == "" {
-				continue
-			}
-			if err := st.AddToken(p.ID, or(u.Username, u.Email), authenticatorKey(u.Authenticator), u.AuthenticatorAlways); err != nil {
-				faults = append(faults, fmt.Errorf("seed: pool %q: user %q: authenticator: %w", p.ID, or(u.Username, u.Email), err))
+			if err := u.addFactors(st, p.ID, made.Username); err != nil {
+				faults = append(faults, fmt.Errorf("seed: pool %q: user %q: %w", p.ID, or(u.Username, u.Email), err))
 			}
 		}
 	}
@@ -270,6 +283,13 @@ func (s Seed) pools() ([]*state.Pool, error) {
 		if err := ps.StepUp.check(); err != nil {
 			fault("%s: %w", where, err)
 		}
+		configuration, err := ps.configuration()
+		if err == nil && ps.Configuration != nil {
+			p.Settings, err = configuration.Settings()
+		}
+		if err != nil {
+			fault("%s: %w", where, err)
+		}
 		if !slices.Contains([]string{"", state.MFAOff, state.MFAOptional, state.MFARequired}, ps.MFA) {
 			fault("%s: mfa is OFF, OPTIONAL or ON, not %q", where, ps.MFA)
 		}
@@ -307,11 +327,16 @@ func (s Seed) pools() ([]*state.Pool, error) {
 			if !slices.Contains(statuses, us.Status) {
 				fault("%s: user %q: %q is not a status of Cognito's", where, or(us.Username, us.Email), us.Status)
 			}
+			for _, code := range us.Codes {
+				if code != state.SMSMFA && code != state.EmailMFA {
+					fault("%s: user %q: codes are SMS_MFA and EMAIL_OTP, not %q", where, or(us.Username, us.Email), code)
+				}
+			}
 			if us.Username == "" && us.Email == "" {
 				fault("%s: a user has neither username nor email", where)
 			}
 			for _, g := range us.Groups {
-				if !slices.ContainsFunc(ps.Groups, func(gs GroupSeed) bool { return gs.Name == g }) {
+				if _, configured := configuration.Groups[g]; !configured && !slices.ContainsFunc(ps.Groups, func(gs GroupSeed) bool { return gs.Name == g }) {
 					fault("%s: user %q: there is no group %q", where, or(us.Username, us.Email), g)
 				}
 			}
@@ -423,6 +448,9 @@ func (u UserSeed) user() state.NewUser {
 // pool without a file, started again, has the people that an app's database knows.
 func (u UserSeed) userOf(p PoolSeed) state.NewUser {
 	n, name := u.user(), or(u.Username, u.Email)
+	if n.Password == "" && u.Status != state.ExternalProvider {
+		n.Password = p.Password
+	}
 	if !p.CaseSensitive {
 		name = strings.ToLower(name)
 	}

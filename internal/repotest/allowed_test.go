@@ -450,7 +450,15 @@ var allowed = map[string]map[string]string{
 		"internal/settings":               "which tables a replica has",
 		"replica/sqlreplica":              "the dialect of the database",
 	},
+	"cmd/codegrant/internal/poolcopy": {
+		"backup":                       "people in a file",
+		"cmd/codegrant/internal/parts": "the replica of a configuration, and keys of backups",
+		"directory":                    "people of a pool, page by page",
+		"github.com/aws/aws-sdk-go-v2": "second factors of people",
+		"replica":                      "people of a replica",
+	},
 	"cmd/codegrant/internal/poolfile": {
+		"cmd/codegrant/internal/poolcopy": "a pool as the seed of a local pool",
 		"cmd/codegrant/internal/parts":    "settings of AWS's tools",
 		"cmd/codegrant/internal/terminal": "where it speaks",
 		"github.com/aws/aws-sdk-go-v2":    "the API of Cognito, whose names the file has",

@@ -54,7 +54,9 @@ func (s *State) draft(p *Pool, n NewUser) (*User, error) {
 		attributes["sub"] = newID()
 	}
 	username := n.Username
-	if p.EmailAsUsername {
+	if n.Status == ExternalProvider {
+		// Named after the provider, in every pool.
+	} else if p.EmailAsUsername {
 		if err := p.address(username, attributes); err != nil {
 			return nil, err
 		}

@@ -66,6 +66,10 @@ The configuration of any pool, at AWS or here, as a file (see --help of each):
   codegrant pool diff --pool-id eu-west-1_Ab12Cd34E --file pool-config.yaml
   codegrant pool apply --pool-id eu-west-1_Ab12Cd34E --file pool-config.yaml --yes
 
+A copy of a pool for development, with people whom nobody can recognize:
+  codegrant pool export --pool-id eu-west-1_Ab12Cd34E --people anonymized --to shop.yaml
+  codegrant pool --seed shop.yaml
+
 With --as-aws, programs reach cognito-idp.<region>.amazonaws.com,
 issuer-cognito-idp.<region>…, secretsmanager.<region>… and
 <prefix>.auth.<region>.amazoncognito.com here, and tokens have Amazon's own issuer.

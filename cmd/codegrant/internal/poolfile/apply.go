@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 )
 
@@ -136,16 +135,9 @@ func setProvider(ctx context.Context, api *cip.Client, id, name string, have, al
 }
 
 func clientID(ctx context.Context, api *cip.Client, id, name string) (string, error) {
-	for pages := cip.NewListUserPoolClientsPaginator(api, &cip.ListUserPoolClientsInput{UserPoolId: &id}); pages.HasMorePages(); {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return "", err
-		}
-		for _, c := range page.UserPoolClients {
-			if aws.ToString(c.ClientName) == name {
-				return aws.ToString(c.ClientId), nil
-			}
-		}
+	ids, err := clientIDs(ctx, api, id)
+	if err != nil || ids[name] != "" {
+		return ids[name], err
 	}
 	return "", fmt.Errorf("it is gone")
 }

@@ -72,10 +72,25 @@ func readFile(path string) (*File, error) {
 type Export struct {
 	at
 	JSON bool `name:"json" help:"Print JSON."`
+
+	People   string   `enum:",anonymized" default:"" placeholder:"anonymized" help:"Write the seed of a local pool to --to, with people of the same shapes whom nobody can recognize."`
+	To       string   `env:"-" type:"path" placeholder:"FILE" help:"With --people: the seed, for codegrant pool --seed. The file must not exist."`
+	Limit    int      `env:"-" default:"10000" help:"With --people: so many people at most; 0: all."`
+	Factors  bool     `name:"second-factors" env:"-" help:"With --people: also ask the pool for the second factors of each person. Amazon counts people who are asked for as active in this month."`
+	Replica  string   `env:"-" type:"path" placeholder:"FILE" help:"With --people: read people from the replica of this configuration, such as codegrant.yaml."`
+	Backup   string   `env:"-" type:"path" placeholder:"FILE" help:"With --people: read people from this file of codegrant backup. Needs --identity."`
+	Identity []string `env:"-" type:"path" placeholder:"FILE" help:"File with the secret key that opens the backup."`
+	File     string   `env:"-" type:"path" placeholder:"FILE" help:"With --people: take the configuration from this file of an earlier export, and not from the pool."`
 }
 
 // Run prints a pool.
 func (c Export) Run(ctx context.Context, out *terminal.Streams) error {
+	if c.People != "" {
+		return c.people(ctx, out)
+	}
+	if c.To != "" || c.Replica != "" || c.Backup != "" || c.File != "" || c.Factors {
+		return errors.New("--to, --second-factors, --replica, --backup and --file need --people anonymized")
+	}
 	_, f, err := c.read(ctx)
 	if err != nil {
 		return err
