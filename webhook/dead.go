@@ -42,7 +42,7 @@ func (q *Queue) Dead(ctx context.Context, query DeadQuery) ([]Delivery, error) {
 	if limit <= 0 {
 		limit = 100
 	}
-	all, err := q.list(ctx, "SELECT "+deliveryColumns+" FROM codegrant_webhooks d"+condition+" ORDER BY d.id LIMIT "+strconv.Itoa(limit), false, args...)
+	all, err := q.list(ctx, "SELECT "+deliveryColumns+" FROM codegrant_webhooks d"+condition+" ORDER BY d.id LIMIT "+strconv.Itoa(limit), args...)
 	if err != nil {
 		return nil, fmt.Errorf("list webhooks that were given up: %w", err)
 	}

@@ -13,6 +13,8 @@
 //   - A change that somebody else's transaction makes becomes messages in that transaction.
 //   - Each receiver gets the messages about one person in order. The next is sent when the
 //     one before was accepted or given up.
+//   - Refusals have no order and little room, because strangers can cause any number of
+//     them. Each receiver gets one at a time, beside the others: see [MaxRefusals].
 //   - If a message is not accepted, it is sent again for two days, with growing pauses.
 //     Then it is kept for an operator: see [Queue.Dead] and [Queue.Resend].
 //

@@ -83,7 +83,7 @@ func TestS752_WhereMessagesGo(t *testing.T) {
 	defer server.Close()
 	port := server.URL[strings.LastIndexByte(server.URL, ':'):]
 	try := func(url string, private bool) outcome {
-		to := newTarget(Endpoint{Name: "crm", URL: url, Secrets: []Secret{key}, Private: private})
+		to := newTarget(Endpoint{Name: "crm", URL: url, Secrets: []Secret{key}, Private: private}, nil)
 		return to.post(t.Context(), &Delivery{Message: "msg_1", body: []byte("{}")}, time.Now())
 	}
 	for _, url := range []string{"https://0.0.0.0" + port, "https://[::ffff:127.0.0.1]" + port, "https://10.255.255.1" + port, "https://169.254.169.254/", "https://100.64.0.1/", "https://[fd00::1]/"} {

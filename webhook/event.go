@@ -2,12 +2,10 @@ package webhook
 
 import (
 	"context"
-	"crypto/rand"
 	"database/sql"
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -34,10 +32,14 @@ const (
 
 // Event is what happened to something else than a person of the replica.
 type Event struct {
+	// ID names the event. If several processes tell of one event, or one tells again because it
+	// does not know whether the first time counted, the messages have the same id. Where it is
+	// empty, each event is another one.
+	ID   string
 	Kind string // one of the kinds, but for People
 	Type string
-	// Issuer and Subject say whom it is about, if it is a person; messages about one come in order.
-	// Where Issuer is empty, Subject is the id of something else, or nothing.
+	// Issuer and Subject say whom it is about, if it is a person. Where Issuer is empty, Subject
+	// is the id of something else, or nothing. Messages about one come in order, but for refusals.
 	Issuer, Subject string
 	At              time.Time
 	Data            any // becomes JSON
@@ -60,43 +62,60 @@ func (e Endpoint) gets(kind string) bool {
 }
 
 // Tell queues messages about events, for the endpoints that get their kinds, in a transaction of
-// the caller's: they are sent once it is committed, and never if it is not.
+// the caller's: they are sent once it is committed, and never if it is not. Refusals that find no
+// room are left out: see [MaxRefusals].
 func (q *Queue) Tell(ctx context.Context, tx *sql.Tx, endpoints []Endpoint, events ...Event) error {
+	_, err := q.tell(ctx, tx, endpoints, events)
+	return err
+}
+
+func (q *Queue) tell(ctx context.Context, tx *sql.Tx, endpoints []Endpoint, events []Event) (dropped int, err error) {
 	var all []Delivery
 	for _, event := range events {
-		d := Delivery{Message: "msg_" + strings.ToLower(rand.Text()), Type: event.Type, Issuer: event.Issuer, Subject: event.Subject, Created: event.At}
+		d := Delivery{Message: newID(), Type: event.Type, Issuer: event.Issuer, Subject: event.Subject, Created: event.At, person: personOf(event.Issuer, event.Subject)}
+		if event.ID != "" {
+			d.Message = idOf(event.ID)
+		}
+		if event.Kind == Refusals {
+			d.apart()
+		}
 		for _, e := range endpoints {
 			if !e.gets(event.Kind) {
 				continue
 			}
 			if d.body == nil {
-				var err error
 				if d.body, err = json.Marshal(envelope{event.Type, event.At.UTC(), event.Data}); err != nil {
-					return fmt.Errorf("tell of an event: %w", err)
+					return 0, fmt.Errorf("tell of an event: %w", err)
 				}
 			}
 			d.Endpoint = e.Name
 			all = append(all, d)
 		}
 	}
-	if err := q.add(ctx, tx, all); err != nil {
-		return fmt.Errorf("tell of an event: %w", err)
+	all, dropped, err = q.fitting(ctx, tx, all)
+	if err == nil {
+		err = q.add(ctx, tx, all)
 	}
-	return nil
+	if err != nil {
+		return 0, fmt.Errorf("tell of an event: %w", err)
+	}
+	return dropped, nil
 }
 
-// Post is Tell in a transaction of its own, for events that have none.
-func (q *Queue) Post(ctx context.Context, endpoints []Endpoint, events ...Event) error {
+// Post is Tell in a transaction of its own, for events that have none. It says how many messages
+// about refusals found no room. After an error, the events may have been told: give them an ID and
+// post them again.
+func (q *Queue) Post(ctx context.Context, endpoints []Endpoint, events ...Event) (dropped int, err error) {
 	tx, err := q.db.BeginTx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("tell of an event: %w", err)
+		return 0, fmt.Errorf("tell of an event: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
-	if err := q.Tell(ctx, tx, endpoints, events...); err != nil {
-		return err
+	if dropped, err = q.tell(ctx, tx, endpoints, events); err != nil {
+		return 0, err
 	}
 	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("tell of an event: %w", err)
+		return 0, fmt.Errorf("tell of an event: %w", err)
 	}
-	return nil
+	return dropped, nil
 }

@@ -68,16 +68,16 @@ func TestS727_ToldInTheTransaction(t *testing.T) {
 		if second, err := r.queue.next(t.Context(), "orgs", "b", at, at.Add(time.Minute)); err != nil || second == nil || second.Type != "organization.renamed" {
 			t.Errorf("%+v, %v", second, err)
 		}
-		if err := r.queue.Post(t.Context(), to, event(Refusals, TypeRequestRefused, "x")); err != nil {
+		if _, err := r.queue.Post(t.Context(), to, event(Refusals, TypeRequestRefused, "x")); err != nil {
 			t.Error(err)
 		}
-		if err := r.queue.Post(t.Context(), to, event(Sessions, TypeSessionEnded, "y")); err != nil {
+		if _, err := r.queue.Post(t.Context(), to, event(Sessions, TypeSessionEnded, "y")); err != nil {
 			t.Error(err)
 		}
 		if waiting, _ := r.size(t, "both"); waiting != 4 {
 			t.Errorf("%d wait", waiting)
 		}
-		if err := r.queue.Post(t.Context(), to, Event{Kind: Sessions, Data: make(chan int)}); err == nil {
+		if _, err := r.queue.Post(t.Context(), to, Event{Kind: Sessions, Data: make(chan int)}); err == nil {
 			t.Error("what is no JSON becomes a message")
 		}
 		if !Wanted(to, People) || !Wanted(to, Organizations) || Wanted(to, Refusals) || Wanted(to[1:], People) {

@@ -3,6 +3,7 @@ package webhook
 import (
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base32"
 	"encoding/hex"
 	"encoding/json"
 	"strings"
@@ -57,21 +58,31 @@ type Delivery struct {
 	Failure  string    // of the last attempt; empty: there was none
 	Died     time.Time // when it was given up; zero: it is still to be sent
 
-	body  []byte
-	claim string
+	person string // messages with the same one come in order
+	body   []byte
+	claim  string
 }
 
-// person is the same for all messages about one person.
-func (d *Delivery) person() string {
-	sum := sha256.Sum256([]byte(d.Issuer + "\x00" + d.Subject))
+// personOf is the same for all messages about one person.
+func personOf(issuer, subject string) string {
+	sum := sha256.Sum256([]byte(issuer + "\x00" + subject))
 	return hex.EncodeToString(sum[:])
+}
+
+// newID is the id of a message about something that happens once.
+func newID() string { return "msg_" + strings.ToLower(rand.Text()) }
+
+// idOf is the id of a message about an event of that name, whoever tells of it and how often.
+func idOf(event string) string {
+	sum := sha256.Sum256([]byte(event))
+	return "msg_" + strings.ToLower(base32.StdEncoding.EncodeToString(sum[:])[:26])
 }
 
 // deliveries are what becomes of entries of the outbox.
 func deliveries(endpoints []Endpoint, entries []sqlreplica.Entry, now time.Time) (all []Delivery, err error) {
 	for _, entry := range entries {
 		var body []byte
-		id := "msg_" + strings.ToLower(rand.Text())
+		id, u := newID(), entry.Record.User
 		for _, e := range endpoints {
 			if !e.hears(entry.Record) {
 				continue
@@ -83,7 +94,7 @@ func deliveries(endpoints []Endpoint, entries []sqlreplica.Entry, now time.Time)
 			}
 			all = append(all, Delivery{
 				Endpoint: e.Name, Message: id, Type: typeOf(entry.Record),
-				Issuer: entry.Record.User.Issuer, Subject: entry.Record.User.Subject, Created: now, body: body,
+				Issuer: u.Issuer, Subject: u.Subject, Created: now, person: personOf(u.Issuer, u.Subject), body: body,
 			})
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -131,76 +132,23 @@ func (q *Queue) exec(ctx context.Context, statement string, args ...any) (int64,
 
 // add puts messages into the table, in a transaction of somebody else's.
 func (q *Queue) add(ctx context.Context, tx *sql.Tx, all []Delivery) error {
-	insert := q.sql("INSERT INTO codegrant_webhooks (endpoint, person, message, type, issuer, subject, body, created, attempts, due, held_until, claim, failure, died) " +
-		"VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, 0, '', '', 0)")
-	for _, d := range all {
-		at := d.Created.UnixMilli()
-		if _, err := tx.ExecContext(ctx, insert, d.Endpoint, d.person(), d.Message, d.Type, d.Issuer, d.Subject, string(d.body), at, at); err != nil {
+	const columns = "INSERT INTO codegrant_webhooks (endpoint, person, message, type, issuer, subject, body, created, attempts, due, held_until, claim, failure, died) VALUES "
+	const row = "(?, ?, ?, ?, ?, ?, ?, ?, 0, ?, 0, '', '', 0)"
+	for some := range slices.Chunk(all, atOneTime) {
+		var args []any
+		for _, d := range some {
+			at := d.Created.UnixMilli()
+			args = append(args, d.Endpoint, d.person, d.Message, d.Type, d.Issuer, d.Subject, string(d.body), at, at)
+		}
+		if _, err := tx.ExecContext(ctx, q.sql(columns+strings.Repeat(row+", ", len(some)-1)+row), args...); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-const deliveryColumns = "d.id, d.endpoint, d.message, d.type, d.issuer, d.subject, d.created, d.attempts, d.failure, d.died"
-
-func (d *Delivery) scan(rows *sql.Rows, more ...any) error {
-	var created, died int64
-	err := rows.Scan(append([]any{&d.ID, &d.Endpoint, &d.Message, &d.Type, &d.Issuer, &d.Subject, &created, &d.Attempts, &d.Failure, &died}, more...)...)
-	d.Created = time.UnixMilli(created).UTC()
-	if died != 0 {
-		d.Died = time.UnixMilli(died).UTC()
-	}
-	return err
-}
-
-// candidates is how many a process looks at for one that no other process takes meanwhile.
-const candidates = 8
-
-// next takes hold of a message that is due, until a time, and returns nil where there is
-// none. It is the first of its person.
-func (q *Queue) next(ctx context.Context, endpoint, claim string, now, until time.Time) (*Delivery, error) {
-	found, err := q.list(ctx, "SELECT "+deliveryColumns+", d.body FROM codegrant_webhooks d "+
-		"WHERE d.endpoint = ? AND d.died = 0 AND d.due <= ? AND d.held_until <= ? AND NOT EXISTS ("+
-		"SELECT 1 FROM codegrant_webhooks e WHERE e.endpoint = d.endpoint AND e.died = 0 AND e.person = d.person AND e.id < d.id) "+
-		"ORDER BY d.due, d.id LIMIT "+strconv.Itoa(candidates), true, endpoint, now.UnixMilli(), now.UnixMilli())
-	if err != nil {
-		return nil, fmt.Errorf("look for webhooks that are due: %w", err)
-	}
-	for i := range found {
-		d := &found[i]
-		n, err := q.exec(ctx, "UPDATE codegrant_webhooks SET held_until = ?, claim = ? WHERE id = ? AND died = 0 AND due <= ? AND held_until <= ?",
-			until.UnixMilli(), claim, d.ID, now.UnixMilli(), now.UnixMilli())
-		if err != nil {
-			return nil, fmt.Errorf("take a webhook: %w", err)
-		}
-		if n == 1 {
-			d.claim = claim
-			return d, nil
-		}
-	}
-	return nil, nil
-}
-
-func (q *Queue) list(ctx context.Context, statement string, bodies bool, args ...any) (all []Delivery, err error) {
-	rows, err := q.db.QueryContext(ctx, q.sql(statement), args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var d Delivery
-		var more []any
-		if bodies {
-			more = append(more, &d.body)
-		}
-		if err := d.scan(rows, more...); err != nil {
-			return nil, err
-		}
-		all = append(all, d)
-	}
-	return all, rows.Err()
-}
+// atOneTime is how many rows a statement adds.
+const atOneTime = 50
 
 // taken removes a message that its receiver has, if nobody else holds it meanwhile.
 func (q *Queue) taken(ctx context.Context, d *Delivery) error {
@@ -211,18 +159,11 @@ func (q *Queue) taken(ctx context.Context, d *Delivery) error {
 // later has a message, and those of the same person after it, wait.
 func (q *Queue) later(ctx context.Context, d *Delivery, due time.Time, failure string) error {
 	if _, err := q.exec(ctx, "UPDATE codegrant_webhooks SET due = ? WHERE endpoint = ? AND died = 0 AND person = ? AND due < ?",
-		due.UnixMilli(), d.Endpoint, d.person(), due.UnixMilli()); err != nil {
+		due.UnixMilli(), d.Endpoint, d.person, due.UnixMilli()); err != nil {
 		return err
 	}
 	_, err := q.exec(ctx, "UPDATE codegrant_webhooks SET held_until = 0, claim = '', due = ?, attempts = ?, failure = ? WHERE id = ? AND claim = ?",
 		due.UnixMilli(), d.Attempts, failure, d.ID, d.claim)
-	return err
-}
-
-// giveUp keeps a message apart.
-func (q *Queue) giveUp(ctx context.Context, d *Delivery, now time.Time, failure string) error {
-	_, err := q.exec(ctx, "UPDATE codegrant_webhooks SET held_until = 0, claim = '', attempts = ?, failure = ?, died = ? WHERE id = ? AND claim = ?",
-		d.Attempts, failure, now.UnixMilli(), d.ID, d.claim)
 	return err
 }
 

@@ -87,7 +87,14 @@ var usual = pace{
 // target is an endpoint as a sender sees it.
 type target struct {
 	Endpoint
-	client *http.Client
+	client            *http.Client
+	ordered, refusals *lane
+}
+
+// lane is a way to an endpoint that no other message can block.
+type lane struct {
+	atOnce int
+	next   func(ctx context.Context, endpoint, claim string, now, until time.Time) (*Delivery, error)
 	more   chan struct{} // there may be something to send
 
 	mu     sync.Mutex
@@ -96,9 +103,14 @@ type target struct {
 }
 
 const (
-	atOnce    = 4 // messages to one endpoint, of a process
+	atOnce    = 4 // messages to one endpoint, of a process, beside one refusal
 	atATime   = 100
 	graceTime = 10 * time.Second
+
+	// How long the database may take. What it does not answer is asked again.
+	lookTime  = 10 * time.Second
+	writeTime = 10 * time.Second
+	takeTime  = time.Minute
 )
 
 // NewSender returns a sender. It does not touch the database. The error names every fault
@@ -121,16 +133,21 @@ func NewSender(config Config) (*Sender, error) {
 			faults = append(faults, fmt.Errorf("configure webhook %q: there are two of this name", e.Name))
 		}
 		names[e.Name] = true
-		s.targets = append(s.targets, newTarget(e))
+		s.targets = append(s.targets, newTarget(e, config.Queue))
 	}
 	return s, errors.Join(faults...)
 }
 
-func newTarget(e Endpoint) *target {
-	return &target{Endpoint: e, more: make(chan struct{}, 1), client: &http.Client{
-		Transport:     transport(e),
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+func newTarget(e Endpoint, q *Queue) *target {
+	return &target{
+		Endpoint: e,
+		client: &http.Client{
+			Transport:     transport(e),
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		ordered:  &lane{atOnce: atOnce, next: q.next, more: make(chan struct{}, 1)},
+		refusals: &lane{atOnce: 1, next: q.nextRefusal, more: make(chan struct{}, 1)},
+	}
 }
 
 // Run sends until the context ends. Then it finishes what it has begun, for ten seconds at
@@ -149,7 +166,8 @@ func (s *Sender) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	all.Go(func() { s.empty(ctx) })
 	for _, t := range s.targets {
-		all.Go(func() { s.send(ctx, finish, t) })
+		all.Go(func() { s.send(ctx, finish, t, t.ordered) })
+		all.Go(func() { s.send(ctx, finish, t, t.refusals) })
 	}
 	all.Wait()
 	for _, t := range s.targets {
@@ -178,6 +196,8 @@ func (s *Sender) empty(ctx context.Context) {
 
 // take has some changes become messages.
 func (s *Sender) take(ctx context.Context) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, takeTime)
+	defer cancel()
 	now := time.Now()
 	n, err := s.Outbox.Outbox(ctx, atATime, func(ctx context.Context, tx *sql.Tx, entries []sqlreplica.Entry) error {
 		all, err := deliveries(s.Endpoints, entries, now)
@@ -188,57 +208,60 @@ func (s *Sender) take(ctx context.Context) (int, error) {
 	})
 	if n > 0 {
 		for _, t := range s.targets {
-			t.wake()
+			t.ordered.wake()
 		}
 	}
 	return n, err
 }
 
-// send sends messages to one endpoint, some at once, until the context ends.
-func (s *Sender) send(ctx, finish context.Context, t *target) {
+// send sends the messages of a lane, some at once, until the context ends.
+func (s *Sender) send(ctx, finish context.Context, t *target, l *lane) {
 	var tries sync.WaitGroup
 	defer tries.Wait()
-	slots := make(chan struct{}, atOnce)
+	slots := make(chan struct{}, l.atOnce)
 	for {
 		select {
 		case slots <- struct{}{}:
 		case <-ctx.Done():
 			return
 		}
-		d := s.next(ctx, t)
+		d := s.next(ctx, t, l)
 		if d == nil {
 			<-slots
 			continue
 		}
 		tries.Go(func() {
-			s.try(finish, t, d)
+			s.try(finish, t, l, d)
 			<-slots
-			t.wake() // the next one about the same person may go
+			l.wake() // the next one about the same person may go
 		})
 	}
 }
 
 // next takes hold of a message that is due, or waits a while and returns nil.
-func (s *Sender) next(ctx context.Context, t *target) *Delivery {
-	if wait := time.Until(t.free()); wait > 0 {
+func (s *Sender) next(ctx context.Context, t *target, l *lane) *Delivery {
+	if wait := time.Until(l.free()); wait > 0 {
 		rest(ctx, wait, nil)
 		return nil
 	}
 	now := time.Now()
-	d, err := s.Queue.next(ctx, t.Name, s.claim+rand16(), now, now.Add(s.pace.held))
+	look, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	d, err := l.next(look, t.Name, s.claim+rand16(), now, now.Add(s.pace.held))
 	switch {
 	case err != nil && ctx.Err() == nil:
 		s.Logger.Warn("webhooks cannot be looked at", slog.String("endpoint", t.Name), slog.Any("error", err))
 		rest(ctx, spread(s.pace.lastWait/4), nil)
+		return nil
 	case d == nil:
-		rest(ctx, s.pace.pause, t.more)
+		rest(ctx, s.pace.pause, l.more)
 	}
 	return d
 }
 
 // try sends a message, and writes down what came of it. Where that cannot be written, the
 // message is sent again when nobody holds it any more.
-func (s *Sender) try(ctx context.Context, t *target, d *Delivery) {
+func (s *Sender) try(ctx context.Context, t *target, l *lane, d *Delivery) {
 	began := time.Now()
 	o := t.post(ctx, d, began)
 	if ctx.Err() != nil { // we hung up: that is no failure of the receiver's
@@ -251,24 +274,26 @@ func (s *Sender) try(ctx context.Context, t *target, d *Delivery) {
 	}
 	d.Attempts++
 	now := time.Now()
-	t.heard(o, now, s.pace)
-	result, write := Sent, func() error { return s.Queue.taken(ctx, d) }
+	l.heard(o, now, s.pace)
+	result, write := Sent, func(ctx context.Context) error { return s.Queue.taken(ctx, d) }
 	attributes := []any{slog.String("endpoint", t.Name), slog.String("message", d.Message), slog.Int("attempts", d.Attempts), slog.String("reason", o.failure)}
 	switch {
 	case o.failure == "":
 	case o.gone || d.Attempts > len(s.pace.schedule):
-		result, write = Dead, func() error { return s.Queue.giveUp(ctx, d, now, o.failure) }
+		result, write = Dead, func(ctx context.Context) error { return s.Queue.giveUp(ctx, d, now, o.failure) }
 		s.Logger.Error("webhook given up; codegrant webhooks resend sends it again", attributes...)
 	default:
 		due := now.Add(max(spread(s.pace.schedule[d.Attempts-1]), o.wait))
-		result, write = Failed, func() error { return s.Queue.later(ctx, d, due, o.failure) }
+		result, write = Failed, func(ctx context.Context) error { return s.Queue.later(ctx, d, due, o.failure) }
 		s.Logger.Warn("webhook not taken", append(attributes, slog.Time("again", due))...)
 	}
 	if s.Tried != nil {
 		s.Tried(Try{t.Name, result, now.Sub(began)})
 	}
 	for n := 1; ; n++ {
-		err := write()
+		short, cancel := context.WithTimeout(ctx, writeTime)
+		err := write(short)
+		cancel()
 		if err == nil {
 			return
 		}
@@ -281,31 +306,31 @@ func (s *Sender) try(ctx context.Context, t *target, d *Delivery) {
 }
 
 // wake has whoever waits for something to send look.
-func (t *target) wake() {
+func (l *lane) wake() {
 	select {
-	case t.more <- struct{}{}:
+	case l.more <- struct{}{}:
 	default:
 	}
 }
 
 // free is when the next message may be sent.
-func (t *target) free() time.Time {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.until
+func (l *lane) free() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.until
 }
 
 // heard has an endpoint that does not answer left alone for a while: one that is down is
-// not asked once for each message.
-func (t *target) heard(o outcome, now time.Time, p pace) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+// not asked once for each message. One that has enough of refusals still gets the others.
+func (l *lane) heard(o outcome, now time.Time, p pace) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if !o.away {
-		t.failed, t.until = 0, time.Time{}
+		l.failed, l.until = 0, time.Time{}
 		return
 	}
-	t.failed++
-	t.until = now.Add(max(spread(p.grown(t.failed)), o.wait))
+	l.failed++
+	l.until = now.Add(max(spread(p.grown(l.failed)), o.wait))
 }
 
 // grown is how long to wait after so many failures.

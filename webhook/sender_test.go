@@ -133,7 +133,7 @@ func TestS750_NothingIsLost(t *testing.T) {
 									if err != nil || d == nil {
 										rest(life, time.Millisecond, nil)
 									} else if !chance(10) {
-										s.try(life, to, d)
+										s.try(life, to, to.ordered, d)
 									}
 								}
 							})
@@ -375,7 +375,7 @@ func TestStopping(t *testing.T) {
 // failure that is stored.
 func TestS752_FailuresTellNoURL(t *testing.T) {
 	_, key := secret(t)
-	to := newTarget(Endpoint{Name: "crm", URL: "https://user:hidden@crm.example.com/hidden?token=hidden", Secrets: []Secret{key}})
+	to := newTarget(Endpoint{Name: "crm", URL: "https://user:hidden@crm.example.com/hidden?token=hidden", Secrets: []Secret{key}}, nil)
 	to.client.Transport = fails{errors.New("connection refused")}
 	o := to.post(t.Context(), &Delivery{Message: "msg_1", body: []byte("{}")}, time.Now())
 	if o.failure == "" || strings.Contains(o.failure, "hidden") || !o.away {

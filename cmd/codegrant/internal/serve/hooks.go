@@ -2,7 +2,10 @@ package serve
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,23 +17,40 @@ import (
 )
 
 // hooks tell other programs of sessions and refusals. No transaction has these: they wait in the
-// memory of the process for a second at most, and those that find no room are counted. It also
-// sends messages, if the configuration says so.
+// memory of the process until the database takes them, for a second at most if it answers. Those
+// that find no room are counted. It also sends messages, if the configuration says so.
 type hooks struct {
-	wanted  atomic.Bool
-	mu      sync.Mutex
-	waiting []webhook.Event
-	refused int // of those that wait, refusals
-	dropped atomic.Int64
+	wanted atomic.Bool
+	lines  [3]line
 
 	senders atomic.Pointer[ops.Webhooks] // nil: this process sends none
 }
 
+// line is what waits of a kind, the oldest first. None takes room of another: strangers can cause
+// any number of refusals, and so can a person who is signed in.
+type line struct {
+	mu      sync.Mutex
+	waiting []webhook.Event
+	dropped atomic.Int64
+}
+
+// The lines.
 const (
-	maxHeard    = 2000 // that wait
-	maxRefusals = 100  // of these: strangers can cause them
+	ofSessions = iota
+	ofPeople   // refusals of people
+	ofStrangers
+)
+
+var lineNames = [...]string{ofSessions: "sessions", ofPeople: "refusals of people", ofStrangers: "refusals of strangers"}
+
+// maxHeard is how many wait: sessions of an outage of some minutes, refusals of a second.
+var maxHeard = [...]int{ofSessions: 20_000, ofPeople: 100, ofStrangers: 100}
+
+const (
 	hearEvery   = time.Second
 	tellTimeout = 5 * time.Second
+	lastWords   = 10 * time.Second // of a process that ends
+	atOnceTold  = 100              // events in one transaction
 )
 
 // heard is what a message says of a session or a refusal.
@@ -83,21 +103,61 @@ func (h *hooks) hear(r slog.Record, pool, issuer string) {
 	if told[1] == webhook.TypeRequestRefused && what.Subject == "" {
 		return // of strangers: anybody can send any number of them
 	}
-	event := webhook.Event{Kind: told[0], Type: told[1], Subject: what.Subject, At: r.Time, Data: what}
+	event := webhook.Event{ID: rand.Text(), Kind: told[0], Type: told[1], Subject: inColumn(what.Subject), At: r.Time, Data: what}
 	if what.Subject != "" {
 		event.Issuer = issuer
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	refusal := told[0] == webhook.Refusals
-	if len(h.waiting) >= maxHeard || refusal && h.refused >= maxRefusals {
-		h.dropped.Add(1)
+	// A session begins once and ends once, also if two processes see it.
+	if what.Session != "" && told[0] == webhook.Sessions {
+		event.ID = strings.Join([]string{told[1], issuer, what.Subject, what.Session}, "\x00")
+	}
+	to := ofSessions
+	switch {
+	case told[0] == webhook.Refusals && what.Subject == "":
+		to = ofStrangers
+	case told[0] == webhook.Refusals:
+		to = ofPeople
+	}
+	h.add(to, event)
+}
+
+// inColumn is text as a column of every engine takes it.
+func inColumn(text string) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(text[:min(len(text), 255)], "\x00", ""), "")
+}
+
+func (h *hooks) add(to int, event webhook.Event) {
+	l := &h.lines[to]
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.waiting) >= maxHeard[to] {
+		l.dropped.Add(1)
 		return
 	}
-	h.waiting = append(h.waiting, event)
-	if refusal {
-		h.refused++
+	l.waiting = append(l.waiting, event)
+}
+
+// first returns the first that wait. They stay until done is told of them.
+func (l *line) first() []webhook.Event {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.waiting[:min(len(l.waiting), atOnceTold)])
+}
+
+// done takes away the first n.
+func (l *line) done(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.waiting = slices.Delete(l.waiting, 0, n)
+	if len(l.waiting) == 0 {
+		l.waiting = nil // what an outage made it is not kept
 	}
+}
+
+func (l *line) len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.waiting)
 }
 
 // endpoints are those of the configuration in use.
@@ -108,38 +168,42 @@ func (p *process) endpoints() []webhook.Endpoint {
 	return nil // nobody is served yet
 }
 
-// take returns what waits.
-func (h *hooks) take() []webhook.Event {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	all := h.waiting
-	h.waiting, h.refused = nil, 0
-	return all
+// post queues what waits, piece by piece, until nothing does or a piece is not taken. A later call
+// begins with that piece: it may have been written, and its events keep their ids.
+func (h *hooks) post(ctx context.Context, queue func(context.Context, ...webhook.Event) (dropped int, err error)) error {
+	for i := range h.lines {
+		l := &h.lines[i]
+		for ctx.Err() == nil {
+			some := l.first()
+			if len(some) == 0 {
+				break
+			}
+			try, cancel := context.WithTimeout(ctx, tellTimeout)
+			dropped, err := queue(try, some...)
+			cancel()
+			if err != nil {
+				return err
+			}
+			l.dropped.Add(int64(dropped))
+			l.done(len(some))
+		}
+	}
+	return ctx.Err()
 }
 
 // tellHooks queues what was heard, until the context ends, and then what is left.
 func (p *process) tellHooks(ctx context.Context) {
-	var left []webhook.Event // that the database did not take
 	failing := false
 	tell := func(ctx context.Context) {
-		all := append(left, p.hooks.take()...)
-		if len(all) > maxHeard {
-			p.hooks.dropped.Add(int64(len(all) - maxHeard))
-			all = all[len(all)-maxHeard:]
-		}
-		left = nil
-		if len(all) == 0 {
-			return
-		}
 		g := p.enter()
 		defer g.leave()
 		if g.stores.queue == nil {
-			p.hooks.dropped.Add(int64(len(all)))
+			p.hooks.forget()
 			return
 		}
-		try, cancel := context.WithTimeout(ctx, tellTimeout)
-		defer cancel()
-		err := g.stores.queue.Post(try, g.Webhooks, all...)
+		err := p.hooks.post(ctx, func(ctx context.Context, events ...webhook.Event) (int, error) {
+			return g.stores.queue.Post(ctx, g.Webhooks, events...)
+		})
 		switch {
 		case err == nil:
 			failing = false
@@ -147,20 +211,34 @@ func (p *process) tellHooks(ctx context.Context) {
 			failing = true
 			p.log.Warn("webhooks not told of sessions; trying again", "reason", err.Error())
 		}
-		if err != nil {
-			left = all
-		}
 	}
 	for {
 		select {
 		case <-ctx.Done():
-			tell(context.WithoutCancel(ctx))
-			p.hooks.dropped.Add(int64(len(left)))
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+			defer cancel()
+			tell(last)
+			if n := p.hooks.forget(); n > 0 {
+				p.log.Error("webhooks not told of sessions and refusals: the database does not answer, and the process ends", "events", n)
+			}
 			return
 		case <-time.After(hearEvery):
 			tell(ctx)
 		}
 	}
+}
+
+// forget drops what waits, and says how much that was.
+func (h *hooks) forget() (all int) {
+	for i := range h.lines {
+		l := &h.lines[i]
+		l.mu.Lock()
+		all += len(l.waiting)
+		l.dropped.Add(int64(len(l.waiting)))
+		l.waiting = nil
+		l.mu.Unlock()
+	}
+	return all
 }
 
 // sendHooks sends messages while the configuration in use says so, until the context ends, and
@@ -197,12 +275,19 @@ func (p *process) sendHooks(ctx context.Context) {
 // Describe implements [prometheus.Collector]: what is there differs between configurations.
 func (*hooks) Describe(chan<- *prometheus.Desc) {}
 
-var droppedDesc = prometheus.NewDesc("codegrant_webhook_events_dropped_total", "Sessions and refusals of this process that became no message: there were too many, or the database did not answer.", nil, nil)
+var (
+	droppedDesc = prometheus.NewDesc("codegrant_webhook_events_dropped_total", "Sessions and refusals of this process that became no message: there were too many, or the database did not answer until it ended.", []string{"kind"}, nil)
+	unsaidDesc  = prometheus.NewDesc("codegrant_webhook_events_waiting", "Sessions and refusals of this process that the database has not taken yet.", []string{"kind"}, nil)
+)
 
 // Collect implements [prometheus.Collector].
 func (h *hooks) Collect(to chan<- prometheus.Metric) {
-	if n := h.dropped.Load(); h.wanted.Load() || n > 0 {
-		to <- prometheus.MustNewConstMetric(droppedDesc, prometheus.CounterValue, float64(n))
+	for i := range h.lines {
+		l := &h.lines[i]
+		if n := l.dropped.Load(); h.wanted.Load() || n > 0 {
+			to <- prometheus.MustNewConstMetric(droppedDesc, prometheus.CounterValue, float64(n), label(lineNames[i]))
+			to <- prometheus.MustNewConstMetric(unsaidDesc, prometheus.GaugeValue, float64(l.len()), label(lineNames[i]))
+		}
 	}
 	if m := h.senders.Load(); m != nil {
 		m.Collect(to)

@@ -1,7 +1,9 @@
 package serve
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,10 +14,12 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/codegranttest"
 	"github.com/codegrant/codegrant/internal/testenv"
+	"github.com/codegrant/codegrant/webhook"
 )
 
 // TestS728_OthersHearOfTheGateway: the gateway sends messages about people, sessions, refusals and
@@ -100,41 +104,168 @@ routes:
 	}
 }
 
+// heardLine is a line of the log of a pool.
+func heardLine(message string, attrs ...any) slog.Record {
+	r := slog.NewRecord(time.Now(), slog.LevelInfo, message, 0)
+	r.Add(attrs...)
+	return r
+}
+
+// taken is a queue that takes all, until it fails.
+type taken struct {
+	all  []webhook.Event
+	most int // in one call
+	fail func(call int) error
+	call int
+}
+
+func (q *taken) post(_ context.Context, events ...webhook.Event) (int, error) {
+	q.call++
+	q.most = max(q.most, len(events))
+	var err error
+	if q.fail != nil {
+		err = q.fail(q.call)
+	}
+	if err == nil || errors.Is(err, errWritten) {
+		q.all = append(q.all, events...)
+	}
+	return 0, err
+}
+
+var errWritten = errors.New("the connection was lost, and all was written")
+
 // TestS728_RefusalsAreBounded: strangers cause no message by requests that are refused, and few by
-// sign-ins; those that find no room are counted, and leave room for sessions.
+// sign-ins; those that find no room are counted, and leave room for sessions and for refusals of
+// people.
 func TestS728_RefusalsAreBounded(t *testing.T) {
 	var h hooks
-	line := func(message string, attrs ...any) slog.Record {
-		r := slog.NewRecord(time.Now(), slog.LevelInfo, message, 0)
-		r.Add(attrs...)
-		return r
+	take := func() []webhook.Event {
+		t.Helper()
+		var q taken
+		if err := h.post(t.Context(), q.post); err != nil {
+			t.Fatal(err)
+		}
+		return q.all
 	}
-	h.hear(line("signed in", "sub", "a"), "default", "issuer")
-	if all := h.take(); len(all) != 0 {
+	h.hear(heardLine("signed in", "sub", "a"), "default", "issuer")
+	if all := take(); len(all) != 0 {
 		t.Errorf("nobody hears, and %d wait", len(all))
 	}
 	h.wanted.Store(true)
-	for range 5 * maxRefusals {
-		h.hear(line("request refused", "reason", "a stranger's"), "default", "issuer")
-		h.hear(line("sign-in refused", "reason", strings.Repeat("x", 10000)), "default", "issuer")
-		h.hear(line("sign-in started"), "default", "issuer")
+	for range 500 {
+		h.hear(heardLine("request refused", "reason", "a stranger's"), "default", "issuer")
+		h.hear(heardLine("sign-in refused", "reason", strings.Repeat("x", 10000)), "default", "issuer")
+		h.hear(heardLine("sign-in started"), "default", "issuer")
 	}
-	h.hear(line("signed in", "sub", "a", "session", "s"), "default", "issuer")
-	all := h.take()
-	if len(all) != maxRefusals+1 || h.dropped.Load() != 4*maxRefusals {
-		t.Errorf("%d wait, %d are dropped", len(all), h.dropped.Load())
+	h.hear(heardLine("signed in", "sub", "a", "session", "s"), "default", "issuer")
+	h.hear(heardLine("request refused", "sub", strings.Repeat("é", 300)+"\x00"), "default", "issuer")
+	all := take()
+	if len(all) != 102 || h.lines[ofStrangers].dropped.Load() != 400 || h.lines[ofPeople].dropped.Load() != 0 || h.lines[ofSessions].dropped.Load() != 0 {
+		t.Errorf("%d wait, %d are dropped", len(all), h.lines[ofStrangers].dropped.Load())
 	}
-	if last := all[len(all)-1]; last.Type != "session.started" || last.Issuer != "issuer" || last.Subject != "a" {
-		t.Errorf("%+v", last)
+	if first := all[0]; first.Type != "session.started" || first.Issuer != "issuer" || first.Subject != "a" {
+		t.Errorf("%+v", first)
 	}
-	if what := all[0].Data.(heard); len(what.Reason) > 310 {
+	if what := all[len(all)-1].Data.(heard); len(what.Reason) > 310 {
 		t.Errorf("a reason of %d bytes", len(what.Reason))
 	}
-	for range 2 * maxHeard {
-		h.hear(line("signed in", "sub", "a"), "default", "issuer")
+	if sub := all[1].Subject; len(sub) > 255 || !utf8.ValidString(sub) || sub == "" {
+		t.Errorf("a subject that no column takes: %q", sub)
 	}
-	if all := h.take(); len(all) != maxHeard {
-		t.Errorf("%d wait", len(all))
+}
+
+// TestS786_EventsOfAnOutage: what happens while the database does not answer is told afterwards, in
+// order and in pieces, from where it ended. An event that is told again has the same id, and no
+// other has.
+func TestS786_EventsOfAnOutage(t *testing.T) {
+	var h hooks
+	h.wanted.Store(true)
+	const sessions = 5000
+	q := taken{fail: func(call int) error {
+		switch call % 5 {
+		case 1:
+			return errors.New("no connection")
+		case 3:
+			return errWritten
+		}
+		return nil
+	}}
+	for n := range sessions {
+		h.hear(heardLine("signed in", "sub", "a", "session", fmt.Sprint(n)), "default", "issuer")
+		if n%50 == 0 {
+			_ = h.post(t.Context(), q.post)
+		}
+	}
+	for range 1000 {
+		if h.post(t.Context(), q.post) == nil {
+			break
+		}
+	}
+	ids, next := make(map[string]string), 0
+	for _, e := range q.all {
+		session := e.Data.(heard).Session
+		if was, again := ids[session]; again {
+			if was != e.ID {
+				t.Fatalf("session %s has the ids %q and %q", session, was, e.ID)
+			}
+			continue
+		}
+		if session != fmt.Sprint(next) {
+			t.Fatalf("session %s comes where %d should", session, next)
+		}
+		ids[session] = e.ID
+		next++
+	}
+	distinct := make(map[string]bool)
+	for _, id := range ids {
+		distinct[id] = true
+	}
+	if next != sessions || len(distinct) != sessions || q.most > atOnceTold || h.lines[ofSessions].dropped.Load() != 0 {
+		t.Errorf("%d of %d sessions came, with %d ids, %d at once at most", next, sessions, len(distinct), q.most)
+	}
+
+	// What finds no room is counted, and the memory is bounded.
+	for range maxHeard[ofSessions] + 7 {
+		h.hear(heardLine("signed out", "sub", "a", "session", "s"), "default", "issuer")
+	}
+	if n := h.lines[ofSessions].dropped.Load(); n != 7 {
+		t.Errorf("%d dropped", n)
+	}
+	if n := h.forget(); n != maxHeard[ofSessions] || h.lines[ofSessions].dropped.Load() != int64(7+n) {
+		t.Errorf("%d forgotten", n)
+	}
+}
+
+// TestS786_OneIdPerEvent: two processes that see the same session end give the message one id. Other
+// ends, and each refusal, have another.
+func TestS786_OneIdPerEvent(t *testing.T) {
+	id := func(message string, attrs ...any) string {
+		var h hooks
+		h.wanted.Store(true)
+		h.hear(heardLine(message, attrs...), "default", "issuer")
+		var q taken
+		if err := h.post(t.Context(), q.post); err != nil || len(q.all) != 1 || q.all[0].ID == "" {
+			t.Fatalf("%v, %v", q.all, err)
+		}
+		return q.all[0].ID
+	}
+	ended := id("session ended", "sub", "a", "session", "s", "reason", "one process says this")
+	if again := id("session ended", "reason", "another that", "session", "s", "sub", "a"); again != ended {
+		t.Errorf("%q and %q", ended, again)
+	}
+	if out := id("signed out", "sub", "a", "session", "s"); out != ended {
+		t.Errorf("%q and %q", ended, out)
+	}
+	for _, other := range []string{
+		id("signed in", "sub", "a", "session", "s"), id("session ended", "sub", "a", "session", "t"), id("session ended", "sub", "b", "session", "s"),
+		id("session ended", "sub", "a"), id("signed out everywhere", "sub", "a"),
+	} {
+		if other == ended {
+			t.Errorf("%q twice", other)
+		}
+	}
+	if id("signed out everywhere", "sub", "a") == id("signed out everywhere", "sub", "a") || id("sign-in refused", "session", "s") == id("sign-in refused", "session", "s") {
+		t.Error("two events have one id")
 	}
 }
 
