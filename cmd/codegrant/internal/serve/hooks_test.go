@@ -182,10 +182,10 @@ func TestS786_EventsOfAnOutage(t *testing.T) {
 	h.wanted.Store(true)
 	const sessions = 5000
 	q := taken{fail: func(call int) error {
-		switch call % 5 {
-		case 1:
+		switch {
+		case call <= 20, call%5 == 1:
 			return errors.New("no connection")
-		case 3:
+		case call%5 == 3:
 			return errWritten
 		}
 		return nil
