@@ -52,7 +52,7 @@ func TestAPI_Documents(t *testing.T) {
 
 	// Identity providers, which apps name.
 	c.no("CreateUserPoolClient", `{`+id+`,"ClientName":"x","SupportedIdentityProviders":["Corp"]}`, "InvalidParameterException", "The provider Corp does not exist for User Pool")
-	oidc := `"ProviderName":"Corp","ProviderType":"OIDC","ProviderDetails":{"client_id":"a","oidc_issuer":"https://id.example.com","authorize_scopes":"openid"}`
+	oidc := `"ProviderName":"Corp","ProviderType":"OIDC","ProviderDetails":{"client_id":"a","oidc_issuer":"https://id.example.com","authorize_scopes":"openid","attributes_request_method":"GET"}`
 	made := c.ask("CreateIdentityProvider", `{`+id+`,`+oidc+`,"IdpIdentifiers":["corp.example.com"],"AcrMapping":{"Level3":"high"}}`)
 	if !has(made, parsed(t, `{"IdentityProvider":{"UserPoolId":"`+pool+`",`+oidc+`,"AttributeMapping":{"username":"sub"},"IdpIdentifiers":["corp.example.com"],"AcrMapping":{"Level3":"high"}}}`)) {
 		t.Errorf("provider = %v", made)

@@ -24,6 +24,9 @@ var unconfirmed = []struct{ where, here string }{
 	{"errors of passkeys at a sign-in", "`NotAuthorizedException`, as for a wrong password"},
 	{"the key of a device that is forgotten, at a sign-in", "`ResourceNotFoundException`, after a correct password; with SRP the client may send the proof again without the key"},
 	{"`DEVICE_SRP_AUTH` without `Session`", "accepted: it answers the latest challenge of this kind that the client has open for the user"},
-	{"`SSORedirectBindingURI` and `SLORedirectBindingURI` of SAML providers", "the addresses of the redirect binding in `MetadataFile`; without such a binding they are absent, and the provider is accepted"},
+	{"`SLORedirectBindingURI` of SAML providers", "the address of the redirect binding in `MetadataFile`; it is absent if the file has none"},
+	{"texts about the details of OIDC and Apple", "the words that are known for Google: all required details in one list; `client_secret` is optional for OIDC"},
+	{"an identity that was linked by another attribute than the subject", "found by the mapped attribute or by the claim of that name; from the first sign-in on, known by its subject alone"},
+	{"a user of the pool after `AdminDisableProviderForUser`", "has no password and no tokens; an administrator or a reset sets a new one"},
 	{"where the file of an import job is put", "at `PreSignedUrl`, which is in the local pool and not in an S3 bucket, with PUT; the pool checks no header"},
 }

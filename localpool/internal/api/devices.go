@@ -189,36 +189,3 @@ func (a *API) adminGetUserAuthFactors(in *onUser) (any, error) {
 func (a *API) adminDeleteSoftwareToken(in *onUser) (any, error) {
 	return empty, a.state.DeleteToken(in.UserPoolId, in.Username)
 }
-
-type linkProvider struct {
-	UserPoolId      string
-	DestinationUser provider
-	SourceUser      provider
-	User            provider
-}
-
-type provider struct{ ProviderName, ProviderAttributeName, ProviderAttributeValue string }
-
-func (a *API) adminLinkProviderForUser(in *linkProvider) (any, error) {
-	p, err := a.state.Describe(in.UserPoolId)
-	if err != nil {
-		return nil, err
-	}
-	if in.DestinationUser.ProviderName != "" && in.DestinationUser.ProviderName != "Cognito" && in.DestinationUser.ProviderName != "COGNITO" {
-		return nil, invalid("The destination user must be a user of the user pool.")
-	}
-	idp, ok := p.Documents[state.IdentityProviders][in.SourceUser.ProviderName]
-	switch {
-	case !ok:
-		return nil, invalid("The provider %s does not exist for User Pool %s", in.SourceUser.ProviderName, p.ID)
-	case in.SourceUser.ProviderAttributeValue == "":
-		return nil, invalid("SourceUser.ProviderAttributeValue is required.")
-	}
-	return empty, a.state.Link(p.ID, in.DestinationUser.ProviderAttributeValue, state.Identity{
-		UserID: in.SourceUser.ProviderAttributeValue, Provider: in.SourceUser.ProviderName, Type: idp.Text("ProviderType"),
-	})
-}
-
-func (a *API) adminDisableProviderForUser(in *linkProvider) (any, error) {
-	return empty, a.state.Unlink(in.UserPoolId, state.Identity{UserID: in.User.ProviderAttributeValue, Provider: in.User.ProviderName})
-}

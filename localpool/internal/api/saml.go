@@ -7,7 +7,7 @@ import (
 
 // metadataOf are the details that AWS adds to those of a SAML provider: where its metadata
 // say that people are sent to sign in and out. What cannot be read has none.
-// (Unconfirmed: "`SSORedirectBindingURI` and `SLORedirectBindingURI` of SAML providers".)
+// (Unconfirmed: "`SLORedirectBindingURI` of SAML providers".)
 func metadataOf(file string) map[string]string {
 	details := make(map[string]string)
 	decoder := xml.NewDecoder(strings.NewReader(file))

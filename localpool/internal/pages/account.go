@@ -15,38 +15,6 @@ var errDifferent error = &state.Error{Type: state.InvalidPassword, Message: "The
 
 var errNoCode error = &state.Error{Type: state.CodeMismatch, Message: "Invalid verification code provided, please try again."}
 
-func (p *Pages) signUp(w http.ResponseWriter, r *http.Request, v *view) {
-	if r.Method == http.MethodGet {
-		p.show(w, r, http.StatusOK, "signup.html", "Create an account", v)
-		return
-	}
-	email, password := strings.TrimSpace(r.PostFormValue("username")), r.PostFormValue("password")
-	// Where an address is an alias only, people still sign up with it: the
-	// username is made of the part before the @.
-	username := email
-	if pool, err := p.state.Describe(v.authorization.Client.PoolID); err == nil && !pool.EmailAsUsername {
-		username, _, _ = strings.Cut(email, "@")
-	}
-	attributes := map[string]string{"email": email}
-	if name := strings.TrimSpace(r.PostFormValue("name")); name != "" {
-		attributes["name"] = name
-	}
-	u, err := p.triggers.SignUp(r.Context(), v.authorization.Client, username, password, attributes, triggers.Sent{})
-	if err != nil {
-		p.refuse(v, err)
-		p.show(w, r, http.StatusOK, "signup.html", "Create an account", v)
-		return
-	}
-	v.Email = username
-	if u.Status == state.Confirmed {
-		v.Notice = "Your account is confirmed. Sign in to go on."
-		p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
-		return
-	}
-	v.Notice = "We sent a code to " + email + "."
-	p.show(w, r, http.StatusOK, "confirm.html", "Confirm your account", v)
-}
-
 func (p *Pages) confirm(w http.ResponseWriter, r *http.Request, v *view) {
 	if r.Method == http.MethodPost {
 		err := p.triggers.ConfirmSignUp(r.Context(), v.authorization.Client, v.Email, strings.TrimSpace(r.PostFormValue("code")), false, triggers.Sent{})

@@ -93,10 +93,13 @@ func (p *Pages) providerOf(a *oauth.Authorization) (state.Provider, bool) {
 
 // federate ends a sign-in at an identity provider.
 func (p *Pages) federate(w http.ResponseWriter, r *http.Request, a *oauth.Authorization, provider state.Provider, claims map[string]string) {
-	u, err := p.triggers.Federate(r.Context(), a.Client, provider, claims)
+	u, first, err := p.triggers.Federate(r.Context(), a.Client, provider, claims)
 	if err != nil {
 		p.oauth.Refuse(w, r, a.Fault(err))
 		return
+	}
+	if first && a.Nonce == "" {
+		a.Nonce = randomValue() // Cognito's own, which is in the ID token of the first sign-in
 	}
 	p.oauth.Complete(w, r, a, u, provider.ShownAt(claims))
 }

@@ -125,7 +125,6 @@ type view struct {
 	App    string // where Cognito would send people of an identity provider with the error
 	Notice string
 	Email  string // what the person typed, to not have to type it again
-	Name   string
 	Token  string
 	Data   any
 
@@ -194,7 +193,6 @@ func (p *Pages) authorized(category string, writes bool, h func(http.ResponseWri
 				return
 			}
 			v.Email = r.PostFormValue("username")
-			v.Name = r.PostFormValue("name")
 		}
 		if writes && p.state.Paused(a.Client.PoolID) {
 			p.pause(w, r, v)

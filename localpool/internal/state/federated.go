@@ -66,11 +66,12 @@ func (p Provider) Mapped(claims map[string]string) map[string]string {
 func (p Provider) group(poolID string) string { return poolID + "_" + p.Name }
 
 // Federate finds who an identity at a provider is, and has their attributes be what the
-// provider says. Who is nobody yet becomes a user, if ask does not refuse, which may
-// also link the identity to a user who is there. first reports that there was none.
-func (s *State) Federate(poolID string, provider Provider, userID string, attributes map[string]string, ask func(User) error) (u User, first bool, err error) {
-	if known, ok := s.Linked(poolID, provider.Name, userID); ok {
-		u, err = s.refederate(poolID, known, provider, attributes)
+// provider says in claims. Who is nobody yet becomes a user, if ask does not refuse, which
+// may also link the identity to a user who is there. first reports that there was none.
+func (s *State) Federate(poolID string, provider Provider, userID string, claims map[string]string, ask func(User) error) (u User, first bool, err error) {
+	attributes := provider.Mapped(claims)
+	if known, by, ok := s.whose(poolID, provider, userID, claims); ok {
+		u, err = s.refederate(poolID, known, by, userID, attributes)
 		return u, false, err
 	}
 	s.mu.Lock()
@@ -90,8 +91,8 @@ func (s *State) Federate(poolID string, provider Provider, userID string, attrib
 	if err := ask(draft.clone()); err != nil {
 		return User{}, false, err
 	}
-	if known, ok := s.Linked(poolID, provider.Name, userID); ok {
-		u, err = s.refederate(poolID, known, provider, attributes)
+	if known, by, ok := s.whose(poolID, provider, userID, claims); ok {
+		u, err = s.refederate(poolID, known, by, userID, attributes)
 		return u, false, err
 	}
 	s.mu.Lock()
@@ -163,7 +164,7 @@ func unverify(attributes, given map[string]string) {
 }
 
 // refederate has a user be what their provider says now. What it does not say stays.
-func (s *State) refederate(poolID string, known User, provider Provider, attributes map[string]string) (u User, err error) {
+func (s *State) refederate(poolID string, known User, by identity, userID string, attributes map[string]string) (u User, err error) {
 	if !known.Enabled {
 		return User{}, refuse(NotAuthorized, "User is not enabled")
 	}
@@ -176,8 +177,13 @@ func (s *State) refederate(poolID string, known User, provider Provider, attribu
 			}
 		}
 		changes := func(name string) bool { return after[name] != user.Attributes[name] }
-		if s.paused(p) && slices.ContainsFunc(slices.Collect(maps.Keys(after)), changes) {
+		if s.paused(p) && (by.attribute != "" || slices.ContainsFunc(slices.Collect(maps.Keys(after)), changes)) {
 			return ErrPaused
+		}
+		if by.attribute != "" {
+			if err := user.meet(by, userID); err != nil {
+				return err
+			}
 		}
 		for name, value := range after {
 			if changes(name) {

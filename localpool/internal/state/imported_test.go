@@ -61,10 +61,10 @@ func TestLinkedIndex(t *testing.T) {
 	}
 	who := func() string { u, _ := s.Linked("local_Test1", "Corp", "c1"); return u.Username }
 	i := Identity{UserID: "c1", Provider: "Corp", Type: "OIDC"}
-	if err := s.Link("local_Test1", "carol", i); err != nil || who() != "carol" {
+	if err := s.Link("local_Test1", "carol", i, ""); err != nil || who() != "carol" {
 		t.Errorf("linked: %v, %q", err, who())
 	}
-	if err := s.Link("local_Test1", "dave", i); err == nil {
+	if err := s.Link("local_Test1", "dave", i, ""); err == nil {
 		t.Error("two have one identity")
 	}
 	b, err := s.Snapshot()
@@ -74,10 +74,10 @@ func TestLinkedIndex(t *testing.T) {
 	if err != nil || who() != "carol" {
 		t.Errorf("restored: %v, %q", err, who())
 	}
-	if err := s.Unlink("local_Test1", i); err != nil || who() != "" {
+	if err := s.Unlink("local_Test1", i, ""); err != nil || who() != "" {
 		t.Errorf("unlinked: %v, %q", err, who())
 	}
-	if err := s.Link("local_Test1", "dave", i); err != nil || who() != "dave" {
+	if err := s.Link("local_Test1", "dave", i, ""); err != nil || who() != "dave" {
 		t.Errorf("linked again: %v, %q", err, who())
 	}
 	if err := s.DeleteUser("local_Test1", "dave"); err != nil || who() != "" {

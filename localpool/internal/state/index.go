@@ -135,7 +135,7 @@ func (p *Pool) removeUser(u *User) {
 	for _, name := range indexed {
 		p.index.unlist(u, name, u.Attributes[name])
 	}
-	p.index.relink(u, u.Attributes[identitiesAttribute], "")
+	p.index.relink(u, u.identityKeys(), nil)
 	for _, g := range u.Groups {
 		p.index.leave(u, g)
 	}
@@ -144,9 +144,13 @@ func (p *Pool) removeUser(u *User) {
 // indexed are the attributes that users are found by.
 var indexed = []string{"email", "phone_number", "preferred_username"}
 
-// readdress notes that a user's attributes are others than before.
-func (x *index) readdress(u *User, before map[string]string) {
-	x.relink(u, before[identitiesAttribute], u.Attributes[identitiesAttribute])
+// readdress notes that a user's attributes are others than they were; nil: a new user.
+func (x *index) readdress(u, was *User) {
+	var before map[string]string
+	if was != nil {
+		before = was.Attributes
+	}
+	x.relink(u, was.identityKeys(), u.identityKeys())
 	for _, name := range indexed {
 		now := u.Attributes[name]
 		if now == before[name] {

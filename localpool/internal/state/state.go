@@ -230,14 +230,9 @@ func (s *State) change(poolID, name string, f func(*Pool, *User) error) error {
 	if u == nil {
 		return errNoUser
 	}
-	before := make(map[string]string, len(indexed)+1)
 	was := u.clone()
-	before[identitiesAttribute] = u.Attributes[identitiesAttribute]
-	for _, name := range indexed {
-		before[name] = u.Attributes[name]
-	}
 	err = f(p, u)
-	p.index.readdress(u, before)
+	p.index.readdress(u, &was)
 	p.index.touch(u)
 	if err != nil {
 		return err

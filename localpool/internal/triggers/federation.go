@@ -18,31 +18,32 @@ const (
 )
 
 // Federate finds or makes the user of an identity at a provider, with the triggers
-// around it. Claims are what the provider says, all texts.
-func (t *Triggers) Federate(ctx context.Context, c state.Client, provider state.Provider, claims map[string]string) (state.User, error) {
-	claims, err := t.inbound(ctx, c, provider, claims)
+// around it. Claims are what the provider says, all texts. first reports that the user is
+// a new one.
+func (t *Triggers) Federate(ctx context.Context, c state.Client, provider state.Provider, claims map[string]string) (u state.User, first bool, err error) {
+	claims, err = t.inbound(ctx, c, provider, claims)
 	if err != nil {
-		return state.User{}, err
+		return u, false, err
 	}
 	userID := claims[provider.Source()]
 	if userID == "" {
-		return state.User{}, &state.Error{Type: state.InvalidParameter, Message: fmt.Sprintf("attributes required: [%s]", provider.Source())}
+		return u, false, &state.Error{Type: state.InvalidParameter, Message: fmt.Sprintf("attributes required: [%s]", provider.Source())}
 	}
 	about := func(u state.User) About { return About{PoolID: c.PoolID, ClientID: c.ID, User: u} }
-	u, first, err := t.state.Federate(c.PoolID, provider, userID, provider.Mapped(claims), func(draft state.User) error {
+	u, first, err = t.state.Federate(c.PoolID, provider, userID, claims, func(draft state.User) error {
 		_, err := t.PreSignUp(ctx, externalProvider, about(draft))
 		return err
 	})
 	switch {
 	case err != nil:
-		return u, err
+		return u, false, err
 	case first:
-		return u, t.PostConfirmation(ctx, ConfirmSignUp, about(u))
+		return u, true, t.PostConfirmation(ctx, ConfirmSignUp, about(u))
 	}
 	if err := t.PreAuthentication(ctx, about(u)); err != nil {
-		return u, err
+		return u, false, err
 	}
-	return u, t.PostAuthentication(ctx, about(u))
+	return u, false, t.PostAuthentication(ctx, about(u))
 }
 
 // inbound asks what claims are to be mapped: those that a function leaves out are
