@@ -94,6 +94,13 @@ func TestS763_LinksOutliveARestart(t *testing.T) {
 	if a := c.disable("Staff", "Cognito_Subject", "E-17"); a.status != 200 {
 		t.Error(a.body)
 	}
+	// What was linked by the attribute before can be linked by the subject.
+	if a := c.linkTo("Staff", "Cognito_Subject", "sales"); a.status != 200 {
+		t.Error(a.body)
+	}
+	if a := c.disable("Staff", "Cognito_Subject", "sales"); a.status != 200 || c.subjects("carol") != "" {
+		t.Errorf("a subject that was an attribute: %s, %q", a.body, c.subjects("carol"))
+	}
 	c.linkTo("Staff", "department", "sales")
 	if a := c.disable("Staff", "department", "sales"); a.status != 200 || c.subjects("carol") != "" {
 		t.Errorf("before they came: %s, %q", a.body, c.subjects("carol"))
