@@ -97,10 +97,30 @@ func (b *Broker) resourceOf(values url.Values) (Resource, *fault) {
 	if !values.Has("resource") && len(b.Config.Resources) == 1 {
 		return b.resources[b.Config.Resources[0].URL], nil
 	}
-	if r, ok := b.resources[values.Get("resource")]; ok {
-		return r, nil
+	for _, name := range [...]string{values.Get("resource"), canonical(values.Get("resource"))} {
+		if r, ok := b.resources[name]; ok {
+			return r, nil
+		}
 	}
 	return Resource{}, faulty("invalid_target", "resource is none that tokens are given for here")
+}
+
+// isSame reports whether a client means the resource.
+func isSame(asked, resource string) bool { return asked == resource || canonical(asked) == resource }
+
+// canonical writes a URL as resources are written: libraries give the one of a whole host a
+// slash, and people write hosts in upper case (RFC 3986, section 6.2). A path is compared as
+// it is.
+func canonical(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(raw, "#") {
+		return raw
+	}
+	path := u.EscapedPath()
+	if path == "/" {
+		path = ""
+	}
+	return strings.ToLower(u.Scheme) + "://" + strings.ToLower(u.Host) + path
 }
 
 // isDigest knows SHA-256 in base64url.

@@ -20,6 +20,7 @@ const consentSeal = "broker consent"
 // other page can answer it.
 type question struct {
 	Request request   `json:"request"`
+	Name    string    `json:"name,omitempty"` // of the client, as the page has it
 	Until   time.Time `json:"until"`
 }
 
@@ -31,7 +32,7 @@ func boundTo(id *codegrant.Identity) []byte {
 // ask shows who asks for what. It is shown each time: whoever is signed in has agreed to
 // nothing by that.
 func (b *Broker) ask(w http.ResponseWriter, r *http.Request, q request, id *codegrant.Identity) {
-	text, err := json.Marshal(question{q, b.Now().Add(consentTime)})
+	text, err := json.Marshal(question{q, q.client.Name, b.Now().Add(consentTime)})
 	if err != nil {
 		b.tellPerson(w, r, err)
 		return
@@ -85,16 +86,19 @@ func (b *Broker) answered(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q := asked.Request
-	if values.Get("answer") != "allow" {
-		b.tell(r.Context(), ConsentAsked, refused)
-		b.turnBack(w, r, q, faulty("access_denied", "the person has said no"), true)
-		return
-	}
 	// Meanwhile it may have ended, or have become another one.
 	if q.client, err = b.clientOf(r.Context(), q.Client, r); err == nil {
 		if _, f := b.redirectOf(q.client, q.Redirect); f != nil {
 			err = f
 		}
+	}
+	if err == nil && values.Get("answer") != "allow" {
+		b.tell(r.Context(), ConsentAsked, refused)
+		b.turnBack(w, r, q, faulty("access_denied", "the person has said no"), true)
+		return
+	}
+	if err == nil && q.client.Name != asked.Name {
+		err = faulty("invalid_request", "The program has changed its name since you saw this page. Begin again in the program that sent you here.")
 	}
 	resource, known := b.resources[q.Resource]
 	if err == nil && !known {
@@ -110,7 +114,7 @@ func (b *Broker) answered(w http.ResponseWriter, r *http.Request) {
 	}
 	g, err := b.begin(r.Context(), grant{
 		Client: q.Client, Redirect: q.Redirect, Challenge: q.Challenge, Resource: resource.URL, Scopes: q.Scopes,
-		Ends: b.Now().Add(b.GrantLifetime), Person: personOf(id, b.Now()),
+		Ends: b.Now().Add(b.GrantLifetime), Person: personOf(id, b.Now()), Name: q.client.Name, Began: b.Now(),
 	})
 	if errors.Is(err, cupboard.ErrFull) {
 		err = faulty("access_denied", "Too many programs act for you at the same time. Sign out to end them, then sign in again. Or wait.")

@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/codegrant/codegrant/cupboard"
 	"github.com/codegrant/codegrant/internal/publicnet"
 )
 
@@ -44,6 +45,7 @@ type documents struct {
 type fetched struct {
 	client client
 	err    error
+	at     time.Time // when it was asked for
 	until  time.Time
 }
 
@@ -99,7 +101,13 @@ func (b *Broker) described(ctx context.Context, id string, fetch *http.Request) 
 		return client{}, err
 	}
 	if f, ok := b.documents.known(id, b.Now()); ok {
-		return f.client, f.err
+		at, err := b.documentGone(ctx, id) // as another process has found
+		if err != nil {
+			return client{}, err
+		}
+		if f.err != nil || at.Before(f.at) {
+			return f.client, f.err
+		}
 	}
 	if fetch != nil && b.Wait(fetch) > 0 {
 		b.tell(ctx, DocumentFetched, limited)
@@ -111,7 +119,7 @@ func (b *Broker) described(ctx context.Context, id string, fetch *http.Request) 
 	case <-ctx.Done():
 		return client{}, fmt.Errorf("fetch the client's document: %w", ctx.Err())
 	}
-	begun := time.Now()
+	begun, at := time.Now(), b.Now()
 	c, age, err := b.fetch(ctx, id)
 	took, outcome := time.Since(begun), fetchedNow
 	if err != nil {
@@ -128,8 +136,51 @@ func (b *Broker) described(ctx context.Context, id string, fetch *http.Request) 
 	if b.OnEvent != nil {
 		b.OnEvent(ctx, Event{DocumentFetched, outcome, took})
 	}
-	b.documents.learn(id, fetched{c, err, b.Now().Add(age)})
+	b.documents.learn(id, fetched{c, err, at, b.Now().Add(age)})
 	return c, err
+}
+
+// gone has when the document of a client that people have agreed to was last found to be
+// gone: what was agreed to before is over, in every process.
+var gone = cupboard.Kind{Name: "broker-gone", MaxRecords: 100_000, MaxOfPerson: 1, MaxBytes: 32}
+
+func goneKey(id string) string { return cupboard.Key("document", id) }
+
+// documentGone is when a document was found to be gone; zero: never.
+func (b *Broker) documentGone(ctx context.Context, id string) (time.Time, error) {
+	record, err := b.Cupboard.Get(ctx, gone, goneKey(id))
+	if errors.Is(err, cupboard.ErrNotFound) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("ask whether the document is gone: %w", err)
+	}
+	at, err := strconv.ParseInt(string(record.Value), 10, 64)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("ask whether the document is gone: %w", err)
+	}
+	return time.UnixMicro(at), nil
+}
+
+// markGone tells every process that a document is gone.
+func (b *Broker) markGone(ctx context.Context, id string) error {
+	now := b.Now()
+	r := cupboard.Record{Key: goneKey(id), Value: strconv.AppendInt(nil, now.UnixMicro(), 10), Until: now.Add(b.GrantLifetime)}
+	err := b.Cupboard.Put(ctx, gone, r)
+	if errors.Is(err, cupboard.ErrExists) {
+		var old cupboard.Record
+		if old, err = b.Cupboard.Get(ctx, gone, r.Key); err == nil {
+			r.Version = old.Version
+			_, err = b.Cupboard.Swap(ctx, gone, r)
+		}
+	}
+	switch {
+	case errors.Is(err, cupboard.ErrFull), errors.Is(err, cupboard.ErrConflict), errors.Is(err, cupboard.ErrNotFound):
+		return nil // others find out by themselves, or somebody else has told them
+	case err != nil:
+		return fmt.Errorf("tell that the document is gone: %w", err)
+	}
+	return nil
 }
 
 func (d *documents) known(id string, now time.Time) (fetched, bool) {

@@ -32,6 +32,8 @@ type grant struct {
 	Turn      int64     `json:"turn"` // 0: the code is out; then the refresh token of that number is
 	Ends      time.Time `json:"ends"`
 	Person    person    `json:"person"`
+	Name      string    `json:"name,omitempty"` // of the client, as the person has read it
+	Began     time.Time `json:"began,omitzero"` // zero: before this was kept
 
 	version int64
 }
@@ -136,28 +138,37 @@ func (b *Broker) turn(ctx context.Context, g grant) (grant, error) {
 	_, err = b.Cupboard.Swap(ctx, grants, cupboard.Record{Key: grantKey(g.ID), Person: g.Person.Subject, Version: g.version, Value: value, Until: g.Ends})
 	switch {
 	case errors.Is(err, cupboard.ErrConflict):
-		b.end(ctx, g, endUsedTwice, "its code or refresh token was used twice")
-		return g, errGrant
+		return g, b.misused(ctx, g, endUsedTwice, "its code or refresh token was used twice")
 	case errors.Is(err, cupboard.ErrNotFound):
 		return g, errGrant
 	}
 	return g, err
 }
 
+// misused ends a grant, and is the answer. Where it cannot be ended, that is no refusal:
+// whoever has the right to it comes again, and ends it then.
+func (b *Broker) misused(ctx context.Context, g grant, class, why string) error {
+	if err := b.end(ctx, g, class, why); err != nil {
+		return err
+	}
+	return errGrant
+}
+
 // end takes a grant back, and with it all tokens that came of it.
-func (b *Broker) end(ctx context.Context, g grant, class, why string) {
+func (b *Broker) end(ctx context.Context, g grant, class, why string) error {
 	ctx = context.WithoutCancel(ctx)
 	_, err := b.Cupboard.Take(ctx, grants, grantKey(g.ID))
 	b.checks.forget(g.ID)
 	attrs := []slog.Attr{slog.String("sub", g.Person.Subject), slog.String("client", shown(g.Client)), slog.String("resource", g.Resource), slog.String("reason", why)}
 	if err != nil && !errors.Is(err, cupboard.ErrNotFound) {
 		b.Logger.LogAttrs(ctx, slog.LevelError, "grant not ended", append(attrs, slog.String("fault", err.Error()))...)
-		return
+		return fmt.Errorf("end the grant: %w", err)
 	}
 	if err == nil {
 		b.tell(ctx, GrantEnded, class) // of all who end it, one counts
 	}
 	b.Logger.LogAttrs(ctx, slog.LevelInfo, "grant ended", attrs...)
+	return nil
 }
 
 // EndPerson takes back everything that a person has let clients do, and says how much that

@@ -121,12 +121,11 @@ func (b *Broker) redeem(ctx context.Context, values url.Values) (grant, error) {
 		why = "its code came with another redirect URI"
 	case len(values.Get("code_verifier")) < 43 || len(values.Get("code_verifier")) > 128 || subtle.ConstantTimeCompare([]byte(verifier), []byte(g.Challenge)) != 1:
 		why = "its code came with another verifier"
-	case values.Has("resource") && values.Get("resource") != g.Resource:
+	case values.Has("resource") && !isSame(values.Get("resource"), g.Resource):
 		why = "its code came for another resource"
 	}
 	if why != "" {
-		b.end(ctx, g, class, why)
-		return g, errGrant
+		return g, b.misused(ctx, g, class, why)
 	}
 	if err := b.goesOn(ctx, &g, true); err != nil {
 		return g, err
@@ -145,12 +144,10 @@ func (b *Broker) refresh(ctx context.Context, values url.Values) (g grant, scope
 	}
 	switch {
 	case turn == 0 || turn != g.Turn:
-		b.end(ctx, g, endUsedTwice, "its refresh token was used twice")
-		return g, nil, errGrant
+		return g, nil, b.misused(ctx, g, endUsedTwice, "its refresh token was used twice")
 	case values.Get("client_id") != g.Client:
-		b.end(ctx, g, endMisused, "another client has its refresh token")
-		return g, nil, errGrant
-	case values.Has("resource") && values.Get("resource") != g.Resource:
+		return g, nil, b.misused(ctx, g, endMisused, "another client has its refresh token")
+	case values.Has("resource") && !isSame(values.Get("resource"), g.Resource):
 		return g, nil, faulty("invalid_target", "the refresh token is for another resource")
 	}
 	scopes = g.Scopes
@@ -177,16 +174,9 @@ func (b *Broker) refresh(ctx context.Context, values url.Values) (g grant, scope
 // itself has come. The person's row and groups become those of now, where the replica has
 // them.
 func (b *Broker) goesOn(ctx context.Context, g *grant, clientIsHere bool) error {
-	why, answer := "", error(errGrant)
-	if isDocument(g.Client) && !clientIsHere {
-		if b.NoDocuments {
-			why = "documents of clients no longer count"
-		}
-	} else if _, err := b.clientOf(ctx, g.Client, nil); err != nil {
-		if !errors.As(err, new(*fault)) {
-			return err
-		}
-		why, answer = "its client is gone", err
+	why, answer, err := b.clientGoesOn(ctx, g, clientIsHere)
+	if err != nil {
+		return err
 	}
 	if _, ok := b.resources[g.Resource]; !ok && why == "" {
 		why = "there is no such resource any more"
@@ -208,8 +198,43 @@ func (b *Broker) goesOn(ctx context.Context, g *grant, clientIsHere bool) error 
 	if why == "" {
 		return nil
 	}
-	b.end(ctx, *g, endOver, why)
+	_ = b.end(ctx, *g, endOver, why) // it is refused, and the log knows
 	return answer
+}
+
+// clientGoesOn asks whether a grant's client is still the one that the person has agreed to.
+// why is empty where it is.
+func (b *Broker) clientGoesOn(ctx context.Context, g *grant, clientIsHere bool) (why string, answer, err error) {
+	if isDocument(g.Client) {
+		if b.NoDocuments {
+			return "documents of clients no longer count", errClient, nil
+		}
+		switch at, err := b.documentGone(ctx, g.Client); {
+		case err != nil:
+			return "", nil, err
+		case !at.IsZero() && !g.Began.After(at):
+			return "the document of its client was gone", errGrant, nil
+		case !clientIsHere:
+			return "", nil, nil
+		}
+	}
+	c, err := b.clientOf(ctx, g.Client, nil)
+	switch {
+	case err == nil:
+	case !errors.As(err, new(*fault)):
+		return "", nil, err
+	case isDocument(g.Client):
+		return "its client is gone", err, b.markGone(ctx, g.Client)
+	default:
+		return "its client is gone", err, nil
+	}
+	if _, f := b.redirectOf(c, g.Redirect); f != nil {
+		return "the address that the person was sent to is not the client's any more", errGrant, nil
+	}
+	if c.document && !g.Began.IsZero() && c.Name != g.Name {
+		return "its client calls itself something else than the person has read", errGrant, nil
+	}
+	return "", nil, nil
 }
 
 func (b *Broker) issue(g grant, scopes []string, now time.Time, lifetime time.Duration) (string, error) {
@@ -255,7 +280,10 @@ func (b *Broker) revoke(w http.ResponseWriter, r *http.Request) {
 			b.refuse(w, r, faulty("invalid_client", "the token is another client's"))
 			return
 		default:
-			b.end(r.Context(), g, endRevoked, "its client has revoked it")
+			if err := b.end(r.Context(), g, endRevoked, "its client has revoked it"); err != nil {
+				b.refuse(w, r, err)
+				return
+			}
 		}
 	}
 	w.WriteHeader(http.StatusOK)
