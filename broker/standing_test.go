@@ -338,6 +338,48 @@ func TestS812_AStoreThatIsDown(t *testing.T) {
 	}
 }
 
+// TestS812_DocumentsWithoutAStore: whether a document is gone cannot be found out, and that one
+// is cannot be told: nobody is refused, and nothing goes on for it.
+func TestS812_DocumentsWithoutAStore(t *testing.T) {
+	var shelf *failing
+	newShelf = func(t *testing.T, now func() time.Time) cupboard.Store {
+		shelf = &failing{Store: inMemory(t, now)}
+		shelf.now.Store("")
+		return shelf
+	}
+	defer func() { newShelf = inMemory }()
+	d := newDocumented(t, "no-store", "max-age=86400")
+	got := d.tokens(documentID)
+	shelf.now.Store("get broker-gone")
+	d.later(time.Second)
+	if status, _ := d.call(got.Access); status != 503 {
+		t.Errorf("an access token: %d", status)
+	}
+	for process := range 2 {
+		if w := d.at(process, "token", refreshing(got.Refresh, documentID)); w.Code != 503 {
+			t.Errorf("a refresh token: %d %s", w.Code, w.Body)
+		}
+	}
+	shelf.now.Store("")
+	status, got := d.refresh(got.Refresh, documentID, nil)
+	if status != 200 {
+		t.Fatalf("the refresh token is lost: %d %+v", status, got)
+	}
+	d.status.Store(404)
+	shelf.now.Store("put broker-gone")
+	if w := d.at(0, "token", refreshing(got.Refresh, documentID)); w.Code != 503 {
+		t.Errorf("gone, which nobody can be told: %d %s", w.Code, w.Body)
+	}
+	shelf.now.Store("")
+	if w := d.at(0, "token", refreshing(got.Refresh, documentID)); w.Code != 401 {
+		t.Errorf("gone: %d %s", w.Code, w.Body)
+	}
+	d.later(time.Second)
+	if status, _ := d.call(got.Access); status != 401 {
+		t.Errorf("gone, an access token: %d", status)
+	}
+}
+
 // TestResourcesOfAWholeHost: libraries give the URL of a host a slash, and people write it in
 // upper case. The token has the one that is configured; another path is another resource.
 func TestResourcesOfAWholeHost(t *testing.T) {

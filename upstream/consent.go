@@ -147,7 +147,7 @@ func (u *Upstream) callback(w http.ResponseWriter, r *http.Request) {
 	}
 	err = u.Cupboard.Put(r.Context(), states, cupboard.Record{Key: cupboard.Key("state", query.Get("state")), Person: id.Subject, Until: a.Until})
 	switch {
-	case errors.Is(err, cupboard.ErrExists), errors.Is(err, cupboard.ErrFull):
+	case errors.Is(err, cupboard.ErrExists):
 		u.turnedAway(w, r, again)
 		return
 	case err != nil:

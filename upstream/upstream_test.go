@@ -28,8 +28,9 @@ import (
 // agrees to everything.
 type site struct {
 	*codegranttest.Pool
-	t     *testing.T
+	t     testing.TB
 	url   string
+	app   http.Handler
 	ups   []*upstream.Upstream // one of each process
 	ahead atomic.Int64
 	turn  atomic.Int64
@@ -106,7 +107,7 @@ func (s *site) failing(status int, says string) {
 	s.fails, s.says = status, says
 }
 
-func newSite(t *testing.T, change func(*upstream.Config)) *site {
+func newSite(t testing.TB, change func(*upstream.Config)) *site {
 	s := &site{Pool: codegranttest.NewPool(t, nil), t: t, codes: make(map[string]string)}
 	s.other = httptest.NewServer(s)
 	t.Cleanup(s.other.Close)
@@ -164,7 +165,8 @@ func newSite(t *testing.T, change func(*upstream.Config)) *site {
 			mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "home") })
 			muxes = append(muxes, mux)
 		}
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { muxes[s.turn.Add(1)%2].ServeHTTP(w, r) })
+		s.app = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { muxes[s.turn.Add(1)%2].ServeHTTP(w, r) })
+		return s.app
 	})
 	return s
 }
