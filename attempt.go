@@ -30,7 +30,9 @@ const (
 	// These are the same of a sign-in that is to bring something.
 	demandingVersion       = 4
 	demandingPackedVersion = 5
-	longReturn             = 1 << 10
+	// provingVersion is of attempts that are to prove another identity.
+	provingVersion = 6
+	longReturn     = 1 << 10
 	// A browser keeps 4,096 bytes of one cookie: what does not fit goes into further
 	// ones, which come with the callback alone.
 	attemptPart     = 3600
@@ -49,6 +51,7 @@ type attempt struct {
 	created  time.Time
 	returnTo string
 	demand   demand // what the sign-in is to bring
+	proving  string // the session for which another identity is to be proven; empty: it begins one
 }
 
 func newAttempt(now time.Time, returnTo string, wanted demand) attempt {
@@ -85,6 +88,11 @@ func (at attempt) encode() []byte {
 	b := append([]byte{attemptVersion}, at.secret[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(at.created.UnixMicro()))
 	packed, plain := byte(packedVersion), byte(attemptVersion)
+	if at.proving != "" {
+		b[0] = provingVersion
+		b = binary.AppendUvarint(b, uint64(len(at.proving)))
+		return append(append(b, at.proving...), at.returnTo...)
+	}
 	if !at.demand.isNothing() {
 		packed, plain = demandingPackedVersion, demandingVersion
 		b = at.demand.append(b)
@@ -110,13 +118,21 @@ func (at attempt) encode() []byte {
 
 func decodeAttempt(b []byte) (attempt, error) {
 	var at attempt
-	if len(b) < 1+32+8 || b[0] < attemptVersion || b[0] > demandingPackedVersion {
+	if len(b) < 1+32+8 || b[0] < attemptVersion || b[0] > provingVersion {
 		return at, fmt.Errorf("authorization request of another version")
 	}
 	copy(at.secret[:], b[1:33])
 	at.root = rootOf(at.secret)
 	at.created = time.UnixMicro(int64(binary.BigEndian.Uint64(b[33:41])))
 	rest := b[41:]
+	if b[0] == provingVersion {
+		n, used := binary.Uvarint(rest)
+		if used <= 0 || n == 0 || n > uint64(len(rest)-used) {
+			return attempt{}, fmt.Errorf("authorization request that is damaged")
+		}
+		at.proving, at.returnTo, at.demand = string(rest[used:used+int(n)]), string(rest[used+int(n):]), anew
+		return at, nil
+	}
 	if b[0] >= demandingVersion {
 		var err error
 		if at.demand, rest, err = cutDemand(rest); err != nil {

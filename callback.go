@@ -58,7 +58,7 @@ func (in *signIn) callback(w http.ResponseWriter, r *http.Request) {
 			// succeeded: the person is where they wanted to be.
 			if held, _ := in.sessions.Look(r); held != nil {
 				in.audit(r.Context(), slog.LevelInfo, "callback repeated by a signed-in browser", slog.String("reason", err.Error()))
-				if in.met(w, r, at, held) {
+				if at.proving != "" || in.met(w, r, at, held) {
 					in.arrive(w, r, at.returnTo)
 				}
 				return
@@ -72,7 +72,7 @@ func (in *signIn) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if answer.Err != nil {
-		if in.deniedStepUp(w, r, at, answer.Err) {
+		if in.notProven(w, r, at, answer.Err) || in.deniedStepUp(w, r, at, answer.Err) {
 			return
 		}
 		in.refuseSignIn(w, r, at.returnTo, fmt.Errorf("%w: %w", fault.Denied, answer.Err))
@@ -89,6 +89,10 @@ func (in *signIn) callback(w http.ResponseWriter, r *http.Request) {
 			err = fmt.Errorf("%w: %w", fault.CodeRefused, err)
 		}
 		in.refuseSignIn(w, r, at.returnTo, err)
+		return
+	}
+	if at.proving != "" {
+		in.proven(ctx, w, r, at, answer.State, tokens)
 		return
 	}
 	held, err := in.sessions.Begin(ctx, w, r, keep.Grant{

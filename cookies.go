@@ -31,7 +31,7 @@ func (s *site) cookieName(prefix, what string) string {
 func (a *Auth) OwnsCookie(name string) bool {
 	in, out := a.signIn, a.signOut
 	switch name {
-	case in.notes.flashCookie().Name, in.loopCookie().Name, out.afterSignOutCookie().Name:
+	case in.notes.flashCookie().Name, in.loopCookie().Name, in.provenCookie().Name, out.afterSignOutCookie().Name:
 		return true
 	}
 	if strings.HasPrefix(name, in.attemptPrefix()) || strings.HasPrefix(name, in.attemptPartPrefix()) {

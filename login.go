@@ -90,7 +90,11 @@ func (in *signIn) beginWith(w http.ResponseWriter, r *http.Request, returnTo, pr
 		in.refuseSignIn(w, r, returnTo, fault.SignInLoop)
 		return
 	}
-	at := newAttempt(in.Now(), returnTo, in.demandOf(query))
+	in.send(w, r, newAttempt(in.Now(), returnTo, in.demandOf(query)), query, prompt)
+}
+
+// send has the browser make an authorization request.
+func (in *signIn) send(w http.ResponseWriter, r *http.Request, at attempt, query url.Values, prompt string) {
 	state := at.state()
 	in.rememberAttempt(w, r, at, state)
 	request := cognito.AuthorizationRequest{

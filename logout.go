@@ -95,6 +95,7 @@ func (out *signOut) clearCookies(w http.ResponseWriter, r *http.Request) {
 	out.signIn.clearAttempts(w, r)
 	out.signIn.notes.flashCookie().Clear(w)
 	out.signIn.loopCookie().Clear(w)
+	out.signIn.provenCookie().Clear(w)
 }
 
 // causedByAnotherSite reports whether a page of another origin may have made the

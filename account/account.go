@@ -44,6 +44,9 @@ func (p *Pages) mount() {
 			p.pages[c.path] = p.page(func(v *visit) { p.showContact(v, c, "") }, func(v *visit) { p.changeContact(v, c) }, true)
 		}
 	}
+	if p.LinkIdentities {
+		p.pages[identitiesPath] = p.page(func(v *visit) { p.showIdentities(v, "") }, p.changeIdentities, true)
+	}
 	for name, own := range map[Page][2]func(*visit){
 		PasswordPage:      {func(v *visit) { p.showPassword(v, "") }, p.changePassword},
 		AuthenticatorPage: {func(v *visit) { p.showAuthenticator(v, "") }, p.changeAuthenticator},
@@ -155,6 +158,9 @@ func (p *Pages) show(v *visit, title text, why string, sections ...pages.Section
 		sections[0].Fault = why
 	}
 	view := pages.Account{Title: v.say(title), SignedInAs: cmp.Or(v.id.Email, v.id.Username), Sections: sections}
+	if title == yourIdentities {
+		view.Redirects = p.poolOrigin()
+	}
 	if title == yourAccount {
 		view.Links = []pages.Link{{URL: "/", Text: v.say(toStart)}}
 	} else { // beside a button that does something, no other one
@@ -174,6 +180,7 @@ func (p *Pages) show(v *visit, title text, why string, sections ...pages.Section
 var outcomes = map[string]text{
 	"saved": hasBeenSaved, "nothing": nothingChanged, "sent": codeSent, "confirmed": isConfirmedNow, "password": passwordChanged,
 	"on": isTurnedOn, "off": isTurnedOff, "removed": isRemoved,
+	"linked": isLinked, "separated": isSeparated,
 }
 
 // done leads to a page that says what was done, so that a reload does not do it again.

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -110,6 +111,8 @@ func newWorld(t *testing.T, change func(*localpool.Seed, *codegrant.Config, *acc
 	pages.Mount(mux)
 	mux.Handle("/", w.auth.Require()(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		id, _ := codegrant.From(r.Context())
+		rw.Header().Set("X-Row", strconv.FormatInt(id.UserID, 10))
+		rw.Header().Set("X-Sub", id.Subject)
 		_, _ = rw.Write([]byte("Welcome, " + id.Name + ", " + id.Email))
 	})))
 	return w

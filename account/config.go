@@ -51,6 +51,10 @@ type Config struct {
 
 	// Replica is updated when an account is deleted. Defaults to none.
 	Replica replica.Store
+	// LinkIdentities adds a page on which people link another way to sign in with the account, and
+	// unlink it. Replica must be a [replica.Linker]. Your application hears of it as of every
+	// merge of people, and moves its rows. Defaults to false.
+	LinkIdentities bool
 	// HTTPClient speaks to Cognito. Defaults to one with timeouts of its own.
 	HTTPClient *http.Client
 	// Logger gets what people change, never the values. Defaults to [slog.Default].
@@ -90,6 +94,7 @@ func StandardAttributes() []Attribute {
 type Pages struct {
 	Config
 	client   *cognito.Client
+	people   replica.Linker
 	home     string // path of the first page
 	attempts attempts
 	pages    map[string]http.Handler
@@ -110,6 +115,9 @@ func (c Config) Check() error {
 func New(config Config) (*Pages, error) {
 	if config.Auth == nil {
 		return nil, errors.Join(errors.New("configure account: Auth: it is missing"), config.Check())
+	}
+	if _, ok := config.Replica.(replica.Linker); config.LinkIdentities && !ok {
+		return nil, errors.Join(errors.New("configure account: LinkIdentities: Replica cannot link identities"), config.Check())
 	}
 	return config.build()
 }
@@ -164,6 +172,7 @@ func (c Config) build() (*Pages, error) {
 		return nil, fmt.Errorf("configure account: %w", err)
 	}
 	p.client = client
+	p.people, _ = c.Replica.(replica.Linker)
 	p.mount()
 	return p, nil
 }

@@ -60,6 +60,9 @@ func (p *Pages) overview(v *visit) {
 	if p.has("/passkeys") {
 		sections = append(sections, pages.Section{Title: v.say(yourPasskeys), Message: v.say(passkeysAre), Links: link(p.home+"/passkeys", toChange, yourPasskeys)})
 	}
+	if p.has(identitiesPath) {
+		sections = append(sections, pages.Section{Title: v.say(yourIdentities), Message: v.say(identitiesAre), Links: link(p.home+identitiesPath, toChange, yourIdentities)})
+	}
 	sections = append(sections, p.recovery(v, u), pages.Section{
 		Title: v.say(yourSessions), Message: v.say(sessionsAre), Links: link(p.Prefix+"/sessions", showSessions),
 	})

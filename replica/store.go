@@ -70,3 +70,17 @@ type IdentityLister interface {
 	// are known by first, deleted or not.
 	Identities(ctx context.Context, person int64) ([]User, error)
 }
+
+// Linker is a [Store] in which people can have several identities.
+type Linker interface {
+	Store
+	IdentityLister
+
+	// Link makes an identity one of another person, and by is who said so. The identity must
+	// be enabled, and a person of its own without others: everything else is [ErrConflict],
+	// and for an operator to decide. To link it again to the same person changes nothing.
+	Link(ctx context.Context, identity, person int64, by string) (Change, error)
+
+	// Unlink makes an identity a person of its own again.
+	Unlink(ctx context.Context, identity int64) (Change, error)
+}

@@ -69,6 +69,20 @@ func (s *Sessions) Begin(ctx context.Context, w http.ResponseWriter, r *http.Req
 	return h, err
 }
 
+// Prove is Begin for somebody who is to have no sign-in here: the tokens are verified, the
+// application and its replica are asked, and nothing is kept, here or at the pool.
+func (s *Sessions) Prove(ctx context.Context, n Grant) (who prove.Person, err error) {
+	h, _, err := s.admitted(ctx, n)
+	if err == nil {
+		err = s.people.StillEnabled(ctx, h.Issuer, h.Subject, h.UserID)
+	}
+	if h != nil {
+		who = h.Person
+	}
+	s.revoke.beside(ctx, who.Subject, n.Tokens.RefreshToken)
+	return who, err
+}
+
 // admitted verifies the tokens and asks the application.
 func (s *Sessions) admitted(ctx context.Context, n Grant) (*Held, *verify.Claims, error) {
 	verified := s.prover.Tokens

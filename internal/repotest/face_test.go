@@ -29,6 +29,7 @@ var face = map[string]string{
 	"to find an app client's sessions": "SessionPool",
 	"to have pages look like its own":  "PageColors Pages",
 	"to let people act for a company":  "InOrganization Organization",
+	"to let people link identities":    "Proven",
 	"to let people end their sessions": "Everywhere LiveSession NotDone OwnSessions",
 }
 

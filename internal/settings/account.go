@@ -13,7 +13,7 @@ func (r *reader) account(key string, c *accountPages, p *Pool) *account.Config {
 	if c == nil || !c.Enabled && (r.has(key+".enabled") || !r.hasBelow(key)) {
 		return nil
 	}
-	config := &account.Config{Pool: p.Config.Pool, Prefix: p.Prefix, SignInWithin: c.SignInWithin, Name: c.Name, PasskeyReturn: cmp.Or(c.PasskeyReturn, p.Config.CallbackURL)}
+	config := &account.Config{Pool: p.Config.Pool, Prefix: p.Prefix, SignInWithin: c.SignInWithin, Name: c.Name, LinkIdentities: c.LinkIdentities, PasskeyReturn: cmp.Or(c.PasskeyReturn, p.Config.CallbackURL)}
 	for _, a := range c.Attributes {
 		config.Attributes = append(config.Attributes, account.Attribute{Name: a.Name, Label: a.Label, ReadOnly: a.ReadOnly})
 	}

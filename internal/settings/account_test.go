@@ -26,10 +26,10 @@ func TestAccountPages(t *testing.T) {
 	if c := s.Pools[0].Account; c == nil || c.Prefix != "/auth" || c.Pool != s.Pools[0].Config.Pool || c.Attributes != nil {
 		t.Fatalf("%+v", c)
 	}
-	s = load(t, write(t, with(scopes+"    account: {attributes: [email, {name: \"custom:team\", label: Team, read_only: true}], hide: delete, sign_in_within: 5m, name: Shop}\n"), nil), nil)
+	s = load(t, write(t, with(scopes+"    account: {attributes: [email, {name: \"custom:team\", label: Team, read_only: true}], hide: delete, sign_in_within: 5m, name: Shop, link_identities: true}\nreplica: true\ndatabase: sqlite:app.db\n"), nil), nil)
 	c := s.Pools[0].Account
 	if c == nil || !slices.Equal(c.Attributes, []account.Attribute{{Name: "email"}, {Name: "custom:team", Label: "Team", ReadOnly: true}}) ||
-		!slices.Equal(c.Hide, []account.Page{account.DeletionPage}) || c.SignInWithin != 5*time.Minute || c.Name != "Shop" {
+		!slices.Equal(c.Hide, []account.Page{account.DeletionPage}) || c.SignInWithin != 5*time.Minute || c.Name != "Shop" || !c.LinkIdentities {
 		t.Errorf("%+v", c)
 	}
 	for lines, want := range map[string]string{
@@ -40,6 +40,7 @@ func TestAccountPages(t *testing.T) {
 		scopes + "    account: {attributes: [name, name]}\n": "account.attributes: name is there twice",
 		scopes + "    account: {attributes: [\"a b\"]}\n":    "account.attributes: \"a b\" is no name",
 		scopes + "    account: {colour: blue}\n":             "colour",
+		scopes + "    account: {link_identities: true}\n":    "account.link_identities: people are linked in the replica",
 	} {
 		if got := faultsOf(t, with(lines)); len(got) != 1 || !strings.Contains(got[0], want) {
 			t.Errorf("%s: %q, want %q", lines, got, want)

@@ -248,12 +248,13 @@ type oldApp struct {
 }
 
 type accountPages struct {
-	Enabled       bool               `yaml:"enabled" short:"true" help:"Defaults to true where account has other keys."`
-	Attributes    []accountAttribute `yaml:"attributes" help:"Attributes that people see and change in their profile, in this order. The app client must be able to read and write them. Defaults to email, name, given_name, family_name, nickname, birthdate, website, locale and zoneinfo."`
-	Hide          []string           `yaml:"hide" enum:"password,authenticator,passkeys,delete" help:"Pages to leave out. Defaults to none."`
-	SignInWithin  time.Duration      `yaml:"sign_in_within" help:"Maximum age of the sign-in for all changes except the profile, from 1m to 24h. Defaults to 10m."`
-	PasskeyReturn string             `yaml:"passkey_return" help:"URL to which people return from managed login after they added a passkey: a callback URL of the app client, such as https://app.example.com/auth/account/passkeys. Defaults to the callback, and from there to default_return_url."`
-	Name          string             `yaml:"name" help:"Name of this service in authenticator apps. Defaults to the host of base_url."`
+	Enabled        bool               `yaml:"enabled" short:"true" help:"Defaults to true where account has other keys."`
+	Attributes     []accountAttribute `yaml:"attributes" help:"Attributes that people see and change in their profile, in this order. The app client must be able to read and write them. Defaults to email, name, given_name, family_name, nickname, birthdate, website, locale and zoneinfo."`
+	Hide           []string           `yaml:"hide" enum:"password,authenticator,passkeys,delete" help:"Pages to leave out. Defaults to none."`
+	SignInWithin   time.Duration      `yaml:"sign_in_within" help:"Maximum age of the sign-in for all changes except the profile, from 1m to 24h. Defaults to 10m."`
+	PasskeyReturn  string             `yaml:"passkey_return" help:"URL to which people return from managed login after they added a passkey: a callback URL of the app client, such as https://app.example.com/auth/account/passkeys. Defaults to the callback, and from there to default_return_url."`
+	LinkIdentities bool               `yaml:"link_identities" help:"Adds a page on which people link another way to sign in with their account, and unlink it. Needs replica: true. Your application moves its rows; see docs/identities.md. Defaults to false."`
+	Name           string             `yaml:"name" help:"Name of this service in authenticator apps. Defaults to the host of base_url."`
 }
 
 type accountAttribute struct {

@@ -51,6 +51,9 @@ func (r *reader) pools(f *file, s *Settings) {
 		r.cookies(itemKey("pools", i), &s.Pools[i], s.Pools[:i])
 	}
 	for i := range s.Pools {
+		if a := s.Pools[i].Account; a != nil && a.LinkIdentities && r.uses("replica") && !s.Replica.Enabled {
+			r.fault(itemKey("pools", i)+".account.link_identities", "people are linked in the replica, which is off; write replica: true")
+		}
 		r.tryPool(itemKey("pools", i), &s.Pools[i], s.Replica.Enabled)
 		r.moved(itemKey("pools", i), f.Pools[i].MovedFrom, &s.Pools[i], s.Replica)
 		r.trusted(itemKey("pools", i)+".trusted_providers", f.Pools[i].TrustedProviders, &s.Pools[i], s.Replica)

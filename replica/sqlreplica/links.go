@@ -60,6 +60,43 @@ func (s *Store) Merge(ctx context.Context, from, into int64, by string) (replica
 	return told, nil
 }
 
+// Link implements [replica.Linker]. It is Merge of one identity that stands alone: nobody
+// else's identities come with it, and it is taken from nobody.
+func (s *Store) Link(ctx context.Context, identity, person int64, by string) (replica.Change, error) {
+	var told replica.Change
+	err := s.again(ctx, func() error {
+		told = replica.Change{}
+		return s.linking(ctx, []int64{identity, person}, func(tx *sql.Tx, people []row) error {
+			a, b := people[0], people[1]
+			if a.ID == b.ID {
+				before := a.User
+				told = replica.Change{User: a.User, Before: &before}
+				return nil
+			}
+			others, err := s.identitiesOf(ctx, tx, a.ID)
+			switch {
+			case err != nil:
+				return err
+			case a.ID != identity || len(others) > 0:
+				return fmt.Errorf("%w: user %d is one of several identities of user %d", replica.ErrConflict, identity, a.ID)
+			case !a.Enabled || !a.Deleted.IsZero():
+				return fmt.Errorf("%w: user %d is disabled or deleted", replica.ErrConflict, identity)
+			}
+			p, err := s.link(ctx, tx, identity, b.ID, by)
+			if err != nil {
+				return err
+			}
+			p.change.Merged = &replica.Merged{From: identity, Into: b.ID}
+			told = p.seen()
+			return s.linked(ctx, tx, p)
+		})
+	})
+	if err != nil {
+		return replica.Change{}, s.fail(ctx, fmt.Sprintf("link user %d to user %d", identity, person), err)
+	}
+	return told, nil
+}
+
 // Unlink makes an identity a person of its own again. Rows that an application moved at
 // the merge stay where they are, unless OnChange moves them back. An empty change means
 // that the identity was not linked.

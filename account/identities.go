@@ -1,0 +1,259 @@
+package account
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/internal/pages"
+	"github.com/codegrant/codegrant/replica"
+)
+
+const identitiesPath = "/identities"
+
+// byThePerson is who has linked an identity, as the replica and the log say it.
+const byThePerson = "the person"
+
+// own returns what the replica knows of the person: the identity of the session, and all
+// of them. It has answered the request itself where it reports false.
+func (p *Pages) own(v *visit) (here replica.User, all []replica.User, ok bool) {
+	here, err := p.people.UserBySubject(v.r.Context(), v.id.Issuer, v.id.Subject)
+	if err == nil {
+		all, err = p.people.Identities(v.r.Context(), here.Person())
+	}
+	if err != nil {
+		p.Auth.Refuse(v.w, v.r, v.id, fmt.Errorf("%w: list the person's identities: %w", codegrant.ErrUnavailable, err))
+		return replica.User{}, nil, false
+	}
+	return here, all, true
+}
+
+// isOwnIssuer reports whether sessions of an identity can be ended from here.
+func (p *Pages) isOwnIssuer(u replica.User) bool { return u.Issuer == p.Auth.Endpoints().Issuer }
+
+func (p *Pages) showIdentities(v *visit, why string) {
+	here, all, ok := p.own(v)
+	if !ok {
+		return
+	}
+	list := pages.Section{Message: v.say(identitiesAre)}
+	for _, u := range all {
+		if !u.Deleted.IsZero() {
+			continue
+		}
+		i := v.identity(u)
+		if u.ID == here.ID {
+			i.Tag = v.say(usedNow)
+		}
+		if u.LinkedTo != 0 && p.isOwnIssuer(u) {
+			i.Links = []pages.Link{{URL: p.home + identitiesPath + "?separate=" + strconv.FormatInt(u.ID, 10), Text: v.say(toSeparate), For: i.Title}}
+		}
+		list.Items = append(list.Items, i)
+	}
+	sections := []pages.Section{list}
+	query := v.r.URL.Query()
+	switch other, fault, proven := p.other(v, here); {
+	case v.form != nil:
+	case proven && fault == "":
+		sections = append([]pages.Section{p.question(v, other)}, sections...)
+	case proven:
+		p.Auth.ForgetProven(v.w)
+		why = cmp.Or(why, v.say(fault))
+	case query.Get("proven") == "old":
+		why = cmp.Or(why, v.say(notAskedAnew))
+	case query.Get("proven") == "denied":
+		why = cmp.Or(why, v.say(notProvenNow))
+	default:
+		i := slices.IndexFunc(all, func(u replica.User) bool { return strconv.FormatInt(u.ID, 10) == query.Get("separate") })
+		if i >= 0 && all[i].LinkedTo != 0 && p.isOwnIssuer(all[i]) {
+			sections = append([]pages.Section{p.separation(v, all[i])}, sections...)
+		}
+	}
+	if len(sections) == 1 {
+		sections = append(sections, pages.Section{Title: v.say(linkAnother), Message: v.say(linkingIs), Forms: []pages.Form{{
+			URL: p.home + identitiesPath, Text: v.say(signInWithIt), Fields: []pages.Field{{Name: "do", Value: "begin"}},
+		}}})
+	}
+	p.show(v, yourIdentities, why, sections...)
+}
+
+// identity is one as people see it.
+func (v *visit) identity(u replica.User) pages.Item {
+	i := pages.Item{Title: cmp.Or(u.Email, u.Name, u.Username)}
+	if by := providerOf(u); by != "" {
+		i.Lines = append(i.Lines, by)
+	} else if u.Username != i.Title && u.Username != u.Subject {
+		i.Lines = append(i.Lines, u.Username)
+	}
+	if !u.Enabled {
+		i.Lines = append(i.Lines, v.say(isDisabled))
+	}
+	return i
+}
+
+// providerOf is the identity provider that an identity comes from; empty: the pool itself.
+func providerOf(u replica.User) string {
+	pool := u.Issuer[strings.LastIndexByte(u.Issuer, '/')+1:]
+	for _, m := range u.Groups {
+		if name, ok := strings.CutPrefix(m.Name, pool+"_"); ok && m.Origin == replica.OriginProvider {
+			return name
+		}
+	}
+	return ""
+}
+
+// other is the identity that the person has proven beside their own, and what keeps it
+// from being linked.
+func (p *Pages) other(v *visit, here replica.User) (other replica.User, fault text, proven bool) {
+	proof, ok := p.Auth.Proven(v.r)
+	if !ok {
+		return replica.User{}, "", false
+	}
+	other, err := p.people.UserBySubject(v.r.Context(), proof.Issuer, proof.Subject)
+	var all []replica.User
+	if err == nil {
+		all, err = p.people.Identities(v.r.Context(), other.Person())
+	}
+	switch {
+	case err != nil:
+		return other, notLinked, true
+	case other.Person() == here.Person():
+		return other, isYours, true
+	case len(all) > 1:
+		return other, isOfAnother, true
+	case !other.Enabled || !other.Deleted.IsZero():
+		return other, otherDisabled, true
+	}
+	return other, "", true
+}
+
+// question asks whether an identity is to be linked.
+func (p *Pages) question(v *visit, other replica.User) pages.Section {
+	row := pages.Field{Name: "row", Value: strconv.FormatInt(other.ID, 10)}
+	return pages.Section{
+		Title: v.say(linkThis), Message: v.say(linkMeans), Items: []pages.Item{v.identity(other)},
+		Forms: []pages.Form{
+			{URL: p.home + identitiesPath, Text: v.say(toLink), Fields: []pages.Field{{Name: "do", Value: "confirm"}, row}},
+			{URL: p.home + identitiesPath, Text: v.say(toCancel), Fields: []pages.Field{{Name: "do", Value: "cancel"}}, Quiet: true},
+		},
+	}
+}
+
+// separation asks whether an identity is to be unlinked.
+func (p *Pages) separation(v *visit, u replica.User) pages.Section {
+	return pages.Section{
+		Title: v.say(separateThis), Message: v.say(separateMeans), Items: []pages.Item{v.identity(u)},
+		Forms: []pages.Form{{URL: p.home + identitiesPath, Text: v.say(toSeparate), Fields: []pages.Field{
+			{Name: "do", Value: "separate"}, {Name: "row", Value: strconv.FormatInt(u.ID, 10)},
+		}}},
+		Links: []pages.Link{{URL: p.home + identitiesPath, Text: v.say(toCancel)}},
+	}
+}
+
+func (p *Pages) changeIdentities(v *visit) {
+	if !p.may(v, change) {
+		return
+	}
+	switch v.form.Get("do") {
+	case "begin":
+		p.Auth.ProveAnother(v.w, v.r, "", p.home+identitiesPath)
+	case "confirm":
+		p.link(v)
+	case "separate":
+		p.unlink(v)
+	case "cancel":
+		p.Auth.ForgetProven(v.w)
+		p.done(v, identitiesPath, "nothing")
+	default:
+		p.Auth.Answer(v.w, v.r, http.StatusBadRequest, nil)
+	}
+}
+
+// link makes the proven identity one of the person.
+func (p *Pages) link(v *visit) {
+	here, _, ok := p.own(v)
+	if !ok {
+		return
+	}
+	other, fault, proven := p.other(v, here)
+	switch {
+	case !proven:
+		fault = proofEnded
+	case fault == "" && v.form.Get("row") != strconv.FormatInt(other.ID, 10):
+		fault = anotherProven // in another tab
+	}
+	if fault != "" {
+		if fault != anotherProven {
+			p.Auth.ForgetProven(v.w)
+		}
+		p.showIdentities(v, v.say(fault))
+		return
+	}
+	ctx := context.WithoutCancel(v.r.Context())
+	told, err := p.people.Link(ctx, other.ID, here.Person(), byThePerson)
+	switch {
+	case errors.Is(err, replica.ErrConflict), errors.Is(err, replica.ErrNotFound):
+		p.Auth.ForgetProven(v.w)
+		p.log(v, slog.LevelInfo, "identity not linked", slog.String("reason", err.Error()))
+		p.showIdentities(v, v.say(notLinked))
+		return
+	case err != nil:
+		p.Auth.Refuse(v.w, v.r, v.id, fmt.Errorf("%w: %w", codegrant.ErrUnavailable, err))
+		return
+	}
+	p.Auth.ForgetProven(v.w)
+	if !told.Empty() {
+		p.log(v, slog.LevelInfo, "audit", slog.String("event", "merged"), slog.Int64("from", other.ID), slog.Int64("into", told.User.Person()), slog.String("by", byThePerson))
+	}
+	p.endIdentity(v, other)
+	p.done(v, identitiesPath, "linked")
+}
+
+// unlink makes an identity a person of its own.
+func (p *Pages) unlink(v *visit) {
+	_, all, ok := p.own(v)
+	if !ok {
+		return
+	}
+	i := slices.IndexFunc(all, func(u replica.User) bool {
+		return strconv.FormatInt(u.ID, 10) == v.form.Get("row") && u.LinkedTo != 0 && p.isOwnIssuer(u)
+	})
+	if i < 0 {
+		p.showIdentities(v, v.say(notYours))
+		return
+	}
+	told, err := p.people.Unlink(context.WithoutCancel(v.r.Context()), all[i].ID)
+	if err != nil && !errors.Is(err, replica.ErrNotFound) {
+		p.Auth.Refuse(v.w, v.r, v.id, fmt.Errorf("%w: %w", codegrant.ErrUnavailable, err))
+		return
+	}
+	if err == nil && !told.Empty() {
+		p.log(v, slog.LevelInfo, "audit", slog.String("event", "unlinked"), slog.Int64("identity", all[i].ID), slog.Int64("person", all[i].LinkedTo), slog.String("by", byThePerson))
+	}
+	p.endIdentity(v, all[i])
+	p.done(v, identitiesPath, "separated")
+}
+
+// endIdentity ends the sessions that know whom an identity was of.
+func (p *Pages) endIdentity(v *visit, u replica.User) {
+	if err := p.Auth.EndIdentity(v.r.Context(), u.Subject); err != nil {
+		p.log(v, slog.LevelError, "sessions of an identity not ended", slog.String("identity", u.Subject), slog.String("reason", err.Error()))
+	}
+}
+
+// poolOrigin is where the form leads that has people sign in.
+func (p *Pages) poolOrigin() []string {
+	u, err := url.Parse(p.Auth.Endpoints().Authorize)
+	if err != nil {
+		return nil
+	}
+	return []string{u.Scheme + "://" + u.Host}
+}

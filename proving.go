@@ -1,0 +1,141 @@
+package codegrant
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/internal/fault"
+	"github.com/codegrant/codegrant/internal/keep"
+	"github.com/codegrant/codegrant/session"
+)
+
+// A person who is signed in proves another identity of theirs: they sign in with it, and
+// their session stays as it is. Nothing is made of the other sign-in but a cookie that says
+// who it was, for this session and some minutes.
+
+const provenPurpose = "proven identity"
+
+// anew is what the sign-in with another identity has to be: the pool's own login session is
+// no proof, it may be of whoever sat there before.
+var anew = demand{aged: true}
+
+// Proven is an identity that a person proved beside the one of their session.
+type Proven struct {
+	Issuer  string
+	Subject string
+	UserID  int64     // the row of the person in the replica, at the time of the proof; 0: there is none
+	At      time.Time // when they signed in with it
+}
+
+// ProveAnother has the person of a request sign in with another identity, at the pool of a and
+// with the named identity provider of the pool (empty: people choose). It needs a request with
+// a session that passed [Auth.Require]. The session stays. The person returns to returnTo, a
+// path of this service, and [Auth.Proven] says there who they are. If they do not finish,
+// returnTo gets the query proven=denied, and if the pool did not ask them anew, proven=old.
+func (a *Auth) ProveAnother(w http.ResponseWriter, r *http.Request, provider, returnTo string) {
+	id, _ := From(r.Context())
+	if id.SessionID() == "" {
+		a.signIn.unauthorized(w, r, nil)
+		return
+	}
+	at := newAttempt(a.signIn.Now(), a.signIn.returnTo(returnTo), anew)
+	at.proving = id.SessionID()
+	query := url.Values{"identity_provider": {provider}, "lang": {r.URL.Query().Get("lang")}}
+	a.signIn.audit(r.Context(), slog.LevelInfo, "another identity to be proven", slog.String("sub", id.Subject), slog.String("session", id.SessionID()))
+	a.signIn.provenCookie().Clear(w) // of an earlier one
+	a.signIn.send(w, r, at, query, "login")
+}
+
+// Proven returns the identity that was proven for the session of a request that passed
+// [Auth.Require], within the last ten minutes.
+func (a *Auth) Proven(r *http.Request) (Proven, bool) {
+	id, _ := From(r.Context())
+	cookie := a.signIn.provenCookie()
+	values, err := cookie.Values(r)
+	if id.SessionID() == "" || err != nil || len(values) != 1 {
+		return Proven{}, false
+	}
+	plain, err := a.signIn.Keys.Open(provenPurpose, values[0], a.signIn.provenBinding(id.SessionID()))
+	if err != nil {
+		return Proven{}, false
+	}
+	var p Proven
+	if json.Unmarshal(plain, &p) != nil {
+		return Proven{}, false
+	}
+	if age := a.signIn.Now().Sub(p.At); age > attemptLifetime || age < -clockSkew {
+		return Proven{}, false
+	}
+	return p, true
+}
+
+// ForgetProven takes back what ProveAnother has led to: after use, or if the person cancels.
+func (a *Auth) ForgetProven(w http.ResponseWriter) { a.signIn.provenCookie().Clear(w) }
+
+func (in *signIn) provenCookie() session.Cookie {
+	return session.Cookie{Name: in.cookieName("__Host-", "proven"), Path: "/", Secure: in.secure, SameSite: http.SameSiteLaxMode}
+}
+
+func (in *signIn) provenBinding(sessionID string) []byte {
+	return []byte(in.binding + " " + sessionID)
+}
+
+// proven ends a sign-in that was to prove another identity.
+func (in *signIn) proven(ctx context.Context, w http.ResponseWriter, r *http.Request, at attempt, state string, tokens cognito.TokenSet) {
+	who, err := in.sessions.Prove(ctx, keep.Grant{Tokens: tokens, Nonce: at.nonce(), Began: at.created, Ours: true})
+	if errors.Is(err, fault.Revoked) || err == nil && !at.demand.missing(in.standards, who.ACR, who.AuthTime).isNothing() {
+		in.audit(ctx, slog.LevelInfo, "identity not proven: the pool did not ask who it is", slog.String("sub", who.Subject))
+		in.arrive(w, r, withOutcome(at.returnTo, "old"))
+		return
+	}
+	if err != nil {
+		in.refuseSignIn(w, r, at.returnTo, err)
+		return
+	}
+	plain, err := json.Marshal(Proven{Issuer: who.Issuer, Subject: who.Subject, UserID: who.UserID, At: in.Now().UTC()})
+	if err != nil {
+		in.refuseSignIn(w, r, at.returnTo, fmt.Errorf("keep the proven identity: %w", err))
+		return
+	}
+	in.audit(ctx, slog.LevelInfo, "another identity proven", slog.String("sub", who.Subject), slog.String("session", at.proving))
+	in.provenCookie().Set(w, in.Keys.Seal(provenPurpose, plain, in.provenBinding(at.proving)), attemptLifetime)
+	in.finishAttempt(w, state, at)
+	in.arrive(w, r, at.returnTo)
+}
+
+// notProven answers somebody who has come back without a proof. What a trigger of the pool
+// says to them is for the page of a sign-in that failed.
+func (in *signIn) notProven(w http.ResponseWriter, r *http.Request, at attempt, denied *cognito.CallbackError) bool {
+	if _, ok := cognito.ParseTriggerError(denied.Description); ok || at.proving == "" {
+		return false
+	}
+	in.audit(r.Context(), slog.LevelInfo, "identity not proven", slog.String("session", at.proving), slog.String("reason", denied.Error()))
+	in.arrive(w, r, withOutcome(at.returnTo, "denied"))
+	return true
+}
+
+func withOutcome(target, outcome string) string {
+	joint := "?"
+	if strings.Contains(target, "?") {
+		joint = "&"
+	}
+	return target + joint + "proven=" + outcome
+}
+
+// EndIdentity ends the sessions of one identity of this pool, and refuses what it proved
+// before now (see [Auth.NotBefore]). Call it after you linked or unlinked an identity: its
+// sessions know the row of before. Other identities of the person are not affected.
+func (a *Auth) EndIdentity(ctx context.Context, subject string) error {
+	ctx = context.WithoutCancel(ctx)
+	named := a.gate.named(subject)
+	_, err := a.sessions.EndAll(ctx, named)
+	return errors.Join(err, a.gate.mark(ctx, named, a.gate.Now(), "an identity that was linked or unlinked"))
+}
