@@ -14,6 +14,9 @@ func FuzzAttempt(f *testing.F) {
 	f.Add(newAttempt(at, "/reports?x=1", demand{}).encode())
 	f.Add(newAttempt(at, "/reports?x=1", demand{level: "urn:cognito:loa:3", maxAge: 5 * time.Minute, aged: true}).encode())
 	f.Add(newAttempt(at, strings.Repeat("/reports", 200), demand{aged: true}).encode())
+	proving := newAttempt(at, "/auth/account/identities", anew)
+	proving.proving = "kzLq3"
+	f.Add(proving.encode())
 	f.Add([]byte{1})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		at, err := decodeAttempt(b)
