@@ -26,6 +26,7 @@ var endpoints = map[string]string{
 	"account: */":                     "/auth/account /auth/account/{page}",
 	"account: /*":                     "/auth/account/{page}",
 	"account: /profile":               "/auth/account/{page}",
+	"account: /identities":            "/auth/account/{page}",
 	"organization: */":                "/auth/organization",
 	"organization: /members":          "/auth/organization/members",
 	"organization: /invitation":       "/auth/organization/invitation",
