@@ -36,7 +36,7 @@ var imported = map[string]string{
 	"jwt": "github.com/go-jose/go-jose/v4/jwt", "pgx": "github.com/jackc/pgx/v5",
 	"secretsmanager": "github.com/aws/aws-sdk-go-v2/service/secretsmanager", "status": "google.golang.org/grpc/status",
 
-	"context": "context", "errors": "errors", "fmt": "fmt", "http": "net/http", "httptest": "net/http/httptest", "log": "log",
+	"context": "context", "errors": "errors", "fmt": "fmt", "html": "html", "http": "net/http", "httptest": "net/http/httptest", "log": "log",
 	"os": "os", "slog": "log/slog", "sql": "database/sql", "strings": "strings", "testing": "testing", "time": "time", "url": "net/url",
 }
 
@@ -103,11 +103,17 @@ func declares(text string) bool {
 
 var (
 	ellipsis = regexp.MustCompile(`(^|[\s{])…`)
+	function = regexp.MustCompile(`(?m)^func (\w+)\(`)
 	selector = regexp.MustCompile(`\b([a-z]\w*)\.[A-Z]`)
 )
 
+// heading is the beginning of a whole file. Tests of journeys build whole files as they are.
+var heading = regexp.MustCompile(`(?s)^\s*package main\n\nimport \(.*?\n\)\n`)
+
 // goText is a block as the compiler takes it: where something is left out, it is nothing.
-func goText(b Block) string { return ellipsis.ReplaceAllString(b.Text, "$1") }
+func goText(b Block) string {
+	return heading.ReplaceAllString(ellipsis.ReplaceAllString(b.Text, "$1"), "")
+}
 
 // compiler type-checks blocks against the packages as they are.
 type compiler struct {
@@ -218,6 +224,9 @@ func (c *compiler) check(b Block, page []Block, text string) error {
 		for name := range strings.SplitSeq(names, ",") {
 			byName[name] = rest
 		}
+	}
+	for _, m := range function.FindAllStringSubmatch(text, -1) {
+		delete(byName, m[1])
 	}
 	all := strings.Join(texts, "\n")
 	var declared strings.Builder

@@ -164,29 +164,11 @@ func TestJourneyGo(t *testing.T) {
 
 	// The settings, in Go.
 	const wanted = `Region: "eu-west-1", ID: "eu-west-1_Ab12Cd34E",`
-	use := replaced(t, text(t, "README.md", "auth, err := codegrant.New"),
+	program := replaced(t, text(t, "README.md", "package main"),
 		wanted, fmt.Sprintf("Region: %q, ID: %q, Issuer: %q,", "eu-west-1", poolID, pool+"/"+poolID),
 		`"acme.auth.eu-west-1.amazoncognito.com"`, fmt.Sprintf("%q", pool),
 		`"2example3client4"`, fmt.Sprintf("%q", client), `"from your secret store"`, fmt.Sprintf("%q", secret),
-		`"https://app.example.com"`, fmt.Sprintf("%q", base))
-	program := `package main
-
-import (
-	"fmt"
-	"log"
-	"net/http"
-
-	"github.com/codegrant/codegrant"
-	"github.com/codegrant/codegrant/cognito"
-)
-
-func main() {
-	reports := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-` + text(t, "README.md", "id, _ := codegrant.From") + `})
-` + use + `
-	log.Fatal(http.ListenAndServe("` + site + `", mux))
-}
-`
+		`"https://app.example.com"`, fmt.Sprintf("%q", base), "localhost:8080", site)
 	source, binary := filepath.Join(dir, "main.go"), filepath.Join(dir, "service")
 	if err := os.WriteFile(source, []byte(program), 0o600); err != nil {
 		t.Fatal(err)
@@ -204,7 +186,7 @@ func main() {
 	if err := os.WriteFile(secretFile, []byte(secret), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	settings := replaced(t, text(t, page, "export AUTH_COGNITO_CLIENT_ID"),
+	settings := replaced(t, text(t, page, "export AUTH_COGNITO_CLIENT_ID=…"),
 		"CLIENT_ID=…", "CLIENT_ID="+client, "https://acme-example.auth.eu-west-1.amazoncognito.com", pool,
 		"https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab12Cd34E", pool+"/"+poolID,
 		"https://app.example.com", base, "/run/secrets/cognito", secretFile)
@@ -232,7 +214,7 @@ func TestJourneyGateway(t *testing.T) {
 	config := replaced(t, text(t, page, "listen: 127.0.0.1:8080\nbase_url: https://app.example.com\npools:"),
 		"127.0.0.1:8080", gateway, "https://app.example.com", base,
 		"id: eu-west-1_Ab12Cd34E", "code_grant_url: "+pool.URL+"/oauth2/token", "domain: acme.auth.eu-west-1.amazoncognito.com", "jwks_url: "+registered.Issuer+"/.well-known/jwks.json",
-		"${COGNITO_CLIENT_ID}", "${COGNITO_CLIENT_ID}\n    client_secret: ${COGNITO_CLIENT_SECRET}", "127.0.0.1:3000", service, "127.0.0.1:3001", service)
+		"${COGNITO_CLIENT_ID}", "${COGNITO_CLIENT_ID}\n    client_secret: ${COGNITO_CLIENT_SECRET}", "127.0.0.1:3000", service)
 	for name, text := range map[string]string{"service.mjs": program, "codegrant.yaml": config} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -346,44 +328,12 @@ func TestJourneyDjango(t *testing.T) {
 	}
 
 	// Step 5: the backend that the guide shows.
-	backend := replaced(t, text(t, "docs/migrating-from-cognito-code-grant.md", "config, err := codegrant.ConfigFromEnv()"),
-		`sql.Open("pgx", os.Getenv("DATABASE_URL")) // import _ "github.com/jackc/pgx/v5/stdlib"`, `sql.Open("sqlite", os.Getenv("DATABASE_URL"))`,
-		"sqlreplica.PostgreSQL", "sqlreplica.SQLite", `InGroup("editors")`, `InGroup("editors")`)
-	program := `package main
-
-import (
-	"database/sql"
-	"fmt"
-	"log"
-	"net/http"
-	"os"
-
-	_ "modernc.org/sqlite"
-
-	"github.com/codegrant/codegrant"
-	"github.com/codegrant/codegrant/replica/sqlreplica"
-)
-
-func main() {
-	mux := http.NewServeMux()
-	boards := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id, _ := codegrant.From(r.Context())
-		fmt.Fprintf(w, "account %d, %s", id.UserID, id.Email)
-	})
-` + backend + `
-	if err != nil {
-		log.Fatal(err)
-	}
-	log.Fatal(http.ListenAndServe("` + site + `", mux))
-}
-`
-	source, binary := filepath.Join(dir, "main.go"), filepath.Join(dir, "backend")
-	if err := os.WriteFile(source, []byte(program), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, source).CombinedOutput(); err != nil {
-		t.Fatalf("build the backend of the guide: %v\n%s\n%s", err, out, program)
-	}
+	const moving = "docs/migrating-from-cognito-code-grant.md"
+	program := replaced(t, text(t, moving, "package main"), `sql.Open("pgx"`, `sql.Open("sqlite"`, "github.com/jackc/pgx/v5/stdlib", "modernc.org/sqlite",
+		"sqlreplica.PostgreSQL", "sqlreplica.SQLite", "localhost:8080", site)
+	folder := made(t, dir, replaced(t, text(t, moving, "mkdir boards && cd boards"), "github.com/jackc/pgx/v5@", "modernc.org/sqlite@"))
+	write(t, folder, "main.go", program)
+	binary := built(t, folder)
 	t.Run("the Go backend", func(t *testing.T) {
 		start(t, site, dir, append(environment, "DATABASE_URL=file:"+database+"?_pragma=busy_timeout(10000)&_txlock=immediate"), binary)
 		if page := codegranttest.NewBrowser(t).SignIn(base+"/api/boards/1", "bob@example.com", password); page.Body != "account 1, bob@example.com" {
