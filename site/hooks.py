@@ -5,15 +5,20 @@ import html
 import os
 import re
 
+import yaml
+
 LINK = re.compile(r"\]\(([^()\s#]+)(#[^()\s]*)?\)")
 FENCE = re.compile(r"(?ms)(^ *```.*?^ *```)")
 
 
-FIRST = ["README.md", "docs/getting-started.md", "docs/choosing.md", "docs/journeys.md"]
+MENU = os.path.join(os.path.dirname(os.path.abspath(__file__)), "menu.yaml")
 
 
 def on_config(config):
-    """Puts every page into the menu, under its first heading, and the version into the title."""
+    """Puts the pages into the menu, under their first headings, and the version into the title.
+
+    Pages of a release that this menu does not have come last.
+    """
     pages = sorted(glob.glob("**/*.md", root_dir=config.docs_dir, recursive=True))
 
     def titled(path):
@@ -21,13 +26,13 @@ def on_config(config):
             heading = next((line[2:].strip() for line in f if line.startswith("# ")), path)
         return {re.sub(r"[`*]", "", heading): path}
 
-    guides = [p for p in pages if p.startswith("docs/") and p not in FIRST]
-    config.nav = [
-        {"Start": [titled(p) for p in FIRST if p in pages]},
-        {"Guides": sorted((titled(p) for p in guides), key=lambda item: next(iter(item)).lower())},
-        {"Examples and operation": [titled(p) for p in pages if p.startswith(("examples/", "deploy/"))]},
-        {"Project": [titled(p) for p in pages if "/" not in p and p not in FIRST]},
-    ]
+    with open(MENU, encoding="utf-8") as f:
+        menu = yaml.safe_load(f)
+    listed = {p for group in menu.values() for p in group}
+    others = [p for p in pages if p not in listed]
+    groups = {name: [p for p in group if p in pages] for name, group in menu.items()}
+    groups["Other pages"] = others
+    config.nav = [{name: [titled(p) for p in group]} for name, group in groups.items() if group]
     config.site_name = f"Codegrant {os.environ['CODEGRANT_SITE_VERSION']}"
     return config
 

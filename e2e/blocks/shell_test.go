@@ -2,12 +2,14 @@ package blocks
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -131,13 +133,35 @@ type program struct {
 
 func newProgram(t *testing.T) *program {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "codegrant")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./cmd/codegrant")
-	build.Dir = root
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build codegrant: %v\n%s", err, out)
+	binary, err := theProgram()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return &program{t, binary, make(map[string]string)}
+}
+
+// theProgram builds codegrant, once for all tests.
+var theProgram = sync.OnceValues(func() (string, error) {
+	binary := filepath.Join(programs, "codegrant")
+	build := exec.Command("go", "build", "-o", binary, "./cmd/codegrant")
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build codegrant: %w\n%s", err, out)
+	}
+	return binary, nil
+})
+
+var programs string // a folder
+
+func TestMain(m *testing.M) {
+	var err error
+	if programs, err = os.MkdirTemp("", "codegrant-blocks-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	status := m.Run()
+	os.RemoveAll(programs)
+	os.Exit(status)
 }
 
 func (p *program) helpOf(words ...string) string {

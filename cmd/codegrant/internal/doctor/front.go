@@ -97,7 +97,7 @@ func (e *examination) tablesOfFeatures(ctx context.Context, s *settings.Settings
 	defer db.Close()
 	look := func(what string, tables ...string) {
 		if missing := e.unread(ctx, db, tables...); len(missing) > 0 {
-			e.fault("database", "run codegrant migrate --database URL, or set database.migrate to true so that codegrant serve does; if they exist, GRANT SELECT, INSERT, UPDATE, DELETE ON "+
+			e.fault("database", "run codegrant migrate, or set database.migrate to true so that codegrant serve does; if they exist, GRANT SELECT, INSERT, UPDATE, DELETE ON "+
 				strings.Join(missing, ", ")+" TO <the user in database>", "%s are on, and tables of theirs are missing or cannot be read: %s", what, strings.Join(missing, ", "))
 		}
 	}

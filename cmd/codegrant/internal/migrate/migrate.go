@@ -1,9 +1,12 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
@@ -13,7 +16,8 @@ import (
 )
 
 type Command struct {
-	Database string `required:"" placeholder:"URL" help:"${databaseHelp}"`
+	Config   string `type:"path" placeholder:"FILE" help:"Configuration file that names the database. Defaults to codegrant.yaml, unless there is --database."`
+	Database string `placeholder:"URL" help:"${databaseHelp} Instead of that of the configuration."`
 	Django   bool   `help:"The replica uses the tables of a Django project."`
 	Status   bool   `env:"-" help:"Print the version of the tables and the one that this program needs, and change nothing. Exit status 1 if they need a migration."`
 	DryRun   bool   `env:"-" help:"Print what a migration would do, and change nothing."`
@@ -27,9 +31,12 @@ func (Command) Help() string {
 organisations, or upgrades them to the version that this program needs. Any number of
 processes may run it at once. Programs of the previous version continue to work.
 
+The database is that of the configuration of the gateway. Services without one name it
+with --database.
+
 Examples:
-  codegrant migrate --database sqlite:app.db
-  codegrant migrate --status --database sqlite:app.db
+  codegrant migrate                             the database of codegrant.yaml
+  codegrant migrate --status --config /etc/codegrant/codegrant.yaml
   codegrant migrate --dry-run --database sqlite:app.db
   codegrant migrate --database postgres://app@db.internal/django --django --undo
   codegrant migrate --database postgres://app@db.internal/app
@@ -37,11 +44,15 @@ Examples:
 }
 
 func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
+	url, replica, err := c.what()
+	if err != nil {
+		return err
+	}
 	open := parts.OpenDatabase
 	if c.Status || c.DryRun {
 		open = parts.LookAtDatabase
 	}
-	db, err := open(c.Database)
+	db, err := open(url)
 	if err != nil {
 		return err
 	}
@@ -49,12 +60,22 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 	switch {
 	case (c.Status || c.DryRun) && (c.Undo || c.Yes):
 		return errors.New("--status and --dry-run change nothing: leave out --undo and --yes")
-	case c.Undo && c.Django:
+	case c.Undo && replica.Django:
 		return c.undo(ctx, out, db)
 	case c.Undo, c.Yes:
 		return errors.New("--undo needs --django, and --yes needs --undo: other tables of the replica are the only copy of their data")
 	}
-	sessions, users, err := db.Stores(settings.Replica{Django: c.Django})
+	if replica.History == 0 && c.Database != "" {
+		// Which settings the services have is not known here: the history goes on.
+		on, err := keepsHistory(ctx, db)
+		if err != nil {
+			return err
+		}
+		if on {
+			replica.History = time.Hour
+		}
+	}
+	sessions, users, err := db.Stores(replica)
 	if err != nil {
 		return err
 	}
@@ -94,4 +115,34 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 	}
 	fmt.Fprintf(out.Stdout, "The tables in %s are up to date.\n", db.Engine)
 	return nil
+}
+
+// what is to be migrated: the URL of a database, and what the replica there has.
+func (c Command) what() (url string, replica settings.Replica, err error) {
+	if c.Database != "" && c.Config == "" {
+		return c.Database, settings.Replica{Django: c.Django}, nil
+	}
+	s, err := parts.Inspection{Config: cmp.Or(c.Config, "codegrant.yaml")}.Load(parts.UsesPeople)
+	if err != nil && c.Config == "" {
+		return "", replica, fmt.Errorf("%w, or the database with --database", err)
+	}
+	if err != nil {
+		return "", replica, err
+	}
+	replica = s.Replica
+	replica.Django = replica.Django || c.Django
+	if url = cmp.Or(c.Database, s.Database.URL.Reveal()); url == "" {
+		return "", replica, errors.New("the configuration has no database: there are no tables to migrate")
+	}
+	return url, replica, nil
+}
+
+// keepsHistory reports whether the replica in a database keeps its history.
+func keepsHistory(ctx context.Context, db *parts.Database) (bool, error) {
+	tables, err := ours(ctx, db)
+	if err != nil || !slices.Contains(tables, "codegrant_history_start") {
+		return false, err
+	}
+	rows, err := db.Names(ctx, "SELECT 'on' FROM codegrant_history_start WHERE id = 1")
+	return len(rows) > 0, err
 }

@@ -30,14 +30,18 @@ var (
 	}
 )
 
-// besideDjango returns which of ours are there, with how many rows.
-func besideDjango(ctx context.Context, d *parts.Database) (tables []string, rows map[string]int64, functions []string, err error) {
-	named := map[sqlreplica.Dialect]string{
+// ours are the tables in a database that are Codegrant's, by their names.
+func ours(ctx context.Context, d *parts.Database) ([]string, error) {
+	return d.Names(ctx, map[sqlreplica.Dialect]string{
 		sqlreplica.SQLite:     "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'codegrant%'",
 		sqlreplica.PostgreSQL: "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tablename LIKE 'codegrant%'",
 		sqlreplica.MySQL:      "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name LIKE 'codegrant%'",
-	}
-	there, err := d.Names(ctx, named[d.Replica])
+	}[d.Replica])
+}
+
+// besideDjango returns which of ours are there, with how many rows.
+func besideDjango(ctx context.Context, d *parts.Database) (tables []string, rows map[string]int64, functions []string, err error) {
+	there, err := ours(ctx, d)
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -96,7 +96,7 @@ func checkFile(raw string) error {
 	}
 	path = strings.TrimPrefix(path, "//")
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: there is no file %s; run codegrant migrate --database URL, or start codegrant serve; if the file should exist, correct the path", ErrNoTables, path)
+		return fmt.Errorf("%w: there is no file %s; run codegrant migrate, or start codegrant serve; if the file should exist, correct the path", ErrNoTables, path)
 	}
 	return nil
 }

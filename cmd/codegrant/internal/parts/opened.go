@@ -136,11 +136,7 @@ func (o *Opened) checkTables(ctx context.Context) error {
 
 // migrate tells how to make the tables.
 func (o *Opened) migrate() string {
-	django := ""
-	if o.Django {
-		django = " --django"
-	}
-	return "run codegrant migrate" + django + " --database URL, or start codegrant serve"
+	return "run codegrant migrate, or start codegrant serve"
 }
 
 // OpenStores opens the stores of a configuration, for no pool yet.
