@@ -223,6 +223,9 @@ func (a *Arrival) refused(ctx context.Context, err error) error {
 
 // kindOf is what the log says of an answer: its type. A message could repeat a name.
 func kindOf(err error) string {
+	if errors.Is(err, errNoName) {
+		return errNoName.Error()
+	}
 	var api interface{ ErrorCode() string }
 	if errors.As(err, &api) {
 		return api.ErrorCode()

@@ -1,7 +1,9 @@
 package move
 
 import (
+	"cmp"
 	"context"
+	"time"
 
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"golang.org/x/time/rate"
@@ -18,12 +20,31 @@ const (
 	userRecovery     category = "UserAccountRecovery"
 	userResourceRead category = "UserResourceRead"
 	userList         category = "UserList"
+	userAuth         category = "UserAuthentication"
 	ofPool           category = "pool" // what is asked about a pool and not about its people: 5 for each operation
 )
 
 // quotas are calls per second that an account has unless it bought more.
 var quotas = map[category]float64{
-	userCreation: 50, userRead: 120, userUpdate: 25, userRecovery: 30, userResourceRead: 50, userList: 30, ofPool: 5,
+	userCreation: 50, userRead: 120, userUpdate: 25, userRecovery: 30, userResourceRead: 50, userList: 30, userAuth: 120, ofPool: 5,
+}
+
+// categories are those of operations; any other is asked about a pool.
+var categories = map[string]category{
+	"AdminCreateUser": userCreation, "AdminGetUser": userRead, "AdminSetUserPassword": userRecovery, "AdminListGroupsForUser": userResourceRead,
+	"AdminUpdateUserAttributes": userUpdate, "AdminAddUserToGroup": userUpdate,
+	"ListUsers": userList, "ListUsersInGroup": userList, "InitiateAuth": userAuth, "AdminInitiateAuth": userAuth,
+}
+
+// Least is how long so many calls of each operation of Cognito's API take at least, with
+// that share of the quotas that an account has unless it bought more: 1 for all of it.
+// Operations of one category count together.
+func Least(calls map[string]int, share float64) time.Duration {
+	sums := make(map[category]int)
+	for operation, n := range calls {
+		sums[cmp.Or(categories[operation], ofPool)] += n
+	}
+	return time.Duration(newPace(share, 0).seconds(sums) * float64(time.Second))
 }
 
 func categoryOf(in any) category {

@@ -23,10 +23,11 @@ import (
 
 // Command is the table of its commands.
 type Command struct {
-	Plan   plan   `cmd:"" help:"Compare both pools: what moves, what does not, and what to fix before the move. Writes nothing."`
-	Groups groups `cmd:"" help:"Create the groups of the old pool in the new one."`
-	Report report `cmd:"" help:"Show who has arrived in the new pool, and who has not."`
-	Drain  drain  `cmd:"" help:"End the move: create the people in the new pool who have not arrived."`
+	Plan     plan     `cmd:"" help:"Compare both pools: what moves, what does not, and what to fix before the move. Writes nothing."`
+	Rehearse rehearse `cmd:"" help:"Do the move between two local pools, with stand-ins for the people: who would arrive, and who would not. Writes to neither pool."`
+	Groups   groups   `cmd:"" help:"Create the groups of the old pool in the new one."`
+	Report   report   `cmd:"" help:"Show who has arrived in the new pool, and who has not."`
+	Drain    drain    `cmd:"" help:"End the move: create the people in the new pool who have not arrived."`
 }
 
 // between says which pools, and how they are reached.
@@ -46,7 +47,14 @@ var uses = []string{"log", "pools.moved_from"}
 
 var errNobodyMoves = errors.New("no pool of the configuration has moved_from; write it at the new pool (see docs/move.md)")
 
-func (b between) open(ctx context.Context, out *terminal.Streams) (*move.Move, error) {
+// reached are both pools.
+type reached struct {
+	pool     settings.Pool
+	old, now *cip.Client
+	log      *slog.Logger
+}
+
+func (b between) reach(ctx context.Context, out *terminal.Streams) (*reached, error) {
 	s, err := parts.Inspection{Config: b.Config}.Load(uses)
 	if err != nil {
 		return nil, err
@@ -64,24 +72,36 @@ func (b between) open(ctx context.Context, out *terminal.Streams) (*move.Move, e
 	default:
 		return nil, errors.New("several pools have moved_from; say which one with --pool")
 	}
-	pool := &chosen[0]
+	r := &reached{pool: chosen[0]}
 	options := &slog.HandlerOptions{Level: s.Log.Level}
-	log := slog.New(slog.NewTextHandler(out.Stderr, options))
+	r.log = slog.New(slog.NewTextHandler(out.Stderr, options))
 	if s.Log.JSON {
-		log = slog.New(slog.NewJSONHandler(out.Stderr, options))
+		r.log = slog.New(slog.NewJSONHandler(out.Stderr, options))
 	}
-	id := pool.Issuer[strings.LastIndexByte(pool.Issuer, '/')+1:]
-	region, _, _ := strings.Cut(id, "_")
-	now, err := client(ctx, b.Profile, cmp.Or(pool.Config.Pool.Region, region), cmp.Or(b.Endpoint, parts.LocalEndpoint(pool.Issuer)), log)
+	region, _, _ := strings.Cut(r.id(), "_")
+	r.now, err = client(ctx, b.Profile, cmp.Or(r.pool.Config.Pool.Region, region), cmp.Or(b.Endpoint, parts.LocalEndpoint(r.pool.Issuer)), r.log)
 	if err != nil {
 		return nil, fmt.Errorf("the new pool: %w", err)
 	}
-	old, err := client(ctx, cmp.Or(b.OldProfile, pool.Moved.Profile), pool.Moved.Region, cmp.Or(b.OldEndpoint, parts.LocalEndpoint(pool.Moved.Issuer)), log)
+	moved := r.pool.Moved
+	r.old, err = client(ctx, cmp.Or(b.OldProfile, moved.Profile), moved.Region, cmp.Or(b.OldEndpoint, parts.LocalEndpoint(moved.Issuer)), r.log)
 	if err != nil {
 		return nil, fmt.Errorf("the old pool: %w", err)
 	}
+	return r, nil
+}
+
+// id is that of the new pool.
+func (r *reached) id() string { return r.pool.Issuer[strings.LastIndexByte(r.pool.Issuer, '/')+1:] }
+
+func (b between) open(ctx context.Context, out *terminal.Streams) (*move.Move, error) {
+	r, err := b.reach(ctx, out)
+	if err != nil {
+		return nil, err
+	}
 	return move.New(move.Config{
-		Old: old, New: now, Tickets: pool.Moved.Tickets, OldClientID: pool.Moved.ClientID, NewClientIDs: []string{pool.Config.Pool.ClientID}, Share: b.Share, Rate: b.Rate, Logger: log,
+		Old: r.old, New: r.now, Tickets: r.pool.Moved.Tickets, OldClientID: r.pool.Moved.ClientID, NewClientIDs: []string{r.pool.Config.Pool.ClientID},
+		Share: b.Share, Rate: b.Rate, Logger: r.log,
 	})
 }
 

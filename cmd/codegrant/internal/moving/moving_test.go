@@ -96,6 +96,12 @@ pools:
 	}}); err != nil {
 		t.Fatal(err)
 	}
+	file := filepath.Join(t.TempDir(), "people")
+	has(say(0, "rehearse", "--file", file), "people of the old pool                         2", "disabled                                   1", "make necessary")
+	has(say(0, "rehearse", "--file", file), "has everybody; delete it", "arrive, as who they were                     1", "created                                      1", "can sign in again")
+	has(say(0, "rehearse", "--file", file, "--json", "--sample", "1"), `"people": 1`, `"read": 2`, `"well": true`)
+	has(say(1, "rehearse", "--file", config), "it is no file of people of this move")
+	has(say(1, "rehearse", "--from-replica", "--file", filepath.Join(t.TempDir(), "of a replica")), "migrate")
 	has(say(0, "groups"), "would be created (add --yes): editors")
 	has(say(0, "groups", "--yes"), "created: editors")
 	has(say(0, "groups", "--yes"), "created: none", "there already: editors")
