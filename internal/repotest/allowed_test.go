@@ -530,8 +530,8 @@ var allowed = map[string]map[string]string{
 		"cmd/codegrant/internal/rehearsal": "does it between local pools",
 		"cmd/codegrant/internal/terminal":  "where it speaks",
 		"internal/settings":                "the pools of a configuration",
-		"move":                            "does it",
-		"github.com/aws/aws-sdk-go-v2":    "the API of Cognito",
+		"move":                             "does it",
+		"github.com/aws/aws-sdk-go-v2":     "the API of Cognito",
 	},
 	"cmd/codegrant/internal/rehearsal": {
 		"cognito":                      "the secret of an app client",

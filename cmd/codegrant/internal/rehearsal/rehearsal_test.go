@@ -274,6 +274,7 @@ func TestS793_ANewPoolOfAnotherKind(t *testing.T) {
 // begun again, a reading ends with the same people.
 func TestS794_ResumedReading(t *testing.T) {
 	r := newReal(t, kinds)
+	r.calls.Store(0)
 	want, _ := r.read(t)
 	asked := r.calls.Load()
 	for most := range asked {
