@@ -69,7 +69,7 @@ func TestS610_WhoMayActForPeople(t *testing.T) {
 		{"everywhere, but here another one alone", []string{"agent-1"}, perms{codegrant.AllowActors("agent-2")}, agent, 403},
 		{"anybody everywhere", []string{codegrant.AnyActor}, perms{inGroup}, agent, 200},
 		{"an act that names nobody", []string{codegrant.AnyActor}, perms{codegrant.AllowActors(codegrant.AnyActor)}, act{}, 401},
-		{"an act that is no object", []string{codegrant.AnyActor}, perms{codegrant.AllowActors(codegrant.AnyActor)}, "agent-1", 401},
+		{"an act that is not an object", []string{codegrant.AnyActor}, perms{codegrant.AllowActors(codegrant.AnyActor)}, "agent-1", 401},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a := newApp(t, func(c *codegrant.Config) { c.BearerActors = tt.everywhere })

@@ -32,7 +32,7 @@ var (
 	tokensGoOn    = NotDone{"refresh_tokens", "The user pool was not notified. It still accepts the refresh tokens of other apps and browsers. This service refuses them."}
 	loginsGoOn    = NotDone{"login_sessions", "In other browsers, the sign-in pages may still remember you. At the next sign-in, this service has them ask you to sign in again."}
 	othersUnaware = NotDone{"other_processes", "Other processes of this service could not be notified. They accept earlier sign-ins until those expire."}
-	othersUnknown = NotDone{"other_identities", "It could not be found out which other identities the person has. If they have any, the sessions of those go on."}
+	othersUnknown = NotDone{"other_identities", "The other identities of the person could not be read. If the person has any, their sessions continue."}
 )
 
 // SignOutEverywhere signs a person out here and, as far as possible, at the pool. For each

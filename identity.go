@@ -48,7 +48,7 @@ type Identity struct {
 	// Organization is what the person acts for; nil: nothing. See Config.Organization.
 	Organization *Organization
 
-	// Machine says that this is no person: a service with a token of its own, and ClientID
+	// Machine says that this is not a person: a service with a token of its own, and ClientID
 	// is its app client. A handler sees one where the permission [Machine] does. It has no
 	// name and no groups, and Subject is its ClientID.
 	Machine bool
@@ -66,7 +66,7 @@ type Identity struct {
 	sessionID string
 	ends      time.Time  // of the session; zero: there is none
 	standards *standards // what levels and ages are measured by; nil: the usual
-	proof     proof      // what the identity was proven with; nil where that was no token
+	proof     proof      // what the identity was proven with; nil where that was not a token
 }
 
 // proof opens the tokens that an identity was proven with.

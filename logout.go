@@ -101,7 +101,7 @@ func (out *signOut) clearCookies(w http.ResponseWriter, r *http.Request) {
 // causedByAnotherSite reports whether a page of another origin may have made the
 // browser send this GET. Browsers say so in Sec-Fetch-Site, which no page can
 // alter. Older ones say where they come from in Referer, which a page can have them
-// leave out; a client that sends neither and wants no page is no browser.
+// leave out; a client that sends neither and wants no page is not a browser.
 func causedByAnotherSite(r *http.Request, origin string) bool {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "same-origin", "none":

@@ -20,12 +20,12 @@ type Organization struct {
 	Role string // of the person in it
 }
 
-// InOrganization allows people who act for an organisation: in one of the roles, or in any
-// where none is named. Which organisation that is stays for the handler to look at, in
+// InOrganization allows people who act for an organization: in one of the roles, or in any
+// where none is named. Which organization that is stays for the handler to look at, in
 // [Identity].Organization. It panics on an empty role.
 func InOrganization(roles ...string) Permission {
 	if slices.Contains(roles, "") {
-		panic("codegrant: InOrganization takes no empty role")
+		panic("codegrant: InOrganization: a role is empty")
 	}
 	roles = slices.Clone(roles)
 	name := "organization"
@@ -38,7 +38,7 @@ func InOrganization(roles ...string) Permission {
 	}}
 }
 
-// elsewhere refuses a request that lasts where it was let through for an organisation, and
+// elsewhere refuses a request that lasts where it was let through for an organization, and
 // the person does not act for it in that role any more: whoever was told goes on for it.
 func elsewhere(was, is *Identity) error {
 	if was == nil || was.Organization == nil {
@@ -61,7 +61,7 @@ func (in *signIn) again(ctx context.Context, was, is *keep.Held) {
 	}
 }
 
-// placed returns the identity with the organisation that the person acts for. It asks
+// placed returns the identity with the organization that the person acts for. It asks
 // each time: whoever was removed from one is out of it with the next request.
 func (s *site) placed(ctx context.Context, id *Identity) (*Identity, error) {
 	if s.Organization == nil || id == nil || id.Machine {

@@ -32,7 +32,7 @@ func (s *site) checkOrigin(r *http.Request) error {
 }
 
 // asBrowsersWrite returns origins in the one form that browsers write into Origin, which is
-// what they are compared with. What is no origin stays as it is.
+// what they are compared with. What is not an origin stays as it is.
 func asBrowsersWrite(origins []string) []string {
 	written := slices.Clone(origins)
 	for i, origin := range origins {

@@ -93,7 +93,7 @@ func (o *own) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	held, ok := id.proof.(*keep.Held)
 	if !ok {
-		o.forbidden(w, r, id, fmt.Errorf("%w: who has a session sees and ends sessions, and this request proves a person by %s", ErrForbidden, id.Method))
+		o.forbidden(w, r, id, fmt.Errorf("%w: only a person with a session can see and end sessions, and this request proves the person by %s", ErrForbidden, id.Method))
 		return
 	}
 	if r.Method == http.MethodPost {

@@ -33,7 +33,7 @@ type Pages struct {
 	Templates fs.FS
 }
 
-// PageColors are colours of [Pages], as #rrggbb.
+// PageColors are colors of [Pages], as #rrggbb.
 type PageColors struct {
 	Background string // of the window
 	Card       string // of the page in it

@@ -13,7 +13,7 @@ import (
 	"github.com/codegrant/codegrant/internal/pages"
 )
 
-// TestPagesOfAnApplication: with its name, logo, colours and templates, wherever a page comes
+// TestPagesOfAnApplication: with its name, logo, colors and templates, wherever a page comes
 // from.
 func TestPagesOfAnApplication(t *testing.T) {
 	a := newApp(t, func(c *codegrant.Config) {
@@ -65,7 +65,7 @@ func TestPagesOfFeatures(t *testing.T) {
 
 func TestPagesThatAreNone(t *testing.T) {
 	for want, p := range map[string]codegrant.Pages{
-		"Pages: logo: it is none of SVG": {Name: "A", Logo: []byte("x")},
+		"Pages: logo: it is not an SVG":  {Name: "A", Logo: []byte("x")},
 		"Pages: dark_colors: text":       {DarkColors: codegrant.PageColors{Text: "#000000"}},
 		"Pages: templates: denied.html:": {Templates: fstest.MapFS{"denied.html": {Data: []byte("{{.Nothing}}")}}},
 	} {

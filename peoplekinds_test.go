@@ -69,7 +69,7 @@ func (r *reception) enter(claims map[string]any) (int, *codegrant.Identity) {
 	return w.Code, seen
 }
 
-// TestS652_SubjectsAtTheDoor: a sub that cannot be printed lets nobody in and is no row of
+// TestS652_SubjectsAtTheDoor: a sub that cannot be printed lets nobody in and is not a row of
 // the replica; any other names one person, byte for byte, whatever else changes of them.
 func TestS652_SubjectsAtTheDoor(t *testing.T) {
 	r := newReception(t)

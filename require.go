@@ -82,7 +82,7 @@ func allOf(permissions []Permission) Permission {
 // Recheck checks a long request again: a WebSocket, a stream of events, a download. It
 // returns nil while the request may continue. Otherwise the error is ErrInvalid (the proof
 // has ended), ErrForbidden (the person lost a permission, or does not act any more for the
-// organisation that the request passed Require or Identify for) or ErrUnavailable.
+// organization that the request passed Require or Identify for) or ErrUnavailable.
 // ErrUnavailable says nothing about the request: ask again later.
 //
 // Recheck never counts as use of a session, so an open page keeps no session alive. If a

@@ -20,7 +20,7 @@ const watchPause = time.Second
 // Watch returns a context for a long request, such as a WebSocket or a stream of events.
 // The context has the values of the request's context. It ends with the request, when you
 // call stop, and when the request may not continue: the session has ended, the proof has
-// expired, or the person lost one of the permissions or acts for another organisation.
+// expired, or the person lost one of the permissions or acts for another organization.
 // [context.Cause] returns the reason: an ErrInvalid or ErrForbidden of [Auth.Recheck]. Call
 // stop when the work is done.
 //

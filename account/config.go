@@ -139,7 +139,7 @@ func (c Config) build() (*Pages, error) {
 	for i, a := range c.Attributes {
 		switch {
 		case !attributeName.MatchString(a.Name):
-			fault("Attributes[%d]: %q is no name of an attribute", i, a.Name)
+			fault("Attributes[%d]: %q is not a name of an attribute", i, a.Name)
 		case slices.ContainsFunc(c.Attributes[:i], func(o Attribute) bool { return o.Name == a.Name }):
 			fault("Attributes[%d]: %s is there twice", i, a.Name)
 		case !a.ReadOnly && slices.Contains(notToChange, a.Name):
@@ -148,7 +148,7 @@ func (c Config) build() (*Pages, error) {
 	}
 	for i, page := range c.Hide {
 		if !slices.Contains([]Page{PasswordPage, AuthenticatorPage, PasskeysPage, DeletionPage}, page) {
-			fault("Hide[%d]: %q is none of password, authenticator, passkeys and delete", i, page)
+			fault("Hide[%d]: %q is not one of password, authenticator, passkeys and delete", i, page)
 		}
 	}
 	c.SignInWithin = cmp.Or(c.SignInWithin, 10*time.Minute)

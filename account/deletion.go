@@ -47,7 +47,7 @@ func (p *Pages) deleteAccount(v *visit) {
 		enabled := false
 		_, err := p.Replica.Apply(ctx, replica.Snapshot{Issuer: v.id.Issuer, Subject: v.id.Subject, Enabled: &enabled, GroupsKnown: true, At: p.Now()})
 		if err != nil {
-			p.log(v, slog.LevelError, "replica not told of a deleted account", slog.String("reason", err.Error()))
+			p.log(v, slog.LevelError, "replica not updated after an account was deleted", slog.String("reason", err.Error()))
 		}
 	}
 	if _, err := p.Auth.SignOutEverywhere(ctx, v.id.Subject, v.id.Username); err != nil {

@@ -54,7 +54,7 @@ func TestEveryTextIsInEveryLanguage(t *testing.T) {
 			case *ast.CallExpr:
 				if f, ok := n.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "say" {
 					if _, literal := n.Args[0].(*ast.BasicLit); literal {
-						t.Errorf("%s: a text that is no constant", files.Position(n.Pos()))
+						t.Errorf("%s: a text that is not a constant", files.Position(n.Pos()))
 					}
 				}
 			}

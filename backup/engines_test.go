@@ -132,7 +132,7 @@ var stated = time.Date(2026, 3, 1, 12, 0, 0, 123456000, time.UTC)
 
 // fill puts in people of every kind: with all that a pool says, with nothing, disabled,
 // deleted, linked to a later row, changed since, in groups of the pool and of this side, in
-// an organisation.
+// an organization.
 func (r *rig) fill(t *testing.T) {
 	t.Helper()
 	off, seven := false, 7

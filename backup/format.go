@@ -65,9 +65,9 @@ func Sections() (names []string) {
 }
 
 var (
-	// ErrDamaged means that a file is no backup, was cut off or was changed, or is
+	// ErrDamaged means that a file is not a backup, was cut off or was changed, or is
 	// encrypted to somebody else. Nothing was written.
-	ErrDamaged = errors.New("the file is no backup, or was cut off or changed")
+	ErrDamaged = errors.New("the file is not a backup, or was cut off or changed")
 
 	// ErrNewer means that a newer release has made the file. Nothing was written.
 	ErrNewer = errors.New("a newer release has made the file")
@@ -134,7 +134,7 @@ func decode(from io.Reader, v visitor) (*Summary, error) {
 				return nil, fmt.Errorf("%w: it has another digest than it says", ErrDamaged)
 			}
 			if _, err := d.from.ReadByte(); err != io.EOF {
-				return nil, fmt.Errorf("%w: it goes on after its end", ErrDamaged)
+				return nil, fmt.Errorf("%w: it has data after its end", ErrDamaged)
 			}
 			s.SHA256 = digest
 			return s, nil
@@ -338,7 +338,7 @@ func opened(from io.Reader, identities []age.Identity, read func(io.Reader) (*Su
 		return nil, err
 	}
 	if _, err := held.ReadByte(); err != io.EOF {
-		return nil, fmt.Errorf("%w: it goes on after its end", ErrDamaged)
+		return nil, fmt.Errorf("%w: it has data after its end", ErrDamaged)
 	}
 	return s, nil
 }

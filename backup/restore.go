@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	// ErrNotEmpty means that the database has people, groups or organisations already.
+	// ErrNotEmpty means that the database has people, groups or organizations already.
 	// Nothing was written.
 	ErrNotEmpty = errors.New("the database is not empty")
 

@@ -69,7 +69,7 @@ func (c Config) encode(ctx context.Context, w io.Writer) (*Summary, error) {
 				return err
 			}
 			if !there {
-				continue // no organisations, say
+				continue // no organizations, say
 			}
 			if s.Rows[part.name], err = c.section(ctx, q, e, part); err != nil {
 				return fmt.Errorf("%s: %w", part.name, err)

@@ -20,7 +20,7 @@ import (
 type namedStore struct {
 	name  string
 	store session.Store
-	redis rueidis.Client // to count what it is asked; nil: it is no Redis
+	redis rueidis.Client // to count what it is asked; nil: it is not Redis
 }
 
 // contend measures one address, and what Redis does for it: where copies are measured,

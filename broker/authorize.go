@@ -62,9 +62,9 @@ func (b *Broker) wanted(q *request, values url.Values) *fault {
 	case values.Has("request_uri"):
 		return faulty("request_uri_not_supported", "send the parameters as they are")
 	case values.Get("response_type") != "code":
-		return faulty("unsupported_response_type", "response_type is to be code")
+		return faulty("unsupported_response_type", "response_type must be code")
 	case values.Has("response_mode") && values.Get("response_mode") != "query":
-		return faulty("invalid_request", "response_mode is to be query")
+		return faulty("invalid_request", "response_mode must be query")
 	case values.Get("code_challenge_method") != "S256" || !isDigest(q.Challenge):
 		return faulty("invalid_request", "PKCE is required: code_challenge, and code_challenge_method=S256")
 	case slices.Contains(strings.Fields(values.Get("prompt")), "none"):
@@ -102,7 +102,7 @@ func (b *Broker) resourceOf(values url.Values) (Resource, *fault) {
 			return r, nil
 		}
 	}
-	return Resource{}, faulty("invalid_target", "resource is none that tokens are given for here")
+	return Resource{}, faulty("invalid_target", "this service gives no tokens for this resource")
 }
 
 // isSame reports whether a client means the resource.

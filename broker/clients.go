@@ -146,7 +146,7 @@ func parseRedirect(raw string) (*url.URL, *fault) {
 	}
 	switch {
 	case err != nil || u.Host == "" || u.Opaque != "" || u.User != nil || !isVisible(raw) || strings.ContainsAny(raw, "\\\"<>#") || len(raw) > maxRedirect:
-		return wrong("a redirect URI is none that browsers read in one way: an absolute URL, without a fragment, of up to 512 bytes")
+		return wrong("a redirect URI must be one that all browsers read in the same way: an absolute URL, without a fragment, of up to 512 bytes")
 	case u.Host != strings.ToLower(u.Host) || u.Hostname() == "":
 		return wrong("write the host of a redirect URI in lower case")
 	case u.Scheme == "http" && isLocal(u.Hostname()), u.Scheme == "https":
@@ -208,10 +208,10 @@ func (b *Broker) checkRedirects(uris []string) *fault {
 			return f
 		}
 		if !b.mayRedirect(u) && isOwnScheme(u.Scheme) {
-			return faulty("invalid_redirect_uri", "apps with the scheme "+u.Scheme+" are not allowed here: whoever runs this service can allow it (redirect_schemes)")
+			return faulty("invalid_redirect_uri", "apps with the scheme "+u.Scheme+" are not allowed here: the operator of this service can allow it (redirect_schemes)")
 		}
 		if !b.mayRedirect(u) {
-			return faulty("invalid_redirect_uri", "clients at "+u.Host+" are not allowed here: whoever runs this service can allow the host (redirect_hosts)")
+			return faulty("invalid_redirect_uri", "clients at "+u.Host+" are not allowed here: the operator of this service can allow the host (redirect_hosts)")
 		}
 	}
 	return nil

@@ -179,7 +179,7 @@ func (c Config) build() (*Broker, error) {
 		}
 		for _, s := range append(append([]string(nil), r.Scopes...), r.Default...) {
 			if !isScope(s) {
-				fault("Resources[%d]: %q is no scope", i, s)
+				fault("Resources[%d]: %q is not a scope", i, s)
 			}
 		}
 		if r.Default == nil {
@@ -199,7 +199,7 @@ func (c Config) build() (*Broker, error) {
 	}
 	for i, own := range c.Clients {
 		if own.ID == "" || !isVisible(own.ID) || len(own.ID) > 128 || isDocument(own.ID) || strings.HasPrefix(own.ID, registeredPrefix) {
-			fault("Clients[%d]: %q is no id of a client", i, own.ID)
+			fault("Clients[%d]: %q is not an id of a client", i, own.ID)
 		}
 		for _, uri := range own.RedirectURIs {
 			if _, err := parseRedirect(uri); err != nil {
@@ -218,7 +218,7 @@ func (c Config) build() (*Broker, error) {
 			fault("Keys: %w", err)
 		}
 		if _, ok := map[string]bool{sign.RS256: true, sign.ES256: true, sign.EdDSA: true}[c.Algorithm]; !ok {
-			fault("Algorithm: %q is none of RS256, ES256 and EdDSA", c.Algorithm)
+			fault("Algorithm: %q is not one of RS256, ES256 and EdDSA", c.Algorithm)
 		}
 		b.signer = sync.OnceValues(func() (*sign.Signer, error) {
 			keys, err := sign.Derive(c.Keys, "broker", c.Algorithm)

@@ -90,7 +90,7 @@ func documentURL(id string) error {
 	u, err := url.Parse(id)
 	if err != nil || u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.ContainsAny(id, "#\\\"<>%") || !isVisible(id) || len(id) > 512 ||
 		u.Port() != "" || u.Host == "" || u.Host != strings.ToLower(u.Host) || len(u.Path) < 2 || strings.Contains(u.Path+"/", "/./") || strings.Contains(u.Path+"/", "/../") || strings.Contains(u.Path, "//") {
-		return faulty("invalid_client", "the client's id is no URL of a client ID metadata document: https, a path, and neither port, query nor fragment")
+		return faulty("invalid_client", "the client's id is not a URL of a client ID metadata document: https, a path, and neither port, query nor fragment")
 	}
 	return nil
 }
@@ -253,7 +253,7 @@ func (b *Broker) readDocument(id string, text []byte) (client, error) {
 	case said.Method != "" && said.Method != "none" || said.Secret != "":
 		return client{}, errors.New("its client has a secret")
 	case !offers(said.GrantTypes, "authorization_code") || !offers(said.ResponseTypes, "code"):
-		return client{}, errors.New("its client takes no authorization codes")
+		return client{}, errors.New("its client does not use authorization codes")
 	}
 	if f := b.checkRedirects(said.Redirects); f != nil {
 		return client{}, f

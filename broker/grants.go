@@ -145,7 +145,7 @@ func (b *Broker) turn(ctx context.Context, g grant) (grant, error) {
 	return g, err
 }
 
-// misused ends a grant, and is the answer. Where it cannot be ended, that is no refusal:
+// misused ends a grant, and is the answer. Where it cannot be ended, that is not a refusal:
 // whoever has the right to it comes again, and ends it then.
 func (b *Broker) misused(ctx context.Context, g grant, class, why string) error {
 	if err := b.end(ctx, g, class, why); err != nil {

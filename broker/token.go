@@ -63,7 +63,7 @@ func (b *Broker) token(w http.ResponseWriter, r *http.Request) {
 		kind = TokenRefreshed
 		g, scopes, err = b.refresh(r.Context(), values)
 	default:
-		err = faulty("unsupported_grant_type", "grant_type is to be authorization_code or refresh_token")
+		err = faulty("unsupported_grant_type", "grant_type must be authorization_code or refresh_token")
 	}
 	if err != nil {
 		b.tell(r.Context(), kind, outcomeOf(err))
@@ -179,7 +179,7 @@ func (b *Broker) goesOn(ctx context.Context, g *grant, clientIsHere bool) error 
 		return err
 	}
 	if _, ok := b.resources[g.Resource]; !ok && why == "" {
-		why = "there is no such resource any more"
+		why = "this resource does not exist any more"
 	}
 	if why == "" {
 		now, err := b.Auth.StillSignedIn(ctx, g.Person.identity(), g.Person.Session)
@@ -253,7 +253,7 @@ func (b *Broker) issue(g grant, scopes []string, now time.Time, lifetime time.Du
 	})
 }
 
-// revoke ends what a token is of (RFC 7009). What is no token of ours is over already.
+// revoke ends what a token is of (RFC 7009). What is not a token of ours is over already.
 func (b *Broker) revoke(w http.ResponseWriter, r *http.Request) {
 	values, f := b.fromClient(r)
 	if f == nil && values.Get("token") == "" {

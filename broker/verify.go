@@ -87,7 +87,7 @@ func (b *Broker) Issued(resource string) func(ctx context.Context, token string)
 		g, err := b.stands(ctx, c.Grant)
 		switch {
 		case errors.As(err, new(*fault)):
-			return nil, fmt.Errorf("%w: what the token was given for is over: %w", codegrant.ErrInvalid, err)
+			return nil, fmt.Errorf("%w: the grant of the token has ended: %w", codegrant.ErrInvalid, err)
 		case err != nil:
 			return nil, fmt.Errorf("%w: look for the grant: %w", codegrant.ErrUnavailable, err)
 		case g.Turn == 0 || g.Resource != resource || g.Person.Subject != c.Subject || g.Client != c.ClientID:

@@ -29,7 +29,7 @@ func (e *APIError) Error() string {
 var secretMembers = []string{"AccessToken", "Token", "Password", "PreviousPassword", "ProposedPassword", "Code", "UserCode", "Session", "ClientSecret", "SecretCode"}
 
 // Call makes one call of the user pools API that needs no AWS credentials: those that an
-// access token of the person authorises (with the scope aws.cognito.signin.user.admin),
+// access token of the person authorizes (with the scope aws.cognito.signin.user.admin),
 // or the app client. in has the members of the request, out is what the answer is
 // decoded into; nil: nowhere. A refusal is an [*APIError]; that the pool throttles or
 // does not answer is [ErrUnavailable]. It is tried once.
@@ -52,7 +52,7 @@ func (c *Client) Call(ctx context.Context, operation string, in map[string]any, 
 			return nil
 		}
 		if err := json.Unmarshal(a.body, out); err != nil {
-			return fmt.Errorf("%s: %w", operation, unusable("the answer is no JSON of that operation"))
+			return fmt.Errorf("%s: %w", operation, unusable("the answer is not JSON of that operation"))
 		}
 		return nil
 	}

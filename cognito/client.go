@@ -140,7 +140,7 @@ func (c *Client) tokens(ctx context.Context, form url.Values) (TokenSet, error) 
 }
 
 // Revoke ends a refresh token and what was made from it (RFC 7009). One that is
-// unknown or revoked already is no error. To revoke twice does no harm, so that it
+// unknown or revoked already is not an error. To revoke twice does no harm, so that it
 // is tried up to three times where the pool is unavailable.
 func (c *Client) Revoke(ctx context.Context, refreshToken Secret) error {
 	unavailable := func(err error) bool { return errors.Is(err, ErrUnavailable) }

@@ -105,7 +105,7 @@ func (c *Client) onceDerived(ctx context.Context, d Derivation, secret string) (
 			}
 			err := json.Unmarshal(body, &out)
 			if err == nil && out.IssuedTokenType != "ACCESS_TOKEN" {
-				err = errors.New("it is no access token")
+				err = errors.New("it is not an access token")
 			}
 			return out.IssuedToken, out.TokenType, out.ExpiresIn, err
 		})

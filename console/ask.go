@@ -96,7 +96,7 @@ func (c *Console) ask(r *http.Request, page *askPage) (fault string) {
 	if page.From != "" {
 		var err error
 		if question.From, err = netip.ParseAddr(page.From); err != nil {
-			return "From is to be an address, such as 10.1.2.3."
+			return "From must be an address, such as 10.1.2.3."
 		}
 	}
 	v, err := c.Explain(r.Context(), question)

@@ -164,7 +164,7 @@ func (c Config) check() error {
 		faults = append(faults, errors.New("among Groups, name one at least, and none that is empty: nobody else may open it"))
 	}
 	if prefix := strings.Trim(c.Prefix, "/"); strings.ContainsAny(prefix, "{}?#% ") || strings.Contains(prefix, "//") {
-		faults = append(faults, errors.New("the Prefix is to be a plain path, such as /console"))
+		faults = append(faults, errors.New("the Prefix must be a plain path, such as /console"))
 	}
 	return errors.Join(faults...)
 }

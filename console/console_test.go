@@ -159,7 +159,7 @@ func (d *desk) post(client *http.Client, path string, form url.Values, change ..
 var every = []string{"/console", "/console/", "/console/ask", "/console/people", "/console/person?pool=one&sub=x", "/console/refused", "/console/state/events", "/console/nothing"}
 
 // TestS730_NothingWithoutTheGroup: no page, no event and no action is for anybody who has no
-// session, or is in none of the groups; and a token that a program holds is no session.
+// session, or is in none of the groups; and a token that a program holds is not a session.
 func TestS730_NothingWithoutTheGroup(t *testing.T) {
 	d := newDesk(t, func(c *console.Config) {
 		c.Pools, c.Journal = []console.Pool{{Name: "one", Auth: c.Auth}}, new(console.Journal)

@@ -16,7 +16,7 @@ import (
 )
 
 // Organizations are those that people act for. ErrNotThere says that there is no such
-// organisation, and ErrRefused that a change is not to be made; every other error says that
+// organization, and ErrRefused that a change is not to be made; every other error says that
 // nobody answered.
 type Organizations interface {
 	// Roles are those that members can have; the first one manages.
@@ -30,7 +30,7 @@ type Organizations interface {
 	// Members returns those after one, in the order of Person, 100 at most.
 	Members(ctx context.Context, id string, after int64) ([]Member, error)
 	Invitations(ctx context.Context, id string) ([]Invitation, error)
-	// Change makes a change, and returns the id of the organisation.
+	// Change makes a change, and returns the id of the organization.
 	Change(ctx context.Context, change OrganizationChange) (string, error)
 }
 
@@ -43,7 +43,7 @@ type Organization struct {
 	Created  time.Time
 }
 
-// Member is a person in an organisation.
+// Member is a person in an organization.
 type Member struct {
 	Person        int64  // row of the replica
 	Name          string // for people to read
@@ -89,7 +89,7 @@ type organizationsPage struct {
 	Prefix         string
 }
 
-// URL is that of an organisation.
+// URL is that of an organization.
 func (p organizationsPage) URL(id string) string { return organizationURL(p.Prefix, id) }
 
 func organizationURL(prefix, id string) string {

@@ -15,7 +15,7 @@ import (
 	"github.com/codegrant/codegrant/console"
 )
 
-// orgs are organisations of one answer, that remember what they were asked for.
+// orgs are organizations of one answer, that remember what they were asked for.
 type orgs struct {
 	err  error
 	did  []console.OrganizationChange

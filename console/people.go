@@ -237,7 +237,7 @@ func (c *Console) person(ctx context.Context, pool Pool, subject string) personP
 		var err error
 		switch u, err = c.People.UserBySubject(ctx, pool.Issuer, subject); {
 		case errors.Is(err, replica.ErrNotFound):
-			page.NotKnown = "The replica does not know this person: it knows who has signed in here and, with codegrant sync, all others."
+			page.NotKnown = "The replica does not know this person. It knows people who have signed in here and, with codegrant sync, all others."
 		case err != nil:
 			page.NotKnown = "The replica does not answer: " + err.Error()
 		default:

@@ -14,7 +14,7 @@ import (
 // Level says how good or bad a fact is.
 type Level string
 
-// The levels. A page shows each in a word, not by its colour alone.
+// The levels. A page shows each in a word, not by its color alone.
 const (
 	Neutral Level = ""
 	Good    Level = "good"

@@ -174,7 +174,7 @@ func TestCognito_Errors(t *testing.T) {
 	}
 }
 
-// TestS118_MalformedAnswers: half of an answer is no answer.
+// TestS118_MalformedAnswers: half of an answer is not an answer.
 func TestS118_MalformedAnswers(t *testing.T) {
 	for name, document := range map[string]string{
 		"not JSON":          `<html>`,

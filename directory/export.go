@@ -189,7 +189,7 @@ func ReadJSON(r io.Reader, asOf time.Time) (*Export, error) {
 		} else if err == nil && object.Groups != nil {
 			err = e.addGroups(object.Groups)
 		} else if err == nil && object.Users == nil {
-			err = errors.New("it has neither Users nor Groups, and is no user")
+			err = errors.New("it has neither Users nor Groups, and is not a user")
 		}
 		for i := 0; err == nil && i < len(object.Users); i++ {
 			err = e.addJSON(object.Users[i])

@@ -30,7 +30,7 @@ type Journal interface {
 	// Write replaces the state and extends the term, or returns [ErrLost].
 	Write(ctx context.Context, name string, term int64, ttl time.Duration, state []byte) error
 
-	// Release ends a term. Ending one that is over is no error.
+	// Release ends a term. Ending one that is over is not an error.
 	Release(ctx context.Context, name string, term int64) error
 
 	// AddMembers records, for a pass, that the subjects are members of a group.

@@ -102,7 +102,7 @@ func (s *Sync) resume(ctx context.Context, state []byte, o Options, latest Recov
 	var was progress
 	if len(state) > 0 {
 		if err := json.Unmarshal(state, &was); err != nil || was.Version != progressVersion {
-			s.log.Warn("what the journal holds of the last pass cannot be read: the pass begins anew", slog.Any("error", err))
+			s.log.Warn("the record of the last pass in the journal cannot be read: the pass starts again from the beginning", slog.Any("error", err))
 			was = progress{}
 		}
 	}
@@ -150,7 +150,7 @@ func (s *Sync) resume(ctx context.Context, state []byte, o Options, latest Recov
 func (s *Sync) now() time.Time { return s.Now().UTC().Truncate(time.Microsecond) }
 
 // forget removes what the journal keeps of a pass. Nobody reads it any more, so it
-// is no fault of this pass if that fails.
+// is not a fault of this pass if that fails.
 func (p *pass) forget(name string) {
 	ctx, cancel := context.WithTimeout(context.Background(), forgetTimeout)
 	defer cancel()
@@ -232,7 +232,7 @@ func (p *pass) leave(log *slog.Logger, why error) {
 		p.Fault = p.fault(why)
 	}
 	if err := p.saveLocked(p.term.last); err != nil {
-		log.Warn("what was read last will be read again", slog.Any("error", err))
+		log.Warn("the last page will be read again", slog.Any("error", err))
 	}
 }
 

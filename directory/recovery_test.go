@@ -285,7 +285,7 @@ func TestS686_EventsOfTheUndoneTime(t *testing.T) {
 }
 
 // TestRecoveriesUnknown: where the pool may not be asked, passes go on as without; where it
-// does not answer, that is no answer.
+// does not answer, that is not an answer.
 func TestRecoveriesUnknown(t *testing.T) {
 	r := newRig(t)
 	alice := r.user("alice")

@@ -19,7 +19,7 @@ const always = 10
 // removeUnseen removes whom the pass has not met and the source does not know.
 func (p *pass) removeUnseen(ctx context.Context) error {
 	if p.Region == secondaryRegion {
-		p.log.Warn("nobody is removed: the secondary Region may not know of everybody")
+		p.log.Warn("nobody is removed: the secondary Region may not know all people")
 		return nil
 	}
 	// A sweep that may take nobody says how many it would take.

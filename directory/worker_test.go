@@ -31,7 +31,7 @@ func TestEventNames(t *testing.T) {
 	}
 	for _, name := range names {
 		if operations[name] == 0 || strings.Contains(name, "_") {
-			t.Errorf("%s is no operation", name)
+			t.Errorf("%s is not an operation", name)
 		}
 	}
 	if !slices.IsSorted(names) {

@@ -270,7 +270,7 @@ func organizations(t *testing.T) (*sqlreplica.Store, *organization.Store) {
 	return users, acting
 }
 
-// own makes an organisation, with somebody in it.
+// own makes an organization, with somebody in it.
 func (s *describedSite) own(name, address, role string) organization.Organization {
 	s.t.Helper()
 	o, err := s.acting.Create(s.t.Context(), name, "a test")

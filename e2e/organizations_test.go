@@ -119,7 +119,7 @@ func (m *mailbox) link(address string, n int) (link string) {
 	return link
 }
 
-// company is two gateways with organisations, over one database.
+// company is two gateways with organizations, over one database.
 type company struct {
 	*testing.T
 	pool  *codegranttest.Pool
@@ -267,13 +267,13 @@ func TestS724_OrganizationsInABrowser(t *testing.T) {
 			bob.Open(toBob)
 			bob.See("This invitation was used or taken back, or has expired.")
 
-			// He is in another organisation, too, and switches.
+			// He is in another organization, too, and switches.
 			bolt := c.operate("create", "Bolt")
 			c.operate("add", bolt, "bob@example.com", "--role", "member")
 			c.at(bob, "/work", "for "+acme+" as admin.")
 			bob.Open(site + "/auth/organization")
 			bob.See("You act for Acme.")
-			look.Check(t, bob, "organisations")
+			look.Check(t, bob, "organizations")
 			bob.Click(fmt.Sprintf(`form:has(input[name="organization"][value="%s"]) button`, bolt))
 			bob.See("You act for this organization now.")
 			c.at(bob, "/work", "for "+bolt+" as member.")

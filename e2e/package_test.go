@@ -250,7 +250,7 @@ func unverifiedAddresses(t *testing.T, p *packaged, _ *sqlreplica.Store) {
 			t.Fatal(err)
 		}
 	}
-	// Dave has been at Django; Erin is new. An address that is not verified is no name at
+	// Dave has been at Django; Erin is new. An address that is not verified is not a name at
 	// the pool.
 	dave := p.client()
 	p.signInAtDjango(dave, "dave")

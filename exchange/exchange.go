@@ -89,7 +89,7 @@ func New(config Config) (*Tokens, error) {
 	}
 	for _, s := range config.Scopes {
 		if s == "" || !isVisible(s) || strings.ContainsAny(s, `"\`) {
-			faults = append(faults, fmt.Errorf("scopes: %q is no scope", s))
+			faults = append(faults, fmt.Errorf("scopes: %q is not a scope", s))
 		}
 	}
 	if len(config.Scopes) > 50 {
@@ -130,7 +130,7 @@ func isVisible(text string) bool {
 func (t *Tokens) Token(ctx context.Context, id *codegrant.Identity) (string, error) {
 	if id == nil || id.Machine || id.Subject == "" {
 		t.event(ctx, Refused, 0)
-		return "", fmt.Errorf("%w: there is no person whose token could be exchanged", codegrant.ErrForbidden)
+		return "", fmt.Errorf("%w: the request has no person, and so no token to exchange", codegrant.ErrForbidden)
 	}
 	subject, err := t.By.subject(id)
 	if err != nil {
@@ -146,7 +146,7 @@ func (t *Tokens) Token(ctx context.Context, id *codegrant.Identity) (string, err
 	ends := earliest(id.Expires, id.SessionEnds())
 	if !ends.IsZero() && !now.Before(ends) {
 		t.event(ctx, Unavailable, 0)
-		return "", fmt.Errorf("%w: the person's own token is over, and is to be renewed first", codegrant.ErrUnavailable)
+		return "", fmt.Errorf("%w: the person's own token has expired, and must be renewed first", codegrant.ErrUnavailable)
 	}
 	e, mine := t.entry(key, now)
 	if !mine {

@@ -65,7 +65,7 @@ func NewIssuer(config IssuerConfig) (*Issuer, error) {
 		faults = append(faults, fmt.Errorf("lifetime %v is not between 10 seconds and an hour", i.Lifetime))
 	}
 	if !slices.Contains([]string{sign.RS256, sign.ES256, sign.EdDSA}, i.Algorithm) {
-		faults = append(faults, fmt.Errorf("algorithm %q is none of RS256, ES256 and EdDSA", i.Algorithm))
+		faults = append(faults, fmt.Errorf("algorithm %q is not one of RS256, ES256 and EdDSA", i.Algorithm))
 	}
 	if i.Keys == nil {
 		faults = append(faults, errors.New("keys are missing"))
@@ -191,7 +191,7 @@ func (i *Issuer) issue(_ context.Context, id *codegrant.Identity, w want) (strin
 	}
 	until := earliest(w.now.Add(i.Lifetime), w.ends).Truncate(time.Second)
 	if !until.After(w.now) {
-		return "", time.Time{}, fmt.Errorf("%w: the person's own token is over, and is to be renewed first", codegrant.ErrUnavailable)
+		return "", time.Time{}, fmt.Errorf("%w: the person's own token has expired, and must be renewed first", codegrant.ErrUnavailable)
 	}
 	c := i.claims(id)
 	c.Audience, c.IssuedAt, c.Expires, c.Scope = w.audience, w.now.Unix(), until.Unix(), strings.Join(scopes, " ")

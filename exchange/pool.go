@@ -112,19 +112,19 @@ const (
 func read(token string) (c derived, err error) {
 	parts := strings.Split(token, ".")
 	if len(token) > maxToken || len(parts) != 3 || !isVisible(token) {
-		return c, errors.New("it is no JWT")
+		return c, errors.New("it is not a JWT")
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
 	if err == nil {
 		err = json.Unmarshal(payload, &c)
 	}
 	if err != nil {
-		return derived{}, errors.New("it is no JWT with an object")
+		return derived{}, errors.New("it is not a JWT with an object")
 	}
 	n := 0
 	for a := c.Actor; a != nil; a = a.Before {
 		if n++; n > maxActors {
-			return derived{}, errors.New("more have acted than can be told")
+			return derived{}, errors.New("too many programs have acted to list them")
 		}
 	}
 	return c, nil
@@ -163,5 +163,5 @@ func fits(token string, id *codegrant.Identity, w want) error {
 			return nil
 		}
 	}
-	return errors.New("it does not say who has acted for the person before")
+	return errors.New("it does not name the programs that acted for the person before")
 }

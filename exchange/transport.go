@@ -12,7 +12,7 @@ import (
 // Transport returns what sends requests to the service with its token, in the name of whom
 // [codegrant.From] finds in the context of each: to the origins that are named, such as
 // https://orders.example.com, and to no other, where a redirect may lead. base sends them;
-// nil is [http.DefaultTransport]. An error names what is no origin.
+// nil is [http.DefaultTransport]. An error names what is not an origin.
 //
 // It replaces an Authorization header that a request has, and sends none to other origins:
 // what is in it may be the person's own token. Where there is nobody, or no

@@ -125,7 +125,7 @@ func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, t *tenant, aske
 	}
 	outcome.Tenant, outcome.Route = t.Name, found.Name
 	if found.Guard != nil {
-		g.doubt(w, r, fmt.Errorf("%w: what the route asks about, no proxy shows; send its requests through the gateway", errOriginal))
+		g.doubt(w, r, fmt.Errorf("%w: proxies do not pass on what the route needs; send its requests through the gateway", errOriginal))
 		return outcome
 	}
 	if found.Handover != nil {
@@ -211,7 +211,7 @@ func (g *Gateway) originalOf(r *http.Request, t *tenant) (*original, error) {
 	case isNginx:
 		u, err := url.Parse(read("X-Original-Url"))
 		if err != nil || u.Host == "" || u.User != nil || (u.Scheme != "https" && u.Scheme != "http") {
-			return nil, fmt.Errorf("%w: X-Original-URL is no URL", errOriginal)
+			return nil, fmt.Errorf("%w: X-Original-URL is not a URL", errOriginal)
 		}
 		_, rest, _ := strings.Cut(read("X-Original-Url"), "://")
 		o, err := newOriginal(read("X-Original-Method"), u.Host, strings.TrimPrefix(rest, u.Host))
@@ -233,7 +233,7 @@ func (g *Gateway) originalOf(r *http.Request, t *tenant) (*original, error) {
 		}
 		return o.namedBy([]string{}), err
 	case len(g.table.routes) > 0:
-		return nil, fmt.Errorf("%w: nothing says what is asked about; %s", errOriginal, listIt)
+		return nil, fmt.Errorf("%w: the request does not say which URL is asked about; %s", errOriginal, listIt)
 	}
 	return nil, nil
 }

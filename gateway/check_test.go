@@ -291,7 +291,7 @@ func TestS231_AssertionsWithES256(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, a := range map[string]gateway.Assertions{
-		"none of EdDSA, ES256 and":    {Keys: []ed25519.PrivateKey{ed}, Algorithm: "HS256"},
+		"not one of EdDSA, ES256 and": {Keys: []ed25519.PrivateKey{ed}, Algorithm: "HS256"},
 		"one key is needed for RS256": {Keys: []ed25519.PrivateKey{ed}, Algorithm: "RS256"},
 		"one key is needed for ES256": {Keys: []ed25519.PrivateKey{ed}, Algorithm: "ES256"},
 		"one key is needed for EdDSA": {ECKeys: []*ecdsa.PrivateKey{ec}},

@@ -45,7 +45,7 @@ func TestS663_ClientAddress(t *testing.T) {
 	if r, _ := s.ask(alice.Client, "GET", "/inside", nil); r.StatusCode != 403 {
 		t.Errorf("of a proxy that says nothing: %d", r.StatusCode)
 	}
-	// Whoever is no proxy says nothing about itself.
+	// Whoever is not a proxy says nothing about itself.
 	direct := newSite(t, []gateway.Route{{Path: "/"}, {Path: "/inside", Permissions: []codegrant.Permission{inside}}}, func(g *gateway.Config, _ *codegrant.Config) {
 		g.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}
 	})

@@ -137,7 +137,7 @@ func (g *Gateway) Explain(r *http.Request, tenant string, id *codegrant.Identity
 	case len(missing) > 0:
 		out.Decision, out.Reason = Forbidden, "the person does not have "+strings.Join(missing, ", nor ")
 	case len(out.Asked) > 0:
-		out.Decision, out.Reason = Passed, "the person has what is asked for"
+		out.Decision, out.Reason = Passed, "the person has what the route requires"
 	default:
 		out.Decision, out.Reason = Passed, "the person is signed in"
 	}

@@ -30,7 +30,7 @@ func (c *call) handOver(w http.ResponseWriter, r *http.Request) bool {
 	}
 	token, err := c.route.Handover.Token(r.Context(), c.told)
 	if err == nil && !isToken(token) {
-		err = errors.Join(codegrant.ErrUnavailable, errors.New("the token for the upstream is none that can be sent"))
+		err = errors.Join(codegrant.ErrUnavailable, errors.New("the token for the upstream cannot be sent in a header"))
 	}
 	if err == nil {
 		c.token = token

@@ -166,7 +166,7 @@ func (g *Gateway) fits(id *codegrant.Identity, r *route) error {
 	if size <= maxIdentity {
 		return nil
 	}
-	return fmt.Errorf("%w: together they have %d bytes, at most %d are sent, and %s has %d of them; with send_groups the route's upstream is told of the groups that matter to it",
+	return fmt.Errorf("%w: together they have %d bytes, at most %d are sent, and %s has %d of them; set send_groups to send only the groups that this upstream needs",
 		errIdentity, size, maxIdentity, largest, len(h[largest][0]))
 }
 

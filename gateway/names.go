@@ -210,7 +210,7 @@ func passedOf(names []string) (map[string]bool, error) {
 		case (m == foreign || m == elsewhere || m == trail) && plain && !namesQuestion(name):
 			passed[http.CanonicalHeaderKey(name)] = true
 		case m == unknown && httpguts.ValidHeaderFieldName(name):
-			faults = append(faults, fmt.Errorf("pass_headers: %s reaches the upstream anyway; take it away", name))
+			faults = append(faults, fmt.Errorf("pass_headers: %s reaches the upstream anyway; remove it", name))
 		default:
 			faults = append(faults, fmt.Errorf("pass_headers: %q cannot be passed", name))
 		}

@@ -116,7 +116,7 @@ func (n *narrowedGuards) permissionsOf(query url.Values) ([]codegrant.Permission
 				case "max_age":
 					age, err := strconv.ParseUint(item, 10, 31)
 					if err != nil || age == 0 {
-						return nil, fmt.Errorf("%w: max_age is no number of seconds", errQuery)
+						return nil, fmt.Errorf("%w: max_age is not a number of seconds", errQuery)
 					}
 					all = append(all, codegrant.SignedInWithin(time.Duration(age)*time.Second))
 				default:

@@ -56,7 +56,7 @@ func (p *Pass) fits(ctx context.Context) error {
 		return nil
 	}
 	return fmt.Errorf("%w: they take %d bytes, the proxy has room for %d, and %s takes %d of them; raise the proxy's buffers (HAProxy: tune.bufsize, and max-frame-size if spoe.conf has it), "+
-		"or have the route's upstream told of the groups that matter to it, with send_groups", errIdentity, size, max(room, 0), largest, most)
+		"or set send_groups to send only the groups that the upstream of this route needs", errIdentity, size, max(room, 0), largest, most)
 }
 
 // CheckOriginal answers a question as [Gateway.Check] does, for proxies that ask in a
@@ -82,7 +82,7 @@ func (g *Gateway) CheckOriginal(w http.ResponseWriter, original *http.Request, n
 		g.observe(r, outcome)
 	}()
 	if !g.fromTrusted(r) {
-		g.doubt(w, r, fmt.Errorf("%w: who asks is no trusted proxy; %s", errOriginal, listIt))
+		g.doubt(w, r, fmt.Errorf("%w: the sender is not a trusted proxy; %s", errOriginal, listIt))
 		return nil
 	}
 	asked, err := newOriginal(r.Method, r.Host, r.RequestURI)

@@ -145,7 +145,7 @@ func (p *proxy) modify(response *http.Response) error {
 		}
 	case response.StatusCode < 100:
 		response.Body.Close()
-		return fmt.Errorf("the upstream answered with the status %d, which is none", response.StatusCode)
+		return fmt.Errorf("the upstream answered with %d, which is not an HTTP status", response.StatusCode)
 	}
 	p.clean(response.Header)
 	if p.gateway.hsts != nil {

@@ -199,14 +199,14 @@ func newRoute(c Route, tenants []*tenant, signs bool) (*route, error) {
 	for i, m := range c.Methods {
 		r.Methods[i] = strings.ToUpper(m)
 		if m == "" || strings.Trim(r.Methods[i], "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != "" {
-			fault("method %q is none", m)
+			fault("%q is not an HTTP method", m)
 		}
 	}
 	if c.Public && len(c.Actors) > 0 {
-		fault("actors: it is public, and whoever acts for somebody is nobody there: take them away")
+		fault("actors: the route is public, so that it does not know who acts for whom: remove them")
 	}
 	if c.Public && len(c.Permissions) > 0 {
-		fault("it is public and has permissions: take one away")
+		fault("it is public and has permissions: remove one of the two")
 	}
 	var err error
 	if r.passed, err = passedOf(c.PassHeaders); err != nil {
@@ -219,9 +219,9 @@ func newRoute(c Route, tenants []*tenant, signs bool) (*route, error) {
 	if len(c.Machines) > 0 && slices.Contains(c.Machines, "") {
 		fault("machines: one of the scopes is empty")
 	} else if len(c.Machines) > 0 && c.Public {
-		fault("machines: it is public, and everybody passes: take them away")
+		fault("machines: the route is public, and everybody passes: remove them")
 	} else if len(c.Machines) > 0 && c.Guard != nil {
-		fault("machines: its guard asks who is asking, and takes people alone: take them away")
+		fault("machines: its guard allows only people, not machines: remove them")
 	} else if len(c.Machines) > 0 && len(r.permissions) > 0 && !slices.Contains(r.permissions, nil) {
 		r.permissions = []codegrant.Permission{codegrant.Any(codegrant.All(r.permissions...), codegrant.Machine(c.Machines...))}
 	} else if len(c.Machines) > 0 && len(r.permissions) == 0 {
@@ -248,25 +248,25 @@ func newRoute(c Route, tenants []*tenant, signs bool) (*route, error) {
 		}
 	}
 	if c.Upstream != nil && c.Files != nil {
-		fault("it has an upstream and files: take one away")
+		fault("it has an upstream and files: remove one of the two")
 	}
 	if c.Handler != nil && (c.Upstream != nil || c.Files != nil) {
-		fault("it has a handler beside an upstream or files: take one away")
+		fault("it has a handler beside an upstream or files: remove one")
 	}
 	if c.Handover != nil {
 		switch {
 		case c.Upstream == nil:
-			fault("it hands on a token and has no upstream to send it to")
+			fault("it hands on a token, and has no upstream that gets the token")
 		case c.Public:
-			fault("it hands on a token of whoever asks, and is public: take one away")
+			fault("it hands on a token of the caller, and is public: remove one of the two")
 		case len(c.Machines) > 0:
 			fault("machines: it hands on tokens of people; give machines a route of their own")
 		case c.PassAccessToken || c.PassAuthorization:
-			fault("it hands on a token in place of the person's, and the person's too: take one away")
+			fault("it hands on a token in place of the person's, and the person's too: remove one of the two")
 		}
 	}
 	if c.Guard != nil && c.Public {
-		fault("it is public and has a guard: take one away")
+		fault("it is public and has a guard: remove one of the two")
 	}
 	if c.Assertion && !signs {
 		fault("it asks for an assertion and Assertions is not set")

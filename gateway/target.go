@@ -39,7 +39,7 @@ const maxTarget = 16 << 10
 const maxLogin = 3*maxTarget + 1<<10
 
 // newTarget refuses targets that no server is to be asked: dot segments in any reading,
-// control characters, what is no UTF-8. Those that two servers could read in two ways
+// control characters, what is not UTF-8. Those that two servers could read in two ways
 // have a doubt: empty segments, encoded slashes, backslashes, dots and percent signs,
 // parameters of segments.
 func newTarget(method, host, rawPath, query string) (target, error) {
@@ -56,7 +56,7 @@ func newTarget(method, host, rawPath, query string) (target, error) {
 		return refuse("it is too long")
 	}
 	if !strings.HasPrefix(rawPath, "/") || method == http.MethodConnect || method == http.MethodTrace {
-		return refuse("it is no path of a resource")
+		return refuse("it is not a path of a resource")
 	}
 	t := target{host: name, given: strings.ToLower(host), path: rawPath, raw: rawPath, query: query}
 	// Nothing of what is looked for can be found in plain ones.
@@ -176,7 +176,7 @@ func canonicalHost(host string) (string, error) {
 		// There is no port to split off.
 	} else if h, port, err := net.SplitHostPort(host); err == nil {
 		if strings.Trim(port, "0123456789") != "" {
-			return "", errors.New("its port is no number")
+			return "", errors.New("its port is not a number")
 		}
 		if strings.Contains(h, ":") != strings.HasPrefix(host, "[") {
 			return "", errors.New("brackets are for addresses of IPv6")
@@ -184,7 +184,7 @@ func canonicalHost(host string) (string, error) {
 		host = h
 	} else if inner, ok := strings.CutPrefix(host, "["); ok {
 		if host, ok = strings.CutSuffix(inner, "]"); !ok || !strings.Contains(host, ":") {
-			return "", errors.New("it is no host name")
+			return "", errors.New("it is not a host name")
 		}
 	}
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
@@ -198,7 +198,7 @@ func canonicalHost(host string) (string, error) {
 	}
 	if host == "" || len(host) > 253 || strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789-._") != "" ||
 		host[0] == '.' || host[len(host)-1] == '.' || strings.Contains(host, "..") {
-		return "", errors.New("it is no host name")
+		return "", errors.New("it is not a host name")
 	}
 	return host, nil
 }

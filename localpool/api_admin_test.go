@@ -124,7 +124,7 @@ func TestAPI_AdminCreateUser(t *testing.T) {
 }
 
 func TestAPI_AdminCreateUserByAddress(t *testing.T) {
-	c := newContractOf(t, behaviourSeed+morePools)
+	c := newContractOf(t, behaviorSeed+morePools)
 	const pool = "local_Mail1"
 	create := func(name string, list ...types.AttributeType) (*types.UserType, error) {
 		out, err := c.sdk().AdminCreateUser(t.Context(), &cip.AdminCreateUserInput{UserPoolId: aws.String(pool), Username: aws.String(name), UserAttributes: list})
@@ -307,7 +307,7 @@ func TestAPI_Groups(t *testing.T) {
 	}
 
 	member := &cip.AdminAddUserToGroupInput{UserPoolId: aws.String(shop), Username: aws.String("dave"), GroupName: aws.String("éditeurs")}
-	for range 2 { // again is no error
+	for range 2 { // again is not an error
 		_, err = client.AdminAddUserToGroup(ctx, member)
 		c.ok(err)
 	}

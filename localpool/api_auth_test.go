@@ -374,7 +374,7 @@ func TestAPI_RevokeToken(t *testing.T) {
 	c.refused(revoke("app", *r.AccessToken, ""), "UnsupportedTokenTypeException", "")
 	c.refused(revoke("kept", *r.RefreshToken, ""), "UnsupportedOperationException", "")
 	c.ok(revoke("app", "x", ""))
-	for range 2 { // again is no error
+	for range 2 { // again is not an error
 		c.ok(revoke("app", *r.RefreshToken, ""))
 	}
 	_, err := c.initiate(types.AuthFlowTypeRefreshTokenAuth, "app", map[string]string{"REFRESH_TOKEN": *r.RefreshToken})

@@ -44,7 +44,7 @@ func TestAPI_SettingsAreEnforced(t *testing.T) {
 		{"phone numbers as usernames", `,"UsernameAttributes":["phone_number"]`, "AdminCreateUser", `"Username":"a@example.com"`, "InvalidParameterException", "Username should be a phone number."},
 		{"either", `,"UsernameAttributes":["phone_number","email"]`, "AdminCreateUser", `"Username":"a"`, "InvalidParameterException", "Username should be either an email or a phone number."},
 		{"a phone number", `,"UsernameAttributes":["phone_number"]`, "AdminCreateUser", `"Username":"+4412345678"`, "", ""},
-		{"an address as a name, where it is no alias", "", "AdminCreateUser", `"Username":"a@example.com"`, "", ""},
+		{"an address as a name, where it is not an alias", "", "AdminCreateUser", `"Username":"a@example.com"`, "", ""},
 		{"an alias as a name", `,"AliasAttributes":["email"]`, "AdminCreateUser", `"Username":"a@example.com"`, "InvalidParameterException", "configured for email alias"},
 		{"digits alone", `,"Policies":{"PasswordPolicy":{"MinimumLength":6}}`, "AdminCreateUser", `"Username":"a","TemporaryPassword":"123456"`, "", ""},
 		{"upper case", `,"Policies":{"PasswordPolicy":{"MinimumLength":6,"RequireUppercase":true}}`, "AdminCreateUser", `"Username":"a","TemporaryPassword":"abc123"`, "InvalidPasswordException", "uppercase"},

@@ -13,7 +13,7 @@ import (
 )
 
 func TestAPI_SignUp(t *testing.T) {
-	c := newContractOf(t, behaviourSeed+morePools)
+	c := newContractOf(t, behaviorSeed+morePools)
 	client, ctx := c.sdk(), t.Context()
 	in := func(username string, list ...types.AttributeType) *cip.SignUpInput {
 		return &cip.SignUpInput{ClientId: aws.String("app"), Username: aws.String(username), Password: aws.String("Passw0rd!"), UserAttributes: list}

@@ -109,7 +109,7 @@ func TestQuota_OtherFaces(t *testing.T) {
 }
 
 func TestSeed_Quotas(t *testing.T) {
-	c := newContractOf(t, behaviourSeed+"quotas: {UserRead: 0.001}\n")
+	c := newContractOf(t, behaviorSeed+"quotas: {UserRead: 0.001}\n")
 	c.get("carol")
 	_, err := c.sdk().AdminGetUser(t.Context(), &cip.AdminGetUserInput{UserPoolId: aws.String(shop), Username: aws.String("carol")})
 	c.refused(err, "TooManyRequestsException", "")
@@ -117,7 +117,7 @@ func TestSeed_Quotas(t *testing.T) {
 		{"quotas: {UserLists: 3}", `quota "UserLists": there is no such category; there are ClientAuthentication, UserAccountRecovery`},
 		{"quotas: {UserList: -3}", `quota "UserList": -3 is not a number of requests per second`},
 	} {
-		if _, err := localpool.ParseSeed([]byte(behaviourSeed + tt.yaml + "\n")); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := localpool.ParseSeed([]byte(behaviorSeed + tt.yaml + "\n")); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v", tt.yaml, err)
 		}
 	}

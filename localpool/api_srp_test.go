@@ -144,7 +144,7 @@ func (c *contract) bySRP(client, poolID, username, password string, changes map[
 }
 
 func TestAPI_SRP(t *testing.T) {
-	c := newContractOf(t, behaviourSeed+morePools)
+	c := newContractOf(t, behaviorSeed+morePools)
 	// Numbers begin with different digits each time, and are written differently.
 	for range 12 {
 		done, p, err := c.bySRP("app", shop, "carol@example.com", "Passw0rd!", nil)

@@ -114,7 +114,7 @@ func TestAPI_Transport(t *testing.T) {
 		kind, message         string
 	}{
 		{"unknown operation", "ListHorses", `{}`, 404, "UnknownOperationException", `The local pool has no operation "ListHorses". Its log names all that were asked for.`},
-		{"no operation", "", `{}`, 404, "UnknownOperationException", "The request names no operation of Amazon Cognito: its header X-Amz-Target is to be AWSCognitoIdentityProviderService. and a name."},
+		{"no operation", "", `{}`, 404, "UnknownOperationException", "The request names no operation of Amazon Cognito: its header X-Amz-Target must be AWSCognitoIdentityProviderService. and a name."},
 		{"no JSON", "ListUsers", `UserPoolId=x`, 400, "SerializationException", ""},
 		{"no object", "ListUsers", `null`, 400, "SerializationException", ""},
 		{"another type", "ListUsers", `{"UserPoolId":7}`, 400, "SerializationException", "userPoolId"},

@@ -7,7 +7,7 @@ var different = []string{
 	"The JSON API (`POST /` with `X-Amz-Target`) has all 153 operations of the service. Some have no effect: threat protection sees nothing, and replicas and logs are only documents. A point-in-time recovery knows users and groups since the start of the pool.",
 	"Custom challenges work only in the JSON API, as at Cognito. Custom senders get codes that are sealed with a key of the seed, not with KMS.",
 	"Passkeys need `localhost`. The pool redirects browsers there from `127.0.0.1`. The relying party is `localhost` by default.",
-	"A style of managed login shows its colours, corners and logo. A style of the classic pages is kept, but not shown.",
+	"A style of managed login shows its colors, corners and logo. A style of the classic pages is kept, but not shown.",
 	"The pool never calls identity providers elsewhere. A page in their place takes the claims that they would send.",
 	"Threat protection is accepted, and does nothing. With `lang` the pages are in the twelve languages of managed login. Errors stay English.",
 	"Text messages are shown, not sent. The same holds for e-mail without `--smtp`. Quotas apply if the seed has them, or with `--quotas`.",

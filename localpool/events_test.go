@@ -48,7 +48,7 @@ func TestEvents(t *testing.T) {
 		events <- e
 	}))
 	t.Cleanup(server.Close)
-	c := newContractOf(t, "events: [{url: '"+server.URL+"', secret: 0123456789abcdef0123456789abcdef}]\n"+behaviourSeed)
+	c := newContractOf(t, "events: [{url: '"+server.URL+"', secret: 0123456789abcdef0123456789abcdef}]\n"+behaviorSeed)
 	t.Cleanup(func() { _ = c.pool.Close() })
 	expect := func(name, identity, fault string) told {
 		t.Helper()
@@ -91,9 +91,9 @@ func TestEvents(t *testing.T) {
 		t.Errorf("event %+v", e)
 	}
 	if err := c.pool.SendEvents(localpool.EventsSeed{URL: "127.0.0.1:80"}); err == nil {
-		t.Error("an address that is no URL is taken")
+		t.Error("an address that is not a URL is taken")
 	}
-	if _, err := localpool.ParseSeed([]byte("events: [{url: 'http://127.0.0.1/', secret: \"a\\nb\"}]\n" + behaviourSeed)); err == nil || strings.Contains(err.Error(), "a\nb") {
+	if _, err := localpool.ParseSeed([]byte("events: [{url: 'http://127.0.0.1/', secret: \"a\\nb\"}]\n" + behaviorSeed)); err == nil || strings.Contains(err.Error(), "a\nb") {
 		t.Errorf("ParseSeed() = %v", err)
 	}
 }

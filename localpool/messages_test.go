@@ -114,7 +114,7 @@ func TestMessages_CustomMessage(t *testing.T) {
 // sent beside them.
 func TestMessages_Senders(t *testing.T) {
 	key := []byte("0123456789abcdef0123456789abcdef")
-	c := newContractOf(t, strings.Replace(behaviourSeed, "pools:", "sender_key: "+base64.StdEncoding.EncodeToString(key)+"\npools:", 1))
+	c := newContractOf(t, strings.Replace(behaviorSeed, "pools:", "sender_key: "+base64.StdEncoding.EncodeToString(key)+"\npools:", 1))
 	var got map[string]any
 	c.trigger(localpool.CustomEmailSender, "", func(_ context.Context, event map[string]any) error { got = event; return nil })
 	c.trigger(localpool.CustomMessage, "", refusing("is not asked"))
@@ -132,7 +132,7 @@ func TestMessages_Senders(t *testing.T) {
 	if code, err := gcm.Open(nil, raw[:12], raw[12:], nil); err != nil || string(code) != m.Code {
 		t.Errorf("code = %q, %v, want %q", code, err, m.Code)
 	}
-	if _, err := localpool.ParseSeed([]byte("sender_key: c2hvcnQ=\n" + behaviourSeed)); err == nil {
+	if _, err := localpool.ParseSeed([]byte("sender_key: c2hvcnQ=\n" + behaviorSeed)); err == nil {
 		t.Error("a short key is taken")
 	}
 }

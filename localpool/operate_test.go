@@ -125,7 +125,7 @@ func TestMail(t *testing.T) {
 			go func() { mails <- takeMail(conn) }()
 		}
 	}()
-	seed, err := localpool.ParseSeed([]byte(behaviourSeed))
+	seed, err := localpool.ParseSeed([]byte(behaviorSeed))
 	if err != nil {
 		t.Fatal(err)
 	}

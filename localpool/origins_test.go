@@ -13,7 +13,7 @@ import (
 // TestS142_OAuthOrigins: scripts of pages of this machine, of an app, and of an origin
 // that is allowed by name call the OAuth endpoints; those of strangers do not.
 func TestS142_OAuthOrigins(t *testing.T) {
-	seed, err := localpool.ParseSeed([]byte(behaviourSeed))
+	seed, err := localpool.ParseSeed([]byte(behaviorSeed))
 	if err != nil {
 		t.Fatal(err)
 	}

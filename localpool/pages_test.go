@@ -221,7 +221,7 @@ func TestPages_Looks(t *testing.T) {
 		}
 	}
 	if strings.Contains(page.body, "display: none") || strings.Contains(page.body, "#000000ff") {
-		t.Errorf("the style has what is no colour, or of another scheme: %s", page.body)
+		t.Errorf("the style has what is not a color, or of another scheme: %s", page.body)
 	}
 	if policy := page.header.Get("Content-Security-Policy"); strings.Count(policy, "'sha256-") != 2 || !strings.Contains(policy, "img-src data:") || strings.Contains(policy, "script-src") {
 		t.Errorf("policy = %s", policy)

@@ -129,7 +129,7 @@ func TestStepUp_Pages(t *testing.T) {
 	}
 }
 
-// TestS530_StepUpLetsNobodyInWithoutTheFactor: a browser's session alone is no step up.
+// TestS530_StepUpLetsNobodyInWithoutTheFactor: a browser's session alone is not a step up.
 func TestS530_StepUpLetsNobodyInWithoutTheFactor(t *testing.T) {
 	c := newContract(t)
 	four := query("spa", map[string]string{"acr_values": "urn:cognito:loa:4"}).Encode()

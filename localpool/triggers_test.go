@@ -439,7 +439,7 @@ pools:
 	}
 	for name, trigger := range map[string]localpool.Trigger{"PreSignUp": {Version: "V9"}, "PostSignUp": {}, "PreAuthentication": {URL: "ftp://127.0.0.1/"}} {
 		if err := c.pool.SetTrigger(shop, name, trigger); err == nil {
-			t.Errorf("SetTrigger(%s, %+v) is no error", name, trigger)
+			t.Errorf("SetTrigger(%s, %+v) is not an error", name, trigger)
 		}
 	}
 }

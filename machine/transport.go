@@ -9,7 +9,7 @@ import (
 
 // Transport returns what sends requests with a token of the source: to the origins that
 // are named, such as https://orders.example.com, and to no other, where a redirect may
-// lead. base sends them; nil is [http.DefaultTransport]. An error names what is no origin.
+// lead. base sends them; nil is [http.DefaultTransport]. An error names what is not an origin.
 //
 // A request that has an Authorization header already keeps it. Where there is no token,
 // nothing is sent, and the error is that of [Source.TokenContext].

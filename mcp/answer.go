@@ -159,7 +159,7 @@ func (a *answer) finish() {
 }
 
 // shorten takes the tools that the person may not call from a list of them, in a message
-// or, from older servers, several. What is no list is as it was.
+// or, from older servers, several. What is not a list is as it was.
 func (a *answer) shorten(raw []byte) ([]byte, error) {
 	trimmed := bytes.TrimSpace(raw)
 	if len(trimmed) > 0 && trimmed[0] == '[' {

@@ -248,7 +248,7 @@ func isLoopback(host string) bool {
 func checkScopes(field string, scopes []string) error {
 	for _, s := range scopes {
 		if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }) {
-			return fmt.Errorf("%s: %q is no scope", field, s)
+			return fmt.Errorf("%s: %q is not a scope", field, s)
 		}
 	}
 	return nil

@@ -64,7 +64,7 @@ func (x *exchange) serve() {
 		return
 	}
 	if len(x.r.Header["Upgrade"]) > 0 {
-		x.refuse(http.StatusBadRequest, codeRequest, "what is sent after a change of protocol, nobody looks at")
+		x.refuse(http.StatusBadRequest, codeRequest, "the gateway cannot check requests after a change of protocol")
 		return
 	}
 	switch x.r.Method {
@@ -74,7 +74,7 @@ func (x *exchange) serve() {
 		return
 	default:
 		h.Set("Allow", methods)
-		x.refuse(http.StatusMethodNotAllowed, codeRequest, "the method is none of the protocol's")
+		x.refuse(http.StatusMethodNotAllowed, codeRequest, "the method does not belong to the protocol")
 		return
 	}
 	if x.r.Method != http.MethodPost && x.r.ContentLength != 0 {
@@ -170,7 +170,7 @@ const usualMessage = 8 << 10
 // read has the message of a POST, and keeps the same bytes for the server.
 func (x *exchange) read() bool {
 	if !isJSON(x.r.Header) {
-		x.refuse(http.StatusUnsupportedMediaType, codeRequest, "the body is to be application/json, as it is")
+		x.refuse(http.StatusUnsupportedMediaType, codeRequest, "the body must be application/json, without an encoding")
 		return false
 	}
 	control := http.NewResponseController(x.w)
@@ -214,7 +214,7 @@ func (x *exchange) findSession() bool {
 	}
 	if !ok || id == "" {
 		// What the protocol answers where a session has ended: the client begins another.
-		x.log("session refused", "the MCP session is none, or somebody else's")
+		x.log("session refused", "the MCP session does not exist, or belongs to somebody else")
 		x.refuse(http.StatusNotFound, codeRequest, "there is no such session")
 		return false
 	}

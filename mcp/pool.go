@@ -144,7 +144,7 @@ func (p *poolMetadata) learn(can abilities, err error) {
 	if errors.Is(err, codegrant.ErrUnavailable) {
 		p.until = p.Now().Add(poolAgain)
 		if p.text != nil || errors.Is(p.why, ErrPoolTakesNoClients) {
-			p.Logger.Warn("pool not asked what it can do for clients: what it said before holds", slog.String("resource", p.URL), slog.String("reason", err.Error()))
+			p.Logger.Warn("abilities of the pool for clients not read: the last answer stays in use", slog.String("resource", p.URL), slog.String("reason", err.Error()))
 			return
 		}
 	}

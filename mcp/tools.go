@@ -93,7 +93,7 @@ func (res *Resource) judge(ctx context.Context, id *codegrant.Identity, r *http.
 	for _, p := range found.Permissions {
 		ok, err := p.Check(ctx, id, r)
 		if err != nil {
-			return v, fmt.Errorf("ask who may call the tool: %w", err)
+			return v, fmt.Errorf("check the permission for the tool: %w", err)
 		}
 		if !ok {
 			v.why = "needs " + p.String()

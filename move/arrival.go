@@ -349,7 +349,7 @@ func movable(pool *newPool, attributes map[string]string) map[string]string {
 func (a *Arrival) groups(ctx context.Context, version, username, ticket string, now []string) (any, error) {
 	subject, err := a.Tickets.Open(ticket)
 	if err != nil {
-		a.Logger.LogAttrs(ctx, slog.LevelWarn, "an attribute is no ticket", slog.String("reason", err.Error()))
+		a.Logger.LogAttrs(ctx, slog.LevelWarn, "an attribute is not a ticket", slog.String("reason", err.Error()))
 		return nil, nil // the application refuses them
 	}
 	// Not every pool takes a sub as a name.

@@ -200,7 +200,7 @@ type Report struct {
 	Disabled  int            `json:"disabled"`  // of these, not there: they cannot come
 	Unfit     int            `json:"unfit"`     // of these, not there: they have never confirmed their account
 	Twice     int            `json:"twice"`     // users of the new pool with the ticket of somebody else who is there
-	Unproven  int            `json:"unproven"`  // users of the new pool whose attribute is no ticket of this move
+	Unproven  int            `json:"unproven"`  // users of the new pool whose attribute is not a ticket of this move
 	Others    int            `json:"others"`    // users of the new pool who did not come from the old one
 }
 

@@ -70,11 +70,11 @@ func (m *Move) Plan(ctx context.Context) (p Plan, err error) {
 		p.note(fmt.Sprintf("%d people have never confirmed their account and stay behind: they sign up again", p.Unfit), "")
 	}
 	if p.Unproven > 0 {
-		p.fault(fmt.Sprintf("%d users of the new pool have an attribute %s that is no ticket of this move", p.Unproven, Attribute),
+		p.fault(fmt.Sprintf("%d users of the new pool have an attribute %s that is not a ticket of this move", p.Unproven, Attribute),
 			"use the key that the trigger uses; if it is the same, find out who can write the attribute, and remove it from them")
 	}
 	if p.Twice > 0 {
-		p.fault(fmt.Sprintf("%d users of the new pool have the ticket of somebody who is there already", p.Twice), "find out who can write "+Attribute+"; one of each pair is not who they say")
+		p.fault(fmt.Sprintf("%d users of the new pool have the ticket of another user", p.Twice), "find out who can write "+Attribute+"; one of each pair is not who they say")
 	}
 	p.note("groups that were granted here (not by the pool) stay with the old identity", "grant them again to the new one where they are needed")
 	p.note("passwords move as people sign in; authenticator apps, passkeys and remembered devices do not move", "people set them up again")

@@ -27,7 +27,7 @@ const KeySize = 32
 
 // ErrTicket is the error for an attribute that is not a ticket of this move: somebody has
 // written it, or the trigger has another key or other pools.
-var ErrTicket = errors.New("the attribute " + Attribute + " is no ticket of this move: the trigger has another key or other pools, or somebody has written it")
+var ErrTicket = errors.New("the attribute " + Attribute + " is not a ticket of this move: the trigger has another key or other pools, or somebody has written it")
 
 // Tickets say who somebody was in the old pool. A ticket is the old sub and a MAC over it
 // and both pools (HMAC-SHA256). A person who can write the ticket of another into their own

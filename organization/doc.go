@@ -1,8 +1,8 @@
-// Package organization keeps the organisations that people act for: companies, teams,
+// Package organization keeps the organizations that people act for: companies, teams,
 // customers, each with members in roles, and with invitations.
 //
 // It owns the tables codegrant_organizations, _members, _choices and _invitations in the
-// database of the replica ([Store]), the one organisation that is the active one of a
+// database of the replica ([Store]), the one organization that is the active one of a
 // session, and the endpoint and pages where people switch, leave and invite ([Pages]).
 //
 //   - Each request of a person looks up the membership, by one statement. A removed
@@ -10,7 +10,7 @@
 //   - A membership is of a person: of all identities that are linked to one. Rows stay with
 //     the identity that they were made for, and follow it when people are merged or unlinked.
 //   - The roles are the application's. The first one manages: it invites and removes. An
-//     organisation that has somebody in it never loses the last of them.
+//     organization that has somebody in it never loses the last of them.
 //   - An invitation is for one address and one role, can be used once, and ends by itself.
 //     The table has a hash of its token. A person who accepts must have that address,
 //     verified by the pool.
@@ -22,5 +22,5 @@
 // [New] makes no network call, and [Store.Migrate] makes the tables. An error of a [Store] is a
 // refusal, such as [ErrLastManager] or [ErrInvitation], or the database did not answer:
 // [IsRefusal] tells them apart. Without Roles there are admin and member, and an invitation can
-// be accepted for 7 days. The example makes an organisation and guards a handler with a role.
+// be accepted for 7 days. The example makes an organization and guards a handler with a role.
 package organization

@@ -25,7 +25,7 @@ import (
 
 const issuer = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab12Cd34E"
 
-// rig is a replica with organisations beside it.
+// rig is a replica with organizations beside it.
 type rig struct {
 	*organization.Store
 	db      *sql.DB
@@ -156,7 +156,7 @@ func is(t *testing.T, err, want error) {
 		t.Errorf("it is %v, want %v", err, want)
 	}
 	if err != nil && !organization.IsRefusal(err) {
-		t.Errorf("%v is no refusal", err)
+		t.Errorf("%v is not a refusal", err)
 	}
 }
 

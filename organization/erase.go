@@ -26,10 +26,10 @@ func (s *Store) Erase(ctx context.Context, tx *sql.Tx, identities []replica.User
 	}
 	for _, u := range identities {
 		person := personOf(&codegrant.Identity{Issuer: u.Issuer, Subject: u.Subject})
-		if err := del("memberships of organisations", "DELETE FROM codegrant_organization_members WHERE user_id = ?", u.ID); err != nil {
+		if err := del("memberships of organizations", "DELETE FROM codegrant_organization_members WHERE user_id = ?", u.ID); err != nil {
 			return nil, fail("erase", err)
 		}
-		if err := del("choices of organisations", "DELETE FROM codegrant_organization_choices WHERE person = ?", person); err != nil {
+		if err := del("choices of organizations", "DELETE FROM codegrant_organization_choices WHERE person = ?", person); err != nil {
 			return nil, fail("erase", err)
 		}
 		if err := del("invitations that were sent", "DELETE FROM codegrant_organization_sent WHERE inviter = ?", person); err != nil {
@@ -43,7 +43,7 @@ func (s *Store) Erase(ctx context.Context, tx *sql.Tx, identities []replica.User
 				if name == "" {
 					continue
 				}
-				if err := del("names in organisations", "UPDATE codegrant_organization_"+column+" = ?", name); err != nil {
+				if err := del("names in organizations", "UPDATE codegrant_organization_"+column+" = ?", name); err != nil {
 					return nil, fail("erase", err)
 				}
 			}

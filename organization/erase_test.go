@@ -32,7 +32,7 @@ func TestS767_ErasedFromOrganizations(t *testing.T) {
 				t.Fatal(err)
 			}
 			removed, err := r.Erase(t.Context(), tx, []replica.User{user})
-			if err != nil || removed["memberships of organisations"] != 1 || removed["invitations"] != 1 {
+			if err != nil || removed["memberships of organizations"] != 1 || removed["invitations"] != 1 {
 				t.Fatalf("%v, %v", removed, err)
 			}
 			if end == "committed" {
@@ -87,7 +87,7 @@ func TestS767_ErasedAsWhoInvited(t *testing.T) {
 		}
 		defer tx.Rollback()
 		removed, err := r.Erase(t.Context(), tx, []replica.User{user})
-		if err != nil || removed["names in organisations"] != 4 || removed["invitations"] != 0 {
+		if err != nil || removed["names in organizations"] != 4 || removed["invitations"] != 0 {
 			t.Fatalf("%v, %v", removed, err)
 		}
 		if err := tx.Commit(); err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/codegrant/codegrant/organization"
 )
 
-// TestS725_AtTheSameMoment: however many organisations write to one address at once, it gets no
+// TestS725_AtTheSameMoment: however many organizations write to one address at once, it gets no
 // more, and one person sends no more. What is held for that is gone after a day.
 func TestS725_AtTheSameMoment(t *testing.T) {
 	eachEngine(t, func(t *testing.T, r *rig) {

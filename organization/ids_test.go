@@ -6,7 +6,7 @@ import (
 	"github.com/codegrant/codegrant/organization"
 )
 
-// TestInvalidIsNotUnavailable: what is no text to a database is no id and no address.
+// TestInvalidIsNotUnavailable: what is not text to a database is neither an id nor an address.
 func TestInvalidIsNotUnavailable(t *testing.T) {
 	eachEngine(t, func(t *testing.T, r *rig) {
 		acme := r.create(t, "Acme")

@@ -148,7 +148,7 @@ func (s *Store) invitations(ctx context.Context, on asker, condition string, arg
 	return all, err
 }
 
-// Invitations lists those of an organisation, also those that have expired and can be sent
+// Invitations lists those of an organization, also those that have expired and can be sent
 // again.
 func (s *Store) Invitations(ctx context.Context, organization string) ([]Invitation, error) {
 	all, err := s.invitations(ctx, s.db, "i.organization_id = ?", organization)

@@ -134,12 +134,12 @@ func (p *Pages) showMembersPage(v *visit, why string, all []member, more string,
 }
 
 // changeMembers does what a manager asks for: one of invite, resend, revoke, remove and
-// member, the last with role. The field in says which organisation the page was of.
+// member, the last with role. The field in says which organization the page was of.
 func (p *Pages) changeMembers(v *visit) {
 	o := v.id.Organization.ID
 	value := func(name string) string { return v.form.Get(name) }
 	if in := value("in"); in != "" && in != o {
-		// The page is of an organisation that the session does not act for any more.
+		// The page is of an organization that the session does not act for any more.
 		p.Auth.Answer(v.w, v.r, http.StatusConflict, nil)
 		return
 	}
@@ -217,7 +217,7 @@ func (p *Pages) send(v *visit, what string) {
 	p.done(v, "/members", "sent", p.members)
 }
 
-// NewMail is the mail of an invitation to an organisation, in a language of the pages, such
+// NewMail is the mail of an invitation to an organization, in a language of the pages, such
 // as de; in English for any other. url is what [Link] returns.
 func NewMail(language string, i Invitation, organization, url string) Mail {
 	asks := &http.Request{Header: http.Header{"Accept-Language": {language}}}
@@ -342,7 +342,7 @@ func (p *Pages) createUser(v *visit, token string) {
 	returnto.Redirect(v.w, p.home+"/invitation?"+url.Values{"token": {token}, "account": {"made"}}.Encode(), http.StatusSeeOther)
 }
 
-// accept makes whoever is signed in a member, and the organisation the active one.
+// accept makes whoever is signed in a member, and the organization the active one.
 func (p *Pages) accept(v *visit) {
 	token := v.form.Get("token")
 	if v.id == nil && v.form.Get("account") == "new" && p.CreateUser != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/codegrant/codegrant"
 )
 
-// Member is a person in an organisation.
+// Member is a person in an organization.
 type Member struct {
 	Person int64 // row of the replica that the person is known by
 	Role   string
@@ -21,7 +21,7 @@ type Member struct {
 	By     string // who made them one
 }
 
-// Membership is an organisation as one of its members sees it.
+// Membership is an organization as one of its members sees it.
 type Membership struct {
 	Organization
 	Role   string
@@ -29,7 +29,7 @@ type Membership struct {
 }
 
 // counts is the condition for the row m, of the identity u, that says which role a person
-// has: of several identities in an organisation, the one that they are known by counts, and
+// has: of several identities in an organization, the one that they are known by counts, and
 // else the oldest.
 const counts = `(u.linked_to IS NULL OR NOT EXISTS (
 	SELECT 1 FROM codegrant_organization_members k WHERE k.organization_id = m.organization_id AND k.user_id = u.linked_to
@@ -38,7 +38,7 @@ const counts = `(u.linked_to IS NULL OR NOT EXISTS (
 	WHERE v.linked_to = u.linked_to AND k.organization_id = m.organization_id AND k.user_id < m.user_id
 ))`
 
-// Members returns those of an organisation in the order in which they were added to the
+// Members returns those of an organization in the order in which they were added to the
 // replica, those after one, 100 at most.
 func (s *Store) Members(ctx context.Context, organization string, after int64) (all []Member, err error) {
 	err = s.each(ctx, s.db, func(rows *sql.Rows) error {
@@ -55,7 +55,7 @@ WHERE m.organization_id = ? AND COALESCE(u.linked_to, u.id) > ? AND %s ORDER BY 
 }
 
 // memberships are those of one person, whom the issuer and subject of any identity name. Of
-// several rows for one organisation the first counts.
+// several rows for one organization the first counts.
 const memberships = `SELECT ` + organizationColumns + `, m.role, COALESCE(c.organization_id, ''), 0 AS other, m.user_id AS row_id
 FROM codegrant_users p JOIN codegrant_organization_members m ON m.user_id = COALESCE(p.linked_to, p.id)
 JOIN codegrant_organizations o ON o.id = m.organization_id
@@ -69,7 +69,7 @@ LEFT JOIN codegrant_organization_choices c ON c.session = ?
 WHERE p.issuer = ? AND p.subject = ?
 ORDER BY other, row_id`
 
-// Of returns the organisations that a person is in, and which of them is chosen for the
+// Of returns the organizations that a person is in, and which of them is chosen for the
 // session, if the identity has one.
 func (s *Store) Of(ctx context.Context, id *codegrant.Identity) ([]Membership, error) {
 	all, _, err := s.of(ctx, id)
@@ -147,7 +147,7 @@ const (
 	maxChoices     = 200
 )
 
-// Choose makes an organisation the active one of the session of an identity. [ErrNotFound]
+// Choose makes an organization the active one of the session of an identity. [ErrNotFound]
 // says that the person is not in it, or has no session.
 func (s *Store) Choose(ctx context.Context, id *codegrant.Identity, organization string) (Membership, error) {
 	const what = "choose an organization"
@@ -215,7 +215,7 @@ func (s *Store) choose(ctx context.Context, session, person, organization string
 	return err
 }
 
-// rows are those of one person in an organisation: of every identity of theirs.
+// rows are those of one person in an organization: of every identity of theirs.
 type rows struct {
 	person int64 // the identity that they are known by
 	role   string
@@ -246,7 +246,7 @@ WHERE m.organization_id = ? AND (u.id = ? OR u.linked_to = ?) ORDER BY m.user_id
 	return r, err
 }
 
-// manages refuses whoever acts, where somebody does, and does not manage an organisation.
+// manages refuses whoever acts, where somebody does, and does not manage an organization.
 func (s *Store) manages(ctx context.Context, tx *sql.Tx, organization string) error {
 	if s.acting == nil {
 		return nil

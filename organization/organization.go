@@ -23,7 +23,7 @@ var (
 	ErrLastManager  = errors.New("it is the last one who manages the organization: let somebody else manage it first")
 	ErrRole         = errors.New("there is no such role")
 	ErrName         = errors.New("the name is empty, too long, or has characters that cannot be shown")
-	ErrAddress      = errors.New("it is no e-mail address such as name@example.com")
+	ErrAddress      = errors.New("it is not an e-mail address such as name@example.com")
 	ErrInvitation   = errors.New("the invitation was used or taken back, or has expired")
 	ErrOtherAddress = errors.New("the invitation is for another e-mail address, or the user pool has not verified that of the person")
 	ErrNoUser       = errors.New("the user pool makes no user for the address")
@@ -42,8 +42,8 @@ func IsRefusal(err error) bool {
 // Bounds.
 const (
 	MaxName        = 200    // characters of a name
-	MaxInvitations = 1000   // of one organisation that wait
-	MaxMembers     = 100000 // of one organisation
+	MaxInvitations = 1000   // of one organization that wait
+	MaxMembers     = 100000 // of one organization
 	MaxMemberships = 1000   // of one person
 	page           = 100
 )
@@ -83,7 +83,7 @@ const (
 // Kinds are all of them.
 var Kinds = []string{Created, Renamed, Deleted, MemberAdded, MemberChanged, MemberRemoved, InvitationCreated, InvitationRevoked, InvitationAccepted}
 
-// Change is what happened to an organisation.
+// Change is what happened to an organization.
 type Change struct {
 	Kind         string
 	Organization Organization
@@ -102,7 +102,7 @@ type Organization struct {
 	Created time.Time
 }
 
-// Store keeps organisations. It is safe for concurrent use, by any number of processes.
+// Store keeps organizations. It is safe for concurrent use, by any number of processes.
 // Make one with [New].
 type Store struct {
 	Config
@@ -111,10 +111,10 @@ type Store struct {
 	acting *codegrant.Identity // who has to manage what is changed; nil for operators
 }
 
-// errManages says that whoever acts does not manage the organisation any more.
-var errManages = errors.New("whoever does it does not manage the organization")
+// errManages says that whoever acts does not manage the organization any more.
+var errManages = errors.New("the person who acts does not manage the organization")
 
-// as is a store whose changes are refused unless a person manages the organisation while it
+// as is a store whose changes are refused unless a person manages the organization while it
 // is changed.
 func (s *Store) as(id *codegrant.Identity) *Store {
 	acting := *s
@@ -217,7 +217,7 @@ func fail(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// Create makes an organisation, which has nobody in it. by is who has said so.
+// Create makes an organization, which has nobody in it. by is who has said so.
 func (s *Store) Create(ctx context.Context, name, by string) (Organization, error) {
 	name, err := named(name)
 	if err != nil {
@@ -238,7 +238,7 @@ func (s *Store) Create(ctx context.Context, name, by string) (Organization, erro
 	return o, fail("create an organization", err)
 }
 
-// Rename gives an organisation another name.
+// Rename gives an organization another name.
 func (s *Store) Rename(ctx context.Context, id, name, by string) error {
 	name, err := named(name)
 	if err != nil {
@@ -256,7 +256,7 @@ func (s *Store) Rename(ctx context.Context, id, name, by string) error {
 	}))
 }
 
-// Delete removes an organisation, with its memberships and invitations.
+// Delete removes an organization, with its memberships and invitations.
 func (s *Store) Delete(ctx context.Context, id, by string) error {
 	return fail("delete an organization", s.in(ctx, id, func(tx *sql.Tx, o Organization) error {
 		for _, from := range []string{"codegrant_organization_invitations WHERE organization_id", "codegrant_organization_sent WHERE organization_id", "codegrant_organization_members WHERE organization_id", "codegrant_organizations WHERE id"} {
@@ -282,7 +282,7 @@ func (o *Organization) scan(rows *sql.Rows, more ...any) error {
 	return err
 }
 
-// Get returns an organisation, or [ErrNotFound].
+// Get returns an organization, or [ErrNotFound].
 func (s *Store) Get(ctx context.Context, id string) (Organization, error) {
 	o, err := s.get(ctx, s.db, id)
 	return o, fail("look up an organization", err)
@@ -303,7 +303,7 @@ func (s *Store) get(ctx context.Context, on asker, id string) (o Organization, e
 	return o, err
 }
 
-// List returns organisations in the order of their ids, those after one, 100 at most.
+// List returns organizations in the order of their ids, those after one, 100 at most.
 func (s *Store) List(ctx context.Context, after string) ([]Organization, error) {
 	return s.Find(ctx, "", after)
 }

@@ -242,7 +242,7 @@ func (p *Pages) done(v *visit, path, outcome string, get func(*visit)) {
 	returnto.Redirect(v.w, p.home+path+"?done="+outcome, http.StatusSeeOther)
 }
 
-// acting is an organisation as programs get it.
+// acting is an organization as programs get it.
 type acting struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
@@ -254,7 +254,7 @@ func writeJSON(w http.ResponseWriter, v any) {
 	_ = json.NewEncoder(w).Encode(v)
 }
 
-// mine are the organisations of whoever asks, and the active one. It has answered the
+// mine are the organizations of whoever asks, and the active one. It has answered the
 // request itself where it reports false.
 func (p *Pages) mine(v *visit) (all []Membership, active string, ok bool) {
 	all, acts, err := p.Store.of(v.r.Context(), v.id)

@@ -20,7 +20,7 @@ import (
 	"github.com/codegrant/codegrant/organization"
 )
 
-// site is an application with organisations, and a pool.
+// site is an application with organizations, and a pool.
 type site struct {
 	*rig
 	pool *codegranttest.Pool
@@ -168,7 +168,7 @@ func (s *site) asks(t *testing.T, b *codegranttest.Browser, method, path string,
 }
 
 // TestS746_SwitchedWithoutThePool: by the page and by a program; the next request is of the
-// other organisation, and a role that is taken away is refused with the next one.
+// other organization, and a role that is taken away is refused with the next one.
 func TestS746_SwitchedWithoutThePool(t *testing.T) {
 	s := newSite(t)
 	alice, aliceID := s.signIn(t, "alice@example.com")
@@ -221,7 +221,7 @@ func TestS746_SwitchedWithoutThePool(t *testing.T) {
 	}
 }
 
-// TestS747_OnlyWhoManagesManages the organisation that the session acts for, from a page of it.
+// TestS747_OnlyWhoManagesManages the organization that the session acts for, from a page of it.
 func TestS747_OnlyWhoManagesManages(t *testing.T) {
 	s := newSite(t)
 	alice, aliceID := s.signIn(t, "alice@example.com")
@@ -241,7 +241,7 @@ func TestS747_OnlyWhoManagesManages(t *testing.T) {
 	s.press(t, alice, page, map[string]string{"member": strconv.FormatInt(bobID, 10), "role": "admin"}, nil, http.StatusOK, "The role is changed.")
 	s.sees(t, bob, "/admin", http.StatusOK, "as admin")
 	s.set(t, acme, bobID, "member")
-	// Nobody is made a member who was not invited, and nothing is done for another organisation.
+	// Nobody is made a member who was not invited, and nothing is done for another organization.
 	s.pool.AddUser("carol", "carol@example.com")
 	_, carolID := s.signIn(t, "carol@example.com")
 	if status, _ := s.asks(t, alice, "POST", "/auth/organization/members", url.Values{"member": {strconv.FormatInt(carolID, 10)}, "role": {"member"}}); status != http.StatusNotFound {

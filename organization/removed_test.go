@@ -51,7 +51,7 @@ func TestS747_ARemovedManagerStaysOut(t *testing.T) {
 				}
 				for _, token := range []string{others, elsewhere} {
 					if _, _, err := r.Invited(t.Context(), token); err != nil {
-						t.Errorf("somebody else's invitation, or another organisation's: %v", err)
+						t.Errorf("somebody else's invitation, or another organization's: %v", err)
 					}
 				}
 				revoked := 0

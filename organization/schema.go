@@ -32,7 +32,7 @@ type engine struct {
 	sentAnew string
 	// there counts the tables of a name.
 	there string
-	// folded is the name of an organisation o in small letters, as far as the engine knows them.
+	// folded is the name of an organization o in small letters, as far as the engine knows them.
 	folded string
 }
 
@@ -186,7 +186,7 @@ func (s *Store) each(ctx context.Context, on asker, f func(*sql.Rows) error, sta
 	return rows.Err()
 }
 
-// in runs f in a transaction that holds the row of an organisation, so that what is decided
+// in runs f in a transaction that holds the row of an organization, so that what is decided
 // by its members is decided by one at a time.
 func (s *Store) in(ctx context.Context, organization string, f func(tx *sql.Tx, o Organization) error) error {
 	if !isID(organization) {

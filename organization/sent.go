@@ -12,7 +12,7 @@ import (
 // These are the limits for invitations that managers send in 24 hours. Invitations of
 // operators count only for the address, and are never refused.
 const (
-	MaxSentToAddress      = 5   // to one address, by all organisations together
+	MaxSentToAddress      = 5   // to one address, by all organizations together
 	MaxSentByPerson       = 100 // by one person
 	MaxSentByOrganization = 500
 )
@@ -24,7 +24,7 @@ const aDay = 24 * time.Hour
 
 // maySend counts an invitation that is about to be sent, and refuses one too many. It counts
 // the invitations that were sent, not those that wait: nobody makes room by taking one back.
-// The transaction holds the organisation, and then the address and whoever invites, always in
+// The transaction holds the organization, and then the address and whoever invites, always in
 // this order, so that the bounds are exact.
 func (s *Store) maySend(ctx context.Context, tx *sql.Tx, organization, email string) error {
 	since := s.Now().Add(-aDay).UnixMilli()
@@ -59,7 +59,7 @@ func (s *Store) maySend(ctx context.Context, tx *sql.Tx, organization, email str
 	return err
 }
 
-// The ids of rows that are there to be held: they are of no organisation, and count for nothing.
+// The ids of rows that are there to be held: they are of no organization, and count for nothing.
 const (
 	holdsAddress = "address "
 	holdsInviter = "inviter "

@@ -13,8 +13,8 @@ import (
 	"github.com/codegrant/codegrant/organization"
 )
 
-// TestS725_InvitationsAreLimited: by address, also where organisations take turns and take
-// invitations back; by person; and by organisation, whoever of it invites. A day later there
+// TestS725_InvitationsAreLimited: by address, also where organizations take turns and take
+// invitations back; by person; and by organization, whoever of it invites. A day later there
 // is room again. Operators are not refused.
 func TestS725_InvitationsAreLimited(t *testing.T) {
 	eachEngine(t, func(t *testing.T, r *rig) {
@@ -82,7 +82,7 @@ func TestS725_InvitationsAreLimited(t *testing.T) {
 		fill(organization.MaxSentByOrganization-2, acme, "others")
 		is(t, invite(organization.As(r.Store, bobID), acme, "gina@example.com"), organization.ErrTooOften)
 
-		// They are gone with the organisation, and the old ones by themselves.
+		// They are gone with the organization, and the old ones by themselves.
 		if err := r.Delete(t.Context(), acme.ID, "a test"); err != nil {
 			t.Fatal(err)
 		}

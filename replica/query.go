@@ -66,7 +66,7 @@ func Cursor(id int64) string {
 }
 
 // ParseCursor returns the ID before the first row of a page: 0 for the empty cursor. If
-// [Cursor] cannot have made the cursor, the error is [ErrInvalid]. A cursor is no secret
+// [Cursor] cannot have made the cursor, the error is [ErrInvalid]. A cursor is not a secret
 // and gives no rights: a forged one only begins somewhere else in the same issuer.
 func ParseCursor(cursor string) (int64, error) {
 	if cursor == "" {

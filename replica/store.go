@@ -39,7 +39,7 @@ type Store interface {
 	UserByUsername(ctx context.Context, issuer, username string) (User, error)
 
 	// UsersByEmail returns the users of the issuer with that address, verified or not, by ID
-	// and at most [MaxPage]. An empty result is no error. The empty address belongs to nobody,
+	// and at most [MaxPage]. An empty result is not an error. The empty address belongs to nobody,
 	// and deleted users have no address.
 	UsersByEmail(ctx context.Context, issuer, email string) ([]User, error)
 

@@ -39,7 +39,7 @@ const (
 )
 
 // notEnabled reports whether the pool says that it takes no such call. It says so of a Region
-// and of a setting, too: alone it is no proof of a recovery.
+// and of a setting, too: alone it is not a proof of a recovery.
 func notEnabled(err error) bool {
 	var coded interface{ ErrorCode() string }
 	return errors.As(err, &coded) && coded.ErrorCode() == "OperationNotEnabledException"

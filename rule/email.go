@@ -25,7 +25,7 @@ func Emails(addresses, domains []string) (codegrant.Permission, error) {
 	for _, address := range addresses {
 		local, domain, ok := cutAddress(address)
 		if !ok {
-			faults = append(faults, fmt.Errorf("%q is no e-mail address such as alice@example.com", address))
+			faults = append(faults, fmt.Errorf("%q is not an e-mail address such as alice@example.com", address))
 		}
 		p.addresses[local+"@"+domain] = true
 	}
@@ -33,7 +33,7 @@ func Emails(addresses, domains []string) (codegrant.Permission, error) {
 		rest, below := strings.CutPrefix(name, "*.")
 		domain, ok := domainOf(rest)
 		if !ok {
-			faults = append(faults, fmt.Errorf("%q is no domain such as example.com, or *.example.com for all below it", name))
+			faults = append(faults, fmt.Errorf("%q is not a domain such as example.com, or *.example.com for all below it", name))
 		}
 		if below {
 			p.below = append(p.below, "."+domain)
@@ -121,7 +121,7 @@ func domainOf(name string) (string, bool) {
 		return "", false
 	}
 	last := domain[strings.LastIndexByte(domain, '.')+1:]
-	return domain, strings.Trim(last, "0123456789") != "" // an IPv4 address is no domain
+	return domain, strings.Trim(last, "0123456789") != "" // an IPv4 address is not a domain
 }
 
 // AtSignIn has a permission decide who may sign in, as [codegrant.Config.Admit]. There is

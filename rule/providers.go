@@ -14,7 +14,7 @@ type Provider struct {
 // Providers chooses a provider by the domain of an e-mail address: it is the value of
 // [codegrant.Config].ProviderFor. Domains such as example.com are the domain itself,
 // compared as DNS does, in either form of an international name. It chooses where somebody
-// is asked, and proves nothing: an address that somebody types is no address of theirs.
+// is asked, and proves nothing: an address that somebody types is not an address of theirs.
 func Providers(byDomain map[string]Provider) (func(address string) (name, identifier string), error) {
 	known := make(map[string]Provider, len(byDomain))
 	var faults []error
@@ -23,7 +23,7 @@ func Providers(byDomain map[string]Provider) (func(address string) (name, identi
 		_, twice := known[domain]
 		switch {
 		case !ok:
-			faults = append(faults, fmt.Errorf("%q is no domain such as example.com", text))
+			faults = append(faults, fmt.Errorf("%q is not a domain such as example.com", text))
 		case twice:
 			faults = append(faults, fmt.Errorf("%s is there twice", domain))
 		case (provider.Name == "") == (provider.Identifier == ""):

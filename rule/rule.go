@@ -44,7 +44,7 @@ func New(c Config) (*Rules, error) {
 			fault("Includes: %q: name the group, and each one that it includes", group)
 		}
 		if slices.Contains(c.reach(group), group) {
-			fault("Includes: %q includes itself, over %q; take one of them away", group, included)
+			fault("Includes: %q includes itself, over %q; remove one of them", group, included)
 		}
 	}
 	for _, group := range slices.Sorted(maps.Keys(c.Includes)) {

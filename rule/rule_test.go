@@ -83,7 +83,7 @@ func TestS660_GroupsThatIncludeOthers(t *testing.T) {
 	}
 }
 
-// TestS660_FaultsOfRules: what means nothing, or everything, is no rule.
+// TestS660_FaultsOfRules: what means nothing, or everything, is not a rule.
 func TestS660_FaultsOfRules(t *testing.T) {
 	for want, c := range map[string]rule.Config{
 		`"a" includes itself`:   {Includes: map[string][]string{"a": {"b"}, "b": {"c"}, "c": {"a"}}},

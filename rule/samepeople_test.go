@@ -102,7 +102,7 @@ func TestS784_SamePeople(t *testing.T) {
 		"whose group is hidden":          {users: with(of("EXTERNAL_PROVIDER", "Evil", ""))},
 		"whose group is another's":       {users: with(of("EXTERNAL_PROVIDER", "Evil", "Google"))},
 		"of another one, by its group":   {users: with(of("EXTERNAL_PROVIDER", "Google", "Evil"))},
-		"a group is no account":          {users: with(of("EXTERNAL_PROVIDER", "", "Google"))},
+		"a group is not an account":      {users: with(of("EXTERNAL_PROVIDER", "", "Google"))},
 		"of another one, by tokens":      {users: with(of("", "", "Evil"))},
 		"of a trusted one, by tokens":    {users: with(of("", "", "Google"))},
 		"a trusted account is linked":    {users: with(of("CONFIRMED", "Google", "")), want: "alice"},

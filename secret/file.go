@@ -77,7 +77,7 @@ func parse(content []byte) ([]string, error) {
 		switch {
 		case secret == "":
 		case strings.ContainsFunc(secret, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || r == unicode.ReplacementChar }):
-			return nil, fmt.Errorf("has a line that is no secret: line %d has white space or bytes that are no text in it", len(secrets)+1)
+			return nil, fmt.Errorf("has a line that is not a secret: line %d has white space, or bytes that are not text", len(secrets)+1)
 		default:
 			secrets = append(secrets, secret)
 		}

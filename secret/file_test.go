@@ -79,7 +79,7 @@ func FuzzParse(f *testing.F) {
 		}
 		for _, s := range secrets {
 			if s == "" || strings.ContainsFunc(s, unicode.IsSpace) || !strings.Contains(string(content), s) {
-				t.Errorf("%q is no secret of the file", s)
+				t.Errorf("%q is not a secret of the file", s)
 			}
 		}
 	})

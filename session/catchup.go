@@ -57,7 +57,7 @@ func (s *EnduringStore) read(flight chan struct{}) {
 func (s *EnduringStore) failed(err error) {
 	s.fresh.Store(s.now().UnixNano())
 	if !s.down.Swap(true) {
-		s.log.Error("ends of sessions cannot be read or put on record; sessions go on with what is known, and one may come back if its store forgets its end, too",
+		s.log.Error("ends of sessions cannot be read or recorded; Codegrant continues with what it knows, and an ended session may come back if its store forgets the end, too",
 			slog.String("reason", err.Error()))
 	}
 }

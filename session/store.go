@@ -47,7 +47,7 @@ type Store interface {
 	// and Created stay what Create was given, whatever record says.
 	CompareAndSwap(ctx context.Context, record Record) (Record, error)
 
-	// Delete removes a record. Removing one that is missing is no error.
+	// Delete removes a record. Removing one that is missing is not an error.
 	Delete(ctx context.Context, id string) error
 
 	// List returns live records without Sealed, ordered by ID.

@@ -109,11 +109,11 @@ func (c Config) Check() error {
 		}
 	}
 	if c.ClientID == "" || !isVisible(c.ClientID) {
-		fault("ClientID: %.64q is none", c.ClientID)
+		fault("ClientID: %.64q is not valid", c.ClientID)
 	}
 	for _, s := range c.Scopes {
 		if s == "" || !isVisible(s) {
-			fault("Scopes: %.64q is no scope", s)
+			fault("Scopes: %.64q is not a scope", s)
 		}
 	}
 	if c.Keys == nil {
@@ -223,7 +223,7 @@ func (u *Upstream) of(key string) *known {
 // [codegrant.ErrUnavailable].
 func (u *Upstream) Token(ctx context.Context, id *codegrant.Identity) (string, error) {
 	if id == nil || id.Machine || id.Subject == "" {
-		return "", fmt.Errorf("%w: there is no person who could have agreed", codegrant.ErrForbidden)
+		return "", fmt.Errorf("%w: the request has no person, and so no consent", codegrant.ErrForbidden)
 	}
 	k := u.of(u.key(id.Issuer, id.Subject))
 	k.mu.Lock()

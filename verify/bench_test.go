@@ -61,7 +61,7 @@ func benchmarkIDToken(b *testing.B, cacheSize int) {
 	}
 }
 
-// BenchmarkS018_Junk is what a megabyte costs that is no token.
+// BenchmarkS018_Junk is what a megabyte costs that is not a token.
 func BenchmarkS018_Junk(b *testing.B) {
 	v := testVerifier(b, nil)
 	raw := string(make([]byte, 1<<20))

@@ -32,8 +32,8 @@ func TestConfig(t *testing.T) {
 		{"no clients", func(c *Config) { c.ClientIDs = nil }, "ClientIDs"},
 		{"keys of one's own", func(c *Config) { c.Keys = staticKeys{} }, ""},
 		{"keys and their URL", func(c *Config) { c.Keys, c.JWKSURL = staticKeys{}, "https://a.example" }, "Keys or JWKSURL"},
-		{"an issuer that is no URL, with keys", func(c *Config) { c.Keys, c.Issuer = staticKeys{}, "us" }, ""},
-		{"an issuer that is no URL", func(c *Config) { c.Issuer = "us" }, "JWKSURL"},
+		{"an issuer that is not a URL, with keys", func(c *Config) { c.Keys, c.Issuer = staticKeys{}, "us" }, ""},
+		{"an issuer that is not a URL", func(c *Config) { c.Issuer = "us" }, "JWKSURL"},
 		{"the longest leeway", func(c *Config) { c.Leeway = 5 * time.Minute }, ""},
 	}
 	for _, tt := range tests {

@@ -1,4 +1,4 @@
-// Package webhook posts changes of people and organisations, and what happens to sessions,
+// Package webhook posts changes of people and organizations, and what happens to sessions,
 // to URLs. It takes changes of people out of the replica's outbox, is told of the others
 // ([Queue.Tell]), and signs them as Standard Webhooks defines
 // (https://www.standardwebhooks.com).
@@ -24,5 +24,5 @@
 //
 // The constructors make no network call, and return every mistake of the configuration at once.
 // [Sender.Run] returns when its context ends, and finishes what it has begun for ten seconds at
-// most. The zero value of a [Dialect] is no engine: set one. The example sends a message.
+// most. The zero value of a [Dialect] is not an engine: set one. The example sends a message.
 package webhook

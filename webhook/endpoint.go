@@ -56,7 +56,7 @@ func (e Endpoint) Check() error {
 		fault("name", "it must be small letters, digits, - and _, 63 at most")
 	}
 	if u, err := url.Parse(e.URL); err != nil || u.Host == "" || u.Hostname() == "" || u.Fragment != "" || u.Opaque != "" || len(e.URL) > 2048 {
-		fault("url", "it is no URL such as https://crm.example.com/hooks")
+		fault("url", "it is not a URL such as https://crm.example.com/hooks")
 	} else if u.Scheme != "https" && (u.Scheme != "http" || !origins.IsLoopback(u.Hostname())) {
 		fault("url", "it is to begin with https://; http:// is for this machine alone")
 	}

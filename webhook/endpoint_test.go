@@ -63,7 +63,7 @@ func TestS752_WhereMessagesGo(t *testing.T) {
 	for url, want := range map[string]string{
 		"https://crm.example.com/hooks": "", "https://10.0.0.1/hooks": "", "http://127.0.0.1:9000/": "", "http://localhost:9000/": "", "http://[::1]/": "",
 		"http://crm.example.com/hooks": "https://", "http://10.0.0.1/": "https://", "http://localhost.example.com/": "https://", "ftp://localhost/": "https://",
-		"": "no URL", "crm.example.com": "no URL", "https://": "no URL", "https:crm.example.com": "no URL", "https://crm.example.com/#a": "no URL", "https://:443/": "no URL",
+		"": "not a URL", "crm.example.com": "not a URL", "https://": "not a URL", "https:crm.example.com": "not a URL", "https://crm.example.com/#a": "not a URL", "https://:443/": "not a URL",
 	} {
 		err := Endpoint{Name: "crm", URL: url, Secrets: []Secret{key}}.Check()
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {

@@ -20,7 +20,7 @@ const (
 
 var kinds = []string{People, Organizations, Sessions, Refusals}
 
-// The types of messages about sessions and refusals. Those of organisations are the kinds of
+// The types of messages about sessions and refusals. Those of organizations are the kinds of
 // changes of package organization.
 const (
 	TypeSessionStarted      = "session.started"
@@ -85,7 +85,7 @@ func (q *Queue) tell(ctx context.Context, tx *sql.Tx, endpoints []Endpoint, even
 			}
 			if d.body == nil {
 				if d.body, err = json.Marshal(envelope{event.Type, event.At.UTC(), event.Data}); err != nil {
-					return 0, fmt.Errorf("tell of an event: %w", err)
+					return 0, fmt.Errorf("queue an event: %w", err)
 				}
 			}
 			d.Endpoint = e.Name
@@ -97,7 +97,7 @@ func (q *Queue) tell(ctx context.Context, tx *sql.Tx, endpoints []Endpoint, even
 		err = q.add(ctx, tx, all)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("tell of an event: %w", err)
+		return 0, fmt.Errorf("queue an event: %w", err)
 	}
 	return dropped, nil
 }
@@ -108,14 +108,14 @@ func (q *Queue) tell(ctx context.Context, tx *sql.Tx, endpoints []Endpoint, even
 func (q *Queue) Post(ctx context.Context, endpoints []Endpoint, events ...Event) (dropped int, err error) {
 	tx, err := q.db.BeginTx(ctx, nil)
 	if err != nil {
-		return 0, fmt.Errorf("tell of an event: %w", err)
+		return 0, fmt.Errorf("queue an event: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
 	if dropped, err = q.tell(ctx, tx, endpoints, events); err != nil {
 		return 0, err
 	}
 	if err := tx.Commit(); err != nil {
-		return 0, fmt.Errorf("tell of an event: %w", err)
+		return 0, fmt.Errorf("queue an event: %w", err)
 	}
 	return dropped, nil
 }

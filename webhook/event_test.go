@@ -78,7 +78,7 @@ func TestS727_ToldInTheTransaction(t *testing.T) {
 			t.Errorf("%d wait", waiting)
 		}
 		if _, err := r.queue.Post(t.Context(), to, Event{Kind: Sessions, Data: make(chan int)}); err == nil {
-			t.Error("what is no JSON becomes a message")
+			t.Error("what is not JSON becomes a message")
 		}
 		if !Wanted(to, People) || !Wanted(to, Organizations) || Wanted(to, Refusals) || Wanted(to[1:], People) {
 			t.Error("who wants what")

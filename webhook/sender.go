@@ -264,11 +264,11 @@ func (s *Sender) next(ctx context.Context, t *target, l *lane) *Delivery {
 func (s *Sender) try(ctx context.Context, t *target, l *lane, d *Delivery) {
 	began := time.Now()
 	o := t.post(ctx, d, began)
-	if ctx.Err() != nil { // we hung up: that is no failure of the receiver's
+	if ctx.Err() != nil { // we hung up: that is not a failure of the receiver's
 		release, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		if err := s.Queue.letGo(release, d); err != nil {
-			s.Logger.Warn("a webhook under way is held on to", slog.Any("error", err))
+			s.Logger.Warn("a webhook whose sending was interrupted could not be released", slog.Any("error", err))
 		}
 		return
 	}
@@ -298,7 +298,7 @@ func (s *Sender) try(ctx context.Context, t *target, l *lane, d *Delivery) {
 			return
 		}
 		if n == 3 || ctx.Err() != nil {
-			s.Logger.Error("what became of a webhook cannot be written down; it is sent again", slog.String("endpoint", t.Name), slog.Any("error", err))
+			s.Logger.Error("the result of a webhook cannot be stored; it will be sent again", slog.String("endpoint", t.Name), slog.Any("error", err))
 			return
 		}
 		rest(ctx, spread(s.pace.pause), nil)

@@ -48,7 +48,7 @@ type cli struct {
 	Man            manual.Man             `cmd:"" help:"Write man pages."`
 	Version        versionFlag            `env:"-" help:"Print the version and exit."`
 	Orgs           orgs.Command           `cmd:"" help:"List and change organizations, their members and their invitations."`
-	Backup         backups.Command        `cmd:"" help:"Write people, groups, history and organisations of the database to an encrypted file, or verify one."`
+	Backup         backups.Command        `cmd:"" help:"Write people, groups, history and organizations of the database to an encrypted file, or verify one."`
 	Restore        restoring.Command      `cmd:"" help:"Create deleted users again in the pool, from the history of the replica; or read a backup into a database."`
 }
 

@@ -44,7 +44,7 @@ func Run(t *testing.T, open func(*testing.T, *Clock) Harness) {
 		{"a record is what was put", whatWasPut}, {"a record is put once", putOnce}, {"a record is taken once", takenOnce},
 		{"of those who swap one wins", swapped}, {"a record ends by itself", ends}, {"kinds do not meet", kinds},
 		{"lists go by person and by page", lists}, {"all of a person end", endAll}, {"a full shelf harms no other", full},
-		{"what changed comes in order", watched}, {"what is not watched leaves nothing", unwatched}, {"what does not fit is refused", tooLarge},
+		{"changes come in order", watched}, {"an unwatched kind leaves no changes", unwatched}, {"a record that is too large is refused", tooLarge},
 		{"a fault is never a missing record", faults},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -414,7 +414,7 @@ func faults(t *testing.T, h Harness) {
 		} {
 			want(t, what+" "+when, err, cupboard.ErrUnavailable)
 			if errors.Is(err, cupboard.ErrNotFound) {
-				t.Errorf("%s %s says that there is none", what, when)
+				t.Errorf("%s %s says that no record exists", what, when)
 			}
 		}
 	}

@@ -216,7 +216,7 @@ func (q *Queue) fault(ctx context.Context, what string, err error) error {
 	case "QueueDoesNotExist", "NonExistentQueue", "QueueDeletedRecently":
 		return fault(ErrRefused, ": there is no such queue: check its URL and region, or make it")
 	case "InvalidAddress":
-		return fault(ErrRefused, ": this is no URL of a queue: SQS shows it with get-queue-url")
+		return fault(ErrRefused, ": this is not a URL of a queue: SQS shows it with get-queue-url")
 	case "AccessDenied", "AccessDeniedException":
 		return fault(ErrRefused, ": allow sqs:ReceiveMessage, sqs:DeleteMessage and sqs:GetQueueAttributes on the queue")
 	case "KmsAccessDenied", "KMS.AccessDeniedException":

@@ -133,7 +133,7 @@ func TestQueue_Errors(t *testing.T) {
 		says   string
 	}{
 		{"QueueDoesNotExist", 400, ErrRefused, "no such queue"},
-		{"InvalidAddress", 400, ErrRefused, "no URL of a queue"},
+		{"InvalidAddress", 400, ErrRefused, "not a URL of a queue"},
 		{"AccessDeniedException", 403, ErrRefused, "allow sqs:ReceiveMessage"},
 		{"AccessDenied", 403, ErrRefused, "allow sqs:ReceiveMessage"},
 		{"KmsAccessDenied", 400, ErrRefused, "kms:Decrypt"},

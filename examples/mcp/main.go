@@ -26,7 +26,7 @@ func main() {
 	listen := flag.String("listen", "127.0.0.1:8090", "address of the gateway")
 	poolListen := flag.String("pool-listen", "127.0.0.1:9230", "address of the user pool")
 	callback := flag.String("callback", "http://localhost:33418/callback", "callback URL of the client, with -clients hand")
-	by := flag.String("clients", string(byGateway), "who takes clients: gateway, pool (they register there), or hand (the pool has to know them)")
+	by := flag.String("clients", string(byGateway), "where clients come from: gateway, pool (they register there), or hand (you add them to the pool)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

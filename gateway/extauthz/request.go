@@ -87,7 +87,7 @@ func add(h http.Header, asked *authv3.AttributeContext_HttpRequest, name, value 
 		return nil
 	default:
 		if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
-			return fmt.Errorf("%w: the header %.64q is none", errQuestion, name)
+			return fmt.Errorf("%w: the header %.64q is not valid", errQuestion, name)
 		}
 		h.Add(name, value)
 		return nil

@@ -216,14 +216,14 @@ func TestAnswers(t *testing.T) {
 			w.WriteHeader(403)
 			return nil
 		}, 401},
-		"what is no UTF-8": {func(w http.ResponseWriter, _ *http.Request) *gateway.Pass {
+		"what is not UTF-8": {func(w http.ResponseWriter, _ *http.Request) *gateway.Pass {
 			w.Header().Set("X-Odd", "\xff")
 			w.Header().Set("Content-Length", "1")
 			w.WriteHeader(403)
 			_, _ = w.Write([]byte{0xff})
 			return nil
 		}, 403},
-		"a pass that is no UTF-8": {func(w http.ResponseWriter, _ *http.Request) *gateway.Pass {
+		"a pass that is not UTF-8": {func(w http.ResponseWriter, _ *http.Request) *gateway.Pass {
 			w.Header()["Set-Cookie"] = []string{"a=\xff", "b=2"}
 			return &gateway.Pass{Set: http.Header{"Cookie": {"a=\xff"}}, Remove: []string{"X_Auth_Subject"}}
 		}, 200},

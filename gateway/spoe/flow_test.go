@@ -206,13 +206,13 @@ func TestS096_S104_WhatIsAskedAbout(t *testing.T) {
 		}
 	}
 	for name, request := range map[string]string{
-		"a page":                   "GET /open?a=%2F HTTP/1.1\r\n" + host + "\r\n",
-		"a whole URL":              "GET " + s.URL + "/open?a=%2F HTTP/1.1\r\n" + host + "\r\n",
-		"the same Host twice":      "GET /open?a=%2F HTTP/1.1\r\n" + host + host + "\r\n",
-		"a value that is no UTF-8": "GET /open?a=%2F HTTP/1.1\r\n" + host + "X-A: \xff\xfe\r\n\r\n",
-		"two values":               "GET /open?a=%2F HTTP/1.1\r\n" + host + "X-A: 1\r\nX-A: 2\r\n\r\n",
-		"Connection names ours":    "GET /open?a=%2F HTTP/1.1\r\n" + host + "Connection: keep-alive, X-Auth-Subject, X-Auth-Groups\r\n\r\n",
-		"large cookies":            "GET /open?a=%2F HTTP/1.1\r\n" + host + "Cookie: a=" + strings.Repeat("a", 20<<10) + "\r\n\r\n",
+		"a page":                    "GET /open?a=%2F HTTP/1.1\r\n" + host + "\r\n",
+		"a whole URL":               "GET " + s.URL + "/open?a=%2F HTTP/1.1\r\n" + host + "\r\n",
+		"the same Host twice":       "GET /open?a=%2F HTTP/1.1\r\n" + host + host + "\r\n",
+		"a value that is not UTF-8": "GET /open?a=%2F HTTP/1.1\r\n" + host + "X-A: \xff\xfe\r\n\r\n",
+		"two values":                "GET /open?a=%2F HTTP/1.1\r\n" + host + "X-A: 1\r\nX-A: 2\r\n\r\n",
+		"Connection names ours":     "GET /open?a=%2F HTTP/1.1\r\n" + host + "Connection: keep-alive, X-Auth-Subject, X-Auth-Groups\r\n\r\n",
+		"large cookies":             "GET /open?a=%2F HTTP/1.1\r\n" + host + "Cookie: a=" + strings.Repeat("a", 20<<10) + "\r\n\r\n",
 	} {
 		r, body := s.raw(request)
 		var got gatewaytest.Seen

@@ -37,7 +37,7 @@ func parseHello(f *frame) (hello, error) {
 		return h, protocolFault(codeNoFrameSize, "HELLO has no max-frame-size")
 	}
 	if size.number < minFrame || size.number > 1<<31 {
-		return h, protocolFault(codeBadSize, "a max-frame-size of %d is none", size.number)
+		return h, protocolFault(codeBadSize, "a max-frame-size of %d is not valid", size.number)
 	}
 	capabilities, ok := items["capabilities"]
 	if !ok || capabilities.kind != typeString {

@@ -122,12 +122,12 @@ func parseHeaders(in input) (http.Header, error) {
 		}
 		key := strings.ToLower(string(name))
 		if !httpguts.ValidHeaderFieldName(key) || !httpguts.ValidHeaderFieldValue(string(value)) {
-			return nil, fmt.Errorf("%w: the header %.64q is none", errQuestion, key)
+			return nil, fmt.Errorf("%w: the header %.64q is not valid", errQuestion, key)
 		}
 		h.Add(key, string(value))
 	}
 	if len(in) > 0 {
-		return nil, fmt.Errorf("%w: its headers go on after their end", errQuestion)
+		return nil, fmt.Errorf("%w: its headers have data after their end", errQuestion)
 	}
 	return h, nil
 }

@@ -147,7 +147,7 @@ func (s *Server) accept(ctx, base context.Context, l net.Listener, open *connect
 		wait = shortest
 		c := &connection{server: s, conn: conn, peer: peerOf(conn)}
 		if !s.config.Gateway.Trusts(c.peer) {
-			s.refuse(ctx, c, "it is no trusted proxy; if it is your HAProxy, list it among the trusted ones")
+			s.refuse(ctx, c, "it is not a trusted proxy; if it is your HAProxy, list it among the trusted ones")
 			continue
 		}
 		if !open.add(c, s.config.MaxConnections) {

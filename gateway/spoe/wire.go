@@ -76,7 +76,7 @@ func readFrame(r io.Reader, limit int) (*frame, error) {
 		return nil, protocolFault(codeTooBig, "a frame of %d bytes is beyond the %d that were agreed on", n, limit)
 	}
 	if n < leastFrame {
-		return nil, protocolFault(codeInvalid, "a frame of %d bytes is none", n)
+		return nil, protocolFault(codeInvalid, "a frame of %d bytes is not valid", n)
 	}
 	content := make([]byte, n)
 	if _, err := io.ReadFull(r, content); err != nil {
@@ -95,7 +95,7 @@ func parseFrame(content []byte) (*frame, error) {
 	}
 	f := &frame{kind: content[0]}
 	if f.kind != frameHello && f.kind != frameDisconnect && f.kind != frameNotify && f.kind != 0 {
-		return nil, protocolFault(codeInvalid, "a frame of type %d is none of HAProxy's", f.kind)
+		return nil, protocolFault(codeInvalid, "a frame of type %d does not belong to the protocol", f.kind)
 	}
 	if flags := binary.BigEndian.Uint32(content[1:5]); f.kind == 0 || flags != flagFin {
 		return nil, protocolFault(codeFragmented, "a frame of type %d with flags %#x is fragmented, which was not agreed on", f.kind, flags)
@@ -159,7 +159,7 @@ func (in *input) name() (string, error) {
 		return "", err
 	}
 	if len(b) == 0 || len(b) > largestName {
-		return "", protocolFault(codeInvalid, "a name of %d bytes is none", len(b))
+		return "", protocolFault(codeInvalid, "a name of %d bytes is not valid", len(b))
 	}
 	return string(b), nil
 }
@@ -208,7 +208,7 @@ func (in *input) value() (v value, err error) {
 	case typeString, typeBinary:
 		v.bytes, err = in.bytes()
 	default:
-		err = protocolFault(codeInvalid, "a value of type %d is none", v.kind)
+		err = protocolFault(codeInvalid, "a value of type %d is not valid", v.kind)
 	}
 	return v, err
 }

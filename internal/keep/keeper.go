@@ -126,7 +126,7 @@ type Keeper interface {
 
 	// End ends the row so that no Swap succeeds after it, and returns its last state,
 	// whose refresh token is the one to revoke: nil where there was none, or it cannot
-	// be read. It is ended all the same. Ending twice is no error.
+	// be read. It is ended all the same. Ending twice is not an error.
 	End(ctx context.Context, h *Held) (*Held, error)
 
 	// Hand gives the browser what it needs to present h: all of it, or an error.

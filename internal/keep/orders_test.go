@@ -226,7 +226,7 @@ func groups(n int, of []string) (all [][]string) {
 }
 
 // TestS331_EveryOrder runs what a browser can do at the same time, in orders of the points at
-// which it waits, and compares with the model. Orders that differ in neighbouring steps which
+// which it waits, and compares with the model. Orders that differ in neighboring steps which
 // commute are run once; see independent. What is covered:
 //
 //   - any two of the six actors, and two refreshes: every order;
@@ -316,7 +316,7 @@ func (n *node) choose() bool {
 }
 
 // every goes through the orders depth first, and leaves out those that differ from another
-// one in neighbouring steps that commute (sleep sets: Godefroid, "Partial-Order Methods for
+// one in neighboring steps that commute (sleep sets: Godefroid, "Partial-Order Methods for
 // the Verification of Concurrent Systems", 1996). It stops after most runs.
 func every(t *testing.T, w way, names []string, most int, commute func(a, b step) bool) (ran, cut int, ends map[string]bool) {
 	ends = make(map[string]bool)

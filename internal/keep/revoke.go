@@ -56,7 +56,7 @@ func (v *revoker) beside(ctx context.Context, subject string, token cognito.Secr
 		v.count.Add(-1)
 		kept := v.owed.keep(context.WithoutCancel(ctx), subject, token)
 		v.log.LogAttrs(ctx, slog.LevelWarn, "refresh token not revoked", slog.String("sub", subject),
-			slog.String("reason", "too many others are under way"), slog.Bool("kept", kept))
+			slog.String("reason", "too many others are in progress"), slog.Bool("kept", kept))
 		close(done)
 		return done
 	}

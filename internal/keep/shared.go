@@ -52,7 +52,7 @@ const maxCookie = 4096
 
 // Cannot implements [Keeper].
 func (s *Shared) Cannot() []Exception {
-	return append([]Exception{{"S-055", "there is no idle end, because siblings do not say when they saw the browser"}}, withoutStore...)
+	return append([]Exception{{"S-055", "there is no idle timeout, because other services do not say when they last saw the browser"}}, withoutStore...)
 }
 
 func (s *Shared) cookies() []session.Cookie { return []session.Cookie{s.access, s.id, s.refresh} }

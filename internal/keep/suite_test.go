@@ -44,7 +44,7 @@ var suite = []struct {
 	{"operators", "S-062: operators see who is signed in, and end it", "S-062", operatorsEnd, operatorsSeeNobody},
 	{"everywhere", "S-085: all sign-ins of a person end at once", "S-085", endsAll, endsOneByOne},
 	{"sign-out", "S-082: a copied cookie is worth nothing, anywhere", "S-082", endsEverywhere, endsHere},
-	{"sign-out twice", "ending twice is no error", "", endsTwice, nil},
+	{"sign-out twice", "ending twice is not an error", "", endsTwice, nil},
 	{"look", "who only asks changes nothing", "", looks, nil},
 	{"recheck", "S-330: a request that lasts is no use", "", rechecks, nil},
 	{"part", "S-088: who holds a part of what proves a sign-in, is given and costs its owner nothing", "", givesNothingForAPart, nil},

@@ -37,7 +37,7 @@ func Examples() []View {
 		}},
 		Sessions{SignedInAs: mail, Action: "/auth/sessions", Ended: "others", Elsewhere: true, List: []Session{{Current: true, SignedIn: at}, {ID: "2", SignedIn: at}}},
 		Account{
-			Title: "Your account", Message: "What is yours here.", SignedInAs: mail, Done: "Your name was changed.", Links: []Link{{URL: "/auth/sessions", Text: "Your sessions"}},
+			Title: "Your account", Message: "Your things here.", SignedInAs: mail, Done: "Your name was changed.", Links: []Link{{URL: "/auth/sessions", Text: "Your sessions"}},
 			Sections: []Section{
 				{
 					Title: "Your name", Message: "Others see it.", Fault: "The name is too long.", Forms: []Form{{

@@ -29,7 +29,7 @@ func (p problem) place(files map[string]string, specific string) (file string, l
 func look(body []byte, p layout, style template.CSS) []problem {
 	root, err := html.Parse(bytes.NewReader(body))
 	if err != nil {
-		return []problem{{"is no HTML: " + err.Error(), ""}}
+		return []problem{{"is not HTML: " + err.Error(), ""}}
 	}
 	v := &inspection{count: make(map[string]int)}
 	v.walk(root, style)

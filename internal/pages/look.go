@@ -27,7 +27,7 @@ type Design struct {
 	// LogoDark is in its place for people who have things dark.
 	Logo, LogoDark []byte
 
-	// Light and Dark are the colours. A Light.Accent without a Dark one has one follow.
+	// Light and Dark are the colors. A Light.Accent without a Dark one has one follow.
 	Light, Dark Colors
 
 	// Templates are files that take the place of ours, such as page.html, denied.html and
@@ -109,10 +109,10 @@ func New(d Design) (*Look, error) {
 	l.dark, err = picture(d.LogoDark)
 	fault("logo_dark", err)
 	if len(d.LogoDark) > 0 && len(d.Logo) == 0 {
-		fault("logo_dark", errors.New("there is no logo that it could take the place of; set logo, too"))
+		fault("logo_dark", errors.New("it replaces logo in the dark scheme, and logo is not set; set logo, too"))
 	}
 	if len(d.Logo) > 0 && d.Name == "" {
-		fault("logo", errors.New("those who cannot see it are to hear what it says; set name, too"))
+		fault("logo", errors.New("people who cannot see the logo need its text; set name, too"))
 	}
 	day, err := d.Light.fill(light)
 	fault("colors", err)
@@ -161,7 +161,7 @@ func picture(file []byte) (template.URL, error) {
 	case "image/png", "image/jpeg", "image/webp", "image/gif":
 	default:
 		if !isSVG(file) {
-			return "", fmt.Errorf("it is none of SVG, PNG, JPEG, WebP and GIF")
+			return "", fmt.Errorf("it is not an SVG, PNG, JPEG, WebP or GIF image")
 		}
 		kind = "image/svg+xml"
 	}

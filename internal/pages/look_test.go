@@ -11,7 +11,7 @@ import (
 	"testing/fstest"
 )
 
-// TestContrast holds every pair of colours that text is shown in to the 4.5 of
+// TestContrast holds every pair of colors that text is shown in to the 4.5 of
 // WCAG 2.2, success criterion 1.4.3, in the light and in the dark.
 func TestContrast(t *testing.T) {
 	for name, base := range map[string]Colors{"light": light, "dark": dark} {
@@ -56,8 +56,8 @@ func TestS723_DesignsThatAreNone(t *testing.T) {
 		{"a large logo", Design{Name: "A", Logo: []byte(png + strings.Repeat("a", 32<<10))}, "logo: it has 32777 bytes"},
 		{"a logo without a name", Design{Logo: []byte(svg)}, "logo: those who cannot see it"},
 		{"a dark logo alone", Design{Name: "A", LogoDark: []byte(svg)}, "logo_dark: there is no logo"},
-		{"no colour", Design{Light: Colors{Accent: "red"}}, `colors: accent: "red" is no colour`},
-		{"a colour that ends the rule", Design{Dark: Colors{Line: "#0000};"}}, `dark_colors: line: "#0000};" is no colour`},
+		{"no color", Design{Light: Colors{Accent: "red"}}, `colors: accent: "red" is not a color`},
+		{"a color that ends the rule", Design{Dark: Colors{Line: "#0000};"}}, `dark_colors: line: "#0000};" is not a color`},
 		{"too little contrast", Design{Light: Colors{Accent: "#ffee00"}}, "colors: accent #ffee00 on card #ffffff has a contrast of 1.20"},
 		{"too little contrast in the dark", Design{Dark: Colors{Text: "#333333"}}, "dark_colors: text #333333 on card #211f1c"},
 		{"a template of nothing", file("home.html", "x"), "templates: home.html: no page is called so; there are account, agent-refused, "},

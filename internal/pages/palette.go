@@ -24,7 +24,7 @@ type Colors struct {
 	OnWarning  string // behind it; follows from Warning and Card
 }
 
-// The colours of pages without a design.
+// The colors of pages without a design.
 var (
 	light = Colors{
 		Background: "#f6f5f2", Card: "#ffffff", Line: "#dedbd3", Text: "#1c1b19", Muted: "#5f5b53", Accent: "#0b5d53", OnAccent: "#ffffff", Hover: "#094a42",
@@ -39,7 +39,7 @@ var (
 // enough is the contrast of text, by success criterion 1.4.3 of WCAG 2.2.
 const enough = 4.5
 
-// named are the colours by what configurations call them, and by the variable of the style
+// named are the colors by what configurations call them, and by the variable of the style
 // sheet.
 func (c *Colors) named() []namedColor {
 	return []namedColor{
@@ -59,7 +59,7 @@ var pairs = [][2]string{
 	{"text", "card"}, {"muted", "card"}, {"accent", "card"}, {"on_accent", "accent"}, {"on_accent", "hover"}, {"notice", "on_notice"}, {"warning", "on_warning"},
 }
 
-// fill completes what a design says of colours, in the light or in the dark.
+// fill completes what a design says of colors, in the light or in the dark.
 func (c Colors) fill(base Colors) (Colors, error) {
 	for _, color := range c.named() {
 		if *color.value == "" {
@@ -138,12 +138,12 @@ func parseColor(text string) (rgb, error) {
 	var c rgb
 	n, err := strconv.ParseUint(strings.TrimPrefix(text, "#"), 16, 32)
 	if err != nil || len(text) != 7 || text[0] != '#' {
-		return c, fmt.Errorf("%q is no colour such as #0b5d53", text)
+		return c, fmt.Errorf("%q is not a color such as #0b5d53", text)
 	}
 	return rgb{float64(n >> 16), float64(n >> 8 & 255), float64(n & 255)}, nil
 }
 
-// mix goes a part of the way from one colour to another; of less than 0, away from it.
+// mix goes a part of the way from one color to another; of less than 0, away from it.
 func mix(from, to string, part float64) string {
 	a, _ := parseColor(from)
 	b, _ := parseColor(to)
@@ -154,7 +154,7 @@ func mix(from, to string, part float64) string {
 	return out
 }
 
-// readable is black or white, whichever is read better on a colour.
+// readable is black or white, whichever is read better on a color.
 func readable(on string) string {
 	if contrast("#ffffff", on) >= contrast("#111111", on) {
 		return "#ffffff"
@@ -162,7 +162,7 @@ func readable(on string) string {
 	return "#111111"
 }
 
-// behind is a tint of a colour that it can be read on.
+// behind is a tint of a color that it can be read on.
 func behind(color, card string) string {
 	for _, part := range []float64{.14, .1, .06, .03} {
 		if tint := mix(card, color, part); contrast(color, tint) >= enough {
@@ -172,7 +172,7 @@ func behind(color, card string) string {
 	return card
 }
 
-// contrast is the ratio of WCAG 2.2 between two colours.
+// contrast is the ratio of WCAG 2.2 between two colors.
 func contrast(a, b string) float64 {
 	la, lb := luminance(a), luminance(b)
 	return (max(la, lb) + .05) / (min(la, lb) + .05)

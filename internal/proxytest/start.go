@@ -154,7 +154,7 @@ func Run(t testing.TB, what string, program *exec.Cmd) (stop func()) {
 		select {
 		case <-ended.Done():
 		case <-time.After(30 * time.Second):
-			t.Errorf("%s does not end when it is told to", what)
+			t.Errorf("%s does not exit on a signal", what)
 			kill(program)
 			<-ended.Done()
 		}

@@ -95,11 +95,11 @@ func TestAlertsAreExplained(t *testing.T) {
 	}
 	for _, heading := range headings {
 		if !slices.Contains(alerts, heading) {
-			t.Errorf("the runbook explains %s, which is no alert", heading)
+			t.Errorf("the runbook explains %s, which is not an alert", heading)
 		}
 	}
 	if !json.Valid([]byte(dashboard)) {
-		t.Error("the dashboard is no JSON")
+		t.Error("the dashboard is not JSON")
 	}
 	known := metricsOfTheCode(t)
 	for page, content := range map[string]string{"rules": rules, "tests of the rules": tests, "dashboard": dashboard, "runbook": runbook} {

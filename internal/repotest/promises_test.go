@@ -101,7 +101,7 @@ func readPromises(t *testing.T, text string) (rows []promise, without map[string
 		}
 		row := promise{line: i + 1, id: strings.TrimSpace(cells[0]), says: strings.TrimSpace(cells[1])}
 		if idInText.FindString(row.id) != row.id {
-			t.Errorf("%s:%d: %s is no id", promises, i+1, row.id)
+			t.Errorf("%s:%d: %s is not an id", promises, i+1, row.id)
 		}
 		for _, name := range cited.FindAllStringSubmatch(cells[2], -1) {
 			row.tests = append(row.tests, name[1])

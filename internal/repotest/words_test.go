@@ -46,44 +46,6 @@ var strictPages = []word{
 	{regexp.MustCompile(`\b(?:is|are) none\b|\bthat is no\b`), "is not a …, there is no …"},
 }
 
-// said are the texts that commands and configurations print: help of flags, and errors.
-var (
-	said        = regexp.MustCompile(`(?:help:|errors\.New\(|Errorf\(|[rd]\.fault\([^"]*)"((?:[^"\\]|\\.)*)"`)
-	saidRefused = []word{
-		{regexp.MustCompile(`(?i)\bwhoever\b`), "a person who …, anybody who …"},
-		{regexp.MustCompile(`\b(?:is|are) to be\b`), "must be"},
-		{regexp.MustCompile(`\bgoes? with\b`), "needs"},
-		{regexp.MustCompile(`(?i)\bmend(?:s|ed|ing)?\b`), "fix"},
-	}
-)
-
-// TestWordsOfCommands refuses them in what codegrant prints.
-func TestWordsOfCommands(t *testing.T) {
-	n := 0
-	walk(t, func(name string, _ bool) {
-		if path.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") || !strings.HasPrefix(name, "cmd/") && !strings.HasPrefix(name, "internal/settings/") {
-			return
-		}
-		text, err := os.ReadFile(filepath.Join(root, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, line := range strings.Split(string(text), "\n") {
-			for _, found := range said.FindAllStringSubmatch(line, -1) {
-				n++
-				for _, w := range saidRefused {
-					if bad := w.pattern.FindString(found[1]); bad != "" {
-						t.Errorf("%s:%d: %q: write %s", name, i+1, bad, w.instead)
-					}
-				}
-			}
-		}
-	})
-	if n < 200 {
-		t.Fatalf("found %d texts: the pattern is broken", n)
-	}
-}
-
 // TestWords refuses words that make pages slow to read, or that nobody searches for.
 func TestWords(t *testing.T) {
 	n := 0

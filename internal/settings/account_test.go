@@ -38,8 +38,8 @@ func TestAccountPages(t *testing.T) {
 		scopes + "    account: {sign_in_within: 2s}\n":       "account.sign_in_within: 2s is not between",
 		scopes + "    account: {attributes: [sub]}\n":        "account.attributes: nobody can write sub",
 		scopes + "    account: {attributes: [name, name]}\n": "account.attributes: name is there twice",
-		scopes + "    account: {attributes: [\"a b\"]}\n":    "account.attributes: \"a b\" is no name",
-		scopes + "    account: {colour: blue}\n":             "colour",
+		scopes + "    account: {attributes: [\"a b\"]}\n":    "account.attributes: \"a b\" is not a name",
+		scopes + "    account: {paint: blue}\n":              "paint",
 		scopes + "    account: {link_identities: true}\n":    "account.link_identities: people are linked in the replica",
 	} {
 		if got := faultsOf(t, with(lines)); len(got) != 1 || !strings.Contains(got[0], want) {

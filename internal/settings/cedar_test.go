@@ -68,7 +68,7 @@ func TestS683_FaultsOfPolicies(t *testing.T) {
 		"a file that is not there":              {strings.Replace(cedarRules, "[shop.cedar]", "[other.cedar]", 1), cedarPolicies, "other.cedar"},
 		"an action it lacks":                    {strings.Replace(cedarRules, "cedar_action: read", "cedar_action: fly", 1), cedarPolicies, `routes[1].cedar_action: the schema has no action "fly"`},
 		"a method it lacks":                     {strings.Replace(cedarRules, "path: /orders,", "path: /orders, methods: [GET, PUT],", 1), cedarPolicies, `the schema has no action "put /orders"`},
-		"a resource that is none":               {strings.Replace(cedarRules, `Folder::"reports"`, `reports`, 1), cedarPolicies, "is no entity"},
+		"a resource that is none":               {strings.Replace(cedarRules, `Folder::"reports"`, `reports`, 1), cedarPolicies, "is not an entity"},
 		"a namespace":                           {strings.Replace(cedarRules, "namespace: Shop", "namespace: my shop", 1), cedarPolicies, "cedar.namespace"},
 		"no policies named":                     {strings.Replace(cedarRules, "policies: [shop.cedar], ", "", 1), cedarPolicies, "cedar: there are no policies"},
 		"no policies anywhere":                  {strings.Replace(cedarRules, "cedar: {namespace: Shop, policies: [shop.cedar], schema: shop.cedarschema}\n", "", 1), cedarPolicies, "routes[0].cedar: there are no policies"},

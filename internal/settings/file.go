@@ -27,7 +27,7 @@ type file struct {
 	Organizations  *organizations         `yaml:"organizations" help:"Organizations that people act for, in the database of the replica: true, or their settings; see docs/organizations.md. Defaults to false."`
 	Replica        replica                `yaml:"replica" help:"Whether the database gets a copy of the people who sign in, and their groups. Defaults to false."`
 	Events         events                 `yaml:"events" help:"Source of changes in the pools for codegrant sync --follow. The gateway ignores it."`
-	Webhooks       map[string]webhookTo   `yaml:"webhooks" help:"Endpoints that get changes of people and organisations, by a name that you choose, from codegrant sync and codegrant webhooks send; see docs/webhooks.md. Needs replica.outbox, and no other program may then read the outbox. Defaults to none."`
+	Webhooks       map[string]webhookTo   `yaml:"webhooks" help:"Endpoints that get changes of people and organizations, by a name that you choose, from codegrant sync and codegrant webhooks send; see docs/webhooks.md. Needs replica.outbox, and no other program may then read the outbox. Defaults to none."`
 	SendWebhooks   bool                   `yaml:"send_webhooks" help:"Lets codegrant serve send the messages of webhooks, too. Defaults to false: codegrant sync and codegrant webhooks send do."`
 	Pools          []pool                 `yaml:"pools" help:"User pools and app clients for the sign-in. The first pool answers for hosts that no other pool names."`
 	Headers        headers                `yaml:"headers" help:"Names of the identity headers for upstreams."`
@@ -152,7 +152,7 @@ type organizations struct {
 	Enabled         bool          `yaml:"enabled" short:"true" help:"Defaults to true where organizations has other keys."`
 	Roles           []string      `yaml:"roles" help:"Roles of members. The first one invites and removes others. Defaults to admin and member."`
 	InvitationValid time.Duration `yaml:"invitation_valid" help:"How long an invitation can be accepted, from 1h to 2160h. Defaults to 168h."`
-	CreateUsers     poolNames     `yaml:"create_users" help:"Pools that make a user for an invited person without an account, when they open the invitation there and ask for one. Needs AWS credentials. With one pool, true means that pool. Defaults to false, which is none: people sign up on the pool's pages."`
+	CreateUsers     poolNames     `yaml:"create_users" help:"Pools that make a user for an invited person without an account, when they open the invitation there and ask for one. Needs AWS credentials. With one pool, true means that pool. Defaults to false: in no pool. People then sign up on the pages of the pool."`
 	SMTP            *mailServer   `yaml:"smtp" help:"Mail server that sends invitations, or its URL. Defaults to none: then people cannot invite others on the pages."`
 }
 

@@ -65,7 +65,7 @@ func (r *reader) moved(key string, m *movedFrom, into *Pool, replica Replica) {
 	switch {
 	case !r.uses("replica"):
 	case !replica.Enabled:
-		r.fault(key, "who somebody was is known by the replica, which is off; write replica: true")
+		r.fault(key, "only the replica knows the old identities of people, and it is off; write replica: true")
 	case replica.Django:
 		r.fault(key, "it does not work beside Django: an account there is of one pool")
 	}

@@ -115,7 +115,7 @@ func (r *reader) smtp(key string, c mailServer) *SMTP {
 	return out
 }
 
-// actingFor is what a route asks of the organisation that a person acts for.
+// actingFor is what a route asks of the organization that a person acts for.
 func (r *reader) actingFor(key string, c route, s *Settings) []codegrant.Permission {
 	at := key + ".organization"
 	if len(c.OrganizationRoles) > 0 {

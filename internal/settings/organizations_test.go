@@ -81,7 +81,7 @@ func TestEmailProviders(t *testing.T) {
 		t.Errorf("%q, %q", name, identifier)
 	}
 	for lines, want := range map[string]string{
-		"{acme: AcmeSAML}": "is no domain", "{acme.example: {name: a, identifier: b}}": "one of the two", "{acme.example: {}}": "one of the two",
+		"{acme: AcmeSAML}": "is not a domain", "{acme.example: {name: a, identifier: b}}": "one of the two", "{acme.example: {}}": "one of the two",
 	} {
 		if got := strings.Join(faultsOf(t, with(lines)+"  - {path: /, upstream: \"http://127.0.0.1:1\"}\n"), "\n"); !strings.Contains(got, want) {
 			t.Errorf("%s: %q, want %q", lines, got, want)

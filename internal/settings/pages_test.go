@@ -58,8 +58,8 @@ func TestS723_PagesThatAreNone(t *testing.T) {
 	}{
 		{"a logo that is not there", "  name: A\n  logo: gone.svg\n", nil, []string{"codegrant.yaml:9: pages.logo: "}},
 		{"a logo that is none", "  name: A\n  logo: a.svg\n", map[string]string{"a.svg": "x"}, []string{"codegrant.yaml:9: pages.logo: it is none of SVG"}},
-		{"colours", "  colors:\n    accent: \"#ffee00\"\n", nil, []string{"codegrant.yaml:8: pages.colors: accent #ffee00 on card #ffffff has a contrast of 1.20"}},
-		{"a key that is none", "  colours: {}\n", nil, []string{"codegrant.yaml:8: pages.colours: "}},
+		{"colors", "  colors:\n    accent: \"#ffee00\"\n", nil, []string{"codegrant.yaml:8: pages.colors: accent #ffee00 on card #ffffff has a contrast of 1.20"}},
+		{"an unknown key", "  paints: {}\n", nil, []string{"codegrant.yaml:8: pages.paints: "}},
 		{"no folder", "  templates: gone\n", nil, []string{"codegrant.yaml:8: pages.templates: "}},
 		{"templates", "  templates: looks\n", map[string]string{
 			"looks/denied.html": "<h1>{{.Title}}</h1>\n\n{{.Nothing}}", "looks/other.html": "x", "looks/confirm-sign-out.html": "<h1>{{.Title}}</h1>\n{{if}}", "looks/style.css": "\n@import 'x'",

@@ -64,8 +64,8 @@ func TestS660_FaultsOfRulesInTheFile(t *testing.T) {
 		"roles:\n  r: {}\n":                                             ":5: roles.r: ",
 		"routes: [{path: /a, roles: r}]\n":                              `routes[0].roles: there is no role "r"`,
 		"routes: [{path: /a, any_roles: [r, s]}]\n":                     `routes[0].any_roles[1]: there is no role "s"`,
-		"routes: [{path: /a, allow_emails: alice}]\n":                   `routes[0].allow_emails: "alice" is no e-mail address`,
-		"routes: [{path: /a, allow_email_domains: [a.example, com]}]\n": `routes[0].allow_email_domains[1]: "com" is no domain`,
+		"routes: [{path: /a, allow_emails: alice}]\n":                   `routes[0].allow_emails: "alice" is not an e-mail address`,
+		"routes: [{path: /a, allow_email_domains: [a.example, com]}]\n": `routes[0].allow_email_domains[1]: "com" is not a domain`,
 		"routes: [{path: /a, networks: [10.0.0.1/8]}]\n":                `routes[0].networks[0]: "10.0.0.1/8" is an address within a network`,
 		"routes: [{path: /a, networks: []}]\n":                          "routes[0].networks: the list is empty",
 		"routes: [{path: /a, public: true, networks: 10.0.0.0/8}]\n":    "routes[0].public: a public route has no permissions",
@@ -77,7 +77,7 @@ func TestS660_FaultsOfRulesInTheFile(t *testing.T) {
 		}
 	}
 	_, err := Load(write(t, strings.Replace(peopled[:strings.Index(peopled, "group_hierarchy")], "client_id: c1", "client_id: c1, allow_emails: x", 1), nil), Options{Lookup: environment(nil), Keys: processKeys})
-	if err == nil || !strings.Contains(err.Error(), `pools[0].allow_emails: "x" is no e-mail address`) {
+	if err == nil || !strings.Contains(err.Error(), `pools[0].allow_emails: "x" is not an e-mail address`) {
 		t.Error(err)
 	}
 }

@@ -364,7 +364,7 @@ func (r *reader) stores(f *file, s *Settings, options Options) {
 	if !r.has("replica.pass_max_age") {
 		s.PassMaxAge = passMaxAge
 	} else if s.PassMaxAge < time.Second {
-		r.fault("replica.pass_max_age", "it is to be 1s at least")
+		r.fault("replica.pass_max_age", "it must be at least 1s")
 	}
 	if (f.Replica.Django || f.Replica.Outbox || f.Replica.History > 0 || r.has("replica.pass_max_age")) && !r.has("replica.enabled") {
 		s.Replica.Enabled = true

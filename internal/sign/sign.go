@@ -68,7 +68,7 @@ func New(keys Keys) (*Signer, error) {
 	signing, ok := map[string]int{EdDSA: len(keys.Ed25519), ES256: len(keys.EC), RS256: len(keys.RSA)}[algorithm]
 	switch {
 	case !ok:
-		return nil, fmt.Errorf("the algorithm %q is none of EdDSA, ES256 and RS256", algorithm)
+		return nil, fmt.Errorf("the algorithm %q is not one of EdDSA, ES256 and RS256", algorithm)
 	case signing == 0:
 		return nil, fmt.Errorf("one key is needed for %s", algorithm)
 	}

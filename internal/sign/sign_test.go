@@ -133,7 +133,7 @@ func TestKeysFollowFromTheRing(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	for want, keys := range map[string]Keys{
-		"none of EdDSA":        {Algorithm: "HS256"},
+		"not one of EdDSA":     {Algorithm: "HS256"},
 		"one key is needed":    {Algorithm: RS256},
 		"not an Ed25519 key":   {Ed25519: []ed25519.PrivateKey{{1}}},
 		"is not a key of P-25": {Algorithm: ES256, EC: []*ecdsa.PrivateKey{nil}},

@@ -21,7 +21,7 @@ const (
 	DecisionKey  = attribute.Key("codegrant.decision")
 	ProofKey     = attribute.Key("codegrant.proof")     // how the person proved who they are
 	OperationKey = attribute.Key("codegrant.operation") // what the pool or a store is asked for
-	ResultKey    = attribute.Key("codegrant.result")    // of a store, where it is no fault
+	ResultKey    = attribute.Key("codegrant.result")    // of a store, where it is not a fault
 	ReasonKey    = attribute.Key("codegrant.reason")    // of an event
 )
 

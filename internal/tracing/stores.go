@@ -16,7 +16,7 @@ import (
 // Sessions gives the calls of a session store spans. engine is the store's technology
 // as OpenTelemetry names it, such as postgresql. Where the store answers from copies,
 // as that of Redis does, set copies, and have [Asked] called as it asks: what it did
-// not ask for is no span.
+// not ask for is not a span.
 func (t *Tracer) Sessions(store session.Store, engine string, copies bool) session.Store {
 	if t == nil {
 		return store

@@ -223,7 +223,7 @@ func TestStores(t *testing.T) {
 		}
 	}
 
-	// A copy is no span; nor is what belongs to no request.
+	// A copy is not a span; nor is what belongs to no request.
 	recorder.Reset()
 	for _, ask := range []func(context.Context){nil, tracer.Asked} {
 		for _, ctx := range []context.Context{t.Context(), within} {

@@ -180,7 +180,7 @@ func newSerial() (*big.Int, error) {
 // leaf returns the certificate of a host, made at the first question.
 func (a *Authority) leaf(host string) (*tls.Certificate, error) {
 	if _, ok := localpool.ParseAWSHost(host); !ok {
-		return nil, fmt.Errorf("no certificate for %q: it is no host of Amazon's Cognito", host)
+		return nil, fmt.Errorf("no certificate for %q: it is not a host of Amazon's Cognito", host)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -54,7 +54,7 @@ func New(c Config) (*StandIn, error) {
 // CONNECT of the proxy.
 func (s *StandIn) Serve(ctx context.Context, l net.Listener) error {
 	if err := localpool.CheckListen(l.Addr().String()); err != nil {
-		return errors.New("who stands in for Amazon's hosts listens on this machine alone: use 127.0.0.1")
+		return errors.New("a server that stands in for Amazon's hosts must listen on this machine alone: use 127.0.0.1")
 	}
 	plain, secure := newQueue(l.Addr()), newQueue(l.Addr())
 	inside := tls.NewListener(secure, &tls.Config{GetCertificate: s.certificate, MinVersion: tls.VersionTLS12})

@@ -49,7 +49,7 @@ var applyCases = []testCase{
 	},
 	{
 		name: "apply/create the least",
-		why:  "An access token says little more than who somebody is. What nobody stated is empty, not a fault.",
+		why:  "An access token says little more than the subject. An attribute that nobody stated is empty, not a fault.",
 		run: func(t *test) {
 			s := t.store()
 			snapshot := replica.Snapshot{Issuer: issuer, Subject: "s", At: stated}
@@ -61,7 +61,7 @@ var applyCases = []testCase{
 	},
 	{
 		name: "apply/update",
-		why:  "What the pool states anew must be what is read from then on, and the application must learn what it was.",
+		why:  "After a new statement of the pool, reads must return it, and the application must learn the old value.",
 		run: func(t *test) {
 			s := t.store()
 			created := t.apply(s, person(1, 0, in("admins")))
@@ -207,14 +207,14 @@ var applyCases = []testCase{
 				}
 			}
 			if got := t.all(s, replica.UserQuery{Issuer: issuer}); len(got) != 1 {
-				t.Errorf("%d users, want the one who was there", len(got))
+				t.Errorf("%d users, want the one who existed", len(got))
 			}
 			t.sameUser("user who was there", t.user(s, known.ID), known)
 		},
 	},
 	{
 		name: "apply/everything at its limit",
-		why:  "What the contract takes must come back whole from every store, or people with long names cannot sign in.",
+		why:  "Every store must return all of what the contract allows, or people with long names cannot sign in.",
 		run: func(t *test) {
 			s := t.store()
 			// Four bytes each: the most that characters can need.

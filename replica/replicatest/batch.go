@@ -16,7 +16,7 @@ func (t *test) batchStore(edits ...func(*Options)) replica.BatchStore {
 	t.Helper()
 	s, ok := t.store(edits...).(replica.BatchStore)
 	if !ok {
-		t.Fatal("the store is no replica.BatchStore: set Harness.NoBatch")
+		t.Fatal("the store is not a replica.BatchStore: set Harness.NoBatch")
 	}
 	return s
 }
@@ -89,7 +89,7 @@ func statements(n int) []replica.Snapshot {
 var batchCases = []testCase{
 	{
 		name: "batch/the same as one by one",
-		why:  "Whether somebody is told of by a sign-in or by the directory must make no difference to who they are.",
+		why:  "A statement must have the same result from a sign-in and from the directory.",
 		run: func(t *test) {
 			said := statements(200)
 			single := t.batchStore()
@@ -118,7 +118,7 @@ var batchCases = []testCase{
 					}
 				}
 				if !t.harness.NoOnChange && heard != told {
-					t.Errorf("in batches of %d, the hook was told of %d changes of %d", size, heard, told)
+					t.Errorf("in batches of %d, the hook got %d changes of %d", size, heard, told)
 				}
 				for _, u := range t.all(single, replica.UserQuery{Issuer: issuer}) {
 					got, err := s.UserBySubject(t.Context(), u.Issuer, u.Subject)
@@ -135,7 +135,7 @@ var batchCases = []testCase{
 	},
 	{
 		name: "batch/changes are whole",
-		why:  "What a pass has changed is told to the application in the same words as at a sign-in.",
+		why:  "The application gets changes of a pass in the same form as changes of a sign-in.",
 		run: func(t *test) {
 			s := t.batchStore()
 			for _, c := range t.applyBatch(s, people(0, 20, 0, in("a", "b"))...) {
@@ -184,7 +184,7 @@ var batchCases = []testCase{
 					t.Errorf("%s: wrote %d times", what, t.harness.Writes(s)-writes)
 				}
 				if heard != 0 {
-					t.Errorf("%s: the hook was told of %d changes", what, heard)
+					t.Errorf("%s: the hook got %d changes", what, heard)
 				}
 				for i, u := range t.all(s, replica.UserQuery{Issuer: issuer}) {
 					u.AsOf, u.GroupsAsOf = before[i].AsOf, before[i].GroupsAsOf
@@ -248,7 +248,7 @@ var batchCases = []testCase{
 	},
 	{
 		name: "batch/of several pools",
-		why:  "Who reads two pools must not mix them up.",
+		why:  "A program that reads two pools must not mix them up.",
 		run: func(t *test) {
 			s := t.batchStore()
 			var said []replica.Snapshot
@@ -311,7 +311,7 @@ var batchCases = []testCase{
 	},
 	{
 		name: "batch/ended before",
-		why:  "A pass that is told to stop must not go on, and what it has not done says nothing about anybody.",
+		why:  "A pass must stop when its context ends. People whom it has not read must not be taken for deleted.",
 		run: func(t *test) {
 			s := t.batchStore()
 			t.applyBatch(s, people(0, 3, 0, in("a"))...)

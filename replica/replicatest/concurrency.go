@@ -120,7 +120,7 @@ var concurrencyCases = []testCase{
 		},
 	},
 	{
-		name: "concurrency/what is said again beside an older statement",
+		name: "concurrency/a repeated statement beside an older statement",
 		why:  "Two events of one person are handled at the same moment by two servers. Which of them comes second must not decide.",
 		run: func(t *test) {
 			s := t.store()
@@ -211,7 +211,7 @@ var concurrencyCases = []testCase{
 var contextCases = []testCase{
 	{
 		name: "context/ended before",
-		why:  "A request that is over must not go on, and that it ended says nothing about anybody.",
+		why:  "A call must stop when its request ends. The end of a request must not change what is known of a person.",
 		run: func(t *test) {
 			s := t.store()
 			known := t.apply(s, person(1, 0, in("a"))).User

@@ -187,7 +187,7 @@ var lookupCases = []testCase{
 	},
 	{
 		name: "lookup/an address of several people",
-		why:  "A local account and one from Google may share an address. Whoever takes the first for the only one lets one into the other.",
+		why:  "A local account and one from Google may share an address. A program that takes the first for the only one lets one person into the other's account.",
 		run: func(t *test) {
 			s := t.store()
 			var want []string

@@ -34,7 +34,7 @@ var groupCases = []testCase{
 	},
 	{
 		name: "groups/add-only removes nothing",
-		why:  "Who comes from the Python package may depend on groups that nobody takes away.",
+		why:  "A service that comes from the Python package may depend on groups that are never removed.",
 		run: func(t *test) {
 			s := t.store(func(o *Options) { o.Policy = replica.AddOnly })
 			t.apply(s, person(1, 0, in("a", "b")))

@@ -123,9 +123,9 @@ var hookCases = []testCase{
 					t.Fatalf("the hook was called %d times, want once", len(heard))
 				}
 				got := heard[0]
-				t.sameUser("user that the hook was told", got.User, c.User)
+				t.sameUser("user that the hook got", got.User, c.User)
 				if got.Created != c.Created || !slices.Equal(got.Fields, c.Fields) || !slices.Equal(got.GroupsAdded, c.GroupsAdded) || (got.Before == nil) != (c.Before == nil) {
-					t.Errorf("the hook was told %+v, the caller %+v", got, c)
+					t.Errorf("the hook got %+v, the caller %+v", got, c)
 				}
 				heard = nil
 			}
@@ -143,13 +143,13 @@ var hookCases = []testCase{
 				t.Errorf("Apply of nothing: %v", err)
 			}
 			if len(heard) != 0 {
-				t.Errorf("the hook was told %+v, though nothing has changed", heard)
+				t.Errorf("the hook got %+v, though nothing has changed", heard)
 			}
 		},
 	},
 	{
 		name: "hook/an error undoes the change",
-		why:  "When the application cannot follow, the replica must not go ahead: the next attempt would change nothing, and nobody would ever be told.",
+		why:  "When the application cannot follow, the replica must not go ahead: the next attempt would change nothing, and the application would never learn of it.",
 		run: func(t *test) {
 			t.eachAttempt(func(ctx context.Context) (context.Context, func(context.Context, replica.Change) error) {
 				return ctx, func(context.Context, replica.Change) error { return fmt.Errorf("sorry: %w", errHook) }
@@ -178,7 +178,7 @@ var hookCases = []testCase{
 	},
 	{
 		name: "hook/a context that ends meanwhile undoes the change",
-		why:  "The server is told to stop while somebody signs in.",
+		why:  "The server gets a signal to stop while somebody signs in.",
 		run: func(t *test) {
 			t.eachAttempt(func(ctx context.Context) (context.Context, func(context.Context, replica.Change) error) {
 				ctx, cancel := context.WithCancel(ctx)
@@ -192,7 +192,7 @@ var hookCases = []testCase{
 		},
 	},
 	{
-		name: "hook/in a crowd is told of each change that is made",
+		name: "hook/in a crowd gets each change that is made",
 		why:  "Of a hundred who create a person only one does, and the application greets newcomers once.",
 		run: func(t *test) {
 			var mu sync.Mutex
@@ -219,7 +219,7 @@ var hookCases = []testCase{
 			users := t.all(s, replica.UserQuery{Issuer: issuer})
 			for _, u := range users {
 				if !told[u.ID] {
-					t.Errorf("the hook was not told of user %d", u.ID)
+					t.Errorf("the hook did not get user %d", u.ID)
 				}
 			}
 			if len(users) != 5 || created != 5 {

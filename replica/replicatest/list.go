@@ -147,7 +147,7 @@ var listCases = []testCase{
 	},
 	{
 		name: "list/members of a group",
-		why:  "Who is in a group is asked for by name, in one pool, whoever says that they are.",
+		why:  "Members are listed by the name of a group, in one pool, whatever the source of a membership.",
 		run: func(t *test) {
 			s := t.store()
 			for i := range 9 {

@@ -10,7 +10,7 @@ import (
 var orderCases = []testCase{
 	{
 		name: "order/older never overwrites newer (S-115)",
-		why:  "Tokens and events overtake one another on their way. What the pool said last holds, whenever it arrives.",
+		why:  "Tokens and events overtake one another on their way. The newest statement of the pool holds, whenever it arrives.",
 		run: func(t *test) {
 			s := t.store()
 			newer := t.apply(s, person(1, 60, in("editors"), func(s *replica.Snapshot) { s.Name = "New" })).User
@@ -83,7 +83,7 @@ var orderCases = []testCase{
 	},
 	{
 		name: "order/any order ends the same, with what was said again",
-		why:  "Two replicas of one pool must not differ by the order in which they were told.",
+		why:  "Two replicas of one pool must not differ by the order of the statements that they got.",
 		run: func(t *test) {
 			state := func(seconds int, group string) replica.Snapshot {
 				return person(1, seconds, in(group), func(s *replica.Snapshot) { s.Name = group })
@@ -149,7 +149,7 @@ var orderCases = []testCase{
 	},
 	{
 		name: "order/sign-ins count in any order",
-		why:  "When somebody was last here must not go back because an older sign-in is told later.",
+		why:  "The time of the last sign-in must not go back when an older sign-in arrives later.",
 		run: func(t *test) {
 			s := t.store()
 			signIn := func(seconds int) replica.User {

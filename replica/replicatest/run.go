@@ -73,7 +73,7 @@ func Run(t *testing.T, h Harness) {
 	}
 	for name := range h.Except {
 		if !known[name] {
-			t.Errorf("Harness.Except names %q, which is no case", name)
+			t.Errorf("Harness.Except names %q, which is not a case", name)
 		}
 	}
 }

@@ -107,7 +107,7 @@ var broken = map[string]struct {
 	"sweeps whatever the share": {"sweep/refuses_beyond_a_share", func(s *faultyStore) {
 		s.sweep = func(o *replica.SweepOptions) { o.MaxShare = 1 }
 	}},
-	"sweeps who was stated since": {"sweep/spares_who_was_stated_since", func(s *faultyStore) {
+	"sweeps who was stated since": {"sweep/spares_people_who_were_stated_since", func(s *faultyStore) {
 		s.sweep = func(o *replica.SweepOptions) { o.Began = o.Began.Add(time.Hour) }
 	}},
 	"sweeps nobody": {"sweep/marks_whom_the_pass_did_not_see", func(s *faultyStore) {

@@ -34,7 +34,7 @@ func subjectsOf(changes []replica.Change) []string {
 var sweepCases = []testCase{
 	{
 		name: "sweep/marks whom the pass did not see (S-117)",
-		why:  "Who is deleted from the pool must lose what they could do here, and what the application's own tables say of them must still have a row to refer to.",
+		why:  "A person who is deleted from the pool must lose all rights here. The row must stay, because tables of the application refer to it.",
 		run: func(t *test) {
 			var heard []replica.Change
 			f := func(_ context.Context, c replica.Change) error { heard = append(heard, c); return nil }
@@ -59,7 +59,7 @@ var sweepCases = []testCase{
 				t.Errorf("change = %+v", c)
 			}
 			if !t.harness.NoOnChange && (len(heard) != 1 || heard[0].User.ID != gone.ID || !heard[0].Has("deleted")) {
-				t.Errorf("the hook was told %+v", heard)
+				t.Errorf("the hook got %+v", heard)
 			}
 
 			u := t.user(s, gone.ID)
@@ -167,7 +167,7 @@ var sweepCases = []testCase{
 		},
 	},
 	{
-		name: "sweep/spares who was stated since the pass began",
+		name: "sweep/spares people who were stated since the pass began",
 		why:  "Somebody who registers while the pool is being read is on a page that was read already.",
 		run: func(t *test) {
 			s := t.batchStore()
@@ -223,7 +223,7 @@ var sweepCases = []testCase{
 	},
 	{
 		name: "sweep/add-only keeps memberships",
-		why:  "Who chose that groups are never taken away is not surprised by it; the person cannot use them.",
+		why:  "With the setting that groups are never removed, they stay, and the person cannot use them.",
 		run: func(t *test) {
 			s := t.batchStore(func(o *Options) { o.Policy = replica.AddOnly })
 			id := t.apply(s, person(1, 0, in("a"))).User.ID
@@ -263,7 +263,7 @@ var sweepCases = []testCase{
 			}
 			refusing = false
 			if result := t.sweep(s, "pass", o); len(result.Changes) != 1 {
-				t.Errorf("sweeping again changed %d, want the one who is left", len(result.Changes))
+				t.Errorf("sweeping again changed %d, want the one that is left", len(result.Changes))
 			}
 		},
 	},

@@ -79,7 +79,7 @@ func (s *Store) Erase(ctx context.Context, id int64, o EraseOptions) (Erasure, e
 			if o.Within != nil {
 				more, err := o.Within(ctx, tx, users)
 				if err != nil {
-					return &hookError{"what else is erased", err}
+					return &hookError{"erasure by the application", err}
 				}
 				for what, n := range more {
 					add(what, n)

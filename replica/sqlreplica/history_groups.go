@@ -105,7 +105,7 @@ type definition struct {
 func (s *Store) eachDefinition(ctx context.Context, q querier, where *statement, f func(definition)) error {
 	all := s.engine.sql("SELECT id, name, precedence, description, role_arn FROM codegrant_group_history " + where.text.String())
 	all.args = where.args
-	return each(ctx, q, all, "what a group is", func(rows *sql.Rows) error {
+	return each(ctx, q, all, "definitions of groups", func(rows *sql.Rows) error {
 		var d definition
 		var precedence sql.NullInt64
 		if err := rows.Scan(&d.id, &d.Name, &precedence, &d.Description, &d.RoleARN); err != nil {

@@ -153,7 +153,7 @@ func TestS765_AsOf(t *testing.T) {
 }
 
 // TestS766_HistoryIsWrittenWithTheChange: a change that the application refuses leaves no
-// entry, and neither does what is no change of the pool's word.
+// entry, and neither does what is not a change of the pool's word.
 func TestS766_HistoryIsWrittenWithTheChange(t *testing.T) {
 	eachEngine(t, func(t *testing.T, e testEngine) {
 		var fault error

@@ -52,7 +52,7 @@ func New(c Config) (*Policies, error) {
 	p := &Policies{namespace: c.Namespace, set: engine.NewPolicySet()}
 	var faults []error
 	if c.Namespace != "" && !namespacePattern.MatchString(c.Namespace) {
-		faults = append(faults, fmt.Errorf("namespace %q is none of Cedar's, such as Shop", c.Namespace))
+		faults = append(faults, fmt.Errorf("namespace %q is not a namespace of Cedar, such as Shop", c.Namespace))
 	}
 	if c.Schema != nil {
 		if err := p.readSchema(*c.Schema); err != nil {
@@ -155,11 +155,11 @@ var uidPattern = regexp.MustCompile(`^([_a-zA-Z][_a-zA-Z0-9:]*)::("(?:[^"\\]|\\.
 func (p *Policies) uid(text string) (types.EntityUID, error) {
 	parts := uidPattern.FindStringSubmatch(text)
 	if parts == nil || !namespacePattern.MatchString(parts[1]) {
-		return types.EntityUID{}, fmt.Errorf("%q is no entity such as Order::\"42\"", text)
+		return types.EntityUID{}, fmt.Errorf("%q is not an entity such as Order::\"42\"", text)
 	}
 	id, err := strconv.Unquote(parts[2])
 	if err != nil {
-		return types.EntityUID{}, fmt.Errorf("%q is no entity: %w", text, err)
+		return types.EntityUID{}, fmt.Errorf("%q is not an entity: %w", text, err)
 	}
 	return types.NewEntityUID(p.named(parts[1]), types.String(id)), nil
 }

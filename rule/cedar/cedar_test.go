@@ -116,7 +116,7 @@ func TestS682_PoliciesDecide(t *testing.T) {
 	}
 }
 
-// TestS682_Organizations: the organisation that somebody acts for is a parent of theirs, and
+// TestS682_Organizations: the organization that somebody acts for is a parent of theirs, and
 // an attribute, with their role.
 func TestS682_Organizations(t *testing.T) {
 	s := file("acme.cedarschema", `

@@ -120,7 +120,7 @@ func (c Config) resolve() (resolved, error) {
 		fault("Cluster: the nodes of a cluster cannot be reached through a socket")
 	}
 	if r.Database < 0 || r.Cluster && r.Database != 0 {
-		fault("Database is to be 0, or above where it is no cluster")
+		fault("Database must not be below 0, and must be 0 in a cluster")
 	}
 	if r.Username != "" && r.Password == "" {
 		fault("Password is missing: a Username is nothing without one")

@@ -60,7 +60,7 @@ func (c shelves) Put(ctx context.Context, kind cupboard.Kind, r cupboard.Record)
 	return nil
 }
 
-var errRecord = errors.New("the server answered with what is no record")
+var errRecord = errors.New("the answer of the server is not a record")
 
 func parseRecord(key string, raw []byte) (cupboard.Record, error) {
 	const head = 18

@@ -47,7 +47,7 @@ func parseURL(s string, sentinels bool) (target, error) {
 	case scheme == "rediss", scheme == "valkeys":
 		t.tls = true
 	case scheme != "redis" && scheme != "valkey":
-		return t, errors.New("its scheme is none of redis, rediss, valkey, valkeys and unix")
+		return t, errors.New("its scheme is not one of redis, rediss, valkey, valkeys and unix")
 	}
 	end := len(rest)
 	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
@@ -159,7 +159,7 @@ func parseAddress(s string, sentinel bool) (string, error) {
 	// Without brackets nobody can tell the port from the end of an IPv6 address.
 	colons := strings.Contains(host, ":") && (s[0] != '[' || net.ParseIP(host) == nil)
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || host == "" || colons || strings.ContainsAny(host, "[]/@ \t\r\n%\\") {
-		return "", errors.New("one of its addresses is none: write host, host:port or [IPv6]:port")
+		return "", errors.New("one of its addresses is not valid: write host, host:port or [IPv6]:port")
 	}
 	return net.JoinHostPort(host, port), nil
 }

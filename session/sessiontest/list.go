@@ -13,8 +13,8 @@ var listCases = []testCase{
 	{"list", "pages follow one another by ID, without content, without expired ones", listPages},
 	{"list of a person", "people see their sessions, and nobody else's", listPerson},
 	{"list without a limit", "a page has an end even where nobody asks for one", listDefault},
-	{"list leaves out what happens once", "a console lists sessions, and a sign-in under way is none", listOnce},
-	{"list is current", "what was ended is not listed, and what was changed is listed as it is", listCurrent},
+	{"list leaves out what happens once", "a console lists sessions, and a sign-in in progress is not a session", listOnce},
+	{"list is current", "an ended session is not listed, and a changed session is listed as it is now", listCurrent},
 }
 
 // list returns the IDs of every page of a query, and checks what each page holds.

@@ -8,7 +8,7 @@ import (
 )
 
 var personCases = []testCase{
-	{"mark stale", "a mark raises the version, so that a refresh under way cannot wash it away", markStale},
+	{"mark stale", "a mark raises the version, so that a refresh in progress cannot remove it", markStale},
 	{"delete by subject", "all sessions of one person end, and of nobody else", deleteBySubject},
 	{"many sessions of one person", "all means all, however many there are", manySessions},
 }
@@ -30,7 +30,7 @@ func markStale(s *suite) {
 		s.Errorf("somebody else's session is marked")
 	}
 	n, err = s.Store.MarkStale(s.Context(), pool, alice)
-	s.wantCount("MarkStale of what is marked", n, err, 1)
+	s.wantCount("MarkStale of a marked session", n, err, 1)
 	want.Version = 3
 	s.wantEqual(s.get("a"), want)
 	want.Stale = false

@@ -42,7 +42,7 @@ func raceOfCreates(s *suite) {
 			s.Errorf("%d created session %s", wins.Load(), id)
 		}
 		if got := s.get(id).Subject; got != winner.Load() {
-			s.Errorf("session %s is of %s, and %s was told so", id, got, winner.Load())
+			s.Errorf("session %s is of %s, and %s got that answer", id, got, winner.Load())
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 var recordCases = []testCase{
-	{"create and get", "what was stored comes back, apart from the version, which counts from 1", createAndGet},
+	{"create and get", "a stored record comes back unchanged, apart from the version, which counts from 1", createAndGet},
 	{"missing", "a session that is not there is ErrNotFound, and nothing is made by asking", missing},
 	{"exists", "a second record of an ID must not take the first one's place: somebody is signed in by it", exists},
 	{"expired", "an expired session is missing to every method, and its ID is free", expired},
@@ -19,8 +19,8 @@ var recordCases = []testCase{
 	{"instants", "times are instants, whatever their zone, to the microsecond", instants},
 	{"large content", "a person in many groups has large tokens", largeContent},
 	{"no content", "a record without content is a record", noContent},
-	{"longest names", "what the contract lets be long is kept whole", longestNames},
-	{"content is a copy", "what the caller does to its bytes does not reach the store", contentIsACopy},
+	{"longest names", "long values that the contract allows are stored completely", longestNames},
+	{"content is a copy", "changes of the caller's bytes do not reach the store", contentIsACopy},
 }
 
 func createAndGet(s *suite) {
@@ -51,7 +51,7 @@ func exists(s *suite) {
 	s.wantError("Create", s.Store.Create(s.Context(), s.recordOf(bob, "a")), session.ErrExists)
 	s.wantEqual(s.get("a"), want)
 	n, err := s.Store.DeleteBySubject(s.Context(), pool, bob)
-	s.wantCount("DeleteBySubject of who was refused", n, err, 0)
+	s.wantCount("DeleteBySubject of a refused subject", n, err, 0)
 	s.get("a")
 }
 
@@ -80,7 +80,7 @@ func deleteTwice(s *suite) {
 	s.create(s.record("a"), s.record("b"))
 	s.get("a")
 	s.must("Delete", s.Store.Delete(s.Context(), "a"))
-	s.must("Delete of what is gone", s.Store.Delete(s.Context(), "a"))
+	s.must("Delete of a removed session", s.Store.Delete(s.Context(), "a"))
 	s.gone("a")
 	s.get("b")
 	want := s.create(s.recordOf(bob, "a"))

@@ -9,10 +9,10 @@ import (
 var swapCases = []testCase{
 	{"swap", "a swap replaces a record of the version that was read, and counts it up", swapReplaces},
 	{"swap conflict", "a swap of another version changes nothing: the reader has to look again", swapConflict},
-	{"swap after a conflict", "who was told to look again sees what is new, not a copy of what was", swapAfterConflict},
+	{"swap after a conflict", "after a notice of a change, a read returns the new record, not an old copy", swapAfterConflict},
 	{"swap keeps identity", "whose session it is does not change", swapKeepsIdentity},
 	{"swap ends a session", "an end may be moved closer, and holds", swapShortens},
-	{"swap never recreates", "S-083: a session that was ended stays ended, whoever is still at work on it", swapNeverRecreates},
+	{"swap never recreates", "S-083: a session that was ended stays ended, also while a request still uses it", swapNeverRecreates},
 	{"swap of another session", "S-083: a swap does not reach a later session of the same ID", swapOfAnotherLife},
 }
 
@@ -71,7 +71,7 @@ func swapKeepsIdentity(s *suite) {
 	}
 	s.wantEqual(s.get("a"), want)
 	n, err := s.Store.DeleteBySubject(s.Context(), "another pool", bob)
-	s.wantCount("DeleteBySubject of whom a swap named", n, err, 0)
+	s.wantCount("DeleteBySubject of the subject that a swap set", n, err, 0)
 	n, err = s.Store.DeleteBySubject(s.Context(), pool, alice)
 	s.wantCount("DeleteBySubject", n, err, 1)
 }

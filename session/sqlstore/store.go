@@ -45,7 +45,7 @@ func New(db *sql.DB, config Config) (*Store, error) {
 		faults = append(faults, errors.New("it needs a database"))
 	}
 	if engine == nil {
-		faults = append(faults, errors.New("Dialect is to be SQLite, PostgreSQL or MySQL"))
+		faults = append(faults, errors.New("Dialect must be SQLite, PostgreSQL or MySQL"))
 	}
 	if config.Timeout < 0 {
 		faults = append(faults, errors.New("a Timeout cannot be below 0"))

@@ -14,7 +14,7 @@
 // requests per second, the median and the 99th percentile in milliseconds, and how many times as
 // many the local pool answers. A row that a server does not have is marked with a dash, and one
 // that it answers with other users than were asked for with ≠. moto takes any proof of a
-// password, so its SRP is no SRP. What is done meanwhile is said on standard error.
+// password, so its SRP is not SRP. What is done meanwhile is said on standard error.
 package main
 
 import (

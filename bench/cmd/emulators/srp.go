@@ -61,7 +61,7 @@ func prove(pool string, asked map[string]string, now time.Time) (map[string]stri
 		block, err = hex.DecodeString(asked["SECRET_BLOCK"])
 	}
 	if !ok || !ok2 || err != nil {
-		return nil, errors.New("the challenge is none of SRP")
+		return nil, errors.New("it is not a challenge of SRP")
 	}
 	user := asked["USER_ID_FOR_SRP"]
 	inner := sha256.Sum256([]byte(pool + user + ":" + password))

@@ -58,7 +58,7 @@ func agents(ctx context.Context, flags *flag.FlagSet, args []string, out io.Writ
 		return err
 	}
 	if *rounds < 1 || *connections < 1 || *number < *connections || *streams < 100 {
-		return errors.New("-rounds and -connections are to be 1 at least, -streams 100, and -requests as many as there are connections")
+		return errors.New("-rounds and -connections must be at least 1, -streams at least 100, and -requests at least as many as there are connections")
 	}
 	if err := allow(*streams); err != nil {
 		return err
@@ -99,7 +99,7 @@ func agents(ctx context.Context, flags *flag.FlagSet, args []string, out io.Writ
 	stream := message(g, given["access_token"], http.MethodGet, "/mcp", "")
 	there := elsewhere([]wire.Request{stream}, bare)[0]
 	if err := requests(*connections, elsewhere([]wire.Request{message(g, given["access_token"], http.MethodPost, "/mcp", toolCall)}, bare)...)(ctx, *number/4); err != nil {
-		return err // what the first ones cost is no stream's
+		return err // what the first ones cost is not a stream's
 	}
 	floor, _, err := bare.streams(ctx, "", *streams, there)
 	if err != nil {

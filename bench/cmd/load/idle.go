@@ -23,7 +23,7 @@ func idle(ctx context.Context, flags *flag.FlagSet, args []string, out io.Writer
 		return err
 	}
 	if *connections < 100 || *people < 1 {
-		return errors.New("-connections is to be 100 at least, and -people 1")
+		return errors.New("-connections must be at least 100, and -people at least 1")
 	}
 	if err := allow(*connections); err != nil {
 		return err
@@ -37,7 +37,7 @@ func idle(ctx context.Context, flags *flag.FlagSet, args []string, out io.Writer
 	fmt.Fprintf(out, "\n  %-30s %14s %14s %16s\n", "", "before", "with them", "each")
 	for _, t := range targets {
 		fmt.Fprintln(os.Stderr, t.label)
-		// What the first requests cost is no connection's.
+		// What the first requests cost is not a connection's.
 		if _, err := t.drive(ctx, 50, 1000, 3*time.Second); err != nil {
 			return err
 		}

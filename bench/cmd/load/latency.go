@@ -204,12 +204,12 @@ func latency(ctx context.Context, flags *flag.FlagSet, args []string, out io.Wri
 	length := flags.Duration("time", 10*time.Second, "how long each round lasts")
 	rounds := flags.Int("rounds", 3, "how many rounds there are; the median is printed")
 	people := flags.Int("people", 100, "how many people are signed in")
-	access := flags.Bool("access-log", true, "whether codegrant serve writes an access log, as it does unless told otherwise")
+	access := flags.Bool("access-log", true, "whether codegrant serve writes an access log, which is the default")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if *connections < 1 || *rate <= 0 || *length < time.Second || *length > time.Hour || *rounds < 1 || *people < 1 {
-		return errors.New("-connections, -rate, -rounds and -people are to be above 0, and -time between 1s and 1h")
+		return errors.New("-connections, -rate, -rounds and -people must be above 0, and -time between 1s and 1h")
 	}
 	if err := allow(*connections); err != nil {
 		return err

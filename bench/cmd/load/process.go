@@ -111,7 +111,7 @@ func processes(ctx context.Context, flags *flag.FlagSet, args []string, out io.W
 		return err
 	}
 	if *rounds < 1 || *number < *connections || *signIns < 1 || *sessions < 100 || *connections < 1 {
-		return errors.New("-rounds, -sign-ins and -connections are to be 1 at least, -sessions 100, and -requests as many as there are connections")
+		return errors.New("-rounds, -sign-ins and -connections must be at least 1, -sessions at least 100, and -requests at least as many as there are connections")
 	}
 	var flagsOfBuild []string
 	if *by != "" {

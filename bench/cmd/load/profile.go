@@ -23,7 +23,7 @@ import (
 func profile(ctx context.Context, flags *flag.FlagSet, args []string, out io.Writer) error {
 	into := flags.String("out", "", "the file to write")
 	seconds := flags.Int("seconds", 60, "how long to look, at most 120")
-	signIns := flags.Bool("sign-ins", false, "have people sign in, in place of requests of who has")
+	signIns := flags.Bool("sign-ins", false, "have people sign in, in place of requests of people who have")
 	allocations := flags.Bool("allocations", false, "write what was allocated since the start, in place of where time is spent")
 	held := flags.Int("held", 0, "so many people sign in, and what the process holds of them is written in place of its time")
 	toolCalls := flags.Bool("tools", false, "call a tool of an MCP server, by rules, in place of an upstream")

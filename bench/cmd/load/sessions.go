@@ -95,7 +95,7 @@ func sessions(ctx context.Context, flags *flag.FlagSet, args []string, out io.Wr
 	case *server == "":
 		return errors.New("there is no Redis: run this through scripts/with-servers.sh, or give -redis")
 	case *samples < 5 || *count < 10**samples || *callers < 1:
-		return errors.New("-samples is to be 5 at least, -sessions ten times that, and -callers above 0")
+		return errors.New("-samples must be at least 5, -sessions at least ten times that, and -callers above 0")
 	}
 	if err := allow(*callers); err != nil {
 		return err
@@ -140,7 +140,7 @@ func sessions(ctx context.Context, flags *flag.FlagSet, args []string, out io.Wr
 	// Copies are dropped in two halves; after as many, there is no room that was not used.
 	warm := 2 * cacheBytes / len(m.record.Sealed)
 	if *count < 2*warm {
-		return fmt.Errorf("copies have found their size after %d sessions: -sessions is to be %d at least", warm, 2*warm)
+		return fmt.Errorf("copies have found their size after %d sessions: -sessions must be at least %d", warm, 2*warm)
 	}
 	head(out, "one process, sessions in Redis, %d distinct ones with %d bytes of content, each asked for twice", *count, len(m.record.Sealed))
 	fmt.Fprintf(out, "\n  %12s %14s %14s %14s %12s\n", "sessions", "resident", "heap in use", "Redis", "a second")

@@ -26,7 +26,7 @@ const progressEach = 5 * time.Minute
 // soak lets people loose on three processes while these, their stores and their keys are
 // restarted, killed and replaced, and holds every answer to a model of what must be true.
 func soak(ctx context.Context, flags *flag.FlagSet, args []string, out io.Writer) error {
-	length := flags.Duration("duration", time.Minute, "how long it goes on")
+	length := flags.Duration("duration", time.Minute, "how long it runs")
 	people := flags.Int("people", 24, "how many people there are")
 	every := flags.Duration("every", 4*time.Second, "how long it is from one fault or change to the next")
 	list := flags.String("wrong", filepath.Join(os.TempDir(), fmt.Sprintf("codegrant-soak-wrong-%d.txt", os.Getpid())), "the file that lists all answers that were wrong")
@@ -34,7 +34,7 @@ func soak(ctx context.Context, flags *flag.FlagSet, args []string, out io.Writer
 		return err
 	}
 	if *people < 1 || *people > 99 || *every <= 0 || *length < 0 {
-		return errors.New("-people is to be 1 to 99, -every and -duration above 0")
+		return errors.New("-people must be 1 to 99, -every and -duration above 0")
 	}
 	head(out, "%d people on three processes over Redis and PostgreSQL for %v, tokens of %v with rotation\n", *people, *length, tokenLife)
 	t := &tally{counts: make(map[string]int), out: out, list: *list}

@@ -103,7 +103,7 @@ var groups = []group{
 		},
 	},
 	{
-		title:     "What the handlers themselves take, without sockets",
+		title:     "Time of the handlers alone, without sockets",
 		benchmark: "Handlers",
 		rows: []row{
 			{name: "bare_proxy", label: "httputil.ReverseProxy"},

@@ -94,7 +94,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 
 	fmt.Fprintf(out, "%s %s/%s, %d cores, median (and quartiles) of %d turns of %s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), *turns, *length)
-	fmt.Fprintln(out, "Rows with the client inside have its work, too, in one process with the server's. What a server costs is measured from outside: go -C bench run ./cmd/load process")
+	fmt.Fprintln(out, "Rows with the client inside have its work, too, in one process with the server's. The cost of a server is measured from outside: go -C bench run ./cmd/load process")
 	broken := 0
 	for _, g := range chosen {
 		n, err := g.print(out, results)

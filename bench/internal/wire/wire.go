@@ -79,7 +79,7 @@ func (c *Conn) Close() error { return c.conn.Close() }
 func (c *Conn) SetDeadline(t time.Time) error { return c.conn.SetDeadline(t) }
 
 var (
-	errAnswer   = errors.New("the answer is no HTTP/1.1 that can be read here")
+	errAnswer   = errors.New("the answer is not HTTP/1.1 that can be read here")
 	errNoLength = errors.New("the answer has no Content-Length")
 
 	lengthName = []byte("content-length:")

@@ -30,7 +30,7 @@ func main() {
 	log.SetFlags(0)
 	log.SetPrefix("image: ")
 	out := flag.String("out", "", "folder to make")
-	version := flag.String("version", "", "what the image says that it is")
+	version := flag.String("version", "", "version of the program in the image")
 	date := flag.Int64("date", 0, "when it was made, in seconds since 1970")
 	flag.Parse()
 	if *out == "" || flag.NArg() == 0 {

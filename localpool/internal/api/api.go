@@ -195,7 +195,7 @@ func (a *API) deliver(ctx context.Context, of gist) error {
 // unknown says what is not here. Cognito says nothing.
 func unknown(name string) string {
 	if name == "" {
-		return "The request names no operation of Amazon Cognito: its header X-Amz-Target is to be AWSCognitoIdentityProviderService. and a name."
+		return "The request names no operation of Amazon Cognito: its header X-Amz-Target must be AWSCognitoIdentityProviderService. and a name."
 	}
 	return "The local pool has no operation " + strconv.Quote(name[:min(len(name), 64)]) + ". Its log names all that were asked for."
 }

@@ -448,7 +448,7 @@ type revokeToken struct {
 	RevokeAssociatedSessions string
 }
 
-// revokeToken ends a refresh token. One that is unknown is no error.
+// revokeToken ends a refresh token. One that is unknown is not an error.
 func (a *API) revokeToken(in *revokeToken) (any, error) {
 	fail := func(kind, format string, args ...any) (any, error) {
 		return nil, &state.Error{Type: kind, Message: fmt.Sprintf(format, args...)}

@@ -85,7 +85,7 @@ type onResource struct {
 	TagKeys     []string
 }
 
-// check refuses what is no ARN of a user pool. (What the service says there is not known;
+// check refuses what is not an ARN of a user pool. (What the service says there is not known;
 // its exception is that of all parameters.)
 func (in *onResource) check() error {
 	parts := strings.SplitN(in.ResourceArn, ":", 6)

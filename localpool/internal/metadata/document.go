@@ -53,7 +53,7 @@ var flows = map[string]string{"code": "authorization_code", "implicit": "implici
 
 // as returns the app client as the one that the document describes: what either does not
 // allow is not allowed.
-// (Unconfirmed: "what decides for a client with a metadata document".)
+// (Unconfirmed: "settings of a client with a metadata document".)
 func (d document) as(c state.Client) state.Client {
 	c.URL, c.Secrets, c.SecretDates, c.SecretARN = d.ID, nil, nil, ""
 	c.Flows = slices.DeleteFunc(slices.Clone(c.Flows), func(flow string) bool { return flows[flow] == "" || !slices.Contains(d.GrantTypes, flows[flow]) })

@@ -80,11 +80,11 @@ func checkURL(id string) (*url.URL, error) {
 	u, err := url.Parse(id)
 	switch {
 	case err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.Opaque != "":
-		return nil, errors.New("the client_id is no https URL")
+		return nil, errors.New("the client_id is not an https URL")
 	case len(id) > maxURL || strings.ContainsAny(id, "#\\\"<> ") || u.Host != strings.ToLower(u.Host):
-		return nil, errors.New("the client_id is no URL of a document: no fragment, a host in small letters, 256 characters at most")
+		return nil, errors.New("the client_id is not a URL of a document: no fragment, a host in small letters, 256 characters at most")
 	case len(u.Path) < 2 || strings.Contains(u.Path+"/", "/./") || strings.Contains(u.Path+"/", "/../"):
-		return nil, errors.New("the client_id is no URL of a document: it needs a path, without dots for its segments")
+		return nil, errors.New("the client_id is not a URL of a document: it needs a path, without dots for its segments")
 	}
 	return u, nil
 }

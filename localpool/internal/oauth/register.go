@@ -13,7 +13,7 @@ import (
 
 // registration is what a client that registers itself says of itself, and is told (RFC
 // 7591).
-// (Unconfirmed: "what `/oauth2/register` takes and answers".)
+// (Unconfirmed: "requests and answers of `/oauth2/register`".)
 type registration struct {
 	RedirectURIs  []string `json:"redirect_uris,omitempty"`
 	GrantTypes    []string `json:"grant_types,omitempty"`

@@ -283,7 +283,7 @@ func (e *Endpoints) exists(poolID, scope string) bool {
 	return slices.Contains(state.Reserved, scope) || e.state.Defines(poolID, scope)
 }
 
-// Revoke serves POST /oauth2/revoke. A token that is unknown is no error.
+// Revoke serves POST /oauth2/revoke. A token that is unknown is not an error.
 func (e *Endpoints) Revoke(w http.ResponseWriter, r *http.Request) {
 	form, ok := readForm(w, r)
 	if !ok {

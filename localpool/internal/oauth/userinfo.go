@@ -87,7 +87,7 @@ func (e *Endpoints) Discovery(w http.ResponseWriter, r *http.Request) {
 		metadata["registration_endpoint"] = endpoint
 	}
 	if e.documents.Supported(pool) {
-		// (Unconfirmed: "what discovery says of metadata documents".)
+		// (Unconfirmed: "metadata documents in discovery".)
 		metadata["client_id_metadata_document_supported"] = true
 	}
 	writeJSON(w, http.StatusOK, metadata)

@@ -19,7 +19,7 @@ func (p *Pages) confirm(w http.ResponseWriter, r *http.Request, v *view) {
 	if r.Method == http.MethodPost {
 		err := p.triggers.ConfirmSignUp(r.Context(), v.authorization.Client, v.Email, strings.TrimSpace(r.PostFormValue("code")), false, triggers.Sent{})
 		if err == nil {
-			v.Notice = "Your account is confirmed. Sign in to go on."
+			v.Notice = "Your account is confirmed. Sign in to continue."
 			p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
 			return
 		}
@@ -83,7 +83,7 @@ func (p *Pages) reset(w http.ResponseWriter, r *http.Request, v *view) {
 	if r.Method == http.MethodPost {
 		err := p.triggers.ConfirmForgotPassword(r.Context(), v.authorization.Client, v.Email, strings.TrimSpace(r.PostFormValue("code")), r.PostFormValue("password"), triggers.Sent{})
 		if err == nil {
-			v.Notice = "Your password is changed. Sign in to go on."
+			v.Notice = "Your password is changed. Sign in to continue."
 			p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
 			return
 		}

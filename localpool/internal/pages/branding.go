@@ -22,7 +22,7 @@ const (
 
 // looks is what a client's style makes of the pages.
 type looks struct {
-	Style template.CSS // of colours and corners
+	Style template.CSS // of colors and corners
 	Logo  template.URL
 	Terms []link
 }
@@ -89,7 +89,7 @@ func agreed(all map[string]state.Document, clientID string, l language) []link {
 }
 
 // paints are the settings of a style that the pages show: where they are in the document,
-// and what they set. Names of colours in the pages' style sheet stand for all else.
+// and what they set. Names of colors in the pages' style sheet stand for all else.
 var paints = []struct{ setting, property string }{
 	{"components.pageBackground.%s.color", "--bg"},
 	{"components.form.%s.backgroundColor", "--card"},
@@ -121,11 +121,11 @@ func branded(all map[string]state.Document, clientID string) (style template.CSS
 }
 
 var (
-	colour = regexp.MustCompile(`^[0-9a-fA-F]{6}([0-9a-fA-F]{2})?$`)
-	dark   = "@media (prefers-color-scheme: dark) "
+	color = regexp.MustCompile(`^[0-9a-fA-F]{6}([0-9a-fA-F]{2})?$`)
+	dark  = "@media (prefers-color-scheme: dark) "
 )
 
-// paint makes a style sheet of the settings that are colours and numbers. Any other text
+// paint makes a style sheet of the settings that are colors and numbers. Any other text
 // in their places is left out.
 func paint(settings map[string]any) string {
 	var b strings.Builder
@@ -136,7 +136,7 @@ func paint(settings map[string]any) string {
 		}
 		var rules []string
 		for _, p := range paints {
-			if value, _ := at(settings, fmt.Sprintf(p.setting, m.name)).(string); colour.MatchString(value) {
+			if value, _ := at(settings, fmt.Sprintf(p.setting, m.name)).(string); color.MatchString(value) {
 				rules = append(rules, p.property+": #"+value)
 			}
 		}

@@ -166,7 +166,7 @@ func (p *Pages) authorized(category string, writes bool, h func(http.ResponseWri
 			return
 		}
 		q := r.URL.Query()
-		if r.URL.Path == "/passkeys/add" { // which is no authorization, and is on the way to none
+		if r.URL.Path == "/passkeys/add" { // which is not an authorization, and is on the way to none
 			q.Set("response_type", "code")
 			r = withQuery(r, q)
 		}

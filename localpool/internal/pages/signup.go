@@ -159,7 +159,7 @@ func (p *Pages) signUp(w http.ResponseWriter, r *http.Request, v *view) {
 	}
 	v.Email = username
 	if u.Status == state.Confirmed {
-		v.Notice = "Your account is confirmed. Sign in to go on."
+		v.Notice = "Your account is confirmed. Sign in to continue."
 		p.show(w, r, http.StatusOK, "login.html", "Sign in", v)
 		return
 	}

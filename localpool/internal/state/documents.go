@@ -19,7 +19,7 @@ type Document struct {
 
 // Text is a member that is a text; empty where there is none.
 func (d Document) Text(member string) (text string) {
-	_ = json.Unmarshal(d.Members[member], &text) // another type is no text
+	_ = json.Unmarshal(d.Members[member], &text) // another type is not text
 	return text
 }
 

@@ -225,7 +225,7 @@ func writeFile(path string, b []byte) error {
 		err = os.Rename(temporary.Name(), path)
 	}
 	if err != nil {
-		return fmt.Errorf("save state: %w; what is in %s is as it was", err, path)
+		return fmt.Errorf("save state: %w; %s is unchanged", err, path)
 	}
 	return nil
 }

@@ -121,6 +121,6 @@ func TestSave_Few(t *testing.T) {
 	}
 	s.saver.write = func(string, []byte) error { return errors.New("the disk is full") }
 	if err := s.CreateGroup("local_Test1", Group{Name: "a"}); err == nil {
-		t.Error("a change that is not saved is no error")
+		t.Error("a change that is not saved is not an error")
 	}
 }

@@ -78,7 +78,7 @@ func (s *State) DeleteGroup(poolID, name string) error {
 	return s.saveLocked()
 }
 
-// AddToGroup makes a user a member. Doing it again is no error.
+// AddToGroup makes a user a member. Doing it again is not an error.
 func (s *State) AddToGroup(poolID, name, group string) error {
 	return s.change(poolID, name, func(p *Pool, u *User) error {
 		if p.group(group) == nil {
@@ -92,7 +92,7 @@ func (s *State) AddToGroup(poolID, name, group string) error {
 	})
 }
 
-// RemoveFromGroup ends a membership. Doing it again is no error.
+// RemoveFromGroup ends a membership. Doing it again is not an error.
 func (s *State) RemoveFromGroup(poolID, name, group string) error {
 	return s.change(poolID, name, func(p *Pool, u *User) error {
 		if p.group(group) == nil {

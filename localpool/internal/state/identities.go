@@ -25,7 +25,7 @@ func (u User) Identities() []Identity { return identitiesOf(u.Attributes[identit
 
 func identitiesOf(text string) (list []Identity) {
 	if text != "" {
-		_ = json.Unmarshal([]byte(text), &list) // none, where it is no list
+		_ = json.Unmarshal([]byte(text), &list) // none, where it is not a list
 	}
 	return list
 }

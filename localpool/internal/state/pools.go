@@ -99,7 +99,7 @@ func (s *State) Trigger(poolID, name string) (arn, version string) {
 			return f.LambdaArn, f.LambdaVersion
 		}
 	}
-	_ = json.Unmarshal(config[name], &arn) // none, where it is no text
+	_ = json.Unmarshal(config[name], &arn) // none, where it is not text
 	return arn, ""
 }
 

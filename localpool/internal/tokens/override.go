@@ -9,7 +9,7 @@ import (
 	"github.com/codegrant/codegrant/localpool/internal/triggers"
 )
 
-// fixed are claims that no trigger changes: asking for it is no error, and changes
+// fixed are claims that no trigger changes: asking for it is not an error, and changes
 // nothing. Scopes are changed by a way of their own.
 var fixed = strings.Fields(`acr amr at_hash aud auth_time azp client_id device_key event_id exp iat identities iss jti nbf nonce origin_jti
 	scope sub token_use username version`)

@@ -161,7 +161,7 @@ func parseClaimsAndScopes(m members) (Overrides, error) {
 }
 
 // parseGroups reads groups in the place of a person's own. There are none in an
-// object that is empty, and it is no change where there is no object.
+// object that is empty, and it is not a change where there is no object.
 func parseGroups(details members) (*Groups, error) {
 	m, err := details.part("groupOverrideDetails")
 	if err != nil || m == nil {

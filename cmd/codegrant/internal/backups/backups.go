@@ -31,7 +31,7 @@ type Command struct {
 // Help is shown by codegrant backup --help.
 func (Command) Help() string {
 	return `Writes the people, groups, memberships, history, identities, erasure receipts and
-organisations of the database to one file, encrypted with age. The file is one moment of
+organizations of the database to one file, encrypted with age. The file is one moment of
 the database; the gateway can run meanwhile. Codegrant restore --from reads it, into a
 database of any engine.
 

@@ -101,7 +101,7 @@ func (e *examination) features(ctx context.Context, c codegrant.Config, api *cog
 func (e *examination) triggers(api *cognitoAPI, functions map[string]string) {
 	for _, name := range slices.Sorted(maps.Keys(functions)) {
 		arn := functions[name]
-		e.fine("triggers", "the pool calls %s for %s; what it refuses is in its log: aws logs tail /aws/lambda/%s --since 1h --region %s", arn, name, arn[strings.LastIndexByte(arn, ':')+1:], api.region)
+		e.fine("triggers", "the pool calls %s for %s; its log has the refusals: aws logs tail /aws/lambda/%s --since 1h --region %s", arn, name, arn[strings.LastIndexByte(arn, ':')+1:], api.region)
 	}
 }
 

@@ -171,7 +171,7 @@ func (l *links) eraseWithin(ctx context.Context, tx *sql.Tx, identities []replic
 }
 
 // has reports whether the database has a table: whoever sends no webhooks, or has no
-// organisations, lacks theirs.
+// organizations, lacks theirs.
 func (l *links) has(ctx context.Context, table string) (bool, error) {
 	named := map[sqlreplica.Dialect]string{
 		sqlreplica.SQLite:     "SELECT name FROM sqlite_master WHERE name = '%s'",

@@ -96,7 +96,7 @@ func TestS270_PeopleAtRandomInTheCommand(t *testing.T) {
 		}
 	}
 
-	// A username that is another's row names nobody; a telephone number is no row.
+	// A username that is another's row names nobody; a telephone number is not a row.
 	apply(peopletest.Person{Subject: "who-is-called-1", Username: "1"})
 	apply(peopletest.Person{Subject: "who-is-called-2", Username: "+2"})
 	if _, stderr, status := say(t, "users", "show", "--config", config, "--", "1"); status == 0 || !strings.Contains(stderr, "use the sub") {

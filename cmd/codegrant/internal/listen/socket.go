@@ -21,7 +21,7 @@ func Here(key, address string, mode fs.FileMode) (net.Listener, error) {
 		mode = 0o660
 	}
 	// What a process left that did not end by itself. One that lives is left alone, and
-	// so is whatever is no socket.
+	// so is whatever is not a socket.
 	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == os.ModeSocket {
 		if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
 			_ = conn.Close()

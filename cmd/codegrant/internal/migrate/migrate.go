@@ -28,7 +28,7 @@ type Command struct {
 // Help is shown by codegrant migrate --help.
 func (Command) Help() string {
 	return `Creates the tables of sessions, of the replica, of its passes, of webhooks and of
-organisations, or upgrades them to the version that this program needs. Any number of
+organizations, or upgrades them to the version that this program needs. Any number of
 processes may run it at once. Programs of the previous version continue to work.
 
 The database is that of the configuration of the gateway. Services without one name it

@@ -23,8 +23,8 @@ import (
 
 // Command is the table of its commands.
 type Command struct {
-	Plan     plan     `cmd:"" help:"Compare both pools: what moves, what does not, and what to fix before the move. Writes nothing."`
-	Rehearse rehearse `cmd:"" help:"Do the move between two local pools, with stand-ins for the people: who would arrive, and who would not. Writes to neither pool."`
+	Plan     plan     `cmd:"" help:"Compare both pools: things that move, things that stay, and mistakes to fix before the move. Writes nothing."`
+	Rehearse rehearse `cmd:"" help:"Do the move between two local pools, with stand-ins for the people, and show who would arrive. Writes to neither pool."`
 	Groups   groups   `cmd:"" help:"Create the groups of the old pool in the new one."`
 	Report   report   `cmd:"" help:"Show who has arrived in the new pool, and who has not."`
 	Drain    drain    `cmd:"" help:"End the move: create the people in the new pool who have not arrived."`
@@ -187,7 +187,7 @@ func printReport(b *strings.Builder, r move.Report) {
 	fmt.Fprintf(b, "  never confirmed    %d\n", r.Unfit)
 	fmt.Fprintf(b, "others in the new pool %d\n", r.Others)
 	if r.Twice > 0 {
-		fmt.Fprintf(b, "with the ticket of somebody who is there %d\n", r.Twice)
+		fmt.Fprintf(b, "with another user's ticket %d\n", r.Twice)
 	}
 	if r.Unproven > 0 {
 		fmt.Fprintf(b, "with a forged or foreign ticket %d\n", r.Unproven)

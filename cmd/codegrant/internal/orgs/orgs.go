@@ -31,7 +31,7 @@ type Command struct {
 	Revoke revoke `cmd:"" help:"Revoke an invitation."`
 }
 
-// opened is a database with organisations.
+// opened is a database with organizations.
 type opened struct {
 	*parts.Opened
 	store    *organization.Store
@@ -46,7 +46,7 @@ var errOff = errors.New("the configuration has no organizations; set organizatio
 // uses are what the commands look at: links of invitations are on the site of a pool.
 var uses = append([]string{"organizations", "webhooks", "base_url", "pools.base_url", "pools.prefix", "pools.callback_url"}, parts.UsesPeople...)
 
-// need is what a command needs beside the organisations.
+// need is what a command needs beside the organizations.
 type need int
 
 const (
@@ -55,7 +55,7 @@ const (
 	tables       // it makes them where they are missing, unless the configuration forbids that
 )
 
-// open opens the organisations of a database that exists.
+// open opens the organizations of a database that exists.
 func open(ctx context.Context, c parts.Inspection, out *terminal.Streams, need need) (*opened, error) {
 	s, err := c.Load(uses)
 	if err != nil {
@@ -168,7 +168,7 @@ func (c list) Run(ctx context.Context, out *terminal.Streams) error {
 	return terminal.Table(out.Stdout, "ID\tCREATED\tNAME", rows)
 }
 
-// one names an organisation.
+// one names an organization.
 type one struct {
 	parts.Inspection
 	Organization string `arg:"" help:"ID of the organization, from codegrant orgs list."`
@@ -272,7 +272,7 @@ func (c rename) Run(ctx context.Context, out *terminal.Streams) error {
 	return c.run(ctx, out, nothing, organization.Renamed, func(o *opened) error { return o.store.Rename(ctx, c.Organization, c.Name, o.by) })
 }
 
-// run opens the organisations, does something, and writes that down.
+// run opens the organizations, does something, and writes that down.
 func (c one) run(ctx context.Context, out *terminal.Streams, need need, event string, do func(*opened) error) error {
 	o, err := open(ctx, c.Inspection, out, need)
 	if err != nil {

@@ -159,7 +159,7 @@ func TestOrgs(t *testing.T) {
 	}
 	run(0, "revoke", acme, shown.Invitations[0].ID)
 	run(1, "revoke", acme, shown.Invitations[0].ID)
-	if stdout, _ = run(0, "expel", acme, "sub-1"); stdout != "row 2, username bob, sub sub-1: is no member of "+acme+" any more\n" {
+	if stdout, _ = run(0, "expel", acme, "sub-1"); stdout != "row 2, username bob, sub sub-1: is not a member of "+acme+" any more\n" {
 		t.Errorf("%s", stdout)
 	}
 	run(1, "expel", acme, "bob")

@@ -44,7 +44,7 @@ func (c one) tell(out *terminal.Streams, who replica.User, role string) error {
 	if c.JSON {
 		return terminal.PrintJSON(out.Stdout, changed{c.Organization, who.ID, who.Username, who.Subject, role})
 	}
-	what := "is no member of " + c.Organization + " any more"
+	what := "is not a member of " + c.Organization + " any more"
 	if role != "" {
 		what = "is " + role + " in " + c.Organization
 	}

@@ -39,7 +39,7 @@ func Recipients(keys, files []string) (all []age.Recipient, err error) {
 	for _, key := range keys {
 		r, err := age.ParseRecipients(strings.NewReader(key))
 		if err != nil {
-			return nil, fmt.Errorf("--recipient %.80q is no public key of age, such as age1…", key)
+			return nil, fmt.Errorf("--recipient %.80q is not a public key of age, such as age1…", key)
 		}
 		all = append(all, r...)
 	}
@@ -51,7 +51,7 @@ func Recipients(keys, files []string) (all []age.Recipient, err error) {
 		r, err := age.ParseRecipients(f)
 		_ = f.Close()
 		if err != nil {
-			return nil, fmt.Errorf("%s: it has a line that is no public key of age", file)
+			return nil, fmt.Errorf("%s: it has a line that is not a public key of age", file)
 		}
 		all = append(all, r...)
 	}
@@ -68,7 +68,7 @@ func Identities(files []string) (all []age.Identity, err error) {
 		i, err := age.ParseIdentities(f)
 		_ = f.Close()
 		if err != nil {
-			return nil, fmt.Errorf("%s: it has a line that is no secret key of age", file)
+			return nil, fmt.Errorf("%s: it has a line that is not a secret key of age", file)
 		}
 		all = append(all, i...)
 	}

@@ -158,7 +158,7 @@ func (d *Database) Users(replica settings.Replica) (*sqlreplica.Store, error) {
 	return sqlreplica.New(d.DB, config)
 }
 
-// OrganizationStore returns the organisations in the database. hears are endpoints that are
+// OrganizationStore returns the organizations in the database. hears are endpoints that are
 // told of changes; nil: none.
 func (d *Database) OrganizationStore(s *settings.Organizations, hears func() []webhook.Endpoint) (*organization.Store, error) {
 	config := organization.Config{DB: d.DB, Dialect: d.Organizations}

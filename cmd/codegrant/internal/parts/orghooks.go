@@ -9,7 +9,7 @@ import (
 	"github.com/codegrant/codegrant/webhook"
 )
 
-// organizationData is what a message says of a change of an organisation. It has ids, and no
+// organizationData is what a message says of a change of an organization. It has ids, and no
 // address and no name of a person: these are in the messages about people.
 type organizationData struct {
 	Organization organizationName `json:"organization"`
@@ -23,7 +23,7 @@ type organizationName struct {
 	Name string `json:"name"`
 }
 
-// tellOfOrganizations returns what has each change of an organisation become messages, in the
+// tellOfOrganizations returns what has each change of an organization become messages, in the
 // transaction that makes it. endpoints are those of that moment.
 func tellOfOrganizations(queue *webhook.Queue, endpoints func() []webhook.Endpoint) func(context.Context, *sql.Tx, organization.Change) error {
 	return func(ctx context.Context, tx *sql.Tx, c organization.Change) error {

@@ -77,7 +77,7 @@ type entry struct {
 	By         []string       `yaml:"by"`
 }
 
-// acting is the organisation that a person acts for.
+// acting is the organization that a person acts for.
 type acting struct {
 	ID   string `yaml:"id"`
 	Name string `yaml:"name"`

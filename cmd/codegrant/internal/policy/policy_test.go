@@ -54,8 +54,8 @@ cedar: {namespace: Shop, policies: [shop.cedar]}
 	for _, tt := range []struct{ name, text, want string }{
 		{"otherwise", `[{name: x, sub: c-1, action: post /orders, allow: true}]`, "x: expected allowed, got refused, because no policy permits it"},
 		{"by another policy", `[{sub: c-1, groups: [editors], action: post /orders, allow: true, by: [owners see]}]`, "case 1: expected policies: owners see; got allowed by editors write"},
-		{"no entity", `[{sub: c-1, action: view, resource: "42", allow: false}]`, "is no entity"},
-		{"half an organisation", `[{sub: c-1, action: view, organization: {id: org_1}, allow: true}]`, "add both"},
+		{"no entity", `[{sub: c-1, action: view, resource: "42", allow: false}]`, "is not an entity"},
+		{"half an organization", `[{sub: c-1, action: view, organization: {id: org_1}, allow: true}]`, "add both"},
 		{"nothing expected", `[{sub: c-1, action: view}]`, "add allow: true"},
 		{"a key that there is not", `[{sub: c-1, action: view, allowed: true}]`, "allowed"},
 		{"no cases", `[]`, "no cases"},

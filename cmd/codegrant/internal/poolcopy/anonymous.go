@@ -211,7 +211,7 @@ func identitiesOf(text string) (list []identity) {
 		Type     string  `json:"providerType"`
 		Primary  anyBool `json:"primary"`
 	}
-	_ = json.Unmarshal([]byte(text), &all) // none, where it is no list
+	_ = json.Unmarshal([]byte(text), &all) // none, where it is not a list
 	for _, one := range all {
 		list = append(list, identity{Provider: one.Provider, Type: one.Type, Primary: one.Primary})
 	}

@@ -34,7 +34,7 @@ type at struct {
 func client(ctx context.Context, id, endpoint, profile string) (*cip.Client, error) {
 	region, _, ok := strings.Cut(id, "_")
 	if !ok {
-		return nil, fmt.Errorf("%q is no id of a pool, such as eu-west-1_Ab12Cd34E", id)
+		return nil, fmt.Errorf("%q is not an id of a pool, such as eu-west-1_Ab12Cd34E", id)
 	}
 	var more []func(*config.LoadOptions) error
 	if profile != "" {

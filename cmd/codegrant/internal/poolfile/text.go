@@ -18,7 +18,7 @@ func parse(content []byte) (*File, error) {
 	if !json.Valid(content) {
 		var err error
 		if object, err = yaml.YAMLToJSON(content); err != nil {
-			return nil, fmt.Errorf("it is no YAML: %w", err)
+			return nil, fmt.Errorf("it is not YAML: %w", err)
 		}
 	}
 	d := json.NewDecoder(bytes.NewReader(object))
@@ -26,10 +26,10 @@ func parse(content []byte) (*File, error) {
 	d.UseNumber()
 	var f File
 	if err := d.Decode(&f); err != nil {
-		return nil, fmt.Errorf("it is no configuration of a pool: %w", err)
+		return nil, fmt.Errorf("it is not a configuration of a pool: %w", err)
 	}
 	if f.Pool == nil {
-		return nil, errors.New("it is no configuration of a pool: pool is missing")
+		return nil, errors.New("it is not a configuration of a pool: pool is missing")
 	}
 	return &f, f.secretless()
 }

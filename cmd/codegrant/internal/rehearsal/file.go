@@ -33,7 +33,7 @@ type File struct {
 	end   end
 }
 
-var errOtherFile = errors.New("it is no file of people of this move, or another key made it: name another file, or delete it")
+var errOtherFile = errors.New("it is not a file of people of this move, or another key made it: name another file, or delete it")
 
 const maxLine = 1 << 20
 

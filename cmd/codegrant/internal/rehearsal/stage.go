@@ -122,7 +122,7 @@ func newStage(ctx context.Context, like *types.UserPoolType, people []Shape, r *
 			return nil
 		}
 		if err := s.add(like, p); err != nil {
-			r.count(r.Unmade, "the local pool takes no such person: "+plain(err, *p))
+			r.count(r.Unmade, "the local pool refuses the person: "+plain(err, *p))
 			p.Who = ""
 		}
 		return nil

@@ -176,7 +176,7 @@ func (w *wholePool) preview(ctx context.Context) (recovery.Restoration, error) {
 	}
 	switch open := r.Status == directory.RecoveryPreviewing || r.Status == directory.RecoveryPreviewed; {
 	case open && !r.To.Equal(w.to):
-		return none, fmt.Errorf("the pool refuses changes, because an earlier run of this command has had it count what a recovery to %s would change; go on with --as-of %s, or end it: %s",
+		return none, fmt.Errorf("the pool refuses changes, because an earlier run of this command has had it count what a recovery to %s would change; continue with --as-of %s, or end it: %s",
 			moment(r.To), r.To.Format(time.RFC3339Nano), w.byHand("cancel", r.ID))
 	case !open:
 		if r, err = w.own.Initiate(ctx, w.to); err != nil {
@@ -236,7 +236,7 @@ func (w *wholePool) finish(ctx context.Context, r recovery.Restoration, counts m
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("the recovery goes on in the pool, and cannot be stopped: %w; to wait for it, run the command again, or see %s", err, w.byHand("describe", r.ID))
+		return fmt.Errorf("the recovery continues in the pool, and cannot be stopped: %w; to wait for it, run the command again, or see %s", err, w.byHand("describe", r.ID))
 	}
 	if err := w.note(ctx, r.Recovery); err != nil {
 		return err
@@ -244,7 +244,7 @@ func (w *wholePool) finish(ctx context.Context, r recovery.Restoration, counts m
 	if r.Status != directory.RecoveryCompleted {
 		return errors.Join(w.print(r, counts), fmt.Errorf("the recovery ended as %s: the pool refuses changes until AWS support has acted; ask them about %s", r.Status, r.ID))
 	}
-	w.say("\nThe pool is as it was at %s. Who has changed the password since keeps the new one.\n"+
+	w.say("\nThe pool is as it was at %s. People who have changed their password since then keep the new one.\n"+
 		"The next pass of codegrant sync is a full one: run codegrant sync --full, if no process makes passes.", moment(r.To))
 	return w.print(r, counts)
 }

@@ -148,7 +148,7 @@ func (g *generation) survive(w http.ResponseWriter, r *http.Request) {
 type statusWriter struct {
 	http.ResponseWriter
 	status  int
-	decided bool // it was no endpoint after all, and has been told of
+	decided bool // it was not an endpoint after all, and has been told of
 }
 
 type endpointKey struct{}

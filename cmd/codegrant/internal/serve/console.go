@@ -77,7 +77,7 @@ func (g *generation) explainTo(ctx context.Context, q console.Question) (console
 		}
 		out.Person = q.Who + ", whom the replica does not know, in no group"
 		if g.stores.replica == nil {
-			out.Notes = append(out.Notes, "There is no replica: the person is taken to be in no group.")
+			out.Notes = append(out.Notes, "There is no replica: this answer assumes that the person is in no group.")
 		} else if u, err := findPerson(ctx, g.stores.replica, pool.Issuer, q.Who); err == nil {
 			who, out.Person = identityOf(u), described(u)
 			if err := g.actsFor(ctx, q, who, &out); err != nil {
@@ -90,7 +90,7 @@ func (g *generation) explainTo(ctx context.Context, q console.Question) (console
 			return console.Verdict{}, err
 		}
 		who.AuthTime = time.Now()
-		out.Notes = append(out.Notes, "The sign-in is taken to be from just now, and to have no scopes. What a token says that the replica does not is unknown here.")
+		out.Notes = append(out.Notes, "This answer assumes that the person has just signed in, without scopes. Claims of a token that are not in the replica are unknown here.")
 	}
 	e, err := g.ExplainFor(q.Method+" "+q.URL, q.Pool, q.From, who)
 	if err != nil {
@@ -111,7 +111,7 @@ func (g *generation) explainTo(ctx context.Context, q console.Question) (console
 	return out, nil
 }
 
-// actsFor gives a person the organisation that a question names, or the only one that they are
+// actsFor gives a person the organization that a question names, or the only one that they are
 // in: what a session has chosen is not known here.
 func (g *generation) actsFor(ctx context.Context, q console.Question, who *codegrant.Identity, out *console.Verdict) error {
 	if g.stores.acting == nil {

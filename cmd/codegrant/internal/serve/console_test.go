@@ -54,7 +54,7 @@ func TestS730_ConsoleOfTheGateway(t *testing.T) {
 		return strings.Contains(body, "keys of pool default")
 	})
 	_, body := g.get(alice, "/console")
-	for _, want := range []string{"can be answered", "tables", g.url + "/auth/callback", strings.TrimPrefix(g.up, "http://"), "Changes that nobody has taken", "Where codegrant sync is not used, its tables are not there, and that is no fault", "codegrant.yaml", "Sealing keys", "Live sessions"} {
+	for _, want := range []string{"can be answered", "tables", g.url + "/auth/callback", strings.TrimPrefix(g.up, "http://"), "Changes that nobody has taken", "Without codegrant sync its tables do not exist, and this is not a fault", "codegrant.yaml", "Sealing keys", "Live sessions"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the state lacks %q", want)
 		}
@@ -81,7 +81,7 @@ func TestS730_ConsoleOfTheGateway(t *testing.T) {
 		who, target string
 		want        []string
 	}{
-		{"alice@example.com", "/reports/1", []string{"passed", "the person has what is asked for", "group analysts", "alice@example.com", ">reports<", g.up}},
+		{"alice@example.com", "/reports/1", []string{"passed", "the person has what the route requires", "group analysts", "alice@example.com", ">reports<", g.up}},
 		{"bob@example.com", g.url + "/reports/1", []string{"forbidden", "group analysts", "editors"}},
 		{"carol@example.com", "/reports", []string{"forbidden", "whom the replica does not know"}},
 		{"", "/reports", []string{"unauthorized", "nobody is signed in"}},

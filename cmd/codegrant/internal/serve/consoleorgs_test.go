@@ -12,7 +12,7 @@ import (
 	"github.com/codegrant/codegrant/organization"
 )
 
-// TestConsoleOfOrganizations: an operator of the gateway makes an organisation, changes a
+// TestConsoleOfOrganizations: an operator of the gateway makes an organization, changes a
 // member's role and removes them: it holds with the member's next request. What cannot be done is
 // said, and each action is in the log. Messages that were given up are sent again.
 func TestConsoleOfOrganizations(t *testing.T) {

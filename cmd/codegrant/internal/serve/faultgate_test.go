@@ -122,7 +122,7 @@ func (g *faultGate) followWell() {
 	g.t.Cleanup(aws.Close)
 	g.follow(aws.URL)
 	g.until("a pass is done", func() bool {
-		return strings.Contains(g.metrics(), `codegrant_sync_failing{pool="default"} 0`) && g.facts("Synchronisation")["default"].Text == "the last pass is done"
+		return strings.Contains(g.metrics(), `codegrant_sync_failing{pool="default"} 0`) && g.facts("Synchronization")["default"].Text == "the last pass is done"
 	})
 }
 

@@ -206,9 +206,9 @@ func faultRows() []faultRow {
 					g.t.Fatal(err)
 				}
 			},
-			lines: []string{"passes are overdue: who was disabled since the last one may still be signed in"}, metric: "codegrant_sync_last_success_age_seconds > codegrant_sync_max_age_seconds",
+			lines: []string{"passes are overdue: a person who was disabled since the last one may still be signed in"}, metric: "codegrant_sync_last_success_age_seconds > codegrant_sync_max_age_seconds",
 			alert: "CodegrantSyncOverdue", doctor: "sync", finds: "and replica.pass_max_age is 1s", fix: "codegrant sync --every 5m --config",
-			shows: [4]string{"Synchronisation", "default", "bad", "the last pass was long ago"},
+			shows: [4]string{"Synchronization", "default", "bad", "the last pass was long ago"},
 			mended: func(g *faultGate) {
 				if status, _ := g.get(g.person.Client, "/"); status != http.StatusOK {
 					g.t.Errorf("who is disabled gets %d before any pass: it is not this fault", status)
@@ -241,7 +241,7 @@ func faultRows() []faultRow {
 			},
 			lines: []string{"sync: pass failed"}, metric: `codegrant_sync_failing{pool="default"} == 1`,
 			alert: "CodegrantSyncFailing", doctor: "sync", finds: "the last pass failed", fix: "codegrant sync --full --config",
-			shows: [4]string{"Synchronisation", "default", "bad", "the last pass failed"},
+			shows: [4]string{"Synchronization", "default", "bad", "the last pass failed"},
 		},
 		{
 			name: "sync hangs", config: strings.Replace(stored, "replica: true", "replica: {pass_max_age: 15s}", 1), running: (*faultGate).followWell, cause: func(g *faultGate) {
@@ -250,9 +250,9 @@ func faultRows() []faultRow {
 					<-r.Context().Done()
 				}))
 			},
-			lines: []string{"passes are overdue: who was disabled since the last one may still be signed in"}, metric: "codegrant_sync_last_success_age_seconds > codegrant_sync_max_age_seconds",
+			lines: []string{"passes are overdue: a person who was disabled since the last one may still be signed in"}, metric: "codegrant_sync_last_success_age_seconds > codegrant_sync_max_age_seconds",
 			alert: "CodegrantSyncOverdue", doctor: "sync", finds: "and replica.pass_max_age is 15s", fix: "systemctl status codegrant-sync",
-			shows: [4]string{"Synchronisation", "default", "bad", "A pass is under way"},
+			shows: [4]string{"Synchronization", "default", "bad", "A pass is in progress"},
 		},
 		{
 			name: "outbox not read", config: strings.Replace(stored, "replica: true", "replica: {outbox: true}", 1), running: (*faultGate).signIn,

@@ -89,7 +89,7 @@ func TestS296_AFloodOfStrangersHoldsNobodyUp(t *testing.T) {
 				t.Errorf("%d of %d requests of somebody who is signed in were not served", refused, len(latencies))
 			}
 			if atOnce < 200 {
-				t.Errorf("only %d connections were held: that is no flood", atOnce)
+				t.Errorf("only %d connections were held: that is not a flood", atOnce)
 			}
 			_, metrics := operations(t, ops, "/metrics")
 			turnedAway := false
@@ -101,7 +101,7 @@ func TestS296_AFloodOfStrangersHoldsNobodyUp(t *testing.T) {
 				}
 			}
 			if !turnedAway {
-				t.Error("nobody was turned away: that is no flood")
+				t.Error("nobody was turned away: that is not a flood")
 			}
 			t.Logf("%d connections wanted, where a process may have %d files open: %d held after %v, and %d at the end", connections, open, atOnce, rises.Round(time.Second), after)
 			t.Logf("of %d requests of somebody who is signed in %d were not served; half took %v, 99 %% %v at most",

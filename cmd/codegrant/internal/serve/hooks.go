@@ -209,7 +209,7 @@ func (p *process) tellHooks(ctx context.Context) {
 			failing = false
 		case !failing:
 			failing = true
-			p.log.Warn("webhooks not told of sessions; trying again", "reason", err.Error())
+			p.log.Warn("events of sessions not queued for webhooks; trying again", "reason", err.Error())
 		}
 	}
 	for {
@@ -219,7 +219,7 @@ func (p *process) tellHooks(ctx context.Context) {
 			defer cancel()
 			tell(last)
 			if n := p.hooks.forget(); n > 0 {
-				p.log.Error("webhooks not told of sessions and refusals: the database does not answer, and the process ends", "events", n)
+				p.log.Error("events of sessions and refusals not queued for webhooks: the database does not answer, and the process ends", "events", n)
 			}
 			return
 		case <-time.After(hearEvery):

@@ -23,7 +23,7 @@ import (
 )
 
 // TestS728_OthersHearOfTheGateway: the gateway sends messages about people, sessions, refusals and
-// organisations by itself, each to the endpoints that ask for it.
+// organizations by itself, each to the endpoints that ask for it.
 func TestS728_OthersHearOfTheGateway(t *testing.T) {
 	var mu sync.Mutex
 	got := map[string][]map[string]any{} // data, by endpoint and type

@@ -41,7 +41,7 @@ func (p *process) tellOthers(ctx context.Context) {
 	for {
 		g := p.enter()
 		if err := g.tell(ctx, key, p.state.started); err != nil && ctx.Err() == nil {
-			p.log.Debug("other processes are not told of this one", "reason", err.Error())
+			p.log.Debug("this process is not shown to the other processes", "reason", err.Error())
 		}
 		g.leave()
 		select {
@@ -121,7 +121,7 @@ func (s *view) instances(ctx context.Context, g *generation) console.Panel {
 	if foreign > 0 {
 		panel.Facts = append(panel.Facts, console.Fact{
 			Name: "With other keys", Text: terminal.Plural(foreign, "instance"), Level: console.Bad,
-			Detail: "What this process seals they cannot open, and the other way round: people are signed out as their requests go to and fro. Give all the same keys.",
+			Detail: "They cannot open what this process encrypts, and it cannot open what they encrypt. People are signed out when their requests reach another process. Give all processes the same keys.",
 		})
 	}
 	return panel

@@ -35,7 +35,7 @@ func TestS160_Instances(t *testing.T) {
 	shows("It has another configuration than this process", true)
 	three := start(newSealingKey(), "")
 	shows("1 instance", true)
-	shows("Give all the same keys", true)
+	shows("Give all processes the same keys", true)
 	if status := three.end(); status != 0 {
 		t.Errorf("status %d", status)
 	}

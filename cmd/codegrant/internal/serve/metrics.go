@@ -144,7 +144,7 @@ func (s state) Collect(to chan<- prometheus.Metric) {
 		}
 		to <- prometheus.MustNewConstMetric(prometheus.NewDesc("codegrant_"+name, help, names, nil), prometheus.GaugeValue, value, values...)
 	}
-	gauge("requests_in_flight", "Requests under way.", float64(s.inFlight.Load()))
+	gauge("requests_in_flight", "Requests in progress.", float64(s.inFlight.Load()))
 	s.collectTraces(to)
 	g := s.current.Load()
 	if g == nil {
@@ -174,7 +174,7 @@ func (s state) Collect(to chan<- prometheus.Metric) {
 	}{
 		{"ready", "Whether requests of people who are signed in can be answered.", report.Ready},
 		{"degraded", "Whether it is ready, and something does not work.", report.Degraded},
-		{"overloaded", "Whether requests were refused in the last ten seconds because too many were under way.", report.Overloaded},
+		{"overloaded", "Whether requests were refused in the last ten seconds because too many were in progress.", report.Overloaded},
 	} {
 		is := 0.0
 		if state.is {

@@ -13,7 +13,7 @@ import (
 	"github.com/codegrant/codegrant/organization"
 )
 
-// inviting is a gateway whose organisation invites people.
+// inviting is a gateway whose organization invites people.
 type inviting struct {
 	*gate
 	orgs *organization.Store
@@ -24,7 +24,7 @@ const createsUsers = "\ndatabase: sqlite:app.db\nreplica: true\norganizations: {
 
 func newInviting(t *testing.T) inviting { return newGate(t, createsUsers).inviting() }
 
-// inviting starts the gateway, with an organisation.
+// inviting starts the gateway, with an organization.
 func (g *gate) inviting() inviting {
 	g.t.Helper()
 	g.start()

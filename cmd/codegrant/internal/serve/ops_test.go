@@ -385,7 +385,7 @@ func TestMeasuredStoreIsAStore(t *testing.T) {
 }
 
 // FuzzS211_ForwardedFor: whatever stands there, the client is the peer or one who is named,
-// and nobody who stands before the last that is no proxy.
+// and nobody who stands before the last that is not a proxy.
 func FuzzS211_ForwardedFor(f *testing.F) {
 	for _, seed := range []string{"", "198.51.100.1", "1.2.3.4, 198.51.100.1:80, 10.0.0.2", "[2001:db8::1]:443,[fd00::7]", "unknown", ",,", "10.0.0.9", "[", "]:1", "1.2.3.4:70000", "::ffff:10.0.0.1", "fe80::1%eth0"} {
 		f.Add(seed, "10.0.0.1:1")

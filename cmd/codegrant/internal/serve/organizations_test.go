@@ -18,7 +18,7 @@ import (
 	"github.com/codegrant/codegrant/organization"
 )
 
-// TestS738_OrganizationsThroughTheGateway: a person acts for the organisation that
+// TestS738_OrganizationsThroughTheGateway: a person acts for the organization that
 // their session has chosen, and the service hears which; what a client says of itself does
 // not count. A member who is removed is refused with the next request.
 func TestS738_OrganizationsThroughTheGateway(t *testing.T) {

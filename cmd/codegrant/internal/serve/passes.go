@@ -68,7 +68,7 @@ func (p *process) lookAtPasses(ctx context.Context, g *generation) (issuers int)
 			now, before := lastPass{finished: found.Last.Finished, late: found.Age(time.Now()) > g.PassMaxAge}, last.late
 			switch {
 			case now.late && !before:
-				p.log.Warn("passes are overdue: who was disabled since the last one may still be signed in", "pool", pool.Name,
+				p.log.Warn("passes are overdue: a person who was disabled since the last one may still be signed in", "pool", pool.Name,
 					"last_pass", now.finished.UTC().Format(time.RFC3339), "max_age", g.PassMaxAge.String(), "reason", "see that "+syncCommand+" runs")
 			case before && !now.late:
 				p.log.Info("passes are no longer overdue", "pool", pool.Name, "last_pass", now.finished.UTC().Format(time.RFC3339))

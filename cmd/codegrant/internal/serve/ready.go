@@ -109,7 +109,7 @@ func (r *readiness) changes() (changed []stateChange) {
 		{!now.Ready, !r.said.Ready, stateChange{slog.LevelError, "not ready: requests of people who are signed in cannot be answered"}},
 		{now.Degraded, r.said.Degraded, stateChange{slog.LevelWarn, "degraded: something that is not needed by people who are signed in does not work"}},
 		{!now.Degraded, !r.said.Degraded, stateChange{slog.LevelInfo, "no longer degraded"}},
-		{now.Overloaded, r.said.Overloaded, stateChange{slog.LevelWarn, "overloaded: requests are refused because too many are under way"}},
+		{now.Overloaded, r.said.Overloaded, stateChange{slog.LevelWarn, "overloaded: requests are refused because too many are in progress"}},
 		{!now.Overloaded, !r.said.Overloaded, stateChange{slog.LevelInfo, "no longer overloaded"}},
 	} {
 		if s.is && !s.was {

@@ -125,7 +125,7 @@ func TestS298_TunnelsAreCountedApart(t *testing.T) {
 			t.Errorf("%d: status %d, want %d", i, response.StatusCode, tt.status)
 		}
 	}
-	g.logged("overloaded: requests are refused because too many are under way")
+	g.logged("overloaded: requests are refused because too many are in progress")
 	g.release()
 }
 

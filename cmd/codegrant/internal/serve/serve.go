@@ -235,7 +235,7 @@ func (c Command) serve(ctx context.Context, s *settings.Settings, keys *session.
 
 func (p *process) tellSystemd(lines ...string) {
 	if err := listen.Notify(lines...); err != nil {
-		p.log.Warn("systemd not told", "reason", err.Error())
+		p.log.Warn("systemd not notified", "reason", err.Error())
 	}
 }
 
@@ -246,7 +246,7 @@ func (p *process) server(base context.Context, s *settings.Settings) *http.Serve
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    s.Limits.HeaderBytes,
-		ErrorLog:          slog.NewLogLogger(p.log.Handler(), slog.LevelDebug), // what strangers send is no warning
+		ErrorLog:          slog.NewLogLogger(p.log.Handler(), slog.LevelDebug), // what strangers send is not a warning
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ConnState:         follow,
 		ConnContext:       withGuest,

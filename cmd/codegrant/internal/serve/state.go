@@ -103,13 +103,13 @@ func (s *view) service(g *generation) console.Panel {
 	case !report.Ready:
 		ready.Text, ready.Level = "cannot be answered", console.Bad
 	case report.Overloaded:
-		ready.Text, ready.Level = "are refused where too many are under way", console.Bad
+		ready.Text, ready.Level = "are refused when too many are in progress", console.Bad
 	case report.Degraded:
 		ready.Detail = "Something that they do not need does not work: see below."
 	}
 	facts := []console.Fact{
 		ready,
-		{Name: "Requests under way", Text: strconv.FormatInt(p.inFlight.Load(), 10)},
+		{Name: "Requests in progress", Text: strconv.FormatInt(p.inFlight.Load(), 10)},
 		{Name: "This process", Text: "codegrant " + ops.Version() + ", " + runtime.Version(), Since: s.started},
 	}
 	if n := g.stores.live.Load(); n >= 0 {
@@ -256,7 +256,7 @@ func (g *generation) poolsOnce() (some []*settings.Pool) {
 }
 
 func (s *view) sync(ctx context.Context, g *generation) console.Panel {
-	panel := console.Panel{Title: "Synchronisation"}
+	panel := console.Panel{Title: "Synchronization"}
 	if g.stores.replica == nil || g.stores.journal == nil {
 		return panel
 	}
@@ -265,7 +265,7 @@ func (s *view) sync(ctx context.Context, g *generation) console.Panel {
 		if err != nil {
 			s.cannotRead("passes over pool "+pool.Name, err)
 			panel.Facts = append(panel.Facts, console.Fact{Name: pool.Name, Text: "not known",
-				Detail: "The record of passes cannot be read. Where codegrant sync is not used, its tables are not there, and that is no fault: people are known from their sign-ins alone. Otherwise the log says why: cannot be read."})
+				Detail: "The record of passes cannot be read. Without codegrant sync its tables do not exist, and this is not a fault: the replica knows people from their sign-ins alone. With codegrant sync, the log has the reason: cannot be read."})
 			continue
 		}
 		s.canRead("passes over pool " + pool.Name)
@@ -302,15 +302,15 @@ func syncFact(pool string, found directory.Status, maxAge time.Duration, now tim
 			f.Level, f.Detail = console.Bad, fmt.Sprintf("%d people were missing, which is more than may go: nobody was removed. ", r.Withheld)+f.Detail
 		case found.Age(now) > maxAge:
 			f.Level, f.Text = console.Bad, "the last pass was long ago"
-			f.Detail = "Who was disabled since then may still be signed in. See that " + syncCommand + " runs; codegrant sync --user WHO ends one person's sessions at once. " + f.Detail
+			f.Detail = "A person who was disabled since then may still be signed in. See that " + syncCommand + " runs; codegrant sync --user WHO ends one person's sessions at once. " + f.Detail
 		}
 	}
 	switch {
 	case !found.Running:
 	case found.Current.Pass == "":
-		f.Detail += " A pass is under way: it asks the pool whether it can begin."
+		f.Detail += " A pass is in progress: it asks the pool whether it can begin."
 	default:
-		f.Detail += fmt.Sprintf(" A pass is under way: %s, %d people read.", found.Current.Phase, found.Current.Users)
+		f.Detail += fmt.Sprintf(" A pass is in progress: %s, %d people read.", found.Current.Phase, found.Current.Users)
 	}
 	if found.Fault != "" {
 		f.Text, f.Level, f.Since = "the last pass failed", console.Bad, found.FaultAt
@@ -379,7 +379,7 @@ func (s *view) keys(g *generation) console.Panel {
 }
 
 func (s *view) history() console.Panel {
-	panel := console.Panel{Title: "What has changed", Columns: []string{"When", "What", "How"}}
+	panel := console.Panel{Title: "Recent changes", Columns: []string{"When", "What", "How"}}
 	s.told.Lock()
 	defer s.told.Unlock()
 	for _, l := range slices.Backward(s.changes) {

@@ -43,7 +43,7 @@ func (g *faultGate) hasChanged(what, how string) bool {
 		g.t.Fatal(err)
 	}
 	return slices.ContainsFunc(state.Panels, func(p console.Panel) bool {
-		return p.Title == "What has changed" && slices.ContainsFunc(p.Rows, func(row []string) bool { return strings.HasPrefix(row[1], what) && strings.Contains(row[2], how) })
+		return p.Title == "Recent changes" && slices.ContainsFunc(p.Rows, func(row []string) bool { return strings.HasPrefix(row[1], what) && strings.Contains(row[2], how) })
 	})
 }
 
@@ -150,7 +150,7 @@ func TestAlertsOfLoadAndOfMissingPeople(t *testing.T) {
 	})
 	g.raised("", "CodegrantOverloaded")
 	g.until("the console shows it", func() bool {
-		return g.shows([4]string{"Service", "Requests of people who are signed in", "bad", "are refused where too many are under way"})
+		return g.shows([4]string{"Service", "Requests of people who are signed in", "bad", "are refused when too many are in progress"})
 	})
 	close(over)
 	others.Wait()
@@ -158,7 +158,7 @@ func TestAlertsOfLoadAndOfMissingPeople(t *testing.T) {
 
 	g.follow(g.pool.URL)
 	g.until("a pass has read everybody", func() bool {
-		return strings.Contains(g.metrics(), `codegrant_sync_withheld_removals{pool="default"} 0`) && g.shows([4]string{"Synchronisation", "default", "good", "the last pass is done"})
+		return strings.Contains(g.metrics(), `codegrant_sync_withheld_removals{pool="default"} 0`) && g.shows([4]string{"Synchronization", "default", "good", "the last pass is done"})
 	})
 	quiet("CodegrantSyncRemovesNobody")
 	for _, name := range []string{"alice", "bob"} {
@@ -167,7 +167,7 @@ func TestAlertsOfLoadAndOfMissingPeople(t *testing.T) {
 		}
 	}
 	g.raised("", "CodegrantSyncRemovesNobody")
-	g.until("the console shows it", func() bool { return g.shows([4]string{"Synchronisation", "default", "bad", "nobody was removed"}) })
+	g.until("the console shows it", func() bool { return g.shows([4]string{"Synchronization", "default", "bad", "nobody was removed"}) })
 	g.end()
 }
 

@@ -60,7 +60,7 @@ func TestStateHasWhatOperatorsLookFor(t *testing.T) {
 			t.Errorf("%s, %s is since %s", panel, name, f.Since)
 		}
 	}
-	has("Synchronisation", "default", `the last pass is done; It read 2 people: \d new, \d changed, 0 of them disabled and 0 regrouped, 0 removed, 0 refused. It ended 0 sessions, and marked 0 to be renewed. The next one is due at `+when, true)
+	has("Synchronization", "default", `the last pass is done; It read 2 people: \d new, \d changed, 0 of them disabled and 0 regrouped, 0 removed, 0 refused. It ended 0 sessions, and marked 0 to be renewed. The next one is due at `+when, true)
 	has("Outbox", "Changes that nobody has taken", "[1-9]", true)
 	has("Pools", "Revocations queued for default", "0", false)
 	has("Keys and certificates", "Sealing keys", "1, the newest is [0-9a-f]{8}", true)
@@ -85,7 +85,7 @@ func TestStateHasWhatOperatorsLookFor(t *testing.T) {
 		}
 	}
 	g.passOf(3)
-	has("Synchronisation", "default", "the last pass is done; 2 people were missing, which is more than may go: nobody was removed. ", true)
+	has("Synchronization", "default", "the last pass is done; 2 people were missing, which is more than may go: nobody was removed. ", true)
 
 	secure := &faultGate{gate: newGate(t, ""), address: testenv.FreeAddress(t)}
 	secure.write(oneUpstream + "tls: {certificate_file: pair.pem, key_file: pair.pem}\nops_listen: " + secure.address + "\n")

@@ -493,7 +493,7 @@ func TestServeTrustsTraces(t *testing.T) {
 	}
 }
 
-// TestServeTracesRedis: what a copy answers is no span.
+// TestServeTracesRedis: what a copy answers is not a span.
 func TestServeTracesRedis(t *testing.T) {
 	c := newCollector(t)
 	more := fmt.Sprintf("keys_file: keys\nsessions: redis\nredis: %s?prefix=traces-%d\n", testenv.Redis(t), time.Now().UnixNano())

@@ -84,7 +84,7 @@ func (s *syncing) follow(ctx context.Context) error {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 		defer cancel()
 		if err := server.Shutdown(closing); err != nil {
-			s.log.Warn("events cut off: whoever sent them sends them again", slog.Any("error", err))
+			s.log.Warn("events cut off: the sender sends them again", slog.Any("error", err))
 			_ = server.Close()
 		}
 	}

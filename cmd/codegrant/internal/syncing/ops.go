@@ -71,7 +71,7 @@ func (s *syncing) newOperations(every time.Duration) *operations {
 		syncing: s, journal: s.journal, registry: prometheus.NewRegistry(), begun: time.Now(), since: make(map[string]check),
 		// A pass over a large pool takes its time, and one that failed is tried again.
 		late:     3*every + 10*time.Minute,
-		changes:  counter("changes_total", "What passes of this process have changed in the replica; whoever was disabled or regrouped was changed, too.", "pool", "kind"),
+		changes:  counter("changes_total", "Changes of passes of this process in the replica. A person who was disabled or got other groups counts as changed, too.", "pool", "kind"),
 		refusals: counter("refused_users_total", "People who could not be taken over as the pool has them, in passes of this process.", "pool"),
 		passes:   counter("passes_total", "Passes of this process that have ended, by outcome.", "pool", "outcome"),
 		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -160,7 +160,7 @@ func (o *operations) Collect(to chan<- prometheus.Metric) {
 		ops.Passes(pool, age, o.settings.PassMaxAge, gauge)
 		gauge("sync_failing", "Whether the last pass has failed, by any process.", is(s.Fault != ""), "pool", pool)
 		gauge("sync_withheld_removals", "People who were missing from the pool at the last pass that was done, and were not removed because they were too many.", float64(s.Last.Withheld), "pool", pool)
-		gauge("sync_running", "Whether a pass is under way, in any process.", is(s.Running), "pool", pool)
+		gauge("sync_running", "Whether a pass is in progress, in any process.", is(s.Running), "pool", pool)
 	}
 	if o.settings.Replica.Outbox {
 		ops.Outbox(ctx, o.Users.OutboxSize, gauge)

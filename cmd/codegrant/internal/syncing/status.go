@@ -163,7 +163,7 @@ func (t told) print(out *terminal.Streams, several bool, now time.Time) {
 	}
 	switch {
 	case t.Running:
-		say("a pass is under way: %s", cmp.Or(t.Phase, "it asks the pool whether it can begin"))
+		say("a pass is in progress: %s", cmp.Or(t.Phase, "it asks the pool whether it can begin"))
 	case t.Next.IsZero() && t.Scheduled:
 		say("the next pass is due")
 	case t.Scheduled && t.Next.Before(now):

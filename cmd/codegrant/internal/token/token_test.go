@@ -104,7 +104,7 @@ pools: [{code_grant_url: %s/oauth2/token, jwks_url: %s/.well-known/jwks.json, cl
 		}
 	}
 
-	// A pool that does not answer is no verdict.
+	// A pool that does not answer is not a verdict.
 	t.Setenv("AUTH_COGNITO_CLIENT_ID", client.ID)
 	t.Setenv("AUTH_COGNITO_CODE_GRANT_URL", "http://127.0.0.1:1/oauth2/token")
 	t.Setenv("AUTH_COGNITO_JWKS_URL", "http://127.0.0.1:1/"+pool.PoolID+"/.well-known/jwks.json")

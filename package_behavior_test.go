@@ -158,7 +158,7 @@ const (
 // TestInPlaceOfThePythonPackage has a row for everything that the programs called
 // cognito_code_grant do, and what this package does in its place. mended says what is
 // different here, and why. What the released one does itself is shown in e2e, by running
-// it: TestBehavioursOfThePythonPackage.
+// it: TestBehaviorsOfThePythonPackage.
 func TestInPlaceOfThePythonPackage(t *testing.T) {
 	for _, tt := range []struct {
 		name, of string // of which program; empty: released
@@ -308,7 +308,7 @@ func TestInPlaceOfThePythonPackage(t *testing.T) {
 				}
 			},
 		},
-		{name: "a concurrent request that makes the same user first is no fault", show: func(t *testing.T, m *moved) {
+		{name: "a concurrent request that makes the same user first is not a fault", show: func(t *testing.T, m *moved) {
 			browsers := make([]*codegranttest.Browser, 8)
 			for i := range browsers {
 				browsers[i] = m.browser()
@@ -488,7 +488,7 @@ func TestInPlaceOfThePythonPackage(t *testing.T) {
 		}},
 	} {
 		t.Run(strings.ReplaceAll(tt.name, "/", ""), func(t *testing.T) {
-			t.Logf("a behaviour of: %s", cmp.Or(tt.of, released))
+			t.Logf("a behavior of: %s", cmp.Or(tt.of, released))
 			if tt.mended != "" {
 				t.Logf("mended: %s", tt.mended)
 			}

@@ -23,17 +23,17 @@ import (
 	"github.com/codegrant/codegrant/replica/sqlreplica"
 )
 
-// behaviour is one thing that a program called cognito_code_grant does. Its id is that of
+// behavior is one thing that a program called cognito_code_grant does. Its id is that of
 // a row of docs/migrating-from-cognito-code-grant.md. Those of the fork, which no index
-// has, are rows of package_behaviour_test.go beside the root package.
-type behaviour struct {
+// has, are rows of package_behavior_test.go beside the root package.
+type behavior struct {
 	id, program, name string
 	show              func(*testing.T, *packaged)
 }
 
-// TestBehavioursOfThePythonPackage has a row for each behaviour of the released source,
+// TestBehaviorsOfThePythonPackage has a row for each behavior of the released source,
 // checked against the package as it runs, without our middleware.
-func TestBehavioursOfThePythonPackage(t *testing.T) {
+func TestBehaviorsOfThePythonPackage(t *testing.T) {
 	alone := map[string]string{"SHARED_TOKENS_DOMAIN": ""}
 	with := func(settings map[string]string) map[string]string {
 		for name, value := range alone {
@@ -50,15 +50,15 @@ func TestBehavioursOfThePythonPackage(t *testing.T) {
 		name     string
 		packages []string
 		settings map[string]string
-		rows     []behaviour
+		rows     []behavior
 	}{
-		{"shared tokens", packageNew, alone, releasedBehaviours},
+		{"shared tokens", packageNew, alone, releasedBehaviors},
 		{"on its own", packageNew, with(map[string]string{"SHARED_TOKENS": ""}), releasedAlone},
 		{"CloudFront", packageNew, with(map[string]string{
 			"TIME_ZONE": "Asia/Kolkata", "CLOUDFRONT_SIGNED_COOKIES": "True", "CLOUDFRONT_SIGNED_COOKIES_DOMAIN": ".example.test", "CLOUDFRONT_SIGNED_COOKIES_RESOURCE": "*",
 			"CLOUDFRONT_SIGNED_COOKIES_KEY_PAIR_ID": "K2JCJMDEHXQW5F", "CLOUDFRONT_SIGNED_COOKIES_PRIVATE_KEY": string(text),
 		}), releasedCloudFront},
-		{"1.0.25", packageBefore, alone, olderBehaviours},
+		{"1.0.25", packageBefore, alone, olderBehaviors},
 	} {
 		t.Run(world.name, func(t *testing.T) {
 			settings := world.settings
@@ -75,8 +75,8 @@ func TestBehavioursOfThePythonPackage(t *testing.T) {
 	}
 }
 
-// TestGuideHasEveryBehaviour holds the guide and the rows together, word by word.
-func TestGuideHasEveryBehaviour(t *testing.T) {
+// TestGuideHasEveryBehavior holds the guide and the rows together, word by word.
+func TestGuideHasEveryBehavior(t *testing.T) {
 	guide, err := os.ReadFile("../docs/migrating-from-cognito-code-grant.md")
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +86,7 @@ func TestGuideHasEveryBehaviour(t *testing.T) {
 		said = append(said, found[1]+" "+found[2]+" "+strings.ReplaceAll(found[3], "`", ""))
 	}
 	var shown []string
-	for _, row := range slices.Concat(releasedBehaviours, releasedAlone, releasedCloudFront, olderBehaviours) {
+	for _, row := range slices.Concat(releasedBehaviors, releasedAlone, releasedCloudFront, olderBehaviors) {
 		shown = append(shown, row.id+" "+row.program+" "+row.name)
 	}
 	slices.Sort(shown)
@@ -159,7 +159,7 @@ func wants(t *testing.T, got int, body string, want int, contains string) {
 	}
 }
 
-var releasedBehaviours = []behaviour{
+var releasedBehaviors = []behavior{
 	{"P-01", "released", "login/ is the callback of a sign-in that the front end began, and goes to state", func(t *testing.T, p *packaged) {
 		b := p.client()
 		page := b.SignIn(p.authorizeURL(djangoURL+"/auth/login/", djangoURL+"/?came=back"), "alice@example.com", codegranttest.Password)
@@ -402,7 +402,7 @@ func (p *packaged) sentToToken(meanwhile func()) (sent url.Values) {
 	return sent
 }
 
-var releasedAlone = []behaviour{
+var releasedAlone = []behavior{
 	{"P-23", "released", "tokens are in Django's session; without SHARED_TOKENS in no cookie, and those of a sibling mean nothing", func(t *testing.T, p *packaged) {
 		b := p.client()
 		p.signInAtDjango(b, "alice@example.com")
@@ -426,7 +426,7 @@ var releasedAlone = []behaviour{
 	}},
 }
 
-var releasedCloudFront = []behaviour{
+var releasedCloudFront = []behavior{
 	{"P-25", "released", "each answer to a signed-in person has CloudFront's cookies: below assets-v2 of a fixed domain, on the last two labels of the host, without flags", func(t *testing.T, p *packaged) {
 		status, header, _ := p.ask(p.client(), "GET", djangoURL+"/api/me")
 		if status != 403 || len(header["Set-Cookie"]) != 0 {
@@ -479,7 +479,7 @@ func (p *packaged) cloudFront(t *testing.T) (cloudFrontPolicy, *http.Cookie) {
 	return policy.Statement[0], c
 }
 
-var olderBehaviours = []behaviour{
+var olderBehaviors = []behavior{
 	{"O-01", "older", "SHARED_TOKENS_DOMAIN is the domain of the cookies, and required", func(t *testing.T, p *packaged) {
 		// The example sets it where the middleware is asked for: without it, 1.0.25 fails.
 		status, _, _ := p.ask(p.client(), "GET", djangoURL+"/auth/logout/?state=/")

@@ -27,7 +27,7 @@ import (
 	"github.com/codegrant/codegrant/localpool"
 )
 
-const behaviourSeed = `
+const behaviorSeed = `
 pools:
   - id: local_Shop1
     name: shop
@@ -95,7 +95,7 @@ type contract struct {
 
 func newContract(t *testing.T) *contract {
 	t.Helper()
-	return newContractOf(t, behaviourSeed)
+	return newContractOf(t, behaviorSeed)
 }
 
 // in is the contract in a part of the test.
@@ -485,7 +485,7 @@ func TestS143_RefreshRotationAndRevocation(t *testing.T) {
 	if a := c.do("POST", "/oauth2/revoke", url.Values{"client_id": {"spa"}, "token": {access}}); a.json["error"] != "unsupported_token_type" || a.status != 400 {
 		t.Errorf("revoking an access token: status %d, %v", a.status, a.json)
 	}
-	for range 2 { // the second time is no error either
+	for range 2 { // the second time is not an error either
 		if a := c.do("POST", "/oauth2/revoke", url.Values{"client_id": {"spa"}, "token": {first["refresh_token"].(string)}}); a.status != 200 || a.body != "" {
 			t.Errorf("revoke: status %d, %s", a.status, a.body)
 		}
@@ -751,7 +751,7 @@ func TestS141_StateFiles(t *testing.T) {
 }
 
 func FuzzParseSeed(f *testing.F) {
-	f.Add([]byte(behaviourSeed))
+	f.Add([]byte(behaviorSeed))
 	f.Add([]byte("pools: [{id: x}]"))
 	f.Add([]byte(":"))
 	f.Fuzz(func(t *testing.T, b []byte) {
