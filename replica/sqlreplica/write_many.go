@@ -176,18 +176,28 @@ func (o ownTables) mergeGroups(ctx context.Context, tx *sql.Tx, plans []*plan, s
 
 // writeAllMemberships makes the rows of all users equal to what is planned.
 func (o ownTables) writeAllMemberships(ctx context.Context, tx *sql.Tx, plans []*plan) error {
-	var written, gone [][]any
+	var first, written, gone [][]any
 	for _, p := range plans {
 		id := p.change.User.ID
 		new, old := difference(p.was().Groups, p.change.User.Groups)
 		for _, m := range new {
-			written = append(written, []any{id, m.ID, m.Pool, m.Local})
+			membership := []any{id, m.ID, m.Pool, m.Local}
+			if p.change.Created { // nobody else knows the ID before the transaction ends
+				first = append(first, membership)
+			} else {
+				written = append(written, membership)
+			}
 		}
 		for _, groupID := range old {
 			gone = append(gone, []any{id, groupID})
 		}
 	}
-	err := o.engine.upsert(ctx, tx, "codegrant_memberships", 2, membershipTable, written)
+	err := o.engine.split(membershipTable, first, func(rows [][]any) error {
+		return o.engine.sql("").insertInto("codegrant_memberships", membershipTable, rows).exec(ctx, tx)
+	})
+	if err == nil {
+		err = o.engine.upsert(ctx, tx, "codegrant_memberships", 2, membershipTable, written)
+	}
 	if err != nil {
 		return err
 	}
