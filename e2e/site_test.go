@@ -57,6 +57,11 @@ func TestSite(t *testing.T) {
 	b.Open("file://" + filepath.Join(out, "index.html"))
 	b.See("Sign-in with Amazon Cognito")
 	b.Screenshot("index")
+	for _, reader := range []string{"Start", "Build", "Operate", "Move", "Reference", "Project"} {
+		if !b.Has(`.md-nav--primary label[for^="__nav_"]`) || !strings.Contains(b.Eval(`[...document.querySelectorAll(".md-nav--primary .md-nav__item--section > .md-nav__link")].map(e => e.textContent.trim()).join("|") + "|"`), reader+"|") {
+			t.Errorf("the menu has no group %s", reader)
+		}
+	}
 	b.Click(".versions summary")
 	b.Click(`.versions a[href="v1.2.2/index.html"]`)
 	b.See("Codegrant v1.2.2")
@@ -86,4 +91,29 @@ func TestSite(t *testing.T) {
 		}
 	}
 	b.Screenshot("journeys")
+
+	// On a phone no page is wider than the screen: tables and diagrams scroll in their frames.
+	b.Phone()
+	for _, page := range append(pages, "README.md") {
+		name := "docs/" + strings.TrimSuffix(filepath.Base(page), ".md") + ".html"
+		if page == "README.md" {
+			name = "index.html"
+		}
+		b.Open("file://" + filepath.Join(out, name))
+		if wide := b.Eval(`String(document.documentElement.scrollWidth - document.documentElement.clientWidth)`); wide != "0" {
+			b.Screenshot("too wide")
+			t.Errorf("on a phone, %s is %s pixels wider than the screen", name, wide)
+		}
+	}
+	b.Open("file://" + filepath.Join(out, "docs", "journeys.html"))
+	b.See("A signed-in request")
+	for deadline := time.Now().Add(30 * time.Second); b.Eval(`String([...document.querySelectorAll(".diagram > div.mermaid")].filter(d => d.getBoundingClientRect().width >= 600).length)`) != "4"; time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Error("on a phone, the diagrams are too small to read")
+			break
+		}
+	}
+	b.Screenshot("journeys on a phone")
+	b.Open("file://" + filepath.Join(out, "docs", "http.html"))
+	b.Screenshot("endpoints on a phone")
 }

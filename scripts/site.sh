@@ -39,7 +39,7 @@ export DISABLE_MKDOCS_2_WARNING=true NO_MKDOCS_2_WARNING=true
 build() {
 	mkdir -p "$2/assets"
 	find "$2/examples" -type f ! -name '*.md' -delete 2>/dev/null || true
-	cp "$cache/node_modules/mermaid/dist/mermaid.min.js" "$2/assets/"
+	cp "$cache/node_modules/mermaid/dist/mermaid.min.js" site/site.css "$2/assets/"
 	cp "$cache/node_modules/iframe-worker/shim/index.js" "$2/assets/iframe-worker.js"
 	# site/hooks.py puts every page into the menu.
 	CODEGRANT_SITE_VERSION=$1 CODEGRANT_SITE_PAGES=$2 CODEGRANT_SITE_OUT=$3 "$mkdocs" build --quiet ${4:+"$4"} --clean -f site/mkdocs.yml

@@ -11,6 +11,8 @@ LINK = re.compile(r"\]\(([^()\s#]+)(#[^()\s]*)?\)")
 FENCE = re.compile(r"(?ms)(^ *```.*?^ *```)")
 
 
+DIAGRAM = re.compile(r'(?s)(<pre class="mermaid">.*?</pre>)')
+
 MENU = os.path.join(os.path.dirname(os.path.abspath(__file__)), "menu.yaml")
 
 
@@ -51,6 +53,11 @@ def on_page_markdown(markdown, page, config, files):
 
     parts = FENCE.split(markdown)
     return "".join(part if i % 2 else LINK.sub(rewritten, part) for i, part in enumerate(parts))
+
+
+def on_page_content(content, page, config, files):
+    """Gives each diagram a frame, in which it scrolls."""
+    return DIAGRAM.sub(r'<div class="diagram">\1</div>', content)
 
 
 def on_post_page(output, page, config):
