@@ -132,5 +132,6 @@ func TestS648_PoolAsAFile(t *testing.T) {
 	must(os.WriteFile(file, []byte("pool: {}\nusers: {}\n"), 0o600))
 	say(1, apply...)
 	say(2, "diff", "--pool-id")
-	say(1, "diff", "--pool-id", other.PoolID, "--endpoint", other.URL)
+	say(2, "diff", "--pool-id", other.PoolID, "--endpoint", other.URL)
+	say(2, "diff", "--pool-id", other.PoolID, "--endpoint", "http://127.0.0.1:1", "--other", one.PoolID)
 }

@@ -3,10 +3,13 @@ package poolfile
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 )
 
@@ -34,8 +37,9 @@ func made[In, Out any](ctx context.Context, f func(context.Context, *In, ...func
 }
 
 // apply changes what can be changed of the differences, one thing at a time. A run that was
-// cut off is repeated.
-func apply(ctx context.Context, api *cip.Client, id string, have, want *File, differences []Difference) error {
+// cut off is repeated. Cognito has no update that depends on what was there: each thing is
+// read once more just before it is set, and what somebody else has changed is left alone.
+func apply(ctx context.Context, api *cip.Client, id string, have, want *File, differences []Difference, secrets providerSecrets) error {
 	type key struct{ what, name string }
 	var order []key
 	for _, d := range differences {
@@ -47,12 +51,36 @@ func apply(ctx context.Context, api *cip.Client, id string, have, want *File, di
 		var err error
 		if k.what == "attribute" {
 			err = addAttribute(ctx, api, id, k.name, differences)
-		} else {
-			err = set(ctx, api, id, k.what, k.name, have.thing(k.what, k.name), want.thing(k.what, k.name))
+		} else if err = same(ctx, api, id, k.what, k.name, have, slices.ContainsFunc(order, func(k key) bool { return k.what == "pool" })); err == nil {
+			err = set(ctx, api, id, k.what, k.name, have.thing(k.what, k.name), want.thing(k.what, k.name), secrets)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", strings.TrimSpace(k.what+" "+k.name), err)
 		}
+	}
+	return nil
+}
+
+var errMeanwhile = errors.New("somebody else has changed it since the plan was made")
+
+// same reports whether a thing is still what the plan was made of. Settings of the pool that
+// this run has set change what is said of second factors.
+func same(ctx context.Context, api *cip.Client, id, what, name string, have *File, poolIsSet bool) error {
+	if what == "mfa" && poolIsSet {
+		return nil
+	}
+	now, err := readAgain(ctx, api, id, what, name)
+	if err != nil {
+		return err
+	}
+	before := have.thing(what, name)
+	if what == "pool" { // to which this run has added attributes, perhaps
+		before, now = maps.Clone(before), maps.Clone(now)
+		delete(before, "SchemaAttributes")
+		delete(now, "SchemaAttributes")
+	}
+	if (now == nil) != (before == nil) || len(fields(what, name, "", before, now)) > 0 {
+		return errMeanwhile
 	}
 	return nil
 }
@@ -72,7 +100,7 @@ func addAttribute(ctx context.Context, api *cip.Client, id, name string, differe
 	return nil
 }
 
-func set(ctx context.Context, api *cip.Client, id, what, name string, have, want settings) error {
+func set(ctx context.Context, api *cip.Client, id, what, name string, have, want settings, secrets providerSecrets) error {
 	here := settings{"UserPoolId": id}
 	all := merged(have, want)
 	switch what {
@@ -95,11 +123,11 @@ func set(ctx context.Context, api *cip.Client, id, what, name string, have, want
 		}
 		return made(ctx, api.UpdateGroup, all, here)
 	case "identity provider":
-		return setProvider(ctx, api, id, name, have, all)
+		return setProvider(ctx, api, id, name, have, all, secrets)
 	case "client":
 		here["ClientName"] = name
 		if have == nil {
-			return made(ctx, api.CreateUserPoolClient, all, here)
+			return createClient(ctx, api, id, name, all, here)
 		}
 		client, err := clientID(ctx, api, id, name)
 		if err != nil {
@@ -111,12 +139,50 @@ func set(ctx context.Context, api *cip.Client, id, what, name string, have, want
 	return fmt.Errorf("cannot be set")
 }
 
+// createClient makes an app client. Names need not differ: if somebody else has made one of
+// that name at the same time, the later one goes.
+func createClient(ctx context.Context, api *cip.Client, id, name string, all, here settings) error {
+	in, err := input[cip.CreateUserPoolClientInput](all, here)
+	if err != nil {
+		return err
+	}
+	out, err := api.CreateUserPoolClient(ctx, in)
+	if err != nil {
+		return err
+	}
+	own := out.UserPoolClient
+	for pages := cip.NewListUserPoolClientsPaginator(api, &cip.ListUserPoolClientsInput{UserPoolId: &id}); pages.HasMorePages(); {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return err
+		}
+		for _, listed := range page.UserPoolClients {
+			if aws.ToString(listed.ClientName) != name || aws.ToString(listed.ClientId) == aws.ToString(own.ClientId) {
+				continue
+			}
+			other, err := api.DescribeUserPoolClient(ctx, &cip.DescribeUserPoolClientInput{UserPoolId: &id, ClientId: listed.ClientId})
+			if isMissing(err) {
+				continue // it was the later one
+			}
+			if err != nil {
+				return err
+			}
+			if order := aws.ToTime(other.UserPoolClient.CreationDate).Compare(aws.ToTime(own.CreationDate)); order < 0 || order == 0 && aws.ToString(listed.ClientId) < aws.ToString(own.ClientId) {
+				_, err := api.DeleteUserPoolClient(ctx, &cip.DeleteUserPoolClientInput{UserPoolId: &id, ClientId: own.ClientId})
+				return errors.Join(errMeanwhile, err)
+			}
+		}
+	}
+	return nil
+}
+
 // setProvider changes an identity provider, with the secret that it has.
-func setProvider(ctx context.Context, api *cip.Client, id, name string, have, all settings) error {
+func setProvider(ctx context.Context, api *cip.Client, id, name string, have, all settings, given providerSecrets) error {
 	here := settings{"UserPoolId": id, "ProviderName": name}
 	if have == nil {
-		if all["ProviderType"] != "SAML" {
-			return fmt.Errorf("it needs a secret, which is in no file: create it by hand, and apply again")
+		if member := secretOf(all); member != "" {
+			details, _ := all["ProviderDetails"].(settings)
+			all = merged(all, settings{"ProviderDetails": merged(details, settings{member: given[name]})})
 		}
 		return made(ctx, api.CreateIdentityProvider, all, here)
 	}

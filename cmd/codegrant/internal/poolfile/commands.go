@@ -116,14 +116,26 @@ type Diff struct {
 	JSON          bool   `name:"json" help:"Print JSON."`
 }
 
-// Run prints the differences.
+// Run prints the differences. The statuses are those of diff: 0 for none, 1 for some, 2 for
+// trouble.
 func (c Diff) Run(ctx context.Context, out *terminal.Streams) error {
+	n, err := c.compare(ctx, out)
+	switch {
+	case err != nil:
+		return terminal.Exit(2, err)
+	case n > 0:
+		return terminal.Exit(1, fmt.Errorf("%s", terminal.Plural(n, "difference")))
+	}
+	return nil
+}
+
+func (c Diff) compare(ctx context.Context, out *terminal.Streams) (int, error) {
 	if (c.File == "") == (c.Other == "") {
-		return errors.New("say what to compare the pool with: --file or --other")
+		return 0, errors.New("say what to compare the pool with: --file or --other")
 	}
 	_, have, err := c.read(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	var want *File
 	if c.File != "" {
@@ -132,13 +144,10 @@ func (c Diff) Run(ctx context.Context, out *terminal.Streams) error {
 		_, want, err = at{c.Other, c.OtherEndpoint, cmp.Or(c.OtherProfile, c.Profile)}.read(ctx)
 	}
 	if err != nil {
-		return err
+		return 0, err
 	}
 	differences := Compare(have, want)
-	if err := tell(out, differences, c.JSON); err != nil || len(differences) == 0 {
-		return err
-	}
-	return terminal.Exit(1, fmt.Errorf("%s", terminal.Plural(len(differences), "difference")))
+	return len(differences), tell(out, differences, c.JSON)
 }
 
 func tell(out *terminal.Streams, differences []Difference, asJSON bool) error {
@@ -157,9 +166,10 @@ func tell(out *terminal.Streams, differences []Difference, asJSON bool) error {
 // Apply is codegrant pool apply.
 type Apply struct {
 	at
-	File string `required:"" type:"path" placeholder:"FILE" help:"File of codegrant pool export."`
-	Yes  bool   `env:"-" help:"Do it. Without it, the command prints the plan."`
-	JSON bool   `name:"json" help:"Print JSON."`
+	File    string `required:"" type:"path" placeholder:"FILE" help:"File of codegrant pool export."`
+	Secrets string `type:"path" placeholder:"FILE" help:"YAML file with the secrets of identity providers that the pool lacks, by their names. A secret can also be in CODEGRANT_PROVIDER_SECRET_ and the name in capitals."`
+	Yes     bool   `env:"-" help:"Do it. Without it, the command prints the plan."`
+	JSON    bool   `name:"json" help:"Print JSON."`
 }
 
 // Run changes the pool, or says what that would be.
@@ -177,13 +187,29 @@ func (c Apply) Run(ctx context.Context, out *terminal.Streams) error {
 	if err := tell(out, differences, c.JSON); err != nil {
 		return err
 	}
-	changes := 0
+	changes, fixed := 0, 0
 	for _, d := range differences {
-		if d.Kept == "" {
+		switch d.Kept {
+		case "":
 			changes++
+		case onlyThere:
+		default:
+			fixed++
 		}
 	}
+	if fixed > 0 {
+		fmt.Fprintf(out.Stderr, "%s cannot be changed and will stay. Create another pool if you need them.\n", terminal.Plural(fixed, "setting"))
+	}
+	secrets, missing, err := secretsFor(c.Secrets, have, want)
+	if err != nil {
+		return err
+	}
+	for _, name := range missing {
+		fmt.Fprintf(out.Stderr, "identity provider %s: it needs a secret: set %s, or add it to the file of --secrets\n", terminal.Printable(name), secretVariable(name))
+	}
 	switch {
+	case len(missing) > 0 && c.Yes:
+		return terminal.Exit(1, fmt.Errorf("%s missing; nothing is done", terminal.Plural(len(missing), "secret")))
 	case changes == 0:
 		fmt.Fprintln(out.Stderr, "There is nothing to change.")
 		return nil
@@ -191,7 +217,7 @@ func (c Apply) Run(ctx context.Context, out *terminal.Streams) error {
 		fmt.Fprintln(out.Stderr, "Nothing is done yet: add --yes.")
 		return nil
 	}
-	if err := apply(ctx, api, c.PoolID, have, want, differences); err != nil {
+	if err := apply(ctx, api, c.PoolID, have, want, differences, secrets); err != nil {
 		return fmt.Errorf("%w; run the command again, and it continues", err)
 	}
 	// The pool has the last word.

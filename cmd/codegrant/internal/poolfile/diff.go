@@ -28,13 +28,22 @@ func (d Difference) String() string {
 		where += ": " + d.Field
 	}
 	if d.Kept == unsaid {
-		return fmt.Sprintf("%s: %s (only the pool has it: %s)", where, words(d.Have), unsaid)
+		return fmt.Sprintf("%s: %s (only the pool has it: %s)", where, short(d.Have), unsaid)
 	}
-	text := fmt.Sprintf("%s: %s -> %s", where, words(d.Have), words(d.Want))
+	text := fmt.Sprintf("%s: %s -> %s", where, short(d.Have), short(d.Want))
 	if d.Kept != "" {
 		text += " (not changed: " + d.Kept + ")"
 	}
 	return text
+}
+
+// short leaves room on the line for what follows.
+func short(v any) string {
+	text := []rune(words(v))
+	if len(text) <= 80 {
+		return string(text)
+	}
+	return string(text[:80]) + "…"
 }
 
 func words(v any) string {

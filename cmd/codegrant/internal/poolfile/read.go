@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 )
 
 // settings are those of one thing, by the names of the API.
@@ -81,38 +83,85 @@ func empty(v any) bool {
 // read asks a pool for everything.
 func read(ctx context.Context, api *cip.Client, id string) (*File, error) {
 	f := &File{Clients: make(map[string]settings), Servers: make(map[string]settings), Providers: make(map[string]settings), Groups: make(map[string]settings)}
-	pool, err := api.DescribeUserPool(ctx, &cip.DescribeUserPoolInput{UserPoolId: &id})
-	if err != nil {
-		return nil, fmt.Errorf("read the pool: %w", err)
-	}
-	if f.Pool, err = plain(pool.UserPool, "Arn", "CreationDate", "CustomDomain", "Domain", "EstimatedNumberOfUsers", "Id", "LastModifiedDate", "Status", "SmsConfigurationFailure", "EmailConfigurationFailure"); err != nil {
-		return nil, err
-	}
-	if admin, ok := f.Pool["AdminCreateUserConfig"].(settings); ok {
-		delete(admin, "UnusedAccountValidityDays") // a name of before for TemporaryPasswordValidityDays, which it refuses beside it
-	}
-	mfa, err := api.GetUserPoolMfaConfig(ctx, &cip.GetUserPoolMfaConfigInput{UserPoolId: &id})
-	if err != nil {
-		return nil, fmt.Errorf("read the settings of second factors: %w", err)
-	}
-	if f.MFA, err = plain(mfa); err != nil {
-		return nil, err
-	}
-	if name := aws.ToString(pool.UserPool.Domain); name != "" {
-		domain, err := api.DescribeUserPoolDomain(ctx, &cip.DescribeUserPoolDomainInput{Domain: &name})
-		if err != nil {
-			return nil, fmt.Errorf("read the domain: %w", err)
-		}
-		if f.Domain, err = plain(domain.DomainDescription, "AWSAccountId", "CloudFrontDistribution", "S3Bucket", "Status", "UserPoolId", "Version"); err != nil {
-			return nil, err
-		}
-	}
-	for _, part := range []func(context.Context, *cip.Client, string) error{f.readClients, f.readServers, f.readProviders, f.readGroups} {
+	for _, part := range []func(context.Context, *cip.Client, string) error{f.readPool, f.readMFA, f.readDomain, f.readClients, f.readServers, f.readProviders, f.readGroups} {
 		if err := part(ctx, api, id); err != nil {
 			return nil, err
 		}
 	}
 	return f, nil
+}
+
+// readAgain asks a pool for one thing, as it is now.
+func readAgain(ctx context.Context, api *cip.Client, id, what, name string) (settings, error) {
+	f := &File{Clients: make(map[string]settings), Servers: make(map[string]settings), Providers: make(map[string]settings), Groups: make(map[string]settings)}
+	var err error
+	switch what {
+	case "pool":
+		err = f.readPool(ctx, api, id)
+	case "mfa":
+		err = f.readMFA(ctx, api, id)
+	case "domain":
+		err = f.readDomain(ctx, api, id)
+	case "resource server":
+		err = f.readServers(ctx, api, id)
+	case "group":
+		err = f.readGroups(ctx, api, id)
+	case "identity provider":
+		if err = f.readProvider(ctx, api, id, name); isMissing(err) {
+			err = nil
+		}
+	case "client":
+		var ids map[string]string
+		if ids, err = clientIDs(ctx, api, id); err == nil && ids[name] != "" {
+			err = f.readClient(ctx, api, id, ids[name])
+		}
+	}
+	return f.thing(what, name), err
+}
+
+func isMissing(err error) bool {
+	var missing *types.ResourceNotFoundException
+	return errors.As(err, &missing)
+}
+
+func (f *File) readPool(ctx context.Context, api *cip.Client, id string) error {
+	pool, err := api.DescribeUserPool(ctx, &cip.DescribeUserPoolInput{UserPoolId: &id})
+	if err != nil {
+		return fmt.Errorf("read the pool: %w", err)
+	}
+	if f.Pool, err = plain(pool.UserPool, "Arn", "CreationDate", "CustomDomain", "Domain", "EstimatedNumberOfUsers", "Id", "LastModifiedDate", "Status", "SmsConfigurationFailure", "EmailConfigurationFailure"); err != nil {
+		return err
+	}
+	if admin, ok := f.Pool["AdminCreateUserConfig"].(settings); ok {
+		delete(admin, "UnusedAccountValidityDays") // a name of before for TemporaryPasswordValidityDays, which it refuses beside it
+	}
+	return nil
+}
+
+func (f *File) readMFA(ctx context.Context, api *cip.Client, id string) error {
+	mfa, err := api.GetUserPoolMfaConfig(ctx, &cip.GetUserPoolMfaConfigInput{UserPoolId: &id})
+	if err != nil {
+		return fmt.Errorf("read the settings of second factors: %w", err)
+	}
+	f.MFA, err = plain(mfa)
+	return err
+}
+
+func (f *File) readDomain(ctx context.Context, api *cip.Client, id string) error {
+	pool, err := api.DescribeUserPool(ctx, &cip.DescribeUserPoolInput{UserPoolId: &id})
+	if err != nil {
+		return fmt.Errorf("read the pool: %w", err)
+	}
+	name := aws.ToString(pool.UserPool.Domain)
+	if name == "" {
+		return nil
+	}
+	domain, err := api.DescribeUserPoolDomain(ctx, &cip.DescribeUserPoolDomainInput{Domain: &name})
+	if err != nil {
+		return fmt.Errorf("read the domain: %w", err)
+	}
+	f.Domain, err = plain(domain.DomainDescription, "AWSAccountId", "CloudFrontDistribution", "S3Bucket", "Status", "UserPoolId", "Version")
+	return err
 }
 
 func (f *File) readClients(ctx context.Context, api *cip.Client, id string) error {
@@ -122,21 +171,28 @@ func (f *File) readClients(ctx context.Context, api *cip.Client, id string) erro
 			return fmt.Errorf("list app clients: %w", err)
 		}
 		for _, listed := range page.UserPoolClients {
-			out, err := api.DescribeUserPoolClient(ctx, &cip.DescribeUserPoolClientInput{UserPoolId: &id, ClientId: listed.ClientId})
-			if err != nil {
-				return fmt.Errorf("read app client %s: %w", aws.ToString(listed.ClientId), err)
-			}
-			name := aws.ToString(out.UserPoolClient.ClientName)
-			if _, twice := f.Clients[name]; twice {
-				return fmt.Errorf("two app clients have the name %q: give them different names first", name)
-			}
-			if f.Clients[name], err = plain(out.UserPoolClient, "ClientId", "ClientName", "ClientSecret", "CreationDate", "LastModifiedDate", "UserPoolId"); err != nil {
+			if err := f.readClient(ctx, api, id, aws.ToString(listed.ClientId)); err != nil {
 				return err
 			}
-			if aws.ToString(out.UserPoolClient.ClientSecret) != "" {
-				f.Clients[name]["GenerateSecret"] = true
-			}
 		}
+	}
+	return nil
+}
+
+func (f *File) readClient(ctx context.Context, api *cip.Client, id, client string) error {
+	out, err := api.DescribeUserPoolClient(ctx, &cip.DescribeUserPoolClientInput{UserPoolId: &id, ClientId: &client})
+	if err != nil {
+		return fmt.Errorf("read app client %s: %w", client, err)
+	}
+	name := aws.ToString(out.UserPoolClient.ClientName)
+	if _, twice := f.Clients[name]; twice {
+		return fmt.Errorf("two app clients have the name %q: give them different names first", name)
+	}
+	if f.Clients[name], err = plain(out.UserPoolClient, "ClientId", "ClientName", "ClientSecret", "CreationDate", "LastModifiedDate", "UserPoolId"); err != nil {
+		return err
+	}
+	if aws.ToString(out.UserPoolClient.ClientSecret) != "" {
+		f.Clients[name]["GenerateSecret"] = true
 	}
 	return nil
 }
@@ -163,20 +219,24 @@ func (f *File) readProviders(ctx context.Context, api *cip.Client, id string) er
 			return fmt.Errorf("list identity providers: %w", err)
 		}
 		for _, listed := range page.Providers {
-			name := aws.ToString(listed.ProviderName)
-			out, err := api.DescribeIdentityProvider(ctx, &cip.DescribeIdentityProviderInput{UserPoolId: &id, ProviderName: &name})
-			if err != nil {
-				return fmt.Errorf("read identity provider %s: %w", name, err)
-			}
-			for _, secret := range secrets {
-				delete(out.IdentityProvider.ProviderDetails, secret)
-			}
-			if f.Providers[name], err = plain(out.IdentityProvider, "CreationDate", "LastModifiedDate", "ProviderName", "UserPoolId"); err != nil {
+			if err := f.readProvider(ctx, api, id, aws.ToString(listed.ProviderName)); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+func (f *File) readProvider(ctx context.Context, api *cip.Client, id, name string) error {
+	out, err := api.DescribeIdentityProvider(ctx, &cip.DescribeIdentityProviderInput{UserPoolId: &id, ProviderName: &name})
+	if err != nil {
+		return fmt.Errorf("read identity provider %s: %w", name, err)
+	}
+	for _, secret := range secrets {
+		delete(out.IdentityProvider.ProviderDetails, secret)
+	}
+	f.Providers[name], err = plain(out.IdentityProvider, "CreationDate", "LastModifiedDate", "ProviderName", "UserPoolId")
+	return err
 }
 
 func (f *File) readGroups(ctx context.Context, api *cip.Client, id string) error {
