@@ -48,7 +48,7 @@ func secretsFor(path string, have, want *File) (found providerSecrets, missing [
 			return nil, nil, err
 		}
 		if err := yaml.Unmarshal(content, &found); err != nil {
-			return nil, nil, fmt.Errorf("%s: it is no list of providers and their secrets, such as Google: secret", path)
+			return nil, nil, fmt.Errorf("%s: write providers and their secrets, such as Google: secret", path)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(want.Providers)) {
