@@ -59,6 +59,9 @@ func (o *own) endAll(ctx context.Context, subject, username, by string, told boo
 	}
 	told = told || o.tellPoolOf(ctx, subject, username)
 	for _, i := range identities {
+		if i.Subject != subject {
+			o.audit(ctx, slog.LevelInfo, "sessions ended", slog.String("sub", i.Subject), slog.String("issuer", i.Issuer), slog.String("reason", "the person was signed out everywhere, by another identity"))
+		}
 		if i.Subject != subject && !i.Gone {
 			told = i.Issuer == o.endpoints.Issuer && o.tellPoolOf(ctx, i.Subject, cmp.Or(i.Username, i.Subject)) && told
 		}

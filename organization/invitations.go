@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/replica"
 )
 
 // Invitation waits to be accepted.
@@ -49,7 +50,8 @@ func lower(text string) string {
 
 // Invite invites an address in a role, and returns the token. Send the token only to that
 // address: the table has just a hash of it. If the address was invited before, the earlier
-// token is no longer valid, and the time begins again.
+// token is no longer valid, and the time begins again. The error is [ErrMember] if the user pool
+// has verified that the address is a member's.
 func (s *Store) Invite(ctx context.Context, organization, email, role, by string) (i Invitation, token string, err error) {
 	if email, err = addressed(email); err != nil {
 		return i, "", err
@@ -105,6 +107,9 @@ func (s *Store) Resend(ctx context.Context, organization, id, by string) (i Invi
 
 // put writes an invitation with a new token.
 func (s *Store) put(ctx context.Context, tx *sql.Tx, i *Invitation, o Organization) (token string, err error) {
+	if err := s.isNew(ctx, tx, i.Organization, i.Email); err != nil {
+		return "", err
+	}
 	if err := s.maySend(ctx, tx, i.Organization, i.Email); err != nil {
 		return "", err
 	}
@@ -120,6 +125,31 @@ func (s *Store) put(ctx context.Context, tx *sql.Tx, i *Invitation, o Organizati
 		return "", err
 	}
 	return token, s.tell(ctx, tx, Change{Kind: InvitationCreated, Organization: o, Role: i.Role, Email: i.Email, Invitation: i.ID, By: i.By})
+}
+
+// isNew reports [ErrMember] where an address is a member's, by any identity of theirs that has it
+// verified. One that is not verified says nothing: anybody can enter any address.
+func (s *Store) isNew(ctx context.Context, tx *sql.Tx, organization, email string) error {
+	var with []int64
+	err := s.each(ctx, tx, func(row *sql.Rows) error {
+		var id int64
+		var has string
+		err := row.Scan(&id, &has)
+		if address, wrong := addressed(has); wrong == nil && address == email {
+			with = append(with, id)
+		}
+		return err
+	}, "SELECT id, email FROM codegrant_users WHERE search_email = ? AND email_verified AND deleted_at IS NULL", replica.SearchKey(email))
+	for _, id := range with {
+		if err != nil {
+			return err
+		}
+		var r rows
+		if r, err = s.rowsOf(ctx, tx, organization, id); err == nil && len(r.all) > 0 {
+			return ErrMember
+		}
+	}
+	return err
 }
 
 func (s *Store) roomForInvitation(ctx context.Context, tx *sql.Tx, organization string) error {

@@ -131,11 +131,11 @@ func TestAMemberKeepsTheirRole(t *testing.T) {
 	r := newRig(t)
 	acme := r.create(t, "Acme")
 	ann, annID := r.person(t, "ann")
-	r.set(t, acme, ann, "admin")
 	_, token, err := r.Invite(t.Context(), acme.ID, "ann@example.com", "member", "a test")
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.set(t, acme, ann, "admin")
 	if _, err := r.Accept(t.Context(), annID, token); err != nil || actsFor(t, r.Store, annID) != "Acme admin" {
 		t.Errorf("%v, and acts for %q", err, actsFor(t, r.Store, annID))
 	}

@@ -26,12 +26,13 @@ var (
 	ErrAddress      = errors.New("it is not an e-mail address such as name@example.com")
 	ErrInvitation   = errors.New("the invitation was used or taken back, or has expired")
 	ErrOtherAddress = errors.New("the invitation is for another e-mail address, or the user pool has not verified that of the person")
+	ErrMember       = errors.New("the address is of somebody who is a member already")
 	ErrNoUser       = errors.New("the user pool makes no user for the address")
 	ErrTooMany      = errors.New("there are too many of them")
 )
 
 // refusals are the errors that say that something is not to be done, as opposed to not known.
-var refusals = []error{ErrNotFound, ErrLastManager, ErrRole, ErrName, ErrAddress, ErrInvitation, ErrOtherAddress, ErrNoUser, ErrTooMany, ErrTooOften, errManages}
+var refusals = []error{ErrNotFound, ErrLastManager, ErrRole, ErrName, ErrAddress, ErrInvitation, ErrOtherAddress, ErrMember, ErrNoUser, ErrTooMany, ErrTooOften, errManages}
 
 // IsRefusal reports whether an error says that what was asked for is not to be done; any
 // other says that the database did not answer.

@@ -181,6 +181,8 @@ func (p *Pages) failed(v *visit, err error, show func(*visit, string)) {
 		status, why = http.StatusUnprocessableEntity, noAddress
 	case errors.Is(err, ErrLastManager):
 		why = lastManager
+	case errors.Is(err, ErrMember):
+		why = isThere
 	case errors.Is(err, ErrTooMany):
 		why = tooMany
 	case errors.Is(err, ErrTooOften):

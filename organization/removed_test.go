@@ -22,10 +22,6 @@ func TestS747_ARemovedManagerStaysOut(t *testing.T) {
 				ann, _ := r.person(t, "ann")
 				eve, eveID := r.person(t, "eve-"+name)
 				_, fayID := r.person(t, "fay-"+name)
-				for _, o := range []organization.Organization{acme, bolt} {
-					r.set(t, o, ann, "admin")
-					r.set(t, o, eve, "admin")
-				}
 				invite := func(s *organization.Store, o organization.Organization, email, by string) string {
 					t.Helper()
 					_, token, err := s.Invite(t.Context(), o.ID, email, "admin", by)
@@ -34,7 +30,11 @@ func TestS747_ARemovedManagerStaysOut(t *testing.T) {
 					}
 					return token
 				}
-				own := invite(organization.As(r.Store, eveID), acme, eveID.Email, eveID.Username)
+				own := invite(r.Store, acme, eveID.Email, "ann") // before she is a member
+				for _, o := range []organization.Organization{acme, bolt} {
+					r.set(t, o, ann, "admin")
+					r.set(t, o, eve, "admin")
+				}
 				friend := invite(organization.As(r.Store, eveID), acme, fayID.Email, eveID.Username)
 				others := invite(r.Store, acme, "gus@example.com", "ann")
 				elsewhere := invite(organization.As(r.Store, eveID), bolt, fayID.Email, eveID.Username)
@@ -68,11 +68,11 @@ func TestS747_ARemovedManagerStaysOut(t *testing.T) {
 		// A higher role takes nothing back.
 		acme := r.create(t, "Acme")
 		hal, halID := r.person(t, "hal")
-		r.set(t, acme, hal, "member")
 		_, token, err := r.Invite(t.Context(), acme.ID, halID.Email, "member", "ann")
 		if err != nil {
 			t.Fatal(err)
 		}
+		r.set(t, acme, hal, "member")
 		r.set(t, acme, hal, "admin")
 		if _, _, err := r.Invited(t.Context(), token); err != nil {
 			t.Error(err)

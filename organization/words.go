@@ -47,6 +47,7 @@ const (
 	isMember     text = "You are a member now."
 
 	lastManager text = "Nobody else manages the organization. Give somebody else that role first."
+	isThere     text = "The address is of somebody who is a member already."
 	tooMany     text = "There are too many of them."
 	notSent     text = "The invitation could not be sent. Try again later."
 	noAddress   text = "Enter an e-mail address such as name@example.com."

@@ -42,7 +42,9 @@ type Event struct {
 	// is the id of something else, or nothing. Messages about one come in order, but for refusals.
 	Issuer, Subject string
 	At              time.Time
-	Data            any // becomes JSON
+	// Data becomes JSON. In an event about something else, person is the row of the replica of a
+	// person, if it names one: [Queue.Erase] removes it with them.
+	Data any
 }
 
 // envelope is a Message with other data.

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/codegrant/codegrant/replica"
 )
 
 // Dialect names the engine behind a [sql.DB].
@@ -112,9 +114,12 @@ func (q *Queue) sql(statement string) string {
 }
 
 // Erase removes, within the transaction, every message about a person: those that wait, and
-// those that were given up. It says how many.
-func (q *Queue) Erase(ctx context.Context, tx *sql.Tx, issuer, subject string) (int64, error) {
-	result, err := tx.ExecContext(ctx, q.sql("DELETE FROM codegrant_webhooks WHERE issuer = ? AND subject = ?"), issuer, subject)
+// those that were given up. It also removes messages about something else that name the person by
+// the row of the replica: see [Event].Data. It says how many.
+func (q *Queue) Erase(ctx context.Context, tx *sql.Tx, u replica.User) (int64, error) {
+	statement := q.sql("DELETE FROM codegrant_webhooks WHERE issuer = ? AND subject = ? OR issuer = '' AND (body LIKE ? OR body LIKE ?)")
+	named := fmt.Sprintf(`%%"person":%d`, u.ID) // quotes within a text have a backslash before them
+	result, err := tx.ExecContext(ctx, statement, u.Issuer, u.Subject, named+",%", named+"}%")
 	if err != nil {
 		return 0, fmt.Errorf("remove messages about a person: %w", err)
 	}

@@ -166,6 +166,8 @@ func (s *Sessions) endHeld(ctx context.Context, held []*Held, kept cognito.Secre
 			s.revoke.beside(ctx, last.Subject, last.refreshToken())
 		}
 		if last != nil {
+			s.log.LogAttrs(ctx, slog.LevelInfo, "session replaced", slog.String("sub", last.Subject), slog.String("session", last.Key.Short()),
+				slog.String("reason", "a new sign-in in this browser took its place"))
 			ended = append(ended, last)
 		}
 	}

@@ -149,7 +149,7 @@ func (l *links) eraseWithin(ctx context.Context, tx *sql.Tx, identities []replic
 		}
 		removed["records of sign-ins, grants and tokens"] += records
 		if l.hooks {
-			messages, err := queue.Erase(ctx, tx, i.Issuer, i.Subject)
+			messages, err := queue.Erase(ctx, tx, i)
 			if err != nil {
 				return nil, err
 			}

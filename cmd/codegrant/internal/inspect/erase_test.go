@@ -128,7 +128,12 @@ pools: [{id: %q, issuer: %q, domain: %q, client_id: %q, client_secret: %q}]
 	if err != nil {
 		t.Fatal(err)
 	}
-	orgs, err := o.DB.OrganizationStore(nil, nil)
+	key, err := webhook.ParseSecret(webhook.NewSecret())
+	if err != nil {
+		t.Fatal(err)
+	}
+	hear := []webhook.Endpoint{{Name: "crm", URL: "https://crm.example.com/", Secrets: []webhook.Secret{key}, Events: []string{webhook.Organizations}}}
+	orgs, err := o.DB.OrganizationStore(nil, func() []webhook.Endpoint { return hear })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,10 +144,20 @@ pools: [{id: %q, issuer: %q, domain: %q, client_id: %q, client_secret: %q}]
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, _, err := orgs.Invite(t.Context(), acme.ID, "Alice@example.com", "member", "a test"); err != nil {
+		t.Fatal(err)
+	}
 	if err := orgs.Set(t.Context(), acme.ID, alice.ID, "admin", "a test"); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := orgs.Invite(t.Context(), acme.ID, "Alice@example.com", "member", "a test"); err != nil {
+	bob, err := o.Users.UserByUsername(t.Context(), o.Issuer, "bob")
+	if err == nil {
+		err = orgs.Set(t.Context(), acme.ID, bob.ID, "member", "a test")
+	}
+	if err == nil { // one was given up
+		_, err = o.DB.ExecContext(t.Context(), "UPDATE codegrant_webhooks SET died = 1 WHERE type = 'organization.member_added' AND body LIKE ?", fmt.Sprintf("%%\"person\":%d,%%", alice.ID))
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	run := func(want int, args ...string) (stdout, stderr string) {
@@ -179,11 +194,11 @@ pools: [{id: %q, issuer: %q, domain: %q, client_id: %q, client_secret: %q}]
 	if tables := tablesWith(t, o.DB, "alice@example.com"); len(tables) > 0 {
 		t.Errorf("her address is in %v", tables)
 	}
-	if members, err := orgs.Members(t.Context(), acme.ID, 0); err != nil || len(members) != 0 {
+	if members, err := orgs.Members(t.Context(), acme.ID, 0); err != nil || len(members) != 1 {
 		t.Errorf("members: %+v, %v", members, err)
 	}
 	var rows int
-	if err := o.DB.QueryRowContext(t.Context(), "SELECT count(*) FROM codegrant_organization_members").Scan(&rows); err != nil || rows != 0 {
+	if err := o.DB.QueryRowContext(t.Context(), "SELECT count(*) FROM codegrant_organization_members").Scan(&rows); err != nil || rows != 1 {
 		t.Errorf("%d memberships are left, %v", rows, err)
 	}
 	if _, err := source.User(t.Context(), alice.Subject); !errors.Is(err, directory.ErrNotFound) {
@@ -208,13 +223,13 @@ pools: [{id: %q, issuer: %q, domain: %q, client_id: %q, client_secret: %q}]
 			}
 		}
 	}
-	if !strings.Contains(audit, `"event":"erased"`) || !strings.Contains(out, "messages: 1") || !strings.Contains(out, "entries of the history: 2") {
+	if !strings.Contains(audit, `"event":"erased"`) || !strings.Contains(out, "messages: 2") || !strings.Contains(out, "entries of the history: 2") {
 		t.Errorf("%s%s", out, audit)
 	}
 	if out, _ := run(0, "erasures"); !strings.Contains(out, "operator ") || strings.Contains(out, "alice") {
 		t.Errorf("receipts: %s", out)
 	}
-	if out, _ := run(0, "erasures", "--json"); !strings.Contains(out, `"messages": 1`) {
+	if out, _ := run(0, "erasures", "--json"); !strings.Contains(out, `"messages": 2`) {
 		t.Errorf("receipts: %s", out)
 	}
 	if _, fault := run(1, "erase", "alice", "--at-pool", "--yes"); !strings.Contains(fault, "the replica has nobody") {

@@ -206,7 +206,7 @@ func (c usersUnlink) Run(ctx context.Context, out *terminal.Streams) error {
 		return err
 	}
 	l.audit.Info("audit", slog.String("event", "unlinked"), slog.Int64("identity", u.ID), slog.Int64("person", u.LinkedTo), slog.String("by", parts.Operator()))
-	if err := l.signOut(ctx, []replica.User{change.User}); err != nil {
+	if err := l.signOutTold(ctx, []replica.User{change.User}, "the identity is a person of its own"); err != nil {
 		return err
 	}
 	fmt.Fprintf(out.Stdout, "row %d is a person of its own\n", u.ID)
@@ -218,6 +218,8 @@ type links struct {
 	*parts.Opened
 	pools []settings.Pool
 	audit *slog.Logger
+	asked parts.Inspection
+	out   *terminal.Streams
 
 	// Known while somebody is erased: whether the database has tables of these.
 	hooks, organizations bool
@@ -243,7 +245,7 @@ func openLinks(ctx context.Context, c parts.Inspection, out *terminal.Streams) (
 		return nil, err
 	}
 	o.Issuer = pool.Issuer
-	return &links{Opened: o, pools: s.Pools, audit: slog.New(slog.NewJSONHandler(out.Stderr, nil))}, nil
+	return &links{Opened: o, pools: s.Pools, asked: c, out: out, audit: slog.New(slog.NewJSONHandler(out.Stderr, nil))}, nil
 }
 
 func (l *links) issuers() (all []string) {
@@ -267,7 +269,23 @@ func (l *links) merge(ctx context.Context, from, into int64) error {
 		return err
 	}
 	l.audit.Info("audit", slog.String("event", "merged"), slog.Int64("from", from), slog.Int64("into", into), slog.String("by", parts.Operator()))
-	return l.signOut(ctx, identities)
+	return l.signOutTold(ctx, identities, "the person is another one now: two were merged")
+}
+
+// signOutTold is signOut, and receivers of webhooks hear of it. Nobody hears the names of somebody
+// who is erased.
+func (l *links) signOutTold(ctx context.Context, identities []replica.User, why string) error {
+	if l.Sessions == nil {
+		return nil
+	}
+	err := l.signOut(ctx, identities)
+	tellOfEnds(l.out, l.asked, l.Opened, func(e *parts.Ends) (err error) {
+		for _, u := range identities {
+			err = errors.Join(err, e.All(ctx, "", u.Issuer, u.Subject, why))
+		}
+		return err
+	})
+	return err
 }
 
 // signOut ends the sessions of identities, at every app client of their pools.

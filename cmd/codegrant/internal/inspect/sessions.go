@@ -151,6 +151,9 @@ func (c sessionsEnd) Run(ctx context.Context, out *terminal.Streams) error {
 		}
 		audit.InfoContext(ctx, "session ended", "sub", record.Subject, "session", c.ID, "reason", by)
 		fmt.Fprintln(out.Stdout, "ended 1 session")
+		tellOfEnds(out, c.Inspection, o, func(e *parts.Ends) error {
+			return e.One(ctx, record.Pool, o.IssuerOf(record.Pool), record.Subject, c.ID[:min(len(c.ID), 12)], by)
+		})
 		return nil
 	}
 	identities, err := o.Identities(ctx, c.User)
@@ -176,6 +179,12 @@ func (c sessionsEnd) endAll(ctx context.Context, out *terminal.Streams, o *parts
 		}
 		ended, faults = ended+n, append(faults, err, markErr)
 	}
+	tellOfEnds(out, c.Inspection, o, func(e *parts.Ends) (err error) {
+		for _, u := range identities {
+			err = errors.Join(err, e.All(ctx, "", u.Issuer, u.Subject, by))
+		}
+		return err
+	})
 	if err := errors.Join(faults...); err != nil {
 		return err
 	}
@@ -199,6 +208,18 @@ func (c sessionsEnd) endAll(ctx context.Context, out *terminal.Streams, o *parts
 	}
 	fmt.Fprintln(out.Stdout, "not done: the sign-in pages may still know the person; the next sign-in here asks again (prompt=login)")
 	return nil
+}
+
+// tellOfEnds has the receivers of webhooks hear of sessions that have ended. They have, whatever
+// becomes of it.
+func tellOfEnds(out *terminal.Streams, c parts.Inspection, o *parts.Opened, tell func(*parts.Ends) error) {
+	ends, err := c.Ends(o)
+	if err == nil {
+		err = tell(ends)
+	}
+	if err != nil {
+		fmt.Fprintf(out.Stderr, "not done: the receivers of webhooks hear nothing of it: %s\n", terminal.Printable(err.Error()))
+	}
 }
 
 // ofWhom names an identity where there are several.

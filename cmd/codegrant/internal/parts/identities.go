@@ -59,6 +59,16 @@ func (o *Opened) Binds(bound string) bool {
 	return false
 }
 
+// IssuerOf is the issuer of sessions that are bound to this.
+func (o *Opened) IssuerOf(bound string) string {
+	for issuer, others := range o.Others {
+		if slices.Contains(others, bound) {
+			return issuer
+		}
+	}
+	return o.Issuer
+}
+
 // Identities returns every identity of the person whom a name stands for, the one that is
 // named first. Whom no replica knows is named by their sub.
 func (o *Opened) Identities(ctx context.Context, who string) ([]replica.User, error) {

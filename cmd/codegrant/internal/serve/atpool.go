@@ -142,7 +142,7 @@ func (a *atPool) syncer(ctx context.Context) (*directory.Sync, error) {
 	}
 	config := directory.Config{Source: a.source, Issuer: a.pool.Issuer, Replica: st.users, Journal: st.journal, Marks: st.marks, Logger: a.g.process.log}
 	if st.sessions != nil {
-		config.Sessions = st.sessions
+		config.Sessions = parts.NewEnds(st.queue, a.g.Settings).Synced(st.sessions, a.pool.Issuer, a.g.process.log)
 		for i := range a.g.Pools { // whatever app client they signed in at
 			if a.g.Pools[i].Issuer != a.pool.Issuer {
 				continue

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/ops"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/webhook"
 )
 
@@ -53,23 +54,13 @@ const (
 	atOnceTold  = 100              // events in one transaction
 )
 
-// heard is what a message says of a session or a refusal.
-type heard struct {
-	Pool      string `json:"pool"`
-	Issuer    string `json:"issuer"`
-	Subject   string `json:"sub,omitempty"`
-	Session   string `json:"session,omitempty"` // a part of a hash, as the log has it
-	Reason    string `json:"reason,omitempty"`
-	Method    string `json:"method,omitempty"`
-	Path      string `json:"path,omitempty"`
-	Reference string `json:"reference,omitempty"` // that the person sees
-}
-
 // toldOf are the lines of a pool's log that become messages.
 var toldOf = map[string][2]string{ // kind, type
 	"signed in":             {webhook.Sessions, webhook.TypeSessionStarted},
 	"signed out":            {webhook.Sessions, webhook.TypeSessionEnded},
 	"session ended":         {webhook.Sessions, webhook.TypeSessionEnded},
+	"session replaced":      {webhook.Sessions, webhook.TypeSessionEnded},
+	"sessions ended":        {webhook.Sessions, webhook.TypeSignedOutEverywhere},
 	"signed out everywhere": {webhook.Sessions, webhook.TypeSignedOutEverywhere},
 	"sign-in refused":       {webhook.Refusals, webhook.TypeSignInRefused},
 	"request refused":       {webhook.Refusals, webhook.TypeRequestRefused},
@@ -81,12 +72,14 @@ func (h *hooks) hear(r slog.Record, pool, issuer string) {
 	if !ok || !h.wanted.Load() {
 		return
 	}
-	what := heard{Pool: pool, Issuer: issuer}
+	what := parts.Happened{Pool: pool, Issuer: issuer}
 	r.Attrs(func(a slog.Attr) bool {
 		value := clip(a.Value.String(), 300)
 		switch a.Key {
 		case "sub":
 			what.Subject = value
+		case "issuer": // of another identity of the person
+			what.Issuer = value
 		case "session":
 			what.Session = value
 		case "reason":
@@ -105,11 +98,11 @@ func (h *hooks) hear(r slog.Record, pool, issuer string) {
 	}
 	event := webhook.Event{ID: rand.Text(), Kind: told[0], Type: told[1], Subject: inColumn(what.Subject), At: r.Time, Data: what}
 	if what.Subject != "" {
-		event.Issuer = issuer
+		event.Issuer = what.Issuer
 	}
 	// A session begins once and ends once, also if two processes see it.
 	if what.Session != "" && told[0] == webhook.Sessions {
-		event.ID = strings.Join([]string{told[1], issuer, what.Subject, what.Session}, "\x00")
+		event.ID = what.ID(told[1])
 	}
 	to := ofSessions
 	switch {

@@ -166,7 +166,7 @@ func TestS728_RefusalsAreBounded(t *testing.T) {
 	if first := all[0]; first.Type != "session.started" || first.Issuer != "issuer" || first.Subject != "a" {
 		t.Errorf("%+v", first)
 	}
-	if what := all[len(all)-1].Data.(heard); len(what.Reason) > 310 {
+	if what := all[len(all)-1].Data.(parts.Happened); len(what.Reason) > 310 {
 		t.Errorf("a reason of %d bytes", len(what.Reason))
 	}
 	if sub := all[1].Subject; len(sub) > 255 || !utf8.ValidString(sub) || sub == "" {
@@ -203,7 +203,7 @@ func TestS786_EventsOfAnOutage(t *testing.T) {
 	}
 	ids, next := make(map[string]string), 0
 	for _, e := range q.all {
-		session := e.Data.(heard).Session
+		session := e.Data.(parts.Happened).Session
 		if was, again := ids[session]; again {
 			if was != e.ID {
 				t.Fatalf("session %s has the ids %q and %q", session, was, e.ID)

@@ -183,7 +183,11 @@ func (s *syncing) add(ctx context.Context, pool settings.Pool, journal directory
 	}
 	configuration := directory.Config{Source: source, Issuer: pool.Issuer, Replica: s.Users, Journal: journal, Recoveries: recoveries, Marks: s.Marks, MaxShare: s.MaxShare, BySubject: s.BySubject, Logger: log}
 	if s.Sessions != nil {
-		configuration.Sessions, configuration.SessionPools = s.Sessions, bound
+		ends, err := s.Ends(s.settings)
+		if err != nil {
+			return err
+		}
+		configuration.Sessions, configuration.SessionPools = ends.Synced(s.Sessions, pool.Issuer, log), bound
 	}
 	sync, err := directory.New(configuration)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/codegranttest"
 	"github.com/codegrant/codegrant/session"
+	"github.com/codegrant/codegrant/webhook"
 )
 
 // TestSync follows people from the pool into the replica, and out of their sessions.
@@ -25,6 +26,7 @@ keys: ["hxXwLHjJ2Xl4yjKb1o0pQ0b3Kc9yq6C3i8nV5tZr7sE="]
 sessions: database
 database: sqlite:%s
 replica: {outbox: true}
+webhooks: {crm: {url: "https://crm.example.com/", secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw, events: [sessions]}}
 pools: [{code_grant_url: %s/oauth2/token, jwks_url: %s/.well-known/jwks.json, client_id: %s, client_secret: %s}]
 `, file, pool.URL, client.Issuer, client.ID, client.Secret), 0o600); err != nil {
 		t.Fatal(err)
@@ -93,6 +95,11 @@ pools: [{code_grant_url: %s/oauth2/token, jwks_url: %s/.well-known/jwks.json, cl
 	}
 	if got := sync("--full"); !strings.Contains(got, "1 changed (1 disabled, 1 regrouped)") || !strings.Contains(got, "1 session ended") {
 		t.Errorf("after a change: %s", got)
+	}
+	// S-787: others hear that the sessions have ended.
+	var told, about string
+	if err := o.DB.QueryRowContext(t.Context(), "SELECT type, subject FROM codegrant_webhooks").Scan(&told, &about); err != nil || told != webhook.TypeSignedOutEverywhere || about != alice.Subject {
+		t.Errorf("told %s of %s, %v", told, about, err)
 	}
 	if stdout, _, _ := say(t, "users", "show", "alice", "--config", configuration); !strings.Contains(stdout, "disabled") || strings.Contains(stdout, "admins") {
 		t.Errorf("alice: %s", stdout)
