@@ -127,7 +127,7 @@ func (s toldSessions) DeleteBySubject(ctx context.Context, pool, subject string)
 	n, err := s.Sessions.DeleteBySubject(ctx, pool, subject)
 	if n > 0 {
 		if err := s.ends.All(ctx, pool, s.issuer, subject, "the pool no longer lets the person sign in"); err != nil {
-			s.log.Warn("webhooks not told of sessions", slog.String("subject", subject), slog.Int("sessions", n), slog.Any("error", err))
+			s.log.Warn("receivers of webhooks not notified of sessions", slog.String("subject", subject), slog.Int("sessions", n), slog.Any("error", err))
 		}
 	}
 	return n, err
