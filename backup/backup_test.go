@@ -73,6 +73,7 @@ var leftOut = map[string]string{
 	"codegrant_passes.":              "about a pass under way",
 	"codegrant_pass_members.":        "about a pass under way",
 	"codegrant_webhooks.":            "messages that wait, about how people were",
+	"codegrant_webhooks_once.":       "messages that were told once, for a while",
 	"codegrant_sessions.":            "sessions end, and people sign in again",
 	"codegrant_session_ends.":        "sessions end",
 	"codegrant_session_migrations.":  "of the program",

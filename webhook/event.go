@@ -16,11 +16,12 @@ const (
 	Organizations = "organizations" // see package organization
 	Sessions      = "sessions"
 	Refusals      = "refusals"
+	Moves         = "moves" // of people to another pool
 )
 
-var kinds = []string{People, Organizations, Sessions, Refusals}
+var kinds = []string{People, Organizations, Sessions, Refusals, Moves}
 
-// The types of messages about sessions and refusals. Those of organizations are the kinds of
+// The types of messages about sessions, refusals and moves. Those of organizations are the kinds of
 // changes of package organization.
 const (
 	TypeSessionStarted      = "session.started"
@@ -28,6 +29,7 @@ const (
 	TypeSignedOutEverywhere = "session.signed_out_everywhere"
 	TypeSignInRefused       = "refusal.sign_in"
 	TypeRequestRefused      = "refusal.request" // of a person who is signed in
+	TypeMoveReminder        = "move.reminder"   // of a person who has not arrived in the new pool yet
 )
 
 // Event is what happened to something else than a person of the replica.

@@ -25,7 +25,7 @@ const (
 
 // Queue is the table codegrant_webhooks in the database of the replica. It has the messages
 // that wait and those that were given up. Make one with [NewQueue]. Any number of processes
-// may use it at once.
+// may use it at once. Beside it, codegrant_webhooks_once remembers what [Queue.PostOnce] has posted.
 type Queue struct {
 	db *sql.DB
 	queueSQL
@@ -33,8 +33,9 @@ type Queue struct {
 
 // queueSQL is what is different between the engines. Times are milliseconds since 1970.
 type queueSQL struct {
-	numbered bool // placeholders are $1, $2 …
-	tables   []string
+	numbered   bool // placeholders are $1, $2 …
+	tables     []string
+	insertOnce string // an id that may be there
 }
 
 const queueColumns = `(
@@ -80,6 +81,11 @@ func NewQueue(db *sql.DB, dialect Dialect) (*Queue, error) {
 	engine, ok := queues[dialect]
 	if db == nil || !ok {
 		return nil, errors.New("configure the table of webhooks: it needs a database, and SQLite, PostgreSQL or MySQL as its dialect")
+	}
+	engine.tables = append(slices.Clone(engine.tables), onceTables[dialect])
+	engine.insertOnce = "INSERT INTO codegrant_webhooks_once (id, kept_until) VALUES (?, ?) ON CONFLICT (id) DO NOTHING"
+	if dialect == MySQL {
+		engine.insertOnce = "INSERT IGNORE INTO codegrant_webhooks_once (id, kept_until) VALUES (?, ?)"
 	}
 	return &Queue{db, engine}, nil
 }

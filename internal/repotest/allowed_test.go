@@ -532,6 +532,8 @@ var allowed = map[string]map[string]string{
 		"internal/settings":                "the pools of a configuration",
 		"move":                             "does it",
 		"github.com/aws/aws-sdk-go-v2":     "the API of Cognito",
+		"replica":                          "who is reminded",
+		"webhook":                          "how the application hears of them",
 	},
 	"cmd/codegrant/internal/rehearsal": {
 		"cognito":                      "the secret of an app client",

@@ -139,7 +139,7 @@ type webhookTo struct {
 	URL            string   `yaml:"url" help:"URL for the messages, such as https://crm.example.com/hooks. http:// works only for this machine. Required."`
 	Secret         string   `yaml:"secret" help:"Secret that signs the messages: whsec_ and 24 to 64 bytes in base64, as codegrant webhooks secret prints it. You can set several, separated by spaces, while you replace one. Better: secret_file, or ${NAME}."`
 	SecretFile     string   `yaml:"secret_file" help:"File with the secrets, one per line."`
-	Events         []string `yaml:"events" help:"Changes that it gets: created, adopted, updated, enabled, disabled, deleted, restored, groups, signed_in, merged, unlinked, erased, or people for all of these; and organizations, sessions, refusals. Defaults to people."`
+	Events         []string `yaml:"events" help:"Changes that it gets: created, adopted, updated, enabled, disabled, deleted, restored, groups, signed_in, merged, unlinked, erased, or people for all of these; and organizations, sessions, refusals, moves. Defaults to people."`
 	PrivateNetwork bool     `yaml:"private_network" help:"Allows an address in a private network. Defaults to false."`
 }
 

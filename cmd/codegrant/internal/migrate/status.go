@@ -26,7 +26,7 @@ var unversioned = []struct {
 	tables []string
 }{
 	{"passes of the sync", []string{"codegrant_passes", "codegrant_pass_members"}},
-	{"webhooks", []string{"codegrant_webhooks"}},
+	{"webhooks", []string{"codegrant_webhooks", "codegrant_webhooks_once"}},
 }
 
 // look says which versions there are, and what would be done.

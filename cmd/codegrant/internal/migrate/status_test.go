@@ -43,7 +43,7 @@ func TestStatusAndDryRun(t *testing.T) {
 	if stdout, stderr, status := say(t, "migrate", "--status", "--database", url); status != 0 || strings.Count(stdout, "up to date") != 5 {
 		t.Errorf("after: %d %s %s", status, stdout, stderr)
 	}
-	for table, name := range map[string]string{"codegrant_webhooks": "webhooks", "codegrant_pass_members": "passes of the sync"} {
+	for table, name := range map[string]string{"codegrant_webhooks": "webhooks", "codegrant_webhooks_once": "webhooks", "codegrant_pass_members": "passes of the sync"} {
 		if _, err := db.Exec("ALTER TABLE " + table + " RENAME TO away"); err != nil {
 			t.Fatal(err)
 		}

@@ -20,7 +20,7 @@ var (
 		"codegrant_confirmations", "codegrant_memberships", "codegrant_stated", "codegrant_history", "codegrant_groups", "codegrant_users",
 		"codegrant_group_history", "codegrant_history_start", "codegrant_erasures",
 		"codegrant_organization_sent", "codegrant_organization_schema", "codegrant_organization_invitations", "codegrant_organization_choices", "codegrant_organization_members", "codegrant_organizations",
-		"codegrant_outbox", "codegrant_webhooks", "codegrant_replica_schema", "codegrant_replica_migrations",
+		"codegrant_outbox", "codegrant_webhooks", "codegrant_webhooks_once", "codegrant_replica_schema", "codegrant_replica_migrations",
 		"codegrant_cupboard", "codegrant_sessions", "codegrant_session_ends", "codegrant_session_migrations",
 		"codegrant_pass_members", "codegrant_passes",
 	}

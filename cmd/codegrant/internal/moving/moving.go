@@ -27,6 +27,7 @@ type Command struct {
 	Rehearse rehearse `cmd:"" help:"Do the move between two local pools, with stand-ins for the people, and show who would arrive. Writes to neither pool."`
 	Groups   groups   `cmd:"" help:"Create the groups of the old pool in the new one."`
 	Report   report   `cmd:"" help:"Show who has arrived in the new pool, and who has not."`
+	Remind   remind   `cmd:"" help:"Tell your application, by webhooks, of the people who have not arrived, once per person and date."`
 	Drain    drain    `cmd:"" help:"End the move: create the people in the new pool who have not arrived."`
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -18,8 +19,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/commandtest"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
+	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/localpool"
 	"github.com/codegrant/codegrant/move"
+	"github.com/codegrant/codegrant/webhook"
 )
 
 // TestMove walks through the commands as docs/move.md does.
@@ -107,6 +111,7 @@ pools:
 	has(say(0, "groups", "--yes"), "created: none", "there already: editors")
 	has(say(0, "report", "--waiting"), "alice\t", "not arrived        1")
 	has(say(0, "report", "--waiting", "--json"), `"username": "alice"`, `"not_arrived"`)
+	reminds(t, config, text, say, has)
 	has(say(0, "drain"), "1 user would be created (add --yes)")
 	has(say(0, "drain", "--yes"), "created              1", "failed               0")
 	has(say(0, "report"), "arrived            1", "not arrived        0")
@@ -116,4 +121,52 @@ pools:
 		t.Fatal(err)
 	}
 	has(say(1, "plan"), "no pool of the configuration has moved_from")
+}
+
+// reminds shows that alice, who waits, is reminded once for each date, and of nobody else.
+func reminds(t *testing.T, config, text string, say func(int, ...string) string, has func(string, ...string)) {
+	t.Helper()
+	has(say(1, "remind", "--date", "2026-12-01"), "no webhook gets reminders")
+	hears := strings.Replace(text, "replica: true", "replica: {outbox: true}", 1) + "webhooks: {crm: {url: \"http://127.0.0.1:9/\", secret: whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz, events: [moves]}}\n"
+	if err := os.WriteFile(config, []byte(hears), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	has(say(1, "remind", "--date", "2026-12-01"), "codegrant migrate")
+	db, err := parts.OpenDatabase("sqlite:" + filepath.Join(filepath.Dir(config), "people.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	users, err := db.Users(settings.Replica{Enabled: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	queue, err := webhook.NewQueue(db.DB, db.Webhooks)
+	if err := errors.Join(err, users.Migrate(t.Context()), queue.Migrate(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	count := func(want int) {
+		t.Helper()
+		var n int
+		if err := db.QueryRowContext(t.Context(), "SELECT count(*) FROM codegrant_webhooks WHERE endpoint = 'crm' AND type = 'move.reminder'").Scan(&n); err != nil || n != want {
+			t.Errorf("%d reminders, want %d, %v", n, want, err)
+		}
+	}
+	has(say(1, "remind", "--date", "tomorrow"), "is not a date")
+	has(say(0, "remind", "--date", "2026-12-01"), "1 user would be reminded")
+	count(0)
+	has(say(0, "remind", "--date", "2026-12-01", "--yes"), "reminded 1", "reminded before 0")
+	count(1)
+	var body string
+	if err := db.QueryRowContext(t.Context(), "SELECT body FROM codegrant_webhooks").Scan(&body); err != nil {
+		t.Fatal(err)
+	}
+	has(body, `"username":"alice"`, `"reminder":"2026-12-01"`, `local_Old000001"`, `local_New000001"`)
+	has(say(0, "remind", "--date", "2026-12-01", "--yes"), "reminded 0", "reminded before 1")
+	count(1)
+	has(say(0, "remind", "--date", "2026-12-08", "--yes", "--json"), `"reminded": 1`, `"not_arrived": 1`)
+	count(2)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }

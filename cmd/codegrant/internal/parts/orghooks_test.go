@@ -23,7 +23,7 @@ func TestDocumentedTypesOfWebhooks(t *testing.T) {
 	}
 	for _, name := range slices.Concat(organization.Kinds, []string{
 		webhook.TypeCreated, webhook.TypeUpdated, webhook.TypeDeleted, webhook.TypeMerged, webhook.TypeErased,
-		webhook.TypeSessionStarted, webhook.TypeSessionEnded, webhook.TypeSignedOutEverywhere, webhook.TypeSignInRefused, webhook.TypeRequestRefused,
+		webhook.TypeSessionStarted, webhook.TypeSessionEnded, webhook.TypeSignedOutEverywhere, webhook.TypeSignInRefused, webhook.TypeRequestRefused, webhook.TypeMoveReminder,
 	}) {
 		_, after, ok := strings.Cut(examples, "`"+name+"`")
 		if !ok || !strings.Contains(after, "```json") || strings.Count(string(text), "`"+name+"`") < 2 {
