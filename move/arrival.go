@@ -34,6 +34,7 @@ type OldAPI interface {
 type NewAPI interface {
 	DescribeUserPool(context.Context, *cip.DescribeUserPoolInput, ...func(*cip.Options)) (*cip.DescribeUserPoolOutput, error)
 	AdminAddUserToGroup(context.Context, *cip.AdminAddUserToGroupInput, ...func(*cip.Options)) (*cip.AdminAddUserToGroupOutput, error)
+	AdminLinkProviderForUser(context.Context, *cip.AdminLinkProviderForUserInput, ...func(*cip.Options)) (*cip.AdminLinkProviderForUserOutput, error)
 	AdminUpdateUserAttributes(context.Context, *cip.AdminUpdateUserAttributesInput, ...func(*cip.Options)) (*cip.AdminUpdateUserAttributesOutput, error)
 }
 
@@ -360,6 +361,10 @@ func (a *Arrival) groups(ctx context.Context, version, username, ticket string, 
 	}
 	groups := slices.Clone(now)
 	if len(found.Users) > 0 {
+		u := found.Users[0]
+		if err := a.Tickets.link(ctx, a.New.AdminLinkProviderForUser, a.Logger, personOf(u.Username, u.Enabled, u.UserStatus, u.Attributes), username); err != nil {
+			return nil, a.groupsFailed(ctx, subject, err)
+		}
 		was, err := groupsOf(ctx, a.Old, a.Tickets.old, aws.ToString(found.Users[0].Username))
 		if err != nil {
 			return nil, a.groupsFailed(ctx, subject, err)

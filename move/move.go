@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -32,6 +31,7 @@ type ReadAPI interface {
 // WriteAPI is what a [Move] asks of the new pool.
 type WriteAPI interface {
 	ReadAPI
+	AdminLinkProviderForUser(context.Context, *cip.AdminLinkProviderForUserInput, ...func(*cip.Options)) (*cip.AdminLinkProviderForUserOutput, error)
 	AdminUpdateUserAttributes(context.Context, *cip.AdminUpdateUserAttributesInput, ...func(*cip.Options)) (*cip.AdminUpdateUserAttributesOutput, error)
 	CreateGroup(context.Context, *cip.CreateGroupInput, ...func(*cip.Options)) (*cip.CreateGroupOutput, error)
 	AdminCreateUser(context.Context, *cip.AdminCreateUserInput, ...func(*cip.Options)) (*cip.AdminCreateUserOutput, error)
@@ -56,6 +56,11 @@ type Config struct {
 	// WithoutSecondFactor has [Move.Drain] make people, too, who have a second factor at the
 	// old pool. Defaults to false: they are left out.
 	WithoutSecondFactor bool
+
+	// OnlyLinked has [Move.Drain] make nobody but people who have a password and an account at
+	// an identity provider of the Tickets. In the new pool such an account is unknown until they
+	// arrive: make them before people sign in there. Defaults to false: everybody.
+	OnlyLinked bool
 
 	// Share is how much of Cognito's quotas it uses: 0.8 is 20 of 25 updates of users in a
 	// second, 24 of 30 listings, and so on. The rest is for the people who sign in
@@ -197,6 +202,7 @@ type Report struct {
 	Arrived   int            `json:"arrived"`   // of these, in the new pool
 	Waiting   int            `json:"waiting"`   // of these, not there, and can come by their password
 	Federated map[string]int `json:"federated"` // of these, by provider: they come by it
+	Linked    map[string]int `json:"linked"`    // of those who wait, by provider: have an account there, too
 	Disabled  int            `json:"disabled"`  // of these, not there: they cannot come
 	Unfit     int            `json:"unfit"`     // of these, not there: they have never confirmed their account
 	Twice     int            `json:"twice"`     // users of the new pool with the ticket of somebody else who is there
@@ -239,7 +245,7 @@ func (m *Move) arrived(ctx context.Context, r *Report) (arrivals, error) {
 // Report reads both pools. waiting, unless it is nil, is called for each of those who wait,
 // with the username and sub of the old pool.
 func (m *Move) Report(ctx context.Context, waiting func(username, sub string) error) (Report, error) {
-	r := Report{Federated: make(map[string]int)}
+	r := Report{Federated: make(map[string]int), Linked: make(map[string]int)}
 	there, err := m.arrived(ctx, &r)
 	if err != nil {
 		return r, err
@@ -273,17 +279,19 @@ func (m *Move) walk(ctx context.Context, there arrivals, r *Report, f func(types
 			return nil
 		}
 		r.Waiting++
+		for _, provider := range linked(p) {
+			r.Linked[provider]++
+		}
 		return f(u, p)
 	})
 }
 
 // providerOf is the identity provider of a federated user, as the pool has it in identities.
 func providerOf(p person) string {
-	var accounts []struct{ ProviderName string }
-	if err := json.Unmarshal([]byte(p.attributes["identities"]), &accounts); err != nil || len(accounts) == 0 {
-		return "unknown"
+	if accounts := accountsOf(p); len(accounts) > 0 {
+		return accounts[0].ProviderName
 	}
-	return accounts[0].ProviderName
+	return "unknown"
 }
 
 // Drained is what [Move.Drain] did.
@@ -300,7 +308,7 @@ type Drained struct {
 // operator can help them. It sends no messages. It leaves out people who are disabled or
 // never confirmed their account. With dry, it writes nothing.
 func (m *Move) Drain(ctx context.Context, dry bool) (d Drained, err error) {
-	d.Federated = make(map[string]int)
+	d.Federated, d.Linked = make(map[string]int), make(map[string]int)
 	there, err := m.arrived(ctx, &d.Report)
 	if err != nil {
 		return d, err
@@ -318,6 +326,9 @@ func (m *Move) Drain(ctx context.Context, dry bool) (d Drained, err error) {
 	var mu sync.Mutex
 	room := make(chan struct{}, atOnce)
 	err = m.walk(ctx, there, &d.Report, func(_ types.UserType, p person) error {
+		if m.OnlyLinked && !slices.ContainsFunc(linked(p), func(provider string) bool { return slices.Contains(m.Tickets.Providers, provider) }) {
+			return nil
+		}
 		if dry {
 			d.Made++
 			return nil
@@ -338,6 +349,13 @@ func (m *Move) Drain(ctx context.Context, dry bool) (d Drained, err error) {
 	})
 	all.Wait()
 	return d, cmp.Or(err, ctx.Err())
+}
+
+// paced is a call that waits for its turn.
+func (m *Move) paced(f linkCall) linkCall {
+	return func(ctx context.Context, in *cip.AdminLinkProviderForUserInput, _ ...func(*cip.Options)) (*cip.AdminLinkProviderForUserOutput, error) {
+		return call(ctx, m, "link an account at a provider", f, in)
+	}
 }
 
 // atOnce is how many people are made at once.
@@ -404,6 +422,9 @@ func (m *Move) make(ctx context.Context, pool *newPool, p person) error {
 			return there // somebody has signed up with their name
 		}
 		status = found.UserStatus
+	}
+	if err := m.Tickets.link(ctx, m.paced(m.New.AdminLinkProviderForUser), m.Logger, p, username); err != nil {
+		return err
 	}
 	if err := m.pace.wait(ctx, (*cip.AdminListGroupsForUserInput)(nil)); err != nil {
 		return err

@@ -63,6 +63,14 @@ func (m *Move) Plan(ctx context.Context) (p Plan, err error) {
 				"give the new pool an identity provider of the same name and with the same accounts, and name it in moved_from.providers")
 		}
 	}
+	for _, provider := range sortedKeys(p.Linked) {
+		what := fmt.Sprintf("%d people have a password, and an account at %s that is linked to it: who comes by %[2]s first is somebody new", p.Linked[provider], provider)
+		if slices.Contains(m.Tickets.Providers, provider) {
+			p.fault(what, "codegrant move drain --linked --yes, before people sign in at the new pool")
+		} else {
+			p.note(what, "name the provider in moved_from.providers to move their links")
+		}
+	}
 	if p.Disabled > 0 {
 		p.note(fmt.Sprintf("%d people are disabled and stay behind", p.Disabled), "")
 	}

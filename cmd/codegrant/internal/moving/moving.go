@@ -184,6 +184,9 @@ func printReport(b *strings.Builder, r move.Report) {
 	for _, provider := range slices.Sorted(maps.Keys(r.Federated)) {
 		fmt.Fprintf(b, "  with %-14s %d\n", provider, r.Federated[provider])
 	}
+	for _, provider := range slices.Sorted(maps.Keys(r.Linked)) {
+		fmt.Fprintf(b, "  not arrived, linked to %s %d\n", provider, r.Linked[provider])
+	}
 	fmt.Fprintf(b, "  disabled           %d\n", r.Disabled)
 	fmt.Fprintf(b, "  never confirmed    %d\n", r.Unfit)
 	fmt.Fprintf(b, "others in the new pool %d\n", r.Others)
@@ -272,6 +275,7 @@ func (c report) Run(ctx context.Context, out *terminal.Streams) error {
 type drain struct {
 	between
 	WithoutSecondFactor bool `help:"Also create people who have a second factor at the old pool. The second factor does not move."`
+	Linked              bool `help:"Create only the people who have a password and a linked account at a provider of moved_from.providers. Do this before the switch."`
 	Yes                 bool `help:"Make the changes. Without it, the command prints what it would do."`
 }
 
@@ -291,7 +295,7 @@ func (c drain) Run(ctx context.Context, out *terminal.Streams) error {
 	if err != nil {
 		return err
 	}
-	m.WithoutSecondFactor = c.WithoutSecondFactor
+	m.WithoutSecondFactor, m.OnlyLinked = c.WithoutSecondFactor, c.Linked
 	d, err := m.Drain(ctx, !c.Yes)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 
@@ -48,9 +49,12 @@ func TestS779_AnotherPool(t *testing.T) {
 	}
 	stays := codegranttest.NewBrowser(t)
 	before, groups := who(stays, "alice@example.com")
-	if before == "" || groups == "" {
+	bob, _ := who(codegranttest.NewBrowser(t), "bob@example.com")
+	if before == "" || groups == "" || bob == before {
 		t.Fatalf("row %q, groups %q", before, groups)
 	}
+	former, err := os.ReadFile(g.config)
+	ok(err)
 	if status := g.end(); status != 0 {
 		t.Fatalf("status %d", status)
 	}
@@ -135,6 +139,38 @@ pools:
 	}
 	if again, _ := who(codegranttest.NewBrowser(t), "alice@example.com"); again != before {
 		t.Errorf("at the second sign-in she is row %s", again)
+	}
+
+	// Back at the old pool, forth and back again, in the midst of the move and after its end:
+	// everybody gets in, and is who they were.
+	latter, err := os.ReadFile(g.config)
+	ok(err)
+	change := func(to []byte) {
+		t.Helper()
+		if status := g.end(); status != 0 {
+			t.Fatalf("status %d", status)
+		}
+		g.writeFile("codegrant.yaml", string(to))
+		g.start()
+	}
+	for _, drained := range []bool{false, true} {
+		if drained {
+			d, err := m.Drain(ctx, false)
+			ok(err)
+			if d.Made == 0 || d.Failed != 0 {
+				t.Errorf("drained: %+v", d)
+			}
+		}
+		change(former)
+		a, groupsThere := who(codegranttest.NewBrowser(t), "alice@example.com")
+		b, _ := who(codegranttest.NewBrowser(t), "bob@example.com")
+		if a != before || b != bob || groupsThere != groups {
+			t.Errorf("rolled back, drained %t: alice is row %s in %s, was %s in %s; bob is row %s, was %s", drained, a, groupsThere, before, groups, b, bob)
+		}
+		change(latter)
+		if a, _ := who(codegranttest.NewBrowser(t), "alice@example.com"); a != before {
+			t.Errorf("forth again, drained %t: alice is row %s, was %s", drained, a, before)
+		}
 	}
 
 	// Mallory has written into his attribute that he is her.
