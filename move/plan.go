@@ -64,7 +64,7 @@ func (m *Move) Plan(ctx context.Context) (p Plan, err error) {
 		}
 	}
 	for _, provider := range sortedKeys(p.Linked) {
-		what := fmt.Sprintf("%d people have a password, and an account at %s that is linked to it: who comes by %[2]s first is somebody new", p.Linked[provider], provider)
+		what := fmt.Sprintf("%d people have a password, and an account at %s that is linked to it: those of them who come by %[2]s first would be somebody new", p.Linked[provider], provider)
 		if slices.Contains(m.Tickets.Providers, provider) {
 			p.fault(what, "codegrant move drain --linked --yes, before people sign in at the new pool")
 		} else {

@@ -127,7 +127,7 @@ func printRehearsal(w io.Writer, r rehearsal.Report, file *rehearsal.File) error
 	list("arrive by an identity provider, as who they were", r.Federated)
 	list("cannot arrive", r.Cannot)
 	list("would become strangers", r.Strangers)
-	list("have an account at a provider beside their password, which is not linked in the new pool until they arrive", r.Linked)
+	list("have a password, and a linked account at a provider by which they would come as somebody new before they arrive", r.Linked)
 	list("must not be", r.Wrong)
 	fmt.Fprintf(&b, "  %-44s %s\n", "quotas make necessary", r.Takes.Round(time.Second))
 	b.WriteString("\nIf nobody signs in, and you drain the old pool:\n")
