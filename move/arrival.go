@@ -61,6 +61,12 @@ type ArrivalConfig struct {
 	// password of before is worth nothing. Defaults to false.
 	ForgotPassword bool
 
+	// Attributes are those that the new pool has, and ByAddress says that it names people by
+	// address or number, as [Plan] has both. A function with them asks the pool nothing about
+	// itself, however often it starts. Defaults to none: it asks once for each start.
+	Attributes []string
+	ByAddress  bool
+
 	// Logger receives who has come, by sub, and why somebody could not. Defaults to none.
 	Logger *slog.Logger
 }
@@ -88,7 +94,14 @@ func NewArrival(config ArrivalConfig) (*Arrival, error) {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Arrival{ArrivalConfig: config}, nil
+	a := &Arrival{ArrivalConfig: config}
+	if len(config.Attributes) > 0 {
+		if !slices.Contains(config.Attributes, Attribute) {
+			return nil, errors.New("configure the arrival: Attributes lack " + Attribute + "; take them from codegrant move plan")
+		}
+		a.new = &newPool{attributes: slices.Clone(config.Attributes), emails: config.ByAddress}
+	}
+	return a, nil
 }
 
 // refusal is what the pool shows people who cannot come, so it is a sentence.

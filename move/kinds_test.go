@@ -253,3 +253,52 @@ func TestS798_RollbackAtEveryStep(t *testing.T) {
 		}
 	}
 }
+
+// TestS775_WhatPeopleSee: whoever is refused sees one text, whatever the reason is.
+func TestS775_WhatPeopleSee(t *testing.T) {
+	w := newWorld(t, nil)
+	w.deploy(t)
+	for _, tt := range []struct{ username, password string }{
+		{"alice", "Wr0ng!pass"}, {"nobody", password}, {"carol", password}, {"dora", password}, {"emil", password},
+	} {
+		var refused *types.NotAuthorizedException
+		if _, err := w.signIn(t, tt.username, tt.password); !errors.As(err, &refused) || refused.ErrorMessage() != "Incorrect username or password." {
+			t.Errorf("%s: %v", tt.username, err)
+		}
+	}
+}
+
+// TestS775_NothingIsAskedAtAStart: a function that knows the new pool does not describe it,
+// and brings people with the same attributes.
+func TestS775_NothingIsAskedAtAStart(t *testing.T) {
+	w := newWorld(t, nil)
+	p, err := w.move(t, w.Client).Plan(t.Context())
+	if err != nil || p.ByAddress || len(p.Attributes) < 10 {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	config := w.arrival.ArrivalConfig
+	config.New, config.Attributes = noDescription{config.New}, p.Attributes
+	if w.arrival, err = NewArrival(config); err != nil {
+		t.Fatal(err)
+	}
+	w.deploy(t)
+	if _, err := w.move(t, w.Client).Groups(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.signIn(t, "alice", password); err != nil {
+		t.Fatal(err)
+	}
+	if is, _, groups := w.find(t, newPoolID, "alice"); is.attributes["name"] != "Alice" || len(groups) != 2 {
+		t.Errorf("%+v %q", is, groups)
+	}
+	config.Attributes = []string{"email"}
+	if _, err := NewArrival(config); err == nil {
+		t.Error("people would come as somebody new")
+	}
+}
+
+type noDescription struct{ NewAPI }
+
+func (noDescription) DescribeUserPool(context.Context, *cip.DescribeUserPoolInput, ...func(*cip.Options)) (*cip.DescribeUserPoolOutput, error) {
+	return nil, errors.New("asked")
+}

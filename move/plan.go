@@ -20,6 +20,10 @@ type Plan struct {
 	Faults []Finding     `json:"faults"` // people would not come, or not as themselves
 	Notes  []Finding     `json:"notes"`  // what is different afterwards
 	Drain  time.Duration `json:"-"`      // how long it takes at least, if nobody comes before
+
+	// Attributes and ByAddress are for [ArrivalConfig].
+	Attributes []string `json:"attributes"`
+	ByAddress  bool     `json:"by_address"`
 }
 
 // Ready reports whether nothing stands in the way.
@@ -98,6 +102,7 @@ func (p *Plan) note(what, fix string)  { p.Notes = append(p.Notes, Finding{what,
 // compare looks at what the pools are like.
 func (m *Move) compare(p *Plan, old, now *types.UserPoolType) {
 	oldPool, newPool := describe(old), describe(now)
+	p.Attributes, p.ByAddress = newPool.attributes, newPool.emails
 	if !slices.Contains(newPool.attributes, Attribute) {
 		p.fault("the new pool has no attribute "+Attribute+", in which it is written who somebody was",
 			fmt.Sprintf("aws cognito-idp add-custom-attributes --user-pool-id %s --custom-attributes Name=%s,AttributeDataType=String,Mutable=true",

@@ -75,6 +75,8 @@ func open(ctx context.Context, get func(string) string) (*move.Arrival, error) {
 		Old: client(get("OLD_POOL"), get("OLD_ENDPOINT")), New: client(get("NEW_POOL"), get("NEW_ENDPOINT")), Tickets: tickets,
 		OldClientID: get("OLD_CLIENT_ID"), OldClientSecret: cognito.Secret(get("OLD_CLIENT_SECRET")),
 		WithoutSecondFactor: get("CODEGRANT_WITHOUT_SECOND_FACTOR") == "true", ForgotPassword: get("CODEGRANT_FORGOT_PASSWORD") == "true",
+		// Without these, each start of the function asks the new pool for them.
+		Attributes: strings.FieldsFunc(get("NEW_POOL_ATTRIBUTES"), func(r rune) bool { return r == ',' || r == ' ' }), ByAddress: get("NEW_POOL_BY_ADDRESS") == "true",
 		Logger: slog.New(slog.NewJSONHandler(os.Stdout, nil)),
 	})
 }

@@ -3,6 +3,7 @@ package moving
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -158,6 +159,7 @@ func printPlan(w io.Writer, p move.Plan) error {
 	printReport(&b, p.Report)
 	fmt.Fprintf(&b, "groups to create     %s\n", cmp.Or(strings.Join(p.Groups.Created, ", "), "none"))
 	fmt.Fprintf(&b, "drain takes          %s at least, if nobody arrives before\n", p.Drain.Round(time.Second))
+	fmt.Fprintf(&b, "for the trigger      NEW_POOL_BY_ADDRESS=%t NEW_POOL_ATTRIBUTES=%s\n", p.ByAddress, strings.Join(p.Attributes, ","))
 	if len(p.Faults) > 0 {
 		fmt.Fprintln(&b, "\nTo fix before the move:")
 		printFindings(&b, p.Faults)
@@ -235,18 +237,25 @@ func (c report) Run(ctx context.Context, out *terminal.Streams) error {
 		return err
 	}
 	var list func(username, sub string) error
-	type waiting struct {
-		Username string `json:"username"`
-		Subject  string `json:"sub"`
-	}
-	all := []waiting{}
+	first := true
 	if c.Waiting {
 		list = func(username, sub string) error {
-			if c.JSON {
-				all = append(all, waiting{username, sub})
-				return nil
+			if !c.JSON {
+				_, err := fmt.Fprintf(out.Stdout, "%s\t%s\n", terminal.Printable(username), sub)
+				return err
 			}
-			_, err := fmt.Fprintf(out.Stdout, "%s\t%s\n", terminal.Printable(username), sub)
+			one, err := json.MarshalIndent(struct {
+				Username string `json:"username"`
+				Subject  string `json:"sub"`
+			}{username, sub}, "    ", "  ")
+			if err != nil {
+				return err
+			}
+			before := ",\n    "
+			if first {
+				before, first = "{\n  \"not_arrived\": [\n    ", false
+			}
+			_, err = out.Stdout.Write(append([]byte(before), one...))
 			return err
 		}
 	}
@@ -254,14 +263,20 @@ func (c report) Run(ctx context.Context, out *terminal.Streams) error {
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		if !c.Waiting {
-			return terminal.PrintJSON(out.Stdout, r)
+	switch {
+	case c.JSON && !c.Waiting:
+		return terminal.PrintJSON(out.Stdout, r)
+	case c.JSON: // as they come, since there can be a million: the figures follow
+		rest, err := json.MarshalIndent(r, "", "  ")
+		if err != nil {
+			return err
 		}
-		return terminal.PrintJSON(out.Stdout, struct {
-			move.Report
-			All []waiting `json:"not_arrived"`
-		}{r, all})
+		before := "\n  ],"
+		if first {
+			before = "{\n  \"not_arrived\": [],"
+		}
+		_, err = fmt.Fprintf(out.Stdout, "%s%s\n", before, rest[1:])
+		return err
 	}
 	var b strings.Builder
 	if c.Waiting {

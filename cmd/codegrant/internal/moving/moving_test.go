@@ -104,17 +104,29 @@ pools:
 	has(say(0, "rehearse", "--file", file), "people of the old pool                         2", "disabled                                   1", "make necessary")
 	has(say(0, "rehearse", "--file", file), "has everybody; delete it", "arrive, as who they were                     1", "created                                      1", "can sign in again")
 	has(say(0, "rehearse", "--file", file, "--json", "--sample", "1"), `"people": 1`, `"read": 2`, `"well": true`)
-	has(say(1, "rehearse", "--file", config), "it is no file of people of this move")
+	has(say(1, "rehearse", "--file", config), "it is not a file of people of this move")
 	has(say(1, "rehearse", "--from-replica", "--file", filepath.Join(t.TempDir(), "of a replica")), "migrate")
 	has(say(0, "groups"), "would be created (add --yes): editors")
 	has(say(0, "groups", "--yes"), "created: editors")
 	has(say(0, "groups", "--yes"), "created: none", "there already: editors")
 	has(say(0, "report", "--waiting"), "alice\t", "not arrived        1")
 	has(say(0, "report", "--waiting", "--json"), `"username": "alice"`, `"not_arrived"`)
+	waits := func(want int) {
+		t.Helper()
+		var list struct {
+			NotArrived []struct{ Username, Sub string } `json:"not_arrived"`
+			People     int
+		}
+		if out := say(0, "report", "--waiting", "--json"); json.Unmarshal([]byte(out), &list) != nil || len(list.NotArrived) != want || list.People != 2 {
+			t.Errorf("%d wait, want %d: %s", len(list.NotArrived), want, out)
+		}
+	}
+	waits(1)
 	reminds(t, config, text, say, has)
 	has(say(0, "drain"), "1 user would be created (add --yes)")
 	has(say(0, "drain", "--yes"), "created              1", "failed               0")
 	has(say(0, "report"), "arrived            1", "not arrived        0")
+	waits(0)
 	has(say(0, "drain", "--yes"), "created              0")
 
 	if err := os.WriteFile(config, []byte(strings.Split(text, "    moved_from")[0]), 0o600); err != nil {
