@@ -97,6 +97,7 @@ func (b *Broker) takeBack(r *http.Request, id *codegrant.Identity, key string) e
 	switch _, err := b.Cupboard.Take(r.Context(), grants, key); {
 	case err == nil:
 		b.tell(r.Context(), GrantEnded, endWithdrawn) // of all who end it, one counts
+		tellEnds(r.Context(), b.Cupboard, oneGrant, key, b.Now(), b.Logger)
 	case !errors.Is(err, cupboard.ErrNotFound):
 		return err
 	}

@@ -125,6 +125,9 @@ func (b *Broker) EndClient(ctx context.Context, id string) error {
 			}
 		}
 		if !errors.Is(err, cupboard.ErrConflict) && !errors.Is(err, cupboard.ErrNotFound) {
+			if err == nil {
+				tellEnds(ctx, b.Cupboard, manyGrants, r.Key, b.Now(), b.Logger)
+			}
 			return err
 		}
 	}

@@ -108,6 +108,7 @@ type Broker struct {
 	signer    func() (*sign.Signer, error) // made with the first token: RSA keys take a moment
 	checks    checks
 	documents documents
+	lasting   lasting
 }
 
 const (

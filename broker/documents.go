@@ -180,6 +180,7 @@ func (b *Broker) markGone(ctx context.Context, id string) error {
 	case err != nil:
 		return fmt.Errorf("tell that the document is gone: %w", err)
 	}
+	tellEnds(ctx, b.Cupboard, manyGrants, r.Key, now, b.Logger)
 	return nil
 }
 

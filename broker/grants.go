@@ -166,6 +166,7 @@ func (b *Broker) end(ctx context.Context, g grant, class, why string) error {
 	}
 	if err == nil {
 		b.tell(ctx, GrantEnded, class) // of all who end it, one counts
+		tellEnds(ctx, b.Cupboard, oneGrant, grantKey(g.ID), b.Now(), b.Logger)
 	}
 	b.Logger.LogAttrs(ctx, slog.LevelInfo, "grant ended", attrs...)
 	return nil
@@ -174,7 +175,11 @@ func (b *Broker) end(ctx context.Context, g grant, class, why string) error {
 // EndPerson takes back everything that a person has let clients do, and says how much that
 // was.
 func (b *Broker) EndPerson(ctx context.Context, subject string) (int, error) {
-	return b.Cupboard.EndAll(ctx, grants, subject)
+	n, err := b.Cupboard.EndAll(ctx, grants, subject)
+	if err == nil {
+		tellEnds(ctx, b.Cupboard, manyGrants, personKey(subject), b.Now(), b.Logger)
+	}
+	return n, err
 }
 
 // shown is an id of a client for logs: those of registered ones are long.

@@ -87,6 +87,7 @@ func (g *Grants) End(ctx context.Context, key string) error {
 	if err != nil {
 		return fmt.Errorf("end the grant: %w", err)
 	}
+	tellEnds(ctx, g.store, oneGrant, key, time.Now(), nil)
 	return nil
 }
 

@@ -66,6 +66,6 @@ func TestS668_ManyProcesses(t *testing.T) {
 	on(t, map[string]func(*testing.T){
 		"journey": TestJourney, "codes": TestS693_CodesAreBound, "refresh": TestS694_RefreshTokensTurn, "ends": TestS695_EverythingEnds,
 		"people end": TestS706_PeopleEndWhatTheyAgreedTo, "consent": TestS691_ConsentEachTime,
-		"client changes": TestS810_AnotherClientThanWasAgreedTo, "document gone": TestS811_ADocumentThatIsGone,
+		"client changes": TestS810_AnotherClientThanWasAgreedTo, "document gone": TestS811_ADocumentThatIsGone, "what lasts": TestS814_WhatLastsEnds,
 	})
 }

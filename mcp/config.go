@@ -47,6 +47,10 @@ type Config struct {
 	// Issued says whom a token stands for that such an authorization server has issued for
 	// URL: see [codegrant.TokenRules]. Defaults to none: tokens are the pool's.
 	Issued func(ctx context.Context, token string) (*codegrant.Identity, error)
+	// OnEnd has a function called when what a token that Issued knows was given for ends
+	// before its time, so that streams end with it. It returns how to have it called no more.
+	// Defaults to none: streams ask every 5 s.
+	OnEnd func(token string, end func()) (stop func())
 	// Name and Documentation, a URL, tell people what it is. Default to nothing.
 	Name, Documentation string
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/codegranttest"
@@ -111,5 +112,54 @@ func TestS618_S623_BehindTheGateway(t *testing.T) {
 	host := strings.TrimPrefix(origin, "http://")
 	if r, body := s.ask("GET", origin+"/auth/check", token, "", "X-Forwarded-Uri", "/mcp", "X-Forwarded-Host", host, "X-Forwarded-Method", "POST"); r.StatusCode != 403 {
 		t.Errorf("forward-auth: %d %s", r.StatusCode, body)
+	}
+}
+
+// TestS814_StreamsEndWithTheGrant: what lasts ends as soon as the authorization server says
+// so, and who waits for that is forgotten with it.
+func TestS814_StreamsEndWithTheGrant(t *testing.T) {
+	var mu sync.Mutex
+	var waiting []func()
+	stopped := make(chan string, 64)
+	s := newSite(t, func(c *mcp.Config, _ *codegrant.Config) {
+		c.OnEnd = func(token string, end func()) func() {
+			mu.Lock()
+			defer mu.Unlock()
+			waiting = append(waiting, end)
+			return func() { stopped <- token }
+		}
+	})
+	token := s.token(nil)
+	done := make(chan string, 1)
+	go func() {
+		_, body := s.ask("GET", s.url, token, "")
+		done <- body
+	}()
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
+	deadline := time.After(30 * time.Second)
+	for going := true; going; {
+		select {
+		case body := <-done:
+			if going = false; body != ": hello\n\n" {
+				t.Errorf("%q", body)
+			}
+		case <-deadline:
+			t.Fatal("the stream goes on")
+		case <-poll.C:
+			mu.Lock()
+			for _, end := range waiting {
+				end()
+			}
+			mu.Unlock()
+		}
+	}
+	select {
+	case got := <-stopped:
+		if got != token {
+			t.Errorf("asked about %q", got)
+		}
+	case <-deadline:
+		t.Error("who waits for the end is not forgotten")
 	}
 }

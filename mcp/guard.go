@@ -266,6 +266,9 @@ func (x *exchange) log(event, reason string) {
 	x.Logger.LogAttrs(x.r.Context(), slog.LevelWarn, event, append(x.about(), slog.String("reason", reason))...)
 }
 
+// lasts is when a request is one that lasts: calls of tools, as a rule, are over by then.
+const lasts = 300 * time.Millisecond
+
 // recheckEvery is how often a request that lasts has its token asked about again.
 const recheckEvery = 5 * time.Second
 
@@ -276,8 +279,9 @@ type watched struct {
 	cancel context.CancelFunc
 	ends   time.Time // of the token; zero: it is asked alone
 
-	mu    sync.Mutex // guards the field below
+	mu    sync.Mutex // guards the fields below
 	timer *time.Timer
+	stop  func() // hearing of an end; nil: nobody does yet
 }
 
 // watch ends a request that lasts with its token, and with the person's sign-out as far as
@@ -290,7 +294,11 @@ func (x *exchange) watch() (context.Context, func()) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.timer = time.AfterFunc(w.next(), w.look)
+	if w.OnEnd != nil {
+		w.timer = time.AfterFunc(lasts, w.hear)
+	} else {
+		w.timer = time.AfterFunc(w.next(), w.look)
+	}
 	return w.ctx, w.end
 }
 
@@ -299,6 +307,20 @@ func (w *watched) next() time.Duration {
 		return recheckEvery
 	}
 	return max(min(recheckEvery, w.ends.Sub(w.Now())), time.Millisecond)
+}
+
+// hear has the request end with what its token was given for.
+func (w *watched) hear() {
+	_, token, _ := strings.Cut(w.r.Header.Get("Authorization"), " ")
+	stop := w.OnEnd(strings.TrimSpace(token), w.cancel)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ctx.Err() != nil {
+		stop()
+		return
+	}
+	w.stop = stop
+	w.timer = time.AfterFunc(w.next(), w.look)
 }
 
 func (w *watched) look() {
@@ -317,6 +339,9 @@ func (w *watched) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.timer.Stop()
+	if w.stop != nil {
+		w.stop()
+	}
 	w.cancel()
 }
 

@@ -93,7 +93,7 @@ func newParts(site, poolURL, toolsURL, callback string, by mode, fetch *http.Cli
 		if err != nil {
 			return nil, err
 		}
-		server.AuthorizationServers, server.Issued = []string{site}, b.Issued(resource)
+		server.AuthorizationServers, server.Issued, server.OnEnd = []string{site}, b.Issued(resource), b.OnEnd
 		for path, h := range b.Handlers() {
 			public(path, h)
 		}

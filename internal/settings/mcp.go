@@ -114,7 +114,7 @@ func (s *Settings) AllRoutes(hear func(route string, config *mcp.Config), b *bro
 		}
 		route, config := &all[i], *c
 		if b != nil && s.brokered(config) {
-			config.Issued = b.Issued(config.URL)
+			config.Issued, config.OnEnd = b.Issued(config.URL), b.OnEnd
 		}
 		if hear != nil {
 			hear(nameOf(*route), &config)

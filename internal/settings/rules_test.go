@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/broker"
 	"github.com/codegrant/codegrant/gateway"
 	"github.com/codegrant/codegrant/mcp"
 )
@@ -332,6 +334,23 @@ func TestBroker(t *testing.T) {
 	}
 	if !slices.Equal(s.MCP[0].AuthorizationServers, []string{"https://app.example.com"}) || !slices.Equal(s.MCP[1].AuthorizationServers, []string{"https://id.example.com"}) {
 		t.Errorf("%q, %q", s.MCP[0].AuthorizationServers, s.MCP[1].AuthorizationServers)
+	}
+	// Its servers know whose tokens are the broker's, and hear of their end (S-814).
+	c := *s.Broker
+	var err error
+	if c.Auth, err = codegrant.New(s.Pools[0].Config); err != nil {
+		t.Fatal(err)
+	}
+	own, err := broker.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.AllRoutes(func(_ string, m *mcp.Config) {
+		if brokered := m.URL == "https://app.example.com/mcp"; (m.Issued != nil) != brokered || (m.OnEnd != nil) != brokered {
+			t.Errorf("%s: %v, %v", m.URL, m.Issued != nil, m.OnEnd != nil)
+		}
+	}, own); err != nil {
+		t.Fatal(err)
 	}
 	routes, err := s.AllRoutes(nil, nil)
 	if err != nil {
