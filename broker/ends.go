@@ -47,7 +47,7 @@ func tellEnds(ctx context.Context, store cupboard.Store, of whose, key string, n
 		}
 	}
 	if err != nil && !errors.Is(err, cupboard.ErrExists) && log != nil {
-		log.LogAttrs(ctx, slog.LevelWarn, "streams of what has ended end later: other processes could not be told", slog.String("reason", err.Error()))
+		log.LogAttrs(ctx, slog.LevelWarn, "other processes cannot be told of an ended grant; its streams end a few seconds later", slog.String("reason", err.Error()))
 	}
 }
 
@@ -135,9 +135,9 @@ func (b *Broker) readEnds() {
 		n, err := b.readNewEnds(&after)
 		switch {
 		case err != nil && !fails:
-			b.Logger.Error("what has ended cannot be read; streams end a few seconds later", slog.String("reason", err.Error()))
+			b.Logger.Error("ended grants cannot be read; their streams end a few seconds later", slog.String("reason", err.Error()))
 		case err == nil && fails:
-			b.Logger.Info("what has ended is read again")
+			b.Logger.Info("ended grants are read again")
 		}
 		fails = err != nil
 		if n == endsPage {
