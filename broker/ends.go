@@ -47,7 +47,7 @@ func tellEnds(ctx context.Context, store cupboard.Store, of whose, key string, n
 		}
 	}
 	if err != nil && !errors.Is(err, cupboard.ErrExists) && log != nil {
-		log.LogAttrs(ctx, slog.LevelWarn, "other processes cannot be told of an ended grant; its streams end a few seconds later", slog.String("reason", err.Error()))
+		log.LogAttrs(ctx, slog.LevelWarn, "other processes do not know that a grant ended; its streams end there a few seconds later", slog.String("reason", err.Error()))
 	}
 }
 
