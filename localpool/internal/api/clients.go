@@ -282,7 +282,7 @@ func (a *API) createUserPoolClient(in *createUserPoolClient, kept state.Settings
 	}
 	c.Settings = complete(kept)
 	if secret != "" {
-		c.Secrets = []string{secret}
+		c.Secrets, c.OwnSecret = []string{secret}, !in.GenerateSecret
 	}
 	if in.GenerateSecret && in.PublishSecretsInAWSSecretsManager {
 		c.SecretARN = toBeNamed
@@ -314,6 +314,9 @@ func (a *API) updateUserPoolClient(in *updateUserPoolClient, kept state.Settings
 	}
 	if err := a.checkClient(p, in.clientSettings); err != nil {
 		return nil, err
+	}
+	if publish := in.PublishSecretsInAWSSecretsManager; publish != nil && *publish && !before.Generated() {
+		return nil, invalid("The user pool client does not have a generated client secret.")
 	}
 	if kept["ClientName"] == nil {
 		kept["ClientName"] = before.Described()["ClientName"]

@@ -22,8 +22,10 @@ var operations = merged(map[string]operation{
 	"ListUserPoolClientSecrets":  admin((*API).listUserPoolClientSecrets),
 	"DeleteUserPoolClientSecret": admin((*API).deleteUserPoolClientSecret),
 
-	secretsManager + "GetSecretValue": admin((*API).getSecretValue),
-	secretsManager + "RotateSecret":   admin((*API).rotateSecret),
+	secretsManager + "GetSecretValue":       admin((*API).getSecretValue),
+	secretsManager + "DescribeSecret":       admin((*API).describeSecret),
+	secretsManager + "ListSecretVersionIds": admin((*API).listSecretVersionIds),
+	secretsManager + "RotateSecret":         admin((*API).rotateSecret),
 
 	"CreateUserPoolDomain":   keeping(domainShape, (*API).createUserPoolDomain),
 	"DescribeUserPoolDomain": admin((*API).describeUserPoolDomain),

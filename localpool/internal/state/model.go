@@ -92,6 +92,10 @@ type Client struct {
 	SecretDates []time.Time `json:"secret_dates,omitempty"`
 	// SecretARN names the secret in Secrets Manager; empty: it is not kept there.
 	SecretARN string `json:"secret_arn,omitempty"`
+	// RotationEvery is how often Secrets Manager replaces it; zero: as AWS does.
+	RotationEvery time.Duration `json:"rotation_every,omitempty"`
+	// OwnSecret: who made the client chose the secret.
+	OwnSecret bool `json:"own_secret,omitempty"`
 
 	CallbackURLs []string `json:"callback_urls"`
 	LogoutURLs   []string `json:"logout_urls"`

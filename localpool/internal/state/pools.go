@@ -137,8 +137,9 @@ func (s *State) CreateClient(poolID string, c Client) (Client, error) {
 	}
 	c.ID, c.PoolID = letters("abcdefghijklmnopqrstuvwxyz0123456789", 26), poolID
 	c.Created, c.Modified = s.now(), s.now()
-	if c.SecretARN != "" {
+	if c.SecretARN != "" { // the first rotation begins at once
 		c.Publish()
+		c.rotate(p.Created, s.now())
 	}
 	p.Clients = append(p.Clients, &c)
 	return c, s.saveLocked()
@@ -156,7 +157,8 @@ func (s *State) ReplaceClient(poolID, id string, c Client) (Client, error) {
 		return c, err
 	}
 	c.ID, c.PoolID, c.Created, c.Modified = before.ID, before.PoolID, before.Created, s.now()
-	c.Secrets, c.SecretDates, c.SecretARN = before.Secrets, before.SecretDates, before.SecretARN
+	c.Secrets, c.SecretDates, c.OwnSecret = before.Secrets, before.SecretDates, before.OwnSecret
+	c.SecretARN, c.RotationEvery = before.SecretARN, before.RotationEvery
 	if c.Name == "" {
 		c.Name = before.Name
 	}
@@ -188,7 +190,7 @@ func (s *State) clientOf(poolID, id string) (*Pool, *Client, error) {
 	}
 	for _, c := range p.Clients {
 		if c.ID == id {
-			return p, c, nil
+			return p, c, s.renew(p, c)
 		}
 	}
 	return nil, nil, refuse(ResourceNotFound, fmt.Sprintf("User pool client %s does not exist.", id))

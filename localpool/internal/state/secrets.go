@@ -1,11 +1,8 @@
 package state
 
 import (
-	"crypto/sha256"
-	"encoding/base32"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -116,93 +113,4 @@ func (s *State) DeleteSecret(poolID, clientID, secretID string) error {
 	c.SecretDates = slices.Delete(c.dates(p.Created), i, i+1)
 	c.Secrets, c.Modified = slices.Delete(slices.Clone(c.Secrets), i, i+1), s.now()
 	return s.saveLocked()
-}
-
-// Manage has a client's secret kept in Secrets Manager, which replaces it at once; or
-// ends that.
-func (s *State) Manage(poolID, clientID string, on bool) (Client, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p, c, err := s.clientOf(poolID, clientID)
-	switch {
-	case err != nil:
-		return Client{}, err
-	case on && len(c.Secrets) == 0:
-		return Client{}, refuse(InvalidParameter, "The user pool client does not have a generated client secret.")
-	case on == (c.SecretARN != ""):
-		return *c, nil
-	}
-	c.SecretARN = ""
-	if on {
-		c.Publish()
-		c.rotate(p.Created, s.now())
-	}
-	return *c, s.saveLocked()
-}
-
-// Publish names the secret as it would be in Secrets Manager. The form is that of real
-// ones, which is not that of the API's model; the six letters at the end, which AWS draws
-// at random, follow from the client, so that they outlive a restart.
-func (c *Client) Publish() {
-	region, _, _ := strings.Cut(c.PoolID, "_")
-	sum := sha256.Sum256([]byte(c.PoolID + " " + c.ID))
-	c.SecretARN = fmt.Sprintf("arn:aws:secretsmanager:%s:000000000000:secret:%s-%s", region, c.SecretName(), base32.StdEncoding.EncodeToString(sum[:])[:6])
-}
-
-// SecretName is the name of the secret in Secrets Manager.
-func (c Client) SecretName() string { return "cognito!client-" + c.ID }
-
-// calledSecret reports whether an id names the client's secret: by its ARN, with or without
-// the six letters at the end, or by its name.
-func (c Client) calledSecret(id string) bool {
-	if c.SecretARN == "" || id == "" {
-		return false
-	}
-	return id == c.SecretARN || id == c.SecretName() || id == c.SecretARN[:max(0, strings.LastIndexByte(c.SecretARN, '-'))]
-}
-
-// rotate puts a new secret in front. The one of before stays valid, and no older one.
-func (c *Client) rotate(pool, now time.Time) {
-	dates := c.dates(pool)
-	c.Secrets = append([]string{NewSecret()}, c.Secrets[:min(1, len(c.Secrets))]...)
-	c.SecretDates = append([]time.Time{later(now, dates)}, dates[:len(c.Secrets)-1]...)
-	c.Modified = now
-}
-
-// managed finds the client whose secret is kept under a name. The caller holds the lock.
-func (s *State) managed(id string) (*Pool, *Client) {
-	for _, p := range s.pools {
-		for _, c := range p.Clients {
-			if c.calledSecret(id) {
-				return p, c
-			}
-		}
-	}
-	return nil, nil
-}
-
-// Rotate replaces a secret in Secrets Manager.
-func (s *State) Rotate(id string) (ClientSecret, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p, c := s.managed(id)
-	if c == nil {
-		return ClientSecret{}, refuse(ResourceNotFound, noManagedSecret)
-	}
-	c.rotate(p.Created, s.now())
-	return c.secrets(p.Created)[0], s.saveLocked()
-}
-
-const noManagedSecret = "Secrets Manager can't find the specified secret."
-
-// Managed returns the client of a secret in Secrets Manager, and its values: the
-// current one, and the one of before.
-func (s *State) Managed(id string) (Client, []ClientSecret, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p, c := s.managed(id)
-	if c == nil {
-		return Client{}, nil, refuse(ResourceNotFound, noManagedSecret)
-	}
-	return *c, c.secrets(p.Created), nil
 }

@@ -179,6 +179,9 @@ func (s *State) client(id string) *Client {
 	for _, p := range s.pools {
 		for _, c := range p.Clients {
 			if c.ID == id {
+				if err := s.renew(p, c); err != nil {
+					s.logger.Error("a client secret that was rotated is not saved yet", slog.String("client", c.ID), slog.Any("error", err))
+				}
 				return c
 			}
 		}
