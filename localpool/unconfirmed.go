@@ -28,5 +28,6 @@ var unconfirmed = []struct{ where, here string }{
 	{"texts about the details of OIDC and Apple", "the words that are known for Google: all required details in one list; `client_secret` is optional for OIDC"},
 	{"an identity that was linked by another attribute than the subject", "found by the mapped attribute or by the claim of that name; from the first sign-in on, known by its subject alone"},
 	{"a user of the pool after `AdminDisableProviderForUser`", "has no password and no tokens; an administrator or a reset sets a new one"},
+	{"`AdminGetDevice` and `AdminListDevices` of an unknown user", "`ResourceNotFoundException`: the model has no `UserNotFoundException` for them"},
 	{"where the file of an import job is put", "at `PreSignedUrl`, which is in the local pool and not in an S3 bucket, with PUT; the pool checks no header"},
 }

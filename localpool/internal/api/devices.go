@@ -1,6 +1,8 @@
 package api
 
 import (
+	"errors"
+
 	"github.com/codegrant/codegrant/localpool/internal/state"
 )
 
@@ -46,12 +48,24 @@ func (a *API) whose(in *onDevice) (poolID, name string, err error) {
 	return poolID, u.Sub(), err
 }
 
-func (a *API) getDevice(in *onDevice) (any, error) {
+// devices are those of a user. The operations that read them have no exception for a user
+// who is not there.
+// (Unconfirmed: "`AdminGetDevice` and `AdminListDevices` of an unknown user".)
+func (a *API) devices(in *onDevice) ([]state.Device, error) {
 	pool, name, err := a.whose(in)
-	if err != nil {
-		return nil, err
+	var devices []state.Device
+	if err == nil {
+		devices, err = a.state.Devices(pool, name)
 	}
-	devices, err := a.state.Devices(pool, name)
+	var refusal *state.Error
+	if in.UserPoolId != "" && errors.As(err, &refusal) && refusal.Type == state.UserNotFound {
+		return nil, &state.Error{Type: state.ResourceNotFound, Message: refusal.Message}
+	}
+	return devices, err
+}
+
+func (a *API) getDevice(in *onDevice) (any, error) {
+	devices, err := a.devices(in)
 	if err != nil {
 		return nil, err
 	}
@@ -64,11 +78,7 @@ func (a *API) getDevice(in *onDevice) (any, error) {
 }
 
 func (a *API) listDevices(in *onDevice) (any, error) {
-	pool, name, err := a.whose(in)
-	if err != nil {
-		return nil, err
-	}
-	devices, err := a.state.Devices(pool, name)
+	devices, err := a.devices(in)
 	if err != nil {
 		return nil, err
 	}

@@ -225,6 +225,9 @@ func constraints(s *Shape, value any) (texts []string, ok bool) {
 			return nil, false
 		}
 		n, err := strconv.ParseFloat(number.String(), 64)
+		if err == nil && (s.Type == "integer" || s.Type == "long") {
+			_, err = strconv.ParseInt(number.String(), 10, map[string]int{"integer": 32, "long": 64}[s.Type])
+		}
 		if err != nil {
 			return nil, false
 		}
