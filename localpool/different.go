@@ -11,7 +11,7 @@ var different = []string{
 	"The pool never calls identity providers elsewhere. A page in their place takes the claims that they would send.",
 	"Threat protection is accepted, and does nothing. With `lang` the pages are in the twelve languages of managed login. Errors stay English.",
 	"Text messages are shown, not sent. The same holds for e-mail without `--smtp`. Quotas apply if the seed has them, or with `--quotas`.",
-	"Secrets in Secrets Manager rotate on their schedule by the clock of the pool, at once and not within a minute. `cron()` is no schedule here. The limits on the number of recoveries are not kept.",
+	"Secrets in Secrets Manager rotate on their schedule by the clock of the pool, at once and not within a minute. The pool refuses schedules with `cron()`. The limits on the number of recoveries are not kept.",
 	"The token exchange refuses tokens of other issuers, and SAML assertions.",
 	"A client without a style shows the login pages too. At Cognito, a client that the API made shows no managed login without a style.",
 	"If usernames are not addresses, the sign-up page makes the username from the address: from the part before the `@`.",
