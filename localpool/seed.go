@@ -64,6 +64,7 @@ type PoolSeed struct {
 	FirstFactors    []string             `yaml:"first_factors"`             // of PASSWORD, EMAIL_OTP, SMS_OTP and WEB_AUTHN; default PASSWORD
 	StepUp          StepUp               `yaml:"step_up"`                   // on, ignored or absent; default on
 	Plan            string               `yaml:"plan"`                      // LITE, ESSENTIALS or PLUS; default ESSENTIALS
+	Recovery        time.Duration        `yaml:"recovery"`                  // how long a point-in-time recovery counts, and then goes back; default 0: it is done at once
 	Registration    *RegistrationSeed    `yaml:"registration"`              // default none: clients do not register themselves
 	Clients         []ClientSeed         `yaml:"clients"`
 	Groups          []GroupSeed          `yaml:"groups"`
@@ -270,6 +271,7 @@ func (s Seed) pools() ([]*state.Pool, error) {
 		p := &state.Pool{
 			ID: ps.ID, Name: ps.Name, EmailAsUsername: ps.EmailAsUsername, CaseSensitive: ps.CaseSensitive,
 			SelfSignUp: !ps.NoSelfSignUp, KeepEmail: ps.KeepEmail, PasswordMin: or(ps.PasswordLength, 8), MFA: ps.MFA, StepUp: ps.StepUp.kept(),
+			RecoveryTime: ps.Recovery,
 		}
 		if p.FirstFactors = ps.FirstFactors; len(ps.FirstFactors) > 0 {
 			if err := checkFirst(ps.FirstFactors, ps.MFA); err != nil {
@@ -289,6 +291,9 @@ func (s Seed) pools() ([]*state.Pool, error) {
 		}
 		if err != nil {
 			fault("%s: %w", where, err)
+		}
+		if ps.Recovery < 0 {
+			fault("%s: recovery is less than zero", where)
 		}
 		if !slices.Contains([]string{"", state.MFAOff, state.MFAOptional, state.MFARequired}, ps.MFA) {
 			fault("%s: mfa is OFF, OPTIONAL or ON, not %q", where, ps.MFA)

@@ -71,6 +71,11 @@ type Config struct {
 	// limit but those of the quotas.
 	Rate float64
 
+	// Paused is asked when the new pool refuses a change because it takes none at this time.
+	// While it reports that the pool is being recovered, the change waits. Defaults to none:
+	// the change fails.
+	Paused func(context.Context) bool
+
 	// Logger receives what was done, by sub. Defaults to none.
 	Logger *slog.Logger
 }
@@ -104,10 +109,12 @@ func New(config Config) (*Move, error) {
 
 // call waits for its turn and makes a call.
 func call[In, Out any](ctx context.Context, m *Move, what string, f func(context.Context, *In, ...func(*cip.Options)) (*Out, error), in *In) (*Out, error) {
-	if err := m.pace.wait(ctx, in); err != nil {
-		return nil, fmt.Errorf("%s: %w", what, err)
-	}
-	out, err := f(ctx, in)
+	out, err := untilTaken(ctx, m.Paused, func() (*Out, error) {
+		if err := m.pace.wait(ctx, in); err != nil {
+			return nil, err
+		}
+		return f(ctx, in)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}

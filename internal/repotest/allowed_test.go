@@ -528,6 +528,8 @@ var allowed = map[string]map[string]string{
 	"cmd/codegrant/internal/moving": {
 		"cmd/codegrant/internal/parts":     "the configuration, and settings of tools of AWS",
 		"cmd/codegrant/internal/rehearsal": "does it between local pools",
+		"directory":                        "states of a recovery of the new pool",
+		"directory/recovery":               "whether the new pool is being recovered",
 		"cmd/codegrant/internal/terminal":  "where it speaks",
 		"internal/settings":                "the pools of a configuration",
 		"move":                             "does it",

@@ -12,11 +12,10 @@ import (
 // Point-in-time recovery. What users and groups were is known from the start of the server
 // on: a recovery pauses writes, says what it would change, and changes it.
 const (
-	recoveries       = state.Recoveries
-	previewGenerated = state.PreviewGenerated
-	previewCancelled = "PREVIEW_CANCELLED"
-	previewExpired   = "PREVIEW_EXPIRED"
-	restoreCompleted = "RESTORE_COMPLETED"
+	recoveries        = state.Recoveries
+	previewGenerating = state.PreviewGenerating
+	previewGenerated  = state.PreviewGenerated
+	previewCancelled  = "PREVIEW_CANCELLED"
 
 	leastBack = 15 * time.Minute
 )
@@ -38,15 +37,16 @@ type restoration struct {
 	RestorePreview   []state.Changes `json:",omitempty"`
 }
 
-func (r restoration) settings() state.Settings {
-	return state.Settings{"r": mustRaw(r)}
+// settings are those of a recovery whose state ends by itself at a time.
+func (r restoration) settings(until time.Time) state.Settings {
+	return state.Settings{"r": mustRaw(r), "until": mustRaw(until)}
 }
 
-// restorationOf reads a recovery; a preview that nobody took up expires.
+// restorationOf reads a recovery as it is now. Only a preview that is there is shown.
 func (a *API) restorationOf(d state.Document) (r restoration) {
 	_ = json.Unmarshal(d.Members["r"], &r) // written here
-	if r.RestoreStatus == previewGenerated && a.state.Now().After(d.Created.Add(state.PreviewLifetime)) {
-		r.RestoreStatus, r.RestorePreview = previewExpired, nil
+	if r.RestoreStatus = a.state.RecoveryStatus(d); r.RestoreStatus != previewGenerated {
+		r.RestorePreview = nil
 	}
 	return r
 }
@@ -83,37 +83,38 @@ func (a *API) initiateRecovery(in *onRecovery) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := restoration{uuid(), previewGenerated, in.RestoreTimestamp, float64(now.UnixMilli()) / 1000, preview}
-	_, err = a.state.SetDocument(p.ID, recoveries, r.RestoreId, func(state.Document, bool, map[string]state.Document) (state.Settings, error) {
-		return r.settings(), nil
+	r := restoration{uuid(), previewGenerating, in.RestoreTimestamp, float64(now.UnixMilli()) / 1000, preview}
+	d, err := a.state.SetDocument(p.ID, recoveries, r.RestoreId, func(state.Document, bool, map[string]state.Document) (state.Settings, error) {
+		return r.settings(now.Add(p.RecoveryTime)), nil
 	})
-	return map[string]any{"Restoration": r}, err
+	return map[string]any{"Restoration": a.restorationOf(d)}, err
 }
 
-// finish ends a preview in another state.
-func (a *API) finish(in *onRecovery, status string) (any, error) {
-	if _, err := a.recoverable(in.UserPoolId); err != nil {
+// finish ends a preview in another state. from are the states in which that can be.
+func (a *API) finish(in *onRecovery, status string, from ...string) (any, error) {
+	p, err := a.recoverable(in.UserPoolId)
+	if err != nil {
 		return nil, err
 	}
-	var r restoration
-	_, err := a.state.SetDocument(in.UserPoolId, recoveries, in.RestoreId, func(d state.Document, exists bool, _ map[string]state.Document) (state.Settings, error) {
+	d, err := a.state.SetDocument(in.UserPoolId, recoveries, in.RestoreId, func(d state.Document, exists bool, _ map[string]state.Document) (state.Settings, error) {
 		if !exists {
 			return nil, &state.Error{Type: state.ResourceNotFound, Message: "Restoration " + in.RestoreId + " does not exist."}
 		}
-		if r = a.restorationOf(d); r.RestoreStatus != previewGenerated {
+		r := a.restorationOf(d)
+		if !slices.Contains(from, r.RestoreStatus) {
 			return nil, invalid("The restoration is in status %s.", r.RestoreStatus)
 		}
 		r.RestoreStatus, r.RestorePreview = status, nil
-		return r.settings(), nil
+		return r.settings(a.state.Now().Add(p.RecoveryTime)), nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"Restoration": r}, nil
+	return map[string]any{"Restoration": a.restorationOf(d)}, nil
 }
 
 func (a *API) startRecovery(in *onRecovery) (any, error) {
-	done, err := a.finish(in, restoreCompleted)
+	done, err := a.finish(in, state.Restoring, previewGenerated)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +127,9 @@ func (a *API) startRecovery(in *onRecovery) (any, error) {
 
 func timeOf(seconds float64) time.Time { return time.UnixMilli(int64(seconds * 1000)) }
 
-func (a *API) cancelRecovery(in *onRecovery) (any, error) { return a.finish(in, previewCancelled) }
+func (a *API) cancelRecovery(in *onRecovery) (any, error) {
+	return a.finish(in, previewCancelled, previewGenerating, previewGenerated)
+}
 
 func (a *API) describeRecovery(in *onRecovery) (any, error) {
 	if _, err := a.recoverable(in.UserPoolId); err != nil {

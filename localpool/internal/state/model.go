@@ -49,6 +49,8 @@ type Pool struct {
 	// Plan and Registration are those of a seed's pool.
 	Plan         string        `json:"plan,omitempty"`
 	Registration *Registration `json:"registration,omitempty"`
+	// RecoveryTime is how long a point-in-time recovery counts, and then how long it goes back.
+	RecoveryTime time.Duration `json:"recovery_time,omitempty"`
 	// AnySchema takes custom attributes that the schema does not have: in pools of seeds.
 	AnySchema bool `json:"any_schema,omitempty"`
 

@@ -5,12 +5,16 @@ import (
 	"time"
 )
 
-// A point-in-time recovery, as far as it concerns who writes: from its preview on, until
-// somebody starts it, cancels it, or lets it expire.
+// A point-in-time recovery, as far as it concerns who writes: from its beginning on, until
+// it is done, or somebody cancels it or lets it expire.
 const (
-	Recoveries       = "recovery" // the kind of its documents
-	PreviewGenerated = "PREVIEW_GENERATED"
-	PreviewLifetime  = 24 * time.Hour
+	Recoveries        = "recovery" // the kind of its documents
+	PreviewGenerating = "PREVIEW_GENERATING"
+	PreviewGenerated  = "PREVIEW_GENERATED"
+	PreviewExpired    = "PREVIEW_EXPIRED"
+	Restoring         = "RESTORING"
+	RestoreCompleted  = "RESTORE_COMPLETED"
+	PreviewLifetime   = 24 * time.Hour
 )
 
 // ErrPaused refuses a change while writes are paused.
@@ -27,11 +31,30 @@ func (s *State) Paused(poolID string) bool {
 
 func (s *State) paused(p *Pool) bool {
 	for _, d := range p.Documents[Recoveries] {
-		var r struct{ RestoreStatus string }
-		_ = json.Unmarshal(d.Members["r"], &r) // written by the API
-		if r.RestoreStatus == PreviewGenerated && !s.now().After(d.Created.Add(PreviewLifetime)) {
+		switch s.RecoveryStatus(d) {
+		case PreviewGenerating, PreviewGenerated, Restoring:
 			return true
 		}
 	}
 	return false
+}
+
+// RecoveryStatus is what a recovery is at now: counting and going back take the time that the
+// pool's seed says.
+func (s *State) RecoveryStatus(d Document) string {
+	var r struct{ RestoreStatus string }
+	var until time.Time
+	_ = json.Unmarshal(d.Members["r"], &r) // both are written by the API
+	_ = json.Unmarshal(d.Members["until"], &until)
+	now := s.now()
+	if r.RestoreStatus == PreviewGenerating && !now.Before(until) {
+		r.RestoreStatus = PreviewGenerated
+	}
+	switch {
+	case (r.RestoreStatus == PreviewGenerated || r.RestoreStatus == PreviewGenerating) && now.After(d.Created.Add(PreviewLifetime)):
+		return PreviewExpired
+	case r.RestoreStatus == Restoring && !now.Before(until):
+		return RestoreCompleted
+	}
+	return r.RestoreStatus
 }

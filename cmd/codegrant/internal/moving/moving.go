@@ -18,6 +18,8 @@ import (
 
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
+	"github.com/codegrant/codegrant/directory"
+	"github.com/codegrant/codegrant/directory/recovery"
 	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/move"
 )
@@ -101,7 +103,15 @@ func (b between) open(ctx context.Context, out *terminal.Streams) (*move.Move, e
 	if err != nil {
 		return nil, err
 	}
+	own, err := recovery.New(ctx, r.now, r.id())
+	if err != nil {
+		return nil, err
+	}
 	return move.New(move.Config{
+		Paused: func(ctx context.Context) bool {
+			latest, err := own.Latest(ctx)
+			return err == nil && (latest.Running() || latest.Status == directory.RecoveryAborted)
+		},
 		Old: r.old, New: r.now, Tickets: r.pool.Moved.Tickets, OldClientID: r.pool.Moved.ClientID, NewClientIDs: []string{r.pool.Config.Pool.ClientID},
 		Share: b.Share, Rate: b.Rate, Logger: r.log,
 	})
