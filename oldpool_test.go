@@ -225,3 +225,44 @@ func TestS771_Configuration(t *testing.T) {
 		}
 	}
 }
+
+// TestS771_StepUpAtTheNewPool: whoever has to sign in anew does so at the new pool, and the
+// session of the old one ends.
+func TestS771_StepUpAtTheNewPool(t *testing.T) {
+	store, keys := session.NewMemoryStore(session.MemoryConfig{}), session.RandomKeyring()
+	s := newSwitched(t, func(c *codegrant.Config) { c.Sessions, c.Keys = store, keys })
+	const url = "https://" + movingHost + "/"
+	b := s.browser()
+	if page := b.SignIn(url, "alice@example.com", codegranttest.Password); page.Status != 200 {
+		t.Fatalf("%d %s", page.Status, page.Body)
+	}
+	s.change(nil)
+	pages := http.NewServeMux()
+	pages.Handle("/", s.hosts[movingHost])
+	pages.Handle("/lately", s.auths[movingHost].Require(codegrant.SignedInWithin(time.Minute))(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id, _ := codegrant.From(r.Context())
+		_, _ = w.Write([]byte("of " + id.Issuer))
+	})))
+	s.hosts[movingHost] = pages
+	s.platform.now.Advance(10 * time.Minute)
+	if page := b.Open(url); page.Status != 200 {
+		t.Fatalf("a session of the old pool: %d %s", page.Status, page.Body)
+	}
+	held, calls, revoked := jarOf(t, b, url), s.Calls("token"), s.Calls("revoke")
+	page := b.SignIn(url+"lately", "alice@example.com", codegranttest.Password)
+	if want := "of " + s.auths[movingHost].Endpoints().Issuer; page.Status != 200 || page.Body != want {
+		t.Errorf("%d %s, want %s", page.Status, page.Body, want)
+	}
+	if s.Calls("token") != calls || s.now.Calls("token") != 1 {
+		t.Errorf("asked the old pool %d times, and the new one %d", s.Calls("token")-calls, s.now.Calls("token"))
+	}
+	if status := s.ask(held); status != http.StatusUnauthorized {
+		t.Errorf("the session of the old pool: %d", status)
+	}
+	for end := time.Now().Add(20 * time.Second); s.Calls("revoke") == revoked && time.Now().Before(end); {
+		time.Sleep(5 * time.Millisecond)
+	}
+	if s.Calls("revoke") != revoked+1 {
+		t.Errorf("revoked %d times at the old pool", s.Calls("revoke")-revoked)
+	}
+}

@@ -103,6 +103,10 @@ func (p *Pages) page(get, post func(*visit), recent bool) http.Handler {
 		id, _ := codegrant.From(r.Context())
 		v := &visit{w: w, r: r, id: id}
 		switch {
+		case id.Issuer != p.Auth.Endpoints().Issuer: // the account that counts from now on is that of the pool that signs people in
+			p.log(v, slog.LevelInfo, "account pages of another pool asked for")
+			again := p.Prefix + "/login?" + url.Values{"prompt": {"login"}, "redirect_uri": {r.URL.Path}}.Encode()
+			returnto.Redirect(w, again, http.StatusSeeOther)
 		case !id.HasScope(Scope):
 			p.log(v, slog.LevelWarn, "account pages without effect", slog.String("reason", "the sign-in was not asked for the scope "+Scope))
 			p.stop(v, http.StatusForbidden, noScope)
