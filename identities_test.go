@@ -230,3 +230,36 @@ func TestS771_ThePoolIsToldOfEveryIdentity(t *testing.T) {
 		}
 	}
 }
+
+// TestS791_SessionsPerPersonCountEveryIdentity: whoever has two identities has no more
+// sessions than whoever has one.
+func TestS791_SessionsPerPersonCountEveryIdentity(t *testing.T) {
+	for name, refuse := range map[string]bool{"the oldest ends": false, "the new one is refused": true} {
+		t.Run(name, func(t *testing.T) {
+			users := peopleIn(t)
+			var issuer string
+			a := newApp(t, func(c *codegrant.Config) {
+				c.Replica, c.Own.PerPerson, c.Own.RefuseFurther, issuer = users, 2, refuse, c.Pool.Issuer
+			})
+			first := signedIn(t, a.url, "alice@example.com")
+			other := signedIn(t, a.url, "bob@example.com")
+			endMine(t, a.url, other, mine(t, a.url, other).Sessions[0].ID, "same-origin")
+			page, err := users.Users(t.Context(), replica.UserQuery{Issuer: issuer})
+			if err != nil || len(page.Users) != 2 {
+				t.Fatalf("%+v, %v", page, err)
+			}
+			if _, err := users.Merge(t.Context(), page.Users[1].ID, page.Users[0].ID, "an operator"); err != nil {
+				t.Fatal(err)
+			}
+			second := signedIn(t, a.url, "bob@example.com")
+			third := codegranttest.NewBrowser(t)
+			third.SignIn(a.url+"/x", "alice@example.com", codegranttest.Password)
+			want := map[bool][3]int{false: {401, 200, 200}, true: {200, 200, 401}}[refuse]
+			for i, b := range []*codegranttest.Browser{first, second, third} {
+				if r := get(t, b.Client, a.url+"/auth/user"); r.StatusCode != want[i] {
+					t.Errorf("browser %d: %d, want %d", i, r.StatusCode, want[i])
+				}
+			}
+		})
+	}
+}

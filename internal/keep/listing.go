@@ -252,14 +252,30 @@ const ahead = 2 * time.Second
 // limit stay: the new one may be among those that end. A row from the future is of a
 // process whose clock is ahead. It was there before.
 func (s *Sessions) within(ctx context.Context, made *Held) error {
-	rows, ok := s.keeper.(lister)
-	if s.limit.Max <= 0 || !ok {
+	if _, ok := s.keeper.(lister); s.limit.Max <= 0 || !ok {
 		return nil
 	}
-	records, err := rows.list(ctx, made.Subject)
-	if err != nil {
-		return err
+	// A person has as many as the limit, by whichever identities.
+	identities, _ := s.identities(ctx, made.Subject, made.Issuer)
+	parts, ok := s.parts(identities)
+	if !ok {
+		return nil
 	}
+	var records []session.Record
+	whose := make(map[string]part)
+	for _, p := range parts {
+		own, err := p.rows.list(ctx, p.subject)
+		if err != nil {
+			return err
+		}
+		for _, r := range own {
+			whose[r.ID] = p
+		}
+		records = append(records, own...)
+	}
+	slices.SortFunc(records, func(a, b session.Record) int {
+		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
+	})
 	over := len(records) - s.limit.Max
 	if over <= 0 {
 		return nil
@@ -276,7 +292,8 @@ func (s *Sessions) within(ctx context.Context, made *Held) error {
 		}
 	}
 	for _, r := range gone {
-		if err := s.endRow(ctx, rows, made.Subject, Key(r.ID), "the person has more sessions than they may"); err != nil {
+		p := whose[r.ID]
+		if err := p.endRow(ctx, p.rows, p.subject, Key(r.ID), "the person has more sessions than they may"); err != nil {
 			return err
 		}
 	}

@@ -229,6 +229,13 @@ func TestDoctorSync(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := time.Now().UTC()
+	trusting := examination{now: func() time.Time { return at }}
+	s.Pools[0].TrustedProviders = []string{"COGNITO", "Google"}
+	trusting.sync(t.Context(), s)
+	if !has(trusting.findings, "sync", warning, "trusted_providers is set, and there was no pass yet", "docs/identities.md") {
+		t.Errorf("with trusted_providers: %+v", trusting.findings)
+	}
+	s.Pools[0].TrustedProviders = nil
 	for _, tt := range []struct {
 		name, state string
 		level       level

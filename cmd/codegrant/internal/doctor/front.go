@@ -146,6 +146,10 @@ func (e *examination) sync(ctx context.Context, s *settings.Settings) {
 		case found.Fault != "":
 			e.fault("sync", "correct what this says, then run codegrant sync --full --config "+e.file, "the last pass failed %s ago: %s", e.now().Sub(found.FaultAt).Round(time.Second), found.Fault)
 		case found.Last.Pass == "":
+			if len(p.TrustedProviders) > 0 {
+				e.warn("sync", "run codegrant sync --every 5m, or --follow, beside the gateway: docs/identities.md#at-the-first-sign-in",
+					"trusted_providers is set, and there was no pass yet: nobody is merged at a first sign-in, because what only tokens say about a person does not count")
+			}
 			e.warn("sync", "run codegrant sync --every 5m, or --follow, beside the gateway: docs/sync.md", "there was no pass yet: a person who is disabled in the pool stays signed in until the next refresh of the tokens")
 		case found.Last.Withheld > 0:
 			e.warn("sync", "list them with codegrant sync --dry-run --full; if they are really gone, run codegrant sync --full --max-share 1", "%d people are missing from the pool; the pass did not remove them, because they are too many", found.Last.Withheld)

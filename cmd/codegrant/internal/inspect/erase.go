@@ -96,11 +96,6 @@ func (l *links) erase(ctx context.Context, out *terminal.Streams, identities []r
 	if l.organizations, err = l.has(ctx, "codegrant_organization_choices"); err != nil {
 		return err
 	}
-	for _, i := range identities {
-		if err := l.Marks.Leave(ctx, i.Issuer, i.Subject, time.Now(), by); err != nil {
-			return err
-		}
-	}
 	if err := l.signOut(ctx, identities); err != nil {
 		return err
 	}

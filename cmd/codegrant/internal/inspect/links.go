@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
@@ -288,15 +289,14 @@ func (l *links) signOutTold(ctx context.Context, identities []replica.User, why 
 	return err
 }
 
-// signOut ends the sessions of identities, at every app client of their pools.
+// signOut ends the sessions of identities, at every app client of their pools. A mark ends
+// those that browsers carry, and what their tokens would begin anew.
 func (l *links) signOut(ctx context.Context, identities []replica.User) error {
-	if l.Sessions == nil {
-		return nil // they are where no other process sees them
-	}
 	var faults []error
 	for _, u := range identities {
+		faults = append(faults, l.Marks.Leave(ctx, u.Issuer, u.Subject, time.Now(), parts.Operator()))
 		for _, p := range l.pools {
-			if p.Issuer != u.Issuer {
+			if p.Issuer != u.Issuer || l.Sessions == nil {
 				continue
 			}
 			bound, err := codegrant.SessionPool(p.Config.Pool)

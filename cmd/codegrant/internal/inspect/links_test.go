@@ -106,3 +106,51 @@ func TestS758_MergeByCommand(t *testing.T) {
 		t.Errorf("unlinked: %+v, %v", u, err)
 	}
 }
+
+// TestS790_MergedPeopleLeaveNoSessionInABrowser: a mark ends sessions of the identity that
+// browsers carry, and its tokens, at a merge and at an unlinking. Who stays has none.
+func TestS790_MergedPeopleLeaveNoSessionInABrowser(t *testing.T) {
+	config := commandtest.Stores(t)
+	o, err := parts.Inspection{Config: config}.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	c, err := o.Users.Apply(t.Context(), replica.Snapshot{Issuer: o.Issuer, Subject: "google", Username: "google", At: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	alice, err := o.Users.UserByUsername(t.Context(), o.Issuer, "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	marked := func(subject string) time.Time {
+		t.Helper()
+		other, err := parts.Inspection{Config: config}.Open() // as another process reads it
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer other.Close()
+		at, err := other.Marks.NotBefore(t.Context(), o.Issuer, subject)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	began := time.Now().Add(-time.Second)
+	for _, args := range [][]string{{"merge", "--from", "google", "--into", "alice", "--yes"}, {"unlink", "google", "--yes"}} {
+		before := marked("google")
+		if out, problem, status := say(t, append(append([]string{"users"}, args...), "--config", config)...); status != 0 {
+			t.Fatalf("%v: %s%s", args, out, problem)
+		}
+		if at := marked("google"); at.Before(began) || !at.After(before) {
+			t.Errorf("after %v the mark is of %s, before %s", args, at, before)
+		}
+		if at := marked(alice.Subject); !at.IsZero() {
+			t.Errorf("after %v who stays has a mark of %s", args, at)
+		}
+	}
+	if u, err := o.Users.User(t.Context(), c.User.ID); err != nil || u.Person() != c.User.ID {
+		t.Errorf("%+v, %v", u, err)
+	}
+}

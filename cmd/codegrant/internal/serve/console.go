@@ -184,7 +184,7 @@ func findPerson(ctx context.Context, users replica.Store, issuer, name string) (
 // replica knows that.
 func identityOf(u replica.User) *codegrant.Identity {
 	id := &codegrant.Identity{
-		Issuer: u.Issuer, Subject: u.Subject, UserID: u.ID, Username: u.Username, Email: u.Email, EmailVerified: u.EmailVerified, Name: u.Name,
+		Issuer: u.Issuer, Subject: u.Subject, UserID: u.Person(), Username: u.Username, Email: u.Email, EmailVerified: u.EmailVerified, Name: u.Name,
 		Method: codegrant.MethodSession,
 	}
 	for _, m := range u.Groups {
