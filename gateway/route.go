@@ -199,7 +199,7 @@ func newRoute(c Route, tenants []*tenant, signs bool) (*route, error) {
 	for i, m := range c.Methods {
 		r.Methods[i] = strings.ToUpper(m)
 		if m == "" || strings.Trim(r.Methods[i], "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != "" {
-			fault("%q is not an HTTP method", m)
+			fault("method %q is not an HTTP method", m)
 		}
 	}
 	if c.Public && len(c.Actors) > 0 {

@@ -107,7 +107,7 @@ routes:
 			t.Errorf("the secrets are %q, %v", got, err)
 		}
 	}
-	for content, want := range map[string]string{"": "is empty", "one two": "no secret", "a\nb\nc\n": "3 lines"} {
+	for content, want := range map[string]string{"": "is empty", "one two": "not a secret", "a\nb\nc\n": "3 lines"} {
 		put("old", content)
 		if _, err := Load(path, Options{Keys: processKeys}); err == nil || !strings.Contains(err.Error(), "moved_from.sessions.client_secret_file") || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", content, err, want)

@@ -57,7 +57,7 @@ func TestS723_PagesThatAreNone(t *testing.T) {
 		want       []string
 	}{
 		{"a logo that is not there", "  name: A\n  logo: gone.svg\n", nil, []string{"codegrant.yaml:9: pages.logo: "}},
-		{"a logo that is none", "  name: A\n  logo: a.svg\n", map[string]string{"a.svg": "x"}, []string{"codegrant.yaml:9: pages.logo: it is none of SVG"}},
+		{"a logo that is none", "  name: A\n  logo: a.svg\n", map[string]string{"a.svg": "x"}, []string{"codegrant.yaml:9: pages.logo: it is not an SVG"}},
 		{"colors", "  colors:\n    accent: \"#ffee00\"\n", nil, []string{"codegrant.yaml:8: pages.colors: accent #ffee00 on card #ffffff has a contrast of 1.20"}},
 		{"an unknown key", "  paints: {}\n", nil, []string{"codegrant.yaml:8: pages.paints: "}},
 		{"no folder", "  templates: gone\n", nil, []string{"codegrant.yaml:8: pages.templates: "}},

@@ -229,7 +229,7 @@ tests:
 	}
 	for routes, want := range map[string]string{
 		"  - {path: /a, actors: [any, agent-1]}\n":  ":5: routes[0].actors: actors: name each, or any alone",
-		"  - {path: /a, public: true, actors: x}\n": ":5: routes[0].actors: actors: it is public",
+		"  - {path: /a, public: true, actors: x}\n": ":5: routes[0].actors: actors: the route is public",
 	} {
 		if got := faultsOf(t, ruledPool+routes); len(got) != 1 || !strings.HasPrefix(got[0], want) {
 			t.Errorf("%s: %q, want %q", routes, got, want)
