@@ -34,7 +34,7 @@ func TestAccountPages(t *testing.T) {
 	}
 	for lines, want := range map[string]string{
 		"    account: true\n":                                "account pages need the scope aws.cognito.signin.user.admin",
-		scopes + "    account: {hide: profile}\n":            "account.hide: \"profile\" is none of",
+		scopes + "    account: {hide: profile}\n":            "account.hide: \"profile\" is not one of",
 		scopes + "    account: {sign_in_within: 2s}\n":       "account.sign_in_within: 2s is not between",
 		scopes + "    account: {attributes: [sub]}\n":        "account.attributes: nobody can write sub",
 		scopes + "    account: {attributes: [name, name]}\n": "account.attributes: name is there twice",
