@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bufio"
+	"database/sql"
 	"fmt"
 	"io"
 	"mime/quotedprintable"
@@ -188,6 +189,27 @@ func (c *company) at(b *browser.Browser, path, text string) {
 	}
 }
 
+// expire has the time of an invitation be over.
+func expire(t *testing.T, database, email string) {
+	t.Helper()
+	driver, dsn := "pgx", database
+	if file, ok := strings.CutPrefix(database, "sqlite:"); ok {
+		driver, dsn = "sqlite", "file:"+file+"?_pragma=busy_timeout(20000)"
+	}
+	db, err := sql.Open(driver, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	result, err := db.ExecContext(t.Context(), "UPDATE codegrant_organization_invitations SET expires = 1 WHERE email = '"+email+"'")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := result.RowsAffected(); n != 1 || err != nil {
+		t.Fatalf("%d invitations, %v", n, err)
+	}
+}
+
 // TestS724_OrganizationsInABrowser: a manager invites somebody who is new and somebody who
 // is there; both come by the link of the mail and join. One switches, is given another role,
 // and is removed: each holds with the first request after it, at both processes.
@@ -266,6 +288,34 @@ func TestS724_OrganizationsInABrowser(t *testing.T) {
 			c.at(bob, "/invoices", "bob@example.com at /invoices for "+acme+" as admin.")
 			bob.Open(toBob)
 			bob.See("This invitation was used or taken back, or has expired.")
+
+			// Who is a member is not invited again. An invitation that was taken back, or has
+			// expired, says so.
+			alice.Open(site + "/auth/organization/members")
+			alice.Fill(`form:has(input[name="role"][value="member"]) input[name="invite"]`, "Carol@Example.com")
+			alice.Click(`form:has(input[name="role"][value="member"]):has(input[name="invite"]) button`)
+			alice.See("The address is of somebody who is a member already.")
+			invite("dora@example.com", "member")
+			invite("gus@example.com", "member")
+			toDora, toGus := c.mails.link("dora@example.com", 1), c.mails.link("gus@example.com", 1)
+			bob.Open(toDora)
+			bob.See("The invitation is for dora@example.com.")
+			alice.Open(site + "/auth/organization/members")
+			alice.See("dora@example.com")
+			alice.Eval(`(() => {
+				const item = [...document.querySelectorAll("li")].find(li => li.innerText.includes("dora@example.com"));
+				item.querySelector('form:has(input[name="revoke"]) button').click();
+				return "";
+			})()`)
+			alice.See("The invitation is taken back.")
+			expire(t, database, "gus@example.com")
+			for _, link := range []string{toDora, toGus, toGus + "x"} {
+				bob.Open(link)
+				bob.See("This invitation was used or taken back, or has expired.")
+			}
+			look.Check(t, bob, "an invitation that is good no more")
+			alice.Open(site + "/auth/organization/members")
+			alice.See("It has expired.")
 
 			// He is in another organization, too, and switches.
 			bolt := c.operate("create", "Bolt")
