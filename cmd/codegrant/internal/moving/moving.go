@@ -212,7 +212,7 @@ func printReport(b *strings.Builder, r move.Report) {
 
 type groups struct {
 	between
-	Yes bool `help:"Make the changes. Without it, the command prints what it would do."`
+	Yes bool `env:"-" help:"Make the changes. Without it, the command prints what it would do."`
 }
 
 func (c groups) Run(ctx context.Context, out *terminal.Streams) error {
@@ -301,7 +301,7 @@ type drain struct {
 	between
 	WithoutSecondFactor bool `help:"Also create people who have a second factor at the old pool. The second factor does not move."`
 	Linked              bool `help:"Create only the people who have a password and a linked account at a provider of moved_from.providers. Do this before the switch."`
-	Yes                 bool `help:"Make the changes. Without it, the command prints what it would do."`
+	Yes                 bool `env:"-" help:"Make the changes. Without it, the command prints what it would do."`
 }
 
 // Help is shown by codegrant move drain --help.

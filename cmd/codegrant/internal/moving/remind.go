@@ -15,7 +15,7 @@ import (
 type remind struct {
 	between
 	Date string `required:"" placeholder:"YYYY-MM-DD" help:"Date of the reminder. Each person is reminded once per date."`
-	Yes  bool   `help:"Post the reminders. Without it, the command prints how many people it would remind."`
+	Yes  bool   `env:"-" help:"Post the reminders. Without it, the command prints how many people it would remind."`
 }
 
 // Help is shown by codegrant move remind --help.
