@@ -51,7 +51,7 @@ var within = map[string]string{
 	"docs/mcp.md: broker: true":         "routes:\n  - {path: /mcp, upstream: \"http://127.0.0.1:9000\", mcp: true}\n",
 	"docs/mcp.md: broker:":              "routes:\n  - {path: /mcp, upstream: \"http://127.0.0.1:9000\", mcp: true}\n",
 	"docs/mcp.md: broker: {mode: pool}": "routes:\n  - {path: /mcp, upstream: \"http://127.0.0.1:9000\", mcp: true}\n",
-	"docs/account.md: account:":         "pools:\n  - name: customers\n    scopes: [openid, email, profile, aws.cognito.signin.user.admin]\n",
+	"docs/account.md: account:":         "database: sqlite:app.db\nreplica: true\npools:\n  - name: customers\n    scopes: [openid, email, profile, aws.cognito.signin.user.admin]\n",
 	"docs/mcp.md: mcp:":                 "routes:\n  - path: /mcp\n    upstream: http://127.0.0.1:9000\n",
 }
 
