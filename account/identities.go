@@ -66,11 +66,11 @@ func (p *Pages) showIdentities(v *visit, why string) {
 		sections = append([]pages.Section{p.question(v, other)}, sections...)
 	case proven:
 		p.Auth.ForgetProven(v.w)
-		why = cmp.Or(why, v.say(fault))
+		sections[0].Fault = v.say(fault)
 	case query.Get("proven") == "old":
-		why = cmp.Or(why, v.say(notAskedAnew))
+		sections[0].Fault = v.say(notAskedAnew)
 	case query.Get("proven") == "denied":
-		why = cmp.Or(why, v.say(notProvenNow))
+		sections[0].Fault = v.say(notProvenNow)
 	default:
 		i := slices.IndexFunc(all, func(u replica.User) bool { return strconv.FormatInt(u.ID, 10) == query.Get("separate") })
 		if i >= 0 && all[i].LinkedTo != 0 && p.isOwnIssuer(all[i]) {

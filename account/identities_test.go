@@ -339,7 +339,7 @@ func TestS676_TheOtherSignInIsForTheSession(t *testing.T) {
 		page = w.begin(b)
 		query := page.URL.Query()
 		page = b.Open(w.url + "/auth/callback?error=access_denied&error_description=cancelled&state=" + query.Get("state"))
-		w.says(page, 422, "You did not finish signing in")
+		w.says(page, 200, "You did not finish signing in")
 		unlinked("a denial")
 		page = w.prove(b, w.begin(b), bob)
 		w.says(w.choose(b, page, "cancel", nil), 200, "You have changed nothing.")
@@ -370,7 +370,7 @@ func TestS676_APoolThatDoesNotAsk(t *testing.T) {
 		b := w.signIn(alice)
 		w.ahead.advance(2 * time.Minute)
 		page := w.choose(b, w.at(b, "/identities"), "begin", nil)
-		w.says(page, 422, "did not ask you to sign in")
+		w.says(page, 200, "did not ask you to sign in")
 		if status, _, _ := w.user(b); status != 200 {
 			t.Errorf("the session: %d", status)
 		}
@@ -384,7 +384,7 @@ func TestS677_WhatCannotBeLinked(t *testing.T) {
 		w.world.t = t
 		b := w.signIn(alice)
 		mine := w.row(b)
-		w.says(w.prove(b, w.begin(b), alice), 422, "already belongs to this account")
+		w.says(w.prove(b, w.begin(b), alice), 200, "already belongs to this account")
 
 		theirs := w.row(w.signIn(bob))
 		googles := w.row(w.signInByGoogle("g-17", "x@gmail.example"))
@@ -401,8 +401,8 @@ func TestS677_WhatCannotBeLinked(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.says(w.choose(b, page, "confirm", nil), 422, "several ways to sign in")
-		w.says(w.prove(b, w.begin(b), bob), 422, "several ways to sign in")
-		w.says(w.google(b, w.begin(b), "g-17", "x@gmail.example"), 422, "several ways to sign in")
+		w.says(w.prove(b, w.begin(b), bob), 200, "several ways to sign in")
+		w.says(w.google(b, w.begin(b), "g-17", "x@gmail.example"), 200, "several ways to sign in")
 		if _, err := w.users.Link(t.Context(), theirs.ID, mine.ID, "x"); !errors.Is(err, replica.ErrConflict) {
 			t.Errorf("the store: %v", err)
 		}
