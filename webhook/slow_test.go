@@ -2,12 +2,14 @@ package webhook
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -79,4 +81,26 @@ func TestASlowReceiverCostsNoMemory(t *testing.T) {
 	close(release)
 	stop()
 	<-done
+}
+
+// TestALookHasAnEnd: a database that hangs holds a sender up for a while, and not for good.
+func TestALookHasAnEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &Sender{Config: Config{Logger: slog.New(slog.DiscardHandler)}, pace: usual}
+		began := time.Now()
+		asked := 0
+		l := &lane{next: func(ctx context.Context, _, _ string, _, _ time.Time) (*Delivery, error) {
+			asked++
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}}
+		for range 3 {
+			if d := s.next(t.Context(), &target{}, l); d != nil {
+				t.Errorf("%+v", d)
+			}
+		}
+		if took := time.Since(began); asked != 3 || took > 3*(lookTime+usual.lastWait) {
+			t.Errorf("asked %d times in %s", asked, took)
+		}
+	})
 }
