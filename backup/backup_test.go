@@ -32,6 +32,9 @@ func TestMain(m *testing.M) {
 	if scene := os.Getenv("CODEGRANT_TEST_RESTORE_KILLED"); scene != "" {
 		waitToBeKilled(scene)
 	}
+	if scene := os.Getenv("CODEGRANT_TEST_BACKUP_KILLED"); scene != "" {
+		writeUntilKilled(scene)
+	}
 	os.Exit(m.Run())
 }
 
