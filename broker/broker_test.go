@@ -29,7 +29,7 @@ import (
 // keep. Requests go to them in turn.
 type site struct {
 	*codegranttest.Pool
-	t        *testing.T
+	t        testing.TB
 	url      string
 	resource string
 	auths    []*codegrant.Auth
@@ -48,7 +48,7 @@ type site struct {
 
 const password = codegranttest.Password
 
-func newBrowser(t *testing.T) *codegranttest.Browser { return codegranttest.NewBrowser(t) }
+func newBrowser(t testing.TB) *codegranttest.Browser { return codegranttest.NewBrowser(t) }
 
 // records are all that brokers keep.
 func (s *site) records() (n int) {
@@ -82,13 +82,13 @@ func (l *logs) String() string {
 
 func (s *site) now() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }
 
-func newSite(t *testing.T, change func(*broker.Config)) *site {
+func newSite(t testing.TB, change func(*broker.Config)) *site {
 	t.Helper()
 	return newSiteOf(t, func(*codegrant.Config) {}, change)
 }
 
 // newSiteOf is newSite with something else about how people sign in.
-func newSiteOf(t *testing.T, people func(*codegrant.Config), change func(*broker.Config)) *site {
+func newSiteOf(t testing.TB, people func(*codegrant.Config), change func(*broker.Config)) *site {
 	t.Helper()
 	s := &site{Pool: codegranttest.NewPool(t, nil), t: t, log: new(logs), arrived: make(chan url.Values, 1), browser: codegranttest.NewBrowser(t)}
 	client := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { s.arrived <- r.URL.Query() }))

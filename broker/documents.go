@@ -89,10 +89,21 @@ func isDocument(id string) bool { return strings.HasPrefix(id, "https:") }
 func documentURL(id string) error {
 	u, err := url.Parse(id)
 	if err != nil || u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.ContainsAny(id, "#\\\"<>%") || !isVisible(id) || len(id) > 512 ||
-		u.Port() != "" || u.Host == "" || u.Host != strings.ToLower(u.Host) || len(u.Path) < 2 || strings.Contains(u.Path+"/", "/./") || strings.Contains(u.Path+"/", "/../") || strings.Contains(u.Path, "//") {
+		u.Port() != "" || strings.HasSuffix(u.Host, ":") || !isPublicHost(u.Hostname()) || u.Host != strings.ToLower(u.Host) || len(u.Path) < 2 || strings.Contains(u.Path+"/", "/./") || strings.Contains(u.Path+"/", "/../") || strings.Contains(u.Path, "//") {
 		return faulty("invalid_client", "the client's id is not a URL of a client ID metadata document: https, a path, and neither port, query nor fragment")
 	}
 	return nil
+}
+
+// isPublicHost reports whether a host can be one of the internet: an address of it, or a
+// name that nobody takes for an address. Some readers take 2130706433 and 0x7f.1 for
+// 127.0.0.1, and a name without a dot is one of a network of somebody's own.
+func isPublicHost(host string) bool {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return publicnet.Has(addr)
+	}
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	return len(last) < len(host) && last != "" && strings.Trim(last, "0123456789") != "" && !strings.HasPrefix(last, "0x") && !strings.Contains(host, "..") && host[0] != '.'
 }
 
 // described finds what the document of a client says.

@@ -39,6 +39,10 @@ func TestDocumentURLs(t *testing.T) {
 		"https://user@agent.example.com/c": false, "https://agent.example.com/c?x=1": false, "https://agent.example.com/c?": false, "https://agent.example.com/c#x": false,
 		"https://agent.example.com/a/../c": false, "https://agent.example.com/./c": false, "https://agent.example.com//c": false, "https://agent.example.com/%2e%2e/c": false,
 		"https://Agent.example.com/c": false, "https:///c": false, "https:c": false, "https://agent.example.com/\\c": false, "https://agent.example.com/ c": false,
+		"https://93.184.216.34/c": true, "https://[2606:2800:220:1:248:1893:25c8:1946]/c": true, "https://127.0.0.1/c": false, "https://[::1]/c": false, "https://[::ffff:169.254.169.254]/c": false,
+		"https://169.254.169.254/c": false, "https://0.0.0.0/c": false, "https://10.0.0.1/c": false, "https://2130706433/c": false, "https://0x7f.1/c": false, "https://0x7f000001/c": false, "https://127.1/c": false,
+		"https://0177.0.0.1/c": false, "https://a.0x7f/c": false, "https://a.1/c": false, "https://localhost/c": false, "https://localhost./c": false, "https://agent.example.com./c": false, "https://.example.com/c": false,
+		"https://agent..example.com/c": false, "https://agent.example.com:/c": false, "https://agent.example.com:443/c": false, "https://intranet/c": false,
 		"https://agent.example.com/" + strings.Repeat("x", 512): false,
 	} {
 		if got := documentURL(id) == nil; got != want {

@@ -17,9 +17,9 @@ import (
 // newShelf makes what the two processes of a site share.
 var newShelf = inMemory
 
-func inMemory(_ *testing.T, now func() time.Time) cupboard.Store { return cupboard.NewMemory(now) }
+func inMemory(_ testing.TB, now func() time.Time) cupboard.Store { return cupboard.NewMemory(now) }
 
-func inRedis(t *testing.T, now func() time.Time) cupboard.Store {
+func inRedis(t testing.TB, now func() time.Time) cupboard.Store {
 	t.Helper()
 	store, err := redisstore.New(redisstore.Config{URL: testenv.Redis(t), Prefix: rand.Text() + ":", Now: now})
 	if err != nil {
@@ -29,7 +29,7 @@ func inRedis(t *testing.T, now func() time.Time) cupboard.Store {
 	return store.Cupboard()
 }
 
-func inPostgres(t *testing.T, now func() time.Time) cupboard.Store {
+func inPostgres(t testing.TB, now func() time.Time) cupboard.Store {
 	t.Helper()
 	db, err := sql.Open("pgx", testenv.PostgresSchema(t))
 	if err != nil {
@@ -49,7 +49,7 @@ func inPostgres(t *testing.T, now func() time.Time) cupboard.Store {
 // on runs tests of two processes on every store that processes share.
 func on(t *testing.T, tests map[string]func(*testing.T)) {
 	t.Helper()
-	for name, shelf := range map[string]func(*testing.T, func() time.Time) cupboard.Store{"Redis": inRedis, "PostgreSQL": inPostgres} {
+	for name, shelf := range map[string]func(testing.TB, func() time.Time) cupboard.Store{"Redis": inRedis, "PostgreSQL": inPostgres} {
 		t.Run(name, func(t *testing.T) {
 			newShelf = shelf
 			defer func() { newShelf = inMemory }()

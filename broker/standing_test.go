@@ -241,7 +241,7 @@ func (f *failing) List(ctx context.Context, kind cupboard.Kind, q cupboard.Query
 // is said to be over that is not.
 func TestS812_AStoreThatIsDown(t *testing.T) {
 	var shelf *failing
-	newShelf = func(t *testing.T, now func() time.Time) cupboard.Store {
+	newShelf = func(t testing.TB, now func() time.Time) cupboard.Store {
 		shelf = &failing{Store: inMemory(t, now)}
 		shelf.now.Store("")
 		return shelf
@@ -342,7 +342,7 @@ func TestS812_AStoreThatIsDown(t *testing.T) {
 // is cannot be told: nobody is refused, and nothing goes on for it.
 func TestS812_DocumentsWithoutAStore(t *testing.T) {
 	var shelf *failing
-	newShelf = func(t *testing.T, now func() time.Time) cupboard.Store {
+	newShelf = func(t testing.TB, now func() time.Time) cupboard.Store {
 		shelf = &failing{Store: inMemory(t, now)}
 		shelf.now.Store("")
 		return shelf
