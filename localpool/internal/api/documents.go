@@ -345,7 +345,11 @@ func (d document) list(member, shape, token string) operation {
 		if limit == nil {
 			limit = in.Limit
 		}
-		page, next, err := pageOf(a, after, request, keys, limitOf(limit), func(key string) string { return key })
+		asked := struct {
+			Kind    string
+			Request map[string]json.RawMessage
+		}{d.kind, request}
+		page, next, err := pageOf(a, after, asked, keys, limitOf(limit), func(key string) string { return key })
 		if err != nil {
 			return nil, err
 		}

@@ -82,6 +82,7 @@ type saver struct {
 	cost     time.Duration // of the last write
 	pending  *time.Timer   // writes what is changed; nil: nothing is, or it is being written
 	dirty    bool
+	missed   bool // the last write of a small file failed
 	flushing bool
 	closed   bool
 }
@@ -107,7 +108,7 @@ func (s *State) saveLocked() error {
 		if err == nil {
 			err = s.saver.write(s.path, b)
 		}
-		s.saver.size, s.saver.cost = len(b), time.Since(began)
+		s.saver.size, s.saver.cost, s.saver.missed = len(b), time.Since(began), err != nil
 		return err
 	}
 	s.saver.dirty = true
@@ -168,6 +169,7 @@ func (s *State) Close() error {
 	s.mu.Lock()
 	if !s.saver.closed {
 		s.saver.closed = true
+		s.saver.dirty = s.saver.dirty || s.saver.missed
 		s.spareKeys()
 	}
 	s.mu.Unlock()

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -122,5 +124,14 @@ func TestSave_Few(t *testing.T) {
 	s.saver.write = func(string, []byte) error { return errors.New("the disk is full") }
 	if err := s.CreateGroup("local_Test1", Group{Name: "a"}); err == nil {
 		t.Error("a change that is not saved is not an error")
+	}
+	// What is there is saved at the end, if there is room again.
+	s.saver.write = writeFile
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil || !strings.Contains(string(b), `"name": "a"`) {
+		t.Errorf("the file after the end: %v, %s", err, b)
 	}
 }
