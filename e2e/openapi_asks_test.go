@@ -253,7 +253,9 @@ func (s *describedSite) askOrganizations() {
 		{bob, "POST", "/organization/invitation", 303, formOfPage, query("token", token)},
 		{bob, "POST", "/organization/invitation", 410, form, query("token", token)},
 		{s.person, "POST", "/organization/members", 200, form, "member=" + number(s.idOf("bob@example.com")) + "&role=member"},
-		{s.person, "POST", "/organization/members", 200, form, query("invite", "alice@example.com", "role", "member")},
+		{s.person, "POST", "/organization/members", 409, form, query("invite", "bob@example.com", "role", "member")}, // a member
+		{s.person, "POST", "/organization/members", 200, form, "remove=" + number(s.idOf("bob@example.com"))},
+		{s.person, "POST", "/organization/members", 200, form, query("invite", "bob@example.com", "role", "member")},
 	}...)
 	here, token = at(s.mail.URL)
 	s.askAuth([]call{
@@ -265,7 +267,7 @@ func (s *describedSite) askOrganizations() {
 		s.noUser.Store(fmt.Errorf("%w", err))
 		s.askAuth(call{s.stranger, "POST", "/organization/invitation", status, form, query("token", token, "account", "new")})
 	}
-	s.askAuth(call{s.person, "POST", "/organization/invitation", 200, form, query("token", token)})
+	s.askAuth(call{bob, "POST", "/organization/invitation", 200, form, query("token", token)})
 	status := 0
 	for range 20 { // more than one address may get
 		r, _ := s.askAuth(call{s.person, "POST", "/organization/members", 0, form, query("invite", "erin@example.com", "role", "member")})
