@@ -89,6 +89,9 @@ var spellings = []word{
 	{regexp.MustCompile(`(?i)\b(?:un)?label[l]ed\b|\blicen[c]e`), "labeled, license"},
 }
 
+// stems are parts of these words: a file without one needs no slow search.
+var stems = []string{"rganis", "hronis", "horis", "cognis", "malis", "tialis", "nicalis", "erialis", "olour", "avour", "onour", "ighbour", "haviour", "abelled", "icence"}
+
 // spelled are the kinds of files that people read.
 var spelled = []string{".go", ".md", ".yaml", ".yml", ".json", ".txt", ".html", ".sh", ".txtar", ".css", ".js"}
 
@@ -105,6 +108,10 @@ func TestSpelling(t *testing.T) {
 			t.Fatal(err)
 		}
 		n++
+		lower := strings.ToLower(string(text))
+		if !slices.ContainsFunc(stems, func(stem string) bool { return strings.Contains(lower, stem) }) {
+			return
+		}
 		for i, line := range strings.Split(string(text), "\n") {
 			for _, w := range spellings {
 				if bad := w.pattern.FindString(line); bad != "" {
