@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant/replica"
+	"github.com/codegrant/codegrant/replica/sqlreplica"
 )
 
 // TestS788_ErasedFromMessages: with a person go all messages that name them, by issuer and sub, or
@@ -62,6 +63,41 @@ func TestS788_ErasedFromMessages(t *testing.T) {
 			if end == "committed" && slices.ContainsFunc(all, func(d Delivery) bool { return d.Issuer == "i" && d.Subject == "ann" }) {
 				t.Error(fmt.Sprint(all))
 			}
+		}
+	})
+}
+
+// TestErasuresDoNotWaitForEachOther: an erasure has no name, and is still of one person: the
+// message that a receiver does not take holds up no other one.
+func TestErasuresDoNotWaitForEachOther(t *testing.T) {
+	eachEngine(t, func(t *testing.T, r *rig) {
+		_, key := secret(t)
+		s := r.sender(t, Endpoint{Name: "crm", URL: "https://crm.example.com/", Secrets: []Secret{key}})
+		for _, subject := range []string{"ann", "bob"} {
+			r.state(t, subject, subject)
+			u, err := r.users.UserBySubject(t.Context(), testIssuer, subject)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := r.users.Erase(t.Context(), u.ID, sqlreplica.EraseOptions{By: "an operator"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n, err := s.take(t.Context()); err != nil || n != 2 {
+			t.Fatal(n, err)
+		}
+		now := time.Now().Add(time.Second)
+		first, err := r.queue.next(t.Context(), "crm", "a", now, now.Add(time.Minute))
+		if err != nil || first == nil || first.Type != TypeErased {
+			t.Fatalf("%+v, %v", first, err)
+		}
+		first.Attempts = 8
+		if err := r.queue.later(t.Context(), first, now.Add(10*time.Hour), "answered 422"); err != nil {
+			t.Fatal(err)
+		}
+		second, err := r.queue.next(t.Context(), "crm", "b", now, now.Add(time.Minute))
+		if err != nil || second == nil || string(second.body) == string(first.body) {
+			t.Errorf("the erasure of bob waits for that of ann: %+v, %v", second, err)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/base32"
 	"encoding/hex"
 	"encoding/json"
+	"strconv"
 	"strings"
 	"time"
 
@@ -78,6 +79,14 @@ func idOf(event string) string {
 	return "msg_" + strings.ToLower(base32.StdEncoding.EncodeToString(sum[:])[:26])
 }
 
+// aboutWhom is the person of a record. That of an erasure has no name, and is one of its own.
+func aboutWhom(r replica.Record) string {
+	if u := r.User; u.Subject != "" {
+		return personOf(u.Issuer, u.Subject)
+	}
+	return personOf("", "row "+strconv.FormatInt(r.User.ID, 10))
+}
+
 // deliveries are what becomes of entries of the outbox.
 func deliveries(endpoints []Endpoint, entries []sqlreplica.Entry, now time.Time) (all []Delivery, err error) {
 	for _, entry := range entries {
@@ -94,7 +103,7 @@ func deliveries(endpoints []Endpoint, entries []sqlreplica.Entry, now time.Time)
 			}
 			all = append(all, Delivery{
 				Endpoint: e.Name, Message: id, Type: typeOf(entry.Record),
-				Issuer: u.Issuer, Subject: u.Subject, Created: now, person: personOf(u.Issuer, u.Subject), body: body,
+				Issuer: u.Issuer, Subject: u.Subject, Created: now, person: aboutWhom(entry.Record), body: body,
 			})
 		}
 	}

@@ -67,7 +67,7 @@ func newMetrics(p *process) *metrics {
 	m.signIns = counter("sign_ins_total", "Sign-ins, by outcome.", "pool", "outcome")
 	m.signOuts = counter("sign_outs_total", "Sign-outs.", "pool")
 	m.refreshes = counter("refreshes_total", "Refreshes of sessions, by outcome.", "pool", "outcome")
-	m.ended = counter("sessions_ended_total", "Sessions that were ended because the pool no longer stands behind them.", "pool")
+	m.ended = counter("sessions_ended_total", "Sessions that were ended before their time: by the person, by an operator, or because the pool no longer stands behind them.", "pool")
 	m.proofs = counter("proofs_refused_total", "Tokens and cookies that proved nothing.", "pool")
 	of := func(c *prometheus.CounterVec, outcome ...string) func(string) {
 		return func(pool string) { c.WithLabelValues(append([]string{pool}, outcome...)...).Inc() }
