@@ -1,7 +1,10 @@
 package serve
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/codegrant/codegrant/codegranttest"
+	"github.com/codegrant/codegrant/replica"
+	"github.com/codegrant/codegrant/webhook"
 )
 
 // sessionEvents are those that a receiver has got, by the person's sub.
@@ -182,4 +187,34 @@ routes:
 	signIn()
 	end(signIn(), "everywhere")
 	step("the limit, their own, and all that are left", "started", "started", "ended", "ended", "signed_out_everywhere")
+}
+
+// people are those of a replica, by sub.
+type people struct {
+	replica.Store
+	errs map[string]error
+}
+
+func (p people) UserBySubject(_ context.Context, _, subject string) (replica.User, error) {
+	return replica.User{Subject: subject}, p.errs[subject]
+}
+
+// TestS787_EndsOfTheErased: a browser that comes back with a session of somebody who was erased has
+// nobody hear their name. A replica that does not answer has the messages wait.
+func TestS787_EndsOfTheErased(t *testing.T) {
+	of := func(kind, subject string) webhook.Event {
+		return webhook.Event{Kind: webhook.Sessions, Type: kind, Issuer: "i", Subject: subject}
+	}
+	events := []webhook.Event{
+		of(webhook.TypeSessionEnded, "gone"), of(webhook.TypeSessionEnded, "here"), of(webhook.TypeSessionStarted, "gone"), of(webhook.TypeSessionEnded, ""),
+	}
+	users := people{errs: map[string]error{"gone": fmt.Errorf("look: %w", replica.ErrNotFound)}}
+	known, err := ofKnown(t.Context(), users, events)
+	if err != nil || !slices.EqualFunc(known, events[1:], func(a, b webhook.Event) bool { return a.Type == b.Type && a.Subject == b.Subject }) {
+		t.Errorf("%+v, %v", known, err)
+	}
+	users.errs["here"] = replica.ErrUnavailable
+	if known, err := ofKnown(t.Context(), users, events); !errors.Is(err, replica.ErrUnavailable) {
+		t.Errorf("%+v, %v", known, err)
+	}
 }

@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/ops"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
+	"github.com/codegrant/codegrant/replica"
 	"github.com/codegrant/codegrant/webhook"
 )
 
@@ -195,7 +197,11 @@ func (p *process) tellHooks(ctx context.Context) {
 			return
 		}
 		err := p.hooks.post(ctx, func(ctx context.Context, events ...webhook.Event) (int, error) {
-			return g.stores.queue.Post(ctx, g.Webhooks, events...)
+			known, err := ofKnown(ctx, g.stores.users, events)
+			if err != nil || len(known) == 0 {
+				return 0, err
+			}
+			return g.stores.queue.Post(ctx, g.Webhooks, known...)
 		})
 		switch {
 		case err == nil:
@@ -219,6 +225,25 @@ func (p *process) tellHooks(ctx context.Context) {
 			tell(ctx)
 		}
 	}
+}
+
+// ofKnown leaves out the ends of sessions of people whom the replica does not know: they were
+// erased, and a browser that comes with a session of before must not have others hear of them.
+func ofKnown(ctx context.Context, users replica.Store, events []webhook.Event) ([]webhook.Event, error) {
+	known := make([]webhook.Event, 0, len(events))
+	for _, e := range events {
+		if e.Type == webhook.TypeSessionEnded && e.Subject != "" {
+			_, err := users.UserBySubject(ctx, e.Issuer, e.Subject)
+			if errors.Is(err, replica.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		known = append(known, e)
+	}
+	return known, nil
 }
 
 // forget drops what waits, and says how much that was.
