@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -19,13 +20,14 @@ type cursor struct {
 // listTokenLifetime is how long a token of ListUsers lives. Others do not expire.
 const listTokenLifetime = time.Hour
 
-// sum is of a request, whose token is left out.
+// sum is of a request, whose token is left out, and of its type: two lists may be asked for
+// by the same members.
 func sum(request any) []byte {
 	b, err := json.Marshal(request)
 	if err != nil {
 		panic(err) // it was decoded a moment ago
 	}
-	s := sha256.Sum256(b)
+	s := sha256.Sum256(fmt.Appendf(b, " of %T", request))
 	return s[:16]
 }
 
