@@ -15,8 +15,8 @@ import (
 	"github.com/codegrant/codegrant/verify"
 )
 
-// Config is what [New] needs to know. Pool is required, BaseURL is wherever the
-// service does not run on this machine; everything else has a safe default. In order,
+// Config is what [New] needs to know. Pool is required. BaseURL is required unless the
+// service runs on localhost. Everything else has a safe default. In order,
 // the fields say
 //
 //   - which pool, and where this service is: Pool to Scopes
@@ -175,8 +175,8 @@ type Config struct {
 	Groups GroupSource
 
 	// Organization says which organization a person acts for; nil, nil is none. It is asked with every request of a person; an error
-	// is answered with 503. KeepOrganization hears that a person has signed in again in a browser with a session of theirs, which had
-	// the SessionID was; an error is logged. Package organization has both. They default to none.
+	// is answered with 503. KeepOrganization is called when a person signs in again in a browser that has a session of theirs: was
+	// is the old SessionID. An error is logged. Package organization has both. They default to none.
 	Organization     func(ctx context.Context, id *Identity) (*Organization, error)
 	KeepOrganization func(ctx context.Context, id *Identity, was string) error
 

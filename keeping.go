@@ -127,7 +127,7 @@ func (s *settings) logCannot(cannot []keep.Exception) {
 // owed says where revocations are kept that the pool has not made.
 func (s *settings) owed() keep.Owed {
 	if s.Cupboard == nil || s.unkeyed {
-		s.Logger.Info("revocations that the pool does not make are not kept: they end with the process; set Cupboard and Keys to keep them")
+		s.Logger.Info("refresh tokens that the pool did not revoke are forgotten when this process stops; configure keys and a database or Redis (in Go: Keys and Cupboard) to revoke them later")
 		return keep.Owed{}
 	}
 	return keep.Owed{Store: s.Cupboard, Keys: s.Keys, Binding: s.binding}

@@ -57,7 +57,7 @@ func (s *settings) marks() *notbefore.Marks {
 		})
 	}
 	if !s.Marks.Shared() {
-		s.Logger.Info("tokens of people who are signed out everywhere, disabled or deleted are refused by this process alone, and until it ends; set Cupboard (database, or redis) so that every process refuses them")
+		s.Logger.Info("only this process refuses tokens of people who are signed out everywhere, disabled or deleted, and only until it stops; configure a database or Redis (in Go: Cupboard) so that every process refuses them")
 	}
 	return s.Marks
 }

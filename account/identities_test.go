@@ -268,7 +268,7 @@ func TestS676_LinkingAWayToSignIn(t *testing.T) {
 			}
 			form, _ := page.Form("do")
 			form.Values = url.Values{"do": {"separate"}, "row": {strconv.FormatInt(row, 10)}}
-			w.says(b.Submit(page, form, nil), 422, "no way to sign in to this account any more")
+			w.says(b.Submit(page, form, nil), 422, "no longer sign in to this account that way")
 		}
 	})
 }

@@ -101,7 +101,7 @@ const (
 	proofEnded     text = "Too much time has passed. Sign in with the other account again. Nothing has been changed."
 	anotherProven  text = "You signed in with yet another account in the meantime. Look again which one is linked."
 	notLinked      text = "The other account cannot be linked at the moment: it was changed in the meantime. Nothing has been changed."
-	notYours       text = "That is no way to sign in to this account any more."
+	notYours       text = "You can no longer sign in to this account that way."
 
 	recovery       text = "If you cannot sign in"
 	recoverBy      text = "If you forget your password, a code to choose a new one can be sent to: %s"

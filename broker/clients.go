@@ -155,7 +155,7 @@ func parseRedirect(raw string) (*url.URL, *fault) {
 	case u.Scheme == "http" && isLocal(u.Hostname()), u.Scheme == "https":
 		return u, nil
 	}
-	return wrong("a redirect URI is to begin with https, with http on this machine (localhost, 127.0.0.1, [::1]), or with an app's scheme in reverse domain form (com.example.app)")
+	return wrong("a redirect URI must begin with https, with http on this machine (localhost, 127.0.0.1, [::1]), or with an app's scheme in reverse domain form (com.example.app)")
 }
 
 // isOwnScheme knows schemes in the reverse domain form of RFC 8252, section 7.1. What has no

@@ -72,7 +72,7 @@ func (p Pools) faults() (faults []error) {
 	}
 	for id, s := range p {
 		if id == "" || s == nil {
-			faults = append(faults, fmt.Errorf("Pools: %q: it is to have an id and a Sync", id))
+			faults = append(faults, fmt.Errorf("Pools: %q: it must have an id and a Sync", id))
 		}
 	}
 	return faults

@@ -104,7 +104,7 @@ func (m *Move) compare(p *Plan, old, now *types.UserPoolType) {
 	oldPool, newPool := describe(old), describe(now)
 	p.Attributes, p.ByAddress = newPool.attributes, newPool.emails
 	if !slices.Contains(newPool.attributes, Attribute) {
-		p.fault("the new pool has no attribute "+Attribute+", in which it is written who somebody was",
+		p.fault("the new pool lacks the attribute "+Attribute+", which stores the old identity of each person",
 			fmt.Sprintf("aws cognito-idp add-custom-attributes --user-pool-id %s --custom-attributes Name=%s,AttributeDataType=String,Mutable=true",
 				m.Tickets.new, strings.TrimPrefix(Attribute, "custom:")))
 	}

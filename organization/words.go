@@ -8,7 +8,7 @@ const (
 	yourOrganizations   text = "Your organizations"
 	backToOrganizations text = "Back to your organizations"
 	toStart             text = "Go to the start page"
-	inNone              text = "You belong to no organization."
+	inNone              text = "You are not in an organization."
 	actFor              text = "You act for %s."
 	chooseOne           text = "Choose the organization that you act for."
 	toActFor            text = "Act for this organization"
@@ -48,7 +48,7 @@ const (
 
 	lastManager text = "Nobody else manages the organization. Give somebody else that role first."
 	isThere     text = "The address is of somebody who is a member already."
-	tooMany     text = "There are too many of them."
+	tooMany     text = "There are too many members or invitations."
 	notSent     text = "The invitation could not be sent. Try again later."
 	noAddress   text = "Enter an e-mail address such as name@example.com."
 	tooOften    text = "Too many invitations were sent in the last 24 hours. Try again tomorrow."

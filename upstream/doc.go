@@ -1,10 +1,10 @@
 // Package upstream is an OAuth client at authorization servers of others, such as that of
 // GitHub, for services behind that need a person's token there.
 //
-// It owns the way to a person's consent (a redirect, PKCE, and a state that is bound to the
-// person's session), what came of it, sealed, on a shelf of the cupboard, its renewal, once
-// however many requests and processes ask, and its end with the session in which the person
-// agreed: then it is revoked, where the other server can do that.
+// It sends people to the consent page of the other server: a redirect with PKCE, and a state
+// that is bound to the person's session. It stores the tokens encrypted, on a shelf of the
+// cupboard. It refreshes each token once, however many requests and processes ask. When the
+// session in which the person agreed ends, it revokes the tokens, if the other server can do that.
 //
 // It refuses to hand a token to anybody but the route that it was configured for, to send
 // anybody elsewhere than to the server that is configured and back to a path of this site,

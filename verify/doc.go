@@ -5,7 +5,7 @@
 // forms of JWS, repeated names. It never returns claims of a token that did not pass every
 // check.
 //
-// [[Verifier] is for the tokens of a pool. [ALB] is for the header of an AWS load balancer
+// [Verifier] is for the tokens of a pool. [ALB] is for the header of an AWS load balancer
 // that signs people in with the pool.
 //
 // A refusal is [ErrInvalid] and one of the sentinels below it, so that a log can name the

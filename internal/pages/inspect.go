@@ -37,11 +37,11 @@ func look(body []byte, p layout, style template.CSS) []problem {
 		{"h1", "one heading"}, {"main", "one main element, which screen readers go to"}, {"title", "one title"}, {"style", "one style element, with {{.Style}}"},
 	} {
 		if v.count[one.name] != 1 {
-			v.add("is to have "+one.why, "<"+one.name)
+			v.add("must have "+one.why, "<"+one.name)
 		}
 	}
 	if v.lang != p.Language {
-		v.add(`is to say its language: <html lang="{{.Language}}">`, "<html")
+		v.add(`must state its language: <html lang="{{.Language}}">`, "<html")
 	}
 	text := squeeze(v.text.String())
 	for _, shown := range p.needed() {

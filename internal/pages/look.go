@@ -101,7 +101,7 @@ func New(d Design) (*Look, error) {
 	}
 	l := &Look{name: d.Name}
 	if len([]rune(d.Name)) > maxName || strings.ContainsFunc(d.Name, unicode.IsControl) || strings.TrimSpace(d.Name) != d.Name {
-		fault("name", fmt.Errorf("it is to have at most %d characters, all of which can be seen", maxName))
+		fault("name", fmt.Errorf("it must have at most %d characters, all printable", maxName))
 	}
 	var err error
 	l.logo, err = picture(d.Logo)

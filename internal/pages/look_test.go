@@ -50,7 +50,7 @@ func TestS723_DesignsThatAreNone(t *testing.T) {
 		want   string
 	}{
 		{"a name of several lines", Design{Name: "a\nb"}, "name: "},
-		{"a long name", Design{Name: strings.Repeat("a", 61)}, "name: it is to have at most 60"},
+		{"a long name", Design{Name: strings.Repeat("a", 61)}, "name: it must have at most 60"},
 		{"a logo that is text", Design{Name: "A", Logo: []byte("hello")}, "logo: it is not an SVG"},
 		{"a logo that is HTML", Design{Name: "A", Logo: []byte("<html><svg xmlns='http://www.w3.org/2000/svg'/></html>")}, "logo: it is not an SVG"},
 		{"a large logo", Design{Name: "A", Logo: []byte(png + strings.Repeat("a", 32<<10))}, "logo: it has 32777 bytes"},
@@ -69,7 +69,7 @@ func TestS723_DesignsThatAreNone(t *testing.T) {
 		{"a template that is not there", file("denied.html", "<h1>{{.Title}}</h1>\n{{template \"x\"}}"), "templates: denied.html:2: "},
 		{"text where none can be", file("content.html", "<h1>{{.Title}}</h1>\n<a href='{{.Title}}"), "templates: "},
 		{"one that does not end", file("denied.html", "<h1>{{.Title}}</h1>\n{{range 1000000000}}{{$.Title}}{{end}}"), "denied.html"},
-		{"nothing to see", file("denied.html", "{{if false}}x{{end}}"), "templates: denied.html: the page denied is to have one heading"},
+		{"nothing to see", file("denied.html", "{{if false}}x{{end}}"), "templates: denied.html: the page denied must have one heading"},
 		{"no reference", file("denied.html", "<h1>{{.Title}}</h1>"), "templates: denied.html: the page denied does not show “q7Xk2mPz9aBd”"},
 		{"no button", file("confirm-sign-out.html", "<h1>{{.Title}}</h1>"), "templates: confirm-sign-out.html: the page confirm-sign-out lacks the form that posts to /auth/logout"},
 		{"a question without a no", file("ask-for-agent.html", strings.Replace(ours, "<button name=answer value=deny>n</button>", "", 1)+"<h1>{{.Title}}</h1>"), "lacks the form that posts to /oauth/consent with question, answer, answer"},
@@ -79,8 +79,8 @@ func TestS723_DesignsThatAreNone(t *testing.T) {
 		{"a style", file("content.html", ours+"\n<h1 style='color:red'>{{.Title}}</h1>"), "templates: content.html:2: "},
 		{"a picture from elsewhere", file("content.html", ours+"<h1>{{.Title}}</h1>\n<img alt='' src='https://example.com/a.png'>"), "templates: content.html:2: the page agent-refused loads"},
 		{"a form to elsewhere", file("content.html", ours+"<h1>{{.Title}}</h1>\n<form method=post action=https://example.com/><button>x</button></form>"), "has a form of its own"},
-		{"no language", file("page.html", "<html><title>{{.Title}}</title><style>{{.Style}}</style><main>{{template \"content\" .}}</main>"), "templates: page.html:1: the page agent-refused is to say its language"},
-		{"no style", file("page.html", "<html lang={{.Language}}><title>{{.Title}}</title><main>{{template \"content\" .}}</main>"), "is to have one style element"},
+		{"no language", file("page.html", "<html><title>{{.Title}}</title><style>{{.Style}}</style><main>{{template \"content\" .}}</main>"), "templates: page.html:1: the page agent-refused must state its language"},
+		{"no style", file("page.html", "<html lang={{.Language}}><title>{{.Title}}</title><main>{{template \"content\" .}}</main>"), "must have one style element"},
 		{"no content", file("page.html", "<html lang={{.Language}}><title>{{.Title}}</title><style>{{.Style}}</style><main></main>"), "templates: page.html: the page"},
 		{"a style that leaves", file("style.css", "main { color: red }\n.x { background: url(https://example.com/a) }"), "templates: style.css:2: "},
 		{"a style that imports", file("style.css", "@import 'x';"), "templates: style.css:1: "},

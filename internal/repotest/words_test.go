@@ -19,7 +19,7 @@ type word struct {
 // for the right-hand side, and many read English as a second language.
 var words = []word{
 	{regexp.MustCompile(`(?i)\bmend(s|ed|ing)?\b`), "fix"},
-	{regexp.MustCompile(`(?:^|[.:] |\| |\*\*)Who(?:ever)? [a-z]+ [^?|.]*(?:\.|\||$)`), "a subject: a person who …, a program that …"},
+	{regexp.MustCompile(`(?:^|[.:] |\| |\*\*|^ *(?:[-*]|\d+\.) )Who(?:ever)? [a-z]+ [^?|.]*(?:\.|\||$)`), "a subject: a person who …, a program that …"},
 	{regexp.MustCompile(`(?i)\bis gone on with\b`), "continue with"},
 	{regexp.MustCompile(`(?i)\bends nowhere\b`), "has no end"},
 	{regexp.MustCompile(`(?i)\b(?:here|there|where)(?:by|of|in|upon|with|unto)\b`), "by it, of it, in it"},
@@ -32,8 +32,8 @@ var words = []word{
 // strict is what pages and the documentation of Go names do not say either.
 var strict = []word{
 	{regexp.MustCompile(`(?i)\bwhoever\b`), "a person who …, anybody who …"},
-	{regexp.MustCompile(`(?:^|[.:] |\*\*)What [^?|]*?[.;]`), "a subject: the page …, the answer …"},
-	{regexp.MustCompile(`\b(?:is|are) to be [a-z]+ed\b`), "must be"},
+	{regexp.MustCompile(`(?:^|[.:] |\*\*|^ *(?:[-*]|\d+\.) )What [^?|]*?[.;]`), "a subject: the page …, the answer …"},
+	{regexp.MustCompile(`\b(?:is|are) to (?:be [a-z]+ed|have|begin|say)\b`), "must"},
 	{regexp.MustCompile(`\bgo(?:es)? on (?:[a-z]+ing|as|until|where|with|when|once)\b`), "continue"},
 	{regexp.MustCompile(`\bof (?:its|their) own accord\b`), "without …"},
 	{regexp.MustCompile(`\bunder way\b`), "in progress"},

@@ -18,7 +18,7 @@ func TestWebhooks(t *testing.T) {
 	}
 	for more, want := range map[string]string{
 		strings.Replace(before, "{outbox: true}", "true", 1) + hooks:               ":8: webhooks: webhooks need the outbox",
-		before + strings.Replace(hooks, "https://crm", "http://crm", 1):            ":9: webhooks.crm.url: it is to begin with https://",
+		before + strings.Replace(hooks, "https://crm", "http://crm", 1):            ":9: webhooks.crm.url: it must begin with https://",
 		before + strings.Replace(hooks, "created", "gone", 1):                      ":9: webhooks.crm.events: there is no \"gone\"",
 		before + strings.Replace(hooks, key, "hunter2", 1):                         ":9: webhooks.crm.secret: it must be whsec_",
 		before + strings.Replace(hooks, "secret: "+key+", ", "", 1):                ":9: webhooks.crm.secret: it is missing",

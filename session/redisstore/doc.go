@@ -45,7 +45,7 @@
 //	  +eval +get +getrange +set +setrange +del +scan
 //	  +zadd +zrem +zscore +zrange +zremrangebyscore +pexpire
 //
-// Its maxmemory-policy is to be noeviction. With any other, Redis makes room by
+// Set maxmemory-policy to noeviction. With any other value, Redis makes room by
 // signing people out; or it drops an index, and with it the knowledge of which
 // sessions are whose, which ending all sessions of a person needs.
 //

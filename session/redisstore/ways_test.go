@@ -80,7 +80,7 @@ func TestS125_LeastRights(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, rule, ok := strings.Cut(string(doc), "ACL SETUSER codegrant on >PASSWORD")
-	rule, _, ok2 := strings.Cut(rule, "//\n// Its maxmemory")
+	rule, _, ok2 := strings.Cut(rule, "//\n// Set maxmemory-policy")
 	if !ok || !ok2 {
 		t.Fatal("the documentation lists no rights")
 	}

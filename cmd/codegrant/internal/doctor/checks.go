@@ -90,7 +90,7 @@ func (e *examination) wrongSetting(config codegrant.Config, f error) {
 		slices.Sort(names)
 		wrong = strings.Join(slices.Compact(names), " or ")
 	}
-	e.fault("settings", "correct "+wrong+", then run codegrant doctor again: docs/library.md lists the variables", "%s", text)
+	e.fault("settings", "set "+wrong+" to a valid value, then run codegrant doctor again: docs/library.md lists the variables", "%s", text)
 }
 
 // variables are names of the environment.
