@@ -2,6 +2,7 @@ package broker_test
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -13,6 +14,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
+	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/broker"
 )
 
@@ -175,22 +177,28 @@ func TestS691_ConsentEachTime(t *testing.T) {
 	}
 }
 
+// signOut has the person sign out.
+func (s *site) signOut() {
+	s.t.Helper()
+	r, err := http.NewRequestWithContext(s.t.Context(), "POST", s.url+"/auth/logout", nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	r.Header.Set("Accept", "application/json")
+	answer, err := s.browser.Client.Do(r)
+	if err != nil || answer.StatusCode != 200 {
+		s.t.Fatalf("%v, %v", answer, err)
+	}
+	_ = answer.Body.Close()
+}
+
 // TestS695_EverythingEnds with the session, the account, the client, or what was agreed to,
 // on every process, within a second.
 func TestS695_EverythingEnds(t *testing.T) {
 	for name, end := range map[string]func(s *site, client string, got tokens){
 		"sign-out": func(s *site, _ string, _ tokens) {
-			r, err := http.NewRequestWithContext(t.Context(), "POST", s.url+"/auth/logout", nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			r.Header.Set("Sec-Fetch-Site", "same-origin")
-			r.Header.Set("Accept", "application/json")
-			answer, err := s.browser.Client.Do(r)
-			if err != nil || answer.StatusCode != 200 {
-				t.Fatalf("%v, %v", answer, err)
-			}
-			_ = answer.Body.Close()
+			s.signOut()
 		},
 		"a mark": func(s *site, _ string, got tokens) {
 			_, id := s.call(got.Access)
@@ -224,22 +232,39 @@ func TestS695_EverythingEnds(t *testing.T) {
 			}
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			s := newSite(t, nil)
-			client := s.registered()
-			got := s.tokens(client)
-			if status, _ := s.call(got.Access); status != 200 {
-				t.Fatal(status)
-			}
-			end(s, client, got)
-			s.later(time.Second)
-			if status, _ := s.call(got.Access); status != 401 {
-				t.Errorf("the access token opens the resource: %d", status)
-			}
-			if status, again := s.refresh(got.Refresh, client, nil); status/100 != 4 || again.Access != "" {
-				t.Errorf("the refresh token is taken: %d %+v", status, again)
-			}
-		})
+		// Whatever asks first, and wherever: it is what finds out.
+		for which, first := range map[string]func(*site, string, tokens){
+			"an access token": func(s *site, _ string, got tokens) {
+				for range 2 {
+					if id, err := s.brokers[1].Issued(s.resource)(t.Context(), got.Access); !errors.Is(err, codegrant.ErrInvalid) {
+						t.Errorf("the access token opens the resource: %+v, %v", id, err)
+					}
+				}
+			},
+			"the refresh token": func(s *site, client string, got tokens) {
+				if status, again := s.refresh(got.Refresh, client, nil); status/100 != 4 || again.Error == "" || again.Access != "" {
+					t.Errorf("the refresh token is taken: %d %+v", status, again)
+				}
+			},
+		} {
+			t.Run(name+", then "+which, func(t *testing.T) {
+				s := newSite(t, nil)
+				client := s.registered()
+				got := s.tokens(client)
+				if status, _ := s.call(got.Access); status != 200 {
+					t.Fatal(status)
+				}
+				end(s, client, got)
+				s.later(time.Second)
+				first(s, client, got)
+				if status, _ := s.call(got.Access); status != 401 {
+					t.Errorf("the access token opens the resource: %d", status)
+				}
+				if status, again := s.refresh(got.Refresh, client, nil); status/100 != 4 || again.Access != "" {
+					t.Errorf("the refresh token is taken: %d %+v", status, again)
+				}
+			})
+		}
 	}
 	s := newSite(t, nil)
 	got := s.tokens("fixed")

@@ -2,6 +2,7 @@ package broker_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/broker"
 	"github.com/codegrant/codegrant/codegranttest"
 	"github.com/codegrant/codegrant/cupboard"
@@ -335,6 +337,29 @@ func TestS812_AStoreThatIsDown(t *testing.T) {
 	}
 	if status, _ := s.redeem(code, client, nil); status != 400 {
 		t.Errorf("the code goes on: %d", status)
+	}
+	// Whoever has signed out is refused all the same.
+	got = s.tokens("fixed")
+	s.signOut()
+	before := s.records()
+	shelf.now.Store("take broker-grant")
+	for range 2 {
+		s.later(time.Second)
+		for i, b := range s.brokers {
+			if id, err := b.Issued(s.resource)(t.Context(), got.Access); !errors.Is(err, codegrant.ErrInvalid) {
+				t.Errorf("signed out, and the token opens the resource in process %d: %+v, %v", i, id, err)
+			}
+		}
+		if status, again := s.refresh(got.Refresh, "fixed", nil); status != 400 || again.Access != "" {
+			t.Errorf("signed out, and a refresh token is taken: %d %+v", status, again)
+		}
+	}
+	if n := s.records(); n != before {
+		t.Errorf("%d records, want %d: the store does not take any", n, before)
+	}
+	shelf.now.Store("")
+	if status, again := s.refresh(got.Refresh, "fixed", nil); status != 400 || again.Access != "" || s.records() != before-1 {
+		t.Errorf("afterwards: %d %+v, %d records, want %d", status, again, s.records(), before-1)
 	}
 }
 

@@ -169,72 +169,89 @@ func (b *Broker) refresh(ctx context.Context, values url.Values) (g grant, scope
 	return g, scopes, err
 }
 
+// over is why a grant has ended, for the log. What its client is told is a fault: errGrant,
+// where it is not the client itself that is at fault.
+type over struct {
+	why  string
+	told *fault // nil: errGrant
+}
+
+func (o *over) Error() string { return o.why }
+
+func (o *over) Unwrap() error {
+	if o.told == nil {
+		return errGrant
+	}
+	return o.told
+}
+
 // goesOn asks whether person, client and resource are still as they were, and ends the
-// grant where one is not. Whether a client's document is there is asked where the client
-// itself has come. The person's row and groups become those of now, where the replica has
-// them.
+// grant where one is not: the error is an *over then. Whether a client's document is there
+// is asked where the client itself has come. The person's row and groups become those of
+// now, where the replica has them.
 func (b *Broker) goesOn(ctx context.Context, g *grant, clientIsHere bool) error {
-	why, answer, err := b.clientGoesOn(ctx, g, clientIsHere)
-	if err != nil {
+	err := b.isAsAgreed(ctx, g, clientIsHere)
+	if o := (*over)(nil); errors.As(err, &o) {
+		_ = b.end(ctx, *g, endOver, o.why) // it is refused, and the log knows
+	}
+	return err
+}
+
+func (b *Broker) isAsAgreed(ctx context.Context, g *grant, clientIsHere bool) error {
+	if err := b.clientGoesOn(ctx, g, clientIsHere); err != nil {
 		return err
 	}
-	if _, ok := b.resources[g.Resource]; !ok && why == "" {
-		why = "this resource does not exist any more"
+	if _, ok := b.resources[g.Resource]; !ok {
+		return &over{why: "this resource does not exist any more"}
 	}
-	if why == "" {
-		now, err := b.Auth.StillSignedIn(ctx, g.Person.identity(), g.Person.Session)
-		if errors.Is(err, codegrant.ErrUnavailable) {
-			return err
-		}
-		if err != nil {
-			why = err.Error()
-		} else {
-			g.Person.UserID, g.Person.Groups = now.UserID, now.Groups
-		}
+	now, err := b.Auth.StillSignedIn(ctx, g.Person.identity(), g.Person.Session)
+	switch {
+	case errors.Is(err, codegrant.ErrUnavailable):
+		return err
+	case err != nil:
+		return &over{why: err.Error()}
+	case !b.Now().Before(g.Ends):
+		return &over{why: "it is over"}
 	}
-	if why == "" && !b.Now().Before(g.Ends) {
-		why = "it is over"
-	}
-	if why == "" {
-		return nil
-	}
-	_ = b.end(ctx, *g, endOver, why) // it is refused, and the log knows
-	return answer
+	g.Person.UserID, g.Person.Groups = now.UserID, now.Groups
+	return nil
 }
 
 // clientGoesOn asks whether a grant's client is still the one that the person has agreed to.
-// why is empty where it is.
-func (b *Broker) clientGoesOn(ctx context.Context, g *grant, clientIsHere bool) (why string, answer, err error) {
+func (b *Broker) clientGoesOn(ctx context.Context, g *grant, clientIsHere bool) error {
 	if isDocument(g.Client) {
 		if b.NoDocuments {
-			return "documents of clients no longer count", errClient, nil
+			return &over{"documents of clients no longer count", errClient}
 		}
 		switch at, err := b.documentGone(ctx, g.Client); {
 		case err != nil:
-			return "", nil, err
+			return err
 		case !at.IsZero() && !g.Began.After(at):
-			return "the document of its client was gone", errGrant, nil
+			return &over{why: "the document of its client was gone"}
 		case !clientIsHere:
-			return "", nil, nil
+			return nil
 		}
 	}
 	c, err := b.clientOf(ctx, g.Client, nil)
+	var f *fault
 	switch {
-	case err == nil:
-	case !errors.As(err, new(*fault)):
-		return "", nil, err
-	case isDocument(g.Client):
-		return "its client is gone", err, b.markGone(ctx, g.Client)
-	default:
-		return "its client is gone", err, nil
+	case errors.As(err, &f):
+		if isDocument(g.Client) {
+			if err := b.markGone(ctx, g.Client); err != nil {
+				return err
+			}
+		}
+		return &over{"its client is gone", f}
+	case err != nil:
+		return err
 	}
 	if _, f := b.redirectOf(c, g.Redirect); f != nil {
-		return "the address that the person was sent to is not the client's any more", errGrant, nil
+		return &over{why: "the address that the person was sent to is not the client's any more"}
 	}
 	if c.document && !g.Began.IsZero() && c.Name != g.Name {
-		return "its client calls itself something else than the person has read", errGrant, nil
+		return &over{why: "its client calls itself something else than the person has read"}
 	}
-	return "", nil, nil
+	return nil
 }
 
 func (b *Broker) issue(g grant, scopes []string, now time.Time, lifetime time.Duration) (string, error) {
