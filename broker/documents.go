@@ -70,6 +70,15 @@ var (
 	errNotPublic = errors.New("the address is not a public https address")
 	// errAway says nothing about the document.
 	errAway = errors.New("the document could not be fetched")
+	// errGone says that the client is none any more.
+	errGone = errors.New("the document is gone, or no client's")
+)
+
+// What whoever asks for a client is told. What was agreed to before ends with errNotThere
+// alone: an error page, a redirect or half a document say nothing about the client.
+var (
+	errNotThere = faulty("invalid_client", "the document of the client is not there, or not as it has to be")
+	errNotRead  = faulty("invalid_client", errNotThere.text)
 )
 
 // publicAlone is asked with the address itself, when names have been looked up.
@@ -138,10 +147,14 @@ func (b *Broker) described(ctx context.Context, id string, fetch *http.Request) 
 			return client{}, fmt.Errorf("fetch the client's document: %w", ctx.Err())
 		}
 		b.Logger.LogAttrs(ctx, slog.LevelWarn, "client document refused", slog.String("client", id), slog.String("reason", err.Error()))
-		age, outcome = failureAge, failed
-		if !errors.Is(err, errAway) {
-			outcome = refused
-			err = faulty("invalid_client", "the document of the client is not there, or not as it has to be")
+		age, outcome = failureAge, refused
+		switch {
+		case errors.Is(err, errAway):
+			outcome = failed
+		case errors.Is(err, errGone):
+			err = errNotThere
+		default:
+			err = errNotRead
 		}
 	}
 	if b.OnEvent != nil {
@@ -233,6 +246,9 @@ func (b *Broker) fetch(ctx context.Context, id string) (client, time.Duration, e
 	if response.StatusCode >= http.StatusInternalServerError || response.StatusCode == http.StatusTooManyRequests {
 		return client{}, 0, fmt.Errorf("%w: status %d", errAway, response.StatusCode)
 	}
+	if response.StatusCode == http.StatusNotFound || response.StatusCode == http.StatusGone {
+		return client{}, 0, fmt.Errorf("%w: status %d", errGone, response.StatusCode)
+	}
 	kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
 	if response.StatusCode != http.StatusOK || kind != "application/json" && !(strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json")) {
 		return client{}, 0, fmt.Errorf("status %d, type %.64q", response.StatusCode, kind)
@@ -245,7 +261,8 @@ func (b *Broker) fetch(ctx context.Context, id string) (client, time.Duration, e
 	return c, ageOf(response.Header), err
 }
 
-// readDocument is what a document says, if it is that of the URL.
+// readDocument is what a document says, if it is that of the URL. It is errGone where a whole
+// document says something else: one that names no client may be an answer of the host's own.
 func (b *Broker) readDocument(id string, text []byte) (client, error) {
 	var said struct {
 		registration
@@ -260,15 +277,17 @@ func (b *Broker) readDocument(id string, text []byte) (client, error) {
 		return client{}, err
 	}
 	switch {
+	case said.ID == "":
+		return client{}, errors.New("it has no client_id")
 	case said.ID != id:
-		return client{}, fmt.Errorf("its client_id is %.512q", said.ID)
+		return client{}, fmt.Errorf("%w: its client_id is %.512q", errGone, said.ID)
 	case said.Method != "" && said.Method != "none" || said.Secret != "":
-		return client{}, errors.New("its client has a secret")
+		return client{}, fmt.Errorf("%w: its client has a secret", errGone)
 	case !offers(said.GrantTypes, "authorization_code") || !offers(said.ResponseTypes, "code"):
-		return client{}, errors.New("its client does not use authorization codes")
+		return client{}, fmt.Errorf("%w: its client does not use authorization codes", errGone)
 	}
 	if f := b.checkRedirects(said.Redirects); f != nil {
-		return client{}, f
+		return client{}, fmt.Errorf("%w: %w", errGone, f)
 	}
 	return client{id: id, Name: nameOf(said.Name), Redirects: said.Redirects, document: true}, nil
 }

@@ -235,6 +235,8 @@ func (b *Broker) clientGoesOn(ctx context.Context, g *grant, clientIsHere bool) 
 	c, err := b.clientOf(ctx, g.Client, nil)
 	var f *fault
 	switch {
+	case errors.Is(err, errNotRead):
+		return errAway // nobody knows what became of the client
 	case errors.As(err, &f):
 		if isDocument(g.Client) {
 			if err := b.markGone(ctx, g.Client); err != nil {
