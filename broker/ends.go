@@ -20,6 +20,7 @@ const (
 	endsRead = 500 * time.Millisecond // between two reads
 	endsKept = time.Minute
 	endsPage = 1000
+	maxEnds  = 8 << 10 // that a process remembers: twice as many
 )
 
 // whose an end is: one grant's, or all that a person or a client had until then.
@@ -51,29 +52,60 @@ func tellEnds(ctx context.Context, store cupboard.Store, of whose, key string, n
 	}
 }
 
-// lasting are those who wait for an end.
+// lasting are those who wait for an end, and the ends of a moment ago: a request that was let
+// in just before an end waits for it a moment later. Memory is bounded: the older ends go
+// first.
 type lasting struct {
-	mu      sync.Mutex
-	waiting map[string][]*waiter // by the key of the grant
-	runs    bool
+	mu         sync.Mutex
+	waiting    map[string][]*waiter // by the key of the grant
+	runs       bool
+	young, old map[string]int64 // when many ended, in seconds since 1970, by the key of the end
+	since      time.Time        // when young began
 }
 
 type waiter struct {
-	subject, client string
-	issued          int64 // the token, in seconds since 1970
-	once            sync.Once
-	end             func()
+	grant  string    // key
+	many   [3]string // keys of the ends of many that are of this one
+	issued int64     // the token, in seconds since 1970
+	once   sync.Once
+	end    func()
 }
 
 // isOf reports whether an end of many is of this one: what was agreed to since goes on.
 func (w *waiter) isOf(key string, at int64) bool {
-	return w.issued <= at && (key == personKey(w.subject) || key == cupboard.Key("client", w.client) || key == goneKey(w.client))
+	return w.issued <= at && slices.Contains(w.many[:], key)
+}
+
+// remember keeps an end that was read, for a minute at least where there are not too many.
+// The caller holds l.mu.
+func (l *lasting) remember(key string, at int64, now time.Time) {
+	if l.young == nil || len(l.young) >= maxEnds || now.Sub(l.since) > endsKept {
+		l.young, l.old, l.since = make(map[string]int64), l.young, now
+	}
+	l.young[key] = max(l.young[key], at)
+}
+
+// isOver reports whether the end of one who begins to wait was read before. The caller holds
+// l.mu.
+func (l *lasting) isOver(w *waiter) bool {
+	for _, read := range [...]map[string]int64{l.young, l.old} {
+		if _, ok := read[w.grant]; ok {
+			return true
+		}
+		for _, key := range w.many {
+			if at, ok := read[key]; ok && w.issued <= at {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // OnEnd has end called when what a token of this server was given for ends before its time,
 // within a second, whichever process ends it: because the person, the client or an operator
 // has taken it back, because a code or a refresh token came twice, or because the client is
-// gone. It is not called for a session that is over. Call stop when the work is done.
+// gone. It is called for what ended a moment before, too, but not for a session that is over.
+// Call stop when the work is done.
 //
 // It is what package mcp takes for streams.
 func (b *Broker) OnEnd(token string, end func()) (stop func()) {
@@ -81,18 +113,25 @@ func (b *Broker) OnEnd(token string, end func()) (stop func()) {
 	if err != nil {
 		return func() {}
 	}
-	l, w, key := &b.lasting, &waiter{subject: c.Subject, client: c.ClientID, issued: c.IssuedAt, end: end}, grantKey(c.Grant)
+	l, w := &b.lasting, &waiter{
+		grant: grantKey(c.Grant), many: [3]string{personKey(c.Subject), cupboard.Key("client", c.ClientID), goneKey(c.ClientID)},
+		issued: c.IssuedAt, end: end,
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.isOver(w) {
+		go end() // as any other end: the caller may hold what end waits for
+		return func() {}
+	}
 	if l.waiting == nil {
 		l.waiting = make(map[string][]*waiter)
 	}
-	l.waiting[key] = append(l.waiting[key], w)
+	l.waiting[w.grant] = append(l.waiting[w.grant], w)
 	if !l.runs {
 		l.runs = true
 		go b.readEnds()
 	}
-	return func() { l.forget(key, w) }
+	return func() { l.forget(w.grant, w) }
 }
 
 func (l *lasting) forget(key string, w *waiter) {
@@ -109,7 +148,9 @@ func (l *lasting) forget(key string, w *waiter) {
 func (l *lasting) ended(r cupboard.Record) {
 	l.mu.Lock()
 	all := slices.Clone(l.waiting[r.Key])
-	if at, err := strconv.ParseInt(string(r.Value), 10, 64); err == nil {
+	at, err := strconv.ParseInt(string(r.Value), 10, 64)
+	l.remember(r.Key, at, time.Now())
+	if err == nil {
 		for _, some := range l.waiting {
 			for _, w := range some {
 				if w.isOf(r.Key, at) {

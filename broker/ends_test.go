@@ -128,3 +128,57 @@ func TestS814_WhatLastsEnds(t *testing.T) {
 		t.Error("the other one of the person ends with it")
 	}
 }
+
+// TestS814_WhoComesLate: a request that was let in just before an end, and waits for it just
+// after the end was read, ends as the others do.
+func TestS814_WhoComesLate(t *testing.T) {
+	for name, end := range map[string]func(*site, tokens){
+		"of one grant": func(s *site, got tokens) {
+			if status, _ := s.post("revoke", url.Values{"token": {got.Access}, "client_id": {"fixed"}}); status != http.StatusOK {
+				t.Fatal(status)
+			}
+		},
+		"of all of a person's": func(s *site, got tokens) {
+			_, id := s.call(got.Access)
+			if n, err := s.brokers[1].EndPerson(t.Context(), id.Subject); n != 1 || err != nil {
+				t.Fatalf("%d, %v", n, err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, nil)
+			got, b := s.tokens("fixed"), s.brokers[0]
+			stranger := newSite(t, nil) // whose tokens are none here
+			wait := func(what string, ended chan struct{}) {
+				t.Helper()
+				select {
+				case <-ended:
+				case <-time.After(30 * time.Second):
+					t.Fatalf("%s goes on", what)
+				}
+			}
+			early := make(chan struct{})
+			b.OnEnd(got.Access, sync.OnceFunc(func() { close(early) }))
+			end(s, got)
+			wait("who was early", early) // this process has read the end, and reads on
+			late := make(chan struct{})
+			defer b.OnEnd(got.Access, sync.OnceFunc(func() { close(late) }))()
+			wait("who comes late", late)
+			// What was agreed to since goes on, and what is of somebody else.
+			s.later(2 * time.Second)
+			next, last := s.tokens("fixed"), s.tokens("fixed")
+			var wrong atomic.Int64
+			defer b.OnEnd(next.Access, func() { wrong.Add(1) })()
+			defer b.OnEnd(stranger.tokens("fixed").Access, func() { wrong.Add(1) })()
+			read := make(chan struct{})
+			defer b.OnEnd(last.Access, sync.OnceFunc(func() { close(read) }))()
+			if status, _ := s.post("revoke", url.Values{"token": {last.Access}, "client_id": {"fixed"}}); status != http.StatusOK {
+				t.Fatal(status)
+			}
+			wait("the last one", read)
+			if wrong.Load() != 0 {
+				t.Errorf("%d ends of what goes on", wrong.Load())
+			}
+		})
+	}
+}
