@@ -3,6 +3,7 @@ package broker_test
 import (
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -111,5 +112,28 @@ func TestS811_AnswersThatSayNothing(t *testing.T) {
 		}
 		back()
 		first, second = d.tokens(documentID), d.tokens(documentID)
+	}
+}
+
+// TestS814_StreamsOfADocumentThatIsGone end for everybody who agreed to its client, in every
+// process.
+func TestS814_StreamsOfADocumentThatIsGone(t *testing.T) {
+	d := newDocumented(t, "no-store", "no-store")
+	first, second := d.tokens(documentID), d.tokens(documentID)
+	var ended [2]chan struct{}
+	for i, b := range d.brokers {
+		ended[i] = make(chan struct{})
+		defer b.OnEnd(second.Access, sync.OnceFunc(func() { close(ended[i]) }))()
+	}
+	d.status.Store(410)
+	if w := d.at(0, "token", refreshing(first.Refresh, documentID)); w.Code != 401 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	for i := range ended {
+		select {
+		case <-ended[i]:
+		case <-time.After(30 * time.Second):
+			t.Errorf("process %d: it goes on", i)
+		}
 	}
 }

@@ -173,6 +173,17 @@ func FuzzS815_Tokens(f *testing.F) {
 		if w.Code >= 500 || got.Access != "" && (!has || revoke) || w.Code >= 400 && got.Error == "" {
 			t.Errorf("%s %.300q: %d %s", path, raw, w.Code, w.Body)
 		}
+		// A grant ends by its live refresh token alone: revoked by its client, or misused by another.
+		names := func(name string) bool { return err == nil && len(said[name]) == 1 && said.Get(name) == live }
+		revoked := revoke && names("token") && len(said["client_id"]) == 1 && said.Get("client_id") == "fixed"
+		switch ended := s.records() == 0; {
+		case ended && !revoked && (revoke || !names("refresh_token")):
+			t.Errorf("%s %.300q ends a grant: %d %s", path, raw, w.Code, w.Body)
+		case !ended && revoked && w.Code == http.StatusOK:
+			t.Errorf("%s %.300q is said to be revoked, and goes on", path, raw)
+		case revoke && !revoked && names("token") && w.Code == http.StatusOK:
+			t.Errorf("%s %.300q is of another client, and said to be revoked", path, raw)
+		}
 		if got.Refresh != "" {
 			live = got.Refresh
 		}
