@@ -14,6 +14,7 @@ import (
 	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/internal/fault"
 	"github.com/codegrant/codegrant/internal/keep"
+	"github.com/codegrant/codegrant/internal/prove"
 	"github.com/codegrant/codegrant/session"
 )
 
@@ -55,26 +56,33 @@ func (a *Auth) ProveAnother(w http.ResponseWriter, r *http.Request, provider, re
 }
 
 // Proven returns the identity that was proven for the session of a request that passed
-// [Auth.Require], within the last ten minutes.
-func (a *Auth) Proven(r *http.Request) (Proven, bool) {
+// [Auth.Require], within the last ten minutes. It reports false if there is none, or if the
+// identity was marked since (see [Auth.NotBefore]): signed out everywhere, disabled, linked
+// or unlinked. An [ErrUnavailable] says that the marks cannot be read.
+func (a *Auth) Proven(r *http.Request) (Proven, bool, error) {
 	id, _ := From(r.Context())
 	cookie := a.signIn.provenCookie()
 	values, err := cookie.Values(r)
 	if id.SessionID() == "" || err != nil || len(values) != 1 {
-		return Proven{}, false
+		return Proven{}, false, nil
 	}
 	plain, err := a.signIn.Keys.Open(provenPurpose, values[0], a.signIn.provenBinding(id.SessionID()))
 	if err != nil {
-		return Proven{}, false
+		return Proven{}, false, nil
 	}
 	var p Proven
 	if json.Unmarshal(plain, &p) != nil {
-		return Proven{}, false
+		return Proven{}, false, nil
 	}
 	if age := a.signIn.Now().Sub(p.At); age > attemptLifetime || age < -clockSkew {
-		return Proven{}, false
+		return Proven{}, false, nil
 	}
-	return p, true
+	// Strictly: whoever proved it in the second of a mark does so again.
+	err = a.bearer.prover.Counts(r.Context(), p.Subject, p.At, prove.Strictly)
+	if errors.Is(err, fault.Revoked) {
+		return Proven{}, false, nil
+	}
+	return p, err == nil, err
 }
 
 // ForgetProven takes back what ProveAnother has led to: after use, or if the person cancels.
@@ -100,7 +108,11 @@ func (in *signIn) proven(ctx context.Context, w http.ResponseWriter, r *http.Req
 		in.refuseSignIn(w, r, at.returnTo, err)
 		return
 	}
-	plain, err := json.Marshal(Proven{Issuer: who.Issuer, Subject: who.Subject, UserID: who.UserID, At: in.Now().UTC()})
+	now := in.Now()
+	if began := who.Began(); began.Before(now) { // what was marked since is not for this proof to outlive
+		now = began
+	}
+	plain, err := json.Marshal(Proven{Issuer: who.Issuer, Subject: who.Subject, UserID: who.UserID, At: now.UTC()})
 	if err != nil {
 		in.refuseSignIn(w, r, at.returnTo, fmt.Errorf("keep the proven identity: %w", err))
 		return

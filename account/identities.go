@@ -60,7 +60,12 @@ func (p *Pages) showIdentities(v *visit, why string) {
 	}
 	sections := []pages.Section{list}
 	query := v.r.URL.Query()
-	switch other, fault, proven := p.other(v, here); {
+	other, fault, proven, err := p.other(v, here)
+	if err != nil {
+		p.away(v, err)
+		return
+	}
+	switch {
 	case v.form != nil:
 	case proven && fault == "":
 		sections = append([]pages.Section{p.question(v, other)}, sections...)
@@ -112,27 +117,32 @@ func providerOf(u replica.User) string {
 
 // other is the identity that the person has proven beside their own, and what keeps it
 // from being linked.
-func (p *Pages) other(v *visit, here replica.User) (other replica.User, fault text, proven bool) {
-	proof, ok := p.Auth.Proven(v.r)
+func (p *Pages) other(v *visit, here replica.User) (other replica.User, fault text, proven bool, err error) {
+	proof, ok, err := p.Auth.Proven(v.r)
 	if !ok {
-		return replica.User{}, "", false
+		return replica.User{}, "", false, err
 	}
-	other, err := p.people.UserBySubject(v.r.Context(), proof.Issuer, proof.Subject)
+	other, err = p.people.UserBySubject(v.r.Context(), proof.Issuer, proof.Subject)
 	var all []replica.User
 	if err == nil {
 		all, err = p.people.Identities(v.r.Context(), other.Person())
 	}
 	switch {
 	case err != nil:
-		return other, notLinked, true
+		return other, notLinked, true, nil
 	case other.Person() == here.Person():
-		return other, isYours, true
+		return other, isYours, true, nil
 	case len(all) > 1:
-		return other, isOfAnother, true
+		return other, isOfAnother, true, nil
 	case !other.Enabled || !other.Deleted.IsZero():
-		return other, otherDisabled, true
+		return other, otherDisabled, true, nil
 	}
-	return other, "", true
+	return other, "", true, nil
+}
+
+// away answers where something does not answer that has to.
+func (p *Pages) away(v *visit, err error) {
+	p.Auth.Refuse(v.w, v.r, v.id, fmt.Errorf("%w: %w", codegrant.ErrUnavailable, err))
 }
 
 // question asks whether an identity is to be linked.
@@ -183,8 +193,11 @@ func (p *Pages) link(v *visit) {
 	if !ok {
 		return
 	}
-	other, fault, proven := p.other(v, here)
+	other, fault, proven, err := p.other(v, here)
 	switch {
+	case err != nil:
+		p.away(v, err)
+		return
 	case !proven:
 		fault = proofEnded
 	case fault == "" && v.form.Get("row") != strconv.FormatInt(other.ID, 10):

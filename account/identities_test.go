@@ -35,13 +35,17 @@ type linking struct {
 
 // eachReplica runs a test on each of SQLite and PostgreSQL.
 func eachReplica(t *testing.T, change func(*localpool.Seed, *codegrant.Config, *account.Config), f func(t *testing.T, w *linking)) {
-	t.Run("SQLite", func(t *testing.T) {
-		dsn := "file:" + (&url.URL{Path: filepath.Join(t.TempDir(), "app.db")}).EscapedPath() + "?_pragma=busy_timeout(20000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)&_txlock=immediate"
-		f(t, newLinking(t, "sqlite", dsn, sqlreplica.SQLite, change))
-	})
+	t.Run("SQLite", func(t *testing.T) { f(t, onSQLite(t, change)) })
 	t.Run("PostgreSQL", func(t *testing.T) {
 		f(t, newLinking(t, "pgx", testenv.PostgresSchema(t), sqlreplica.PostgreSQL, change))
 	})
+}
+
+// onSQLite is for what is the same on every engine.
+func onSQLite(t *testing.T, change func(*localpool.Seed, *codegrant.Config, *account.Config)) *linking {
+	t.Helper()
+	dsn := "file:" + (&url.URL{Path: filepath.Join(t.TempDir(), "app.db")}).EscapedPath() + "?_pragma=busy_timeout(20000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)&_txlock=immediate"
+	return newLinking(t, "sqlite", dsn, sqlreplica.SQLite, change)
 }
 
 func newLinking(t *testing.T, driver, dsn string, d sqlreplica.Dialect, change func(*localpool.Seed, *codegrant.Config, *account.Config)) *linking {

@@ -1,0 +1,120 @@
+package account_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/account"
+	"github.com/codegrant/codegrant/cupboard"
+	"github.com/codegrant/codegrant/localpool"
+)
+
+// linkedTo holds a row to the person whose it is, 0 for its own.
+func (l *linking) linkedTo(row, person int64) {
+	l.t.Helper()
+	if u, err := l.users.User(l.t.Context(), row); err != nil || u.LinkedTo != person {
+		l.t.Errorf("row %d is linked to %d, want %d, %v", row, u.LinkedTo, person, err)
+	}
+}
+
+// separate is the page that asks whether to separate a row.
+func (l *linking) separate(row int64) string {
+	return l.url + "/auth/account/identities?separate=" + strconv.FormatInt(row, 10)
+}
+
+// TestS676_AProofEndsWithASignOutEverywhere: what somebody has proven of an identity counts
+// no more after its person was signed out everywhere.
+func TestS676_AProofEndsWithASignOutEverywhere(t *testing.T) {
+	w := onSQLite(t, nil)
+	hers := w.row(w.signIn(alice))
+	b := w.signIn(bob)
+	page := w.prove(b, w.begin(b), alice)
+	w.says(page, 200, "Link this account?")
+	w.ahead.advance(5 * time.Second)
+	if _, err := w.auth.SignOutEverywhere(t.Context(), hers.Subject, hers.Username); err != nil {
+		t.Fatal(err)
+	}
+	w.ahead.advance(5 * time.Second)
+	w.says(w.choose(b, page, "confirm", nil), 422, "Sign in with the other account again.")
+	w.linkedTo(hers.ID, 0)
+}
+
+// TestS676_AProofCountsOnce: the cookie of one that was used is worth nothing after the
+// identity was separated.
+func TestS676_AProofCountsOnce(t *testing.T) {
+	w := onSQLite(t, nil)
+	hers := w.row(w.signIn(alice))
+	b := w.signIn(bob)
+	mine := w.row(b)
+	page := w.prove(b, w.begin(b), alice)
+	home, _ := url.Parse(w.url)
+	var kept []*http.Cookie
+	for _, c := range b.Client.Jar.Cookies(home) {
+		if strings.HasSuffix(c.Name, "-proven") {
+			kept = append(kept, &http.Cookie{Name: c.Name, Value: c.Value, Path: "/"})
+		}
+	}
+	w.says(w.choose(b, page, "confirm", nil), 200, "It is linked.")
+	w.linkedTo(hers.ID, mine.ID)
+	w.ahead.advance(2 * time.Second)
+	phone := w.signIn(alice)
+	w.says(w.choose(phone, phone.Open(w.separate(hers.ID)), "separate", nil), 200, "It is separated.")
+	w.linkedTo(hers.ID, 0)
+	w.ahead.advance(2 * time.Second)
+	b.Client.Jar.SetCookies(home, kept)
+	w.says(w.at(b, "/identities"), 200, "Link another way to sign in")
+	w.says(w.choose(b, page, "confirm", nil), 422, "Sign in with the other account again.")
+	w.linkedTo(hers.ID, 0)
+}
+
+// unread is a cupboard whose marks cannot be read while it is off.
+type unread struct {
+	cupboard.Store
+	off *atomic.Bool
+}
+
+func (u unread) Watch(ctx context.Context, kind cupboard.Kind, since int64, limit int) ([]cupboard.Change, error) {
+	if u.off.Load() {
+		return nil, errors.Join(cupboard.ErrUnavailable, errors.New("connection refused"))
+	}
+	return u.Store.Watch(ctx, kind, since, limit)
+}
+
+// TestS676_AProofWithoutMarks: while nobody knows who was signed out everywhere, no proof
+// counts, and none is lost.
+func TestS676_AProofWithoutMarks(t *testing.T) {
+	off := new(atomic.Bool)
+	off.Store(true)
+	w := onSQLite(t, func(_ *localpool.Seed, c *codegrant.Config, _ *account.Config) {
+		c.Cupboard = unread{cupboard.NewMemory(nil), off}
+	})
+	hers := w.row(w.signIn(alice))
+	b := w.signIn(bob)
+	mine := w.row(b)
+	page := w.prove(b, w.begin(b), alice)
+	if page.Status != http.StatusServiceUnavailable {
+		t.Errorf("%d %s", page.Status, plain(page.Body))
+	}
+	off.Store(false)
+	for end := time.Now().Add(20 * time.Second); ; {
+		page = w.at(b, "/identities")
+		if page.Status == 200 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d %s", page.Status, plain(page.Body))
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	off.Store(true) // what was read is known
+	w.says(w.choose(b, page, "confirm", nil), 200, "It is linked.")
+	w.linkedTo(hers.ID, mine.ID)
+}
