@@ -92,6 +92,9 @@ func (out *signOut) clientOf(issuer string) *cognito.Client {
 	return out.client
 }
 
+// OldIssuer returns the issuer of [Config.OldPool], and nothing without one.
+func (a *Auth) OldIssuer() string { return a.gate.oldIssuer() }
+
 // oldIssuer is that of the old pool, or nobody's.
 func (s *settings) oldIssuer() string {
 	if s.OldPool == nil {

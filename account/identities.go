@@ -39,6 +39,11 @@ func (p *Pages) own(v *visit) (here replica.User, all []replica.User, ok bool) {
 // isOwnIssuer reports whether sessions of an identity can be ended from here.
 func (p *Pages) isOwnIssuer(u replica.User) bool { return u.Issuer == p.Auth.Endpoints().Issuer }
 
+// separable reports whether the person can sign in without an identity that is linked to them.
+func (p *Pages) separable(u replica.User, all []replica.User) bool {
+	return u.LinkedTo != 0 && p.isOwnIssuer(u) && replica.StaysWithout(all, u)
+}
+
 func (p *Pages) showIdentities(v *visit, why string) {
 	here, all, ok := p.own(v)
 	if !ok {
@@ -53,32 +58,32 @@ func (p *Pages) showIdentities(v *visit, why string) {
 		if u.ID == here.ID {
 			i.Tag = v.say(usedNow)
 		}
-		if u.LinkedTo != 0 && p.isOwnIssuer(u) {
+		if p.separable(u, all) {
 			i.Links = []pages.Link{{URL: p.home + identitiesPath + "?separate=" + strconv.FormatInt(u.ID, 10), Text: v.say(toSeparate), For: i.Title}}
 		}
 		list.Items = append(list.Items, i)
 	}
 	sections := []pages.Section{list}
 	query := v.r.URL.Query()
-	other, fault, proven, err := p.other(v, here)
+	other, err := p.other(v, here)
 	if err != nil {
 		p.away(v, err)
 		return
 	}
 	switch {
 	case v.form != nil:
-	case proven && fault == "":
-		sections = append([]pages.Section{p.question(v, other)}, sections...)
-	case proven:
+	case other != nil && other.fault == "":
+		sections = append([]pages.Section{p.question(v, other.User)}, sections...)
+	case other != nil:
 		p.Auth.ForgetProven(v.w)
-		sections[0].Fault = v.say(fault)
+		sections[0].Fault = v.say(other.fault)
 	case query.Get("proven") == "old":
 		sections[0].Fault = v.say(notAskedAnew)
 	case query.Get("proven") == "denied":
 		sections[0].Fault = v.say(notProvenNow)
 	default:
 		i := slices.IndexFunc(all, func(u replica.User) bool { return strconv.FormatInt(u.ID, 10) == query.Get("separate") })
-		if i >= 0 && all[i].LinkedTo != 0 && p.isOwnIssuer(all[i]) {
+		if i >= 0 && p.separable(all[i], all) {
 			sections = append([]pages.Section{p.separation(v, all[i])}, sections...)
 		}
 	}
@@ -115,29 +120,37 @@ func providerOf(u replica.User) string {
 	return ""
 }
 
-// other is the identity that the person has proven beside their own, and what keeps it
-// from being linked.
-func (p *Pages) other(v *visit, here replica.User) (other replica.User, fault text, proven bool, err error) {
+// proven is an identity that the person has proven beside their own.
+type proven struct {
+	replica.User
+	all   []replica.User // of the person whose it is now
+	fault text           // what keeps it from being linked; empty: nothing
+}
+
+// other returns what the person has proven; nil: nothing.
+func (p *Pages) other(v *visit, here replica.User) (*proven, error) {
 	proof, ok, err := p.Auth.Proven(v.r)
 	if !ok {
-		return replica.User{}, "", false, err
+		return nil, err
 	}
-	other, err = p.people.UserBySubject(v.r.Context(), proof.Issuer, proof.Subject)
-	var all []replica.User
+	o := new(proven)
+	o.User, err = p.people.UserBySubject(v.r.Context(), proof.Issuer, proof.Subject)
 	if err == nil {
-		all, err = p.people.Identities(v.r.Context(), other.Person())
+		o.all, err = p.people.Identities(v.r.Context(), o.Person())
 	}
 	switch {
 	case err != nil:
-		return other, notLinked, true, nil
-	case other.Person() == here.Person():
-		return other, isYours, true, nil
-	case len(all) > 1:
-		return other, isOfAnother, true, nil
-	case !other.Enabled || !other.Deleted.IsZero():
-		return other, otherDisabled, true, nil
+		o.fault = notLinked
+	case o.Person() == here.Person():
+		o.fault = isYours
+	case slices.ContainsFunc(o.all, func(u replica.User) bool {
+		return u.ID != o.ID && u.Deleted.IsZero() && u.Issuer != p.Auth.OldIssuer()
+	}):
+		o.fault = isOfAnother
+	case !o.Enabled || !o.Deleted.IsZero():
+		o.fault = otherDisabled
 	}
-	return other, "", true, nil
+	return o, nil
 }
 
 // away answers where something does not answer that has to.
@@ -193,14 +206,17 @@ func (p *Pages) link(v *visit) {
 	if !ok {
 		return
 	}
-	other, fault, proven, err := p.other(v, here)
+	other, err := p.other(v, here)
+	var fault text
 	switch {
 	case err != nil:
 		p.away(v, err)
 		return
-	case !proven:
+	case other == nil:
 		fault = proofEnded
-	case fault == "" && v.form.Get("row") != strconv.FormatInt(other.ID, 10):
+	case other.fault != "":
+		fault = other.fault
+	case v.form.Get("row") != strconv.FormatInt(other.ID, 10):
 		fault = anotherProven // in another tab
 	}
 	if fault != "" {
@@ -211,7 +227,7 @@ func (p *Pages) link(v *visit) {
 		return
 	}
 	ctx := context.WithoutCancel(v.r.Context())
-	told, err := p.people.Link(ctx, other.ID, here.Person(), byThePerson)
+	told, err := p.people.Link(ctx, other.ID, here.Person(), byThePerson, p.along()...)
 	switch {
 	case errors.Is(err, replica.ErrConflict), errors.Is(err, replica.ErrNotFound):
 		p.Auth.ForgetProven(v.w)
@@ -224,10 +240,20 @@ func (p *Pages) link(v *visit) {
 	}
 	p.Auth.ForgetProven(v.w)
 	if !told.Empty() {
-		p.log(v, slog.LevelInfo, "audit", slog.String("event", "merged"), slog.Int64("from", other.ID), slog.Int64("into", told.User.Person()), slog.String("by", byThePerson))
+		p.log(v, slog.LevelInfo, "audit", slog.String("event", "merged"), slog.Int64("from", other.Person()), slog.Int64("into", told.User.Person()), slog.String("by", byThePerson))
 	}
-	p.endIdentity(v, other)
+	for _, u := range other.all { // what comes along of the old pool, too
+		p.endIdentity(v, u)
+	}
 	p.done(v, identitiesPath, "linked")
+}
+
+// along are the issuers whose identities sign nobody in any more.
+func (p *Pages) along() []string {
+	if old := p.Auth.OldIssuer(); old != "" {
+		return []string{old}
+	}
+	return nil
 }
 
 // unlink makes an identity a person of its own.
@@ -243,7 +269,11 @@ func (p *Pages) unlink(v *visit) {
 		p.showIdentities(v, v.say(notYours))
 		return
 	}
-	told, err := p.people.Unlink(context.WithoutCancel(v.r.Context()), all[i].ID)
+	told, err := p.people.Separate(context.WithoutCancel(v.r.Context()), all[i].ID)
+	if errors.Is(err, replica.ErrConflict) {
+		p.showIdentities(v, v.say(onlyWayIn))
+		return
+	}
 	if err != nil && !errors.Is(err, replica.ErrNotFound) {
 		p.Auth.Refuse(v.w, v.r, v.id, fmt.Errorf("%w: %w", codegrant.ErrUnavailable, err))
 		return

@@ -102,6 +102,7 @@ const (
 	anotherProven  text = "You signed in with yet another account in the meantime. Look again which one is linked."
 	notLinked      text = "The other account cannot be linked at the moment: it was changed in the meantime. Nothing has been changed."
 	notYours       text = "You can no longer sign in to this account that way."
+	onlyWayIn      text = "It is the only one with which you can sign in to this account. Link another one first. Nothing has been changed."
 
 	recovery       text = "If you cannot sign in"
 	recoverBy      text = "If you forget your password, a code to choose a new one can be sent to: %s"

@@ -1,6 +1,9 @@
 package replica
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // Store keeps the replica. Every method is safe for concurrent use by any number
 // of goroutines and, where the store is shared, processes.
@@ -77,10 +80,24 @@ type Linker interface {
 	IdentityLister
 
 	// Link makes an identity one of another person, and by is who said so. The identity must
-	// be enabled, and a person of its own without others: everything else is [ErrConflict],
-	// and for an operator to decide. To link it again to the same person changes nothing.
-	Link(ctx context.Context, identity, person int64, by string) (Change, error)
+	// be enabled, and a person of its own: if the person has other identities that are not
+	// deleted, they must be of the issuers along, which sign nobody in any more, and come with
+	// it. Everything else is [ErrConflict], and for an operator to decide. To link it again to
+	// the same person changes nothing.
+	Link(ctx context.Context, identity, person int64, by string, along ...string) (Change, error)
+
+	// Separate is Unlink for the person themselves. It is [ErrConflict] if they could not sign
+	// in at this pool any more: see [StaysWithout].
+	Separate(ctx context.Context, identity int64) (Change, error)
 
 	// Unlink makes an identity a person of its own again.
 	Unlink(ctx context.Context, identity int64) (Change, error)
+}
+
+// StaysWithout reports whether a person with all these identities can sign in at the pool of
+// one of them without it: they have another one of its issuer, enabled and not deleted.
+func StaysWithout(all []User, identity User) bool {
+	return slices.ContainsFunc(all, func(u User) bool {
+		return u.ID != identity.ID && u.Issuer == identity.Issuer && u.Enabled && u.Deleted.IsZero()
+	})
 }

@@ -38,61 +38,12 @@ func (s *Store) Merge(ctx context.Context, from, into int64, by string) (replica
 			if err != nil {
 				return err
 			}
-			for _, id := range append([]int64{a.ID}, ids...) {
-				p, err := s.link(ctx, tx, id, b.ID, by)
-				if err != nil {
-					return err
-				}
-				if id == a.ID {
-					p.change.Merged = &replica.Merged{From: a.ID, Into: b.ID}
-					told = p.seen()
-				}
-				if err := s.linked(ctx, tx, p); err != nil {
-					return err
-				}
-			}
-			return nil
+			told, err = s.linkAll(ctx, tx, a.ID, ids, b.ID, by)
+			return err
 		})
 	})
 	if err != nil {
 		return replica.Change{}, s.fail(ctx, fmt.Sprintf("merge user %d into user %d", from, into), err)
-	}
-	return told, nil
-}
-
-// Link implements [replica.Linker]. It is Merge of one identity that stands alone: nobody
-// else's identities come with it, and it is taken from nobody.
-func (s *Store) Link(ctx context.Context, identity, person int64, by string) (replica.Change, error) {
-	var told replica.Change
-	err := s.again(ctx, func() error {
-		told = replica.Change{}
-		return s.linking(ctx, []int64{identity, person}, func(tx *sql.Tx, people []row) error {
-			a, b := people[0], people[1]
-			if a.ID == b.ID {
-				before := a.User
-				told = replica.Change{User: a.User, Before: &before}
-				return nil
-			}
-			others, err := s.identitiesOf(ctx, tx, a.ID)
-			switch {
-			case err != nil:
-				return err
-			case a.ID != identity || len(others) > 0:
-				return fmt.Errorf("%w: user %d is one of several identities of user %d", replica.ErrConflict, identity, a.ID)
-			case !a.Enabled || !a.Deleted.IsZero():
-				return fmt.Errorf("%w: user %d is disabled or deleted", replica.ErrConflict, identity)
-			}
-			p, err := s.link(ctx, tx, identity, b.ID, by)
-			if err != nil {
-				return err
-			}
-			p.change.Merged = &replica.Merged{From: identity, Into: b.ID}
-			told = p.seen()
-			return s.linked(ctx, tx, p)
-		})
-	})
-	if err != nil {
-		return replica.Change{}, s.fail(ctx, fmt.Sprintf("link user %d to user %d", identity, person), err)
 	}
 	return told, nil
 }
