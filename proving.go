@@ -28,6 +28,9 @@ const provenPurpose = "proven identity"
 // no proof, it may be of whoever sat there before.
 var anew = demand{aged: true}
 
+// poolSkew is how far the pool's clock may be behind ours for a sign-in to be seen as begun here.
+const poolSkew = 5 * time.Second
+
 // Proven is an identity that a person proved beside the one of their session.
 type Proven struct {
 	Issuer  string
@@ -99,7 +102,9 @@ func (in *signIn) provenBinding(sessionID string) []byte {
 // proven ends a sign-in that was to prove another identity.
 func (in *signIn) proven(ctx context.Context, w http.ResponseWriter, r *http.Request, at attempt, state string, tokens cognito.TokenSet) {
 	who, err := in.sessions.Prove(ctx, keep.Grant{Tokens: tokens, Nonce: at.nonce(), Began: at.created, Ours: true})
-	if errors.Is(err, fault.Revoked) || err == nil && !at.demand.missing(in.standards, who.ACR, who.AuthTime).isNothing() {
+	// Not every pool asks anew: its login session may be of whoever sat there before.
+	asked := !who.AuthTime.Before(at.created.Add(-poolSkew))
+	if errors.Is(err, fault.Revoked) || err == nil && (!asked || !at.demand.missing(in.standards, who.ACR, who.AuthTime).isNothing()) {
 		in.audit(ctx, slog.LevelInfo, "identity not proven: the pool did not ask who it is", slog.String("sub", who.Subject))
 		in.arrive(w, r, withOutcome(at.returnTo, "old"))
 		return

@@ -381,6 +381,31 @@ func TestS676_APoolThatDoesNotAsk(t *testing.T) {
 	})
 }
 
+// TestS676_ALoginSessionOfAMomentAgo: neither does one that is younger than any proof may be
+// old, such as of somebody else in the same browser.
+func TestS676_ALoginSessionOfAMomentAgo(t *testing.T) {
+	w := onSQLite(t, func(s *localpool.Seed, _ *codegrant.Config, _ *account.Config) { s.Pools[0].Plan = "LITE" })
+	hers := w.row(w.signIn(alice))
+	b := w.signIn(bob)
+	mine := w.row(b)
+	home, _ := url.Parse(w.url)
+	var own []*http.Cookie
+	for _, c := range b.Client.Jar.Cookies(home) {
+		if strings.HasPrefix(c.Name, "codegrant") {
+			own = append(own, &http.Cookie{Name: c.Name, Value: c.Value, Path: "/"})
+		}
+	}
+	shared := w.signIn(alice) // at some application of the pool
+	shared.Client.Jar.SetCookies(home, own)
+	if u := w.row(shared); u.ID != mine.ID {
+		t.Fatalf("the session is of %+v", u)
+	}
+	w.ahead.advance(40 * time.Second)
+	w.says(w.choose(shared, w.at(shared, "/identities"), "begin", nil), 200, "did not ask you to sign in")
+	w.linkedTo(hers.ID, 0)
+	w.says(w.at(shared, "/identities"), 200, "Link another way to sign in")
+}
+
 // TestS677_WhatCannotBeLinked: oneself, what is one of several identities of somebody else,
 // whoever is disabled or erased, also where that happens after the question was asked.
 func TestS677_WhatCannotBeLinked(t *testing.T) {
