@@ -1,10 +1,13 @@
 package codegrant
 
 import (
+	"bytes"
+	"compress/flate"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -15,6 +18,7 @@ import (
 	"github.com/codegrant/codegrant/internal/fault"
 	"github.com/codegrant/codegrant/internal/keep"
 	"github.com/codegrant/codegrant/internal/prove"
+	"github.com/codegrant/codegrant/replica"
 	"github.com/codegrant/codegrant/session"
 )
 
@@ -37,6 +41,11 @@ type Proven struct {
 	Subject string
 	UserID  int64     // the row of the person in the replica, at the time of the proof; 0: there is none
 	At      time.Time // when they signed in with it
+
+	// Snapshot is what the sign-in said of them. The replica has not heard of it: apply it
+	// when the person has confirmed what you do with the identity. It is empty without
+	// [Config.Replica], and lacks what is too long for a cookie.
+	Snapshot replica.Snapshot
 }
 
 // ProveAnother has the person of a request sign in with another identity, at the pool of a and
@@ -74,7 +83,7 @@ func (a *Auth) Proven(r *http.Request) (Proven, bool, error) {
 		return Proven{}, false, nil
 	}
 	var p Proven
-	if json.Unmarshal(plain, &p) != nil {
+	if json.NewDecoder(io.LimitReader(flate.NewReader(bytes.NewReader(plain)), 1<<20)).Decode(&p) != nil {
 		return Proven{}, false, nil
 	}
 	if age := a.signIn.Now().Sub(p.At); age > attemptLifetime || age < -clockSkew {
@@ -101,7 +110,7 @@ func (in *signIn) provenBinding(sessionID string) []byte {
 
 // proven ends a sign-in that was to prove another identity.
 func (in *signIn) proven(ctx context.Context, w http.ResponseWriter, r *http.Request, at attempt, state string, tokens cognito.TokenSet) {
-	who, err := in.sessions.Prove(ctx, keep.Grant{Tokens: tokens, Nonce: at.nonce(), Began: at.created, Ours: true})
+	who, would, err := in.sessions.Prove(ctx, keep.Grant{Tokens: tokens, Nonce: at.nonce(), Began: at.created, Ours: true})
 	// Not every pool asks anew: its login session may be of whoever sat there before.
 	asked := !who.AuthTime.Before(at.created.Add(-poolSkew))
 	if errors.Is(err, fault.Revoked) || err == nil && (!asked || !at.demand.missing(in.standards, who.ACR, who.AuthTime).isNothing()) {
@@ -117,15 +126,47 @@ func (in *signIn) proven(ctx context.Context, w http.ResponseWriter, r *http.Req
 	if began := who.Began(); began.Before(now) { // what was marked since is not for this proof to outlive
 		now = began
 	}
-	plain, err := json.Marshal(Proven{Issuer: who.Issuer, Subject: who.Subject, UserID: who.UserID, At: now.UTC()})
+	sealed, err := in.sealProven(Proven{Issuer: who.Issuer, Subject: who.Subject, UserID: who.UserID, At: now.UTC(), Snapshot: would}, at.proving)
 	if err != nil {
 		in.refuseSignIn(w, r, at.returnTo, fmt.Errorf("keep the proven identity: %w", err))
 		return
 	}
 	in.audit(ctx, slog.LevelInfo, "another identity proven", slog.String("sub", who.Subject), slog.String("session", at.proving))
-	in.provenCookie().Set(w, in.Keys.Seal(provenPurpose, plain, in.provenBinding(at.proving)), attemptLifetime)
+	in.provenCookie().Set(w, sealed, attemptLifetime)
 	in.finishAttempt(w, state, at)
 	in.arrive(w, r, at.returnTo)
+}
+
+// maxProven is what a browser keeps of one cookie, less its name and attributes.
+const maxProven = 3800
+
+// shorter are what a snapshot can lack, one after the other.
+var shorter = []func(*replica.Snapshot){
+	func(*replica.Snapshot) {},
+	func(s *replica.Snapshot) { s.Custom = nil },
+	func(s *replica.Snapshot) { s.Groups, s.GroupsKnown = nil, false },
+	func(s *replica.Snapshot) {
+		s.Name, s.GivenName, s.FamilyName, s.PhoneNumber, s.Locale = "", "", "", "", ""
+	},
+}
+
+// sealProven is the value of the cookie.
+func (in *signIn) sealProven(p Proven, sessionID string) (string, error) {
+	for _, shorten := range shorter {
+		shorten(&p.Snapshot)
+		var packed bytes.Buffer
+		deflate, err := flate.NewWriter(&packed, flate.BestCompression)
+		if err == nil {
+			err = errors.Join(json.NewEncoder(deflate).Encode(p), deflate.Close())
+		}
+		if err != nil {
+			return "", err
+		}
+		if value := in.Keys.Seal(provenPurpose, packed.Bytes(), in.provenBinding(sessionID)); len(value) <= maxProven {
+			return value, nil
+		}
+	}
+	return "", errors.New("the names of the identity are too long for a cookie")
 }
 
 // notProven answers somebody who has come back without a proof. What a trigger of the pool

@@ -122,9 +122,10 @@ func providerOf(u replica.User) string {
 
 // proven is an identity that the person has proven beside their own.
 type proven struct {
-	replica.User
-	all   []replica.User // of the person whose it is now
-	fault text           // what keeps it from being linked; empty: nothing
+	replica.User                  // as it will be when the replica has heard of the proof; ID 0: it knows nobody yet
+	told         replica.Snapshot // what the proof says of it
+	all          []replica.User   // of the person whose it is now
+	fault        text             // what keeps it from being linked; empty: nothing
 }
 
 // other returns what the person has proven; nil: nothing.
@@ -133,17 +134,35 @@ func (p *Pages) other(v *visit, here replica.User) (*proven, error) {
 	if !ok {
 		return nil, err
 	}
-	o := new(proven)
-	o.User, err = p.people.UserBySubject(v.r.Context(), proof.Issuer, proof.Subject)
-	if err == nil {
-		o.all, err = p.people.Identities(v.r.Context(), o.Person())
+	ctx, o := v.r.Context(), &proven{told: proof.Snapshot}
+	stored, err := p.known(ctx, proof.Issuer, proof.Subject)
+	if err != nil {
+		return nil, err
+	}
+	if stored == nil && proof.UserID != 0 || proof.Snapshot.Validate() != nil { // they were erased since
+		o.fault = notLinked
+		return o, nil
+	}
+	o.User = replica.Decide(replica.Mirror, stored, proof.Snapshot, p.Now()).User
+	person := o.Person()
+	if of := replica.FirstOf(stored, proof.Snapshot); of != nil { // whose the application says that it is
+		named, err := p.known(ctx, of.Issuer, of.Subject)
+		if err != nil {
+			return nil, err
+		}
+		if named != nil {
+			person = named.Person()
+		}
+	}
+	if person != 0 {
+		if o.all, err = p.people.Identities(ctx, person); err != nil {
+			return nil, err
+		}
 	}
 	switch {
-	case err != nil:
-		o.fault = notLinked
-	case o.Person() == here.Person():
+	case stored != nil && stored.Person() == here.Person():
 		o.fault = isYours
-	case slices.ContainsFunc(o.all, func(u replica.User) bool {
+	case person != here.Person() && slices.ContainsFunc(o.all, func(u replica.User) bool {
 		return u.ID != o.ID && u.Deleted.IsZero() && u.Issuer != p.Auth.OldIssuer()
 	}):
 		o.fault = isOfAnother
@@ -153,6 +172,18 @@ func (p *Pages) other(v *visit, here replica.User) (*proven, error) {
 	return o, nil
 }
 
+// known returns what the replica knows of an identity; nil: nothing.
+func (p *Pages) known(ctx context.Context, issuer, subject string) (*replica.User, error) {
+	u, err := p.people.UserBySubject(ctx, issuer, subject)
+	switch {
+	case errors.Is(err, replica.ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return &u, nil
+}
+
 // away answers where something does not answer that has to.
 func (p *Pages) away(v *visit, err error) {
 	p.Auth.Refuse(v.w, v.r, v.id, fmt.Errorf("%w: %w", codegrant.ErrUnavailable, err))
@@ -160,11 +191,11 @@ func (p *Pages) away(v *visit, err error) {
 
 // question asks whether an identity is to be linked.
 func (p *Pages) question(v *visit, other replica.User) pages.Section {
-	row := pages.Field{Name: "row", Value: strconv.FormatInt(other.ID, 10)}
+	sub := pages.Field{Name: "sub", Value: other.Subject}
 	return pages.Section{
 		Title: v.say(linkThis), Message: v.say(linkMeans), Items: []pages.Item{v.identity(other)},
 		Forms: []pages.Form{
-			{URL: p.home + identitiesPath, Text: v.say(toLink), Fields: []pages.Field{{Name: "do", Value: "confirm"}, row}},
+			{URL: p.home + identitiesPath, Text: v.say(toLink), Fields: []pages.Field{{Name: "do", Value: "confirm"}, sub}},
 			{URL: p.home + identitiesPath, Text: v.say(toCancel), Fields: []pages.Field{{Name: "do", Value: "cancel"}}, Quiet: true},
 		},
 	}
@@ -216,7 +247,7 @@ func (p *Pages) link(v *visit) {
 		fault = proofEnded
 	case other.fault != "":
 		fault = other.fault
-	case v.form.Get("row") != strconv.FormatInt(other.ID, 10):
+	case v.form.Get("sub") != other.Subject:
 		fault = anotherProven // in another tab
 	}
 	if fault != "" {
@@ -227,9 +258,9 @@ func (p *Pages) link(v *visit) {
 		return
 	}
 	ctx := context.WithoutCancel(v.r.Context())
-	told, err := p.people.Link(ctx, other.ID, here.Person(), byThePerson, p.along()...)
+	told, err := p.linkTo(ctx, here.Person(), other)
 	switch {
-	case errors.Is(err, replica.ErrConflict), errors.Is(err, replica.ErrNotFound):
+	case errors.Is(err, replica.ErrConflict), errors.Is(err, replica.ErrNotFound), errors.Is(err, replica.ErrInvalid):
 		p.Auth.ForgetProven(v.w)
 		p.log(v, slog.LevelInfo, "identity not linked", slog.String("reason", err.Error()))
 		p.showIdentities(v, v.say(notLinked))
@@ -239,13 +270,24 @@ func (p *Pages) link(v *visit) {
 		return
 	}
 	p.Auth.ForgetProven(v.w)
-	if !told.Empty() {
-		p.log(v, slog.LevelInfo, "audit", slog.String("event", "merged"), slog.Int64("from", other.Person()), slog.Int64("into", told.User.Person()), slog.String("by", byThePerson))
-	}
-	for _, u := range other.all { // what comes along of the old pool, too
-		p.endIdentity(v, u)
+	from := cmp.Or(other.Person(), told.User.ID)
+	p.log(v, slog.LevelInfo, "audit", slog.String("event", "merged"), slog.Int64("from", from), slog.Int64("into", here.Person()), slog.String("by", byThePerson))
+	p.endIdentity(v, other.User)
+	for _, u := range other.all { // what comes along of the old pool
+		if u.ID != other.ID && u.Person() != here.Person() {
+			p.endIdentity(v, u)
+		}
 	}
 	p.done(v, identitiesPath, "linked")
+}
+
+// linkTo has the replica hear of the proof, and links the identity.
+func (p *Pages) linkTo(ctx context.Context, person int64, other *proven) (replica.Change, error) {
+	heard, err := p.people.Apply(ctx, other.told)
+	if err != nil || heard.User.Person() == person { // the application has said so
+		return heard, err
+	}
+	return p.people.Link(ctx, heard.User.ID, person, byThePerson, p.along()...)
 }
 
 // along are the issuers whose identities sign nobody in any more.

@@ -15,6 +15,8 @@ import (
 	"github.com/codegrant/codegrant/account"
 	"github.com/codegrant/codegrant/cupboard"
 	"github.com/codegrant/codegrant/localpool"
+	"github.com/codegrant/codegrant/replica"
+	"github.com/codegrant/codegrant/verify"
 )
 
 // linkedTo holds a row to the person whose it is, 0 for its own.
@@ -66,7 +68,7 @@ func TestS676_AProofCountsOnce(t *testing.T) {
 	w.linkedTo(hers.ID, mine.ID)
 	w.ahead.advance(2 * time.Second)
 	phone := w.signIn(alice)
-	w.says(w.choose(phone, phone.Open(w.separate(hers.ID)), "separate", nil), 200, "It is separated.")
+	w.choose(phone, phone.Open(w.separate(hers.ID)), "separate", nil) // and signs herself out
 	w.linkedTo(hers.ID, 0)
 	w.ahead.advance(2 * time.Second)
 	b.Client.Jar.SetCookies(home, kept)
@@ -117,4 +119,75 @@ func TestS676_AProofWithoutMarks(t *testing.T) {
 	off.Store(true) // what was read is known
 	w.says(w.choose(b, page, "confirm", nil), 200, "It is linked.")
 	w.linkedTo(hers.ID, mine.ID)
+}
+
+// TestS676_AProofAloneChangesNobody: before the person has confirmed, the replica has heard
+// nothing, whatever the application says of who it is; then it has heard what a sign-in says.
+func TestS676_AProofAloneChangesNobody(t *testing.T) {
+	var issuer, same atomic.Pointer[string]
+	w := onSQLite(t, func(_ *localpool.Seed, c *codegrant.Config, _ *account.Config) {
+		c.SamePerson = func(_ context.Context, claims *verify.Claims) (string, string, error) {
+			if claims.Email == "same@gmail.example" {
+				return *issuer.Load(), *same.Load(), nil
+			}
+			return "", "", nil
+		}
+	})
+	theirs := w.row(w.signIn(bob))
+	b := w.signIn(alice)
+	mine := w.row(b)
+	stored := func(email string) (u replica.User) {
+		t.Helper()
+		page, err := w.users.Users(t.Context(), replica.UserQuery{Issuer: w.auth.Endpoints().Issuer})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, u := range page.Users {
+			if u.Email == email {
+				return u
+			}
+		}
+		return u
+	}
+	page := w.google(b, w.begin(b), "g-20", "new@gmail.example")
+	w.says(page, 200, "new@gmail.example")
+	w.says(page, 200, "Google")
+	w.says(w.choose(b, page, "cancel", nil), 200, "You have changed nothing.")
+	if u := stored("new@gmail.example"); u.ID != 0 {
+		t.Errorf("cancelled, and the replica knows %+v", u)
+	}
+	page = w.google(b, w.begin(b), "g-20", "new@gmail.example")
+	w.says(w.choose(b, page, "confirm", nil), 200, "It is linked.")
+	if u := stored("new@gmail.example"); u.LinkedTo != mine.ID {
+		t.Errorf("%+v", u)
+	}
+	w.ahead.advance(2 * time.Second)
+	if _, id, _ := w.user(w.signInByGoogle("g-20", "new@gmail.example")); id != mine.ID {
+		t.Errorf("row %d, want %d", id, mine.ID)
+	}
+
+	// The application says that it is the person's own, or somebody else's.
+	issuer.Store(&mine.Issuer)
+	same.Store(&mine.Subject)
+	page = w.google(b, w.begin(b), "g-21", "same@gmail.example")
+	w.says(page, 200, "Link this account?")
+	w.linkedTo(theirs.ID, 0)
+	if u := stored("same@gmail.example"); u.ID != 0 {
+		t.Errorf("nobody has confirmed, and the replica knows %+v", u)
+	}
+	w.choose(b, page, "cancel", nil)
+	same.Store(&theirs.Subject)
+	w.says(w.google(b, w.begin(b), "g-21", "same@gmail.example"), 200, "several ways to sign in")
+	if u := stored("same@gmail.example"); u.ID != 0 {
+		t.Errorf("refused, and the replica knows %+v", u)
+	}
+	same.Store(&mine.Subject)
+	page = w.google(b, w.begin(b), "g-21", "same@gmail.example")
+	w.says(w.choose(b, page, "confirm", nil), 200, "It is linked.")
+	if u := stored("same@gmail.example"); u.LinkedTo != mine.ID {
+		t.Errorf("%+v", u)
+	}
+	if status, id, _ := w.user(b); status != 200 || id != mine.ID {
+		t.Errorf("%d, row %d", status, id)
+	}
 }

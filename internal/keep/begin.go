@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/internal/people"
 	"github.com/codegrant/codegrant/internal/prove"
 	"github.com/codegrant/codegrant/verify"
 )
@@ -69,22 +70,39 @@ func (s *Sessions) Begin(ctx context.Context, w http.ResponseWriter, r *http.Req
 	return h, err
 }
 
-// Prove is Begin for somebody who is to have no sign-in here: the tokens are verified, the
-// application and its replica are asked, and nothing is kept, here or at the pool.
-func (s *Sessions) Prove(ctx context.Context, n Grant) (who prove.Person, err error) {
-	h, _, err := s.admitted(ctx, n)
+// Prove is Begin for somebody who is to have no sign-in here: the tokens are verified and the
+// application is asked. Nothing is kept, here or at the pool, and the replica hears nothing:
+// would is what it would hear of a sign-in.
+func (s *Sessions) Prove(ctx context.Context, n Grant) (who prove.Person, would people.Told, err error) {
+	h, claims, err := s.verified(ctx, n)
 	if err == nil {
-		err = s.people.StillEnabled(ctx, h.Issuer, h.Subject, h.UserID)
+		err = s.people.Admit(ctx, &h.Person)
+	}
+	if err == nil {
+		h.UserID, would, err = s.people.Would(ctx, claims)
 	}
 	if h != nil {
 		who = h.Person
 	}
 	s.revoke.beside(ctx, who.Subject, n.Tokens.RefreshToken)
-	return who, err
+	return who, would, err
 }
 
-// admitted verifies the tokens and asks the application.
+// admitted verifies the tokens and asks the application and its replica.
 func (s *Sessions) admitted(ctx context.Context, n Grant) (*Held, *verify.Claims, error) {
+	h, claims, err := s.verified(ctx, n)
+	if err != nil {
+		return h, nil, err
+	}
+	if err := s.people.Admit(ctx, &h.Person); err != nil {
+		return h, nil, err
+	}
+	h.UserID, h.set.Replicated, err = s.people.Tell(ctx, claims, true, h.set.Replicated, 0)
+	return h, claims, err
+}
+
+// verified verifies the tokens.
+func (s *Sessions) verified(ctx context.Context, n Grant) (*Held, *verify.Claims, error) {
 	verified := s.prover.Tokens
 	if n.Ours {
 		verified = s.prover.Issued
@@ -101,11 +119,7 @@ func (s *Sessions) admitted(ctx context.Context, n Grant) (*Held, *verify.Claims
 	if err := s.countsSince(ctx, h, n.Ours && !s.keeper.Carried()); err != nil {
 		return h, nil, err
 	}
-	if err := s.people.Admit(ctx, &h.Person); err != nil {
-		return h, nil, err
-	}
-	h.UserID, h.set.Replicated, err = s.people.Tell(ctx, claims, true, h.set.Replicated, 0)
-	return h, claims, err
+	return h, claims, nil
 }
 
 // ofAnotherTab is the sign-in of the same person that another tab has made since this

@@ -74,6 +74,32 @@ func (p *People) Tell(ctx context.Context, claims *verify.Claims, signIn bool, d
 	return change.User.Person(), sum, nil
 }
 
+// Told is what a replica hears.
+type Told = replica.Snapshot
+
+// Would returns what Tell of a sign-in would have the replica hear, and the row of the
+// person, and tells it nothing: 0, and nothing, where there is no replica.
+func (p *People) Would(ctx context.Context, claims *verify.Claims) (row int64, snapshot replica.Snapshot, err error) {
+	if p.Replica == nil {
+		return 0, replica.Snapshot{}, nil
+	}
+	if snapshot, err = snapshotOf(claims).Fit(); err != nil && p.Partly != nil {
+		p.Partly(ctx, claims.Subject, err)
+	}
+	snapshot.SignIn = true
+	if snapshot.Of, err = p.was(ctx, claims, true); err != nil {
+		return 0, replica.Snapshot{}, err
+	}
+	u, err := p.Replica.UserBySubject(ctx, claims.Issuer, claims.Subject)
+	switch {
+	case errors.Is(err, replica.ErrNotFound):
+		return 0, snapshot, nil
+	case err != nil:
+		return 0, replica.Snapshot{}, fault.Away("look up the user in the replica", err)
+	}
+	return u.Person(), snapshot, nil
+}
+
 // was asks the application who somebody was before, where they come in: by a sign-in, or
 // by one that began elsewhere and that no row is known for yet. What cannot be true refuses them:
 // whoever was let in as somebody new would have lost what is theirs.
