@@ -184,7 +184,7 @@ func (p *Pages) show(v *visit, title text, why string, sections ...pages.Section
 var outcomes = map[string]text{
 	"saved": hasBeenSaved, "nothing": nothingChanged, "sent": codeSent, "confirmed": isConfirmedNow, "password": passwordChanged,
 	"on": isTurnedOn, "off": isTurnedOff, "removed": isRemoved,
-	"linked": isLinked, "separated": isSeparated,
+	"linked": isLinked, "separated": isSeparated, "linked_not_everywhere": isLinkedHere, "separated_not_everywhere": isSeparatedHere,
 }
 
 // done leads to a page that says what was done, so that a reload does not do it again.

@@ -29,8 +29,13 @@ func (p *Pages) own(v *visit) (here replica.User, all []replica.User, ok bool) {
 	if err == nil {
 		all, err = p.people.Identities(v.r.Context(), here.Person())
 	}
-	if err != nil {
-		p.Auth.Refuse(v.w, v.r, v.id, fmt.Errorf("%w: list the person's identities: %w", codegrant.ErrUnavailable, err))
+	switch {
+	case errors.Is(err, replica.ErrNotFound): // erased, say; the next sign-in makes somebody new of them
+		p.log(v, slog.LevelInfo, "account pages of somebody whom the replica does not know")
+		p.stop(v, http.StatusForbidden, notKnownYet)
+		return replica.User{}, nil, false
+	case err != nil:
+		p.away(v, fmt.Errorf("list the person's identities: %w", err))
 		return replica.User{}, nil, false
 	}
 	return here, all, true
@@ -266,19 +271,19 @@ func (p *Pages) link(v *visit) {
 		p.showIdentities(v, v.say(notLinked))
 		return
 	case err != nil:
-		p.Auth.Refuse(v.w, v.r, v.id, fmt.Errorf("%w: %w", codegrant.ErrUnavailable, err))
+		p.away(v, err)
 		return
 	}
 	p.Auth.ForgetProven(v.w)
 	from := cmp.Or(other.Person(), told.User.ID)
 	p.log(v, slog.LevelInfo, "audit", slog.String("event", "merged"), slog.Int64("from", from), slog.Int64("into", here.Person()), slog.String("by", byThePerson))
-	p.endIdentity(v, other.User)
+	ended := p.endIdentity(v, other.User)
 	for _, u := range other.all { // what comes along of the old pool
 		if u.ID != other.ID && u.Person() != here.Person() {
-			p.endIdentity(v, u)
+			ended = errors.Join(ended, p.endIdentity(v, u))
 		}
 	}
-	p.done(v, identitiesPath, "linked")
+	p.done(v, identitiesPath, outcomeOf("linked", ended))
 }
 
 // linkTo has the replica hear of the proof, and links the identity.
@@ -317,21 +322,30 @@ func (p *Pages) unlink(v *visit) {
 		return
 	}
 	if err != nil && !errors.Is(err, replica.ErrNotFound) {
-		p.Auth.Refuse(v.w, v.r, v.id, fmt.Errorf("%w: %w", codegrant.ErrUnavailable, err))
+		p.away(v, err)
 		return
 	}
 	if err == nil && !told.Empty() {
 		p.log(v, slog.LevelInfo, "audit", slog.String("event", "unlinked"), slog.Int64("identity", all[i].ID), slog.Int64("person", all[i].LinkedTo), slog.String("by", byThePerson))
 	}
-	p.endIdentity(v, all[i])
-	p.done(v, identitiesPath, "separated")
+	p.done(v, identitiesPath, outcomeOf("separated", p.endIdentity(v, all[i])))
 }
 
 // endIdentity ends the sessions that know whom an identity was of.
-func (p *Pages) endIdentity(v *visit, u replica.User) {
-	if err := p.Auth.EndIdentity(v.r.Context(), u.Subject); err != nil {
+func (p *Pages) endIdentity(v *visit, u replica.User) error {
+	err := p.Auth.EndIdentity(v.r.Context(), u.Subject)
+	if err != nil {
 		p.log(v, slog.LevelError, "sessions of an identity not ended", slog.String("identity", u.Subject), slog.String("reason", err.Error()))
 	}
+	return err
+}
+
+// outcomeOf is what the page is told: sessions that were not ended may go on.
+func outcomeOf(done string, ended error) string {
+	if ended != nil {
+		return done + "_not_everywhere"
+	}
+	return done
 }
 
 // poolOrigin is where the form leads that has people sign in.
