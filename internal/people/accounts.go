@@ -36,6 +36,7 @@ type account struct {
 	asked time.Time  // zero: never
 	user  replica.User
 	found bool
+	past  int64 // the row of a session that the replica was asked for since, past what is known
 }
 
 const maxAccounts = 1 << 13
@@ -73,16 +74,21 @@ func (b *Accounts) saw(u replica.User) {
 	a := b.page(u.Subject)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.asked, a.user, a.found = b.now(), u, true
+	a.asked, a.user, a.found, a.past = b.now(), u, true, 0
 }
 
-// look returns what the replica says of a person, no older than maxAge.
-func (b *Accounts) look(ctx context.Context, subject string) (u replica.User, found bool, err error) {
+// look returns what the replica says of a person, no older than maxAge. A session of another
+// row (0: of none) has the replica asked once: another process may have linked them since.
+func (b *Accounts) look(ctx context.Context, subject string, row int64) (u replica.User, found bool, err error) {
 	a := b.page(subject)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if age := b.now().Sub(a.asked); !a.asked.IsZero() && age >= 0 && age < b.maxAge {
-		return a.user, a.found, nil
+		if row == 0 || a.past == row || a.found && a.user.Person() == row {
+			return a.user, a.found, nil
+		}
+	} else {
+		row = 0
 	}
 	asked := b.now()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
@@ -91,7 +97,7 @@ func (b *Accounts) look(ctx context.Context, subject string) (u replica.User, fo
 	if err != nil && !errors.Is(err, replica.ErrNotFound) {
 		return replica.User{}, false, fault.Away("look up the user in the replica", err)
 	}
-	a.asked, a.user, a.found = asked, u, err == nil
+	a.asked, a.user, a.found, a.past = asked, u, err == nil, row
 	return a.user, a.found, nil
 }
 
@@ -102,7 +108,7 @@ func (b *Accounts) Current(ctx context.Context, issuer, subject string, row int6
 	if b == nil || issuer != b.issuer || subject == "" {
 		return row, groups, nil
 	}
-	u, found, err := b.look(ctx, subject)
+	u, found, err := b.look(ctx, subject, row)
 	switch {
 	case err != nil:
 		return 0, nil, err
