@@ -195,5 +195,6 @@ func (a *Auth) EndIdentity(ctx context.Context, subject string) error {
 	ctx = context.WithoutCancel(ctx)
 	named := a.gate.named(subject)
 	_, err := a.sessions.EndAll(ctx, named)
+	a.gate.audit(ctx, slog.LevelInfo, "sessions ended", slog.String("sub", subject), slog.String("issuer", a.gate.endpoints.Issuer), slog.String("reason", "the identity was linked or unlinked"))
 	return errors.Join(err, a.gate.mark(ctx, named, a.gate.Now(), "an identity that was linked or unlinked"))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -97,4 +98,25 @@ func TestS678_SessionsThatMayGoOn(t *testing.T) {
 	w.ahead.advance(2 * time.Second)
 	w.says(w.choose(b, b.Open(w.separate(hers.ID)), "separate", nil), 200, "It has an account of its own now. Where it was signed in before")
 	off.Store(false)
+}
+
+// TestS678_TheEndIsTold: the log has the line of which webhooks make a message.
+func TestS678_TheEndIsTold(t *testing.T) {
+	w := onSQLite(t, nil)
+	hers := w.row(w.signIn(alice))
+	b := w.signIn(bob)
+	page := w.prove(b, w.begin(b), alice)
+	line := `msg="sessions ended" sub=` + hers.Subject + " issuer=" + hers.Issuer
+	if strings.Contains(w.log.String(), line) {
+		t.Fatal("told too early")
+	}
+	w.says(w.choose(b, page, "confirm", nil), 200, "It is linked.")
+	if !strings.Contains(w.log.String(), line) {
+		t.Error("the log does not say whose sessions ended")
+	}
+	w.ahead.advance(2 * time.Second)
+	w.says(w.choose(b, b.Open(w.separate(hers.ID)), "separate", nil), 200, "It is separated.")
+	if strings.Count(w.log.String(), line) != 2 {
+		t.Error("the log does not say whose sessions ended when it was separated")
+	}
 }
