@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -18,7 +19,7 @@ func parse(content []byte) (*File, error) {
 	if !json.Valid(content) {
 		var err error
 		if object, err = yaml.YAMLToJSON(content); err != nil {
-			return nil, fmt.Errorf("it is not YAML: %w", err)
+			return nil, notYAML(err)
 		}
 	}
 	d := json.NewDecoder(bytes.NewReader(object))
@@ -32,6 +33,28 @@ func parse(content []byte) (*File, error) {
 		return nil, errors.New("it is not a configuration of a pool: pool is missing")
 	}
 	return &f, f.secretless()
+}
+
+// inQuotes is what a message quotes of a file.
+var inQuotes = regexp.MustCompile(`(?s)".*"`)
+
+// notYAML says where a file is no YAML, and why, and none of its text, which may be a secret.
+func notYAML(err error) error {
+	var syntax *yaml.SyntaxError
+	var twice *yaml.DuplicateKeyError
+	why := "it cannot be read"
+	switch {
+	case errors.As(err, &syntax):
+		why = inQuotes.ReplaceAllString(syntax.Message, "…")
+	case errors.As(err, &twice):
+		why = inQuotes.ReplaceAllString(twice.Message, "…")
+	}
+	var e yaml.Error
+	if errors.As(err, &e) && e.GetToken() != nil && e.GetToken().Position != nil {
+		at := e.GetToken().Position
+		why = fmt.Sprintf("line %d, column %d: %s", at.Line, at.Column, why)
+	}
+	return errors.New("it is not YAML: " + why)
 }
 
 // secrets are members of the details of an identity provider that no file has.
@@ -54,13 +77,21 @@ func (f *File) secretless() (err error) {
 	return err
 }
 
-func secretIn(s settings, names []string) string {
-	for _, member := range slices.Sorted(maps.Keys(s)) {
-		if slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, member) }) {
-			return member
+// secretIn is a member of one of the names, however deep it is.
+func secretIn(v any, names []string) string {
+	switch v := v.(type) {
+	case settings:
+		for _, member := range slices.Sorted(maps.Keys(v)) {
+			if slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, member) }) {
+				return member
+			}
+			if found := secretIn(v[member], names); found != "" {
+				return found
+			}
 		}
-		if inner, ok := s[member].(settings); ok {
-			if found := secretIn(inner, names); found != "" {
+	case []any:
+		for _, one := range v {
+			if found := secretIn(one, names); found != "" {
 				return found
 			}
 		}

@@ -15,10 +15,28 @@ func TestS648_NoSecretIsRead(t *testing.T) {
 		"identity_providers: {Corp: {providerdetails: {Client_Secret: s3cret}}}",
 		"identity_providers: {Corp: {client_secret: s3cret}}",
 		"clients: {web: {ClientSecret: s3cret}}",
+		"clients: {web: {Settings: [{ClientSecret: s3cret}]}}",
+		"identity_providers: {Corp: {ProviderDetails: [[{client_secret: s3cret}]]}}",
 	} {
 		_, err := parse([]byte("pool: {}\n" + text + "\n"))
 		if err == nil || strings.Contains(err.Error(), "s3cret") || !strings.Contains(err.Error(), "remove it") {
 			t.Errorf("%s: %v", text, err)
+		}
+	}
+	for text, want := range map[string]string{
+		"identity_providers: {Corp: {ProviderDetails: {client_secret: s3cret}}\n":                                "not YAML: line 2, column 21: ",
+		"identity_providers:\n  Corp:\n    ProviderDetails:\n      client_secret: s3cret\n\tx: 1\n":              "not YAML: line 6, column ",
+		"clients: {web: {ClientSecret: s3cret, ClientSecret: s3cret}}\n":                                         "not YAML: line 2, column 39: ",
+		"clients:\n  web:\n    ClientSecret: *s3cret\n":                                                          "not YAML: line 4, column ",
+		"clients:\n  web:\n    ClientSecret: !!bool s3cret\n":                                                    "not YAML: line 4, column ",
+		"clients:\n  web:\n    ClientSecret: \"s3cret\n":                                                         "not YAML: line 4, column ",
+		"clients:\n  web:\n    ClientSecret: @s3cret\n":                                                          "not YAML: line 4, column ",
+		"identity_providers: {Corp: s3cret}\n":                                                                   "not a configuration of a pool",
+		"client_secret: s3cret\n":                                                                                "not a configuration of a pool",
+		"identity_providers: {Corp: {ProviderDetails: {client_secret: s3cret}}}\n--- {client_secret: s3cret}\n]": "not YAML: line ",
+	} {
+		if _, err := parse([]byte("pool: {}\n" + text)); err == nil || strings.Contains(err.Error(), "s3cret") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", text, err)
 		}
 	}
 }
