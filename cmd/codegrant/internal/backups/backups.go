@@ -148,7 +148,7 @@ func (c Command) write(ctx context.Context, out *terminal.Streams) (err error) {
 	if err := errors.Join(f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("write the backup: %w", err)
 	}
-	if err := os.Rename(f.Name(), c.To); err != nil {
+	if err := parts.Name(f.Name(), c.To); err != nil {
 		return fmt.Errorf("write the backup: %w", err)
 	}
 	return c.tell(out.Stdout, s, "The backup is written. Check it where you keep it: codegrant backup --verify FILE --identity KEY")

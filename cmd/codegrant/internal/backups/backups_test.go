@@ -3,6 +3,7 @@ package backups
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,6 +51,33 @@ func TestS641_BackupByCommand(t *testing.T) {
 	}
 	if out := say(0, "restore", "--config", config, "--from", file, "--identity", key); !strings.Contains(out, "Nothing is done") {
 		t.Errorf("the plan over everybody: %s", out)
+	}
+
+	// A file that comes while the backup is written stays.
+	for met, i := false, 0; !met && i < 2000; i++ {
+		path, came := filepath.Join(dir, fmt.Sprintf("meanwhile%d", i)), make(chan bool)
+		go func() {
+			for {
+				if part, _ := filepath.Glob(path + ".*.part"); part != nil {
+					break
+				}
+				if _, err := os.Stat(path); err == nil {
+					break
+				}
+			}
+			f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL, 0o600)
+			if err == nil {
+				_ = f.Close()
+			}
+			came <- err == nil
+		}()
+		_, stderr, status := commandtest.Say(t, new(commands), "backup", "--config", config, "--to", path, "--recipient", recipient)
+		if met = <-came; met != (status == 1) {
+			t.Errorf("a file has come: %v; status %d\n%s", met, status, stderr)
+		}
+		if info, err := os.Stat(path); err != nil || met != (info.Size() == 0) {
+			t.Errorf("a file has come: %v; it is %v, %v", met, info, err)
+		}
 	}
 
 	text, err := os.ReadFile(config)

@@ -3,6 +3,7 @@ package poolcopy
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -159,22 +160,7 @@ func (a Attribute) made(n int) string {
 	case "DateTime":
 		return fmt.Sprintf("2000-01-01T00:%02d:%02dZ", n/60%60, n%60)
 	case "Number":
-		low, high := int64(0), int64(1<<31)
-		if a.Min != nil {
-			low = *a.Min
-		}
-		if a.Max != nil {
-			high = *a.Max
-		} else if a.Min != nil {
-			high = low + 1<<31
-		}
-		if a.Min == nil && a.Max != nil {
-			low = min(low, high-1000)
-		}
-		if high <= low {
-			return strconv.FormatInt(low, 10)
-		}
-		return strconv.FormatInt(low+int64(n)%(high-low+1), 10)
+		return strconv.FormatInt(a.number(n), 10)
 	}
 	text := fmt.Sprintf("value-%d", n)
 	if a.Max != nil && int64(len(text)) > *a.Max {
@@ -184,6 +170,28 @@ func (a Attribute) made(n int) string {
 		text += strings.Repeat("x", int(min(*a.Min, 2048))-len(text))
 	}
 	return text
+}
+
+// number is one within the limits, which can be as far apart as numbers are.
+func (a Attribute) number(n int) int64 {
+	const room = 1 << 31
+	low, high := int64(0), int64(room)
+	switch {
+	case a.Min != nil && a.Max != nil:
+		low, high = *a.Min, *a.Max
+	case a.Min != nil:
+		low, high = *a.Min, min(*a.Min, math.MaxInt64-room)+room
+	case a.Max != nil:
+		low, high = min(0, max(*a.Max, math.MinInt64+1000)-1000), *a.Max
+	}
+	if high <= low {
+		return low
+	}
+	offset := uint64(n)
+	if span := uint64(high) - uint64(low); span < math.MaxUint64 {
+		offset %= span + 1
+	}
+	return int64(uint64(low) + offset)
 }
 
 // identity is one at a provider, as the attribute identities has it.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -96,13 +97,31 @@ func TestS800_OfAReplicaAndABackup(t *testing.T) {
 	}
 }
 
+// TestAFileThatComesMeanwhile: while people are read. It stays, and there is no seed.
+func TestAFileThatComesMeanwhile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "seed.yaml")
+	_, err := Write(t.Context(), path, Pool{ID: poolID}, func(context.Context, func(Person) error) error {
+		return os.WriteFile(path, []byte("somebody else's"), 0o600)
+	}, 0)
+	if err == nil || !strings.Contains(err.Error(), "name another file") {
+		t.Errorf("it says %v", err)
+	}
+	if text, err := os.ReadFile(path); err != nil || string(text) != "somebody else's" {
+		t.Errorf("the file is %q, %v", text, err)
+	}
+	if left, err := filepath.Glob(path + ".*"); err != nil || left != nil {
+		t.Errorf("left are %v, %v", left, err)
+	}
+}
+
 // TestS800_NoValueIsThePersonsOwn: not by chance either, and each is within the limits of
 // the schema.
 func TestS800_NoValueIsThePersonsOwn(t *testing.T) {
 	limit := func(n int64) *int64 { return &n }
 	s := shape{schema: map[string]Attribute{
 		"custom:short": {Type: "String", Max: limit(3)}, "custom:long": {Type: "String", Min: limit(40)}, "custom:age": {Type: "Number", Min: limit(18), Max: limit(20)},
-		"custom:low": {Type: "Number", Max: limit(-5)}, "custom:high": {Type: "Number", Min: limit(7000000000)}, "custom:free": {Type: "Number"}, "custom:day": {Type: "DateTime"},
+		"custom:low": {Type: "Number", Max: limit(-5)}, "custom:high": {Type: "Number", Min: limit(7000000000)}, "custom:free": {Type: "Number"}, "custom:all": {Type: "Number", Min: limit(math.MinInt64), Max: limit(math.MaxInt64)},
+		"custom:half": {Type: "Number", Min: limit(-5e18), Max: limit(5e18)}, "custom:top": {Type: "Number", Min: limit(math.MaxInt64 - 5)}, "custom:bottom": {Type: "Number", Max: limit(math.MinInt64 + 5)}, "custom:day": {Type: "DateTime"},
 	}}
 	names := []string{"custom:unknown"}
 	for name := range standing {

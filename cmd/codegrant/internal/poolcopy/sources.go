@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 
 	"github.com/codegrant/codegrant/backup"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
@@ -40,7 +41,10 @@ func FromAPI(api *cip.Client, poolID string, factors bool) (People, error) {
 			for _, u := range page.Users {
 				p := Person{Username: u.Username, Attributes: u.Attributes, Enabled: u.Enabled, Status: u.Status, Groups: groups[u.Subject()]}
 				if factors {
-					if p.Factors, err = factorsOf(ctx, api, poolID, u.Username); err != nil {
+					var gone *types.UserNotFoundException
+					if p.Factors, err = factorsOf(ctx, api, poolID, u.Username); errors.As(err, &gone) {
+						continue // deleted since the pool listed them
+					} else if err != nil {
 						return err
 					}
 				}

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 )
 
 // Client is an app client of the pool.
@@ -66,7 +68,7 @@ func Write(ctx context.Context, path string, pool Pool, people People, limit int
 	if err := errors.Join(buffer.Flush(), f.Sync(), f.Close()); err != nil {
 		return r, fmt.Errorf("write the seed: %w", err)
 	}
-	return r, os.Rename(f.Name(), path)
+	return r, parts.Name(f.Name(), path)
 }
 
 // write writes JSON behind each key, which is YAML: whatever a text is, it is read as it was.

@@ -18,10 +18,6 @@ import (
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
 )
 
-// ofPeople are settings of a pool that may name people of the company, and that no local
-// pool uses.
-var ofPeople = []string{"UserPoolTags", "EmailConfiguration"}
-
 // people writes the seed of a local pool.
 func (c Export) people(ctx context.Context, out *terminal.Streams) error {
 	switch {
@@ -79,13 +75,8 @@ func (c Export) people(ctx context.Context, out *terminal.Streams) error {
 
 // copied is what a seed says of a pool.
 func (f *File) copied(id string, ids map[string]string) poolcopy.Pool {
-	local := *f
-	local.Pool = maps.Clone(f.Pool)
-	for _, name := range ofPeople {
-		delete(local.Pool, name)
-	}
 	name, _ := f.Pool["Name"].(string)
-	p := poolcopy.Pool{ID: id, Name: name, Configuration: &local, Groups: slices.Collect(maps.Keys(f.Groups)), Schema: attributes(f.Pool["SchemaAttributes"])}
+	p := poolcopy.Pool{ID: id, Name: name, Configuration: f.nameless(), Groups: slices.Collect(maps.Keys(f.Groups)), Schema: attributes(f.Pool["SchemaAttributes"])}
 	list, _ := f.Pool["UsernameAttributes"].([]any)
 	p.ByAddress = len(list) > 0
 	policies, _ := f.Pool["Policies"].(settings)
