@@ -180,7 +180,7 @@ func createClient(ctx context.Context, api *cip.Client, id, name string, all, he
 func setProvider(ctx context.Context, api *cip.Client, id, name string, have, all settings, given providerSecrets) error {
 	here := settings{"UserPoolId": id, "ProviderName": name}
 	if have == nil {
-		if member := secretOf(all); member != "" {
+		if member := secretOf(all); member != "" && given[name] != "" {
 			details, _ := all["ProviderDetails"].(settings)
 			all = merged(all, settings{"ProviderDetails": merged(details, settings{member: given[name]})})
 		}

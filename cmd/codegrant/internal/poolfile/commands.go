@@ -204,8 +204,8 @@ func (c Apply) Run(ctx context.Context, out *terminal.Streams) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range missing {
-		fmt.Fprintf(out.Stderr, "identity provider %s: it needs a secret: set %s, or add it to the file of --secrets\n", terminal.Printable(name), secretVariable(name))
+	for _, m := range missing {
+		fmt.Fprintf(out.Stderr, "identity provider %s: it needs a secret: %s\n", terminal.Printable(m.provider), m.remedy)
 	}
 	switch {
 	case len(missing) > 0 && c.Yes:

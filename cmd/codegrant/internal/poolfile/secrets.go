@@ -37,30 +37,70 @@ func secretVariable(provider string) string {
 	}, provider)
 }
 
+// missingSecret is one that a provider needs, and what to do about it.
+type missingSecret struct{ provider, remedy string }
+
 // secretsFor finds the secrets of providers that a pool lacks: in a file of names and
 // secrets, and in the environment. missing are those that are in neither. No error has a
 // secret in it.
-func secretsFor(path string, have, want *File) (found providerSecrets, missing []string, err error) {
-	found = make(providerSecrets)
-	if path != "" {
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return nil, nil, err
-		}
-		if err := yaml.Unmarshal(content, &found); err != nil {
-			return nil, nil, fmt.Errorf("%s: write providers and their secrets, such as Google: secret", path)
+func secretsFor(path string, have, want *File) (found providerSecrets, missing []missingSecret, err error) {
+	if found, err = secretFile(path); err != nil {
+		return nil, nil, err
+	}
+	var lacking []string
+	sharing := make(map[string]int)
+	for _, name := range slices.Sorted(maps.Keys(want.Providers)) {
+		if have.Providers[name] == nil && secretOf(want.Providers[name]) != "" {
+			lacking = append(lacking, name)
+			sharing[secretVariable(name)]++
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(want.Providers)) {
-		if have.Providers[name] != nil || secretOf(want.Providers[name]) == "" {
+	for _, name := range lacking {
+		if value, ok := found[name]; ok && (value != "" || mayLackSecret(want.Providers[name])) {
 			continue
 		}
-		if value := os.Getenv(secretVariable(name)); value != "" && found[name] == "" {
+		variable := secretVariable(name)
+		value := os.Getenv(variable)
+		switch {
+		case sharing[variable] > 1: // nobody knows whose it is
+			missing = append(missing, missingSecret{name, "add it to the file of --secrets, because " + variable + " is that of another provider, too"})
+		case value != "":
 			found[name] = value
-		}
-		if found[name] == "" {
-			missing = append(missing, name)
+		case mayLackSecret(want.Providers[name]):
+			missing = append(missing, missingSecret{name, "set " + variable + `, or add it to the file of --secrets, where "" is none`})
+		default:
+			missing = append(missing, missingSecret{name, "set " + variable + ", or add it to the file of --secrets"})
 		}
 	}
 	return found, missing, nil
+}
+
+// mayLackSecret reports whether a provider can be without a secret.
+func mayLackSecret(provider settings) bool { return provider["ProviderType"] == "OIDC" }
+
+// secretFile reads a file of providers and their secrets. A secret that YAML takes as
+// something else, such as the number 007, would become another: it has to be in quotes.
+func secretFile(path string) (providerSecrets, error) {
+	found := make(providerSecrets)
+	if path == "" {
+		return found, nil
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var all yaml.MapSlice
+	if err := yaml.Unmarshal(content, &all); err != nil {
+		return nil, fmt.Errorf("%s: write providers and their secrets, such as Google: secret", path)
+	}
+	for _, one := range all {
+		name, ok := one.Key.(string)
+		if !ok {
+			return nil, fmt.Errorf("%s: write names of providers in quotes that are numbers or other values of YAML", path)
+		}
+		if found[name], ok = one.Value.(string); !ok {
+			return nil, fmt.Errorf("%s: %s: write the secret in quotes", path, name)
+		}
+	}
+	return found, nil
 }
