@@ -207,6 +207,7 @@ func TestS801_TwoOperators(t *testing.T) {
 			}
 		}
 	})
+	t.Run("a change right before", func(t *testing.T) { changesRightBefore(t, write, file) })
 	t.Run("one new client", func(t *testing.T) {
 		a, url, api := askedPool(t)
 		id := aws.String(localpool.DemoPoolID)

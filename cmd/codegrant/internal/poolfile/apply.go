@@ -47,14 +47,25 @@ func apply(ctx context.Context, api *cip.Client, id string, have, want *File, di
 			order = append(order, k)
 		}
 	}
-	for _, k := range order {
-		var err error
+	poolIsSet := false // by this run
+	one := func(k key) error {
 		if k.what == "attribute" {
-			err = addAttribute(ctx, api, id, k.name, differences)
-		} else if err = same(ctx, api, id, k.what, k.name, have, slices.ContainsFunc(order, func(k key) bool { return k.what == "pool" })); err == nil {
-			err = set(ctx, api, id, k.what, k.name, have.thing(k.what, k.name), want.thing(k.what, k.name), secrets)
+			return addAttribute(ctx, api, id, k.name, differences)
 		}
+		if mfa := (key{what: "mfa"}); k.what == "pool" && slices.Contains(order, mfa) {
+			if _, err := same(ctx, api, id, mfa.what, mfa.name, have, false); err != nil {
+				return fmt.Errorf("%s: %w", mfa.what, err)
+			}
+		}
+		before, err := same(ctx, api, id, k.what, k.name, have, poolIsSet)
 		if err != nil {
+			return err
+		}
+		poolIsSet = poolIsSet || k.what == "pool"
+		return set(ctx, api, id, k.what, k.name, before, want.thing(k.what, k.name), secrets)
+	}
+	for _, k := range order {
+		if err := one(k); err != nil {
 			return fmt.Errorf("%s: %w", strings.TrimSpace(k.what+" "+k.name), err)
 		}
 	}
@@ -63,26 +74,35 @@ func apply(ctx context.Context, api *cip.Client, id string, have, want *File, di
 
 var errMeanwhile = errors.New("somebody else has changed it since the plan was made")
 
-// same reports whether a thing is still what the plan was made of. Settings of the pool that
-// this run has set change what is said of second factors.
-func same(ctx context.Context, api *cip.Client, id, what, name string, have *File, poolIsSet bool) error {
-	if what == "mfa" && poolIsSet {
-		return nil
-	}
+// mfaOfPool are settings of second factors that a change of the pool's settings sets, too.
+var mfaOfPool = []string{"MfaConfiguration", "SmsMfaConfiguration"}
+
+// same returns a thing if it is still what the plan was made of. What this run itself has
+// changed by setting the pool is as it is now.
+func same(ctx context.Context, api *cip.Client, id, what, name string, have *File, poolIsSet bool) (settings, error) {
 	now, err := readAgain(ctx, api, id, what, name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	before := have.thing(what, name)
+	planned := have.thing(what, name)
+	if what == "mfa" && poolIsSet {
+		planned = merged(nil, planned)
+		for _, member := range mfaOfPool {
+			if delete(planned, member); now[member] != nil {
+				planned[member] = now[member]
+			}
+		}
+	}
+	before := planned
 	if what == "pool" { // to which this run has added attributes, perhaps
 		before, now = maps.Clone(before), maps.Clone(now)
 		delete(before, "SchemaAttributes")
 		delete(now, "SchemaAttributes")
 	}
 	if (now == nil) != (before == nil) || len(fields(what, name, "", before, now)) > 0 {
-		return errMeanwhile
+		return nil, errMeanwhile
 	}
-	return nil
+	return planned, nil
 }
 
 func addAttribute(ctx context.Context, api *cip.Client, id, name string, differences []Difference) error {

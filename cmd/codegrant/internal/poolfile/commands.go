@@ -221,7 +221,7 @@ func (c Apply) Run(ctx context.Context, out *terminal.Streams) error {
 		return fmt.Errorf("%w; run the command again, and it continues", err)
 	}
 	// The pool has the last word.
-	if have, err = read(ctx, api, c.PoolID); err != nil {
+	if have, err = readSettled(ctx, api, c.PoolID); err != nil {
 		return err
 	}
 	left := 0

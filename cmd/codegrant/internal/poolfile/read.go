@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
@@ -89,6 +90,24 @@ func read(ctx context.Context, api *cip.Client, id string) (*File, error) {
 		}
 	}
 	return f, nil
+}
+
+var errTwoOfAName = errors.New("two app clients have")
+
+// readSettled reads a pool after a change. If another run has made an app client of the same
+// name, it takes a moment until the later one is gone.
+func readSettled(ctx context.Context, api *cip.Client, id string) (f *File, err error) {
+	for range 20 {
+		if f, err = read(ctx, api, id); !errors.Is(err, errTwoOfAName) && !isMissing(err) {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+	return f, err
 }
 
 // readAgain asks a pool for one thing, as it is now.
@@ -186,7 +205,7 @@ func (f *File) readClient(ctx context.Context, api *cip.Client, id, client strin
 	}
 	name := aws.ToString(out.UserPoolClient.ClientName)
 	if _, twice := f.Clients[name]; twice {
-		return fmt.Errorf("two app clients have the name %q: give them different names first", name)
+		return fmt.Errorf("%w the name %q: give them different names first", errTwoOfAName, name)
 	}
 	if f.Clients[name], err = plain(out.UserPoolClient, "ClientId", "ClientName", "ClientSecret", "CreationDate", "LastModifiedDate", "UserPoolId"); err != nil {
 		return err
