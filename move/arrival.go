@@ -1,6 +1,7 @@
 package move
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -19,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 
 	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/internal/refused"
 )
 
 // OldAPI is what an [Arrival] asks the old pool. A *cognitoidentityprovider.Client
@@ -240,11 +242,7 @@ func kindOf(err error) string {
 	if errors.Is(err, errNoName) {
 		return errNoName.Error()
 	}
-	var api interface{ ErrorCode() string }
-	if errors.As(err, &api) {
-		return api.ErrorCode()
-	}
-	return "the old pool could not be asked"
+	return cmp.Or(refused.Code(err), "the old pool could not be asked")
 }
 
 // forgot lets somebody come who has forgotten their password: the new pool sends a code to

@@ -15,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+
+	"github.com/codegrant/codegrant/internal/refused"
 )
 
 // ReadAPI is what a [Move] reads from a pool. A *cognitoidentityprovider.Client fulfils it.
@@ -414,9 +416,9 @@ func (m *Move) make(ctx context.Context, pool *newPool, p person) error {
 		in.UserAttributes = append(in.UserAttributes, types.AttributeType{Name: &name, Value: &value})
 	}
 	_, err := call(ctx, m, "create a user", m.New.AdminCreateUser, in)
-	switch kind := kindOf(err); {
+	switch {
 	case err == nil:
-	case kind != "UsernameExistsException" && kind != "AliasExistsException": // the model of the API does not name the second
+	case !refused.Taken(err):
 		return err
 	default:
 		there := err

@@ -13,6 +13,7 @@ import (
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 
+	"github.com/codegrant/codegrant/internal/refused"
 	"github.com/codegrant/codegrant/replica"
 )
 
@@ -99,10 +100,8 @@ func (r *Restore) have(ctx context.Context, username string, step Step) (*made, 
 		in.UserAttributes = append(in.UserAttributes, types.AttributeType{Name: aws.String(name), Value: aws.String(want[name])})
 	}
 	out, err := r.paced.createUser(ctx, in)
-	var exists *types.UsernameExistsException
-	var alias *types.AliasExistsException
 	switch {
-	case errors.As(err, &exists), errors.As(err, &alias):
+	case refused.Taken(err):
 		return nil, "somebody else has the username, or an address, by now", nil
 	case refuses(err):
 		return nil, "the pool refuses the person: " + err.Error(), nil

@@ -12,6 +12,7 @@ import (
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 
+	"github.com/codegrant/codegrant/internal/refused"
 	"github.com/codegrant/codegrant/replica"
 )
 
@@ -63,9 +64,8 @@ func (r *Restore) overwrite(ctx context.Context, step Step) (Step, error) {
 		},
 	} {
 		err := change()
-		var alias *types.AliasExistsException
 		switch {
-		case errors.As(err, &alias):
+		case refused.Taken(err):
 			return taken("somebody else has an address of theirs by now")
 		case refuses(err):
 			return taken("the pool refuses it: " + err.Error())

@@ -8,6 +8,8 @@ import (
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 	"golang.org/x/time/rate"
+
+	"github.com/codegrant/codegrant/internal/refused"
 )
 
 // DefaultRates are the calls a second that Cognito allows an account in a Region which
@@ -41,8 +43,7 @@ const (
 // notEnabled reports whether the pool says that it takes no such call. It says so of a Region
 // and of a setting, too: alone it is not a proof of a recovery.
 func notEnabled(err error) bool {
-	var coded interface{ ErrorCode() string }
-	return errors.As(err, &coded) && coded.ErrorCode() == "OperationNotEnabledException"
+	return refused.Code(err) == "OperationNotEnabledException"
 }
 
 // tries is how often a call that was one too many is made. Others may use up the quotas.

@@ -91,3 +91,32 @@ func TestAGroupToLeaveIsGone(t *testing.T) {
 		t.Errorf("the pool has\n%v\nand had\n%v", got, want)
 	}
 }
+
+// TestATakenAddressStopsNobodyElse: an address that somebody else has by now keeps its former
+// holder alone from coming back.
+func TestATakenAddressStopsNobodyElse(t *testing.T) {
+	s := sqliteScene(t)
+	s.pass(t)
+	then := time.Now()
+	found, err := s.client.AdminGetUser(t.Context(), &cip.AdminGetUserInput{UserPoolId: &s.pool, Username: aws.String("alice")})
+	must(t, err)
+	s.remove(t, "alice", "bob")
+	zed := &cip.AdminCreateUserInput{UserPoolId: &s.pool, Username: aws.String("zed"), MessageAction: types.MessageActionTypeSuppress}
+	for _, a := range found.UserAttributes {
+		if name := aws.ToString(a.Name); name == "email" || name == "email_verified" {
+			zed.UserAttributes = append(zed.UserAttributes, a)
+		}
+	}
+	must(t, second(s.client.AdminCreateUser(t.Context(), zed)))
+	s.pass(t)
+	steps := s.run(t, restore.Config{At: then})
+	if step := steps["alice"]; step.Kind != restore.Taken || !strings.Contains(step.Why, "an address") || step.Subject != "" {
+		t.Errorf("alice: %+v", step)
+	}
+	if step := steps["bob"]; step.Kind != restore.Make || step.Subject == "" {
+		t.Errorf("bob: %+v", step)
+	}
+	if got := s.people(t); got["bob"] == "" || got["alice"] != "" {
+		t.Errorf("the pool has %v", got)
+	}
+}

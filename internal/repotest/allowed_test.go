@@ -219,6 +219,7 @@ var allowed = map[string]map[string]string{
 		"replica": "whether an operator still is one, and the people that it shows",
 	},
 	"move": {
+		"internal/refused":             "an address that is taken",
 		"cognito":                      "the secret of an app client",
 		"verify":                       "what an ID token says of a person",
 		"github.com/aws/aws-sdk-go-v2": "the API of both pools",
@@ -228,6 +229,7 @@ var allowed = map[string]map[string]string{
 		"filippo.io/age": "encrypts the file",
 	},
 	"restore": {
+		"internal/refused":             "an address that is taken",
 		"replica":                      "how people were, and are",
 		"replica/sqlreplica":           "the store that keeps a history",
 		"golang.org/x/time":            "how many calls a second",
@@ -472,6 +474,7 @@ var allowed = map[string]map[string]string{
 		"localpool/standin":               "the pool in place of Amazon's hosts",
 	},
 	"cmd/codegrant/internal/serve": {
+		"internal/refused":                      "an address that is taken",
 		"rule":                                  "people who are one by a verified address",
 		"upstream":                              "people's tokens of other services",
 		"mcp":                                   "its calls are counted",
@@ -637,6 +640,7 @@ var allowed = map[string]map[string]string{
 	"internal/kept":       {},
 	"internal/sign":       {"session": "the keys that signing keys follow from"},
 	"internal/hop":        {},
+	"internal/refused":    {},
 	"internal/quotas":     {},
 	"internal/peopletest": {"internal/quotas": "the limits that they are made to"},
 	"internal/gatewaytest": {

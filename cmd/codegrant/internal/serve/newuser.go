@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 
+	"github.com/codegrant/codegrant/internal/refused"
 	"github.com/codegrant/codegrant/organization"
 )
 
@@ -65,9 +66,7 @@ func (a *atPool) createUser(ctx context.Context, email string) error {
 		form = nil
 		_, err = a.client.AdminCreateUser(ctx, in)
 	}
-	var taken *types.UsernameExistsException
-	var alias *types.AliasExistsException
-	if errors.As(err, &taken) || errors.As(err, &alias) { // by somebody who was quicker
+	if refused.Taken(err) { // by somebody who was quicker
 		return nil
 	}
 	var trigger *types.UserLambdaValidationException

@@ -170,7 +170,7 @@ func TestRefusedForGood(t *testing.T) {
 		}))
 	}
 	for kind, want := range map[string]int{
-		"UserLambdaValidationException": 422, "InvalidParameterException": 422, "UsernameExistsException": 204,
+		"UserLambdaValidationException": 422, "InvalidParameterException": 422, "UsernameExistsException": 204, "AliasExistsException": 204,
 		"CodeDeliveryFailureException": 503, "NotAuthorizedException": 503,
 	} {
 		refuse(kind)
