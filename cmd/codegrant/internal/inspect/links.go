@@ -126,7 +126,10 @@ func (c usersMerge) Run(ctx context.Context, out *terminal.Streams) error {
 	}
 	if from.Person() == into.Person() {
 		fmt.Fprintln(out.Stdout, "they are one person already")
-		return nil
+		if !c.Yes || from.LinkedTo == 0 || from.ID == into.ID {
+			return nil
+		}
+		return l.endAgain(ctx, from.Person(), into.ID)
 	}
 	if !c.Yes {
 		if err := printIdentities(out.Stdout, []replica.User{from, into}); err != nil {
@@ -197,17 +200,25 @@ func (c usersUnlink) Run(ctx context.Context, out *terminal.Streams) error {
 	}
 	switch {
 	case u.LinkedTo == 0:
+		if c.Yes { // a run that was killed may have unlinked it and ended nothing
+			if err := l.signOutTold(ctx, []replica.User{u}, alone); err != nil {
+				return err
+			}
+		}
 		return fmt.Errorf("row %d is not linked to a person; codegrant users show %d lists its identities", u.ID, u.ID)
 	case !c.Yes:
 		fmt.Fprintf(out.Stdout, "row %d, %s, would no longer be person %d; nothing is done yet: add --yes\n", u.ID, terminal.Printable(u.Username), u.LinkedTo)
 		return nil
+	}
+	if err := l.signOutBefore(ctx, []replica.User{u}); err != nil {
+		return err
 	}
 	change, err := l.Users.Unlink(ctx, u.ID)
 	if err != nil {
 		return err
 	}
 	l.audit.Info("audit", slog.String("event", "unlinked"), slog.Int64("identity", u.ID), slog.Int64("person", u.LinkedTo), slog.String("by", parts.Operator()))
-	if err := l.signOutTold(ctx, []replica.User{change.User}, "the identity is a person of its own"); err != nil {
+	if err := l.signOutTold(ctx, []replica.User{change.User}, alone); err != nil {
 		return err
 	}
 	fmt.Fprintf(out.Stdout, "row %d is a person of its own\n", u.ID)
@@ -258,19 +269,53 @@ func (l *links) issuers() (all []string) {
 	return all
 }
 
+// Why sessions end, for receivers of webhooks.
+const (
+	alone    = "the identity is a person of its own"
+	together = "the person is another one now: two were merged"
+)
+
 // merge makes two people one, writes down who has said so, and ends the sessions that
-// know the one who is given up.
+// know the one who is given up: also before, in case it is killed in between.
 func (l *links) merge(ctx context.Context, from, into int64) error {
 	identities, err := l.Users.Identities(ctx, from)
 	if err != nil {
 		return err
 	}
-	change, err := l.Users.Merge(ctx, from, into, parts.Operator())
-	if err != nil || change.Empty() {
+	// Another merge may have been quicker: who stays keeps their sessions.
+	identities = slices.DeleteFunc(identities, func(u replica.User) bool { return u.ID == into })
+	if err := l.signOutBefore(ctx, identities); err != nil {
 		return err
 	}
-	l.audit.Info("audit", slog.String("event", "merged"), slog.Int64("from", from), slog.Int64("into", into), slog.String("by", parts.Operator()))
-	return l.signOutTold(ctx, identities, "the person is another one now: two were merged")
+	change, err := l.Users.Merge(ctx, from, into, parts.Operator())
+	if err != nil {
+		return err
+	}
+	if !change.Empty() {
+		l.audit.Info("audit", slog.String("event", "merged"), slog.Int64("from", from), slog.Int64("into", into), slog.String("by", parts.Operator()))
+	}
+	return l.signOutTold(ctx, identities, together)
+}
+
+// endAgain ends what a merge that was killed has left: sessions of those who were merged into
+// a person, apart from the row that was to stay.
+func (l *links) endAgain(ctx context.Context, person, stays int64) error {
+	identities, err := l.Users.Identities(ctx, person)
+	if err != nil {
+		return err
+	}
+	return l.signOutTold(ctx, slices.DeleteFunc(identities, func(u replica.User) bool { return u.LinkedTo == 0 || u.ID == stays }), together)
+}
+
+// signOutBefore ends sessions before whose identities are changes. Nobody is told yet.
+func (l *links) signOutBefore(ctx context.Context, identities []replica.User) error {
+	if l.Sessions == nil {
+		return nil
+	}
+	if err := l.end(ctx, identities); err != nil {
+		return fmt.Errorf("nothing is done: the sessions cannot be ended: %w", err)
+	}
+	return nil
 }
 
 // signOutTold is signOut, and receivers of webhooks hear of it. Nobody hears the names of somebody
@@ -289,9 +334,17 @@ func (l *links) signOutTold(ctx context.Context, identities []replica.User, why 
 	return err
 }
 
-// signOut ends the sessions of identities, at every app client of their pools. A mark ends
-// those that browsers carry, and what their tokens would begin anew.
+// signOut ends the sessions of identities after a change.
 func (l *links) signOut(ctx context.Context, identities []replica.User) error {
+	if err := l.end(ctx, identities); err != nil {
+		return fmt.Errorf("it is done, and sessions that know the row of before were not ended: %w; codegrant sessions end --user %s", err, strings.Join(subjects(identities), ", "))
+	}
+	return nil
+}
+
+// end ends the sessions of identities, at every app client of their pools. A mark ends
+// those that browsers carry, and what their tokens would begin anew.
+func (l *links) end(ctx context.Context, identities []replica.User) error {
 	var faults []error
 	for _, u := range identities {
 		faults = append(faults, l.Marks.Leave(ctx, u.Issuer, u.Subject, time.Now(), parts.Operator()))
@@ -306,10 +359,7 @@ func (l *links) signOut(ctx context.Context, identities []replica.User) error {
 			faults = append(faults, err)
 		}
 	}
-	if err := errors.Join(faults...); err != nil {
-		return fmt.Errorf("it is done, and sessions that know the row of before were not ended: %w; codegrant sessions end --user %s", err, strings.Join(subjects(identities), ", "))
-	}
-	return nil
+	return errors.Join(faults...)
 }
 
 func subjects(users []replica.User) (all []string) {

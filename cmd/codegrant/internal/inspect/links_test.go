@@ -154,3 +154,56 @@ func TestS790_MergedPeopleLeaveNoSessionInABrowser(t *testing.T) {
 		t.Errorf("%+v, %v", u, err)
 	}
 }
+
+// TestS790_ARunThatWasKilledLeavesNoSessions: where the change was made and no session was
+// ended, the same command ends them, though there is nothing left to change.
+func TestS790_ARunThatWasKilledLeavesNoSessions(t *testing.T) {
+	config := commandtest.Stores(t)
+	o, err := parts.Inspection{Config: config}.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	c, err := o.Users.Apply(t.Context(), replica.Snapshot{Issuer: o.Issuer, Subject: "google", Username: "google", At: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	alice, err := o.Users.UserByUsername(t.Context(), o.Issuer, "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sessions := func(subject string) int {
+		t.Helper()
+		all, err := o.Sessions.List(t.Context(), session.Query{Pool: o.Bound, Subject: subject, Limit: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(all)
+	}
+	merge, unlink := []string{"merge", "--from", "google", "--into", "alice"}, []string{"unlink", "google"}
+	for _, step := range []struct {
+		args   []string
+		status int
+		change func() error
+	}{
+		{merge, 0, func() error { _, err := o.Users.Merge(t.Context(), c.User.ID, alice.ID, "a test"); return err }},
+		{unlink, 1, func() error { _, err := o.Users.Unlink(t.Context(), c.User.ID); return err }},
+	} {
+		now := time.Now()
+		if err := o.Sessions.Create(t.Context(), session.Record{ID: session.NewHandle().RecordID(), Pool: o.Bound, Subject: "google", Created: now, LastSeen: now, Expires: now.Add(time.Hour), Sealed: []byte("x")}); err != nil {
+			t.Fatal(err)
+		}
+		if err := step.change(); err != nil {
+			t.Fatal(err)
+		}
+		for _, yes := range []bool{false, true} {
+			args, want := append(append([]string{"users"}, step.args...), "--config", config), 1
+			if yes {
+				args, want = append(args, "--yes"), 0
+			}
+			if out, problem, status := say(t, args...); status != step.status || sessions("google") != want || sessions(alice.Subject) != 2 {
+				t.Errorf("%v: status %d, %d sessions, %d of who stays\n%s%s", args, status, sessions("google"), sessions(alice.Subject), out, problem)
+			}
+		}
+	}
+}
