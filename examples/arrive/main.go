@@ -17,9 +17,12 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/move"
@@ -41,12 +44,12 @@ func main() {
 
 // open makes the trigger of environment variables.
 func open(ctx context.Context, get func(string) string) (*move.Arrival, error) {
-	aws, err := config.LoadDefaultConfig(ctx)
+	own, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return nil, err
 	}
 	key, err := secretOf(ctx, get("CODEGRANT_MOVE_KEY"), get("CODEGRANT_MOVE_KEY_ARN"), func(ctx context.Context, arn string) (string, error) {
-		out, err := secretsmanager.NewFromConfig(aws).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &arn})
+		out, err := secretsmanager.NewFromConfig(own).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &arn})
 		if err != nil {
 			return "", err
 		}
@@ -63,16 +66,20 @@ func open(ctx context.Context, get func(string) string) (*move.Arrival, error) {
 		return nil, err
 	}
 	// Each pool in its own Region; an endpoint is for pools of codegrant pool.
-	client := func(pool, endpoint string) *cip.Client {
-		return cip.NewFromConfig(aws, func(o *cip.Options) {
+	client := func(as aws.Config, pool, endpoint string) *cip.Client {
+		return cip.NewFromConfig(as, func(o *cip.Options) {
 			o.Region, _, _ = strings.Cut(pool, "_")
 			if endpoint != "" {
 				o.BaseEndpoint = &endpoint
 			}
 		})
 	}
+	old := own
+	if role := get("OLD_ROLE_ARN"); role != "" { // of another account
+		old.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(own), role))
+	}
 	return move.NewArrival(move.ArrivalConfig{
-		Old: client(get("OLD_POOL"), get("OLD_ENDPOINT")), New: client(get("NEW_POOL"), get("NEW_ENDPOINT")), Tickets: tickets,
+		Old: client(old, get("OLD_POOL"), get("OLD_ENDPOINT")), New: client(own, get("NEW_POOL"), get("NEW_ENDPOINT")), Tickets: tickets,
 		OldClientID: get("OLD_CLIENT_ID"), OldClientSecret: cognito.Secret(get("OLD_CLIENT_SECRET")),
 		WithoutSecondFactor: get("CODEGRANT_WITHOUT_SECOND_FACTOR") == "true", ForgotPassword: get("CODEGRANT_FORGOT_PASSWORD") == "true",
 		// Without these, each start of the function asks the new pool for them.
