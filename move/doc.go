@@ -29,6 +29,7 @@
 // # Errors
 //
 // The constructors return every mistake of the configuration at once, and ask nobody. A ticket
-// that is damaged, or is of another pool, is [ErrTicket]. [Move.Groups] and [Move.Drain] change
+// that is damaged, or is of another pool, is [ErrTicket], and
+// somebody of a provider whom the old pool has disabled is [ErrDisabled]. [Move.Groups] and [Move.Drain] change
 // nothing if they are told to be dry; each can be repeated after it was cut off.
 package move

@@ -29,6 +29,9 @@ const KeySize = 32
 // written it, or the trigger has another key or other pools.
 var ErrTicket = errors.New("the attribute " + Attribute + " is not a ticket of this move: the trigger has another key or other pools, or somebody has written it")
 
+// ErrDisabled is the error for somebody whom the old pool has disabled: they do not come.
+var ErrDisabled = errors.New("the old pool has disabled this person; enable them there, or delete them in both pools")
+
 // Tickets say who somebody was in the old pool. A ticket is the old sub and a MAC over it
 // and both pools (HMAC-SHA256). A person who can write the ticket of another into their own
 // attribute can become that other person. Therefore no app client may write the attribute,
@@ -87,8 +90,8 @@ func (t *Tickets) mac(subject string) string {
 
 // Find returns what finds people of Providers at the old pool, by username, as
 // [Tickets.SamePerson] asks for them: "" for nobody, and for everybody when the pool is
-// deleted. A user of the pool's own with such a name is nobody. Any other error says
-// nothing about the person.
+// deleted. A user of the pool's own with such a name is nobody. The error for somebody who is
+// disabled is [ErrDisabled]. Any other error says nothing about the person.
 func (t *Tickets) Find(old interface {
 	ListUsers(context.Context, *cip.ListUsersInput, ...func(*cip.Options)) (*cip.ListUsersOutput, error)
 }) func(ctx context.Context, username string) (subject string, err error) {
@@ -104,7 +107,12 @@ func (t *Tickets) Find(old interface {
 			return "", fmt.Errorf("ask the pool %s who somebody was: %s; does the service have cognito-idp:ListUsers on it?", t.old, kindOf(err))
 		}
 		for _, u := range found.Users {
-			if p := personOf(u.Username, u.Enabled, u.UserStatus, u.Attributes); p.username == username && p.status == types.UserStatusTypeExternalProvider {
+			p := personOf(u.Username, u.Enabled, u.UserStatus, u.Attributes)
+			switch {
+			case p.username != username || p.status != types.UserStatusTypeExternalProvider:
+			case !p.enabled:
+				return "", ErrDisabled
+			default:
 				return p.sub, nil
 			}
 		}

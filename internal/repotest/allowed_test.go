@@ -475,6 +475,7 @@ var allowed = map[string]map[string]string{
 	},
 	"cmd/codegrant/internal/serve": {
 		"internal/refused":                      "an address that is taken",
+		"move":                                  "whom another pool keeps out",
 		"rule":                                  "people who are one by a verified address",
 		"upstream":                              "people's tokens of other services",
 		"mcp":                                   "its calls are counted",

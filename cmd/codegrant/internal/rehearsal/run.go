@@ -315,7 +315,7 @@ func (r *run) federated(ctx context.Context, p *Shape, was func(context.Context,
 	case err != nil:
 		return err
 	case p.Disabled:
-		r.r.count(r.r.Federated, provider+", and is disabled at the old pool: disable them at the new one once they come")
+		r.r.count(r.r.Cannot, "disabled")
 	case subject == p.Who:
 		r.r.count(r.r.Federated, provider)
 	default:

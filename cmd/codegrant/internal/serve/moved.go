@@ -12,6 +12,7 @@ import (
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/move"
 	"github.com/codegrant/codegrant/replica"
 	"github.com/codegrant/codegrant/rule"
 	"github.com/codegrant/codegrant/verify"
@@ -43,7 +44,8 @@ func oldPool(ctx context.Context, m *settings.Moved, log *slog.Logger) (listing,
 // samePerson finds who somebody was in the pool that they come from; nil: they come from
 // nowhere. People of providers have no ticket. Those whom the replica does not know as a
 // provider's are looked up at the old pool: the replica may be late, or know them by tokens
-// alone, and anybody can sign up with the username of a provider's person.
+// alone, and anybody can sign up with the username of a provider's person. Whoever is
+// disabled there, or deleted, does not come; whoever has come before is not asked about.
 func samePerson(m *settings.Moved, users replica.Store, old listing) func(context.Context, *verify.Claims) (issuer, subject string, err error) {
 	if m == nil || users == nil {
 		return nil
@@ -51,9 +53,11 @@ func samePerson(m *settings.Moved, users replica.Store, old listing) func(contex
 	return func(ctx context.Context, claims *verify.Claims) (string, string, error) {
 		return m.Tickets.SamePerson(m.Issuer, func(ctx context.Context, issuer, username string) (string, error) {
 			u, err := users.UserByUsername(ctx, issuer, username)
+			off := err == nil && (!u.Enabled || !u.Deleted.IsZero())
 			switch {
-			case err == nil && u.Status == statusExternal:
+			case err == nil && u.Status == statusExternal && !off:
 				return u.Subject, nil
+			case err == nil && u.Status == statusExternal: // refused below
 			case err != nil && !errors.Is(err, replica.ErrNotFound):
 				return "", err
 			case old == nil:
@@ -62,11 +66,14 @@ func samePerson(m *settings.Moved, users replica.Store, old listing) func(contex
 			if own, err := users.UserBySubject(ctx, claims.Issuer, claims.Subject); err == nil && (own.LinkedTo != 0 || !own.FirstSignIn.IsZero()) {
 				return "", nil // it is known who they are
 			}
+			if off && u.Status == statusExternal {
+				return "", move.ErrDisabled
+			}
 			subject, err := m.Tickets.Find(old)(ctx, username)
-			if err != nil {
+			if err != nil && !errors.Is(err, move.ErrDisabled) {
 				return "", fmt.Errorf("%w: %w", codegrant.ErrUnavailable, err)
 			}
-			return subject, nil
+			return subject, err
 		})(ctx, claims)
 	}
 }

@@ -77,8 +77,13 @@ func TestS770_AProvidersPeopleAreLookedUp(t *testing.T) {
 	tickets.Providers = []string{"Google"}
 	user := func(username, sub string, status types.UserStatusType) types.UserType {
 		name := "sub"
-		return types.UserType{Username: &username, UserStatus: status, Attributes: []types.AttributeType{{Name: &name, Value: &sub}}}
+		return types.UserType{Username: &username, Enabled: true, UserStatus: status, Attributes: []types.AttributeType{{Name: &name, Value: &sub}}}
 	}
+	disabled := user("Google_17", "old-17", types.UserStatusTypeExternalProvider)
+	disabled.Enabled = false
+	off := replica.User{Issuer: old, Username: "Google_17", Subject: "old-17", Status: "EXTERNAL_PROVIDER"}
+	deleted := off
+	deleted.Enabled, deleted.Deleted = true, time.Unix(1, 0)
 	there := []types.UserType{user("Google_17", "old-17", types.UserStatusTypeExternalProvider)}
 	for name, tt := range map[string]struct {
 		replica []replica.User
@@ -89,7 +94,7 @@ func TestS770_AProvidersPeopleAreLookedUp(t *testing.T) {
 		err     error
 		text    string
 	}{
-		"the replica knows her":   {replica: []replica.User{{Issuer: old, Username: "Google_17", Subject: "old-17", Status: "EXTERNAL_PROVIDER"}}, subject: "old-17"},
+		"the replica knows her":   {replica: []replica.User{{Issuer: old, Username: "Google_17", Subject: "old-17", Status: "EXTERNAL_PROVIDER", Enabled: true}}, subject: "old-17"},
 		"the replica is late":     {pool: oldUsers{users: there}, subject: "old-17", asked: 1},
 		"the replica is away":     {fault: replica.ErrUnavailable, err: replica.ErrUnavailable},
 		"she is new":              {asked: 2}, // small letters, too
@@ -111,6 +116,12 @@ func TestS770_AProvidersPeopleAreLookedUp(t *testing.T) {
 		},
 		"she has signed in before": {
 			replica: []replica.User{{Issuer: now, Subject: "new-17", FirstSignIn: time.Unix(1, 0)}}, pool: oldUsers{err: errors.New("away")},
+		},
+		"the old pool has disabled her":     {pool: oldUsers{users: []types.UserType{disabled}}, asked: 1, err: move.ErrDisabled},
+		"the replica knows her as disabled": {replica: []replica.User{off}, pool: oldUsers{users: there}, err: move.ErrDisabled},
+		"the replica knows her as deleted":  {replica: []replica.User{deleted}, pool: oldUsers{users: there}, err: move.ErrDisabled},
+		"she has come before, and is disabled at the old pool": {
+			replica: []replica.User{off, {Issuer: now, Subject: "new-17", LinkedTo: 1}}, pool: oldUsers{users: []types.UserType{disabled}},
 		},
 		"a pass has seen her before": {replica: []replica.User{{Issuer: now, Subject: "new-17"}}, pool: oldUsers{users: there}, subject: "old-17", asked: 1},
 	} {
