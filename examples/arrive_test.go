@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -48,9 +50,20 @@ pools:
 	}}); err != nil {
 		t.Fatal(err)
 	}
+	for _, pool := range []string{"local_Old000001", "local_New000001"} {
+		if _, err := api.CreateIdentityProvider(t.Context(), &cip.CreateIdentityProviderInput{UserPoolId: &pool, ProviderName: aws.String("Google"), ProviderType: types.IdentityProviderTypeTypeGoogle,
+			ProviderDetails: map[string]string{"client_id": "a", "client_secret": "b", "authorize_scopes": "email"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := api.AdminLinkProviderForUser(t.Context(), &cip.AdminLinkProviderForUserInput{UserPoolId: aws.String("local_Old000001"),
+		DestinationUser: &types.ProviderUserIdentifierType{ProviderName: aws.String("Cognito"), ProviderAttributeValue: aws.String("alice")},
+		SourceUser:      &types.ProviderUserIdentifierType{ProviderName: aws.String("Google"), ProviderAttributeName: aws.String("Cognito_Subject"), ProviderAttributeValue: aws.String("17")}}); err != nil {
+		t.Fatal(err)
+	}
 	key := bytes.Repeat([]byte{9}, move.KeySize)
 	run(t, exec.Command(build(t, "arrive")),
-		"LISTEN="+listen, "OLD_POOL=local_Old000001", "NEW_POOL=local_New000001", "OLD_CLIENT_ID=ask", "OLD_ENDPOINT="+server.URL, "NEW_ENDPOINT="+server.URL,
+		"LISTEN="+listen, "OLD_POOL=local_Old000001", "NEW_POOL=local_New000001", "OLD_CLIENT_ID=ask", "PROVIDERS=Another one, Google", "OLD_ENDPOINT="+server.URL, "NEW_ENDPOINT="+server.URL,
 		"CODEGRANT_MOVE_KEY="+base64.StdEncoding.EncodeToString(key), "AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local", "AWS_REGION=local")
 	await(t, listen)
 	signIn := func(password string) error {
@@ -65,7 +78,13 @@ pools:
 	if err := signIn("Passw0rd!"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := api.AdminGetUser(t.Context(), &cip.AdminGetUserInput{UserPoolId: aws.String("local_New000001"), Username: aws.String("alice")}); err != nil {
-		t.Error(err)
+	alice, err := api.AdminGetUser(t.Context(), &cip.AdminGetUserInput{UserPoolId: aws.String("local_New000001"), Username: aws.String("alice")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(alice.UserAttributes, func(a types.AttributeType) bool {
+		return *a.Name == "identities" && strings.Contains(*a.Value, `"userId":"17"`)
+	}) {
+		t.Errorf("her account at Google is not linked: %+v", alice.UserAttributes)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -97,6 +98,45 @@ func TestS796_LinkedAccounts(t *testing.T) {
 	w.tickets.Providers = nil
 	if _, err := w.signIn(t, "alice", password); err != nil || w.accounts(t, "alice") != "" {
 		t.Errorf("alice has %q, %v", w.accounts(t, "alice"), err)
+	}
+}
+
+// TestS796_ATriggerWithoutProviders: whoever has come without their account, since the
+// trigger did not know its provider, is counted, and gets it when an operator asks for that.
+func TestS796_ATriggerWithoutProviders(t *testing.T) {
+	w := newLinked(t, nil)
+	w.tickets.Providers = nil
+	if _, err := w.signIn(t, "alice", password); err != nil || w.accounts(t, "alice") != "" {
+		t.Fatalf("%q, %v", w.accounts(t, "alice"), err)
+	}
+	w.tickets.Providers = []string{"Google"}
+	faults := func() (n int) {
+		p, err := w.move(t, w.Client).Plan(t.Context())
+		if err != nil || !slices.Equal(p.Providers, w.tickets.Providers) {
+			t.Fatal(p.Providers, err)
+		}
+		for _, f := range p.Faults {
+			if strings.Contains(f.What, "arrived without their linked account at Google") && strings.Contains(f.Fix, "PROVIDERS") {
+				n += p.Unlinked["Google"]
+			}
+		}
+		return n
+	}
+	if faults() != 1 {
+		t.Error("a plan does not count her")
+	}
+	only := func(c *Config) { c.OnlyLinked = true }
+	if d, err := w.move(t, w.Client).Drain(t.Context(), false); err != nil || d.Relinked != 0 || w.accounts(t, "alice") != "" {
+		t.Errorf("%+v, %v", d, err)
+	}
+	if d, err := w.move(t, w.Client, only).Drain(t.Context(), true); err != nil || d.Relinked != 1 || w.accounts(t, "alice") != "" {
+		t.Errorf("dry: %+v, %v", d, err)
+	}
+	if d, err := w.move(t, w.Client, only).Drain(t.Context(), false); err != nil || d.Relinked != 1 || d.Failed != 0 || w.accounts(t, "alice") != "Google 17" {
+		t.Errorf("%+v, %v, %q", d, err, w.accounts(t, "alice"))
+	}
+	if faults() != 0 {
+		t.Error("a plan counts her still")
 	}
 }
 

@@ -70,3 +70,33 @@ func (t *Tickets) link(ctx context.Context, call linkCall, log *slog.Logger, was
 	}
 	return nil
 }
+
+// linkLate links the accounts of people who have come without them.
+func (m *Move) linkLate(ctx context.Context, d *Drained, late map[[16]byte]person, dry bool) error {
+	if dry {
+		d.Relinked = len(late)
+		return nil
+	}
+	// Once more, since only the new pool knows how they are called there now.
+	return m.users(ctx, m.New, m.Tickets.new, func(u types.UserType) error {
+		p := personOf(u.Username, u.Enabled, u.UserStatus, u.Attributes)
+		sub, err := m.Tickets.Open(p.attributes[Attribute])
+		if err != nil {
+			return nil
+		}
+		was, ok := late[hashOf(sub)]
+		if !ok {
+			return nil
+		}
+		switch err := m.Tickets.link(ctx, m.paced(m.New.AdminLinkProviderForUser), m.Logger, was, p.username); {
+		case err == nil:
+			d.Relinked++
+		case ctx.Err() != nil:
+			return ctx.Err()
+		default:
+			d.Failed++
+			m.Logger.LogAttrs(ctx, slog.LevelError, "not linked", slog.String("sub", sub), slog.String("reason", kindOf(err)))
+		}
+		return nil
+	})
+}

@@ -4,12 +4,10 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -61,7 +59,9 @@ type Config struct {
 
 	// OnlyLinked has [Move.Drain] make nobody but people who have a password and an account at
 	// an identity provider of the Tickets. In the new pool such an account is unknown until they
-	// arrive: make them before people sign in there. Defaults to false: everybody.
+	// arrive: make them before people sign in there. It links the accounts of those who have
+	// arrived without, too, also where somebody has unlinked them since. Defaults to false:
+	// everybody, and no account of those who have arrived.
 	OnlyLinked bool
 
 	// Share is how much of Cognito's quotas it uses: 0.8 is 20 of 25 updates of users in a
@@ -205,108 +205,11 @@ func (m *Move) Groups(ctx context.Context, dry bool) (r GroupsReport, err error)
 
 func sameInt(a, b *int32) bool { return a == b || a != nil && b != nil && *a == *b }
 
-// Report says how far the move is.
-type Report struct {
-	People    int            `json:"people"`    // of the old pool
-	Arrived   int            `json:"arrived"`   // of these, in the new pool
-	Waiting   int            `json:"waiting"`   // of these, not there, and can come by their password
-	Federated map[string]int `json:"federated"` // of these, by provider: they come by it
-	Linked    map[string]int `json:"linked"`    // of those who wait, by provider: have an account there, too
-	Disabled  int            `json:"disabled"`  // of these, not there: they cannot come
-	Unfit     int            `json:"unfit"`     // of these, not there: they have never confirmed their account
-	Twice     int            `json:"twice"`     // users of the new pool with the ticket of somebody else who is there
-	Unproven  int            `json:"unproven"`  // users of the new pool whose attribute is not a ticket of this move
-	Others    int            `json:"others"`    // users of the new pool who did not come from the old one
-}
-
-type arrivals map[[16]byte]bool // by a hash of the sub; true: complete, and with a password
-
-func hashOf(sub string) (h [16]byte) {
-	sum := sha256.Sum256([]byte(sub))
-	copy(h[:], sum[:])
-	return h
-}
-
-// arrived reads who of the old pool is in the new one.
-func (m *Move) arrived(ctx context.Context, r *Report) (arrivals, error) {
-	all := make(arrivals)
-	err := m.users(ctx, m.New, m.Tickets.new, func(u types.UserType) error {
-		p := personOf(u.Username, u.Enabled, u.UserStatus, u.Attributes)
-		ticket := p.attributes[Attribute]
-		if ticket == "" {
-			r.Others++
-			return nil
-		}
-		sub, err := m.Tickets.Open(ticket)
-		if err != nil {
-			r.Unproven++
-			return nil
-		}
-		if _, there := all[hashOf(sub)]; there {
-			r.Twice++
-		}
-		all[hashOf(sub)] = strings.HasSuffix(ticket, complete) && u.UserStatus != types.UserStatusTypeForceChangePassword
-		return nil
-	})
-	return all, err
-}
-
-// Report reads both pools. waiting, unless it is nil, is called for each of those who wait,
-// with the username and sub of the old pool.
-func (m *Move) Report(ctx context.Context, waiting func(username, sub string) error) (Report, error) {
-	r := Report{Federated: make(map[string]int), Linked: make(map[string]int)}
-	there, err := m.arrived(ctx, &r)
-	if err != nil {
-		return r, err
-	}
-	return r, m.walk(ctx, there, &r, func(u types.UserType, p person) error {
-		if waiting == nil {
-			return nil
-		}
-		return waiting(p.username, p.sub)
-	})
-}
-
-// walk counts the people of the old pool, and calls f for those who wait.
-func (m *Move) walk(ctx context.Context, there arrivals, r *Report, f func(types.UserType, person) error) error {
-	return m.users(ctx, m.Old, m.Tickets.old, func(u types.UserType) error {
-		p := personOf(u.Username, u.Enabled, u.UserStatus, u.Attributes)
-		r.People++
-		done, known := there[hashOf(p.sub)]
-		switch {
-		case known && done:
-			r.Arrived++
-			return nil
-		case u.UserStatus == types.UserStatusTypeExternalProvider:
-			r.Federated[providerOf(p)]++
-			return nil
-		case !p.enabled:
-			r.Disabled++
-			return nil
-		case u.UserStatus == types.UserStatusTypeUnconfirmed:
-			r.Unfit++
-			return nil
-		}
-		r.Waiting++
-		for _, provider := range linked(p) {
-			r.Linked[provider]++
-		}
-		return f(u, p)
-	})
-}
-
-// providerOf is the identity provider of a federated user, as the pool has it in identities.
-func providerOf(p person) string {
-	if accounts := accountsOf(p); len(accounts) > 0 {
-		return accounts[0].ProviderName
-	}
-	return "unknown"
-}
-
 // Drained is what [Move.Drain] did.
 type Drained struct {
 	Report
 	Made         int `json:"made"`          // or would be; or finished
+	Relinked     int `json:"relinked"`      // or would be: arrived before, without an account that is linked in the old pool
 	Failed       int `json:"failed"`        // the log says why; call it again
 	SecondFactor int `json:"second_factor"` // left out: they have a second factor, which does not move
 }
@@ -317,7 +220,7 @@ type Drained struct {
 // operator can help them. It sends no messages. It leaves out people who are disabled or
 // never confirmed their account. With dry, it writes nothing.
 func (m *Move) Drain(ctx context.Context, dry bool) (d Drained, err error) {
-	d.Federated, d.Linked = make(map[string]int), make(map[string]int)
+	d.Report = newReport()
 	there, err := m.arrived(ctx, &d.Report)
 	if err != nil {
 		return d, err
@@ -334,7 +237,13 @@ func (m *Move) Drain(ctx context.Context, dry bool) (d Drained, err error) {
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	room := make(chan struct{}, atOnce)
-	err = m.walk(ctx, there, &d.Report, func(_ types.UserType, p person) error {
+	var late map[[16]byte]person
+	var unlinked func(person)
+	if m.OnlyLinked {
+		late = make(map[[16]byte]person)
+		unlinked = func(p person) { late[hashOf(p.sub)] = p }
+	}
+	err = m.walk(ctx, there, &d.Report, func(p person) error {
 		if m.OnlyLinked && !slices.ContainsFunc(linked(p), func(provider string) bool { return slices.Contains(m.Tickets.Providers, provider) }) {
 			return nil
 		}
@@ -355,8 +264,11 @@ func (m *Move) Drain(ctx context.Context, dry bool) (d Drained, err error) {
 			m.made(ctx, &d, p, err)
 		})
 		return nil
-	})
+	}, unlinked)
 	all.Wait()
+	if err == nil && len(late) > 0 {
+		err = m.linkLate(ctx, &d, late, dry)
+	}
 	return d, cmp.Or(err, ctx.Err())
 }
 

@@ -632,7 +632,7 @@ func TestS778_WhoeverComesMeanwhile(t *testing.T) {
 	m := w.move(t, w.Client)
 	var r Report
 	there, err := m.arrived(t.Context(), &r)
-	if err != nil || len(there) != 0 {
+	if err != nil || len(there.people) != 0 {
 		t.Fatal(there, err)
 	}
 	if _, err := w.signIn(t, "bob", password); err != nil {

@@ -21,9 +21,10 @@ type Plan struct {
 	Notes  []Finding     `json:"notes"`  // what is different afterwards
 	Drain  time.Duration `json:"-"`      // how long it takes at least, if nobody comes before
 
-	// Attributes and ByAddress are for [ArrivalConfig].
+	// Attributes and ByAddress are for [ArrivalConfig], and Providers for its Tickets.
 	Attributes []string `json:"attributes"`
 	ByAddress  bool     `json:"by_address"`
+	Providers  []string `json:"providers"`
 }
 
 // Ready reports whether nothing stands in the way.
@@ -75,6 +76,10 @@ func (m *Move) Plan(ctx context.Context) (p Plan, err error) {
 			p.note(what, "name the provider in moved_from.providers to move their links")
 		}
 	}
+	for _, provider := range sortedKeys(p.Unlinked) {
+		p.fault(fmt.Sprintf("%d people have arrived without their linked account at %s: by that account they would be somebody new", p.Unlinked[provider], provider),
+			"set PROVIDERS of the trigger, and run codegrant move drain --linked --yes; an account that is a user of its own in the new pool has to be deleted first")
+	}
 	if p.Disabled > 0 {
 		p.note(fmt.Sprintf("%d people are disabled and stay behind", p.Disabled), "")
 	}
@@ -102,7 +107,7 @@ func (p *Plan) note(what, fix string)  { p.Notes = append(p.Notes, Finding{what,
 // compare looks at what the pools are like.
 func (m *Move) compare(p *Plan, old, now *types.UserPoolType) {
 	oldPool, newPool := describe(old), describe(now)
-	p.Attributes, p.ByAddress = newPool.attributes, newPool.emails
+	p.Attributes, p.ByAddress, p.Providers = newPool.attributes, newPool.emails, append([]string{}, m.Tickets.Providers...)
 	if !slices.Contains(newPool.attributes, Attribute) {
 		p.fault("the new pool lacks the attribute "+Attribute+", which stores the old identity of each person",
 			fmt.Sprintf("aws cognito-idp add-custom-attributes --user-pool-id %s --custom-attributes Name=%s,AttributeDataType=String,Mutable=true",

@@ -65,6 +65,7 @@ func open(ctx context.Context, get func(string) string) (*move.Arrival, error) {
 	if err != nil {
 		return nil, err
 	}
+	tickets.Providers = list(get("PROVIDERS"))
 	// Each pool in its own Region; an endpoint is for pools of codegrant pool.
 	client := func(as aws.Config, pool, endpoint string) *cip.Client {
 		return cip.NewFromConfig(as, func(o *cip.Options) {
@@ -86,6 +87,16 @@ func open(ctx context.Context, get func(string) string) (*move.Arrival, error) {
 		Attributes: strings.FieldsFunc(get("NEW_POOL_ATTRIBUTES"), func(r rune) bool { return r == ',' || r == ' ' }), ByAddress: get("NEW_POOL_BY_ADDRESS") == "true",
 		Logger: slog.New(slog.NewJSONHandler(os.Stdout, nil)),
 	})
+}
+
+// list is of names with commas between them. A name of a provider can have blanks.
+func list(names string) (all []string) {
+	for name := range strings.SplitSeq(names, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			all = append(all, name)
+		}
+	}
+	return all
 }
 
 // secretOf is the key of the move: a value, or one that Secrets Manager has.

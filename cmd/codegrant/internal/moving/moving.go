@@ -170,6 +170,7 @@ func printPlan(w io.Writer, p move.Plan) error {
 	fmt.Fprintf(&b, "groups to create     %s\n", cmp.Or(strings.Join(p.Groups.Created, ", "), "none"))
 	fmt.Fprintf(&b, "drain takes          %s at least, if nobody arrives before\n", p.Drain.Round(time.Second))
 	fmt.Fprintf(&b, "for the trigger      NEW_POOL_BY_ADDRESS=%t NEW_POOL_ATTRIBUTES=%s\n", p.ByAddress, strings.Join(p.Attributes, ","))
+	fmt.Fprintf(&b, "                     PROVIDERS=%s\n", strings.Join(p.Providers, ","))
 	if len(p.Faults) > 0 {
 		fmt.Fprintln(&b, "\nTo fix before the move:")
 		printFindings(&b, p.Faults)
@@ -198,6 +199,9 @@ func printReport(b *strings.Builder, r move.Report) {
 	}
 	for _, provider := range slices.Sorted(maps.Keys(r.Linked)) {
 		fmt.Fprintf(b, "  not arrived, linked to %s %d\n", provider, r.Linked[provider])
+	}
+	for _, provider := range slices.Sorted(maps.Keys(r.Unlinked)) {
+		fmt.Fprintf(b, "  arrived without their account at %s %d\n", provider, r.Unlinked[provider])
 	}
 	fmt.Fprintf(b, "  disabled           %d\n", r.Disabled)
 	fmt.Fprintf(b, "  never confirmed    %d\n", r.Unfit)
@@ -300,7 +304,7 @@ func (c report) Run(ctx context.Context, out *terminal.Streams) error {
 type drain struct {
 	between
 	WithoutSecondFactor bool `help:"Also create people who have a second factor at the old pool. The second factor does not move."`
-	Linked              bool `help:"Create only the people who have a password and a linked account at a provider of moved_from.providers. Do this before the switch."`
+	Linked              bool `help:"Create only the people who have a password and a linked account at a provider of moved_from.providers. Do this before the switch. Later, it also links the accounts of people who have arrived without them."`
 	Yes                 bool `env:"-" help:"Make the changes. Without it, the command prints what it would do."`
 }
 
@@ -331,7 +335,7 @@ func (c drain) Run(ctx context.Context, out *terminal.Streams) error {
 		var b strings.Builder
 		printReport(&b, d.Report)
 		if c.Yes {
-			fmt.Fprintf(&b, "created              %d\nfailed               %d\nwith a second factor %d\n", d.Made, d.Failed, d.SecondFactor)
+			fmt.Fprintf(&b, "created              %d\nlinked afterwards    %d\nfailed               %d\nwith a second factor %d\n", d.Made, d.Relinked, d.Failed, d.SecondFactor)
 		} else {
 			fmt.Fprintf(&b, "%s would be created (add --yes)\n", terminal.Plural(d.Made, "user"))
 		}
