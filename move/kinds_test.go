@@ -25,17 +25,24 @@ func (w *world) link(t *testing.T, username, id string) {
 	}
 }
 
+// provider makes an identity provider.
+func (w *world) provider(t *testing.T, pool string, kind types.IdentityProviderTypeType, name string) {
+	t.Helper()
+	details := map[string]string{"client_id": "a", "client_secret": "b", "authorize_scopes": "openid email"}
+	if kind == types.IdentityProviderTypeTypeOidc {
+		details["attributes_request_method"], details["oidc_issuer"] = "GET", "https://corp.example.com"
+	}
+	if _, err := w.CreateIdentityProvider(t.Context(), &cip.CreateIdentityProviderInput{UserPoolId: &pool, ProviderName: &name, ProviderType: kind, ProviderDetails: details}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // newLinked are both pools with Google. alice and dora have accounts there.
 func newLinked(t *testing.T, change func(*ArrivalConfig)) *world {
 	t.Helper()
 	w := newWorld(t, change)
 	for _, pool := range []string{oldPool, newPoolID} {
-		if _, err := w.CreateIdentityProvider(t.Context(), &cip.CreateIdentityProviderInput{
-			UserPoolId: &pool, ProviderName: aws.String("Google"), ProviderType: types.IdentityProviderTypeTypeGoogle,
-			ProviderDetails: map[string]string{"client_id": "a", "client_secret": "b", "authorize_scopes": "email"},
-		}); err != nil {
-			t.Fatal(err)
-		}
+		w.provider(t, pool, types.IdentityProviderTypeTypeGoogle, "Google")
 	}
 	w.link(t, "alice", "17")
 	w.link(t, "dora", "18")
@@ -101,6 +108,57 @@ func TestS796_LinkedAccounts(t *testing.T) {
 	}
 }
 
+// TestS796_TheNewPoolLacksTheProvider: a plan says so, and nobody is complete until it is
+// there.
+func TestS796_TheNewPoolLacksTheProvider(t *testing.T) {
+	w := newLinked(t, nil)
+	if _, err := w.DeleteIdentityProvider(t.Context(), &cip.DeleteIdentityProviderInput{UserPoolId: aws.String(newPoolID), ProviderName: aws.String("Google")}); err != nil {
+		t.Fatal(err)
+	}
+	lacks := func() bool {
+		p, err := w.move(t, w.Client).Plan(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.ContainsFunc(p.Faults, func(f Finding) bool { return strings.Contains(f.What, "no identity provider Google") && f.Fix != "" })
+	}
+	if !lacks() {
+		t.Error("a plan does not find it")
+	}
+	allow := func(c *Config) { c.OnlyLinked, c.WithoutSecondFactor = true, true }
+	if d, err := w.move(t, w.Client, allow).Drain(t.Context(), false); err != nil || d.Made != 0 || d.Failed != 2 {
+		t.Errorf("%+v, %v", d, err)
+	}
+	w.provider(t, newPoolID, types.IdentityProviderTypeTypeGoogle, "Google")
+	if lacks() {
+		t.Error("a plan does not see it")
+	}
+	if d, err := w.move(t, w.Client, allow).Drain(t.Context(), false); err != nil || d.Made != 2 || d.Failed != 0 || w.accounts(t, "alice") != "Google 17" || w.accounts(t, "dora") != "Google 18" {
+		t.Errorf("%+v, %v: %q %q", d, err, w.accounts(t, "alice"), w.accounts(t, "dora"))
+	}
+}
+
+// TestS796_LinkedByAnAttribute: a pool does not say by which attribute an account is linked,
+// and a plan says that.
+func TestS796_LinkedByAnAttribute(t *testing.T) {
+	w := newLinked(t, nil)
+	for _, pool := range []string{oldPool, newPoolID} {
+		w.provider(t, pool, types.IdentityProviderTypeTypeOidc, "Corp")
+	}
+	if _, err := w.AdminLinkProviderForUser(t.Context(), &cip.AdminLinkProviderForUserInput{UserPoolId: aws.String(oldPool),
+		DestinationUser: &types.ProviderUserIdentifierType{ProviderName: aws.String("Cognito"), ProviderAttributeValue: aws.String("bob")},
+		SourceUser:      &types.ProviderUserIdentifierType{ProviderName: aws.String("Corp"), ProviderAttributeName: aws.String("email"), ProviderAttributeValue: aws.String("bob@corp.example")}}); err != nil {
+		t.Fatal(err)
+	}
+	w.tickets.Providers = []string{"Google", "Corp"}
+	p, err := w.move(t, w.Client).Plan(t.Context())
+	if err != nil || !slices.ContainsFunc(p.Notes, func(f Finding) bool {
+		return strings.Contains(f.What, "1 people have an account at Corp") && f.Fix != ""
+	}) {
+		t.Errorf("%+v, %v", p.Notes, err)
+	}
+}
+
 // TestS796_ATriggerWithoutProviders: whoever has come without their account, since the
 // trigger did not know its provider, is counted, and gets it when an operator asks for that.
 func TestS796_ATriggerWithoutProviders(t *testing.T) {
@@ -160,6 +218,10 @@ func TestS796_WhatCannotBeLinked(t *testing.T) {
 	w := newLinked(t, set(&types.InvalidParameterException{Message: aws.String("Merging is not currently supported")}))
 	if _, err := w.signIn(t, "alice", password); err != nil || !strings.Contains(w.log.String(), "is not linked") {
 		t.Errorf("%v, %s", err, w.log)
+	}
+	w = newLinked(t, set(&types.InvalidParameterException{Message: aws.String("The provider Google does not exist for User Pool")}))
+	if _, err := w.signIn(t, "alice", password); err == nil {
+		t.Error("signed in without the account, for good")
 	}
 	w = newLinked(t, set(&types.TooManyRequestsException{}))
 	if _, err := w.signIn(t, "alice", password); err == nil {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
@@ -42,8 +44,9 @@ func linked(p person) (providers []string) {
 type linkCall = func(context.Context, *cip.AdminLinkProviderForUserInput, ...func(*cip.Options)) (*cip.AdminLinkProviderForUserOutput, error)
 
 // link gives somebody in the new pool the accounts at Providers that they have in the old
-// one. An account that the new pool does not take stays away, and the log says so: it may
-// have signed in there by itself before, and then it is a user of its own.
+// one. One that is somebody's there already stays away, and the log says so: it may have
+// signed in by itself before, and then it is a user of its own. Anything else fails, such as
+// a provider that the new pool lacks: that person is not complete without the account.
 func (t *Tickets) link(ctx context.Context, call linkCall, log *slog.Logger, was person, username string) error {
 	if len(linked(was)) == 0 {
 		return nil
@@ -59,16 +62,26 @@ func (t *Tickets) link(ctx context.Context, call linkCall, log *slog.Logger, was
 				ProviderName: &a.ProviderName, ProviderAttributeName: aws.String("Cognito_Subject"), ProviderAttributeValue: &a.UserID,
 			},
 		})
-		var refused *types.InvalidParameterException
-		var most *types.LimitExceededException
 		switch {
-		case errors.As(err, &refused), errors.As(err, &most):
+		case refusedForGood(err):
 			log.LogAttrs(ctx, slog.LevelWarn, "an account at a provider is not linked", slog.String("sub", was.sub), slog.String("provider", a.ProviderName), slog.String("reason", kindOf(err)))
 		case err != nil:
-			return err
+			return fmt.Errorf("link an account at %s: %w", a.ProviderName, err)
 		}
 	}
 	return nil
+}
+
+// refusedForGood reports whether no further try links an account: it is linked, or a user of
+// its own, or the person has as many as there can be. Only the text tells.
+func refusedForGood(err error) bool {
+	var refused *types.InvalidParameterException
+	var most *types.LimitExceededException
+	if errors.As(err, &refused) {
+		text := strings.ToLower(refused.ErrorMessage())
+		return strings.Contains(text, "already linked") || strings.Contains(text, "merging is not")
+	}
+	return errors.As(err, &most)
 }
 
 // linkLate links the accounts of people who have come without them.
@@ -99,4 +112,59 @@ func (m *Move) linkLate(ctx context.Context, d *Drained, late map[[16]byte]perso
 		}
 		return nil
 	})
+}
+
+// providers reads the identity providers of the new pool: what kind each one is.
+func (m *Move) providers(ctx context.Context) (map[string]types.IdentityProviderTypeType, error) {
+	kinds := make(map[string]types.IdentityProviderTypeType)
+	for in := (&cip.ListIdentityProvidersInput{UserPoolId: &m.Tickets.new, MaxResults: aws.Int32(60)}); ; {
+		page, err := call(ctx, m, "list the identity providers of the new pool", m.New.ListIdentityProviders, in)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range page.Providers {
+			kinds[aws.ToString(p.ProviderName)] = p.ProviderType
+		}
+		if in.NextToken = page.NextToken; in.NextToken == nil {
+			return kinds, nil
+		}
+	}
+}
+
+// linking looks at people of providers, and at those who have an account there, too.
+func (m *Move) linking(ctx context.Context, p *Plan) error {
+	kinds, err := m.providers(ctx)
+	if err != nil {
+		return err
+	}
+	for _, provider := range m.Tickets.Providers {
+		if _, there := kinds[provider]; !there {
+			p.fault("the new pool has no identity provider "+provider+", which moved_from.providers names", "create it there, as in the old pool, before drain and the switch")
+		}
+	}
+	for _, provider := range sortedKeys(p.Federated) {
+		if !slices.Contains(m.Tickets.Providers, provider) {
+			p.fault(fmt.Sprintf("%d people sign in with %s: in the new pool they would be somebody new", p.Federated[provider], provider),
+				"give the new pool an identity provider of the same name and with the same accounts, and name it in moved_from.providers")
+		}
+	}
+	for _, provider := range sortedKeys(p.Linked) {
+		what := fmt.Sprintf("%d people have a password, and an account at %s that is linked to it: those of them who come by %[2]s first would be somebody new", p.Linked[provider], provider)
+		if slices.Contains(m.Tickets.Providers, provider) {
+			p.fault(what, "codegrant move drain --linked --yes, before people sign in at the new pool")
+		} else {
+			p.note(what, "name the provider in moved_from.providers to move their links")
+		}
+	}
+	for _, provider := range sortedKeys(p.Unlinked) {
+		p.fault(fmt.Sprintf("%d people have arrived without their linked account at %s: by that account they would be somebody new", p.Unlinked[provider], provider),
+			"set PROVIDERS of the trigger, and run codegrant move drain --linked --yes; an account that is a user of its own in the new pool has to be deleted first")
+	}
+	for _, provider := range m.Tickets.Providers {
+		if n, kind := p.Linked[provider], kinds[provider]; n > 0 && (kind == types.IdentityProviderTypeTypeOidc || kind == types.IdentityProviderTypeTypeSaml) {
+			p.note(fmt.Sprintf("%d people have an account at %s that is linked to theirs: Cognito does not say by which attribute, so it is linked by the subject", n, provider),
+				"link accounts again that are linked by another attribute, and that nobody has signed in with yet")
+		}
+	}
+	return nil
 }

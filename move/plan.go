@@ -62,23 +62,8 @@ func (m *Move) Plan(ctx context.Context) (p Plan, err error) {
 	if p.Report, err = m.Report(ctx, nil); err != nil {
 		return p, err
 	}
-	for _, provider := range sortedKeys(p.Federated) {
-		if !slices.Contains(m.Tickets.Providers, provider) {
-			p.fault(fmt.Sprintf("%d people sign in with %s: in the new pool they would be somebody new", p.Federated[provider], provider),
-				"give the new pool an identity provider of the same name and with the same accounts, and name it in moved_from.providers")
-		}
-	}
-	for _, provider := range sortedKeys(p.Linked) {
-		what := fmt.Sprintf("%d people have a password, and an account at %s that is linked to it: those of them who come by %[2]s first would be somebody new", p.Linked[provider], provider)
-		if slices.Contains(m.Tickets.Providers, provider) {
-			p.fault(what, "codegrant move drain --linked --yes, before people sign in at the new pool")
-		} else {
-			p.note(what, "name the provider in moved_from.providers to move their links")
-		}
-	}
-	for _, provider := range sortedKeys(p.Unlinked) {
-		p.fault(fmt.Sprintf("%d people have arrived without their linked account at %s: by that account they would be somebody new", p.Unlinked[provider], provider),
-			"set PROVIDERS of the trigger, and run codegrant move drain --linked --yes; an account that is a user of its own in the new pool has to be deleted first")
+	if err := m.linking(ctx, &p); err != nil {
+		return p, err
 	}
 	if p.Disabled > 0 {
 		p.note(fmt.Sprintf("%d people are disabled and stay behind", p.Disabled), "")
