@@ -30,6 +30,7 @@ type OldAPI interface {
 	AdminInitiateAuth(context.Context, *cip.AdminInitiateAuthInput, ...func(*cip.Options)) (*cip.AdminInitiateAuthOutput, error)
 	AdminGetUser(context.Context, *cip.AdminGetUserInput, ...func(*cip.Options)) (*cip.AdminGetUserOutput, error)
 	AdminListGroupsForUser(context.Context, *cip.AdminListGroupsForUserInput, ...func(*cip.Options)) (*cip.AdminListGroupsForUserOutput, error)
+	GetUserPoolMfaConfig(context.Context, *cip.GetUserPoolMfaConfigInput, ...func(*cip.Options)) (*cip.GetUserPoolMfaConfigOutput, error)
 }
 
 // NewAPI is what an [Arrival] asks of the new pool.
@@ -78,14 +79,16 @@ type ArrivalConfig struct {
 type Arrival struct {
 	ArrivalConfig
 
-	mu  sync.Mutex
-	new *newPool // nil: not read yet
+	mu       sync.Mutex
+	new      *newPool  // nil: not read yet
+	required *required // nil: not read yet
 }
 
 // newPool is what has to be known of the new pool.
 type newPool struct {
 	attributes []string // that its schema has
 	emails     bool     // people are named by address or number, and it makes usernames by itself
+	required   required // of the old pool, where a drain asks
 }
 
 // NewArrival returns the trigger. It reaches out to nothing.
@@ -257,8 +260,15 @@ func (a *Arrival) forgot(ctx context.Context, username string) (*migrated, error
 		return nil, err
 	case !user.enabled || !user.reachable() || user.status == types.UserStatusTypeExternalProvider || user.status == types.UserStatusTypeUnconfirmed:
 		return nil, errWrongPassword
-	case user.secondFactor && !a.WithoutSecondFactor:
-		return nil, a.notMoved(ctx, user, "a second factor", errSecondFactor)
+	}
+	if !a.WithoutSecondFactor {
+		required, err := a.requiredFactors(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if user.secondFactor || required.of(user) {
+			return nil, a.notMoved(ctx, user, "a second factor", errSecondFactor)
+		}
 	}
 	pool, err := a.pool(ctx)
 	if err != nil {

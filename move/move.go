@@ -24,6 +24,7 @@ type ReadAPI interface {
 	AdminGetUser(context.Context, *cip.AdminGetUserInput, ...func(*cip.Options)) (*cip.AdminGetUserOutput, error)
 	DescribeUserPoolClient(context.Context, *cip.DescribeUserPoolClientInput, ...func(*cip.Options)) (*cip.DescribeUserPoolClientOutput, error)
 	ListUsers(context.Context, *cip.ListUsersInput, ...func(*cip.Options)) (*cip.ListUsersOutput, error)
+	GetUserPoolMfaConfig(context.Context, *cip.GetUserPoolMfaConfigInput, ...func(*cip.Options)) (*cip.GetUserPoolMfaConfigOutput, error)
 	ListGroups(context.Context, *cip.ListGroupsInput, ...func(*cip.Options)) (*cip.ListGroupsOutput, error)
 	AdminListGroupsForUser(context.Context, *cip.AdminListGroupsForUserInput, ...func(*cip.Options)) (*cip.AdminListGroupsForUserOutput, error)
 }
@@ -234,6 +235,11 @@ func (m *Move) Drain(ctx context.Context, dry bool) (d Drained, err error) {
 	if !slices.Contains(pool.attributes, Attribute) {
 		return d, fmt.Errorf("the new pool has no attribute %s; see codegrant move plan", Attribute)
 	}
+	if !m.WithoutSecondFactor {
+		if pool.required, err = m.requiredFactors(ctx); err != nil {
+			return d, err
+		}
+	}
 	// Several at once: each of their calls takes a while, and the quotas allow more.
 	var all sync.WaitGroup
 	var mu sync.Mutex
@@ -306,6 +312,9 @@ var errNoName = errors.New("they have no verified address or number, by which th
 // password: of somebody who has one, it is left.
 func (m *Move) make(ctx context.Context, pool *newPool, p person) error {
 	if !m.WithoutSecondFactor {
+		if pool.required.of(p) {
+			return errSecondFactor
+		}
 		whole, err := call(ctx, m, "look at a user of the old pool", m.Old.AdminGetUser, &cip.AdminGetUserInput{UserPoolId: &m.Tickets.old, Username: &p.username})
 		if err != nil {
 			return err

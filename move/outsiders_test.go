@@ -32,3 +32,38 @@ func TestS770_ADisabledPersonOfAProvider(t *testing.T) {
 		t.Errorf("disabled: %q, %v", sub, err)
 	}
 }
+
+// TestS775_ARequiredSecondFactor: where the old pool asks everybody for a code, nobody whom
+// it can reach comes without it, though it is no setting of theirs.
+func TestS775_ARequiredSecondFactor(t *testing.T) {
+	for _, allowed := range []bool{false, true} {
+		w := newWorld(t, func(c *ArrivalConfig) { c.ForgotPassword, c.WithoutSecondFactor = true, allowed })
+		w.deploy(t)
+		if _, err := w.move(t, w.Client).Groups(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"bob", "alice"} {
+			if _, err := w.AdminUpdateUserAttributes(t.Context(), &cip.AdminUpdateUserAttributesInput{UserPoolId: aws.String(oldPool), Username: aws.String(name), UserAttributes: []types.AttributeType{
+				{Name: aws.String("phone_number"), Value: aws.String("+15550100")}, {Name: aws.String("phone_number_verified"), Value: aws.String("true")}}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := w.SetUserPoolMfaConfig(t.Context(), &cip.SetUserPoolMfaConfigInput{UserPoolId: aws.String(oldPool), MfaConfiguration: types.UserPoolMfaTypeOn,
+			SmsMfaConfiguration: &types.SmsMfaConfigType{SmsConfiguration: &types.SmsConfigurationType{SnsCallerArn: aws.String("arn:aws:iam::123456789012:role/sms")}}}); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = w.ForgotPassword(t.Context(), &cip.ForgotPasswordInput{ClientId: aws.String("web"), Username: aws.String("alice")})
+		if p, _, _ := w.find(t, newPoolID, "alice"); (p.sub != "") != allowed {
+			t.Errorf("allowed %t: by a forgotten password: %+v", allowed, p)
+		}
+		d, err := w.move(t, w.Client, func(c *Config) { c.WithoutSecondFactor = allowed }).Drain(t.Context(), false)
+		if err != nil || d.Failed != 0 || (d.SecondFactor == 0) != allowed {
+			t.Errorf("allowed %t: %+v, %v", allowed, d, err)
+		}
+		for name, made := range map[string]bool{"alice": allowed, "bob": allowed, "finn": true, "gina": true} { // the last two have no number
+			if p, _, _ := w.find(t, newPoolID, name); (p.sub != "") != made {
+				t.Errorf("allowed %t: %s: %+v", allowed, name, p)
+			}
+		}
+	}
+}

@@ -23,6 +23,7 @@ type API interface {
 	ListGroups(context.Context, *cip.ListGroupsInput, ...func(*cip.Options)) (*cip.ListGroupsOutput, error)
 	ListUsersInGroup(context.Context, *cip.ListUsersInGroupInput, ...func(*cip.Options)) (*cip.ListUsersInGroupOutput, error)
 	AdminGetUser(context.Context, *cip.AdminGetUserInput, ...func(*cip.Options)) (*cip.AdminGetUserOutput, error)
+	GetUserPoolMfaConfig(context.Context, *cip.GetUserPoolMfaConfigInput, ...func(*cip.Options)) (*cip.GetUserPoolMfaConfigOutput, error)
 }
 
 // Reader reads the people of the old pool into a file.
@@ -51,6 +52,12 @@ func (r *Reader) Read(ctx context.Context, into *File) error {
 		return err
 	}
 	factors := described.UserPool.MfaConfiguration
+	codes := new(cip.GetUserPoolMfaConfigOutput)
+	if factors == types.UserPoolMfaTypeOn {
+		if codes, err = r.API.GetUserPoolMfaConfig(ctx, &cip.GetUserPoolMfaConfigInput{UserPoolId: &r.Pool}); err != nil {
+			return fmt.Errorf("read the second factors of the old pool: %w", err)
+		}
+	}
 	for in := (&cip.ListUsersInput{UserPoolId: &r.Pool, Limit: aws.Int32(60)}); ; {
 		page, err := turn(ctx, lists, r.API.ListUsers, in)
 		if err != nil {
@@ -79,6 +86,9 @@ func (r *Reader) Read(ctx context.Context, into *File) error {
 				if p.factors = whole.UserMFASettingList; len(p.factors) == 0 && len(whole.MFAOptions) > 0 {
 					p.factors = []string{"SMS_MFA"}
 				}
+				if len(p.factors) == 0 { // the pool asks whomever it can reach for a code
+					p.factors = required(codes, p)
+				}
 			}
 			if err := into.Add(r.Masks.shape(p, kinds)); err != nil {
 				return err
@@ -91,6 +101,20 @@ func (r *Reader) Read(ctx context.Context, into *File) error {
 			return into.Finish(false)
 		}
 	}
+}
+
+// required are second factors that are the pool's demand and no setting of the person's.
+func required(codes *cip.GetUserPoolMfaConfigOutput, p person) []string {
+	verified := func(name string) bool {
+		return p.attributes[name] != "" && strings.EqualFold(p.attributes[name+"_verified"], "true")
+	}
+	switch {
+	case codes.SmsMfaConfiguration != nil && verified("phone_number"):
+		return []string{"SMS_MFA"}
+	case codes.EmailMfaConfiguration != nil && verified("email"):
+		return []string{"EMAIL_OTP"}
+	}
+	return nil
 }
 
 // turn waits for its turn, and makes a call.
