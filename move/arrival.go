@@ -391,6 +391,9 @@ func (a *Arrival) groups(ctx context.Context, version, username, ticket string, 
 			return nil, a.groupsFailed(ctx, subject, err)
 		}
 		for _, group := range was {
+			if slices.Contains(now, group) {
+				continue // since an earlier sign-in that the pool did not wait for
+			}
 			if _, err := a.New.AdminAddUserToGroup(ctx, &cip.AdminAddUserToGroupInput{UserPoolId: &a.Tickets.new, Username: &username, GroupName: &group}); err != nil {
 				return nil, a.groupsFailed(ctx, subject, err)
 			}

@@ -3,6 +3,9 @@ package move
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -65,5 +68,63 @@ func TestS775_ARequiredSecondFactor(t *testing.T) {
 				t.Errorf("allowed %t: %s: %+v", allowed, name, p)
 			}
 		}
+	}
+}
+
+// adds puts people into so many groups in one call of the function.
+type adds struct {
+	NewAPI
+	left int
+}
+
+func (a *adds) AdminAddUserToGroup(ctx context.Context, in *cip.AdminAddUserToGroupInput, o ...func(*cip.Options)) (*cip.AdminAddUserToGroupOutput, error) {
+	if a.left--; a.left < 0 {
+		return nil, context.DeadlineExceeded
+	}
+	return a.NewAPI.AdminAddUserToGroup(ctx, in, o...)
+}
+
+// TestS775_ManyGroups: whoever is in more groups than one call suffices for comes in by the
+// next one, with all of them. A plan says so.
+func TestS775_ManyGroups(t *testing.T) {
+	var a *adds
+	w := newWorld(t, func(c *ArrivalConfig) { a = &adds{NewAPI: c.New}; c.New = a })
+	w.deploy(t)
+	noted := func() bool {
+		p, err := w.move(t, w.Client).Plan(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.ContainsFunc(p.Notes, func(f Finding) bool { return strings.Contains(f.What, "more than 40 groups") })
+	}
+	if noted() {
+		t.Error("a plan notes two groups")
+	}
+	for i := range 60 {
+		name := fmt.Sprintf("g%02d", i)
+		if _, err := w.CreateGroup(t.Context(), &cip.CreateGroupInput{UserPoolId: aws.String(oldPool), GroupName: &name}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.AdminAddUserToGroup(t.Context(), &cip.AdminAddUserToGroupInput{UserPoolId: aws.String(oldPool), Username: aws.String("bob"), GroupName: &name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !noted() {
+		t.Error("a plan does not note 62 groups")
+	}
+	if _, err := w.move(t, w.Client).Groups(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	a.left = 40
+	if _, err := w.signIn(t, "bob", password); err == nil {
+		t.Error("signed in with a part of the groups")
+	}
+	a.left = 40
+	out, err := w.signIn(t, "bob", password)
+	if err != nil || len(claimsOf(t, *out.AuthenticationResult.AccessToken).Groups) != 60 {
+		t.Fatalf("the second sign-in: %v", err)
+	}
+	if _, _, groups := w.find(t, newPoolID, "bob"); len(groups) != 60 {
+		t.Errorf("%d groups", len(groups))
 	}
 }

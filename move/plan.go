@@ -53,6 +53,10 @@ func (m *Move) Plan(ctx context.Context) (p Plan, err error) {
 	if p.Groups, err = m.Groups(ctx, true); err != nil {
 		return p, err
 	}
+	if len(p.Groups.Created)+len(p.Groups.There)+len(p.Groups.Differ) > manyGroups {
+		p.note(fmt.Sprintf("the old pool has more than %d groups: whoever is in more than that has to sign in several times until they are in all of them", manyGroups),
+			"create these people before: codegrant move drain")
+	}
 	if len(p.Groups.Created) > 0 {
 		p.fault("the new pool lacks groups of the old one: "+strings.Join(p.Groups.Created, ", "), "codegrant move groups --yes")
 	}
@@ -85,6 +89,10 @@ func (m *Move) Plan(ctx context.Context) (p Plan, err error) {
 	p.Drain = time.Duration(m.pace.seconds(drainCalls(p.Waiting)) * float64(time.Second))
 	return p, nil
 }
+
+// manyGroups is about as many groups as somebody can be put into while a pool waits for its
+// trigger: five seconds.
+const manyGroups = 40
 
 func (p *Plan) fault(what, fix string) { p.Faults = append(p.Faults, Finding{what, fix}) }
 func (p *Plan) note(what, fix string)  { p.Notes = append(p.Notes, Finding{what, fix}) }
