@@ -491,7 +491,7 @@ func TestS777_Plan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"no migrate-user trigger", "before tokens are made", "read attributes with " + Attribute, "may write " + Attribute, "lacks groups"} {
+	for _, want := range []string{"no migrate-user trigger", "before tokens are made", "anybody can sign up", "read attributes with " + Attribute, "may write " + Attribute, "lacks groups"} {
 		if !slices.ContainsFunc(p.Faults, func(f Finding) bool { return strings.Contains(f.What, want) && f.Fix != "" }) {
 			t.Errorf("not found: %s in %+v", want, p.Faults)
 		}
@@ -502,9 +502,17 @@ func TestS777_Plan(t *testing.T) {
 	if groups, err := m.groups(t.Context(), w.Client, newPoolID); err != nil || len(groups) != 0 {
 		t.Errorf("a plan made %+v, %v", groups, err)
 	}
+	arrive := aws.String("arn:aws:lambda:eu-west-1:111122223333:function:arrive")
 	if _, err := w.UpdateUserPool(t.Context(), &cip.UpdateUserPoolInput{UserPoolId: aws.String(newPoolID), LambdaConfig: &types.LambdaConfigType{
-		UserMigration: aws.String("arn:aws:lambda:eu-west-1:111122223333:function:arrive"), PreTokenGeneration: aws.String("arn:aws:lambda:eu-west-1:111122223333:function:arrive"),
+		UserMigration: arrive, PreTokenGeneration: arrive, PreSignUp: arrive,
 	}}); err != nil {
+		t.Fatal(err)
+	}
+	if p, err = m.Plan(t.Context()); err != nil || signUpIsOpen(p) {
+		t.Errorf("with a pre sign-up trigger: %+v, %v", p.Faults, err)
+	}
+	if _, err := w.UpdateUserPool(t.Context(), &cip.UpdateUserPoolInput{UserPoolId: aws.String(newPoolID), AdminCreateUserConfig: &types.AdminCreateUserConfigType{AllowAdminCreateUserOnly: true},
+		LambdaConfig: &types.LambdaConfigType{UserMigration: arrive, PreTokenGeneration: arrive}}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.UpdateUserPoolClient(t.Context(), &cip.UpdateUserPoolClientInput{
@@ -518,6 +526,10 @@ func TestS777_Plan(t *testing.T) {
 	if p, err = m.Plan(t.Context()); err != nil || !p.Ready() {
 		t.Errorf("%+v, %v", p.Faults, err)
 	}
+}
+
+func signUpIsOpen(p Plan) bool {
+	return slices.ContainsFunc(p.Faults, func(f Finding) bool { return strings.Contains(f.What, "anybody can sign up") })
 }
 
 var errCut = errors.New("cut off")

@@ -127,6 +127,10 @@ func (m *Move) compare(p *Plan, old, now *types.UserPoolType) {
 			"set CODEGRANT_WITHOUT_SECOND_FACTOR=true for the trigger, and --without-second-factor for drain, if a password alone is enough")
 	}
 	hooks := now.LambdaConfig
+	if c := now.AdminCreateUserConfig; (c == nil || !c.AllowAdminCreateUserOnly) && (hooks == nil || aws.ToString(hooks.PreSignUp) == "") {
+		p.fault("anybody can sign up at the new pool with the username of somebody who has not arrived: that person could not arrive any more",
+			"set AllowAdminCreateUserOnly of the new pool until the move is over, or a pre sign-up trigger that refuses usernames of the old pool")
+	}
 	if hooks == nil || aws.ToString(hooks.UserMigration) == "" {
 		p.fault("the new pool has no migrate-user trigger: nobody can come", "deploy the trigger and set it as UserMigration (see docs/move.md)")
 	}
