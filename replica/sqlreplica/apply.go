@@ -119,7 +119,7 @@ func (s *Store) changeOnce(ctx context.Context, id *statement, decide decision) 
 		}
 	} else {
 		// Decide again, with the row held: what was read may be history.
-		if err := s.engine.sql(s.engine.lock+"id = ").bind(p.before.ID).sql(s.engine.lockEnd).exec(ctx, tx); err != nil {
+		if err := s.engine.sql(s.engine.lock+"id = ").bind(p.before.ID).hold(ctx, tx); err != nil {
 			return nil, err
 		}
 		if p, err = s.look(ctx, tx, s.byID(p.before.ID), decide); err != nil || p.nothing() {

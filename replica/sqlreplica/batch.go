@@ -221,7 +221,7 @@ func (s *Store) hold(ctx context.Context, tx *sql.Tx, issuer string, ids []int64
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	if err := in(s.engine.sql(s.engine.lock), "id", kindID, ids).sql(s.engine.lockEnd).exec(ctx, tx); err != nil {
+	if err := in(s.engine.sql(s.engine.lock), "id", kindID, ids).hold(ctx, tx); err != nil {
 		return nil, err
 	}
 	return s.readHeld(ctx, tx, issuer, ids)

@@ -81,8 +81,9 @@ var djangoView = view{
 	required:   "auth_user_groups",
 	userJoins:  "JOIN auth_user a ON a.id = u.id LEFT JOIN auth_user p ON p.id = u.linked_to",
 	// The account of an identity that is linked is off, so that backends which know nothing of
-	// that let nobody in as somebody else. That of the person counts.
-	inactive: "NOT COALESCE(p.is_active, a.is_active), u.deactivated",
+	// that let nobody in as somebody else. That of the person counts, unless the application had
+	// turned the identity's own off before.
+	inactive: "NOT (COALESCE(p.is_active, a.is_active) AND (p.id IS NULL OR a.is_active OR u.deactivated OR COALESCE(u.was_active, TRUE))), u.deactivated",
 	memberJoins: "LEFT JOIN auth_user_groups ug ON ug.user_id = u.id LEFT JOIN auth_group ag ON ag.id = ug.group_id" +
 		" LEFT JOIN codegrant_memberships m ON m.user_id = ug.user_id AND m.group_id = ug.group_id LEFT JOIN codegrant_groups g ON g.id = ag.id" +
 		" LEFT JOIN codegrant_stated x ON x.user_id = ug.user_id AND x.group_id = ug.group_id",

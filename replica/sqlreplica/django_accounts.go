@@ -71,6 +71,10 @@ func (s *Store) DjangoAccounts(ctx context.Context) (accounts []DjangoAccount, e
 // created again, and for accounts that only an operator can assign. It forgets the last
 // data of the pool about both, so that the next data count. The earlier account of the
 // person stays in Django as it is.
+//
+// It is [replica.ErrConflict] while the account is that of a linked identity, or while the
+// person's earlier account is, or has others linked to it: accounts of linked identities
+// are off, and nobody would turn them on again. Unlink them first.
 func (s *Store) RelinkDjango(ctx context.Context, account int64, issuer, subject string) error {
 	d, ok := s.tables.(djangoTables)
 	if !ok {
@@ -93,6 +97,9 @@ func (s *Store) RelinkDjango(ctx context.Context, account int64, issuer, subject
 			return replica.ErrNotFound
 		}
 		if err != nil {
+			return err
+		}
+		if err := d.relinkable(ctx, tx, account, issuer, subject); err != nil {
 			return err
 		}
 		for _, statement := range []*statement{
@@ -121,6 +128,25 @@ func (s *Store) RelinkDjango(ctx context.Context, account int64, issuer, subject
 		return s.fail(ctx, fmt.Sprintf("relink user %d of Django", account), err)
 	}
 	return nil
+}
+
+// relinkable holds the rows that a relink changes, and refuses where links would break.
+func (d djangoTables) relinkable(ctx context.Context, tx *sql.Tx, account int64, issuer, subject string) error {
+	either := d.engine.sql(d.engine.lock + "(id = ").bind(account).sql(" OR issuer = ").bind(issuer).sql(" AND subject = ").bind(subject).sql(")")
+	if err := either.hold(ctx, tx); err != nil {
+		return err
+	}
+	var linked int64
+	err := d.engine.sql("SELECT id FROM codegrant_users WHERE id = ").bind(account).sql(" AND linked_to IS NOT NULL").
+		sql(" UNION ALL SELECT COALESCE(o.id, u.id) FROM codegrant_users u LEFT JOIN codegrant_users o ON o.linked_to = u.id WHERE u.issuer = ").bind(issuer).
+		sql(" AND u.subject = ").bind(subject).sql(" AND u.id <> ").bind(account).sql(" AND (o.id IS NOT NULL OR u.linked_to IS NOT NULL)").scan(ctx, tx, &linked)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil
+	case err != nil:
+		return err
+	}
+	return fmt.Errorf("%w: user %d of Django is linked to another one: run codegrant users unlink %d first", replica.ErrConflict, linked, linked)
 }
 
 // longAgo is before any statement of a pool.

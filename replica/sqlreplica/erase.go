@@ -123,7 +123,7 @@ func (s *Store) holdIdentities(ctx context.Context, tx *sql.Tx, person int64) ([
 	}
 	ids = append([]int64{person}, ids...)
 	slices.Sort(ids)
-	if err := in(s.engine.sql(s.engine.lock), "id", kindID, ids).sql(s.engine.lockEnd).exec(ctx, tx); err != nil {
+	if err := in(s.engine.sql(s.engine.lock), "id", kindID, ids).hold(ctx, tx); err != nil {
 		return nil, err
 	}
 	rows, err := s.readRows(ctx, tx, in(s.engine.sql("SELECT id FROM codegrant_users WHERE "), "id", kindID, ids))
@@ -169,7 +169,7 @@ func (o ownTables) eraseUsers(ctx context.Context, tx *sql.Tx, ids []int64) erro
 }
 
 func (d djangoTables) eraseUsers(ctx context.Context, tx *sql.Tx, ids []int64) error {
-	for _, statement := range []string{"DELETE FROM codegrant_users WHERE ", "DELETE FROM auth_user_groups WHERE "} {
+	for _, statement := range []string{"DELETE FROM codegrant_users WHERE ", "DELETE FROM auth_user_groups WHERE ", "DELETE FROM codegrant_stated WHERE "} {
 		key := "user_id"
 		if strings.Contains(statement, "codegrant_users") {
 			key = "id"

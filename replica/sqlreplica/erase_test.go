@@ -228,13 +228,14 @@ func TestS767_EraseBesideDjango(t *testing.T) {
 		}
 		var username string
 		var active bool
-		var groups int
+		var groups, stated int
 		err := errors.Join(
+			s.engine.sql("SELECT count(*) FROM codegrant_stated WHERE user_id <> ").bind(other).scan(t.Context(), s.db, &stated),
 			s.engine.sql("SELECT username, is_active FROM auth_user WHERE id = ").bind(id).scan(t.Context(), s.db, &username, &active),
 			s.engine.sql("SELECT count(*) FROM auth_user_groups WHERE user_id = ").bind(id).scan(t.Context(), s.db, &groups),
 		)
-		if err != nil || username != fmt.Sprint("erased-", id) || active || groups != 0 {
-			t.Errorf("account %s, active %v, %d groups, %v", username, active, groups, err)
+		if err != nil || username != fmt.Sprint("erased-", id) || active || groups != 0 || stated != 0 {
+			t.Errorf("account %s, active %v, %d groups, %d that the pool stated once, %v", username, active, groups, stated, err)
 		}
 		if u, err := s.User(t.Context(), other); err != nil || len(u.Groups) == 0 || !u.Enabled {
 			t.Errorf("somebody else: %+v, %v", u, err)

@@ -94,7 +94,7 @@ func (s *Store) linking(ctx context.Context, identities []int64, f func(tx *sql.
 	held := slices.Concat(people, identities)
 	slices.Sort(held)
 	held = slices.Compact(held)
-	if err := in(s.engine.sql(s.engine.lock), "id", kindID, held).sql(s.engine.lockEnd).exec(ctx, tx); err != nil {
+	if err := in(s.engine.sql(s.engine.lock), "id", kindID, held).hold(ctx, tx); err != nil {
 		return err
 	}
 	now, err := s.peopleOf(ctx, tx, identities)
@@ -205,7 +205,7 @@ func (s *Store) holdPerson(ctx context.Context, tx *sql.Tx, p *plan, person int6
 		held = append(held, p.before.ID)
 		slices.Sort(held)
 	}
-	if err := in(s.engine.sql(s.engine.lock), "id", kindID, held).sql(s.engine.lockEnd).exec(ctx, tx); err != nil {
+	if err := in(s.engine.sql(s.engine.lock), "id", kindID, held).hold(ctx, tx); err != nil {
 		return err
 	}
 	if now, err := s.personNamed(ctx, tx, p.of); err != nil {

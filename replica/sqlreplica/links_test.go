@@ -255,6 +255,27 @@ func TestS757_DjangoLetsNobodyInAsSomebodyElse(t *testing.T) {
 		if u, err := s.User(t.Context(), a); err != nil || !u.Enabled || !active(a) || u.Person() != a {
 			t.Errorf("unlinked: %+v, %v, active %t", u, err, active(a))
 		}
+		// Turned off by the application: nobody links it, and a merge does not turn it on.
+		if _, err := db.ExecContext(t.Context(), fmt.Sprintf("UPDATE auth_user SET is_active = CASE WHEN id = %d THEN FALSE ELSE TRUE END", a)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Link(t.Context(), a, b, "me"); !errors.Is(err, replica.ErrConflict) {
+			t.Errorf("link of an account that is off: %v", err)
+		}
+		if _, err := s.Merge(t.Context(), a, b, "me"); err != nil {
+			t.Fatal(err)
+		}
+		signIn := person(1, 6, "b")
+		signIn.SignIn = true
+		if c := apply(t, s, signIn); c.User.Enabled || mustUser(t, s, a).Enabled || !mustUser(t, s, b).Enabled || mustUser(t, s, a).InGroup("b") {
+			t.Errorf("merged, and turned off before: %+v", mustUser(t, s, a))
+		}
+		if _, err := s.Unlink(t.Context(), a); err != nil || active(a) {
+			t.Errorf("unlinked, and turned off before: %v, active %t", err, active(a))
+		}
+		if _, err := db.ExecContext(t.Context(), fmt.Sprintf("UPDATE auth_user SET is_active = TRUE WHERE id = %d", a)); err != nil {
+			t.Fatal(err)
+		}
 		// Turned off by the pool while it was linked: off, until the pool turns it on.
 		if _, err := s.Merge(t.Context(), a, b, "me"); err != nil {
 			t.Fatal(err)

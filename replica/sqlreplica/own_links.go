@@ -25,7 +25,7 @@ func (s *Store) Link(ctx context.Context, identity, person int64, by string, alo
 			var others []int64
 			for _, of := range family {
 				switch {
-				case of.ID == identity && (!of.Enabled || !of.Deleted.IsZero()):
+				case of.ID == identity && (!of.user().Enabled || !of.Deleted.IsZero()):
 					return fmt.Errorf("%w: user %d is disabled or deleted", replica.ErrConflict, identity)
 				case of.ID != identity && of.Deleted.IsZero() && !slices.Contains(along, of.Issuer):
 					return fmt.Errorf("%w: user %d is one of several identities of user %d", replica.ErrConflict, identity, a.ID)
@@ -74,7 +74,7 @@ func (s *Store) Separate(ctx context.Context, identity int64) (replica.Change, e
 func usersOf(rows []row) []replica.User {
 	users := make([]replica.User, len(rows))
 	for i, r := range rows {
-		users[i] = r.User
+		users[i] = r.user()
 	}
 	return users
 }
