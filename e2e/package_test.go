@@ -44,6 +44,7 @@ func TestBesideThePackage(t *testing.T) {
 				{"addresses that are not verified", unverifiedAddresses},
 				{"accounts in the way", accountsInTheWay},
 				{"turned off and deleted", turnedOff},
+				{"people who are merged (S-792)", mergedPeople},
 				{"requests of siblings", requestsOfSiblings},
 				{"an address that changes", addressChanges},
 				{"flush", flushed},

@@ -44,7 +44,8 @@ settings.configure(
     CACHES={"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}},
     # Do not have your proxy send this header: the package then makes a redirect_uri that begins with httpss.
     SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https"),
-    REST_FRAMEWORK={"DEFAULT_AUTHENTICATION_CLASSES": ["cognito_code_grant.authentication.CognitoAuthentication"]},
+    # Or accounts.Authentication, where people are merged or accounts turned off.
+    REST_FRAMEWORK={"DEFAULT_AUTHENTICATION_CLASSES": [env.get("AUTHENTICATION", "cognito_code_grant.authentication.CognitoAuthentication")]},
     # What the package reads.
     SHARED_TOKENS=env.get("SHARED_TOKENS") == "True",
     CLOUDFRONT_SIGNED_COOKIES=bool(env.get("CLOUDFRONT_SIGNED_COOKIES")),
