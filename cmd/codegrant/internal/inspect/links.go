@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/codegrant/codegrant"
@@ -230,8 +231,8 @@ type links struct {
 	*parts.Opened
 	pools []settings.Pool
 	audit *slog.Logger
-	asked parts.Inspection
 	out   *terminal.Streams
+	ends  func() (*parts.Ends, error) // reads the configuration once, however many are merged
 
 	// Known while somebody is erased: whether the database has tables of these.
 	hooks, organizations bool
@@ -257,7 +258,8 @@ func openLinks(ctx context.Context, c parts.Inspection, out *terminal.Streams) (
 		return nil, err
 	}
 	o.Issuer = pool.Issuer
-	return &links{Opened: o, pools: s.Pools, asked: c, out: out, audit: slog.New(slog.NewJSONHandler(out.Stderr, nil))}, nil
+	ends := sync.OnceValues(func() (*parts.Ends, error) { return c.Ends(o) })
+	return &links{Opened: o, pools: s.Pools, out: out, ends: ends, audit: slog.New(slog.NewJSONHandler(out.Stderr, nil))}, nil
 }
 
 func (l *links) issuers() (all []string) {
@@ -325,12 +327,13 @@ func (l *links) signOutTold(ctx context.Context, identities []replica.User, why 
 		return nil
 	}
 	err := l.signOut(ctx, identities)
-	tellOfEnds(l.out, l.asked, l.Opened, func(e *parts.Ends) (err error) {
+	ends, fault := l.ends()
+	if fault == nil {
 		for _, u := range identities {
-			err = errors.Join(err, e.All(ctx, "", u.Issuer, u.Subject, why))
+			fault = errors.Join(fault, ends.All(ctx, "", u.Issuer, u.Subject, why))
 		}
-		return err
-	})
+	}
+	sayUntold(l.out, fault)
 	return err
 }
 

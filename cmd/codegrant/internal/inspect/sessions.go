@@ -217,6 +217,11 @@ func tellOfEnds(out *terminal.Streams, c parts.Inspection, o *parts.Opened, tell
 	if err == nil {
 		err = tell(ends)
 	}
+	sayUntold(out, err)
+}
+
+// sayUntold says that what is done was not told.
+func sayUntold(out *terminal.Streams, err error) {
 	if err != nil {
 		fmt.Fprintf(out.Stderr, "not done: the receivers of webhooks hear nothing of it: %s\n", terminal.Printable(err.Error()))
 	}
