@@ -289,7 +289,7 @@ func modelOrders(ctx context.Context, tx *sql.Tx, c replica.Change) error {
 // people, and some calls are cut off. What is there afterwards, and what the calls said, is
 // what a model says of one order or the other.
 func TestS792_LinksAgainstAModel(t *testing.T) {
-	const rounds = 60
+	const rounds = 40
 	eachEngine(t, func(t *testing.T, e testEngine) {
 		for seed := range uint64(4) {
 			django, told := seed%4 == 3, seed%2 == 1
