@@ -286,7 +286,7 @@ func modelOrders(ctx context.Context, tx *sql.Tx, c replica.Change) error {
 }
 
 // TestS792_LinksAgainstAModel: two processes do anything at once to the identities of a few
-// people, and some calls are cut off. What is there afterwards, and what the calls said, is
+// people, and some calls on SQLite are cut off. What is there afterwards, and what the calls said, is
 // what a model says of one order or the other.
 func TestS792_LinksAgainstAModel(t *testing.T) {
 	const rounds = 40
@@ -322,7 +322,8 @@ func TestS792_LinksAgainstAModel(t *testing.T) {
 						ops[i] = drawLinkOp(random, ids, base, fmt.Sprintf("%d-%d", round, i), !django)
 						ctx, cancel := context.WithCancel(t.Context())
 						defer cancel()
-						if random.IntN(8) == 0 {
+						// A server may still do what nobody waits for, after the round.
+						if e.dialect == SQLite && random.IntN(8) == 0 {
 							time.AfterFunc(time.Duration(random.IntN(3000))*time.Microsecond, cancel)
 						}
 						running.Go(func() {
