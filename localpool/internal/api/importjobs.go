@@ -150,7 +150,9 @@ func (a *API) importUsers(p state.Pool, file []byte, algorithm string) (imported
 		n := state.NewUser{Attributes: make(map[string]string), Enabled: true, Status: state.ResetRequired}
 		for i, column := range header {
 			switch value := strings.TrimSpace(line[i]); {
-			case value == "" || column == "cognito:mfa_enabled":
+			case value == "":
+			case column == "cognito:mfa_enabled":
+				n.SMSMFA = strings.EqualFold(value, "true")
 			case column == "cognito:username":
 				n.Username = value
 			case column == "password_hash":

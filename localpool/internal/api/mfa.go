@@ -109,6 +109,7 @@ type preference struct {
 	SMSMfaSettings           *mfaSettings
 	EmailMfaSettings         *mfaSettings
 	SoftwareTokenMfaSettings *mfaSettings
+	WebAuthnMfaSettings      *struct{ Enabled bool }
 }
 
 func (a *API) prefer(poolID, name string, p preference) (any, error) {
@@ -136,16 +137,19 @@ func (a *API) prefer(poolID, name string, p preference) (any, error) {
 		}
 	}
 	if s := p.SoftwareTokenMfaSettings; s != nil {
-		return empty, a.state.SetMFA(poolID, name, s.Enabled, s.PreferredMfa)
+		if err := a.state.SetMFA(poolID, name, s.Enabled, s.PreferredMfa); err != nil {
+			return nil, err
+		}
+	}
+	if s := p.WebAuthnMfaSettings; s != nil {
+		return empty, a.state.SetPasskeyMFA(poolID, name, s.Enabled)
 	}
 	return empty, nil
 }
 
 type setUserMFAPreference struct {
-	AccessToken              string
-	SMSMfaSettings           *mfaSettings
-	EmailMfaSettings         *mfaSettings
-	SoftwareTokenMfaSettings *mfaSettings
+	AccessToken string
+	preference
 }
 
 func (a *API) setUserMFAPreference(in *setUserMFAPreference) (any, error) {
@@ -153,22 +157,20 @@ func (a *API) setUserMFAPreference(in *setUserMFAPreference) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.prefer(pool, u.Sub(), preference{in.SMSMfaSettings, in.EmailMfaSettings, in.SoftwareTokenMfaSettings})
+	return a.prefer(pool, u.Sub(), in.preference)
 }
 
 type adminSetUserMFAPreference struct {
-	UserPoolId               string
-	Username                 string
-	SMSMfaSettings           *mfaSettings
-	EmailMfaSettings         *mfaSettings
-	SoftwareTokenMfaSettings *mfaSettings
+	UserPoolId string
+	Username   string
+	preference
 }
 
 func (a *API) adminSetUserMFAPreference(in *adminSetUserMFAPreference) (any, error) {
-	return a.prefer(in.UserPoolId, in.Username, preference{in.SMSMfaSettings, in.EmailMfaSettings, in.SoftwareTokenMfaSettings})
+	return a.prefer(in.UserPoolId, in.Username, in.preference)
 }
 
-// factors are what GetUser and AdminGetUser say of a user's authenticator app.
+// factors are what GetUser and AdminGetUser say of a user's second factors.
 type factors struct {
 	UserMFASettingList  []string `json:",omitempty"`
 	PreferredMfaSetting string   `json:",omitempty"`
@@ -189,6 +191,10 @@ func factorsOf(u state.User) factors {
 		if u.MFA[name].Prefer {
 			f.PreferredMfaSetting = name
 		}
+	}
+	if u.PasskeyMFA {
+		// (Unconfirmed: "the name of a passkey in `UserMFASettingList`".)
+		f.UserMFASettingList = append(f.UserMFASettingList, passkeyChallenge)
 	}
 	return f
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,11 +52,13 @@ func (a *API) listUserPools(ctx context.Context, in *listUserPools) (any, error)
 		LambdaConfig     state.LambdaConfig
 		CreationDate     epoch
 		LastModifiedDate epoch
+		ReplicaRegions   []string `json:",omitempty"`
 	}
 	list := make([]summary, 0, len(ids))
 	for _, id := range ids {
 		if p, err := a.state.Describe(id); err == nil {
-			list = append(list, summary{Id: p.ID, Name: p.Name, LambdaConfig: p.Lambda, CreationDate: epoch(p.Created), LastModifiedDate: epoch(p.Modified)})
+			list = append(list, summary{Id: p.ID, Name: p.Name, LambdaConfig: p.Lambda, CreationDate: epoch(p.Created), LastModifiedDate: epoch(p.Modified),
+				ReplicaRegions: slices.Sorted(maps.Keys(p.Documents[replicas.kind]))})
 		}
 	}
 	return struct {

@@ -41,11 +41,17 @@ func (s *State) ImportUser(poolID string, n NewUser) (User, error) {
 	if n.Hash != "" && foreign(n.Hash) == nil {
 		return User{}, refuse(InvalidParameter, "The password hash is not of the job's algorithm.")
 	}
+	if n.SMSMFA && n.Attributes["phone_number"] == "" {
+		return User{}, refuse(InvalidParameter, "cognito:mfa_enabled needs a phone number.")
+	}
 	u, err := s.addUser(p, n)
 	if err != nil {
 		return User{}, err
 	}
 	u.Password = n.Hash
+	if n.SMSMFA {
+		u.MFA = map[string]Factor{SMSMFA: {On: true}}
+	}
 	return u.clone(), s.saveLocked()
 }
 

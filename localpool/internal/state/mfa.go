@@ -356,6 +356,14 @@ func (s *State) SetMFA(poolID, name string, on, prefer bool) error {
 	})
 }
 
+// SetPasskeyMFA keeps whether a user's passkeys are to count as a second factor too.
+func (s *State) SetPasskeyMFA(poolID, name string, on bool) error {
+	return s.change(poolID, name, func(_ *Pool, u *User) error {
+		u.PasskeyMFA = on
+		return nil
+	})
+}
+
 // matches reports whether a code is of now, or of the interval before or after
 // (RFC 6238), and of which.
 func matches(secret, code string, now time.Time) (step int64, ok bool) {

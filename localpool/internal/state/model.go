@@ -236,6 +236,7 @@ type User struct {
 	MFA         map[string]Factor      `json:"mfa,omitempty"`      // SMS and e-mail, by name; replaced, never changed
 	Devices     []Device               `json:"devices,omitempty"`  // replaced, never changed
 	Passkeys    []Passkey              `json:"passkeys,omitempty"` // replaced, never changed
+	PasskeyMFA  bool                   `json:"passkey_mfa,omitempty"`
 	// Links are the attributes of identities that were linked by another than the subject
 	// and have not signed in yet, by linkKey; replaced, never changed.
 	Links map[string]string `json:"links,omitempty"`

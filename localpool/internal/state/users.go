@@ -15,6 +15,7 @@ type NewUser struct {
 	Groups     []string
 	Enabled    bool
 	Hash       string // of an import: the algorithm, a colon, and a hash made elsewhere
+	SMSMFA     bool   // of an import: has a code by SMS as a second factor
 }
 
 // CreateUser makes a user as an administrator does.
