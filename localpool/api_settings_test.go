@@ -16,28 +16,28 @@ var poolMembers = map[string]string{
 	"PoolName":                    `"whole"`,
 	"Policies":                    `{"PasswordPolicy":{"MinimumLength":10,"RequireUppercase":false,"RequireLowercase":true,"RequireNumbers":false,"RequireSymbols":true,"PasswordHistorySize":3,"TemporaryPasswordValidityDays":5},"SignInPolicy":{"AllowedFirstAuthFactors":["PASSWORD","EMAIL_OTP"]}}`,
 	"DeletionProtection":          `"ACTIVE"`,
-	"LambdaConfig":                `{"PreSignUp":"arn:aws:lambda:eu-west-1:123456789012:function:a","KMSKeyID":"arn:aws:kms:eu-west-1:123456789012:key/a","CustomEmailSender":{"LambdaVersion":"V1_0","LambdaArn":"arn:aws:lambda:eu-west-1:123456789012:function:b"}}`,
+	"LambdaConfig":                `{"PreSignUp":"arn:aws:lambda:eu-west-1:123456789012:function:PreSignUp","CustomMessage":"arn:aws:lambda:eu-west-1:123456789012:function:CustomMessage","PostConfirmation":"arn:aws:lambda:eu-west-1:123456789012:function:PostConfirmation","PreAuthentication":"arn:aws:lambda:eu-west-1:123456789012:function:PreAuthentication","PostAuthentication":"arn:aws:lambda:eu-west-1:123456789012:function:PostAuthentication","DefineAuthChallenge":"arn:aws:lambda:eu-west-1:123456789012:function:DefineAuthChallenge","CreateAuthChallenge":"arn:aws:lambda:eu-west-1:123456789012:function:CreateAuthChallenge","VerifyAuthChallengeResponse":"arn:aws:lambda:eu-west-1:123456789012:function:VerifyAuthChallengeResponse","UserMigration":"arn:aws:lambda:eu-west-1:123456789012:function:UserMigration","PreTokenGeneration":"arn:aws:lambda:eu-west-1:123456789012:function:claims","PreTokenGenerationConfig":{"LambdaVersion":"V2_0","LambdaArn":"arn:aws:lambda:eu-west-1:123456789012:function:claims"},"KMSKeyID":"arn:aws:kms:eu-west-1:123456789012:key/a","CustomSMSSender":{"LambdaVersion":"V1_0","LambdaArn":"arn:aws:lambda:eu-west-1:123456789012:function:CustomSMSSender"},"CustomEmailSender":{"LambdaVersion":"V1_0","LambdaArn":"arn:aws:lambda:eu-west-1:123456789012:function:CustomEmailSender"},"InboundFederation":{"LambdaVersion":"V1_0","LambdaArn":"arn:aws:lambda:eu-west-1:123456789012:function:InboundFederation"}}`,
 	"AutoVerifiedAttributes":      `["phone_number","email"]`,
 	"AliasAttributes":             `["preferred_username","email"]`,
 	"SmsVerificationMessage":      `"Code {####}"`,
 	"EmailVerificationMessage":    `"Your code {####}"`,
 	"EmailVerificationSubject":    `"Code"`,
-	"VerificationMessageTemplate": `{"EmailMessageByLink":"Press {##here##}","EmailSubjectByLink":"Press","DefaultEmailOption":"CONFIRM_WITH_LINK"}`,
+	"VerificationMessageTemplate": `{"SmsMessage":"Code {####}","EmailMessage":"Your code {####}","EmailSubject":"Code","EmailMessageByLink":"Press {##here##}","EmailSubjectByLink":"Press","DefaultEmailOption":"CONFIRM_WITH_LINK"}`,
 	"SmsAuthenticationMessage":    `"Sign in {####}"`,
 	"MfaConfiguration":            `"OPTIONAL"`,
 	"UserAttributeUpdateSettings": `{"AttributesRequireVerificationBeforeUpdate":["email"]}`,
 	"DeviceConfiguration":         `{"ChallengeRequiredOnNewDevice":true,"DeviceOnlyRememberedOnUserPrompt":false}`,
-	"EmailConfiguration":          `{"SourceArn":"arn:aws:ses:eu-west-1:123456789012:identity/a@example.com","EmailSendingAccount":"DEVELOPER","From":"a@example.com"}`,
-	"SmsConfiguration":            `{"SnsCallerArn":"arn:aws:iam::123456789012:role/sms","ExternalId":"x","SnsRegion":"eu-west-1"}`,
+	"EmailConfiguration":          `{"SourceArn":"arn:aws:ses:eu-west-1:123456789012:identity/a@example.com","ReplyToEmailAddress":"b@example.com","EmailSendingAccount":"DEVELOPER","From":"a@example.com","ConfigurationSet":"set"}`,
+	"SmsConfiguration":            `{"SnsCallerArn":"arn:aws:iam::123456789012:role/sms","ExternalId":"x","SnsRegion":"eu-west-1","EumsSms":{"CallerArn":"arn:aws:iam::123456789012:role/eums","ExternalId":"y","OriginationIdentity":"phone-1","ConfigurationSetName":"set","InEntityId":"1","InTemplateId":"2","Region":"eu-west-1"}}`,
 	"UserPoolTags":                `{"team":"blue"}`,
-	"AdminCreateUserConfig":       `{"AllowAdminCreateUserOnly":true,"UnusedAccountValidityDays":5,"InviteMessageTemplate":{"EmailMessage":"{username} {####}","EmailSubject":"Welcome"}}`,
-	"Schema":                      `[{"Name":"team","AttributeDataType":"String","Mutable":true,"StringAttributeConstraints":{"MinLength":"2","MaxLength":"9"}},{"Name":"email","AttributeDataType":"String","Required":true,"Mutable":true}]`,
-	"UserPoolAddOns":              `{"AdvancedSecurityMode":"AUDIT"}`,
-	"DcrConfiguration":            `{"EnableStatus":"Disabled","OpenDcrEnabled":true,"AllowedScopes":["openid"]}`,
+	"AdminCreateUserConfig":       `{"AllowAdminCreateUserOnly":true,"UnusedAccountValidityDays":5,"InviteMessageTemplate":{"SMSMessage":"{username} {####}","EmailMessage":"{username} {####}","EmailSubject":"Welcome"}}`,
+	"Schema":                      `[{"Name":"team","AttributeDataType":"String","DeveloperOnlyAttribute":false,"Required":false,"Mutable":true,"StringAttributeConstraints":{"MinLength":"2","MaxLength":"9"}},{"Name":"age","AttributeDataType":"Number","Mutable":true,"NumberAttributeConstraints":{"MinValue":"1","MaxValue":"99"}},{"Name":"email","AttributeDataType":"String","Required":true,"Mutable":true}]`,
+	"UserPoolAddOns":              `{"AdvancedSecurityMode":"AUDIT","AdvancedSecurityAdditionalFlows":{"CustomAuthMode":"AUDIT"}}`,
+	"DcrConfiguration":            `{"EnableStatus":"Disabled","OpenDcrEnabled":true,"AuthenticatedGrantTypes":["code","client_credentials"],"OpenDcrGrantTypes":["code"],"AllowedScopes":["openid"]}`,
 	"UsernameConfiguration":       `{"CaseSensitive":false}`,
 	"AccountRecoverySetting":      `{"RecoveryMechanisms":[{"Priority":1,"Name":"verified_phone_number"},{"Priority":2,"Name":"verified_email"}]}`,
 	"UserPoolTier":                `"PLUS"`,
-	"KeyConfiguration":            `{"KeyType":"AWS_OWNED_KEY"}`,
+	"KeyConfiguration":            `{"KeyType":"CUSTOMER_MANAGED_KEY","KmsKeyArn":"arn:aws:kms:eu-west-1:123456789012:key/a"}`,
 	"IssuerConfiguration":         `{"Type":"ORIGINAL"}`,
 	"AcrConfiguration":            `{"Level1":{"AcrValue":"low"},"Level2":{"AcrValue":"higher"},"Level3":{"AcrValue":"high"},"Level4":{"AcrValue":"highest"}}`,
 }
@@ -59,7 +59,7 @@ var clientMembers = map[string]string{
 	"AllowedOAuthFlows":                        `["code"]`,
 	"AllowedOAuthScopes":                       `["openid","email"]`,
 	"AllowedOAuthFlowsUserPoolClient":          `true`,
-	"AnalyticsConfiguration":                   `{"ApplicationArn":"arn:aws:mobiletargeting:eu-west-1:123456789012:apps/a","UserDataShared":true}`,
+	"AnalyticsConfiguration":                   `{"ApplicationArn":"arn:aws:mobiletargeting:eu-west-1:123456789012:apps/a","RoleArn":"arn:aws:iam::123456789012:role/r","ExternalId":"e","UserDataShared":true}`,
 	"PreventUserExistenceErrors":               `"ENABLED"`,
 	"EnableTokenRevocation":                    `false`,
 	"EnablePropagateAdditionalUserContextData": `true`,
@@ -126,6 +126,7 @@ func TestAPI_EverySettingIsGivenBack(t *testing.T) {
 	}
 	pool, _ := made.json["UserPool"].(map[string]any)
 	id, _ := pool["Id"].(string)
+	tried := make(coverage)
 	compare := func(what, shape string, sent map[string]string, got map[string]any) {
 		t.Helper()
 		for _, name := range model.Members(shape) {
@@ -136,6 +137,7 @@ func TestAPI_EverySettingIsGivenBack(t *testing.T) {
 				}
 				continue
 			}
+			tried.mark(memberShape(shape, name), shape+"."+name, parsed(t, value))
 			if name == "PoolName" {
 				name = "Name"
 			}
@@ -161,7 +163,8 @@ func TestAPI_EverySettingIsGivenBack(t *testing.T) {
 		name, _ := attribute["Name"].(string)
 		schema[name] = a
 	}
-	if len(list) != 21 || !has(schema["custom:team"], parsed(t, `{"AttributeDataType":"String","Mutable":true,"Required":false,"DeveloperOnlyAttribute":false,"StringAttributeConstraints":{"MinLength":"2","MaxLength":"9"}}`)) ||
+	if !has(schema["custom:age"], parsed(t, `{"AttributeDataType":"Number","NumberAttributeConstraints":{"MinValue":"1","MaxValue":"99"}}`)) ||
+		len(list) != 22 || !has(schema["custom:team"], parsed(t, `{"AttributeDataType":"String","Mutable":true,"Required":false,"DeveloperOnlyAttribute":false,"StringAttributeConstraints":{"MinLength":"2","MaxLength":"9"}}`)) ||
 		!has(schema["email"], parsed(t, `{"Required":true}`)) || !has(schema["phone_number"], parsed(t, `{"Required":false}`)) {
 		t.Errorf("schema = %v", list)
 	}
@@ -173,7 +176,7 @@ func TestAPI_EverySettingIsGivenBack(t *testing.T) {
 	}
 	after := described()
 	if !has(after, parsed(t, `{"SmsAuthenticationMessage":"Other {####}","DeletionProtection":"INACTIVE","AdminCreateUserConfig":{"AllowAdminCreateUserOnly":false},"AliasAttributes":["preferred_username","email"],"UsernameConfiguration":{"CaseSensitive":false},"UserPoolTags":{"team":"blue"},"UserPoolTier":"PLUS","MfaConfiguration":"OPTIONAL"}`)) ||
-		after["AutoVerifiedAttributes"] != nil || after["DeviceConfiguration"] != nil || after["EmailVerificationMessage"] != nil || len(after["SchemaAttributes"].([]any)) != 21 {
+		after["AutoVerifiedAttributes"] != nil || after["DeviceConfiguration"] != nil || after["EmailVerificationMessage"] != nil || len(after["SchemaAttributes"].([]any)) != 22 {
 		t.Errorf("after an update: %v", after)
 	}
 	update := maps.Clone(poolMembers)
@@ -224,6 +227,13 @@ func TestAPI_EverySettingIsGivenBack(t *testing.T) {
 		t.Fatalf("UpdateUserPoolClient: %s", a.body)
 	}
 	compare("UpdateUserPoolClient", "UpdateUserPoolClientRequest", members, describedClient())
+	for _, shape := range []string{"CreateUserPoolRequest", "UpdateUserPoolRequest", "CreateUserPoolClientRequest", "UpdateUserPoolClientRequest"} {
+		tried.complete(t, shape, shape, map[string]string{
+			"UserPoolId": elsewhere["UserPoolId"], "ClientId": elsewhere["ClientId"], "UsernameAttributes": elsewhere["UsernameAttributes"],
+			"GenerateSecret": elsewhere["GenerateSecret"], "ClientSecret": elsewhere["ClientSecret"], "PublishSecretsInAWSSecretsManager": elsewhere["PublishSecretsInAWSSecretsManager"],
+			"AnalyticsConfiguration.ApplicationId": "excludes ApplicationArn: TestAPI_ReadBack",
+		})
+	}
 }
 
 // TestAPI_PoolWithoutSettings: what AWS has where nothing was given, and nothing else.
