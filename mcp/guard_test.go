@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -496,6 +497,48 @@ func TestS620_StreamsEndWithTheToken(t *testing.T) {
 		}
 	case <-time.After(time.Minute):
 		t.Fatal("it goes on without a token")
+	}
+}
+
+// TestStreamsEndWithTheSession: a token that is refused from some time on has its stream end,
+// also if nobody tells of it.
+func TestStreamsEndWithTheSession(t *testing.T) {
+	var over atomic.Bool
+	s := newSite(t, func(c *mcp.Config, _ *codegrant.Config) {
+		c.Issued = func(context.Context, string) (*codegrant.Identity, error) {
+			if over.Load() {
+				return nil, fmt.Errorf("%w: the session is over", codegrant.ErrInvalid)
+			}
+			return nil, nil // the pool knows it
+		}
+	})
+	r, err := http.NewRequestWithContext(t.Context(), "GET", s.url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+s.token(nil))
+	stream, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Body.Close()
+	hello := make([]byte, len(": hello\n\n"))
+	if _, err := io.ReadFull(stream.Body, hello); err != nil || stream.StatusCode != 200 {
+		t.Fatalf("%d %q, %v", stream.StatusCode, hello, err)
+	}
+	over.Store(true)
+	done := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(io.Discard, stream.Body)
+		done <- err
+	}()
+	select {
+	case <-done:
+	case <-time.After(30 * time.Second):
+		t.Fatal("the stream goes on after the session")
+	}
+	if r, _ := s.ask("GET", s.url, s.token(nil), ""); r.StatusCode != 401 {
+		t.Errorf("a new one: %d", r.StatusCode)
 	}
 }
 
