@@ -8,7 +8,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -122,6 +124,72 @@ func TestAPI_CustomChallenges(t *testing.T) {
 	if got := c.ask("AdminGetUser", `{`+pool+`,"Username":"grace"}`); got["UserStatus"] != "CONFIRMED" {
 		t.Errorf("user = %v", got)
 	}
+}
+
+// TestAPI_CustomChallengesAfterThePassword: functions are told of SRP_A, and decide whether the
+// password is asked for.
+func TestAPI_CustomChallengesAfterThePassword(t *testing.T) {
+	c := newContract(t)
+	pool := c.made("")
+	app := c.app(pool, `,"ExplicitAuthFlows":["ALLOW_CUSTOM_AUTH","ALLOW_USER_SRP_AUTH"]`)
+	c.ask("AdminCreateUser", `{`+pool+`,`+erin+`}`)
+	c.ask("AdminSetUserPassword", `{`+pool+`,"Username":"erin","Password":"Passw0rd!","Permanent":true}`)
+	id := strings.Trim(strings.TrimPrefix(pool, `"UserPoolId":`), `"`)
+	var told []string // what functions were told of, each time
+	first := map[string]any{"challengeName": "PASSWORD_VERIFIER", "issueTokens": false, "failAuthentication": false}
+	c.ok(c.pool.SetTrigger(id, "DefineAuthChallenge", localpool.Trigger{Func: func(_ context.Context, event map[string]any) error {
+		request, _ := event["request"].(map[string]any)
+		response, _ := event["response"].(map[string]any)
+		rounds, _ := request["session"].([]any)
+		names := make([]string, 0, len(rounds))
+		for _, one := range rounds {
+			r, _ := one.(map[string]any)
+			names = append(names, fmt.Sprint(r["challengeName"], r["challengeResult"]))
+		}
+		told = append(told, strings.Join(names, " "))
+		maps.Copy(response, first)
+		if len(rounds) == 2 {
+			maps.Copy(response, map[string]any{"challengeName": "CUSTOM_CHALLENGE"})
+		}
+		return nil
+	}}))
+	c.ok(c.pool.SetTrigger(id, "CreateAuthChallenge", localpool.Trigger{Func: func(_ context.Context, event map[string]any) error {
+		response, _ := event["response"].(map[string]any)
+		response["publicChallengeParameters"], response["privateChallengeParameters"] = map[string]any{"question": "2+2"}, map[string]any{"answer": "4"}
+		return nil
+	}}))
+	begun := 0
+	c.ok(c.pool.SetTrigger(id, "PreAuthentication", localpool.Trigger{Func: func(context.Context, map[string]any) error {
+		begun++
+		return nil
+	}}))
+	s := newSRPClient(t)
+	begin := `{` + app + `,"AuthFlow":"CUSTOM_AUTH","AuthParameters":{"USERNAME":"erin","CHALLENGE_NAME":"SRP_A","SRP_A":"` + s.public.Text(16) + `"}}`
+	asked := c.ask("InitiateAuth", begin)
+	if asked["ChallengeName"] != "PASSWORD_VERIFIER" || !slices.Equal(told, []string{"SRP_Atrue"}) || begun != 1 {
+		t.Fatalf("asked = %v, told %q, begun %d times", asked, told, begun)
+	}
+	parameters := make(map[string]string)
+	given, _ := asked["ChallengeParameters"].(map[string]any)
+	for name, value := range given {
+		parameters[name] = text(value)
+	}
+	var answer []string
+	for name, value := range s.answer(t, id, "Passw0rd!", parameters, time.Now()) {
+		answer = append(answer, fmt.Sprintf("%q:%q", name, value))
+	}
+	next := c.call("RespondToAuthChallenge", `{`+app+`,"ChallengeName":"PASSWORD_VERIFIER","ChallengeResponses":{`+strings.Join(answer, ",")+`}}`)
+	if next.json["ChallengeName"] != "CUSTOM_CHALLENGE" || !slices.Equal(told, []string{"SRP_Atrue", "SRP_Atrue PASSWORD_VERIFIERtrue"}) {
+		t.Errorf("after the password: %s, told %q", next.body, told)
+	}
+	first["failAuthentication"] = true
+	c.no("InitiateAuth", begin, "NotAuthorizedException", "")
+	first["failAuthentication"], first["challengeName"] = false, "CUSTOM_CHALLENGE"
+	if asked := c.ask("InitiateAuth", begin); asked["ChallengeName"] != "CUSTOM_CHALLENGE" {
+		t.Errorf("functions that ask themselves: %v", asked)
+	}
+	first["challengeName"] = "OTHER"
+	c.no("InitiateAuth", begin, "InvalidLambdaResponseException", "")
 }
 
 // TestAPI_Devices: a device that is remembered stands in for a second factor.

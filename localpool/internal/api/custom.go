@@ -38,20 +38,54 @@ func (a *API) byCustom(ctx context.Context, c state.Client, p, sent map[string]s
 		return nil, err
 	}
 	if p["CHALLENGE_NAME"] == "SRP_A" && p["SRP_A"] != "" {
-		return a.srp(ctx, c, p, sent, progress{})
+		return a.customSRP(ctx, c, u, p, sent)
 	}
 	// What functions ask is not among the methods that tokens name.
 	// (Unconfirmed: "`acr` and `amr` of a custom challenge".)
 	return a.custom(ctx, c, u, nil, sent, state.Showed())
 }
 
+// customSRP begins with the password, if the functions want to see it: they are told of SRP_A
+// as of a challenge that was answered.
+func (a *API) customSRP(ctx context.Context, c state.Client, u state.User, p, sent map[string]string) (any, error) {
+	public, err := parseA(p["SRP_A"])
+	if err != nil {
+		return nil, err
+	}
+	about := triggers.About{PoolID: c.PoolID, ClientID: c.ID, User: u, Metadata: sent}
+	next, err := a.triggers.DefineChallenge(ctx, about, srpRounds(false))
+	switch {
+	case err != nil:
+		return nil, err
+	case next.Fail || next.Tokens || next.Challenge != passwordVerifier:
+		return a.decided(ctx, c, about, next, srpRounds(false), state.Showed())
+	}
+	return a.exchange(c, p, public, &customRound{username: p["USERNAME"]}, progress{})
+}
+
+// srpRounds are those of a sign-in that begins with the password.
+func srpRounds(proved bool) []triggers.Round {
+	rounds := []triggers.Round{{Name: "SRP_A", Result: true}}
+	if proved {
+		rounds = append(rounds, triggers.Round{Name: passwordVerifier, Result: true})
+	}
+	return rounds
+}
+
 // custom asks the functions what comes next: tokens, a refusal, or a challenge of theirs.
 func (a *API) custom(ctx context.Context, c state.Client, u state.User, session []triggers.Round, metadata map[string]string, shown state.Shown) (any, error) {
 	about := triggers.About{PoolID: c.PoolID, ClientID: c.ID, User: u, Metadata: metadata}
 	next, err := a.triggers.DefineChallenge(ctx, about, session)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
+	}
+	return a.decided(ctx, c, about, next, session, shown)
+}
+
+// decided does what the functions have decided.
+func (a *API) decided(ctx context.Context, c state.Client, about triggers.About, next triggers.Next, session []triggers.Round, shown state.Shown) (any, error) {
+	u, metadata := about.User, about.Metadata
+	switch {
 	case next.Fail:
 		return nil, unauthorized("Incorrect username or password.")
 	case next.Tokens && u.Sub() == "":
@@ -99,12 +133,4 @@ func (a *API) answerCustom(ctx context.Context, c state.Client, taken challenge,
 	}
 	rounds := append(append([]triggers.Round(nil), taken.custom.before...), triggers.Round{Name: customChallenge, Result: right, Metadata: taken.custom.metadata})
 	return a.custom(ctx, c, u, rounds, metadata, taken.shown)
-}
-
-// customOf marks a custom sign-in that begins with the password.
-func customOf(p map[string]string) *customRound {
-	if p["CHALLENGE_NAME"] != "SRP_A" {
-		return nil
-	}
-	return &customRound{username: p["USERNAME"]}
 }

@@ -147,6 +147,11 @@ func (a *API) srp(ctx context.Context, c state.Client, p, sent map[string]string
 	if err := a.triggers.Begin(ctx, c, p["USERNAME"], triggers.Sent{Validation: sent}); err != nil {
 		return nil, err
 	}
+	return a.exchange(c, p, public, nil, at)
+}
+
+// exchange begins one. custom is of a sign-in that functions decide about.
+func (a *API) exchange(c state.Client, p map[string]string, public *big.Int, custom *customRound, at progress) (any, error) {
 	begin, err := a.state.SRP(c.PoolID, p["USERNAME"])
 	if err != nil {
 		return nil, err
@@ -156,7 +161,7 @@ func (a *API) srp(ctx context.Context, c state.Client, p, sent map[string]string
 		return nil, err
 	}
 	// Here the block stands in the session's place, and clients take it for base64.
-	x.block = a.sessions.start(challenge{name: passwordVerifier, clientID: c.ID, poolID: c.PoolID, srp: x, device: p["DEVICE_KEY"], custom: customOf(p), progress: at}, a.state.Now(), srpLifetime)
+	x.block = a.sessions.start(challenge{name: passwordVerifier, clientID: c.ID, poolID: c.PoolID, srp: x, device: p["DEVICE_KEY"], custom: custom, progress: at}, a.state.Now(), srpLifetime)
 	return authAnswer{ChallengeName: passwordVerifier, ChallengeParameters: map[string]string{
 		"SALT": x.Salt.Text(16), "SRP_B": x.b.Text(16), "SECRET_BLOCK": x.block, "USERNAME": x.UserID, "USER_ID_FOR_SRP": x.UserID,
 	}}, nil
@@ -194,8 +199,7 @@ func (a *API) verifyPassword(ctx context.Context, c state.Client, p, metadata ma
 		if u.Status != state.Confirmed {
 			return a.proceed(ctx, c, u, triggers.Authentication, metadata, "", so)
 		}
-		rounds := []triggers.Round{{Name: "SRP_A", Result: true}, {Name: passwordVerifier, Result: true}}
-		return a.custom(ctx, c, u, rounds, metadata, so.shown)
+		return a.custom(ctx, c, u, srpRounds(true), metadata, so.shown)
 	}
 	return a.proceed(ctx, c, u, triggers.Authentication, metadata, device, so)
 }
