@@ -56,6 +56,26 @@ func TestAPI_ListOfPoolsHasReplicas(t *testing.T) {
 	}
 }
 
+// TestAPI_CheapestPlan: what a Lite pool does not have cannot be turned on in it.
+func TestAPI_CheapestPlan(t *testing.T) {
+	c := newContract(t)
+	for _, row := range []struct{ operation, members, text string }{
+		{"CreateUserPoolDomain", `"Domain":"%s","ManagedLoginVersion":2`, "Managed login"},
+		{"SetUserPoolMfaConfig", `"MfaConfiguration":"OPTIONAL","EmailMfaConfiguration":{"Message":"Code {####}","Subject":"Code"}`, "Email MFA"},
+		{"SetUserPoolMfaConfig", `"MfaConfiguration":"OFF","WebAuthnConfiguration":{"RelyingPartyId":"example.com"}`, "Passkey sign-in"},
+	} {
+		lite, other := c.made(`,"UserPoolTier":"LITE"`), c.made("")
+		c.no(row.operation, `{`+lite+`,`+strings.ReplaceAll(row.members, "%s", "lite")+`}`, "FeatureUnavailableInTierException", row.text+" is not available in the LITE pricing tier configured.")
+		c.ask(row.operation, `{`+other+`,`+strings.ReplaceAll(row.members, "%s", "other")+`}`)
+	}
+	lite := c.made(`,"UserPoolTier":"LITE"`)
+	c.ask("CreateUserPoolDomain", `{`+lite+`,"Domain":"classic"}`)
+	if got := c.ask("DescribeUserPoolDomain", `{"Domain":"classic"}`); !has(got, parsed(t, `{"DomainDescription":{"ManagedLoginVersion":1}}`)) {
+		t.Errorf("domain = %v", got)
+	}
+	c.no("UpdateUserPoolDomain", `{`+lite+`,"Domain":"classic","ManagedLoginVersion":2}`, "FeatureUnavailableInTierException", "Managed login")
+}
+
 // TestAPI_ImportTurnsOnCodesBySMS for whom the file says so, and that needs a phone number.
 func TestAPI_ImportTurnsOnCodesBySMS(t *testing.T) {
 	c := newContract(t)

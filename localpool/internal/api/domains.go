@@ -38,10 +38,25 @@ func (a *API) createUserPoolDomain(in *createUserPoolDomain, kept state.Settings
 			return nil, invalid("Domain cannot contain reserved word: %s", word)
 		}
 	}
+	if err := a.checkLogin(in); err != nil {
+		return nil, err
+	}
 	if err := a.state.SetDomain(in.UserPoolId, in.Domain, custom); err != nil {
 		return nil, err
 	}
 	return a.setDomain(in, kept, custom)
+}
+
+// managedLogin is the version of the pages that the cheapest plan does not have.
+const managedLogin = 2
+
+// checkLogin refuses managed login in the cheapest plan.
+func (a *API) checkLogin(in *createUserPoolDomain) error {
+	p, err := a.state.Describe(in.UserPoolId)
+	if err != nil || in.ManagedLoginVersion == nil || *in.ManagedLoginVersion != managedLogin {
+		return err
+	}
+	return inPlan(p, "Managed login")
 }
 
 const (
@@ -51,8 +66,16 @@ const (
 
 // setDomain keeps what was said of a domain, and answers with it.
 func (a *API) setDomain(in *createUserPoolDomain, kept state.Settings, custom bool) (any, error) {
+	p, err := a.state.Describe(in.UserPoolId)
+	if err != nil {
+		return nil, err
+	}
+	version := managedLogin
+	if inPlan(p, "") != nil {
+		version = 1
+	}
 	doc, err := a.state.SetDocument(in.UserPoolId, domains, in.Domain, func(before state.Document, _ bool, _ map[string]state.Document) (state.Settings, error) {
-		after := state.Settings{"ManagedLoginVersion": mustRaw(2)}
+		after := state.Settings{"ManagedLoginVersion": mustRaw(version)}
 		maps.Copy(after, before.Members)
 		for _, name := range []string{"CustomDomainConfig", "ManagedLoginVersion", "Routing"} {
 			if kept[name] != nil {
@@ -78,6 +101,9 @@ func (a *API) updateUserPoolDomain(in *createUserPoolDomain, kept state.Settings
 	}
 	if in.CustomDomainConfig != nil && !custom {
 		return nil, invalid("Invalid domain: %s", in.Domain)
+	}
+	if err := a.checkLogin(in); err != nil {
+		return nil, err
 	}
 	return a.setDomain(in, kept, custom)
 }

@@ -225,6 +225,11 @@ func (a *API) setUserPoolMfaConfig(in *setUserPoolMfaConfig, kept state.Settings
 	if err != nil {
 		return nil, err
 	}
+	for feature, on := range map[string]bool{"Email MFA": in.EmailMfaConfiguration != nil, "Passkey sign-in": in.WebAuthnConfiguration != nil} {
+		if err := inPlan(p, feature); on && err != nil {
+			return nil, err
+		}
+	}
 	if in.MfaConfiguration == "" {
 		kept["MfaConfiguration"] = mustRaw(state.MFAOff)
 	}

@@ -201,6 +201,15 @@ func tier(s state.Settings, p state.Pool) error {
 		Message: "The following features need to be disabled for the " + r.UserPoolTier + " pricing tier configured: " + strings.Join(on, ", ")}
 }
 
+// inPlan refuses to turn on what the cheapest plan does not have.
+// (Unconfirmed: "the text of `FeatureUnavailableInTierException` for what is turned on in a Lite pool".)
+func inPlan(p state.Pool, feature string) error {
+	if p.Rules().UserPoolTier != "LITE" {
+		return nil
+	}
+	return &state.Error{Type: "FeatureUnavailableInTierException", Message: feature + " is not available in the LITE pricing tier configured."}
+}
+
 // beside are the features that are on in what a pool has beside its settings, and that the
 // cheapest plan does not have.
 func beside(p state.Pool) (on []string) {
