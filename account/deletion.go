@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 
 	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/internal/pages"
@@ -12,10 +13,42 @@ import (
 )
 
 func (p *Pages) showDeletion(v *visit, why string) {
-	p.show(v, deleteAccount, why, pages.Section{Message: v.say(deletionMeans), Forms: []pages.Form{{
+	s := pages.Section{Message: v.say(deletionMeans), Forms: []pages.Form{{
 		URL: p.home + "/delete", Text: v.say(deleteAccount),
 		Inputs: []pages.Input{{Name: "sure", Type: "checkbox", Value: "yes", Label: v.say(deletionIsMine), Needed: true}},
-	}}})
+	}}}
+	others, err := p.others(v)
+	if err != nil {
+		p.away(v, err)
+		return
+	}
+	if len(others) > 0 {
+		s.Message = v.say(othersKeepIt)
+	}
+	for _, u := range others {
+		s.Items = append(s.Items, v.identity(u))
+	}
+	p.show(v, deleteAccount, why, s)
+}
+
+// others are the identities that the person can sign in with beside the one of the session.
+// To delete that one deletes none of them.
+func (p *Pages) others(v *visit) ([]replica.User, error) {
+	lister, ok := p.Replica.(replica.IdentityLister)
+	if !ok {
+		return nil, nil // a person is an identity
+	}
+	here, err := p.Replica.UserBySubject(v.r.Context(), v.id.Issuer, v.id.Subject)
+	if errors.Is(err, replica.ErrNotFound) {
+		return nil, nil
+	}
+	var all []replica.User
+	if err == nil {
+		all, err = lister.Identities(v.r.Context(), here.Person())
+	}
+	return slices.DeleteFunc(all, func(u replica.User) bool {
+		return u.ID == here.ID || !u.Enabled || !u.Deleted.IsZero() || u.Issuer == p.Auth.OldIssuer()
+	}), err
 }
 
 // deleteAccount has the pool delete the person, and ends what they have here.

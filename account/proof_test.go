@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/codegrant/codegrant"
 	"github.com/codegrant/codegrant/account"
+	"github.com/codegrant/codegrant/codegranttest"
 	"github.com/codegrant/codegrant/cupboard"
 	"github.com/codegrant/codegrant/localpool"
 	"github.com/codegrant/codegrant/replica"
@@ -189,5 +191,39 @@ func TestS676_AProofAloneChangesNobody(t *testing.T) {
 	}
 	if status, id, _ := w.user(b); status != 200 || id != mine.ID {
 		t.Errorf("%d, row %d", status, id)
+	}
+}
+
+// TestS719_WhatKeepsTheAccount: who deletes their account reads which of their identities
+// keep it.
+func TestS719_WhatKeepsTheAccount(t *testing.T) {
+	w := onSQLite(t, nil)
+	w.row(w.signIn(bob))
+	googles := w.row(w.signInByGoogle("g-17", "old@gmail.example"))
+	b := w.signIn(alice)
+	mine := w.row(b)
+	w.says(w.at(b, "/delete"), 200, "Your account is deleted at once")
+	page := w.prove(b, w.begin(b), bob)
+	w.says(w.choose(b, page, "confirm", nil), 200, "It is linked.")
+	off := false
+	if _, err := w.users.Merge(t.Context(), googles.ID, mine.ID, "an operator"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.users.Apply(t.Context(), replica.Snapshot{Issuer: googles.Issuer, Subject: googles.Subject, Enabled: &off, At: w.ahead.now().Add(time.Second)}); err != nil {
+		t.Fatal(err)
+	}
+	page = w.at(b, "/delete")
+	w.says(page, 200, "These other ways to sign in keep this account")
+	w.says(page, 200, bob)
+	if strings.Contains(page.Body, "old@gmail.example") {
+		t.Errorf("a disabled one keeps it: %s", plain(page.Body))
+	}
+	i := slices.IndexFunc(page.Forms, func(f codegranttest.Form) bool { return f.Action.Path == "/auth/account/delete" })
+	form := page.Forms[i]
+	w.says(b.Submit(page, form, nil), 422, bob)
+	w.says(b.Submit(page, form, map[string]string{"sure": "yes"}), 200, "Your account is deleted")
+	w.ahead.advance(3 * time.Second)
+	if _, id, _ := w.user(w.signIn(bob)); id != mine.ID {
+		t.Errorf("row %d, want %d", id, mine.ID)
 	}
 }

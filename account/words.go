@@ -116,6 +116,7 @@ const (
 	showSessions   text = "Show your sessions"
 	deleteAccount  text = "Delete your account"
 	deletionMeans  text = "Your account is deleted at once from the sign-in service and from every app that uses it. Nobody can restore it."
+	othersKeepIt   text = "The way to sign in that you use now is deleted at once from the sign-in service and from every app that uses it. Nobody can restore it. These other ways to sign in keep this account, and what belongs to it. To delete them, too, sign in with each of them:"
 	deletionIsMine text = "I know that this cannot be undone."
 	isDeleted      text = "Your account is deleted"
 	isSignedOut    text = "You are signed out everywhere."
