@@ -267,3 +267,30 @@ func TestSecrets_TheOlderGoes(t *testing.T) {
 		t.Errorf("the older one is kept, or the newer one is not: %s", c.managed(arn, "AWSPREVIOUS"))
 	}
 }
+
+// TestS768_NobodyElseChangesManagedSecrets: what is current in Secrets Manager works after a
+// rotation, because the API changes no secret that is there.
+func TestS768_NobodyElseChangesManagedSecrets(t *testing.T) {
+	c := newContract(t)
+	made := c.ask("CreateUserPoolClient", `{"UserPoolId":"`+shop+`","ClientName":"kept","GenerateSecret":true,"PublishSecretsInAWSSecretsManager":true}`)
+	arn, id := text(inner(made, "UserPoolClient", "ClientSecretArn")), text(inner(made, "UserPoolClient", "ClientId"))
+	client := `{"UserPoolId":"` + shop + `","ClientId":"` + id + `"`
+	all, _ := c.ask("ListUserPoolClientSecrets", client+`}`)["ClientSecrets"].([]any)
+	if len(all) != 2 {
+		t.Fatalf("the client has %v", all)
+	}
+	for _, one := range all {
+		c.no("DeleteUserPoolClientSecret", client+`,"ClientSecretId":"`+text(one.(map[string]any)["ClientSecretId"])+`"}`, "InvalidParameterException", "Secrets Manager")
+	}
+	c.no("AddUserPoolClientSecret", client+`}`, "InvalidParameterException", "Secrets Manager")
+	current := c.managed(arn, "AWSCURRENT")
+	_, err := c.secretsManager().RotateSecret(t.Context(), &secretsmanager.RotateSecretInput{SecretId: &arn})
+	c.ok(err)
+	if previous := c.managed(arn, "AWSPREVIOUS"); previous != current || !c.accepts(id, current) {
+		t.Errorf("what was current is the one of before: %v, and works: %v", previous == current, c.accepts(id, current))
+	}
+	// Once Secrets Manager has it no more, people rotate by hand.
+	c.ask("UpdateUserPoolClient", client+`,"PublishSecretsInAWSSecretsManager":false}`)
+	list := c.ask("ListUserPoolClientSecrets", client+`}`)["ClientSecrets"].([]any)
+	c.ask("DeleteUserPoolClientSecret", client+`,"ClientSecretId":"`+text(list[1].(map[string]any)["ClientSecretId"])+`"}`)
+}

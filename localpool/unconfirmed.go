@@ -31,5 +31,6 @@ var unconfirmed = []struct{ where, here string }{
 	{"an identity that was linked by another attribute than the subject", "found by the mapped attribute or by the claim of that name; from the first sign-in on, known by its subject alone"},
 	{"a user of the pool after `AdminDisableProviderForUser`", "has no password and no tokens; an administrator or a reset sets a new one"},
 	{"`AdminGetDevice` and `AdminListDevices` of an unknown user", "`ResourceNotFoundException`: the model has no `UserNotFoundException` for them"},
+	{"a change by hand of secrets in Secrets Manager", "`AddUserPoolClientSecret` and `DeleteUserPoolClientSecret` answer `InvalidParameterException`; `ListUserPoolClientSecrets` has both secrets"},
 	{"where the file of an import job is put", "at `PreSignedUrl`, which is in the local pool and not in an S3 bucket, with PUT; the pool checks no header"},
 }

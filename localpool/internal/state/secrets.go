@@ -50,6 +50,10 @@ func (c Client) secrets(pool time.Time) []ClientSecret {
 	return list
 }
 
+// errManaged refuses a change by hand of what Secrets Manager replaces: its current secret
+// would not be the latest of the client. (Unconfirmed: "a change by hand of secrets in Secrets Manager".)
+var errManaged = refuse(InvalidParameter, "The secrets of this user pool client are in AWS Secrets Manager, which replaces them.")
+
 // AddSecret gives a client another secret; an empty one is made up.
 func (s *State) AddSecret(poolID, clientID, value string) (ClientSecret, error) {
 	s.mu.Lock()
@@ -59,6 +63,8 @@ func (s *State) AddSecret(poolID, clientID, value string) (ClientSecret, error) 
 		return ClientSecret{}, err
 	}
 	switch {
+	case c.SecretARN != "":
+		return ClientSecret{}, errManaged
 	case len(c.Secrets) == 0:
 		return ClientSecret{}, refuse(InvalidParameter, "The user pool client does not have a client secret.")
 	case len(c.Secrets) >= maxClientSecrets:
@@ -105,6 +111,8 @@ func (s *State) DeleteSecret(poolID, clientID, secretID string) error {
 	}
 	i := slices.IndexFunc(c.secrets(p.Created), func(secret ClientSecret) bool { return secret.ID == secretID })
 	switch {
+	case c.SecretARN != "":
+		return errManaged
 	case i < 0:
 		return refuse(ResourceNotFound, "The client secret does not exist.")
 	case len(c.Secrets) == 1:

@@ -29,7 +29,7 @@ func TestProviderWithoutSecret(t *testing.T) {
 		}
 	}
 	apply := []string{"apply", "--pool-id", "local_Empty1", "--endpoint", url, "--file", file, "--yes"}
-	if out, status := sayPool(t, apply...); status != 1 || !strings.Contains(out, `where "" is none`) {
+	if out, status := sayPool(t, apply...); status != 1 || !strings.Contains(out, `"" if it has no secret`) {
 		t.Errorf("nobody says so: status %d\n%s", status, out)
 	}
 	if out, status := sayPool(t, append(apply, "--secrets", secrets)...); status != 0 {

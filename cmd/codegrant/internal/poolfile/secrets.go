@@ -67,7 +67,7 @@ func secretsFor(path string, have, want *File) (found providerSecrets, missing [
 		case value != "":
 			found[name] = value
 		case mayLackSecret(want.Providers[name]):
-			missing = append(missing, missingSecret{name, "set " + variable + `, or add it to the file of --secrets, where "" is none`})
+			missing = append(missing, missingSecret{name, "set " + variable + `, or add it to the file of --secrets ("" if it has no secret)`})
 		default:
 			missing = append(missing, missingSecret{name, "set " + variable + ", or add it to the file of --secrets"})
 		}
