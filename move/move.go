@@ -75,8 +75,7 @@ type Config struct {
 	// limit but those of the quotas.
 	Rate float64
 
-	// Paused is asked when the new pool refuses a change because it takes none at this time.
-	// While it reports that the pool is being recovered, the change waits. Defaults to none:
+	// Paused is asked when the new pool refuses a change. While it reports that the pool is being recovered, the change waits. Defaults to none:
 	// the change fails.
 	Paused func(context.Context) bool
 
@@ -113,7 +112,11 @@ func New(config Config) (*Move, error) {
 
 // call waits for its turn and makes a call.
 func call[In, Out any](ctx context.Context, m *Move, what string, f func(context.Context, *In, ...func(*cip.Options)) (*Out, error), in *In) (*Out, error) {
-	out, err := untilTaken(ctx, m.Paused, func() (*Out, error) {
+	paused := m.Paused
+	if !changes(in) {
+		paused = nil
+	}
+	out, err := untilTaken(ctx, paused, func() (*Out, error) {
 		if err := m.pace.wait(ctx, in); err != nil {
 			return nil, err
 		}

@@ -7,15 +7,30 @@ import (
 	"testing/synctest"
 	"time"
 
+	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+
 	"github.com/codegrant/codegrant/directory"
 	"github.com/codegrant/codegrant/directory/recovery"
+	"github.com/codegrant/codegrant/internal/refused"
 )
+
+// otherWords is a pool that says in another way that it takes no changes.
+type otherWords struct{ WriteAPI }
+
+func (o otherWords) AdminCreateUser(ctx context.Context, in *cip.AdminCreateUserInput, options ...func(*cip.Options)) (*cip.AdminCreateUserOutput, error) {
+	out, err := o.WriteAPI.AdminCreateUser(ctx, in, options...)
+	if refused.Code(err) == "OperationNotEnabledException" {
+		return nil, &types.NotAuthorizedException{}
+	}
+	return out, err
+}
 
 // TestS802_ADrainWaitsForARecovery: while the new pool counts what its recovery would change,
 // it refuses changes. They wait, however long that takes, and are made then. Where no
 // recovery is the reason, nothing waits.
 func TestS802_ADrainWaitsForARecovery(t *testing.T) {
-	for name, known := range map[string]bool{"known": true, "unknown": false} {
+	for name, known := range map[string]bool{"known": true, "another error": true, "unknown": false} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const people = 40
@@ -32,7 +47,11 @@ func TestS802_ADrainWaitsForARecovery(t *testing.T) {
 				}
 				began := time.Now()
 				var asked atomic.Int64
-				m := w.move(t, w.Client, func(c *Config) {
+				var api WriteAPI = w.Client
+				if name == "another error" {
+					api = otherWords{w.Client}
+				}
+				m := w.move(t, api, func(c *Config) {
 					c.Old, c.Share = w.Client, 1e6
 					c.Paused = func(ctx context.Context) bool {
 						asked.Add(1)

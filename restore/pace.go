@@ -40,12 +40,6 @@ const (
 	mostPause  = time.Minute
 )
 
-// notEnabled reports whether the pool says that it takes no such call. It says so of a Region
-// and of a setting, too: alone it is not a proof of a recovery.
-func notEnabled(err error) bool {
-	return refused.Code(err) == "OperationNotEnabledException"
-}
-
 // tries is how often a call that was one too many is made. Others may use up the quotas.
 const tries = 30
 
@@ -56,7 +50,7 @@ func call[In, Out any](ctx context.Context, p *paced, category string, f func(co
 			return nil, err
 		}
 		out, err := f(ctx, in)
-		if notEnabled(err) && p.stopped != nil && p.stopped(ctx) {
+		if category != "UserRead" && refused.ByRecovery(err) && p.stopped != nil && p.stopped(ctx) {
 			n = 0 // it was not one too many
 			select {
 			case <-ctx.Done():

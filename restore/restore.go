@@ -72,8 +72,8 @@ type Config struct {
 	User  int64  // one person alone, by their row; 0: everybody
 	Group string // those alone who were members of it; empty: everybody
 
-	// Paused is asked when the pool refuses a change because it takes none at this time. While
-	// it reports true, as during a recovery of the pool, the change waits and is made again.
+	// Paused is asked when the pool refuses a change. While it reports true, as during a
+	// recovery of the pool, the change waits and is made again.
 	// Defaults to never.
 	Paused func(context.Context) bool
 

@@ -17,3 +17,11 @@ func Taken(err error) bool {
 	code := Code(err)
 	return code == "UsernameExistsException" || code == "AliasExistsException"
 }
+
+// ByRecovery reports whether a change may be refused because the pool is being recovered.
+// Cognito does not say which error that is: it is any but those that name another reason.
+// Whoever asks whether there is a recovery knows more.
+func ByRecovery(err error) bool {
+	code := Code(err)
+	return code != "" && code != "TooManyRequestsException" && !Taken(err)
+}

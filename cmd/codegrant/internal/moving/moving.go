@@ -108,13 +108,17 @@ func (b between) open(ctx context.Context, out *terminal.Streams) (*move.Move, e
 		return nil, err
 	}
 	return move.New(move.Config{
-		Paused: func(ctx context.Context) bool {
-			latest, err := own.Latest(ctx)
-			return err == nil && (latest.Running() || latest.Status == directory.RecoveryAborted)
-		},
-		Old: r.old, New: r.now, Tickets: r.pool.Moved.Tickets, OldClientID: r.pool.Moved.ClientID, NewClientIDs: []string{r.pool.Config.Pool.ClientID},
+		Paused: func(ctx context.Context) bool { return paused(ctx, own) },
+		Old:    r.old, New: r.now, Tickets: r.pool.Moved.Tickets, OldClientID: r.pool.Moved.ClientID, NewClientIDs: []string{r.pool.Config.Pool.ClientID},
 		Share: b.Share, Rate: b.Rate, Logger: r.log,
 	})
+}
+
+// paused reports whether a recovery that was started has the pool refuse changes. One that
+// only counts is in no listing.
+func paused(ctx context.Context, own *recovery.Client) bool {
+	latest, err := own.Latest(ctx)
+	return err == nil && (latest.Running() || latest.Status == directory.RecoveryAborted)
 }
 
 func client(ctx context.Context, profile, region, instead string, log *slog.Logger) (*cip.Client, error) {
