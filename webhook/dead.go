@@ -49,6 +49,16 @@ func (q *Queue) Dead(ctx context.Context, query DeadQuery) ([]Delivery, error) {
 	return all, nil
 }
 
+// CountDead counts messages that were given up, however many a page of them has.
+func (q *Queue) CountDead(ctx context.Context, query DeadQuery) (n int64, err error) {
+	condition, args := query.where()
+	err = q.db.QueryRowContext(ctx, q.sql("SELECT COUNT(*) FROM codegrant_webhooks d"+condition), args...).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("count webhooks that were given up: %w", err)
+	}
+	return n, nil
+}
+
 // Resend queues messages again that were given up, with as many tries as new ones, and
 // returns how many. They arrive after newer messages about the same person that were sent
 // meanwhile.

@@ -15,6 +15,7 @@ import (
 // take back: each prints what it would do until it is given --yes.
 var asks = []string{
 	"users merge", "users unlink", "users erase", "users relink", "orgs delete", "restore", "migrate", "move groups", "move remind", "move drain", "pool apply",
+	"webhooks discard",
 }
 
 // goesOn are all others, with the reason why they do not ask.
@@ -27,7 +28,7 @@ var goesOn = map[string]string{
 	"sync":        "removes no more people than --max-share allows, and keeps their rows",
 	"orgs create": "adds", "orgs rename": "can be taken back", "orgs add": "can be taken back", "orgs expel": "can be taken back", "orgs invite": "adds", "orgs revoke": "they can be invited again",
 	"sessions end": "people sign in again", "grants end": "people consent again", "upstream-tokens end": "people consent again",
-	"webhooks resend": "sends what was to be sent", "webhooks discard": "names the messages, or says --all",
+	"webhooks resend": "sends what was to be sent",
 }
 
 // TestS806_EveryDestructiveCommandAsks: a command that cannot be taken back does nothing

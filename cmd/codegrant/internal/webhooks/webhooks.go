@@ -160,7 +160,7 @@ func (list) Help() string {
   codegrant webhooks list
   codegrant webhooks resend 17 18           sends two of them again
   codegrant webhooks resend --endpoint crm  sends all of one endpoint again
-  codegrant webhooks discard --all`
+  codegrant webhooks discard --all          says how many would be removed; --yes does it`
 }
 
 // dead is a message that was given up, as programs get it.
@@ -313,9 +313,25 @@ func (c resend) Run(ctx context.Context, out *terminal.Streams) error {
 	})
 }
 
-type discard struct{ which }
+type discard struct {
+	which
+	Yes bool `env:"-" help:"Remove them. Without it, the command prints how many it would remove."`
+}
+
+// Help is shown by codegrant webhooks discard --help.
+func (discard) Help() string {
+	return `You cannot undo it.
+
+Examples:
+  codegrant webhooks discard --endpoint crm
+  codegrant webhooks discard --endpoint crm --yes
+  codegrant webhooks discard 17 18 --yes`
+}
 
 func (c discard) Run(ctx context.Context, out *terminal.Streams) error {
+	if !c.Yes {
+		return c.run(ctx, out, "nothing is done yet; with --yes, this would discard", func(q *webhook.Queue, query webhook.DeadQuery) (int64, error) { return q.CountDead(ctx, query) })
+	}
 	return c.run(ctx, out, "discarded", func(q *webhook.Queue, query webhook.DeadQuery) (int64, error) { return q.Discard(ctx, query) })
 }
 

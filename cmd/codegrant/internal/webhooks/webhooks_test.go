@@ -109,7 +109,13 @@ func TestWebhooks(t *testing.T) {
 			t.Errorf("%s of an endpoint that does not exist: %d %s%s", command, exit, out, err)
 		}
 	}
-	if out, _, exit := say(t, "discard", "--all", "--config", config); exit != 0 || !strings.Contains(out, "discarded 1 message") {
+	for _, whom := range [][]string{{"--all"}, {"--endpoint", "crm"}, {fmt.Sprint(listed.GivenUp[0].ID)}} {
+		out, _, exit := say(t, append([]string{"discard", "--config", config}, whom...)...)
+		if left, _, _ := say(t, "list", "--config", config); exit != 0 || !strings.Contains(out, "--yes") || !strings.Contains(out, "1 message") || !strings.Contains(left, "410 Gone") {
+			t.Errorf("discard %v without --yes: %d %s%s", whom, exit, out, left)
+		}
+	}
+	if out, _, exit := say(t, "discard", "--all", "--yes", "--config", config); exit != 0 || !strings.Contains(out, "discarded 1 message") {
 		t.Errorf("discard: %d %s", exit, out)
 	}
 	if out, _, exit := say(t, "list", "--config", config); exit != 0 || !strings.Contains(out, "no message waits") {
