@@ -47,7 +47,7 @@ func (c rehearse) Run(ctx context.Context, out *terminal.Streams) (err error) {
 	moved := r.pool.Moved
 	say := func(format string, args ...any) { fmt.Fprintf(out.Stderr, format+"\n", args...) }
 	masks := rehearsal.NewMasks([]byte(moved.Tickets.Issue("codegrant move rehearse")))
-	file, err := rehearsal.OpenFile(c.File, moved.ID, masks)
+	file, err := rehearsal.OpenFile(c.File, moved.ID, masks, c.FromReplica)
 	if err != nil {
 		return err
 	}

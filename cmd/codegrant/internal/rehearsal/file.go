@@ -3,6 +3,7 @@ package rehearsal
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,7 +18,8 @@ import (
 type head struct {
 	Version int    `json:"version"`
 	Old     string `json:"old"`
-	Key     string `json:"key"` // stands for the key of the stand-ins
+	Key     string `json:"key"`               // stands for the key of the stand-ins
+	Replica bool   `json:"replica,omitempty"` // the people are read from a replica
 }
 
 type end struct {
@@ -35,10 +37,16 @@ type File struct {
 
 var errOtherFile = errors.New("it is not a file of people of this move, or another key made it: name another file, or delete it")
 
+var (
+	errOtherSource = errors.New("its people are read from another source, the pool or the replica: name another file, or delete it")
+	errInUse       = errors.New("another process reads people into it: wait for it, or name another file")
+)
+
 const maxLine = 1 << 20
 
-// OpenFile opens a file of shapes of the people of a pool, or makes one.
-func OpenFile(path, old string, masks Masks) (_ *File, err error) {
+// OpenFile opens a file of shapes of the people of a pool, or makes one, for this process
+// alone. They are read from the pool, or from a replica of it.
+func OpenFile(path, old string, masks Masks, replica bool) (_ *File, err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // #nosec G304 -- an operator names it
 	if err != nil {
 		return nil, err
@@ -49,12 +57,21 @@ func OpenFile(path, old string, masks Masks) (_ *File, err error) {
 			err = fmt.Errorf("%s: %w", path, err)
 		}
 	}()
+	if err := lock(f); err != nil {
+		return nil, err
+	}
 	file := &File{f: f, known: make(map[string]struct{})}
-	want := head{1, old, masks.Who("")}
+	want := head{1, old, masks.Who(""), replica}
 	whole, err := file.lines(func(i int, line []byte) error {
 		if i == 0 {
 			var have head
-			if json.Unmarshal(line, &have) != nil || have != want {
+			err := json.Unmarshal(line, &have)
+			if other := have; err == nil && other.Replica != replica {
+				if other.Replica = replica; other == want {
+					return errOtherSource
+				}
+			}
+			if err != nil || have != want {
 				return errOtherFile
 			}
 			return nil
@@ -73,6 +90,9 @@ func OpenFile(path, old string, masks Masks) (_ *File, err error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || whole == 0 && info.Size() > 0 {
+		return nil, cmp.Or(err, errOtherFile)
 	}
 	// A line that was cut off is written again.
 	if err := f.Truncate(whole); err != nil {

@@ -112,7 +112,7 @@ func (r *real) reader() Reader { return Reader{API: r, Pool: oldID, Masks: masks
 
 func opened(t *testing.T, path string) *File {
 	t.Helper()
-	f, err := OpenFile(path, oldID, masks)
+	f, err := OpenFile(path, oldID, masks, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -325,11 +325,11 @@ func TestS794_ResumedReading(t *testing.T) {
 	}
 	// A file of another move, or of anything else, is left as it is.
 	path := filepath.Join(t.TempDir(), "other")
-	for _, text := range []string{"{}\n", "a text\n", `{"version":1,"old":"local_Other","key":"k"}` + "\n"} {
+	for _, text := range []string{"a key without a line's end", `{"accounts":["precious"]}`, "{}\n", "a text\n", `{"version":1,"old":"local_Other","key":"k"}` + "\n"} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := OpenFile(path, oldID, masks); !errors.Is(err, errOtherFile) {
+		if _, err := OpenFile(path, oldID, masks, false); !errors.Is(err, errOtherFile) {
 			t.Errorf("%q: %v", text, err)
 		}
 		if left, err := os.ReadFile(path); err != nil || string(left) != text {

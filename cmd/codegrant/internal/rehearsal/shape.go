@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -94,18 +95,46 @@ func (m Masks) text(name, value string) string {
 	random := letters.EncodeToString(m.sum(name, value))
 	var out strings.Builder
 	for i, r := range []rune(value) {
-		switch utf8.RuneLen(r) {
-		case 2:
-			out.WriteRune('é')
-		case 3:
-			out.WriteRune('あ')
-		case 4:
-			out.WriteRune('😀')
-		default:
+		if r < utf8.RuneSelf {
 			out.WriteByte(random[i%len(random)])
+		} else {
+			out.WriteRune(another(r, int(random[i%len(random)])))
 		}
 	}
 	return out.String()
+}
+
+// another is a letter of the same script and of as many bytes, and never the same one.
+func another(r rune, chance int) rune {
+	size := utf8.RuneLen(r)
+	var some []rune
+	for _, script := range unicode.Scripts {
+		if !unicode.Is(script, r) {
+			continue
+		}
+		take := func(from, to, stride rune) {
+			for c := from; c <= to && len(some) < 16; c += stride {
+				if c != r && utf8.RuneLen(c) == size && unicode.IsLetter(c) {
+					some = append(some, c)
+				}
+			}
+		}
+		for _, x := range script.R16 {
+			take(rune(x.Lo), rune(x.Hi), rune(x.Stride))
+		}
+		for _, x := range script.R32 {
+			take(rune(x.Lo), rune(x.Hi), rune(x.Stride)) // #nosec G115 -- a rune
+		}
+	}
+	if len(some) > 0 {
+		return some[chance%len(some)]
+	}
+	for _, c := range []rune("éèあい😀😁") { // of no script
+		if c != r && utf8.RuneLen(c) == size {
+			return c
+		}
+	}
+	return '?'
 }
 
 // kept are attributes that say nothing of who somebody is, and whose values matter.
@@ -115,7 +144,8 @@ var kept = []string{"email_verified", "phone_number_verified"}
 func (m Masks) attribute(name, kind, value string) string {
 	switch {
 	case slices.Contains(kept, name) || kind == string(types.AttributeDataTypeBoolean):
-		return strings.ToLower(value)
+		is, err := strconv.ParseBool(strings.ToLower(value))
+		return strconv.FormatBool(err == nil && is)
 	case name == "email":
 		return m.email(value)
 	case name == "phone_number":
