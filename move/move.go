@@ -381,6 +381,14 @@ func (m *Move) make(ctx context.Context, pool *newPool, p person) error {
 	if status != types.UserStatusTypeForceChangePassword {
 		return nil // they have come by themselves
 	}
+	// Once more: another drain may have ended them, and they may have chosen a password.
+	now, err := call(ctx, m, "look at a user", m.New.AdminGetUser, &cip.AdminGetUserInput{UserPoolId: &m.Tickets.new, Username: &username})
+	if err != nil {
+		return err
+	}
+	if now.UserStatus != status {
+		return nil
+	}
 	if !p.reachable() {
 		m.Logger.LogAttrs(ctx, slog.LevelWarn, "they cannot reset their password: nothing of theirs is verified", slog.String("sub", p.sub))
 	}

@@ -128,3 +128,46 @@ func TestS775_ManyGroups(t *testing.T) {
 		t.Errorf("%d groups", len(groups))
 	}
 }
+
+// held lets somebody act before a ticket is completed.
+type held struct {
+	WriteAPI
+	before func()
+}
+
+func (h *held) AdminUpdateUserAttributes(ctx context.Context, in *cip.AdminUpdateUserAttributesInput, o ...func(*cip.Options)) (*cip.AdminUpdateUserAttributesOutput, error) {
+	if f := h.before; f != nil {
+		h.before = nil
+		f()
+	}
+	return h.WriteAPI.AdminUpdateUserAttributes(ctx, in, o...)
+}
+
+// TestS778_TwoDrains: whom one drain has made, and who has chosen a password since, keeps it
+// when the other one goes on.
+func TestS778_TwoDrains(t *testing.T) {
+	w := newWorld(t, nil)
+	if _, err := w.move(t, w.Client).Groups(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	pool := &newPool{attributes: []string{"email", "email_verified", "name", Attribute}}
+	alice, _, _ := w.find(t, oldPool, "alice")
+	h := &held{WriteAPI: w.Client, before: func() {
+		if err := w.move(t, w.Client).make(t.Context(), pool, alice); err != nil { // the other drain
+			t.Error(err)
+		}
+		if _, err := w.ForgotPassword(t.Context(), &cip.ForgotPasswordInput{ClientId: aws.String("web"), Username: aws.String("alice")}); err != nil {
+			t.Error(err)
+		}
+		code, _ := w.pools.LastCode("alice@example.com")
+		if _, err := w.ConfirmForgotPassword(t.Context(), &cip.ConfirmForgotPasswordInput{ClientId: aws.String("web"), Username: aws.String("alice"), ConfirmationCode: &code, Password: aws.String("Chosen0ne!")}); err != nil {
+			t.Error(err)
+		}
+	}}
+	if err := w.move(t, h).make(t.Context(), pool, alice); err != nil {
+		t.Error(err)
+	}
+	if _, err := w.signIn(t, "alice", "Chosen0ne!"); err != nil {
+		t.Errorf("the password that she has chosen: %v", err)
+	}
+}

@@ -108,5 +108,5 @@ func (p *pace) seconds(calls map[category]int) (longest float64) {
 
 // drainCalls are those that make somebody who has not come, without their groups.
 func drainCalls(people int) map[category]int {
-	return map[category]int{userRead: people, userCreation: people, userResourceRead: people, userUpdate: people, userRecovery: people}
+	return map[category]int{userRead: 2 * people, userCreation: people, userResourceRead: people, userUpdate: people, userRecovery: people}
 }
