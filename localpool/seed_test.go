@@ -33,6 +33,12 @@ func TestDocumentedSeeds(t *testing.T) {
 			t.Error(err)
 			continue
 		}
+		pool, err := localpool.New(localpool.Config{Seed: seed, BaseURL: "http://127.0.0.1:9229", Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		_ = pool.Close()
 		if p := seed.Pools[0]; p.Triggers.PreSignUp == "" || len(seed.Functions) == 0 || len(seed.Events) == 0 || seed.Events[0].Secret == "" {
 			t.Errorf("seed = %+v", seed)
 		}
