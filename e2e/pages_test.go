@@ -123,6 +123,24 @@ pools:
 	b.Open(server.URL + "/idp?" + q.Encode())
 	b.See("Sign in with Staff")
 	fits(t, b, "the page in place of a SAML provider")
+
+	// The pool's own pages, whose tables scroll by keyboard.
+	poolCall(t, server.URL, "ForgotPassword", `{"ClientId":"app","Username":"carol"}`)
+	for _, page := range []struct {
+		path   string
+		tables bool
+	}{{"/", true}, {"/codes", true}, {"/setup", false}} {
+		b.Open(server.URL + page.path)
+		fits(t, b, page.path)
+		reached := !page.tables
+		for i := 0; i < 100 && !reached; i++ {
+			b.Press("\t")
+			reached = b.Eval("String(document.activeElement.classList.contains('scroll'))") == "true"
+		}
+		if !reached {
+			t.Errorf("%s: the keyboard does not reach a table", page.path)
+		}
+	}
 }
 
 func poolCall(t *testing.T, base, operation, body string) {
