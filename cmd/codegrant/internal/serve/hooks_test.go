@@ -264,10 +264,10 @@ func TestS786_OneIdPerEvent(t *testing.T) {
 			t.Errorf("%q twice", other)
 		}
 	}
-	for _, each := range [][]string{{"signed out everywhere", "sub", "a"}, {"sign-in refused", "session", "s"}} {
-		first, second := id(each[0], each[1:]...), id(each[0], each[1:]...)
+	for what, attr := range map[string]string{"signed out everywhere": "sub", "sign-in refused": "session"} {
+		first, second := id(what, attr, "a"), id(what, attr, "a")
 		if first == second {
-			t.Errorf("two events %q have one id", each[0])
+			t.Errorf("two events %q have one id", what)
 		}
 	}
 }
