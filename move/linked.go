@@ -2,29 +2,19 @@ package move
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+
+	accounts "github.com/codegrant/codegrant/internal/linked"
 )
 
-// account is one at an identity provider, as the attribute identities has it.
-type account struct {
-	ProviderName string `json:"providerName"`
-	UserID       string `json:"userId"`
-}
-
-func accountsOf(p person) (all []account) {
-	if err := json.Unmarshal([]byte(p.attributes["identities"]), &all); err != nil {
-		return nil // none, or nothing that a pool writes
-	}
-	return all
+func accountsOf(p person) []accounts.Account {
+	return accounts.Accounts(p.attributes[accounts.Attribute])
 }
 
 // linked are the providers at which somebody who has an account of the pool's own has
@@ -41,13 +31,11 @@ func linked(p person) (providers []string) {
 	return providers
 }
 
-type linkCall = func(context.Context, *cip.AdminLinkProviderForUserInput, ...func(*cip.Options)) (*cip.AdminLinkProviderForUserOutput, error)
-
 // link gives somebody in the new pool the accounts at Providers that they have in the old
 // one. One that is somebody's there already stays away, and the log says so: it may have
 // signed in by itself before, and then it is a user of its own. Anything else fails, such as
 // a provider that the new pool lacks: that person is not complete without the account.
-func (t *Tickets) link(ctx context.Context, call linkCall, log *slog.Logger, was person, username string) error {
+func (t *Tickets) link(ctx context.Context, call accounts.Link, log *slog.Logger, was person, username string) error {
 	if len(linked(was)) == 0 {
 		return nil
 	}
@@ -55,33 +43,15 @@ func (t *Tickets) link(ctx context.Context, call linkCall, log *slog.Logger, was
 		if !slices.Contains(t.Providers, a.ProviderName) {
 			continue
 		}
-		_, err := call(ctx, &cip.AdminLinkProviderForUserInput{
-			UserPoolId:      &t.new,
-			DestinationUser: &types.ProviderUserIdentifierType{ProviderName: aws.String("Cognito"), ProviderAttributeValue: &username},
-			SourceUser: &types.ProviderUserIdentifierType{
-				ProviderName: &a.ProviderName, ProviderAttributeName: aws.String("Cognito_Subject"), ProviderAttributeValue: &a.UserID,
-			},
-		})
+		err := accounts.To(ctx, call, t.new, username, a)
 		switch {
-		case refusedForGood(err):
+		case accounts.Refused(err):
 			log.LogAttrs(ctx, slog.LevelWarn, "an account at a provider is not linked", slog.String("sub", was.sub), slog.String("provider", a.ProviderName), slog.String("reason", kindOf(err)))
 		case err != nil:
 			return fmt.Errorf("link an account at %s: %w", a.ProviderName, err)
 		}
 	}
 	return nil
-}
-
-// refusedForGood reports whether no further try links an account: it is linked, or a user of
-// its own, or the person has as many as there can be. Only the text tells.
-func refusedForGood(err error) bool {
-	var refused *types.InvalidParameterException
-	var most *types.LimitExceededException
-	if errors.As(err, &refused) {
-		text := strings.ToLower(refused.ErrorMessage())
-		return strings.Contains(text, "already linked") || strings.Contains(text, "merging is not")
-	}
-	return errors.As(err, &most)
 }
 
 // linkLate links the accounts of people who have come without them.

@@ -14,6 +14,7 @@ import (
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 
+	accounts "github.com/codegrant/codegrant/internal/linked"
 	"github.com/codegrant/codegrant/internal/refused"
 )
 
@@ -283,7 +284,7 @@ func (m *Move) Drain(ctx context.Context, dry bool) (d Drained, err error) {
 }
 
 // paced is a call that waits for its turn.
-func (m *Move) paced(f linkCall) linkCall {
+func (m *Move) paced(f accounts.Link) accounts.Link {
 	return func(ctx context.Context, in *cip.AdminLinkProviderForUserInput, _ ...func(*cip.Options)) (*cip.AdminLinkProviderForUserOutput, error) {
 		return call(ctx, m, "link an account at a provider", f, in)
 	}

@@ -15,6 +15,7 @@ import (
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 
+	accounts "github.com/codegrant/codegrant/internal/linked"
 	"github.com/codegrant/codegrant/verify"
 )
 
@@ -144,13 +145,12 @@ func (t *Tickets) SamePerson(oldIssuer string, byUsername func(ctx context.Conte
 			if !slices.Contains(t.Providers, account.ProviderName) {
 				continue
 			}
-			// The pool names its federated people so, with the id of the account. One that
-			// does not tell capital letters from small ones writes small ones.
-			username := account.ProviderName + "_" + account.UserID
-			if !strings.EqualFold(claims.Username, username) {
+			// The pool names its federated people so, with the id of the account.
+			usernames := accounts.Account{ProviderName: account.ProviderName, UserID: account.UserID}.Usernames()
+			if !strings.EqualFold(claims.Username, usernames[0]) {
 				continue // a local user to whom the account is linked
 			}
-			for _, spelt := range []string{username, strings.ToLower(username)} {
+			for _, spelt := range usernames {
 				subject, err := byUsername(ctx, oldIssuer, spelt)
 				if err != nil || subject != "" {
 					return oldIssuer, subject, err

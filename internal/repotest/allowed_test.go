@@ -221,6 +221,7 @@ var allowed = map[string]map[string]string{
 	"move": {
 		"internal/refused":             "an address that is taken",
 		"cognito":                      "the secret of an app client",
+		"internal/linked":              "accounts at providers, and how a pool links them",
 		"verify":                       "what an ID token says of a person",
 		"github.com/aws/aws-sdk-go-v2": "the API of both pools",
 		"golang.org/x/time":            "how many calls a second",
@@ -638,11 +639,15 @@ var allowed = map[string]map[string]string{
 		"go.opentelemetry.io":    "spans, and the collector that they are sent to",
 		"google.golang.org/grpc": "where a call from Envoy says which trace it belongs to",
 	},
-	"internal/kept":       {},
-	"internal/sign":       {"session": "the keys that signing keys follow from"},
-	"internal/hop":        {},
+	"internal/kept":   {},
+	"internal/sign":   {"session": "the keys that signing keys follow from"},
+	"internal/hop":    {},
+	"internal/quotas": {},
+	"internal/linked": {
+		"internal/quotas":              "how many accounts a pool links to a user",
+		"github.com/aws/aws-sdk-go-v2": "the API by which it does",
+	},
 	"internal/refused":    {},
-	"internal/quotas":     {},
 	"internal/peopletest": {"internal/quotas": "the limits that they are made to"},
 	"internal/gatewaytest": {
 		".":             "what the gateway stands on",
