@@ -82,6 +82,7 @@ type usersMerge struct {
 	From          string `env:"-" placeholder:"WHO" help:"Person to merge into the other person: row, sub, username or e-mail address."`
 	Into          string `env:"-" placeholder:"WHO" help:"Person to keep. Applications continue to refer to this row."`
 	VerifiedEmail bool   `env:"-" help:"Instead of --from and --into: merge all people who have the same verified e-mail address, into the oldest row."`
+	AtPool        bool   `env:"-" help:"First link the account at the identity provider in the pool, which deletes its user there, with the credentials of AWS's tools."`
 	Yes           bool   `env:"-" help:"Make the change. Without it, the command prints what it would do."`
 }
 
@@ -95,19 +96,33 @@ OnChange and the outbox report the merge (merged). The sessions of --from end.
 Make sure that they are the same person: a sign-in as either gets what belongs to both.
 With --verified-email you trust each pool of the configuration to verify addresses.
 
+With --at-pool the pool knows it, too: --from is a user whom an identity provider made,
+and --into a user of the pool's own. The pool deletes the user of --from, with its sub,
+attributes and groups, which you cannot undo, and links the account to --into. Without
+--yes, the command reads the pool and prints what is lost. If it is interrupted, run it
+again. Needs cognito-idp:AdminGetUser, AdminListGroupsForUser, DescribeUserPool,
+ListIdentityProviders, ListUsers, AdminDeleteUser and AdminLinkProviderForUser.
+
 If the configuration has several pools, name people by row.
 
 Examples:
   codegrant users merge --from 17 --into 4
   codegrant users merge --from 17 --into alice@example.com --yes
+  codegrant users merge --from 17 --into 4 --at-pool
   codegrant users merge --verified-email --yes`
 }
 
-var errWhom = errors.New("name the people with --from and --into, or use --verified-email")
+var (
+	errWhom     = errors.New("name the people with --from and --into, or use --verified-email")
+	errOneByOne = errors.New("--at-pool deletes users in the pool; name the people one by one with --from and --into")
+)
 
 func (c usersMerge) Run(ctx context.Context, out *terminal.Streams) error {
 	if c.VerifiedEmail == (c.From != "" && c.Into != "") || c.VerifiedEmail && c.From+c.Into != "" {
 		return errWhom
+	}
+	if c.VerifiedEmail && c.AtPool {
+		return errOneByOne
 	}
 	l, err := openLinks(ctx, c.Inspection, out)
 	if err != nil {
@@ -125,22 +140,46 @@ func (c usersMerge) Run(ctx context.Context, out *terminal.Streams) error {
 	if err != nil {
 		return err
 	}
-	if from.Person() == into.Person() {
+	one := from.Person() == into.Person()
+	if one && !c.AtPool {
 		fmt.Fprintln(out.Stdout, "they are one person already")
 		if !c.Yes || from.LinkedTo == 0 || from.ID == into.ID {
 			return nil
 		}
 		return l.endAgain(ctx, from.Person(), into.ID)
 	}
+	var pool *mergeAtPool
+	if c.AtPool {
+		if pool, err = l.planAtPool(ctx, from, into); err != nil {
+			return err
+		}
+	}
 	if !c.Yes {
 		if err := printIdentities(out.Stdout, []replica.User{from, into}); err != nil {
 			return err
 		}
+		if pool != nil {
+			pool.print(out.Stdout)
+		}
 		fmt.Fprintf(out.Stdout, "\nwould be person %d; nothing is done yet: add --yes\n", into.Person())
 		return nil
 	}
-	if err := l.merge(ctx, from.Person(), into.Person()); err != nil {
+	if pool != nil {
+		if err := pool.run(ctx); err != nil {
+			return err
+		}
+		ctx = context.WithoutCancel(ctx) // a signal does not keep the replica from what the pool knows
+	}
+	if one {
+		err = l.signOutTold(ctx, pool.rows(), "the pool has another user for the account")
+	} else if err = l.merge(ctx, from.Person(), into.Person()); err != nil && pool != nil {
+		err = fmt.Errorf("the pool %s has linked them, and the replica has not; run the command again: %w", pool.id, err)
+	}
+	if err != nil {
 		return err
+	}
+	if pool != nil {
+		pool.heard(ctx)
 	}
 	fmt.Fprintf(out.Stdout, "person %d is person %d from now on\n", from.Person(), into.Person())
 	return nil
@@ -174,8 +213,9 @@ func (c usersMerge) mergeAll(ctx context.Context, out *terminal.Streams, l *link
 
 type usersUnlink struct {
 	parts.Inspection
-	Who string `arg:"" help:"Identity: row, sub, username or e-mail address."`
-	Yes bool   `env:"-" help:"Make the change. Without it, the command prints what it would do."`
+	Who    string `arg:"" help:"Identity: row, sub, username or e-mail address."`
+	AtPool bool   `env:"-" help:"First unlink the account at the identity provider in the pool, with the credentials of AWS's tools (cognito-idp:AdminGetUser, AdminDisableProviderForUser)."`
+	Yes    bool   `env:"-" help:"Make the change. Without it, the command prints what it would do."`
 }
 
 // Help is shown by codegrant users unlink --help.
@@ -184,9 +224,13 @@ func (usersUnlink) Help() string {
 stays where it is, unless your application moves it back when it gets the change
 (unlinked). The sessions of the identity end.
 
+With --at-pool, the pool takes the account at the identity provider from its user, too.
+The next sign-in with it makes a new user of the pool, with a new sub and no groups.
+
 Examples:
   codegrant users show alice@example.com       shows the identities
-  codegrant users unlink 17 --yes`
+  codegrant users unlink 17 --yes
+  codegrant users unlink 17 --at-pool`
 }
 
 func (c usersUnlink) Run(ctx context.Context, out *terminal.Streams) error {
@@ -199,20 +243,35 @@ func (c usersUnlink) Run(ctx context.Context, out *terminal.Streams) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case u.LinkedTo == 0:
+	if u.LinkedTo == 0 {
 		if c.Yes { // a run that was killed may have unlinked it and ended nothing
 			if err := l.signOutTold(ctx, []replica.User{u}, alone); err != nil {
 				return err
 			}
 		}
 		return fmt.Errorf("row %d is not linked to a person; codegrant users show %d lists its identities", u.ID, u.ID)
-	case !c.Yes:
+	}
+	var pool *unlinkAtPool
+	if c.AtPool {
+		if pool, err = l.planUnlinkAtPool(ctx, u); err != nil {
+			return err
+		}
+	}
+	if !c.Yes {
+		if pool != nil {
+			pool.print(out.Stdout)
+		}
 		fmt.Fprintf(out.Stdout, "row %d, %s, would no longer be person %d; nothing is done yet: add --yes\n", u.ID, terminal.Printable(u.Username), u.LinkedTo)
 		return nil
 	}
 	if err := l.signOutBefore(ctx, []replica.User{u}); err != nil {
 		return err
+	}
+	if pool != nil {
+		if err := pool.run(ctx); err != nil {
+			return err
+		}
+		ctx = context.WithoutCancel(ctx) // a signal does not keep the replica from what the pool knows
 	}
 	change, err := l.Users.Unlink(ctx, u.ID)
 	if err != nil {

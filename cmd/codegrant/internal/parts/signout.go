@@ -52,7 +52,7 @@ func PoolClient(ctx context.Context, issuer, region string, log *slog.Logger) (*
 	return cognitoidentityprovider.NewFromConfig(settings, func(o *cognitoidentityprovider.Options) { o.BaseEndpoint = Endpoint(instead) }), id, nil
 }
 
-var errNoCredentials = errors.New("there are no AWS credentials; set AWS_PROFILE, or run it where a role allows cognito-idp:AdminUserGlobalSignOut")
+var errNoCredentials = errors.New("there are no AWS credentials; set AWS_PROFILE, or run it where a role allows it")
 
 // DeleteAtPool deletes a user of a pool, by AdminDeleteUser, if the username is still that of
 // the person. One who is not there is deleted already.
