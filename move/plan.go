@@ -54,7 +54,7 @@ func (m *Move) Plan(ctx context.Context) (p Plan, err error) {
 		return p, err
 	}
 	if len(p.Groups.Created)+len(p.Groups.There)+len(p.Groups.Differ) > manyGroups {
-		p.note(fmt.Sprintf("the old pool has more than %d groups: whoever is in more than that has to sign in several times until they are in all of them", manyGroups),
+		p.note(fmt.Sprintf("the old pool has more than %d groups: a person who is in more than that has to sign in several times before they are in all of them", manyGroups),
 			"create these people before: codegrant move drain")
 	}
 	if len(p.Groups.Created) > 0 {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 )
 
@@ -38,7 +39,9 @@ func TestRefused(t *testing.T) {
 		{nil, false},
 		{errors.New("away"), false},
 		{&types.TooManyRequestsException{}, false},
-		{fmt.Errorf("link: %w", &types.InvalidParameterException{}), true},
+		{&types.InvalidParameterException{Message: aws.String("No such identity provider.")}, false},
+		{fmt.Errorf("link: %w", &types.InvalidParameterException{Message: aws.String("Merging is not currently supported, provide a SourceUser that has not been signed up in order to link")}), true},
+		{&types.InvalidParameterException{Message: aws.String("SourceUser is already linked to DestinationUser")}, true},
 		{&types.LimitExceededException{}, true},
 	} {
 		if got := Refused(tt.err); got != tt.want {
