@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/codegrant/codegrant/internal/fault"
+	"github.com/codegrant/codegrant/internal/people"
 	"github.com/codegrant/codegrant/session"
 )
 
@@ -57,10 +58,12 @@ func TestS587_WhichOneGivesWay(t *testing.T) {
 					rows.rows = append(rows.rows, session.Record{ID: row[:1], Created: time.Unix(0, 0).Add(after)})
 				}
 				s := &Sessions{
-					keeper: rows, limit: Limit{Max: tt.max, Refuse: refuse}, notes: newNotes(Notes{}, slog.New(slog.DiscardHandler)),
+					keeper: rows, people: &people.People{}, limit: Limit{Max: tt.max, Refuse: refuse}, notes: newNotes(Notes{}, slog.New(slog.DiscardHandler)),
 					clock: func() time.Time { return time.Unix(10, 0) }, log: slog.New(slog.DiscardHandler),
 				}
-				err := s.within(t.Context(), &Held{Key: Key(tt.made)})
+				held := &Held{Key: Key(tt.made)}
+				held.Subject = "alice"
+				err := s.within(t.Context(), held)
 				got, want := strings.Join(rows.ended, " "), tt.end
 				if refuse {
 					want = tt.refuse
