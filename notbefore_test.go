@@ -114,7 +114,7 @@ func TestS580_AnotherProcessRefuses(t *testing.T) {
 	eventually(t, func() bool {
 		return get(t, http.DefaultClient, a.url+"/x", "Authorization", "Bearer "+token).StatusCode == 401
 	})
-	const said = "refused by this process alone"
+	const said = "only this process refuses tokens"
 	if strings.Contains(log.String(), said) {
 		t.Error("the log says that marks are not shared")
 	}

@@ -141,7 +141,7 @@ func TestS314_S086_RevocationsOutliveTheProcess(t *testing.T) {
 func TestS314_WithoutKeysNothingIsKept(t *testing.T) {
 	shelf := &watchedCupboard{Memory: cupboard.NewMemory(nil)}
 	a := newApp(t, func(c *codegrant.Config) { c.Cupboard, c.Keys = shelf, nil })
-	if !strings.Contains(a.log.String(), "are not kept") {
+	if !strings.Contains(a.log.String(), "are forgotten when this process stops") {
 		t.Error("the log does not say so at the start")
 	}
 	browser := codegranttest.NewBrowser(t)

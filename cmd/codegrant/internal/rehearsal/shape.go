@@ -129,7 +129,7 @@ func another(r rune, chance int) rune {
 	if len(some) > 0 {
 		return some[chance%len(some)]
 	}
-	for _, c := range []rune("éèあい😀😁") { // of no script
+	for _, c := range "éèあい😀😁" { // of no script
 		if c != r && utf8.RuneLen(c) == size {
 			return c
 		}
