@@ -329,7 +329,7 @@ func (m *mergeAtPool) run(ctx context.Context) error {
 // link links an account. Another run may have done it at the same time.
 func (m *mergeAtPool) link(ctx context.Context, a accountToLink) error {
 	err := linked.To(ctx, m.client.AdminLinkProviderForUser, m.id, m.into.name, a.Account)
-	if !linked.Refused(err) {
+	if invalid := new(types.InvalidParameterException); !linked.Refused(err) && !errors.As(err, &invalid) {
 		return err
 	}
 	if now, again := m.user(ctx, m.into.User); again == nil && slices.Contains(now.accounts(), a.Account) {
