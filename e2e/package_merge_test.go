@@ -14,8 +14,8 @@ import (
 // sign in with, Go says one account; the package looks at no link, and with the class of
 // examples/django it lets nobody in as somebody else.
 func mergedPeople(t *testing.T, p *packaged, users *sqlreplica.Store) {
-	p.pool.AddUser("ivan", "ivan@example.com", "readers")
-	p.pool.AddUser("ivan.work", "ivan@work.example.com", "writers")
+	p.pool.AddUser("nadia", "nadia@example.com", "readers")
+	p.pool.AddUser("nadia.work", "nadia@work.example.com", "writers")
 	type answer struct {
 		ID     int64    `json:"id"`
 		Groups []string `json:"groups"`
@@ -42,7 +42,7 @@ func mergedPeople(t *testing.T, p *packaged, users *sqlreplica.Store) {
 			t.Errorf("%s, %s says %d, %+v; want account %d in %q", what, base, status, who, id, groups)
 		}
 	}
-	home, work := signedIn("ivan@example.com"), signedIn("ivan@work.example.com")
+	home, work := signedIn("nadia@example.com"), signedIn("nadia@work.example.com")
 	_, person := ask(home, goURL)
 	_, identity := ask(work, goURL)
 	if person.ID == 0 || identity.ID == 0 || person.ID == identity.ID {
@@ -55,8 +55,8 @@ func mergedPeople(t *testing.T, p *packaged, users *sqlreplica.Store) {
 		t.Fatal(err)
 	}
 	within(t, "Go says who the person is", func() bool { _, who := ask(work, goURL); return who.ID == person.ID })
-	is("signed in with their own account", signedIn("ivan@example.com"), goURL, person.ID, "readers")
-	work = signedIn("ivan@work.example.com")
+	is("signed in with their own account", signedIn("nadia@example.com"), goURL, person.ID, "readers")
+	work = signedIn("nadia@work.example.com")
 	is("signed in with the other account", work, goURL, person.ID, "writers")
 	is("with their own account", home, djangoURL, person.ID, "readers")
 	is("the package looks at neither link nor is_active", work, djangoURL, identity.ID, "writers")
@@ -74,10 +74,10 @@ func mergedPeople(t *testing.T, p *packaged, users *sqlreplica.Store) {
 		defer p.mu.Unlock()
 		p.hosts[djangoHost] = before
 	}()
-	p.exec(`DELETE FROM auth_user_groups WHERE user_id = (SELECT id FROM auth_user WHERE email = 'ivan@work.example.com')`)
+	p.exec(`DELETE FROM auth_user_groups WHERE user_id = (SELECT id FROM auth_user WHERE email = 'nadia@work.example.com')`)
 	status, body := p.me(work)
 	wants(t, status, body, 403, "turned off")
-	if groups := p.groupsOf("ivan@work.example.com"); groups != "" {
+	if groups := p.groupsOf("nadia@work.example.com"); groups != "" {
 		t.Errorf("the refused sign-in wrote the groups %q", groups)
 	}
 	is("with the class, by their own account", home, djangoURL, person.ID, "readers")
@@ -86,7 +86,7 @@ func mergedPeople(t *testing.T, p *packaged, users *sqlreplica.Store) {
 	if _, err := users.Unlink(t.Context(), identity.ID); err != nil {
 		t.Fatal(err)
 	}
-	work = signedIn("ivan@work.example.com")
+	work = signedIn("nadia@work.example.com")
 	is("unlinked", work, goURL, identity.ID, "writers")
 	is("unlinked", work, djangoURL, identity.ID, "writers")
 	is("unlinked", home, djangoURL, person.ID, "readers")
