@@ -23,8 +23,8 @@ import (
 )
 
 // A person who is signed in proves another identity of theirs: they sign in with it, and
-// their session stays as it is. Nothing is made of the other sign-in but a cookie that says
-// who it was, for this session and some minutes.
+// their session stays as it is. The other sign-in makes only a cookie, which says who it was.
+// It is for this session, and lasts ten minutes.
 
 const provenPurpose = "proven identity"
 
