@@ -50,9 +50,9 @@ var others = []string{
 func scenarios() []scenario {
 	return []scenario{
 		{"a sign-in ends at the page asked for", signIn, true, false},
-		{"the application hears who is asking, and nothing of nobody", whoIsAsking, false, false},
+		{"the application gets the identity, and empty headers if nobody is signed in", whoIsAsking, false, false},
 		{"identity headers of a client in any spelling do nothing", spellings, false, false},
-		{"nor do they as a line more, or one that is continued", lines, false, false},
+		{"repeated or folded identity headers have no effect", lines, false, false},
 		{"nor as trailers", trailers, false, false},
 		{"`Connection` takes no header away", connection, false, false},
 		{"what a client says of its address, or of another request, does nothing", claims, false, false},
