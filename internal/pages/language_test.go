@@ -229,6 +229,39 @@ func TestOthersTextsAreKnown(t *testing.T) {
 	}
 }
 
+// TestOneVoice: a language speaks to people in one form of address, in one variety, and with
+// one word for a thing, on all pages.
+func TestOneVoice(t *testing.T) {
+	for tag, other := range map[string]string{
+		"de":      `(?i)\b(du|dich|dein\w*)\b|einlog|Login`,
+		"es":      `\b(tú|tu|tus|puedes|haz)\b`,
+		"fr":      `(?i)(^|[ ’])(tu|toi|ton|tes|ta)([ .,]|$)`,
+		"it":      `(?i)\b(Lei|le viene|acceda|riprovi|contatti l|inserisca|scelga|controlli)\b|\bsu[oaei]i? account`,
+		"ja":      `ログイン|ログアウト|ブラウザ([^ー]|$)`,
+		"ko":      `귀하|고객`,
+		"nl":      `(?i)\b(je|jij|jouw)\b|inlog|ingelogd|\blog\b|klantenservice`,
+		"pt":      `palavra-passe|[Ii]nici\w+ sessão|sessão iniciada|aplicaç|utilizador|\bcontacte\b|elimin|foram guardad`,
+		"zh-Hans": `[,?]|:[^/]|帐户`,
+	} {
+		found := regexp.MustCompile(other)
+		files, _ := fs.Glob(texts, "texts/*/"+tag+".txt")
+		if len(files) < 5 {
+			t.Errorf("%s: %d files", tag, len(files))
+		}
+		for _, file := range files {
+			said, err := fs.ReadFile(texts, file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for line := range strings.Lines(string(said)) {
+				if found.MatchString(line) && !strings.Contains(line, "2006") {
+					t.Errorf("%s: %q is in another voice than the rest (%s)", file, strings.TrimSpace(line), found.FindString(line))
+				}
+			}
+		}
+	}
+}
+
 // TestMoments: points in time and spans of it are written as the language does.
 func TestMoments(t *testing.T) {
 	for tag, want := range map[string]string{"en": "Signed in on 3 February 2026, 14:05 UTC", "de": "Angemeldet am 3.2.2026, 14:05 UTC", "ja": "サインイン: 2026年2月3日 14:05 UTC"} {
