@@ -303,42 +303,98 @@ func TestAPI_ResourceServers(t *testing.T) {
 // is off, and has no such thing afterwards.
 func TestAPI_DownToLite(t *testing.T) {
 	c := newContract(t)
-	for name, row := range map[string]struct{ on, off func(pool, app string) }{
+	for name, row := range map[string]struct {
+		on, off func(pool, app string)
+		members string // that an update gives anew, or turns off
+	}{
 		"User Session Management": {
-			func(pool, _ string) {
+			on: func(pool, _ string) {
 				c.ask("SetUserPoolSessionConfiguration", `{`+pool+`,"UserSessionTracking":"ENABLED","TokenSession":{"MaxPerUser":2}}`)
 			},
-			func(pool, _ string) {
+			off: func(pool, _ string) {
 				c.ask("SetUserPoolSessionConfiguration", `{`+pool+`,"UserSessionTracking":"DISABLED","TokenSession":{"MaxPerUser":2}}`)
 			},
 		},
 		"Client ID Metadata Documents": {
-			func(pool, app string) {
+			on: func(pool, app string) {
 				c.ask("CreateCIMDPolicy", `{`+pool+`,`+app+`,"PolicyName":"p","URLPatterns":["https://app.example/*"]}`)
 			},
-			func(pool, _ string) {
+			off: func(pool, _ string) {
 				id := text(inner(c.ask("ListCIMDPolicies", `{`+pool+`}`)["CIMDPolicies"].([]any)[0].(map[string]any), "CIMDPolicyId"))
 				c.ask("DeleteCIMDPolicy", `{`+pool+`,"CIMDPolicyId":"`+id+`"}`)
 			},
 		},
 		"Choice-Based Sign-In": {
-			func(pool, app string) {
+			on: func(pool, app string) {
 				c.ask("UpdateUserPoolClient", `{`+pool+`,`+app+`,"ExplicitAuthFlows":["ALLOW_USER_AUTH"]}`)
 			},
-			func(pool, app string) { c.ask("UpdateUserPoolClient", `{`+pool+`,`+app+`}`) },
+			off: func(pool, app string) { c.ask("UpdateUserPoolClient", `{`+pool+`,`+app+`}`) },
+		},
+		"Managed Login": {
+			on: func(pool, _ string) {
+				c.ask("CreateUserPoolDomain", `{`+pool+`,"Domain":"down","ManagedLoginVersion":2}`)
+			},
+			off: func(pool, _ string) {
+				c.ask("UpdateUserPoolDomain", `{`+pool+`,"Domain":"down","ManagedLoginVersion":1}`)
+			},
+		},
+		"Email MFA": {
+			on: func(pool, _ string) {
+				c.ask("SetUserPoolMfaConfig", `{`+pool+`,"MfaConfiguration":"OPTIONAL","EmailMfaConfiguration":{"Message":"Code {####}","Subject":"Code"}}`)
+			},
+			off: func(pool, _ string) { c.ask("SetUserPoolMfaConfig", `{`+pool+`,"MfaConfiguration":"OFF"}`) },
+		},
+		"Passkeys": {
+			on: func(pool, _ string) {
+				c.ask("SetUserPoolMfaConfig", `{`+pool+`,"MfaConfiguration":"OFF","WebAuthnConfiguration":{"RelyingPartyId":"example.com"}}`)
+			},
+			off: func(pool, _ string) { c.ask("SetUserPoolMfaConfig", `{`+pool+`,"MfaConfiguration":"OFF"}`) },
+		},
+		"Password History":   {members: `,"Policies":{"PasswordPolicy":{"MinimumLength":8,"PasswordHistorySize":3}}`},
+		"Passwordless Login": {members: `,"Policies":{"SignInPolicy":{"AllowedFirstAuthFactors":["PASSWORD","EMAIL_OTP"]}}`},
+		"Dynamic Client Registration": {
+			on: func(pool, _ string) {
+				c.ask("UpdateUserPool", `{`+pool+`,"DcrConfiguration":{"EnableStatus":"Enabled","AllowedScopes":["openid"]}}`)
+			},
+			off: func(pool, _ string) {
+				c.ask("UpdateUserPool", `{`+pool+`,"DcrConfiguration":{"EnableStatus":"Disabled"}}`)
+			},
+		},
+		"Authentication Context":     {members: `,"AcrConfiguration":{"Level1":{"AcrValue":"low"}}`},
+		"Access Token Customization": {members: `,"LambdaConfig":{"PreTokenGenerationConfig":{"LambdaArn":"arn:aws:lambda:eu-west-1:123456789012:function:claims","LambdaVersion":"V2_0"}}`},
+		"Threat Protection":          {members: `,"UserPoolAddOns":{"AdvancedSecurityMode":"AUDIT"}`},
+		"Log Export": {
+			on: func(pool, _ string) {
+				c.ask("UpdateUserPool", `{`+pool+`,"UserPoolTier":"PLUS"}`)
+				c.ask("SetLogDeliveryConfiguration", `{`+pool+`,"LogConfigurations":[{"LogLevel":"INFO","EventSource":"userAuthEvents","S3Configuration":{"BucketArn":"arn:aws:s3:::bucket"}}]}`)
+			},
+			off: func(pool, _ string) { c.ask("SetLogDeliveryConfiguration", `{`+pool+`,"LogConfigurations":[]}`) },
+		},
+		"Multi-Region Replication": {
+			on: func(pool, _ string) { c.ask("CreateUserPoolReplica", `{`+pool+`,"RegionName":"us-east-1"}`) },
+			off: func(pool, _ string) {
+				c.ask("UpdateUserPoolReplica", `{`+pool+`,"RegionName":"us-east-1","Status":"INACTIVE"}`)
+				c.ask("DeleteUserPoolReplica", `{`+pool+`,"RegionName":"us-east-1"}`)
+			},
 		},
 		"Token Exchange": {
-			func(pool, app string) {
+			on: func(pool, app string) {
 				c.ask("UpdateUserPoolClient", `{`+pool+`,`+app+`,"ExplicitAuthFlows":["ALLOW_TOKEN_EXCHANGE_DELEGATION"]}`)
 			},
-			func(pool, app string) { c.ask("UpdateUserPoolClient", `{`+pool+`,`+app+`}`) },
+			off: func(pool, app string) { c.ask("UpdateUserPoolClient", `{`+pool+`,`+app+`}`) },
 		},
 	} {
-		pool := c.made("")
+		// What replicas need stays in a Lite pool, and is nothing by itself.
+		pool := c.made(`,"IssuerConfiguration":{"Type":"UPDATED"},"KeyConfiguration":{"KeyType":"CUSTOMER_MANAGED_KEY","KmsKeyArn":"arn:aws:kms:eu-west-1:123456789012:key/mrk-12345678123456781234567812345678"}`)
 		app := c.app(pool, "")
-		row.on(pool, app)
-		c.no("UpdateUserPool", `{`+pool+`,"UserPoolTier":"LITE"}`, "FeatureUnavailableInTierException", "need to be disabled for the LITE pricing tier configured: "+name)
-		row.off(pool, app)
+		if row.on != nil {
+			row.on(pool, app)
+		}
+		c.ask("UpdateUserPool", `{`+pool+row.members+`}`) // the plan that it has
+		c.no("UpdateUserPool", `{`+pool+row.members+`,"UserPoolTier":"LITE"}`, "FeatureUnavailableInTierException", "need to be disabled for the LITE pricing tier configured: "+name)
+		if row.off != nil {
+			row.off(pool, app)
+		}
 		c.ask("UpdateUserPool", `{`+pool+`,"UserPoolTier":"LITE"}`)
 		c.no("UpdateUserPoolClient", `{`+pool+`,`+app+`,"ExplicitAuthFlows":["ALLOW_TOKEN_EXCHANGE_IMPERSONATION"]}`, "FeatureUnavailableInTierException", "ALLOW_TOKEN_EXCHANGE_IMPERSONATION")
 	}

@@ -22,6 +22,7 @@ var unconfirmed = []struct{ where, here string }{
 	{"a metadata document that cannot be fetched", "the error page says why; `REFRESH` answers `InvalidParameterException`, the token endpoint `invalid_client`"},
 	{"metadata documents in discovery", "`client_id_metadata_document_supported`, if a policy has an app client"},
 	{"the text of `FeatureUnavailableInTierException` for what is turned on in a Lite pool", "`… is not available in the LITE pricing tier configured.`, for managed login, MFA by e-mail and passkeys, too"},
+	{"the names of features in the refusal of a change to Lite", "Amazon's text, and names after those of its documentation, such as `Managed Login`, `Email MFA`, `Passkeys` and `Password History`"},
 	{"the name of a passkey in `UserMFASettingList`", "`WEB_AUTHN`; nothing else depends on `WebAuthnMfaSettings`"},
 	{"errors of passkeys at a sign-in", "`NotAuthorizedException`, as for a wrong password"},
 	{"the key of a device that is forgotten, at a sign-in", "`ResourceNotFoundException`, after a correct password; with SRP the client may send the proof again without the key"},

@@ -72,17 +72,24 @@ func checkBranding(_ state.Pool, in, before state.Settings) error {
 	return nil
 }
 
+// activity is the source of logs that are of the plan with threat protection.
+const activity = "userAuthEvents"
+
+type exportedLog struct {
+	LogLevel, EventSource                                               string
+	CloudWatchLogsConfiguration, S3Configuration, FirehoseConfiguration *struct{}
+}
+
+// exported are the logs that a document has delivered. The model has checked their form.
+func exported(in state.Settings) (list []exportedLog) {
+	_ = json.Unmarshal(in["LogConfigurations"], &list)
+	return list
+}
+
 func checkLogs(p state.Pool, in, _ state.Settings) error {
-	var configurations []struct {
-		LogLevel, EventSource                                               string
-		CloudWatchLogsConfiguration, S3Configuration, FirehoseConfiguration *struct{}
-	}
-	if err := json.Unmarshal(in["LogConfigurations"], &configurations); err != nil {
-		return err
-	}
-	for _, c := range configurations {
+	for _, c := range exported(in) {
 		switch {
-		case c.EventSource == "userAuthEvents" && p.Rules().UserPoolTier != "PLUS" && p.Rules().UserPoolAddOns.AdvancedSecurityMode == "":
+		case c.EventSource == activity && p.Rules().UserPoolTier != "PLUS" && p.Rules().UserPoolAddOns.AdvancedSecurityMode == "":
 			return &state.Error{Type: "FeatureUnavailableInTierException", Message: "Log delivery of userAuthEvents is not available in the pricing tier configured."}
 		case c.EventSource == "userNotification" && c.CloudWatchLogsConfiguration == nil:
 			return invalid("userNotification logs are delivered to CloudWatch Logs only.")

@@ -153,18 +153,22 @@ func acrOf(level int) string { return "urn:cognito:loa:" + strconv.Itoa(level) }
 
 // tier refuses what the cheapest plan does not have. Its text is a live pool's, where the
 // pool goes down to it; where a feature is turned on in it, none is known.
+// (Unconfirmed: "the names of features in the refusal of a change to Lite".)
 func tier(s state.Settings, p state.Pool) error {
 	var r struct {
 		UserPoolTier string
 		Policies     struct {
-			SignInPolicy struct{ AllowedFirstAuthFactors []string }
+			SignInPolicy   struct{ AllowedFirstAuthFactors []string }
+			PasswordPolicy struct{ PasswordHistorySize int }
 		}
 		DcrConfiguration struct{ EnableStatus string }
 		AcrConfiguration map[string]any
 		UserPoolAddOns   struct{ AdvancedSecurityMode string }
 
-		IssuerConfiguration struct{ Type string }
-		LambdaConfig        state.LambdaConfig
+		EmailMfaConfiguration json.RawMessage
+		WebAuthnConfiguration json.RawMessage
+		IssuerConfiguration   struct{ Type string }
+		LambdaConfig          state.LambdaConfig
 	}
 	b, err := json.Marshal(s)
 	if err == nil {
@@ -189,6 +193,15 @@ func tier(s state.Settings, p state.Pool) error {
 		}
 		if c := r.LambdaConfig.PreTokenGenerationConfig; c != nil && c.LambdaVersion != "V1_0" {
 			on = append(on, "Access Token Customization")
+		}
+		if r.EmailMfaConfiguration != nil {
+			on = append(on, "Email MFA")
+		}
+		if r.WebAuthnConfiguration != nil {
+			on = append(on, "Passkeys")
+		}
+		if r.Policies.PasswordPolicy.PasswordHistorySize > 0 {
+			on = append(on, "Password History")
 		}
 		on = append(on, beside(p)...)
 	} else {
@@ -218,6 +231,18 @@ func beside(p state.Pool) (on []string) {
 	}
 	if len(p.Documents[metadataPolicies.kind]) > 0 {
 		on = append(on, "Client ID Metadata Documents")
+	}
+	for _, domain := range p.Documents[domains] {
+		if string(domain.Members["ManagedLoginVersion"]) == strconv.Itoa(managedLogin) {
+			on = append(on, "Managed Login")
+			break
+		}
+	}
+	if len(p.Documents[replicas.kind]) > 0 {
+		on = append(on, "Multi-Region Replication")
+	}
+	if slices.ContainsFunc(exported(p.Documents[logDeliveries.kind][allClients].Members), func(l exportedLog) bool { return l.EventSource == activity }) {
+		on = append(on, "Log Export")
 	}
 	allow := func(begins string) bool {
 		return slices.ContainsFunc(p.Clients, func(c *state.Client) bool {
