@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
-
 	"github.com/codegrant/codegrant/localpool/internal/state"
 )
 
@@ -46,7 +44,7 @@ type EventsSeed struct {
 
 func (e EventsSeed) check() error {
 	if strings.ContainsFunc(e.Secret, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return fmt.Errorf("the secret for %q has characters that no header has", e.URL)
+		return errors.New("a secret has characters that no header has")
 	}
 	return checkHookURL(e.URL)
 }
@@ -156,11 +154,11 @@ type ResourceServerSeed struct {
 
 // ParseSeed reads a seed from YAML. Texts are as the file has them, those that look
 // like numbers too. Unknown keys are errors that name the line, and all other faults are
-// reported at once.
+// reported at once. No error has a password or a secret in it.
 func ParseSeed(b []byte) (Seed, error) {
 	var seed Seed
 	if err := decodeSeed(b, &seed); err != nil {
-		return Seed{}, fmt.Errorf("parse seed: %s", yaml.FormatError(err, false, true))
+		return Seed{}, fmt.Errorf("parse seed: %w", seedFault(b, err))
 	}
 	if _, err := seed.pools(); err != nil {
 		return Seed{}, err

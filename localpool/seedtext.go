@@ -15,7 +15,13 @@ import (
 // decodeSeed reads YAML into a seed. YAML has types of its own: without quotes, 007,
 // +15550100 and 1.10 are numbers, which a decoder would write down as others. Where the
 // seed has a text, it is the text of the file.
-func decodeSeed(b []byte, seed *Seed) error {
+func decodeSeed(b []byte, seed *Seed) (err error) {
+	defer func() {
+		// The decoder is not ours, and a file that it stumbles over is a wrong file.
+		if p := recover(); p != nil {
+			err = errors.New("it cannot be read as YAML")
+		}
+	}()
 	file, err := parser.ParseBytes(b, 0)
 	if err != nil {
 		return err
@@ -154,7 +160,7 @@ func asWritten(node ast.Node) (ast.Node, error) {
 			return nil, fmt.Errorf("[%d:%d] %s stands for nothing: quote it, or leave it out", at.Position.Line, at.Position.Column, strings.TrimSpace(at.Value))
 		}
 	case *ast.TagNode:
-		return nil, fmt.Errorf("[%d:%d] the tag %s has no meaning here: quote the text", at.Position.Line, at.Position.Column, at.Value)
+		return nil, fmt.Errorf("[%d:%d] a tag has no meaning here: quote the text", at.Position.Line, at.Position.Column)
 	}
 	return node, nil
 }

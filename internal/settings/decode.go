@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -116,7 +115,7 @@ func parseYAML(text []byte) (body ast.Node, line int, err error) {
 		if e, ok := err.(yaml.Error); ok && e.GetToken() != nil {
 			line := e.GetToken().Position.Line
 			if lines := strings.Split(string(text), "\n"); line <= len(lines) && strings.Contains(lines[max(line, 1)-1], "${") {
-				return nil, line, fmt.Errorf("%s; in brackets, quote what has ${…} in it", e.GetMessage())
+				return nil, line, fmt.Errorf("%s; in brackets, quote what has ${…} in it", quoted.ReplaceAllString(e.GetMessage(), "…"))
 			}
 			return nil, line, errors.New(inWords(e.GetMessage(), string(text), line))
 		}
@@ -173,7 +172,7 @@ func (d *decoder) decode(key string, node ast.Node, into reflect.Value, depth in
 	case *ast.AnchorNode:
 		name := n.Name.GetToken().Value
 		if _, ok := d.anchors[name]; ok {
-			d.fault(key, "the anchor &%s is defined twice", label(name))
+			d.fault(key, "this anchor is defined twice")
 		}
 		d.decode(key, n.Value, into, depth+1)
 		d.anchors[name] = n.Value // not before: it cannot refer to itself
@@ -182,7 +181,7 @@ func (d *decoder) decode(key string, node ast.Node, into reflect.Value, depth in
 		name := n.Value.GetToken().Value
 		target, ok := d.anchors[name]
 		if !ok {
-			d.fault(key, "there is no anchor &%s above this line", label(name))
+			d.fault(key, "there is no such anchor above this line; quote a value that begins with *")
 			return
 		}
 		line := d.lines[key]
@@ -190,7 +189,7 @@ func (d *decoder) decode(key string, node ast.Node, into reflect.Value, depth in
 		d.lines[key] = line
 		return
 	case *ast.TagNode:
-		d.fault(key, "tags such as %q are not supported", bounded(n.GetToken().Value))
+		d.fault(key, "tags are not supported; quote a value that begins with !")
 		return
 	case *ast.NullNode:
 		// An empty list of groups must not let everybody in.
@@ -278,6 +277,10 @@ func (d *decoder) decodeStruct(key string, node ast.Node, into reflect.Value, de
 		}
 		seen[name] = at.Position.Line
 		field, ok := fieldOf(into, name)
+		if !ok && mayEndSecret(node, name, keysOf(into.Type())) {
+			d.faults = append(d.faults, Fault{d.file, at.Position.Line, key, fmt.Errorf("column %d: there is no such key; quote a value that has a comma in it", at.Position.Column)})
+			continue
+		}
 		if !ok {
 			d.faults = append(d.faults, Fault{d.file, at.Position.Line, full, unknown(name, keysOf(into.Type()))})
 			continue
@@ -436,59 +439,6 @@ func keysOf(t reflect.Type) []string {
 		keys = append(keys, t.Field(i).Tag.Get("yaml"))
 	}
 	return keys
-}
-
-// label is a key as faults show it.
-func label(name string) string {
-	if labelPattern.MatchString(name) {
-		return name
-	}
-	return strconv.Quote(bounded(name))
-}
-
-var labelPattern = regexp.MustCompile(`^[\w.-]{1,60}$`)
-
-// unknown says which key may have been meant.
-func unknown(name string, known []string) error {
-	best, distance := "", 3
-	for _, k := range known {
-		if n := edits(name, k); n < distance {
-			best, distance = k, n
-		}
-	}
-	if best != "" {
-		return fmt.Errorf("there is no such key; did you mean %s?", best)
-	}
-	if len(known) > 20 {
-		return errors.New("there is no such key")
-	}
-	known = slices.Sorted(slices.Values(known))
-	return fmt.Errorf("there is no such key; there are %s", strings.Join(known, ", "))
-}
-
-// edits counts the changes that make one word of another (Levenshtein).
-func edits(a, b string) int {
-	if len(a) > 64 {
-		return len(a)
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		previous := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			above := row[j+1]
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			row[j+1] = min(previous+cost, above+1, row[j]+1)
-			previous = above
-		}
-	}
-	return row[len(b)]
 }
 
 func join(key, name string) string {

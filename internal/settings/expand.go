@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -30,13 +31,13 @@ func expand(text string, lookup func(string) (string, bool)) (string, []error) {
 		b.WriteString(text[:start])
 		end := strings.IndexByte(text[start:], '}')
 		if end < 0 {
-			return b.String(), append(faults, fmt.Errorf("%q has no end: write ${NAME}, and $${ for a plain ${", bounded(text[start:])))
+			return b.String(), append(faults, errors.New("a ${ has no end: write ${NAME}, and $${ for a plain ${"))
 		}
 		inner := text[start+2 : start+end]
 		text = text[start+end+1:]
 		name, fallback, has := strings.Cut(inner, ":-")
 		if !variablePattern.MatchString(name) {
-			faults = append(faults, fmt.Errorf("%q is not of the form ${NAME} or ${NAME:-default}; write $${ for a plain ${", bounded("${"+inner+"}")))
+			faults = append(faults, errors.New("a ${…} is not of the form ${NAME} or ${NAME:-default}; write $${ for a plain ${"))
 			continue
 		}
 		value, set := lookup(name)

@@ -335,7 +335,7 @@ func TestParse(t *testing.T) {
 		{"brackets without end", "routes: " + strings.Repeat("[", 100_000), "nested too deeply"},
 		{"dashes without end", "routes:\n  " + strings.Repeat("- ", 100_000), "nested too deeply"},
 		{"a billion laughs", laughs(), "is too large"},
-		{"an anchor in itself", "routes: &a [*a]\n", "there is no anchor &a above this line"},
+		{"an anchor in itself", "routes: &a [*a]\n", "there is no such anchor above this line"},
 		{"brackets around a variable", "pools:\n  - {id: ${ID}}\n", "quote what has ${…}"},
 		{"an environment that adds keys", "listen: ${YAML}\nops_listen: ${YAML}\n", "pools: there is no pool"},
 	} {

@@ -10,6 +10,7 @@ var (
 	twoColons  = regexp.MustCompile(`^\s*(?:- +)*[\w.-]+:\s+[^'"\[{#]*: `)
 	keyOfLine  = regexp.MustCompile(`^(\s*(?:- +)*)("?[\w.-]+"?):(?:\s|$)`)
 	glued      = regexp.MustCompile(`^\s*(?:- +)*[\w.-]+:[^\s]`)
+	quoted     = regexp.MustCompile(`(?s)".*"`)
 	firstQuote = strings.NewReplacer("double-quoted text", "text in double quotes", "single-quoted text", "text in single quotes")
 )
 
@@ -33,6 +34,8 @@ func inWords(message, text string, at int) string {
 		return "a list in brackets has no end, or no comma between two items; it may have begun on a line above"
 	case strings.Contains(message, "must be specified") && strings.Contains(message, "}"):
 		return "a mapping in braces has no end, or no comma between two keys; it may have begun on a line above"
+	case strings.Contains(message, "invalid header option"):
+		return "after | or > the text begins on the next line; quote a value that begins with one of them"
 	case strings.Contains(message, "is a reserved character"), strings.Contains(message, "unexpected directive"):
 		return "a value cannot begin with this character; quote it"
 	case strings.Contains(message, "unexpected key name") && glued.MatchString(line):
@@ -43,7 +46,7 @@ func inWords(message, text string, at int) string {
 	if words := indents(lines, at); words != "" {
 		return words
 	}
-	return message
+	return quoted.ReplaceAllString(message, "…")
 }
 
 // level is where lines that belong together begin.

@@ -1,6 +1,7 @@
 package poolfile
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"os"
@@ -97,6 +98,9 @@ func secretFile(path string) (providerSecrets, error) {
 		name, ok := one.Key.(string)
 		if !ok {
 			return nil, fmt.Errorf("%s: write names of providers in quotes that are numbers or other values of YAML", path)
+		}
+		if one.Value == nil && bytes.ContainsAny(content, "{,") { // a comma may have cut a secret in two
+			return nil, fmt.Errorf("%s: a name has no secret: write each secret in quotes", path)
 		}
 		if found[name], ok = one.Value.(string); !ok {
 			return nil, fmt.Errorf("%s: %s: write the secret in quotes", path, name)
