@@ -238,6 +238,16 @@ type usersErasures struct {
 	Limit int `env:"-" default:"50" help:"Maximum number of receipts."`
 }
 
+// Help is shown by codegrant users erasures --help.
+func (usersErasures) Help() string {
+	return `Lists when somebody was erased, by whom, and how many rows of which kind were removed. A
+receipt does not say who was erased.
+
+Examples:
+  codegrant users erasures
+  codegrant users erasures --limit 500 --json`
+}
+
 func (c usersErasures) Run(ctx context.Context, out *terminal.Streams) error {
 	o, err := c.OpenPeople(ctx)
 	if err != nil {

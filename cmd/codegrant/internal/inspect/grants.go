@@ -18,6 +18,13 @@ type Grants struct {
 	End  grantsEnd  `cmd:"" help:"End one grant, all grants of a person, or all grants of a program."`
 }
 
+// Help is shown by codegrant grants --help.
+func (Grants) Help() string {
+	return `Examples:
+  codegrant grants --user alice@example.com
+  codegrant grants end --client https://tool.example.com/client.json`
+}
+
 type grantsList struct {
 	parts.Inspection
 	User   string `env:"-" placeholder:"WHO" help:"Only grants of this person: row, sub, username or e-mail address."`

@@ -13,6 +13,13 @@ type Groups struct {
 	List groupsList `cmd:"" default:"withargs" help:"List the groups in the replica."`
 }
 
+// Help is shown by codegrant groups --help.
+func (Groups) Help() string {
+	return `Examples:
+  codegrant groups
+  codegrant users --group admins     its members`
+}
+
 type groupsList struct {
 	parts.Inspection
 	Limit int    `env:"-" default:"100" help:"Maximum number of groups."`

@@ -18,6 +18,13 @@ type Sessions struct {
 	End  sessionsEnd  `cmd:"" help:"End one session, or all sessions of a person."`
 }
 
+// Help is shown by codegrant sessions --help.
+func (Sessions) Help() string {
+	return `Examples:
+  codegrant sessions --user alice@example.com
+  codegrant sessions end --user alice@example.com     signs alice out everywhere`
+}
+
 type sessionsList struct {
 	parts.Inspection
 	User  string `env:"-" placeholder:"WHO" help:"Only sessions of this person: row, sub, username or e-mail address."`

@@ -15,6 +15,13 @@ type UpstreamTokens struct {
 	End  tokensEnd  `cmd:"" help:"End and revoke one token, all tokens of a person, or all tokens of a service."`
 }
 
+// Help is shown by codegrant upstream-tokens --help.
+func (UpstreamTokens) Help() string {
+	return `Examples:
+  codegrant upstream-tokens --user alice@example.com
+  codegrant upstream-tokens end --service github`
+}
+
 type tokensList struct {
 	parts.Inspection
 	User    string `env:"-" placeholder:"WHO" help:"Only tokens of this person: row, sub, username or e-mail address."`

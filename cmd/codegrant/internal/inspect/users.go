@@ -23,6 +23,15 @@ type Users struct {
 	Relink     usersRelink     `cmd:"" help:"Link an account of a Django project to a person."`
 }
 
+// Help is shown by codegrant users --help.
+func (Users) Help() string {
+	return `Examples:
+  codegrant users
+  codegrant users --search ali
+  codegrant users show alice@example.com
+  codegrant users duplicates`
+}
+
 type usersList struct {
 	parts.Inspection
 	Search  string `env:"-" placeholder:"TEXT" help:"Only people whose username, e-mail address or name begins with this text."`
@@ -37,8 +46,7 @@ func (usersList) Help() string {
 	return `Examples:
   codegrant users
   codegrant users --group admins
-  codegrant users --search ali --json
-  codegrant users show alice@example.com`
+  codegrant users --search ali --json`
 }
 
 func (c usersList) Run(ctx context.Context, out *terminal.Streams) error {

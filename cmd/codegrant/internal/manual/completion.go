@@ -27,6 +27,9 @@ Examples:
 }
 
 func (c Completion) Run(app *kong.Kong, out *terminal.Streams) error {
+	if err := terminal.Describe(app.Model); err != nil {
+		return err
+	}
 	write := map[string]func(string, []place) string{"bash": bash, "zsh": zsh, "fish": fish}[c.Shell]
 	_, err := io.WriteString(out.Stdout, write(app.Model.Name, places(app.Model)))
 	return err

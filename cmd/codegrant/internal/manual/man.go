@@ -28,6 +28,9 @@ Examples:
 }
 
 func (c Man) Run(app *kong.Kong, out *terminal.Streams) error {
+	if err := terminal.Describe(app.Model); err != nil {
+		return err
+	}
 	all := places(app.Model)
 	if c.Dir == "" {
 		return page(out.Stdout, app.Model.Name, all[0], all)
@@ -73,6 +76,9 @@ func page(w io.Writer, name string, p place, all []place) error {
 		line(`.I command`)
 	}
 	for _, a := range p.node.Positional {
+		if len(p.commands) > 0 {
+			break // the argument is the command
+		}
 		line(`.RI [ %s ]`, escape(strings.ReplaceAll(strings.Trim(a.Summary(), "[]<>"), " ", "_")))
 	}
 	line(`.RI [ flags ]`)

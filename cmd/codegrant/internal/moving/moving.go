@@ -34,6 +34,19 @@ type Command struct {
 	Drain    drain    `cmd:"" help:"End the move: create the people in the new pool who have not arrived."`
 }
 
+// Help is shown by codegrant move --help.
+func (Command) Help() string {
+	return `Moves people to the pool of the configuration that has moved_from, while they sign in as
+usual. See docs/move.md.
+
+Examples, in the order of a move:
+  codegrant move plan
+  codegrant move rehearse
+  codegrant move groups --yes
+  codegrant move report
+  codegrant move drain --yes`
+}
+
 // between says which pools, and how they are reached.
 type between struct {
 	Config      string  `default:"codegrant.yaml" type:"path" placeholder:"FILE" help:"Configuration with the new pool, which has moved_from. Defaults to codegrant.yaml."`
@@ -223,6 +236,17 @@ type groups struct {
 	Yes bool `env:"-" help:"Make the changes. Without it, the command prints what it would do."`
 }
 
+// Help is shown by codegrant move groups --help.
+func (groups) Help() string {
+	return `Creates missing groups, with their description and precedence. Groups that the new pool has
+stay as they are, and those that differ are listed. People get their groups when they
+arrive, so create the groups before the move.
+
+Examples:
+  codegrant move groups           what would be created
+  codegrant move groups --yes`
+}
+
 func (c groups) Run(ctx context.Context, out *terminal.Streams) error {
 	m, err := c.open(ctx, out)
 	if err != nil {
@@ -247,6 +271,16 @@ func (c groups) Run(ctx context.Context, out *terminal.Streams) error {
 type report struct {
 	between
 	Waiting bool `help:"List the people who have not arrived: username and sub of the old pool."`
+}
+
+// Help is shown by codegrant move report --help.
+func (report) Help() string {
+	return `Reads both pools and writes to neither. Run it as often as you like during the move.
+
+Examples:
+  codegrant move report
+  codegrant move report --waiting
+  codegrant move report --waiting --json | jq -r '.not_arrived[].username'`
 }
 
 func (c report) Run(ctx context.Context, out *terminal.Streams) error {

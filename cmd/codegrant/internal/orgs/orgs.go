@@ -31,6 +31,18 @@ type Command struct {
 	Revoke revoke `cmd:"" help:"Revoke an invitation."`
 }
 
+// Help is shown by codegrant orgs --help.
+func (Command) Help() string {
+	return `Reads and changes the organizations in the database of a configuration. Each change is
+written to the log, with the operator.
+
+Examples:
+  codegrant orgs
+  codegrant orgs create Acme
+  codegrant orgs add org_f2k7q3mx5tzyw4hbdn6sajrepc alice@example.com --role admin
+  codegrant orgs invite org_f2k7q3mx5tzyw4hbdn6sajrepc bob@example.com`
+}
+
 // opened is a database with organizations.
 type opened struct {
 	*parts.Opened
@@ -137,9 +149,8 @@ type list struct {
 func (list) Help() string {
 	return `Examples:
   codegrant orgs list
-  codegrant orgs create Acme
-  codegrant orgs add org_f2k7q3mx5tzyw4hbdn6sajrepc alice@example.com --role admin
-  codegrant orgs invite org_f2k7q3mx5tzyw4hbdn6sajrepc bob@example.com`
+  codegrant orgs list --after org_f2k7q3mx5tzyw4hbdn6sajrepc     the next page
+  codegrant orgs list --json | jq -r '.organizations[].id'`
 }
 
 func (c list) Run(ctx context.Context, out *terminal.Streams) error {
@@ -177,6 +188,14 @@ type one struct {
 type show struct {
 	one
 	After int64 `env:"-" placeholder:"ID" help:"Continue after the last ID of the previous page of members."`
+}
+
+// Help is shown by codegrant orgs show --help.
+func (show) Help() string {
+	return `Examples:
+  codegrant orgs show org_f2k7q3mx5tzyw4hbdn6sajrepc
+  codegrant orgs show org_f2k7q3mx5tzyw4hbdn6sajrepc --after 4711     more members
+  codegrant orgs show org_f2k7q3mx5tzyw4hbdn6sajrepc --json`
 }
 
 type member struct {
@@ -245,6 +264,15 @@ type create struct {
 	Name string `arg:"" help:"Name of the organization."`
 }
 
+// Help is shown by codegrant orgs create --help.
+func (create) Help() string {
+	return `Prints the id of the new organization. It has no members yet: add one, or invite one.
+
+Examples:
+  codegrant orgs create Acme
+  id=$(codegrant orgs create "Acme Ltd") && codegrant orgs add "$id" alice@example.com --role admin`
+}
+
 func (c create) Run(ctx context.Context, out *terminal.Streams) error {
 	o, err := open(ctx, c.Inspection, out, tables)
 	if err != nil {
@@ -266,6 +294,14 @@ func (c create) Run(ctx context.Context, out *terminal.Streams) error {
 type rename struct {
 	one
 	Name string `arg:"" help:"New name of the organization."`
+}
+
+// Help is shown by codegrant orgs rename --help.
+func (rename) Help() string {
+	return `The id stays.
+
+Examples:
+  codegrant orgs rename org_f2k7q3mx5tzyw4hbdn6sajrepc "Acme Ltd"`
 }
 
 func (c rename) Run(ctx context.Context, out *terminal.Streams) error {
@@ -291,6 +327,15 @@ type remove struct {
 	Yes bool `env:"-" help:"Make the change. Without it, the command prints what it would do."`
 }
 
+// Help is shown by codegrant orgs delete --help.
+func (remove) Help() string {
+	return `Deletes an organization. The people who are in it stay in the replica. You cannot undo it.
+
+Examples:
+  codegrant orgs delete org_f2k7q3mx5tzyw4hbdn6sajrepc           what would be deleted
+  codegrant orgs delete org_f2k7q3mx5tzyw4hbdn6sajrepc --yes`
+}
+
 func (c remove) Run(ctx context.Context, out *terminal.Streams) error {
 	if c.Yes {
 		return c.run(ctx, out, nothing, organization.Deleted, func(o *opened) error { return o.store.Delete(ctx, c.Organization, o.by) })
@@ -312,6 +357,16 @@ type add struct {
 	one
 	Who  string `arg:"" help:"Person: row, sub, username, or e-mail address that the pool has verified."`
 	Role string `env:"-" placeholder:"ROLE" help:"Role of the member. Defaults to the last role in the configuration."`
+}
+
+// Help is shown by codegrant orgs add --help.
+func (add) Help() string {
+	return `Adds a person who has signed in or was synced, without an invitation. For somebody who is
+not in the replica yet, use codegrant orgs invite.
+
+Examples:
+  codegrant orgs add org_f2k7q3mx5tzyw4hbdn6sajrepc alice@example.com
+  codegrant orgs add org_f2k7q3mx5tzyw4hbdn6sajrepc alice@example.com --role admin     a member gets the new role`
 }
 
 // lastRole is the one that manages least.
@@ -341,6 +396,14 @@ func (c add) Run(ctx context.Context, out *terminal.Streams) error {
 type expel struct {
 	one
 	Who string `arg:"" help:"Person: row, sub, username, or e-mail address that the pool has verified."`
+}
+
+// Help is shown by codegrant orgs expel --help.
+func (expel) Help() string {
+	return `Removes a member. The person stays in the replica and in other organizations.
+
+Examples:
+  codegrant orgs expel org_f2k7q3mx5tzyw4hbdn6sajrepc bob@example.com`
 }
 
 func (c expel) Run(ctx context.Context, out *terminal.Streams) error {
@@ -402,6 +465,15 @@ func (c invite) Run(ctx context.Context, out *terminal.Streams) error {
 type revoke struct {
 	one
 	Invitation string `arg:"" help:"ID of the invitation, from codegrant orgs show."`
+}
+
+// Help is shown by codegrant orgs revoke --help.
+func (revoke) Help() string {
+	return `The link of the invitation stops working. Members who accepted it earlier stay.
+
+Examples:
+  codegrant orgs show org_f2k7q3mx5tzyw4hbdn6sajrepc             lists the invitations
+  codegrant orgs revoke org_f2k7q3mx5tzyw4hbdn6sajrepc inv_4kq7zt3mx5tywb2hdn6sajrep5`
 }
 
 func (c revoke) Run(ctx context.Context, out *terminal.Streams) error {

@@ -24,6 +24,12 @@ type Command struct {
 	Test test `cmd:"" default:"withargs" help:"Run test cases against the policies, and print the cases with an unexpected decision."`
 }
 
+// Help is shown by codegrant policy --help.
+func (Command) Help() string {
+	return `Examples:
+  codegrant policy test cases.yaml`
+}
+
 type test struct {
 	Cases  []string `arg:"" type:"existingfile" help:"YAML files with test cases."`
 	Config string   `default:"codegrant.yaml" type:"path" placeholder:"FILE" help:"Configuration file that names the policies, under cedar. Defaults to codegrant.yaml."`
@@ -37,6 +43,7 @@ func (test) Help() string {
 policies against their schema. It needs no pool and sends no requests.
 
 A case:
+  # cases.yaml
   - name: editors place orders
     sub: 5e1f…                  # the person; groups and scopes as in a token
     groups: [editors]

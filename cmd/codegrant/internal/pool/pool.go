@@ -39,7 +39,7 @@ type Command struct {
 	AsAWS       bool     `name:"as-aws" help:"Answer for the hosts of Amazon, as an HTTPS proxy, for programs whose endpoint you cannot set."`
 	Pass        []string `placeholder:"HOST" help:"With --as-aws: also connect to this host, to *.name, or to * for all."`
 
-	Command []string `arg:"" optional:"" passthrough:"" name:"run -- COMMAND" help:"Run one command with the pool instead of Amazon, and stop when it ends."`
+	Command []string `arg:"" optional:"" passthrough:"" name:"command" help:"One of the commands below, with its arguments. Without it, the pool runs until you stop it."`
 
 	InsecureListen bool `help:"Allow a listen address that other machines can reach. Anybody who reaches it can sign in as anybody."`
 	Quiet          bool `short:"q" help:"Log only faults. You then see the codes that Cognito would send only on the page /codes."`
@@ -61,19 +61,15 @@ Examples:
   codegrant pool --as-aws --state pool.json
   codegrant pool run -- aws cognito-idp list-user-pools --max-results 10
 
-The configuration of any pool, at AWS or here, as a file (see --help of each):
-  codegrant pool export --pool-id eu-west-1_Ab12Cd34E > pool-config.yaml
-  codegrant pool diff --pool-id eu-west-1_Ab12Cd34E --file pool-config.yaml
-  codegrant pool apply --pool-id eu-west-1_Ab12Cd34E --file pool-config.yaml --yes
-
-A copy of a pool for development, with people whom nobody can recognize:
+The commands export, diff and apply read and change the configuration of any pool, at AWS
+or local. A copy of a pool for development, with people whom nobody can recognize:
   codegrant pool export --pool-id eu-west-1_Ab12Cd34E --people anonymized --to shop.yaml
   codegrant pool --seed shop.yaml
 
 With --as-aws, programs reach cognito-idp.<region>.amazonaws.com,
 issuer-cognito-idp.<region>…, secretsmanager.<region>… and
 <prefix>.auth.<region>.amazoncognito.com here, and tokens have Amazon's own issuer.
-It prints the variables to set. The command "run" sets them for one program.
+It prints the variables to set. The command run sets them for one program.
 
 A seed:
   pools:
@@ -91,15 +87,45 @@ A seed:
         - {username: carol, email: carol@example.com, password: Passw0rd!, groups: [admins]}`
 }
 
-// file runs a command about the configuration of a pool.
-func (c Command) file(ctx context.Context, out *terminal.Streams) error {
-	var table struct {
-		Pool poolfile.Commands `cmd:""`
-	}
-	if status := terminal.Run(ctx, append([]string{"pool"}, c.Command...), out.Stdout, out.Stderr, &table); status != 0 {
+// within is the table of commands after the word pool. The command line of the pool itself
+// cannot be in it: kong takes either arguments or commands.
+type within struct {
+	Pool struct {
+		Run runProgram `cmd:"" help:"Run one program with the pool instead of Amazon, and stop when it ends."`
+		poolfile.Commands
+	} `cmd:""`
+}
+
+// Within is for help, man pages and completions.
+func (Command) Within() any { return new(within) }
+
+// runProgram is codegrant pool run, with the flags of the pool before that word.
+type runProgram struct {
+	Program []string `arg:"" passthrough:"partial" help:"Program and its arguments, after --."`
+}
+
+// Help is shown by codegrant pool run --help.
+func (runProgram) Help() string {
+	return `Starts a pool with --as-aws, on a free port, and runs one program with the variables that
+send its calls of Amazon Cognito to this pool. The exit status is that of the program.
+Flags of codegrant pool, such as --seed, come before the word run.
+
+Examples:
+  codegrant pool run -- aws cognito-idp list-user-pools --max-results 10
+  codegrant pool --quiet --seed pool.yaml run -- python app.py`
+}
+
+// other runs a command of the table, or its help.
+func (c Command) other(ctx context.Context, out *terminal.Streams) error {
+	if status := terminal.Run(ctx, append([]string{"pool"}, c.Command...), out.Stdout, out.Stderr, c.Within()); status != 0 {
 		return terminal.Exit(status, nil) // it has said why
 	}
 	return nil
+}
+
+// runs reports whether the arguments name a program to run.
+func (c Command) runs() bool {
+	return len(c.Command) > 1 && c.Command[0] == "run" && c.Command[1] != "--help" && c.Command[1] != "-h"
 }
 
 // realPool returns the name of a setting in the environment that is about a pool of
@@ -121,15 +147,15 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 		level = slog.LevelWarn
 	}
 	logger := slog.New(slog.NewTextHandler(out.Stderr, &slog.HandlerOptions{Level: level}))
+	if len(c.Command) > 0 && !c.runs() {
+		return c.other(ctx, out)
+	}
 	if len(c.Command) > 1 && c.Command[1] == "--" {
 		c.Command = slices.Delete(slices.Clone(c.Command), 1, 2)
 	}
-	if len(c.Command) > 0 && slices.Contains([]string{"export", "diff", "apply"}, c.Command[0]) {
-		return c.file(ctx, out)
-	}
 	if len(c.Command) > 0 {
-		if c.Command[0] != "run" || len(c.Command) == 1 {
-			return errors.New("to run a command, write codegrant pool run -- COMMAND")
+		if len(c.Command) == 1 {
+			return errors.New("name the program: codegrant pool run -- COMMAND")
 		}
 		c.AsAWS = true
 		if c.Listen == poolAddress {

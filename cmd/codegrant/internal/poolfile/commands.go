@@ -83,6 +83,18 @@ type Export struct {
 	File     string   `env:"-" type:"path" placeholder:"FILE" help:"With --people: take the configuration from this file of an earlier export, and not from the pool."`
 }
 
+// Help is shown by codegrant pool export --help.
+func (Export) Help() string {
+	return `Reads the configuration of a pool, at AWS or local. The file has no secrets and no people.
+With --people anonymized, it writes the seed of a local pool, with people whom nobody can
+recognize. See docs/pool-config.md.
+
+Examples:
+  codegrant pool export --pool-id eu-west-1_Ab12Cd34E > pool-config.yaml
+  codegrant pool export --pool-id local_Shop1 --endpoint http://localhost:9229
+  codegrant pool export --pool-id eu-west-1_Ab12Cd34E --people anonymized --to shop.yaml`
+}
+
 // Run prints a pool.
 func (c Export) Run(ctx context.Context, out *terminal.Streams) error {
 	if c.People != "" {
@@ -114,6 +126,16 @@ type Diff struct {
 	OtherEndpoint string `placeholder:"URL" help:"Ask this endpoint for the other pool."`
 	OtherProfile  string `placeholder:"NAME" help:"Profile of AWS's tools for the other pool."`
 	JSON          bool   `name:"json" help:"Print JSON."`
+}
+
+// Help is shown by codegrant pool diff --help.
+func (Diff) Help() string {
+	return `Prints each setting that differs. Exit status: 0 if there is no difference, 1 if there is
+one, 2 if the two could not be compared.
+
+Examples:
+  codegrant pool diff --pool-id eu-west-1_Ab12Cd34E --file pool-config.yaml
+  codegrant pool diff --pool-id eu-west-1_Ab12Cd34E --other eu-west-1_Zz99Yy88X --other-profile staging`
 }
 
 // Run prints the differences. The statuses are those of diff: 0 for none, 1 for some, 2 for
@@ -170,6 +192,18 @@ type Apply struct {
 	Secrets string `type:"path" placeholder:"FILE" help:"YAML file with the secrets of identity providers that the pool lacks, by their names. A secret can also be in CODEGRANT_PROVIDER_SECRET_ and the name in capitals."`
 	Yes     bool   `env:"-" help:"Do it. Without it, the command prints the plan."`
 	JSON    bool   `name:"json" help:"Print JSON."`
+}
+
+// Help is shown by codegrant pool apply --help.
+func (Apply) Help() string {
+	return `Changes a pool to the settings of a file, and then reads the pool again to check them. It
+deletes nothing. If the command is interrupted, run it again. Exit status: 1 if the pool
+has not taken a setting.
+
+Examples:
+  codegrant pool apply --pool-id eu-west-1_Ab12Cd34E --file pool-config.yaml           the plan
+  codegrant pool apply --pool-id eu-west-1_Ab12Cd34E --file pool-config.yaml --yes
+  codegrant pool apply --pool-id eu-west-1_Ab12Cd34E --file pool-config.yaml --secrets secrets.yaml --yes`
 }
 
 // Run changes the pool, or says what that would be.

@@ -26,15 +26,18 @@ func Main(commands any, options ...kong.Option) {
 // fields are commands. It returns the exit status.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer, commands any, options ...kong.Option) int {
 	exit := -1
-	parser, err := kong.New(commands, append(options,
-		kong.Name("codegrant"),
+	parser, err := newParser(commands, append(options,
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(status int) { exit = status }),
+		kong.Help(func(options kong.HelpOptions, ctx *kong.Context) error {
+			if err := Describe(ctx.Model); err != nil {
+				return err
+			}
+			return kong.DefaultHelpPrinter(options, ctx)
+		}),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 		kong.Bind(&Streams{stdout, stderr}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.DefaultEnvars("CODEGRANT"),
-		kong.Vars{"databaseHelp": databaseHelp},
 	)...)
 	if err != nil {
 		fmt.Fprintln(stderr, "codegrant:", err)

@@ -29,6 +29,13 @@ type Command struct {
 	Get   get   `cmd:"" help:"Print a machine token, for scripts."`
 }
 
+// Help is shown by codegrant token --help.
+func (Command) Help() string {
+	return `Examples:
+  codegrant token < token.txt
+  token=$(codegrant token get --scopes orders/read) || exit`
+}
+
 type check struct {
 	File    string        `arg:"" optional:"" default:"-" help:"File with the token. Defaults to -, the standard input."`
 	Config  string        `type:"path" placeholder:"FILE" help:"Configuration file of the gateway that should accept the token. Without it, the settings come from the environment, as for codegrant doctor."`

@@ -32,6 +32,18 @@ type Command struct {
 	Secret  secret  `cmd:"" help:"Print a new secret, for webhooks.NAME.secret_file and the receiver."`
 }
 
+// Help is shown by codegrant webhooks --help.
+func (Command) Help() string {
+	return `Sends changes of people to the endpoints of a configuration, and manages messages that
+could not be delivered. See docs/webhooks.md.
+
+Examples:
+  codegrant webhooks                        messages that could not be delivered
+  codegrant webhooks send
+  codegrant webhooks resend --endpoint crm
+  codegrant webhooks discard --endpoint crm --yes`
+}
+
 // at is where the messages are.
 type at struct {
 	Config string `default:"codegrant.yaml" type:"path" placeholder:"FILE" help:"Configuration file with database, replica and webhooks. Defaults to codegrant.yaml."`
@@ -158,9 +170,8 @@ type list struct {
 func (list) Help() string {
 	return `Examples:
   codegrant webhooks list
-  codegrant webhooks resend 17 18           sends two of them again
-  codegrant webhooks resend --endpoint crm  sends all of one endpoint again
-  codegrant webhooks discard --all          says how many would be removed; --yes does it`
+  codegrant webhooks list --endpoint crm --limit 200
+  codegrant webhooks list --json | jq -r '.given_up[].failure'`
 }
 
 // dead is a message that was given up, as programs get it.
@@ -336,6 +347,15 @@ func (c discard) Run(ctx context.Context, out *terminal.Streams) error {
 }
 
 type secret struct{}
+
+// Help is shown by codegrant webhooks secret --help.
+func (secret) Help() string {
+	return `Prints a random secret, which signs the messages to one endpoint. Write it to the file that
+webhooks.NAME.secret_file names, and give it to the receiver, which checks the signature.
+
+Examples:
+  (umask 077; codegrant webhooks secret > crm.secret)`
+}
 
 func (secret) Run(_ context.Context, out *terminal.Streams) error {
 	_, err := fmt.Fprintln(out.Stdout, webhook.NewSecret())
