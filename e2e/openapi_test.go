@@ -9,6 +9,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +18,8 @@ import (
 	validator "github.com/pb33f/libopenapi-validator"
 	"github.com/pb33f/libopenapi-validator/config"
 	v3 "github.com/pb33f/libopenapi/datamodel/high/v3"
+
+	"github.com/codegrant/codegrant/gateway"
 )
 
 // TestOpenAPI holds docs/openapi.yaml against running services. Each answer is one that the
@@ -225,6 +228,7 @@ func (d *described) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	response.Body.Close()
 	response.Body = io.NopCloser(bytes.NewReader(body))
+	d.identityHeaders(what, path, response)
 	if ok, faults := d.check.ValidateHttpResponse(again, response); !ok {
 		for _, f := range faults {
 			d.t.Errorf("%s: docs/openapi.yaml does not have this answer: %v", what, f)
@@ -232,6 +236,37 @@ func (d *described) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	response.Body = io.NopCloser(bytes.NewReader(body))
 	return response, nil
+}
+
+// identityHeaders compares the X-Auth headers of an answer with those of the file, both ways.
+// The validator does not look at headers that the file lacks.
+func (d *described) identityHeaders(what, path string, response *http.Response) {
+	item, ok := d.model.Paths.PathItems.Get(path)
+	if !ok {
+		return
+	}
+	operation, ok := item.GetOperations().Get(strings.ToLower(response.Request.Method))
+	if !ok {
+		operation = item.Get // /auth/check takes any method
+	}
+	if operation == nil {
+		return
+	}
+	declared := make(map[string]bool)
+	if answer, ok := operation.Responses.Codes.Get(strconv.Itoa(response.StatusCode)); ok && answer.Headers != nil {
+		for name, header := range answer.Headers.FromOldest() {
+			name = http.CanonicalHeaderKey(name)
+			declared[name] = true
+			if header.Required && response.Header[name] == nil {
+				d.t.Errorf("%s: the answer lacks %s", what, name)
+			}
+		}
+	}
+	for name := range response.Header {
+		if strings.HasPrefix(name, "X-Auth-") && !declared[name] && !strings.HasPrefix(name, gateway.CookieHeader) {
+			d.t.Errorf("%s: docs/openapi.yaml lacks the header %s", what, name)
+		}
+	}
 }
 
 // call is a request, and the status that it has to get.

@@ -44,6 +44,7 @@ var numbers = []struct {
 	{"docs/gateway.md", "The agent itself gives up after 10 s", "gateway/spoe/server.go", "frameTimeout", int64(10 * time.Second)},
 	{"docs/gateway.md", "0.2 s after the last question", "gateway/spoe/connection.go", "stopQuiet", int64(200 * time.Millisecond)},
 	{"docs/gateway.md", "or after 2 s as soon as no question is in progress", "gateway/spoe/connection.go", "stopPatience", int64(2 * time.Second)},
+	{"docs/gateway.md", "| 100 days; or people connect again |", "upstream/upstream.go", "keepTime", int64(100 * 24 * time.Hour)},
 	{"docs/sign-in-problems.md", "After four rounds", "loop.go", "maxSignInsInARow", 4},
 	{"docs/cloudfront.md", "`Lifetime` (30 minutes)", "cloudfront/config.go", "defaultLifetime", int64(30 * time.Minute)},
 	{"docs/machines.md", "in the last five minutes of its life", "machine/source.go", "earlyAtMost", int64(5 * time.Minute)},
