@@ -4,32 +4,22 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/codegrant/codegrant/internal/sqldialect"
 )
 
-// Dialect names the engine behind a [sql.DB].
-type Dialect int
+// Dialect names the engine behind a [sql.DB]. It is the same type in every package of
+// Codegrant that uses a database: a constant of one of them is good for all.
+type Dialect = sqldialect.Dialect
 
 // The engines. The zero value is none of them.
 const (
-	SQLite     Dialect = iota + 1 // through modernc.org/sqlite
-	PostgreSQL                    // through github.com/jackc/pgx/v5/stdlib
-	MySQL                         // and MariaDB, through github.com/go-sql-driver/mysql
+	SQLite     = sqldialect.SQLite     // through modernc.org/sqlite
+	PostgreSQL = sqldialect.PostgreSQL // through github.com/jackc/pgx/v5/stdlib
+	MySQL      = sqldialect.MySQL      // and MariaDB, through github.com/go-sql-driver/mysql
 )
-
-func (d Dialect) String() string {
-	switch d {
-	case SQLite:
-		return "SQLite"
-	case PostgreSQL:
-		return "PostgreSQL"
-	case MySQL:
-		return "MySQL"
-	}
-	return "Dialect(" + strconv.Itoa(int(d)) + ")"
-}
 
 // querier is a database, a connection, or a transaction.
 type querier interface {
@@ -38,9 +28,12 @@ type querier interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
+// engine is what is different between the engines.
+type engine struct{ Dialect }
+
 // snapshot calls f with what sees one moment of the database, and locks nobody out.
-func (d Dialect) snapshot(ctx context.Context, db *sql.DB, f func(querier) error) error {
-	if d != SQLite {
+func (d engine) snapshot(ctx context.Context, db *sql.DB, f func(querier) error) error {
+	if d.Dialect != SQLite {
 		tx, err := db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 		if err != nil {
 			return err
@@ -62,39 +55,28 @@ func (d Dialect) snapshot(ctx context.Context, db *sql.DB, f func(querier) error
 }
 
 // read is how a column is selected, whatever the options of the connection are.
-func (d Dialect) read(c column) string {
-	if c.kind == moment && d == MySQL {
+func (d engine) read(c column) string {
+	if c.kind == moment && d.Dialect == MySQL {
 		return "CAST(" + c.name + " AS CHAR)"
 	}
 	return c.name
 }
 
-func (d Dialect) placeholders(first, n int) string {
-	if d != PostgreSQL {
-		return strings.TrimSuffix(strings.Repeat("?, ", n), ", ")
-	}
-	all := make([]string, n)
-	for i := range all {
-		all[i] = "$" + strconv.Itoa(first+i)
-	}
-	return strings.Join(all, ", ")
-}
-
 const timeLayout = "2006-01-02 15:04:05.000000"
 
-func (d Dialect) bind(value any) any {
+func (d engine) bind(value any) any {
 	t, ok := value.(time.Time)
 	switch {
 	case !ok:
 		return value
-	case d == PostgreSQL:
+	case d.Dialect == PostgreSQL:
 		return t.UTC()
 	}
 	return t.UTC().Format(timeLayout)
 }
 
 // upsert ends an insertion that writes over a row of the same key.
-func (d Dialect) upsert(s section) string {
+func (d engine) upsert(s section) string {
 	if s.key == 0 {
 		return ""
 	}
@@ -103,32 +85,20 @@ func (d Dialect) upsert(s section) string {
 		switch {
 		case i < s.key:
 			keys = append(keys, c.name)
-		case d == MySQL:
+		case d.Dialect == MySQL:
 			sets = append(sets, c.name+" = VALUES("+c.name+")")
 		default:
 			sets = append(sets, c.name+" = excluded."+c.name)
 		}
 	}
-	if d == MySQL {
+	if d.Dialect == MySQL {
 		return " ON DUPLICATE KEY UPDATE " + strings.Join(sets, ", ")
 	}
 	return " ON CONFLICT (" + strings.Join(keys, ", ") + ") DO UPDATE SET " + strings.Join(sets, ", ")
 }
 
-// exists reports whether there is such a table.
-func (d Dialect) exists(ctx context.Context, q querier, table string) (bool, error) {
-	find := map[Dialect]string{
-		SQLite:     "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?",
-		PostgreSQL: "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = $1",
-		MySQL:      "SELECT count(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?",
-	}[d]
-	var n int
-	err := q.QueryRowContext(ctx, find, table).Scan(&n)
-	return n > 0, err
-}
-
 // given is the last number that a database has given to a row of a table.
-func (d Dialect) given(ctx context.Context, q querier, table string) (int64, error) {
+func (d engine) given(ctx context.Context, q querier, table string) (int64, error) {
 	var last, most sql.NullInt64
 	err := q.QueryRowContext(ctx, "SELECT max(id) FROM "+table).Scan(&most)
 	if err != nil {
@@ -138,19 +108,19 @@ func (d Dialect) given(ctx context.Context, q querier, table string) (int64, err
 		SQLite:     "SELECT max(seq) FROM sqlite_sequence WHERE name = '" + table + "'",
 		PostgreSQL: "SELECT pg_sequence_last_value(pg_get_serial_sequence('" + table + "', 'id')::regclass)",
 		MySQL:      "SELECT max(auto_increment) - 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '" + table + "'",
-	}[d]
+	}[d.Dialect]
 	err = q.QueryRowContext(ctx, find).Scan(&last)
 	return max(most.Int64, last.Int64), err
 }
 
 // goOn has a database give no number up to last any more. On MySQL that ends a
 // transaction, so it is done before: numbers that are left out harm nobody.
-func (d Dialect) goOn(ctx context.Context, q querier, table string, last int64) error {
+func (d engine) goOn(ctx context.Context, q querier, table string, last int64) error {
 	given, err := d.given(ctx, q, table)
 	if err != nil || given >= last {
 		return err
 	}
-	switch d {
+	switch d.Dialect {
 	case PostgreSQL:
 		_, err = q.ExecContext(ctx, "SELECT setval(pg_get_serial_sequence('"+table+"', 'id'), $1)", last)
 	case MySQL:

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"filippo.io/age"
+
+	"github.com/codegrant/codegrant/internal/sqldialect"
 )
 
 var (
@@ -45,9 +47,9 @@ func Holds(ctx context.Context, c Config) (map[string]int64, error) {
 		return nil, err
 	}
 	counts := make(map[string]int64)
-	err := c.Dialect.snapshot(ctx, c.DB, func(q querier) error {
+	err := engine{c.Dialect}.snapshot(ctx, c.DB, func(q querier) error {
 		for _, s := range sections {
-			there, err := c.Dialect.exists(ctx, q, s.table)
+			there, err := sqldialect.HasTable(ctx, q, c.Dialect, s.table)
 			if err != nil {
 				return err
 			}
@@ -117,7 +119,7 @@ func Restore(ctx context.Context, c Config, open func() (io.ReadCloser, error), 
 	number := func(q querier) error {
 		for _, s := range sections {
 			if s.numbers {
-				if err := c.Dialect.goOn(ctx, q, s.table, first.last[s.name]+spare); err != nil {
+				if err := (engine{c.Dialect}).goOn(ctx, q, s.table, first.last[s.name]+spare); err != nil {
 					return fmt.Errorf("number rows of %s: %w", s.table, err)
 				}
 			}
@@ -134,7 +136,7 @@ func Restore(ctx context.Context, c Config, open func() (io.ReadCloser, error), 
 		return nil, err
 	}
 	defer tx.Rollback() // after Commit it does nothing
-	w := &writer{ctx: ctx, q: tx, Dialect: c.Dialect, overwrite: o.Overwrite}
+	w := &writer{ctx: ctx, q: tx, engine: engine{c.Dialect}, overwrite: o.Overwrite}
 	second, err := read(visitor{begin: w.begin, row: w.row, end: w.end})
 	if err != nil {
 		return nil, fmt.Errorf("restore: %w", err)
@@ -161,7 +163,7 @@ const (
 
 // writer writes rows, some at a time.
 type writer struct {
-	Dialect
+	engine
 	ctx       context.Context
 	q         querier
 	overwrite bool
@@ -207,7 +209,7 @@ func (w *writer) pool(issuer string) error {
 
 // clear removes the rows of a pool.
 func (w *writer) clear(issuer string) error {
-	_, err := w.q.ExecContext(w.ctx, "DELETE FROM "+w.section.table+" WHERE issuer = "+w.placeholders(1, 1), issuer)
+	_, err := w.q.ExecContext(w.ctx, "DELETE FROM "+w.section.table+" WHERE issuer = "+sqldialect.Marks(w.Dialect, 1, 1), issuer)
 	return err
 }
 
@@ -274,7 +276,7 @@ func (w *writer) insert() error {
 		names = append(names, c.name)
 	}
 	for _, row := range w.rows {
-		tuples = append(tuples, "("+w.placeholders(len(args)+1, len(row))+")")
+		tuples = append(tuples, "("+sqldialect.Marks(w.Dialect, len(args)+1, len(row))+")")
 		args = append(args, row...)
 	}
 	statement := "INSERT INTO " + s.table + " (" + strings.Join(names, ", ") + ") VALUES " + strings.Join(tuples, ", ")
@@ -290,11 +292,11 @@ func (w *writer) change(less string) error {
 	s := w.section
 	var sets []string
 	for i, c := range s.columns[1:] {
-		sets = append(sets, c.name+" = "+w.placeholders(i+1, 1))
+		sets = append(sets, c.name+" = "+sqldialect.Marks(w.Dialect, i+1, 1))
 	}
-	statement := "UPDATE " + s.table + " SET " + strings.Join(sets, ", ") + " WHERE id = " + w.placeholders(len(s.columns), 1)
+	statement := "UPDATE " + s.table + " SET " + strings.Join(sets, ", ") + " WHERE id = " + sqldialect.Marks(w.Dialect, len(s.columns), 1)
 	if less != "" {
-		statement += " AND " + less + " < " + w.placeholders(len(s.columns)+1, 1)
+		statement += " AND " + less + " < " + sqldialect.Marks(w.Dialect, len(s.columns)+1, 1)
 	}
 	for _, row := range w.rows {
 		args := append(row[1:len(row):len(row)], row[0])
@@ -316,14 +318,14 @@ func (w *writer) replace() error {
 	for i, row := range w.rows {
 		ids[i] = row[0]
 	}
-	in := " IN (" + w.placeholders(1, len(ids)) + ")"
+	in := " IN (" + sqldialect.Marks(w.Dialect, 1, len(ids)) + ")"
 	if len(s.natural) == 2 {
 		if err := w.compare(in, ids); err != nil {
 			return err
 		}
 	}
 	for _, child := range s.child {
-		there, err := w.exists(w.ctx, w.q, child.table)
+		there, err := sqldialect.HasTable(w.ctx, w.q, w.Dialect, child.table)
 		if err != nil || !there {
 			return err
 		}
@@ -384,7 +386,7 @@ func (w *writer) compare(in string, ids []any) error {
 		return err
 	}
 	for issuer, all := range names {
-		if err := look(s.natural[0]+" = "+w.placeholders(1, 1)+" AND "+s.natural[1]+" IN ("+w.placeholders(2, len(all))+")", append([]any{issuer}, all...)...); err != nil {
+		if err := look(s.natural[0]+" = "+sqldialect.Marks(w.Dialect, 1, 1)+" AND "+s.natural[1]+" IN ("+sqldialect.Marks(w.Dialect, 2, len(all))+")", append([]any{issuer}, all...)...); err != nil {
 			return err
 		}
 	}

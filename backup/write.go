@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"filippo.io/age"
+
+	"github.com/codegrant/codegrant/internal/sqldialect"
 )
 
 // Config says which database it is about. DB and Dialect are required.
@@ -62,9 +64,9 @@ func (c Config) encode(ctx context.Context, w io.Writer) (*Summary, error) {
 	if err := e.write(head{form, s.Made, s.From}); err != nil {
 		return nil, err
 	}
-	err := c.Dialect.snapshot(ctx, c.DB, func(q querier) error {
+	err := engine{c.Dialect}.snapshot(ctx, c.DB, func(q querier) error {
 		for _, part := range sections {
-			there, err := c.Dialect.exists(ctx, q, part.table)
+			there, err := sqldialect.HasTable(ctx, q, c.Dialect, part.table)
 			if err != nil {
 				return err
 			}
@@ -88,10 +90,10 @@ func (c Config) section(ctx context.Context, q querier, e *encoder, s section) (
 	b := begin{Section: s.name}
 	var selected []string
 	for _, col := range s.columns {
-		b.Columns, selected = append(b.Columns, col.name), append(selected, c.Dialect.read(col))
+		b.Columns, selected = append(b.Columns, col.name), append(selected, engine{c.Dialect}.read(col))
 	}
 	if s.numbers {
-		if b.Last, err = c.Dialect.given(ctx, q, s.table); err != nil {
+		if b.Last, err = (engine{c.Dialect}).given(ctx, q, s.table); err != nil {
 			return 0, err
 		}
 	}

@@ -9,16 +9,19 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/codegrant/codegrant/internal/sqldialect"
 )
 
-// Dialect names the engine behind a [sql.DB].
-type Dialect int
+// Dialect names the engine behind a [sql.DB]. It is the same type in every package of
+// Codegrant that uses a database: a constant of one of them is good for all.
+type Dialect = sqldialect.Dialect
 
 // The engines. The zero value is none of them.
 const (
-	SQLite     Dialect = iota + 1
-	PostgreSQL         // through github.com/jackc/pgx/v5/stdlib
-	MySQL              // and MariaDB, through github.com/go-sql-driver/mysql
+	SQLite     = sqldialect.SQLite     // through modernc.org/sqlite
+	PostgreSQL = sqldialect.PostgreSQL // through github.com/jackc/pgx/v5/stdlib
+	MySQL      = sqldialect.MySQL      // and MariaDB, through github.com/go-sql-driver/mysql
 )
 
 // SQLJournal is a [Journal] in a SQL database. It can be the database of the replica.
@@ -27,7 +30,8 @@ const (
 // It has two tables, codegrant_passes and codegrant_pass_members. If you drop them, nothing
 // is lost permanently.
 type SQLJournal struct {
-	db *sql.DB
+	db      *sql.DB
+	dialect Dialect
 	journalSQL
 }
 
@@ -35,10 +39,9 @@ var _ Journal = (*SQLJournal)(nil)
 
 // journalSQL is what is different between the engines.
 type journalSQL struct {
-	numbered bool     // placeholders are $1, $2 …
-	tables   []string // that are made
-	now      string   // milliseconds, as an integer
-	ignore   string   // ends an insertion of what may be there already
+	tables []string // that are made
+	now    string   // milliseconds, as an integer
+	ignore string   // ends an insertion of what may be there already
 }
 
 const (
@@ -55,7 +58,6 @@ var journals = map[Dialect]journalSQL{
 		ignore: " ON CONFLICT DO NOTHING",
 	},
 	PostgreSQL: {
-		numbered: true,
 		tables: []string{
 			fmt.Sprintf(leaseTable, `text COLLATE "C"`, "text", "text"),
 			fmt.Sprintf(memberTable, `text COLLATE "C"`, `text COLLATE "C"`, `text COLLATE "C"`),
@@ -81,40 +83,20 @@ func NewSQLJournal(db *sql.DB, dialect Dialect) (*SQLJournal, error) {
 	if db == nil || !ok {
 		return nil, errors.New("configure the journal: it needs a database, and SQLite, PostgreSQL or MySQL as its dialect")
 	}
-	return &SQLJournal{db, engine}, nil
+	return &SQLJournal{db, dialect, engine}, nil
 }
 
 // Migrate makes the tables where they are missing. Any number of processes may call
 // it at once.
 func (j *SQLJournal) Migrate(ctx context.Context) error {
-	for _, table := range j.tables {
-		if _, err := j.db.ExecContext(ctx, table); err != nil {
-			// PostgreSQL can have two that come at once make the same table.
-			if _, err = j.db.ExecContext(ctx, table); err != nil {
-				return fmt.Errorf("make the tables of the journal: %w", err)
-			}
-		}
+	if err := sqldialect.Make(ctx, j.db, j.tables); err != nil {
+		return fmt.Errorf("make the tables of the journal: %w", err)
 	}
 	return nil
 }
 
-// sql numbers the placeholders of a statement where the engine has it so.
-func (j *SQLJournal) sql(statement string) string {
-	if !j.numbered {
-		return statement
-	}
-	var b strings.Builder
-	for n, part := range strings.Split(statement, "?") {
-		if n > 0 {
-			b.WriteString("$" + strconv.Itoa(n))
-		}
-		b.WriteString(part)
-	}
-	return b.String()
-}
-
 func (j *SQLJournal) exec(ctx context.Context, statement string, args ...any) (sql.Result, error) {
-	return j.db.ExecContext(ctx, j.sql(statement), args...)
+	return j.db.ExecContext(ctx, sqldialect.Number(j.dialect, statement), args...)
 }
 
 // Acquire implements [Journal].
@@ -147,7 +129,7 @@ func (j *SQLJournal) Acquire(ctx context.Context, name, holder string, ttl time.
 	var held string
 	var term, left int64
 	var state []byte
-	err = j.db.QueryRowContext(ctx, j.sql("SELECT holder, term, held_until - ("+j.now+"), state FROM codegrant_passes WHERE name = ?"), name).
+	err = j.db.QueryRowContext(ctx, sqldialect.Number(j.dialect, "SELECT holder, term, held_until - ("+j.now+"), state FROM codegrant_passes WHERE name = ?"), name).
 		Scan(&held, &term, &left, &state)
 	if err != nil {
 		return fail(err)
@@ -181,7 +163,7 @@ func (j *SQLJournal) held(ctx context.Context, name string, term int64, result s
 		return err
 	}
 	var one int
-	err = j.db.QueryRowContext(ctx, j.sql("SELECT 1 FROM codegrant_passes WHERE name = ? AND term = ?"), name, term).Scan(&one)
+	err = j.db.QueryRowContext(ctx, sqldialect.Number(j.dialect, "SELECT 1 FROM codegrant_passes WHERE name = ? AND term = ?"), name, term).Scan(&one)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrLost
 	}
@@ -191,7 +173,7 @@ func (j *SQLJournal) held(ctx context.Context, name string, term int64, result s
 // Look implements [Looker].
 func (j *SQLJournal) Look(ctx context.Context, name string) (state []byte, held bool, err error) {
 	var left int64
-	err = j.db.QueryRowContext(ctx, j.sql("SELECT held_until - ("+j.now+"), state FROM codegrant_passes WHERE name = ?"), name).Scan(&left, &state)
+	err = j.db.QueryRowContext(ctx, sqldialect.Number(j.dialect, "SELECT held_until - ("+j.now+"), state FROM codegrant_passes WHERE name = ?"), name).Scan(&left, &state)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, false, nil
 	}
@@ -239,7 +221,7 @@ func (j *SQLJournal) GroupsOf(ctx context.Context, pass string, subjects []strin
 }
 
 func (j *SQLJournal) groupsOf(ctx context.Context, of map[string][]string, statement string, args []any) error {
-	rows, err := j.db.QueryContext(ctx, j.sql(statement), args...)
+	rows, err := j.db.QueryContext(ctx, sqldialect.Number(j.dialect, statement), args...)
 	if err != nil {
 		return err
 	}
@@ -261,7 +243,7 @@ const forgetAtOnce = 5000
 func (j *SQLJournal) Forget(ctx context.Context, pass string) error {
 	for {
 		var last string
-		err := j.db.QueryRowContext(ctx, j.sql("SELECT subject FROM codegrant_pass_members WHERE pass = ? ORDER BY subject LIMIT 1 OFFSET "+
+		err := j.db.QueryRowContext(ctx, sqldialect.Number(j.dialect, "SELECT subject FROM codegrant_pass_members WHERE pass = ? ORDER BY subject LIMIT 1 OFFSET "+
 			strconv.Itoa(forgetAtOnce)), pass).Scan(&last)
 		if errors.Is(err, sql.ErrNoRows) {
 			_, err = j.exec(ctx, "DELETE FROM codegrant_pass_members WHERE pass = ?", pass)

@@ -4,34 +4,34 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"strconv"
 	"strings"
+
+	"github.com/codegrant/codegrant/internal/sqldialect"
 )
 
-// Dialect names the engine behind a [sql.DB].
-type Dialect int
+// Dialect names the engine behind a [sql.DB]. It is the same type in every package of
+// Codegrant that uses a database: a constant of one of them is good for all.
+type Dialect = sqldialect.Dialect
 
 // The engines. The zero value is none of them.
 const (
-	SQLite     Dialect = iota + 1
-	PostgreSQL         // through github.com/jackc/pgx/v5/stdlib
-	MySQL              // and MariaDB, through github.com/go-sql-driver/mysql
+	SQLite     = sqldialect.SQLite     // through modernc.org/sqlite
+	PostgreSQL = sqldialect.PostgreSQL // through github.com/jackc/pgx/v5/stdlib
+	MySQL      = sqldialect.MySQL      // and MariaDB, through github.com/go-sql-driver/mysql
 )
 
 // engine is what is different between the engines. Times are milliseconds since 1970.
 type engine struct {
-	numbered bool // placeholders are $1, $2 …
-	key      string
-	text     string
-	end      string
-	tx       *sql.TxOptions
-	inTable  bool // indexes are made with the table
+	dialect Dialect
+	key     string
+	text    string
+	end     string
+	tx      *sql.TxOptions
+	inTable bool // indexes are made with the table
 	// chosenAnew ends the statement that writes the choice of a session.
 	chosenAnew string
 	// sentAnew ends the statement that holds the row of an address or of a person who invites.
 	sentAnew string
-	// there counts the tables of a name.
-	there string
 	// folded is the name of an organization o in small letters, as far as the engine knows them.
 	folded string
 }
@@ -42,17 +42,15 @@ const (
 )
 
 var engines = map[Dialect]engine{
-	SQLite: {key: "TEXT", text: "TEXT", chosenAnew: onConflict, sentAnew: sentConflict, there: "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?", folded: "LOWER(o.name)"},
+	SQLite: {dialect: SQLite, key: "TEXT", text: "TEXT", chosenAnew: onConflict, sentAnew: sentConflict, folded: "LOWER(o.name)"},
 	PostgreSQL: {
-		numbered: true, key: `text COLLATE "C"`, text: "text", tx: &sql.TxOptions{Isolation: sql.LevelReadCommitted}, chosenAnew: onConflict, sentAnew: sentConflict,
-		there: "SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = ?", folded: "LOWER(o.name)",
+		dialect: PostgreSQL, key: `text COLLATE "C"`, text: "text", tx: &sql.TxOptions{Isolation: sql.LevelReadCommitted}, chosenAnew: onConflict, sentAnew: sentConflict, folded: "LOWER(o.name)",
 	},
 	MySQL: { // bytes have no collation, and fit into a key
-		key: "VARBINARY(320)", text: "VARBINARY(1024)", end: " ENGINE = InnoDB ROW_FORMAT = DYNAMIC", inTable: true,
+		dialect: MySQL, key: "VARBINARY(320)", text: "VARBINARY(1024)", end: " ENGINE = InnoDB ROW_FORMAT = DYNAMIC", inTable: true,
 		tx:         &sql.TxOptions{Isolation: sql.LevelReadCommitted},
 		chosenAnew: " ON DUPLICATE KEY UPDATE organization_id = VALUES(organization_id), chosen = VALUES(chosen)",
 		sentAnew:   " ON DUPLICATE KEY UPDATE sent = VALUES(sent)",
-		there:      "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?",
 		folded:     "LOWER(CONVERT(o.name USING utf8mb4))",
 	},
 }
@@ -101,31 +99,11 @@ func (e engine) statements() (all []string) {
 	return all
 }
 
-// sql numbers the placeholders of a statement where the engine has it so.
-func (e engine) sql(statement string) string {
-	if !e.numbered {
-		return statement
-	}
-	var b strings.Builder
-	for n, part := range strings.Split(statement, "?") {
-		if n > 0 {
-			b.WriteString("$" + strconv.Itoa(n))
-		}
-		b.WriteString(part)
-	}
-	return b.String()
-}
-
 // Migrate makes the tables where they are missing. Those of the replica are to be there
 // when the others are used. Any number of processes may call it at once.
 func (s *Store) Migrate(ctx context.Context) error {
-	for _, statement := range s.engine.statements() {
-		if _, err := s.db.ExecContext(ctx, statement); err != nil {
-			// PostgreSQL can have two that come at once make the same table.
-			if _, err = s.db.ExecContext(ctx, statement); err != nil {
-				return fmt.Errorf("make the tables of organizations: %w", err)
-			}
-		}
+	if err := sqldialect.Make(ctx, s.db, s.engine.statements()); err != nil {
+		return fmt.Errorf("make the tables of organizations: %w", err)
 	}
 	have, want, err := s.Versions(ctx)
 	if err == nil && have < want {
@@ -142,16 +120,16 @@ func (s *Store) Migrate(ctx context.Context) error {
 // Versions returns the version of the tables, 0 where there are none, and the one that this
 // program needs.
 func (s *Store) Versions(ctx context.Context) (have, want int64, err error) {
-	count := func(what string, args ...any) (n int64) {
+	has := func(table string) (there bool) {
 		if err == nil {
-			err = s.each(ctx, s.db, func(row *sql.Rows) error { return row.Scan(&n) }, what, args...)
+			there, err = sqldialect.HasTable(ctx, s.db, s.engine.dialect, table)
 		}
-		return n
+		return there
 	}
-	if count(s.engine.there, "codegrant_organization_schema") > 0 {
-		have = count("SELECT COALESCE(MAX(version), 0) FROM codegrant_organization_schema")
+	if has("codegrant_organization_schema") {
+		err = s.each(ctx, s.db, func(row *sql.Rows) error { return row.Scan(&have) }, "SELECT COALESCE(MAX(version), 0) FROM codegrant_organization_schema")
 	}
-	if have == 0 && count(s.engine.there, "codegrant_organizations") > 0 {
+	if have == 0 && has("codegrant_organizations") {
 		have = 1
 	}
 	return have, version, fail("look up the version of the tables of organizations", err)
@@ -164,7 +142,7 @@ type asker interface {
 }
 
 func (s *Store) exec(ctx context.Context, on asker, statement string, args ...any) (int64, error) {
-	result, err := on.ExecContext(ctx, s.engine.sql(statement), args...)
+	result, err := on.ExecContext(ctx, sqldialect.Number(s.engine.dialect, statement), args...)
 	if err != nil {
 		return 0, err
 	}
@@ -173,7 +151,7 @@ func (s *Store) exec(ctx context.Context, on asker, statement string, args ...an
 
 // each hands each row of an answer to f.
 func (s *Store) each(ctx context.Context, on asker, f func(*sql.Rows) error, statement string, args ...any) error {
-	rows, err := on.QueryContext(ctx, s.engine.sql(statement), args...)
+	rows, err := on.QueryContext(ctx, sqldialect.Number(s.engine.dialect, statement), args...)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/codegrant/codegrant/internal/sqldialect"
 )
 
 // DeadQuery selects messages that were given up. The zero value selects all.
@@ -52,7 +54,7 @@ func (q *Queue) Dead(ctx context.Context, query DeadQuery) ([]Delivery, error) {
 // CountDead counts messages that were given up, however many a page of them has.
 func (q *Queue) CountDead(ctx context.Context, query DeadQuery) (n int64, err error) {
 	condition, args := query.where()
-	err = q.db.QueryRowContext(ctx, q.sql("SELECT COUNT(*) FROM codegrant_webhooks d"+condition), args...).Scan(&n)
+	err = q.db.QueryRowContext(ctx, sqldialect.Number(q.dialect, "SELECT COUNT(*) FROM codegrant_webhooks d"+condition), args...).Scan(&n)
 	if err != nil {
 		return 0, fmt.Errorf("count webhooks that were given up: %w", err)
 	}

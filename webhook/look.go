@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/codegrant/codegrant/internal/sqldialect"
 )
 
 const deliveryColumns = "d.id, d.endpoint, d.person, d.message, d.type, d.issuer, d.subject, d.created, d.attempts, d.failure, d.died"
@@ -24,7 +26,7 @@ func (d *Delivery) scan(rows *sql.Rows, more ...any) error {
 }
 
 func (q *Queue) list(ctx context.Context, statement string, args ...any) (all []Delivery, err error) {
-	rows, err := q.db.QueryContext(ctx, q.sql(statement), args...)
+	rows, err := q.db.QueryContext(ctx, sqldialect.Number(q.dialect, statement), args...)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +98,7 @@ func (q *Queue) due(ctx context.Context, endpoint string, now time.Time, n int, 
 			args = append(args, person)
 		}
 	}
-	rows, err := q.db.QueryContext(ctx, q.sql("SELECT "+deliveryColumns+", CASE WHEN "+isBehind+" THEN 0 ELSE 1 END FROM (SELECT "+deliveryColumns+", d.due FROM codegrant_webhooks d WHERE "+
+	rows, err := q.db.QueryContext(ctx, sqldialect.Number(q.dialect, "SELECT "+deliveryColumns+", CASE WHEN "+isBehind+" THEN 0 ELSE 1 END FROM (SELECT "+deliveryColumns+", d.due FROM codegrant_webhooks d WHERE "+
 		isDue+" AND "+isOrdered+others+" ORDER BY d.due, d.id LIMIT "+strconv.Itoa(n)+") d ORDER BY d.due, d.id"), args...)
 	if err != nil {
 		return nil, nil, err
@@ -149,7 +151,7 @@ func (q *Queue) hold(ctx context.Context, d *Delivery, claim string, now, until 
 	if n != 1 {
 		return false, nil
 	}
-	err = q.db.QueryRowContext(ctx, q.sql("SELECT body FROM codegrant_webhooks WHERE id = ? AND claim = ?"), d.ID, claim).Scan(&d.body)
+	err = q.db.QueryRowContext(ctx, sqldialect.Number(q.dialect, "SELECT body FROM codegrant_webhooks WHERE id = ? AND claim = ?"), d.ID, claim).Scan(&d.body)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil // the person was erased
 	}

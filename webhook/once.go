@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/codegrant/codegrant/internal/sqldialect"
 )
 
 // onceTables have the events that are told once. An id is a hash of the event's, so it says
@@ -37,7 +39,7 @@ func (q *Queue) PostOnce(ctx context.Context, endpoints []Endpoint, keep time.Du
 		if event.ID == "" {
 			return 0, fmt.Errorf("an event has no ID")
 		}
-		result, err := tx.ExecContext(ctx, q.sql(q.insertOnce), idOf(event.ID), event.At.Add(keep).UnixMilli())
+		result, err := tx.ExecContext(ctx, sqldialect.Number(q.dialect, q.insertOnce), idOf(event.ID), event.At.Add(keep).UnixMilli())
 		if err != nil {
 			return 0, err
 		}

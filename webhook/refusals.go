@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/codegrant/codegrant/internal/sqldialect"
 )
 
 // Refusals are apart from all other messages, because strangers can cause any number of them: they
@@ -36,7 +38,7 @@ func (d *Delivery) isRefusal() bool { return d.person != "" && d.person < "0" }
 // room is how many more refusals of a sign may wait for an endpoint.
 func (q *Queue) room(ctx context.Context, tx *sql.Tx, endpoint, sign string) (int, error) {
 	var n int
-	err := tx.QueryRowContext(ctx, q.sql("SELECT COUNT(*) FROM (SELECT 1 FROM codegrant_webhooks WHERE endpoint = ? AND died = 0 AND person >= ? AND person < ? LIMIT "+
+	err := tx.QueryRowContext(ctx, sqldialect.Number(q.dialect, "SELECT COUNT(*) FROM (SELECT 1 FROM codegrant_webhooks WHERE endpoint = ? AND died = 0 AND person >= ? AND person < ? LIMIT "+
 		strconv.Itoa(MaxRefusals)+") waiting"), endpoint, sign, string(sign[0]+1)).Scan(&n)
 	return MaxRefusals - n, err
 }
@@ -71,7 +73,7 @@ func (q *Queue) giveUp(ctx context.Context, d *Delivery, now time.Time, failure 
 		return err
 	}
 	var last int64
-	err = q.db.QueryRowContext(ctx, q.sql("SELECT d.id FROM codegrant_webhooks d WHERE d.endpoint = ? AND d.died > 0 AND "+isRefusal+" ORDER BY d.id DESC LIMIT 1 OFFSET "+strconv.Itoa(MaxRefusals)),
+	err = q.db.QueryRowContext(ctx, sqldialect.Number(q.dialect, "SELECT d.id FROM codegrant_webhooks d WHERE d.endpoint = ? AND d.died > 0 AND "+isRefusal+" ORDER BY d.id DESC LIMIT 1 OFFSET "+strconv.Itoa(MaxRefusals)),
 		d.Endpoint).Scan(&last)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil

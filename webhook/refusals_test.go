@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/codegrant/codegrant/internal/sqldialect"
 )
 
 // refusal is one of a stranger, or of a person.
@@ -192,7 +194,7 @@ func TestManyOfOnePerson(t *testing.T) {
 				t.Fatalf("%d: %+v, %v", n, d, err)
 			}
 			if n == 5 {
-				if _, err := r.db.ExecContext(t.Context(), r.queue.sql("UPDATE codegrant_webhooks SET held_until = ? WHERE type = 'organization.created' AND subject <> ?"),
+				if _, err := r.db.ExecContext(t.Context(), sqldialect.Number(r.queue.dialect, "UPDATE codegrant_webhooks SET held_until = ? WHERE type = 'organization.created' AND subject <> ?"),
 					now.Add(time.Hour).UnixMilli(), fmt.Sprint("org_", 2*maxBehind-1)); err != nil {
 					t.Fatal(err)
 				}

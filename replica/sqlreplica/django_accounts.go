@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/codegrant/codegrant/internal/sqldialect"
 	"github.com/codegrant/codegrant/replica"
 )
 
@@ -39,13 +40,12 @@ func (s *Store) DjangoAccounts(ctx context.Context) (accounts []DjangoAccount, e
 		return nil, errNotDjango
 	}
 	columns, join := "a.id, a.username, a.email, a.is_active, NULL, NULL, NULL, NULL, NULL, NULL", ""
-	var one int
-	switch err := s.engine.sql(s.engine.findTable).bind("codegrant_users").scan(ctx, s.db, &one); {
-	case err == nil:
+	switch there, err := sqldialect.HasTable(ctx, s.db, s.engine.dialect, "codegrant_users"); {
+	case err != nil:
+		return nil, s.fail(ctx, "list the accounts of Django", err)
+	case there:
 		columns = "a.id, a.username, a.email, a.is_active, u.deactivated, u.issuer, u.subject, u.deleted_at IS NOT NULL, u.email, u.email_verified"
 		join = " LEFT JOIN codegrant_users u ON u.id = a.id"
-	case !errors.Is(err, sql.ErrNoRows):
-		return nil, s.fail(ctx, "list the accounts of Django", err)
 	}
 	err = s.again(ctx, func() error {
 		accounts = nil

@@ -2,12 +2,11 @@ package sqlreplica
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
-	"reflect"
 	"strings"
 
+	"github.com/codegrant/codegrant/internal/sqldialect"
 	"github.com/codegrant/codegrant/replica"
 )
 
@@ -100,8 +99,7 @@ func (s *Store) fail(ctx context.Context, operation string, err error) error {
 			if table == "codegrant_outbox" && !strings.Contains(err.Error(), table) {
 				continue // who does without it needs not have it
 			}
-			var one int
-			if errors.Is(s.engine.sql(s.engine.findTable).bind(table).scan(ctx, s.db, &one), sql.ErrNoRows) {
+			if there, findErr := sqldialect.HasTable(ctx, s.db, s.engine.dialect, table); findErr == nil && !there {
 				return fmt.Errorf("%s: %w: %w: %w", operation, replica.ErrUnavailable, ErrNotMigrated, err)
 			}
 		}
@@ -166,7 +164,7 @@ func classifyPostgreSQL(err error) fault {
 
 // classifyMySQL reads the error numbers of MySQL and MariaDB, which share these.
 func classifyMySQL(err error) fault {
-	number, ok := mysqlNumber(err)
+	number, ok := sqldialect.MySQLNumber(err)
 	if !ok {
 		return faultLost // the server has not said anything
 	}
@@ -181,27 +179,4 @@ func classifyMySQL(err error) fault {
 		return faultSchema
 	}
 	return faultOther
-}
-
-// mysqlNumber finds the number of a *mysql.MySQLError. The driver offers it as a
-// field alone, and importing the driver for its type would make every user of
-// this package compile it.
-func mysqlNumber(err error) (uint64, bool) {
-	for err != nil {
-		if v := reflect.Indirect(reflect.ValueOf(err)); v.Kind() == reflect.Struct {
-			if number := v.FieldByName("Number"); number.IsValid() && number.CanUint() {
-				return number.Uint(), true
-			}
-		}
-		if many, ok := err.(interface{ Unwrap() []error }); ok {
-			for _, err := range many.Unwrap() {
-				if number, ok := mysqlNumber(err); ok {
-					return number, true
-				}
-			}
-			return 0, false
-		}
-		err = errors.Unwrap(err)
-	}
-	return 0, false
 }

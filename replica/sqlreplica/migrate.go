@@ -4,13 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"embed"
-	"errors"
 	"fmt"
-	"io/fs"
 
-	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/database"
-
+	"github.com/codegrant/codegrant/internal/sqldialect"
+	"github.com/codegrant/codegrant/internal/sqlmigrate"
 	"github.com/codegrant/codegrant/replica"
 )
 
@@ -41,96 +38,52 @@ func (s *Store) Migrate(ctx context.Context) error {
 
 func (s *Store) migrate(ctx context.Context) error {
 	if table := s.tables.view().required; table != "" {
-		var one int
-		err := s.engine.sql(s.engine.findTable).bind(table).scan(ctx, s.db, &one)
-		if errors.Is(err, sql.ErrNoRows) {
-			return fmt.Errorf("the database has no table %s: run manage.py migrate of the Django project first, or check that this is its database", table)
-		}
+		there, err := sqldialect.HasTable(ctx, s.db, s.engine.dialect, table)
 		if err != nil {
 			return err
 		}
-	}
-	provider, err := s.provider()
-	if err != nil {
-		return err
-	}
-	if s.engine.migrationLock != nil {
-		_, err = provider.Up(ctx)
-		return err
-	}
-	// One writer at a time: who comes second finds the work of the first done,
-	// fails at doing it once more, and looks again. Each round is somebody's
-	// progress, so the rounds are as many as there are steps.
-	for range len(provider.ListSources()) + 1 {
-		if _, err = provider.Up(ctx); err == nil || ctx.Err() != nil {
-			return err
-		}
-		pending, pendingErr := provider.HasPending(ctx)
-		if pendingErr != nil {
-			return errors.Join(err, pendingErr)
-		}
-		if !pending {
-			return nil
+		if !there {
+			return fmt.Errorf("the database has no table %s: run manage.py migrate of the Django project first, or check that this is its database", table)
 		}
 	}
-	return err
+	return s.steps().Up(ctx, s.db, s.engine.dialect)
 }
 
-func (s *Store) provider() (*goose.Provider, error) {
-	folder, err := fs.Sub(migrations, "migrations/"+s.tables.view().migrations+"/"+s.engine.migrations)
-	if err != nil {
-		return nil, err
+// versionTableName is the replica's own, so that an application that uses goose as
+// well keeps its own count.
+const versionTableName = "codegrant_replica_migrations"
+
+func (s *Store) steps() sqlmigrate.Steps {
+	return sqlmigrate.Steps{
+		Files: migrations, Folder: "migrations/" + s.tables.view().migrations, Table: versionTableName,
+		LockNumber: 7165065844439769454, LockName: "codegrant.",
 	}
-	inner, err := database.NewStore(s.engine.goose, versionTableName)
-	if err != nil {
-		return nil, err
-	}
-	options := []goose.ProviderOption{goose.WithStore(&versionTable{inner, s.engine}), goose.WithDisableGlobalRegistry(true)}
-	if s.engine.migrationLock != nil {
-		options = append(options, goose.WithSessionLocker(s.engine.migrationLock))
-	}
-	return goose.NewProvider(goose.DialectCustom, s.db, folder, options...)
 }
 
 // Versions says which version the tables are of, 0 where there are none, and which one
 // [Store.Migrate] would bring them to. Tables of a newer version are left alone. It changes
 // nothing.
 func (s *Store) Versions(ctx context.Context) (have, want int64, err error) {
-	provider, err := s.provider()
-	if err != nil {
-		return 0, 0, s.fail(ctx, "look at the version of the replica", err)
-	}
-	for _, source := range provider.ListSources() {
-		want = max(want, source.Version)
-	}
-	var version sql.NullInt64
-	err = s.again(ctx, func() error {
-		var one int
-		err := s.engine.sql(s.engine.findTable).bind(versionTableName).scan(ctx, s.db, &one)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
+	err = s.again(ctx, func() (err error) {
+		if want, err = s.steps().Newest(s.db, s.engine.dialect); err == nil {
+			have, err = s.steps().Done(ctx, s.db, s.engine.dialect)
 		}
-		if err != nil {
-			return err
-		}
-		return s.engine.sql("SELECT max(version_id) FROM "+versionTableName).scan(ctx, s.db, &version)
+		return err
 	})
 	if err != nil {
 		return 0, 0, s.fail(ctx, "look at the version of the replica", err)
 	}
-	return version.Int64, want, nil
+	return have, want, nil
 }
 
 // Check reports whether the tables are there and as this code needs them, and
 // otherwise [ErrNotMigrated], [ErrNewerSchema] or why it cannot tell. It writes
 // nothing.
 func (s *Store) Check(ctx context.Context) error {
-	provider, err := s.provider()
+	known, err := s.steps().Newest(s.db, s.engine.dialect)
 	if err != nil {
 		return s.fail(ctx, "check the replica's tables", err)
 	}
-	sources := provider.ListSources()
-	known := sources[len(sources)-1].Version
 
 	var readableFrom int64
 	var version sql.NullInt64

@@ -57,7 +57,7 @@ func TestMigrateFromEveryVersion(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		provider, err := s.provider()
+		provider, err := s.steps().Provider(s.db, s.engine.dialect)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,7 +75,7 @@ func TestMigrateFromEveryVersion(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				provider, err := s.provider()
+				provider, err := s.steps().Provider(s.db, s.engine.dialect)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -318,7 +318,7 @@ func TestTablesOfAnEarlierVersion(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			provider, err := s.provider()
+			provider, err := s.steps().Provider(s.db, s.engine.dialect)
 			if err != nil {
 				t.Fatal(err)
 			}

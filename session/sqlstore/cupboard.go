@@ -8,9 +8,9 @@ import (
 	"math"
 	"math/rand/v2"
 	"strconv"
-	"strings"
 
 	"github.com/codegrant/codegrant/cupboard"
+	"github.com/codegrant/codegrant/internal/sqldialect"
 	"github.com/codegrant/codegrant/session"
 )
 
@@ -26,22 +26,8 @@ type querier interface {
 	QueryContext(context.Context, string, ...any) (*sql.Rows, error)
 }
 
-// marked replaces the question marks of a statement by what the engine wants.
-func (c shelves) marked(query string) string {
-	var b strings.Builder
-	for n := 1; ; n++ {
-		before, after, found := strings.Cut(query, "?")
-		b.WriteString(before)
-		if !found {
-			return b.String()
-		}
-		b.WriteString(c.engine.placeholder(n))
-		query = after
-	}
-}
-
 func (c shelves) exec(ctx context.Context, q querier, query string, args ...any) (int64, error) {
-	result, err := q.ExecContext(ctx, c.marked(query), args...)
+	result, err := q.ExecContext(ctx, sqldialect.Number(c.engine.dialect, query), args...)
 	if err != nil {
 		return 0, err
 	}
@@ -103,7 +89,7 @@ func (c shelves) change(ctx context.Context, operation string, kind cupboard.Kin
 func (c shelves) count0(ctx context.Context, kind cupboard.Kind) error {
 	return c.again(ctx, true, func() error {
 		var one int
-		err := c.db.QueryRowContext(ctx, c.marked("SELECT 1 FROM codegrant_cupboard WHERE kind = ? AND name = ''"), kind.Name).Scan(&one)
+		err := c.db.QueryRowContext(ctx, sqldialect.Number(c.engine.dialect, "SELECT 1 FROM codegrant_cupboard WHERE kind = ? AND name = ''"), kind.Name).Scan(&one)
 		if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
@@ -126,7 +112,7 @@ func (c shelves) transaction(ctx context.Context, kind cupboard.Kind, run func(c
 		if _, err = c.exec(ctx, tx, "UPDATE codegrant_cupboard SET version = version + 1 WHERE kind = ? AND name = ''", kind.Name); err != nil {
 			return 0, err
 		}
-		err = tx.QueryRowContext(ctx, c.marked("SELECT version FROM codegrant_cupboard WHERE kind = ? AND name = ''"), kind.Name).Scan(&n)
+		err = tx.QueryRowContext(ctx, sqldialect.Number(c.engine.dialect, "SELECT version FROM codegrant_cupboard WHERE kind = ? AND name = ''"), kind.Name).Scan(&n)
 		return n, err
 	}
 	if err := run(ctx, tx, next); err != nil {
@@ -192,14 +178,14 @@ func (c shelves) live(ctx context.Context, q querier, kind cupboard.Kind, person
 	if person != "" {
 		query, args = query+" AND person = ?", append(args, person)
 	}
-	err = q.QueryRowContext(ctx, c.marked(query), args...).Scan(&n)
+	err = q.QueryRowContext(ctx, sqldialect.Number(c.engine.dialect, query), args...).Scan(&n)
 	return n, err
 }
 
 func (c shelves) get(ctx context.Context, q querier, kind cupboard.Kind, key string, now int64) (cupboard.Record, error) {
 	r := cupboard.Record{Key: key}
 	var until int64
-	err := q.QueryRowContext(ctx, c.marked("SELECT name, person, version, until, content FROM codegrant_cupboard WHERE kind = ? AND name = ? AND until > ? AND gone = 0"),
+	err := q.QueryRowContext(ctx, sqldialect.Number(c.engine.dialect, "SELECT name, person, version, until, content FROM codegrant_cupboard WHERE kind = ? AND name = ? AND until > ? AND gone = 0"),
 		kind.Name, key, now).Scan(&r.Key, &r.Person, &r.Version, &until, &r.Value)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
@@ -313,7 +299,7 @@ func (c shelves) rows(ctx context.Context, q querier, where string, limit int, a
 	if limit <= 0 {
 		limit = cupboard.DefaultLimit
 	}
-	rows, err := q.QueryContext(ctx, c.marked("SELECT name, person, version, number, gone, until, content FROM codegrant_cupboard WHERE kind = ? AND name <> '' AND "+
+	rows, err := q.QueryContext(ctx, sqldialect.Number(c.engine.dialect, "SELECT name, person, version, number, gone, until, content FROM codegrant_cupboard WHERE kind = ? AND name <> '' AND "+
 		where+" LIMIT "+strconv.Itoa(limit)), args...)
 	if err != nil {
 		return nil, err

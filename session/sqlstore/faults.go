@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"reflect"
 	"strings"
 	"time"
 
+	"github.com/codegrant/codegrant/internal/sqldialect"
 	"github.com/codegrant/codegrant/session"
 )
 
@@ -70,7 +70,7 @@ func (s *Store) fail(ctx context.Context, operation string, err error) error {
 	kind := s.engine.classify(err)
 	if kind == faultUnclear {
 		for _, table := range []string{"codegrant_sessions", "codegrant_session_ends", "codegrant_cupboard"} {
-			if exists, findErr := s.engine.hasTable(ctx, s.db, table); findErr == nil && !exists {
+			if exists, findErr := sqldialect.HasTable(ctx, s.db, s.engine.dialect, table); findErr == nil && !exists {
 				kind = faultSchema
 			}
 		}
@@ -129,7 +129,7 @@ func classifyPostgreSQL(err error) fault {
 
 // classifyMySQL reads the error numbers of MySQL and MariaDB, which share these.
 func classifyMySQL(err error) fault {
-	number, ok := mysqlNumber(err)
+	number, ok := sqldialect.MySQLNumber(err)
 	if !ok {
 		return faultLost // the server has not said anything
 	}
@@ -146,27 +146,4 @@ func classifyMySQL(err error) fault {
 		return faultValue
 	}
 	return faultOther
-}
-
-// mysqlNumber finds the number of a *mysql.MySQLError. The driver offers it as a
-// field alone, and importing the driver for its type would make every user of
-// this package compile it.
-func mysqlNumber(err error) (uint64, bool) {
-	if err == nil {
-		return 0, false
-	}
-	if v := reflect.Indirect(reflect.ValueOf(err)); v.Kind() == reflect.Struct {
-		if number := v.FieldByName("Number"); number.IsValid() && number.CanUint() {
-			return number.Uint(), true
-		}
-	}
-	if several, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, err := range several.Unwrap() {
-			if number, ok := mysqlNumber(err); ok {
-				return number, true
-			}
-		}
-		return 0, false
-	}
-	return mysqlNumber(errors.Unwrap(err))
 }

@@ -56,7 +56,7 @@ func TestS162_MigratingAtOnceAndAgain(t *testing.T) {
 
 func TestMigrateFromEveryVersion(t *testing.T) {
 	eachEngine(t, func(t *testing.T, e testEngine) {
-		provider, err := newStore(t, e, openDB(t, e.driver, e.create(t))).provider()
+		provider, err := steps.Provider(openDB(t, e.driver, e.create(t)), e.dialect)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +67,7 @@ func TestMigrateFromEveryVersion(t *testing.T) {
 		for _, version := range versions {
 			t.Run(fmt.Sprint(version), func(t *testing.T) {
 				s := newStore(t, e, openDB(t, e.driver, e.create(t)))
-				provider, err := s.provider()
+				provider, err := steps.Provider(s.db, s.engine.dialect)
 				if err != nil {
 					t.Fatal(err)
 				}

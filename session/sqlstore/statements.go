@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/codegrant/codegrant/internal/sqldialect"
 	"github.com/codegrant/codegrant/session"
 )
 
@@ -19,7 +20,7 @@ const columns = "id, pool, subject, version, created, last_seen, expires, lease_
 func (e *engine) statements() statements {
 	p := e.placeholder
 	return statements{
-		create: "INSERT INTO codegrant_sessions (" + columns + ", sealed) VALUES (" + e.placeholders(10) + ")",
+		create: "INSERT INTO codegrant_sessions (" + columns + ", sealed) VALUES (" + sqldialect.Marks(e.dialect, 1, 10) + ")",
 		get:    "SELECT " + columns + ", sealed FROM codegrant_sessions WHERE id = " + p(1) + " AND expires > " + p(2),
 		swap: "UPDATE codegrant_sessions SET version = version + 1, last_seen = " + p(1) + ", expires = " + p(2) + ", lease_until = " + p(3) +
 			", stale = " + p(4) + ", sealed = " + p(5) + " WHERE id = " + p(6) + " AND version = " + p(7) + " AND expires > " + p(8),

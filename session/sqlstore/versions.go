@@ -14,21 +14,10 @@ func (s *Store) Versions(ctx context.Context) (have, want int64, err error) {
 	fail := func(err error) (int64, int64, error) {
 		return 0, 0, fmt.Errorf("look at the version of sessions: %w: %w", session.ErrUnavailable, err)
 	}
-	provider, err := s.provider()
-	if err != nil {
+	if want, err = steps.Newest(s.db, s.engine.dialect); err != nil {
 		return fail(err)
 	}
-	for _, source := range provider.ListSources() {
-		want = max(want, source.Version)
-	}
-	there, err := s.engine.hasTable(ctx, s.db, versionTableName)
-	if err != nil || !there {
-		if err != nil {
-			return fail(err)
-		}
-		return 0, want, nil
-	}
-	if have, err = provider.GetDBVersion(ctx); err != nil {
+	if have, err = steps.Done(ctx, s.db, s.engine.dialect); err != nil {
 		return fail(err)
 	}
 	return have, want, nil

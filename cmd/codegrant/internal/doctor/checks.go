@@ -367,7 +367,7 @@ func (e *examination) database(ctx context.Context, raw string, django bool) {
 		e.fault("database", fix, "%v", err)
 	} else {
 		if e.replicaTables(ctx, db, django) {
-			e.fine("database", "the tables of the replica in %s are up to date", db.Engine)
+			e.fine("database", "the tables of the replica in %s are up to date", db.Dialect)
 		}
 		e.outbox(ctx, users)
 	}

@@ -224,7 +224,7 @@ func TestDoctorSync(t *testing.T) {
 	}
 	const issuer = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab12Cd34E"
 	s := &settings.Settings{Database: settings.Database{URL: settings.Secret(url)}, Pools: []settings.Pool{{Name: "a", Issuer: issuer}, {Name: "b", Issuer: issuer}}}
-	journal, err := directory.NewSQLJournal(db.DB, db.Journal)
+	journal, err := directory.NewSQLJournal(db.DB, db.Dialect)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -128,7 +128,7 @@ func (e *examination) sync(ctx context.Context, s *settings.Settings) {
 		return // said with the database
 	}
 	defer db.Close()
-	journal, err := directory.NewSQLJournal(db.DB, db.Journal)
+	journal, err := directory.NewSQLJournal(db.DB, db.Dialect)
 	if err != nil {
 		return
 	}

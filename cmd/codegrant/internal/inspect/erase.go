@@ -13,6 +13,7 @@ import (
 
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
+	"github.com/codegrant/codegrant/internal/sqldialect"
 	"github.com/codegrant/codegrant/replica"
 	"github.com/codegrant/codegrant/replica/sqlreplica"
 	"github.com/codegrant/codegrant/upstream"
@@ -133,7 +134,7 @@ func (l *links) erase(ctx context.Context, out *terminal.Streams, identities []r
 // eraseWithin removes what is in other tables of the same database.
 func (l *links) eraseWithin(ctx context.Context, tx *sql.Tx, identities []replica.User) (map[string]int64, error) {
 	removed := make(map[string]int64)
-	queue, err := webhook.NewQueue(l.DB.DB, l.DB.Webhooks)
+	queue, err := webhook.NewQueue(l.DB.DB, l.DB.Dialect)
 	if err != nil {
 		return nil, err
 	}
@@ -168,13 +169,11 @@ func (l *links) eraseWithin(ctx context.Context, tx *sql.Tx, identities []replic
 // has reports whether the database has a table: whoever sends no webhooks, or has no
 // organizations, lacks theirs.
 func (l *links) has(ctx context.Context, table string) (bool, error) {
-	named := map[sqlreplica.Dialect]string{
-		sqlreplica.SQLite:     "SELECT name FROM sqlite_master WHERE name = '%s'",
-		sqlreplica.PostgreSQL: "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tablename = '%s'",
-		sqlreplica.MySQL:      "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '%s'",
+	there, err := sqldialect.HasTable(ctx, l.DB, l.DB.Dialect, table)
+	if err != nil {
+		return false, fmt.Errorf("list what is in the database: %w", err)
 	}
-	found, err := l.DB.Names(ctx, fmt.Sprintf(named[l.DB.Replica], table))
-	return len(found) > 0, err
+	return there, nil
 }
 
 // Gateways revoke tokens of other services within seconds after a sign-out.

@@ -83,7 +83,7 @@ pools: [{id: %q, issuer: %q, domain: %q, client_id: %q, client_secret: %q}]
 		t.Fatal(err)
 	}
 	defer o.Close()
-	queue, err := webhook.NewQueue(o.DB.DB, o.DB.Webhooks)
+	queue, err := webhook.NewQueue(o.DB.DB, o.DB.Dialect)
 	if err != nil {
 		t.Fatal(err)
 	}

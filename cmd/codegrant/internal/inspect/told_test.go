@@ -38,7 +38,7 @@ func TestS787_EndsByCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer o.Close()
-	queue, err := webhook.NewQueue(o.DB.DB, o.DB.Webhooks)
+	queue, err := webhook.NewQueue(o.DB.DB, o.DB.Dialect)
 	if err == nil {
 		err = queue.Migrate(t.Context())
 	}

@@ -92,14 +92,14 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 	if err := users.Migrate(ctx); err != nil {
 		return err
 	}
-	journal, err := directory.NewSQLJournal(db.DB, db.Journal)
+	journal, err := directory.NewSQLJournal(db.DB, db.Dialect)
 	if err != nil {
 		return err
 	}
 	if err := journal.Migrate(ctx); err != nil {
 		return err
 	}
-	queue, err := webhook.NewQueue(db.DB, db.Webhooks)
+	queue, err := webhook.NewQueue(db.DB, db.Dialect)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 	if err := organizations.Migrate(ctx); err != nil {
 		return err
 	}
-	fmt.Fprintf(out.Stdout, "The tables in %s are up to date.\n", db.Engine)
+	fmt.Fprintf(out.Stdout, "The tables in %s are up to date.\n", db.Dialect)
 	return nil
 }
 

@@ -10,7 +10,7 @@ import (
 
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
-	"github.com/codegrant/codegrant/replica/sqlreplica"
+	"github.com/codegrant/codegrant/internal/sqldialect"
 )
 
 // What Codegrant puts beside Django's tables: tables, those that refer to others first,
@@ -32,11 +32,11 @@ var (
 
 // ours are the tables in a database that are Codegrant's, by their names.
 func ours(ctx context.Context, d *parts.Database) ([]string, error) {
-	return d.Names(ctx, map[sqlreplica.Dialect]string{
-		sqlreplica.SQLite:     "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'codegrant%'",
-		sqlreplica.PostgreSQL: "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tablename LIKE 'codegrant%'",
-		sqlreplica.MySQL:      "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name LIKE 'codegrant%'",
-	}[d.Replica])
+	names, err := sqldialect.Tables(ctx, d, d.Dialect, "codegrant")
+	if err != nil {
+		return nil, fmt.Errorf("list what is in the database: %w", err)
+	}
+	return names, nil
 }
 
 // besideDjango returns which of ours are there, with how many rows.
@@ -57,7 +57,7 @@ func besideDjango(ctx context.Context, d *parts.Database) (tables []string, rows
 		}
 		rows[table] = n
 	}
-	if d.Replica == sqlreplica.PostgreSQL {
+	if d.Dialect == sqldialect.PostgreSQL {
 		there, err := d.Names(ctx, "SELECT p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = current_schema() AND p.proname LIKE 'codegrant%'")
 		if err != nil {
 			return nil, nil, nil, err
@@ -78,7 +78,7 @@ func (c Command) undo(ctx context.Context, out *terminal.Streams, db *parts.Data
 		return err
 	}
 	if len(tables)+len(functions) == 0 {
-		fmt.Fprintf(out.Stdout, "Codegrant has nothing in this %s database.\n", db.Engine)
+		fmt.Fprintf(out.Stdout, "Codegrant has nothing in this %s database.\n", db.Dialect)
 		return nil
 	}
 	for _, table := range tables {
@@ -95,7 +95,7 @@ func (c Command) undo(ctx context.Context, out *terminal.Streams, db *parts.Data
 	if err := drop(ctx, db, tables, functions); err != nil {
 		return err
 	}
-	fmt.Fprintf(out.Stdout, "Done. Codegrant has nothing in this %s database any more.\n", db.Engine)
+	fmt.Fprintf(out.Stdout, "Done. Codegrant has nothing in this %s database any more.\n", db.Dialect)
 	return nil
 }
 
@@ -109,7 +109,7 @@ func drop(ctx context.Context, d *parts.Database, tables, functions []string) (e
 	for _, f := range functions {
 		statements = append(statements, "DROP FUNCTION "+f+"() CASCADE")
 	}
-	if d.Replica == sqlreplica.PostgreSQL && len(tables) > 0 {
+	if d.Dialect == sqldialect.PostgreSQL && len(tables) > 0 {
 		statements = append(statements, "DROP TABLE "+strings.Join(tables, ", "))
 	} else {
 		for _, table := range tables {

@@ -153,7 +153,7 @@ func reminds(t *testing.T, config, text string, say func(int, ...string) string,
 	if err != nil {
 		t.Fatal(err)
 	}
-	queue, err := webhook.NewQueue(db.DB, db.Webhooks)
+	queue, err := webhook.NewQueue(db.DB, db.Dialect)
 	if err := errors.Join(err, users.Migrate(t.Context()), queue.Migrate(t.Context())); err != nil {
 		t.Fatal(err)
 	}

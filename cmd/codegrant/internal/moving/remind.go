@@ -70,7 +70,7 @@ func (c remind) Run(ctx context.Context, out *terminal.Streams) error {
 		return err
 	}
 	defer opened.Close()
-	queue, err := webhook.NewQueue(opened.DB.DB, opened.DB.Webhooks)
+	queue, err := webhook.NewQueue(opened.DB.DB, opened.DB.Dialect)
 	if err != nil {
 		return err
 	}

@@ -113,7 +113,7 @@ func organizations(ctx context.Context, o *parts.Opened, s *settings.Settings, m
 		return nil, err
 	}
 	if makes && s.Database.Migrate {
-		queue, err := webhook.NewQueue(o.DB.DB, o.DB.Webhooks)
+		queue, err := webhook.NewQueue(o.DB.DB, o.DB.Dialect)
 		if err != nil {
 			return nil, err
 		}

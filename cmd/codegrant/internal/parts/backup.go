@@ -31,7 +31,7 @@ func ForBackup(ctx context.Context, file string) (config backup.Config, done fun
 		o.Close()
 		return backup.Config{}, nil, err
 	}
-	return backup.Config{DB: o.DB.DB, Dialect: o.DB.Backups}, o.Close, nil
+	return backup.Config{DB: o.DB.DB, Dialect: o.DB.Dialect}, o.Close, nil
 }
 
 // Recipients are public keys of age, and those in files.

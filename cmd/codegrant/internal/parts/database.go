@@ -14,31 +14,23 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 
-	"github.com/codegrant/codegrant/backup"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/sqlite"
-	"github.com/codegrant/codegrant/directory"
 	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/internal/sqldialect"
 	"github.com/codegrant/codegrant/organization"
 	"github.com/codegrant/codegrant/replica/sqlreplica"
 	"github.com/codegrant/codegrant/session/sqlstore"
 	"github.com/codegrant/codegrant/webhook"
 )
 
-// Database is one that --database names, with what the stores call its engine.
+// Database is one that --database names.
 type Database struct {
 	*sql.DB
-	Engine   string
-	sessions sqlstore.Dialect
-	Replica  sqlreplica.Dialect
-	Journal  directory.Dialect
-	Webhooks webhook.Dialect
-
-	Organizations organization.Dialect
-	Backups       backup.Dialect
+	Dialect sqldialect.Dialect
 }
 
 // System is what OpenTelemetry calls the engine.
-func (d *Database) System() string { return strings.ToLower(d.Engine) }
+func (d *Database) System() string { return strings.ToLower(d.Dialect.String()) }
 
 var errDatabaseURL = errors.New("is not of the form sqlite:FILE, postgres://user:password@host/name or mysql://user:password@host/name")
 
@@ -55,13 +47,13 @@ func OpenDatabase(raw string) (*Database, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &Database{db, "SQLite", sqlstore.SQLite, sqlreplica.SQLite, directory.SQLite, webhook.SQLite, organization.SQLite, backup.SQLite}, nil
+		return &Database{db, sqldialect.SQLite}, nil
 	case "postgres", "postgresql":
 		config, err := pgx.ParseConfig(raw)
 		if err != nil {
 			return nil, errors.New("database URL is not a valid PostgreSQL URL")
 		}
-		return &Database{stdlib.OpenDB(*config), "PostgreSQL", sqlstore.PostgreSQL, sqlreplica.PostgreSQL, directory.PostgreSQL, webhook.PostgreSQL, organization.PostgreSQL, backup.PostgreSQL}, nil
+		return &Database{stdlib.OpenDB(*config), sqldialect.PostgreSQL}, nil
 	case "mysql", "mariadb":
 		config, err := mysqlConfig(raw)
 		if err != nil {
@@ -71,7 +63,7 @@ func OpenDatabase(raw string) (*Database, error) {
 		if err != nil {
 			return nil, errors.New("database URL is not a valid MySQL URL")
 		}
-		return &Database{sql.OpenDB(connector), "MySQL", sqlstore.MySQL, sqlreplica.MySQL, directory.MySQL, webhook.MySQL, organization.MySQL, backup.MySQL}, nil
+		return &Database{sql.OpenDB(connector), sqldialect.MySQL}, nil
 	}
 	return nil, fmt.Errorf("database URL %w", errDatabaseURL)
 }
@@ -135,7 +127,7 @@ func mysqlConfig(raw string) (*mysql.Config, error) {
 
 // Stores returns both stores in the database.
 func (d *Database) Stores(replica settings.Replica) (*sqlstore.Store, *sqlreplica.Store, error) {
-	sessions, err := sqlstore.New(d.DB, sqlstore.Config{Dialect: d.sessions})
+	sessions, err := sqlstore.New(d.DB, sqlstore.Config{Dialect: d.Dialect})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -145,7 +137,7 @@ func (d *Database) Stores(replica settings.Replica) (*sqlstore.Store, *sqlreplic
 
 // Users returns the replica in the database.
 func (d *Database) Users(replica settings.Replica) (*sqlreplica.Store, error) {
-	config := sqlreplica.Config{Dialect: d.Replica}
+	config := sqlreplica.Config{Dialect: d.Dialect}
 	if replica.Django {
 		config.Django = &sqlreplica.Django{AdoptVerifiedEmail: true, Unverified: sqlreplica.Unverified(replica.Unverified)}
 	}
@@ -161,9 +153,9 @@ func (d *Database) Users(replica settings.Replica) (*sqlreplica.Store, error) {
 // OrganizationStore returns the organizations in the database. hears are endpoints that are
 // told of changes; nil: none.
 func (d *Database) OrganizationStore(s *settings.Organizations, hears func() []webhook.Endpoint) (*organization.Store, error) {
-	config := organization.Config{DB: d.DB, Dialect: d.Organizations}
+	config := organization.Config{DB: d.DB, Dialect: d.Dialect}
 	if hears != nil {
-		queue, err := webhook.NewQueue(d.DB, d.Webhooks)
+		queue, err := webhook.NewQueue(d.DB, d.Dialect)
 		if err != nil {
 			return nil, err
 		}

@@ -60,7 +60,7 @@ func (c Inspection) Ends(o *Opened) (*Ends, error) {
 
 // Ends are those of its own configuration.
 func (o *Opened) Ends(s *settings.Settings) (*Ends, error) {
-	queue, err := webhook.NewQueue(o.DB.DB, o.DB.Webhooks)
+	queue, err := webhook.NewQueue(o.DB.DB, o.DB.Dialect)
 	return NewEnds(queue, s), err
 }
 

@@ -154,7 +154,7 @@ func OpenStores(s *settings.Settings) (*Opened, error) {
 			o.Close()
 			return nil, err
 		}
-		sessions, err := sqlstore.New(db.DB, sqlstore.Config{Dialect: db.sessions})
+		sessions, err := sqlstore.New(db.DB, sqlstore.Config{Dialect: db.Dialect})
 		if err != nil {
 			o.Close()
 			return nil, err

@@ -43,7 +43,7 @@ func (c Command) newWholePool(ctx context.Context, out *terminal.Streams, o *par
 	if w.own, err = recovery.New(ctx, api, w.poolID); err != nil {
 		return nil, err
 	}
-	if w.journal, err = directory.NewSQLJournal(o.DB.DB, o.DB.Journal); err != nil {
+	if w.journal, err = directory.NewSQLJournal(o.DB.DB, o.DB.Dialect); err != nil {
 		return nil, err
 	}
 	return w, nil

@@ -64,7 +64,7 @@ pools: [{id: %q, issuer: %q, domain: %q, client_id: %q, client_secret: %q}]
 	s.ok(s.opened.InDatabase.Migrate(t.Context()))
 	s.api, _, err = parts.PoolClient(t.Context(), s.opened.Issuer, "", slog.New(slog.DiscardHandler))
 	s.ok(err)
-	s.journal, err = directory.NewSQLJournal(s.opened.DB.DB, s.opened.DB.Journal)
+	s.journal, err = directory.NewSQLJournal(s.opened.DB.DB, s.opened.DB.Dialect)
 	s.ok(err)
 	s.ok(s.journal.Migrate(t.Context()))
 	// Of whole seconds, as the command asks for it.

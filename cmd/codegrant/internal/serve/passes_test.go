@@ -22,7 +22,7 @@ func TestPassesOfEveryPool(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	journal, err := directory.NewSQLJournal(db.DB, db.Journal)
+	journal, err := directory.NewSQLJournal(db.DB, db.Dialect)
 	if err != nil {
 		t.Fatal(err)
 	}

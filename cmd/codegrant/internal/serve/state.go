@@ -400,7 +400,7 @@ func openJournal(s *settings.Settings, db *parts.Database) *directory.SQLJournal
 	if !s.Replica.Enabled {
 		return nil
 	}
-	journal, err := directory.NewSQLJournal(db.DB, db.Journal)
+	journal, err := directory.NewSQLJournal(db.DB, db.Dialect)
 	if err != nil {
 		return nil
 	}

@@ -128,7 +128,7 @@ func (p *process) openStores(s *settings.Settings) (_ *stores, err error) {
 				st.migrate = append(st.migrate, st.acting.Migrate)
 			}
 			if len(s.Webhooks) > 0 {
-				if st.queue, err = webhook.NewQueue(db.DB, db.Webhooks); err != nil {
+				if st.queue, err = webhook.NewQueue(db.DB, db.Dialect); err != nil {
 					return nil, err
 				}
 				st.migrate = append(st.migrate, st.queue.Migrate)

@@ -162,7 +162,7 @@ func TestSync_Pools(t *testing.T) {
 	}
 	w.sync(0, "--max-share", "1", "--by-subject")
 	o := w.open("staff")
-	journal, err := directory.NewSQLJournal(o.DB.DB, o.DB.Journal)
+	journal, err := directory.NewSQLJournal(o.DB.DB, o.DB.Dialect)
 	w.ok(err)
 	_, _, err = journal.Acquire(t.Context(), "pass "+o.Issuer, "somebody", time.Minute)
 	w.ok(err)

@@ -73,7 +73,7 @@ func (c Command) openSync(ctx context.Context, out *terminal.Streams) (_ *syncin
 	if s.Users == nil {
 		return nil, parts.ErrNoReplica
 	}
-	journal, err := directory.NewSQLJournal(s.DB.DB, s.DB.Journal)
+	journal, err := directory.NewSQLJournal(s.DB.DB, s.DB.Dialect)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func (c Command) openSync(ctx context.Context, out *terminal.Streams) (_ *syncin
 
 // openWebhooks prepares to tell others of changes.
 func (s *syncing) openWebhooks(ctx context.Context) error {
-	queue, err := webhook.NewQueue(s.DB.DB, s.DB.Webhooks)
+	queue, err := webhook.NewQueue(s.DB.DB, s.DB.Dialect)
 	if err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func (c Command) status(ctx context.Context, out *terminal.Streams) error {
 	if opened.Users == nil {
 		return parts.ErrNoReplica
 	}
-	journal, err := directory.NewSQLJournal(opened.DB.DB, opened.DB.Journal)
+	journal, err := directory.NewSQLJournal(opened.DB.DB, opened.DB.Dialect)
 	if err != nil {
 		return err
 	}

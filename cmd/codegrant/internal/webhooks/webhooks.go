@@ -77,7 +77,7 @@ func (a at) open(stores func(*settings.Settings) (*parts.Opened, error)) (*setti
 		o.Close()
 		return nil, nil, nil, parts.ErrNoReplica
 	}
-	queue, err := webhook.NewQueue(o.DB.DB, o.DB.Webhooks)
+	queue, err := webhook.NewQueue(o.DB.DB, o.DB.Dialect)
 	if err != nil {
 		o.Close()
 		return nil, nil, nil, err
