@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,8 +50,9 @@ type EraseOptions struct {
 // Whom the pool still has comes back with its next statement: delete them there first.
 func (s *Store) Erase(ctx context.Context, id int64, o EraseOptions) (Erasure, error) {
 	var receipt Erasure
+	var lost string // the receipt of a run whose answer was lost
 	err := s.again(ctx, func() error {
-		return s.linking(ctx, []int64{id}, func(tx *sql.Tx, people []row) error {
+		err := s.linking(ctx, []int64{id}, func(tx *sql.Tx, people []row) error {
 			person := people[0].ID
 			rows, err := s.holdIdentities(ctx, tx, person)
 			if err != nil {
@@ -107,6 +109,17 @@ func (s *Store) Erase(ctx context.Context, id int64, o EraseOptions) (Erasure, e
 			return s.engine.sql("INSERT INTO codegrant_erasures (id, erased_at, erased_by, removed) VALUES (").
 				bind(receipt.ID, receipt.At, receipt.By, string(object)).sql(")").exec(ctx, tx)
 		})
+		switch {
+		case s.isLost(err):
+			lost = receipt.ID
+		case errors.Is(err, replica.ErrNotFound) && lost != "":
+			var one int
+			done := s.engine.sql("SELECT 1 FROM codegrant_erasures WHERE id = ").bind(lost).scan(ctx, s.db, &one)
+			if !errors.Is(done, sql.ErrNoRows) {
+				return done
+			}
+		}
+		return err
 	})
 	if err != nil {
 		return Erasure{}, s.fail(ctx, "erase a person", err)

@@ -45,6 +45,7 @@ var killable = map[string]func(context.Context, *Store) error{
 		}
 		return nil
 	},
+	"links": linkEverything,
 }
 
 // passOfPools is a batch of three transactions: a pool has its own.
@@ -60,8 +61,12 @@ func passOfPools() []replica.Snapshot {
 	return all
 }
 
-func prepareKill(t *testing.T, s *Store) {
+func prepareKill(t *testing.T, s *Store, scene string) {
 	t.Helper()
+	if scene == "links" {
+		linkedPeople(t, s)
+		return
+	}
 	apply(t, s, person(1, 0, "a"))
 	for pool := range 3 {
 		for i := range 2 {
@@ -109,13 +114,17 @@ func TestS162_Killed(t *testing.T) {
 		for name, call := range killable {
 			t.Run(e.name+"/"+name, func(t *testing.T) {
 				whole, _ := e.store(t, Config{Outbox: &Outbox{}})
-				prepareKill(t, whole)
+				prepareKill(t, whole, name)
 				if err := call(t.Context(), whole); err != nil {
 					t.Fatal(err)
 				}
 				want := whatIsSaid(t, whole)
 				moments := 0
-				for last := 1; ; last += 2 {
+				step := 2
+				if name == "links" {
+					step = 1
+				}
+				for last := 1; ; last += step {
 					dsn := e.create(t)
 					db := (&spy{}).open(t, e.driver, dsn)
 					s, err := New(db, Config{Dialect: e.dialect, Outbox: &Outbox{}})
@@ -125,7 +134,7 @@ func TestS162_Killed(t *testing.T) {
 					if err := s.Migrate(t.Context()); err != nil {
 						t.Fatal(err)
 					}
-					prepareKill(t, s)
+					prepareKill(t, s, name)
 					before := whatIsSaid(t, s)
 					if !kill(t, fmt.Sprint(i, " ", name, " ", last, " ", dsn)) {
 						break
@@ -134,6 +143,7 @@ func TestS162_Killed(t *testing.T) {
 					if after := whatIsSaid(t, s); last == 1 && after != before {
 						t.Errorf("killed at the first change, it left\n%s\nof\n%s", after, before)
 					}
+					nobodyIsHalfLinked(t, s)
 					if err := call(t.Context(), s); err != nil {
 						t.Fatal(err)
 					}
@@ -141,7 +151,7 @@ func TestS162_Killed(t *testing.T) {
 						t.Errorf("killed at change %d and done again\n%s\nwant\n%s", last, got, want)
 					}
 				}
-				if want := map[string]int{"apply": 1, "batch": 6, "sweep": 3}[name]; moments != want {
+				if want := map[string]int{"apply": 1, "batch": 6, "sweep": 3, "links": 6}[name]; moments != want {
 					t.Errorf("killed at %d moments, want %d", moments, want)
 				}
 			})
@@ -182,12 +192,13 @@ func kill(t *testing.T, scene string) bool {
 func whatIsSaid(t *testing.T, s *Store) string {
 	t.Helper()
 	return contentsOf(t, s, []string{
-		"SELECT u.issuer, u.subject, u.name, u.email, u.enabled, u.as_of, u.groups_as_of, u.pass, CASE WHEN u.deleted_at IS NULL THEN 'there' ELSE 'deleted' END" +
-			" FROM codegrant_users u ORDER BY u.issuer, u.subject",
+		"SELECT u.issuer, u.subject, u.name, u.email, u.enabled, u.as_of, u.groups_as_of, u.pass, CASE WHEN u.deleted_at IS NULL THEN 'there' ELSE 'deleted' END, p.subject, u.linked_by" +
+			" FROM codegrant_users u LEFT JOIN codegrant_users p ON p.id = u.linked_to ORDER BY u.issuer, u.subject",
 		"SELECT issuer, name, origin FROM codegrant_groups ORDER BY issuer, name",
 		"SELECT u.issuer, u.subject, g.name, m.from_pool, m.from_local FROM codegrant_memberships m JOIN codegrant_users u ON u.id = m.user_id" +
 			" JOIN codegrant_groups g ON g.id = m.group_id ORDER BY u.issuer, u.subject, g.name",
 		"SELECT issuer, subject FROM codegrant_outbox ORDER BY issuer, subject, id",
+		"SELECT erased_by, removed FROM codegrant_erasures ORDER BY removed",
 		"SELECT u.issuer, u.subject, c.as_of, c.groups_as_of, c.pass FROM codegrant_confirmations c JOIN codegrant_users u ON u.id = c.user_id ORDER BY u.issuer, u.subject",
 	})
 }

@@ -24,21 +24,19 @@ import (
 // Rights are not merged: each identity has the groups that it had. The caller ends the
 // sessions of from: they know who the person was.
 func (s *Store) Merge(ctx context.Context, from, into int64, by string) (replica.Change, error) {
-	var told replica.Change
-	err := s.again(ctx, func() error {
-		told = replica.Change{}
+	told, err := s.linkAgain(ctx, func(told *replica.Change) error {
 		return s.linking(ctx, []int64{from, into}, func(tx *sql.Tx, people []row) error {
 			a, b := people[0], people[1]
 			if a.ID == b.ID {
 				before := a.User
-				told = replica.Change{User: a.User, Before: &before}
+				*told = replica.Change{User: a.User, Before: &before}
 				return nil
 			}
 			ids, err := s.identitiesOf(ctx, tx, a.ID)
 			if err != nil {
 				return err
 			}
-			told, err = s.linkAll(ctx, tx, a.ID, ids, b.ID, by)
+			*told, err = s.linkAll(ctx, tx, a.ID, ids, b.ID, by)
 			return err
 		})
 	})
@@ -48,18 +46,36 @@ func (s *Store) Merge(ctx context.Context, from, into int64, by string) (replica
 	return told, nil
 }
 
+// linkAgain runs an operation that tells what it has changed, again where it may. Where a
+// change was made and the answer was lost, the next run finds nothing to do: what the first
+// one told holds.
+func (s *Store) linkAgain(ctx context.Context, operation func(told *replica.Change) error) (replica.Change, error) {
+	var told, lost replica.Change
+	err := s.again(ctx, func() error {
+		told = replica.Change{}
+		err := operation(&told)
+		switch {
+		case s.isLost(err) && !told.Empty():
+			lost = told
+		case err == nil && told.Empty() && !lost.Empty():
+			told = lost
+		}
+		return err
+	})
+	return told, err
+}
+
 // Unlink makes an identity a person of its own again. Rows that an application moved at
 // the merge stay where they are, unless OnChange moves them back. An empty change means
 // that the identity was not linked.
 func (s *Store) Unlink(ctx context.Context, id int64) (replica.Change, error) {
-	var told replica.Change
-	err := s.again(ctx, func() error {
+	told, err := s.linkAgain(ctx, func(told *replica.Change) error {
 		return s.linking(ctx, []int64{id}, func(tx *sql.Tx, _ []row) error {
 			p, err := s.link(ctx, tx, id, 0, "")
 			if err != nil {
 				return err
 			}
-			told = p.seen()
+			*told = p.seen()
 			return s.linked(ctx, tx, p)
 		})
 	})

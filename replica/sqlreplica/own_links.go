@@ -12,14 +12,12 @@ import (
 // Link implements [replica.Linker]. It is Merge of one identity that stands alone: what
 // comes with it can sign nobody in.
 func (s *Store) Link(ctx context.Context, identity, person int64, by string, along ...string) (replica.Change, error) {
-	var told replica.Change
-	err := s.again(ctx, func() error {
-		told = replica.Change{}
+	told, err := s.linkAgain(ctx, func(told *replica.Change) error {
 		return s.linkingFamily(ctx, []int64{identity, person}, func(tx *sql.Tx, people []row, family []row) error {
 			a, b := people[0], people[1]
 			if a.ID == b.ID {
 				before := a.User
-				told = replica.Change{User: a.User, Before: &before}
+				*told = replica.Change{User: a.User, Before: &before}
 				return nil
 			}
 			var others []int64
@@ -34,7 +32,7 @@ func (s *Store) Link(ctx context.Context, identity, person int64, by string, alo
 				}
 			}
 			var err error
-			told, err = s.linkAll(ctx, tx, a.ID, others, b.ID, by)
+			*told, err = s.linkAll(ctx, tx, a.ID, others, b.ID, by)
 			return err
 		})
 	})
@@ -46,9 +44,7 @@ func (s *Store) Link(ctx context.Context, identity, person int64, by string, alo
 
 // Separate implements [replica.Linker].
 func (s *Store) Separate(ctx context.Context, identity int64) (replica.Change, error) {
-	var told replica.Change
-	err := s.again(ctx, func() error {
-		told = replica.Change{}
+	told, err := s.linkAgain(ctx, func(told *replica.Change) error {
 		return s.linkingFamily(ctx, []int64{identity}, func(tx *sql.Tx, _ []row, family []row) error {
 			i := slices.IndexFunc(family, func(of row) bool { return of.ID == identity })
 			if i < 0 {
@@ -61,7 +57,7 @@ func (s *Store) Separate(ctx context.Context, identity int64) (replica.Change, e
 			if err != nil {
 				return err
 			}
-			told = p.seen()
+			*told = p.seen()
 			return s.linked(ctx, tx, p)
 		})
 	})
