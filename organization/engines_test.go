@@ -17,6 +17,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/internal/cutdb"
 	"github.com/codegrant/codegrant/internal/testenv"
 	"github.com/codegrant/codegrant/organization"
 	"github.com/codegrant/codegrant/replica"
@@ -32,8 +33,10 @@ type rig struct {
 	dialect organization.Dialect
 	users   *sqlreplica.Store
 	now     time.Time
+	cut     *cutdb.Cut
 	told    []organization.Change
 	refuse  error // of the function that hears of changes
+	writes  bool  // that function has a table of its own
 }
 
 // eachEngine runs a test on an empty database of every engine.
@@ -58,7 +61,7 @@ func eachEngine(t *testing.T, f func(t *testing.T, r *rig)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		config.DBName = name
+		config.DBName, config.InterpolateParams = name, true
 		f(t, openRig(t, "mysql", config.FormatDSN(), sqlreplica.MySQL, organization.MySQL))
 	})
 }
@@ -70,12 +73,9 @@ func newRig(t *testing.T) *rig {
 
 func openRig(t *testing.T, driver, dsn string, d sqlreplica.Dialect, dialect organization.Dialect) *rig {
 	t.Helper()
-	db, err := sql.Open(driver, dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	r := &rig{db: db, dialect: dialect, now: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)}
+	db, cut := cutdb.Open(t, driver, dsn)
+	r := &rig{db: db, cut: cut, dialect: dialect, now: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)}
+	var err error
 	if r.users, err = sqlreplica.New(db, sqlreplica.Config{Dialect: d}); err != nil {
 		t.Fatal(err)
 	}
@@ -96,8 +96,13 @@ func (r *rig) another(t *testing.T) *organization.Store {
 	t.Helper()
 	s, err := organization.New(organization.Config{
 		DB: r.db, Dialect: r.dialect, Now: func() time.Time { return r.now },
-		OnChange: func(_ context.Context, _ *sql.Tx, c organization.Change) error {
+		OnChange: func(ctx context.Context, tx *sql.Tx, c organization.Change) error {
 			r.told = append(r.told, c)
+			if r.writes {
+				if _, err := tx.ExecContext(ctx, "INSERT INTO told (kind) VALUES ('"+c.Kind+"')"); err != nil {
+					return err
+				}
+			}
 			return r.refuse
 		},
 	})

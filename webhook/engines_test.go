@@ -16,6 +16,7 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite"
 
+	"github.com/codegrant/codegrant/internal/cutdb"
 	"github.com/codegrant/codegrant/internal/testenv"
 	"github.com/codegrant/codegrant/replica"
 	"github.com/codegrant/codegrant/replica/sqlreplica"
@@ -28,6 +29,7 @@ type rig struct {
 	db    *sql.DB
 	users *sqlreplica.Store
 	queue *Queue
+	cut   *cutdb.Cut
 }
 
 // eachEngine runs a test on an empty database of every engine.
@@ -54,7 +56,7 @@ func eachEngine(t *testing.T, f func(t *testing.T, r *rig)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		config.DBName = name
+		config.DBName, config.InterpolateParams = name, true
 		f(t, openRig(t, "mysql", config.FormatDSN(), sqlreplica.MySQL, MySQL))
 	})
 }
@@ -66,12 +68,9 @@ func newRig(t *testing.T) *rig {
 
 func openRig(t *testing.T, driver, dsn string, d sqlreplica.Dialect, dialect Dialect) *rig {
 	t.Helper()
-	db, err := sql.Open(driver, dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	r := &rig{db: db}
+	db, cut := cutdb.Open(t, driver, dsn)
+	r := &rig{db: db, cut: cut}
+	var err error
 	if r.users, err = sqlreplica.New(db, sqlreplica.Config{Dialect: d, Outbox: &sqlreplica.Outbox{}}); err != nil {
 		t.Fatal(err)
 	}

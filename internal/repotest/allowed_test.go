@@ -673,6 +673,7 @@ var allowed = map[string]map[string]string{
 	},
 	"internal/proxytest": {"internal/testenv": "where programs and packages are"},
 	"internal/testenv":   {},
+	"internal/cutdb":     {},
 	"internal/repotest":  {},
 }
 
@@ -684,7 +685,7 @@ var restricted = map[string]struct {
 }{
 	"testing": {
 		"it adds flags to every program that links it",
-		[]string{"session/sessiontest", "replica/replicatest", "cupboard/cupboardtest", "codegranttest", "cmd/codegrant/internal/commandtest", "internal/gatewaytest", "internal/peopletest", "internal/proxytest", "internal/testenv"},
+		[]string{"session/sessiontest", "replica/replicatest", "cupboard/cupboardtest", "codegranttest", "cmd/codegrant/internal/commandtest", "internal/cutdb", "internal/gatewaytest", "internal/peopletest", "internal/proxytest", "internal/testenv"},
 	},
 	"log":            {"write to a *slog.Logger that the caller hands in", nil},
 	"math/rand":      {"secrets come from crypto/rand, jitter from math/rand/v2", nil},
