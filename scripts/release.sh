@@ -3,26 +3,89 @@
 # Debian and Red Hat, an OCI image, the Helm chart, a bill of materials for each binary, and
 # checksums of all. Publishes nothing. The same commit makes the same files.
 #
-#   scripts/release.sh v1.2.3 [FOLDER]
+#   scripts/release.sh --tag v1.2.3           makes the signed tag; pushes nothing
+#   scripts/release.sh v1.2.3 [FOLDER]        builds from a commit that has this tag
+#   scripts/release.sh --dry-run …            checks, says what it would do, and does nothing
 #
-# The commit is to have the tag; CODEGRANT_RELEASE_TRIAL=1 makes a release of any. PLATFORMS
-# says for which systems.
+# CODEGRANT_RELEASE_TRIAL=1 builds a release of any commit. PLATFORMS names the systems.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
+usage="usage: scripts/release.sh [--dry-run] [--tag] v1.2.3 [FOLDER]"
+dry='' tags=''
+while [[ ${1:-} == --* ]]; do
+	case $1 in
+	--dry-run) dry=1 ;;
+	--tag) tags=1 ;;
+	*) die "$usage" ;;
+	esac
+	shift
+done
 version=${1:-}
-[[ $version =~ ^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$ ]] || die "usage: scripts/release.sh v1.2.3 [FOLDER]"
+[[ $version =~ ^v(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z.-]+)?$ ]] || die "$usage"
+major=${BASH_REMATCH[1]}
+[ $# -le 2 ] && { [ -z "$tags" ] || [ $# = 1 ]; } || die "$usage"
 number=${version#v}
 out=$(realpath -m "${2:-$root/dist}")
 read -ra platforms <<<"${PLATFORMS:-$released}"
 
 cd "$root"
-if [ -z "${CODEGRANT_RELEASE_TRIAL:-}" ]; then
-	[ -z "$(git status --porcelain)" ] || die "there are changes that are not committed"
-	[ "$(git describe --tags --exact-match 2>/dev/null)" = "$version" ] || die "this commit has no tag $version"
+
+# Faults are reported all at once, before anything is done.
+faults=()
+fault() { faults+=("$*"); }
+refuse() {
+	[ ${#faults[@]} -gt 0 ] || return 0
+	printf '%s\n' "${faults[@]}" >&2
+	exit 1
+}
+clean() { [ -z "$(git status --porcelain)" ] || fault "there are changes that are not committed"; }
+
+# signed checks the tag of this commit. Any tag has a name, and only a signed one says who made
+# it. Whether the signature is good, git verify-tag says to those who have the public key.
+signed() {
+	if [ "$(git rev-parse -q --verify "refs/tags/$version^{commit}")" != "$(git rev-parse HEAD)" ]; then
+		fault "this commit has no tag $version: make it with scripts/release.sh --tag $version"
+	elif [ "$(git cat-file -t "refs/tags/$version")" != tag ] || ! git cat-file tag "refs/tags/$version" | grep -q '^-----BEGIN .*SIGNATURE-----$'; then
+		fault "the tag $version has no signature: delete it, and make it with scripts/release.sh --tag $version"
+	fi
+}
+
+if [ -n "$tags" ]; then
+	clean
+	[ "$(git rev-parse HEAD)" = "$(git rev-parse -q --verify refs/heads/main)" ] || fault "this commit is not the newest of the branch main"
+	! git rev-parse -q --verify "refs/tags/$version" >/dev/null || fault "there is a tag $version already"
+	grep -qE "^## ${version//./\\.} - [0-9]{4}-[0-9]{2}-[0-9]{2}\$" CHANGELOG.md || fault "CHANGELOG.md has no heading: ## $version - $(date -u +%F)"
+	[ -z "$(sed -n '/^## Unreleased$/,/^## v/p' CHANGELOG.md | grep -v '^#' | tr -d '[:space:]')" ] || fault "CHANGELOG.md has changes under Unreleased: move them to $version"
+	[ "$major" -lt 2 ] || grep -qE "^module .*/v$major\$" go.mod || fault "go get finds $version only if the module in go.mod ends with /v$major"
+	refuse
+	if [ -n "$dry" ]; then
+		say "would run: git tag -s $version -m $version"
+		say "commit: $(git log -1 --format='%h %s')"
+		exit 0
+	fi
+	git tag -s "$version" -m "$version"
+	signed
+	if [ ${#faults[@]} -gt 0 ]; then # git may succeed without the key
+		git tag -d "$version" >/dev/null
+		die "git could not sign the tag: set user.signingkey, and gpg.format for a key of SSH"
+	fi
+	say "tag $version is made. Publish it with: git push origin main $version"
+	exit 0
 fi
-[ ! -e "$out" ] || [ -f "$out/SHA256SUMS" ] || die "$out is there, and no release: name another folder"
+
+if [ -z "${CODEGRANT_RELEASE_TRIAL:-}" ]; then
+	clean
+	signed
+fi
+[ ! -e "$out" ] || [ -f "$out/SHA256SUMS" ] || fault "$out is there, and no release: name another folder"
+refuse
+if [ -n "$dry" ]; then
+	say "would build $version in $out, from: $(git log -1 --format='%h %s')"
+	say "for: ${platforms[*]}"
+	exit 0
+fi
 rm -rf "$out"
 mkdir -p "$out"
 stage=$(mktemp -d)

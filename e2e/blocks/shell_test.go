@@ -140,11 +140,19 @@ func newProgram(t *testing.T) *program {
 	return &program{t, binary, make(map[string]string)}
 }
 
+// installs is the page whose command builds codegrant.
+const installs = "docs/versions.md"
+
 // theProgram builds codegrant, once for all tests.
 var theProgram = sync.OnceValues(func() (string, error) {
 	binary := filepath.Join(programs, "codegrant")
-	build := exec.Command("go", "build", "-o", binary, "./cmd/codegrant")
-	build.Dir = root
+	b, ok := Find(root, installs, "go install ./cmd/codegrant")
+	if !ok {
+		return "", fmt.Errorf("%s does not say how to build codegrant", installs)
+	}
+	command := strings.Fields(lines(b)[0])
+	build := exec.Command(command[0], command[1:]...)
+	build.Dir, build.Env = root, append(os.Environ(), "GOBIN="+programs)
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build codegrant: %w\n%s", err, out)
 	}
