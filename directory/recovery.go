@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/codegrant/codegrant/internal/refused"
 )
 
 // Recovery is a point-in-time recovery of a pool: all its users and groups become what they
@@ -177,6 +179,9 @@ func (s *Sync) askRecovery(ctx context.Context, a *recoveryAnswer) (Recovery, er
 	case errors.Is(err, ErrNotFound):
 		return Recovery{}, nil
 	case errors.Is(err, ErrRefused):
+		if refused.Code(err) == refused.NotFound {
+			return Recovery{}, nil // the pass will find out that there is no pool
+		}
 		if !a.refused {
 			s.log.Warn("this process may not ask whether the pool is being recovered: it knows of recoveries by codegrant restore alone", slog.Any("error", err))
 		}

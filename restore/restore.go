@@ -3,6 +3,7 @@ package restore
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"maps"
@@ -13,6 +14,7 @@ import (
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 
+	"github.com/codegrant/codegrant/internal/refused"
 	"github.com/codegrant/codegrant/replica"
 	"github.com/codegrant/codegrant/replica/sqlreplica"
 )
@@ -161,12 +163,37 @@ type Step struct {
 	Unknown []string
 }
 
+// ErrNoPool: the pool in which people are to be made does not exist. Make another one, and
+// name it with [Config.Into].
+var ErrNoPool = errors.New("the pool does not exist")
+
+// ask finds out whether there is the pool. A user of this name is in none, so that nobody counts
+// as active.
+func (r *Restore) ask(ctx context.Context) error {
+	nobody := "codegrant-" + rand.Text()
+	_, err := r.paced.getUser(ctx, &cip.AdminGetUserInput{UserPoolId: &r.PoolID, Username: &nobody})
+	var missing *types.UserNotFoundException
+	switch {
+	case err == nil, errors.As(err, &missing):
+		return nil
+	case refused.NoPool(err):
+		return fmt.Errorf("plan a restore: %w: %w", ErrNoPool, err)
+	}
+	return fmt.Errorf("plan a restore: ask the pool %s: %w", r.PoolID, err)
+}
+
 // pageSize is how many people are looked up at once.
 const pageSize = 200
 
 // Plan calls f with each person about whom there is something to do or to say, in the
 // order of their rows. It holds one page of them in memory, and changes nothing.
+//
+// It asks the pool first whether it exists: of one that was deleted with everybody, the replica
+// still has the people, and nobody would seem to be lost.
 func (r *Restore) Plan(ctx context.Context, f func(Step) error) error {
+	if err := r.ask(ctx); err != nil {
+		return err
+	}
 	if r.User != 0 {
 		users, err := r.Replica.Identities(ctx, r.User)
 		if err != nil {

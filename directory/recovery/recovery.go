@@ -250,6 +250,9 @@ type Refusal struct {
 // Error implements error.
 func (r *Refusal) Error() string { return fmt.Sprintf("%v: %s %s", r.verdict, r.Code, r.Message) }
 
+// ErrorCode returns the code, as errors of the SDK do.
+func (r *Refusal) ErrorCode() string { return r.Code }
+
 // Unwrap returns ErrNotOffered, or ErrRefused, ErrThrottled or ErrUnavailable of package directory.
 func (r *Refusal) Unwrap() error { return r.verdict }
 

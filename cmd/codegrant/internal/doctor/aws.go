@@ -22,6 +22,7 @@ import (
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
 	"github.com/codegrant/codegrant/cognito"
+	"github.com/codegrant/codegrant/internal/refused"
 )
 
 // cognitoAPI calls operations of the AWS API by name. The SDK's types lack what the
@@ -36,6 +37,9 @@ type cognitoAPI struct {
 
 // errNotOffered: the pool does not have what is asked for, or the account may not know.
 var errNotOffered = errors.New("not offered")
+
+// errNoSuch: the pool, the app client or what else is named does not exist.
+var errNoSuch = errors.New(refused.NotFound)
 
 // api returns the AWS API of the pool; nil where it is not to be asked. AWS is asked only
 // where the user wants it, for it takes credentials; a pool of this machine is always.
@@ -109,12 +113,31 @@ func (a *cognitoAPI) callWith(ctx context.Context, operation string, in, out any
 	}
 	_ = json.Unmarshal(answer, &refusal) // a page of something in between has neither
 	switch kind := refusal.Type[strings.LastIndexByte(refusal.Type, '#')+1:]; kind {
-	case "UnknownOperationException", "OperationNotEnabledException", "ResourceNotFoundException", "FeatureUnavailableInTierException":
+	case refused.NotFound:
+		return fmt.Errorf("%w: %w", errNotOffered, errNoSuch)
+	case "UnknownOperationException", "OperationNotEnabledException", "FeatureUnavailableInTierException":
 		return fmt.Errorf("%w: %s", errNotOffered, kind)
 	default:
 		return fmt.Errorf("status %d, %s %s", response.StatusCode, terminal.Printable(kind), terminal.Printable(refusal.Message))
 	}
 }
+
+// missing says, as a fault, that the pool does not exist, if the API knows no such pool. A pool
+// that does not answer may exist.
+func (e *examination) missing(ctx context.Context, c codegrant.Config, endpoints cognito.Endpoints) bool {
+	api, err := e.api(ctx, c, endpoints)
+	if err != nil || api == nil {
+		return false
+	}
+	var described struct{}
+	if err := api.ofPool(ctx, "DescribeUserPool", &described); !errors.Is(err, errNoSuch) {
+		return false
+	}
+	e.fault("pool", "correct the pool id and the region in AUTH_COGNITO_JWKS_URL, or use credentials of the AWS account that has the pool"+ifDeleted, "the pool %s does not exist", api.poolID)
+	return true
+}
+
+const ifDeleted = "; if somebody deleted the pool, see \"A pool was deleted\" in docs/restore.md"
 
 // defaultSession is how long Cognito's own login session lasts where a pool does not
 // track sessions (AWS, developer guide, "Managing user sessions").

@@ -124,6 +124,9 @@ func (e *examination) pool(ctx context.Context, config codegrant.Config) {
 	if err != nil {
 		return // said with the settings
 	}
+	if e.missing(ctx, config, endpoints) {
+		return
+	}
 	e.keys(ctx, endpoints)
 	e.metadata(ctx, endpoints)
 	if e.authorize(ctx, config, endpoints) {
@@ -194,7 +197,7 @@ func (e *examination) keys(ctx context.Context, endpoints cognito.Endpoints) {
 		}
 	}
 	if a.status != http.StatusOK || usable == 0 {
-		e.fault("keys", "correct the pool id and the region in AUTH_COGNITO_JWKS_URL: copy the URL from the page of the pool (Token signing key URL)",
+		e.fault("keys", "correct the pool id and the region in AUTH_COGNITO_JWKS_URL: copy the URL from the page of the pool (Token signing key URL)"+ifDeleted,
 			"%s has no signing keys (status %d)", endpoints.JWKS, a.status)
 	} else {
 		e.fine("keys", "%d at %s", usable, endpoints.JWKS)

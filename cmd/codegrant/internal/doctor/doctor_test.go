@@ -149,7 +149,7 @@ func TestDoctor(t *testing.T) {
 		{"the domain is something else", "domain", fault, "not the domain of a user pool", "AUTH_COGNITO_CODE_GRANT_URL", set("AUTH_COGNITO_CODE_GRANT_URL", elsewhere.URL+"/oauth2/token"), nil},
 		{"the domain is of another pool", "domain", warning, "the domain of the pool is", "custom domain", set("AUTH_COGNITO_CODE_GRANT_URL", elsewhere.URL+"/oauth2/token"), nil},
 		{"the domain does not answer", "domain", fault, "does not answer", "firewall", set("AUTH_COGNITO_CODE_GRANT_URL", gone.URL+"/oauth2/token"), nil},
-		{"the pool's id is wrong", "keys", fault, "no signing keys", "correct the pool id and the region", func(t *testing.T, pool *codegranttest.Pool) {
+		{"the pool's id is wrong", "pool", fault, "the pool eu-west-1_Nobody123 does not exist", "correct the pool id and the region", func(t *testing.T, pool *codegranttest.Pool) {
 			t.Setenv("AUTH_COGNITO_JWKS_URL", pool.URL+"/eu-west-1_Nobody123/.well-known/jwks.json")
 		}, nil},
 		{"the issuer and the keys do not match", "issuer", fault, "the settings expect", "set AUTH_COGNITO_JWKS_URL to https://cognito-idp.eu-west-1", func(_ *testing.T, pool *codegranttest.Pool) {

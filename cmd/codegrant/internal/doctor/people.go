@@ -91,7 +91,7 @@ func poolPeople(ctx context.Context, issuer, endpointURL string) ([]django.Perso
 	for q := (directory.UserQuery{}); ; {
 		page, err := source.Users(ctx, q)
 		if err != nil {
-			return nil, err
+			return nil, parts.NoPool(err, id)
 		}
 		for _, u := range page.Users {
 			people = append(people, django.Person{Subject: u.Subject(), Email: u.Attributes["email"], Verified: strings.EqualFold(u.Attributes["email_verified"], "true")})

@@ -71,7 +71,7 @@ func (p *linkingPool) user(ctx context.Context, row replica.User) (poolUser, err
 		return is, nil
 	}
 	if err != nil {
-		return is, fmt.Errorf("ask the pool %s about row %d: %w", p.id, row.ID, err)
+		return is, fmt.Errorf("ask the pool %s about row %d: %w", p.id, row.ID, parts.NoPool(err, p.id))
 	}
 	is.attributes = make(map[string]string)
 	for _, a := range found.UserAttributes {

@@ -20,6 +20,7 @@ import (
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
 	"github.com/codegrant/codegrant/directory"
 	"github.com/codegrant/codegrant/directory/recovery"
+	"github.com/codegrant/codegrant/internal/refused"
 	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/move"
 )
@@ -127,6 +128,27 @@ func (b between) open(ctx context.Context, out *terminal.Streams) (*move.Move, e
 	})
 }
 
+// missing says which of the pools does not exist, if that is what err is about.
+func (b between) missing(ctx context.Context, out *terminal.Streams, err error) error {
+	if !refused.NoPool(err) {
+		return err
+	}
+	r, unread := b.reach(ctx, out)
+	if unread != nil {
+		return err
+	}
+	for _, p := range []struct {
+		which, id string
+		api       *cip.Client
+	}{{"old", r.pool.Moved.ID, r.old}, {"new", r.id(), r.now}} {
+		_, asked := p.api.DescribeUserPool(ctx, &cip.DescribeUserPoolInput{UserPoolId: &p.id})
+		if refused.NoPool(asked) {
+			return fmt.Errorf("the %s pool: %w", p.which, parts.NoPool(asked, p.id))
+		}
+	}
+	return err
+}
+
 // paused reports whether a recovery that was started has the pool refuse changes. One that
 // only counts is in no listing.
 func paused(ctx context.Context, own *recovery.Client) bool {
@@ -164,7 +186,7 @@ func (c plan) Run(ctx context.Context, out *terminal.Streams) error {
 	}
 	p, err := m.Plan(ctx)
 	if err != nil {
-		return err
+		return c.missing(ctx, out, err)
 	}
 	if c.JSON {
 		err = terminal.PrintJSON(out.Stdout, struct {
@@ -254,7 +276,7 @@ func (c groups) Run(ctx context.Context, out *terminal.Streams) error {
 	}
 	r, err := m.Groups(ctx, !c.Yes)
 	if err != nil {
-		return err
+		return c.missing(ctx, out, err)
 	}
 	if c.JSON {
 		return terminal.PrintJSON(out.Stdout, r)
@@ -313,7 +335,7 @@ func (c report) Run(ctx context.Context, out *terminal.Streams) error {
 	}
 	r, err := m.Report(ctx, list)
 	if err != nil {
-		return err
+		return c.missing(ctx, out, err)
 	}
 	switch {
 	case c.JSON && !c.Waiting:
@@ -365,7 +387,7 @@ func (c drain) Run(ctx context.Context, out *terminal.Streams) error {
 	m.WithoutSecondFactor, m.OnlyLinked = c.WithoutSecondFactor, c.Linked
 	d, err := m.Drain(ctx, !c.Yes)
 	if err != nil {
-		return err
+		return c.missing(ctx, out, err)
 	}
 	if c.JSON {
 		err = terminal.PrintJSON(out.Stdout, d)

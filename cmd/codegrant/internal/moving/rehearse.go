@@ -13,6 +13,7 @@ import (
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/rehearsal"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
+	"github.com/codegrant/codegrant/internal/refused"
 )
 
 type rehearse struct {
@@ -72,7 +73,9 @@ func (c rehearse) Run(ctx context.Context, out *terminal.Streams) (err error) {
 			return err
 		}
 	default:
-		if err := reader.Read(ctx, file); err != nil {
+		if err := reader.Read(ctx, file); refused.NoPool(err) {
+			return c.missing(ctx, out, err)
+		} else if err != nil {
 			return fmt.Errorf("%w (run the command again: %s has %d people)", err, c.File, file.People())
 		}
 	}
@@ -85,7 +88,7 @@ func (c rehearse) Run(ctx context.Context, out *terminal.Streams) (err error) {
 		WithoutSecondFactor: c.WithoutSecondFactor, ForgotPassword: c.ForgotPassword, Share: c.Share, Progress: func(step string) { say("%s", step) },
 	}, people)
 	if err != nil {
-		return err
+		return c.missing(ctx, out, err)
 	}
 	if c.JSON {
 		err = terminal.PrintJSON(out.Stdout, struct {

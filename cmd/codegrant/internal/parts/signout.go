@@ -28,7 +28,7 @@ func SignOutAtPool(ctx context.Context, issuer, region, who string, log *slog.Lo
 		return err
 	}
 	_, err = client.AdminUserGlobalSignOut(ctx, &cognitoidentityprovider.AdminUserGlobalSignOutInput{UserPoolId: &id, Username: &who})
-	return err
+	return NoPool(err, id)
 }
 
 // PoolClient asks the pool of an issuer, and says what its id is.

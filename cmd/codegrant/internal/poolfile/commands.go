@@ -53,7 +53,7 @@ func (a at) read(ctx context.Context) (*cip.Client, *File, error) {
 		return nil, nil, err
 	}
 	f, err := read(ctx, api, a.PoolID)
-	return api, f, err
+	return api, f, parts.NoPool(err, a.PoolID)
 }
 
 func readFile(path string) (*File, error) {

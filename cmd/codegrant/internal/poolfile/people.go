@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/poolcopy"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
 )
@@ -44,7 +45,7 @@ func (c Export) people(ctx context.Context, out *terminal.Streams) error {
 		ids, err = clientIDs(ctx, api, c.PoolID)
 	}
 	if err != nil {
-		return err
+		return parts.NoPool(err, c.PoolID)
 	}
 	people := poolcopy.FromReplica(c.Replica, c.PoolID)
 	if c.Backup != "" {
@@ -56,7 +57,7 @@ func (c Export) people(ctx context.Context, out *terminal.Streams) error {
 	}
 	r, err := poolcopy.Write(ctx, c.To, f.copied(c.PoolID, ids), people, c.Limit)
 	if err != nil {
-		return err
+		return parts.NoPool(err, c.PoolID)
 	}
 	if c.JSON {
 		return terminal.PrintJSON(out.Stdout, r)

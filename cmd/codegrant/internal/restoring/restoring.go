@@ -12,6 +12,7 @@ import (
 
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
+	"github.com/codegrant/codegrant/internal/refused"
 	"github.com/codegrant/codegrant/replica/sqlreplica"
 	"github.com/codegrant/codegrant/restore"
 )
@@ -184,7 +185,7 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 	if c.WholePool {
 		why, err := w.whyNot(ctx)
 		if err != nil {
-			return err
+			return c.gone(err, id)
 		}
 		if why == "" {
 			return w.run(ctx, r)
@@ -192,6 +193,20 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 		fmt.Fprintf(out.Stderr, "The pool's own recovery is not used: %s. This is the restore of --everybody, which deletes nobody.\n", why)
 	}
 	return c.people(ctx, out, r)
+}
+
+// isGone reports whether the pool does not exist in which people are to be made.
+func isGone(err error) bool { return errors.Is(err, restore.ErrNoPool) || refused.NoPool(err) }
+
+// gone says what to do if so.
+func (c Command) gone(err error, id string) error {
+	if !isGone(err) {
+		return err
+	}
+	if c.Into != "" {
+		return fmt.Errorf("%w; --into needs a pool that exists", parts.NoPool(err, id))
+	}
+	return fmt.Errorf("%w: create another pool, give it the settings with codegrant pool apply, put both pools into the configuration, and add --into NAME", parts.NoPool(err, id))
 }
 
 // people restores people one by one.
@@ -212,11 +227,14 @@ func (c Command) people(ctx context.Context, out *terminal.Streams, r *restore.R
 		}
 		return nil
 	})
-	if !c.JSON {
+	if !c.JSON && (err == nil || len(counts) > 0) {
 		tell(out, steps, counts, c.Yes)
 	}
 	if errors.Is(err, sqlreplica.ErrNoHistory) {
 		return fmt.Errorf("%w; set replica: {history: 720h} for the next time", err)
+	}
+	if isGone(err) {
+		return c.gone(err, r.PoolID)
 	}
 	if err != nil {
 		return fmt.Errorf("%w; run the command again, and it continues", err)

@@ -14,6 +14,7 @@ import (
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
 	"github.com/codegrant/codegrant/directory"
 	"github.com/codegrant/codegrant/directory/recovery"
+	"github.com/codegrant/codegrant/internal/refused"
 	"github.com/codegrant/codegrant/replica/sqlreplica"
 	"github.com/codegrant/codegrant/restore"
 )
@@ -78,7 +79,7 @@ func (w *wholePool) whyNot(ctx context.Context) (string, error) {
 	}
 	if _, err := w.own.Latest(ctx); errors.Is(err, recovery.ErrNotOffered) {
 		return "the pool, its plan or its Region does not offer it", nil
-	} else if err != nil && !errors.Is(err, directory.ErrNotFound) {
+	} else if err != nil && !errors.Is(err, directory.ErrNotFound) && refused.Code(err) != refused.NotFound {
 		return "", asked(err)
 	}
 	described, err := w.api.DescribeUserPool(ctx, &cip.DescribeUserPoolInput{UserPoolId: &w.poolID})

@@ -123,7 +123,7 @@ func (s *syncing) passAll(ctx context.Context, all *sync.WaitGroup, every time.D
 					if ctx.Err() == nil || err == nil {
 						s.seen.done(p.name, r, err)
 					}
-					if !s.Follow || s.JSON {
+					if err = parts.NoPool(err, p.id); !s.Follow || s.JSON {
 						err = s.tell(p, r, err)
 					}
 					if err != nil && ctx.Err() == nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
 	"github.com/codegrant/codegrant/directory"
+	"github.com/codegrant/codegrant/internal/refused"
 	"github.com/codegrant/codegrant/replica"
 )
 
@@ -187,6 +188,9 @@ func (p passed) summary() string {
 
 // tell prints what a pass has done, and returns what is to be done where it failed.
 func (s *syncing) tell(p *syncedPool, r directory.Report, err error) error {
+	if refused.NoPool(err) {
+		err, r.Phase = parts.NoPool(err, p.id), "" // nothing was read
+	}
 	switch {
 	case errors.Is(err, directory.ErrTooManyRemovals):
 		err = terminal.Exit(exitTooMany, fmt.Errorf("pool %s: %w; see with --dry-run whether they are gone from the pool, and allow it with --max-share", p.name, err))

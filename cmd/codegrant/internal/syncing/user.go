@@ -83,7 +83,7 @@ func (s *syncing) lookUpOne(ctx context.Context, who string) (found []lookedUp, 
 			continue
 		}
 		if err != nil {
-			return found, fmt.Errorf("pool %s: %w", p.name, err)
+			return found, fmt.Errorf("pool %s: %w", p.name, parts.NoPool(err, p.id))
 		}
 		found = append(found, lookedUp{p.name, changesOf(before, after), parts.NewPerson(after)})
 	}
