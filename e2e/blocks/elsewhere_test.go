@@ -49,8 +49,12 @@ var elsewhere = map[string]string{
 // ran are the blocks of commands that a test reads from the page and runs, with names
 // and addresses of its own.
 var ran = map[string]string{
-	"docs/versions.md: go install ./cmd/codegrant":                                                                                                                       "TestVersionsCommands",
-	"docs/webhooks.md: codegrant webhooks list                     # what was given up, why, and how many wait":                                                          "TestMoveCommands",
+	"docs/versions.md: go install ./cmd/codegrant":                                                                                "TestVersionsCommands",
+	"docs/webhooks.md: codegrant webhooks list                     # what was given up, why, and how many wait":                   "TestMoveCommands",
+	"docs/restore.md: codegrant pool export --pool-id eu-west-1_Ab12Cd34E > pool-config.yaml":                                     "needs a pool at AWS that was deleted",
+	"docs/restore.md: aws cognito-idp create-user-pool --pool-name shop --username-attributes email --deletion-protection ACTIVE": "needs a pool at AWS that was deleted",
+	"docs/restore.md: codegrant restore --config restore.yaml --pool shop --everybody --as-of 1s --into again       # the plan":   "needs a pool at AWS that was deleted",
+	"docs/restore.md: # restore.yaml": "has two pools at one address, for a restore alone",
 	"docs/restore.md: codegrant sync --full --max-share 1                       # lets the replica find out which users are missing":                                     "TestRestoreCommands",
 	"docs/move.md: codegrant move plan --old-profile old-account":                                                                                                        "TestMoveCommands",
 	"docs/move.md: codegrant move groups                       # says what it would do":                                                                                  "TestMoveCommands",
