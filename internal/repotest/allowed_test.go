@@ -122,6 +122,7 @@ var allowed = map[string]map[string]string{
 
 	// What stands on the root package, or beside it.
 	"directory": {
+		"internal/refused":             "whether a pool does not exist",
 		"github.com/aws/smithy-go":     "what answers of that API carry beside their content",
 		"internal/sqldialect":          "the engine of the journal",
 		"replica":                      "what it reconciles with the pool",
@@ -327,6 +328,7 @@ var allowed = map[string]map[string]string{
 		"github.com/mattn/go-runewidth": "how wide characters are",
 	},
 	"cmd/codegrant/internal/parts": {
+		"internal/refused":               "whether a pool does not exist",
 		"backup":                         "which database it is of",
 		"internal/sqldialect":            "the engine",
 		"filippo.io/age":                 "keys of backups, in files",
@@ -418,6 +420,7 @@ var allowed = map[string]map[string]string{
 		"session/sqlstore":                "the sessions",
 	},
 	"cmd/codegrant/internal/doctor": {
+		"internal/refused":                "whether a pool does not exist",
 		".":                               "the settings that it looks at",
 		"cmd/codegrant/internal/django":   "accounts in the way",
 		"cmd/codegrant/internal/listen":   "asks a gateway that runs",
@@ -527,6 +530,7 @@ var allowed = map[string]map[string]string{
 		"device":                                "browsers and systems in words, for people who see their sessions",
 	},
 	"cmd/codegrant/internal/syncing": {
+		"internal/refused":                    "whether a pool does not exist",
 		".":                                   "the pool that sessions are bound to",
 		"cmd/codegrant/internal/listen":       "where operators ask",
 		"cmd/codegrant/internal/ops":          "what it shows them",
@@ -542,6 +546,7 @@ var allowed = map[string]map[string]string{
 		"github.com/prometheus/client_golang": "the metrics that it serves",
 	},
 	"cmd/codegrant/internal/moving": {
+		"internal/refused":                 "whether a pool does not exist",
 		"cmd/codegrant/internal/parts":     "the configuration, and settings of tools of AWS",
 		"cmd/codegrant/internal/rehearsal": "does it between local pools",
 		"directory":                        "states of a recovery of the new pool",
@@ -570,6 +575,7 @@ var allowed = map[string]map[string]string{
 		"filippo.io/age":                  "makes a key",
 	},
 	"cmd/codegrant/internal/restoring": {
+		"internal/refused":                "whether a pool does not exist",
 		"backup":                          "reads a file into the database",
 		"filippo.io/age":                  "keys of a backup",
 		"cmd/codegrant/internal/parts":    "the stores, and the pool",
