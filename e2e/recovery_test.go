@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,9 +12,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,7 +21,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 
@@ -75,45 +71,23 @@ func (s *slowRecovery) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // others are changed, and the sync makes passes. Nobody who may sign in is refused, changes
 // that the pool refuses are made afterwards, no pass reads the pool while it goes back, and
 // in the end the replica has whom the pool has, as the same people.
-func TestS649_RecoveredUnderLoad(t *testing.T) {
-	program := buildCodegrant(t)
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+func TestS649_RecoveredUnderLoad(t *testing.T) { onEachEngine(t, testRecoveredUnderLoad) }
+
+func testRecoveredUnderLoad(base *testing.T, database string) {
 	var behind atomic.Int64
 	behind.Store(int64(2 * time.Hour))
 	now := func() time.Time { return time.Now().Add(-time.Duration(behind.Load())) }
 	pool := new(slowRecovery)
 	server := httptest.NewServer(pool)
 	defer server.Close()
-	var err error
-	pool.Server, err = localpool.New(localpool.Config{Seed: localpool.DefaultSeed("http://localhost"), BaseURL: server.URL, Logger: slog.New(slog.DiscardHandler), Now: now})
-	must(err)
-	defer pool.Close()
-	client := pool.Clients()[0]
-	id := client.PoolID
-	api := cip.New(cip.Options{Region: "local", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""), Retryer: aws.NopRetryer{}})
-
-	folder := t.TempDir()
-	config, database := filepath.Join(folder, "codegrant.yaml"), filepath.Join(folder, "app.db")
-	must(os.WriteFile(config, []byte(fmt.Sprintf(`
-base_url: http://localhost
-sessions: database
-database: sqlite:%s
-replica: {history: 24h}
-pools: [{id: %q, issuer: %q, domain: %q, client_id: %q, client_secret: %q}]
-`, database, id, client.Issuer, server.URL, client.ID, client.Secret)), 0o600))
-	run := func(args ...string) string {
-		t.Helper()
-		out, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput()
-		if err != nil {
-			t.Fatalf("%q: %v\n%s", args, err, out)
-		}
-		return string(out)
+	own, err := localpool.New(localpool.Config{Seed: localpool.DefaultSeed("http://localhost"), BaseURL: server.URL, Logger: slog.New(slog.DiscardHandler), Now: now})
+	if err != nil {
+		base.Fatal(err)
 	}
+	defer own.Close()
+	pool.Server = own
+	t := newUndoing(base, database, server.URL, pool.Clients()[0])
+	must, id, api := t.must, t.pool, t.api
 	create := func(name string) {
 		t.Helper()
 		must(pool.CreateUser(id, localpool.UserSeed{Username: name, Email: name + "@example.com", Password: "Passw0rd!"}))
@@ -125,26 +99,7 @@ pools: [{id: %q, issuer: %q, domain: %q, client_id: %q, client_secret: %q}]
 		UserPoolId: &id, ClientName: aws.String("load"), ExplicitAuthFlows: []types.ExplicitAuthFlowsType{"ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"},
 	})
 	must(err)
-	run("migrate", "--database", "sqlite:"+database)
-	run("sync", "--config", config, "--full")
-	db, err := sql.Open("sqlite", "file:"+database+"?_pragma=busy_timeout(20000)")
-	must(err)
-	defer db.Close()
-	persons := func() map[string]int64 {
-		t.Helper()
-		all := make(map[string]int64)
-		rows, err := db.QueryContext(t.Context(), "SELECT username, id FROM codegrant_users WHERE deleted_at IS NULL")
-		must(err)
-		defer rows.Close()
-		for rows.Next() {
-			var name string
-			var row int64
-			must(rows.Scan(&name, &row))
-			all[name] = row
-		}
-		must(rows.Err())
-		return all
-	}
+	t.run("sync", "--config", t.config, "--full")
 	eventually := func(what string, f func() bool) {
 		t.Helper()
 		for deadline := time.Now().Add(60 * time.Second); !f(); time.Sleep(20 * time.Millisecond) {
@@ -153,7 +108,7 @@ pools: [{id: %q, issuer: %q, domain: %q, client_id: %q, client_secret: %q}]
 			}
 		}
 	}
-	who := persons()
+	who := t.persons()
 
 	// The mistake.
 	behind.Add(-int64(2 * time.Second))
@@ -167,7 +122,7 @@ pools: [{id: %q, issuer: %q, domain: %q, client_id: %q, client_secret: %q}]
 	}
 	behind.Store(0)
 
-	passes := exec.CommandContext(t.Context(), program, "sync", "--config", config, "--every", "100ms", "--max-share", "1")
+	passes := exec.CommandContext(t.Context(), t.program, "sync", "--config", t.config, "--every", "100ms", "--max-share", "1")
 	var log strings.Builder
 	passes.Stdout, passes.Stderr = &log, &log
 	must(passes.Start())
@@ -177,7 +132,7 @@ pools: [{id: %q, issuer: %q, domain: %q, client_id: %q, client_secret: %q}]
 	})
 	defer end()
 	eventually("the sync has seen the mistake", func() bool {
-		all := persons()
+		all := t.persons()
 		return all["p0"] == 0 && all["m0"] != 0 && len(all) == len(who)-5
 	})
 
@@ -230,9 +185,9 @@ pools: [{id: %q, issuer: %q, domain: %q, client_id: %q, client_secret: %q}]
 		})
 	}
 
-	restored := run("restore", "--config", config, "--whole-pool", "--as-of", to.Format(time.RFC3339), "--yes")
+	restored := t.run("restore", "--config", t.config, "--whole-pool", "--as-of", to.Format(time.RFC3339), "--yes")
 	status := func() (settled bool) {
-		out, _ := exec.CommandContext(t.Context(), program, "sync", "--config", config, "--status", "--json").Output() // it is 3 where people were withheld
+		out, _ := exec.CommandContext(t.Context(), t.program, "sync", "--config", t.config, "--status", "--json").Output() // it is 3 where people were withheld
 		var told []struct{ Recovery *struct{ Settled bool } }
 		if err := json.Unmarshal(out, &told); err != nil || len(told) != 1 {
 			t.Fatalf("the status is %s: %v", out, err)
@@ -265,7 +220,7 @@ pools: [{id: %q, issuer: %q, domain: %q, client_id: %q, client_secret: %q}]
 		}
 	}
 	end()
-	if back := persons(); !maps.Equal(back, who) {
+	if back := t.persons(); !maps.Equal(back, who) {
 		t.Errorf("the replica has\n%v\nand had\n%v", back, who)
 	}
 	t.Logf("%d sign-ins, %d refused changes, %d questions while it went back\n%s", signIns.Load(), pool.refused.Load(), pool.asked.Load(), restored)

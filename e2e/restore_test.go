@@ -6,21 +6,15 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"database/sql"
-
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
-	_ "modernc.org/sqlite"
 
 	"github.com/codegrant/codegrant/codegranttest"
 )
@@ -29,57 +23,39 @@ import (
 // people more in the pool, ends as one that nobody has killed: everybody once, as they were,
 // as the same person here.
 func TestS647_RestoreKilled(t *testing.T) {
-	program := buildCodegrant(t)
-	pool := codegranttest.NewPool(t, nil)
-	client := pool.Clients()[0]
-	api := cip.New(cip.Options{Region: "local", BaseEndpoint: &pool.URL, Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")})
-	folder := t.TempDir()
-	config, database := filepath.Join(folder, "codegrant.yaml"), filepath.Join(folder, "app.db")
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	must(os.WriteFile(config, []byte(fmt.Sprintf(`
-base_url: http://localhost
-sessions: database
-database: sqlite:%s
-replica: {history: 24h}
-pools: [{id: %q, issuer: %q, domain: %q, client_id: %q, client_secret: %q}]
-`, database, pool.PoolID, client.Issuer, pool.URL, client.ID, client.Secret)), 0o600))
-	run := func(args ...string) {
-		t.Helper()
-		out, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput()
-		if err != nil {
-			t.Fatalf("%q: %v\n%s", args, err, out)
-		}
-	}
+	onEachEngine(t, func(t *testing.T, database string) {
+		pool := codegranttest.NewPool(t, nil)
+		testRestoreKilled(newUndoing(t, database, pool.URL, pool.Clients()[0]))
+	})
+}
+
+func testRestoreKilled(t *undoing) {
+	api, must := t.api, t.must
 	for n := range 4 {
-		_, err := api.CreateGroup(t.Context(), &cip.CreateGroupInput{UserPoolId: &pool.PoolID, GroupName: aws.String(fmt.Sprint("g", n)), Description: aws.String(fmt.Sprint("of ", n))})
+		_, err := api.CreateGroup(t.Context(), &cip.CreateGroupInput{UserPoolId: &t.pool, GroupName: aws.String(fmt.Sprint("g", n)), Description: aws.String(fmt.Sprint("of ", n))})
 		must(err)
 	}
 	for n := range 60 {
 		username, email := fmt.Sprint("p", n), fmt.Sprintf("p%d@example.com", n)
-		_, err := api.AdminCreateUser(t.Context(), &cip.AdminCreateUserInput{UserPoolId: &pool.PoolID, Username: &username, MessageAction: types.MessageActionTypeSuppress, UserAttributes: []types.AttributeType{
+		_, err := api.AdminCreateUser(t.Context(), &cip.AdminCreateUserInput{UserPoolId: &t.pool, Username: &username, MessageAction: types.MessageActionTypeSuppress, UserAttributes: []types.AttributeType{
 			{Name: aws.String("email"), Value: &email}, {Name: aws.String("email_verified"), Value: aws.String("true")}, {Name: aws.String("name"), Value: aws.String("P of " + username)},
 		}})
 		must(err)
 		for g := range n % 4 {
-			_, err := api.AdminAddUserToGroup(t.Context(), &cip.AdminAddUserToGroupInput{UserPoolId: &pool.PoolID, Username: &username, GroupName: aws.String(fmt.Sprint("g", g))})
+			_, err := api.AdminAddUserToGroup(t.Context(), &cip.AdminAddUserToGroupInput{UserPoolId: &t.pool, Username: &username, GroupName: aws.String(fmt.Sprint("g", g))})
 			must(err)
 		}
-		_, err = api.AdminSetUserPassword(t.Context(), &cip.AdminSetUserPasswordInput{UserPoolId: &pool.PoolID, Username: &username, Password: aws.String("Passw0rd!" + username), Permanent: true})
+		_, err = api.AdminSetUserPassword(t.Context(), &cip.AdminSetUserPasswordInput{UserPoolId: &t.pool, Username: &username, Password: aws.String("Passw0rd!" + username), Permanent: true})
 		must(err)
 		if n%7 == 0 {
-			_, err := api.AdminDisableUser(t.Context(), &cip.AdminDisableUserInput{UserPoolId: &pool.PoolID, Username: &username})
+			_, err := api.AdminDisableUser(t.Context(), &cip.AdminDisableUserInput{UserPoolId: &t.pool, Username: &username})
 			must(err)
 		}
 	}
 	people := func() map[string]string {
 		t.Helper()
 		all := make(map[string]string)
-		for users := cip.NewListUsersPaginator(api, &cip.ListUsersInput{UserPoolId: &pool.PoolID}); users.HasMorePages(); {
+		for users := cip.NewListUsersPaginator(api, &cip.ListUsersInput{UserPoolId: &t.pool}); users.HasMorePages(); {
 			page, err := users.NextPage(t.Context())
 			must(err)
 			for _, u := range page.Users {
@@ -89,7 +65,7 @@ pools: [{id: %q, issuer: %q, domain: %q, client_id: %q, client_secret: %q}]
 						words = append(words, aws.ToString(a.Name)+"="+aws.ToString(a.Value))
 					}
 				}
-				groups, err := api.AdminListGroupsForUser(t.Context(), &cip.AdminListGroupsForUserInput{UserPoolId: &pool.PoolID, Username: u.Username})
+				groups, err := api.AdminListGroupsForUser(t.Context(), &cip.AdminListGroupsForUserInput{UserPoolId: &t.pool, Username: u.Username})
 				must(err)
 				for _, g := range groups.Groups {
 					words = append(words, aws.ToString(g.GroupName)+": "+aws.ToString(g.Description))
@@ -100,43 +76,21 @@ pools: [{id: %q, issuer: %q, domain: %q, client_id: %q, client_secret: %q}]
 		}
 		return all
 	}
-	run("migrate", "--database", "sqlite:"+database)
-	run("sync", "--config", config, "--full")
-	db, err := sql.Open("sqlite", "file:"+database+"?_pragma=busy_timeout(20000)")
-	must(err)
-	defer db.Close()
-	persons := func() map[string]int64 {
-		t.Helper()
-		all := make(map[string]int64)
-		rows, err := db.QueryContext(t.Context(), "SELECT username, COALESCE(linked_to, id) FROM codegrant_users WHERE deleted_at IS NULL")
-		must(err)
-		defer rows.Close()
-		for rows.Next() {
-			var name string
-			var id int64
-			must(rows.Scan(&name, &id))
-			if other, ok := all[name]; ok && other != id {
-				t.Errorf("%s is two people: %d and %d", name, id, other)
-			}
-			all[name] = id
-		}
-		must(rows.Err())
-		return all
-	}
-	want, who := people(), persons()
+	t.run("sync", "--config", t.config, "--full")
+	want, who := people(), t.persons()
 	then := time.Now().UTC().Format(time.RFC3339Nano)
 	for username := range want {
-		_, err := api.AdminDeleteUser(t.Context(), &cip.AdminDeleteUserInput{UserPoolId: &pool.PoolID, Username: &username})
+		_, err := api.AdminDeleteUser(t.Context(), &cip.AdminDeleteUserInput{UserPoolId: &t.pool, Username: &username})
 		must(err)
 	}
-	run("sync", "--config", config, "--full", "--max-share", "1")
-	if left := persons(); len(left) != 0 {
+	t.run("sync", "--config", t.config, "--full", "--max-share", "1")
+	if left := t.persons(); len(left) != 0 {
 		t.Fatalf("the replica has %v", left)
 	}
 
 	count := func(ctx context.Context) int {
 		n := 0
-		for users := cip.NewListUsersPaginator(api, &cip.ListUsersInput{UserPoolId: &pool.PoolID}); users.HasMorePages(); {
+		for users := cip.NewListUsersPaginator(api, &cip.ListUsersInput{UserPoolId: &t.pool}); users.HasMorePages(); {
 			page, err := users.NextPage(ctx)
 			if err != nil {
 				return n
@@ -145,10 +99,10 @@ pools: [{id: %q, issuer: %q, domain: %q, client_id: %q, client_secret: %q}]
 		}
 		return n
 	}
-	restore := []string{"restore", "--config", config, "--everybody", "--as-of", then, "--yes", "--share", "10"}
+	restore := []string{"restore", "--config", t.config, "--everybody", "--as-of", then, "--yes", "--share", "10"}
 	killed := 0
 	for at := 1; at < len(want); at += 1 + rand.IntN(12) {
-		command := exec.CommandContext(t.Context(), program, restore...)
+		command := exec.CommandContext(t.Context(), t.program, restore...)
 		must(command.Start())
 		ended := make(chan struct{})
 		go func() {
@@ -175,7 +129,7 @@ pools: [{id: %q, issuer: %q, domain: %q, client_id: %q, client_secret: %q}]
 	if killed < 3 {
 		t.Errorf("it was killed %d times", killed)
 	}
-	run(restore...)
+	t.run(restore...)
 	got := people()
 	for username, words := range want {
 		if got[username] != words {
@@ -185,8 +139,8 @@ pools: [{id: %q, issuer: %q, domain: %q, client_id: %q, client_secret: %q}]
 	if len(got) != len(want) {
 		t.Errorf("the pool has %d people, and had %d", len(got), len(want))
 	}
-	run("sync", "--config", config, "--full")
-	if back := persons(); fmt.Sprint(back) != fmt.Sprint(who) {
+	t.run("sync", "--config", t.config, "--full")
+	if back := t.persons(); fmt.Sprint(back) != fmt.Sprint(who) {
 		t.Errorf("they are\n%v\nand were\n%v", back, who)
 	}
 }
