@@ -36,6 +36,7 @@ type OldAPI interface {
 // NewAPI is what an [Arrival] asks of the new pool.
 type NewAPI interface {
 	DescribeUserPool(context.Context, *cip.DescribeUserPoolInput, ...func(*cip.Options)) (*cip.DescribeUserPoolOutput, error)
+	GetUserPoolMfaConfig(context.Context, *cip.GetUserPoolMfaConfigInput, ...func(*cip.Options)) (*cip.GetUserPoolMfaConfigOutput, error)
 	AdminAddUserToGroup(context.Context, *cip.AdminAddUserToGroupInput, ...func(*cip.Options)) (*cip.AdminAddUserToGroupOutput, error)
 	AdminLinkProviderForUser(context.Context, *cip.AdminLinkProviderForUserInput, ...func(*cip.Options)) (*cip.AdminLinkProviderForUserOutput, error)
 	AdminUpdateUserAttributes(context.Context, *cip.AdminUpdateUserAttributesInput, ...func(*cip.Options)) (*cip.AdminUpdateUserAttributesOutput, error)
@@ -53,10 +54,10 @@ type ArrivalConfig struct {
 	OldClientID     string
 	OldClientSecret cognito.Secret // of that client, if it has one
 
-	// WithoutSecondFactor lets people who have a second factor at the old pool come with
-	// their password alone. A second factor does not move. Defaults to false: these people
-	// are refused. A new pool that requires a second factor does not help: the first person
-	// who has the password would set it up.
+	// WithoutSecondFactor lets people whose second factor does not move come with their
+	// password alone. Defaults to false: these people are refused. A new pool that requires a
+	// second factor does not help: the first person who has the password would set it up.
+	// Codes by SMS move, if the new pool has them and the person has no other second factor.
 	WithoutSecondFactor bool
 
 	// ForgotPassword lets people come by "forgot password", too: the new pool sends a code
@@ -80,15 +81,17 @@ type Arrival struct {
 	ArrivalConfig
 
 	mu       sync.Mutex
-	new      *newPool  // nil: not read yet
-	required *required // nil: not read yet
+	new      *newPool // nil: not read yet
+	required *codes   // nil: not read yet
+	sms      bool     // the new pool has codes by SMS; false: not read yet, or it had none
 }
 
 // newPool is what has to be known of the new pool.
 type newPool struct {
 	attributes []string // that its schema has
 	emails     bool     // people are named by address or number, and it makes usernames by itself
-	required   required // of the old pool, where a drain asks
+	required   codes    // of the old pool, where a drain asks
+	offered    codes    // of this one, where a drain asks
 }
 
 // NewArrival returns the trigger. It reaches out to nothing.
@@ -172,6 +175,7 @@ type migrated struct {
 	Attributes    map[string]string `json:"userAttributes"`
 	Status        string            `json:"finalUserStatus,omitempty"`
 	MessageAction string            `json:"messageAction"`
+	SMSMFA        bool              `json:"enableSMSMFA,omitempty"` // the type of aws-lambda-go 1.55.1 lacks it
 }
 
 // signIn has the old pool judge a password.
@@ -194,13 +198,25 @@ func (a *Arrival) signIn(ctx context.Context, username, password string) (*migra
 	if err != nil {
 		return nil, err
 	}
-	status, challenge := "CONFIRMED", answer.ChallengeName
-	if challenge == types.ChallengeNameTypeMfaSetup { // a factor that there is not yet cannot be lost
-		challenge = ""
+	status, has, temporary := "CONFIRMED", user.factors, false
+	switch answer.ChallengeName {
+	case "", types.ChallengeNameTypeMfaSetup: // a factor that there is not yet cannot be lost
+	case types.ChallengeNameTypeNewPasswordRequired: // somebody else has chosen it
+		temporary = true
+		required, err := a.requiredCodes(ctx) // for which the old pool has not asked yet
+		if err != nil {
+			return nil, err
+		}
+		has.codes = has.or(required.of(user))
+	default:
+		has = has.with(string(answer.ChallengeName))
 	}
-	temporary := challenge == types.ChallengeNameTypeNewPasswordRequired // somebody else has chosen it
+	sms, err := a.keepsSMS(ctx, user, has)
+	if err != nil {
+		return nil, err
+	}
 	switch {
-	case (user.secondFactor || challenge != "" && !temporary) && !a.WithoutSecondFactor:
+	case has.any() && !sms && !a.WithoutSecondFactor:
 		return nil, a.notMoved(ctx, user, "a second factor", errSecondFactor)
 	case temporary && !user.reachable():
 		return nil, a.notMoved(ctx, user, "a password that somebody else has chosen, and nothing verified to reset it by", errResetFirst)
@@ -208,7 +224,7 @@ func (a *Arrival) signIn(ctx context.Context, username, password string) (*migra
 		status = "RESET_REQUIRED"
 	}
 	a.Logger.LogAttrs(ctx, slog.LevelInfo, "moved", slog.String("sub", user.sub))
-	return &migrated{Attributes: a.attributesFor(pool, user, username), Status: status, MessageAction: "SUPPRESS"}, nil
+	return &migrated{Attributes: a.attributesFor(pool, user, username), Status: status, MessageAction: "SUPPRESS", SMSMFA: sms}, nil
 }
 
 // secretHash is what an app client with a secret proves itself with.
@@ -262,11 +278,11 @@ func (a *Arrival) forgot(ctx context.Context, username string) (*migrated, error
 		return nil, errWrongPassword
 	}
 	if !a.WithoutSecondFactor {
-		required, err := a.requiredFactors(ctx)
+		required, err := a.requiredCodes(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if user.secondFactor || required.of(user) {
+		if user.factors.any() || required.of(user).any() { // a code by SMS would go to where the new password comes from
 			return nil, a.notMoved(ctx, user, "a second factor", errSecondFactor)
 		}
 	}
@@ -283,7 +299,7 @@ type person struct {
 	sub, username string
 	enabled       bool
 	status        types.UserStatusType
-	secondFactor  bool // where it is known
+	factors       factors // where they are known
 	attributes    map[string]string
 }
 
@@ -313,7 +329,7 @@ func (a *Arrival) oldUser(ctx context.Context, username string) (person, error) 
 		return person{}, a.refused(ctx, err)
 	}
 	p := personOf(found.Username, found.Enabled, found.UserStatus, found.UserAttributes)
-	p.secondFactor = len(found.UserMFASettingList) > 0 || len(found.MFAOptions) > 0
+	p.factors = factorsOf(found, codes{}, p)
 	return p, nil
 }
 

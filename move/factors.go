@@ -4,45 +4,137 @@ import (
 	"context"
 	"log/slog"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 )
 
+// codes are the second factors that a pool sends: they need nothing but a number or an
+// address, so that they move.
+type codes struct{ sms, email bool }
+
+func (c codes) any() bool { return c.sms || c.email }
+
+// and are the codes that both have.
+func (c codes) and(d codes) codes { return codes{c.sms && d.sms, c.email && d.email} }
+
+// offered are the codes that a pool can ask for.
+func offered(config *cip.GetUserPoolMfaConfigOutput) codes {
+	on := config.MfaConfiguration == types.UserPoolMfaTypeOn || config.MfaConfiguration == types.UserPoolMfaTypeOptional
+	return codes{sms: on && config.SmsMfaConfiguration != nil, email: on && config.EmailMfaConfiguration != nil}
+}
+
 // required are the codes that a pool asks everybody for who can receive them. Such a second
 // factor is no setting of the person's: it comes from the pool.
-type required struct{ sms, email bool }
-
-// of reports whether somebody has such a second factor.
-func (r required) of(p person) bool {
-	return r.sms && p.verified("phone_number") != "" || r.email && p.verified("email") != ""
+func required(config *cip.GetUserPoolMfaConfigOutput) codes {
+	if config.MfaConfiguration != types.UserPoolMfaTypeOn {
+		return codes{}
+	}
+	return offered(config)
 }
 
-func requiredOf(config *cip.GetUserPoolMfaConfigOutput) required {
-	on := config.MfaConfiguration == types.UserPoolMfaTypeOn
-	return required{sms: on && config.SmsMfaConfiguration != nil, email: on && config.EmailMfaConfiguration != nil}
+// or are the codes that one of them has.
+func (c codes) or(d codes) codes { return codes{c.sms || d.sms, c.email || d.email} }
+
+// of are the codes that reach somebody.
+func (c codes) of(p person) codes {
+	return c.and(codes{p.verified("phone_number") != "", p.verified("email") != ""})
 }
 
-// requiredFactors reads the old pool once.
-func (a *Arrival) requiredFactors(ctx context.Context) (required, error) {
+// factors are the second factors of somebody.
+type factors struct {
+	codes
+	other     bool   // an authenticator app, a passkey, or a kind that is newer than this: it stays in its pool
+	preferred string // of them, as the pool writes it
+}
+
+func (f factors) any() bool { return f.other || f.codes.any() }
+
+// factorsOf are those that somebody has set up, and those that their pool requires of them.
+func factorsOf(found *cip.AdminGetUserOutput, required codes, p person) factors {
+	f := factors{codes: required.of(p), preferred: aws.ToString(found.PreferredMfaSetting)}
+	for _, name := range found.UserMFASettingList {
+		f = f.with(name)
+	}
+	if len(found.MFAOptions) > 0 { // as it was before there were others
+		f.sms = true
+	}
+	return f
+}
+
+// with adds one, by the name that settings and challenges have for it.
+func (f factors) with(name string) factors {
+	switch name {
+	case string(types.ChallengeNameTypeSmsMfa):
+		f.sms = true
+	case string(types.ChallengeNameTypeEmailOtp):
+		f.email = true
+	default:
+		f.other = true
+	}
+	return f
+}
+
+// move reports whether all of somebody's second factors move to a pool that offers these codes.
+func (f factors) move(p person, offered codes) bool {
+	return !f.other && f.codes == f.codes.and(offered).of(p)
+}
+
+// mfaConfig reads what second factors a pool has.
+func (m *Move) mfaConfig(ctx context.Context, api ReadAPI, pool string) (*cip.GetUserPoolMfaConfigOutput, error) {
+	return call(ctx, m, "read the second factors of "+pool, api.GetUserPoolMfaConfig, &cip.GetUserPoolMfaConfigInput{UserPoolId: &pool})
+}
+
+// requiredCodes reads the old pool once.
+func (a *Arrival) requiredCodes(ctx context.Context) (codes, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.required == nil {
 		config, err := a.Old.GetUserPoolMfaConfig(ctx, &cip.GetUserPoolMfaConfigInput{UserPoolId: &a.Tickets.old})
 		if err != nil {
 			a.Logger.LogAttrs(ctx, slog.LevelError, "the second factors of the old pool cannot be read", slog.String("reason", kindOf(err)))
-			return required{}, errOldPool
+			return codes{}, errOldPool
 		}
-		r := requiredOf(config)
+		r := required(config)
 		a.required = &r
 	}
 	return *a.required, nil
 }
 
-// requiredFactors reads the old pool.
-func (m *Move) requiredFactors(ctx context.Context) (required, error) {
-	config, err := call(ctx, m, "read the second factors of the old pool", m.Old.GetUserPoolMfaConfig, &cip.GetUserPoolMfaConfigInput{UserPoolId: &m.Tickets.old})
-	if err != nil {
-		return required{}, err
+// keepsSMS reports whether somebody comes with codes by SMS, and has no other second factor.
+// A trigger can turn on no other one. If the new pool stops offering them, it refuses the
+// person itself.
+func (a *Arrival) keepsSMS(ctx context.Context, user person, f factors) (bool, error) {
+	only := codes{sms: true}
+	if f.other || f.codes != only || only.of(user) != only {
+		return false, nil
 	}
-	return requiredOf(config), nil
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.sms {
+		config, err := a.New.GetUserPoolMfaConfig(ctx, &cip.GetUserPoolMfaConfigInput{UserPoolId: &a.Tickets.new})
+		if err != nil {
+			a.Logger.LogAttrs(ctx, slog.LevelError, "the second factors of the new pool cannot be read", slog.String("reason", kindOf(err)))
+			return false, errOldPool
+		}
+		a.sms = offered(config).sms
+	}
+	return a.sms, nil
+}
+
+// keepCodes turns on the codes of somebody who has just been made, before they have a
+// password.
+func (m *Move) keepCodes(ctx context.Context, username string, f factors, kept codes) error {
+	if !kept.any() {
+		return nil
+	}
+	in := &cip.AdminSetUserMFAPreferenceInput{UserPoolId: &m.Tickets.new, Username: &username}
+	if kept.sms {
+		in.SMSMfaSettings = &types.SMSMfaSettingsType{Enabled: true, PreferredMfa: !kept.email || f.preferred == string(types.ChallengeNameTypeSmsMfa)}
+	}
+	if kept.email {
+		in.EmailMfaSettings = &types.EmailMfaSettingsType{Enabled: true, PreferredMfa: !kept.sms || f.preferred == string(types.ChallengeNameTypeEmailOtp)}
+	}
+	_, err := call(ctx, m, "turn on the second factor of a user", m.New.AdminSetUserMFAPreference, in)
+	return err
 }

@@ -39,6 +39,7 @@ type WriteAPI interface {
 	CreateGroup(context.Context, *cip.CreateGroupInput, ...func(*cip.Options)) (*cip.CreateGroupOutput, error)
 	AdminCreateUser(context.Context, *cip.AdminCreateUserInput, ...func(*cip.Options)) (*cip.AdminCreateUserOutput, error)
 	AdminAddUserToGroup(context.Context, *cip.AdminAddUserToGroupInput, ...func(*cip.Options)) (*cip.AdminAddUserToGroupOutput, error)
+	AdminSetUserMFAPreference(context.Context, *cip.AdminSetUserMFAPreferenceInput, ...func(*cip.Options)) (*cip.AdminSetUserMFAPreferenceOutput, error)
 	AdminSetUserPassword(context.Context, *cip.AdminSetUserPasswordInput, ...func(*cip.Options)) (*cip.AdminSetUserPasswordOutput, error)
 }
 
@@ -56,8 +57,9 @@ type Config struct {
 	OldClientID  string
 	NewClientIDs []string
 
-	// WithoutSecondFactor has [Move.Drain] make people, too, who have a second factor at the
-	// old pool. Defaults to false: they are left out.
+	// WithoutSecondFactor has [Move.Drain] make people, too, whose second factor does not move:
+	// an authenticator app, a passkey, or codes that the new pool does not have. Defaults to
+	// false: they are left out.
 	WithoutSecondFactor bool
 
 	// OnlyLinked has [Move.Drain] make nobody but people who have a password and an account at
@@ -217,7 +219,7 @@ type Drained struct {
 	Made         int `json:"made"`          // or would be; or finished
 	Relinked     int `json:"relinked"`      // or would be: arrived before, without an account that is linked in the old pool
 	Failed       int `json:"failed"`        // the log says why; call it again
-	SecondFactor int `json:"second_factor"` // left out: they have a second factor, which does not move
+	SecondFactor int `json:"second_factor"` // left out: they have a second factor that does not move
 }
 
 // Drain ends the move. It creates the people who have not come yet in the new pool, in
@@ -239,11 +241,15 @@ func (m *Move) Drain(ctx context.Context, dry bool) (d Drained, err error) {
 	if !slices.Contains(pool.attributes, Attribute) {
 		return d, fmt.Errorf("the new pool has no attribute %s; see codegrant move plan", Attribute)
 	}
-	if !m.WithoutSecondFactor {
-		if pool.required, err = m.requiredFactors(ctx); err != nil {
-			return d, err
-		}
+	was, err := m.mfaConfig(ctx, m.Old, m.Tickets.old)
+	if err != nil {
+		return d, err
 	}
+	is, err := m.mfaConfig(ctx, m.New, m.Tickets.new)
+	if err != nil {
+		return d, err
+	}
+	pool.required, pool.offered = required(was), offered(is)
 	// Several at once: each of their calls takes a while, and the quotas allow more.
 	var all sync.WaitGroup
 	var mu sync.Mutex
@@ -315,17 +321,16 @@ var errNoName = errors.New("they have no verified address or number, by which th
 // with the ticket, then the groups, then the word that the ticket is complete, and last the
 // password: of somebody who has one, it is left.
 func (m *Move) make(ctx context.Context, pool *newPool, p person) error {
-	if !m.WithoutSecondFactor {
-		if pool.required.of(p) {
-			return errSecondFactor
-		}
+	var has factors
+	if !m.WithoutSecondFactor || pool.offered.any() {
 		whole, err := call(ctx, m, "look at a user of the old pool", m.Old.AdminGetUser, &cip.AdminGetUserInput{UserPoolId: &m.Tickets.old, Username: &p.username})
 		if err != nil {
 			return err
 		}
-		if len(whole.UserMFASettingList) > 0 || len(whole.MFAOptions) > 0 {
-			return errSecondFactor
-		}
+		has = factorsOf(whole, pool.required, p)
+	}
+	if !m.WithoutSecondFactor && !has.move(p, pool.offered) {
+		return errSecondFactor
 	}
 	attributes := movable(pool, p.attributes)
 	attributes[Attribute] = m.Tickets.Issue(p.sub)
@@ -392,6 +397,9 @@ func (m *Move) make(ctx context.Context, pool *newPool, p person) error {
 	}
 	if !p.reachable() {
 		m.Logger.LogAttrs(ctx, slog.LevelWarn, "they cannot reset their password: nothing of theirs is verified", slog.String("sub", p.sub))
+	}
+	if err := m.keepCodes(ctx, username, has, has.and(pool.offered).of(p)); err != nil {
+		return err
 	}
 	_, err = call(ctx, m, "set a password that nobody knows", m.New.AdminSetUserPassword, &cip.AdminSetUserPasswordInput{
 		UserPoolId: &m.Tickets.new, Username: &username, Password: &secret, Permanent: true,

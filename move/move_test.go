@@ -557,6 +557,13 @@ func (c *cutOff) AdminCreateUser(ctx context.Context, in *cip.AdminCreateUserInp
 	return c.WriteAPI.AdminCreateUser(ctx, in, o...)
 }
 
+func (c *cutOff) AdminSetUserMFAPreference(ctx context.Context, in *cip.AdminSetUserMFAPreferenceInput, o ...func(*cip.Options)) (*cip.AdminSetUserMFAPreferenceOutput, error) {
+	if err := c.may(); err != nil {
+		return nil, err
+	}
+	return c.WriteAPI.AdminSetUserMFAPreference(ctx, in, o...)
+}
+
 func (c *cutOff) AdminAddUserToGroup(ctx context.Context, in *cip.AdminAddUserToGroupInput, o ...func(*cip.Options)) (*cip.AdminAddUserToGroupOutput, error) {
 	if err := c.may(); err != nil {
 		return nil, err

@@ -19,7 +19,7 @@ const (
 func changes(in any) bool {
 	switch in.(type) {
 	case *cip.AdminCreateUserInput, *cip.AdminUpdateUserAttributesInput, *cip.AdminAddUserToGroupInput, *cip.AdminLinkProviderForUserInput,
-		*cip.AdminSetUserPasswordInput, *cip.CreateGroupInput:
+		*cip.AdminSetUserPasswordInput, *cip.AdminSetUserMFAPreferenceInput, *cip.CreateGroupInput:
 		return true
 	}
 	return false

@@ -47,6 +47,11 @@ func (m *Move) Plan(ctx context.Context) (p Plan, err error) {
 		return p, err
 	}
 	m.compare(&p, old.UserPool, now.UserPool)
+	if old.UserPool.MfaConfiguration != types.UserPoolMfaTypeOff && old.UserPool.MfaConfiguration != "" {
+		if err := m.compareFactors(ctx, &p); err != nil {
+			return p, err
+		}
+	}
 	if err := m.clients(ctx, &p); err != nil {
 		return p, err
 	}
@@ -122,10 +127,6 @@ func (m *Move) compare(p *Plan, old, now *types.UserPoolType) {
 	if sensitive(old) != sensitive(now) {
 		p.note("upper and lower case of usernames count in one pool alone", "")
 	}
-	if old.MfaConfiguration != types.UserPoolMfaTypeOff && old.MfaConfiguration != "" {
-		p.note("people may have a second factor at the old pool, which does not move: the trigger refuses these people, and drain leaves them out",
-			"set CODEGRANT_WITHOUT_SECOND_FACTOR=true for the trigger, and --without-second-factor for drain, if a password alone is enough")
-	}
 	hooks := now.LambdaConfig
 	if c := now.AdminCreateUserConfig; (c == nil || !c.AllowAdminCreateUserOnly) && (hooks == nil || aws.ToString(hooks.PreSignUp) == "") {
 		p.fault("anybody can sign up at the new pool with the username of somebody who has not arrived: that person could not arrive any more",
@@ -137,6 +138,25 @@ func (m *Move) compare(p *Plan, old, now *types.UserPoolType) {
 	if hooks == nil || aws.ToString(hooks.PreTokenGeneration) == "" && hooks.PreTokenGenerationConfig == nil {
 		p.fault("the new pool has no trigger before tokens are made: people would come without their groups", "set the same function as PreTokenGeneration (see docs/move.md)")
 	}
+}
+
+// compareFactors looks at the second factors that people may have at the old pool.
+func (m *Move) compareFactors(ctx context.Context, p *Plan) error {
+	old, err := m.mfaConfig(ctx, m.Old, m.Tickets.old)
+	if err != nil {
+		return err
+	}
+	now, err := m.mfaConfig(ctx, m.New, m.Tickets.new)
+	if err != nil {
+		return err
+	}
+	if was, is := offered(old), offered(now); was.and(is) != was {
+		p.note("the old pool has codes by SMS or e-mail as a second factor, and the new one lacks them: people with them cannot arrive",
+			"aws cognito-idp set-user-pool-mfa-config --user-pool-id "+m.Tickets.new+", with the settings of the old pool")
+	}
+	p.note("people with an authenticator app or a passkey as a second factor cannot arrive, and drain leaves them out; codes by SMS move, and drain moves codes by e-mail, too",
+		"set CODEGRANT_WITHOUT_SECOND_FACTOR=true for the trigger, and --without-second-factor for drain, if a password alone is enough")
+	return nil
 }
 
 func requires(pool *types.UserPoolType, name string) bool {

@@ -32,7 +32,7 @@ var quotas = map[category]float64{
 // categories are those of operations; any other is asked about a pool.
 var categories = map[string]category{
 	"AdminCreateUser": userCreation, "AdminGetUser": userRead, "AdminSetUserPassword": userRecovery, "AdminListGroupsForUser": userResourceRead,
-	"AdminUpdateUserAttributes": userUpdate, "AdminAddUserToGroup": userUpdate, "AdminLinkProviderForUser": userUpdate,
+	"AdminUpdateUserAttributes": userUpdate, "AdminAddUserToGroup": userUpdate, "AdminLinkProviderForUser": userUpdate, "AdminSetUserMFAPreference": userUpdate,
 	"ListUsers": userList, "ListUsersInGroup": userList, "InitiateAuth": userAuth, "AdminInitiateAuth": userAuth,
 }
 
@@ -53,7 +53,7 @@ func categoryOf(in any) category {
 		return userCreation
 	case *cip.AdminGetUserInput:
 		return userRead
-	case *cip.AdminUpdateUserAttributesInput, *cip.AdminAddUserToGroupInput, *cip.AdminLinkProviderForUserInput:
+	case *cip.AdminUpdateUserAttributesInput, *cip.AdminAddUserToGroupInput, *cip.AdminLinkProviderForUserInput, *cip.AdminSetUserMFAPreferenceInput:
 		return userUpdate
 	case *cip.AdminSetUserPasswordInput:
 		return userRecovery

@@ -363,7 +363,7 @@ func (c report) Run(ctx context.Context, out *terminal.Streams) error {
 
 type drain struct {
 	between
-	WithoutSecondFactor bool `help:"Also create people who have a second factor at the old pool. The second factor does not move."`
+	WithoutSecondFactor bool `help:"Also create people whose second factor does not move: an authenticator app, a passkey, or codes that the new pool does not offer."`
 	Linked              bool `help:"Create only the people who have a password and a linked account at a provider of moved_from.providers. Do this before the switch. Later, it also links the accounts of people who have arrived without them."`
 	Yes                 bool `env:"-" help:"Make the changes. Without it, the command prints what it would do."`
 }

@@ -248,6 +248,37 @@ func TestS793_Rehearsal(t *testing.T) {
 	}
 }
 
+// TestS836_CodesInARehearsal: people with codes by SMS come if the new pool has them.
+func TestS836_CodesInARehearsal(t *testing.T) {
+	r := newReal(t, kinds)
+	people, _ := r.read(t)
+	for i := range people {
+		if p := &people[i]; slices.Contains(p.Groups, "editors") { // alice
+			p.Factors = []string{smsCode}
+			p.Attributes["phone_number"], p.Attributes["phone_number_verified"] = "+15550100", "true"
+		}
+	}
+	for _, moves := range []bool{false, true} {
+		if moves {
+			if _, err := r.SetUserPoolMfaConfig(t.Context(), &cip.SetUserPoolMfaConfigInput{UserPoolId: aws.String(newID), MfaConfiguration: types.UserPoolMfaTypeOptional,
+				SmsMfaConfiguration: &types.SmsMfaConfigType{SmsConfiguration: &types.SmsConfigurationType{SnsCallerArn: aws.String("arn:aws:iam::123456789012:role/sms")}}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := Run(t.Context(), r.config(), people)
+		if err != nil {
+			t.Fatal(err)
+		}
+		arrived, left := 3, 2
+		if moves {
+			arrived, left = 4, 1
+		}
+		if got.Arrived != arrived || got.Cannot["a second factor"] != left || got.Left != left || len(got.Unmade)+len(got.Wrong)+len(got.NotMade) != 0 {
+			t.Errorf("moves %t: %+v", moves, got)
+		}
+	}
+}
+
 // TestS793_ANewPoolOfAnotherKind: a pool that names people by address takes nobody twice.
 func TestS793_ANewPoolOfAnotherKind(t *testing.T) {
 	r := newReal(t, strings.Replace(kinds, "  - id: local_New000001\n", "  - id: local_New000001\n    email_as_username: true\n", 1))

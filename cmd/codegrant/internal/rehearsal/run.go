@@ -102,7 +102,11 @@ func Run(ctx context.Context, c Config, people []Shape) (r Report, err error) {
 	if err != nil {
 		return r, fmt.Errorf("describe the app client of the new pool: %w", err)
 	}
-	run := &run{Config: c, r: &r, oldLike: old.UserPool, newLike: now.UserPool, app: app.UserPoolClient, people: slices.Clone(people)}
+	factors, err := offered(ctx, c.New, c.NewPool, now.UserPool)
+	if err != nil {
+		return r, fmt.Errorf("read the second factors of the new pool: %w", err)
+	}
+	run := &run{Config: c, r: &r, factors: factors, oldLike: old.UserPool, newLike: now.UserPool, app: app.UserPoolClient, people: slices.Clone(people)}
 	step := func(text string) {
 		if c.Progress != nil {
 			c.Progress(text)
@@ -146,6 +150,7 @@ type run struct {
 	*stage
 	r                *Report
 	oldLike, newLike *types.UserPoolType
+	factors          map[string]bool // of the new pool
 	app              *types.UserPoolClientType
 	people           []Shape
 	api              *cip.Client
@@ -187,7 +192,7 @@ func (r *run) typed(p *Shape, at *types.UserPoolType) string {
 // comes has everybody sign in at a new pool.
 func (r *run) comes(ctx context.Context) error {
 	crowd, counted := r.client()
-	t, err := r.newTarget(ctx, r.Config, r.newLike, r.app, crowd)
+	t, err := r.newTarget(ctx, r.Config, r.newLike, r.factors, r.app, crowd)
 	if err != nil {
 		return err
 	}
@@ -260,6 +265,19 @@ func (r *run) signIn(ctx context.Context, api *cip.Client, t *target, p *Shape, 
 	})
 }
 
+// enter has somebody enter the code that the new pool has sent.
+func (r *run) enter(ctx context.Context, api *cip.Client, t *target, p *Shape, asked *cip.InitiateAuthOutput) (*cip.InitiateAuthOutput, error) {
+	code, _ := r.pools.LastCode(p.Attributes["phone_number"])
+	in, err := api.RespondToAuthChallenge(ctx, &cip.RespondToAuthChallengeInput{
+		ClientId: &t.client, ChallengeName: asked.ChallengeName, Session: asked.Session,
+		ChallengeResponses: map[string]string{"USERNAME": r.typed(p, r.newLike), smsCode + "_CODE": code},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &cip.InitiateAuthOutput{AuthenticationResult: in.AuthenticationResult, ChallengeName: in.ChallengeName}, nil
+}
+
 // arrives has somebody come, and holds what comes of it to who they were.
 func (r *run) arrives(ctx context.Context, t *target, crowd *cip.Client, verifier *verify.Verifier,
 	was func(context.Context, *verify.Claims) (string, string, error), p *Shape) (done bool, err error) {
@@ -267,7 +285,11 @@ func (r *run) arrives(ctx context.Context, t *target, crowd *cip.Client, verifie
 	for _, a := range p.Accounts {
 		r.r.count(r.r.Linked, a.Provider)
 	}
-	out, err := r.signIn(context.WithValue(ctx, why{}, &reason), crowd, t, p, p.password(r.oldLike))
+	asked := context.WithValue(ctx, why{}, &reason)
+	out, err := r.signIn(asked, crowd, t, p, p.password(r.oldLike))
+	if err == nil && string(out.ChallengeName) == smsCode {
+		out, err = r.enter(asked, crowd, t, p, out)
+	}
 	var reset *types.PasswordResetRequiredException
 	switch {
 	case ctx.Err() != nil:
@@ -327,7 +349,7 @@ func (r *run) federated(ctx context.Context, p *Shape, was func(context.Context,
 // drains ends a move to which nobody has come.
 func (r *run) drains(ctx context.Context) error {
 	crowd, counted := r.client()
-	t, err := r.newTarget(ctx, r.Config, r.newLike, r.app, crowd)
+	t, err := r.newTarget(ctx, r.Config, r.newLike, r.factors, r.app, crowd)
 	if err != nil {
 		return err
 	}

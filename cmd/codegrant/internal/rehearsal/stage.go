@@ -96,7 +96,13 @@ func newStage(ctx context.Context, like *types.UserPoolType, people []Shape, r *
 	}
 	s := &stage{pools: pools}
 	api, _ := s.client()
-	if s.old, err = makePool(ctx, api, like, "old", slices.ContainsFunc(people, func(p Shape) bool { return len(p.Factors) > 0 })); err != nil {
+	factors := make(map[string]bool)
+	for _, p := range people {
+		for _, name := range p.Factors {
+			factors[name] = true
+		}
+	}
+	if s.old, err = makePool(ctx, api, like, "old", factors); err != nil {
 		return s, fmt.Errorf("make a local pool like the old one: %w", err)
 	}
 	app, err := api.CreateUserPoolClient(ctx, &cip.CreateUserPoolClientInput{
@@ -121,7 +127,7 @@ func newStage(ctx context.Context, like *types.UserPoolType, people []Shape, r *
 		if p.External() {
 			return nil
 		}
-		if err := s.add(like, p); err != nil {
+		if err := s.add(ctx, like, p); err != nil {
 			r.count(r.Unmade, "the local pool refuses the person: "+plain(err, *p))
 			p.Who = ""
 		}
@@ -130,7 +136,7 @@ func newStage(ctx context.Context, like *types.UserPoolType, people []Shape, r *
 }
 
 // add puts somebody into the local old pool.
-func (s *stage) add(like *types.UserPoolType, p *Shape) error {
+func (s *stage) add(ctx context.Context, like *types.UserPoolType, p *Shape) error {
 	attributes := maps.Clone(p.Attributes)
 	attributes["sub"] = p.Who
 	username := p.Username
@@ -142,10 +148,42 @@ func (s *stage) add(like *types.UserPoolType, p *Shape) error {
 	}); err != nil {
 		return err
 	}
-	if len(p.Factors) > 0 {
-		return s.pools.AddAuthenticator(s.old, username, true)
+	codes := &cip.AdminSetUserMFAPreferenceInput{UserPoolId: &s.old, Username: &username}
+	for _, name := range p.Factors {
+		switch name {
+		case smsCode:
+			codes.SMSMfaSettings = &types.SMSMfaSettingsType{Enabled: true, PreferredMfa: len(p.Factors) == 1}
+		case emailCode:
+			codes.EmailMfaSettings = &types.EmailMfaSettingsType{Enabled: true, PreferredMfa: len(p.Factors) == 1}
+		default: // whatever it is, it does not move
+			if err := s.pools.AddAuthenticator(s.old, username, true); err != nil {
+				return err
+			}
+		}
 	}
-	return nil
+	if codes.SMSMfaSettings == nil && codes.EmailMfaSettings == nil {
+		return nil
+	}
+	api, _ := s.client()
+	_, err := api.AdminSetUserMFAPreference(ctx, codes)
+	return err
+}
+
+// Second factors that a pool sends, as it names them.
+const smsCode, emailCode = string(types.ChallengeNameTypeSmsMfa), string(types.ChallengeNameTypeEmailOtp)
+
+// offered are second factors that people of a pool can have.
+func offered(ctx context.Context, api API, pool string, described *types.UserPoolType) (map[string]bool, error) {
+	all := make(map[string]bool)
+	if mode := described.MfaConfiguration; mode == types.UserPoolMfaTypeOff || mode == "" {
+		return all, nil
+	}
+	config, err := api.GetUserPoolMfaConfig(ctx, &cip.GetUserPoolMfaConfigInput{UserPoolId: &pool})
+	if err != nil {
+		return nil, err
+	}
+	all[smsCode], all[emailCode] = config.SmsMfaConfiguration != nil, config.EmailMfaConfiguration != nil
+	return all, nil
 }
 
 // password is what a stand-in signs in with.
@@ -158,8 +196,8 @@ func (p Shape) password(like *types.UserPoolType) string {
 	return secret + strings.Repeat("x", max(0, least-len(secret)))
 }
 
-// makePool makes a pool that takes the same people as another.
-func makePool(ctx context.Context, api *cip.Client, like *types.UserPoolType, name string, factors bool) (string, error) {
+// makePool makes a pool that takes the same people as another, with these second factors.
+func makePool(ctx context.Context, api *cip.Client, like *types.UserPoolType, name string, factors map[string]bool) (string, error) {
 	in := &cip.CreateUserPoolInput{
 		PoolName: &name, AliasAttributes: like.AliasAttributes, UsernameAttributes: like.UsernameAttributes, UsernameConfiguration: like.UsernameConfiguration,
 	}
@@ -181,15 +219,22 @@ func makePool(ctx context.Context, api *cip.Client, like *types.UserPoolType, na
 	}
 	id := aws.ToString(out.UserPool.Id)
 	mode := cmp.Or(like.MfaConfiguration, types.UserPoolMfaTypeOff)
-	if factors && mode == types.UserPoolMfaTypeOff {
+	if len(factors) > 0 && mode == types.UserPoolMfaTypeOff {
 		mode = types.UserPoolMfaTypeOptional
 	}
 	if mode == types.UserPoolMfaTypeOff {
 		return id, nil
 	}
-	_, err = api.SetUserPoolMfaConfig(ctx, &cip.SetUserPoolMfaConfigInput{
+	set := &cip.SetUserPoolMfaConfigInput{
 		UserPoolId: &id, MfaConfiguration: mode, SoftwareTokenMfaConfiguration: &types.SoftwareTokenMfaConfigType{Enabled: true},
-	})
+	}
+	if factors[smsCode] {
+		set.SmsMfaConfiguration = &types.SmsMfaConfigType{SmsConfiguration: &types.SmsConfigurationType{SnsCallerArn: aws.String("arn:aws:iam::123456789012:role/rehearsal")}}
+	}
+	if factors[emailCode] {
+		set.EmailMfaConfiguration = &types.EmailMfaConfigType{Message: aws.String("{####}"), Subject: aws.String("rehearsal")}
+	}
+	_, err = api.SetUserPoolMfaConfig(ctx, set)
 	return id, err
 }
 
@@ -200,9 +245,9 @@ type target struct {
 }
 
 // newTarget makes a new pool, as the real one is, with the trigger as it would be deployed.
-func (s *stage) newTarget(ctx context.Context, c Config, like *types.UserPoolType, app *types.UserPoolClientType, trigger *cip.Client) (*target, error) {
+func (s *stage) newTarget(ctx context.Context, c Config, like *types.UserPoolType, factors map[string]bool, app *types.UserPoolClientType, trigger *cip.Client) (*target, error) {
 	api, _ := s.client()
-	id, err := makePool(ctx, api, like, "new", false)
+	id, err := makePool(ctx, api, like, "new", factors)
 	if err != nil {
 		return nil, fmt.Errorf("make a local pool like the new one: %w", err)
 	}
