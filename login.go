@@ -47,7 +47,7 @@ const begunAt = "begun_at"
 // request look so, so that it is tried once.
 func (in *signIn) begunOnAnotherHost(w http.ResponseWriter, r *http.Request, query url.Values, returnTo string) bool {
 	if query.Has(begunAt) {
-		// Who is signed in there needs no other sign-in.
+		// A person who is signed in there needs no other sign-in.
 		if held, _ := in.sessions.Look(r); held != nil && !query.Has("prompt") && in.demandOf(query).isNothing() {
 			in.arrive(w, r, returnTo)
 			return true

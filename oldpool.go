@@ -32,7 +32,7 @@ func (s *site) old(lifetimes keep.Lifetimes, work *behind.Work) (*oldPool, error
 	if there.endpoints.Issuer == s.endpoints.Issuer {
 		return nil, fmt.Errorf("OldPool: it is Pool, %s", there.endpoints.Issuer)
 	}
-	// Whoever is signed in there is who they are.
+	// A person who is signed in there keeps their identity.
 	there.Pool, there.OldPool, there.SamePerson = *s.OldPool, nil, nil
 	there.binding = keep.Binding(there.endpoints.Issuer, there.Pool.ClientID)
 	verifier, err := verify.New(verify.Config{

@@ -8,7 +8,7 @@ type text string
 // say is a text in the language of the request, with values that come from elsewhere.
 func (v *visit) say(t text, values ...any) string { return pages.Text(v.r, string(t), values...) }
 
-// What the pages say.
+// The texts of the pages.
 const (
 	yourAccount    text = "Your account"
 	backToAccount  text = "Back to your account"

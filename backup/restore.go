@@ -251,7 +251,7 @@ func (w *writer) flush() (err error) {
 	case w.section.update:
 		err = w.change("")
 	case w.section.later && w.overwrite:
-		// What the database does not know of a time, the file knows of its people alone.
+		// Keep the later start of the history: before it, only people of the file have a history.
 		err = w.change("since")
 	default:
 		err = w.insert()

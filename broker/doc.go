@@ -1,21 +1,21 @@
-// Package broker is an authorization server (OAuth 2.1) in front of any user pool: for
-// clients that a pool cannot take, or that nobody wants to make an app client for, such as
-// agents that look for tools (Model Context Protocol).
+// Package broker is an authorization server (OAuth 2.1) in front of any user pool. It serves
+// clients that a pool cannot take, such as agents that look for tools (Model Context
+// Protocol), and clients that nobody wants to create an app client for.
 //
-// It owns the clients (configured, registered by themselves (RFC 7591), or described by a
-// document of their own whose URL is their id), what people have let each of them do, the
-// codes, and the tokens that follow: JWTs by RFC 9068 for one resource (RFC 8707), with
-// refresh tokens that are of use once. People sign in at the pool, by [codegrant.Auth], as
-// in any application, and are asked each time whether the client may act for them.
+// It owns the clients, the consents of people, the codes and the tokens. A client is
+// configured, registers itself (RFC 7591), or is described by a document whose URL is its id.
+// Tokens are JWTs (RFC 9068) for one resource (RFC 8707). A refresh token works once. People
+// sign in at the pool, by [codegrant.Auth], as in any application. The broker asks them each
+// time whether the client may act for them.
 //
-// It refuses clients with secrets, clients without PKCE (S256), redirect URIs at hosts that
-// nobody has allowed, and to send anybody to a URI that the client has not registered. It
-// never hands out a token of the pool's. Nothing that it gave outlives the session in which
-// the person agreed, or the person's account.
+// It refuses clients with secrets, clients without PKCE (S256), and redirect URIs at hosts that
+// nobody has allowed. It sends a browser only to a URI that the client has registered. It
+// never hands out a token of the pool. A grant ends with the session in which the person
+// agreed, and with the account of the person.
 //
-// It stands on package codegrant as an application would, keeps its state on shelves of a
-// [cupboard.Store], so that any number of processes are one server, and holds nothing for
-// strangers: what a client registers is sealed into its id.
+// It uses package codegrant as an application does. Its state is on shelves of a
+// [cupboard.Store], so any number of processes are one server. Strangers cannot fill the
+// store: the registration of a client is sealed into its id.
 //
 // [New] checks the configuration, makes no network call, and returns every mistake at once.
 // A field without a value has the default that its comment names: tokens live 10 minutes,

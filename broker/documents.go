@@ -74,8 +74,8 @@ var (
 	errGone = errors.New("the document is gone, or no client's")
 )
 
-// What whoever asks for a client is told. What was agreed to before ends with errNotThere
-// alone: an error page, a redirect or half a document say nothing about the client.
+// The answers to a request for a client. Earlier consents end only with errNotThere: an error
+// page, a redirect or half a document says nothing about the client.
 var (
 	errNotThere = faulty("invalid_client", "the document of the client is not there, or not as it has to be")
 	errNotRead  = faulty("invalid_client", errNotThere.text)

@@ -175,7 +175,7 @@ func (c *Client) do(r *http.Request) (answer, error) {
 		return answer{}, err
 	}
 	defer response.Body.Close()
-	// What the header says is not believed further than an answer may be long.
+	// Believe the header only up to the longest answer that is accepted.
 	var body bytes.Buffer
 	body.Grow(int(min(max(response.ContentLength, 0), maxAnswer)) + bytes.MinRead)
 	if _, err := body.ReadFrom(io.LimitReader(response.Body, maxAnswer+1)); err != nil {

@@ -36,8 +36,8 @@ func (s *Sync) Look(ctx context.Context, events []Event) error {
 		err = s.lookAtMembers(ctx, l, &e)
 	}
 	if err == nil && len(doubtful) > 0 && s.Recheck > 0 {
-		// What the pool lists can be a moment old. What an event says and the pool
-		// does not is worth a second look.
+		// The pool's lists can be a moment old. If an event says something that the pool does
+		// not, look again.
 		if err = sleep(ctx, s.Recheck); err == nil {
 			_, err = s.lookAtUsers(ctx, doubtful, l, &e)
 		}
@@ -186,8 +186,8 @@ func (s *Sync) lookAtUsers(ctx context.Context, subjects []string, l *look, e *e
 	for _, c := range changes {
 		e.count(c)
 	}
-	// What follows does not depend on what has changed: the process that made the
-	// change may not have lived to see to it.
+	// The next steps do not depend on the change: the process that made it may have ended
+	// before it could do them.
 	for _, subject := range subjects {
 		u, unknown := s.Replica.UserBySubject(ctx, s.Issuer, subject)
 		switch {

@@ -119,7 +119,7 @@ func (s *Sync) resume(ctx context.Context, state []byte, o Options, latest Recov
 		}
 		began = asOf.UTC().Truncate(time.Microsecond)
 	}
-	// What is known of a recovery is not known of the pool before it.
+	// After a recovery, earlier knowledge of the pool is out of date.
 	o.Full = o.Full || latest.started() && latest.ID != was.Settled
 	p := &pass{Sync: s, options: o}
 	unfinished := was.Report.Pass != "" && was.Report.Phase != phaseDone
@@ -133,7 +133,7 @@ func (s *Sync) resume(ctx context.Context, state []byte, o Options, latest Recov
 		Version: progressVersion, Region: region, Limit: o.MaxShare, Told: o.told, LastFull: was.LastFull,
 		Recovery: latest, Settled: was.Settled,
 		Report: Report{Pass: "pass-" + strings.ToLower(rand.Text()), Full: o.Full, Phase: phaseGroups, Began: began, Started: now},
-		// Whom the pass before left undone is still to be done.
+		// People whom the last pass left are still to be done.
 		Pending: was.Pending, Unsettled: was.Unsettled,
 		Last: was.Last, Fault: was.Fault, // until this one is done
 	}
@@ -418,7 +418,7 @@ func (p *pass) membersRead(name string, at cursor, members int, names []string) 
 	defer p.mu.Unlock()
 	p.Report.Members += members
 	p.Cursors[name] = at
-	// What is done without a gap needs no cursors.
+	// Groups that were read without a gap need no cursors.
 	i, _ := slices.BinarySearchFunc(names, p.GroupsRead, strings.Compare)
 	for ; i < len(names); i++ {
 		if names[i] == p.GroupsRead {

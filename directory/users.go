@@ -60,7 +60,7 @@ func (p *pass) readUsers(ctx context.Context) error {
 	for {
 		first, ok := <-leaves
 		if !ok {
-			// What was read until then has been told, and is not read again.
+			// The pages before this one were handed over, and are not read again.
 			return failed
 		}
 		batch, size := []leaf{first}, len(first.page.Users)

@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// What a check answers a proxy beyond who is asking, so that it can do to a request what
-// [Gateway] does as a reverse proxy.
+// This file has the parts of an answer to a proxy that do not identify the person. With them,
+// the proxy can do to a request what [Gateway] does as a reverse proxy.
 
 // CookieHeader, with a number from 1 to 16 behind it, carries each Set-Cookie of an
 // answer to nginx, which joins several lines of one name, or keeps the first.

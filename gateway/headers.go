@@ -88,7 +88,7 @@ func (g *Gateway) tell(h http.Header, id *codegrant.Identity) {
 	}
 	subject, machine := id.Subject, ""
 	if id.Machine {
-		// Who knows people alone is to see nobody.
+		// A service that knows only people must see nobody.
 		subject, machine = "", machineOf(id)
 	}
 	set(n.Subject, encode(subject, false))

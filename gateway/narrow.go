@@ -58,7 +58,7 @@ func (n *narrowedGuards) of(t *tenant, r *route, by narrowing) (http.Handler, er
 	}
 	values := by.values
 	if by.query != "" {
-		// What cannot be read asks for something, too: it is not to be left out.
+		// A query that cannot be read asks for something, too: do not ignore it.
 		var err error
 		if values, err = url.ParseQuery(by.query); err != nil {
 			return nil, fmt.Errorf("%w: %w", errQuery, err)

@@ -70,7 +70,7 @@ func newTarget(method, host, rawPath, query string) (target, error) {
 			t.readings = readings
 		}
 	}
-	// What net/url reads differently than others is not for upstreams either.
+	// Upstreams may read a query differently than net/url: refuse one that is ambiguous.
 	if query != "" {
 		if strings.ContainsAny(query, "#\x00\r\n ") || strings.Count(query, "&") > 1000 {
 			return refuse("its query is malformed")
@@ -98,7 +98,7 @@ func pathOf(r *http.Request) (raw string, mark bool) {
 	if raw == r.URL.Path {
 		return raw, r.URL.ForceQuery
 	}
-	// What stands in front of the gateway in this process may have changed the URL.
+	// A handler in front of the gateway in this process may have changed the URL.
 	if path, err := url.PathUnescape(raw); err != nil || path != r.URL.Path || raw == "" {
 		raw = r.URL.EscapedPath()
 	}

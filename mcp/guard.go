@@ -213,7 +213,7 @@ func (x *exchange) findSession() bool {
 		id, ok = x.bound(given[0], x.who)
 	}
 	if !ok || id == "" {
-		// What the protocol answers where a session has ended: the client begins another.
+		// The protocol has this answer for a session that has ended: the client begins another.
 		x.log("session refused", "the MCP session does not exist, or belongs to somebody else")
 		x.refuse(http.StatusNotFound, codeRequest, "there is no such session")
 		return false

@@ -176,7 +176,7 @@ func (p *Pages) changeMembers(v *visit) {
 	}
 	p.log(v, "organization changed", slog.String("organization", o), slog.String("what", outcome))
 	if outcome != "revoked" {
-		// Who has just taken their own role away sees no members any more.
+		// A person who has just given up their own role no longer sees the members.
 		if now, err := p.Store.Active(v.r.Context(), v.id); err == nil && (now == nil || now.ID != o || now.Role != p.Store.Manager()) {
 			p.done(v, "", outcome, p.overview)
 			return

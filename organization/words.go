@@ -3,7 +3,7 @@ package organization
 // text is in English, and in the catalogue of package pages in every language.
 type text string
 
-// What the pages say.
+// The texts of the pages.
 const (
 	yourOrganizations   text = "Your organizations"
 	backToOrganizations text = "Back to your organizations"

@@ -78,7 +78,7 @@ func (r *Restore) overwrite(ctx context.Context, step Step) (Step, error) {
 }
 
 // complete reports whether a record of somebody holds all that the pool said of them.
-// Whoever states a status states every attribute; tokens do not state it.
+// A source that states the status states every attribute. Tokens state neither.
 func complete(u replica.User) bool { return u.Status != "" }
 
 // groupsKnown reports whether a record names all groups that somebody was in.
@@ -97,7 +97,7 @@ func (r *Restore) overwriteAttributes(ctx context.Context, username string, has 
 	remove := &cip.AdminDeleteUserAttributesInput{UserPoolId: &r.PoolID, Username: &username}
 	for _, name := range slices.Sorted(maps.Keys(has)) {
 		_, kept := want[name]
-		// What a pool makes by itself it takes away by itself.
+		// The pool removes by itself the attributes that it makes by itself.
 		if !kept && complete(then) && !slices.Contains([]string{"sub", "identities", "email_verified", "phone_number_verified"}, name) && !strings.HasPrefix(name, "dev:") {
 			remove.UserAttributeNames = append(remove.UserAttributeNames, name)
 		}

@@ -28,7 +28,7 @@ type paced struct {
 func newPaced(api API, share float64, stopped func(context.Context) bool) *paced {
 	p := &paced{api, make(map[string]*rate.Limiter, len(DefaultRates)), stopped}
 	for category, perSecond := range DefaultRates {
-		// What was not used in the last moments is not lost to a busy machine.
+		// The burst keeps calls that a busy machine could not make in the last moments.
 		p.limiters[category] = rate.NewLimiter(rate.Limit(perSecond*share), max(1, int(perSecond*share/10)))
 	}
 	return p

@@ -232,7 +232,7 @@ func (e *ConsentError) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.Set("Content-Type", "application/problem+json")
 	if id := callID(r); id != nil {
-		// What the protocol has for it: a URL that a person has to open (elicitation).
+		// The protocol has an error for it: a URL that a person has to open (elicitation).
 		var raw [16]byte
 		rand.Read(raw[:])
 		status, body = http.StatusOK, map[string]any{"jsonrpc": "2.0", "id": id, "error": map[string]any{

@@ -15,7 +15,7 @@ const (
 	maxNames = 512 // in one object: comparing them must stay cheap
 )
 
-// What is wrong with a JSON text. The caller says what that makes of the whole.
+// The faults of a JSON text. The caller says what they mean for the whole.
 var (
 	errNotJSON      = errors.New("it is not JSON")
 	errNotObject    = errors.New("it is not one JSON object")

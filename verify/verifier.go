@@ -61,7 +61,7 @@ type AccessExpectations struct {
 func (v *Verifier) IDToken(ctx context.Context, raw string, want IDExpectations) (*Claims, error) {
 	d, err := v.verify(ctx, raw, useID, accepted{ended: want.Ended, actor: want.Actor})
 	if err == nil {
-		// What the caller expects is no part of what is remembered.
+		// The expectations of the caller are not part of the cached result.
 		err = want.check(d)
 	}
 	if err != nil {

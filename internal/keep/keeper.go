@@ -82,7 +82,7 @@ func (h *Held) flight() string {
 	return string(h.Key) + string(sum[:])
 }
 
-// What keepers answer. None says anything about the pool, or a store that is away.
+// The errors of keepers. None says anything about the pool, or a store that is away.
 var (
 	// ErrEnded: a sign-in was claimed, and it is over. The browser is to forget it.
 	ErrEnded = fmt.Errorf("%w", fault.SessionEnded)

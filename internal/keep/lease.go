@@ -80,8 +80,8 @@ func (e *engine) extend(ctx context.Context, l *Held) (_ *Held, mine bool) {
 		case !changed:
 			return written, true
 		default:
-			// Whoever has changed the row may have marked it. Its version stays what it
-			// was when the lease was taken, so that write looks at it again.
+			// The process that changed the row may have marked it. Keep the version of the
+			// lease, so that the write reads the row again.
 			own.Record.LeaseUntil, own.tried = until, time.Time{}
 		}
 		return &own, true

@@ -20,7 +20,7 @@ const (
 	maxRevocations = 1 << 10
 )
 
-// What [Config.OnWork] of the root package hears of.
+// The kinds of work that [Config.OnWork] of the root package gets.
 const (
 	WorkRefresh    = "refresh"
 	WorkRevocation = "revocation"

@@ -74,7 +74,7 @@ func (l *Look) make(view View, t tongue) *made {
 	filled := l.filled(view, t)
 	var body bytes.Buffer
 	if err := l.execute(&body, view, filled); err != nil {
-		// What was checked when it was loaded can fail on values that nobody thought of.
+		// A template that passed its check can still fail on unexpected values.
 		l = plainLook
 		body.Reset()
 		if err := l.execute(&body, view, filled); err != nil {

@@ -137,7 +137,7 @@ func (p Proxy) Start(t testing.TB, a Addresses) (stop func()) {
 }
 
 // Run runs a program until the test ends, or stop is called, and has it end by itself.
-// What it prints is the test's, unless the command has a place for it.
+// Its output goes to the test's, unless the command has another place for it.
 func Run(t testing.TB, what string, program *exec.Cmd) (stop func()) {
 	t.Helper()
 	if program.Stderr == nil {

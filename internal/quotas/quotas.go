@@ -36,9 +36,9 @@ const (
 	ScopeCharacters = 256 + 1 + 256
 )
 
-// What a text takes in JSON at most. RFC 8259, section 7, lets whoever writes it
-// escape each character: six bytes for one of the basic plane, and so for each byte
-// of ASCII, twelve for one beyond it.
+// The most bytes that a character takes in JSON. RFC 8259, section 7, lets a writer escape each
+// character: six bytes for one of the basic plane, which is each byte of ASCII, and twelve for
+// one beyond it.
 const (
 	jsonOfByte      = 6
 	jsonOfCharacter = 12

@@ -41,7 +41,7 @@ var ofPoolAlone = []string{
 
 // ByRecovery reports whether a change may be refused because the pool is being recovered.
 // Cognito does not say which error that is: it is any but those that name another reason.
-// Whoever asks whether there is a recovery knows more.
+// Ask the pool for its recovery to know more.
 func ByRecovery(err error) bool {
 	code := Code(err)
 	return code != "" && code != "TooManyRequestsException" && !Taken(err)

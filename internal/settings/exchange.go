@@ -133,7 +133,7 @@ func (r *reader) exchange(key string, c route, s *Settings, i int) *Exchange {
 	if r.faulty(key) {
 		return nil
 	}
-	// Whoever issues them is not asked yet.
+	// The issuer is not asked yet.
 	if err := e.check(); err != nil {
 		r.exchangeFaults(key, err)
 		return nil

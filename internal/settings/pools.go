@@ -131,7 +131,7 @@ func (r *reader) userPool(key string, p pool) cognito.Pool {
 	if p.Domain != "" {
 		r.fault(key+".domain", "code_grant_url has the domain already; remove one of them")
 	}
-	// Whatever else is wrong is told when the pool is tried.
+	// The pool's own check reports other mistakes.
 	out := cognito.Pool{Region: p.Region, ID: p.ID, ClientID: p.ClientID, Issuer: p.Issuer, JWKSURL: p.JWKSURL}
 	if p.Issuer == "" && p.ID == "" && p.JWKSURL == "" {
 		r.fault(key+".jwks_url", "it is missing; code_grant_url needs it")

@@ -45,7 +45,7 @@ func (r *reader) narrow(f *file, only []string) {
 			}
 		}
 		if moved != nil && moved.Sessions != nil && f.Pools[i].MovedFrom == nil && slices.Contains(only, "sessions") {
-			// What they are bound to, and none of the secrets.
+			// Keep the ids, without the secrets.
 			f.Pools[i].MovedFrom = &movedFrom{ID: moved.ID, Region: moved.Region, Issuer: moved.Issuer, Sessions: moved.Sessions}
 		}
 		if !slices.Contains(only, "pools.domain") {

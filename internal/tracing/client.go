@@ -46,7 +46,7 @@ func (p *poolTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !traced(ctx) {
 		return p.next.RoundTrip(r)
 	}
-	// What is secret goes in bodies.
+	// Secrets go in bodies, and never in paths.
 	path := poolPath(r.URL)
 	_, span := p.tracer.Start(ctx, r.Method+" "+path, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(append(target(r),
 		semconv.URLTemplate(path), PoolKey.String(p.pool), OperationKey.String(poolOperation(ctx, r.URL)))...))

@@ -14,7 +14,7 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// What spans say beside the conventions of OpenTelemetry.
+// The attributes of spans beside the conventions of OpenTelemetry.
 const (
 	PoolKey      = attribute.Key("codegrant.pool")
 	RouteKey     = attribute.Key("codegrant.route")
@@ -65,8 +65,8 @@ func (t *Tracer) StartRequest(r *http.Request, trusted bool) (*http.Request, *Re
 	return r.WithContext(ctx), q
 }
 
-// What a proxy's question is to that proxy: the method that Envoy calls, the message
-// that HAProxy sends.
+// The names of a proxy's question: the method that Envoy calls, the message that HAProxy
+// sends.
 const (
 	checkMethod  = "envoy.service.auth.v3.Authorization/Check"
 	checkMessage = "SPOE check"

@@ -80,8 +80,8 @@ var engines = map[Dialect]*engine{
 		lock:        "SELECT id FROM codegrant_users WHERE ",
 		lockEnd:     " ORDER BY id FOR UPDATE",
 		lockEntries: "SELECT id FROM codegrant_outbox WHERE ", lockEntriesEnd: " ORDER BY id FOR UPDATE SKIP LOCKED",
-		// What REPEATABLE READ sees is settled before it waits for a row, here; on MySQL
-		// by the first read that locks nothing.
+		// Here, REPEATABLE READ takes its view before it waits for a row. On MySQL, the first
+		// read without a lock takes it.
 		readCommitted: readCommitted, change: readCommitted,
 		classify: classifyPostgreSQL,
 	},
@@ -90,8 +90,8 @@ var engines = map[Dialect]*engine{
 		readTime: func(column string) string { return "CAST(" + column + " AS CHAR)" },
 		lock:     "SELECT id FROM codegrant_users WHERE ",
 		lockEnd:  " ORDER BY id FOR UPDATE",
-		// Whatever a statement reads on its way it locks, and waits for. Of a small table
-		// a list of IDs would be removed by reading the whole.
+		// A statement locks all rows that it reads on its way, and waits for them. To remove a
+		// list of IDs from a small table, it would read the whole table.
 		lockEntries: "SELECT id FROM codegrant_outbox FORCE INDEX (PRIMARY) WHERE ", lockEntriesEnd: " ORDER BY id FOR UPDATE SKIP LOCKED",
 		oneByOne: true, readCommitted: readCommitted,
 		classify: classifyMySQL,
@@ -202,8 +202,7 @@ func (s *statement) scan(ctx context.Context, q querier, dest ...any) error {
 	if err := rows.Scan(dest...); err != nil {
 		return err
 	}
-	// What a statement writes is there when all that it says is read. If the context
-	// ended before, somebody else has closed the rows, and has heard what Close is not
-	// told any more.
+	// The rows of a statement are written when its whole answer is read. If the context ended
+	// before, the driver has closed the rows and has the error, which Close does not return.
 	return errors.Join(rows.Close(), rows.Err())
 }

@@ -33,7 +33,7 @@ import (
 //   - Address, first name and time of the last login follow the pool as long as
 //     nobody has changed them in Django.
 //
-// What Django has no column for is in the tables codegrant_users, codegrant_groups,
+// Values without a column in Django are in the tables codegrant_users, codegrant_groups,
 // codegrant_memberships and codegrant_confirmations beside. When Django deletes a user, a
 // group or a membership, the row beside it goes too.
 //
@@ -87,7 +87,7 @@ var djangoView = view{
 	memberJoins: "LEFT JOIN auth_user_groups ug ON ug.user_id = u.id LEFT JOIN auth_group ag ON ag.id = ug.group_id" +
 		" LEFT JOIN codegrant_memberships m ON m.user_id = ug.user_id AND m.group_id = ug.group_id LEFT JOIN codegrant_groups g ON g.id = ag.id" +
 		" LEFT JOIN codegrant_stated x ON x.user_id = ug.user_id AND x.group_id = ug.group_id",
-	// What the pool stated once, and nobody does now, is nobody's word, whoever wrote it there again.
+	// A membership that the pool stated once, and nobody states now, is unclaimed, even if it was written again.
 	pool: "COALESCE(m.from_pool, FALSE)", local: "COALESCE(m.from_local, x.user_id IS NULL)", unclaimed: "m.user_id IS NULL",
 	groups:  "auth_group ag LEFT JOIN codegrant_groups g ON g.id = ag.id",
 	groupID: "ag.id", groupName: "ag.name", groupOrigin: "COALESCE(g.origin, 'local')",

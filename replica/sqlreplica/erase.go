@@ -47,7 +47,7 @@ type EraseOptions struct {
 // refer to them go first. The outbox has an entry without anything of the person but
 // their keys. The person is [replica.ErrNotFound] from then on.
 //
-// Whom the pool still has comes back with its next statement: delete them there first.
+// If the pool still has the person, its next statement brings them back: delete them there first.
 func (s *Store) Erase(ctx context.Context, id int64, o EraseOptions) (Erasure, error) {
 	var receipt Erasure
 	var lost string // the receipt of a run whose answer was lost

@@ -41,7 +41,7 @@ type Outbox struct {
 
 // check returns what is wrong with an outbox.
 func (o *Outbox) check() error {
-	// What PostgreSQL cuts off an identifier would be another channel.
+	// PostgreSQL cuts a longer identifier, and it would name another channel.
 	const most = 63
 	if len(o.Channel) > most {
 		return fmt.Errorf("the channel has %d bytes, a name of PostgreSQL's has at most %d", len(o.Channel), most)

@@ -29,11 +29,11 @@ type Entry struct {
 // has of the same person are done with: PostgreSQL, MySQL and MariaDB give others
 // to others, and SQLite lets everybody wait.
 //
-// What f writes through tx is committed together with the removal: that happens once
-// for each change. Whatever else it does, such as sending a message, it may do again,
-// because the process may end before the removal is committed, or the engine ask for
-// the transaction to be repeated. The transaction is one of READ COMMITTED. While it
-// lasts, the changes of the people in it wait, and on SQLite all other writers do.
+// Writes of f through tx are committed together with the removal: they happen once for each
+// change. Other effects of f, such as a message that it sends, can happen again, because the
+// process may end before the removal is committed, or the engine may ask to repeat the
+// transaction. The isolation is READ COMMITTED. While the transaction lasts, changes of the
+// people in it wait, and on SQLite all other writers wait.
 func (s *Store) Outbox(ctx context.Context, n int, f func(ctx context.Context, tx *sql.Tx, entries []Entry) error) (int, error) {
 	var taken int
 	err := s.again(ctx, func() (err error) {

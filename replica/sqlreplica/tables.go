@@ -116,7 +116,7 @@ func (o ownTables) insertGroup(ctx context.Context, tx *sql.Tx, g replica.Group)
 }
 
 func (o ownTables) updateGroup(ctx context.Context, tx *sql.Tx, g replica.Group) error {
-	// Who stated a later precedence meanwhile is right.
+	// A later precedence that was stated meanwhile stays.
 	return o.engine.sql("UPDATE codegrant_groups SET origin = ").bind(string(g.Origin)).sql(", precedence = ").bind(g.Precedence).
 		sql(", as_of = ").bind(g.AsOf).sql(", updated_at = ").bind(g.Updated).sql(" WHERE id = ").bind(g.ID).
 		sql(" AND (as_of IS NULL OR as_of <= ").bind(g.AsOf).sql(")").exec(ctx, tx)

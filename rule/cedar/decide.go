@@ -156,7 +156,7 @@ func (p *Policies) person(id *codegrant.Identity, entities types.EntityMap) type
 		text("email", id.Email)
 		attributes["email_verified"] = types.Boolean(id.EmailVerified)
 	}
-	// What else the schema says that people have is in the claims.
+	// The claims have the other attributes that the schema gives people.
 	if p.schema != nil {
 		for name := range p.schema.Entities[uid.Type].Shape {
 			if _, known := attributes[name]; known || name == "organization" || name == "organization_role" { // no claim says these

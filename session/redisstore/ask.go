@@ -56,8 +56,8 @@ func (s *Store) ask(ctx context.Context, commands func(b rueidis.Builder) []ruei
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		}
-		// Whoever waits while another caller makes the connection is told if that
-		// one's context ends. Nothing was sent by then.
+		// A caller that waits while another one makes the connection gets the error of
+		// the other one's context. Nothing was sent by then.
 		if foreign := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded); !foreign || tries == 3 {
 			return nil, err
 		}

@@ -20,8 +20,8 @@ import (
 //   - it is as old as a copy may get, whatever the server says.
 //
 // A record that was read while one of these happened is handed out, and not kept.
-// What was found missing is not kept either: whoever asks for sessions that never
-// were takes no room.
+// Missing sessions are not kept either: requests for sessions that never existed take no
+// room.
 //
 // A nil cache keeps nothing.
 type cache struct {

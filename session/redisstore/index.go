@@ -24,7 +24,7 @@ import (
 //   - A name is taken out only by who deleted its session, and only if nobody has
 //     written it since: another session of that ID may be in the making.
 //
-// Whoever acts on a name asks the session whose it is. The index decides nothing.
+// Code that acts on a name first reads the session to see whose it is. The index decides nothing.
 
 // slack is the least that a session is named for longer than it lives. It is also
 // how far the clocks of processes may be apart.

@@ -32,7 +32,7 @@ func (s *Store) PutEnds(ctx context.Context, ends ...session.End) error {
 		var args []any
 		var rows []string
 		for _, e := range chunk {
-			// What does not fit has never been a session's, here or elsewhere.
+			// A value that does not fit has never belonged to a session.
 			if len(e.ID) > maxName || len(e.Pool) > maxPool || len(e.Subject) > maxName {
 				continue
 			}

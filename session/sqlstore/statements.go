@@ -104,8 +104,8 @@ func notNil(b []byte) []byte {
 	return b
 }
 
-// What the columns of MySQL hold. There, outside of strict mode, a longer name
-// would be cut, and two people could be one.
+// The sizes of the columns on MySQL. Without strict mode, MySQL would cut a longer name, and
+// two people could become one.
 const (
 	maxName    = 255
 	maxPool    = 512

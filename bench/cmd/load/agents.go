@@ -19,7 +19,7 @@ import (
 	"github.com/codegrant/codegrant/bench/internal/wire"
 )
 
-// What a call of a tool and a stream may cost, as issue and docs/mcp.md have it.
+// The most that a call of a tool and a stream may cost: docs/mcp.md.
 const (
 	mostForRules  = 1.15 // × the same call proxied without rules
 	mostForStream = 40.0 // KB

@@ -37,7 +37,7 @@ func idle(ctx context.Context, flags *flag.FlagSet, args []string, out io.Writer
 	fmt.Fprintf(out, "\n  %-30s %14s %14s %16s\n", "", "before", "with them", "each")
 	for _, t := range targets {
 		fmt.Fprintln(os.Stderr, t.label)
-		// What the first requests cost is not a connection's.
+		// The cost of the first requests is not that of a connection.
 		if _, err := t.drive(ctx, 50, 1000, 3*time.Second); err != nil {
 			return err
 		}

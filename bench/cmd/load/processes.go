@@ -26,7 +26,7 @@ import (
 	"github.com/codegrant/codegrant/bench/internal/wire"
 )
 
-// What this program is when it is started by itself.
+// The roles of this program when it starts itself.
 const (
 	childBare  = "child-bare"  // a server that answers everybody with nothing
 	childProxy = "child-proxy" // a ReverseProxy in front of another one

@@ -47,7 +47,7 @@ func soak(ctx context.Context, flags *flag.FlagSet, args []string, out io.Writer
 	for i := range all {
 		all[i] = &soakPerson{w: w, t: t, name: username(i)}
 	}
-	// What a process takes at rest, once everybody has been there.
+	// Measure the process at rest, after everybody has signed in.
 	work(ctx, all, func() { _ = pause(ctx, 5*time.Second) })
 	before, err := w.atRest(ctx)
 	if err != nil {

@@ -233,7 +233,7 @@ func (w *soakWorld) start(ctx context.Context, g *soakGateway) error {
 // restart ends a process, gently or not, and starts it again.
 func (w *soakWorld) restart(ctx context.Context, g *soakGateway, gently bool) error {
 	if gently {
-		// What a balancer does that asks whether a process is ready.
+		// A load balancer that asks whether a process is ready does the same.
 		g.up.Store(false)
 		g.process.stop()
 	} else {

@@ -218,8 +218,8 @@ func measure(ctx context.Context, o options) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
-		// What Cognito's quota leaves nobody a way around: pages of people, and of
-		// members where they are read.
+		// Cognito's quotas allow no way around these calls: pages of people, and of members if
+		// they are read.
 		listings := (o.users + page - 1) / page
 		if p.full {
 			listings += report.Members/page + o.groups

@@ -128,8 +128,8 @@ var columns = []column{
 // "Benchmark/row", other things by "Benchmark/row unit".
 type results map[string][]float64
 
-// What go test prints of a benchmark: its name, the number of cores, how often it
-// ran, how long that took each time, and further values with their units.
+// line is a line of go test for a benchmark: its name, the number of cores, how often it ran,
+// the time of each run, and further values with their units.
 var line = regexp.MustCompile(`^Benchmark(\S+?)(?:-\d+)?\s+\d+\s+([0-9.]+) ns/op(.*)$`)
 
 // add reads the output of one turn.

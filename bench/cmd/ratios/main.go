@@ -9,7 +9,7 @@
 // "processor" is what one operation takes on the processor in the process that is
 // measured. Where the client is inside, requests over loopback come from the same process:
 // its work costs the same in every row, and makes ratios look better than a server's are.
-// What a server costs, command load measures from outside. The heap is that of a process
+// The command load measures the costs of a server from outside. The heap is that of a process
 // with 64 MiB in use.
 package main
 

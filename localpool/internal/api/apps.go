@@ -37,7 +37,7 @@ func unauthorized(format string, args ...any) error {
 	return &state.Error{Type: state.NotAuthorized, Message: fmt.Sprintf(format, args...)}
 }
 
-// What a wrong hash is called differs between the first request and later ones.
+// Cognito names a wrong hash differently in the first request and in later ones.
 const (
 	wrongHash      = "Unable to verify secret hash for client %s"
 	wrongLaterHash = "SecretHash does not match for the client: %s"

@@ -393,7 +393,7 @@ func (a *API) answered(ctx context.Context, c state.Client, taken challenge, in 
 	if named, err := a.state.User(taken.poolID, p["USERNAME"]); err != nil || named.Sub() != taken.sub {
 		return nil, state.ErrWrongSignInCode
 	}
-	// What begins anew takes the hash over the name that was typed too.
+	// A request that begins anew also takes the hash over the name that was typed.
 	if err := checkHash(c, u.Username, p["SECRET_HASH"], wrongLaterHash); err != nil && (!taken.first || checkHash(c, p["USERNAME"], p["SECRET_HASH"], wrongLaterHash) != nil) {
 		return nil, err
 	}

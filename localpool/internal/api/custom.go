@@ -40,7 +40,7 @@ func (a *API) byCustom(ctx context.Context, c state.Client, p, sent map[string]s
 	if p["CHALLENGE_NAME"] == "SRP_A" && p["SRP_A"] != "" {
 		return a.customSRP(ctx, c, u, p, sent)
 	}
-	// What functions ask is not among the methods that tokens name.
+	// Tokens do not name the challenges of functions among their methods.
 	// (Unconfirmed: "`acr` and `amr` of a custom challenge".)
 	return a.custom(ctx, c, u, nil, sent, state.Showed())
 }

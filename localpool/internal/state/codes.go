@@ -43,7 +43,7 @@ type Message struct {
 // Mail reports whether the message goes by e-mail.
 func (m Message) Mail() bool { return strings.Contains(m.To, "@") }
 
-// What messages are sent for.
+// The reasons for messages.
 const (
 	confirmSignUp = "confirm"
 	resetPassword = "password"

@@ -13,14 +13,14 @@ import (
 	"time"
 )
 
-// What MFA a pool has.
+// The settings of MFA in a pool.
 const (
 	MFAOff      = "OFF"
 	MFAOptional = "OPTIONAL" // users turn it on
 	MFARequired = "ON"
 )
 
-// What a user is asked after the password.
+// The challenges after the password.
 const (
 	SoftwareTokenMFA = "SOFTWARE_TOKEN_MFA"
 	MFASetup         = "MFA_SETUP"

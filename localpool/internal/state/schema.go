@@ -21,7 +21,7 @@ var (
 	phonePattern  = regexp.MustCompile(`^\+[0-9]{5,15}$`)
 )
 
-// Who changes attributes: users cannot say that an address is verified.
+// author says who changes attributes: users cannot mark an address as verified.
 type author int
 
 const (
@@ -178,7 +178,7 @@ func (s *State) setAttributes(p *Pool, u *User, attributes map[string]string, by
 	if other, name := p.holder(u, after); other != nil {
 		return nil, taken(name)
 	}
-	// What has to be verified before it changes stays as it is until then.
+	// An address that must be verified before it changes stays as it is until then.
 	later := p.rules.UserAttributeUpdateSettings.AttributesRequireVerificationBeforeUpdate
 	for _, name := range addresses {
 		if _, ok := changed[name]; !ok || !slices.Contains(later, name) || u.Attributes[name] == "" {

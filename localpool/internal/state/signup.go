@@ -170,7 +170,7 @@ func (s *State) ResendCode(poolID, name string) (sentTo Delivery, err error) {
 }
 
 // ForgotPassword sends a code to set a new password with, and returns where to.
-// What it refuses tells whether there is such a user: who asked is not to see it.
+// Its refusal says whether there is such a user. The client must not see it.
 func (s *State) ForgotPassword(poolID, name string) (sentTo Delivery, err error) {
 	if s.adminOnly(poolID) {
 		return sentTo, errAdminOnly

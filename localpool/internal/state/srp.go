@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// What is kept of a password for the Secure Remote Password protocol: a salt and
-// the hash that the client makes with it, from which the verifier follows. That is
-// raised to a power, which takes a while, when it is asked for. Who has the hash
-// can sign in with it: it is no better kept than the state's file.
+// The pool keeps two values of a password for the Secure Remote Password protocol: a salt, and
+// the hash that the client makes with it. The verifier follows from the hash. Its power takes a
+// while, so it is computed on demand. A person with the hash can sign in: it is as safe as the
+// file of the state.
 
 // poolName is the part of a pool's id that goes into the hash.
 func (p *Pool) poolName() string {

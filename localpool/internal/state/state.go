@@ -82,7 +82,7 @@ func (s *State) prepare() error {
 		if p.Created.IsZero() {
 			p.Created, p.Modified = s.now(), s.now()
 		}
-		// What a seed makes, or an older file holds, is as old as the pool.
+		// Groups of a seed, or of an older file, are as old as the pool.
 		for _, g := range p.Groups {
 			if g.Created.IsZero() {
 				g.Created, g.Modified = p.Created, p.Created
@@ -199,7 +199,7 @@ func (s *State) UpdateClient(id string, change func(*Client)) error {
 	}
 	before := c.described()
 	change(c)
-	// What was given by the API is not what it is any more.
+	// The settings that the API gave are no longer current.
 	after := c.described()
 	if c.Settings != nil {
 		c.Settings = c.Settings.follow(before, after)

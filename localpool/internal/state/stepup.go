@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// What a person shows at a sign-in, as tokens name it in amr.
+// The methods of a sign-in, as tokens name them in amr.
 const (
 	ByPassword = "pwd"
 	ByApp      = "otp"
@@ -78,7 +78,7 @@ func (s Shown) AMR() []string {
 	return list
 }
 
-// What a pool makes of acr_values and max_age, which not every pool knows yet, or any more.
+// How a pool treats acr_values and max_age. Not every pool supports them.
 const (
 	StepUpOn      = "" // all of it
 	StepUpIgnored = "ignored"

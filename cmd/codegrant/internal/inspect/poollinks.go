@@ -188,7 +188,7 @@ func (m *mergeAtPool) account(ctx context.Context, row replica.User) (a accountT
 	case !a.there && row.Status != "" && row.Status != string(types.UserStatusTypeExternalProvider):
 		return a, nil
 	case !a.there:
-		// What the replica has heard of them, or what the pool has linked.
+		// Compare with the replica's accounts, or with those that the pool has linked.
 		notTheirs := func(l linked.Account) bool { return !slices.Contains(l.Usernames(), row.Username) }
 		if all = linked.Accounts(row.Custom[linked.Attribute]); row.Status == "" {
 			all = slices.DeleteFunc(all, notTheirs)

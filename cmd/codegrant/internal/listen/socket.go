@@ -20,8 +20,8 @@ func Here(key, address string, mode fs.FileMode) (net.Listener, error) {
 	if mode == 0 {
 		mode = 0o660
 	}
-	// What a process left that did not end by itself. One that lives is left alone, and
-	// so is whatever is not a socket.
+	// Remove the socket of a process that was killed. The socket of a live process stays, and
+	// so does any other file.
 	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == os.ModeSocket {
 		if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
 			_ = conn.Close()

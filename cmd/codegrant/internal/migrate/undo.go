@@ -13,8 +13,8 @@ import (
 	"github.com/codegrant/codegrant/internal/sqldialect"
 )
 
-// What Codegrant puts beside Django's tables: tables, those that refer to others first,
-// and on PostgreSQL functions, whose triggers go with them.
+// Codegrant adds these beside Django's tables: tables, those that refer to others first, and on
+// PostgreSQL functions, whose triggers go with them.
 var (
 	tablesBesideDjango = []string{
 		"codegrant_confirmations", "codegrant_memberships", "codegrant_stated", "codegrant_history", "codegrant_groups", "codegrant_users",

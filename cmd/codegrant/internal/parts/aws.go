@@ -22,7 +22,7 @@ func AWS(ctx context.Context, region, instead string, log *slog.Logger, more ...
 		region = cmp.Or(region, "local")
 	}
 	var options []func(*config.LoadOptions) error
-	// What the SDK has to say belongs into the log, in its form and at its level.
+	// Messages of the SDK belong in the log, in its form and at its level.
 	options = append(options, config.WithLogger(logging.LoggerFunc(func(c logging.Classification, format string, v ...any) {
 		level := slog.LevelDebug
 		if c == logging.Warn {

@@ -31,8 +31,8 @@ type Inspection struct {
 	JSON   bool   `name:"json" help:"Print JSON."`
 }
 
-// What commands look at in the configuration, beside the pools. Whatever else is in it,
-// such as variables and files of the gateway alone, does not keep them from their work.
+// The keys of the configuration that commands read, beside the pools. Mistakes in other keys, such
+// as missing variables and files of the gateway, do not stop these commands.
 var (
 	UsesPeople   = []string{"database", "replica"}
 	UsesSessions = append([]string{"sessions", "redis"}, UsesPeople...)

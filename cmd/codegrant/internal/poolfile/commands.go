@@ -216,7 +216,7 @@ func (c Apply) Run(ctx context.Context, out *terminal.Streams) error {
 	if err != nil {
 		return err
 	}
-	// What the file does not say stays, and is no part of a plan.
+	// A setting that the file does not have stays, and is not part of a plan.
 	differences := slices.DeleteFunc(Compare(have, want), func(d Difference) bool { return d.Kept == unsaid })
 	if err := tell(out, differences, c.JSON); err != nil {
 		return err

@@ -120,7 +120,7 @@ func fields(what, name, prefix string, have, want settings) (all []Difference) {
 			all = append(all, fields(what, name, prefix+field+".", before, inner)...)
 			continue
 		}
-		// What is empty in a file, a pool leaves out.
+		// A pool leaves out empty values that a file has.
 		if !(empty(h) && empty(w)) && words(ordered(h)) != words(ordered(w)) {
 			all = append(all, Difference{What: what, Name: name, Field: prefix + field, Have: h, Want: w})
 		}

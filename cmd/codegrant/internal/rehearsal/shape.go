@@ -188,7 +188,7 @@ func (m Masks) shape(p person, kinds map[string]string) Shape {
 	return s
 }
 
-// Who stands for a sub.
+// Who returns the stand-in for a sub.
 func (m Masks) Who(sub string) string { return letters.EncodeToString(m.sum("sub", sub))[:26] }
 
 func (m Masks) accounts(identities string) (all []Account) {

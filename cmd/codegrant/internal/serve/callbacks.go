@@ -25,7 +25,7 @@ const poolEvery = 42 * time.Second
 // poolsAtOnce bounds how many are asked at a time.
 const poolsAtOnce = 8
 
-// What is known of a pool's callback.
+// The states of a pool's callback.
 const (
 	callbackUnknown int64 = iota - 1
 	callbackMissing

@@ -43,7 +43,7 @@ func (p *process) limitMemory() {
 
 // tuneCollector has the percentage follow the live heap, from collection to collection,
 // until the context ends.
-// Whoever sets GOGC has decided.
+// If GOGC is set, the operator has decided.
 func tuneCollector(ctx context.Context) {
 	if _, given := os.LookupEnv("GOGC"); given {
 		return

@@ -274,7 +274,7 @@ func (m measured) Shared() bool {
 
 func (m measured) done(operation string, start time.Time, err *error) {
 	m.stores.WithLabelValues(label(operation)).Observe(time.Since(start).Seconds())
-	// Who has gone did not wait for an answer.
+	// A client that has gone did not wait for the answer.
 	if errors.Is(*err, session.ErrUnavailable) && !errors.Is(*err, context.Canceled) {
 		m.faults.WithLabelValues(label(operation)).Inc()
 	}

@@ -138,7 +138,7 @@ func (s *syncing) add(ctx context.Context, pool settings.Pool, journal directory
 			return nil
 		}
 	}
-	// Whatever app client they signed in at, their sessions end.
+	// Their sessions end at every app client.
 	var bound []string
 	for _, p := range s.settings.Pools {
 		if p.Issuer != pool.Issuer {
