@@ -293,7 +293,7 @@ func TestS057_S103_InformationalAnswers(t *testing.T) {
 		s.gateway.ServeHTTP(w, r)
 	}))
 	defer front.Close()
-	for _, expect := range []string{"", "100-continue"} {
+	for _, expect := range []string{"", "100-continue", "a stream"} {
 		var early []textproto.MIMEHeader
 		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(status int, h textproto.MIMEHeader) error {
 			if status == http.StatusEarlyHints {
@@ -305,7 +305,11 @@ func TestS057_S103_InformationalAnswers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if expect != "" {
+		switch expect {
+		case "a stream":
+			r.Method, r.Body, r.ContentLength = http.MethodGet, nil, 0
+			r.Header.Set("Accept", "text/event-stream")
+		case "100-continue":
 			r.Header.Set("Expect", expect)
 		}
 		response, err := http.DefaultClient.Do(r)
@@ -343,16 +347,18 @@ func TestS103_Trailers(t *testing.T) {
 	s := newSite(t, []gateway.Route{{Path: "/", Upstream: &gateway.Upstream{URLs: []string{trailing}}}}, func(_ *gateway.Config, c *codegrant.Config) {
 		c.Authenticators = []codegrant.Authenticator{anybody{}}
 	})
-	r, _ := s.ask(http.DefaultClient, "GET", "/", nil)
-	var got []string
-	for name := range r.Trailer {
-		if len(r.Trailer[name]) > 0 {
-			got = append(got, name)
+	for _, accept := range []string{"*/*", "text/event-stream"} {
+		r, _ := s.ask(http.DefaultClient, "GET", "/", map[string]string{"Accept": accept})
+		var got []string
+		for name := range r.Trailer {
+			if len(r.Trailer[name]) > 0 {
+				got = append(got, name)
+			}
 		}
-	}
-	slices.Sort(got)
-	if want := []string{"X-Checksum", "X-Late"}; !slices.Equal(got, want) {
-		t.Errorf("trailers %q, want %q", got, want)
+		slices.Sort(got)
+		if want := []string{"X-Checksum", "X-Late"}; !slices.Equal(got, want) {
+			t.Errorf("%s: trailers %q, want %q", accept, got, want)
+		}
 	}
 }
 

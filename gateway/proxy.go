@@ -81,11 +81,11 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request, c *call) {
 	c.recorder.keep(p.cleans, !route.Public || c.id != nil)
 	c.begin()
 	defer c.end()
+	reverse := p.reverse
 	if takesStreams(r) {
-		p.streams.ServeHTTP(w, r)
-		return
+		reverse = p.streams
 	}
-	p.reverse.ServeHTTP(w, r)
+	reverse.ServeHTTP(w, r)
 	if c.answer != nil && len(c.answer.Trailer) > 0 {
 		p.cleanTrailers(w.Header())
 	}
@@ -151,6 +151,7 @@ func (p *proxy) modify(response *http.Response) error {
 	if p.gateway.hsts != nil {
 		delete(response.Header, "Strict-Transport-Security")
 	}
+	response.Request = nil // a stream would hold what was sent as long as it lasts
 	return nil
 }
 

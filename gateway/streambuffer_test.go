@@ -1,8 +1,11 @@
 package gateway
 
 import (
+	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"strings"
 	"testing"
 )
 
@@ -32,17 +35,37 @@ func TestStreamsHoldLittle(t *testing.T) {
 	}
 }
 
-// TestConnectionsOfStreamsHoldLittle: so do the connections to the server, and those that
-// requests with a body share with everybody do not.
+// TestConnectionsOfStreamsHoldLittle: a stream has a connection of its own, without goroutines
+// and with a small buffer. Over TLS the server may choose HTTP/2, so there the buffers alone are
+// small. Requests of any other kind share connections with everybody.
 func TestConnectionsOfStreamsHoldLittle(t *testing.T) {
 	const events = "application/json, text/event-stream"
 	transport := NewTransport()
 	for _, tt := range []struct {
-		method, accept string
-		want           int // 0: as net/http has it
-	}{{"GET", "text/event-stream", smallBuffer}, {"GET", events, smallBuffer}, {"POST", events, 0}, {"GET", "text/html", 0}} {
-		if got := transport.of(&http.Request{Method: tt.method, Header: http.Header{"Accept": {tt.accept}}}); got.ReadBufferSize != tt.want || got.WriteBufferSize != tt.want || !got.DisableCompression || got.DialContext == nil {
-			t.Errorf("%s %s: buffers of %d and %d, want %d", tt.method, tt.accept, got.ReadBufferSize, got.WriteBufferSize, tt.want)
+		name, method, scheme, accept string
+		change                       func(*http.Request)
+		want                         http.RoundTripper
+	}{
+		{"events", "GET", "http", "text/event-stream", nil, transport.direct},
+		{"a client of MCP", "GET", "http", events, nil, transport.direct},
+		{"an empty body", "GET", "http", events, func(r *http.Request) { r.Body = http.NoBody }, transport.direct},
+		{"TLS", "GET", "https", events, nil, transport.streams},
+		{"a body", "GET", "http", events, func(r *http.Request) { r.Body = io.NopCloser(strings.NewReader("x")) }, transport.streams},
+		{"another protocol", "GET", "http", events, func(r *http.Request) { r.Header.Set("Upgrade", "websocket") }, transport.streams},
+		{"a trailer", "GET", "http", events, func(r *http.Request) { r.Trailer = http.Header{"X-Sum": nil} }, transport.streams},
+		{"POST", "POST", "http", events, nil, transport.plain},
+		{"HEAD", "HEAD", "http", events, nil, transport.plain},
+		{"a page", "GET", "http", "text/html", nil, transport.plain},
+	} {
+		r := &http.Request{Method: tt.method, URL: &url.URL{Scheme: tt.scheme}, Header: http.Header{"Accept": {tt.accept}}}
+		if tt.change != nil {
+			tt.change(r)
 		}
+		if got := transport.of(r); got != tt.want {
+			t.Errorf("%s: sent by %T", tt.name, got)
+		}
+	}
+	if s := transport.streams; s.ReadBufferSize != smallBuffer || s.WriteBufferSize != smallBuffer || !s.DisableCompression || s.DialContext == nil {
+		t.Errorf("streams over TLS: %+v", s)
 	}
 }

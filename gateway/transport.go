@@ -13,9 +13,10 @@ import (
 type Transport struct {
 	plain   *http.Transport
 	streams *http.Transport // a connection holds its buffers as long as a stream lasts
+	direct  *direct         // for streams without TLS
 }
 
-// smallBuffer is what a connection of a stream has for what it reads, and for what it writes.
+// smallBuffer is what a connection of a stream has for what it reads.
 const smallBuffer = 1 << 10
 
 // NewTransport returns a transport without connections.
@@ -32,7 +33,7 @@ func NewTransport() *Transport {
 	}
 	streams := plain.Clone()
 	streams.ReadBufferSize, streams.WriteBufferSize = smallBuffer, smallBuffer
-	return &Transport{plain, streams}
+	return &Transport{plain, streams, &direct{plain.DialContext}}
 }
 
 // RoundTrip sends a request.
@@ -46,11 +47,15 @@ func (t *Transport) CloseIdleConnections() {
 
 // of is what a request is sent by. One with a body may have a large one, and an answer that is no
 // stream.
-func (t *Transport) of(r *http.Request) *http.Transport {
-	if r.Method == http.MethodGet && takesStreams(r) {
+func (t *Transport) of(r *http.Request) http.RoundTripper {
+	switch {
+	case r.Method != http.MethodGet || !takesStreams(r):
+		return t.plain
+	case t.direct.takes(r):
+		return t.direct
+	default:
 		return t.streams
 	}
-	return t.plain
 }
 
 // takesStreams reports whether a client asks for events, as EventSource and clients of the

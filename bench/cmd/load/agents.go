@@ -135,8 +135,9 @@ func message(g *gateway, token, method, path, body string) wire.Request {
 	return wire.Request{Address: address, Bytes: b.Bytes()}
 }
 
-// streams opens many, and returns what each adds to the process's memory that is in RAM: at
-// once, and when the collector has been there, as it is every two minutes at least.
+// streams opens many, and returns what each adds to the memory of the process's own, without
+// pages of its program: at once, and when the collector has been there, as it is every two
+// minutes at least.
 func (p *process) streams(ctx context.Context, ops string, n int, request wire.Request) (opened, kept float64, err error) {
 	if ops != "" { // what calls have left
 		if _, err := heapOf(ctx, ops); err != nil {
@@ -146,7 +147,7 @@ func (p *process) streams(ctx context.Context, ops string, n int, request wire.R
 	if err := pause(ctx, 5*settle); err != nil {
 		return 0, 0, err
 	}
-	before, err := p.resident()
+	before, _, err := p.memory()
 	if err != nil {
 		return 0, 0, err
 	}
@@ -179,7 +180,7 @@ func (p *process) streams(ctx context.Context, ops string, n int, request wire.R
 	if err := pause(ctx, settle); err != nil {
 		return 0, 0, err
 	}
-	after, err := p.resident()
+	after, _, err := p.memory()
 	if err != nil {
 		return 0, 0, err
 	}
@@ -194,6 +195,6 @@ func (p *process) streams(ctx context.Context, ops string, n int, request wire.R
 	if err := pause(ctx, 5*settle); err != nil {
 		return 0, 0, err
 	}
-	then, err := p.resident()
+	then, _, err := p.memory()
 	return float64(after-before) / float64(n), float64(then-before) / float64(n), err
 }
