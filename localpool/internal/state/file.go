@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -27,29 +28,83 @@ func (s *State) load() (bool, error) {
 	if s.path == "" {
 		return false, nil
 	}
+	sweep(s.path)
 	began := time.Now()
-	b, err := os.ReadFile(s.path)
+	pools, size, err := readFile(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("read state: %w", err)
+		return false, err
+	}
+	s.pools = pools
+	s.saver.size, s.saver.cost = size, time.Since(began) // to write it takes about as long
+	return true, nil
+}
+
+func readFile(path string) (pools []*Pool, size int, err error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, 0, fmt.Errorf("read state: %w", err)
 	}
 	var f file
 	if err := json.Unmarshal(b, &f); err != nil {
-		return false, fmt.Errorf("read state from %s: the file is damaged (%w); move it away to begin anew", s.path, err)
+		return nil, 0, fmt.Errorf("read state from %s: the file is damaged (%w); move it away to begin anew", path, err)
 	}
 	if f.Version != fileVersion {
-		return false, fmt.Errorf("read state from %s: it has version %d and this program reads %d; move it away to begin anew", s.path, f.Version, fileVersion)
+		return nil, 0, fmt.Errorf("read state from %s: it has version %d and this program reads %d; move it away to begin anew", path, f.Version, fileVersion)
 	}
 	for _, p := range f.Pools {
 		if what := p.hollow(); what != "" {
-			return false, fmt.Errorf("read state from %s: the file is damaged (%s); move it away to begin anew", s.path, what)
+			return nil, 0, fmt.Errorf("read state from %s: the file is damaged (%s); move it away to begin anew", path, what)
 		}
 	}
-	s.pools = f.Pools
-	s.saver.size, s.saver.cost = len(b), time.Since(began) // to write it takes about as long
-	return true, nil
+	return f.Pools, len(b), nil
+}
+
+// undoLocked has the pools be what the file says, which could not be written: who made the
+// change hears of an error, so that it must not be there when they try again. The caller
+// holds the lock.
+func (s *State) undoLocked() error {
+	pools, _, err := readFile(s.path)
+	if err != nil {
+		return err
+	}
+	for _, p := range pools {
+		if old, err := s.pool(p.ID); err == nil { // what is in no file
+			p.KeepEmail, p.history = old.KeepEmail, old.history
+		}
+	}
+	changed := s.pools
+	s.pools = pools
+	if err := s.prepare(); err != nil {
+		s.pools = changed
+		return err
+	}
+	return nil
+}
+
+const (
+	leftFor    = time.Minute
+	leftDigits = "0123456789"
+)
+
+// sweep removes what processes have left beside the file that were killed while they wrote
+// it, and nothing that one may write now.
+func sweep(path string) {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return // the file is not there either
+	}
+	for _, e := range entries {
+		end, ok := strings.CutPrefix(e.Name(), filepath.Base(path)+".")
+		if !ok || end == "" || strings.Trim(end, leftDigits) != "" {
+			continue
+		}
+		if info, err := e.Info(); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > leftFor {
+			_ = os.Remove(filepath.Join(filepath.Dir(path), e.Name()))
+		}
+	}
 }
 
 // hollow names what is missing from a pool that was read, if anything is.
@@ -82,7 +137,7 @@ type saver struct {
 	cost     time.Duration // of the last write
 	pending  *time.Timer   // writes what is changed; nil: nothing is, or it is being written
 	dirty    bool
-	missed   bool // the last write of a small file failed
+	missed   bool // a small file was neither written nor could be read again
 	flushing bool
 	closed   bool
 }
@@ -108,8 +163,15 @@ func (s *State) saveLocked() error {
 		if err == nil {
 			err = s.saver.write(s.path, b)
 		}
-		s.saver.size, s.saver.cost, s.saver.missed = len(b), time.Since(began), err != nil
-		return err
+		if s.saver.missed = err != nil; err != nil {
+			if undone := s.undoLocked(); undone != nil {
+				return fmt.Errorf("%w; the change stays in memory (%w)", err, undone)
+			}
+			s.saver.missed = false
+			return err
+		}
+		s.saver.size, s.saver.cost = len(b), time.Since(began)
+		return nil
 	}
 	s.saver.dirty = true
 	s.scheduleLocked()

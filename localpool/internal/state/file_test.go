@@ -115,17 +115,95 @@ func TestSave_LargeFromTheStart(t *testing.T) {
 	})
 }
 
-func TestSave_Few(t *testing.T) {
+// TestSave_AllOrNothing: a change that cannot be saved is an error and is not there, neither in
+// memory nor after the next start, and what was there before it stays. It can be made again.
+func TestSave_AllOrNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.json")
+	open := func() *State {
+		t.Helper()
+		s, err := New(Config{Now: time.Now, Logger: slog.New(slog.DiscardHandler), Path: path}, []*Pool{{ID: "local_Test1", Clients: []*Client{{ID: "web", PoolID: "local_Test1", RefreshTokenValidity: time.Hour}}, KeepEmail: true}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	s := open()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	user, err := s.CreateUser("local_Test1", NewUser{Username: "carol", Password: "Passw0rd!", Enabled: true, Attributes: map[string]string{"email": "carol@example.com", "email_verified": "true"}})
+	must(err)
+	must(s.CreateGroup("local_Test1", Group{Name: "before"}))
+	client, _ := s.Client("web")
+	token, _, err := s.NewGrant(client, Grant{Sub: user.Sub(), Username: "carol"})
+	must(err)
+	s.saver.write = func(string, []byte) error { return errors.New("the disk is full") }
+	var refused *Error
+	for name, change := range map[string]func() error{
+		"a group":           func() error { return s.CreateGroup("local_Test1", Group{Name: "a"}) },
+		"an end of a group": func() error { return s.DeleteGroup("local_Test1", "before") },
+		"a user": func() error {
+			_, err := s.CreateUser("local_Test1", NewUser{Username: "dave", Enabled: true})
+			return err
+		},
+		"an attribute":    func() error { return s.UpdateAttributes("local_Test1", "carol", map[string]string{"name": "Carol"}) },
+		"the user's end":  func() error { return s.DeleteUser("local_Test1", "carol") },
+		"a sign-out":      func() error { return s.SignOutEverywhere("local_Test1", "carol") },
+		"a client":        func() error { _, err := s.CreateClient("local_Test1", Client{Name: "new"}); return err },
+		"a client's end":  func() error { return s.DeleteClient("local_Test1", "web") },
+		"another setting": func() error { return s.UpdatePool("local_Test1", func(p *Pool) error { p.Name = "new"; return nil }) },
+		"a pool":          func() error { _, err := s.CreatePool(Pool{Name: "new"}); return err },
+		"a sign-in": func() error {
+			_, _, err := s.NewGrant(client, Grant{Sub: user.Sub(), Username: "carol"})
+			return err
+		},
+	} {
+		if err := change(); err == nil || errors.As(err, &refused) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	look := func(s *State) {
+		t.Helper()
+		p, err := s.Describe("local_Test1")
+		must(err)
+		groups := len(p.Groups)
+		u, err := s.User("local_Test1", "carol@example.com")
+		if n, _ := s.CountUsers("local_Test1"); err != nil || n != 1 || u.Attributes["name"] != "" || groups != 1 || p.Name != "" || len(p.Clients) != 1 || len(s.Pools()) != 1 {
+			t.Errorf("%d users, %v, %v; %d groups, named %q, %d clients, %d pools", n, u.Attributes, err, groups, p.Name, len(p.Clients), len(s.Pools()))
+		}
+		if _, _, err := s.UseGrant(client, token); err != nil {
+			t.Errorf("the sign-in of before: %v", err)
+		}
+	}
+	s.saver.write = writeFile
+	look(s)
+	if p, _ := s.Describe("local_Test1"); !p.KeepEmail {
+		t.Error("the seed's setting is gone")
+	}
+	must(s.Close())
+	look(open())
+	s = open()
+	must(s.CreateGroup("local_Test1", Group{Name: "a"}))
+	if b, err := os.ReadFile(path); err != nil || !strings.Contains(string(b), `"name": "a"`) {
+		t.Errorf("the file after the end: %v, %s", err, b)
+	}
+}
+
+// TestSave_Unreadable: where the file cannot be read again either, the change stays in memory,
+// and is saved at the end if there is room again.
+func TestSave_Unreadable(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.json")
 	s, err := New(Config{Now: time.Now, Logger: slog.New(slog.DiscardHandler), Path: path}, []*Pool{{ID: "local_Test1"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.saver.write = func(string, []byte) error { return errors.New("the disk is full") }
+	s.saver.write = func(string, []byte) error { return errors.Join(errors.New("the disk is gone"), os.Remove(path)) }
 	if err := s.CreateGroup("local_Test1", Group{Name: "a"}); err == nil {
 		t.Error("a change that is not saved is not an error")
 	}
-	// What is there is saved at the end, if there is room again.
 	s.saver.write = writeFile
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
@@ -133,5 +211,29 @@ func TestSave_Few(t *testing.T) {
 	b, err := os.ReadFile(path)
 	if err != nil || !strings.Contains(string(b), `"name": "a"`) {
 		t.Errorf("the file after the end: %v, %s", err, b)
+	}
+}
+
+// TestSave_LeftOver: what a process has left that was killed while it wrote is removed, and
+// nothing else beside the file.
+func TestSave_LeftOver(t *testing.T) {
+	dir := t.TempDir()
+	path, old := filepath.Join(dir, "state.json"), time.Now().Add(-2*leftFor)
+	for name, gone := range map[string]bool{"state.json.1234567": true, "state.json.bak": false, "state.json.2026-01-01": false, "state.json.7": false, "other.json.1234567": false, "state.json1": false} {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte("{"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if name != "state.json.7" { // which may be written now
+			if err := os.Chtimes(file, old, old); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := New(Config{Now: time.Now, Logger: slog.New(slog.DiscardHandler), Path: path}, []*Pool{{ID: "local_Test1"}}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) != gone {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

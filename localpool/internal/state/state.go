@@ -176,17 +176,27 @@ func (s *State) Clients() []Client {
 }
 
 func (s *State) client(id string) *Client {
+	p, c := s.holding(id)
+	if c == nil {
+		return nil
+	}
+	if err := s.renew(p, c); err != nil {
+		s.logger.Error("a client secret that was rotated is not saved yet", slog.String("client", id), slog.Any("error", err))
+		_, c = s.holding(id) // the change is undone
+	}
+	return c
+}
+
+// holding finds a client and the pool that has it.
+func (s *State) holding(id string) (*Pool, *Client) {
 	for _, p := range s.pools {
 		for _, c := range p.Clients {
 			if c.ID == id {
-				if err := s.renew(p, c); err != nil {
-					s.logger.Error("a client secret that was rotated is not saved yet", slog.String("client", c.ID), slog.Any("error", err))
-				}
-				return c
+				return p, c
 			}
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // UpdateClient changes an app client.
