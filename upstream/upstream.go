@@ -64,6 +64,7 @@ type Upstream struct {
 
 	mu         sync.Mutex // guards what follows
 	young, old map[string]*known
+	unsaved    map[string]unsaved
 }
 
 // known is what was found a moment ago.
@@ -170,8 +171,9 @@ func isVisible(text string) bool {
 type held struct {
 	Access   string    `json:"access"`
 	Refresh  string    `json:"refresh,omitempty"`
-	Expires  time.Time `json:"expires"` // zero: nobody has said
-	Leased   time.Time `json:"leased"`  // until then, somebody renews it
+	Expires  time.Time `json:"expires"`         // zero: nobody has said
+	Leased   time.Time `json:"leased"`          // until then, somebody renews it
+	Unsure   time.Time `json:"unsure,omitzero"` // since then, somebody may have renewed it who did not say so
 	Name     string    `json:"name"`
 	Issuer   string    `json:"iss"`
 	Subject  string    `json:"sub"`
@@ -270,6 +272,10 @@ func (u *Upstream) find(ctx context.Context, id *codegrant.Identity) (string, er
 			}
 		}
 		now := u.Now()
+		if left, ok := u.carried(r.Key); ok && left.old == h.Refresh {
+			_ = u.save(ctx, r.Key) // or later
+			h = left.held
+		}
 		if h.Expires.IsZero() || now.Before(h.Expires.Add(-leeway)) {
 			return h.Access, nil
 		}
@@ -318,6 +324,9 @@ func (u *Upstream) renew(ctx context.Context, h held, version int64) (token stri
 		}
 		return err
 	}
+	if h.Unsure.IsZero() {
+		h.Unsure = h.Leased
+	}
 	h.Leased = u.Now().Add(leaseTime)
 	switch err := swap(h); {
 	case errors.Is(err, cupboard.ErrConflict):
@@ -327,11 +336,15 @@ func (u *Upstream) renew(ctx context.Context, h held, version int64) (token stri
 	case err != nil:
 		return "", false, away("renew the token", err)
 	}
+	u.forget(u.key(h.Issuer, h.Subject), h.Access) // it is in the store now
 	begun := time.Now()
 	got, err := u.ask(ctx, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {h.Refresh}})
 	took := time.Since(begun)
 	if errors.As(err, new(*refusal)) {
 		u.event(ctx, TokenRenewed, refused, took)
+		if !h.Unsure.IsZero() && u.Now().Before(h.Unsure.Add(unsureTime)) {
+			return "", false, unsure(err) // and nobody asks again before the lease ends
+		}
 		u.end(ctx, h, err.Error())
 		return "", false, errGone
 	}
@@ -342,20 +355,25 @@ func (u *Upstream) renew(ctx context.Context, h held, version int64) (token stri
 		return "", false, away("renew the token", err)
 	}
 	u.event(ctx, TokenRenewed, refreshed, took)
+	used := h.Refresh
 	h.take(got, u.Now())
 	switch err := swap(h); {
-	case errors.Is(err, cupboard.ErrNotFound), errors.Is(err, cupboard.ErrConflict):
-		_ = u.revoke(ctx, h) // signed out meanwhile, or agreed anew
-		return "", errors.Is(err, cupboard.ErrConflict), errGone
+	case errors.Is(err, cupboard.ErrNotFound):
+		_ = u.revoke(ctx, h) // signed out meanwhile
+		return "", false, errGone
+	case errors.Is(err, cupboard.ErrConflict): // agreed anew, or the lease was too short
+		u.carry(ctx, h, used, nil)
+		_ = u.save(ctx, u.key(h.Issuer, h.Subject)) // or later
+		return "", true, nil
 	case err != nil:
-		return "", false, away("keep the token", err)
+		u.carry(ctx, h, used, err)
 	}
 	return h.Access, false, nil
 }
 
 // take has an answer take the place of what was there.
 func (h *held) take(a answer, now time.Time) {
-	h.Access, h.Leased, h.Expires = a.Access, time.Time{}, time.Time{}
+	h.Access, h.Leased, h.Unsure, h.Expires = a.Access, time.Time{}, time.Time{}, time.Time{}
 	if a.Refresh != "" {
 		h.Refresh = a.Refresh
 	}
@@ -387,6 +405,7 @@ func (u *Upstream) end(ctx context.Context, h held, why string) {
 // sign-out too. Call it now and then, every half minute say; codegrant serve does. Any number
 // of processes may.
 func (u *Upstream) Sweep(ctx context.Context) error {
+	u.saveAll(ctx)
 	query := cupboard.Query{Limit: cupboard.DefaultLimit}
 	for {
 		records, err := u.Cupboard.List(ctx, tokens, query)
