@@ -347,12 +347,16 @@ var allowed = map[string]map[string]string{
 		"organization":                   "its tables, and the invitations that are sent",
 		"github.com/wneessen/go-mail":    "mail, to a server that takes it",
 		"github.com/aws/aws-sdk-go-v2":   "the settings of tools of AWS, and the sign-out at a pool",
-		"github.com/aws/smithy-go":       "the log of that SDK",
 		"github.com/go-sql-driver/mysql": "the driver",
 		"github.com/jackc/pgx/v5":        "the driver",
 		"cmd/codegrant/internal/sqlite":  "databases that are a file",
 		"upstream":                       "servers of others that people have tokens at",
 		"directory":                      "sessions, as a sync ends them",
+		"cmd/codegrant/internal/awsapi":  "how the API is asked",
+	},
+	"cmd/codegrant/internal/awsapi": {
+		"github.com/aws/aws-sdk-go-v2": "the settings of tools of AWS, and the clients",
+		"github.com/aws/smithy-go":     "the log of that SDK",
 	},
 	"cmd/codegrant/internal/listen": {},
 	"cmd/codegrant/internal/sqlite": {
@@ -433,6 +437,7 @@ var allowed = map[string]map[string]string{
 		"replica/sqlreplica":              "the outbox, and accounts of Django",
 		"session":                         "keys, to see whether they do",
 		"github.com/aws/aws-sdk-go-v2":    "the API of Cognito",
+		"cmd/codegrant/internal/awsapi":   "how the API is asked",
 	},
 	"cmd/codegrant/internal/inspect": {
 		"broker":                          "what people have let programs do",
@@ -476,10 +481,11 @@ var allowed = map[string]map[string]string{
 	},
 	"cmd/codegrant/internal/poolfile": {
 		"cmd/codegrant/internal/poolcopy": "a pool as the seed of a local pool",
-		"cmd/codegrant/internal/parts":    "settings of AWS's tools",
 		"cmd/codegrant/internal/terminal": "where it speaks",
 		"github.com/aws/aws-sdk-go-v2":    "the API of Cognito, whose names the file has",
 		"github.com/goccy/go-yaml":        "the form of the file",
+		"cmd/codegrant/internal/awsapi":   "how the API is asked",
+		"cmd/codegrant/internal/parts":    "a pool that does not exist, in words",
 	},
 	"cmd/codegrant/internal/pool": {
 		"cmd/codegrant/internal/poolfile": "the configuration of a pool as a file",
@@ -528,6 +534,7 @@ var allowed = map[string]map[string]string{
 		"golang.org/x/time":                     "rates of what it writes",
 		"verify":                                "what an ID token says of a person",
 		"device":                                "browsers and systems in words, for people who see their sessions",
+		"cmd/codegrant/internal/awsapi":         "how the API is asked",
 	},
 	"cmd/codegrant/internal/syncing": {
 		"internal/refused":                    "whether a pool does not exist",
@@ -544,6 +551,7 @@ var allowed = map[string]map[string]string{
 		"webhook":                             "tells others of changes",
 		"github.com/aws/aws-sdk-go-v2":        "the APIs of Cognito and of SQS",
 		"github.com/prometheus/client_golang": "the metrics that it serves",
+		"cmd/codegrant/internal/awsapi":       "how the API is asked",
 	},
 	"cmd/codegrant/internal/moving": {
 		"internal/refused":                 "whether a pool does not exist",
@@ -557,6 +565,7 @@ var allowed = map[string]map[string]string{
 		"github.com/aws/aws-sdk-go-v2":     "the API of Cognito",
 		"replica":                          "who is reminded",
 		"webhook":                          "how the application hears of them",
+		"cmd/codegrant/internal/awsapi":    "how the API is asked",
 	},
 	"cmd/codegrant/internal/rehearsal": {
 		"cognito":                      "the secret of an app client",
@@ -683,7 +692,7 @@ var allowed = map[string]map[string]string{
 	"internal/repotest":  {},
 }
 
-// restricted lists packages of the standard library that the product does without,
+// restricted lists packages that the product does without,
 // why, and the packages that may use them all the same.
 var restricted = map[string]struct {
 	why    string
@@ -692,6 +701,10 @@ var restricted = map[string]struct {
 	"testing": {
 		"it adds flags to every program that links it",
 		[]string{"session/sessiontest", "replica/replicatest", "cupboard/cupboardtest", "codegranttest", "cmd/codegrant/internal/commandtest", "internal/cutdb", "internal/gatewaytest", "internal/peopletest", "internal/proxytest", "internal/testenv"},
+	},
+	"github.com/aws/aws-sdk-go-v2/config": {
+		"settings of tools of AWS are read in one place, so that all of them count for every command",
+		[]string{"cmd/codegrant/internal/awsapi"},
 	},
 	"log":            {"write to a *slog.Logger that the caller hands in", nil},
 	"math/rand":      {"secrets come from crypto/rand, jitter from math/rand/v2", nil},

@@ -15,11 +15,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/signer/v4"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"github.com/codegrant/codegrant"
-	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/awsapi"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
 	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/internal/refused"
@@ -44,25 +42,17 @@ var errNoSuch = errors.New(refused.NotFound)
 // api returns the AWS API of the pool; nil where it is not to be asked. AWS is asked only
 // where the user wants it, for it takes credentials; a pool of this machine is always.
 func (e *examination) api(ctx context.Context, c codegrant.Config, endpoints cognito.Endpoints) (*cognitoAPI, error) {
-	instead := parts.LocalEndpoint(endpoints.Issuer)
-	if instead == "" && !e.askAWS {
+	if awsapi.LocalEndpoint(endpoints.Issuer) == "" && !e.askAWS {
 		return nil, nil
 	}
 	a := &cognitoAPI{client: e.client, poolID: endpoints.Issuer[strings.LastIndexByte(endpoints.Issuer, '/')+1:], clientID: c.Pool.ClientID}
 	ofID, _, _ := strings.Cut(a.poolID, "_")
-	a.region = orDefault(c.Pool.Region, ofID)
-	options := []func(*config.LoadOptions) error{config.WithRegion(orDefault(a.region, "local"))}
-	if instead != "" {
-		a.url = instead + "/"
-		options = append(options, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider("local", "local", "")))
-	} else {
-		a.url = "https://cognito-idp." + a.region + ".amazonaws.com/"
-		if strings.HasPrefix(a.region, "cn-") {
-			a.url = "https://cognito-idp." + a.region + ".amazonaws.com.cn/"
-		}
+	client, err := awsapi.Way{Region: orDefault(c.Pool.Region, ofID), Issuer: endpoints.Issuer}.Cognito(ctx)
+	if err != nil {
+		return nil, err
 	}
-	found, err := config.LoadDefaultConfig(ctx, options...)
-	a.credentials = found.Credentials
+	a.region, a.credentials = client.Options().Region, client.Options().Credentials
+	a.url, err = awsapi.URL(ctx, client)
 	return a, err
 }
 

@@ -4,6 +4,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/cognito"
 )
 
 // TestDoctorOwnSession: what the pool says of its own login session, and what doctor
@@ -55,6 +58,47 @@ func TestDoctorOwnSession(t *testing.T) {
 			}
 			if tt.status == 200 && tt.level == warning && (!strings.Contains(e.findings[0].Fix, "max_age") || !strings.Contains(e.findings[0].Fix, "prompt=login") || !strings.Contains(e.findings[0].Fix, "MaxValidityMinutes")) {
 				t.Errorf("the finding does not say what to do: %+v", e.findings[0])
+			}
+		})
+	}
+}
+
+// TestDoctorAsksWhereTheSDKIsSent: AWS_ENDPOINT_URL, and the variable of Cognito, count for
+// both things that doctor reads from the API of a pool at AWS.
+func TestDoctorAsksWhereTheSDKIsSent(t *testing.T) {
+	var asked []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		who, _, _ := strings.Cut(strings.TrimPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 Credential="), "/")
+		asked = append(asked, who+" "+r.Header.Get("X-Amz-Target"))
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"__type":"NotAuthorizedException"}`)
+	}))
+	defer server.Close()
+	none := filepath.Join(t.TempDir(), "none")
+	for _, variable := range []string{"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER"} {
+		t.Run(variable, func(t *testing.T) {
+			for name, value := range map[string]string{
+				"AWS_CONFIG_FILE": none, "AWS_SHARED_CREDENTIALS_FILE": none, "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "none", "AWS_SESSION_TOKEN": "",
+				variable: server.URL,
+			} {
+				t.Setenv(name, value)
+			}
+			asked = nil
+			issuer := "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab12Cd34E"
+			e := examination{now: time.Now, client: server.Client(), askAWS: true}
+			api, err := e.api(t.Context(), codegrant.Config{}, cognito.Endpoints{Issuer: issuer})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := api.ofPool(t.Context(), "DescribeUserPool", new(struct{})); err == nil || !strings.Contains(err.Error(), "NotAuthorizedException") {
+				t.Errorf("DescribeUserPool = %v", err)
+			}
+			if _, err := poolPeople(t.Context(), issuer, ""); err == nil {
+				t.Error("people of a pool that refuses")
+			}
+			const service = "AKIDEXAMPLE AWSCognitoIdentityProviderService."
+			if want := []string{service + "DescribeUserPool", service + "ListUsers"}; !slices.Equal(asked, want) {
+				t.Errorf("asked %q, want %q", asked, want)
 			}
 		})
 	}

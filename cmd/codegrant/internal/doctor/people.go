@@ -6,9 +6,8 @@ import (
 	"log/slog"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
-
 	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/awsapi"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/django"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
@@ -74,16 +73,11 @@ func poolPeople(ctx context.Context, issuer, endpointURL string) ([]django.Perso
 	if !ok {
 		return nil, fmt.Errorf("the issuer %s does not end in a pool id", issuer)
 	}
-	if endpointURL == "" {
-		endpointURL = parts.LocalEndpoint(issuer)
-	}
-	log := slog.New(slog.DiscardHandler)
-	aws, err := parts.AWS(ctx, region, endpointURL, log)
+	client, err := awsapi.Way{Region: region, Endpoint: endpointURL, Issuer: issuer}.Cognito(ctx)
 	if err != nil {
 		return nil, err
 	}
-	client := cognitoidentityprovider.NewFromConfig(aws, func(o *cognitoidentityprovider.Options) { o.BaseEndpoint = parts.Endpoint(endpointURL) })
-	source, err := directory.NewCognito(directory.CognitoConfig{Client: client, PoolID: id, Logger: log})
+	source, err := directory.NewCognito(directory.CognitoConfig{Client: client, PoolID: id, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,8 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
-
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/awsapi"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/commandtest"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/codegranttest"
@@ -90,11 +88,11 @@ pools: [{id: %q, issuer: %q, domain: %q, client_id: %q, client_secret: %q}]
 	if err := errors.Join(o.Users.Migrate(t.Context()), o.InDatabase.Migrate(t.Context()), queue.Migrate(t.Context())); err != nil {
 		t.Fatal(err)
 	}
-	settings, err := parts.AWS(t.Context(), "", pool.URL, slog.New(slog.DiscardHandler))
+	api, err := awsapi.Way{Endpoint: pool.URL}.Cognito(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := directory.NewCognito(directory.CognitoConfig{PoolID: pool.PoolID, Client: cognitoidentityprovider.NewFromConfig(settings, func(o *cognitoidentityprovider.Options) { o.BaseEndpoint = &pool.URL })})
+	source, err := directory.NewCognito(directory.CognitoConfig{PoolID: pool.PoolID, Client: api})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ import (
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/awsapi"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/codegranttest"
 	"github.com/codegrant/codegrant/directory"
@@ -80,9 +81,8 @@ pools: [{id: %q, issuer: %q, domain: %q, client_id: %q, client_secret: %q}]
 	w.ok(err)
 	t.Cleanup(w.o.Close)
 	w.ok(errors.Join(w.o.Users.Migrate(t.Context()), w.o.InDatabase.Migrate(t.Context())))
-	settings, err := parts.AWS(t.Context(), "", w.pool.URL, slog.New(slog.DiscardHandler))
+	w.api, err = awsapi.Way{Endpoint: w.pool.URL}.Cognito(t.Context())
 	w.ok(err)
-	w.api = cip.NewFromConfig(settings, func(o *cip.Options) { o.BaseEndpoint = &w.pool.URL })
 	_, err = w.api.CreateIdentityProvider(t.Context(), &cip.CreateIdentityProviderInput{
 		UserPoolId: &w.pool.PoolID, ProviderName: aws.String("Google"), ProviderType: types.IdentityProviderTypeTypeGoogle,
 		ProviderDetails: map[string]string{"client_id": "a", "client_secret": "b", "authorize_scopes": "email"},

@@ -13,9 +13,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/config"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/awsapi"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
 	"github.com/codegrant/codegrant/directory"
@@ -97,12 +97,12 @@ func (b between) reach(ctx context.Context, out *terminal.Streams) (*reached, er
 		r.log = slog.New(slog.NewJSONHandler(out.Stderr, options))
 	}
 	region, _, _ := strings.Cut(r.id(), "_")
-	r.now, err = client(ctx, b.Profile, cmp.Or(r.pool.Config.Pool.Region, region), cmp.Or(b.Endpoint, parts.LocalEndpoint(r.pool.Issuer)), r.log)
+	r.now, err = awsapi.Way{Region: cmp.Or(r.pool.Config.Pool.Region, region), Endpoint: b.Endpoint, Issuer: r.pool.Issuer, Profile: b.Profile, Log: r.log}.Cognito(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("the new pool: %w", err)
 	}
 	moved := r.pool.Moved
-	r.old, err = client(ctx, cmp.Or(b.OldProfile, moved.Profile), moved.Region, cmp.Or(b.OldEndpoint, parts.LocalEndpoint(moved.Issuer)), r.log)
+	r.old, err = awsapi.Way{Region: moved.Region, Endpoint: b.OldEndpoint, Issuer: moved.Issuer, Profile: cmp.Or(b.OldProfile, moved.Profile), Log: r.log}.Cognito(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("the old pool: %w", err)
 	}
@@ -154,18 +154,6 @@ func (b between) missing(ctx context.Context, out *terminal.Streams, err error) 
 func paused(ctx context.Context, own *recovery.Client) bool {
 	latest, err := own.Latest(ctx)
 	return err == nil && (latest.Running() || latest.Status == directory.RecoveryAborted)
-}
-
-func client(ctx context.Context, profile, region, instead string, log *slog.Logger) (*cip.Client, error) {
-	var more []func(*config.LoadOptions) error
-	if profile != "" {
-		more = append(more, config.WithSharedConfigProfile(profile))
-	}
-	aws, err := parts.AWS(ctx, region, instead, log, more...)
-	if err != nil {
-		return nil, err
-	}
-	return cip.NewFromConfig(aws, func(o *cip.Options) { o.BaseEndpoint = parts.Endpoint(instead) }), nil
 }
 
 type plan struct{ between }

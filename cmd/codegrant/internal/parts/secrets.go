@@ -3,16 +3,12 @@ package parts
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"log/slog"
 	"regexp"
 	"strings"
 	"sync"
 
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/awsapi"
 	"github.com/codegrant/codegrant/cognito"
 	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/secret/awssecret"
@@ -28,19 +24,13 @@ func OpenClientSecret(at settings.SecretAt) (cognito.SecretSource, error) {
 	if known, ok := clientSecrets.Load(at); ok {
 		return known.(*awssecret.Source), nil
 	}
-	instead := LocalEndpoint(at.Issuer)
 	region := cmp.Or(regionOf(at.ARN), at.Region, "local")
-	options := []func(*config.LoadOptions) error{config.WithRegion(region)}
-	if instead != "" {
-		options = append(options, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider("local", "local", "")))
-	}
-	found, err := config.LoadDefaultConfig(context.Background(), options...)
+	client, err := awsapi.Way{Region: region, Issuer: at.Issuer, Log: slog.Default()}.SecretsManager(context.Background())
 	if err != nil {
-		return nil, fmt.Errorf("read the settings of AWS's tools: %w", err)
+		return nil, err
 	}
 	source, err := awssecret.New(awssecret.Config{
-		ARN: at.ARN, ClientID: at.ClientID, Logger: slog.Default(),
-		Client: secretsmanager.NewFromConfig(found, func(o *secretsmanager.Options) { o.BaseEndpoint = Endpoint(instead) }),
+		ARN: at.ARN, ClientID: at.ClientID, Logger: slog.Default(), Client: client,
 	})
 	if err != nil {
 		return nil, err

@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/awsapi"
 )
 
 // signOutTimeout is how long the pool, and whoever has credentials, may take.
@@ -38,21 +40,9 @@ func PoolClient(ctx context.Context, issuer, region string, log *slog.Logger) (*
 	if !ok {
 		return nil, "", fmt.Errorf("the issuer %s does not end in the id of a pool, such as eu-west-1_Ab12Cd34E", issuer)
 	}
-	instead := LocalEndpoint(issuer)
-	settings, err := AWS(ctx, cmp.Or(region, ofID), instead, log)
-	if err != nil {
-		return nil, "", err
-	}
-	if settings.Credentials == nil {
-		return nil, "", errNoCredentials
-	}
-	if _, err := settings.Credentials.Retrieve(ctx); err != nil {
-		return nil, "", errNoCredentials
-	}
-	return cognitoidentityprovider.NewFromConfig(settings, func(o *cognitoidentityprovider.Options) { o.BaseEndpoint = Endpoint(instead) }), id, nil
+	client, err := awsapi.Way{Region: cmp.Or(region, ofID), Issuer: issuer, Log: log}.CognitoWithCredentials(ctx)
+	return client, id, err
 }
-
-var errNoCredentials = errors.New("there are no AWS credentials; set AWS_PROFILE, or run it where a role allows it")
 
 // DeleteAtPool deletes a user of a pool, by AdminDeleteUser, if the username is still that of
 // the person. One who is not there is deleted already.

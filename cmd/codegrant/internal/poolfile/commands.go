@@ -5,14 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"slices"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/config"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/awsapi"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
 )
@@ -36,15 +35,7 @@ func client(ctx context.Context, id, endpoint, profile string) (*cip.Client, err
 	if !ok {
 		return nil, fmt.Errorf("%q is not an id of a pool, such as eu-west-1_Ab12Cd34E", id)
 	}
-	var more []func(*config.LoadOptions) error
-	if profile != "" {
-		more = append(more, config.WithSharedConfigProfile(profile))
-	}
-	found, err := parts.AWS(ctx, region, endpoint, slog.New(slog.DiscardHandler), more...)
-	if err != nil {
-		return nil, err
-	}
-	return cip.NewFromConfig(found, func(o *cip.Options) { o.BaseEndpoint = parts.Endpoint(endpoint) }), nil
+	return awsapi.Way{Region: region, Endpoint: endpoint, Profile: profile}.Cognito(ctx)
 }
 
 func (a at) read(ctx context.Context) (*cip.Client, *File, error) {

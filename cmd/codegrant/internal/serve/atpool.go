@@ -1,7 +1,6 @@
 package serve
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 
 	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/awsapi"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/console"
 	"github.com/codegrant/codegrant/directory"
@@ -43,25 +43,15 @@ func (a *atPool) open(ctx context.Context) error {
 	if a.source != nil {
 		return nil
 	}
-	id := a.id()
-	ofID, _, ok := strings.Cut(id, "_")
-	if !ok {
-		return fmt.Errorf("the issuer %s does not end in the id of a pool, such as eu-west-1_Ab12Cd34E", a.pool.Issuer)
-	}
 	ctx, cancel := context.WithTimeout(ctx, credentialsTimeout)
 	defer cancel()
-	instead := parts.LocalEndpoint(a.pool.Issuer)
-	config, err := parts.AWS(ctx, cmp.Or(a.pool.Config.Pool.Region, ofID), instead, a.g.process.log)
+	client, id, err := parts.PoolClient(ctx, a.pool.Issuer, a.pool.Config.Pool.Region, a.g.process.log)
+	if errors.Is(err, awsapi.ErrNoCredentials) {
+		return errNoCredentials
+	}
 	if err != nil {
 		return err
 	}
-	if config.Credentials == nil {
-		return errNoCredentials
-	}
-	if _, err := config.Credentials.Retrieve(ctx); err != nil {
-		return errNoCredentials
-	}
-	client := cognitoidentityprovider.NewFromConfig(config, func(o *cognitoidentityprovider.Options) { o.BaseEndpoint = parts.Endpoint(instead) })
 	source, err := directory.NewCognito(directory.CognitoConfig{Client: client, PoolID: id, Logger: a.g.process.log})
 	if err != nil {
 		return err

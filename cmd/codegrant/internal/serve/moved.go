@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 
-	"github.com/aws/aws-sdk-go-v2/config"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 
 	"github.com/codegrant/codegrant"
-	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/awsapi"
 	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/move"
 	"github.com/codegrant/codegrant/replica"
@@ -29,16 +28,11 @@ func oldPool(ctx context.Context, m *settings.Moved, log *slog.Logger) (listing,
 	if m == nil || len(m.Tickets.Providers) == 0 {
 		return nil, nil
 	}
-	instead := parts.LocalEndpoint(m.Issuer)
-	var more []func(*config.LoadOptions) error
-	if m.Profile != "" {
-		more = append(more, config.WithSharedConfigProfile(m.Profile))
-	}
-	aws, err := parts.AWS(ctx, m.Region, instead, log, more...)
+	client, err := awsapi.Way{Region: m.Region, Issuer: m.Issuer, Profile: m.Profile, Log: log}.Cognito(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("moved_from: %w", err)
 	}
-	return cip.NewFromConfig(aws, func(o *cip.Options) { o.BaseEndpoint = parts.Endpoint(instead) }), nil
+	return client, nil
 }
 
 // samePerson finds who somebody was in the pool that they come from; nil: they come from

@@ -13,8 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
-
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/awsapi"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/ops"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/directory"
@@ -141,11 +140,10 @@ func (s *syncing) passAll(ctx context.Context, all *sync.WaitGroup, every time.D
 // worker takes events from SQS. That the queue can be used is asked first: whoever
 // starts the process hears of it, and not the log alone.
 func (s *syncing) worker(ctx context.Context, url string, pools directory.Pools) (*directory.Worker, error) {
-	settings, err := parts.AWS(ctx, sqsqueue.Region(url), s.QueueEndpoint, s.log)
+	client, err := awsapi.Way{Region: sqsqueue.Region(url), Endpoint: s.QueueEndpoint, Log: s.log}.SQS(ctx)
 	if err != nil {
 		return nil, err
 	}
-	client := sqs.NewFromConfig(settings, func(o *sqs.Options) { o.BaseEndpoint = parts.Endpoint(s.QueueEndpoint) })
 	queue, err := sqsqueue.New(sqsqueue.Config{Client: client, URL: url})
 	if err != nil {
 		return nil, err

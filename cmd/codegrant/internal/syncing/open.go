@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 
 	"github.com/codegrant/codegrant"
+	"github.com/codegrant/codegrant/cmd/codegrant/internal/awsapi"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/ops"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
@@ -199,12 +200,7 @@ func (s *syncing) add(ctx context.Context, pool settings.Pool, journal directory
 
 // client asks the pool in one Region.
 func (s *syncing) client(ctx context.Context, region, issuer string) (*cognitoidentityprovider.Client, error) {
-	instead := cmp.Or(s.Endpoint, parts.LocalEndpoint(issuer))
-	aws, err := parts.AWS(ctx, region, instead, s.log)
-	if err != nil {
-		return nil, err
-	}
-	return cognitoidentityprovider.NewFromConfig(aws, func(o *cognitoidentityprovider.Options) { o.BaseEndpoint = parts.Endpoint(instead) }), nil
+	return awsapi.Way{Region: region, Endpoint: s.Endpoint, Issuer: issuer, Log: s.log}.Cognito(ctx)
 }
 
 func newSource(client *cognitoidentityprovider.Client, id string, log *slog.Logger) (directory.Source, error) {
