@@ -190,7 +190,7 @@ func TestConsoleByKeyboard(t *testing.T) {
 		}
 	}
 	b.Press("\r")
-	b.See("has tokens of before refused everywhere")
+	b.See("refuses earlier tokens everywhere")
 	b.Press("\t")
 	b.Press("\r")
 	b.See("Signed out everywhere")

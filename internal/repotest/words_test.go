@@ -44,6 +44,9 @@ var strict = []word{
 var strictPages = []word{
 	{regexp.MustCompile(`(?:^|[.:] |\*\*)Where [^?|.]*,`), "if"},
 	{regexp.MustCompile(`\b(?:is|are) none\b|\bthat is no\b`), "is not a …, there is no …"},
+	{regexp.MustCompile(`\b(?:is|are|was|were) told\b|\bhears? of\b|\b(?:need|has|have) to be told\b`), "gets, is notified of"},
+	{regexp.MustCompile(`\b[a-z]+s of before\b|\bsecret of before\b`), "earlier tokens"},
+	{regexp.MustCompile(`\bof use once\b|\bgone for good\b`), "works once, will not return"},
 }
 
 // inCode are names, which stay as they are.
