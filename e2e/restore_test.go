@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os/exec"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -52,32 +50,8 @@ func testRestoreKilled(t *undoing) {
 			must(err)
 		}
 	}
-	people := func() map[string]string {
-		t.Helper()
-		all := make(map[string]string)
-		for users := cip.NewListUsersPaginator(api, &cip.ListUsersInput{UserPoolId: &t.pool}); users.HasMorePages(); {
-			page, err := users.NextPage(t.Context())
-			must(err)
-			for _, u := range page.Users {
-				words := []string{fmt.Sprint(u.Enabled, " ", u.UserStatus)}
-				for _, a := range u.Attributes {
-					if aws.ToString(a.Name) != "sub" {
-						words = append(words, aws.ToString(a.Name)+"="+aws.ToString(a.Value))
-					}
-				}
-				groups, err := api.AdminListGroupsForUser(t.Context(), &cip.AdminListGroupsForUserInput{UserPoolId: &t.pool, Username: u.Username})
-				must(err)
-				for _, g := range groups.Groups {
-					words = append(words, aws.ToString(g.GroupName)+": "+aws.ToString(g.Description))
-				}
-				slices.Sort(words)
-				all[aws.ToString(u.Username)] = strings.Join(words, " ")
-			}
-		}
-		return all
-	}
 	t.run("sync", "--config", t.config, "--full")
-	want, who := people(), t.persons()
+	want, who := t.people(t.pool), t.persons()
 	then := time.Now().UTC().Format(time.RFC3339Nano)
 	for username := range want {
 		_, err := api.AdminDeleteUser(t.Context(), &cip.AdminDeleteUserInput{UserPoolId: &t.pool, Username: &username})
@@ -130,7 +104,7 @@ func testRestoreKilled(t *undoing) {
 		t.Errorf("it was killed %d times", killed)
 	}
 	t.run(restore...)
-	got := people()
+	got := t.people(t.pool)
 	for username, words := range want {
 		if got[username] != words {
 			t.Errorf("%s is\n%s\nand was\n%s", username, got[username], words)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -104,5 +105,31 @@ func (u *undoing) persons() map[string]int64 {
 		all[name] = id
 	}
 	u.must(rows.Err())
+	return all
+}
+
+// people are those whom a pool has, by username, in words: all but their subjects.
+func (u *undoing) people(pool string) map[string]string {
+	u.Helper()
+	all := make(map[string]string)
+	for users := cip.NewListUsersPaginator(u.api, &cip.ListUsersInput{UserPoolId: &pool}); users.HasMorePages(); {
+		page, err := users.NextPage(u.Context())
+		u.must(err)
+		for _, one := range page.Users {
+			words := []string{fmt.Sprint(one.Enabled, " ", one.UserStatus)}
+			for _, a := range one.Attributes {
+				if aws.ToString(a.Name) != "sub" {
+					words = append(words, aws.ToString(a.Name)+"="+aws.ToString(a.Value))
+				}
+			}
+			groups, err := u.api.AdminListGroupsForUser(u.Context(), &cip.AdminListGroupsForUserInput{UserPoolId: &pool, Username: one.Username})
+			u.must(err)
+			for _, g := range groups.Groups {
+				words = append(words, aws.ToString(g.GroupName)+": "+aws.ToString(g.Description))
+			}
+			slices.Sort(words)
+			all[aws.ToString(one.Username)] = strings.Join(words, " ")
+		}
+	}
 	return all
 }
