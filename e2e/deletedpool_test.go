@@ -109,8 +109,13 @@ routes: [{path: /, upstream: %q}]
 	}
 	_, err = t.api.AdminDisableUser(t.Context(), &cip.AdminDisableUserInput{UserPoolId: &old, Username: aws.String("person5")})
 	t.must(err)
-	first := pool.Register(site)
-	stop := serve(old, first.ClientID, first.ClientSecret.Reveal())
+	first, err := t.api.CreateUserPoolClient(t.Context(), &cip.CreateUserPoolClientInput{
+		UserPoolId: &old, ClientName: aws.String("shop"), GenerateSecret: true, CallbackURLs: []string{site + "/auth/callback"}, LogoutURLs: []string{site + "/"},
+		AllowedOAuthFlows: []types.OAuthFlowType{types.OAuthFlowTypeCode}, AllowedOAuthScopes: []string{"openid", "email", "profile"}, AllowedOAuthFlowsUserPoolClient: true,
+		SupportedIdentityProviders: []string{"COGNITO"},
+	})
+	t.must(err)
+	stop := serve(old, aws.ToString(first.UserPoolClient.ClientId), aws.ToString(first.UserPoolClient.ClientSecret))
 	before := make(map[string]string)
 	for _, name := range []string{"person0", "person1"} {
 		before[name] = signIn(name, codegranttest.Password)
@@ -179,8 +184,8 @@ routes: [{path: /, upstream: %q}]
 		t.must(err)
 		clients[aws.ToString(c.ClientName)] = one.UserPoolClient
 	}
-	web := clients[pool.Clients()[0].Name]
-	if web == nil {
+	web := clients["shop"]
+	if web == nil || aws.ToString(web.ClientSecret) == "" {
 		t.Fatalf("the new pool has the app clients %v", clients)
 	}
 	config = strings.ReplaceAll(config, "postgres://codegrant@db.internal/app", database)

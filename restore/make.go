@@ -15,6 +15,7 @@ import (
 
 	"github.com/codegrant/codegrant/internal/refused"
 	"github.com/codegrant/codegrant/replica"
+	"github.com/codegrant/codegrant/replica/sqlreplica"
 )
 
 // Do makes the person of a step of kind [Make] again, or changes that of one of kind
@@ -35,6 +36,11 @@ func (r *Restore) Do(ctx context.Context, step Step) (Step, error) {
 		step.Kind, step.Why = Taken, "the person has no username, e-mail address or phone number to be made with"
 		return step, nil
 	}
+	if _, err := r.Replica.User(ctx, step.Now.ID); errors.Is(err, replica.ErrNotFound) {
+		return erased(step), nil
+	} else if err != nil {
+		return step, fmt.Errorf("restore user %d: %w", step.Now.ID, err)
+	}
 	user, why, err := r.have(ctx, username, step)
 	if err != nil {
 		return step, fmt.Errorf("restore user %d: %w", step.Now.ID, err)
@@ -47,6 +53,9 @@ func (r *Restore) Do(ctx context.Context, step Step) (Step, error) {
 	// waits for it, which no user who has signed up does.
 	for _, complete := range []func(context.Context, *made, Step) error{r.disable, r.joinGroups, r.link, r.setPassword, r.confirm} {
 		err := complete(ctx, user, step)
+		if errors.Is(err, errErased) {
+			return erased(step), nil
+		}
 		if refuses(err) {
 			step.Kind, step.Why = Taken, "the pool refuses it: "+err.Error()
 			return step, nil
@@ -59,6 +68,14 @@ func (r *Restore) Do(ctx context.Context, step Step) (Step, error) {
 	return step, nil
 }
 
+var errErased = errors.New("the person was erased meanwhile")
+
+// erased is a step about somebody who is not to be made.
+func erased(step Step) Step {
+	step.Kind, step.Why = Taken, errErased.Error()
+	return step
+}
+
 // made is a user whom the pool has again.
 type made struct{ username, subject, status string }
 
@@ -67,6 +84,16 @@ func (r *Restore) have(ctx context.Context, username string, step Step) (*made, 
 	want := attributesOf(step.Then)
 	var missing *types.UserNotFoundException
 	found, err := r.paced.getUser(ctx, &cip.AdminGetUserInput{UserPoolId: &r.PoolID, Username: &username})
+	if errors.As(err, &missing) {
+		user, why, taken, refusal := r.create(ctx, username, want)
+		if !taken {
+			return user, why, refusal
+		}
+		// Another run may have made them just now.
+		if found, err = r.paced.getUser(ctx, &cip.AdminGetUserInput{UserPoolId: &r.PoolID, Username: &username}); errors.As(err, &missing) {
+			return nil, "somebody else has the username, or an address, by now", nil
+		}
+	}
 	if err == nil {
 		has := attributeMap(found.UserAttributes)
 		if has["sub"] == step.Now.Subject {
@@ -89,9 +116,11 @@ func (r *Restore) have(ctx context.Context, username string, step Step) (*made, 
 		}
 		return &made{aws.ToString(found.Username), has["sub"], string(found.UserStatus)}, "", nil
 	}
-	if !errors.As(err, &missing) {
-		return nil, "", err
-	}
+	return nil, "", err
+}
+
+// create makes a user. Taken is whether somebody has the username, or an address.
+func (r *Restore) create(ctx context.Context, username string, want map[string]string) (_ *made, why string, taken bool, _ error) {
 	// With a password of the meantime the user waits for another one in every pool.
 	in := &cip.AdminCreateUserInput{
 		UserPoolId: &r.PoolID, Username: &username, MessageAction: types.MessageActionTypeSuppress, TemporaryPassword: aws.String("aA1!" + rand.Text()),
@@ -102,15 +131,15 @@ func (r *Restore) have(ctx context.Context, username string, step Step) (*made, 
 	out, err := r.paced.createUser(ctx, in)
 	switch {
 	case refused.Taken(err):
-		return nil, "somebody else has the username, or an address, by now", nil
+		return nil, "", true, nil
 	case refuses(err):
-		return nil, "the pool refuses the person: " + err.Error(), nil
+		return nil, "the pool refuses the person: " + err.Error(), false, nil
 	case err != nil:
-		return nil, "", err
+		return nil, "", false, err
 	case out.User == nil || attributeMap(out.User.Attributes)["sub"] == "":
-		return nil, "", errors.New("the pool has made a user without subject")
+		return nil, "", false, errors.New("the pool has made a user without subject")
 	}
-	return &made{aws.ToString(out.User.Username), attributeMap(out.User.Attributes)["sub"], string(out.User.UserStatus)}, "", nil
+	return &made{aws.ToString(out.User.Username), attributeMap(out.User.Attributes)["sub"], string(out.User.UserStatus)}, "", false, nil
 }
 
 // refuses reports whether the pool says no to this person, and would again: to a trigger's
@@ -139,6 +168,11 @@ func (r *Restore) isLinked(ctx context.Context, subject string, step Step) (bool
 // for a new one by e-mail.
 func (r *Restore) setPassword(ctx context.Context, u *made, _ Step) error {
 	if u.status != string(types.UserStatusTypeForceChangePassword) {
+		return nil
+	}
+	// Another run may have been here, and the person have chosen a password since.
+	now, err := r.paced.getUser(ctx, &cip.AdminGetUserInput{UserPoolId: &r.PoolID, Username: &u.username})
+	if err == nil && now.UserStatus != types.UserStatusTypeForceChangePassword {
 		return nil
 	}
 	return r.paced.setPassword(ctx, &cip.AdminSetUserPasswordInput{
@@ -232,7 +266,25 @@ func (r *Restore) link(ctx context.Context, u *made, step Step) error {
 		}
 	}
 	_, err = r.Replica.Merge(ctx, change.User.ID, step.Now.Person(), r.By)
+	if errors.Is(err, replica.ErrNotFound) {
+		if err := r.takeBack(ctx, u, change.User.ID); err != nil {
+			return fmt.Errorf("the person was erased meanwhile: delete the user %.64q in the pool: %w", u.username, err)
+		}
+		return errErased
+	}
 	return err
+}
+
+// takeBack removes a user whom this run has made, of somebody who was erased at the same time.
+func (r *Restore) takeBack(ctx context.Context, u *made, row int64) error {
+	var gone *types.UserNotFoundException
+	if err := r.paced.deleteUser(ctx, &cip.AdminDeleteUserInput{UserPoolId: &r.PoolID, Username: &u.username}); err != nil && !errors.As(err, &gone) {
+		return err
+	}
+	if _, err := r.Replica.Erase(ctx, row, sqlreplica.EraseOptions{By: r.By}); err != nil && !errors.Is(err, replica.ErrNotFound) {
+		return err
+	}
+	return nil
 }
 
 // snapshot is what the pool says of a user who is as they were.

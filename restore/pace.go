@@ -80,6 +80,11 @@ func (p *paced) createUser(ctx context.Context, in *cip.AdminCreateUserInput) (*
 	return call(ctx, p, "UserCreation", p.api.AdminCreateUser, in)
 }
 
+func (p *paced) deleteUser(ctx context.Context, in *cip.AdminDeleteUserInput) error {
+	_, err := call(ctx, p, "UserUpdate", p.api.AdminDeleteUser, in)
+	return err
+}
+
 func (p *paced) setPassword(ctx context.Context, in *cip.AdminSetUserPasswordInput) error {
 	_, err := call(ctx, p, "UserAccountRecovery", p.api.AdminSetUserPassword, in)
 	return err

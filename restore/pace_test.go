@@ -98,6 +98,8 @@ func (c crowd) Users(_ context.Context, q replica.UserQuery) (replica.UserPage, 
 	return page, nil
 }
 
+func (c crowd) User(_ context.Context, id int64) (replica.User, error) { return c.user(int(id)), nil }
+
 func (c crowd) AsOf(_ context.Context, users []replica.User, _ time.Time) (then []replica.User, err error) {
 	for _, u := range users {
 		then = append(then, c.user(int(u.ID)))

@@ -23,6 +23,7 @@ import (
 type API interface {
 	AdminGetUser(context.Context, *cip.AdminGetUserInput, ...func(*cip.Options)) (*cip.AdminGetUserOutput, error)
 	AdminCreateUser(context.Context, *cip.AdminCreateUserInput, ...func(*cip.Options)) (*cip.AdminCreateUserOutput, error)
+	AdminDeleteUser(context.Context, *cip.AdminDeleteUserInput, ...func(*cip.Options)) (*cip.AdminDeleteUserOutput, error)
 	AdminSetUserPassword(context.Context, *cip.AdminSetUserPasswordInput, ...func(*cip.Options)) (*cip.AdminSetUserPasswordOutput, error)
 	AdminDisableUser(context.Context, *cip.AdminDisableUserInput, ...func(*cip.Options)) (*cip.AdminDisableUserOutput, error)
 	AdminEnableUser(context.Context, *cip.AdminEnableUserInput, ...func(*cip.Options)) (*cip.AdminEnableUserOutput, error)
@@ -40,6 +41,7 @@ type Replica interface {
 	GroupsAsOf(ctx context.Context, issuer string, at time.Time) ([]replica.GroupDefinition, error)
 	Identities(ctx context.Context, person int64) ([]replica.User, error)
 	Merge(ctx context.Context, from, into int64, by string) (replica.Change, error)
+	Erase(ctx context.Context, id int64, o sqlreplica.EraseOptions) (sqlreplica.Erasure, error)
 }
 
 var _ Replica = (*sqlreplica.Store)(nil)

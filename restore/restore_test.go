@@ -150,112 +150,104 @@ func (c *cut) AdminAddUserToGroup(ctx context.Context, in *cip.AdminAddUserToGro
 	return out, errors.Join(err, c.down())
 }
 
+// onEachEngine runs a test with a scene on each engine.
+func onEachEngine(t *testing.T, f func(t *testing.T, s *scene)) {
+	t.Run("SQLite", func(t *testing.T) { f(t, sqliteScene(t)) })
+	t.Run("PostgreSQL", func(t *testing.T) {
+		db, err := sql.Open("pgx", testenv.PostgresSchema(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f(t, newScene(t, sqlreplica.PostgreSQL, db))
+	})
+}
+
 // TestS769_PoolEmptiedByMistake: whoever the pool has lost comes back as they were, as the
 // same person here, at whatever step earlier runs were cut off; nobody else is touched.
 func TestS769_PoolEmptiedByMistake(t *testing.T) {
-	databases := map[string]func(t *testing.T) (sqlreplica.Dialect, *sql.DB){
-		"SQLite": func(t *testing.T) (sqlreplica.Dialect, *sql.DB) {
-			db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "app.db")+"?_txlock=immediate&_pragma=busy_timeout(20000)&_pragma=foreign_keys(1)")
+	onEachEngine(t, func(t *testing.T, s *scene) {
+		description, birthdate := "those who approve", "1970-01-01"
+		_, err := s.client.CreateGroup(t.Context(), &cip.CreateGroupInput{UserPoolId: &s.pool, GroupName: aws.String("approvers"), Description: &description})
+		for _, err := range []error{
+			err,
+			second(s.client.AdminAddUserToGroup(t.Context(), &cip.AdminAddUserToGroupInput{UserPoolId: &s.pool, GroupName: aws.String("approvers"), Username: aws.String("alice")})),
+			second(s.client.AdminDisableUser(t.Context(), &cip.AdminDisableUserInput{UserPoolId: &s.pool, Username: aws.String("bob")})),
+			second(s.client.AdminUpdateUserAttributes(t.Context(), &cip.AdminUpdateUserAttributesInput{UserPoolId: &s.pool, Username: aws.String("alice"), UserAttributes: []types.AttributeType{{Name: aws.String("birthdate"), Value: &birthdate}}})),
+		} {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return sqlreplica.SQLite, db
-		},
-		"PostgreSQL": func(t *testing.T) (sqlreplica.Dialect, *sql.DB) {
-			db, err := sql.Open("pgx", testenv.PostgresSchema(t))
-			if err != nil {
+		}
+		s.pass(t)
+		want := s.people(t)
+		if len(want) < 2 || !strings.Contains(want["alice"], "group approvers (those who approve)") || !strings.Contains(want["alice"], birthdate) {
+			t.Fatal(want)
+		}
+		alice, err := s.users.UserByUsername(t.Context(), s.issuer, "alice")
+		if err != nil {
+			t.Fatal(err)
+		}
+		then := time.Now()
+		for username := range want {
+			if _, err := s.client.AdminDeleteUser(t.Context(), &cip.AdminDeleteUserInput{UserPoolId: &s.pool, Username: &username}); err != nil {
 				t.Fatal(err)
 			}
-			return sqlreplica.PostgreSQL, db
-		},
-	}
-	for name, open := range databases {
-		t.Run(name, func(t *testing.T) {
-			dialect, db := open(t)
-			s := newScene(t, dialect, db)
-			description, birthdate := "those who approve", "1970-01-01"
-			_, err := s.client.CreateGroup(t.Context(), &cip.CreateGroupInput{UserPoolId: &s.pool, GroupName: aws.String("approvers"), Description: &description})
-			for _, err := range []error{
-				err,
-				second(s.client.AdminAddUserToGroup(t.Context(), &cip.AdminAddUserToGroupInput{UserPoolId: &s.pool, GroupName: aws.String("approvers"), Username: aws.String("alice")})),
-				second(s.client.AdminDisableUser(t.Context(), &cip.AdminDisableUserInput{UserPoolId: &s.pool, Username: aws.String("bob")})),
-				second(s.client.AdminUpdateUserAttributes(t.Context(), &cip.AdminUpdateUserAttributesInput{UserPoolId: &s.pool, Username: aws.String("alice"), UserAttributes: []types.AttributeType{{Name: aws.String("birthdate"), Value: &birthdate}}})),
-			} {
-				if err != nil {
-					t.Fatal(err)
-				}
-			}
-			s.pass(t)
-			want := s.people(t)
-			if len(want) < 2 || !strings.Contains(want["alice"], "group approvers (those who approve)") || !strings.Contains(want["alice"], birthdate) {
-				t.Fatal(want)
-			}
-			alice, err := s.users.UserByUsername(t.Context(), s.issuer, "alice")
-			if err != nil {
-				t.Fatal(err)
-			}
-			then := time.Now()
-			for username := range want {
-				if _, err := s.client.AdminDeleteUser(t.Context(), &cip.AdminDeleteUserInput{UserPoolId: &s.pool, Username: &username}); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if _, err := s.client.DeleteGroup(t.Context(), &cip.DeleteGroupInput{UserPoolId: &s.pool, GroupName: aws.String("approvers")}); err != nil {
-				t.Fatal(err)
-			}
-			s.pass(t)
+		}
+		if _, err := s.client.DeleteGroup(t.Context(), &cip.DeleteGroupInput{UserPoolId: &s.pool, GroupName: aws.String("approvers")}); err != nil {
+			t.Fatal(err)
+		}
+		s.pass(t)
 
-			planned := 0
-			if err := s.restore(t, restore.Config{At: then}).Plan(t.Context(), func(step restore.Step) error {
-				if step.Kind != restore.Make {
-					t.Errorf("planned %+v", step)
+		planned := 0
+		if err := s.restore(t, restore.Config{At: then}).Plan(t.Context(), func(step restore.Step) error {
+			if step.Kind != restore.Make {
+				t.Errorf("planned %+v", step)
+			}
+			planned++
+			return nil
+		}); err != nil || planned != len(want) || len(s.people(t)) != 0 {
+			t.Fatalf("planned %d, %v; the pool has %v", planned, err, s.people(t))
+		}
+		runs := 0
+		for after := 0; ; after++ { // one more call each time
+			runs++
+			r := s.restore(t, restore.Config{At: then, Client: &cut{s.client, after % 4}})
+			err := r.Plan(t.Context(), func(step restore.Step) error {
+				step, err := r.Do(t.Context(), step)
+				if err == nil && step.Kind != restore.Make {
+					return fmt.Errorf("%s: %s", step.Kind, step.Why)
 				}
-				planned++
-				return nil
-			}); err != nil || planned != len(want) || len(s.people(t)) != 0 {
-				t.Fatalf("planned %d, %v; the pool has %v", planned, err, s.people(t))
+				return err
+			})
+			if err == nil {
+				break
 			}
-			runs := 0
-			for after := 0; ; after++ { // one more call each time
-				runs++
-				r := s.restore(t, restore.Config{At: then, Client: &cut{s.client, after % 4}})
-				err := r.Plan(t.Context(), func(step restore.Step) error {
-					step, err := r.Do(t.Context(), step)
-					if err == nil && step.Kind != restore.Make {
-						return fmt.Errorf("%s: %s", step.Kind, step.Why)
-					}
-					return err
-				})
-				if err == nil {
-					break
-				}
-				if !errors.Is(err, errCut) || runs > 100 {
-					t.Fatal(runs, err)
-				}
+			if !errors.Is(err, errCut) || runs > 100 {
+				t.Fatal(runs, err)
 			}
-			if runs < 3 {
-				t.Errorf("%d runs: nothing was cut off", runs)
+		}
+		if runs < 3 {
+			t.Errorf("%d runs: nothing was cut off", runs)
+		}
+		s.pass(t)
+		got := s.people(t)
+		for username, words := range want {
+			if got[username] != words {
+				t.Errorf("%s is\n%s\nand was\n%s", username, got[username], words)
 			}
-			s.pass(t)
-			got := s.people(t)
-			for username, words := range want {
-				if got[username] != words {
-					t.Errorf("%s is\n%s\nand was\n%s", username, got[username], words)
-				}
-			}
-			if len(got) != len(want) {
-				t.Errorf("the pool has %v", got)
-			}
-			back, err := s.users.UserByUsername(t.Context(), s.issuer, "alice")
-			if err != nil || back.ID == alice.ID || back.Person() != alice.ID || back.Subject == alice.Subject || !back.InGroup("approvers") {
-				t.Errorf("alice is %+v, %v, and was %d", back, err, alice.ID)
-			}
-			r := s.restore(t, restore.Config{At: then})
-			if err := r.Plan(t.Context(), func(step restore.Step) error { return fmt.Errorf("%+v", step) }); err != nil {
-				t.Errorf("after it, there is to do: %v", err)
-			}
-		})
-	}
+		}
+		if len(got) != len(want) {
+			t.Errorf("the pool has %v", got)
+		}
+		back, err := s.users.UserByUsername(t.Context(), s.issuer, "alice")
+		if err != nil || back.ID == alice.ID || back.Person() != alice.ID || back.Subject == alice.Subject || !back.InGroup("approvers") {
+			t.Errorf("alice is %+v, %v, and was %d", back, err, alice.ID)
+		}
+		r := s.restore(t, restore.Config{At: then})
+		if err := r.Plan(t.Context(), func(step restore.Step) error { return fmt.Errorf("%+v", step) }); err != nil {
+			t.Errorf("after it, there is to do: %v", err)
+		}
+	})
 }
 
 // TestS769_NobodyIsOverwritten: somebody else who has the username by now, and whoever the

@@ -86,6 +86,8 @@ func (c usersErase) Run(ctx context.Context, out *terminal.Streams) error {
 	return l.erase(ctx, out, identities)
 }
 
+var errNewIdentity = errors.New("the person has got another identity meanwhile, by a restore or a merge: run the command again")
+
 // erase does what a pool has nothing to do with. Each step can be repeated, and the rows go
 // last: until then the person can be named.
 func (l *links) erase(ctx context.Context, out *terminal.Streams, identities []replica.User) error {
@@ -105,7 +107,16 @@ func (l *links) erase(ctx context.Context, out *terminal.Streams, identities []r
 			return err
 		}
 	}
-	receipt, err := l.Users.Erase(ctx, identities[0].ID, sqlreplica.EraseOptions{By: by, Within: l.eraseWithin})
+	// A restore, or a merge, can give the person an identity that the pool still has.
+	within := func(ctx context.Context, tx *sql.Tx, now []replica.User) (map[string]int64, error) {
+		for _, i := range now {
+			if !slices.ContainsFunc(identities, func(known replica.User) bool { return known.ID == i.ID }) {
+				return nil, errNewIdentity
+			}
+		}
+		return l.eraseWithin(ctx, tx, now)
+	}
+	receipt, err := l.Users.Erase(ctx, identities[0].ID, sqlreplica.EraseOptions{By: by, Within: within})
 	if err != nil {
 		return err
 	}

@@ -238,6 +238,42 @@ pools: [{id: %q, issuer: %q, domain: %q, client_id: %q, client_secret: %q}]
 	}
 }
 
+// TestS823_AnIdentityThatCameMeanwhile: an erasure that does not know all identities of the
+// person removes none in the database: the pool still has the one that it does not know.
+func TestS823_AnIdentityThatCameMeanwhile(t *testing.T) {
+	config := commandtest.Stores(t)
+	o := withHistory(t, config)
+	alice, err := o.Users.UserByUsername(t.Context(), o.Issuer, "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := o.Users.Apply(t.Context(), replica.Snapshot{Issuer: o.Issuer, Subject: "again", Username: "alice2", At: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.Users.Merge(t.Context(), again.User.ID, alice.ID, "me"); err != nil {
+		t.Fatal(err)
+	}
+	l, err := openLinks(t.Context(), parts.Inspection{Config: config}, commandtest.Streams(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := l.erase(t.Context(), commandtest.Streams(t), []replica.User{alice}); !errors.Is(err, errNewIdentity) {
+		t.Errorf("erased without the new identity: %v", err)
+	}
+	identities, err := o.Users.Identities(t.Context(), alice.ID)
+	if err != nil || len(identities) != 2 {
+		t.Fatalf("there are %v, %v", identities, err)
+	}
+	if err := l.erase(t.Context(), commandtest.Streams(t), identities); err != nil {
+		t.Error(err)
+	}
+	if left, err := o.Users.Identities(t.Context(), alice.ID); err == nil && len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
 // TestS767_EraseGoesOn: whatever an erasure that was killed has done already, the next does
 // the rest.
 func TestS767_EraseGoesOn(t *testing.T) {

@@ -49,8 +49,8 @@ passkeys are lost. The history must reach back to that time: replica: {history: 
 codegrant sync --full first, so that the replica knows which users are missing.
 
 Needs cognito-idp:AdminGetUser, AdminCreateUser, AdminSetUserPassword, AdminDisableUser,
-CreateGroup and AdminAddUserToGroup; iam:PassRole for groups with a role. With --overwrite
-also AdminUpdateUserAttributes, AdminDeleteUserAttributes, AdminEnableUser and
+CreateGroup and AdminAddUserToGroup; iam:PassRole for groups with a role. AdminDeleteUser
+for people who are erased at the same time. With --overwrite also AdminUpdateUserAttributes, AdminDeleteUserAttributes, AdminEnableUser and
 AdminRemoveUserFromGroup. With --whole-pool also DescribeUserPool, and
 InitiatePointInTimeRecovery, StartPointInTimeRecovery, CancelPointInTimeRecovery,
 DescribePointInTimeRecovery and ListPointInTimeRecoveries.
