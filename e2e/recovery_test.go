@@ -87,7 +87,9 @@ func testRecoveredUnderLoad(base *testing.T, database string) {
 	defer own.Close()
 	pool.Server = own
 	t := newUndoing(base, database, server.URL, pool.Clients()[0])
-	must, id, api := t.must, t.pool, t.api
+	options := t.api.Options()
+	options.Retryer = aws.NopRetryer{} // refusals are counted
+	must, id, api := t.must, t.pool, cip.New(options)
 	create := func(name string) {
 		t.Helper()
 		must(pool.CreateUser(id, localpool.UserSeed{Username: name, Email: name + "@example.com", Password: "Passw0rd!"}))

@@ -40,7 +40,7 @@ func onEachEngine(t *testing.T, story func(t *testing.T, database string)) {
 func newUndoing(t *testing.T, database, at string, client localpool.Client) *undoing {
 	t.Helper()
 	u := &undoing{T: t, program: buildCodegrant(t), config: filepath.Join(t.TempDir(), "codegrant.yaml"), database: database, pool: client.PoolID}
-	u.api = cip.New(cip.Options{Region: "local", BaseEndpoint: &at, Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""), Retryer: aws.NopRetryer{}})
+	u.api = cip.New(cip.Options{Region: "local", BaseEndpoint: &at, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")})
 	u.must(os.WriteFile(u.config, fmt.Appendf(nil, `
 base_url: http://localhost
 sessions: database
