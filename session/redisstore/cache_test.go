@@ -277,7 +277,7 @@ func TestS158_CopiesObeyTheirBoundWhenNoWordArrives(t *testing.T) {
 	server := startRedis(t)
 	p := startProxy(t, server.address())
 	const bound = 300 * time.Millisecond
-	here := open(t, Config{URL: p.url(), CacheFor: bound, Timeout: 500 * time.Millisecond})
+	here := open(t, Config{URL: p.url(), CacheFor: bound, Timeout: 2 * time.Second})
 	there := open(t, Config{URL: server.url(), Prefix: here.dialer.config.Prefix})
 	create(t, there, record("a"))
 	copied(t, here, "a")
@@ -314,7 +314,7 @@ func TestS158_CopiesObeyTheirBoundWhenNoWordArrives(t *testing.T) {
 func TestS158_ASilentConnectionIsGivenUp(t *testing.T) {
 	server := startRedis(t)
 	p := startProxy(t, server.address())
-	here := open(t, Config{URL: p.url(), CacheFor: time.Hour, Timeout: 500 * time.Millisecond})
+	here := open(t, Config{URL: p.url(), CacheFor: time.Hour, Timeout: 2 * time.Second})
 	create(t, here, record("a"))
 	copied(t, here, "a")
 	p.mute(true)

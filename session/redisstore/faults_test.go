@@ -34,17 +34,17 @@ var methods = map[string]func(context.Context, *Store) error{
 	"MarkStale":       func(ctx context.Context, s *Store) error { _, err := s.MarkStale(ctx, "p", "s"); return err },
 }
 
-// wantUnavailable calls every method, and wants a fault of no other kind within a
-// time.
-func wantUnavailable(t *testing.T, s *Store, limit time.Duration, says string) {
+// wantUnavailable calls every method, and wants a fault of no other kind. None may wait for
+// a server that never answers; how busy the machine is does not count.
+func wantUnavailable(t *testing.T, s *Store, says string) {
 	t.Helper()
 	var wg sync.WaitGroup
 	for name, call := range methods {
 		wg.Go(func() {
 			began := time.Now()
 			err := call(t.Context(), s)
-			if took := time.Since(began); took > limit {
-				t.Errorf("%s took %v, and %v is the limit", name, took, limit)
+			if took := time.Since(began); took > patience/2 {
+				t.Errorf("%s took %v", name, took)
 			}
 			if !errors.Is(err, session.ErrUnavailable) || errors.Is(err, session.ErrNotFound) || errors.Is(err, session.ErrConflict) ||
 				!strings.Contains(err.Error(), says) {
@@ -64,7 +64,7 @@ func TestS151_NobodyListens(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t, config)
-			wantUnavailable(t, s, 3*time.Second, "")
+			wantUnavailable(t, s, "")
 		})
 	}
 }
@@ -76,14 +76,14 @@ func TestS151_NobodyAnswers(t *testing.T) {
 	}
 	defer l.Close()
 	s := open(t, Config{URL: "redis://" + l.Addr().String(), Timeout: 300 * time.Millisecond})
-	wantUnavailable(t, s, 2*time.Second, "")
+	wantUnavailable(t, s, "")
 
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	s = open(t, Config{URL: "redis://" + l.Addr().String(), Timeout: time.Minute})
 	began := time.Now()
 	_, err = s.Get(ctx, "a")
-	if took := time.Since(began); took > 2*time.Second || !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, session.ErrUnavailable) {
+	if took := time.Since(began); took > patience/2 || !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, session.ErrUnavailable) {
 		t.Errorf("Get = %v, after %v", err, took)
 	}
 }
@@ -96,10 +96,10 @@ func TestS151_AServerThatHangs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := startProxy(t, server.address())
 			s := open(t, Config{URL: p.url(), Timeout: 500 * time.Millisecond, DisableCache: off})
-			create(t, s, record("there"))
+			create(t, open(t, Config{URL: server.url(), Prefix: s.dialer.config.Prefix}), record("there"))
 			p.mute(true)
 			for range 3 {
-				wantUnavailable(t, s, 2*time.Second, "")
+				wantUnavailable(t, s, "")
 			}
 			var wg sync.WaitGroup
 			for range 500 {
@@ -232,8 +232,8 @@ func TestS152_KilledAndStartedAgain(t *testing.T) {
 	if !until(patience, func() bool { _, err := s.Get(t.Context(), "stays"); return errors.Is(err, session.ErrUnavailable) }) {
 		t.Fatal("a copy outlives its connection")
 	}
-	wantUnavailable(t, s, 2*time.Second, "")
-	wantUnavailable(t, other, 2*time.Second, "")
+	wantUnavailable(t, s, "")
+	wantUnavailable(t, other, "")
 
 	server.restart()
 	began := time.Now()
@@ -264,10 +264,11 @@ func TestS152_KilledAndStartedAgain(t *testing.T) {
 func TestANodeOfTheClusterIsGone(t *testing.T) {
 	nodes := startCluster(t)
 	s := open(t, Config{URL: clusterURL(nodes), Timeout: time.Second})
+	patient := open(t, Config{URL: clusterURL(nodes), Prefix: s.dialer.config.Prefix})
 	for i := range 30 {
-		create(t, s, record(fmt.Sprint(i)))
+		create(t, patient, record(fmt.Sprint(i)))
 	}
-	if page, err := s.List(t.Context(), session.Query{}); len(page) != 30 || err != nil {
+	if page, err := patient.List(t.Context(), session.Query{}); len(page) != 30 || err != nil {
 		t.Fatalf("List = %d, %v", len(page), err)
 	}
 	nodes[2].kill()
@@ -338,10 +339,10 @@ func TestClose(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	wantUnavailable(t, s, time.Second, "clos")
+	wantUnavailable(t, s, "clos")
 	s = open(t, Config{URL: testenv.Redis(t)})
 	s.Close()
-	wantUnavailable(t, s, time.Second, "clos")
+	wantUnavailable(t, s, "clos")
 }
 
 // TestS148_NoGoroutineIsLeft counts, since what runs belongs to the client.
@@ -351,9 +352,11 @@ func TestS148_NoGoroutineIsLeft(t *testing.T) {
 	for range 5 {
 		p := startProxy(t, server.address())
 		s := open(t, Config{URL: p.url(), Timeout: 300 * time.Millisecond})
-		create(t, s, record(fmt.Sprint(time.Now().UnixNano())))
+		if !until(patience, func() bool { return s.Create(t.Context(), record(fmt.Sprint(time.Now().UnixNano()))) == nil }) {
+			t.Fatal("no session is kept")
+		}
 		p.mute(true)
-		wantUnavailable(t, s, 2*time.Second, "")
+		wantUnavailable(t, s, "")
 		p.mute(false)
 		p.cut()
 		s.Close()

@@ -34,7 +34,7 @@ func TestS151_AServerThatReadsItsData(t *testing.T) {
 	server.restart()
 
 	impatient := open(t, Config{URL: server.url(), Prefix: s.dialer.config.Prefix, Timeout: 5 * time.Second})
-	wantUnavailable(t, impatient, 10*time.Second, "Redis is starting")
+	wantUnavailable(t, impatient, "Redis is starting")
 	shelves := impatient.Cupboard()
 	for name, call := range map[string]func(context.Context) error{
 		"Put":    func(ctx context.Context) error { return shelves.Put(ctx, kind, kept) },

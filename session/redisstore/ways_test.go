@@ -183,7 +183,7 @@ func TestS169_AnAnswerThatRepeatsThePassword(t *testing.T) {
 			}()
 		}
 	}()
-	wantFault(t, Config{URL: "redis://:canary@" + l.Addr().String(), Timeout: time.Second}, "repeats a password", "canary")
+	wantFault(t, Config{URL: "redis://:canary@" + l.Addr().String(), Timeout: patience / 2}, "repeats a password", "canary")
 }
 
 // certificate writes a certificate for 127.0.0.1 that is its own authority.
