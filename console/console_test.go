@@ -124,7 +124,7 @@ func (d *desk) do(client *http.Client, r *http.Request) (*http.Response, string)
 	d.t.Helper()
 	stay := *client
 	stay.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	stay.Timeout = 10 * time.Second // a stream that was opened to somebody who may not see it
+	stay.Timeout = time.Minute // a stream that was opened to somebody who may not see it
 	answer, err := stay.Do(r)
 	if err != nil {
 		d.t.Fatal(err)
@@ -233,7 +233,7 @@ func TestS731_TakenAway(t *testing.T) {
 			if r, _ := d.get(alice, "/console/"); r.StatusCode != http.StatusOK {
 				t.Fatalf("an operator: %d", r.StatusCode)
 			}
-			soon, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			soon, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			stream, err := http.NewRequestWithContext(soon, http.MethodGet, d.url+"/console/state/events", nil)
 			if err != nil {
@@ -267,7 +267,7 @@ func TestS731_TakenAway(t *testing.T) {
 func TestClose(t *testing.T) {
 	d := newDesk(t, nil)
 	alice := d.signIn("alice")
-	soon, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	soon, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for _, open := range []bool{true, false} {
 		r, err := http.NewRequestWithContext(soon, http.MethodGet, d.url+"/console/state/events", nil)

@@ -99,8 +99,8 @@ func TestDiskIsFull(t *testing.T) {
 	if refused == "" {
 		t.Fatal("the disk is not full")
 	}
-	alice.flood(5*visitors, 5*time.Second, 200) // to read takes no room
-	w.clock.advance(2 * time.Hour)              // to refresh does
+	alice.flood(5*visitors, 20*time.Second, 200) // to read takes no room
+	w.clock.advance(2 * time.Hour)               // to refresh does
 	before := w.Calls("token")
 	alice.want(503)
 	if n := w.Calls("token") - before; n != 0 {

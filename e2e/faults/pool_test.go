@@ -22,7 +22,7 @@ func inMemory(t testing.TB) *world {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	t.Cleanup(transport.CloseIdleConnections)
 	return newWorld(t, func(c *codegrant.Config, _ *clock) {
-		c.HTTPClient = &http.Client{Transport: transport, Timeout: time.Second}
+		c.HTTPClient = &http.Client{Transport: transport, Timeout: 3 * time.Second}
 	})
 }
 
@@ -100,7 +100,7 @@ func TestPoolsTokenEndpointFails(t *testing.T) {
 			}
 			w.clock.advance(20 * time.Second) // and it was
 			before := w.Calls(localpool.Token)
-			alice.flood(5*visitors, 5*time.Second, 503)
+			alice.flood(5*visitors, 20*time.Second, 503)
 			bob.want(503)
 			w.settle()
 			if n := w.Calls(localpool.Token) - before; n > 12 {

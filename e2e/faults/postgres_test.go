@@ -67,7 +67,7 @@ func TestPostgresIsRestartedWithinATransaction(t *testing.T) {
 			}
 			server.kill()
 			server.restart(t)
-			t.Logf("recovered %v after the server was up", bob.recovers(5*time.Second))
+			t.Logf("recovered %v after the server was up", bob.recovers(30*time.Second))
 			tally := stop()
 			if tally.statuses[503] == 0 || tally.statuses[200] == 0 {
 				t.Error("the server was not down beside the requests")
@@ -145,12 +145,12 @@ func TestPostgresIsOutOfConnections(t *testing.T) {
 		}
 		held = append(held, c)
 	}
-	alice.flood(5*visitors, 5*time.Second, 503)
+	alice.flood(5*visitors, 20*time.Second, 503)
 	if page := w.trySignIn("bob"); page.Status != 503 {
 		t.Errorf("sign-in: status %d: %s", page.Status, page.Body)
 	}
 	release()
-	t.Logf("recovered after %v", alice.recovers(5*time.Second))
+	t.Logf("recovered after %v", alice.recovers(30*time.Second))
 	w.signIn("bob")
 }
 
@@ -169,7 +169,7 @@ func TestDatabasePoolIsExhausted(t *testing.T) {
 		defer c.Close()
 		held = append(held, c)
 	}
-	alice.flood(2*visitors, 8*time.Second, 503)
+	alice.flood(2*visitors, 20*time.Second, 503)
 	for _, c := range held {
 		c.Close()
 	}
@@ -197,10 +197,10 @@ func TestPostgresHangs(t *testing.T) {
 			t.Errorf("sign-in: status %d after %v: %s", page.Status, time.Since(began), page.Body)
 		}
 	})
-	alice.flood(2*visitors, 8*time.Second, 503)
+	alice.flood(2*visitors, 20*time.Second, 503)
 	wg.Wait()
 	p.heal()
-	t.Logf("recovered after %v", alice.recovers(5*time.Second))
+	t.Logf("recovered after %v", alice.recovers(30*time.Second))
 	w.signIn("bob")
 }
 

@@ -59,7 +59,7 @@ func (s *server) start() error {
 		return err
 	}
 	s.leash, s.wait = leash, func() { _ = command.Wait() }
-	if !until(20*time.Second, func() bool { return s.ready() == nil }) {
+	if !until(30*time.Second, func() bool { return s.ready() == nil }) {
 		err := s.ready()
 		s.kill()
 		return fmt.Errorf("%s does not start: %w: %s", s.name, err, s.log.String())
@@ -81,7 +81,7 @@ func (s *server) kill() {
 func (s *server) restart(t testing.TB) {
 	t.Helper()
 	var err error
-	if !until(20*time.Second, func() bool { err = s.start(); return err == nil }) {
+	if !until(30*time.Second, func() bool { err = s.start(); return err == nil }) {
 		t.Fatal(err)
 	}
 }

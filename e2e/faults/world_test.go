@@ -151,7 +151,7 @@ func bounded(t testing.TB) {
 	t.Cleanup(func() { // the last of all
 		var n int
 		var bytes uint64
-		ok := until(20*time.Second, func() bool {
+		ok := until(30*time.Second, func() bool {
 			n, bytes = measure()
 			return n <= goroutines+slack && bytes <= heap+slackBytes
 		})
