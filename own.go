@@ -186,7 +186,7 @@ func (o *own) show(w http.ResponseWriter, r *http.Request, id *Identity, held *k
 func (o *own) page(query url.Values, id *Identity, list ownSessions) pages.Sessions {
 	page := pages.Sessions{
 		SignedInAs: cmp.Or(id.Email, id.Username), Home: o.DefaultReturnURL, Action: o.path("/sessions"), Ended: query.Get("done"), Elsewhere: !list.Complete,
-		Redirects: []string{originOf(o.endpoints.Logout), originOf(o.signOutURL(""))},
+		Redirects: []string{o.poolScheme(), originOf(o.signOutURL(""))},
 	}
 	for _, s := range list.Sessions {
 		shown := pages.Session{ID: s.ID, Browser: s.Browser, System: s.System, Address: s.Address, SignedIn: s.SignedIn, Current: s.Current}

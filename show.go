@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/codegrant/codegrant/internal/fault"
 	"github.com/codegrant/codegrant/internal/pages"
@@ -62,11 +63,17 @@ func (out *signOut) confirmSignOut(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet {
 		status = http.StatusForbidden
 	}
-	// The answer to the form leads through the pool to a sign-out URL.
 	out.look.Render(w, r, status, pages.ConfirmSignOut{
 		Action: target, Stay: out.DefaultReturnURL,
-		Redirects: []string{originOf(out.endpoints.Logout), originOf(out.signOutURL(uri)), originOf(out.onwards(uri))},
+		Redirects: []string{out.poolScheme(), originOf(out.signOutURL(uri)), originOf(out.onwards(uri))},
 	})
+}
+
+// poolScheme is what the answer to a form that signs out leads through. The pool may pass the
+// browser on to its identity provider, and knows alone where that is.
+func (s *site) poolScheme() string {
+	scheme, _, _ := strings.Cut(s.endpoints.Logout, "//")
+	return scheme
 }
 
 func originOf(raw string) string {

@@ -45,7 +45,7 @@ func (p *Pages) mount() {
 		}
 	}
 	if p.LinkIdentities {
-		p.pages[identitiesPath] = p.page(func(v *visit) { p.showIdentities(v, "") }, p.changeIdentities, true)
+		p.pages[identitiesPath] = p.page(p.askIdentities, p.changeIdentities, true)
 	}
 	for name, own := range map[Page][2]func(*visit){
 		PasswordPage:      {func(v *visit) { p.showPassword(v, "") }, p.changePassword},
@@ -162,9 +162,6 @@ func (p *Pages) show(v *visit, title text, why string, sections ...pages.Section
 		sections[0].Fault = why
 	}
 	view := pages.Account{Title: v.say(title), SignedInAs: cmp.Or(v.id.Email, v.id.Username), Sections: sections}
-	if title == yourIdentities {
-		view.Redirects = p.poolOrigin()
-	}
 	if title == yourAccount {
 		view.Links = []pages.Link{{URL: "/", Text: v.say(toStart)}}
 	} else { // beside a button that does something, no other one

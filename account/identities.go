@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -93,8 +92,10 @@ func (p *Pages) showIdentities(v *visit, why string) {
 		}
 	}
 	if len(sections) == 1 {
-		sections = append(sections, pages.Section{Title: v.say(linkAnother), Message: v.say(linkingIs), Forms: []pages.Form{{
-			URL: p.home + identitiesPath, Text: v.say(signInWithIt), Fields: []pages.Field{{Name: "do", Value: "begin"}},
+		// A link, since browsers hold each redirect after a form to the page's form-action, and
+		// where the pool leads on to is not known here.
+		sections = append(sections, pages.Section{Title: v.say(linkAnother), Message: v.say(linkingIs), Links: []pages.Link{{
+			URL: p.home + identitiesPath + "?do=begin", Text: v.say(signInWithIt),
 		}}})
 	}
 	p.show(v, yourIdentities, why, sections...)
@@ -214,6 +215,19 @@ func (p *Pages) separation(v *visit, u replica.User) pages.Section {
 			{Name: "do", Value: "separate"}, {Name: "row", Value: strconv.FormatInt(u.ID, 10)},
 		}}},
 		Links: []pages.Link{{URL: p.home + identitiesPath, Text: v.say(toCancel)}},
+	}
+}
+
+// askIdentities shows the identities, or follows the page's link to the pool. No other site
+// can have a browser follow it.
+func (p *Pages) askIdentities(v *visit) {
+	site := v.r.Header.Get("Sec-Fetch-Site")
+	if v.r.Method != http.MethodGet || v.r.URL.Query().Get("do") != "begin" || !pages.Navigates(v.r) || !slices.Contains([]string{"", "none", "same-origin"}, site) {
+		p.showIdentities(v, "")
+		return
+	}
+	if p.may(v, change) {
+		p.Auth.ProveAnother(v.w, v.r, "", p.home+identitiesPath)
 	}
 }
 
@@ -346,13 +360,4 @@ func outcomeOf(done string, ended error) string {
 		return done + "_not_everywhere"
 	}
 	return done
-}
-
-// poolOrigin is where the form leads that has people sign in.
-func (p *Pages) poolOrigin() []string {
-	u, err := url.Parse(p.Auth.Endpoints().Authorize)
-	if err != nil {
-		return nil
-	}
-	return []string{u.Scheme + "://" + u.Host}
 }

@@ -124,15 +124,18 @@ func (l *linking) row(b *codegranttest.Browser) replica.User {
 	return u
 }
 
+// follow takes the link to the pool.
+func (l *linking) follow(b *codegranttest.Browser) *codegranttest.Page {
+	if !strings.Contains(l.at(b, "/identities").Body, `href="/auth/account/identities?do=begin"`) {
+		l.t.Fatal("there is no link")
+	}
+	return l.at(b, "/identities?do=begin")
+}
+
 // begin goes to the pool to sign in with another identity.
 func (l *linking) begin(b *codegranttest.Browser) *codegranttest.Page {
 	l.t.Helper()
-	page := l.at(b, "/identities")
-	form, ok := page.Form("do")
-	if !ok || form.Values.Get("do") != "begin" {
-		l.t.Fatalf("%d %s", page.Status, plain(page.Body))
-	}
-	page = b.Submit(page, form, nil)
+	page := l.follow(b)
 	if _, ok := page.Form("password"); !ok {
 		l.t.Fatalf("the pool does not ask: %d %s", page.Status, page.URL)
 	}
@@ -270,9 +273,8 @@ func TestS676_LinkingAWayToSignIn(t *testing.T) {
 			if strings.Contains(page.Body, "Separate this way") {
 				t.Errorf("row %d may be separated", row)
 			}
-			form, _ := page.Form("do")
-			form.Values = url.Values{"do": {"separate"}, "row": {strconv.FormatInt(row, 10)}}
-			w.says(b.Submit(page, form, nil), 422, "no longer sign in to this account that way")
+			values := url.Values{"do": {"separate"}, "row": {strconv.FormatInt(row, 10)}}
+			w.says(b.Submit(page, codegranttest.Form{Method: http.MethodPost, Action: page.URL, Values: values}, nil), 422, "no longer sign in to this account that way")
 		}
 	})
 }
@@ -373,7 +375,7 @@ func TestS676_APoolThatDoesNotAsk(t *testing.T) {
 		w.world.t = t
 		b := w.signIn(alice)
 		w.ahead.advance(2 * time.Minute)
-		page := w.choose(b, w.at(b, "/identities"), "begin", nil)
+		page := w.follow(b)
 		w.says(page, 200, "did not ask you to sign in")
 		if status, _, _ := w.user(b); status != 200 {
 			t.Errorf("the session: %d", status)
@@ -401,7 +403,7 @@ func TestS676_ALoginSessionOfAMomentAgo(t *testing.T) {
 		t.Fatalf("the session is of %+v", u)
 	}
 	w.ahead.advance(40 * time.Second)
-	w.says(w.choose(shared, w.at(shared, "/identities"), "begin", nil), 200, "did not ask you to sign in")
+	w.says(w.follow(shared), 200, "did not ask you to sign in")
 	w.linkedTo(hers.ID, 0)
 	w.says(w.at(shared, "/identities"), 200, "Link another way to sign in")
 }

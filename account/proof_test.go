@@ -227,3 +227,38 @@ func TestS719_WhatKeepsTheAccount(t *testing.T) {
 		t.Errorf("row %d, want %d", id, mine.ID)
 	}
 }
+
+// TestS833_NoOtherSiteBegins: a page of another site, and what nobody looks at, has nobody go to
+// the pool.
+func TestS833_NoOtherSiteBegins(t *testing.T) {
+	w := onSQLite(t, nil)
+	b := w.signIn(alice)
+	here := *b.Client
+	here.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	for _, tt := range []struct{ site, mode, method, purpose, to string }{
+		{"same-origin", "navigate", http.MethodGet, "", "the pool"},
+		{"none", "navigate", http.MethodGet, "", "the pool"},
+		{"", "navigate", http.MethodGet, "", "the pool"},
+		{"cross-site", "navigate", http.MethodGet, "", ""},
+		{"same-site", "navigate", http.MethodGet, "", ""},
+		{"same-origin", "no-cors", http.MethodGet, "", ""},
+		{"same-origin", "navigate", http.MethodHead, "", ""},
+		{"same-origin", "navigate", http.MethodGet, "prefetch", ""},
+	} {
+		r, _ := http.NewRequestWithContext(t.Context(), tt.method, w.url+"/auth/account/identities?do=begin", nil)
+		r.Header.Set("Accept", "text/html")
+		for name, value := range map[string]string{"Sec-Fetch-Site": tt.site, "Sec-Fetch-Mode": tt.mode, "Sec-Purpose": tt.purpose} {
+			if value != "" {
+				r.Header.Set(name, value)
+			}
+		}
+		answer, err := here.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if away := strings.HasPrefix(answer.Header.Get("Location"), w.auth.Endpoints().Authorize); away != (tt.to != "") || !away && answer.StatusCode != http.StatusOK {
+			t.Errorf("%+v: %d to %s", tt, answer.StatusCode, answer.Header.Get("Location"))
+		}
+	}
+}

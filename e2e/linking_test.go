@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"fmt"
+	"html"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -9,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/codegrant/codegrant/codegranttest"
@@ -23,15 +26,48 @@ type linkingSite struct {
 	pool         *localpool.Server
 	url, at      string // of the gateway, and of the pool
 	file, binary string
+	first        atomic.Pointer[string] // where the pool sends browsers before it answers; nil: nowhere
+}
+
+const hopped = "&hopped=1"
+
+// leadsOn has the pool send browsers to another origin, as it does where people sign in and out
+// at an identity provider, and go on when they come back from there.
+func (s *linkingSite) leadsOn(t *testing.T) {
+	t.Helper()
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = fmt.Fprintf(w, `<!doctype html><title>Company</title><p>You are at your company. <a href="%s">Go on</a>`, html.EscapeString(s.at+r.URL.RequestURI()+hopped))
+	}))
+	t.Cleanup(other.Close)
+	s.first.Store(&other.URL)
+}
+
+// comesBack reports whether a request may reach the pool, or else sends it elsewhere.
+func (s *linkingSite) comesBack(w http.ResponseWriter, r *http.Request) bool {
+	first := s.first.Load()
+	if r.URL.Path != "/oauth2/authorize" && r.URL.Path != "/logout" || first == nil {
+		return true
+	}
+	query, ok := strings.CutSuffix(r.URL.RawQuery, hopped)
+	if r.URL.RawQuery = query; !ok {
+		http.Redirect(w, r, *first+r.URL.RequestURI(), http.StatusFound)
+	}
+	return ok
 }
 
 func startLinking(t *testing.T, database string) *linkingSite {
 	t.Helper()
-	var handler http.Handler
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
-	t.Cleanup(server.Close)
 	port := freePort(t)
-	s := &linkingSite{url: "http://127.0.0.1:" + port, at: server.URL, binary: buildCodegrant(t)}
+	s := &linkingSite{url: "http://127.0.0.1:" + port, binary: buildCodegrant(t)}
+	var handler http.Handler
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.comesBack(w, r) {
+			handler.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(server.Close)
+	s.at = server.URL
 	seed := localpool.DefaultSeed(s.url)
 	seed.Pools[0].Clients[0].Scopes = []string{"openid", "email", "profile", "aws.cognito.signin.user.admin"}
 	pool, err := localpool.New(localpool.Config{Seed: seed, BaseURL: server.URL, Logger: slog.New(slog.DiscardHandler)})
@@ -131,7 +167,7 @@ func TestS676_LinkingInABrowser(t *testing.T) {
 			b.Screenshot("ways to sign in")
 
 			// Cancelled.
-			b.Click(formThat("begin") + "button")
+			b.Click(`a[href*="do=begin"]`)
 			asOwn(b, "bob")
 			b.See("Link this account?")
 			b.See("bob@example.com")
@@ -139,13 +175,13 @@ func TestS676_LinkingInABrowser(t *testing.T) {
 			b.See("You have changed nothing.")
 
 			// Her own again, and what has several ways to sign in.
-			b.Click(formThat("begin") + "button")
+			b.Click(`a[href*="do=begin"]`)
 			asOwn(b, "alice")
 			b.See("already belongs to this account")
 
 			// Google's.
 			b.Open(identities)
-			b.Click(formThat("begin") + "button")
+			b.Click(`a[href*="do=begin"]`)
 			s.asGoogle(t, b, "g-17", "alice@gmail.example")
 			b.See("Link this account?")
 			b.See("alice@gmail.example")
@@ -168,7 +204,7 @@ func TestS676_LinkingInABrowser(t *testing.T) {
 			other.Open(identities)
 			asOwn(other, "bob")
 			other.See("Link another way to sign in")
-			other.Click(formThat("begin") + "button")
+			other.Click(`a[href*="do=begin"]`)
 			s.asGoogle(t, other, "g-17", "alice@gmail.example")
 			other.See("several ways to sign in")
 
@@ -188,4 +224,46 @@ func TestS676_LinkingInABrowser(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestS833_ThePoolLeadsElsewhere: in Chromium, which holds every redirect after a form to the
+// policy of the form's page, people link an account and sign out where the pool sends them on
+// to an origin that nobody here knows.
+func TestS833_ThePoolLeadsElsewhere(t *testing.T) {
+	b := browser.New(t)
+	s := startLinking(t, "sqlite:"+filepath.Join(t.TempDir(), "app.db"))
+	b.Open(s.url + "/auth/account/identities")
+	asOwn(b, "alice")
+	b.See("Link another way to sign in")
+	s.leadsOn(t)
+	away := func() {
+		t.Helper()
+		b.See("You are at your company.")
+		b.Click("a")
+	}
+	b.Click(`a[href*="do=begin"]`)
+	away()
+	asOwn(b, "bob")
+	b.See("Link this account?")
+
+	b.Open(s.url + "/auth/sessions")
+	b.Click(`form:has([value="everywhere"]) button`)
+	b.See("You are signed out")
+	b.Click(".do a")
+	away()
+	away() // it ends at the shop's page, which asks for a sign-in
+	asOwn(b, "alice")
+	b.See("The shop")
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = fmt.Fprintf(w, `<!doctype html><title>Else</title><a href="%s/auth/logout">Out</a>`, s.url)
+	}))
+	t.Cleanup(elsewhere.Close)
+	b.Open(strings.Replace(elsewhere.URL, "127.0.0.1", "localhost", 1) + "/") // so that there is a question
+	b.Click("a")
+	b.See("Stay signed in")
+	b.Click("form button")
+	away()
+	away()
+	b.See("Sign in to your account")
 }

@@ -125,7 +125,7 @@ func (s *describedSite) askAccount() {
 		{s.stranger, "GET", "/account", 403, s.bearer(), ""},
 		{s.stranger, "HEAD", "/account", 403, s.bearer(), ""},
 		{s.person, "GET", "/account/profile?done=saved", 200, page, ""},
-		{s.person, "GET", "/account/profile?proven=old&separate=1", 200, page, ""}, // as by a link of another page
+		{s.person, "GET", "/account/profile?proven=old&separate=1&do=begin", 200, page, ""}, // as by a link of another page
 		{s.person, "HEAD", "/account/password", 200, page, ""},
 		{s.person, "GET", "/account/none", 404, page, ""},
 		{s.person, "HEAD", "/account/none", 404, page, ""},

@@ -8,13 +8,12 @@ type Account struct {
 	Done       string // what was just done
 	Sections   []Section
 	Links      []Link
-	Redirects  []string // origins that the answers to the forms lead through
-	Secret     bool     // the page's URL has a secret, which no Referer may have
+	Secret     bool // the page's URL has a secret, which no Referer may have
 }
 
 func (v Account) layout(tongue) layout {
 	out := layout{
-		Title: v.Title, Message: v.Message, SignedInAs: v.SignedInAs, Notice: v.Done, Sections: v.Sections, redirects: v.Redirects, secret: v.Secret,
+		Title: v.Title, Message: v.Message, SignedInAs: v.SignedInAs, Notice: v.Done, Sections: v.Sections, secret: v.Secret,
 	}
 	for _, l := range v.Links {
 		out.Links = append(out.Links, action{URL: l.URL, Text: l.Text})

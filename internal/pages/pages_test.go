@@ -113,12 +113,13 @@ func TestFormAction(t *testing.T) {
 		want      string
 	}{
 		{"own origin alone", nil, "form-action 'self'"},
+		{"wherever somebody else redirects to", []string{"https:", "http:"}, "form-action 'self' https: http:"},
 		{"then the pool and the application", []string{"https://pool.example.com", "http://localhost:8080"}, "form-action 'self' https://pool.example.com http://localhost:8080"},
 		{"of a URL, the origin", []string{"https://pool.example.com/logout?client_id=1"}, "form-action 'self' https://pool.example.com"},
 		{"an address that the grammar lacks", []string{"http://[::1]:9229"}, "form-action 'self' http:"},
 		{"of an app, the scheme", []string{"com.example.app://", "com.example-1.app://callback"}, "form-action 'self' com.example.app: com.example-1.app:"},
 		{"characters that would end the directive", []string{"https://a;script-src"}, "form-action 'self' https:"},
-		{"other schemes", []string{"javascript:alert(1)", "data:,x", "//a", "", ":", "https:"}, "form-action 'self'"},
+		{"other schemes", []string{"javascript:alert(1)", "data:,x", "//a", "", ":", "ftp:"}, "form-action 'self'"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

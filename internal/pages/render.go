@@ -148,7 +148,8 @@ func referrer(page layout) string {
 }
 
 // formAction lists what the page's form may lead to. Browsers hold not only the
-// form's target to it, but every redirect that follows.
+// form's target to it, but every redirect that follows. Where somebody else decides on those,
+// a scheme takes the place of origins.
 func formAction(page layout) string {
 	if !page.posts() {
 		return "'none'"
@@ -167,6 +168,8 @@ func formAction(page layout) string {
 func formSource(origin string) string {
 	u, err := url.Parse(origin)
 	switch {
+	case origin == "https:" || origin == "http:":
+		return origin
 	case err == nil && isAppScheme(u.Scheme):
 		return u.Scheme + ":" // an app has no origin
 	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
