@@ -6,6 +6,7 @@
 //	go -C bench run ./cmd/emulators                # 100,000 users; five minutes
 //	go -C bench run ./cmd/emulators -users 5000 -time 300ms -only 'AdminGetUser|sign-in'
 //	go -C bench run ./cmd/emulators -peers=false
+//	go -C bench run ./cmd/emulators -suite         # moto's own tests of Cognito; two minutes
 //
 // It builds the binary, brings moto from the Python index and cognito-local from the npm
 // registry, in versions that are pinned, and loads each with the users by the way that is
@@ -15,6 +16,10 @@
 // many the local pool answers. A row that a server does not have is marked with a dash, and one
 // that it answers with other users than were asked for with ≠. moto takes any proof of a
 // password, so its SRP is not SRP. What is done meanwhile is said on standard error.
+//
+// With -suite, it runs the tests that moto has for Cognito against the local pool, in place of
+// that. They come with moto's source on the Python index. It prints how many pass, and what the
+// others fail of.
 package main
 
 import (
@@ -48,7 +53,7 @@ func main() {
 type options struct {
 	users, connections, least int
 	time, most                time.Duration
-	peers                     bool
+	peers, tests              bool
 	only                      *regexp.Regexp // nil: every row
 	said                      io.Writer
 }
@@ -65,6 +70,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		o.only, err = regexp.Compile(text)
 		return err
 	})
+	flags.BoolVar(&o.tests, "suite", false, "run moto's own tests against the local pool, and measure nothing")
 	flags.BoolVar(&o.peers, "peers", true, "measure moto and cognito-local too")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -77,6 +83,13 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	if o.tests {
+		program, err := o.build(ctx, dir)
+		if err != nil {
+			return err
+		}
+		return o.suite(ctx, program, dir, out)
+	}
 	fmt.Fprintf(out, "%s %s/%s, %d cores%s; %d users, %d connections\n\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), busy(), o.users, o.connections)
 	servers, err := o.servers(ctx, dir, out)
 	for _, s := range servers {
@@ -125,14 +138,20 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return o.inside(ctx, out)
 }
 
-func (o options) servers(ctx context.Context, dir string, out io.Writer) (list []*server, err error) {
-	program := filepath.Join(dir, "codegrant")
+// build builds the binary of the module beside this one.
+func (o options) build(ctx context.Context, dir string) (program string, err error) {
+	program = filepath.Join(dir, "codegrant")
 	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/codegrant/codegrant").Output()
 	if err != nil {
-		return nil, fmt.Errorf("find the module beside this one: %w", err)
+		return "", fmt.Errorf("find the module beside this one: %w", err)
 	}
 	o.progress("build the binary")
-	if err := execute(ctx, strings.TrimSpace(string(root)), "go", "build", "-o", program, "./cmd/codegrant"); err != nil {
+	return program, execute(ctx, strings.TrimSpace(string(root)), "go", "build", "-o", program, "./cmd/codegrant")
+}
+
+func (o options) servers(ctx context.Context, dir string, out io.Writer) (list []*server, err error) {
+	program, err := o.build(ctx, dir)
+	if err != nil {
 		return nil, err
 	}
 	if err := o.starts(ctx, program, out); err != nil {
