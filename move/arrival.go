@@ -223,6 +223,9 @@ func (a *Arrival) signIn(ctx context.Context, username, password string) (*migra
 	case temporary:
 		status = "RESET_REQUIRED"
 	}
+	if err := a.mayArrive(ctx, user); err != nil {
+		return nil, err
+	}
 	a.Logger.LogAttrs(ctx, slog.LevelInfo, "moved", slog.String("sub", user.sub))
 	return &migrated{Attributes: a.attributesFor(pool, user, username), Status: status, MessageAction: "SUPPRESS", SMSMFA: sms}, nil
 }
@@ -232,6 +235,18 @@ func (a *Arrival) secretHash(username string) string {
 	h := hmac.New(sha256.New, []byte(a.OldClientSecret))
 	h.Write([]byte(username + a.OldClientID))
 	return base64.StdEncoding.EncodeToString(h.Sum(nil))
+}
+
+// mayArrive refuses whoever has left the new pool.
+func (a *Arrival) mayArrive(ctx context.Context, user person) error {
+	switch err := a.Tickets.mayArrive(ctx, "", user.sub, ""); {
+	case errors.Is(err, ErrLeft):
+		return a.notMoved(ctx, user, "they have left: the new pool has had them, and they were deleted there", errWrongPassword)
+	case err != nil:
+		a.Logger.LogAttrs(ctx, slog.LevelError, "nobody says who has left", slog.String("reason", err.Error()))
+		return errOldPool
+	}
+	return nil
 }
 
 // notMoved puts on record why somebody does not come.
@@ -286,6 +301,9 @@ func (a *Arrival) forgot(ctx context.Context, username string) (*migrated, error
 			return nil, a.notMoved(ctx, user, "a second factor", errSecondFactor)
 		}
 	}
+	if err := a.mayArrive(ctx, user); err != nil {
+		return nil, err
+	}
 	pool, err := a.pool(ctx)
 	if err != nil {
 		return nil, err
@@ -300,6 +318,7 @@ type person struct {
 	enabled       bool
 	status        types.UserStatusType
 	factors       factors // where they are known
+	again         bool    // has left, and an operator brings them back
 	attributes    map[string]string
 }
 
@@ -419,7 +438,7 @@ func (a *Arrival) groups(ctx context.Context, version, username, ticket string, 
 		}
 	}
 	if _, err := a.New.AdminUpdateUserAttributes(ctx, &cip.AdminUpdateUserAttributesInput{
-		UserPoolId: &a.Tickets.new, Username: &username, UserAttributes: []types.AttributeType{{Name: aws.String(Attribute), Value: aws.String(a.Tickets.Issue(subject) + complete)}},
+		UserPoolId: &a.Tickets.new, Username: &username, UserAttributes: []types.AttributeType{{Name: aws.String(Attribute), Value: aws.String(ticket + complete)}},
 	}); err != nil {
 		return nil, a.groupsFailed(ctx, subject, err)
 	}

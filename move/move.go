@@ -69,6 +69,20 @@ type Config struct {
 	// everybody, and no account of those who have arrived.
 	OnlyLinked bool
 
+	// Left reports whether somebody, by the sub of the old pool, has left: the new pool has had
+	// them, and they were deleted there. They are not made again. Package move/left knows
+	// that from the replica. Defaults to nobody.
+	Left func(sub string) bool
+
+	// BringBack has [Move.Drain] make nobody but these people, by username or sub of the old
+	// pool, though they have left. Defaults to none: nobody of Left is made.
+	BringBack []string
+
+	// OnLeft is called for each of those who have left and stay away, with the username and sub
+	// of the old pool, and OnStranger for each user of the new pool who came by a provider of the
+	// Tickets as somebody new, with those of the new pool. Default to none.
+	OnLeft, OnStranger func(username, sub string) error
+
 	// Share is how much of Cognito's quotas it uses: 0.8 is 20 of 25 updates of users in a
 	// second, 24 of 30 listings, and so on. The rest is for the people who sign in
 	// meanwhile. More than 1 is for an account that bought more. Defaults to 0.8.
@@ -226,7 +240,8 @@ type Drained struct {
 // their groups, with a password that nobody knows. They come with "forgot password", by an
 // address or number that the old pool has verified. Drain logs people without one: only an
 // operator can help them. It sends no messages. It leaves out people who are disabled or
-// never confirmed their account. With dry, it writes nothing.
+// never confirmed their account, and people who have left the new pool. With dry, it writes
+// nothing. Two at once do no harm.
 func (m *Move) Drain(ctx context.Context, dry bool) (d Drained, err error) {
 	d.Report = newReport()
 	there, err := m.arrived(ctx, &d.Report)
@@ -261,6 +276,9 @@ func (m *Move) Drain(ctx context.Context, dry bool) (d Drained, err error) {
 		unlinked = func(p person) { late[hashOf(p.sub)] = p }
 	}
 	err = m.walk(ctx, there, &d.Report, func(p person) error {
+		if len(m.BringBack) > 0 && !p.again {
+			return nil
+		}
 		if m.OnlyLinked && !slices.ContainsFunc(linked(p), func(provider string) bool { return slices.Contains(m.Tickets.Providers, provider) }) {
 			return nil
 		}
@@ -285,6 +303,11 @@ func (m *Move) Drain(ctx context.Context, dry bool) (d Drained, err error) {
 	all.Wait()
 	if err == nil && len(late) > 0 {
 		err = m.linkLate(ctx, &d, late, dry)
+	}
+	for _, name := range m.BringBack {
+		if err == nil && !there.named[name] {
+			err = fmt.Errorf("bring back %q: nobody of that username or sub of the old pool has left", name)
+		}
 	}
 	return d, cmp.Or(err, ctx.Err())
 }
@@ -333,7 +356,11 @@ func (m *Move) make(ctx context.Context, pool *newPool, p person) error {
 		return errSecondFactor
 	}
 	attributes := movable(pool, p.attributes)
-	attributes[Attribute] = m.Tickets.Issue(p.sub)
+	ticket := m.Tickets.Issue(p.sub)
+	if p.again {
+		ticket = m.Tickets.issueAgain(p.sub)
+	}
+	attributes[Attribute] = ticket
 	username := p.username
 	if pool.emails {
 		if username = cmp.Or(p.verified("email"), p.verified("phone_number")); username == "" {
@@ -380,32 +407,58 @@ func (m *Move) make(ctx context.Context, pool *newPool, p person) error {
 		}
 	}
 	if _, err := call(ctx, m, "complete a ticket", m.New.AdminUpdateUserAttributes, &cip.AdminUpdateUserAttributesInput{
-		UserPoolId: &m.Tickets.new, Username: &username, UserAttributes: []types.AttributeType{{Name: aws.String(Attribute), Value: aws.String(m.Tickets.Issue(p.sub) + complete)}},
+		UserPoolId: &m.Tickets.new, Username: &username, UserAttributes: []types.AttributeType{{Name: aws.String(Attribute), Value: aws.String(ticket + complete)}},
 	}); err != nil {
 		return err
 	}
 	if status != types.UserStatusTypeForceChangePassword {
 		return nil // they have come by themselves
 	}
-	// Once more: another drain may have ended them, and they may have chosen a password.
-	now, err := call(ctx, m, "look at a user", m.New.AdminGetUser, &cip.AdminGetUserInput{UserPoolId: &m.Tickets.new, Username: &username})
-	if err != nil {
-		return err
-	}
-	if now.UserStatus != status {
-		return nil
-	}
 	if !p.reachable() {
 		m.Logger.LogAttrs(ctx, slog.LevelWarn, "they cannot reset their password: nothing of theirs is verified", slog.String("sub", p.sub))
 	}
-	if err := m.keepCodes(ctx, username, has, has.and(pool.offered).of(p)); err != nil {
+	if kept := has.and(pool.offered).of(p); kept.any() {
+		is, err := m.status(ctx, username)
+		if err != nil || is != status {
+			return err
+		}
+		if err := m.keepCodes(ctx, username, has, kept); err != nil {
+			return err
+		}
+	}
+	if err := m.endIt(ctx, username, secret); err != nil {
 		return err
 	}
-	_, err = call(ctx, m, "set a password that nobody knows", m.New.AdminSetUserPassword, &cip.AdminSetUserPasswordInput{
-		UserPoolId: &m.Tickets.new, Username: &username, Password: &secret, Permanent: true,
+	m.Logger.LogAttrs(ctx, slog.LevelInfo, "made", slog.String("sub", p.sub))
+	return nil
+}
+
+// endIt gives somebody a password that nobody knows, unless they have one. Another drain may
+// have ended them, and they may have chosen a password since. So each try waits for its turn
+// first, and looks at them right before it changes something.
+func (m *Move) endIt(ctx context.Context, username, secret string) error {
+	in := &cip.AdminSetUserPasswordInput{UserPoolId: &m.Tickets.new, Username: &username, Password: &secret, Permanent: true}
+	_, err := untilTaken(ctx, m.Paused, func() (*cip.AdminSetUserPasswordOutput, error) {
+		if err := m.pace.wait(ctx, in); err != nil {
+			return nil, err
+		}
+		is, err := m.status(ctx, username)
+		if err != nil || is != types.UserStatusTypeForceChangePassword {
+			return nil, err
+		}
+		return m.New.AdminSetUserPassword(ctx, in)
 	})
-	if err == nil {
-		m.Logger.LogAttrs(ctx, slog.LevelInfo, "made", slog.String("sub", p.sub))
+	if err != nil {
+		return fmt.Errorf("set a password that nobody knows: %w", err)
 	}
-	return err
+	return nil
+}
+
+// status is how somebody is in the new pool now.
+func (m *Move) status(ctx context.Context, username string) (types.UserStatusType, error) {
+	now, err := call(ctx, m, "look at a user", m.New.AdminGetUser, &cip.AdminGetUserInput{UserPoolId: &m.Tickets.new, Username: &username})
+	if err != nil {
+		return "", err
+	}
+	return now.UserStatus, nil
 }

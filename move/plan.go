@@ -80,6 +80,13 @@ func (m *Move) Plan(ctx context.Context) (p Plan, err error) {
 	if p.Unfit > 0 {
 		p.note(fmt.Sprintf("%d people have never confirmed their account and stay behind: they sign up again", p.Unfit), "")
 	}
+	if p.Left > 0 {
+		p.note(fmt.Sprintf("%d people have left: the new pool has had them, and they were deleted there; neither a drain nor their password at the old pool brings them back", p.Left),
+			"codegrant move report --left lists them; codegrant move drain --bring-back NAME --yes creates one of them again")
+	}
+	for _, provider := range sortedKeys(p.Strangers) {
+		p.note(fmt.Sprintf("%d people of the new pool came by %s as somebody new: the old pool does not have their account", p.Strangers[provider], provider), "codegrant move report --new lists them")
+	}
 	if p.Unproven > 0 {
 		p.fault(fmt.Sprintf("%d users of the new pool have an attribute %s that is not a ticket of this move", p.Unproven, Attribute),
 			"use the key that the trigger uses; if it is the same, find out who can write the attribute, and remove it from them")

@@ -30,6 +30,13 @@ const KeySize = 32
 // written it, or the trigger has another key or other pools.
 var ErrTicket = errors.New("the attribute " + Attribute + " is not a ticket of this move: the trigger has another key or other pools, or somebody has written it")
 
+// ErrLeft is the error for somebody whom the new pool has had and deleted: a ticket does not
+// bring them back.
+var ErrLeft = errors.New("the new pool has had this person, and they were deleted there; codegrant move drain --bring-back brings them back")
+
+// ErrDeleted is the error for somebody of a provider whom the old pool has deleted.
+var ErrDeleted = errors.New("the old pool has deleted this person; erase their row in the replica if they may come as somebody new")
+
 // ErrDisabled is the error for somebody whom the old pool has disabled: they do not come.
 var ErrDisabled = errors.New("the old pool has disabled this person; enable them there, or delete them in both pools")
 
@@ -43,6 +50,13 @@ type Tickets struct {
 	// both pools. Their people have no password and no ticket: they are known by the
 	// account at the provider. Defaults to none. Set it before the first use.
 	Providers []string
+
+	// Left reports whether somebody has left: the new pool has had them, and deleted them.
+	// was is their sub in the old pool, and is that in the new one, or "" before they have
+	// one. Their password at the old pool does not bring them back, neither by the trigger
+	// ([Arrival], if it can ask) nor at the application ([ErrLeft]). An operator can, with
+	// [Move.Drain]. Package move/left has it. Defaults to nobody. Set it before the first use.
+	Left func(ctx context.Context, was, is string) (bool, error)
 
 	key      []byte
 	old, new string
@@ -68,25 +82,66 @@ func isPoolID(id string) bool {
 }
 
 // Issue returns the ticket of somebody of the old pool.
-func (t *Tickets) Issue(subject string) string { return subject + "." + t.mac(subject) }
+func (t *Tickets) Issue(subject string) string { return subject + "." + t.mac(arrives, subject) }
+
+// issueAgain returns the ticket of somebody who has left, and whom an operator brings back.
+func (t *Tickets) issueAgain(subject string) string { return subject + "." + t.mac(returns, subject) }
+
+// What a ticket is for: the two have different MACs.
+const (
+	arrives = "codegrant move 1"
+	returns = "codegrant move again 1"
+)
 
 // complete ends the ticket of somebody who is in all their groups.
 const complete = ".complete"
 
 // Open returns whose a ticket is, or [ErrTicket].
 func (t *Tickets) Open(ticket string) (subject string, err error) {
-	ticket = strings.TrimSuffix(ticket, complete)
-	i := strings.LastIndexByte(ticket, '.')
-	if i < 1 || !hmac.Equal([]byte(ticket[i+1:]), []byte(t.mac(ticket[:i]))) {
-		return "", ErrTicket
+	if subject, ok := t.open(arrives, ticket); ok {
+		return subject, nil
 	}
-	return ticket[:i], nil
+	if subject, ok := t.open(returns, ticket); ok {
+		return subject, nil
+	}
+	return "", ErrTicket
 }
 
-func (t *Tickets) mac(subject string) string {
+// broughtBack reports whether a ticket is of somebody whom an operator has brought back.
+func (t *Tickets) broughtBack(ticket string) bool {
+	_, ok := t.open(returns, ticket)
+	return ok
+}
+
+func (t *Tickets) open(purpose, ticket string) (subject string, ok bool) {
+	ticket = strings.TrimSuffix(ticket, complete)
+	i := strings.LastIndexByte(ticket, '.')
+	if i < 1 || !hmac.Equal([]byte(ticket[i+1:]), []byte(t.mac(purpose, ticket[:i]))) {
+		return "", false
+	}
+	return ticket[:i], true
+}
+
+func (t *Tickets) mac(purpose, subject string) string {
 	h := hmac.New(sha256.New, t.key)
-	fmt.Fprintf(h, "codegrant move 1\x00%s\x00%s\x00%s", t.old, t.new, subject)
+	fmt.Fprintf(h, "%s\x00%s\x00%s\x00%s", purpose, t.old, t.new, subject)
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
+}
+
+// mayArrive returns [ErrLeft] for somebody who has left, unless an operator has brought them
+// back.
+func (t *Tickets) mayArrive(ctx context.Context, ticket, was, is string) error {
+	if t.Left == nil || t.broughtBack(ticket) {
+		return nil
+	}
+	left, err := t.Left(ctx, was, is)
+	switch {
+	case err != nil:
+		return fmt.Errorf("ask who has left: %w", err)
+	case left:
+		return ErrLeft
+	}
+	return nil
 }
 
 // Find returns what finds people of Providers at the old pool, by username, as
@@ -135,7 +190,13 @@ func (t *Tickets) SamePerson(oldIssuer string, byUsername func(ctx context.Conte
 			}
 			if ticket != "" { // else an operator has emptied it
 				subject, err := t.Open(ticket)
-				return oldIssuer, subject, err
+				if err == nil {
+					err = t.mayArrive(ctx, ticket, subject, claims.Subject)
+				}
+				if err != nil {
+					return "", "", err
+				}
+				return oldIssuer, subject, nil
 			}
 		}
 		if byUsername == nil {

@@ -231,6 +231,10 @@ var allowed = map[string]map[string]string{
 		"github.com/aws/aws-sdk-go-v2": "the API of both pools",
 		"golang.org/x/time":            "how many calls a second",
 	},
+	"move/left": {
+		"move":    "who a user of the new pool was",
+		"replica": "who was deleted there",
+	},
 	"backup": {
 		"filippo.io/age":      "encrypts the file",
 		"internal/sqldialect": "the engine",
@@ -497,6 +501,7 @@ var allowed = map[string]map[string]string{
 	"cmd/codegrant/internal/serve": {
 		"internal/refused":                      "an address that is taken",
 		"move":                                  "whom another pool keeps out",
+		"move/left":                             "who has left the pool that people move to",
 		"rule":                                  "people who are one by a verified address",
 		"upstream":                              "people's tokens of other services",
 		"mcp":                                   "its calls are counted",
@@ -562,6 +567,7 @@ var allowed = map[string]map[string]string{
 		"cmd/codegrant/internal/terminal":  "where it speaks",
 		"internal/settings":                "the pools of a configuration",
 		"move":                             "does it",
+		"move/left":                        "who has left the new pool",
 		"github.com/aws/aws-sdk-go-v2":     "the API of Cognito",
 		"replica":                          "who is reminded",
 		"webhook":                          "how the application hears of them",

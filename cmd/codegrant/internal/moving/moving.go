@@ -23,6 +23,7 @@ import (
 	"github.com/codegrant/codegrant/internal/refused"
 	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/move"
+	"github.com/codegrant/codegrant/move/left"
 )
 
 // Command is the table of its commands.
@@ -112,11 +113,35 @@ func (b between) reach(ctx context.Context, out *terminal.Streams) (*reached, er
 // id is that of the new pool.
 func (r *reached) id() string { return r.pool.Issuer[strings.LastIndexByte(r.pool.Issuer, '/')+1:] }
 
+// open returns the move, as it is without the replica.
 func (b between) open(ctx context.Context, out *terminal.Streams) (*move.Move, error) {
 	r, err := b.reach(ctx, out)
 	if err != nil {
 		return nil, err
 	}
+	return b.between(ctx, r)
+}
+
+// openWhole returns the move, with what the replica knows of those who have left.
+func (b between) openWhole(ctx context.Context, out *terminal.Streams) (*move.Move, error) {
+	r, err := b.reach(ctx, out)
+	if err != nil {
+		return nil, err
+	}
+	m, err := b.between(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := parts.Inspection{Config: b.Config, Pool: r.pool.Name}.OpenPeople(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("the replica says who has left the new pool: %w", err)
+	}
+	defer opened.Close()
+	m.Left, err = left.New(opened.Users, r.pool.Moved.Tickets, r.pool.Moved.Issuer, r.pool.Issuer).All(ctx)
+	return m, err
+}
+
+func (b between) between(ctx context.Context, r *reached) (*move.Move, error) {
 	own, err := recovery.New(ctx, r.now, r.id())
 	if err != nil {
 		return nil, err
@@ -168,7 +193,7 @@ Examples:
 }
 
 func (c plan) Run(ctx context.Context, out *terminal.Streams) error {
-	m, err := c.open(ctx, out)
+	m, err := c.openWhole(ctx, out)
 	if err != nil {
 		return err
 	}
@@ -232,7 +257,11 @@ func printReport(b *strings.Builder, r move.Report) {
 	}
 	fmt.Fprintf(b, "  disabled           %d\n", r.Disabled)
 	fmt.Fprintf(b, "  never confirmed    %d\n", r.Unfit)
+	fmt.Fprintf(b, "  left, on their own %d\n", r.Left)
 	fmt.Fprintf(b, "others in the new pool %d\n", r.Others)
+	for _, provider := range slices.Sorted(maps.Keys(r.Strangers)) {
+		fmt.Fprintf(b, "  new, with %s %d\n", provider, r.Strangers[provider])
+	}
 	if r.Twice > 0 {
 		fmt.Fprintf(b, "with another user's ticket %d\n", r.Twice)
 	}
@@ -280,7 +309,9 @@ func (c groups) Run(ctx context.Context, out *terminal.Streams) error {
 
 type report struct {
 	between
-	Waiting bool `help:"List the people who have not arrived: username and sub of the old pool."`
+	Waiting bool `xor:"list" help:"List the people who have not arrived: username and sub of the old pool."`
+	Left    bool `xor:"list" help:"List the people who have left: they were deleted in the new pool. Username and sub of the old pool."`
+	New     bool `xor:"list" help:"List the people who came to the new pool by a provider of moved_from.providers as somebody new: the old pool does not have their account. Username and sub of the new pool."`
 }
 
 // Help is shown by codegrant move report --help.
@@ -294,39 +325,46 @@ Examples:
 }
 
 func (c report) Run(ctx context.Context, out *terminal.Streams) error {
-	m, err := c.open(ctx, out)
+	m, err := c.openWhole(ctx, out)
 	if err != nil {
 		return err
 	}
-	var list func(username, sub string) error
+	var waiting func(username, sub string) error
+	name := ""
 	first := true
-	if c.Waiting {
-		list = func(username, sub string) error {
-			if !c.JSON {
-				_, err := fmt.Fprintf(out.Stdout, "%s\t%s\n", terminal.Printable(username), sub)
-				return err
-			}
-			one, err := json.MarshalIndent(struct {
-				Username string `json:"username"`
-				Subject  string `json:"sub"`
-			}{username, sub}, "    ", "  ")
-			if err != nil {
-				return err
-			}
-			before := ",\n    "
-			if first {
-				before, first = "{\n  \"not_arrived\": [\n    ", false
-			}
-			_, err = out.Stdout.Write(append([]byte(before), one...))
+	list := func(username, sub string) error {
+		if !c.JSON {
+			_, err := fmt.Fprintf(out.Stdout, "%s\t%s\n", terminal.Printable(username), sub)
 			return err
 		}
+		one, err := json.MarshalIndent(struct {
+			Username string `json:"username"`
+			Subject  string `json:"sub"`
+		}{username, sub}, "    ", "  ")
+		if err != nil {
+			return err
+		}
+		before := ",\n    "
+		if first {
+			before, first = "{\n  \""+name+"\": [\n    ", false
+		}
+		_, err = out.Stdout.Write(append([]byte(before), one...))
+		return err
 	}
-	r, err := m.Report(ctx, list)
+	switch {
+	case c.Waiting:
+		name, waiting = "not_arrived", list
+	case c.Left:
+		name, m.OnLeft = "have_left", list
+	case c.New:
+		name, m.OnStranger = "came_as_new", list
+	}
+	r, err := m.Report(ctx, waiting)
 	if err != nil {
 		return c.missing(ctx, out, err)
 	}
 	switch {
-	case c.JSON && !c.Waiting:
+	case c.JSON && name == "":
 		return terminal.PrintJSON(out.Stdout, r)
 	case c.JSON: // as they come, since there can be a million: the figures follow
 		rest, err := json.MarshalIndent(r, "", "  ")
@@ -335,13 +373,13 @@ func (c report) Run(ctx context.Context, out *terminal.Streams) error {
 		}
 		before := "\n  ],"
 		if first {
-			before = "{\n  \"not_arrived\": [],"
+			before = "{\n  \"" + name + "\": [],"
 		}
 		_, err = fmt.Fprintf(out.Stdout, "%s%s\n", before, rest[1:])
 		return err
 	}
 	var b strings.Builder
-	if c.Waiting {
+	if name != "" {
 		b.WriteByte('\n')
 	}
 	printReport(&b, r)
@@ -351,28 +389,32 @@ func (c report) Run(ctx context.Context, out *terminal.Streams) error {
 
 type drain struct {
 	between
-	WithoutSecondFactor bool `help:"Also create people whose second factor does not move: an authenticator app, a passkey, or codes that the new pool does not offer."`
-	Linked              bool `help:"Create only the people who have a password and a linked account at a provider of moved_from.providers. Do this before the switch. Later, it also links the accounts of people who have arrived without them."`
-	Yes                 bool `env:"-" help:"Make the changes. Without it, the command prints what it would do."`
+	WithoutSecondFactor bool     `help:"Also create people whose second factor does not move: an authenticator app, a passkey, or codes that the new pool does not offer."`
+	Linked              bool     `help:"Create only the people who have a password and a linked account at a provider of moved_from.providers. Do this before the switch. Later, it also links the accounts of people who have arrived without them."`
+	BringBack           []string `placeholder:"NAME" help:"Create only this person again, who was deleted in the new pool: a username or sub of the old pool. Repeat it for several."`
+	Yes                 bool     `env:"-" help:"Make the changes. Without it, the command prints what it would do."`
 }
 
 // Help is shown by codegrant move drain --help.
 func (drain) Help() string {
 	return `Creates the people who have not arrived in the new pool, in their groups, with a
 password that nobody knows. They choose "forgot password" at their first sign-in.
-The command sends no messages. You can stop it and run it again.
+The command sends no messages. You can stop it and run it again. It leaves out people
+whom the new pool has had, and who were deleted there, as the replica knows.
 
 Examples:
   codegrant move drain
+  codegrant move drain --bring-back alice --yes
   codegrant move drain --yes`
 }
 
 func (c drain) Run(ctx context.Context, out *terminal.Streams) error {
-	m, err := c.open(ctx, out)
+	m, err := c.openWhole(ctx, out)
 	if err != nil {
 		return err
 	}
 	m.WithoutSecondFactor, m.OnlyLinked = c.WithoutSecondFactor, c.Linked
+	m.BringBack = c.BringBack
 	d, err := m.Drain(ctx, !c.Yes)
 	if err != nil {
 		return c.missing(ctx, out, err)

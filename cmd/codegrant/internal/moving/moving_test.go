@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -20,9 +21,12 @@ import (
 
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/commandtest"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
+	"github.com/codegrant/codegrant/directory"
 	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/localpool"
 	"github.com/codegrant/codegrant/move"
+	"github.com/codegrant/codegrant/replica"
+	"github.com/codegrant/codegrant/replica/sqlreplica"
 	"github.com/codegrant/codegrant/webhook"
 )
 
@@ -82,6 +86,9 @@ pools:
 			}
 		}
 	}
+	has(say(1, "plan"), "who has left the new pool", "codegrant migrate")
+	has(say(1, "rehearse", "--from-replica", "--file", filepath.Join(t.TempDir(), "of a replica")), "migrate")
+	users := migrated(t, config)
 	has(say(1, "plan"), "people of the old pool 2", "not arrived        1", "disabled           1", "add-custom-attributes --user-pool-id local_New000001",
 		"no migrate-user trigger", "ALLOW_ADMIN_USER_PASSWORD_AUTH", "groups to create     editors", "things to fix before the move", "codegrant move groups --yes")
 	var plan struct {
@@ -105,7 +112,6 @@ pools:
 	has(say(0, "rehearse", "--file", file), "has everybody; delete it", "arrive, as who they were                     1", "created                                      1", "can sign in again")
 	has(say(0, "rehearse", "--file", file, "--json", "--sample", "1"), `"people": 1`, `"read": 2`, `"well": true`)
 	has(say(1, "rehearse", "--file", config), "it is not a file of people of this move")
-	has(say(1, "rehearse", "--from-replica", "--file", filepath.Join(t.TempDir(), "of a replica")), "migrate")
 	has(say(0, "groups"), "would be created (add --yes): editors")
 	has(say(0, "groups", "--yes"), "created: editors")
 	has(say(0, "groups", "--yes"), "created: none", "there already: editors")
@@ -128,6 +134,7 @@ pools:
 	has(say(0, "report"), "arrived            1", "not arrived        0")
 	waits(0)
 	has(say(0, "drain", "--yes"), "created              0")
+	leaves(t, api, users, server.URL, say, has)
 
 	if err := os.WriteFile(config, []byte(strings.Split(text, "    moved_from")[0]), 0o600); err != nil {
 		t.Fatal(err)
@@ -143,18 +150,13 @@ func reminds(t *testing.T, config, text string, say func(int, ...string) string,
 	if err := os.WriteFile(config, []byte(hears), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	has(say(1, "remind", "--date", "2026-12-01"), "codegrant migrate")
 	db, err := parts.OpenDatabase("sqlite:" + filepath.Join(filepath.Dir(config), "people.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	users, err := db.Users(settings.Replica{Enabled: true})
-	if err != nil {
-		t.Fatal(err)
-	}
 	queue, err := webhook.NewQueue(db.DB, db.Dialect)
-	if err := errors.Join(err, users.Migrate(t.Context()), queue.Migrate(t.Context())); err != nil {
+	if err := errors.Join(err, queue.Migrate(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	count := func(want int) {
@@ -181,4 +183,74 @@ func reminds(t *testing.T, config, text string, say func(int, ...string) string,
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// migrated creates the tables of the replica.
+func migrated(t *testing.T, config string) *sqlreplica.Store {
+	t.Helper()
+	db, err := parts.OpenDatabase("sqlite:" + filepath.Join(filepath.Dir(config), "people.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	users, err := db.Users(settings.Replica{Enabled: true})
+	if err := errors.Join(err, users.Migrate(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	return users
+}
+
+// leaves shows that alice, who has deleted her account in the new pool, is not made again
+// unless an operator says so, and is not reminded.
+func leaves(t *testing.T, api *cip.Client, users *sqlreplica.Store, url string, say func(int, ...string) string, has func(string, ...string)) {
+	t.Helper()
+	const id = "local_New000001"
+	pass := func() {
+		t.Helper()
+		source, err := directory.NewCognito(directory.CognitoConfig{PoolID: id, Client: api})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sync, err := directory.New(directory.Config{Source: source, Issuer: url + "/" + id, Replica: users, Journal: directory.NewMemoryJournal()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := sync.Run(t.Context(), directory.Options{Full: true, Fresh: true, MaxShare: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The replica knows her old row, by whose name it finds the new one, which never signed in.
+	if _, err := users.Apply(t.Context(), replica.Snapshot{Issuer: url + "/local_Old000001", Subject: subjectOf(t, api), Username: "alice", Email: "alice@example.com", Complete: true, At: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	pass()
+	if _, err := api.AdminDeleteUser(t.Context(), &cip.AdminDeleteUserInput{UserPoolId: aws.String(id), Username: aws.String("alice")}); err != nil {
+		t.Fatal(err)
+	}
+	pass()
+	has(say(1, "plan"), "left, on their own 1", "1 people have left", "--bring-back NAME")
+	has(say(0, "report", "--left"), "alice\t", "left, on their own 1", "not arrived        0")
+	has(say(0, "report", "--left", "--json"), `"have_left": [`, `"username": "alice"`, `"left": 1`)
+	has(say(0, "report", "--new", "--json"), `"came_as_new": []`)
+	has(say(0, "drain", "--yes"), "created              0", "left, on their own 1")
+	has(say(1, "drain", "--bring-back", "bob", "--yes"), `bring back "bob"`, "has left")
+	has(say(0, "drain", "--bring-back", "alice"), "1 user would be created")
+	has(say(0, "drain", "--bring-back", "alice", "--yes"), "created              1", "left, on their own 0")
+	has(say(0, "drain", "--bring-back", "alice", "--yes"), "created              0")
+	has(say(0, "report"), "arrived            1", "left, on their own 0")
+}
+
+func subjectOf(t *testing.T, api *cip.Client) string {
+	t.Helper()
+	u, err := api.AdminGetUser(t.Context(), &cip.AdminGetUserInput{UserPoolId: aws.String("local_Old000001"), Username: aws.String("alice")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range u.UserAttributes {
+		if aws.ToString(at.Name) == "sub" {
+			return aws.ToString(at.Value)
+		}
+	}
+	t.Fatal("alice has no sub")
+	return ""
 }

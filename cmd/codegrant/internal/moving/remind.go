@@ -8,6 +8,7 @@ import (
 
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
+	"github.com/codegrant/codegrant/move/left"
 	"github.com/codegrant/codegrant/replica"
 	"github.com/codegrant/codegrant/webhook"
 )
@@ -70,6 +71,9 @@ func (c remind) Run(ctx context.Context, out *terminal.Streams) error {
 		return err
 	}
 	defer opened.Close()
+	if m.Left, err = left.New(opened.Users, r.pool.Moved.Tickets, r.pool.Moved.Issuer, r.pool.Issuer).All(ctx); err != nil {
+		return err
+	}
 	queue, err := webhook.NewQueue(opened.DB.DB, opened.DB.Dialect)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/awsapi"
 	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/move"
+	"github.com/codegrant/codegrant/move/left"
 	"github.com/codegrant/codegrant/replica"
 	"github.com/codegrant/codegrant/rule"
 	"github.com/codegrant/codegrant/verify"
@@ -40,14 +41,19 @@ func oldPool(ctx context.Context, m *settings.Moved, log *slog.Logger) (listing,
 // provider's are looked up at the old pool: the replica may be late, or know them by tokens
 // alone, and anybody can sign up with the username of a provider's person. Whoever is
 // disabled there, or deleted, does not come; whoever has come before is not asked about.
-func samePerson(m *settings.Moved, users replica.Store, old listing) func(context.Context, *verify.Claims) (issuer, subject string, err error) {
+// Neither does whoever has left the new pool, which newIssuer names.
+func samePerson(m *settings.Moved, newIssuer string, users replica.Store, old listing) func(context.Context, *verify.Claims) (issuer, subject string, err error) {
 	if m == nil || users == nil {
 		return nil
 	}
+	tickets := *m.Tickets
+	if all, ok := users.(left.Store); ok {
+		tickets.Left = left.New(all, m.Tickets, m.Issuer, newIssuer).Has
+	}
 	return func(ctx context.Context, claims *verify.Claims) (string, string, error) {
-		return m.Tickets.SamePerson(m.Issuer, func(ctx context.Context, issuer, username string) (string, error) {
+		return tickets.SamePerson(m.Issuer, func(ctx context.Context, issuer, username string) (string, error) {
 			u, err := users.UserByUsername(ctx, issuer, username)
-			off := err == nil && (!u.Enabled || !u.Deleted.IsZero())
+			off := err == nil && !u.Enabled
 			switch {
 			case err == nil && u.Status == statusExternal && !off:
 				return u.Subject, nil
@@ -63,12 +69,35 @@ func samePerson(m *settings.Moved, users replica.Store, old listing) func(contex
 			if off && u.Status == statusExternal {
 				return "", move.ErrDisabled
 			}
-			subject, err := m.Tickets.Find(old)(ctx, username)
-			if err != nil && !errors.Is(err, move.ErrDisabled) {
+			subject, err := tickets.Find(old)(ctx, username)
+			switch {
+			case errors.Is(err, move.ErrDisabled) || subject != "":
+				return subject, err
+			case err != nil:
 				return "", fmt.Errorf("%w: %w", codegrant.ErrUnavailable, err)
 			}
-			return subject, err
+			return "", notDeleted(ctx, users, issuer, username)
 		})(ctx, claims)
+	}
+}
+
+// notDeleted returns [move.ErrDeleted] if the pool of an issuer has deleted a provider's
+// person of that username: let in as somebody new, they would be beside who they were. A row
+// that only tokens have told of counts, too: nobody knows that it is another's.
+func notDeleted(ctx context.Context, users replica.Store, issuer, username string) error {
+	for q := (replica.UserQuery{Issuer: issuer, Search: username, Deleted: true, Limit: replica.MaxPage}); ; {
+		page, err := users.Users(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, u := range page.Users {
+			if u.Username == username && !u.Deleted.IsZero() && (u.Status == statusExternal || u.Status == "") {
+				return move.ErrDeleted
+			}
+		}
+		if q.After = page.Next; q.After == "" {
+			return nil
+		}
 	}
 }
 

@@ -378,7 +378,7 @@ func (p *process) build(s *settings.Settings, st *stores) (_ *generation, err er
 			if err != nil {
 				return nil, fmt.Errorf("pool %s: %w", pool.Name, err)
 			}
-			c.SamePerson = inOrder(samePerson(pool.Moved, st.replica, old), merging(pool.TrustedProviders, st.replica))
+			c.SamePerson = inOrder(samePerson(pool.Moved, pool.Issuer, st.replica, old), merging(pool.TrustedProviders, st.replica))
 			c.Own.DescribeAgent = device.Describe
 			if issuer, region := pool.Issuer, c.Pool.Region; pool.SignOutAtPool {
 				c.Own.GlobalSignOut = func(ctx context.Context, username string) error {

@@ -33,7 +33,16 @@ type known struct {
 }
 
 func (k known) UserByUsername(_ context.Context, issuer, username string) (replica.User, error) {
-	return k.find(func(u replica.User) bool { return u.Issuer == issuer && u.Username == username })
+	return k.find(func(u replica.User) bool { return u.Issuer == issuer && u.Username == username && u.Deleted.IsZero() })
+}
+
+func (k known) Users(_ context.Context, q replica.UserQuery) (page replica.UserPage, err error) {
+	for _, u := range k.users {
+		if u.Issuer == q.Issuer && (q.Deleted || u.Deleted.IsZero()) && strings.HasPrefix(strings.ToLower(u.Username), strings.ToLower(q.Search)) {
+			page.Users = append(page.Users, u)
+		}
+	}
+	return page, k.fault
 }
 
 func (k known) UserBySubject(_ context.Context, issuer, subject string) (replica.User, error) {
@@ -68,7 +77,14 @@ func (o *oldUsers) ListUsers(_ context.Context, in *cip.ListUsersInput, _ ...fun
 // TestS770_AProvidersPeopleAreLookedUp: somebody of a provider whom the replica does not
 // know as a provider's is looked up at the old pool. Only its word makes them somebody new,
 // and a native user of the old pool who has named themselves like them is not them.
-func TestS770_AProvidersPeopleAreLookedUp(t *testing.T) {
+func TestS770_AProvidersPeopleAreLookedUp(t *testing.T) { lookedUp(t, "") }
+
+// TestS817_DeletedAtTheOldPool: whoever the old pool has deleted is not let in beside who they
+// were, also where only tokens have told of them.
+func TestS817_DeletedAtTheOldPool(t *testing.T) { lookedUp(t, "deleted") }
+
+// lookedUp has people come whose names have a word.
+func lookedUp(t *testing.T, word string) {
 	const old, now = "https://old.example.com/local_Old000001", "https://new.example.com/local_New000001"
 	tickets, err := move.NewTickets(bytes.Repeat([]byte{5}, move.KeySize), "local_Old000001", "local_New000001")
 	if err != nil {
@@ -83,7 +99,9 @@ func TestS770_AProvidersPeopleAreLookedUp(t *testing.T) {
 	disabled.Enabled = false
 	off := replica.User{Issuer: old, Username: "Google_17", Subject: "old-17", Status: "EXTERNAL_PROVIDER"}
 	deleted := off
-	deleted.Enabled, deleted.Deleted = true, time.Unix(1, 0)
+	deleted.Deleted = time.Unix(1, 0)
+	byTokens, native, other := deleted, deleted, deleted
+	byTokens.Status, native.Status, other.Username = "", "CONFIRMED", "Google_177"
 	there := []types.UserType{user("Google_17", "old-17", types.UserStatusTypeExternalProvider)}
 	for name, tt := range map[string]struct {
 		replica []replica.User
@@ -117,17 +135,27 @@ func TestS770_AProvidersPeopleAreLookedUp(t *testing.T) {
 		"she has signed in before": {
 			replica: []replica.User{{Issuer: now, Subject: "new-17", FirstSignIn: time.Unix(1, 0)}}, pool: oldUsers{err: errors.New("away")},
 		},
-		"the old pool has disabled her":     {pool: oldUsers{users: []types.UserType{disabled}}, asked: 1, err: move.ErrDisabled},
-		"the replica knows her as disabled": {replica: []replica.User{off}, pool: oldUsers{users: there}, err: move.ErrDisabled},
-		"the replica knows her as deleted":  {replica: []replica.User{deleted}, pool: oldUsers{users: there}, err: move.ErrDisabled},
+		"the old pool has disabled her":                        {pool: oldUsers{users: []types.UserType{disabled}}, asked: 1, err: move.ErrDisabled},
+		"the replica knows her as disabled":                    {replica: []replica.User{off}, pool: oldUsers{users: there}, err: move.ErrDisabled},
+		"the replica knows her as deleted":                     {replica: []replica.User{deleted}, asked: 1, err: move.ErrDeleted},
+		"the replica knows her as deleted, by tokens alone":    {replica: []replica.User{byTokens}, asked: 1, err: move.ErrDeleted},
+		"she was deleted, and is at the old pool once more":    {replica: []replica.User{deleted}, pool: oldUsers{users: []types.UserType{user("Google_17", "old-17-2", types.UserStatusTypeExternalProvider)}}, subject: "old-17-2", asked: 1},
+		"a user of the old pool who was called so was deleted": {replica: []replica.User{native}, asked: 2},
+		"somebody whose name begins so was deleted":            {replica: []replica.User{other}, asked: 2},
+		"she has come before, and was deleted at the old pool": {
+			replica: []replica.User{deleted, {Issuer: now, Subject: "new-17", LinkedTo: 1}},
+		},
 		"she has come before, and is disabled at the old pool": {
 			replica: []replica.User{off, {Issuer: now, Subject: "new-17", LinkedTo: 1}}, pool: oldUsers{users: []types.UserType{disabled}},
 		},
 		"a pass has seen her before": {replica: []replica.User{{Issuer: now, Subject: "new-17"}}, pool: oldUsers{users: there}, subject: "old-17", asked: 1},
 	} {
+		if !strings.Contains(name, word) {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			users := known{users: tt.replica, fault: tt.fault}
-			was := samePerson(&settings.Moved{Issuer: old, Tickets: tickets}, users, &tt.pool)
+			was := samePerson(&settings.Moved{Issuer: old, Tickets: tickets}, now, users, &tt.pool)
 			claims := new(verify.Claims)
 			claims.Issuer, claims.Subject, claims.Username = now, "new-17", "Google_17"
 			claims.Identities = []verify.Identity{{ProviderName: "Google", UserID: "17"}}
