@@ -26,7 +26,7 @@ const module = "github.com/codegrant/codegrant"
 var imported = map[string]string{
 	"awssecret": module + "/secret/awssecret", "broker": module + "/broker", "cedar": module + "/rule/cedar",
 	"cloudfront": module + "/cloudfront", "codegrant": module, "codegranttest": module + "/codegranttest",
-	"cognito": module + "/cognito", "exchange": module + "/exchange", "localpool": module + "/localpool",
+	"cognito": module + "/cognito", "exchange": module + "/exchange", "left": module + "/move/left", "localpool": module + "/localpool",
 	"machine": module + "/machine", "mcp": module + "/mcp", "organization": module + "/organization", "replica": module + "/replica", "rule": module + "/rule",
 	"session": module + "/session", "sessiontest": module + "/session/sessiontest", "sqlreplica": module + "/replica/sqlreplica",
 	"sqlstore": module + "/session/sqlstore",

@@ -320,7 +320,7 @@ func TestS816_WhoeverHasLeftStaysAway(t *testing.T) {
 			t.Run(fmt.Sprintf("emails %t, the trigger asks %t", emails, triggerAsks), func(t *testing.T) {
 				w := newWorld(t, triggerAsks, emails)
 				did := make(map[string]int)
-				for range 120 {
+				for range 50 {
 					i := rand.IntN(crowd)
 					p, n := &w.people[i], rand.IntN(20)
 					switch {
