@@ -90,7 +90,13 @@ func TestMoveCommands(t *testing.T) {
 	commands := replaced(t, text(t, hooks, "codegrant webhooks list"), "resend 17 18", "resend "+first)
 	contains(t, hooks, o.run(t, o.dir, commands), "410 Gone", "to be sent again: 1 message", "this would discard 1 message")
 
-	contains(t, page, o.run(t, o.dir, text(t, page, "codegrant move drain")), "2 users would be created (add --yes)", "created              2", "failed               0")
+	contains(t, page, o.run(t, o.dir, text(t, page, "codegrant move drain   ")), "2 users would be created (add --yes)", "created              2", "failed               0")
+
+	o.run(t, o.dir, "codegrant sync --full --pool customers")
+	call(t, o.pool, "AdminDeleteUser", map[string]any{"UserPoolId": "local_Ef56Gh78I", "Username": "alice"})
+	o.run(t, o.dir, "codegrant sync --full --pool customers --max-share 1")
+	contains(t, page, o.run(t, o.dir, text(t, page, "codegrant move report")), "left, on their own 1", "\nalice\t")
+	contains(t, page, o.run(t, o.dir, text(t, page, "codegrant move drain --bring-back")), "1 user would be created", "created              1", "left, on their own 0")
 }
 
 // TestRestoreCommands runs the commands of docs/restore.md for people whom a pool has lost, and

@@ -63,6 +63,7 @@ var ran = map[string]string{
 	"docs/move.md: codegrant move rehearse":                                                                                                                              "TestMoveCommands",
 	"docs/move.md: codegrant move remind --date 2026-12-01           # says how many people it would remind":                                                             "TestMoveCommands",
 	"docs/move.md: codegrant move drain                        # says what it would do":                                                                                  "TestMoveCommands",
+	"docs/move.md: codegrant move drain --bring-back alice           # says what it would do":                                                                            "TestMoveCommands",
 	"docs/sync.md: codegrant sync --dry-run --full      # what would change":                                                                                             "TestRestoreCommands",
 	"docs/sync.md: body='{\"detail-type\":\"AWS API Call via CloudTrail\",\"detail\":{\"eventName\":\"AdminDisableUser\",\"eventSource\":\"cognito-idp.amazonaws.com\",": "TestSyncHere",
 	"docs/runbook.md: curl -s http://127.0.0.1:9090/readyz               # ops_listen: who does not answer, since when and why":                                          "TestOperatorsCommands",

@@ -42,10 +42,15 @@ func (l *Leavers) Has(ctx context.Context, was, is string) (bool, error) {
 	person, err := l.users.UserBySubject(ctx, l.old, was)
 	switch {
 	case errors.Is(err, replica.ErrNotFound):
-		return false, nil // and then nobody of the new pool is them yet
+		return false, nil // and then no identity of the new pool is theirs yet
 	case err != nil:
 		return false, err
 	}
+	return l.gone(ctx, person, was)
+}
+
+// gone reports whether somebody has left, whom the replica knows from the old pool.
+func (l *Leavers) gone(ctx context.Context, person replica.User, was string) (bool, error) {
 	identities, err := l.users.Identities(ctx, person.Person())
 	if err != nil {
 		return false, err
@@ -88,9 +93,17 @@ func (l *Leavers) deletedWith(ctx context.Context, q replica.UserQuery, was stri
 // All reads who has left, once, and returns what move.Config.Left is.
 func (l *Leavers) All(ctx context.Context) (func(sub string) bool, error) {
 	asked := make(map[string]bool)
-	ask := func(was string) (err error) {
-		if _, known := asked[was]; !known {
-			asked[was], err = l.Has(ctx, was, "")
+	ask := func(was string) error {
+		if _, known := asked[was]; known {
+			return nil
+		}
+		person, err := l.users.UserBySubject(ctx, l.old, was)
+		if errors.Is(err, replica.ErrNotFound) { // and so they have never signed in at the new pool
+			asked[was] = true
+			return nil
+		}
+		if err == nil {
+			asked[was], err = l.gone(ctx, person, was)
 		}
 		return err
 	}

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -25,7 +24,6 @@ import (
 	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/localpool"
 	"github.com/codegrant/codegrant/move"
-	"github.com/codegrant/codegrant/replica"
 	"github.com/codegrant/codegrant/replica/sqlreplica"
 	"github.com/codegrant/codegrant/webhook"
 )
@@ -219,10 +217,6 @@ func leaves(t *testing.T, api *cip.Client, users *sqlreplica.Store, url string, 
 			t.Fatal(err)
 		}
 	}
-	// The replica knows her old row, by whose name it finds the new one, which never signed in.
-	if _, err := users.Apply(t.Context(), replica.Snapshot{Issuer: url + "/local_Old000001", Subject: subjectOf(t, api), Username: "alice", Email: "alice@example.com", Complete: true, At: time.Now()}); err != nil {
-		t.Fatal(err)
-	}
 	pass()
 	if _, err := api.AdminDeleteUser(t.Context(), &cip.AdminDeleteUserInput{UserPoolId: aws.String(id), Username: aws.String("alice")}); err != nil {
 		t.Fatal(err)
@@ -238,19 +232,4 @@ func leaves(t *testing.T, api *cip.Client, users *sqlreplica.Store, url string, 
 	has(say(0, "drain", "--bring-back", "alice", "--yes"), "created              1", "left, on their own 0")
 	has(say(0, "drain", "--bring-back", "alice", "--yes"), "created              0")
 	has(say(0, "report"), "arrived            1", "left, on their own 0")
-}
-
-func subjectOf(t *testing.T, api *cip.Client) string {
-	t.Helper()
-	u, err := api.AdminGetUser(t.Context(), &cip.AdminGetUserInput{UserPoolId: aws.String("local_Old000001"), Username: aws.String("alice")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, at := range u.UserAttributes {
-		if aws.ToString(at.Name) == "sub" {
-			return aws.ToString(at.Value)
-		}
-	}
-	t.Fatal("alice has no sub")
-	return ""
 }
