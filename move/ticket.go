@@ -87,7 +87,7 @@ func (t *Tickets) Issue(subject string) string { return subject + "." + t.mac(ar
 // issueAgain returns the ticket of somebody who has left, and whom an operator brings back.
 func (t *Tickets) issueAgain(subject string) string { return subject + "." + t.mac(returns, subject) }
 
-// What a ticket is for: the two have different MACs.
+// The purposes of tickets have different MACs.
 const (
 	arrives = "codegrant move 1"
 	returns = "codegrant move again 1"

@@ -68,7 +68,7 @@ func (l *Leavers) gone(ctx context.Context, person replica.User, was string) (bo
 	if gone {
 		return true, nil
 	}
-	// Whoever was deleted before their first sign-in is linked to nobody. They had the same
+	// A person who was deleted before their first sign-in is linked to nobody. They had the same
 	// username, or, in a pool that makes usernames itself, the same address.
 	for _, name := range []string{person.Username, person.Email} {
 		if name == "" {
