@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/codegrant/codegrant/replica"
 )
@@ -69,4 +70,54 @@ func (s *Store) Duplicates(ctx context.Context, issuers ...string) ([]Duplicate,
 	}
 	slices.SortFunc(all, func(a, b Duplicate) int { return strings.Compare(lowered(a.Email), lowered(b.Email)) })
 	return all, nil
+}
+
+// Link says since when an identity is one of another person, and who has said so.
+type Link struct {
+	Identity replica.User
+	At       time.Time
+	By       string
+}
+
+// Links returns the identities that were linked at a time or after it, and are still, the
+// oldest link first.
+func (s *Store) Links(ctx context.Context, since time.Time) ([]Link, error) {
+	var all []Link
+	found := s.engine.sql("SELECT id, " + s.engine.readTime("linked_at") + ", COALESCE(linked_by, '') FROM codegrant_users WHERE linked_to IS NOT NULL AND linked_at >= ").
+		bind(storedTime(since)).sql(" ORDER BY linked_at, id")
+	err := s.again(ctx, func() error {
+		all = nil
+		return each(ctx, s.db, found, "a link", func(rows *sql.Rows) error {
+			var l Link
+			err := rows.Scan(&l.Identity.ID, timeColumn{&l.At}, &l.By)
+			all = append(all, l)
+			return err
+		})
+	})
+	identities := make(map[int64]replica.User)
+	for some := range slices.Chunk(all, replica.MaxPage) {
+		if err != nil {
+			break
+		}
+		var ids []int64
+		for _, l := range some {
+			ids = append(ids, l.Identity.ID)
+		}
+		var users []replica.User
+		users, err = s.readMany(ctx, in(s.engine.sql("SELECT id FROM codegrant_users WHERE "), "id", kindID, ids))
+		for _, u := range users {
+			identities[u.ID] = u
+		}
+	}
+	if err != nil {
+		return nil, s.fail(ctx, "list links", err)
+	}
+	linked := all[:0]
+	for _, l := range all {
+		if u, there := identities[l.Identity.ID]; there && u.LinkedTo != 0 { // or it was unlinked meanwhile
+			l.Identity = u
+			linked = append(linked, l)
+		}
+	}
+	return linked, nil
 }

@@ -330,3 +330,36 @@ func TestMergeManyDuplicates(t *testing.T) {
 		}
 	})
 }
+
+// TestLinks: links have a time and an author, and those of before are left out.
+func TestLinks(t *testing.T) {
+	eachEngine(t, func(t *testing.T, e testEngine) {
+		now := stated
+		s, _ := e.store(t, Config{Now: func() time.Time { return now }})
+		var ids []int64
+		for n := range 4 {
+			ids = append(ids, apply(t, s, person(n, 0, "a")).User.ID)
+		}
+		for _, id := range ids[1:] {
+			now = now.Add(time.Minute)
+			if _, err := s.Merge(t.Context(), id, ids[0], fmt.Sprint("me, ", id)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := s.Unlink(t.Context(), ids[3]); err != nil {
+			t.Fatal(err)
+		}
+		for since, want := range map[time.Duration][]int64{0: ids[1:3], time.Minute: ids[1:3], time.Minute + time.Second: ids[2:3], time.Hour: nil} {
+			all, err := s.Links(t.Context(), stated.Add(since))
+			if err != nil || len(all) != len(want) {
+				t.Fatalf("since %s: %+v, %v", since, all, err)
+			}
+			for i, l := range all {
+				if l.Identity.ID != want[i] || l.Identity.LinkedTo != ids[0] || l.Identity.Subject == "" || l.By != fmt.Sprint("me, ", want[i]) ||
+					!l.At.Equal(stated.Add(time.Duration(want[i]-ids[0])*time.Minute)) {
+					t.Errorf("since %s: %+v", since, l)
+				}
+			}
+		}
+	})
+}

@@ -187,6 +187,15 @@ func (c usersMerge) Run(ctx context.Context, out *terminal.Streams) error {
 
 // mergeAll merges duplicates one by one: a second run goes on with what the first left.
 func (c usersMerge) mergeAll(ctx context.Context, out *terminal.Streams, l *links) error {
+	if c.Yes {
+		owed, err := l.endOwed(ctx)
+		if err != nil {
+			return err
+		}
+		if owed > 0 {
+			fmt.Fprintf(out.Stdout, "ended the sessions of %s that an interrupted run had merged\n", terminal.Plural(owed, "duplicate"))
+		}
+	}
 	found, err := l.Users.Duplicates(ctx, l.issuers()...)
 	if err != nil {
 		return err
@@ -367,6 +376,39 @@ func (l *links) endAgain(ctx context.Context, person, stays int64) error {
 	}
 	return l.signOutTold(ctx, slices.DeleteFunc(identities, func(u replica.User) bool { return u.LinkedTo == 0 || u.ID == stays }), together)
 }
+
+// endOwed ends what a merge of duplicates that was killed has left: it leaves a mark before and
+// after the change, and an identity whose mark is older than its link lacks the second one. It
+// says how many these were.
+func (l *links) endOwed(ctx context.Context) (n int, err error) {
+	if l.Sessions == nil {
+		return 0, nil
+	}
+	all, err := l.Users.Links(ctx, time.Now().Add(-owedFor))
+	if err != nil {
+		return 0, err
+	}
+	for _, link := range all {
+		if !parts.IsOperator(link.By) || !slices.Contains(l.issuers(), link.Identity.Issuer) {
+			continue // who links an identity of their own ends their sessions by themselves
+		}
+		at, err := l.Marks.NotBefore(ctx, link.Identity.Issuer, link.Identity.Subject)
+		if err != nil {
+			return n, err
+		}
+		if at.IsZero() || !at.Before(link.At) {
+			continue
+		}
+		if err := l.signOutTold(ctx, []replica.User{link.Identity}, together); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// owedFor is how long ago a run that was killed may have been. Marks are kept longer.
+const owedFor = 30 * 24 * time.Hour
 
 // signOutBefore ends sessions before whose identities are changes. Nobody is told yet.
 func (l *links) signOutBefore(ctx context.Context, identities []replica.User) error {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"os"
 	"os/user"
+	"strings"
 )
 
 // Operator is who runs this command, for the logs of all who hear of what it does.
@@ -16,5 +17,10 @@ func Operator() string {
 		name += ", by sudo of " + before
 	}
 	host, _ := os.Hostname()
-	return "operator " + name + " at " + cmp.Or(host, "an unnamed host")
+	return operator + name + " at " + cmp.Or(host, "an unnamed host")
 }
+
+const operator = "operator "
+
+// IsOperator reports whether [Operator] has made a name.
+func IsOperator(by string) bool { return strings.HasPrefix(by, operator) }
