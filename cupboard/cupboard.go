@@ -30,7 +30,8 @@ type Kind struct {
 	Name string
 	// MaxRecords, MaxOfPerson and MaxBytes bound the shelf: records on it, those of
 	// one person, and the value of each. Processes that put at the same moment may
-	// go beyond the first two by as many as they are. Required.
+	// go beyond the first two by as many as they are. A store may count a shelf with
+	// room for 10,000 more only once a second. Required.
 	MaxRecords, MaxOfPerson, MaxBytes int
 	// Watched keeps for [Store.Watch] what changed, also of records that are gone.
 	Watched bool

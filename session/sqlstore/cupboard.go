@@ -147,11 +147,13 @@ func (c shelves) Put(ctx context.Context, kind cupboard.Kind, r cupboard.Record)
 		if err != nil {
 			return err
 		}
-		all, err := c.live(ctx, q, kind, "", now)
-		if err != nil {
-			return err
+		all, own := 0, 0
+		if !c.rooms.take(kind, c.now()) {
+			if all, err = c.live(ctx, q, kind, "", now); err != nil {
+				return err
+			}
+			c.rooms.count(kind, all, c.now())
 		}
-		own := 0
 		if r.Person != "" {
 			if own, err = c.live(ctx, q, kind, r.Person, now); err != nil {
 				return err
@@ -172,12 +174,22 @@ func (c shelves) Put(ctx context.Context, kind cupboard.Kind, r cupboard.Record)
 	})
 }
 
+// ofPerson is the table for a statement about the records of a person, who are few. SQLite
+// takes a shelf for short, and would read all of it.
+func (c shelves) ofPerson() string {
+	if c.engine == engines[SQLite] {
+		return "codegrant_cupboard INDEXED BY codegrant_cupboard_person"
+	}
+	return "codegrant_cupboard"
+}
+
 // live counts records, of a person or of all.
 func (c shelves) live(ctx context.Context, q querier, kind cupboard.Kind, person string, now int64) (n int, err error) {
-	query, args := "SELECT COUNT(*) FROM codegrant_cupboard WHERE kind = ? AND until > ? AND gone = 0", []any{kind.Name, now}
+	table, own, args := "codegrant_cupboard", "", []any{kind.Name, now}
 	if person != "" {
-		query, args = query+" AND person = ?", append(args, person)
+		table, own, args = c.ofPerson(), " AND person = ?", append(args, person)
 	}
+	query := "SELECT COUNT(*) FROM " + table + " WHERE kind = ? AND until > ? AND gone = 0" + own
 	err = q.QueryRowContext(ctx, sqldialect.Number(c.engine.dialect, query), args...).Scan(&n)
 	return n, err
 }
@@ -283,11 +295,11 @@ func (c shelves) List(ctx context.Context, kind cupboard.Kind, q cupboard.Query)
 }
 
 func (c shelves) list(ctx context.Context, from querier, kind cupboard.Kind, q cupboard.Query) ([]cupboard.Record, error) {
-	where, args := "until > ? AND gone = 0 AND name > ?", []any{kind.Name, micros(c.now()), q.After}
+	table, where, args := "codegrant_cupboard", "until > ? AND gone = 0 AND name > ?", []any{kind.Name, micros(c.now()), q.After}
 	if q.Person != "" {
-		where, args = where+" AND person = ?", append(args, q.Person)
+		table, where, args = c.ofPerson(), where+" AND person = ?", append(args, q.Person)
 	}
-	changes, err := c.rows(ctx, from, where+" ORDER BY name", q.Limit, args...)
+	changes, err := c.rows(ctx, from, table, where+" ORDER BY name", q.Limit, args...)
 	found := make([]cupboard.Record, len(changes))
 	for i, change := range changes {
 		found[i] = change.Record
@@ -295,11 +307,11 @@ func (c shelves) list(ctx context.Context, from querier, kind cupboard.Kind, q c
 	return found, err
 }
 
-func (c shelves) rows(ctx context.Context, q querier, where string, limit int, args ...any) ([]cupboard.Change, error) {
+func (c shelves) rows(ctx context.Context, q querier, table, where string, limit int, args ...any) ([]cupboard.Change, error) {
 	if limit <= 0 {
 		limit = cupboard.DefaultLimit
 	}
-	rows, err := q.QueryContext(ctx, sqldialect.Number(c.engine.dialect, "SELECT name, person, version, number, gone, until, content FROM codegrant_cupboard WHERE kind = ? AND name <> '' AND "+
+	rows, err := q.QueryContext(ctx, sqldialect.Number(c.engine.dialect, "SELECT name, person, version, number, gone, until, content FROM "+table+" WHERE kind = ? AND name <> '' AND "+
 		where+" LIMIT "+strconv.Itoa(limit)), args...)
 	if err != nil {
 		return nil, err
@@ -338,7 +350,7 @@ func (c shelves) EndAll(ctx context.Context, kind cupboard.Kind, person string) 
 	err = c.change(ctx, "end all", kind, func(ctx context.Context, q querier, next func() (int64, error)) error {
 		n = 0
 		if !kind.Watched {
-			gone, err := c.exec(ctx, q, "DELETE FROM codegrant_cupboard WHERE kind = ? AND person = ? AND until > ?", kind.Name, person, micros(c.now()))
+			gone, err := c.exec(ctx, q, "DELETE FROM "+c.ofPerson()+" WHERE kind = ? AND person = ? AND until > ?", kind.Name, person, micros(c.now()))
 			n = int(gone)
 			return err
 		}
@@ -378,7 +390,7 @@ func (c shelves) Watch(ctx context.Context, kind cupboard.Kind, since int64, lim
 		if !kind.Watched {
 			return ctx.Err()
 		}
-		found, err = c.rows(ctx, c.db, "number > ? AND until > ? ORDER BY number", limit, kind.Name, since, micros(c.now()))
+		found, err = c.rows(ctx, c.db, "codegrant_cupboard", "number > ? AND until > ? ORDER BY number", limit, kind.Name, since, micros(c.now()))
 		return err
 	})
 	return found, err

@@ -31,6 +31,7 @@ type Store struct {
 	engine  *engine
 	timeout time.Duration
 	now     func() time.Time
+	rooms   rooms
 	statements
 }
 
