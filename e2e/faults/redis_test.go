@@ -108,7 +108,7 @@ func TestRedisIsSlow(t *testing.T) {
 	if !until(30*time.Second, func() bool { return alice.ask().status == 503 }) {
 		t.Error("a copy outlives its time")
 	}
-	alice.flood(5*visitors, 20*time.Second, 503)
+	alice.flood(visitors, 20*time.Second, 503)
 	if page := w.trySignIn("bob"); page.Status != 503 {
 		t.Errorf("sign-in: status %d: %s", page.Status, page.Body)
 	}
