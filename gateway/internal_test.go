@@ -96,7 +96,7 @@ func FuzzHeaderValue(f *testing.F) {
 // its permission does: it ends when nobody is signed in any more, and when somebody is
 // who may no longer.
 func TestS089_S106_ALongRequestEndsWithTheSession(t *testing.T) {
-	for _, kind := range []string{"stream", "WebSocket"} {
+	for _, kind := range []string{"stream", "events", "WebSocket"} {
 		for _, loss := range []string{"the session", "the permission"} {
 			t.Run(kind+" without "+loss, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { outlives(t, kind, loss) }) })
 		}
@@ -109,12 +109,29 @@ func outlives(t *testing.T, kind, loss string) {
 	route.Permissions = []codegrant.Permission{codegrant.PermissionFunc("membership", func(context.Context, *codegrant.Identity, *http.Request) (bool, error) {
 		return !taken.Load(), nil
 	})}
-	g, err := New(Config{Tenants: []Tenant{{Auth: auth}}, Routes: []Route{route}, Transport: endless{}})
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("X-Key", "good")
+	transport, closed := http.RoundTripper(endless{}), make(chan struct{})
+	if kind == "events" { // on a connection of their own
+		r.Header.Set("Accept", "text/event-stream")
+		transport = &Transport{direct: &direct{func(context.Context, string, string) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			go func() {
+				defer close(closed)
+				if _, err := http.ReadRequest(bufio.NewReader(theirs)); err == nil {
+					_, _ = io.WriteString(theirs, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n: open\n\n")
+				}
+				_, _ = io.Copy(io.Discard, theirs) // until the gateway closes it
+			}()
+			return ours, nil
+		}}}
+	} else {
+		close(closed)
+	}
+	g, err := New(Config{Tenants: []Tenant{{Auth: auth}}, Routes: []Route{route}, Transport: transport})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := httptest.NewRequest(http.MethodGet, "/", nil)
-	r.Header.Set("X-Key", "good")
 	w := http.ResponseWriter(httptest.NewRecorder())
 	if kind == "WebSocket" {
 		for name, value := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="} {
@@ -150,6 +167,11 @@ func outlives(t *testing.T, kind, loss string) {
 	case <-ended:
 	default:
 		t.Fatal("it goes on after " + loss + " is gone")
+	}
+	select {
+	case <-closed:
+	default:
+		t.Error("the connection to the server goes on after the stream")
 	}
 }
 
