@@ -98,14 +98,31 @@ func agents(ctx context.Context, flags *flag.FlagSet, args []string, out io.Writ
 	defer bare.stop()
 	stream := message(g, given["access_token"], http.MethodGet, "/mcp", "")
 	there := elsewhere([]wire.Request{stream}, bare)[0]
-	if err := requests(*connections, elsewhere([]wire.Request{message(g, given["access_token"], http.MethodPost, "/mcp", toolCall)}, bare)...)(ctx, *number/4); err != nil {
-		return err // what the first ones cost is not a stream's
+	// The cost of the first calls is not a stream's. More calls would leave memory that streams then
+	// take without a trace.
+	const first = 500
+	if err := requests(*connections, elsewhere([]wire.Request{message(g, given["access_token"], http.MethodPost, "/mcp", toolCall)}, bare)...)(ctx, first); err != nil {
+		return err
 	}
 	floor, _, err := bare.streams(ctx, "", *streams, there)
 	if err != nil {
 		return err
 	}
-	opened, kept, err := g.process.streams(ctx, ops, *streams, stream)
+	if ops, err = freeAddress(); err != nil {
+		return err
+	}
+	fresh, err := newGateway(ctx, settings{ops: ops, routes: routesOfTools(server.url)})
+	if err != nil {
+		return err
+	}
+	defer fresh.close()
+	if given, err = fresh.tokens(ctx); err != nil {
+		return err
+	}
+	if err := requests(*connections, message(fresh, given["access_token"], http.MethodPost, "/mcp", toolCall))(ctx, first); err != nil {
+		return err
+	}
+	opened, kept, err := fresh.process.streams(ctx, ops, *streams, message(fresh, given["access_token"], http.MethodGet, "/mcp", ""))
 	if err != nil {
 		return err
 	}
