@@ -160,9 +160,20 @@ func (k *key) made(t *testing.T, challenge, rp, origin string) string {
 	return string(b)
 }
 
+// What an authenticator says of the person.
+const (
+	present  = 0x01
+	verified = 0x04
+)
+
 func (k *key) signed(t *testing.T, challenge, rp, origin string) string {
 	t.Helper()
-	data, client := k.data(rp, 0x05), clientJSON("webauthn.get", challenge, origin)
+	return k.signedOf(t, present|verified, challenge, rp, origin)
+}
+
+func (k *key) signedOf(t *testing.T, person byte, challenge, rp, origin string) string {
+	t.Helper()
+	data, client := k.data(rp, person), clientJSON("webauthn.get", challenge, origin)
 	of := sha256.Sum256([]byte(client))
 	sum := sha256.Sum256(append(append([]byte{}, data...), of[:]...))
 	signature, err := ecdsa.SignASN1(rand.Reader, k.private, sum[:])
@@ -238,6 +249,50 @@ func TestS420_Passkeys(t *testing.T) {
 		t.Errorf("sign-in: %s", got.body)
 	}
 	c.ask("DeleteWebAuthnCredential", `{`+token+`,"CredentialId":"`+b64url.EncodeToString(k.id)+`"}`)
+}
+
+// TestS420_PasskeyAsBothFactors: where a passkey spares the second factor, the authenticator
+// must have verified the person, whatever the pool says of verification.
+func TestS420_PasskeyAsBothFactors(t *testing.T) {
+	for _, verification := range []string{"", "preferred", "required"} {
+		t.Run("verification "+verification, func(t *testing.T) {
+			c := newContract(t)
+			pool := c.made(`,"Policies":{"SignInPolicy":{"AllowedFirstAuthFactors":["PASSWORD","WEB_AUTHN"]}}`)
+			app := c.app(pool, `,"ExplicitAuthFlows":["ALLOW_USER_AUTH"]`)
+			c.ask("AdminCreateUser", `{`+pool+`,`+erin+`}`)
+			c.ask("AdminSetUserPassword", `{`+pool+`,"Username":"erin","Password":"Passw0rd!","Permanent":true}`)
+			const password = `,"PREFERRED_CHALLENGE":"PASSWORD","PASSWORD":"Passw0rd!"`
+			token := `"AccessToken":"` + text(inner(c.auth(app, password), "AuthenticationResult", "AccessToken")) + `"`
+			settings := `"RelyingPartyId":"localhost","FactorConfiguration":"MULTI_FACTOR_WITH_USER_VERIFICATION"`
+			if verification != "" {
+				settings += `,"UserVerification":"` + verification + `"`
+			}
+			c.ask("SetUserPoolMfaConfig", `{`+pool+`,"MfaConfiguration":"OPTIONAL","SoftwareTokenMfaConfiguration":{"Enabled":true},"WebAuthnConfiguration":{`+settings+`}}`)
+			private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+			c.ok(err)
+			k := &key{private: private, id: []byte("credential-of-erin")}
+			const origin = "http://localhost:8080"
+			begun := text(inner(c.ask("StartWebAuthnRegistration", `{`+token+`}`), "CredentialCreationOptions", "challenge"))
+			c.ask("CompleteWebAuthnRegistration", `{`+token+`,"Credential":`+k.made(t, begun, "localhost", origin)+`}`)
+			id := text(parsed(t, `{`+pool+`}`).(map[string]any)["UserPoolId"])
+			c.ok(c.pool.AddAuthenticator(id, "erin", true))
+			if a := c.auth(app, password); a["ChallengeName"] != "SOFTWARE_TOKEN_MFA" {
+				t.Errorf("a password: %v", a)
+			}
+			by := func(person byte) (answer, any) {
+				a := c.auth(app, `,"PREFERRED_CHALLENGE":"WEB_AUTHN"`)
+				options, _ := parsed(t, text(inner(a, "ChallengeParameters", "CREDENTIAL_REQUEST_OPTIONS"))).(map[string]any)
+				quoted, _ := json.Marshal(k.signedOf(t, person, text(options["challenge"]), "localhost", origin))
+				return c.answered(app, a, `"CREDENTIAL":`+string(quoted)), options["userVerification"]
+			}
+			if got, asked := by(present); got.json["__type"] != "NotAuthorizedException" || asked != "required" {
+				t.Errorf("somebody was there: %s; the browser is asked for %v", got.body, asked)
+			}
+			if got, _ := by(present | verified); inner(got.json, "AuthenticationResult", "AccessToken") == nil {
+				t.Errorf("a person who was verified: %s", got.body)
+			}
+		})
+	}
 }
 
 // TestAPI_UserSessions: sessions are counted where the pool has it so.

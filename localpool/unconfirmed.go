@@ -9,6 +9,7 @@ var unconfirmed = []struct{ where, here string }{
 	{"`acr` and `amr` of a custom challenge", "the lowest level, and no method, or only the password if the person used it"},
 	{"`acr` and `amr` of the sign-in that follows a confirmation", "the same as for a code by e-mail"},
 	{"`amr` of a passkey that counts as both factors", "only `swk` or `hwk`"},
+	{"a passkey that counts as both factors, without user verification", "refused: with `MULTI_FACTOR_WITH_USER_VERIFICATION`, the pool asks for verification as with `required`, whatever `UserVerification` says"},
 	{"the exception of a write during a recovery", "`OperationNotEnabledException`"},
 	{"the form of PBKDF2 hashes in an import", "`iterations$salt$hash`, also behind `$pbkdf2-sha256$`, in base64 or hexadecimal digits"},
 	{"words of `CustomMessage` without the code", "ignored: the pool sends the text of the template"},

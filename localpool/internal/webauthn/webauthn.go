@@ -26,7 +26,9 @@ const RegistrationTime = time.Minute
 
 var b64 = base64.RawURLEncoding
 
-// Settings are those of a pool that takes passkeys.
+// Settings are those of a pool that takes passkeys. Where a passkey counts as both factors, the
+// second is that the authenticator verified the user.
+// (Unconfirmed: "a passkey that counts as both factors, without user verification".)
 func Settings(r state.Rules) (state.WebAuthnConfiguration, error) {
 	switch {
 	case !slices.Contains(r.Policies.SignInPolicy.AllowedFirstAuthFactors, "WEB_AUTHN"):
@@ -35,7 +37,11 @@ func Settings(r state.Rules) (state.WebAuthnConfiguration, error) {
 		// In a pool that says no more, browsers of this machine take "localhost".
 		return state.WebAuthnConfiguration{RelyingPartyId: "localhost", UserVerification: "preferred"}, nil
 	}
-	return *r.WebAuthnConfiguration, nil
+	w := *r.WebAuthnConfiguration
+	if w.FactorConfiguration == "MULTI_FACTOR_WITH_USER_VERIFICATION" {
+		w.UserVerification = "required"
+	}
+	return w, nil
 }
 
 // Creation are the options of a registration, for which the challenge stands.
