@@ -48,6 +48,37 @@ func TestAPI_Passwordless(t *testing.T) {
 	c.no("SignUp", `{`+c.app(other, "")+`,"Username":"erin"}`, "InvalidPasswordException", "")
 }
 
+// TestAPI_ConfirmSignUpWithoutSession: who has just confirmed themselves goes on to sign in, also
+// with a client that keeps no session from the sign-up.
+func TestAPI_ConfirmSignUpWithoutSession(t *testing.T) {
+	for _, tt := range []struct {
+		flows string
+		goes  bool
+	}{{`["ALLOW_USER_AUTH"]`, true}, {`["ALLOW_USER_PASSWORD_AUTH"]`, false}} {
+		t.Run(tt.flows, func(t *testing.T) {
+			c := newContract(t)
+			pool := c.made(`,"AutoVerifiedAttributes":["email"]`)
+			app := c.app(pool, `,"ExplicitAuthFlows":`+tt.flows)
+			c.ask("SignUp", `{`+app+`,"Username":"erin","Password":"Passw0rd!","UserAttributes":[{"Name":"email","Value":"erin@example.com"}]}`)
+			c.no("ConfirmSignUp", `{`+app+`,"Username":"erin","ConfirmationCode":"000000"}`, "CodeMismatchException", "")
+			code, _ := c.pool.LastCode("erin@example.com")
+			confirmed := c.ask("ConfirmSignUp", `{`+app+`,"Username":"erin","ConfirmationCode":"`+code+`"}`)
+			session, ok := confirmed["Session"].(string)
+			if ok != tt.goes {
+				t.Fatalf("ConfirmSignUp = %v", confirmed)
+			}
+			if !ok {
+				return
+			}
+			in := `{` + app + `,"AuthFlow":"USER_AUTH","Session":"` + session + `","AuthParameters":{"USERNAME":"erin"}}`
+			if a := c.ask("InitiateAuth", in); inner(a, "AuthenticationResult", "AccessToken") == nil {
+				t.Errorf("sign-in = %v", a)
+			}
+			c.no("InitiateAuth", in, "NotAuthorizedException", "") // it has been used
+		})
+	}
+}
+
 // TestAPI_CustomChallenges: functions ask what they like, and let people in.
 func TestAPI_CustomChallenges(t *testing.T) {
 	c := newContract(t)

@@ -7,6 +7,7 @@ var unconfirmed = []struct{ where, here string }{
 	{"acr_values that nobody can reach", "the sign-in continues at the level that the person reached; check `acr`"},
 	{"refusals of `TARGET_ACR_VALUES`, `MAX_AGE` and `ACCESS_TOKEN`", "`InvalidParameterException` for a wrong value, `NotAuthorizedException` if the person cannot do it"},
 	{"`acr` and `amr` of a custom challenge", "the lowest level, and no method, or only the password if the person used it"},
+	{"`ConfirmSignUp` without `Session`, of a client that allows `USER_AUTH`", "answers a `Session` too, because Amplify sends none and expects one (`autoSignIn`)"},
 	{"`acr` and `amr` of the sign-in that follows a confirmation", "the same as for a code by e-mail"},
 	{"`amr` of a passkey that counts as both factors", "only `swk` or `hwk`"},
 	{"a passkey that counts as both factors, without user verification", "refused: with `MULTI_FACTOR_WITH_USER_VERIFICATION`, the pool asks for verification as with `required`, whatever `UserVerification` says"},

@@ -84,18 +84,26 @@ func (a *API) confirmSignUp(ctx context.Context, in *confirmSignUp) (any, error)
 			err = errNoCode
 		}
 	}
-	if err != nil || in.Session == "" {
+	if err != nil {
 		return empty, err
 	}
-	taken, err := a.sessions.take(in.Session, signedUp, c.ID, a.state.Now())
-	if err != nil {
-		return empty, nil // the user is confirmed all the same
+	// (Unconfirmed: "`ConfirmSignUp` without `Session`, of a client that allows `USER_AUTH`".)
+	sub := ""
+	if in.Session != "" {
+		taken, err := a.sessions.take(in.Session, signedUp, c.ID, a.state.Now())
+		if err != nil {
+			return empty, nil // the user is confirmed all the same
+		}
+		sub = taken.sub
 	}
 	u, err := a.state.User(c.PoolID, in.Username)
-	if err != nil || u.Sub() != taken.sub {
+	if err != nil || sub != "" && u.Sub() != sub {
 		return empty, nil
 	}
-	return map[string]any{"Session": a.following(c, u, confirmedUp)}, nil
+	if session := a.following(c, u, confirmedUp); session != "" {
+		return map[string]any{"Session": session}, nil
+	}
+	return empty, nil
 }
 
 type aboutUser struct {
