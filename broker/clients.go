@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -114,19 +115,23 @@ func (b *Broker) EndClient(ctx context.Context, id string) error {
 	if !strings.HasPrefix(id, registeredPrefix) {
 		return fmt.Errorf("end client: %q has not registered: take it out of the configuration", id)
 	}
-	r := cupboard.Record{Key: cupboard.Key("client", id), Value: ended, Until: b.Now().Add(clientTime + maxGrant)}
+	return endClient(ctx, b.Cupboard, id, b.Now(), b.Logger)
+}
+
+func endClient(ctx context.Context, store cupboard.Store, id string, now time.Time, log *slog.Logger) error {
+	r := cupboard.Record{Key: cupboard.Key("client", id), Value: ended, Until: now.Add(clientTime + maxGrant)}
 	for {
-		err := b.Cupboard.Put(ctx, used, r)
+		err := store.Put(ctx, used, r)
 		if errors.Is(err, cupboard.ErrExists) {
 			var old cupboard.Record
-			if old, err = b.Cupboard.Get(ctx, used, r.Key); err == nil {
+			if old, err = store.Get(ctx, used, r.Key); err == nil {
 				r.Version = old.Version
-				_, err = b.Cupboard.Swap(ctx, used, r)
+				_, err = store.Swap(ctx, used, r)
 			}
 		}
 		if !errors.Is(err, cupboard.ErrConflict) && !errors.Is(err, cupboard.ErrNotFound) {
 			if err == nil {
-				tellEnds(ctx, b.Cupboard, manyGrants, r.Key, b.Now(), b.Logger)
+				tellEnds(ctx, store, manyGrants, r.Key, now, log)
 			}
 			return err
 		}

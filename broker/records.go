@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/codegrant/codegrant/cupboard"
@@ -12,6 +13,10 @@ import (
 
 // ErrNoGrant: there is no such grant, or it has ended.
 var ErrNoGrant = errors.New("there is no such grant")
+
+// ErrNoClient: no client has registered with this id, or a key is gone that it registered with.
+// Either way, nobody can agree to it.
+var ErrNoClient = errors.New("there is no such registered client")
 
 // Grant is what somebody has let a client do, as operators see it. Nothing of it opens
 // anything.
@@ -88,6 +93,22 @@ func (g *Grants) End(ctx context.Context, key string) error {
 		return fmt.Errorf("end the grant: %w", err)
 	}
 	tellEnds(ctx, g.store, oneGrant, key, time.Now(), nil)
+	return nil
+}
+
+// EndClient ends a client that has registered, as [Broker.EndClient] does. It ends none of the
+// grants that [Grants.List] returns: their tokens count no longer all the same.
+func (g *Grants) EndClient(ctx context.Context, id string) error {
+	sealed, ok := strings.CutPrefix(id, registeredPrefix)
+	if !ok || len(id) > maxClientID {
+		return ErrNoClient
+	}
+	if _, err := g.keys.Open(registeredSeal, sealed, nil); err != nil {
+		return ErrNoClient
+	}
+	if err := endClient(ctx, g.store, id, time.Now(), nil); err != nil {
+		return fmt.Errorf("end the client: %w", err)
+	}
 	return nil
 }
 

@@ -86,7 +86,7 @@ type grantsEnd struct {
 	parts.Inspection
 	Key    string `arg:"" optional:"" name:"grant" help:"Id of the grant, from codegrant grants list."`
 	User   string `env:"-" placeholder:"WHO" help:"All grants of this person."`
-	Client string `env:"-" placeholder:"ID" help:"All grants of this program. With --user, only those of the person."`
+	Client string `env:"-" placeholder:"ID" help:"All grants of this program, and the program itself if it has registered. With --user, only the grants of the person."`
 }
 
 // Help is shown by codegrant grants end --help.
@@ -94,6 +94,10 @@ func (grantsEnd) Help() string {
 	return `All gateways refuse the tokens of an ended grant within a second. For each grant, it
 writes a log line to the standard error that says who ended it, in the format of the
 gateway's log.
+
+A program can ask the person again. With --client alone, a program that has registered
+(its id begins with r.) ends too: nobody can consent to it again, and it must register
+again. A program of the configuration, or with a document, can still ask.
 
 Examples:
   codegrant grants end --user alice@example.com
@@ -111,6 +115,18 @@ func (c grantsEnd) Run(ctx context.Context, out *terminal.Streams) error {
 	}
 	defer o.Close()
 	shelf := broker.NewGrants(o.Shelves, o.Keys)
+	audit, by, ended := auditLog(out.Stderr), parts.Operator(), 0
+	program := ""
+	if c.Key == "" && c.User == "" {
+		// Before its grants: no other comes after they were listed.
+		switch err := shelf.EndClient(ctx, c.Client); {
+		case err == nil:
+			program = "the program and "
+			audit.InfoContext(ctx, "client ended", "client", c.Client, "reason", by)
+		case !errors.Is(err, broker.ErrNoClient):
+			return err
+		}
+	}
 	var all []broker.Grant
 	if c.Key == "" {
 		all, err = found(ctx, o, c.User, c.Client, 0)
@@ -125,7 +141,6 @@ func (c grantsEnd) Run(ctx context.Context, out *terminal.Streams) error {
 	if err != nil {
 		return err
 	}
-	audit, by, ended := auditLog(out.Stderr), parts.Operator(), 0
 	for _, g := range all {
 		err := shelf.End(ctx, g.Key)
 		if errors.Is(err, broker.ErrNoGrant) {
@@ -137,7 +152,7 @@ func (c grantsEnd) Run(ctx context.Context, out *terminal.Streams) error {
 		ended++
 		audit.InfoContext(ctx, "grant ended", "sub", g.Subject, "client", g.Client, "resource", g.Resource, "reason", by)
 	}
-	fmt.Fprintf(out.Stdout, "ended %s\n", terminal.Plural(ended, "grant"))
+	fmt.Fprintf(out.Stdout, "ended %s%s\n", program, terminal.Plural(ended, "grant"))
 	return nil
 }
 

@@ -67,7 +67,7 @@ keys_file: keys
 // program is a client of the broker's, with what it was given.
 type program struct {
 	g               *gate
-	id              string
+	id, callback    string
 	access, refresh string
 }
 
@@ -79,7 +79,7 @@ func (g *gate) agreed(browser *codegranttest.Browser) *program {
 	client := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { codes <- r.URL.Query().Get("code") }))
 	t.Cleanup(client.Close)
 	r, err := http.Post(g.url+"/oauth/register", "application/json", strings.NewReader(`{"redirect_uris":["`+client.URL+`"]}`))
-	a := &program{g: g, id: read(t, r, err).ID}
+	a := &program{g: g, id: read(t, r, err).ID, callback: client.URL}
 	verifier := strings.Repeat("v", 43)
 	sum := sha256.Sum256([]byte(verifier))
 	page := browser.SignIn(g.url+"/oauth/authorize?"+url.Values{
@@ -151,6 +151,40 @@ func (a *program) call(path string) int {
 	return answer.StatusCode
 }
 
+// endsOneProgram: an operator who ends a program that has registered ends all that it could do,
+// and nobody can agree to it again.
+func (g *gate) endsOneProgram(a *program) {
+	t := g.t
+	t.Helper()
+	if a.call("/mcp") != 200 {
+		t.Fatal("the program is not let in")
+	}
+	stdout, stderr, status := say(t, "grants", "end", "--config", g.config, "--user", "nobody-here", "--client", a.id)
+	if status == 0 && strings.Contains(stdout, "program") {
+		t.Errorf("of a person: %s%s", stdout, stderr)
+	}
+	for _, other := range []string{"r.made-up", "https://tool.example.com/client.json"} {
+		if stdout, stderr, status := say(t, "grants", "end", "--config", g.config, "--client", other); status != 0 || stdout != "ended 0 grants\n" || stderr != "" {
+			t.Errorf("of %s: %d %s%s", other, status, stdout, stderr)
+		}
+	}
+	stdout, stderr, status = say(t, "grants", "end", "--config", g.config, "--client", a.id)
+	if status != 0 || stdout != "ended the program and 1 grant\n" || !strings.Contains(stderr, `msg="client ended" client=`+a.id+` reason="operator `) || !strings.Contains(stderr, "grant ended") {
+		t.Errorf("of one program: %d %s%s", status, stdout, stderr)
+	}
+	g.until("the program's token is refused", func() bool { return a.call("/mcp") == 401 })
+	if wrong := a.renew(); wrong != "invalid_grant" {
+		t.Errorf("a refresh of the program that ended: %q", wrong)
+	}
+	page := codegranttest.NewBrowser(t).Open(g.url + "/oauth/authorize?" + url.Values{
+		"response_type": {"code"}, "client_id": {a.id}, "redirect_uri": {a.callback}, "code_challenge_method": {"S256"}, "resource": {g.url + "/mcp"},
+		"code_challenge": {strings.Repeat("a", 43)},
+	}.Encode())
+	if page.Status != 400 || !strings.Contains(page.Body, "does not know the program") {
+		t.Errorf("the program that ended asks again: %d %s", page.Status, page.Body)
+	}
+}
+
 // TestS667_OperatorsEndGrants: an operator sees what people have let programs do, and ends
 // it: the gateway refuses what came of it, and a line says who has.
 func TestS667_OperatorsEndGrants(t *testing.T) {
@@ -167,6 +201,7 @@ keys_file: keys
 	g.start()
 	first := g.agreed(codegranttest.NewBrowser(t))
 	second := g.agreed(codegranttest.NewBrowser(t))
+	g.endsOneProgram(g.agreed(codegranttest.NewBrowser(t)))
 	var listed []broker.Grant
 	stdout, stderr, status := say(t, "grants", "--config", g.config, "--json")
 	if err := json.Unmarshal([]byte(stdout), &listed); err != nil || status != 0 || len(listed) != 2 || listed[0].Username != "alice" || listed[0].Resource != g.url+"/mcp" {
