@@ -63,9 +63,12 @@ func TestPythonClient(t *testing.T) {
 var ways = []struct {
 	by  mode
 	how string
-}{{byGateway, registers}, {byGateway, "a document"}, {byGateway, "an id"}, {byPool, registers}, {byPool, "a document"}, {byHand, "an id"}}
+}{{byGateway, registers}, {byGateway, "a document"}, {byGateway, "an id"}, {byGateway, onLite}, {byPool, registers}, {byPool, "a document"}, {byHand, "an id"}}
 
-const registers = "registers"
+const (
+	registers = "registers"
+	onLite    = "registers, before a pool on the Lite plan"
+)
 
 // idOf is what a client is told that it is, which is registers where it is nobody yet.
 func (d *demo) idOf(t *testing.T, how string) string {
@@ -79,8 +82,16 @@ func (d *demo) idOf(t *testing.T, how string) string {
 		return id
 	case "an id":
 		return agentClientID
+	case onLite:
+		d.goesToLite(t)
 	}
 	return registers
+}
+
+// goesToLite puts the pool on the plan that neither registers clients nor takes documents.
+func (d *demo) goesToLite(t *testing.T) {
+	t.Helper()
+	d.tell(t, "UpdateUserPool", `{"UserPoolId":"`+demoPool+`","UserPoolTier":"LITE"}`)
 }
 
 // fetch gets documents of any host from where the test publishes them.

@@ -110,7 +110,7 @@ func TestS666_ClientsOfThePool(t *testing.T) {
 func TestS666_APoolOnTheLitePlan(t *testing.T) {
 	d := newDemo(t, byPool)
 	d.tell(t, "UpdateUserPool", `{"UserPoolId":"`+demoPool+`","DcrConfiguration":{"EnableStatus":"Disabled"}}`)
-	d.tell(t, "UpdateUserPool", `{"UserPoolId":"`+demoPool+`","UserPoolTier":"LITE"}`)
+	d.goesToLite(t)
 	config := d.registers()
 	config.RedirectURL = d.callback
 	config.AuthorizationCodeFetcher = d.authorize(codegranttest.NewBrowser(t), "bob@example.com")

@@ -207,7 +207,7 @@ func TestClientsOfTheGateway(t *testing.T) {
 		"a document":   func(t *testing.T, d *demo) *auth.AuthorizationCodeHandlerConfig { return d.described(t) },
 		"an id":        func(_ *testing.T, d *demo) *auth.AuthorizationCodeHandlerConfig { return d.known() },
 		"a pool on the Lite plan": func(t *testing.T, d *demo) *auth.AuthorizationCodeHandlerConfig {
-			d.tell(t, "UpdateUserPool", `{"UserPoolId":"`+demoPool+`","UserPoolTier":"LITE"}`)
+			d.goesToLite(t)
 			return d.registers()
 		},
 	} {
