@@ -49,12 +49,15 @@ func New(c Config) (*StandIn, error) {
 	return &StandIn{pool: c.Pool, authority: c.Authority, pass: c.Pass, logger: c.Logger, dial: d.DialContext}, nil
 }
 
+// ErrListen: other machines could reach the address. No setting allows that.
+var ErrListen = errors.New("a server that stands in for Amazon's hosts must listen on this machine alone: use 127.0.0.1")
+
 // Serve serves on a listener of this machine until the context ends. Connections that
 // begin with TLS are for a host of Amazon. Others are HTTP: the pool itself, and the
 // CONNECT of the proxy.
 func (s *StandIn) Serve(ctx context.Context, l net.Listener) error {
 	if err := localpool.CheckListen(l.Addr().String()); err != nil {
-		return errors.New("a server that stands in for Amazon's hosts must listen on this machine alone: use 127.0.0.1")
+		return ErrListen
 	}
 	plain, secure := newQueue(l.Addr()), newQueue(l.Addr())
 	inside := tls.NewListener(secure, &tls.Config{GetCertificate: s.certificate, MinVersion: tls.VersionTLS12})

@@ -20,6 +20,7 @@ import (
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/poolfile"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
 	"github.com/codegrant/codegrant/localpool"
+	"github.com/codegrant/codegrant/localpool/standin"
 )
 
 // poolAddress is where a pool listens that is told nothing.
@@ -187,6 +188,9 @@ func (c Command) Run(ctx context.Context, out *terminal.Streams) error {
 		seed.Quotas = quotas
 	}
 	if err := localpool.CheckListen(c.Listen); err != nil {
+		if _, _, wrong := net.SplitHostPort(c.Listen); c.AsAWS && wrong == nil {
+			return standin.ErrListen // which --insecure-listen does not allow either
+		}
 		if !c.InsecureListen {
 			return err
 		}

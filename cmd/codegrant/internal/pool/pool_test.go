@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/codegrant/codegrant/localpool"
+	"github.com/codegrant/codegrant/localpool/standin"
 )
 
 // TestPoolOverHTTPS: SDKs for browsers insist on https for the domain.
@@ -82,5 +83,29 @@ func TestPoolPrintsSettings(t *testing.T) {
 	if strings.Count(out.String(), "      CODEGRANT_BASE_URL=http://localhost:3000\n") != 2 || strings.Count(out.String(), "CODEGRANT_BASE_URL") != 3 ||
 		!strings.Contains(out.String(), "      CODEGRANT_BASE_URL=http://localhost:4000\n      SITE_LOGIN_URL=http://localhost:4000/sso/callback\n") || strings.Count(out.String(), "SITE_LOGIN_URL") != 1 {
 		t.Error(out.String())
+	}
+}
+
+// TestListenElsewhere: an address that other machines reach is refused with advice that helps.
+func TestListenElsewhere(t *testing.T) {
+	for _, tt := range []struct {
+		name, want string
+		advises    bool // --insecure-listen
+		args       []string
+	}{
+		{"a pool", "listens on this machine alone", true, []string{"--listen", "0.0.0.0:0"}},
+		{"in place of Amazon", standin.ErrListen.Error(), false, []string{"--as-aws", "--listen", "0.0.0.0:0"}},
+		{"for one program", standin.ErrListen.Error(), false, []string{"--listen", "0.0.0.0:0", "run", "--", "true"}},
+		{"in place of Amazon, no address", "is not of the form", false, []string{"--as-aws", "--listen", "127.0.0.1"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var out strings.Builder
+			if status := run(t.Context(), append([]string{"pool", "--quiet"}, tt.args...), io.Discard, &out); status == 0 {
+				t.Error("it listens")
+			}
+			if !strings.Contains(out.String(), tt.want) || strings.Contains(out.String(), "--insecure-listen") != tt.advises {
+				t.Errorf("it says %s", out.String())
+			}
+		})
 	}
 }
