@@ -38,6 +38,9 @@ func TestAPI_Choice(t *testing.T) {
 	if menu["ChallengeName"] != "SELECT_CHALLENGE" || !has(menu["AvailableChallenges"], parsed(t, `["PASSWORD_SRP","PASSWORD","EMAIL_OTP","SMS_OTP"]`)) {
 		t.Errorf("menu = %v", menu)
 	}
+	if session := text(menu["Session"]); len(session) != 132 { // as docs/local-pool.md says
+		t.Errorf("a session of %d characters", len(session))
+	}
 	chosen := c.answered(app, menu, `"ANSWER":"EMAIL_OTP"`).json
 	if chosen["ChallengeName"] != "EMAIL_OTP" || inner(chosen, "ChallengeParameters", "CODE_DELIVERY_DESTINATION") != "e***@e***" || inner(chosen, "ChallengeParameters", "USER_ID_FOR_SRP") != nil {
 		t.Errorf("chosen = %v", chosen)

@@ -14,6 +14,7 @@ var different = []string{
 	"Secrets in Secrets Manager rotate on their schedule by the clock of the pool, at once and not within a minute. The pool refuses schedules with `cron()`. The limits on the number of recoveries are not kept.",
 	"The token exchange refuses tokens of other issuers, and SAML assertions.",
 	"A client without a style shows the login pages too. At Cognito, a client that the API made shows no managed login without a style.",
+	"`Session` strings have 132 characters. At Cognito they can have 4,096, so nobody finds here that a column is too short for them.",
 	"If usernames are not addresses, the sign-up page makes the username from the address: from the part before the `@`.",
 	"The pages look like a managed login, but they are not Amazon's.",
 }

@@ -38,4 +38,7 @@ func TestDifferent(t *testing.T) {
 	if count := "all " + strconv.Itoa(len(model.Operations())) + " operations"; !strings.Contains(strings.Join(different, " "), count) {
 		t.Errorf("the list does not say %q", count)
 	}
+	if longest := model.ShapeOf("SessionType").Max; longest == nil || *longest != 4096 || !strings.Contains(strings.Join(different, " "), "they can have 4,096") {
+		t.Errorf("the list does not say how long a session is: %v", longest)
+	}
 }
