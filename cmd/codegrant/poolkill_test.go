@@ -253,7 +253,7 @@ func TestS828_FullDisk(t *testing.T) {
 		create(fmt.Sprintf("full-%d", i), http.StatusInternalServerError)
 	}
 	k.whole(kept, nobody)
-	if entries, err := filepath.Glob(k.file + "*"); err != nil || len(entries) != 1 {
+	if entries, err := filepath.Glob(filepath.Join(dir, "*state.json*")); err != nil || len(entries) != 1 {
 		t.Errorf("beside the file: %v, %v", entries, err)
 	}
 	free()

@@ -84,7 +84,10 @@ func (s *State) undoLocked() error {
 	return nil
 }
 
+// The temporary file has a name that nobody gives a copy of the state file.
 const (
+	partBegins, partEnds = ".codegrant-", ".part"
+
 	leftFor    = time.Minute
 	leftDigits = "0123456789"
 )
@@ -97,8 +100,9 @@ func sweep(path string) {
 		return // the file is not there either
 	}
 	for _, e := range entries {
-		end, ok := strings.CutPrefix(e.Name(), filepath.Base(path)+".")
-		if !ok || end == "" || strings.Trim(end, leftDigits) != "" {
+		end, ok := strings.CutPrefix(e.Name(), "."+filepath.Base(path)+partBegins)
+		digits, part := strings.CutSuffix(end, partEnds)
+		if !ok || !part || digits == "" || strings.Trim(digits, leftDigits) != "" {
 			continue
 		}
 		if info, err := e.Info(); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > leftFor {
@@ -274,7 +278,7 @@ func encode(pools []*Pool) ([]byte, error) {
 
 // writeFile writes a file as a whole or not at all.
 func writeFile(path string, b []byte) error {
-	temporary, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	temporary, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+partBegins+"*"+partEnds)
 	if err != nil {
 		return fmt.Errorf("save state: %w", err)
 	}

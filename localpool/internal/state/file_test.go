@@ -219,12 +219,16 @@ func TestSave_Unreadable(t *testing.T) {
 func TestSave_LeftOver(t *testing.T) {
 	dir := t.TempDir()
 	path, old := filepath.Join(dir, "state.json"), time.Now().Add(-2*leftFor)
-	for name, gone := range map[string]bool{"state.json.1234567": true, "state.json.bak": false, "state.json.2026-01-01": false, "state.json.7": false, "other.json.1234567": false, "state.json1": false} {
+	for name, gone := range map[string]bool{
+		".state.json.codegrant-1234567.part": true, ".state.json.codegrant-7.part": false,
+		"state.json.1": false, "state.json.20261129": false, "state.json.1764499200": false, "state.json.bak": false, "state.json1": false,
+		".state.json.codegrant-.part": false, ".state.json.codegrant-a.part": false, ".other.json.codegrant-1.part": false, "state.json.codegrant-1.part": false,
+	} {
 		file := filepath.Join(dir, name)
 		if err := os.WriteFile(file, []byte("{"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if name != "state.json.7" { // which may be written now
+		if name != ".state.json.codegrant-7.part" { // which may be written now
 			if err := os.Chtimes(file, old, old); err != nil {
 				t.Fatal(err)
 			}
