@@ -62,28 +62,6 @@ func readFile(path string) (pools []*Pool, size int, err error) {
 	return f.Pools, len(b), nil
 }
 
-// undoLocked has the pools be what the file says, which could not be written: who made the
-// change hears of an error, so that it must not be there when they try again. The caller
-// holds the lock.
-func (s *State) undoLocked() error {
-	pools, _, err := readFile(s.path)
-	if err != nil {
-		return err
-	}
-	for _, p := range pools {
-		if old, err := s.pool(p.ID); err == nil { // what is in no file
-			p.KeepEmail, p.history = old.KeepEmail, old.history
-		}
-	}
-	changed := s.pools
-	s.pools = pools
-	if err := s.prepare(); err != nil {
-		s.pools = changed
-		return err
-	}
-	return nil
-}
-
 // The temporary file has a name that nobody gives a copy of the state file.
 const (
 	partBegins, partEnds = ".codegrant-", ".part"

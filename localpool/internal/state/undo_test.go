@@ -1,0 +1,119 @@
+package state
+
+import (
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// unsaved is a state whose file can be written, or not.
+type unsaved struct {
+	*testing.T
+	*State
+	path string
+}
+
+func newUnsaved(t *testing.T) *unsaved {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "state.json")
+	s, err := New(Config{Now: time.Now, Logger: slog.New(slog.DiscardHandler), Path: path}, []*Pool{{ID: "local_Test1", Clients: []*Client{{ID: "web", PoolID: "local_Test1", RefreshTokenValidity: time.Hour}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.CreateUser("local_Test1", NewUser{Username: "carol", Password: "Passw0rd!", Enabled: true, Attributes: map[string]string{"email": "carol@example.com", "email_verified": "true"}}); err != nil {
+		t.Fatal(err)
+	}
+	return &unsaved{t, s, path}
+}
+
+var errFull = errors.New("the disk is full")
+
+func (u *unsaved) full() { u.saver.write = func(string, []byte) error { return errFull } }
+
+func (u *unsaved) free() { u.saver.write = writeFile }
+
+// failed is a change of somebody that cannot be saved.
+func (u *unsaved) failed() {
+	u.Helper()
+	u.full()
+	if err := u.CreateGroup("local_Test1", Group{Name: "x"}); !errors.Is(err, errFull) {
+		u.Errorf("a change on a full disk: %v", err)
+	}
+	u.free()
+}
+
+func kindOf(err error) string {
+	var refused *Error
+	if errors.As(err, &refused) {
+		return refused.Type
+	}
+	return ""
+}
+
+// Wrong passwords lock a user while nothing can be saved, too.
+func TestUndo_KeepsFailedPasswords(t *testing.T) {
+	u := newUnsaved(t)
+	u.full()
+	for range 6 {
+		if _, err := u.Authenticate("local_Test1", "carol", "wrong"); err == nil {
+			t.Fatal("a wrong password is taken")
+		}
+	}
+	if _, err := u.Authenticate("local_Test1", "carol", "Passw0rd!"); !errors.Is(err, errLocked) {
+		t.Errorf("the right password after six wrong ones: %v, want %v", err, errLocked)
+	}
+	u.free()
+	if _, err := u.Authenticate("local_Test1", "carol", "Passw0rd!"); !errors.Is(err, errLocked) {
+		t.Errorf("when there is room again: %v, want %v", err, errLocked)
+	}
+}
+
+// A change that cannot be saved gives nobody further guesses at a code.
+func TestUndo_KeepsTriesOfCodes(t *testing.T) {
+	u := newUnsaved(t)
+	if _, err := u.ForgotPassword("local_Test1", "carol"); err != nil {
+		t.Fatal(err)
+	}
+	guess := func() error { return u.ConfirmForgotPassword("local_Test1", "carol", "0000000", "Passw0rd!2") }
+	for range maxTries {
+		if err := guess(); kindOf(err) != CodeMismatch {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if err := guess(); kindOf(err) != LimitExceeded {
+			t.Errorf("a guess too many: %v", err)
+		}
+		u.failed()
+	}
+	// Another code has tries of its own.
+	if _, err := u.ForgotPassword("local_Test1", "carol"); err != nil {
+		t.Fatal(err)
+	}
+	if err := guess(); kindOf(err) != CodeMismatch {
+		t.Errorf("a guess at another code: %v", err)
+	}
+}
+
+// Nor at the codes of an authenticator.
+func TestUndo_KeepsLocksOfAuthenticators(t *testing.T) {
+	u := newUnsaved(t)
+	if err := u.AddToken("local_Test1", "carol", "", true); err != nil {
+		t.Fatal(err)
+	}
+	guess := func() error { return u.CheckToken("local_Test1", "carol", "000000x") }
+	for range 8 {
+		_ = guess()
+	}
+	for range 2 {
+		if err := guess(); !errors.Is(err, errLocked) {
+			t.Errorf("the ninth guess: %v, want %v", err, errLocked)
+		}
+		u.failed()
+	}
+	if user, err := u.User("local_Test1", "carol"); err != nil || user.Token.Failures < 5 {
+		t.Errorf("%+v, %v", user.Token, err)
+	}
+}
