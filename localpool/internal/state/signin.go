@@ -42,6 +42,9 @@ func (s *State) attempt(poolID, name string, check func(hashed, srp string) bool
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if p, err = s.pool(poolID); err != nil { // it may be another one since
+		return User{}, err
+	}
 	if u = p.user(name); u == nil {
 		return User{}, wrong
 	}

@@ -117,3 +117,27 @@ func TestUndo_KeepsLocksOfAuthenticators(t *testing.T) {
 		t.Errorf("%+v, %v", user.Token, err)
 	}
 }
+
+// Who is disabled while their password is checked does not sign in, though a change that
+// could not be saved has replaced what was in memory meanwhile.
+func TestUndo_WhileAPasswordIsChecked(t *testing.T) {
+	u := newUnsaved(t)
+	_, err := u.attempt("local_Test1", "carol", func(string, string) bool {
+		u.failed()
+		if err := u.SetEnabled("local_Test1", "carol", false); err != nil {
+			t.Error(err)
+		}
+		return true
+	})
+	if !errors.Is(err, errDisabled) {
+		t.Errorf("a user who was disabled meanwhile: %v, want %v", err, errDisabled)
+	}
+	if _, err := u.attempt("local_Test1", "carol", func(string, string) bool {
+		if err := u.DeletePool("local_Test1"); err != nil {
+			t.Error(err)
+		}
+		return true
+	}); kindOf(err) != ResourceNotFound {
+		t.Errorf("a pool that was deleted meanwhile: %v", err)
+	}
+}
