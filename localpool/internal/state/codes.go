@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"fmt"
-	"log/slog"
 	"math/big"
 	"slices"
 	"strings"
@@ -101,17 +100,13 @@ func (s *State) sendCodeTo(p *Pool, u *User, purpose, reason, attribute, to stri
 	s.send(p, u, purpose, reason, code, to)
 }
 
-// send puts a message into the outbox and the log. It is delivered when the functions were
-// asked that have a say in it. The caller holds the lock.
+// send puts a message into the outbox. It is delivered, and in the log, when the change is
+// saved and the functions were asked that have a say in it. The caller holds the lock.
 func (s *State) send(p *Pool, u *User, purpose, reason, code, to string) {
 	s.lastMessage++
 	m := Message{ID: s.lastMessage, PoolID: p.ID, Username: u.Username, Sub: u.Sub(), To: to, Purpose: purpose, Reason: reason, Code: code, Sent: s.now()}
 	m.Subject, m.Text = p.words(m)
 	s.outbox = append(s.outbox, m)
-	if len(s.outbox) > keptMessages {
-		s.outbox = slices.Clone(s.outbox[len(s.outbox)-keptMessages:])
-	}
-	s.logger.Info("code that Cognito would send", slog.String("to", m.To), slog.String("for", purpose), slog.String("code", m.Code))
 }
 
 // Delivery is where a code was sent: an attribute, and its value. Its zero value is

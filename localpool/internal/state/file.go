@@ -134,6 +134,7 @@ const (
 // saveLocked writes the file, or has it written soon. The caller holds the lock.
 func (s *State) saveLocked() error {
 	if s.path == "" {
+		s.keep()
 		return nil
 	}
 	if err := s.allKeys(); err != nil {
@@ -147,15 +148,18 @@ func (s *State) saveLocked() error {
 		}
 		if s.saver.missed = err != nil; err != nil {
 			if undone := s.undoLocked(); undone != nil {
+				s.keep()
 				return fmt.Errorf("%w; the change stays in memory (%w)", err, undone)
 			}
 			s.saver.missed = false
 			return err
 		}
 		s.saver.size, s.saver.cost = len(b), time.Since(began)
+		s.keep()
 		return nil
 	}
 	s.saver.dirty = true
+	s.keep()
 	s.scheduleLocked()
 	return nil
 }

@@ -76,8 +76,12 @@ func (s *State) replace(pools []*Pool) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pools, s.outbox = pools, nil
-	clear(s.codes)
-	clear(s.sessions)
-	return s.saveLocked()
+	s.pools = pools
+	err := s.saveLocked()
+	if err == nil || s.saver.missed { // the change is made, if only in memory
+		s.outbox = nil
+		clear(s.codes)
+		clear(s.sessions)
+	}
+	return err
 }

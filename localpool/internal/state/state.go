@@ -27,7 +27,9 @@ type State struct {
 	sessions map[string]Session // browser sessions, by the cookie
 	outbox   []Message
 
-	lastMessage, delivered int64 // ids
+	lastMessage, delivered, keptMessage int64 // ids
+
+	kept []*Pool // those that were there when the state was saved last
 }
 
 // Config configures a State.
@@ -60,6 +62,7 @@ func New(config Config, pools []*Pool) (*State, error) {
 		return nil, err
 	}
 	if loaded {
+		s.keep()
 		return s, nil
 	}
 	if s.path != "" { // before it is taken for one that is in memory

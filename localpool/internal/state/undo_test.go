@@ -1,9 +1,12 @@
 package state
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -139,5 +142,93 @@ func TestUndo_WhileAPasswordIsChecked(t *testing.T) {
 		return true
 	}); kindOf(err) != ResourceNotFound {
 		t.Errorf("a pool that was deleted meanwhile: %v", err)
+	}
+}
+
+// A change that is not made sends nothing, and writes no code into the log. What was sent
+// before stays.
+func TestUndo_SendsNothing(t *testing.T) {
+	u := newUnsaved(t)
+	var log bytes.Buffer
+	u.logger = slog.New(slog.NewTextHandler(&log, nil))
+	if _, err := u.ForgotPassword("local_Test1", "carol"); err != nil {
+		t.Fatal(err)
+	}
+	u.full()
+	for range 2 * keptMessages {
+		if _, err := u.ForgotPassword("local_Test1", "carol"); !errors.Is(err, errFull) {
+			t.Fatal(err)
+		}
+	}
+	list := u.Undelivered()
+	if len(list) != 1 || len(u.Messages()) != 1 {
+		t.Fatalf("%d are to be delivered of %d, want the one of before", len(list), len(u.Messages()))
+	}
+	if strings.Contains(log.String(), "code=") {
+		t.Errorf("the log has a code that nobody was sent: %s", log.String())
+	}
+	u.Deliver(list[0])
+	if !strings.Contains(log.String(), "code="+list[0].Code) {
+		t.Errorf("the log lacks the code that was sent: %s", log.String())
+	}
+	u.free()
+	for n := range keptMessages {
+		if _, err := u.ForgotPassword("local_Test1", "carol"); err != nil {
+			t.Fatal(err)
+		}
+		if list := u.Undelivered(); len(list) != 1 || len(u.Messages()) != min(n+2, keptMessages) {
+			t.Fatalf("%d are to be delivered of %d", len(list), len(u.Messages()))
+		}
+	}
+}
+
+// A deletion that is not made leaves the pool's history.
+func TestUndo_KeepsHistory(t *testing.T) {
+	u := newUnsaved(t)
+	began := time.Now()
+	u.State.now = func() time.Time { return began.Add(time.Second) }
+	if err := u.DeleteUser("local_Test1", "carol"); err != nil {
+		t.Fatal(err)
+	}
+	preview := func() string {
+		list, err := u.Preview("local_Test1", began)
+		return fmt.Sprint(list, err)
+	}
+	before := preview()
+	u.full()
+	if err := u.DeletePool("local_Test1"); !errors.Is(err, errFull) {
+		t.Fatal(err)
+	}
+	if after := preview(); after != before || !strings.Contains(before, "Users 1") {
+		t.Errorf("the history is %s, was %s", after, before)
+	}
+}
+
+// A reset that is not made ends no session of a browser and no sign-in, and no message is gone.
+func TestUndo_Reset(t *testing.T) {
+	u := newUnsaved(t)
+	if _, err := u.ForgotPassword("local_Test1", "carol"); err != nil {
+		t.Fatal(err)
+	}
+	carol, err := u.User("local_Test1", "carol")
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, _ := u.Client("web")
+	cookie, _, _ := u.StartSession(Session{PoolID: "local_Test1", Username: "carol", Sub: carol.Sub(), ClientID: "web"})
+	_ = u.ConfirmForgotPassword("local_Test1", "carol", "0000000", "Passw0rd!2")
+	for _, full := range []bool{true, false} {
+		if u.free(); full {
+			u.full()
+		}
+		if err := u.Reset([]*Pool{{ID: "local_Test1"}}, nil); (err != nil) != full {
+			t.Fatal(err)
+		}
+		if _, ok := u.Session(cookie, client); ok != full || len(u.Messages()) == 1 != full {
+			t.Errorf("full %t: the session is there: %t, %d messages", full, ok, len(u.Messages()))
+		}
+		if carol, err := u.User("local_Test1", "carol"); full && (err != nil || carol.Pending[resetPassword].Tries != 1) {
+			t.Errorf("the user after a reset that failed: %v, %v", carol.Pending, err)
+		}
 	}
 }

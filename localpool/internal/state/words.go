@@ -2,6 +2,7 @@ package state
 
 import (
 	"cmp"
+	"log/slog"
 	"strings"
 )
 
@@ -96,7 +97,7 @@ func (s *State) Undelivered() (list []Message) {
 	return list
 }
 
-// Deliver has a message be as it is given, and, unless a function has it, sends it.
+// Deliver has a message be as it is given, logs it, and, unless a function has it, sends it.
 func (s *State) Deliver(m Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,6 +106,7 @@ func (s *State) Deliver(m Message) {
 			s.outbox[i] = m
 		}
 	}
+	s.logger.Info("code that Cognito would send", slog.String("to", m.To), slog.String("for", m.Purpose), slog.String("code", m.Code))
 	if s.sent != nil && m.Function == "" {
 		s.sent(m)
 	}
