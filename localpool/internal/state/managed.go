@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 )
@@ -92,12 +93,23 @@ func (s *State) renew(p *Pool, c *Client) error {
 	return s.saveLocked()
 }
 
+// current renews a client's secret if it is due. Where that cannot be saved, the client is as
+// it was: reads go on. The caller holds the lock.
+func (s *State) current(p *Pool, c *Client) (*Pool, *Client) {
+	if err := s.renew(p, c); err != nil {
+		s.logger.Error("a client secret that is due is not replaced yet", slog.String("client", c.ID), slog.Any("error", err))
+		return s.holding(c.ID) // the change is undone
+	}
+	return p, c
+}
+
 // managed finds the client whose secret is kept under a name. The caller holds the lock.
 func (s *State) managed(id string) (*Pool, *Client, error) {
 	for _, p := range s.pools {
 		for _, c := range p.Clients {
 			if c.calledSecret(id) {
-				return p, c, s.renew(p, c)
+				p, c = s.current(p, c)
+				return p, c, nil
 			}
 		}
 	}

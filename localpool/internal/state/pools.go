@@ -190,7 +190,8 @@ func (s *State) clientOf(poolID, id string) (*Pool, *Client, error) {
 	}
 	for _, c := range p.Clients {
 		if c.ID == id {
-			return p, c, s.renew(p, c)
+			p, c = s.current(p, c)
+			return p, c, nil
 		}
 	}
 	return nil, nil, refuse(ResourceNotFound, fmt.Sprintf("User pool client %s does not exist.", id))

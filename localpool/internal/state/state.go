@@ -183,10 +183,7 @@ func (s *State) client(id string) *Client {
 	if c == nil {
 		return nil
 	}
-	if err := s.renew(p, c); err != nil {
-		s.logger.Error("a client secret that was rotated is not saved yet", slog.String("client", id), slog.Any("error", err))
-		_, c = s.holding(id) // the change is undone
-	}
+	_, c = s.current(p, c)
 	return c
 }
 

@@ -232,3 +232,38 @@ func TestUndo_Reset(t *testing.T) {
 		}
 	}
 }
+
+// A secret that is due is read as it was while nothing can be saved, and replaced when there
+// is room again.
+func TestUndo_RotationDue(t *testing.T) {
+	u := newUnsaved(t)
+	now := time.Now()
+	u.State.now = func() time.Time { return now }
+	client, err := u.CreateClient("local_Test1", Client{Name: "m", Secrets: []string{NewSecret()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if client, err = u.Manage("local_Test1", client.ID, true); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(8 * day)
+	for _, full := range []bool{true, false} {
+		if u.free(); full {
+			u.full()
+		}
+		secrets, err := u.ListSecrets("local_Test1", client.ID)
+		if err != nil || secrets[0].Value == client.Secrets[0] != full {
+			t.Errorf("full %t: ListSecrets: %v, of before %v, %v", full, secrets, client.Secrets, err)
+		}
+		_, kept, err := u.Managed(client.SecretARN)
+		if err != nil || kept[0].Value == client.Secrets[0] != full {
+			t.Errorf("full %t: Managed: %v, of before %v, %v", full, kept, client.Secrets, err)
+		}
+		if _, err := u.AddSecret("local_Test1", client.ID, ""); !errors.Is(err, errManaged) {
+			t.Errorf("full %t: a secret by hand: %v", full, err)
+		}
+		if _, err := u.Rotate(client.SecretARN, 0, true); (err != nil) != full {
+			t.Errorf("full %t: Rotate: %v", full, err)
+		}
+	}
+}
