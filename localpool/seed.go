@@ -241,11 +241,10 @@ func (s Seed) pools() ([]*state.Pool, error) {
 		}
 	}
 	for arn, u := range s.Functions {
-		if err := checkHookURL(u); err != nil {
+		if !strings.HasPrefix(arn, "arn:") { // it may be the end of a URL with a password
+			fault("functions: a key is not an ARN; quote a URL that has a comma in it")
+		} else if err := checkHookURL(u); err != nil {
 			fault("function %q: %w", arn, err)
-		}
-		if !strings.HasPrefix(arn, "arn:") {
-			fault("function %q: that is not an ARN", arn)
 		}
 	}
 	if err := s.checkSenderKey(); err != nil {

@@ -26,6 +26,7 @@ func TestS827_SeedsQuoteNoSecret(t *testing.T) {
 		"address of events":     "events: [{url: 'ftp://u:%s@127.0.0.1/'}]\npools: []\n",
 		"trigger":               "pools: [{id: local_Shop1, triggers: {pre_sign_up: {url: 'ftp://u:%s@127.0.0.1/'}}}]\n",
 		"function":              "functions: {a: 'ftp://u:%s@127.0.0.1/'}\npools: []\n",
+		"function, in braces":   "functions: {a: 'http://127.0.0.1:1/', b: http://u:ab%s@127.0.0.1/}\npools: []\n",
 		"provider":              "pools:\n  - id: local_Shop1\n    configuration:\n      identity_providers:\n        Corp: {ProviderType: OIDC, ProviderDetails: {client_id: c, client_secret: %s}}\n",
 		"number in its place":   "pools: [{id: local_Shop1, clients: [{id: web, rotation_grace: %s}]}]\n",
 		"number, in its place":  "pools: [{id: local_Shop1, password_length: %s}]\n",
@@ -36,7 +37,7 @@ func TestS827_SeedsQuoteNoSecret(t *testing.T) {
 	for name, place := range places {
 		for _, w := range []string{
 			`S`, `*S`, `&S`, `!S x`, `!!int S`, `"S`, `'S`, `"S" S`, `"\S"`, `S: x`, `S: S`, `S:S: S`, `[S`, `[S]`, `[[S]]`, `{S`, `{S}`, `{S: S}`, `{a: S}`, `@S`, "`S", `%S`, `>S`, `|S`, "\tS",
-			`- S`, `? S`, `S, S`, `a,S`, `a,S: b`, `a},S`, `a],S`, `: S`, `, S`, `] S`, "S\n  S", "\n   S: S\n  S", "|\n S", "\"a\nS\"", "S\x01", `<<: S`, `"": S`, `"a" S: S`,
+			`- S`, `? S`, `S, S`, `a,S`, `,S`, `a,S: b`, `a},S`, `a],S`, `: S`, `, S`, `] S`, "S\n  S", "\n   S: S\n  S", "|\n S", "\"a\nS\"", "S\x01", `<<: S`, `"": S`, `"a" S: S`,
 		} {
 			seed, err := localpool.ParseSeed(fmt.Appendf(nil, place, strings.ReplaceAll(w, "S", hidden)))
 			if err == nil {

@@ -432,7 +432,7 @@ pools:
     clients: [{id: app}]
     triggers: {pre_sign_up: "arn:aws:lambda:eu-west-1:1:function:x", pre_token_generation_version: V9}
 `))
-	for _, want := range []string{"gate", "pool \"local_Shop1\": trigger PreSignUp: it is not a URL", "V9"} {
+	for _, want := range []string{"functions: a key is not an ARN", "pool \"local_Shop1\": trigger PreSignUp: it is not a URL", "V9"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("ParseSeed() = %v, want %q in it", err, want)
 		}

@@ -7,7 +7,10 @@ import (
 	"strings"
 )
 
-var variablePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var (
+	variablePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	usualPattern    = regexp.MustCompile(`^[A-Z_][A-Z0-9_]*$`)
+)
 
 // expand puts environment variables into a scalar. Each fault is returned; what is
 // wrong with the file is told by the names in it, never by a value.
@@ -15,6 +18,7 @@ func expand(text string, lookup func(string) (string, bool)) (string, []error) {
 	if !strings.Contains(text, "${") {
 		return text, nil
 	}
+	whole := text
 	var b strings.Builder
 	var faults []error
 	for {
@@ -46,6 +50,8 @@ func expand(text string, lookup func(string) (string, bool)) (string, []error) {
 			b.WriteString(fallback)
 		case set:
 			b.WriteString(value)
+		case whole != "${"+inner+"}" && !usualPattern.MatchString(name): // a secret may have a ${…} in it
+			faults = append(faults, errors.New("the environment variable of a ${…} is not set; set it, or write ${NAME:-default}, and $${ for a plain ${"))
 		default:
 			faults = append(faults, fmt.Errorf("the environment variable %s is not set; set it, or write ${%s:-default}", name, name))
 		}

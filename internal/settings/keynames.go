@@ -70,11 +70,17 @@ func edits(a, b string) int {
 }
 
 // secretKeys are those whose values are secrets, or may have one in them.
-var secretKeys = []string{"client_secret", "second_client_secret", "secret", "key", "keys", "private_key", "url"}
+var secretKeys = []string{"client_secret", "second_client_secret", "secret", "key", "keys", "private_key", "url", "headers"}
 
 // mayEndSecret reports whether what stands in the place of a key may be the end of a secret:
 // {client_secret: ab,cd} has a key cd.
 func mayEndSecret(node ast.Node, name string, known []string) bool {
 	m, ok := node.(*ast.MappingNode)
-	return ok && m.IsFlowStyle && meant(name, known) == "" && slices.ContainsFunc(secretKeys, func(k string) bool { return slices.Contains(known, k) })
+	if !ok || !m.IsFlowStyle || meant(name, known) != "" {
+		return false
+	}
+	for _, v := range m.Values { // the key of a secret may be wrong here, too
+		known = append(slices.Clip(known), v.Key.GetToken().Value)
+	}
+	return slices.ContainsFunc(secretKeys, func(k string) bool { return slices.Contains(known, k) })
 }

@@ -13,7 +13,7 @@ const hidden = "hunter2zz"
 
 var written = []string{
 	`*S`, `&S`, `&a S`, `!S x`, `!!int S`, `${S`, `${S x}`, `${A:-S`, `"S`, `'S`, `"S" S`, `"\S"`, `S: x`, `S: S`, `a: S`, `S:S: S`,
-	`[S`, `[S]`, `[S, S]`, `[[S]]`, `{S`, `{S}`, `{S: S}`, `{a: S}`, `{a, S}`, `@S`, "`S", `%S`, `>S`, `|S`, "\tS", "S\tS: S", `- S`, `? S`, `S, S`, `a,S`, `a,S: b`, `a},S`, `a],S`,
+	`[S`, `[S]`, `[S, S]`, `[[S]]`, `{S`, `{S}`, `{S: S}`, `{a: S}`, `{a, S}`, `@S`, "`S", `%S`, `>S`, `|S`, `>S${A}`, `|S${A}`, `a${S}b`, "\tS", "S\tS: S", `- S`, `? S`, `S, S`, `a,S`, `a,S: b`, `a},S`, `a],S`,
 	`S #S`, `: S`, `, S`, `] S`, `} S`, "S\n  S", "\n   S: S\n  S", "|\n S", `"a` + "\n" + `S"`, "S\x01", "\"S\\u0007\"", `~S: ~`, `=S`, `<<: S`, `"": S`, `-S`, `9S`, `"a" S: S`,
 }
 
@@ -32,6 +32,9 @@ func TestS827_FaultsQuoteNoSecret(t *testing.T) {
 		"client":               "pools:\n  main:\n    client_secret: %s\n    client_id: web\n",
 		"client, in braces":    "pools: {main: {client_id: web, client_secret: %s, second_client_secret: %[1]s}}\n",
 		"CloudFront":           "pools:\n  main:\n    cloudfront: {key_pair_id: a, private_key: %s}\n",
+		"headers, in braces":   "tracing: {endpoint: 'http://127.0.0.1:4318', headers: %s}\n",
+		"headers, in a list":   "tracing: {headers: [authorization=Basic a, %s]}\n",
+		"in the wrong place":   "console: {secret: %s}\n",
 		"another service":      "upstream_oauth: {github: {client_id: a, client_secret: %s, scopes: [a]}}\n",
 		"another, on its line": "upstream_oauth:\n  github:\n    client_id: a\n    client_secret: %s\n    scopes: [a]\n",
 	}

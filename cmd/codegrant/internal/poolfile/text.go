@@ -27,6 +27,9 @@ func parse(content []byte) (*File, error) {
 	d.UseNumber()
 	var f File
 	if err := d.Decode(&f); err != nil {
+		if strings.HasPrefix(err.Error(), "json: unknown field") { // it may be the end of a secret
+			return nil, errors.New("it is not a configuration of a pool: it has another key than " + strings.Join(fileKeys, ", ") + "; quote a value that has a comma in it")
+		}
 		return nil, fmt.Errorf("it is not a configuration of a pool: %w", err)
 	}
 	if f.Pool == nil {
@@ -34,6 +37,9 @@ func parse(content []byte) (*File, error) {
 	}
 	return &f, f.secretless()
 }
+
+// fileKeys are the keys of a file.
+var fileKeys = []string{"pool", "mfa", "domain", "clients", "resource_servers", "identity_providers", "groups"}
 
 // inQuotes is what a message quotes of a file.
 var inQuotes = regexp.MustCompile(`(?s)".*"`)
