@@ -40,15 +40,32 @@ refuse() {
 	printf '%s\n' "${faults[@]}" >&2
 	exit 1
 }
-clean() { [ -z "$(git status --porcelain)" ] || fault "there are changes that are not committed"; }
+# clean looks at what the go command would compile besides, too, whatever git hides. Nothing that
+# is committed imports a folder that is ignored as a whole.
+clean() {
+	[ -z "$(git status --porcelain -uall)" ] || fault "there are changes that are not committed"
+	local hidden
+	hidden=$(git status --porcelain -uall --ignored=matching -- '*.go' go.work | sed -n '/\/$/d; s/^!! //p')
+	[ -z "$hidden" ] || fault "there are files that git ignores and the go command does not: ${hidden//$'\n'/, }"
+}
+
+# signature prints the signature at the end of the tag. A message can have its first line.
+signature() {
+	local text
+	text=$(git for-each-ref --format='%(contents:signature)' "refs/tags/$version")
+	[[ $text =~ ^-----BEGIN\ ([A-Z ]+)-----$'\n' && ${text%"${text##*[![:space:]]}"} == *$'\n'"-----END ${BASH_REMATCH[1]}-----" ]] && echo "$text"
+}
 
 # signed checks the tag of this commit. Any tag has a name, and only a signed one says who made
-# it. Whether the signature is good, git verify-tag says to those who have the public key.
+# it. Whether the signature is good, git verify-tag says to those who have the public key. The
+# name is the one that was signed: any reference can lead to the tag of another version.
 signed() {
 	if [ "$(git rev-parse -q --verify "refs/tags/$version^{commit}")" != "$(git rev-parse HEAD)" ]; then
 		fault "this commit has no tag $version: make it with scripts/release.sh --tag $version"
-	elif [ "$(git cat-file -t "refs/tags/$version")" != tag ] || ! git cat-file tag "refs/tags/$version" | grep -q '^-----BEGIN .*SIGNATURE-----$'; then
+	elif [ -z "$(signature)" ]; then
 		fault "the tag $version has no signature: delete it, and make it with scripts/release.sh --tag $version"
+	elif [ "$(git for-each-ref --format='%(tag)' "refs/tags/$version")" != "$version" ]; then
+		fault "the tag $version was signed as another one: delete it, and make it with scripts/release.sh --tag $version"
 	fi
 }
 

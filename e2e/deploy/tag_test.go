@@ -121,7 +121,7 @@ func TestReleaseTag(t *testing.T) {
 
 	// What keeps a release from being built.
 	m.release(false, "this commit has no tag v0.3.0", "v0.3.0")
-	for _, kind := range [][]string{{"tag", "v0.3.0"}, {"tag", "-a", "v0.3.0", "-m", "v0.3.0"}} {
+	for _, kind := range [][]string{{"tag", "v0.3.0"}, {"tag", "-a", "v0.3.0", "-m", "v0.3.0"}, {"tag", "-a", "v0.3.0", "-m", "v0.3.0\n\n-----BEGIN PGP SIGNATURE-----"}} {
 		m.git(kind...)
 		m.release(false, "the tag v0.3.0 has no signature", "--dry-run", "v0.3.0")
 		m.release(false, "there is a tag v0.3.0 already", "--tag", "v0.3.0")
@@ -141,6 +141,27 @@ func TestReleaseTag(t *testing.T) {
 	m.release(false, "there is a tag v0.3.0 already", "--tag", "v0.3.0")
 	m.release(true, "would build v0.3.0", "--dry-run", "v0.3.0")
 	m.release(false, "this commit has no tag v0.3.1", "--dry-run", "v0.3.1")
+	m.git("update-ref", "refs/tags/v9.9.9", "refs/tags/v0.3.0")
+	m.release(false, "the tag v9.9.9 was signed as another one", "--dry-run", "v9.9.9")
+	m.git("tag", "-d", "v9.9.9")
+
+	// What git hides, and the go command compiles.
+	m.write("small/more.go", "package small\n", 0o644)
+	m.git("config", "status.showUntrackedFiles", "no")
+	m.release(false, "changes that are not committed", "--dry-run", "v0.3.0")
+	m.write(".git/info/exclude", "more.go\n", 0o644)
+	m.release(false, "that git ignores and the go command does not: small/more.go", "--dry-run", "v0.3.0")
+	m.write(".git/info/exclude", "small\nscripts\n", 0o644)
+	m.release(true, "would build v0.3.0", "--dry-run", "v0.3.0") // nothing that is committed is in that folder
+	m.write("scripts/more.go", "package scripts\n", 0o644)
+	m.release(false, "that git ignores and the go command does not: scripts/more.go", "--dry-run", "v0.3.0")
+	for _, file := range []string{"small/more.go", "scripts/more.go"} {
+		if err := os.Remove(filepath.Join(m.dir, file)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.release(true, "would build v0.3.0", "--dry-run", "v0.3.0")
+
 	m.write("new.txt", "new\n", 0o644)
 	m.release(false, "changes that are not committed", "--dry-run", "v0.3.0")
 	m.commit("new")
