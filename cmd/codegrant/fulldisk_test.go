@@ -23,6 +23,7 @@ import (
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/poolfile"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
 	"github.com/codegrant/codegrant/codegranttest"
+	"github.com/codegrant/codegrant/internal/testenv"
 )
 
 // full is a file on a disk that has room for some bytes.
@@ -86,20 +87,10 @@ func TestS804_TheDiskIsFull(t *testing.T) {
 	}
 
 	small := filepath.Join(folder, "small")
-	mount := func(options string) error {
-		if out, err := exec.CommandContext(t.Context(), "mount", "-t", "tmpfs", "-o", options, "tmpfs", small).CombinedOutput(); err != nil {
-			return fmt.Errorf("%w: %s", err, out)
-		}
-		return nil
-	}
 	if err := os.Mkdir(small, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := mount("size=16k"); err != nil {
-		t.Logf("no disk of our own: %v", err)
-		return
-	}
-	t.Cleanup(func() { _ = exec.Command("umount", "--lazy", small).Run() })
+	testenv.Mount(t, "16k", small)
 	writes := func() map[string]func() (string, int) {
 		return map[string]func() (string, int){
 			"people.backup": func() (string, int) {
@@ -120,8 +111,8 @@ func TestS804_TheDiskIsFull(t *testing.T) {
 			t.Errorf("%s: there is %v, %v", name, left, err)
 		}
 	}
-	if err := mount("remount,size=8m"); err != nil {
-		t.Fatal(err)
+	if out, err := exec.CommandContext(t.Context(), "mount", "-o", "remount,size=8m", small).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
 	for name, write := range writes() {
 		if out, status := write(); status != 0 {

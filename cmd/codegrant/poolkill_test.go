@@ -28,6 +28,7 @@ type keptPool struct {
 	*testing.T
 	address, file string
 	process       *exec.Cmd
+	ended         chan struct{} // closed when the process has ended
 }
 
 func (k *keptPool) start() {
@@ -37,22 +38,36 @@ func (k *keptPool) start() {
 	if err := k.process.Start(); err != nil {
 		k.Fatal(err)
 	}
-	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
-		if status, _, err := k.ask("ListUserPools", `{"MaxResults":1}`); err == nil && status == http.StatusOK {
+	process, ended := k.process, make(chan struct{})
+	k.ended = ended
+	go func() {
+		_ = process.Wait() // tests kill it
+		close(ended)
+	}()
+	k.Cleanup(func() { <-ended }) // the context has ended before
+	late := time.After(time.Minute)
+	for {
+		status, _, err := k.ask("ListUserPools", `{"MaxResults":1}`)
+		if err == nil && status == http.StatusOK {
 			return
-		} else if time.Now().After(end) {
+		}
+		select {
+		case <-ended:
+			k.Fatalf("the pool has ended: %v", process.ProcessState)
+		case <-late:
 			k.Fatalf("the pool does not answer: %d, %v", status, err)
+		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }
 
-// kill ends the process as a machine that loses its power does.
+// kill ends the process at once, wherever it is (SIGKILL).
 func (k *keptPool) kill() {
 	k.Helper()
 	if err := k.process.Process.Signal(syscall.SIGKILL); err != nil {
 		k.Error(err)
 	}
-	_ = k.process.Wait() // it was killed
+	<-k.ended
 }
 
 // ask calls an operation of the JSON API.

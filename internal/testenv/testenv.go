@@ -8,6 +8,7 @@
 package testenv
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -202,6 +203,20 @@ func Commit(t testing.TB, commit string) {
 	if err := exec.CommandContext(t.Context(), "git", "cat-file", "-e", commit+"^{commit}").Run(); err != nil {
 		t.Skipf("the history of this clone does not go back to %s: git fetch --unshallow", commit)
 	}
+}
+
+// Mount mounts a disk in memory of that size on a folder, until the test ends. It ends a test by
+// name whose user may not mount anything: no package brings that right.
+func Mount(t testing.TB, size, folder string) {
+	t.Helper()
+	if out, err := exec.CommandContext(t.Context(), "mount", "-t", "tmpfs", "-o", "size="+size, "tmpfs", folder).CombinedOutput(); err != nil {
+		t.Skipf("no disk of its own: %v: %s", err, bytes.TrimSpace(out))
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command("umount", "--lazy", folder).CombinedOutput(); err != nil {
+			t.Errorf("umount: %v: %s", err, out)
+		}
+	})
 }
 
 // missing ends a test whose server or program is not there.
