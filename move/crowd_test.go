@@ -85,6 +85,11 @@ pools:
 		t.Fatal(err)
 	}
 	w.deploy(t)
+	// The trigger reads the new pool once, and others wait for a lock meanwhile: in a bubble,
+	// that takes for ever if the pool takes a while.
+	if _, err := w.arrival.pool(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	n.latency = latency
 	return w
 }
