@@ -496,6 +496,9 @@ func TestS777_Plan(t *testing.T) {
 			t.Errorf("not found: %s in %+v", want, p.Faults)
 		}
 	}
+	if notes(p, "reset their password by other means") || notes(p, "password policies") {
+		t.Errorf("the same in both pools: %+v", p.Notes)
+	}
 	if p.Ready() || p.People != 7 || p.Waiting != 5 || p.Disabled != 1 || p.Unfit != 1 || p.Arrived != 0 || !slices.Equal(p.Groups.Created, []string{"editors", "readers"}) {
 		t.Errorf("%+v", p)
 	}
@@ -523,9 +526,38 @@ func TestS777_Plan(t *testing.T) {
 	if _, err := m.Groups(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
-	if p, err = m.Plan(t.Context()); err != nil || !p.Ready() {
-		t.Errorf("%+v, %v", p.Faults, err)
+	if p, err = m.Plan(t.Context()); err != nil || !p.Ready() || notes(p, "password policies") {
+		t.Errorf("%+v, %v", p, err)
 	}
+	recovers := func(by ...types.RecoveryOptionNameType) Plan {
+		t.Helper()
+		in := &cip.UpdateUserPoolInput{
+			UserPoolId: aws.String(newPoolID), AdminCreateUserConfig: &types.AdminCreateUserConfigType{AllowAdminCreateUserOnly: true},
+			LambdaConfig:           &types.LambdaConfigType{UserMigration: arrive, PreTokenGeneration: arrive},
+			AccountRecoverySetting: new(types.AccountRecoverySettingType), Policies: &types.UserPoolPolicyType{PasswordPolicy: &types.PasswordPolicyType{MinimumLength: aws.Int32(20)}},
+		}
+		for i, name := range by {
+			in.AccountRecoverySetting.RecoveryMechanisms = append(in.AccountRecoverySetting.RecoveryMechanisms, types.RecoveryOptionType{Name: name, Priority: aws.Int32(int32(i + 1))})
+		}
+		if _, err := w.UpdateUserPool(t.Context(), in); err != nil {
+			t.Fatal(err)
+		}
+		p, err := m.Plan(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	if p := recovers(types.RecoveryOptionNameTypeAdminOnly); p.Ready() || len(p.Faults) != 1 || !strings.Contains(p.Faults[0].What, "admin_only") || p.Faults[0].Fix == "" {
+		t.Errorf("without \"forgot password\": %+v", p.Faults)
+	}
+	if p := recovers(types.RecoveryOptionNameTypeVerifiedPhoneNumber, types.RecoveryOptionNameTypeVerifiedEmail); !p.Ready() || !notes(p, "verified_phone_number, then verified_email in the new pool") || !notes(p, "password policies") {
+		t.Errorf("%+v", p)
+	}
+}
+
+func notes(p Plan, what string) bool {
+	return slices.ContainsFunc(p.Notes, func(f Finding) bool { return strings.Contains(f.What, what) })
 }
 
 func signUpIsOpen(p Plan) bool {

@@ -1,6 +1,7 @@
 package move
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -134,6 +135,17 @@ func (m *Move) compare(p *Plan, old, now *types.UserPoolType) {
 	if sensitive(old) != sensitive(now) {
 		p.note("upper and lower case of usernames count in one pool alone", "")
 	}
+	was, is := recoveredBy(old), recoveredBy(now)
+	switch {
+	case slices.Contains(is, types.RecoveryOptionNameTypeAdminOnly):
+		p.fault("\"forgot password\" is off in the new pool (AccountRecoverySetting: admin_only): people whom a drain creates cannot sign in",
+			"set AccountRecoverySetting of the new pool to verified_email or verified_phone_number")
+	case !slices.Equal(was, is):
+		p.note(fmt.Sprintf("people reset their password by other means: %s in the new pool, %s in the old one", means(is), means(was)), "set AccountRecoverySetting of the new pool if it is wrong")
+	}
+	if policy(old) != policy(now) {
+		p.note("the pools have different password policies: passwords that move stay as they are, and people choose new ones by the policy of the new pool", "")
+	}
 	hooks := now.LambdaConfig
 	if c := now.AdminCreateUserConfig; (c == nil || !c.AllowAdminCreateUserOnly) && (hooks == nil || aws.ToString(hooks.PreSignUp) == "") {
 		p.fault("anybody can sign up at the new pool with the username of somebody who has not arrived: that person could not arrive any more",
@@ -164,6 +176,42 @@ func (m *Move) compareFactors(ctx context.Context, p *Plan) error {
 	p.note("people with an authenticator app or a passkey as a second factor cannot arrive, and drain leaves them out; codes by SMS move, and drain moves codes by e-mail, too",
 		"set CODEGRANT_WITHOUT_SECOND_FACTOR=true for the trigger, and --without-second-factor for drain, if a password alone is enough")
 	return nil
+}
+
+// recoveredBy are the means by which people reset their password, the first one first.
+func recoveredBy(pool *types.UserPoolType) (names []types.RecoveryOptionNameType) {
+	if pool.AccountRecoverySetting == nil {
+		return nil
+	}
+	options := slices.SortedStableFunc(slices.Values(pool.AccountRecoverySetting.RecoveryMechanisms), func(a, b types.RecoveryOptionType) int {
+		return cmp.Compare(aws.ToInt32(a.Priority), aws.ToInt32(b.Priority))
+	})
+	for _, o := range options {
+		names = append(names, o.Name)
+	}
+	return names
+}
+
+func means(names []types.RecoveryOptionNameType) string {
+	var all []string
+	for _, name := range names {
+		all = append(all, string(name))
+	}
+	return cmp.Or(strings.Join(all, ", then "), "Cognito's default")
+}
+
+// rules are those of a password policy that people see.
+type rules struct {
+	length, history                int32
+	upper, lower, numbers, symbols bool
+}
+
+func policy(pool *types.UserPoolType) rules {
+	if pool.Policies == nil || pool.Policies.PasswordPolicy == nil {
+		return rules{}
+	}
+	p := pool.Policies.PasswordPolicy
+	return rules{aws.ToInt32(p.MinimumLength), aws.ToInt32(p.PasswordHistorySize), p.RequireUppercase, p.RequireLowercase, p.RequireNumbers, p.RequireSymbols}
 }
 
 func requires(pool *types.UserPoolType, name string) bool {

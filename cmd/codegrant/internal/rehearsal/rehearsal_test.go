@@ -246,6 +246,14 @@ func TestS793_Rehearsal(t *testing.T) {
 	if got, err = Run(t.Context(), c, people); err != nil || got.Well() || got.Arrived != 5 || got.Made != 8 || len(got.Strangers) != 1 || len(got.Federated) != 0 {
 		t.Errorf("%+v, %v", got, err)
 	}
+	if _, err := r.UpdateUserPool(t.Context(), &cip.UpdateUserPoolInput{UserPoolId: aws.String(newID), AccountRecoverySetting: &types.AccountRecoverySettingType{
+		RecoveryMechanisms: []types.RecoveryOptionType{{Name: types.RecoveryOptionNameTypeAdminOnly, Priority: aws.Int32(1)}},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err = Run(t.Context(), r.config(), people); err != nil || got.Made != 7 || got.Unreachable != 7 {
+		t.Errorf("without \"forgot password\": %+v, %v", got, err)
+	}
 }
 
 // TestS836_CodesInARehearsal: people with codes by SMS come if the new pool has them.

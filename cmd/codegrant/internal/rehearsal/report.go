@@ -34,7 +34,7 @@ type Report struct {
 	Made        int            `json:"made"`
 	Left        int            `json:"left"` // for their second factor
 	NotMade     map[string]int `json:"not_made"`
-	Unreachable int            `json:"unreachable"` // cannot reset a password
+	Unreachable int            `json:"unreachable"` // cannot reset a password: nothing of theirs is verified, or the new pool has "forgot password" off
 	DrainTakes  time.Duration  `json:"-"`
 
 	// Afterwards, at the old pool.

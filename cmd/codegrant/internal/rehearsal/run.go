@@ -367,8 +367,18 @@ func (r *run) drains(ctx context.Context) error {
 		return err
 	}
 	r.r.Made, r.r.Left = d.Made, d.SecondFactor
+	if adminOnly(r.newLike) {
+		r.r.Unreachable = d.Made
+	}
 	r.r.DrainTakes = move.Least(counted.counted(), r.Share)
 	return nil
+}
+
+// adminOnly reports whether "forgot password" is off.
+func adminOnly(pool *types.UserPoolType) bool {
+	return pool.AccountRecoverySetting != nil && slices.ContainsFunc(pool.AccountRecoverySetting.RecoveryMechanisms, func(o types.RecoveryOptionType) bool {
+		return o.Name == types.RecoveryOptionNameTypeAdminOnly
+	})
 }
 
 // failures counts what a drain logs.

@@ -200,6 +200,7 @@ func (p Shape) password(like *types.UserPoolType) string {
 func makePool(ctx context.Context, api *cip.Client, like *types.UserPoolType, name string, factors map[string]bool) (string, error) {
 	in := &cip.CreateUserPoolInput{
 		PoolName: &name, AliasAttributes: like.AliasAttributes, UsernameAttributes: like.UsernameAttributes, UsernameConfiguration: like.UsernameConfiguration,
+		AccountRecoverySetting: like.AccountRecoverySetting,
 	}
 	if like.Policies != nil && like.Policies.PasswordPolicy != nil {
 		in.Policies = &types.UserPoolPolicyType{PasswordPolicy: like.Policies.PasswordPolicy}
