@@ -607,6 +607,7 @@ var allowed = map[string]map[string]string{
 		"cmd/codegrant/internal/parts":        "the database",
 		"cmd/codegrant/internal/terminal":     "where it speaks",
 		"internal/settings":                   "who is told",
+		"internal/sqldialect":                 "whether there is their table",
 		"webhook":                             "sends, and knows what could not be sent",
 		"github.com/prometheus/client_golang": "the metrics that it serves",
 	},

@@ -20,6 +20,7 @@ import (
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
 	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/internal/sqldialect"
 	"github.com/codegrant/codegrant/webhook"
 )
 
@@ -57,11 +58,27 @@ func (a at) look(ctx context.Context) (*settings.Settings, *parts.Opened, *webho
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if err := o.CheckPeople(ctx); err != nil {
+	err = o.CheckPeople(ctx)
+	if err == nil {
+		err = hasTable(ctx, o)
+	}
+	if err != nil {
 		o.Close()
 		return nil, nil, nil, err
 	}
 	return s, o, queue, nil
+}
+
+var errNoTables = errors.New("there are no tables of webhooks yet: run codegrant migrate")
+
+func hasTable(ctx context.Context, o *parts.Opened) error {
+	switch has, err := sqldialect.HasTable(ctx, o.DB.DB, o.DB.Dialect, "codegrant_webhooks"); {
+	case err != nil:
+		return fmt.Errorf("look for the tables of webhooks: %w", err)
+	case !has:
+		return errNoTables
+	}
+	return nil
 }
 
 func (a at) open(stores func(*settings.Settings) (*parts.Opened, error)) (*settings.Settings, *parts.Opened, *webhook.Queue, error) {

@@ -61,6 +61,11 @@ func TestWebhooks(t *testing.T) {
 	if err := o.Users.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	for _, args := range [][]string{{"list"}, {"resend", "--all"}, {"discard", "--all"}, {"list", "--endpoint", "crm"}} {
+		if out, said, status := say(t, append(args, "--config", config)...); status != 1 || !strings.Contains(said, errNoTables.Error()) || strings.Contains(said, "SQL") {
+			t.Errorf("%v without tables: %d %s%s", args, status, out, said)
+		}
+	}
 	if _, err := o.Users.Apply(t.Context(), replica.Snapshot{Issuer: o.Issuer, Subject: "sub-1", Username: "alice", At: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
