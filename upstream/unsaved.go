@@ -3,7 +3,6 @@ package upstream
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -18,8 +17,9 @@ type unsaved struct {
 }
 
 const (
-	// unsureTime is how long others wait for the process that renewed a token, and did not say
-	// what came of it, before they believe that it has ended.
+	// unsureTime is how long nobody renews a token after a lease that ended without a word: who
+	// had it may have the next token, and a server that sees the former one again may revoke
+	// both (RFC 9700, section 4.14.2). After that, the process is believed to have ended.
 	unsureTime = 2 * time.Minute
 	// tryFor is how long a token is tried to be saved.
 	tryFor      = 8 * time.Hour
@@ -143,7 +143,5 @@ func (u *Upstream) saveAll(ctx context.Context) {
 	}
 }
 
-// unsure is the answer where a token was refused that another process may have renewed.
-func unsure(err error) error {
-	return away("renew the token", fmt.Errorf("%w; another process may have the next one, and has not saved it", err))
-}
+// errUnsure is the answer while the token may be spent.
+var errUnsure = away("renew the token", errors.New("another process may have the next one, and has not saved it"))

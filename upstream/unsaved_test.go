@@ -46,7 +46,8 @@ func (f shaky) Get(ctx context.Context, kind cupboard.Kind, key string) (cupboar
 // unsavedSite is a site whose first process fails to save what the other server gives second.
 type unsavedSite struct {
 	*site
-	writes, gone atomic.Bool // of the first process
+	writes, gone atomic.Bool  // of the first process
+	looks        atomic.Int64 // of the others, at the shelf
 	alice        *codegranttest.Browser
 }
 
@@ -57,7 +58,9 @@ func newUnsavedSite(t *testing.T) *unsavedSite {
 	u.site = newSite(t, func(c *upstream.Config) {
 		if made++; made <= 2 { // two servers of each process
 			c.Cupboard = late{&u.site, c.Cupboard, u}
+			return
 		}
+		c.Cupboard = counted{c.Cupboard, &u.looks}
 	})
 	u.alice = u.person("alice@example.com")
 	if page := u.alice.Open(u.url + "/repos/x"); page.Body != "token theirs-1" {
@@ -82,6 +85,19 @@ func (l late) Swap(ctx context.Context, kind cupboard.Kind, r cupboard.Record) (
 
 func (l late) Get(ctx context.Context, kind cupboard.Kind, key string) (cupboard.Record, error) {
 	return l.way().Get(ctx, kind, key)
+}
+
+// counted counts how often somebody looks at the shelf.
+type counted struct {
+	cupboard.Store
+	looks *atomic.Int64
+}
+
+func (c counted) Get(ctx context.Context, kind cupboard.Kind, key string) (cupboard.Record, error) {
+	if kind.Name == "upstream-token" {
+		c.looks.Add(1)
+	}
+	return c.Store.Get(ctx, kind, key)
 }
 
 // in asks one of the processes. What it found a moment ago counts no more.
@@ -149,26 +165,49 @@ func TestS829_StoreFailsAfterARotation(t *testing.T) {
 	}
 }
 
-// TestS829_AnotherProcessRenews: a process that finds a token renewed and not saved, and is
-// refused with the former one, ends nothing before the first has had time to save it.
+// TestS829_AnotherProcessRenews: a process that finds a token renewed and not saved does not
+// send the former one, which may end both, before the first has had time to save it. Until
+// then it says at once that it has none.
 func TestS829_AnotherProcessRenews(t *testing.T) {
 	u := newUnsavedSite(t)
 	u.writes.Store(true)
 	u.in(0, http.StatusOK, "token theirs-2")
 	u.ahead.Add(int64(25 * time.Second)) // the lease has ended
-	u.failing(http.StatusBadRequest, `{"error":"invalid_grant"}`)
-	u.in(1, http.StatusServiceUnavailable, "")
+	for range 3 {
+		before := u.looks.Load()
+		u.in(1, http.StatusServiceUnavailable, "")
+		if n := u.looks.Load() - before; n != 1 {
+			t.Errorf("it looked %d times before it answered", n)
+		}
+	}
+	u.ahead.Add(int64(time.Second))
+	u.turn.Store(0)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, u.url+"/repos/x", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := u.alice.Client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if answer.StatusCode != http.StatusServiceUnavailable || answer.Header.Get("Retry-After") == "" {
+		t.Errorf("%d, Retry-After %q", answer.StatusCode, answer.Header.Get("Retry-After"))
+	}
 	u.in(0, http.StatusOK, "token theirs-2")
-	u.failing(0, "")
+	if all := u.requests("/token"); len(all) != 2 {
+		t.Errorf("%d requests: %v", len(all), all)
+	}
 	u.writes.Store(false)
 	u.until("save the token", u.saved)
 	u.in(1, http.StatusOK, "token theirs-2")
+	u.ahead.Add(int64(2 * time.Hour))
+	u.in(1, http.StatusOK, "token theirs-3") // the other server has revoked nothing
 
 	// It does not wait for a process that never comes back.
 	u = newUnsavedSite(t)
 	u.writes.Store(true)
 	u.in(0, http.StatusOK, "token theirs-2")
-	u.failing(http.StatusBadRequest, `{"error":"invalid_grant"}`)
 	u.ahead.Add(int64(25 * time.Second))
 	u.in(1, http.StatusServiceUnavailable, "")
 	u.ahead.Add(int64(3 * time.Minute))

@@ -80,6 +80,7 @@ const (
 	maxKnown   = 8 << 10
 	leeway     = 30 * time.Second // before its end a token is renewed
 	leaseTime  = 20 * time.Second // for one renewal
+	swapTime   = 5 * time.Second  // to keep its result
 	keepTime   = 100 * 24 * time.Hour
 )
 
@@ -171,9 +172,8 @@ func isVisible(text string) bool {
 type held struct {
 	Access   string    `json:"access"`
 	Refresh  string    `json:"refresh,omitempty"`
-	Expires  time.Time `json:"expires"`         // zero: nobody has said
-	Leased   time.Time `json:"leased"`          // until then, somebody renews it
-	Unsure   time.Time `json:"unsure,omitzero"` // since then, somebody may have renewed it who did not say so
+	Expires  time.Time `json:"expires"` // zero: nobody has said
+	Leased   time.Time `json:"leased"`  // until then, somebody renews it; zero: nobody, and nobody began to
 	Name     string    `json:"name"`
 	Issuer   string    `json:"iss"`
 	Subject  string    `json:"sub"`
@@ -287,6 +287,9 @@ func (u *Upstream) find(ctx context.Context, id *codegrant.Identity) (string, er
 				return "", away("wait for the renewal", ctx.Err())
 			}
 		}
+		if !h.Leased.IsZero() && now.Before(h.Leased.Add(unsureTime)) {
+			return "", errUnsure
+		}
 		token, again, err := u.renew(ctx, h, r.Version)
 		switch {
 		case again:
@@ -316,6 +319,9 @@ func (u *Upstream) renew(ctx context.Context, h held, version int64) (token stri
 		return "", false, errGone
 	}
 	swap := func(h held) error {
+		// The result of the renewal is kept even if the renewal took all the time there was.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), swapTime)
+		defer cancel()
 		r, err := u.record(h, version)
 		if err == nil {
 			if r, err = u.Cupboard.Swap(ctx, tokens, r); err == nil {
@@ -323,9 +329,6 @@ func (u *Upstream) renew(ctx context.Context, h held, version int64) (token stri
 			}
 		}
 		return err
-	}
-	if h.Unsure.IsZero() {
-		h.Unsure = h.Leased
 	}
 	h.Leased = u.Now().Add(leaseTime)
 	switch err := swap(h); {
@@ -342,16 +345,13 @@ func (u *Upstream) renew(ctx context.Context, h held, version int64) (token stri
 	took := time.Since(begun)
 	if errors.As(err, new(*refusal)) {
 		u.event(ctx, TokenRenewed, refused, took)
-		if !h.Unsure.IsZero() && u.Now().Before(h.Unsure.Add(unsureTime)) {
-			return "", false, unsure(err) // and nobody asks again before the lease ends
-		}
 		u.end(ctx, h, err.Error())
 		return "", false, errGone
 	}
 	if err != nil {
 		u.event(ctx, TokenRenewed, failed, took)
 		h.Leased = time.Time{}
-		_ = swap(h) // or its lease ends
+		_ = swap(h) // or others wait until they are sure
 		return "", false, away("renew the token", err)
 	}
 	u.event(ctx, TokenRenewed, refreshed, took)
@@ -373,7 +373,7 @@ func (u *Upstream) renew(ctx context.Context, h held, version int64) (token stri
 
 // take has an answer take the place of what was there.
 func (h *held) take(a answer, now time.Time) {
-	h.Access, h.Leased, h.Unsure, h.Expires = a.Access, time.Time{}, time.Time{}, time.Time{}
+	h.Access, h.Leased, h.Expires = a.Access, time.Time{}, time.Time{}
 	if a.Refresh != "" {
 		h.Refresh = a.Refresh
 	}

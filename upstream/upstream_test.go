@@ -42,7 +42,9 @@ type site struct {
 	events sync.Map // how often each was heard of
 	fails  int      // status of the token endpoint; 0: it answers
 	says   string
-	last   url.Values // of the authorization request
+	last   url.Values      // of the authorization request
+	live   map[string]bool // refresh tokens: one that comes twice ends all (RFC 9700, section 4.14.2)
+	keeps  bool            // refresh tokens stay as they are
 	lock   sync.Mutex
 	log    bytes.Buffer
 }
@@ -85,7 +87,22 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		n := len(s.asked)
-		_ = json.NewEncoder(w).Encode(map[string]any{"access_token": fmt.Sprintf("theirs-%d", n), "refresh_token": fmt.Sprintf("refresh-%d", n), "token_type": "bearer", "expires_in": 3600})
+		next := fmt.Sprintf("refresh-%d", n)
+		if s.keeps {
+			next = "refresh-always"
+		}
+		if r.PostForm.Get("grant_type") == "refresh_token" {
+			used := r.PostForm.Get("refresh_token")
+			if !s.live[used] {
+				clear(s.live)
+				w.WriteHeader(http.StatusBadRequest)
+				_, _ = io.WriteString(w, `{"error":"invalid_grant"}`)
+				return
+			}
+			delete(s.live, used)
+		}
+		s.live[next] = true
+		_ = json.NewEncoder(w).Encode(map[string]any{"access_token": fmt.Sprintf("theirs-%d", n), "refresh_token": next, "token_type": "bearer", "expires_in": 3600})
 	}
 }
 
@@ -108,7 +125,7 @@ func (s *site) failing(status int, says string) {
 }
 
 func newSite(t testing.TB, change func(*upstream.Config)) *site {
-	s := &site{Pool: codegranttest.NewPool(t, nil), t: t, codes: make(map[string]string)}
+	s := &site{Pool: codegranttest.NewPool(t, nil), t: t, codes: make(map[string]string), live: make(map[string]bool)}
 	s.other = httptest.NewServer(s)
 	t.Cleanup(s.other.Close)
 	store, keys, shelf := session.NewMemoryStore(session.MemoryConfig{}), session.RandomKeyring(), newShelf(t, s.now)
