@@ -3,7 +3,9 @@ package upstream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/codegrant/codegrant/cupboard"
@@ -14,6 +16,13 @@ import (
 type unsaved struct {
 	held
 	old string // the refresh token that it was given for
+}
+
+// Unsaved are tokens that a store did not take, in the memory of this process. The zero value
+// has none. It is safe for concurrent use.
+type Unsaved struct {
+	mu  sync.Mutex
+	all map[string]unsaved
 }
 
 const (
@@ -32,18 +41,11 @@ const (
 func (u *Upstream) carry(ctx context.Context, h held, old string, fault error) {
 	ctx = context.WithoutCancel(ctx)
 	key := u.key(h.Issuer, h.Subject)
-	u.mu.Lock()
-	_, trying := u.unsaved[key]
-	if full := len(u.unsaved) >= maxKnown; full && !trying {
-		u.mu.Unlock()
+	trying, full := u.Unsaved.put(key, unsaved{h, old})
+	if full {
 		u.log(ctx, slog.LevelError, "upstream token lost: too many are not saved", h, fault)
 		return
 	}
-	if u.unsaved == nil {
-		u.unsaved = make(map[string]unsaved)
-	}
-	u.unsaved[key] = unsaved{h, old}
-	u.mu.Unlock()
 	if fault != nil {
 		u.log(ctx, slog.LevelError, "upstream token not saved: it is in memory until the store responds", h, fault)
 	}
@@ -78,21 +80,48 @@ func (u *Upstream) keepTrying(ctx context.Context, key string) {
 	}
 }
 
+// put adds a token, and reports whether the one before it is being saved, and whether there
+// is no room.
+func (s *Unsaved) put(key string, left unsaved) (trying, full bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, trying = s.all[key]; !trying && len(s.all) >= maxKnown {
+		return false, true
+	}
+	if s.all == nil {
+		s.all = make(map[string]unsaved)
+	}
+	s.all[key] = left
+	return trying, false
+}
+
+// of returns the keys of one server's tokens.
+func (s *Unsaved) of(name string) (keys []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, left := range s.all {
+		if left.Name == name {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
 func (u *Upstream) carried(key string) (unsaved, bool) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	left, ok := u.unsaved[key]
+	u.Unsaved.mu.Lock()
+	defer u.Unsaved.mu.Unlock()
+	left, ok := u.Unsaved.all[key]
 	return left, ok
 }
 
 // forget drops a token that is carried, and reports whether it was that one.
 func (u *Upstream) forget(key, access string) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if left, ok := u.unsaved[key]; !ok || left.Access != access {
+	u.Unsaved.mu.Lock()
+	defer u.Unsaved.mu.Unlock()
+	if left, ok := u.Unsaved.all[key]; !ok || left.Access != access {
 		return false
 	}
-	delete(u.unsaved, key)
+	delete(u.Unsaved.all, key)
 	return true
 }
 
@@ -132,14 +161,32 @@ func (u *Upstream) save(ctx context.Context, key string) bool {
 
 // saveAll tries to save all that is carried.
 func (u *Upstream) saveAll(ctx context.Context) {
-	u.mu.Lock()
-	var keys []string
-	for key := range u.unsaved {
-		keys = append(keys, key)
-	}
-	u.mu.Unlock()
-	for _, key := range keys {
+	for _, key := range u.Unsaved.of(u.Name) {
 		_ = u.save(ctx, key) // or later
+	}
+}
+
+// Close saves the tokens that the store did not take, until ctx ends. Tokens that are not
+// saved then are lost, and the log says so. Call it before the process or the store ends, but
+// not where another Upstream has the same [Unsaved].
+func (u *Upstream) Close(ctx context.Context) error {
+	for wait := firstTry; ; wait = min(2*wait, time.Second) {
+		u.saveAll(ctx)
+		left := u.Unsaved.of(u.Name)
+		if len(left) == 0 {
+			return nil
+		}
+		select {
+		case <-time.After(wait):
+			continue
+		case <-ctx.Done():
+		}
+		for _, key := range left {
+			if lost, ok := u.carried(key); ok && u.forget(key, lost.Access) {
+				u.log(context.WithoutCancel(ctx), slog.LevelError, "upstream token lost: the store did not respond before the end", lost.held, nil)
+			}
+		}
+		return fmt.Errorf("tokens of %s not saved: %d: %w", u.Name, len(left), ctx.Err())
 	}
 }
 

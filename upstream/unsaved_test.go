@@ -51,11 +51,16 @@ type unsavedSite struct {
 	alice        *codegranttest.Browser
 }
 
-func newUnsavedSite(t *testing.T) *unsavedSite {
+func newUnsavedSite(t *testing.T) *unsavedSite { return newUnsavedSiteWith(t, nil) }
+
+func newUnsavedSiteWith(t *testing.T, change func(*upstream.Config)) *unsavedSite {
 	t.Helper()
 	u := new(unsavedSite)
 	var made int
 	u.site = newSite(t, func(c *upstream.Config) {
+		if change != nil {
+			change(c)
+		}
 		if made++; made <= 2 { // two servers of each process
 			c.Cupboard = late{&u.site, c.Cupboard, u}
 			return
@@ -255,5 +260,41 @@ func TestS829_SignedOutMeanwhile(t *testing.T) {
 	})
 	if u.saved() {
 		t.Error("it was saved after the sign-out")
+	}
+}
+
+// TestS829_NextConfiguration: what takes the place of an Upstream has its unsaved tokens.
+func TestS829_NextConfiguration(t *testing.T) {
+	var all upstream.Unsaved
+	u := newUnsavedSiteWith(t, func(c *upstream.Config) { c.Unsaved = &all })
+	u.writes.Store(true)
+	u.in(0, http.StatusOK, "token theirs-2")
+	u.in(1, http.StatusOK, "token theirs-2")
+	if asked := u.requests("/token"); len(asked) != 2 || !u.saved() {
+		t.Errorf("%d requests, saved: %t", len(asked), u.saved())
+	}
+}
+
+// TestS829_SavedAtTheEnd: an end waits for the store as long as it may, and no longer.
+func TestS829_SavedAtTheEnd(t *testing.T) {
+	u := newUnsavedSite(t)
+	u.writes.Store(true)
+	u.in(0, http.StatusOK, "token theirs-2")
+	ended := make(chan error, 1)
+	go func() { ended <- u.ups[0].Close(t.Context()) }()
+	u.writes.Store(false)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	u.until("save the token", u.saved)
+	u.in(1, http.StatusOK, "token theirs-2")
+
+	u = newUnsavedSite(t)
+	u.writes.Store(true)
+	u.in(0, http.StatusOK, "token theirs-2")
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := u.ups[0].Close(over); err == nil || !strings.Contains(u.logged(), "upstream token lost") {
+		t.Errorf("%v\n%s", err, u.logged())
 	}
 }

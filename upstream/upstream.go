@@ -44,6 +44,9 @@ type Config struct {
 	Keys *session.Keyring
 	// Cupboard keeps tokens. Defaults to the memory of this process.
 	Cupboard cupboard.Store
+	// Unsaved has the tokens that Cupboard did not take. Give it to the Upstream that takes the
+	// place of another in this process, on the same Cupboard. Defaults to one without tokens.
+	Unsaved *Unsaved
 	// HTTPClient speaks to the other server. It is made to follow no redirects. Defaults to
 	// one with a timeout of ten seconds.
 	HTTPClient *http.Client
@@ -64,7 +67,6 @@ type Upstream struct {
 
 	mu         sync.Mutex // guards what follows
 	young, old map[string]*known
-	unsaved    map[string]unsaved
 }
 
 // known is what was found a moment ago.
@@ -148,6 +150,9 @@ func build(config Config) *Upstream {
 	}
 	if u.Cupboard == nil {
 		u.Cupboard = cupboard.NewMemory(u.Now)
+	}
+	if u.Unsaved == nil {
+		u.Unsaved = new(Unsaved)
 	}
 	u.client.Timeout = 10 * time.Second
 	if u.HTTPClient != nil {

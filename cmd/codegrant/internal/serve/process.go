@@ -38,8 +38,9 @@ type generation struct {
 	stores    *stores
 	pools     map[string]runningPool
 	upstreams []*upstream.Upstream
-	console   *console.Console // nil: none
-	servers   []*mcp.Resource  // MCP servers whose clients are the pool's
+	unsaved   *upstream.Unsaved // of all of them
+	console   *console.Console  // nil: none
+	servers   []*mcp.Resource   // MCP servers whose clients are the pool's
 	cert      *tls.Certificate
 	since     time.Time
 
@@ -101,7 +102,9 @@ func (g *generation) close() {
 		g.process.open.Go(func() {
 			ctx, cancel := context.WithTimeout(context.Background(), leaveWait)
 			defer cancel()
-			if err := errors.Join(g.gateway.Close(ctx), g.stores.release()); err != nil {
+			saved := make(chan error, 1)
+			go func() { saved <- g.saveTokens(ctx) }()
+			if err := errors.Join(g.gateway.Close(ctx), <-saved, g.stores.release()); err != nil {
 				g.process.log.Warn("configuration not closed cleanly", "reason", err.Error())
 			}
 			g.process.open.Done()

@@ -2,19 +2,26 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/codegrant/codegrant/gateway"
+	"github.com/codegrant/codegrant/internal/settings"
 	"github.com/codegrant/codegrant/upstream"
 )
 
 // consented has upstreams get people's tokens of other services, and serves where people
 // agree to it. Where keys or records end with the process, so does what it was given.
 func (p *process) consented(g *generation, routes []gateway.Route) ([]gateway.Route, error) {
+	g.unsaved = new(upstream.Unsaved)
+	if before := p.current.Load(); before != nil && before.shelf() == g.shelf() {
+		g.unsaved = before.unsaved
+	}
 	for _, c := range g.Upstreams {
 		config := c.Config
 		config.Auth, config.Logger, config.Cupboard = g.pools[c.PoolName].auth, p.log, p.records
-		if g.KeysGiven && g.stores.cupboard != nil {
+		config.Unsaved = g.unsaved
+		if g.shelf() != (shelf{}) {
 			config.Cupboard = g.stores.cupboard
 		}
 		config.OnEvent = p.metrics.programs.upstream(c.Name)
@@ -31,6 +38,31 @@ func (p *process) consented(g *generation, routes []gateway.Route) ([]gateway.Ro
 		routes = append(routes, g.UpstreamRoutes(c, u)...)
 	}
 	return routes, nil
+}
+
+// shelf says where tokens are kept; zero: in the memory of the process.
+type shelf struct{ database, redis settings.Secret }
+
+func (g *generation) shelf() shelf {
+	switch {
+	case !g.KeysGiven || g.stores.cupboard == nil:
+		return shelf{}
+	case g.stores.database.URL != "":
+		return shelf{database: g.stores.database.URL}
+	}
+	return shelf{redis: g.stores.redis}
+}
+
+// saveTokens saves what the store did not take, unless the configuration after this one does.
+func (g *generation) saveTokens(ctx context.Context) error {
+	if now := g.process.current.Load(); now != nil && now != g && now.unsaved == g.unsaved {
+		return nil
+	}
+	var faults []error
+	for _, u := range g.upstreams {
+		faults = append(faults, u.Close(ctx))
+	}
+	return errors.Join(faults...)
 }
 
 // sweepEvery is how soon after a sign-out tokens of other services are revoked.
