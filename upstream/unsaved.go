@@ -15,7 +15,7 @@ import (
 // the store does not take it. It is in the memory of this process alone.
 type unsaved struct {
 	held
-	old string // the refresh token that it was given for
+	old held // what it takes the place of
 }
 
 // Unsaved are tokens that a store did not take, in the memory of this process. The zero value
@@ -38,7 +38,7 @@ const (
 
 // carry remembers a token that the store did not take, and saves it as soon as it can. With a
 // fault, the log says so.
-func (u *Upstream) carry(ctx context.Context, h held, old string, fault error) {
+func (u *Upstream) carry(ctx context.Context, h, old held, fault error) {
 	ctx = context.WithoutCancel(ctx)
 	key := u.key(h.Issuer, h.Subject)
 	trying, full := u.Unsaved.put(key, unsaved{h, old})
@@ -138,12 +138,12 @@ func (u *Upstream) save(ctx context.Context, key string) bool {
 		return false
 	}
 	switch there, readable := u.open(r); {
-	case err != nil, !readable, there.Refresh != left.old && there.Access != left.Access: // signed out meanwhile, or agreed anew
-		if u.forget(key, left.Access) {
+	case err == nil && readable && there.is(left.held): // it had arrived
+	case err != nil, !readable, !there.is(left.old): // signed out meanwhile, agreed anew, or renewed by another process
+		if u.forget(key, left.Access) && (err != nil || there.Refresh != left.Refresh) {
 			_ = u.revoke(ctx, left.held) // the log knows
 		}
 		return true
-	case there.Access == left.Access: // it had arrived
 	default:
 		record, err := u.record(left.held, r.Version)
 		if err == nil {

@@ -298,3 +298,29 @@ func TestS829_SavedAtTheEnd(t *testing.T) {
 		t.Errorf("%v\n%s", err, u.logged())
 	}
 }
+
+// TestS829_WithoutRotation: where refresh tokens stay as they are, a token that was not saved
+// neither takes the place of a newer one nor ends it.
+func TestS829_WithoutRotation(t *testing.T) {
+	u := newUnsavedSite(t)
+	u.mu.Lock()
+	u.keeps = true
+	u.mu.Unlock()
+	u.writes.Store(true)
+	u.in(0, http.StatusOK, "token theirs-2") // in memory
+	u.ahead.Add(int64(5 * time.Minute))
+	u.in(1, http.StatusOK, "token theirs-3") // the other process renews, and saves
+	u.in(0, http.StatusOK, "token theirs-3") // the store has it
+	u.writes.Store(false)
+	if err := u.ups[0].Close(t.Context()); err != nil { // it has looked
+		t.Error(err)
+	}
+	for process := range 2 {
+		u.in(process, http.StatusOK, "token theirs-3")
+	}
+	u.ahead.Add(int64(2 * time.Hour))
+	u.in(1, http.StatusOK, "token theirs-4")
+	if all := u.requests("/revoke"); len(all) != 0 || u.saved() {
+		t.Errorf("revoked: %v, saved: %t", all, u.saved())
+	}
+}

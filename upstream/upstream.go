@@ -277,7 +277,7 @@ func (u *Upstream) find(ctx context.Context, id *codegrant.Identity) (string, er
 			}
 		}
 		now := u.Now()
-		if left, ok := u.carried(r.Key); ok && left.old == h.Refresh {
+		if left, ok := u.carried(r.Key); ok && left.old.is(h) {
 			_ = u.save(ctx, r.Key) // or later
 			h = left.held
 		}
@@ -360,18 +360,18 @@ func (u *Upstream) renew(ctx context.Context, h held, version int64) (token stri
 		return "", false, away("renew the token", err)
 	}
 	u.event(ctx, TokenRenewed, refreshed, took)
-	used := h.Refresh
+	former := h
 	h.take(got, u.Now())
 	switch err := swap(h); {
 	case errors.Is(err, cupboard.ErrNotFound):
 		_ = u.revoke(ctx, h) // signed out meanwhile
 		return "", false, errGone
 	case errors.Is(err, cupboard.ErrConflict): // agreed anew, or the lease was too short
-		u.carry(ctx, h, used, nil)
+		u.carry(ctx, h, former, nil)
 		_ = u.save(ctx, u.key(h.Issuer, h.Subject)) // or later
 		return "", true, nil
 	case err != nil:
-		u.carry(ctx, h, used, err)
+		u.carry(ctx, h, former, err)
 	}
 	return h.Access, false, nil
 }
@@ -385,6 +385,12 @@ func (h *held) take(a answer, now time.Time) {
 	if a.ExpiresIn > 0 {
 		h.Expires = now.Add(a.ExpiresIn)
 	}
+}
+
+// is reports whether both are the same token: some servers give the same access token, or
+// the same refresh token, again.
+func (h held) is(other held) bool {
+	return h.Access == other.Access && h.Refresh == other.Refresh && h.Expires.Equal(other.Expires)
 }
 
 // end forgets a token, and has it revoked by the one that has taken it.

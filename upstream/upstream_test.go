@@ -88,9 +88,6 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		n := len(s.asked)
 		next := fmt.Sprintf("refresh-%d", n)
-		if s.keeps {
-			next = "refresh-always"
-		}
 		if r.PostForm.Get("grant_type") == "refresh_token" {
 			used := r.PostForm.Get("refresh_token")
 			if !s.live[used] {
@@ -98,6 +95,9 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				w.WriteHeader(http.StatusBadRequest)
 				_, _ = io.WriteString(w, `{"error":"invalid_grant"}`)
 				return
+			}
+			if s.keeps {
+				next = used
 			}
 			delete(s.live, used)
 		}
