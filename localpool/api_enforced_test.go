@@ -149,3 +149,43 @@ func TestAPI_Recovery(t *testing.T) {
 		}
 	}
 }
+
+// TestAPI_RecoveryBesideCodes: where the pool says who is sent a code, nobody gets one at an
+// address that a code of their second factor goes to.
+func TestAPI_RecoveryBesideCodes(t *testing.T) {
+	c := newContract(t)
+	const phone, email = `{"Priority":1,"Name":"verified_phone_number"}`, `{"Priority":2,"Name":"verified_email"}`
+	for _, tt := range []struct{ ways, mode, factor, want string }{
+		{``, "OPTIONAL", "SMSMfaSettings", "phone_number"}, // as before there was the setting
+		{phone + `,` + email, "OPTIONAL", "SMSMfaSettings", "email"},
+		{phone + `,` + email, "OPTIONAL", "EmailMfaSettings", "phone_number"},
+		{phone + `,` + email, "OFF", "SMSMfaSettings", "phone_number"},
+		{phone + `,` + email, "ON", "", "email"}, // SMS comes first
+		{phone, "OPTIONAL", "SMSMfaSettings", ""},
+		{email, "OPTIONAL", "EmailMfaSettings", ""},
+		{email, "OPTIONAL", "", "email"},
+	} {
+		setting := ""
+		if tt.ways != "" {
+			setting = `,"AccountRecoverySetting":{"RecoveryMechanisms":[` + tt.ways + `]}`
+		}
+		pool := c.made(setting)
+		app := c.app(pool, "")
+		c.ask("AdminCreateUser", `{`+pool+`,"Username":"erin","MessageAction":"SUPPRESS","UserAttributes":[{"Name":"email","Value":"erin@example.com"},{"Name":"email_verified","Value":"true"},{"Name":"phone_number","Value":"+4412345678"},{"Name":"phone_number_verified","Value":"true"}]}`)
+		c.ask("AdminSetUserPassword", `{`+pool+`,"Username":"erin","Password":"Passw0rd!","Permanent":true}`)
+		c.ask("SetUserPoolMfaConfig", `{`+pool+`,"MfaConfiguration":"OPTIONAL","SmsMfaConfiguration":{"SmsConfiguration":{"SnsCallerArn":"arn:aws:iam::123456789012:role/sms"}},"EmailMfaConfiguration":{"Message":"Code {####}","Subject":"Code"}}`)
+		if tt.factor != "" {
+			c.ask("AdminSetUserMFAPreference", `{`+pool+`,"Username":"erin","`+tt.factor+`":{"Enabled":true,"PreferredMfa":true}}`)
+		}
+		if tt.mode != "OPTIONAL" {
+			c.ask("SetUserPoolMfaConfig", `{`+pool+`,"MfaConfiguration":"`+tt.mode+`"`+map[string]string{"ON": `,"SmsMfaConfiguration":{"SmsConfiguration":{"SnsCallerArn":"arn:aws:iam::123456789012:role/sms"}},"EmailMfaConfiguration":{"Message":"Code {####}","Subject":"Code"}`}[tt.mode]+`}`)
+		}
+		if tt.want == "" {
+			c.no("ForgotPassword", `{`+app+`,"Username":"erin"}`, "InvalidParameterException", "no registered/verified email or phone_number")
+			continue
+		}
+		if got := c.ask("ForgotPassword", `{`+app+`,"Username":"erin"}`); inner(got, "CodeDeliveryDetails", "AttributeName") != tt.want {
+			t.Errorf("%+v: %v", tt, got)
+		}
+	}
+}

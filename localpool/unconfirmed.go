@@ -36,4 +36,5 @@ var unconfirmed = []struct{ where, here string }{
 	{"`AdminGetDevice` and `AdminListDevices` of an unknown user", "`ResourceNotFoundException`: the model has no `UserNotFoundException` for them"},
 	{"a change by hand of secrets in Secrets Manager", "`AddUserPoolClientSecret` and `DeleteUserPoolClientSecret` answer `InvalidParameterException`; `ListUserPoolClientSecrets` has both secrets"},
 	{"where the file of an import job is put", "at `PreSignedUrl`, which is in the local pool and not in an S3 bucket, with PUT; the pool checks no header"},
+	{"recovery by the address of a code that the pool requires", "not done, as if the user had turned it on; it needs `AccountRecoverySetting`"},
 }
