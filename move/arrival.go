@@ -91,7 +91,7 @@ type newPool struct {
 	attributes []string // that its schema has
 	emails     bool     // people are named by address or number, and it makes usernames by itself
 	required   codes    // of the old pool, where a drain asks
-	offered    codes    // of this one, where a drain asks
+	offered    codes    // of this one, beside which a password can be reset, where a drain asks
 }
 
 // NewArrival returns the trigger. It reaches out to nothing.
@@ -218,6 +218,15 @@ func (a *Arrival) signIn(ctx context.Context, username, password string) (*migra
 	switch {
 	case has.any() && !sms && !a.WithoutSecondFactor:
 		return nil, a.notMoved(ctx, user, "a second factor", errSecondFactor)
+	case temporary && sms:
+		ok, err := a.resetsByEmail(ctx, user)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			return nil, a.notMoved(ctx, user, "a password that somebody else has chosen, and only the number of the second factor to reset it by", errResetFirst)
+		}
+		status = "RESET_REQUIRED"
 	case temporary && !user.reachable():
 		return nil, a.notMoved(ctx, user, "a password that somebody else has chosen, and nothing verified to reset it by", errResetFirst)
 	case temporary:

@@ -2,9 +2,9 @@ package move
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 )
@@ -44,15 +44,14 @@ func (c codes) of(p person) codes {
 // factors are the second factors of somebody.
 type factors struct {
 	codes
-	other     bool   // an authenticator app, a passkey, or a kind that is newer than this: it stays in its pool
-	preferred string // of them, as the pool writes it
+	other bool // an authenticator app, a passkey, or a kind that is newer than this: it stays in its pool
 }
 
 func (f factors) any() bool { return f.other || f.codes.any() }
 
 // factorsOf are those that somebody has set up, and those that their pool requires of them.
 func factorsOf(found *cip.AdminGetUserOutput, required codes, p person) factors {
-	f := factors{codes: required.of(p), preferred: aws.ToString(found.PreferredMfaSetting)}
+	f := factors{codes: required.of(p)}
 	for _, name := range found.UserMFASettingList {
 		f = f.with(name)
 	}
@@ -75,9 +74,44 @@ func (f factors) with(name string) factors {
 	return f
 }
 
+// resets are the codes beside which a pool resets a password by something else: Cognito resets
+// none by a channel that is a person's second factor. A pool without the setting does, and
+// prefers SMS. In one that leaves it to administrators, nothing is reset by a code.
+func resets(pool *types.UserPoolType) codes {
+	if pool.AccountRecoverySetting == nil || len(pool.AccountRecoverySetting.RecoveryMechanisms) == 0 {
+		return codes{email: true}
+	}
+	var beside codes
+	for _, way := range pool.AccountRecoverySetting.RecoveryMechanisms {
+		switch way.Name {
+		case types.RecoveryOptionNameTypeVerifiedEmail:
+			beside.sms = true
+		case types.RecoveryOptionNameTypeVerifiedPhoneNumber:
+			beside.email = true
+		case types.RecoveryOptionNameTypeAdminOnly:
+			return codes{sms: true, email: true}
+		}
+	}
+	return beside
+}
+
+// kept are the codes that somebody keeps at a pool that offers these. What brings a code
+// cannot reset the password, too: something else has to be verified. Of both codes, SMS stays,
+// and the e-mail address resets the password.
+func kept(f factors, offered codes, p person) codes {
+	c := f.codes.and(offered).of(p)
+	switch {
+	case c.sms:
+		return codes{sms: p.verified("email") != ""}
+	case c.email:
+		return codes{email: p.verified("phone_number") != ""}
+	}
+	return codes{}
+}
+
 // move reports whether all of somebody's second factors move to a pool that offers these codes.
 func (f factors) move(p person, offered codes) bool {
-	return !f.other && f.codes == f.codes.and(offered).of(p)
+	return !f.other && f.codes == kept(f, offered, p)
 }
 
 // mfaConfig reads what second factors a pool has.
@@ -124,17 +158,50 @@ func (a *Arrival) keepsSMS(ctx context.Context, user person, f factors) (bool, e
 
 // keepCodes turns on the codes of somebody who has just been made, before they have a
 // password.
-func (m *Move) keepCodes(ctx context.Context, username string, f factors, kept codes) error {
+func (m *Move) keepCodes(ctx context.Context, username string, kept codes) error {
 	if !kept.any() {
 		return nil
 	}
 	in := &cip.AdminSetUserMFAPreferenceInput{UserPoolId: &m.Tickets.new, Username: &username}
 	if kept.sms {
-		in.SMSMfaSettings = &types.SMSMfaSettingsType{Enabled: true, PreferredMfa: !kept.email || f.preferred == string(types.ChallengeNameTypeSmsMfa)}
+		in.SMSMfaSettings = &types.SMSMfaSettingsType{Enabled: true, PreferredMfa: true}
 	}
 	if kept.email {
-		in.EmailMfaSettings = &types.EmailMfaSettingsType{Enabled: true, PreferredMfa: !kept.sms || f.preferred == string(types.ChallengeNameTypeEmailOtp)}
+		in.EmailMfaSettings = &types.EmailMfaSettingsType{Enabled: true, PreferredMfa: true}
 	}
-	_, err := call(ctx, m, "turn on the second factor of a user", m.New.AdminSetUserMFAPreference, in)
-	return err
+	return unended(ctx, m, "turn on the second factor of a user", username, m.New.AdminSetUserMFAPreference, in)
+}
+
+// unended changes somebody who has no password yet. Another drain may have ended them, and
+// they may have chosen a password since. So each try waits for its turn first, and looks at
+// them right before it changes something.
+func unended[In, Out any](ctx context.Context, m *Move, what, username string, f func(context.Context, *In, ...func(*cip.Options)) (*Out, error), in *In) error {
+	_, err := untilTaken(ctx, m.Paused, func() (*Out, error) {
+		if err := m.pace.wait(ctx, in); err != nil {
+			return nil, err
+		}
+		now, err := call(ctx, m, "look at a user", m.New.AdminGetUser, &cip.AdminGetUserInput{UserPoolId: &m.Tickets.new, Username: &username})
+		if err != nil || now.UserStatus != types.UserStatusTypeForceChangePassword {
+			return nil, err
+		}
+		return f(ctx, in)
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
+
+// resetsByEmail reports whether the new pool sends somebody with codes by SMS a code to reset
+// the password by e-mail.
+func (a *Arrival) resetsByEmail(ctx context.Context, user person) (bool, error) {
+	if user.verified("email") == "" {
+		return false, nil
+	}
+	found, err := a.New.DescribeUserPool(ctx, &cip.DescribeUserPoolInput{UserPoolId: &a.Tickets.new})
+	if err != nil {
+		a.Logger.LogAttrs(ctx, slog.LevelError, "the new pool cannot be described", slog.String("reason", kindOf(err)))
+		return false, errOldPool
+	}
+	return resets(found.UserPool).sms, nil
 }

@@ -1,9 +1,12 @@
 package move
 
 import (
+	"context"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
@@ -26,6 +29,20 @@ func (w *world) secondFactors(t *testing.T, pool string, mode types.UserPoolMfaT
 		t.Fatal(err)
 	}
 }
+
+// resetBy has the new pool reset passwords by these, in this order; none: it does not say.
+func (w *world) resetBy(t *testing.T, ways ...types.RecoveryOptionNameType) {
+	t.Helper()
+	set := new(types.AccountRecoverySettingType)
+	for i, way := range ways {
+		set.RecoveryMechanisms = append(set.RecoveryMechanisms, types.RecoveryOptionType{Name: way, Priority: aws.Int32(int32(i + 1))})
+	}
+	if _, err := w.UpdateUserPool(t.Context(), &cip.UpdateUserPoolInput{UserPoolId: aws.String(newPoolID), AccountRecoverySetting: set}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+const byNumber, byEmail = types.RecoveryOptionNameTypeVerifiedPhoneNumber, types.RecoveryOptionNameTypeVerifiedEmail
 
 // has gives somebody of the old pool a number and second factors.
 func (w *world) has(t *testing.T, username, verified string, factors ...string) {
@@ -103,25 +120,33 @@ func TestS836_CodesBySMSArrive(t *testing.T) {
 // TestS836_CodesAreDrained: people are created with the codes that they had, or not at all.
 func TestS836_CodesAreDrained(t *testing.T) {
 	both := codes{sms: true, email: true}
+	ways := []types.RecoveryOptionNameType{byNumber, byEmail}
 	for _, tt := range []struct {
 		name    string
 		offered codes
+		ways    []types.RecoveryOptionNameType
 		allowed bool
 		want    map[string]string
 	}{
-		{"both", both, false, map[string]string{"alice": "SMS_MFA", "bob": "EMAIL_OTP SMS_MFA", "gina": "nobody", "dora": "nobody", "finn": ""}},
-		{"SMS alone", codes{sms: true}, false, map[string]string{"alice": "SMS_MFA", "bob": "nobody", "gina": "nobody"}},
-		{"none", codes{}, false, map[string]string{"alice": "nobody", "bob": "nobody", "gina": "nobody"}},
-		{"none, and allowed without", codes{}, true, map[string]string{"alice": "", "bob": "", "gina": "", "dora": ""}},
-		{"both, and allowed without", both, true, map[string]string{"alice": "SMS_MFA", "bob": "EMAIL_OTP SMS_MFA", "gina": "", "dora": ""}},
+		{"both", both, ways, false, map[string]string{"alice": "SMS_MFA", "bob": "nobody", "gina": "nobody", "dora": "nobody", "finn": "EMAIL_OTP"}},
+		{"SMS alone", codes{sms: true}, ways, false, map[string]string{"alice": "SMS_MFA", "bob": "nobody", "gina": "nobody", "finn": "nobody"}},
+		{"reset by e-mail", both, ways[1:], false, map[string]string{"alice": "SMS_MFA", "finn": "nobody"}},
+		{"reset by SMS", both, ways[:1], false, map[string]string{"alice": "nobody", "finn": "EMAIL_OTP"}},
+		{"reset as before the setting", both, nil, false, map[string]string{"alice": "nobody", "finn": "EMAIL_OTP"}},
+		{"reset by administrators", both, []types.RecoveryOptionNameType{types.RecoveryOptionNameTypeAdminOnly}, false, map[string]string{"alice": "SMS_MFA", "finn": "EMAIL_OTP"}},
+		{"none", codes{}, ways, false, map[string]string{"alice": "nobody", "bob": "nobody", "gina": "nobody"}},
+		{"none, and allowed without", codes{}, ways, true, map[string]string{"alice": "", "bob": "", "gina": "", "dora": "", "finn": ""}},
+		{"both, and allowed without", both, ways, true, map[string]string{"alice": "SMS_MFA", "bob": "SMS_MFA", "gina": "", "dora": "", "finn": "EMAIL_OTP"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, nil)
+			w.resetBy(t, tt.ways...)
 			w.secondFactors(t, oldPool, types.UserPoolMfaTypeOptional, both)
 			w.secondFactors(t, newPoolID, types.UserPoolMfaTypeOptional, tt.offered)
 			w.has(t, "alice", "true", "SMS_MFA")
 			w.has(t, "bob", "true", "SMS_MFA", "EMAIL_OTP")
 			w.has(t, "gina", "false", "SMS_MFA")
+			w.has(t, "finn", "true", "EMAIL_OTP")
 			if _, err := w.move(t, w.Client).Groups(t.Context(), false); err != nil {
 				t.Fatal(err)
 			}
@@ -143,6 +168,7 @@ func TestS836_CodesAreDrained(t *testing.T) {
 // and the next drain goes on.
 func TestS836_CutOffBeforeTheCodes(t *testing.T) {
 	w := newWorld(t, nil)
+	w.resetBy(t, byEmail)
 	w.secondFactors(t, oldPool, types.UserPoolMfaTypeOptional, codes{sms: true})
 	w.secondFactors(t, newPoolID, types.UserPoolMfaTypeOptional, codes{sms: true})
 	w.has(t, "alice", "true", "SMS_MFA")
@@ -170,4 +196,119 @@ func TestS836_CutOffBeforeTheCodes(t *testing.T) {
 	if _, status, groups := w.find(t, newPoolID, "alice"); status != string(types.UserStatusTypeConfirmed) || len(groups) != 2 {
 		t.Errorf("in the end: %s, %q", status, groups)
 	}
+}
+
+// TestS836_CodesAndPasswordByOneAddress: whoever reads one address, or has one number, cannot
+// reset the password by it and enter the code of the second factor, too.
+func TestS836_CodesAndPasswordByOneAddress(t *testing.T) {
+	both := codes{sms: true, email: true}
+	for factor, unverified := range map[string]string{"SMS_MFA": "email", "EMAIL_OTP": "phone_number"} {
+		for _, tt := range []struct {
+			status string
+			other  bool // the other address is verified, too
+			ways   []types.RecoveryOptionNameType
+			drain  string
+			signIn string // with the password of before
+		}{
+			{"", false, []types.RecoveryOptionNameType{byNumber, byEmail}, "nobody", ""},
+			{"", true, []types.RecoveryOptionNameType{byNumber, byEmail}, factor, ""},
+			{"temporary", false, []types.RecoveryOptionNameType{byNumber, byEmail}, "nobody", "nobody"},
+			{"temporary", true, []types.RecoveryOptionNameType{byNumber, byEmail}, factor, factor},
+			{"temporary", true, nil, "", "nobody"},
+		} {
+			name := "alice"
+			if tt.status != "" {
+				name = "finn"
+			}
+			world := func() *world {
+				w := newWorld(t, nil)
+				w.deploy(t)
+				w.resetBy(t, tt.ways...)
+				w.secondFactors(t, oldPool, types.UserPoolMfaTypeOptional, both)
+				w.secondFactors(t, newPoolID, types.UserPoolMfaTypeOptional, both)
+				w.has(t, name, "true", factor)
+				if !tt.other {
+					if _, err := w.AdminUpdateUserAttributes(t.Context(), &cip.AdminUpdateUserAttributesInput{UserPoolId: aws.String(oldPool), Username: &name, UserAttributes: []types.AttributeType{
+						{Name: aws.String(unverified + "_verified"), Value: aws.String("false")}}}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if _, err := w.move(t, w.Client).Groups(t.Context(), false); err != nil {
+					t.Fatal(err)
+				}
+				return w
+			}
+			if tt.drain != "" {
+				w := world()
+				if _, err := w.move(t, w.Client).Drain(t.Context(), false); err != nil {
+					t.Fatal(err)
+				}
+				if got := w.factorsNow(t, newPoolID, name); got != tt.drain {
+					t.Errorf("%s %+v: drained with %q", factor, tt, got)
+				}
+				if tt.drain == factor { // the code goes elsewhere
+					sent, err := w.ForgotPassword(t.Context(), &cip.ForgotPasswordInput{ClientId: aws.String("web"), Username: &name})
+					if err != nil || aws.ToString(sent.CodeDeliveryDetails.AttributeName) != unverified {
+						t.Errorf("%s %+v: the password is reset by %+v, %v", factor, tt, sent, err)
+					}
+				}
+			}
+			if tt.signIn != "" && factor == "SMS_MFA" { // a trigger can turn on no other
+				w := world()
+				_, _ = w.signIn(t, name, password)
+				if got := w.factorsNow(t, newPoolID, name); got != tt.signIn {
+					t.Errorf("%s %+v: arrived with %q\n%s", factor, tt, got, w.log)
+				}
+			}
+		}
+	}
+}
+
+// pausedCodes is a new pool that is being recovered when a drain turns on codes, and where
+// others are quicker afterwards.
+type pausedCodes struct {
+	WriteAPI
+	once  sync.Once
+	quick func()
+}
+
+func (p *pausedCodes) AdminSetUserMFAPreference(ctx context.Context, in *cip.AdminSetUserMFAPreferenceInput, o ...func(*cip.Options)) (*cip.AdminSetUserMFAPreferenceOutput, error) {
+	var err error
+	p.once.Do(func() { p.quick(); err = &types.NotAuthorizedException{Message: aws.String("recovery")} })
+	if err != nil {
+		return nil, err
+	}
+	return p.WriteAPI.AdminSetUserMFAPreference(ctx, in, o...)
+}
+
+// TestS836_CodesThatWereChosenMeanwhile: a drain that waits for a recovery looks again, and
+// leaves the second factor of somebody whom another drain has ended.
+func TestS836_CodesThatWereChosenMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newCrowd(t, 1, 0)
+		defer w.pools.Close()
+		w.resetBy(t, byEmail)
+		both := codes{sms: true, email: true}
+		w.secondFactors(t, oldPool, types.UserPoolMfaTypeOptional, both)
+		w.secondFactors(t, newPoolID, types.UserPoolMfaTypeOptional, both)
+		name := nameOf(0)
+		w.has(t, name, "true", "SMS_MFA")
+		api := &pausedCodes{WriteAPI: w.Client, quick: func() {
+			if _, err := w.move(t, w.Client).Drain(t.Context(), false); err != nil {
+				t.Error(err)
+			}
+			// They choose a password, and have e-mail in place of the number that they give up.
+			if _, err := w.AdminSetUserPassword(t.Context(), &cip.AdminSetUserPasswordInput{UserPoolId: aws.String(newPoolID), Username: &name, Password: aws.String("Ch0sen-by-them!"), Permanent: true}); err != nil {
+				t.Error(err)
+			}
+			if _, err := w.AdminSetUserMFAPreference(t.Context(), &cip.AdminSetUserMFAPreferenceInput{UserPoolId: aws.String(newPoolID), Username: &name,
+				SMSMfaSettings: &types.SMSMfaSettingsType{}, EmailMfaSettings: &types.EmailMfaSettingsType{Enabled: true, PreferredMfa: true}}); err != nil {
+				t.Error(err)
+			}
+		}}
+		d, err := w.move(t, api, func(c *Config) { c.Paused = func(context.Context) bool { return true } }).Drain(t.Context(), false)
+		if got := w.factorsNow(t, newPoolID, name); err != nil || d.Failed != 0 || got != "EMAIL_OTP" {
+			t.Errorf("%+v, %v: they have %q", d, err, got)
+		}
+	})
 }

@@ -264,7 +264,7 @@ func (m *Move) Drain(ctx context.Context, dry bool) (d Drained, err error) {
 	if err != nil {
 		return d, err
 	}
-	pool.required, pool.offered = required(was), offered(is)
+	pool.required, pool.offered = required(was), offered(is).and(resets(described.UserPool))
 	// Several at once: each of their calls takes a while, and the quotas allow more.
 	var all sync.WaitGroup
 	var mu sync.Mutex
@@ -417,48 +417,13 @@ func (m *Move) make(ctx context.Context, pool *newPool, p person) error {
 	if !p.reachable() {
 		m.Logger.LogAttrs(ctx, slog.LevelWarn, "they cannot reset their password: nothing of theirs is verified", slog.String("sub", p.sub))
 	}
-	if kept := has.and(pool.offered).of(p); kept.any() {
-		is, err := m.status(ctx, username)
-		if err != nil || is != status {
-			return err
-		}
-		if err := m.keepCodes(ctx, username, has, kept); err != nil {
-			return err
-		}
+	if err := m.keepCodes(ctx, username, kept(has, pool.offered, p)); err != nil {
+		return err
 	}
-	if err := m.endIt(ctx, username, secret); err != nil {
+	end := &cip.AdminSetUserPasswordInput{UserPoolId: &m.Tickets.new, Username: &username, Password: &secret, Permanent: true}
+	if err := unended(ctx, m, "set a password that nobody knows", username, m.New.AdminSetUserPassword, end); err != nil {
 		return err
 	}
 	m.Logger.LogAttrs(ctx, slog.LevelInfo, "made", slog.String("sub", p.sub))
 	return nil
-}
-
-// endIt gives somebody a password that nobody knows, unless they have one. Another drain may
-// have ended them, and they may have chosen a password since. So each try waits for its turn
-// first, and looks at them right before it changes something.
-func (m *Move) endIt(ctx context.Context, username, secret string) error {
-	in := &cip.AdminSetUserPasswordInput{UserPoolId: &m.Tickets.new, Username: &username, Password: &secret, Permanent: true}
-	_, err := untilTaken(ctx, m.Paused, func() (*cip.AdminSetUserPasswordOutput, error) {
-		if err := m.pace.wait(ctx, in); err != nil {
-			return nil, err
-		}
-		is, err := m.status(ctx, username)
-		if err != nil || is != types.UserStatusTypeForceChangePassword {
-			return nil, err
-		}
-		return m.New.AdminSetUserPassword(ctx, in)
-	})
-	if err != nil {
-		return fmt.Errorf("set a password that nobody knows: %w", err)
-	}
-	return nil
-}
-
-// status is how somebody is in the new pool now.
-func (m *Move) status(ctx context.Context, username string) (types.UserStatusType, error) {
-	now, err := call(ctx, m, "look at a user", m.New.AdminGetUser, &cip.AdminGetUserInput{UserPoolId: &m.Tickets.new, Username: &username})
-	if err != nil {
-		return "", err
-	}
-	return now.UserStatus, nil
 }

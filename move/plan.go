@@ -49,7 +49,7 @@ func (m *Move) Plan(ctx context.Context) (p Plan, err error) {
 	}
 	m.compare(&p, old.UserPool, now.UserPool)
 	if old.UserPool.MfaConfiguration != types.UserPoolMfaTypeOff && old.UserPool.MfaConfiguration != "" {
-		if err := m.compareFactors(ctx, &p); err != nil {
+		if err := m.compareFactors(ctx, &p, now.UserPool); err != nil {
 			return p, err
 		}
 	}
@@ -160,7 +160,7 @@ func (m *Move) compare(p *Plan, old, now *types.UserPoolType) {
 }
 
 // compareFactors looks at the second factors that people may have at the old pool.
-func (m *Move) compareFactors(ctx context.Context, p *Plan) error {
+func (m *Move) compareFactors(ctx context.Context, p *Plan, pool *types.UserPoolType) error {
 	old, err := m.mfaConfig(ctx, m.Old, m.Tickets.old)
 	if err != nil {
 		return err
@@ -173,7 +173,11 @@ func (m *Move) compareFactors(ctx context.Context, p *Plan) error {
 		p.note("the old pool has codes by SMS or e-mail as a second factor, and the new one lacks them: people with them cannot arrive",
 			"aws cognito-idp set-user-pool-mfa-config --user-pool-id "+m.Tickets.new+", with the settings of the old pool")
 	}
-	p.note("people with an authenticator app or a passkey as a second factor cannot arrive, and drain leaves them out; codes by SMS move, and drain moves codes by e-mail, too",
+	if is, beside := offered(old).and(offered(now)), resets(pool); is.and(beside) != is {
+		p.note("the new pool resets passwords by what a code of the second factor goes to, or not at all: drain leaves out people with such codes",
+			"set AccountRecoverySetting of the new pool to verified_email and verified_phone_number")
+	}
+	p.note("people with an authenticator app or a passkey as a second factor cannot arrive, and drain leaves them out; codes by SMS move, and drain moves codes by e-mail, too, if something else is verified to reset the password by",
 		"set CODEGRANT_WITHOUT_SECOND_FACTOR=true for the trigger, and --without-second-factor for drain, if a password alone is enough")
 	return nil
 }

@@ -268,6 +268,10 @@ func TestS836_CodesInARehearsal(t *testing.T) {
 	}
 	for _, moves := range []bool{false, true} {
 		if moves {
+			if _, err := r.UpdateUserPool(t.Context(), &cip.UpdateUserPoolInput{UserPoolId: aws.String(newID), AccountRecoverySetting: &types.AccountRecoverySettingType{
+				RecoveryMechanisms: []types.RecoveryOptionType{{Name: types.RecoveryOptionNameTypeVerifiedEmail, Priority: aws.Int32(1)}}}}); err != nil {
+				t.Fatal(err)
+			}
 			if _, err := r.SetUserPoolMfaConfig(t.Context(), &cip.SetUserPoolMfaConfigInput{UserPoolId: aws.String(newID), MfaConfiguration: types.UserPoolMfaTypeOptional,
 				SmsMfaConfiguration: &types.SmsMfaConfigType{SmsConfiguration: &types.SmsConfigurationType{SnsCallerArn: aws.String("arn:aws:iam::123456789012:role/sms")}}}); err != nil {
 				t.Fatal(err)

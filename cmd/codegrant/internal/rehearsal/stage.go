@@ -205,6 +205,9 @@ func makePool(ctx context.Context, api *cip.Client, like *types.UserPoolType, na
 	if like.Policies != nil && like.Policies.PasswordPolicy != nil {
 		in.Policies = &types.UserPoolPolicyType{PasswordPolicy: like.Policies.PasswordPolicy}
 	}
+	if like.AccountRecoverySetting != nil && len(like.AccountRecoverySetting.RecoveryMechanisms) > 0 {
+		in.AccountRecoverySetting = like.AccountRecoverySetting
+	}
 	for _, at := range like.SchemaAttributes {
 		own := strings.Contains(aws.ToString(at.Name), ":")
 		if aws.ToString(at.Name) == "sub" || !own && !aws.ToBool(at.Required) {
