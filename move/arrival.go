@@ -89,6 +89,7 @@ type Arrival struct {
 // newPool is what has to be known of the new pool.
 type newPool struct {
 	attributes []string // that its schema has
+	fixed      []string // of these, which nobody can change
 	emails     bool     // people are named by address or number, and it makes usernames by itself
 	required   codes    // of the old pool, where a drain asks
 	offered    codes    // of this one, beside which a password can be reset, where a drain asks
@@ -386,6 +387,9 @@ func describe(pool *types.UserPoolType) *newPool {
 	n := &newPool{emails: len(pool.UsernameAttributes) > 0}
 	for _, at := range pool.SchemaAttributes {
 		n.attributes = append(n.attributes, aws.ToString(at.Name))
+		if at.Mutable != nil && !*at.Mutable {
+			n.fixed = append(n.fixed, aws.ToString(at.Name))
+		}
 	}
 	return n
 }

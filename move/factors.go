@@ -157,34 +157,41 @@ func (a *Arrival) keepsSMS(ctx context.Context, user person, f factors) (bool, e
 }
 
 // keepCodes turns on the codes of somebody who has just been made, before they have a
-// password.
-func (m *Move) keepCodes(ctx context.Context, username string, kept codes) error {
-	if !kept.any() {
+// password, and turns off what was turned on for somebody whom an earlier run has begun.
+func (m *Move) keepCodes(ctx context.Context, username string, kept codes, begun bool) error {
+	if !kept.any() && !begun {
 		return nil
 	}
 	in := &cip.AdminSetUserMFAPreferenceInput{UserPoolId: &m.Tickets.new, Username: &username}
-	if kept.sms {
-		in.SMSMfaSettings = &types.SMSMfaSettingsType{Enabled: true, PreferredMfa: true}
-	}
-	if kept.email {
-		in.EmailMfaSettings = &types.EmailMfaSettingsType{Enabled: true, PreferredMfa: true}
-	}
-	return unended(ctx, m, "turn on the second factor of a user", username, m.New.AdminSetUserMFAPreference, in)
+	return unended(ctx, m, "turn on the second factor of a user", username, in, func(now *cip.AdminGetUserOutput) error {
+		has := factorsOf(now, codes{}, person{}).codes
+		if has == kept {
+			return nil
+		}
+		if in.SMSMfaSettings = nil; has.sms || kept.sms {
+			in.SMSMfaSettings = &types.SMSMfaSettingsType{Enabled: kept.sms, PreferredMfa: kept.sms}
+		}
+		if in.EmailMfaSettings = nil; has.email || kept.email {
+			in.EmailMfaSettings = &types.EmailMfaSettingsType{Enabled: kept.email, PreferredMfa: kept.email}
+		}
+		_, err := m.New.AdminSetUserMFAPreference(ctx, in)
+		return err
+	})
 }
 
 // unended changes somebody who has no password yet. Another drain may have ended them, and
 // they may have chosen a password since. So each try waits for its turn first, and looks at
 // them right before it changes something.
-func unended[In, Out any](ctx context.Context, m *Move, what, username string, f func(context.Context, *In, ...func(*cip.Options)) (*Out, error), in *In) error {
-	_, err := untilTaken(ctx, m.Paused, func() (*Out, error) {
+func unended[In any](ctx context.Context, m *Move, what, username string, in *In, change func(now *cip.AdminGetUserOutput) error) error {
+	_, err := untilTaken(ctx, m.Paused, func() (struct{}, error) {
 		if err := m.pace.wait(ctx, in); err != nil {
-			return nil, err
+			return struct{}{}, err
 		}
-		now, err := call(ctx, m, "look at a user", m.New.AdminGetUser, &cip.AdminGetUserInput{UserPoolId: &m.Tickets.new, Username: &username})
-		if err != nil || now.UserStatus != types.UserStatusTypeForceChangePassword {
-			return nil, err
+		now, err := m.look(ctx, m.New, m.Tickets.new, username)
+		if err == nil && now.UserStatus == types.UserStatusTypeForceChangePassword {
+			err = change(now)
 		}
-		return f(ctx, in)
+		return struct{}{}, err
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)

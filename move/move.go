@@ -345,12 +345,12 @@ var errNoName = errors.New("they have no verified address or number, by which th
 // password: of somebody who has one, it is left.
 func (m *Move) make(ctx context.Context, pool *newPool, p person) error {
 	var has factors
-	if !m.WithoutSecondFactor || pool.offered.any() {
-		whole, err := call(ctx, m, "look at a user of the old pool", m.Old.AdminGetUser, &cip.AdminGetUserInput{UserPoolId: &m.Tickets.old, Username: &p.username})
-		if err != nil {
+	looked := !m.WithoutSecondFactor || pool.offered.any()
+	if looked {
+		var err error
+		if p, has, err = m.fresh(ctx, pool, p); err != nil {
 			return err
 		}
-		has = factorsOf(whole, pool.required, p)
 	}
 	if !m.WithoutSecondFactor && !has.move(p, pool.offered) {
 		return errSecondFactor
@@ -367,7 +367,7 @@ func (m *Move) make(ctx context.Context, pool *newPool, p person) error {
 			return errNoName
 		}
 	}
-	status := types.UserStatusTypeForceChangePassword
+	status, begun := types.UserStatusTypeForceChangePassword, false
 	secret := "Aa1!" + rand.Text() + rand.Text() // what every policy asks for; nobody is told
 	in := &cip.AdminCreateUserInput{UserPoolId: &m.Tickets.new, Username: &username, MessageAction: types.MessageActionTypeSuppress, TemporaryPassword: &secret}
 	for name, value := range attributes {
@@ -380,7 +380,7 @@ func (m *Move) make(ctx context.Context, pool *newPool, p person) error {
 		return err
 	default:
 		there := err
-		found, err := call(ctx, m, "look at a user", m.New.AdminGetUser, &cip.AdminGetUserInput{UserPoolId: &m.Tickets.new, Username: &username})
+		found, err := m.look(ctx, m.New, m.Tickets.new, username)
 		if err != nil {
 			return err
 		}
@@ -389,6 +389,7 @@ func (m *Move) make(ctx context.Context, pool *newPool, p person) error {
 			return there // somebody has signed up with their name
 		}
 		status = found.UserStatus
+		begun = status == types.UserStatusTypeForceChangePassword
 	}
 	if err := m.Tickets.link(ctx, m.paced(m.New.AdminLinkProviderForUser), m.Logger, p, username); err != nil {
 		return err
@@ -406,9 +407,12 @@ func (m *Move) make(ctx context.Context, pool *newPool, p person) error {
 			return err
 		}
 	}
-	if _, err := call(ctx, m, "complete a ticket", m.New.AdminUpdateUserAttributes, &cip.AdminUpdateUserAttributesInput{
-		UserPoolId: &m.Tickets.new, Username: &username, UserAttributes: []types.AttributeType{{Name: aws.String(Attribute), Value: aws.String(ticket + complete)}},
-	}); err != nil {
+	if begun && !looked {
+		if p, has, err = m.fresh(ctx, pool, p); err != nil {
+			return err
+		}
+	}
+	if err := m.complete(ctx, pool, p, username, ticket+complete, begun); err != nil {
 		return err
 	}
 	if status != types.UserStatusTypeForceChangePassword {
@@ -417,11 +421,14 @@ func (m *Move) make(ctx context.Context, pool *newPool, p person) error {
 	if !p.reachable() {
 		m.Logger.LogAttrs(ctx, slog.LevelWarn, "they cannot reset their password: nothing of theirs is verified", slog.String("sub", p.sub))
 	}
-	if err := m.keepCodes(ctx, username, kept(has, pool.offered, p)); err != nil {
+	if err := m.keepCodes(ctx, username, kept(has, pool.offered, p), begun); err != nil {
 		return err
 	}
 	end := &cip.AdminSetUserPasswordInput{UserPoolId: &m.Tickets.new, Username: &username, Password: &secret, Permanent: true}
-	if err := unended(ctx, m, "set a password that nobody knows", username, m.New.AdminSetUserPassword, end); err != nil {
+	if err := unended(ctx, m, "set a password that nobody knows", username, end, func(*cip.AdminGetUserOutput) error {
+		_, err := m.New.AdminSetUserPassword(ctx, end)
+		return err
+	}); err != nil {
 		return err
 	}
 	m.Logger.LogAttrs(ctx, slog.LevelInfo, "made", slog.String("sub", p.sub))
