@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"time"
 
 	"github.com/codegrant/codegrant/move"
 	"github.com/codegrant/codegrant/replica"
@@ -21,7 +23,28 @@ type Leavers struct {
 	users    Store
 	tickets  *move.Tickets
 	old, now string
+
+	mu      sync.Mutex
+	known   *index   // nil: not read yet
+	reading *reading // nil: nobody reads it
 }
+
+// index are the subs of the old pool of those who have left, by the tickets and links of the
+// deleted users of the new pool.
+type index struct {
+	subs map[string]bool
+	at   time.Time
+}
+
+// reading is done when the index is read.
+type reading struct {
+	done chan struct{}
+	err  error
+}
+
+// latest is how old the index may be. It is asked about those whom the replica does not find
+// by itself.
+const latest = 5 * time.Minute
 
 // New returns the leavers of a move between the pools of two issuers.
 func New(users Store, tickets *move.Tickets, oldIssuer, newIssuer string) *Leavers {
@@ -41,44 +64,70 @@ func (l *Leavers) Has(ctx context.Context, was, is string) (bool, error) {
 	}
 	person, err := l.users.UserBySubject(ctx, l.old, was)
 	switch {
-	case errors.Is(err, replica.ErrNotFound):
-		return false, nil // and then no identity of the new pool is theirs yet
+	case errors.Is(err, replica.ErrNotFound): // the replica may follow the new pool alone
 	case err != nil:
 		return false, err
+	default:
+		gone, there, err := l.identities(ctx, person)
+		if err != nil || gone || there {
+			return gone && !there, err
+		}
+		// A person who was deleted before their first sign-in is linked to nobody. They had the
+		// same username, or, in a pool that makes usernames itself, the same address.
+		for _, name := range []string{person.Username, person.Email} {
+			if name == "" {
+				continue
+			}
+			if gone, err := l.deletedWith(ctx, replica.UserQuery{Search: name}, was); err != nil || gone {
+				return gone, err
+			}
+		}
 	}
-	return l.gone(ctx, person, was)
+	return l.indexed(ctx, was)
 }
 
-// gone reports whether somebody has left, whom the replica knows from the old pool.
-func (l *Leavers) gone(ctx context.Context, person replica.User, was string) (bool, error) {
+// identities reports whether a person has deleted identities of the new pool, and whether
+// they have one there now.
+func (l *Leavers) identities(ctx context.Context, person replica.User) (gone, there bool, err error) {
 	identities, err := l.users.Identities(ctx, person.Person())
-	if err != nil {
-		return false, err
-	}
-	gone := false
 	for _, u := range identities {
-		switch {
-		case u.Issuer != l.now:
-		case u.Deleted.IsZero():
-			return false, nil
-		default:
-			gone = true
+		if u.Issuer == l.now {
+			gone, there = gone || !u.Deleted.IsZero(), there || u.Deleted.IsZero()
 		}
 	}
-	if gone {
-		return true, nil
+	return gone, there, err
+}
+
+// indexed asks the index. It is read beside, so that nobody who is in a hurry ends it.
+func (l *Leavers) indexed(ctx context.Context, was string) (bool, error) {
+	l.mu.Lock()
+	if l.reading == nil && (l.known == nil || time.Since(l.known.at) > latest) {
+		r := &reading{done: make(chan struct{})}
+		l.reading = r
+		go func() {
+			defer close(r.done)
+			_, r.err = l.read(context.WithoutCancel(ctx))
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.reading = nil
+		}()
 	}
-	// A person who was deleted before their first sign-in is linked to nobody. They had the same
-	// username, or, in a pool that makes usernames itself, the same address.
-	for _, name := range []string{person.Username, person.Email} {
-		if name == "" {
-			continue
-		}
-		if gone, err = l.deletedWith(ctx, replica.UserQuery{Search: name}, was); err != nil || gone {
-			return gone, err
-		}
+	known, r := l.known, l.reading
+	l.mu.Unlock()
+	if known != nil {
+		return known.subs[was], nil
 	}
-	return false, nil
+	select {
+	case <-ctx.Done():
+		return false, fmt.Errorf("%w: it is being read who has left: %w", replica.ErrUnavailable, ctx.Err())
+	case <-r.done:
+	}
+	if r.err != nil {
+		return false, r.err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.known.subs[was], nil
 }
 
 // deletedWith reports whether a query finds a deleted user with the ticket of somebody.
@@ -92,44 +141,55 @@ func (l *Leavers) deletedWith(ctx context.Context, q replica.UserQuery, was stri
 
 // All reads who has left, once, and returns what move.Config.Left is.
 func (l *Leavers) All(ctx context.Context) (func(sub string) bool, error) {
-	asked := make(map[string]bool)
-	ask := func(was string) error {
-		if _, known := asked[was]; known {
-			return nil
-		}
-		person, err := l.users.UserBySubject(ctx, l.old, was)
-		if errors.Is(err, replica.ErrNotFound) { // and so they have never signed in at the new pool
-			asked[was] = true
-			return nil
-		}
-		if err == nil {
-			asked[was], err = l.gone(ctx, person, was)
-		}
-		return err
+	all, err := l.read(ctx)
+	if err != nil {
+		return nil, err
 	}
+	return func(sub string) bool { return all.subs[sub] }, nil
+}
+
+// read reads the index.
+func (l *Leavers) read(ctx context.Context) (*index, error) {
+	all := &index{make(map[string]bool), time.Now()}
 	err := l.deleted(ctx, replica.UserQuery{}, func(u replica.User) error {
-		if was := l.whose(u); was != "" {
-			if err := ask(was); err != nil {
-				return err
-			}
-		}
 		identities, err := l.users.Identities(ctx, u.Person())
 		if err != nil {
 			return err
 		}
+		subs := []string{l.whose(u)}
 		for _, i := range identities {
 			if i.Issuer == l.old {
-				if err := ask(i.Subject); err != nil {
-					return err
-				}
+				subs = append(subs, i.Subject)
 			}
+		}
+		for _, was := range subs {
+			if _, known := all.subs[was]; known || was == "" {
+				continue
+			}
+			person, err := l.users.UserBySubject(ctx, l.old, was)
+			if errors.Is(err, replica.ErrNotFound) {
+				person, err = u, nil // whom the ticket names alone
+			}
+			if err != nil {
+				return err
+			}
+			_, there, err := l.identities(ctx, person)
+			if err != nil {
+				return err
+			}
+			all.subs[was] = !there
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read who has left: %w", err)
 	}
-	return func(sub string) bool { return asked[sub] }, nil
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.known == nil || l.known.at.Before(all.at) {
+		l.known = all
+	}
+	return all, nil
 }
 
 // deleted calls f with the deleted users of the new pool that a query finds.
