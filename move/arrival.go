@@ -283,8 +283,10 @@ func (a *Arrival) refused(ctx context.Context, err error) error {
 
 // kindOf is what the log says of an answer: its type. A message could repeat a name.
 func kindOf(err error) string {
-	if errors.Is(err, errNoName) {
-		return errNoName.Error()
+	for _, known := range []error{errNoName, errAnother, errNotSaid} {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
 	}
 	return cmp.Or(refused.Code(err), "the old pool could not be asked")
 }

@@ -34,6 +34,21 @@ func (m *Move) fresh(ctx context.Context, pool *newPool, p person) (person, fact
 	return p, factorsOf(whole, pool.required, p), nil
 }
 
+// errNotSaid: who has left cannot be asked, so nobody is made.
+var errNotSaid = errors.New("the replica does not say whether they have left")
+
+// stillMay returns [ErrLeft] for somebody who has come and left since the drain began.
+func (m *Move) stillMay(ctx context.Context, p person) error {
+	if p.again {
+		return nil
+	}
+	err := m.Tickets.mayArrive(ctx, "", p.sub, "")
+	if err != nil && !errors.Is(err, ErrLeft) {
+		return fmt.Errorf("%w: %w", errNotSaid, err)
+	}
+	return err
+}
+
 // complete has the ticket say that somebody is in all their groups. Whom an earlier run has
 // begun gets the attributes that the old pool has now, too, unless they have a password: then
 // the attributes are theirs. A number or address that they gave up could reset the password.

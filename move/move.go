@@ -71,7 +71,8 @@ type Config struct {
 
 	// Left reports whether somebody, by the sub of the old pool, has left: the new pool has had
 	// them, and they were deleted there. They are not made again. Package move/left knows
-	// that from the replica. Defaults to nobody.
+	// that from the replica. People can come and leave while a drain runs: if the Tickets have
+	// Left, too, that is asked right before somebody is made. Defaults to nobody.
 	Left func(sub string) bool
 
 	// BringBack has [Move.Drain] make nobody but these people, by username or sub of the old
@@ -269,6 +270,7 @@ func (m *Move) Drain(ctx context.Context, dry bool) (d Drained, err error) {
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	room := make(chan struct{}, atOnce)
+	meanwhile := 0 // have left since Left was read
 	var late map[[16]byte]person
 	var unlinked func(person)
 	if m.OnlyLinked {
@@ -296,11 +298,16 @@ func (m *Move) Drain(ctx context.Context, dry bool) (d Drained, err error) {
 			mu.Lock()
 			defer mu.Unlock()
 			<-room
+			if errors.Is(err, ErrLeft) {
+				meanwhile++
+				return
+			}
 			m.made(ctx, &d, p, err)
 		})
 		return nil
 	}, unlinked)
 	all.Wait()
+	d.Left, d.Waiting = d.Left+meanwhile, d.Waiting-meanwhile
 	if err == nil && len(late) > 0 {
 		err = m.linkLate(ctx, &d, late, dry)
 	}
@@ -373,7 +380,12 @@ func (m *Move) make(ctx context.Context, pool *newPool, p person) error {
 	for name, value := range attributes {
 		in.UserAttributes = append(in.UserAttributes, types.AttributeType{Name: &name, Value: &value})
 	}
-	_, err := call(ctx, m, "create a user", m.New.AdminCreateUser, in)
+	_, err := call(ctx, m, "create a user", func(ctx context.Context, in *cip.AdminCreateUserInput, o ...func(*cip.Options)) (*cip.AdminCreateUserOutput, error) {
+		if err := m.stillMay(ctx, p); err != nil {
+			return nil, err
+		}
+		return m.New.AdminCreateUser(ctx, in, o...)
+	}, in)
 	switch {
 	case err == nil:
 	case !refused.Taken(err):

@@ -55,7 +55,7 @@ type Tickets struct {
 	// was is their sub in the old pool, and is that in the new one, or "" before they have
 	// one. Their password at the old pool does not bring them back, neither by the trigger
 	// ([Arrival], if it can ask) nor at the application ([ErrLeft]). An operator can, with
-	// [Move.Drain]. Package move/left has it. Defaults to nobody. Set it before the first use.
+	// [Move.Drain], which asks this, too. Package move/left has it. Defaults to nobody. Set it before the first use.
 	Left func(ctx context.Context, was, is string) (bool, error)
 
 	key      []byte

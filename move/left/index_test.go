@@ -1,6 +1,7 @@
 package left_test
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"path/filepath"
@@ -19,11 +20,18 @@ import (
 // everybody drains the old pool, and returns what the drain did.
 func (w *world) everybody() move.Drained {
 	w.Helper()
+	return w.everybodyOf(w.Client)
+}
+
+func (w *world) everybodyOf(old move.ReadAPI) move.Drained {
+	w.Helper()
+	asking := *w.tickets
+	asking.Left = w.leavers.Has
 	all, err := w.leavers.All(w.Context())
 	if err != nil {
 		w.Fatal(err)
 	}
-	m, err := move.New(move.Config{Old: w.Client, New: w.Client, Tickets: w.tickets, Left: all, Share: 1e6})
+	m, err := move.New(move.Config{Old: old, New: w.Client, Tickets: &asking, Left: all, Share: 1e6})
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -97,5 +105,52 @@ func TestS816_LeftWithoutTheOldPool(t *testing.T) {
 	}
 	if row, err := w.enters(*out.AuthenticationResult.IdToken); !errors.Is(err, move.ErrLeft) {
 		t.Errorf("they come in as row %d, %v", row, err)
+	}
+}
+
+// during is an old pool where something happens before the first listing of a drain.
+type during struct {
+	*cip.Client
+	what func()
+}
+
+func (d *during) ListUsers(ctx context.Context, in *cip.ListUsersInput, o ...func(*cip.Options)) (*cip.ListUsersOutput, error) {
+	if what := d.what; what != nil {
+		d.what = nil
+		what()
+	}
+	return d.Client.ListUsers(ctx, in, o...)
+}
+
+// TestS816_LeftDuringADrain: whoever arrives and leaves while a drain runs stays away, and
+// counts as such.
+func TestS816_LeftDuringADrain(t *testing.T) {
+	w := newWorld(t, false, false)
+	d := w.everybodyOf(&during{w.Client, func() {
+		w.signsIn(0, false)
+		w.hears()
+		w.leaves(0)
+		w.hears()
+	}})
+	if d.Left != 1 || d.Waiting != crowd-1 || d.Made != crowd-1 {
+		t.Errorf("%+v", d)
+	}
+	var gone *types.UserNotFoundException
+	if _, err := w.AdminGetUser(t.Context(), &cip.AdminGetUserInput{UserPoolId: aws.String(newPool), Username: aws.String(w.login(0))}); !errors.As(err, &gone) {
+		t.Errorf("the drain made them again: %v", err)
+	}
+}
+
+// TestS816_ADrainThatCannotAsk: while the replica does not answer, a drain makes nobody.
+func TestS816_ADrainThatCannotAsk(t *testing.T) {
+	w := newWorld(t, false, false)
+	asking := *w.tickets
+	asking.Left = left.New(away{w.users, w.old}, w.tickets, w.old, w.now).Has
+	m, err := move.New(move.Config{Old: w.Client, New: w.Client, Tickets: &asking, Share: 1e6})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, err := m.Drain(t.Context(), false); err != nil || d.Failed != crowd || d.Made != 0 {
+		t.Errorf("%+v, %v", d, err)
 	}
 }

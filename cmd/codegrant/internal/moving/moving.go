@@ -122,23 +122,29 @@ func (b between) open(ctx context.Context, out *terminal.Streams) (*move.Move, e
 	return b.between(ctx, r)
 }
 
-// openWhole returns the move, with what the replica knows of those who have left.
-func (b between) openWhole(ctx context.Context, out *terminal.Streams) (*move.Move, error) {
+// openWhole returns the move, with what the replica knows of those who have left, which it
+// asks until it is closed.
+func (b between) openWhole(ctx context.Context, out *terminal.Streams) (m *move.Move, done func(), err error) {
 	r, err := b.reach(ctx, out)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	m, err := b.between(ctx, r)
-	if err != nil {
-		return nil, err
+	if m, err = b.between(ctx, r); err != nil {
+		return nil, nil, err
 	}
 	opened, err := parts.Inspection{Config: b.Config, Pool: r.pool.Name}.OpenPeople(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("the replica says who has left the new pool: %w", err)
+		return nil, nil, fmt.Errorf("the replica says who has left the new pool: %w", err)
 	}
-	defer opened.Close()
-	m.Left, err = left.New(opened.Users, r.pool.Moved.Tickets, r.pool.Moved.Issuer, r.pool.Issuer).All(ctx)
-	return m, err
+	leavers := left.New(opened.Users, r.pool.Moved.Tickets, r.pool.Moved.Issuer, r.pool.Issuer)
+	if m.Left, err = leavers.All(ctx); err != nil {
+		opened.Close()
+		return nil, nil, err
+	}
+	tickets := *r.pool.Moved.Tickets
+	tickets.Left = leavers.Has
+	m.Tickets = &tickets
+	return m, func() { opened.Close() }, nil
 }
 
 func (b between) between(ctx context.Context, r *reached) (*move.Move, error) {
@@ -193,10 +199,11 @@ Examples:
 }
 
 func (c plan) Run(ctx context.Context, out *terminal.Streams) error {
-	m, err := c.openWhole(ctx, out)
+	m, done, err := c.openWhole(ctx, out)
 	if err != nil {
 		return err
 	}
+	defer done()
 	p, err := m.Plan(ctx)
 	if err != nil {
 		return c.missing(ctx, out, err)
@@ -325,10 +332,11 @@ Examples:
 }
 
 func (c report) Run(ctx context.Context, out *terminal.Streams) error {
-	m, err := c.openWhole(ctx, out)
+	m, done, err := c.openWhole(ctx, out)
 	if err != nil {
 		return err
 	}
+	defer done()
 	var waiting func(username, sub string) error
 	name := ""
 	first := true
@@ -409,10 +417,11 @@ Examples:
 }
 
 func (c drain) Run(ctx context.Context, out *terminal.Streams) error {
-	m, err := c.openWhole(ctx, out)
+	m, done, err := c.openWhole(ctx, out)
 	if err != nil {
 		return err
 	}
+	defer done()
 	m.WithoutSecondFactor, m.OnlyLinked = c.WithoutSecondFactor, c.Linked
 	m.BringBack = c.BringBack
 	d, err := m.Drain(ctx, !c.Yes)
