@@ -214,3 +214,34 @@ func (s *strangers) ListUsers(ctx context.Context, in *cip.ListUsersInput, o ...
 	}
 	return out, nil
 }
+
+// TestS816_NotBroughtBack: a drain says why it did not make somebody whom an operator has
+// named.
+func TestS816_NotBroughtBack(t *testing.T) {
+	w := newWorld(t, nil)
+	if _, err := w.move(t, w.Client).Groups(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]string{"alice": "", "carol": "disabled", "dora": "second factor", "emil": "never confirmed"}
+	d, err := w.move(t, w.Client, func(c *Config) {
+		c.Left = func(string) bool { return true }
+		for name := range names {
+			c.BringBack = append(c.BringBack, name)
+		}
+	}).Drain(t.Context(), false)
+	if err != nil || d.Made != 1 {
+		t.Errorf("%+v, %v", d, err)
+	}
+	for name, why := range names {
+		if got := d.NotBack[name]; (got == "") != (why == "") || !strings.Contains(got, why) {
+			t.Errorf("%s: %q, want %q", name, got, why)
+		}
+	}
+	carol, _, _ := w.find(t, oldPool, "carol")
+	d, err = w.move(t, w.Client, func(c *Config) {
+		c.Left, c.BringBack = func(string) bool { return true }, []string{carol.sub}
+	}).Drain(t.Context(), true)
+	if err != nil || d.Made != 0 || d.NotBack[carol.sub] == "" {
+		t.Errorf("dry, by sub: %+v, %v", d, err)
+	}
+}

@@ -235,6 +235,10 @@ type Drained struct {
 	Relinked     int `json:"relinked"`      // or would be: arrived before, without an account that is linked in the old pool
 	Failed       int `json:"failed"`        // the log says why; call it again
 	SecondFactor int `json:"second_factor"` // left out: they have a second factor that does not move
+
+	// NotBack are people of BringBack who were not made, as they are named there, and why. Those
+	// who are back already are not among them.
+	NotBack map[string]string `json:"not_back,omitempty"`
 }
 
 // Drain ends the move. It creates the people who have not come yet in the new pool, in
@@ -271,6 +275,7 @@ func (m *Move) Drain(ctx context.Context, dry bool) (d Drained, err error) {
 	var mu sync.Mutex
 	room := make(chan struct{}, atOnce)
 	meanwhile := 0 // have left since Left was read
+	unmade := arrivals{stays: make(map[string]string)}
 	var late map[[16]byte]person
 	var unlinked func(person)
 	if m.OnlyLinked {
@@ -282,6 +287,7 @@ func (m *Move) Drain(ctx context.Context, dry bool) (d Drained, err error) {
 			return nil
 		}
 		if m.OnlyLinked && !slices.ContainsFunc(linked(p), func(provider string) bool { return slices.Contains(m.Tickets.Providers, provider) }) {
+			there.stay(p, "they have no linked account")
 			return nil
 		}
 		if dry {
@@ -302,6 +308,12 @@ func (m *Move) Drain(ctx context.Context, dry bool) (d Drained, err error) {
 				meanwhile++
 				return
 			}
+			switch {
+			case errors.Is(err, errSecondFactor):
+				unmade.stay(p, "they have a second factor that does not move")
+			case err != nil:
+				unmade.stay(p, "it failed, and the log says why")
+			}
 			m.made(ctx, &d, p, err)
 		})
 		return nil
@@ -312,6 +324,12 @@ func (m *Move) Drain(ctx context.Context, dry bool) (d Drained, err error) {
 		err = m.linkLate(ctx, &d, late, dry)
 	}
 	for _, name := range m.BringBack {
+		if why := cmp.Or(there.stays[name], unmade.stays[name]); why != "" {
+			if d.NotBack == nil {
+				d.NotBack = make(map[string]string)
+			}
+			d.NotBack[name] = why
+		}
 		if err == nil && !there.named[name] {
 			err = fmt.Errorf("bring back %q: nobody of that username or sub of the old pool has left", name)
 		}

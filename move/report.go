@@ -34,6 +34,14 @@ type arrivals struct {
 	links     map[[16]byte]struct{} // by a hash of the sub and an account that is linked
 	strangers map[[16]byte]string   // providers, by a hash of the account; whom the old pool has is taken out
 	named     map[string]bool       // usernames and subs of those whom an operator brings back
+	stays     map[string]string     // of these, who stay away, by username and sub: why
+}
+
+// stay puts on record why somebody stays away whom an operator brings back.
+func (a arrivals) stay(p person, why string) {
+	if p.again {
+		a.stays[p.sub], a.stays[p.username] = why, why
+	}
 }
 
 // arrived is somebody who has come.
@@ -63,7 +71,7 @@ func hashOf(sub string) (h [16]byte) {
 
 // arrived reads who of the old pool is in the new one.
 func (m *Move) arrived(ctx context.Context, r *Report) (arrivals, error) {
-	all := arrivals{make(map[[16]byte]arrived), make(map[[16]byte]struct{}), make(map[[16]byte]string), make(map[string]bool)}
+	all := arrivals{make(map[[16]byte]arrived), make(map[[16]byte]struct{}), make(map[[16]byte]string), make(map[string]bool), make(map[string]string)}
 	err := m.users(ctx, m.New, m.Tickets.new, func(u types.UserType) error {
 		p := personOf(u.Username, u.Enabled, u.UserStatus, u.Attributes)
 		ticket := p.attributes[Attribute]
@@ -149,9 +157,11 @@ func (m *Move) walk(ctx context.Context, there arrivals, r *Report, f func(perso
 			return nil
 		case !p.enabled:
 			r.Disabled++
+			there.stay(p, "they are disabled in the old pool")
 			return nil
 		case u.UserStatus == types.UserStatusTypeUnconfirmed:
 			r.Unfit++
+			there.stay(p, "they have never confirmed their account in the old pool")
 			return nil
 		}
 		r.Waiting++

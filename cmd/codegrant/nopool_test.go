@@ -61,6 +61,15 @@ func TestS820_NoPool(t *testing.T) {
 		return fmt.Sprintf(", moved_from: {id: %q, issuer: %q, client_id: abc, key_file: %q}", id, pool.URL+"/"+id, key)
 	}
 	deleted, old, now := config("deleted.yaml", pool.URL, gone, ""), config("old.yaml", pool.URL, pool.PoolID, from(gone)), config("new.yaml", pool.URL, gone, from(pool.PoolID))
+	reminds := func(path string) string {
+		t.Helper()
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return write("remind-"+filepath.Base(path), strings.Replace(string(text), "replica: {", "replica: {outbox: true, ", 1)+
+			"webhooks: {crm: {url: \"http://127.0.0.1:9/\", secret: whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz, events: [moves]}}\n")
+	}
 	dead := "http://" + testenv.FreeAddress(t)
 	silent := config("silent.yaml", dead, gone, "")
 	if _, stderr, status := commandtest.Say(t, new(cli), "migrate", "--database", database); status != 0 {
@@ -91,6 +100,8 @@ func TestS820_NoPool(t *testing.T) {
 		{"move", "groups", "--config", old, "--yes"},
 		{"move", "drain", "--config", old, "--yes"},
 		{"move", "drain", "--config", now, "--yes"},
+		{"move", "remind", "--config", reminds(old), "--date", "2026-12-01"},
+		{"move", "remind", "--config", reminds(now), "--date", "2026-12-01", "--yes"},
 		{"move", "rehearse", "--config", old, "--file", filepath.Join(folder, "rehearsal.jsonl")},
 		{"doctor", "--config", deleted},
 		{"pool", "export", "--pool-id", gone, "--endpoint", pool.URL},

@@ -438,7 +438,17 @@ func (c drain) Run(ctx context.Context, out *terminal.Streams) error {
 		} else {
 			fmt.Fprintf(&b, "%s would be created (add --yes)\n", terminal.Plural(d.Made, "user"))
 		}
+		if len(c.BringBack) > 0 && d.Made == 0 && len(d.NotBack) == 0 {
+			b.WriteString("Nobody is created: they are back already.\n")
+		}
 		_, err = io.WriteString(out.Stdout, b.String())
+	}
+	if err == nil && len(d.NotBack) > 0 {
+		var reasons []string
+		for _, name := range slices.Sorted(maps.Keys(d.NotBack)) {
+			reasons = append(reasons, fmt.Sprintf("%s is not brought back: %s", terminal.Printable(name), d.NotBack[name]))
+		}
+		return terminal.Exit(1, errors.New(strings.Join(reasons, "\n")))
 	}
 	if err == nil && d.Failed > 0 {
 		return terminal.Exit(1, fmt.Errorf("%s could not be created; the log says why, run the command again", terminal.Plural(d.Failed, "user")))

@@ -228,8 +228,16 @@ func leaves(t *testing.T, api *cip.Client, users *sqlreplica.Store, url string, 
 	has(say(0, "report", "--new", "--json"), `"came_as_new": []`)
 	has(say(0, "drain", "--yes"), "created              0", "left, on their own 1")
 	has(say(1, "drain", "--bring-back", "bob", "--yes"), `bring back "bob"`, "has left")
+	old := &cip.AdminDisableUserInput{UserPoolId: aws.String("local_Old000001"), Username: aws.String("alice")}
+	if _, err := api.AdminDisableUser(t.Context(), old); err != nil {
+		t.Fatal(err)
+	}
+	has(say(1, "drain", "--bring-back", "alice", "--yes"), "created              0", "alice is not brought back: they are disabled in the old pool")
+	if _, err := api.AdminEnableUser(t.Context(), &cip.AdminEnableUserInput{UserPoolId: old.UserPoolId, Username: old.Username}); err != nil {
+		t.Fatal(err)
+	}
 	has(say(0, "drain", "--bring-back", "alice"), "1 user would be created")
 	has(say(0, "drain", "--bring-back", "alice", "--yes"), "created              1", "left, on their own 0")
-	has(say(0, "drain", "--bring-back", "alice", "--yes"), "created              0")
+	has(say(0, "drain", "--bring-back", "alice", "--yes"), "created              0", "they are back already")
 	has(say(0, "report"), "arrived            1", "left, on their own 0")
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/parts"
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
+	"github.com/codegrant/codegrant/internal/refused"
 	"github.com/codegrant/codegrant/move/left"
 	"github.com/codegrant/codegrant/replica"
 	"github.com/codegrant/codegrant/webhook"
@@ -112,6 +113,9 @@ func (c remind) Run(ctx context.Context, out *terminal.Streams) error {
 	}
 	if err == nil && c.Yes {
 		err = queue.ForgetOnce(ctx, time.Now())
+	}
+	if refused.NoPool(err) {
+		return c.missing(ctx, out, err)
 	}
 	if err != nil {
 		return fmt.Errorf("%w (%d were reminded; run the command again)", err, posted)
