@@ -51,10 +51,15 @@ func (r *Restore) Do(ctx context.Context, step Step) (Step, error) {
 	}
 	// The password comes last: until then nobody can sign in, and the pool says that the user
 	// waits for it, which no user who has signed up does.
-	for _, complete := range []func(context.Context, *made, Step) error{r.disable, r.joinGroups, r.link, r.setPassword, r.confirm} {
+	//
+	// The link comes first: of a user whom the replica does not know, an erasure knows nothing.
+	for _, complete := range []func(context.Context, *made, Step) error{r.link, r.disable, r.joinGroups, r.setPassword, r.confirm} {
 		err := complete(ctx, user, step)
 		if errors.Is(err, errErased) {
 			return erased(step), nil
+		}
+		if isMissing(err) {
+			return r.missing(ctx, step)
 		}
 		if refuses(err) {
 			step.Kind, step.Why = Taken, "the pool refuses it: "+err.Error()
@@ -65,6 +70,26 @@ func (r *Restore) Do(ctx context.Context, step Step) (Step, error) {
 		}
 	}
 	step.Subject = user.subject
+	return step, nil
+}
+
+// isMissing reports whether the pool no longer has a user.
+func isMissing(err error) bool {
+	var missing *types.UserNotFoundException
+	return errors.As(err, &missing)
+}
+
+// missing is a step about somebody whom the pool had just now.
+func (r *Restore) missing(ctx context.Context, step Step) (Step, error) {
+	_, err := r.Replica.User(ctx, step.Now.ID)
+	switch {
+	case errors.Is(err, replica.ErrNotFound):
+		return erased(step), nil
+	case err != nil:
+		return step, fmt.Errorf("restore user %d: %w", step.Now.ID, err)
+	}
+	// An erasure deletes the user first, and a moment later the row.
+	step.Kind, step.Why = Taken, "the user was deleted in the pool meanwhile, as by an erasure"
 	return step, nil
 }
 
@@ -172,6 +197,9 @@ func (r *Restore) setPassword(ctx context.Context, u *made, _ Step) error {
 	}
 	// Another run may have been here, and the person have chosen a password since.
 	now, err := r.paced.getUser(ctx, &cip.AdminGetUserInput{UserPoolId: &r.PoolID, Username: &u.username})
+	if err == nil && attributeMap(now.UserAttributes)["sub"] != u.subject {
+		return &types.UserNotFoundException{Message: aws.String("somebody else has the username " + u.username)}
+	}
 	if err == nil && now.UserStatus != types.UserStatusTypeForceChangePassword {
 		return nil
 	}
@@ -251,40 +279,40 @@ func (r *Restore) makeGroup(ctx context.Context, g replica.Group) error {
 
 // link has the replica know the new identity, as the person whom they were.
 func (r *Restore) link(ctx context.Context, u *made, step Step) error {
-	then := step.Then
-	s := r.snapshot(u, then)
+	s := r.snapshot(u, step.Then)
 	s.Status = string(types.UserStatusTypeForceChangePassword)
-	change, err := r.Replica.Apply(ctx, s)
+	user, err := r.Replica.ApplyIdentity(ctx, s, step.Now.ID, r.By)
 	if err != nil {
-		return err
+		return r.unlessErased(ctx, u, err)
 	}
-	for _, m := range then.Groups {
+	for _, m := range step.Then.Groups {
 		if m.Local {
-			if _, err := r.Replica.GrantLocalGroup(ctx, change.User.ID, m.Name); err != nil {
-				return err
+			if _, err := r.Replica.GrantLocalGroup(ctx, user.ID, m.Name); err != nil {
+				return r.unlessErased(ctx, u, err)
 			}
 		}
 	}
-	_, err = r.Replica.Merge(ctx, change.User.ID, step.Now.Person(), r.By)
-	if errors.Is(err, replica.ErrNotFound) {
-		if err := r.takeBack(ctx, u, change.User.ID); err != nil {
-			return fmt.Errorf("the person was erased meanwhile: delete the user %.64q in the pool: %w", u.username, err)
-		}
-		return errErased
-	}
-	return err
+	return nil
 }
 
-// takeBack removes a user whom this run has made, of somebody who was erased at the same time.
-func (r *Restore) takeBack(ctx context.Context, u *made, row int64) error {
-	var gone *types.UserNotFoundException
-	if err := r.paced.deleteUser(ctx, &cip.AdminDeleteUserInput{UserPoolId: &r.PoolID, Username: &u.username}); err != nil && !errors.As(err, &gone) {
+// unlessErased is an error of the replica's about a user whom the pool has. If it is that the
+// person was erased, the pool loses them again.
+func (r *Restore) unlessErased(ctx context.Context, u *made, err error) error {
+	if !errors.Is(err, replica.ErrNotFound) {
 		return err
 	}
-	if _, err := r.Replica.Erase(ctx, row, sqlreplica.EraseOptions{By: r.By}); err != nil && !errors.Is(err, replica.ErrNotFound) {
+	// Somebody else can have the username by now.
+	if err := r.paced.deleteUser(ctx, &cip.AdminDeleteUserInput{UserPoolId: &r.PoolID, Username: &u.subject}); err != nil && !isMissing(err) {
+		return fmt.Errorf("the person was erased meanwhile: delete the user %.64q in the pool: %w", u.username, err)
+	}
+	row, err := r.Replica.UserBySubject(ctx, r.into(), u.subject) // a pass can have seen the user before they were linked
+	if err == nil {
+		_, err = r.Replica.Erase(ctx, row.ID, sqlreplica.EraseOptions{By: r.By})
+	}
+	if err != nil && !errors.Is(err, replica.ErrNotFound) {
 		return err
 	}
-	return nil
+	return errErased
 }
 
 // snapshot is what the pool says of a user who is as they were.
@@ -302,12 +330,15 @@ func (r *Restore) snapshot(u *made, then replica.User) replica.Snapshot {
 	return s
 }
 
-// confirm has the replica know that nothing is left to do.
+// confirm has the replica know that nothing is left to do. A pass may have seen the user
+// before they were in their groups.
 func (r *Restore) confirm(ctx context.Context, u *made, step Step) error {
-	_, err := r.Replica.Apply(ctx, replica.Snapshot{
-		Issuer: r.into(), Subject: u.subject, Username: u.username, Enabled: &step.Then.Enabled, Status: string(types.UserStatusTypeConfirmed), At: r.Now(),
-	})
-	return err
+	then := r.snapshot(u, step.Then)
+	_, err := r.Replica.ApplyIdentity(ctx, replica.Snapshot{
+		Issuer: then.Issuer, Subject: u.subject, Username: u.username, Groups: then.Groups, GroupsKnown: true, Enabled: &step.Then.Enabled,
+		Status: string(types.UserStatusTypeConfirmed), At: r.Now(),
+	}, step.Now.ID, r.By)
+	return r.unlessErased(ctx, u, err)
 }
 
 // nameOf is what a user is made with: where usernames are addresses, the pool has put the

@@ -27,8 +27,7 @@ func (r *Restore) overwrite(ctx context.Context, step Step) (Step, error) {
 		return step, nil
 	}
 	found, err := r.paced.getUser(ctx, &cip.AdminGetUserInput{UserPoolId: &r.PoolID, Username: &username})
-	var missing *types.UserNotFoundException
-	if errors.As(err, &missing) {
+	if isMissing(err) {
 		return taken("the pool has lost the person by now: run codegrant sync --full first")
 	}
 	if err != nil {
@@ -59,12 +58,16 @@ func (r *Restore) overwrite(ctx context.Context, step Step) (Step, error) {
 			if !groupsKnown(step.Then) {
 				s.GroupsKnown = false
 			}
-			_, err := r.Replica.Apply(ctx, s)
+			_, err := r.Replica.ApplyIdentity(ctx, s, step.Now.ID, r.By)
 			return err
 		},
 	} {
 		err := change()
 		switch {
+		case errors.Is(err, replica.ErrNotFound): // who erases somebody deletes them in the pool
+			return erased(step), nil
+		case isMissing(err):
+			return r.missing(ctx, step)
 		case refused.Taken(err):
 			return taken("somebody else has an address of theirs by now")
 		case refuses(err):

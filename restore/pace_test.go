@@ -113,16 +113,12 @@ func (c crowd) GroupsAsOf(context.Context, string, time.Time) ([]replica.GroupDe
 
 func (c crowd) Identities(context.Context, int64) ([]replica.User, error) { return nil, nil }
 
-func (c crowd) Apply(_ context.Context, s replica.Snapshot) (replica.Change, error) {
-	return replica.Change{User: replica.User{ID: 1, Subject: s.Subject}}, nil
+func (c crowd) ApplyIdentity(_ context.Context, s replica.Snapshot, _ int64, _ string) (replica.User, error) {
+	return replica.User{ID: 1, Subject: s.Subject}, nil
 }
 
 func (c crowd) UserBySubject(context.Context, string, string) (replica.User, error) {
 	return replica.User{}, replica.ErrNotFound
-}
-
-func (c crowd) Merge(context.Context, int64, int64, string) (replica.Change, error) {
-	return replica.Change{}, nil
 }
 
 // TestPaceOfQuotas: people are made as fast as the quota allows that needs most time, and not

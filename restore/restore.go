@@ -40,7 +40,7 @@ type Replica interface {
 	AsOf(ctx context.Context, users []replica.User, at time.Time) ([]replica.User, error)
 	GroupsAsOf(ctx context.Context, issuer string, at time.Time) ([]replica.GroupDefinition, error)
 	Identities(ctx context.Context, person int64) ([]replica.User, error)
-	Merge(ctx context.Context, from, into int64, by string) (replica.Change, error)
+	ApplyIdentity(ctx context.Context, s replica.Snapshot, person int64, by string) (replica.User, error)
 	Erase(ctx context.Context, id int64, o sqlreplica.EraseOptions) (sqlreplica.Erasure, error)
 }
 

@@ -40,6 +40,10 @@ func apply(t *testing.T, s *Store, snapshot replica.Snapshot) replica.Change {
 
 // methods are all ways to ask a store for something, about the person 1.
 var methods = map[string]func(context.Context, *Store) error{
+	"ApplyIdentity": func(ctx context.Context, s *Store) error {
+		_, err := s.ApplyIdentity(ctx, person(2, 1, "b"), 1, "me")
+		return err
+	},
 	"Apply": func(ctx context.Context, s *Store) error { _, err := s.Apply(ctx, person(1, 1, "b")); return err },
 	"User":  func(ctx context.Context, s *Store) error { _, err := s.User(ctx, 1); return err },
 	"UserBySubject": func(ctx context.Context, s *Store) error {
