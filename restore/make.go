@@ -131,13 +131,8 @@ func (r *Restore) have(ctx context.Context, username string, step Step) (*made, 
 		if err != nil {
 			return nil, "", err
 		}
-		if !linked && found.UserStatus != types.UserStatusTypeForceChangePassword {
+		if !linked && (found.UserStatus != types.UserStatusTypeForceChangePassword || !covers(has, want)) {
 			return nil, "somebody else has the username " + username, nil
-		}
-		for name, value := range want {
-			if !linked && has[name] != value {
-				return nil, "somebody else has the username " + username, nil
-			}
 		}
 		return &made{aws.ToString(found.Username), has["sub"], string(found.UserStatus)}, "", nil
 	}

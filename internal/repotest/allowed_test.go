@@ -455,6 +455,7 @@ var allowed = map[string]map[string]string{
 		"internal/settings":               "which tables a replica has",
 		"replica":                         "people and groups",
 		"replica/sqlreplica":              "accounts of Django",
+		"restore":                         "whom a restore that was cut off has made",
 		"session":                         "lists and ends sessions",
 		"upstream":                        "the tokens of people at other services",
 		"webhook":                         "messages about somebody who is erased",

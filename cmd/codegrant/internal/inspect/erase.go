@@ -35,7 +35,8 @@ other services, and waiting changes and messages about them. The application is 
 it.
 
 Delete the person in the pool first, or use --at-pool. Otherwise the next sync would
-restore them. If the command is interrupted, run it again, and it continues. A receipt
+restore them. With --at-pool, the command also deletes a user whom a codegrant restore that
+was interrupted has created as the person. If the command is interrupted, run it again, and it continues. A receipt
 without personal data stays in the database.
 
 Examples:
@@ -77,6 +78,9 @@ func (c usersErase) Run(ctx context.Context, out *terminal.Streams) error {
 		return nil
 	}
 	if c.AtPool {
+		if identities, err = l.withHalfMade(ctx, out, identities); err != nil {
+			return fmt.Errorf("look for a user whom a restore has made and not linked: %w; nothing is done", err)
+		}
 		for _, i := range identities {
 			if err := parts.DeleteAtPool(ctx, i.Issuer, l.regionOf(i.Issuer), i.Username, i.Subject, slog.New(slog.DiscardHandler)); err != nil {
 				return fmt.Errorf("delete %s in %s: %w; nothing else is done", terminal.Printable(i.Username), i.Issuer, err)
