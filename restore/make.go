@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 
 	"github.com/codegrant/codegrant/internal/refused"
+	"github.com/codegrant/codegrant/move"
 	"github.com/codegrant/codegrant/replica"
 	"github.com/codegrant/codegrant/replica/sqlreplica"
 )
@@ -30,6 +31,12 @@ func (r *Restore) Do(ctx context.Context, step Step) (Step, error) {
 		return r.overwrite(ctx, step)
 	default:
 		return step, nil
+	}
+	if _, moved := step.Then.Custom[move.Attribute]; moved && r.into() != r.Issuer {
+		// The ticket of a move is of the pool that somebody moved to: in another one it would
+		// keep them out. The replica knows who they are.
+		step.Then.Custom = maps.Clone(step.Then.Custom)
+		delete(step.Then.Custom, move.Attribute)
 	}
 	username := nameOf(step.Then)
 	if username == "" {

@@ -241,6 +241,7 @@ var allowed = map[string]map[string]string{
 	},
 	"restore": {
 		"internal/refused":             "an address that is taken",
+		"move":                         "the attribute of its tickets",
 		"replica":                      "how people were, and are",
 		"replica/sqlreplica":           "the store that keeps a history",
 		"golang.org/x/time":            "how many calls a second",
