@@ -554,6 +554,7 @@ var allowed = map[string]map[string]string{
 		"directory/sqsqueue":                  "events from a queue",
 		"directory/recovery":                  "whether the pool goes back to an earlier time",
 		"internal/settings":                   "the pools of a configuration",
+		"internal/sqldialect":                 "which tables there are",
 		"replica":                             "people, and their changes",
 		"webhook":                             "tells others of changes",
 		"github.com/aws/aws-sdk-go-v2":        "the APIs of Cognito and of SQS",

@@ -11,6 +11,7 @@ import (
 	"github.com/codegrant/codegrant/cmd/codegrant/internal/terminal"
 	"github.com/codegrant/codegrant/directory"
 	"github.com/codegrant/codegrant/internal/settings"
+	"github.com/codegrant/codegrant/internal/sqldialect"
 )
 
 // told is how the passes over a pool are, as programs get it.
@@ -39,6 +40,7 @@ type recovered struct {
 }
 
 var (
+	errNoTables = errors.New("there are no tables of codegrant sync yet: run codegrant migrate")
 	errNoPass   = errors.New("there was no pass yet; make one with codegrant sync --full")
 	errLeft     = errors.New("the last pass failed")
 	errWithheld = errors.New("the last pass removed nobody: too many people were missing")
@@ -66,11 +68,17 @@ func (c Command) status(ctx context.Context, out *terminal.Streams) error {
 	if err != nil {
 		return err
 	}
+	switch there, err := sqldialect.HasTable(ctx, opened.DB, opened.DB.Dialect, "codegrant_passes"); {
+	case err != nil:
+		return fmt.Errorf("list what is in the database: %w", err)
+	case !there:
+		return errNoTables
+	}
 	all, faults := []told{}, []error{}
 	for _, pool := range onePerIssuer(chosen) {
 		found, err := directory.ReadStatus(ctx, journal, pool.Issuer)
 		if err != nil {
-			return fmt.Errorf("%w; if the tables of sync are missing, run codegrant migrate", err)
+			return err
 		}
 		if fault := verdict(found); fault != nil {
 			faults = append(faults, fmt.Errorf("pool %s: %w", pool.Name, fault))
