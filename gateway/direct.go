@@ -64,7 +64,7 @@ func (d *direct) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, causeOr(ctx, err)
 	}
 	s := &stream{conn: conn, ctx: ctx, left: maxHead}
-	s.stop = context.AfterFunc(ctx, func() { _ = conn.Close() })
+	s.stop = context.AfterFunc(ctx, func() { abort(conn) })
 	response, err := s.ask(r)
 	if err != nil {
 		_ = s.Close()
@@ -95,6 +95,7 @@ type stream struct {
 	stop func() bool     // waiting for its end, at which the connection is closed
 	left int64           // of the head
 	body io.Reader
+	over bool // the server has closed its side
 }
 
 // ask writes the request, and reads the head of the answer to it.
@@ -140,6 +141,7 @@ func (s *head) Read(p []byte) (int, error) {
 	if s.left != math.MaxInt64 {
 		s.left -= int64(n)
 	}
+	s.over = err == io.EOF
 	return n, err
 }
 
@@ -148,6 +150,11 @@ func (s *stream) Read(p []byte) (int, error) {
 	n, err := s.body.Read(p)
 	if err == nil {
 		return n, nil
+	}
+	if err == io.EOF && s.over {
+		s.stop()
+		_ = s.conn.Close() // the server closed it first
+		return n, err
 	}
 	if err != io.EOF {
 		err = causeOr(s.ctx, err)
@@ -160,6 +167,24 @@ func (s *stream) Read(p []byte) (int, error) {
 // may have no end.
 func (s *stream) Close() error {
 	s.stop()
-	_ = s.conn.Close()
+	abort(s.conn)
 	return nil
+}
+
+// abort closes a connection of which nothing more is wanted. It resets one of TCP, which keeps no
+// port in TIME-WAIT: whoever closes first would have one for a minute after each request, and
+// their number is bounded for each server.
+func abort(conn net.Conn) {
+	inner := conn
+	for {
+		wrapper, ok := inner.(interface{ NetConn() net.Conn })
+		if !ok {
+			break
+		}
+		inner = wrapper.NetConn()
+	}
+	if tcp, ok := inner.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = conn.Close()
 }
