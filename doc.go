@@ -31,8 +31,8 @@
 // # What a request meets
 //
 // If a browser navigates to a protected page without a session, it goes to Cognito and then
-// returns to the page. Anything else gets 401 with WWW-Authenticate and a problem document
-// (RFC 9457). A person who is signed in but lacks the permission gets 403. If a dependency
+// returns to the page. A form that it sends gets 401 with a page that has a link to sign in.
+// Anything else gets 401 with WWW-Authenticate and a problem document (RFC 9457). A person who is signed in but lacks the permission gets 403. If a dependency
 // does not respond, the answer is 503 with Retry-After. It is never 401, and no session is
 // lost.
 //

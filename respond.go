@@ -55,21 +55,25 @@ func write(w http.ResponseWriter, status int, v any) {
 }
 
 // unauthorized answers a request that nobody is signed in on: a browser that
-// navigates is sent to sign in and back to here, anything else is challenged.
+// navigates is sent to sign in and back to here, anything else is challenged. What a form
+// has sent would be lost on the way: a page says so first, and the policy of the form's
+// page does not hold its link back, as it would a redirect to the pool.
 func (d *desk) unauthorized(w http.ResponseWriter, r *http.Request, failure error) {
-	if !navigates(r) || d.isOwnPath(r.URL.Path) {
-		d.challenge(w, r, failure)
-		return
-	}
 	login, origin := d.path("/login"), d.siblingOrigin(r.Host)
 	if origin != "" {
 		login = d.BaseURL + login
 	}
-	target := d.DefaultReturnURL
-	if isSafe(r.Method) {
-		target = d.returnTo(origin + r.RequestURI)
+	query := url.Values{}
+	switch {
+	case !navigates(r) || d.isOwnPath(r.URL.Path):
+		d.challenge(w, r, failure)
+	case isSafe(r.Method):
+		query.Set("redirect_uri", d.returnTo(origin+r.RequestURI))
+		returnto.Redirect(w, login+"?"+query.Encode(), http.StatusFound)
+	default:
+		w.Header().Set("WWW-Authenticate", `Bearer realm="codegrant"`) // no scheme for which a browser asks by itself
+		d.signInFirst(w, r, login, query)
 	}
-	returnto.Redirect(w, login+"?redirect_uri="+url.QueryEscape(target), http.StatusFound)
 }
 
 // siblingOrigin is the allowed origin on another host than ours that a request is

@@ -32,11 +32,17 @@ func (d *desk) stepUp(w http.ResponseWriter, r *http.Request, id *Identity, need
 		query.Set("redirect_uri", d.returnTo(origin+r.RequestURI))
 		returnto.Redirect(w, login+"?"+query.Encode(), http.StatusFound)
 	default:
-		query.Set("redirect_uri", d.returnTo(r.Header.Get("Referer"))) // the form's page, where it is one of ours
 		w.Header().Set("WWW-Authenticate", need.Challenge())
-		w.Header().Set(redirectHeader, d.BaseURL+d.path("/step-up")+"?"+query.Encode())
-		d.showStepUpFirst(w, r, http.StatusUnauthorized, login+"?"+query.Encode())
+		d.signInFirst(w, r, login, query)
 	}
+}
+
+// signInFirst answers what a form has sent with a page that has a link to sign in, and back
+// to the form's page where that is one of ours.
+func (d *desk) signInFirst(w http.ResponseWriter, r *http.Request, login string, query url.Values) {
+	query.Set("redirect_uri", d.returnTo(r.Header.Get("Referer")))
+	w.Header().Set(redirectHeader, d.BaseURL+d.path("/step-up")+"?"+query.Encode())
+	d.showStepUpFirst(w, r, http.StatusUnauthorized, login+"?"+query.Encode())
 }
 
 // redirectHeader carries where a page of ours is shown, for proxies that can pass on no

@@ -267,3 +267,30 @@ func TestS833_ThePoolLeadsElsewhere(t *testing.T) {
 	away()
 	b.See("Sign in to your account")
 }
+
+// TestS555_AFormAfterTheSessionInABrowser: somebody answers a question after their session has
+// ended. Chromium shows that nothing has been changed, and a link leads to the sign-in and back.
+func TestS555_AFormAfterTheSessionInABrowser(t *testing.T) {
+	b := browser.New(t)
+	s := startLinking(t, "sqlite:"+filepath.Join(t.TempDir(), "app.db"))
+	identities := s.url + "/auth/account/identities"
+	b.Open(identities)
+	asOwn(b, "alice")
+	b.See("Link another way to sign in")
+	b.Click(`a[href*="do=begin"]`)
+	asOwn(b, "bob")
+	b.See("Link this account?")
+	phone := b.Profile(t)
+	phone.Open(s.url + "/auth/sessions")
+	asOwn(phone, "alice")
+	phone.See("This browser")
+	phone.Click(`form:has([value="everywhere"]) button`)
+	phone.See("You are signed out")
+	b.Click(formThat("confirm") + "button")
+	b.See("Nothing has been changed.")
+	b.Click(".do a") // the pool knows who signed in there last
+	b.See("Link another way to sign in")
+	if b.URL() != identities {
+		t.Errorf("the sign-in leads to %s", b.URL())
+	}
+}
