@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"net/url"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -41,7 +42,7 @@ func (w Way) Cognito(ctx context.Context) (*cip.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cip.NewFromConfig(found, func(o *cip.Options) { w.redirect(&o.BaseEndpoint) }), nil
+	return cip.NewFromConfig(found, func(o *cip.Options) { w.redirect(ctx, &o.BaseEndpoint) }), nil
 }
 
 // CognitoWithCredentials is [Way.Cognito], and reports whether AWS's tools have credentials
@@ -67,7 +68,7 @@ func (w Way) SecretsManager(ctx context.Context) (*secretsmanager.Client, error)
 	if err != nil {
 		return nil, err
 	}
-	return secretsmanager.NewFromConfig(found, func(o *secretsmanager.Options) { w.redirect(&o.BaseEndpoint) }), nil
+	return secretsmanager.NewFromConfig(found, func(o *secretsmanager.Options) { w.redirect(ctx, &o.BaseEndpoint) }), nil
 }
 
 // SQS returns a client of Amazon SQS.
@@ -76,18 +77,45 @@ func (w Way) SQS(ctx context.Context) (*sqs.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return sqs.NewFromConfig(found, func(o *sqs.Options) { w.redirect(&o.BaseEndpoint) }), nil
+	return sqs.NewFromConfig(found, func(o *sqs.Options) { w.redirect(ctx, &o.BaseEndpoint) }), nil
 }
 
 // elsewhere is where somebody else than AWS is asked; empty: the SDK knows.
 func (w Way) elsewhere() string { return cmp.Or(w.Endpoint, LocalEndpoint(w.Issuer)) }
 
 // redirect leaves what the SDK has found in its settings alone, unless there is a place
-// that comes before it.
-func (w Way) redirect(endpoint **string) {
+// that comes before it. The log says once where they lead.
+func (w Way) redirect(ctx context.Context, endpoint **string) {
 	if instead := w.elsewhere(); instead != "" {
 		*endpoint = &instead
+		return
 	}
+	if *endpoint == nil || w.Log == nil {
+		return
+	}
+	if _, said := told.LoadOrStore(message{w.Log, **endpoint}, true); !said {
+		w.Log.Log(ctx, slog.LevelInfo, "settings of AWS's tools name another endpoint than AWS", slog.String("endpoint", **endpoint))
+	}
+}
+
+// told has what was said already: a command has one log.
+var told sync.Map
+
+type message struct {
+	log      *slog.Logger
+	endpoint string
+}
+
+// Overridden is the endpoint of settings of AWS's tools that a client asks about a pool instead of
+// whoever has the pool: AWS, or the pool on the host of its issuer. Empty: it asks that one.
+func Overridden(client *cip.Client, issuer string) string {
+	endpoint := aws.ToString(client.Options().BaseEndpoint)
+	at, err := url.Parse(endpoint)
+	own, wrong := url.Parse(issuer)
+	if err == nil && wrong == nil && at.Host == own.Host {
+		return ""
+	}
+	return endpoint
 }
 
 func (w Way) settings(ctx context.Context) (aws.Config, error) {

@@ -2,6 +2,7 @@ package awsapi
 
 import (
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -104,5 +105,48 @@ func TestNoCredentials(t *testing.T) {
 	}
 	if _, err := (Way{}).Cognito(t.Context()); err == nil || !strings.Contains(err.Error(), "set AWS_REGION") {
 		t.Errorf("without a Region: %v", err)
+	}
+}
+
+// TestEndpointsOfSettingsAreLogged: once for each log, and only where they lead elsewhere. What a
+// flag or the issuer names is no surprise.
+func TestEndpointsOfSettingsAreLogged(t *testing.T) {
+	none := filepath.Join(t.TempDir(), "none")
+	for variable, value := range map[string]string{
+		"AWS_CONFIG_FILE": none, "AWS_SHARED_CREDENTIALS_FILE": none, "AWS_EC2_METADATA_DISABLED": "true", "AWS_ENDPOINT_URL": "http://general:1",
+	} {
+		t.Setenv(variable, value)
+	}
+	const atAWS = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab12Cd34E"
+	for name, tt := range map[string]struct {
+		way             Way
+		logged          int
+		issuer, instead string
+	}{
+		"a pool of AWS's":        {Way{Region: "eu-west-1", Issuer: atAWS}, 1, atAWS, "http://general:1"},
+		"a pool at the endpoint": {Way{Region: "eu-west-1"}, 1, "http://general:1/local_Demo12345", ""},
+		"a pool on this machine": {Way{Issuer: "http://127.0.0.1:9229/local_Demo12345"}, 0, "http://127.0.0.1:9229/local_Demo12345", ""},
+		"a flag":                 {Way{Endpoint: "http://flag:5", Region: "eu-west-1"}, 0, atAWS, "http://flag:5"},
+	} {
+		var log strings.Builder
+		tt.way.Log = slog.New(slog.NewTextHandler(&log, nil))
+		for range 2 {
+			client, err := tt.way.Cognito(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := Overridden(client, tt.issuer); got != tt.instead {
+				t.Errorf("%s: asked instead: %q, want %q", name, got, tt.instead)
+			}
+		}
+		if n := strings.Count(log.String(), "level=INFO"); n != tt.logged || n != strings.Count(log.String(), "endpoint=http://general:1") {
+			t.Errorf("%s: the log has %d messages, want %d: %s", name, n, tt.logged, log.String())
+		}
+	}
+	t.Setenv("AWS_ENDPOINT_URL", "")
+	os.Unsetenv("AWS_ENDPOINT_URL")
+	client, err := Way{Region: "eu-west-1", Issuer: atAWS}.Cognito(t.Context())
+	if err != nil || Overridden(client, atAWS) != "" {
+		t.Errorf("AWS: %v", err)
 	}
 }

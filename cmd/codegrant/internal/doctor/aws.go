@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -47,7 +48,7 @@ func (e *examination) api(ctx context.Context, c codegrant.Config, endpoints cog
 	}
 	a := &cognitoAPI{client: e.client, poolID: endpoints.Issuer[strings.LastIndexByte(endpoints.Issuer, '/')+1:], clientID: c.Pool.ClientID}
 	ofID, _, _ := strings.Cut(a.poolID, "_")
-	client, err := awsapi.Way{Region: orDefault(c.Pool.Region, ofID), Issuer: endpoints.Issuer}.Cognito(ctx)
+	client, err := awsapi.Way{Region: orDefault(c.Pool.Region, ofID), Issuer: endpoints.Issuer, Log: slog.Default()}.Cognito(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -73,7 +73,7 @@ func poolPeople(ctx context.Context, issuer, endpointURL string) ([]django.Perso
 	if !ok {
 		return nil, fmt.Errorf("the issuer %s does not end in a pool id", issuer)
 	}
-	client, err := awsapi.Way{Region: region, Endpoint: endpointURL, Issuer: issuer}.Cognito(ctx)
+	client, err := awsapi.Way{Region: region, Endpoint: endpointURL, Issuer: issuer, Log: slog.Default()}.Cognito(ctx)
 	if err != nil {
 		return nil, err
 	}

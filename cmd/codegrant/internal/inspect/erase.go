@@ -82,7 +82,7 @@ func (c usersErase) Run(ctx context.Context, out *terminal.Streams) error {
 			return fmt.Errorf("look for a user whom a restore has made and not linked: %w; nothing is done", err)
 		}
 		for _, i := range identities {
-			if err := parts.DeleteAtPool(ctx, i.Issuer, l.regionOf(i.Issuer), i.Username, i.Subject, slog.New(slog.DiscardHandler)); err != nil {
+			if err := parts.DeleteAtPool(ctx, i.Issuer, l.regionOf(i.Issuer), i.Username, i.Subject, l.audit); err != nil {
 				return fmt.Errorf("delete %s in %s: %w; nothing else is done", terminal.Printable(i.Username), i.Issuer, err)
 			}
 		}

@@ -35,7 +35,7 @@ type linkingPool struct {
 
 func (l *links) linkingPool(ctx context.Context, issuer string) (*linkingPool, error) {
 	silent := slog.New(slog.DiscardHandler)
-	client, id, err := parts.PoolClient(ctx, issuer, l.regionOf(issuer), silent)
+	client, id, err := parts.PoolClient(ctx, issuer, l.regionOf(issuer), l.audit)
 	if err != nil {
 		return nil, err
 	}

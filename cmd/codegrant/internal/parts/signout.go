@@ -45,7 +45,8 @@ func PoolClient(ctx context.Context, issuer, region string, log *slog.Logger) (*
 }
 
 // DeleteAtPool deletes a user of a pool, by AdminDeleteUser, if the username is still that of
-// the person. One who is not there is deleted already.
+// the person. One who is not there is deleted already. Where the settings of AWS's tools name
+// another endpoint, that there is no pool says nothing of the person's.
 func DeleteAtPool(ctx context.Context, issuer, region, username, subject string, log *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, signOutTimeout)
 	defer cancel()
@@ -56,6 +57,9 @@ func DeleteAtPool(ctx context.Context, issuer, region, username, subject string,
 	var missing *types.UserNotFoundException
 	var noPool *types.ResourceNotFoundException
 	found, err := client.AdminGetUser(ctx, &cognitoidentityprovider.AdminGetUserInput{UserPoolId: &id, Username: &username})
+	if at := awsapi.Overridden(client, issuer); at != "" && errors.As(err, &noPool) {
+		return fmt.Errorf("%s, the endpoint that the settings of AWS's tools name, has no pool %s; unset AWS_ENDPOINT_URL or endpoint_url: %w", at, id, err)
+	}
 	if errors.As(err, &missing) || errors.As(err, &noPool) {
 		return nil // the whole pool may be gone: one that people have moved from
 	}

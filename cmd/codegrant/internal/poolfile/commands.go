@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -35,7 +36,7 @@ func client(ctx context.Context, id, endpoint, profile string) (*cip.Client, err
 	if !ok {
 		return nil, fmt.Errorf("%q is not an id of a pool, such as eu-west-1_Ab12Cd34E", id)
 	}
-	return awsapi.Way{Region: region, Endpoint: endpoint, Profile: profile}.Cognito(ctx)
+	return awsapi.Way{Region: region, Endpoint: endpoint, Profile: profile, Log: slog.Default()}.Cognito(ctx)
 }
 
 func (a at) read(ctx context.Context) (*cip.Client, *File, error) {
