@@ -161,7 +161,7 @@ func (p *Pages) show(v *visit, title text, why string, sections ...pages.Section
 		status = http.StatusUnprocessableEntity
 		sections[0].Fault = why
 	}
-	view := pages.Account{Title: v.say(title), SignedInAs: cmp.Or(v.id.Email, v.id.Username), Sections: sections}
+	view := pages.Account{Title: v.say(title), SignedInAs: cmp.Or(v.id.Email, v.id.Username), Sections: sections, Refers: title == yourIdentities}
 	if title == yourAccount {
 		view.Links = []pages.Link{{URL: "/", Text: v.say(toStart)}}
 	} else { // beside a button that does something, no other one

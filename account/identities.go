@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -221,14 +222,23 @@ func (p *Pages) separation(v *visit, u replica.User) pages.Section {
 // askIdentities shows the identities, or follows the page's link to the pool. No other site
 // can have a browser follow it.
 func (p *Pages) askIdentities(v *visit) {
-	site := v.r.Header.Get("Sec-Fetch-Site")
-	if v.r.Method != http.MethodGet || v.r.URL.Query().Get("do") != "begin" || !pages.Navigates(v.r) || !slices.Contains([]string{"", "none", "same-origin"}, site) {
+	if v.r.Method != http.MethodGet || v.r.URL.Query().Get("do") != "begin" || !pages.Navigates(v.r) || !p.fromHere(v.r) {
 		p.showIdentities(v, "")
 		return
 	}
 	if p.may(v, change) {
 		p.Auth.ProveAnother(v.w, v.r, "", p.home+identitiesPath)
 	}
+}
+
+// fromHere reports whether a page of this origin, or the person, has had the browser ask. Browsers
+// say so over https and on this machine. Where they do not, it is by a Referer.
+func (p *Pages) fromHere(r *http.Request) bool {
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" {
+		return site == "same-origin" || site == "none"
+	}
+	from, err := url.Parse(r.Referer())
+	return err == nil && strings.EqualFold(from.Scheme+"://"+from.Host, p.Auth.Origin())
 }
 
 func (p *Pages) changeIdentities(v *visit) {

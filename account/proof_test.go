@@ -235,19 +235,26 @@ func TestS833_NoOtherSiteBegins(t *testing.T) {
 	b := w.signIn(alice)
 	here := *b.Client
 	here.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	for _, tt := range []struct{ site, mode, method, purpose, to string }{
-		{"same-origin", "navigate", http.MethodGet, "", "the pool"},
-		{"none", "navigate", http.MethodGet, "", "the pool"},
-		{"", "navigate", http.MethodGet, "", "the pool"},
-		{"cross-site", "navigate", http.MethodGet, "", ""},
-		{"same-site", "navigate", http.MethodGet, "", ""},
-		{"same-origin", "no-cors", http.MethodGet, "", ""},
-		{"same-origin", "navigate", http.MethodHead, "", ""},
-		{"same-origin", "navigate", http.MethodGet, "prefetch", ""},
+	for _, tt := range []struct{ site, referer, mode, method, purpose, to string }{
+		{"same-origin", "", "navigate", http.MethodGet, "", "the pool"},
+		{"none", "", "navigate", http.MethodGet, "", "the pool"},
+		{"", w.url + "/auth/account/identities", "navigate", http.MethodGet, "", "the pool"},
+		{"", w.url + "/", "", http.MethodGet, "", "the pool"},
+		{"", "", "", http.MethodGet, "", ""},
+		{"", "https://evil.example/page", "", http.MethodGet, "", ""},
+		{"", w.url + ".evil.example/", "", http.MethodGet, "", ""},
+		{"", "https://evil.example/" + w.url + "/", "", http.MethodGet, "", ""},
+		{"", ":", "", http.MethodGet, "", ""},
+		{"cross-site", w.url + "/", "navigate", http.MethodGet, "", ""},
+		{"cross-site", "", "navigate", http.MethodGet, "", ""},
+		{"same-site", "", "navigate", http.MethodGet, "", ""},
+		{"same-origin", "", "no-cors", http.MethodGet, "", ""},
+		{"same-origin", "", "navigate", http.MethodHead, "", ""},
+		{"same-origin", "", "navigate", http.MethodGet, "prefetch", ""},
 	} {
 		r, _ := http.NewRequestWithContext(t.Context(), tt.method, w.url+"/auth/account/identities?do=begin", nil)
 		r.Header.Set("Accept", "text/html")
-		for name, value := range map[string]string{"Sec-Fetch-Site": tt.site, "Sec-Fetch-Mode": tt.mode, "Sec-Purpose": tt.purpose} {
+		for name, value := range map[string]string{"Sec-Fetch-Site": tt.site, "Referer": tt.referer, "Sec-Fetch-Mode": tt.mode, "Sec-Purpose": tt.purpose} {
 			if value != "" {
 				r.Header.Set(name, value)
 			}
@@ -260,5 +267,15 @@ func TestS833_NoOtherSiteBegins(t *testing.T) {
 		if away := strings.HasPrefix(answer.Header.Get("Location"), w.auth.Endpoints().Authorize); away != (tt.to != "") || !away && answer.StatusCode != http.StatusOK {
 			t.Errorf("%+v: %d to %s", tt, answer.StatusCode, answer.Header.Get("Location"))
 		}
+	}
+	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+"/auth/account/identities", nil)
+	r.Header.Set("Accept", "text/html")
+	page, err := here.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page.Body.Close()
+	if got := page.Header.Get("Referrer-Policy"); got != "same-origin" {
+		t.Errorf("the page with the link has Referrer-Policy: %s", got)
 	}
 }

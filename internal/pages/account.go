@@ -9,11 +9,12 @@ type Account struct {
 	Sections   []Section
 	Links      []Link
 	Secret     bool // the page's URL has a secret, which no Referer may have
+	Refers     bool // a link of the page tells this origin where it comes from, as forms do
 }
 
 func (v Account) layout(tongue) layout {
 	out := layout{
-		Title: v.Title, Message: v.Message, SignedInAs: v.SignedInAs, Notice: v.Done, Sections: v.Sections, secret: v.Secret,
+		Title: v.Title, Message: v.Message, SignedInAs: v.SignedInAs, Notice: v.Done, Sections: v.Sections, secret: v.Secret, refers: v.Refers,
 	}
 	for _, l := range v.Links {
 		out.Links = append(out.Links, action{URL: l.URL, Text: l.Text})

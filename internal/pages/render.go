@@ -141,7 +141,7 @@ func referrer(page layout) string {
 	switch {
 	case page.posts() && page.secret:
 		return "strict-origin"
-	case page.posts():
+	case page.posts(), page.refers && !page.secret:
 		return "same-origin"
 	}
 	return "no-referrer"

@@ -26,6 +26,7 @@ type layout struct {
 
 	redirects []string // origins that the answer to the form leads through
 	secret    bool     // its URL has one
+	refers    bool     // a link tells this origin the page
 }
 
 // posts reports whether the page has a form.
