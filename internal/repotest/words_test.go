@@ -89,6 +89,30 @@ func TestWords(t *testing.T) {
 	}
 }
 
+// TestRepeatedParentheses refuses a text in parentheses that follows itself, as scripts that
+// replace words leave it.
+func TestRepeatedParentheses(t *testing.T) {
+	parenthesized := regexp.MustCompile(`\([^()]+\)`)
+	walk(t, func(name string, _ bool) {
+		if path.Ext(name) != ".md" {
+			return
+		}
+		text, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, line := range strings.Split(string(text), "\n") {
+			at := parenthesized.FindAllStringIndex(line, -1)
+			for j := 1; j < len(at); j++ {
+				before, again := at[j-1], at[j]
+				if strings.TrimSpace(line[before[1]:again[0]]) == "" && line[before[0]:before[1]] == line[again[0]:again[1]] {
+					t.Errorf("%s:%d: %s is repeated", name, i+1, line[again[0]:again[1]])
+				}
+			}
+		}
+	})
+}
+
 // shown is what pages for people do not say.
 var shown = []word{
 	{regexp.MustCompile(`(?i)people who (?:run|make)\b`), "support, the developers"},
