@@ -112,7 +112,7 @@ type Config struct {
 	// the process, as it does without Keys.
 	Cupboard cupboard.Store
 
-	// Marks say whose tokens of before count no longer. Several Auths of a process,
+	// Marks say whose earlier tokens no longer count. Several Auths of a process,
 	// and what ends sessions beside them, may share them. Closing them is then the
 	// caller's. Defaults to marks on Cupboard, which [Auth.Close] closes.
 	Marks *notbefore.Marks

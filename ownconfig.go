@@ -26,7 +26,7 @@ type OwnSessions struct {
 	// GlobalSignOut has the pool revoke every refresh token of a person who is signed out
 	// everywhere: by AdminUserGlobalSignOut, with AWS credentials of yours. Defaults to
 	// GlobalSignOut by the person's own access token, where Scopes has
-	// aws.cognito.signin.user.admin, and else to nothing; the person is told.
+	// aws.cognito.signin.user.admin, and else to nothing; the page says so.
 	GlobalSignOut func(ctx context.Context, username string) error
 }
 

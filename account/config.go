@@ -52,8 +52,8 @@ type Config struct {
 	// Replica is updated when an account is deleted. Defaults to none.
 	Replica replica.Store
 	// LinkIdentities adds a page on which people link another way to sign in with the account, and
-	// unlink it. Replica must be a [replica.Linker]. Your application hears of it as of every
-	// merge of people, and moves its rows. Defaults to false.
+	// unlink it. Replica must be a [replica.Linker]. Your application is notified of it as of
+	// every merge of people, and moves its rows. Defaults to false.
 	LinkIdentities bool
 	// HTTPClient speaks to Cognito. Defaults to one with timeouts of its own.
 	HTTPClient *http.Client

@@ -70,10 +70,10 @@ type Config struct {
 	// HTTPClient fetches documents. If you set it, make sure that it does not reach private
 	// addresses. Defaults to a client that reaches only public addresses.
 	HTTPClient *http.Client
-	// OnEvent hears of what was given and refused, for who counts. It is called while
+	// OnEvent gets what was given and refused, for counters. It is called while
 	// somebody waits. Defaults to nobody.
 	OnEvent func(context.Context, Event)
-	// Logger hears of clients, of what people agree to, and of its end. Defaults to
+	// Logger gets clients, what people agree to, and its end. Defaults to
 	// [slog.Default].
 	Logger *slog.Logger
 	// Now is the clock. Defaults to [time.Now].
@@ -85,7 +85,7 @@ type Resource struct {
 	// URL is the audience: exactly what clients are given, such as
 	// https://app.example.com/mcp.
 	URL string
-	// Name is what people are told it is. Defaults to URL.
+	// Name is its name for people. Defaults to URL.
 	Name string
 	// Scopes may be granted. Default are those for clients that ask for none; nil: all.
 	Scopes, Default []string

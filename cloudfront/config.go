@@ -60,8 +60,8 @@ type Config struct {
 	// their next request to the application, and the distribution must be served over IPv4 alone. Nil: no binding.
 	ClientIP func(*http.Request) netip.Addr
 
-	// OnError hears of requests by signed-in users that got no cookies: [ErrHost], [ErrAddress], [ErrSegment], or
-	// what a foreign signer returned. The request goes on in any case. Nil: nobody hears of them.
+	// OnError gets requests by signed-in users that got no cookies, and why: [ErrHost], [ErrAddress], [ErrSegment], or
+	// what a foreign signer returned. The request continues in any case. Nil: nobody gets them.
 	OnError func(*http.Request, error)
 
 	// Now is the clock. Nil: time.Now.

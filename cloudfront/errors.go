@@ -15,7 +15,7 @@ var (
 	ErrDomain = errors.New("cookie domain refused")
 )
 
-// Why one request got no cookies. [Cookies.Grant] returns them and [Config.OnError] is told of them.
+// Why one request got no cookies. [Cookies.Grant] returns them and [Config.OnError] gets them.
 var (
 	// ErrHost: the request is for a host that [Config.Domains] does not list.
 	ErrHost = errors.New("host not listed")

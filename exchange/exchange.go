@@ -33,7 +33,7 @@ type Config struct {
 	// OnEvent hears what became of each wish for a token, for who counts. It is called while
 	// somebody waits. A panic of it is logged, and changes nothing. Defaults to nobody.
 	OnEvent func(context.Context, Event)
-	// Logger hears of exchanges, never of a token. Defaults to [slog.Default].
+	// Logger gets exchanges, never a token. Defaults to [slog.Default].
 	Logger *slog.Logger
 	// Now is the clock. Defaults to [time.Now].
 	Now func() time.Time

@@ -31,10 +31,10 @@ type Config struct {
 	// to none.
 	TrustedProxies []netip.Prefix
 
-	// Headers names what upstreams are told about who is asking.
+	// Headers names the headers with which upstreams learn who is asking.
 	Headers Headers
 
-	// Assertions signs what upstreams are told, for routes that ask for it.
+	// Assertions signs what upstreams get, for routes that ask for it.
 	// Defaults to none.
 	Assertions *Assertions
 
@@ -45,16 +45,16 @@ type Config struct {
 	// Transport sends requests to upstreams. Default: [NewTransport].
 	Transport http.RoundTripper
 
-	// OnPass hears of every request that may pass, before a file or an upstream
+	// OnPass gets every request that may pass, before a file or an upstream
 	// answers it, and returns where the answer goes: w, or what it has wrapped w in.
 	// nil: it has answered by itself. Defaults to w. Questions are not among them.
 	OnPass func(w http.ResponseWriter, r *http.Request, p Passing) http.ResponseWriter
 
-	// OnRequest hears of every request that was decided on, after it was
+	// OnRequest gets every request that was decided on, after it was
 	// answered. Defaults to nobody.
 	OnRequest func(*http.Request, Outcome)
 
-	// OnUpstream hears of every request that a server of an upstream was asked, after it
+	// OnUpstream gets every request that a server of an upstream was asked, after it
 	// has begun to answer, or has not. Defaults to nobody.
 	OnUpstream func(UpstreamAnswer)
 

@@ -13,7 +13,7 @@ import (
 	"github.com/codegrant/codegrant"
 )
 
-// Headers names what an upstream is told about who is asking. Each is sent with
+// Headers names the headers with which an upstream learns who is asking. Each is sent with
 // every request, empty where there is nothing to tell, so that a value of the
 // client's can never stand in its place. Values are ASCII: other characters, and
 // percent signs and control characters, are percent-encoded as UTF-8; within

@@ -93,12 +93,12 @@ type Route struct {
 	PassHeaders []string
 	// Assertion sends a signed one.
 	Assertion bool
-	// SendGroups are the groups that the upstream is told of, if the person is in them,
+	// SendGroups are the groups that the upstream gets, if the person is in them,
 	// so that headers and assertions stay small. They give no permission. Nil: all.
 	SendGroups []string
 	// ClearCookies names cookies of an application's own sessions. They are the
 	// person's who was signed in when they came up: another one's requests are sent
-	// without them, and a browser is told to forget them then and at a sign-out.
+	// without them, and Codegrant has the browser delete them then and at a sign-out.
 	ClearCookies []string
 }
 

@@ -26,7 +26,7 @@ type Seed struct {
 	// SenderKey seals the codes that functions are given which send messages: base64 of 16, 24
 	// or 32 bytes, for AES-GCM. Defaults to none: they are given codes as they are.
 	SenderKey string `yaml:"sender_key"`
-	// Events are told when users or groups change, as EventBridge tells of what
+	// Events are notified when users or groups change, as EventBridge tells of what
 	// CloudTrail records. They are no part of the state either.
 	Events []EventsSeed `yaml:"events"`
 }

@@ -27,8 +27,8 @@ type Config struct {
 	Scopes []string
 	// HTTPClient speaks to Cognito. Defaults to one with timeouts of its own.
 	HTTPClient *http.Client
-	// Logger hears of tokens that could not be renewed in time, and which of several
-	// secrets the pool accepts; never of a secret. Defaults to [slog.Default].
+	// Logger gets when a token could not be renewed in time, and which of several
+	// secrets the pool accepts; never a secret. Defaults to [slog.Default].
 	Logger *slog.Logger
 	// Now is the clock. Defaults to [time.Now].
 	Now func() time.Time

@@ -32,8 +32,8 @@ type Config struct {
 	RegistrationEndpoint string
 	ClientDocuments      bool
 	// PoolClients leaves clients to the pool: those that register there, or have a document.
-	// Clients are told of either as far as the pool's own metadata do, or the two fields
-	// above; where a pool can do neither, they are told why there is nothing for them.
+	// Clients learn of either as far as the pool's own metadata say, or the two fields
+	// above; if a pool can do neither, they get the reason.
 	// Tokens of every app client of the pool count that are bound to URL, as nobody knows
 	// the clients beforehand. Nobody asks people whether a client may act for them.
 	PoolClients bool
@@ -54,7 +54,7 @@ type Config struct {
 	// Name and Documentation, a URL, tell people what it is. Default to nothing.
 	Name, Documentation string
 
-	// Scopes are what every request needs, and what clients are told to ask for. Set at
+	// Scopes are what every request needs, and what clients should ask for. Set at
 	// least one: some pools refuse clients that ask for none.
 	Scopes []string
 	// Tools says who may call which tool. None: who may send requests may call all. With
@@ -78,9 +78,9 @@ type Config struct {
 	// to share them. Defaults to a random one.
 	Keys *session.Keyring
 
-	// OnCall hears of each call of a tool as it is decided on. Defaults to nobody.
+	// OnCall gets each call of a tool as it is decided on. Defaults to nobody.
 	OnCall func(context.Context, Call)
-	// Logger hears of them too. Defaults to [slog.Default].
+	// Logger gets them too. Defaults to [slog.Default].
 	Logger *slog.Logger
 	// Now is the clock. Defaults to [time.Now].
 	Now func() time.Time
@@ -91,7 +91,7 @@ type Tool struct {
 	// Name of the tool, or a pattern in which * stands for any characters. The one with
 	// the most characters of its own decides; the whole name before any pattern.
 	Name string
-	// Scopes are all needed. A client that lacks some is told which.
+	// Scopes are all needed. A client that lacks some gets their names.
 	Scopes []string
 	// Permissions are all needed.
 	Permissions []codegrant.Permission

@@ -11,8 +11,8 @@
 // somebody else's an MCP client. It refuses tokens for another resource, batches, and
 // messages that another reader could take for another call.
 //
-// It issues no tokens and registers no clients: the pool does, whose endpoints clients are
-// told, or an authorization server that it knows as a URL. It stands on package codegrant
+// It issues no tokens and registers no clients: the pool does, whose endpoints clients
+// get, or an authorization server that it knows as a URL. It stands on package codegrant
 // as an application would.
 //
 // [New] makes no network call, and returns every mistake of the configuration at once. Without

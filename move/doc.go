@@ -31,5 +31,5 @@
 // The constructors return every mistake of the configuration at once, and ask nobody. A ticket
 // that is damaged, or is of another pool, is [ErrTicket], and
 // somebody of a provider whom the old pool has disabled is [ErrDisabled]. [Move.Groups] and [Move.Drain] change
-// nothing if they are told to be dry; each can be repeated after it was cut off.
+// nothing if they are set to be dry; each can be repeated after it was cut off.
 package move

@@ -78,7 +78,7 @@ const (
 	MemberRemoved      = "organization.member_removed"
 	InvitationCreated  = "organization.invitation_created"
 	InvitationRevoked  = "organization.invitation_revoked"
-	InvitationAccepted = "organization.invitation_accepted" // and the person is a member, which is told, too
+	InvitationAccepted = "organization.invitation_accepted" // and the person is a member: MemberAdded comes, too
 )
 
 // Kinds are all of them.

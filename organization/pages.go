@@ -53,7 +53,7 @@ type PagesConfig struct {
 	// pool refuses for good; any other error, that it does not answer. Defaults to none: people
 	// sign up on the pool's pages.
 	CreateUser func(ctx context.Context, email string) error
-	// Logger hears of what people change, never of addresses and tokens. Defaults to [slog.Default].
+	// Logger gets what people change, never addresses and tokens. Defaults to [slog.Default].
 	Logger *slog.Logger
 }
 

@@ -208,7 +208,7 @@ func (u *Upstream) keep(r *http.Request, h held) error {
 }
 
 // ConsentError says that somebody has to agree first, and answers their request so: a
-// browser that navigates is sent to URL, a client of the Model Context Protocol is told to
+// browser that navigates is sent to URL, a client of the Model Context Protocol is asked to
 // open it, and others get a problem that has it.
 type ConsentError struct{ Name, URL string }
 

@@ -50,10 +50,10 @@ type Config struct {
 	// HTTPClient speaks to the other server. It is made to follow no redirects. Defaults to
 	// one with a timeout of ten seconds.
 	HTTPClient *http.Client
-	// OnEvent hears of consents, renewals and revocations, for who counts. It is called while
+	// OnEvent gets consents, renewals and revocations, for counters. It is called while
 	// somebody waits. A panic of it is logged, and changes nothing. Defaults to nobody.
 	OnEvent func(context.Context, Event)
-	// Logger hears of consents and their end, never of a token. Defaults to [slog.Default].
+	// Logger gets consents and their end, never a token. Defaults to [slog.Default].
 	Logger *slog.Logger
 	// Now is the clock. Defaults to [time.Now].
 	Now func() time.Time

@@ -1,6 +1,6 @@
 // Package webhook posts changes of people and organizations, and what happens to sessions,
-// to URLs. It takes changes of people out of the replica's outbox, is told of the others
-// ([Queue.Tell]), and signs them as Standard Webhooks defines
+// to URLs. It takes changes of people out of the replica's outbox, gets the others
+// by [Queue.Tell], and signs them as Standard Webhooks defines
 // (https://www.standardwebhooks.com).
 //
 // It owns the messages and their signatures ([Secret]), the receivers ([Endpoint]), the

@@ -26,11 +26,11 @@ type Config struct {
 	Store cupboard.Store
 	// Keep is how long a mark counts: as long as anything that the pool gave before it
 	// can be used. Defaults to 31 days, for a refresh token of Cognito's lives for 30
-	// unless it is told otherwise.
+	// by default.
 	Keep time.Duration
 	// Now is the clock. Defaults to [time.Now].
 	Now func() time.Time
-	// Logger is told of each new mark, who left it and when, and when marks can no
+	// Logger gets each new mark, who left it and when, and when marks can no
 	// longer be read, and when they can be again.
 	// Defaults to [slog.Default].
 	Logger *slog.Logger

@@ -39,7 +39,7 @@ type Config struct {
 	// max_request_headers_kb, which is 60 by default. Defaults to 256 KiB.
 	MaxMessage int
 
-	// Drain is how long calls in progress may continue after Serve is told to stop.
+	// Drain is how long calls in progress may continue after Serve has to stop.
 	// Defaults to 10 seconds.
 	Drain time.Duration
 

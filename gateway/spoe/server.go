@@ -44,7 +44,7 @@ type Config struct {
 	// timeout idle, so that HAProxy is the one who ends it. Defaults to 10 minutes.
 	Idle time.Duration
 
-	// Drain is how long questions in progress may continue after Serve is told to
+	// Drain is how long questions in progress may continue after Serve has to
 	// stop. Defaults to 10 seconds.
 	Drain time.Duration
 

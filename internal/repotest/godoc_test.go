@@ -14,7 +14,7 @@ import (
 // TestWordsOfGodoc refuses, in the documentation of packages that others can import, what
 // pages do not say.
 func TestWordsOfGodoc(t *testing.T) {
-	refused := slices.Concat(words, strict)
+	refused := slices.Concat(words, strict, strictDocs)
 	n := 0
 	walk(t, func(name string, _ bool) {
 		if path.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") || !importable(filepath.ToSlash(name)) {

@@ -46,7 +46,8 @@ var strictPages = []word{
 	{regexp.MustCompile(`\b(?:is|are) none\b|\bthat is no\b`), "is not a …, there is no …"},
 }
 
-// strictDocs is what pages do not say, apart from the changelog, which has older entries.
+// strictDocs is what pages and the documentation of Go names do not say, apart from the
+// changelog, which has older entries.
 var strictDocs = []word{
 	{regexp.MustCompile(`\b(?:is|are|was|were) told\b|\bhears? of\b|\b(?:need|has|have) to be told\b`), "gets, is notified of"},
 	{regexp.MustCompile(`\b[a-z]+s of before\b|\bsecret of before\b`), "earlier tokens"},

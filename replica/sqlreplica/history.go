@@ -18,7 +18,7 @@ import (
 // no change, and neither is a link between identities.
 //
 // Every process that writes to the replica has to keep it. [Store.Migrate] of a store
-// that keeps it begins, and of one that does not says that there is a gap: nobody is told
+// that keeps it begins, and of one that does not says that there is a gap: nobody learns
 // how people were before a gap.
 type History struct {
 	// Keep is how far back it reaches, at least; [Store.TrimHistory] removes what is

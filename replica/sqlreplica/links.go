@@ -17,8 +17,8 @@ import (
 // is empty says that they were one person before.
 //
 // It happens as a whole or not at all, in the transaction that OnChange joins with
-// [replica.Merged], so that an application's own rows move with it, and the outbox hears
-// of. Any number of calls at once leave each identity with one person, and every person
+// [replica.Merged], so that an application's own rows move with it, and the outbox
+// gets. Any number of calls at once leave each identity with one person, and every person
 // known by an identity that is linked to no other.
 //
 // Rights are not merged: each identity has the groups that it had. The caller ends the

@@ -32,7 +32,7 @@ type Config struct {
 	// READ COMMITTED, whatever the default is there. Defaults to none.
 	OnChange func(ctx context.Context, tx *sql.Tx, change replica.Change) error
 
-	// Outbox has each change written down for those who want to hear of it
+	// Outbox has each change written down for those who want to get it
 	// afterwards. Defaults to none: nothing is written down.
 	Outbox *Outbox
 

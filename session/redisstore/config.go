@@ -71,7 +71,7 @@ type Config struct {
 	// DisableCache has every Get ask Redis. It is needed where something between
 	// here and Redis does not know RESP3 or CLIENT TRACKING.
 	DisableCache bool
-	// OnAsk hears of each time that Redis is about to be asked, with the context of
+	// OnAsk is called each time that Redis is about to be asked, with the context of
 	// the call that asks: what is answered from a copy is none, and neither is
 	// List's walk through everybody's sessions. It must be fast. Defaults to nobody.
 	OnAsk func(ctx context.Context)

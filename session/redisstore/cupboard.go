@@ -13,7 +13,7 @@ import (
 )
 
 // Cupboard returns the cupboard in the same Redis. All of a kind is in one slot of a
-// cluster: what is counted, and what is told in order, needs one place.
+// cluster: what is counted, and what is in order, needs one place.
 func (s *Store) Cupboard() cupboard.Store { return shelves{s} }
 
 type shelves struct{ *Store }
