@@ -151,7 +151,7 @@ func (s *servers) changed(one *server, reason string) {
 		s.log.Info("server of an upstream is well again", route, name)
 		return
 	}
-	s.log.Warn("server of an upstream is ill: it gets no requests", route, name, slog.String("reason", reason))
+	s.log.Warn("server of an upstream is unhealthy: it gets no requests", route, name, slog.String("reason", reason))
 }
 
 func (s *servers) stop() {

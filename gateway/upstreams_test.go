@@ -27,7 +27,7 @@ func TestUpstreamFaultsHaveAReference(t *testing.T) {
 		{Path: "/slow", Public: true, Upstream: &gateway.Upstream{URLs: []string{slow}, Timeout: 10 * time.Millisecond}},
 		{Path: "/ill", Public: true, Upstream: &gateway.Upstream{URLs: []string{gone(t)}, Health: "/", HealthEvery: 100 * time.Millisecond}},
 	}, nil)
-	eventually(t, "ill", func() bool { return strings.Contains(s.log.String(), "is ill: it gets no requests") })
+	eventually(t, "ill", func() bool { return strings.Contains(s.log.String(), "is unhealthy: it gets no requests") })
 	for path, status := range map[string]int{"/gone": 502, "/slow": 504, "/ill": 503} {
 		for _, accept := range []string{"text/html", "application/json"} {
 			r, body := s.ask(http.DefaultClient, "GET", path+"?q=1", map[string]string{"Accept": accept})
@@ -107,16 +107,16 @@ func TestUpstreamsInSight(t *testing.T) {
 		t.Errorf("servers:\n%swant\n%s", got, want)
 	}
 	ill.Store(true)
-	eventually(t, "one is ill", func() bool { return strings.Contains(up(), "one "+host(well)+" false") })
+	eventually(t, "one is unhealthy", func() bool { return strings.Contains(up(), "one "+host(well)+" false") })
 	eventually(t, "the log says so", func() bool {
-		return strings.Contains(s.log.String(), `msg="server of an upstream is ill: it gets no requests" route=one server=`+host(well)+` reason="it answers 418 I'm a teapot"`)
+		return strings.Contains(s.log.String(), `msg="server of an upstream is unhealthy: it gets no requests" route=one server=`+host(well)+` reason="it answers 418 I'm a teapot"`)
 	})
 	ill.Store(false)
 	eventually(t, "one is well", func() bool { return strings.Contains(up(), "one "+host(well)+" true") })
 	eventually(t, "the log says so", func() bool {
 		return strings.Contains(s.log.String(), `msg="server of an upstream is well again" route=one server=`+host(well))
 	})
-	if n := strings.Count(s.log.String(), "is ill"); n != 1 {
-		t.Errorf("the log says %d times that a server is ill", n)
+	if n := strings.Count(s.log.String(), "is unhealthy"); n != 1 {
+		t.Errorf("the log says %d times that a server is unhealthy", n)
 	}
 }

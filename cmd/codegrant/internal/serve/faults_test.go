@@ -265,7 +265,7 @@ func faultRows() []faultRow {
 			name: "upstream down", configure: func(g *faultGate) string {
 				return "routes:\n  - {path: /, public: true, upstream: {urls: ['" + g.tappedURL(g.up) + "'], health: /}}\n"
 			}, cause: (*faultGate).takeAway,
-			lines: []string{"server of an upstream is ill: it gets no requests"}, metric: `codegrant_upstream_up{route="/"} == 0`,
+			lines: []string{"server of an upstream is unhealthy: it gets no requests"}, metric: `codegrant_upstream_up{route="/"} == 0`,
 			alert: "CodegrantUpstreamDown", doctor: "upstream", finds: "does not accept connections",
 			shows: [4]string{"Upstreams", "/", "bad", "It does not answer"}, history: map[string]string{"upstream ": "gets no requests"},
 		},

@@ -13,8 +13,8 @@ type noting struct {
 
 // ofServers are the lines that say so.
 var ofServers = map[string]string{
-	"server of an upstream is ill: it gets no requests": "gets no requests",
-	"server of an upstream is well again":               "gets requests again",
+	"server of an upstream is unhealthy: it gets no requests": "gets no requests",
+	"server of an upstream is well again":                     "gets requests again",
 }
 
 func (n noting) Handle(ctx context.Context, r slog.Record) error {
