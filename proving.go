@@ -190,7 +190,7 @@ func withOutcome(target, outcome string) string {
 
 // EndIdentity ends the sessions of one identity of this pool, and refuses what it proved
 // before now (see [Auth.NotBefore]). Call it after you linked or unlinked an identity: its
-// sessions know the row of before. Other identities of the person are not affected.
+// sessions know the former row. Other identities of the person are not affected.
 func (a *Auth) EndIdentity(ctx context.Context, subject string) error {
 	ctx = context.WithoutCancel(ctx)
 	named := a.gate.named(subject)

@@ -238,7 +238,7 @@ func (c *Console) actOnOrganization(w http.ResponseWriter, r *http.Request, id *
 		c.fail(w, r, id, http.StatusConflict, "This is not done: "+plain(err.Error())+".")
 	case err != nil:
 		tell("failed", cmp.Or(made, change.Organization), slog.String("reason", err.Error()))
-		c.fail(w, r, id, http.StatusServiceUnavailable, "This may not have been done, or not wholly: "+plain(err.Error())+".")
+		c.fail(w, r, id, http.StatusServiceUnavailable, "This may not have been done, or not completely: "+plain(err.Error())+".")
 	case do == "delete":
 		tell("done", change.Organization)
 		http.Redirect(w, r, c.Prefix+"/organizations?done=delete", http.StatusSeeOther)

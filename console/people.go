@@ -285,7 +285,7 @@ func (c *Console) atPool(ctx context.Context, pool Pool, subject string, page *p
 	case errors.Is(err, ErrNotThere):
 		page.PoolSays = "The pool has nobody with this sub."
 	case err != nil:
-		page.PoolSays = "The pool was asked, and did not say: " + err.Error()
+		page.PoolSays = "The pool did not answer: " + err.Error()
 	default:
 		return u, true
 	}
@@ -383,7 +383,7 @@ func (c *Console) actOnPerson(w http.ResponseWriter, r *http.Request, id *codegr
 	}
 	failed := func(err error) {
 		tell("failed", slog.String("reason", err.Error()))
-		c.fail(w, r, id, http.StatusServiceUnavailable, "This may not have been done, or not wholly: "+plain(err.Error())+".")
+		c.fail(w, r, id, http.StatusServiceUnavailable, "This may not have been done, or not completely: "+plain(err.Error())+".")
 	}
 	back := func(done string) {
 		http.Redirect(w, r, c.personURL(pool.Name, subject)+"&done="+done, http.StatusSeeOther)

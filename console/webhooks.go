@@ -103,7 +103,7 @@ func (c *Console) actOnWebhooks(w http.ResponseWriter, r *http.Request, id *code
 	switch {
 	case err != nil:
 		c.audit(r, id, "failed", append(attrs, slog.String("reason", err.Error()))...)
-		c.fail(w, r, id, http.StatusServiceUnavailable, "This may not have been done, or not wholly: "+plain(err.Error())+".")
+		c.fail(w, r, id, http.StatusServiceUnavailable, "This may not have been done, or not completely: "+plain(err.Error())+".")
 		return
 	case n == 0:
 		outcome = "nothing to do"

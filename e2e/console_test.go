@@ -95,10 +95,10 @@ func TestConsoleInABrowser(t *testing.T) {
 			b.See("This page is kept up to date.")
 			b.See("keys of pool default")
 			// Nobody touches this page any more, and it tells of the next sign-in.
-			b.Eval(`(window.untouched = true, window.was = /Signed in lately\s+(\d+)/.exec(document.body.innerText)[1])`)
+			b.Eval(`(window.untouched = true, window.was = /Recent sign-ins\s+(\d+)/.exec(document.body.innerText)[1])`)
 			signInAt(b.Profile(t), site+"/reports", "alice@example.com")
 			b.Eval(`new Promise((told) => { const look = () => {
-				const is = /Signed in lately\s+(\d+)/.exec(document.body.innerText);
+				const is = /Recent sign-ins\s+(\d+)/.exec(document.body.innerText);
 				if (is && is[1] !== window.was) told(is[1]); else setTimeout(look, 50);
 			}; look(); })`)
 			if b.Eval("String(window.untouched)") != "true" {

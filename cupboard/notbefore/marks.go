@@ -151,9 +151,9 @@ func (m *Marks) Leave(ctx context.Context, issuer, subject string, at time.Time,
 	return fmt.Errorf("mark a person: %w", err)
 }
 
-// tell says in the log whose tokens of before are refused from now on.
+// tell says in the log whose earlier tokens are refused from now on.
 func (m *Marks) tell(ctx context.Context, p person, left mark) {
-	m.log.LogAttrs(ctx, slog.LevelInfo, "tokens of before are refused", slog.String("sub", p.subject), slog.Time("before", left.at), slog.String("by", left.by))
+	m.log.LogAttrs(ctx, slog.LevelInfo, "earlier tokens are refused", slog.String("sub", p.subject), slog.Time("before", left.at), slog.String("by", left.by))
 }
 
 // learn takes note of a mark, and reports whether it is later than the last.

@@ -89,7 +89,7 @@ type Settings struct {
 	Files []string
 	// Digest differs where the configuration does.
 	Digest [sha256.Size]byte
-	// Warnings are what is allowed and not wise.
+	// Warnings are what is allowed, but not recommended.
 	Warnings []Fault
 }
 

@@ -194,7 +194,7 @@ func (r *reader) headers(f tracing) Headers {
 	return all
 }
 
-// warn records what is allowed and not wise.
+// warn records what is allowed, but not recommended.
 func (r *reader) warn(key, text string) {
 	r.warnings = append(r.warnings, Fault{r.path, r.line(key), key, errors.New(text)})
 }

@@ -48,7 +48,7 @@ pools: [{id: %q, issuer: %q, domain: %q, client_id: %q, client_secret: %q}]
 	}
 	for who, want := range map[string]string{
 		"alice":   "revoked the refresh tokens at the pool\n",
-		"mallory": "not done: refresh tokens stay good at the pool (AdminUserGlobalSignOut)",
+		"mallory": "not done: refresh tokens stay valid at the pool (AdminUserGlobalSignOut)",
 	} {
 		stdout, stderr, status := say(t, "sessions", "end", "--user", who, "--config", config)
 		if status != 0 || !strings.Contains(stdout, "ended 0 sessions\n") || !strings.Contains(stdout, want) || !strings.Contains(stdout, "prompt=login") ||

@@ -59,7 +59,7 @@ func TestS062_Inspection(t *testing.T) {
 	withoutAWS(t)
 	if stdout, stderr, status := say(t, "sessions", "end", "--user", "alice@example.com", "--config", config); status != 0 ||
 		!strings.Contains(stderr, `"sessions ended" sub=sub-0 sessions=1 mark=true reason="operator `) ||
-		!strings.HasPrefix(stdout, "ended 1 session\n") || !strings.Contains(stdout, "not done: refresh tokens stay good at the pool (AdminUserGlobalSignOut): there are no AWS credentials") {
+		!strings.HasPrefix(stdout, "ended 1 session\n") || !strings.Contains(stdout, "not done: refresh tokens stay valid at the pool (AdminUserGlobalSignOut): there are no AWS credentials") {
 		t.Errorf("%d %s%s", status, stdout, stderr)
 	}
 }

@@ -441,7 +441,7 @@ func (l *links) signOutTold(ctx context.Context, identities []replica.User, why 
 // signOut ends the sessions of identities after a change.
 func (l *links) signOut(ctx context.Context, identities []replica.User) error {
 	if err := l.end(ctx, identities); err != nil {
-		return fmt.Errorf("it is done, and sessions that know the row of before were not ended: %w; codegrant sessions end --user %s", err, strings.Join(subjects(identities), ", "))
+		return fmt.Errorf("it is done, and sessions that know the former row were not ended: %w; codegrant sessions end --user %s", err, strings.Join(subjects(identities), ", "))
 	}
 	return nil
 }

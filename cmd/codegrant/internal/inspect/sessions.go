@@ -208,7 +208,7 @@ func (c sessionsEnd) endAll(ctx context.Context, out *terminal.Streams, o *parts
 			region = o.Region
 		}
 		if err := parts.SignOutAtPool(ctx, u.Issuer, region, u.Subject, slog.New(slog.DiscardHandler)); err != nil {
-			fmt.Fprintf(out.Stdout, "not done: refresh tokens%s stay good at the pool (AdminUserGlobalSignOut): %s\n", ofWhom(u, identities), terminal.Printable(err.Error()))
+			fmt.Fprintf(out.Stdout, "not done: refresh tokens%s stay valid at the pool (AdminUserGlobalSignOut): %s\n", ofWhom(u, identities), terminal.Printable(err.Error()))
 			continue
 		}
 		fmt.Fprintf(out.Stdout, "revoked the refresh tokens%s at the pool\n", ofWhom(u, identities))
@@ -227,10 +227,10 @@ func tellOfEnds(out *terminal.Streams, c parts.Inspection, o *parts.Opened, tell
 	sayUntold(out, err)
 }
 
-// sayUntold says that what is done was not told.
+// sayUntold says that the receivers of webhooks were not notified.
 func sayUntold(out *terminal.Streams, err error) {
 	if err != nil {
-		fmt.Fprintf(out.Stderr, "not done: the receivers of webhooks hear nothing of it: %s\n", terminal.Printable(err.Error()))
+		fmt.Fprintf(out.Stderr, "not done: the receivers of webhooks are not notified: %s\n", terminal.Printable(err.Error()))
 	}
 }
 

@@ -84,7 +84,7 @@ func (g *generation) explainTo(ctx context.Context, q console.Question) (console
 				return console.Verdict{}, err
 			}
 			if !u.Enabled || !u.Deleted.IsZero() {
-				out.Notes = append(out.Notes, "The pool lets this person sign in no more: whatever the rules say, they do not pass once their sessions have ended.")
+				out.Notes = append(out.Notes, "The pool no longer lets this person sign in: whatever the rules say, they do not pass once their sessions have ended.")
 			}
 		} else if !errors.Is(err, replica.ErrNotFound) {
 			return console.Verdict{}, err

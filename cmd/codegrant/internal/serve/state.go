@@ -179,7 +179,7 @@ func (s *view) signIns() console.Panel {
 		}
 		return reason
 	}
-	facts := []console.Fact{{Name: "Signed in lately", Text: strconv.FormatInt(day.Recent(console.SignIns, "signed in"), 10), Detail: "In this half hour and the one before."}}
+	facts := []console.Fact{{Name: "Recent sign-ins", Text: strconv.FormatInt(day.Recent(console.SignIns, "signed in"), 10), Detail: "In this half hour and the one before."}}
 	f := console.Fact{Name: "Failed", Text: strconv.FormatInt(failed, 10), Level: console.Good}
 	if failed > 0 {
 		f.Level, f.Detail = console.Bad, of("sign-in failed")
@@ -346,7 +346,7 @@ func (s *view) configuration(g *generation) console.Panel {
 		{Name: "In use", Text: hex.EncodeToString(g.Digest[:6]), Since: g.since, Detail: fmt.Sprintf("%s, %s; %s", terminal.Plural(len(g.Pools), "pool"), terminal.Plural(len(g.Routes), "route"), strings.Join(g.Files, ", ")), Level: console.Good},
 	}
 	for _, w := range g.Warnings {
-		facts = append(facts, console.Fact{Name: "Allowed, and not wise", Text: w.Error(), Level: console.Warning})
+		facts = append(facts, console.Fact{Name: "Allowed, but not recommended", Text: w.Error(), Level: console.Warning})
 	}
 	s.told.Lock()
 	defer s.told.Unlock()
