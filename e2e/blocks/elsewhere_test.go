@@ -100,6 +100,7 @@ var ran = map[string]string{
 	"docs/spa.md: cd examples/spa/web":                                                                                                                                   "TestSinglePageApplication",
 	"docs/spa.md: cd examples/spa/web && npm ci && npm run build":                                                                                                        "TestSinglePageApplication",
 	"docs/spa.md: export CODEGRANT_BASE_URL=http://localhost:8080":                                                                                                       "TestSinglePageApplication",
+	"docs/account.md: codegrant pool --seed pool.yaml":                                                                                                                   "TestAccountHere",
 	"docs/sync.md: codegrant pool --seed pool.yaml":                                                                                                                      "TestSyncHere",
 	"docs/sync.md: aws() { curl -sH \"X-Amz-Target: AWSCognitoIdentityProviderService.$1\" -d \"$2\" http://127.0.0.1:9229/; }   # or aws --endpoint-url":                "TestSyncHere",
 	"examples/README.md: export AUTH_COGNITO_CLIENT_ID=1demo2public3client4only5":                                                                                        "TestExamplesReadme",

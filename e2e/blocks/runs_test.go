@@ -164,6 +164,46 @@ func TestSyncHere(t *testing.T) {
 	}
 }
 
+// TestAccountHere runs docs/account.md's try on one machine: a person changes the password on the
+// pages, signs in with it, and asks for another address, whose code is where the page says.
+func TestAccountHere(t *testing.T) {
+	p := newProgram(t)
+	const page = "docs/account.md"
+	dir := t.TempDir()
+	pool, gateway := testenv.FreeAddress(t), testenv.FreeAddress(t)
+	_, gatewayPort, _ := net.SplitHostPort(gateway)
+	here := strings.NewReplacer("127.0.0.1:9229", pool, "localhost:8080", "localhost:"+gatewayPort)
+	write(t, dir, "pool.yaml", here.Replace(text(t, page, "# pool.yaml")))
+	write(t, dir, "codegrant.yaml", "listen: "+gateway+"\n"+here.Replace(text(t, page, "# codegrant.yaml")))
+	commands := lines(Block{Language: "sh", Text: text(t, page, "codegrant pool --seed pool.yaml")})
+	if len(commands) != 2 {
+		t.Fatalf("the page has %d terminals", len(commands))
+	}
+	start(t, pool, dir, nil, p.binary, append(strings.Fields(commands[0])[1:], "--listen", pool)...)
+	start(t, gateway, dir, nil, p.binary, strings.Fields(commands[1])[1:]...)
+
+	account := "http://localhost:" + gatewayPort + "/auth/account"
+	b := newBrowser(t)
+	if first := b.SignIn(account, "carol", password); first.Status != http.StatusOK || first.URL.Path != "/auth/account" || !strings.Contains(first.Body, "carol@example.com") {
+		t.Fatalf("%d at %s: %s", first.Status, first.URL, first.Body)
+	}
+	submit := func(path, field string, values map[string]string) *codegranttest.Page {
+		at := b.Open(account + path)
+		form, ok := at.Form(field)
+		if !ok {
+			t.Fatalf("%s has no field %s: %d: %s", path, field, at.Status, at.Body)
+		}
+		return b.Submit(at, form, values)
+	}
+	const another = "An0ther-Passw0rd!"
+	submit("/password", "new", map[string]string{"current": password, "new": another, "again": another})
+	newBrowser(t).SignIn(account, "carol", another)
+	submit("/email", "to", map[string]string{"to": "carol@example.net"})
+	if codes := b.Open("http://" + pool + "/codes"); !strings.Contains(codes.Body, "carol@example.net") {
+		t.Errorf("no code for the new address: %s", codes.Body)
+	}
+}
+
 // TestOperatorsCommands runs what docs/runbook.md and docs/console.md tell operators to run, beside
 // a gateway.
 func TestOperatorsCommands(t *testing.T) {
