@@ -154,7 +154,7 @@ func TestEveryViewHasAnExample(t *testing.T) {
 func TestLanguageOfARequest(t *testing.T) {
 	for _, tt := range []struct{ query, header, want string }{
 		{"", "", "en"}, {"", "de", "de"}, {"", "de-CH,fr;q=0.9", "de"}, {"", "sv, fr;q=0.5", "fr"}, {"", "sv", "en"}, {"", "pt-BR", "pt"}, {"", "es-419", "es"},
-		{"", "zh-CN", "zh-Hans"}, {"", "ja-JP,ja;q=0.9", "ja"}, {"", "ko", "ko"}, {"", "en-GB,de;q=0.9", "en"}, {"", "*", "en"}, {"", "nonsense;q=x", "en"},
+		{"", "zh-CN", "zh-Hans"}, {"", "zh-TW", "zh-Hans"}, {"", "zh-Hant", "zh-Hans"}, {"", "ja-JP,ja;q=0.9", "ja"}, {"", "ko", "ko"}, {"", "en-GB,de;q=0.9", "en"}, {"", "*", "en"}, {"", "nonsense;q=x", "en"},
 		{"lang=it", "de", "it"}, {"ui_locales=nl+de", "fr", "nl"}, {"ui_locales=xx+de", "fr", "de"}, {"lang=es&ui_locales=de", "", "es"}, {"lang=%00", "de", "de"},
 		{"", strings.Repeat("de,", 400), "en"},
 	} {
