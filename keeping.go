@@ -49,7 +49,7 @@ func (s *settings) keeper(endpoints cognito.Endpoints, prover *prove.Prover, lif
 			Prover: prover, Lifetimes: lifetimes, Now: s.Now, Logger: s.Logger, OldIssuer: s.oldIssuer(),
 		})
 	case s.CookieSessions:
-		s.Logger.Warn("sessions are kept in cookies alone: nobody but the browser can end one, and each process refreshes by itself")
+		s.Logger.Warn("sessions are only in cookies: nobody but the browser can end one, and each process refreshes by itself")
 		return keep.NewSealed(keep.SealedConfig{
 			Cookie: s.cookie, Keys: s.Keys, Binding: s.Pool.ClientID + " " + s.Pool.ID + " " + s.Pool.Issuer,
 			Prover: prover, Lifetimes: lifetimes, Now: s.Now, Logger: s.Logger,

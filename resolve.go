@@ -186,7 +186,7 @@ func (c Config) resolve() (settings, error) {
 		fault("InsecureSharedTokensDomain", "%w", err)
 	}
 	if c.CookieSessions && (c.InsecureSharedTokensDomain != "" || stored) {
-		fault("CookieSessions", "sessions are in the browser alone: leave Sessions and InsecureSharedTokensDomain empty")
+		fault("CookieSessions", "sessions are only in the browser: leave Sessions and InsecureSharedTokensDomain empty")
 	}
 	if c.InsecureCookieDomain != "" && c.InsecureSharedTokensDomain != "" {
 		fault("InsecureCookieDomain, InsecureSharedTokensDomain", "choose one: siblings share the session cookie or the tokens")
@@ -227,7 +227,7 @@ func parseOrigin(raw string) (*url.URL, error) {
 	case u.Scheme == "http" && isLoopback(u.Hostname()):
 		u.Host = strings.TrimSuffix(u.Host, ":80")
 	default:
-		return nil, fmt.Errorf("%q must begin with https; http is for localhost alone, where cookies need no protection from the network", raw)
+		return nil, fmt.Errorf("%q must begin with https; http is only for localhost, where cookies need no protection from the network", raw)
 	}
 	return u, nil
 }

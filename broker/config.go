@@ -246,7 +246,7 @@ func urlOf(raw string) (*url.URL, error) {
 	case u.Host != strings.ToLower(u.Host):
 		return nil, fmt.Errorf("%q has a host in upper case, which clients compare as it is", raw)
 	case u.Scheme != "https" && (u.Scheme != "http" || !isLocal(u.Hostname()) && !strings.HasSuffix(u.Hostname(), ".localhost")):
-		return nil, fmt.Errorf("%q does not begin with https: plain http is for this machine alone", raw)
+		return nil, fmt.Errorf("%q does not begin with https: plain http is only for this machine", raw)
 	case strings.HasSuffix(u.Path, "/") && u.Path != "/" || raw == u.Scheme+"://"+u.Host+"/":
 		return nil, fmt.Errorf("%q ends in a slash, which clients compare as it is", raw)
 	}

@@ -75,7 +75,7 @@ func (b *Broker) newClient(asked registration) (string, client, *fault) {
 		return "", client{}, f
 	}
 	if !offers(asked.GrantTypes, "authorization_code") || !offers(asked.ResponseTypes, "code") {
-		return "", client{}, faulty("invalid_client_metadata", "clients get tokens by authorization code alone: grant_types has authorization_code, response_types has code")
+		return "", client{}, faulty("invalid_client_metadata", "clients get tokens only by authorization code: grant_types has authorization_code, response_types has code")
 	}
 	c := client{Name: nameOf(asked.Name), Redirects: asked.Redirects, Issued: b.Now().Unix()}
 	text, err := json.Marshal(c)

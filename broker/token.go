@@ -94,7 +94,7 @@ func (b *Broker) fromClient(r *http.Request) (url.Values, *fault) {
 	case f != nil:
 		return nil, f
 	case len(r.Header["Authorization"]) > 0 || values.Get("client_secret") != "" || values.Has("client_assertion"):
-		return nil, faulty("invalid_client", "clients have no secret here: send client_id alone")
+		return nil, faulty("invalid_client", "clients have no secret here: send only client_id")
 	}
 	return values, nil
 }

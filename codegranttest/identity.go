@@ -44,6 +44,6 @@ func WithTokens(ctx context.Context, id *codegrant.Identity, claims map[string]a
 
 func mustBeTesting(name string) {
 	if !testing.Testing() {
-		panic("codegranttest: " + name + " says who asks without any proof, and is for tests alone")
+		panic("codegranttest: " + name + " says who asks without any proof, and is only for tests")
 	}
 }

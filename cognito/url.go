@@ -65,7 +65,7 @@ func parseURL(raw string) (*url.URL, error) {
 		return nil, fmt.Errorf("%q is not a URL such as https://example.com", raw)
 	}
 	if u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())) {
-		return nil, fmt.Errorf("%q does not begin with https; http is accepted for this machine alone", raw)
+		return nil, fmt.Errorf("%q does not begin with https; http is accepted only for this machine", raw)
 	}
 	return u, nil
 }

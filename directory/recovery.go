@@ -183,7 +183,7 @@ func (s *Sync) askRecovery(ctx context.Context, a *recoveryAnswer) (Recovery, er
 			return Recovery{}, nil // the pass will find out that there is no pool
 		}
 		if !a.refused {
-			s.log.Warn("this process may not ask whether the pool is being recovered: it knows of recoveries by codegrant restore alone", slog.Any("error", err))
+			s.log.Warn("this process may not ask whether the pool is being recovered: it knows only of recoveries by codegrant restore", slog.Any("error", err))
 		}
 		a.refused = true
 		return Recovery{}, nil

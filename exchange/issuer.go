@@ -55,7 +55,7 @@ func NewIssuer(config IssuerConfig) (*Issuer, error) {
 		strings.Contains(u.Path, "//"), strings.Contains(u.Path, "/."):
 		faults = append(faults, fmt.Errorf("URL: %.300q is not a URL such as https://app.example.com/exchange", i.URL))
 	case u.Scheme != "https" && (u.Scheme != "http" || !origins.IsLoopback(u.Hostname())):
-		faults = append(faults, fmt.Errorf("URL: %q does not begin with https; http is accepted for this machine alone", i.URL))
+		faults = append(faults, fmt.Errorf("URL: %q does not begin with https; http is accepted only for this machine", i.URL))
 	case strings.Trim(u.Path, "/") == "" || strings.HasSuffix(u.Path, "/"):
 		faults = append(faults, fmt.Errorf("URL: %q has no path, or a slash at its end; give it one such as /exchange", i.URL))
 	default:

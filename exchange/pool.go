@@ -55,7 +55,7 @@ func (p *Pool) check(c Config) error {
 func (p *Pool) subject(id *codegrant.Identity) (any, error) {
 	token := id.AccessToken().Reveal()
 	if token == "" {
-		return nil, fmt.Errorf("%w: the person came without a token of the pool's, which alone can be exchanged there", codegrant.ErrForbidden)
+		return nil, fmt.Errorf("%w: the person came without a token of the pool, and only these can be exchanged there", codegrant.ErrForbidden)
 	}
 	return token, nil
 }

@@ -77,7 +77,7 @@ func (g *Gateway) Explain(r *http.Request, tenant string, id *codegrant.Identity
 		out.Servers = found.Upstream.URLs
 	}
 	if !found.takes(r.Method) {
-		out.Decision, out.Reason = Refused, "the route takes "+strings.Join(found.Methods, ", ")+" alone"
+		out.Decision, out.Reason = Refused, "the route takes only "+strings.Join(found.Methods, ", ")
 		return out
 	}
 	if found.Public {

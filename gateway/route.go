@@ -228,7 +228,7 @@ func newRoute(c Route, tenants []*tenant, signs bool) (*route, error) {
 		r.permissions = []codegrant.Permission{codegrant.Any(codegrant.SignedIn(), codegrant.Machine(c.Machines...))}
 	}
 	if any := slices.Contains(c.Actors, codegrant.AnyActor); slices.Contains(c.Actors, "") || any && len(c.Actors) > 1 {
-		fault("actors: name each, or %s alone", codegrant.AnyActor)
+		fault("actors: name each, or write only %s", codegrant.AnyActor)
 	} else if len(c.Actors) > 0 {
 		r.permissions = append(r.permissions, codegrant.AllowActors(c.Actors...))
 	}

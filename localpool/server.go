@@ -220,7 +220,7 @@ func (s *Server) operation(w http.ResponseWriter, r *http.Request) {
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.anyHost && !s.ownHost(r.Host) {
-		http.Error(w, "This is a local pool. It answers to names of this machine alone.", http.StatusMisdirectedRequest)
+		http.Error(w, "This is a local pool. It answers only to names of this machine.", http.StatusMisdirectedRequest)
 		return
 	}
 	s.mux.ServeHTTP(w, s.named(r))
@@ -251,7 +251,7 @@ func CheckListen(address string) error {
 		return fmt.Errorf("address %q is not of the form 127.0.0.1:9229", address)
 	}
 	if !isLoopback(host) {
-		return errors.New("a local pool listens on this machine alone: use 127.0.0.1, or allow it with --insecure-listen")
+		return errors.New("a local pool listens only on this machine: use 127.0.0.1, or allow it with --insecure-listen")
 	}
 	return nil
 }

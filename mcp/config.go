@@ -235,7 +235,7 @@ func parseURL(raw string) (*url.URL, error) {
 	case u.Host != strings.ToLower(u.Host):
 		return nil, fmt.Errorf("%q has a host in upper case, which clients compare as it is", raw)
 	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
-		return nil, fmt.Errorf("%q does not begin with https: plain http is for this machine alone", raw)
+		return nil, fmt.Errorf("%q does not begin with https: plain http is only for this machine", raw)
 	}
 	return u, nil
 }

@@ -127,7 +127,7 @@ func readMessage(body []byte) (message, *rpcError) {
 var (
 	errNoObject = errors.New("it is not an object")
 	errMembers  = errors.New("an object has too many members")
-	errRepeated = errors.New("a name is repeated, or differs from another in case alone")
+	errRepeated = errors.New("a name is repeated, or differs from another only in case")
 	errText     = errors.New("a text has half a character")
 )
 

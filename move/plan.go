@@ -133,7 +133,7 @@ func (m *Move) compare(p *Plan, old, now *types.UserPoolType) {
 		p.note("people sign in by other names: usernames and aliases of the pools differ", "")
 	}
 	if sensitive(old) != sensitive(now) {
-		p.note("upper and lower case of usernames count in one pool alone", "")
+		p.note("upper and lower case of usernames count only in one pool", "")
 	}
 	was, is := recoveredBy(old), recoveredBy(now)
 	switch {
@@ -251,7 +251,7 @@ func (m *Move) clients(ctx context.Context, p *Plan) error {
 		flows := c.UserPoolClient.ExplicitAuthFlows
 		if !slices.Contains(flows, types.ExplicitAuthFlowsTypeAllowAdminUserPasswordAuth) && !slices.Contains(flows, types.ExplicitAuthFlowsTypeAdminNoSrpAuth) {
 			p.fault("the app client "+m.OldClientID+" of the old pool does not let the trigger ask: it lacks ALLOW_ADMIN_USER_PASSWORD_AUTH",
-				"make an app client for the trigger alone, with that flow")
+				"make an app client only for the trigger, with that flow")
 		}
 	}
 	all, err := m.clientIDs(ctx)

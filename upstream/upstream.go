@@ -109,7 +109,7 @@ func (c Config) Check() error {
 		case err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || !isVisible(at.raw):
 			fault("%s: %.200q is not a URL such as https://github.com/login/oauth/authorize", at.name, at.raw)
 		case u.Scheme != "https" && (u.Scheme != "http" || !origins.IsLoopback(u.Hostname())):
-			fault("%s: %.200q does not begin with https; http is accepted for this machine alone", at.name, at.raw)
+			fault("%s: %.200q does not begin with https; http is accepted only for this machine", at.name, at.raw)
 		}
 	}
 	if c.ClientID == "" || !isVisible(c.ClientID) {

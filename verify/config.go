@@ -157,7 +157,7 @@ func checkURL(raw string) error {
 	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
 		return nil
 	}
-	return fmt.Errorf("%q does not begin with https: plain http is for this machine alone", raw)
+	return fmt.Errorf("%q does not begin with https: plain http is only for this machine", raw)
 }
 
 func isLoopback(host string) bool {

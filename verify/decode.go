@@ -63,7 +63,7 @@ func readClaims(payload string) ([]member, error) {
 	}
 	for _, m := range members {
 		if name := fold(m.name); name != m.name && registered[name] {
-			return nil, fmt.Errorf("%w: payload: a name differs from %s in case alone", ErrMalformed, name)
+			return nil, fmt.Errorf("%w: payload: a name differs from %s only in case", ErrMalformed, name)
 		}
 	}
 	return members, nil

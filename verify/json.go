@@ -21,7 +21,7 @@ var (
 	errNotObject    = errors.New("it is not one JSON object")
 	errTooDeep      = errors.New("it is nested too deeply")
 	errTooManyNames = errors.New("an object has too many names")
-	errRepeatedName = errors.New("a name is repeated, or differs from another in case alone")
+	errRepeatedName = errors.New("a name is repeated, or differs from another only in case")
 )
 
 // member is one name of an object, with its value as it was sent.

@@ -140,7 +140,7 @@ func (t *token) readHeader(text string, s shape) error {
 		switch name := fold(m.name); name {
 		case "alg", "kid", "typ", "crit", "b64", "zip", "enc", "cty":
 			if name != m.name {
-				return fmt.Errorf("%w: a name differs from a registered one in case alone", ErrHeader)
+				return fmt.Errorf("%w: a name differs from a registered one only in case", ErrHeader)
 			}
 		}
 		var ok bool

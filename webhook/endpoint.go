@@ -58,7 +58,7 @@ func (e Endpoint) Check() error {
 	if u, err := url.Parse(e.URL); err != nil || u.Host == "" || u.Hostname() == "" || u.Fragment != "" || u.Opaque != "" || len(e.URL) > 2048 {
 		fault("url", "it is not a URL such as https://crm.example.com/hooks")
 	} else if u.Scheme != "https" && (u.Scheme != "http" || !origins.IsLoopback(u.Hostname())) {
-		fault("url", "it must begin with https://; http:// is for this machine alone")
+		fault("url", "it must begin with https://; http:// is only for this machine")
 	}
 	switch {
 	case len(e.Secrets) == 0:

@@ -27,7 +27,7 @@ func New(list []string) (Set, error) {
 			continue
 		}
 		if u.Scheme != "https" && !(u.Scheme == "http" && IsLoopback(u.Hostname())) {
-			faults = append(faults, fmt.Errorf("%q does not begin with https; http is accepted for this machine alone", raw))
+			faults = append(faults, fmt.Errorf("%q does not begin with https; http is accepted only for this machine", raw))
 			continue
 		}
 		s.known[of(u)] = true

@@ -32,7 +32,7 @@ func parseOrigin(target string) (origin, rest string, err error) {
 		return "", "", err
 	}
 	if scheme == "http" && !loopback {
-		return "", "", errors.New("plain http is for this machine alone")
+		return "", "", errors.New("plain http is only for this machine")
 	}
 	if port != "" && !(scheme == "https" && port == "443") && !(scheme == "http" && port == "80") {
 		host += ":" + port

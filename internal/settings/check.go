@@ -29,7 +29,7 @@ func (r *reader) addresses(f *file) {
 			continue
 		}
 		if _, err := strconv.Atoi(at.address); err == nil {
-			r.follow(at.key, "it is a port without a colon; write a colon before it for all addresses, or 127.0.0.1: for this machine alone")
+			r.follow(at.key, "it is a port without a colon; write a colon before it for all addresses, or 127.0.0.1: to listen only on this machine")
 		} else {
 			r.follow(at.key, "it has no port; write an address and a port, such as 127.0.0.1:8080, [::1]:8080, or :8080 for all addresses")
 		}

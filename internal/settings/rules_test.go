@@ -228,7 +228,7 @@ tests:
 		t.Errorf("%q", got)
 	}
 	for routes, want := range map[string]string{
-		"  - {path: /a, actors: [any, agent-1]}\n":  ":5: routes[0].actors: actors: name each, or any alone",
+		"  - {path: /a, actors: [any, agent-1]}\n":  ":5: routes[0].actors: actors: name each, or write only any",
 		"  - {path: /a, public: true, actors: x}\n": ":5: routes[0].actors: actors: the route is public",
 	} {
 		if got := faultsOf(t, ruledPool+routes); len(got) != 1 || !strings.HasPrefix(got[0], want) {

@@ -50,7 +50,7 @@ func New(c Config) (*StandIn, error) {
 }
 
 // ErrListen: other machines could reach the address. No setting allows that.
-var ErrListen = errors.New("a server that stands in for Amazon's hosts must listen on this machine alone: use 127.0.0.1")
+var ErrListen = errors.New("a server that stands in for Amazon's hosts must listen only on this machine: use 127.0.0.1")
 
 // Serve serves on a listener of this machine until the context ends. Connections that
 // begin with TLS are for a host of Amazon. Others are HTTP: the pool itself, and the
@@ -129,7 +129,7 @@ func (s *StandIn) plain(secure *queue) http.Handler {
 
 func (s *StandIn) refuse(w http.ResponseWriter, host string) {
 	s.logger.Warn("the proxy refuses a host; --pass has it passed on", slog.String("host", host))
-	http.Error(w, "This proxy stands in for Amazon Cognito alone. Start it with --pass to have another host passed on.", http.StatusForbidden)
+	http.Error(w, "This proxy stands in only for Amazon Cognito. Start it with --pass to have another host passed on.", http.StatusForbidden)
 }
 
 // connect opens a tunnel: to ourselves for a host of Amazon's, to the host itself where

@@ -80,7 +80,7 @@ func (a *API) getDerivedToken(ctx context.Context, in *getDerivedToken) (any, er
 	case !hasSecret(c, in.ClientSecret) && !(in.ClientSecret == "" && signed(ctx)): // credentials count in its place
 		return nil, unauthorized("Client secret does not match for the client: %s", c.ID)
 	case in.SubjectTokenProviderName != "" || in.ActorTokenProviderName != "" || in.SubjectTokenType == "SAML2" || in.ActorTokenType == "SAML2":
-		return nil, unauthorized("The local pool exchanges tokens of its own alone.")
+		return nil, unauthorized("The local pool exchanges only its own tokens.")
 	case len(in.Audiences) > 0 && len(in.Resources) > 0:
 		return nil, invalid("Audiences and Resources cannot be specified together.")
 	case in.ActorToken != "" && in.ActorTokenType == "":

@@ -293,7 +293,7 @@ func CheckURL(raw string) error {
 		return fmt.Errorf("%q is not a URL without fragment", raw)
 	}
 	if u.Scheme == "http" && !slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, u.Hostname()) {
-		return fmt.Errorf("%q begins with http; Cognito takes that for localhost alone", raw)
+		return fmt.Errorf("%q begins with http; Cognito takes that only for localhost", raw)
 	}
 	return nil
 }

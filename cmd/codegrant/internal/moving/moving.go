@@ -58,7 +58,7 @@ type between struct {
 	Endpoint    string  `placeholder:"URL" help:"Send API requests for the new pool to this URL instead of AWS, such as a local pool."`
 	OldEndpoint string  `placeholder:"URL" help:"Send API requests for the old pool to this URL instead of AWS."`
 	Share       float64 `default:"0.8" placeholder:"PART" help:"Share of Cognito's quotas to use. The rest is for people who sign in. Set it above 1 if you bought more than the default quotas. Defaults to 0.8."`
-	Rate        float64 `placeholder:"N" help:"Maximum number of calls per second, of all kinds. Defaults to the quotas alone."`
+	Rate        float64 `placeholder:"N" help:"Maximum number of calls per second, of all kinds. Defaults to the quotas."`
 	JSON        bool    `help:"Print JSON."`
 }
 

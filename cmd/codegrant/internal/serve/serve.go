@@ -125,7 +125,7 @@ func (c Command) serve(ctx context.Context, s *settings.Settings, keys *session.
 		log.Info("sessions are in memory and end with the process; write sessions: database to keep them")
 	}
 	if s.Sessions == settings.InRedis && s.Database.URL == "" {
-		log.Info("sign-outs are on record in Redis alone: one that restarts from an old snapshot, or fails over, may bring a session back; set database to keep them")
+		log.Info("sign-outs are on record only in Redis: one that restarts from an old snapshot, or fails over, may bring a session back; set database to keep them")
 	}
 	on, err := listen.All(c.Config, listen.Addresses{
 		Listen: s.Listen, OpsListen: s.OpsListen, ExtAuthzListen: s.ExtAuthzListen, SPOEListen: s.SPOEListen, SocketMode: s.SocketMode,

@@ -265,7 +265,7 @@ func (s *view) sync(ctx context.Context, g *generation) console.Panel {
 		if err != nil {
 			s.cannotRead("passes over pool "+pool.Name, err)
 			panel.Facts = append(panel.Facts, console.Fact{Name: pool.Name, Text: "not known",
-				Detail: "The record of passes cannot be read. Without codegrant sync its tables do not exist, and this is not a fault: the replica knows people from their sign-ins alone. With codegrant sync, the log has the reason: cannot be read."})
+				Detail: "The record of passes cannot be read. Without codegrant sync its tables do not exist, and this is not a fault: the replica knows people only from their sign-ins. With codegrant sync, the log has the reason: cannot be read."})
 			continue
 		}
 		s.canRead("passes over pool " + pool.Name)
@@ -289,7 +289,7 @@ func (s *view) cannotRead(what string, err error) {
 func (s *view) canRead(what string) { delete(s.unread, what) }
 
 func syncFact(pool string, found directory.Status, maxAge time.Duration, now time.Time) console.Fact {
-	f := console.Fact{Name: pool, Text: "no pass was made yet", Detail: "People are known from their sign-ins alone. See codegrant sync."}
+	f := console.Fact{Name: pool, Text: "no pass was made yet", Detail: "People are known only from their sign-ins. See codegrant sync."}
 	if r := found.Last; r.Pass != "" {
 		f.Text, f.Since, f.Level = "the last pass is done", r.Finished, console.Good
 		f.Detail = fmt.Sprintf("It read %d people: %d new, %d changed, %d of them disabled and %d regrouped, %d removed, %d refused. It ended %d sessions, and marked %d to be renewed.",
@@ -365,7 +365,7 @@ func (s *view) keys(g *generation) console.Panel {
 	names := keyNames(g.Keys)
 	f := console.Fact{Name: "Sealing keys", Text: fmt.Sprintf("%d, the newest is %s", len(names), names[0]), Since: g.KeysSince}
 	if !g.KeysGiven {
-		f.Text, f.Detail = "of this process alone", "They end with it, and so do sessions."
+		f.Text, f.Detail = "only of this process", "They end with it, and so do sessions."
 	}
 	panel.Facts = append(panel.Facts, f)
 	if g.Certificate != nil {
