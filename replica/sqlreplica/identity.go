@@ -13,7 +13,7 @@ import (
 // [Store.Merge] does. If there is no such person, as after an erasure, it writes nothing and
 // returns [replica.ErrNotFound].
 //
-// It returns the identity as it is then. OnChange and the outbox hear of the statement and of
+// It returns the identity as it is then. OnChange and the outbox get the statement and
 // the link one after the other.
 func (s *Store) ApplyIdentity(ctx context.Context, snapshot replica.Snapshot, person int64, by string) (replica.User, error) {
 	if err := snapshot.Validate(); err != nil {
