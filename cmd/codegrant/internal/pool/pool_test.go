@@ -93,7 +93,7 @@ func TestListenElsewhere(t *testing.T) {
 		advises    bool // --insecure-listen
 		args       []string
 	}{
-		{"a pool", "listens on this machine alone", true, []string{"--listen", "0.0.0.0:0"}},
+		{"a pool", "listens only on this machine", true, []string{"--listen", "0.0.0.0:0"}},
 		{"in place of Amazon", standin.ErrListen.Error(), false, []string{"--as-aws", "--listen", "0.0.0.0:0"}},
 		{"for one program", standin.ErrListen.Error(), false, []string{"--listen", "0.0.0.0:0", "run", "--", "true"}},
 		{"in place of Amazon, no address", "is not of the form", false, []string{"--as-aws", "--listen", "127.0.0.1"}},
