@@ -229,7 +229,8 @@ routes: [{path: /, files: `+dir+`}]
 	if len(commands) != 4 {
 		t.Fatalf("the runbook has %d commands", len(commands))
 	}
-	for i, want := range []string{`"checks":[`, `"panels":[`, "callback", "pass"} {
+	shell(t, dir, nil, p.binary+" migrate --config codegrant.yaml && "+p.binary+" sync --config codegrant.yaml --full")
+	for i, want := range []string{`"checks":[`, `"panels":[`, "callback", "last pass done"} {
 		command := commands[i]
 		if i >= 2 { // the exit status says what is to be done, which is not nothing here
 			command += " 2>&1 || true"
